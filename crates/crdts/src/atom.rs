@@ -1,0 +1,414 @@
+//! Atoms: the scalars that map keys, set elements and register values are made of.
+//!
+//! An atom's encoding describes itself (a reader without the Rust type can show it), delimits
+//! itself (no length prefix), is canonical (one value, one byte string) and keeps order (comparing
+//! the bytes compares the values). It follows the idea of FoundationDB's tuple layer.
+//!
+//! | first byte | value | rest |
+//! |---|---|---|
+//! | 01 | null (`None`) | |
+//! | 02, 03 | bytes, string | content with 00 written as 00 FE, then 00 01 |
+//! | 04 | list or tuple | the items, then 00 |
+//! | 05, 06 | false, true | |
+//! | 0C .. 1C | integer | 14 is zero; 14 + n: n big-endian bytes; 14 - n: n complemented bytes |
+//! | 20 | float | 8 bytes, order-preserving; every NaN is one NaN |
+//! | 21 | UUID | 16 bytes |
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::hash::Hash;
+
+use rejoin_vclock::ReplicaId;
+use rejoin_vclock::codec::{DecodeError, Reader};
+
+const NULL: u8 = 0x01;
+const BYTES: u8 = 0x02;
+const STRING: u8 = 0x03;
+const LIST: u8 = 0x04;
+const FALSE: u8 = 0x05;
+const TRUE: u8 = 0x06;
+const ZERO: u8 = 0x14;
+const FLOAT: u8 = 0x20;
+const UUID: u8 = 0x21;
+const END: u8 = 0x00;
+const ESCAPE: u8 = 0xFE;
+const STOP: u8 = 0x01;
+/// Lists nest at most this deep, so that hostile bytes cannot exhaust the stack.
+const MAX_DEPTH: usize = 16;
+
+/// A scalar with one canonical, self-describing, order-preserving encoding.
+pub trait Atom: Clone {
+    /// Appends the encoding.
+    fn write(&self, out: &mut Vec<u8>);
+
+    /// Reads one atom; another type than asked for is an [`DecodeError::UnknownTag`].
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError>;
+}
+
+/// An [`Atom`] that can be a map key or a set element.
+///
+/// Floats are not keys: they have no total equality a user would expect.
+pub trait Key: Atom + Eq + Ord + Hash {}
+
+fn wrong<T>(what: &'static str, tag: u8) -> Result<T, DecodeError> {
+    Err(DecodeError::UnknownTag { what, tag })
+}
+
+fn write_escaped(content: &[u8], out: &mut Vec<u8>) {
+    for &byte in content {
+        out.push(byte);
+        if byte == END {
+            out.push(ESCAPE);
+        }
+    }
+    out.extend([END, STOP]);
+}
+
+fn read_escaped(reader: &mut Reader<'_>) -> Result<Vec<u8>, DecodeError> {
+    let mut content = Vec::new();
+    loop {
+        let byte = reader.byte()?;
+        if byte == END {
+            match reader.byte()? {
+                STOP => return Ok(content),
+                ESCAPE => {}
+                _ => return Err(DecodeError::Invalid("escape in a string atom")),
+            }
+        }
+        content.push(byte);
+    }
+}
+
+/// Integers as sign and magnitude, in as few bytes as the magnitude needs.
+fn write_integer(negative: bool, magnitude: u64, out: &mut Vec<u8>) {
+    let bytes = magnitude.to_be_bytes();
+    let skip = magnitude.leading_zeros() / 8;
+    let used = bytes.iter().skip(skip as usize);
+    let len = (8 - skip) as u8;
+    if negative {
+        out.push(ZERO - len);
+        out.extend(used.map(|byte| !byte));
+    } else {
+        out.push(ZERO + len);
+        out.extend(used);
+    }
+}
+
+fn read_integer(reader: &mut Reader<'_>) -> Result<(bool, u64), DecodeError> {
+    let tag = reader.byte()?;
+    if !(ZERO - 8..=ZERO + 8).contains(&tag) {
+        return wrong("integer atom", tag);
+    }
+    let negative = tag < ZERO;
+    let len = usize::from(tag.abs_diff(ZERO));
+    let mut magnitude = 0u64;
+    for &byte in reader.bytes(len)? {
+        magnitude = magnitude << 8 | u64::from(if negative { !byte } else { byte });
+    }
+    let minimal = 8 - (magnitude.leading_zeros() / 8) as usize;
+    if minimal != len {
+        return Err(DecodeError::NotCanonical("integer atom"));
+    }
+    Ok((negative, magnitude))
+}
+
+macro_rules! integers {
+    ($($int:ty),*) => {$(
+        impl Atom for $int {
+            fn write(&self, out: &mut Vec<u8>) {
+                let wide = i128::from(*self);
+                #[expect(clippy::cast_possible_truncation, reason = "at most 64 bits wide")]
+                write_integer(wide < 0, wide.unsigned_abs() as u64, out);
+            }
+
+            fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+                let (negative, magnitude) = read_integer(reader)?;
+                let signed = if negative { -i128::from(magnitude) } else { i128::from(magnitude) };
+                Self::try_from(signed)
+                    .map_err(|_| DecodeError::OutOfRange { what: "integer atom", value: magnitude })
+            }
+        }
+
+        impl Key for $int {}
+    )*};
+}
+integers!(u8, u16, u32, u64, i8, i16, i32, i64);
+
+impl Atom for bool {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(if *self { TRUE } else { FALSE });
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.byte()? {
+            FALSE => Ok(false),
+            TRUE => Ok(true),
+            tag => wrong("boolean atom", tag),
+        }
+    }
+}
+
+impl Key for bool {}
+
+impl Atom for String {
+    fn write(&self, out: &mut Vec<u8>) {
+        write_str(self, out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.byte()? {
+            STRING => Self::from_utf8(read_escaped(reader)?)
+                .map_err(|_| DecodeError::Invalid("a string atom that is not UTF-8")),
+            tag => wrong("string atom", tag),
+        }
+    }
+}
+
+impl Key for String {}
+
+/// Appends the atom of a string, without the allocation that a `String` would cost.
+pub fn write_str(text: &str, out: &mut Vec<u8>) {
+    out.push(STRING);
+    write_escaped(text.as_bytes(), out);
+}
+
+/// Appends the null atom.
+pub(crate) fn write_null(out: &mut Vec<u8>) {
+    out.push(NULL);
+}
+
+impl Atom for Vec<u8> {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(BYTES);
+        write_escaped(self, out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.byte()? {
+            BYTES => read_escaped(reader),
+            tag => wrong("bytes atom", tag),
+        }
+    }
+}
+
+impl Key for Vec<u8> {}
+
+impl Atom for f64 {
+    fn write(&self, out: &mut Vec<u8>) {
+        let bits = if self.is_nan() { Self::NAN.to_bits() } else { self.to_bits() };
+        let ordered = if bits >> 63 == 0 { bits | 1 << 63 } else { !bits };
+        out.push(FLOAT);
+        out.extend(ordered.to_be_bytes());
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let tag = reader.byte()?;
+        if tag != FLOAT {
+            return wrong("float atom", tag);
+        }
+        let bytes = reader.bytes(8)?;
+        let ordered = bytes.iter().fold(0u64, |bits, &byte| bits << 8 | u64::from(byte));
+        let bits = if ordered >> 63 == 1 { ordered & !(1 << 63) } else { !ordered };
+        let value = Self::from_bits(bits);
+        if value.is_nan() && bits != Self::NAN.to_bits() {
+            return Err(DecodeError::NotCanonical("float atom"));
+        }
+        Ok(value)
+    }
+}
+
+impl Atom for ReplicaId {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(UUID);
+        out.extend(self.to_bytes());
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.byte()? {
+            UUID => {
+                let mut bytes = [0; 16];
+                bytes.copy_from_slice(reader.bytes(16)?);
+                Ok(Self::from_bytes(bytes))
+            }
+            tag => wrong("UUID atom", tag),
+        }
+    }
+}
+
+impl Key for ReplicaId {}
+
+impl<T: Atom> Atom for Option<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Some(value) => value.write(out),
+            None => write_null(out),
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut ahead = reader.clone();
+        if ahead.byte()? == NULL {
+            *reader = ahead;
+            return Ok(None);
+        }
+        T::read(reader).map(Some)
+    }
+}
+
+impl<A: Atom, B: Atom> Atom for (A, B) {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.push(LIST);
+        self.0.write(out);
+        self.1.write(out);
+        out.push(END);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.byte()? {
+            LIST => {}
+            tag => return wrong("list atom", tag),
+        }
+        let pair = (A::read(reader)?, B::read(reader)?);
+        match reader.byte()? {
+            END => Ok(pair),
+            tag => wrong("end of a pair", tag),
+        }
+    }
+}
+
+impl<A: Key, B: Key> Key for (A, B) {}
+
+/// An atom of any type, kept as its canonical bytes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RawAtom(Vec<u8>);
+
+impl RawAtom {
+    /// The bytes of any atom.
+    pub fn of(atom: &impl Atom) -> Self {
+        let mut bytes = Vec::new();
+        atom.write(&mut bytes);
+        Self(bytes)
+    }
+
+    /// The canonical bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Reads the atom as a type; an atom of another type is an error.
+    pub fn to<T: Atom>(&self) -> Result<T, DecodeError> {
+        let mut reader = Reader::new(&self.0);
+        let value = T::read(&mut reader)?;
+        reader.finish()?;
+        Ok(value)
+    }
+}
+
+impl Atom for RawAtom {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        skip(reader).map(|bytes| Self(bytes.to_owned()))
+    }
+}
+
+impl Key for RawAtom {}
+
+/// Steps over one atom of any type, checking that it is canonical, and returns its bytes.
+pub(crate) fn skip<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
+    let mut ahead = reader.clone();
+    let start = ahead.position();
+    check_one(&mut ahead, MAX_DEPTH)?;
+    reader.bytes(ahead.position() - start)
+}
+
+fn check_one(reader: &mut Reader<'_>, depth: usize) -> Result<(), DecodeError> {
+    let Some(deeper) = depth.checked_sub(1) else {
+        return Err(DecodeError::Invalid("an atom that nests too deep"));
+    };
+    let mut ahead = reader.clone();
+    let tag = ahead.byte()?;
+    match tag {
+        NULL | FALSE | TRUE => *reader = ahead,
+        BYTES => drop(Vec::<u8>::read(reader)?),
+        STRING => drop(String::read(reader)?),
+        FLOAT => drop(f64::read(reader)?),
+        UUID => drop(ReplicaId::read(reader)?),
+        LIST => {
+            *reader = ahead;
+            loop {
+                let mut ahead = reader.clone();
+                if ahead.byte()? == END {
+                    *reader = ahead;
+                    break;
+                }
+                check_one(reader, deeper)?;
+            }
+        }
+        _ => drop(read_integer(reader)?),
+    }
+    Ok(())
+}
+
+impl fmt::Display for RawAtom {
+    /// Shows the value as a person would write it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show(&mut Reader::new(&self.0), f)
+    }
+}
+
+impl fmt::Debug for RawAtom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+fn show(reader: &mut Reader<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut ahead = reader.clone();
+    match ahead.byte().map_err(|_| fmt::Error)? {
+        NULL => {
+            *reader = ahead;
+            f.write_str("null")
+        }
+        STRING => f.write_str(&String::read(reader).map_err(|_| fmt::Error)?),
+        FALSE | TRUE => write!(f, "{}", bool::read(reader).map_err(|_| fmt::Error)?),
+        FLOAT => write!(f, "{}", f64::read(reader).map_err(|_| fmt::Error)?),
+        UUID => write!(f, "{}", ReplicaId::read(reader).map_err(|_| fmt::Error)?),
+        BYTES => {
+            f.write_str("0x")?;
+            let bytes = Vec::<u8>::read(reader).map_err(|_| fmt::Error)?;
+            bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        }
+        LIST => {
+            *reader = ahead;
+            show_list(reader, f)
+        }
+        _ => {
+            let (negative, magnitude) = read_integer(reader).map_err(|_| fmt::Error)?;
+            write!(f, "{}{magnitude}", if negative { "-" } else { "" })
+        }
+    }
+}
+
+fn show_list(reader: &mut Reader<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("(")?;
+    let mut first = true;
+    loop {
+        let mut ahead = reader.clone();
+        if ahead.byte().map_err(|_| fmt::Error)? == END {
+            *reader = ahead;
+            return f.write_str(")");
+        }
+        if !first {
+            f.write_str(", ")?;
+        }
+        first = false;
+        show(reader, f)?;
+    }
+}

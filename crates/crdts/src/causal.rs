@@ -1,0 +1,233 @@
+//! Causal delivery: a delta is applied when it is the next of its origin and its deps are covered.
+//!
+//! One tracker serves a plain replica and a space. It owns the context, so no dot enters an object
+//! outside the vector by any route; it knows what to write into the next own delta's deps; and it
+//! keeps what came too early, within a bound.
+//!
+//! # Invariants
+//! 1. Of each origin, exactly the deltas up to the vector are applied: a contiguous prefix.
+//! 2. What is applied is causally closed.
+//! 3. What waits takes at most the bound; beyond it a delta is dropped, to be asked for again.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use rejoin_vclock::{Dot, ReplicaId, VersionVector};
+
+use crate::context::{Context, LocalDot, Slot};
+use crate::delta::{At, Delta};
+
+/// Of at most this many origins it is tracked what they knew.
+const KNOWLEDGE_BOUND: usize = 1024;
+
+/// What is to be done with a delta that came in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Admission {
+    /// Apply it now.
+    Ready,
+    /// It is applied already.
+    Known,
+    /// It has to wait for others.
+    Early,
+    /// It overlaps what is known of its origin: two histories under one id.
+    Overlaps,
+}
+
+/// A delta that came too early, in whatever form its holder keeps it.
+#[derive(Debug)]
+struct Waiting<D> {
+    delta: D,
+    bytes: usize,
+}
+
+/// What is applied, and what waits.
+#[derive(Debug)]
+pub struct Causal<D> {
+    context: Context,
+    own: Slot,
+    /// What was applied since the last own delta: the next one's deps.
+    news: BTreeMap<ReplicaId, u64>,
+    /// What each origin is known to have applied, for telling concurrent changes from later ones.
+    knowledge: BTreeMap<ReplicaId, VersionVector>,
+    waiting: BTreeMap<(ReplicaId, u64), Waiting<D>>,
+    waiting_bytes: usize,
+    bound: usize,
+}
+
+impl<D: AsRef<Delta>> Causal<D> {
+    /// Starts a replica over what `context` says is applied. `bound` is in bytes.
+    /// `None` when the slots run out.
+    pub fn new(mut context: Context, own: ReplicaId, bound: usize) -> Option<Self> {
+        let own = context.intern(own)?;
+        Some(Self {
+            context,
+            own,
+            news: BTreeMap::new(),
+            knowledge: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            waiting_bytes: 0,
+            bound,
+        })
+    }
+
+    /// The slots and the vector.
+    pub const fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The slot of this replica.
+    pub const fn own(&self) -> Slot {
+        self.own
+    }
+
+    /// The id of this replica.
+    pub fn id(&self) -> ReplicaId {
+        self.context.id(self.own)
+    }
+
+    /// The deps of the next own delta. The first of an incarnation names its whole vector.
+    pub fn deps(&self) -> Vec<(ReplicaId, u64)> {
+        if self.context.seen(self.id()) == 0 {
+            return self.context.version_vector().iter().collect();
+        }
+        self.news.iter().map(|(&id, &counter)| (id, counter)).collect()
+    }
+
+    /// What is to be done with a delta.
+    pub fn admit(&self, delta: &Delta) -> Admission {
+        let seen = self.context.seen(delta.origin());
+        if delta.last() <= seen {
+            return Admission::Known;
+        }
+        if delta.first() <= seen {
+            return Admission::Overlaps;
+        }
+        if rejoin_vclock::mutant!("entries-without-deps") && delta.first() == seen + 1 {
+            return Admission::Ready;
+        }
+        let covered = |(id, counter)| counter <= self.context.seen(id);
+        if delta.first() == seen + 1 && delta.needs().all(covered) {
+            Admission::Ready
+        } else {
+            Admission::Early
+        }
+    }
+
+    /// Keeps a delta that came too early. Whether there was room.
+    pub fn keep(&mut self, delta: D, bytes: usize) -> bool {
+        let key = (delta.as_ref().origin(), delta.as_ref().first());
+        if self.waiting.contains_key(&key) {
+            return true;
+        }
+        if self.waiting_bytes + bytes > self.bound {
+            return false;
+        }
+        self.waiting_bytes += bytes;
+        self.waiting.insert(key, Waiting { delta, bytes });
+        true
+    }
+
+    /// A delta that waited and is ready now. Ask again after applying it.
+    pub fn take_ready(&mut self) -> Option<D> {
+        let mut from = None;
+        loop {
+            let origin = self.next_origin(from)?;
+            let (key, admission) = self.first_waiting(origin)?;
+            match admission {
+                Admission::Early => from = Some(origin),
+                Admission::Ready => return self.forget(key),
+                Admission::Known | Admission::Overlaps => drop(self.forget(key)),
+            }
+        }
+    }
+
+    fn next_origin(&self, after: Option<ReplicaId>) -> Option<ReplicaId> {
+        use core::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, |id| Excluded((id, u64::MAX)));
+        self.waiting.range((from, Unbounded)).next().map(|(&(id, _), _)| id)
+    }
+
+    fn first_waiting(&self, origin: ReplicaId) -> Option<((ReplicaId, u64), Admission)> {
+        let (&key, waiting) = self.waiting.range((origin, 0)..).next()?;
+        Some((key, self.admit(waiting.delta.as_ref())))
+    }
+
+    fn forget(&mut self, key: (ReplicaId, u64)) -> Option<D> {
+        let waiting = self.waiting.remove(&key)?;
+        self.waiting_bytes -= waiting.bytes;
+        Some(waiting.delta)
+    }
+
+    /// Interns the origin of a delta that is about to be applied, and says at which dot the first
+    /// change stands. `None` when the slots run out.
+    pub fn begin(&mut self, delta: &Delta) -> Option<LocalDot> {
+        let origin = delta.origin();
+        if self.knowledge.contains_key(&origin) || self.knowledge.len() < KNOWLEDGE_BOUND {
+            let known = self.knowledge.entry(origin).or_default();
+            for &(id, counter) in delta.deps() {
+                known.set_at_least(id, counter);
+            }
+        }
+        self.context.intern(origin).map(|slot| LocalDot::new(slot, delta.first()))
+    }
+
+    /// Whether a delta's origin had applied a dot when it made the delta, as far as its deps have
+    /// told. Only reports depend on this.
+    pub fn knew(&self, delta: &Delta, dot: Dot) -> bool {
+        dot.replica() == delta.origin()
+            || self.knowledge.get(&delta.origin()).is_none_or(|known| known.contains(dot))
+    }
+
+    /// Where the `index`-th change of a delta is applied, after [`begin`](Self::begin).
+    pub fn at(&self, first: LocalDot, index: usize, delta: &Delta) -> At<'_> {
+        let dot = LocalDot::new(first.slot(), first.counter() + index as u64);
+        At { dot, stamp: delta.stamp(), context: &self.context }
+    }
+
+    /// Advances the vector over a delta that has been applied.
+    pub fn finish(&mut self, delta: &Delta, first: LocalDot) {
+        self.context.advance(first.slot(), delta.last());
+        if first.slot() == self.own {
+            self.news.clear();
+        } else {
+            self.news.insert(delta.origin(), delta.last());
+        }
+    }
+
+    /// Runs `merge` with both contexts side by side, then joins the vectors. Whether anything
+    /// changed; `None` when the slots run out.
+    pub(crate) fn merge(
+        &mut self,
+        theirs: &Context,
+        merge: impl FnOnce(&crate::context::Join) -> bool,
+    ) -> Option<bool> {
+        let before = self.context.version_vector();
+        let join = crate::context::Join::new(&mut self.context, theirs)?;
+        let changed = merge(&join);
+        let moved = join.finish(&mut self.context);
+        let after = self.context.version_vector();
+        for (id, _, seen) in after.missing_from(&before) {
+            self.news.insert(id, seen);
+        }
+        Some(changed | moved)
+    }
+
+    /// What the waiting deltas wait for and nobody has brought.
+    pub fn missing(&self) -> VersionVector {
+        let needs = self.waiting.values().flat_map(|waiting| {
+            let delta = waiting.delta.as_ref();
+            delta.needs().chain(core::iter::once((delta.origin(), delta.first() - 1)))
+        });
+        let mut missing = VersionVector::new();
+        for (id, counter) in needs.filter(|&(id, counter)| counter > self.context.seen(id)) {
+            missing.set_at_least(id, counter);
+        }
+        missing
+    }
+
+    /// How many deltas wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+}

@@ -1,0 +1,87 @@
+//! The trait that every value of the family implements, by hand or by `#[derive(Crdt)]`.
+
+use core::ops::ControlFlow;
+
+use crate::cell::Cell;
+use crate::context::Join;
+use crate::cursor::{Cursor, View};
+use crate::delta::{At, Covered, Effect};
+use crate::kind::Kind;
+use crate::path::Path;
+
+/// What came of an operation that was handed to a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// The value is another one now.
+    Changed,
+    /// The value already was what the operation makes of it.
+    Unchanged,
+    /// The type has no such place; whoever holds the value keeps the operation's cell beside it.
+    Unknown,
+}
+
+impl Outcome {
+    /// From whether something changed.
+    pub const fn of(changed: bool) -> Self {
+        if changed { Self::Changed } else { Self::Unchanged }
+    }
+}
+
+/// Takes one cell at a time.
+pub type Visit<'a> = dyn FnMut(&Path, Cell) + 'a;
+
+/// Says whether to go on.
+pub(crate) type Flow = ControlFlow<()>;
+
+/// A value that merges.
+///
+/// The methods are the plumbing between a value and whatever holds it: a
+/// [`Replica`](crate::Replica) in memory, a space in a store. Users derive the trait for their
+/// structs and call editors and readers.
+///
+/// Paths below are relative to the value; an empty one is the value itself.
+pub trait Crdt: Default {
+    /// What stands at the path of such a value.
+    const KIND: Kind;
+
+    /// Changes the value in a transaction.
+    type Editor<'a>;
+
+    /// Reads the value, by key and part, where it is too large to hold.
+    type Reader<'a>;
+
+    /// An editor at a place.
+    fn editor(cursor: Cursor<'_>) -> Self::Editor<'_>;
+
+    /// A reader at a place.
+    fn reader(view: View<'_>) -> Self::Reader<'_>;
+
+    /// Applies one operation at a path below.
+    fn apply(&mut self, path: &[u8], effect: &Effect, at: &At<'_>) -> Outcome;
+
+    /// Ends everything alive that is covered, counters excepted. Whether anything changed.
+    fn end(&mut self, covered: &Covered) -> bool;
+
+    /// Joins the state of another copy. Whether anything changed.
+    fn merge(&mut self, theirs: &Self, join: &Join) -> bool;
+
+    /// Shows every cell, in any order, with its path below `at`.
+    fn visit(&self, at: &Path, visit: &mut Visit<'_>);
+
+    /// The cell at a path below.
+    fn cell(&self, path: &[u8]) -> Option<Cell>;
+
+    /// Takes over a cell from a saved state, at a path below. The value must be new.
+    fn load(&mut self, path: &[u8], cell: Cell) -> Outcome;
+
+    /// Whether there is anything to see.
+    fn is_visible(&self) -> bool;
+
+    /// Whether nothing is left, neither visible nor retained, so that a map can drop the key.
+    fn is_gone(&self) -> bool;
+}
+
+/// Applies to a leaf, which has nothing below itself.
+pub(crate) fn leaf_outcome(path: &[u8], apply: impl FnOnce() -> bool) -> Outcome {
+    if path.is_empty() { Outcome::of(apply()) } else { Outcome::Unknown }
+}

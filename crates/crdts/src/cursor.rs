@@ -1,0 +1,288 @@
+//! Places to read from and to write at: what readers and editors of every type are made of.
+//!
+//! A [`View`] reads cells by path from a [`Source`]; a [`Cursor`] also writes, through a [`Stage`].
+//! Neither ever holds a whole object, so a line added to a cart of a hundred thousand lines costs
+//! what it costs in a cart of ten.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::ControlFlow;
+
+use rejoin_vclock::Dot;
+
+use crate::atom::Atom;
+use crate::cell::{Cell, CellKind};
+use crate::context::{Context, LocalDot};
+use crate::crdt::Flow;
+use crate::delta::Effect;
+use crate::error::{EditError, ReadError};
+use crate::kind::Kind;
+use crate::path::{Path, split};
+
+/// Something that cells can be read from, by path.
+pub trait Source: fmt::Debug {
+    /// The cell at a path.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] when the source cannot be read.
+    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError>;
+
+    /// Shows the cells whose paths begin with `below` and are not less than `from`, in ascending
+    /// order, until told to stop.
+    ///
+    /// # Errors
+    /// As [`cell`](Self::cell).
+    fn visit(
+        &self,
+        below: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
+    ) -> Result<(), ReadError>;
+
+    /// A dot in everybody's terms.
+    fn dot(&self, local: LocalDot) -> Dot;
+}
+
+/// A [`Source`] that a transaction writes into.
+pub trait Stage: Source {
+    /// The dot that the next operation takes.
+    fn next_dot(&self) -> LocalDot;
+
+    /// The slots and the vector that the transaction started from.
+    fn context(&self) -> &Context;
+
+    /// Adds an operation to the transaction.
+    ///
+    /// # Errors
+    /// [`EditError`] when the path is too long or the dots are used up.
+    fn write(&mut self, path: &Path, effect: Effect) -> Result<(), EditError>;
+}
+
+/// A place to read from.
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    source: &'a dyn Source,
+    path: Path,
+}
+
+impl<'a> View<'a> {
+    /// The place at a path.
+    pub fn new(source: &'a dyn Source, path: Path) -> Self {
+        Self { source, path }
+    }
+
+    /// The place of a struct's field.
+    pub fn field(&self, name: &str, kind: Kind) -> Self {
+        Self { source: self.source, path: self.path.field(name, kind) }
+    }
+
+    /// The place of a map's key or a set's element.
+    pub fn key(&self, key: &impl Atom, kind: Kind) -> Self {
+        Self { source: self.source, path: self.path.key(key, kind) }
+    }
+
+    /// A dot in everybody's terms.
+    pub(crate) fn dot(&self, local: LocalDot) -> Dot {
+        self.source.dot(local)
+    }
+
+    /// Reads the cell that stands here, or an empty one.
+    pub(crate) fn leaf<R>(
+        &self,
+        read: impl FnOnce(&Cell) -> Result<R, ReadError>,
+    ) -> Result<R, ReadError> {
+        let kind = self.path.kind().unwrap_or(Kind::Element);
+        self.check_kind(kind)?;
+        match self.source.cell(self.path.as_bytes())? {
+            Some(cell) => read(&cell),
+            None => Cell::empty(kind).map_or_else(
+                || unreachable!("only leaves are read as cells, and their kinds have one"),
+                |cell| read(&cell),
+            ),
+        }
+    }
+
+    /// A name that is visible as another kind, too, cannot be read as one.
+    fn check_kind(&self, expected: Kind) -> Result<(), ReadError> {
+        let (_, name) = self.path.as_bytes().split_last().unwrap_or((&0, &[]));
+        let mut other = None;
+        self.source.visit(name, name, &mut |path, cell| {
+            let kind = path.get(name.len()).and_then(|&tag| Kind::from_tag(tag).ok());
+            if kind == Some(expected) || !cell.is_visible() {
+                return ControlFlow::Continue(());
+            }
+            other = kind;
+            ControlFlow::Break(())
+        })?;
+        match other {
+            Some(kind) if self.is_visible()? => Err(ReadError::KindClash {
+                path: self.path.clone(),
+                kinds: alloc::vec![expected, kind],
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether anything here or below is visible.
+    pub(crate) fn is_visible(&self) -> Result<bool, ReadError> {
+        let mut visible = false;
+        let path = self.path.as_bytes();
+        self.source.visit(path, path, &mut |_, cell| {
+            visible = cell.is_visible();
+            if visible { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(visible)
+    }
+
+    /// The names of the visible children of one kind, ascending.
+    pub(crate) fn names<K: Atom>(&self, kind: Kind) -> Result<Vec<K>, ReadError> {
+        let mut names = Vec::new();
+        let mut error = None;
+        self.children(kind, &mut |name| match name.to() {
+            Ok(name) => names.push(name),
+            Err(wrong) => error = Some(ReadError::WrongType(wrong)),
+        })?;
+        error.map_or(Ok(names), Err)
+    }
+
+    /// How many visible children of one kind there are.
+    pub(crate) fn count(&self, kind: Kind) -> Result<usize, ReadError> {
+        let mut count = 0;
+        self.children(kind, &mut |_| count += 1)?;
+        Ok(count)
+    }
+
+    /// Shows the names of the visible children of one kind, leaping over what is below each.
+    fn children(
+        &self,
+        kind: Kind,
+        show: &mut dyn FnMut(&crate::atom::RawAtom),
+    ) -> Result<(), ReadError> {
+        let above = self.path.as_bytes();
+        let mut from = above.to_vec();
+        loop {
+            let mut next = None;
+            self.source.visit(above, &from, &mut |path, cell| {
+                if !cell.is_visible() {
+                    return ControlFlow::Continue(());
+                }
+                let Some((name, found, below)) = path.get(above.len()..).and_then(split) else {
+                    return ControlFlow::Continue(());
+                };
+                if found == kind {
+                    show(&name);
+                }
+                if below.is_empty() {
+                    return ControlFlow::Continue(());
+                }
+                let mut end = path[..path.len() - below.len()].to_vec();
+                end.push(0xFF);
+                next = Some(end);
+                ControlFlow::Break(())
+            })?;
+            match next {
+                Some(end) => from = end,
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// A place to write at.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    stage: &'a mut dyn Stage,
+    path: Path,
+}
+
+impl<'a> Cursor<'a> {
+    /// The place at a path.
+    pub fn new(stage: &'a mut dyn Stage, path: Path) -> Self {
+        Self { stage, path }
+    }
+
+    /// The place of a struct's field.
+    pub fn field(&mut self, name: &str, kind: Kind) -> Cursor<'_> {
+        Cursor { stage: &mut *self.stage, path: self.path.field(name, kind) }
+    }
+
+    /// The place of a map's key or a set's element.
+    pub fn key(&mut self, key: &impl Atom, kind: Kind) -> Cursor<'_> {
+        Cursor { stage: &mut *self.stage, path: self.path.key(key, kind) }
+    }
+
+    /// As [`key`](Self::key), giving this place up.
+    pub fn into_key(self, key: &impl Atom, kind: Kind) -> Self {
+        Self { path: self.path.key(key, kind), stage: self.stage }
+    }
+
+    /// The same place, for reading.
+    pub fn view(&self) -> View<'_> {
+        View { source: &*self.stage, path: self.path.clone() }
+    }
+
+    pub(crate) fn cell(&self) -> Result<Option<Cell>, EditError> {
+        Ok(self.stage.cell(self.path.as_bytes())?)
+    }
+
+    /// The dots alive here.
+    pub(crate) fn live(&self) -> Result<Vec<Dot>, EditError> {
+        let cell = self.cell()?;
+        Ok(cell.map_or_else(Vec::new, |cell| cell.live(self.stage.context())))
+    }
+
+    pub(crate) fn next_dot(&self) -> LocalDot {
+        self.stage.next_dot()
+    }
+
+    pub(crate) fn write(&mut self, effect: Effect) -> Result<(), EditError> {
+        self.stage.write(&self.path, effect)
+    }
+
+    /// Takes away all that is seen here and below; nothing is written when nothing is.
+    ///
+    /// # Errors
+    /// As [`Stage::write`].
+    pub fn reset(&mut self) -> Result<(), EditError> {
+        let mut resets = Vec::new();
+        let mut named_bytes = 0;
+        let path = self.path.as_bytes();
+        self.stage.visit(path, path, &mut |at, cell| {
+            if let Some(effect) = taking_away(cell, self.stage.context()) {
+                named_bytes += at.len() - path.len() + 6;
+                resets.push((at.to_vec(), effect));
+            }
+            ControlFlow::Continue(())
+        })?;
+        let is_counter = |effect: &Effect| matches!(effect, Effect::Counter { .. });
+        let seen = self.stage.context().version_vector();
+        let inner = self.path.kind().is_some_and(|kind| !kind.is_leaf());
+        let any_dots = resets.iter().any(|(_, effect)| !is_counter(effect));
+        if inner && any_dots && named_bytes > 18 * seen.len() + 8 {
+            resets.retain(|(_, effect)| is_counter(effect));
+            let own = self.stage.context().id(self.next_dot().slot());
+            let seen = seen.iter().filter(|&(id, _)| id != own).collect();
+            self.write(Effect::Below { seen })?;
+        }
+        for (at, effect) in resets {
+            let path =
+                Path::parse(at).map_err(|error| EditError::Read(ReadError::WrongType(error)))?;
+            self.stage.write(&path, effect)?;
+        }
+        Ok(())
+    }
+}
+
+/// The operation that ends all that is alive in a cell, if anything is.
+fn taking_away(cell: &Cell, context: &Context) -> Option<Effect> {
+    if !cell.is_visible() {
+        return None;
+    }
+    Some(match &cell.0 {
+        CellKind::Element(_) => Effect::Element { ends: cell.live(context), add: false },
+        CellKind::Register(_) => Effect::Register { ends: cell.live(context), value: None },
+        CellKind::Counter(counter) => {
+            Effect::Counter { totals: None, floors: counter.floors(context) }
+        }
+    })
+}

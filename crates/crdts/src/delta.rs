@@ -1,0 +1,235 @@
+//! Deltas: what one transaction changed, and what it depends on.
+//!
+//! A delta is at once the value that two plain replicas exchange, the entry in a space's log and
+//! the unit of sync. It takes one contiguous range of dots of its origin: change `i` is dot
+//! `first + i`. It carries its own dots and, per path, the dots that it *ends*; never an unscoped
+//! vector, which would say something about keys that it does not touch.
+//!
+//! # Invariants
+//! 1. At least one change; `first + changes - 1` is a valid counter.
+//! 2. `deps` ascend by replica and never name the origin.
+//! 3. The effect of a change fits the kind of its path.
+//! 4. One delta, one byte string ([`crate::delta_codec`]).
+//!
+//! # References
+//! Almeida, Shoker, Baquero, *Delta State Replicated Data Types*, JPDC 2018.
+
+use alloc::vec::Vec;
+
+use rejoin_vclock::{Dot, HybridTimestamp, MAX_COUNTER, ReplicaId, VersionVector};
+
+use crate::atom::RawAtom;
+use crate::context::{Context, LocalDot, Slot};
+use crate::kind::Kind;
+use crate::path::Path;
+
+/// What one transaction of one replica changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delta {
+    pub(crate) origin: ReplicaId,
+    pub(crate) first: u64,
+    pub(crate) stamp: HybridTimestamp,
+    pub(crate) deps: Vec<(ReplicaId, u64)>,
+    pub(crate) changes: Vec<Change>,
+}
+
+/// One operation at one place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    pub(crate) path: Path,
+    pub(crate) effect: Effect,
+}
+
+/// What an operation does to the cell, or below the map or set, at its path.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Effect {
+    /// On a set element.
+    Element {
+        /// The dots that end, ascending.
+        ends: Vec<Dot>,
+        /// Whether this operation's own dot is added.
+        add: bool,
+    },
+    /// On a register.
+    Register {
+        /// The writes that end, ascending.
+        ends: Vec<Dot>,
+        /// The value written.
+        value: Option<RawAtom>,
+    },
+    /// On a counter.
+    Counter {
+        /// The origin's new totals.
+        totals: Option<Totals>,
+        /// The records that a reset takes away, one per replica, ascending.
+        floors: Vec<Floor>,
+    },
+    /// Everything alive below a map or set that the origin had seen ends, counters excepted
+    /// (those are named one by one). The origin's own dots end up to this operation.
+    Below {
+        /// What the origin had seen of others.
+        seen: VersionVector,
+    },
+}
+
+/// What one replica has counted since its record's start dot.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Totals {
+    /// Counter of the dot that the record starts with.
+    pub start: u64,
+    /// Sum of increments since the start.
+    pub increments: u64,
+    /// Sum of decrements since the start, as a magnitude.
+    pub decrements: u64,
+}
+
+/// The part of a replica's record that a reset takes away: what it had counted at `last`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Floor {
+    /// The last dot that the reset saw.
+    pub last: Dot,
+    /// The totals that it saw.
+    pub totals: Totals,
+}
+
+impl Delta {
+    /// The replica that made it.
+    pub const fn origin(&self) -> ReplicaId {
+        self.origin
+    }
+
+    /// The counter of its first dot.
+    pub const fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The counter of its last dot.
+    pub const fn last(&self) -> u64 {
+        self.first + self.changes.len() as u64 - 1
+    }
+
+    /// When it was made, by its origin's hybrid clock.
+    pub const fn stamp(&self) -> HybridTimestamp {
+        self.stamp
+    }
+
+    /// What the origin had newly applied since its own previous delta.
+    pub fn deps(&self) -> &[(ReplicaId, u64)] {
+        &self.deps
+    }
+
+    /// The operations, in order; operation `i` has the dot `first + i`.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    /// Whether it changes nothing: what an edit that had no effect returns.
+    pub const fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    pub(crate) fn in_range(first: u64, changes: usize) -> bool {
+        let last = first.checked_add(changes as u64).map(|end| end - 1);
+        first > 0 && changes > 0 && last.is_some_and(|last| last <= MAX_COUNTER)
+    }
+
+    /// Every dot outside this delta that it speaks about: its deps, and what its changes end.
+    ///
+    /// An honest origin's deps cover the rest; a receiver that waits for all of them stays a
+    /// function of the set of entries even beside a dishonest one.
+    pub fn needs(&self) -> impl Iterator<Item = (ReplicaId, u64)> + '_ {
+        let named = self.changes.iter().flat_map(|change| change.effect.named());
+        self.deps.iter().copied().chain(named).filter(|&(id, _)| id != self.origin)
+    }
+
+    /// Whether every dot of its own that it speaks about comes before the operation that does.
+    pub(crate) fn speaks_only_of_the_past(&self) -> bool {
+        self.changes.iter().zip(self.first..).all(|(change, own)| {
+            let starts = match &change.effect {
+                Effect::Counter { totals: Some(totals), .. } => totals.start <= own,
+                _ => true,
+            };
+            let mut named = change.effect.named();
+            starts && named.all(|(id, counter)| id != self.origin || counter < own)
+        })
+    }
+}
+
+impl AsRef<Self> for Delta {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl Change {
+    /// Where.
+    pub const fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it takes something away (and may add something, too).
+    pub fn removes(&self) -> bool {
+        match &self.effect {
+            Effect::Element { ends, add } => !ends.is_empty() && !add,
+            Effect::Register { ends, value } => !ends.is_empty() && value.is_none(),
+            Effect::Counter { floors, .. } => !floors.is_empty(),
+            Effect::Below { .. } => true,
+        }
+    }
+}
+
+impl Effect {
+    /// The kinds of place that this effect fits.
+    pub(crate) const fn fits(&self, kind: Kind) -> bool {
+        match self {
+            Self::Element { .. } => matches!(kind, Kind::Element),
+            Self::Register { .. } => matches!(kind, Kind::LwwRegister),
+            Self::Counter { .. } => matches!(kind, Kind::Counter),
+            Self::Below { .. } => !kind.is_leaf(),
+        }
+    }
+
+    /// The dots that it ends, by replica and counter.
+    pub(crate) fn named(&self) -> alloc::boxed::Box<dyn Iterator<Item = (ReplicaId, u64)> + '_> {
+        use alloc::boxed::Box;
+        match self {
+            Self::Element { ends, .. } | Self::Register { ends, .. } => {
+                Box::new(ends.iter().map(|dot| (dot.replica(), dot.counter())))
+            }
+            Self::Counter { floors, .. } => {
+                Box::new(floors.iter().map(|floor| (floor.last.replica(), floor.last.counter())))
+            }
+            Self::Below { seen } => Box::new(seen.iter()),
+        }
+    }
+}
+
+/// Where and when a change is applied: its own dot, its stamp, and the copy's slots.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'a> {
+    pub(crate) dot: LocalDot,
+    pub(crate) stamp: HybridTimestamp,
+    pub(crate) context: &'a Context,
+}
+
+/// The set of dots that a [`Effect::Below`] ends, by slot.
+#[derive(Debug)]
+pub struct Covered(Vec<u64>);
+
+impl Covered {
+    pub(crate) fn new(seen: &VersionVector, at: &At<'_>) -> Self {
+        let mut by_slot: Vec<u64> = at.context.ids().iter().map(|&id| seen.get(id)).collect();
+        let own = at.dot.slot().index();
+        by_slot[own] = at.dot.counter() - 1;
+        Self(by_slot)
+    }
+
+    pub(crate) fn contains(&self, dot: LocalDot) -> bool {
+        dot.counter() <= self.by_slot(dot.slot())
+    }
+
+    fn by_slot(&self, slot: Slot) -> u64 {
+        self.0.get(slot.index()).copied().unwrap_or(0)
+    }
+}

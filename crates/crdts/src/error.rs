@@ -1,0 +1,98 @@
+//! What can go wrong when a value is read or changed. A merge cannot go wrong.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use rejoin_vclock::codec::DecodeError;
+
+use crate::kind::Kind;
+use crate::path::Path;
+
+/// Why a value could not be read.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Two kinds stand under one name, both kept; remove one of them in a transaction.
+    KindClash {
+        /// Where.
+        path: Path,
+        /// The kinds that stand there.
+        kinds: Vec<Kind>,
+    },
+    /// A value of another type than asked for stands there.
+    WrongType(DecodeError),
+    /// A counter's value does not fit 64 bits.
+    Overflow {
+        /// The value.
+        total: i128,
+    },
+    /// Whatever holds the value cannot be read at present.
+    Unavailable(String),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KindClash { path, kinds } => {
+                write!(f, "{path} holds several kinds (")?;
+                for (index, kind) in kinds.iter().enumerate() {
+                    write!(f, "{}{kind}", if index > 0 { ", " } else { "" })?;
+                }
+                f.write_str("); remove all but one of them")
+            }
+            Self::WrongType(error) => write!(f, "a value of another type stands here: {error}"),
+            Self::Overflow { total } => write!(f, "the counter is at {total}, beyond 64 bits"),
+            Self::Unavailable(reason) => write!(f, "cannot be read: {reason}"),
+        }
+    }
+}
+
+impl core::error::Error for ReadError {}
+
+/// Why a change could not be made. Nothing of its transaction happens.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum EditError {
+    /// What the change depends on could not be read.
+    Read(ReadError),
+    /// A counter's totals at this replica would leave 64 bits.
+    Overflow,
+    /// The keys on the way to the place are too long, all together.
+    PathTooLong {
+        /// Their encoded length in bytes, at most [`crate::path::MAX_PATH_BYTES`].
+        bytes: usize,
+    },
+    /// An operation of one kind at a place of another; the typed editors never make one.
+    Misfit {
+        /// Where.
+        path: Path,
+    },
+    /// This replica has used its 2^40 dots; go on under a new id.
+    CountersExhausted,
+}
+
+impl fmt::Display for EditError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(error) => error.fmt(f),
+            Self::Overflow => f.write_str("the counter's totals would leave 64 bits"),
+            Self::PathTooLong { bytes } => {
+                let most = crate::path::MAX_PATH_BYTES;
+                write!(f, "the keys take {bytes} bytes, {most} are allowed; use shorter keys")
+            }
+            Self::Misfit { path } => write!(f, "an operation of another kind at {path}"),
+            Self::CountersExhausted => {
+                f.write_str("this replica has used all its dots; go on under a new id")
+            }
+        }
+    }
+}
+
+impl core::error::Error for EditError {}
+
+impl From<ReadError> for EditError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}

@@ -1,0 +1,71 @@
+//! Hash tables that a peer cannot flood, without reading randomness here.
+//!
+//! One secret seed per process is handed in at start ([`set_seed`]); every table made afterwards
+//! uses it, so that merging two tables still walks both in the same order. The function is the
+//! folded multiply of wyhash, 64 bits at a time.
+
+use core::hash::{BuildHasher, Hasher};
+use core::sync::atomic::{AtomicU64, Ordering};
+
+static SEED: AtomicU64 = AtomicU64::new(0x9E37_79B9_7F4A_7C15);
+const MIX: u64 = 0xD6E8_FEB8_6659_FD93;
+
+/// Hands in the secret of this process. The facade calls it once, from the system's randomness.
+pub fn set_seed(seed: u64) {
+    SEED.store(seed, Ordering::Relaxed);
+}
+
+/// Builds hashers from the seed that was set when the table was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Seeded(u64);
+
+impl Default for Seeded {
+    fn default() -> Self {
+        Self(SEED.load(Ordering::Relaxed))
+    }
+}
+
+impl BuildHasher for Seeded {
+    type Hasher = Folding;
+
+    fn build_hasher(&self) -> Folding {
+        Folding { state: self.0, seed: self.0 }
+    }
+}
+
+/// The hasher of [`Seeded`].
+#[derive(Clone, Debug)]
+pub struct Folding {
+    state: u64,
+    seed: u64,
+}
+
+impl Folding {
+    #[expect(clippy::cast_possible_truncation, reason = "both halves of the product are folded")]
+    const fn fold(&mut self, word: u64) {
+        let product = (self.state ^ word) as u128 * (self.seed ^ MIX | 1) as u128;
+        self.state = (product >> 64) as u64 ^ product as u64;
+    }
+}
+
+impl Hasher for Folding {
+    fn write(&mut self, bytes: &[u8]) {
+        let mut chunks = bytes.chunks_exact(8);
+        for chunk in &mut chunks {
+            self.fold(chunk.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)));
+        }
+        let rest = chunks.remainder();
+        let last = rest.iter().fold(rest.len() as u64, |word, &byte| word << 8 | u64::from(byte));
+        self.fold(last);
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.fold(word);
+    }
+
+    fn finish(&self) -> u64 {
+        let mut last = self.clone();
+        last.fold(MIX);
+        last.state
+    }
+}

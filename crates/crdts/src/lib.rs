@@ -1,0 +1,64 @@
+//! Values that merge.
+//!
+//! Counters, registers, sets and maps that several copies change at once and that come back
+//! together without losing anybody's work. Alone they are plain values in memory, held by a
+//! [`Replica`]; in a store they live as cells that are read and written one by one.
+//!
+//! | you want | type | when two change it at once |
+//! |---|---|---|
+//! | a number | [`PnCounter`] | every change counts |
+//! | one value | [`LwwRegister`] | the last writer wins, the others can still be seen |
+//! | a set | [`OrSet`] | an add beats a remove that had not seen it |
+//! | named things | [`OrMap`] | both change; a removal takes away what it saw |
+//! | a record | `#[derive(Crdt)]` on a struct | each field by its own rule |
+//!
+//! # How it fits together
+//! All state is in *cells* at *paths*. A transaction is a list of operations on cells; it makes a
+//! [`Delta`], which carries what it depends on. [`causal`] lets a delta in when that is there, so
+//! every copy is causally closed. Typed values ([`Crdt`]) and the untyped table ([`parts::Parts`])
+//! hold the same cells and save to the same bytes.
+//!
+//! No clock, file or random source is read here: ids and time are arguments.
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod atom;
+pub mod causal;
+pub mod cell;
+mod clock;
+pub mod conflict;
+pub mod context;
+pub mod counter;
+pub mod crdt;
+pub mod cursor;
+pub mod delta;
+mod delta_codec;
+pub mod draft;
+pub mod error;
+pub mod hash;
+pub mod kind;
+pub mod lww_register;
+pub mod or_map;
+pub mod or_set;
+pub mod parts;
+pub mod path;
+pub mod replica;
+pub mod state_codec;
+
+pub use atom::{Atom, Key, RawAtom};
+pub use clock::{Clock, Logical};
+pub use conflict::{ConflictRecord, Rule, Side};
+pub use counter::PnCounter;
+pub use crdt::Crdt;
+pub use delta::Delta;
+pub use error::{EditError, ReadError};
+pub use kind::Kind;
+pub use lww_register::LwwRegister;
+pub use or_map::OrMap;
+pub use or_set::OrSet;
+pub use path::Path;
+pub use rejoin_vclock::{Dot, FreshId, HybridTimestamp, ReplicaId, VersionVector};
+pub use replica::Replica;

@@ -1,0 +1,152 @@
+//! Where a value stands: object key, then a (name, kind) pair per level.
+//!
+//! A path is one byte string, `atom kind atom kind ...`. Both halves delimit themselves and keep
+//! order, so all that stands below a path is one contiguous range of byte strings, and a delta, a
+//! cell in memory and a record in a block name a place in the same way. The first segment is the
+//! object: its key in a space, null in a plain [`Replica`](crate::Replica).
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use rejoin_vclock::codec::{DecodeError, Reader};
+
+use crate::atom::{self, Atom, RawAtom};
+use crate::kind::Kind;
+
+/// A path is at most this long, in bytes. Longer keys belong into values.
+pub const MAX_PATH_BYTES: usize = 4096;
+
+/// Levels below which nothing nests, so that hostile bytes cannot exhaust the stack.
+const MAX_LEVELS: usize = 64;
+
+/// The place of a value inside a space or a plain replica.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Path(Vec<u8>);
+
+impl Path {
+    /// The place of the one object of a plain replica.
+    pub fn root(kind: Kind) -> Self {
+        Self::default().child(kind, atom::write_null)
+    }
+
+    /// The place of an object of a space.
+    pub fn object(key: &str, kind: Kind) -> Self {
+        Self::default().child(kind, |out| atom::write_str(key, out))
+    }
+
+    /// The child named by a struct's field name.
+    pub fn field(&self, name: &str, kind: Kind) -> Self {
+        self.child(kind, |out| atom::write_str(name, out))
+    }
+
+    /// The child named by a map key or a set element.
+    pub fn key(&self, key: &impl Atom, kind: Kind) -> Self {
+        self.child(kind, |out| key.write(out))
+    }
+
+    fn child(&self, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut bytes = Vec::with_capacity(self.0.len() + 24);
+        bytes.extend_from_slice(&self.0);
+        write(&mut bytes);
+        bytes.push(kind.tag());
+        Self(bytes)
+    }
+
+    /// Takes bytes from outside as a path.
+    ///
+    /// # Errors
+    /// Bytes that are not canonical, a kind that may not stand where it stands, or too many levels.
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, DecodeError> {
+        if bytes.len() > MAX_PATH_BYTES {
+            return Err(DecodeError::Invalid("a path longer than 4096 bytes"));
+        }
+        let mut reader = Reader::new(&bytes);
+        let mut above = Kind::Map;
+        for _ in 0..MAX_LEVELS {
+            atom::skip(&mut reader)?;
+            let kind = Kind::from_tag(reader.byte()?)?;
+            if !above.may_hold(kind) {
+                return Err(DecodeError::Invalid("a kind that may not stand at its place"));
+            }
+            above = kind;
+            if reader.is_empty() {
+                return Ok(Self(bytes));
+            }
+        }
+        Err(DecodeError::Invalid("a path of more than 64 levels"))
+    }
+
+    /// The canonical bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The kind of the thing at this place; `None` for the empty path only.
+    pub fn kind(&self) -> Option<Kind> {
+        self.0.last().and_then(|&tag| Kind::from_tag(tag).ok())
+    }
+
+    /// The names along the way, the object's key first.
+    pub fn names(&self) -> impl Iterator<Item = RawAtom> + '_ {
+        let mut rest = self.0.as_slice();
+        core::iter::from_fn(move || {
+            let (name, _, below) = split(rest)?;
+            rest = below;
+            Some(name)
+        })
+    }
+
+    /// The object's key, when it is a string.
+    pub fn object_key(&self) -> Option<alloc::string::String> {
+        self.names().next()?.to().ok()
+    }
+}
+
+impl fmt::Display for Path {
+    /// Names joined by slashes: `alice/lines/apples`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (level, name) in self.names().enumerate() {
+            if level > 0 {
+                f.write_str("/")?;
+            }
+            write!(f, "{name}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Takes the first segment off: its name, its kind, and what follows.
+pub fn split(path: &[u8]) -> Option<(RawAtom, Kind, &[u8])> {
+    let mut reader = Reader::new(path);
+    let name = RawAtom::read(&mut reader).ok()?;
+    let kind = Kind::from_tag(reader.byte().ok()?).ok()?;
+    let rest = path.get(reader.position()..)?;
+    Some((name, kind, rest))
+}
+
+/// Takes the first segment off when its name reads as a `K`.
+pub(crate) fn split_as<K: Atom>(path: &[u8]) -> Option<(K, Kind, &[u8])> {
+    let mut reader = Reader::new(path);
+    let key = K::read(&mut reader).ok()?;
+    let kind = Kind::from_tag(reader.byte().ok()?).ok()?;
+    let rest = path.get(reader.position()..)?;
+    Some((key, kind, rest))
+}
+
+/// Takes the first segment off when its name is a string, as a struct's fields are.
+pub fn split_field(path: &[u8]) -> Option<(alloc::string::String, Kind, &[u8])> {
+    split_as(path)
+}
+
+/// The bytes shared by the beginnings of two paths.
+pub(crate) fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(x, y)| x == y).count()
+}

@@ -1,0 +1,343 @@
+//! One copy of a value, with an identity, in memory.
+//!
+//! # Example
+//! ```
+//! use rejoin_crdts::{FreshId, OrMap, PnCounter, Replica, ReplicaId};
+//!
+//! type Lines = OrMap<String, PnCounter>;
+//! let mut phone = Replica::<Lines>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
+//! let mut laptop = phone.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
+//! let delta = phone.edit(|lines| lines.entry("apples").add(2))?;
+//! laptop.edit(|lines| lines.entry("apples").add(1))?;
+//! assert!(laptop.apply(&delta));
+//! assert!(!laptop.apply(&delta)); // again: nothing new
+//! assert_eq!(laptop.at("apples").value()?, 3);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Semantics
+//! A replica owns the context: the vector of all it has seen. Editing makes a delta; applying takes
+//! one in when it is the next of its origin and its deps are there, and holds it back otherwise.
+//! Merging joins a whole state. Both are infallible and say whether anything changed.
+//!
+//! A replica is neither `Clone` nor deserializable: two copies under one id would make two events
+//! under one dot. A copy is a [`fork`](Replica::fork) under a fresh id, and so is a saved state that
+//! is [loaded](Replica::load).
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::{ControlFlow, Deref};
+
+use rejoin_vclock::codec::{DecodeError, Encode, Reader};
+use rejoin_vclock::{Dot, FreshId, HybridClock, ReplicaId, SkewReport, VersionVector};
+
+use crate::causal::{Admission, Causal};
+use crate::cell::Cell;
+use crate::clock::{Clock, Logical};
+use crate::conflict::{ConflictRecord, decisions};
+use crate::context::{Context, LocalDot};
+use crate::crdt::{Crdt, Flow, Outcome};
+use crate::cursor::{Cursor, Source};
+use crate::delta::{Delta, Effect};
+use crate::draft::Draft;
+use crate::error::{EditError, ReadError};
+use crate::parts::Parts;
+use crate::path::{Path, split};
+use crate::state_codec::{decode_state, encode_state};
+
+/// Deltas that came too early take at most this many bytes.
+const HELD_BYTES: usize = 4 << 20;
+
+/// One copy of a value; see the [module](self).
+pub struct Replica<T, C = Logical> {
+    value: T,
+    /// What the type does not know: fields of a newer version, children of another kind.
+    beside: Parts,
+    causal: Causal<Delta>,
+    hybrid: HybridClock,
+    clock: C,
+    skew: Option<SkewReport>,
+}
+
+impl<T: Crdt, C: Clock + Default> Replica<T, C> {
+    /// A new value under a fresh id.
+    pub fn new(id: FreshId) -> Self {
+        Self::with_clock(id, C::default())
+    }
+
+    /// A copy that goes its own way under a fresh id.
+    #[must_use]
+    pub fn fork(&self, id: FreshId) -> Self
+    where
+        T: Clone,
+    {
+        let mut fork = Self::over(self.causal.context().clone(), id, C::default());
+        fork.value = self.value.clone();
+        fork.beside = self.beside.clone();
+        fork.hybrid = self.hybrid.clone();
+        fork
+    }
+
+    /// A copy of a [saved](Self::save) state under a fresh id.
+    ///
+    /// # Errors
+    /// Bytes that no replica saved.
+    pub fn load(bytes: &[u8], id: FreshId) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let (context, parts) = decode_state(&mut reader)?;
+        reader.finish()?;
+        let mut loaded = Self::over(context, id, C::default());
+        for (path, cell) in parts.iter() {
+            let known = below_root::<T>(path)
+                .is_some_and(|below| loaded.value.load(below, cell.clone()) != Outcome::Unknown);
+            if !known {
+                loaded.beside.load(path.to_vec(), cell.clone());
+            }
+        }
+        Ok(loaded)
+    }
+}
+
+impl<T: Crdt, C: Clock> Replica<T, C> {
+    /// A new value under a fresh id, with a clock of one's own.
+    pub fn with_clock(id: FreshId, clock: C) -> Self {
+        Self::over(Context::default(), id, clock)
+    }
+
+    fn over(context: Context, id: FreshId, clock: C) -> Self {
+        let causal = Causal::new(context, id.into_id(), HELD_BYTES)
+            .unwrap_or_else(|| unreachable!("a context that fits 2^24 replicas takes one more"));
+        Self {
+            value: T::default(),
+            beside: Parts::default(),
+            causal,
+            hybrid: HybridClock::new(),
+            clock,
+            skew: None,
+        }
+    }
+
+    /// Its identity.
+    pub fn id(&self) -> ReplicaId {
+        self.causal.id()
+    }
+
+    /// Everything it has seen.
+    pub fn version_vector(&self) -> VersionVector {
+        self.causal.context().version_vector()
+    }
+
+    /// Changes the value in one transaction and returns the delta for others to apply; an empty one
+    /// where nothing was changed. An error from the closure leaves everything as it was.
+    ///
+    /// # Errors
+    /// Whatever the closure returns.
+    pub fn edit<E: From<EditError>>(
+        &mut self,
+        edit: impl FnOnce(&mut T::Editor<'_>) -> Result<(), E>,
+    ) -> Result<Delta, E> {
+        let now = self.clock.now_millis();
+        let stamp = self.hybrid.tick(now);
+        let context = self.causal.context();
+        let base = Whole { value: &self.value, beside: &self.beside, context };
+        let mut draft = Draft::new(&base, context, self.causal.own(), stamp);
+        edit(&mut T::editor(Cursor::new(&mut draft, Path::root(T::KIND))))?;
+        let delta = Delta {
+            origin: self.id(),
+            first: context.seen(self.id()) + 1,
+            stamp,
+            deps: self.causal.deps(),
+            changes: draft.finish(),
+        };
+        if !delta.changes.is_empty() {
+            self.take_in(&delta, &mut |_| {});
+        }
+        Ok(delta)
+    }
+
+    /// Takes in a delta of another replica. Whether the value changed: a delta that is known
+    /// changes nothing, and one that came too early is [held](Self::held).
+    pub fn apply(&mut self, delta: &Delta) -> bool {
+        self.apply_reporting(delta, &mut |_| {})
+    }
+
+    /// As [`apply`](Self::apply), telling what was decided.
+    pub fn apply_reporting(
+        &mut self,
+        delta: &Delta,
+        report: &mut dyn FnMut(ConflictRecord),
+    ) -> bool {
+        if delta.changes.is_empty() {
+            return false;
+        }
+        match self.causal.admit(delta) {
+            Admission::Ready => {}
+            Admission::Early => {
+                self.causal.keep(delta.clone(), delta.to_bytes().len());
+                return false;
+            }
+            Admission::Known | Admission::Overlaps => return false,
+        }
+        let mut changed = self.observe_and_take_in(delta, report);
+        while let Some(waited) = self.causal.take_ready() {
+            changed |= self.observe_and_take_in(&waited, report);
+        }
+        changed
+    }
+
+    fn observe_and_take_in(
+        &mut self,
+        delta: &Delta,
+        report: &mut dyn FnMut(ConflictRecord),
+    ) -> bool {
+        let now = self.clock.now_millis();
+        if let Err(skew) = self.hybrid.observe(delta.stamp, now) {
+            self.skew = Some(skew);
+        }
+        self.take_in(delta, report)
+    }
+
+    fn take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) -> bool {
+        let Some(first) = self.causal.begin(delta) else { return false };
+        let mut changed = false;
+        for (index, change) in delta.changes.iter().enumerate() {
+            let at = self.causal.at(first, index, delta);
+            let path = change.path.as_bytes();
+            let typed = below_root::<T>(path)
+                .map_or(Outcome::Unknown, |below| self.value.apply(below, &change.effect, &at));
+            changed |= typed == Outcome::Changed;
+            // A vector may end dots of kinds that the type does not know, below the same place.
+            if typed == Outcome::Unknown || matches!(change.effect, Effect::Below { .. }) {
+                changed |= self.beside.apply(change, &at);
+            }
+        }
+        if delta.origin != self.id() {
+            let context = self.causal.context();
+            let whole = Whole { value: &self.value, beside: &self.beside, context };
+            for change in &delta.changes {
+                decisions(change, delta, &whole, &self.causal, report);
+            }
+        }
+        self.causal.finish(delta, first);
+        changed
+    }
+
+    /// Joins the whole state of another replica. Whether anything changed.
+    pub fn merge<D>(&mut self, theirs: &Replica<T, D>) -> bool {
+        let (value, beside) = (&mut self.value, &mut self.beside);
+        let joined = self.causal.merge(theirs.causal.context(), |join| {
+            value.merge(&theirs.value, join) | beside.merge(&theirs.beside, join)
+        });
+        let now = self.clock.now_millis();
+        self.skew = self.hybrid.observe(theirs.hybrid.last(), now).err().or(self.skew.take());
+        let mut changed = joined == Some(true);
+        while let Some(waited) = self.causal.take_ready() {
+            changed |= self.observe_and_take_in(&waited, &mut |_| {});
+        }
+        changed
+    }
+
+    /// How many deltas wait for others that they depend on. What those are: [`missing`](Self::missing).
+    pub fn held(&self) -> usize {
+        self.causal.waiting()
+    }
+
+    /// Up to where deltas are missing that held ones depend on.
+    pub fn missing(&self) -> VersionVector {
+        self.causal.missing()
+    }
+
+    /// The last stamp that was too far in the future for the own clock to follow.
+    pub const fn skew(&self) -> Option<&SkewReport> {
+        self.skew.as_ref()
+    }
+
+    /// The canonical bytes of the state: equal sets of deltas give equal bytes, whoever saves.
+    pub fn save(&self) -> Vec<u8> {
+        let mut cells = self.whole_cells();
+        cells.extend(self.beside.iter().map(|(path, cell)| (path.to_vec(), cell.clone())));
+        let mut bytes = Vec::new();
+        let ascending = cells.iter().map(|(path, cell)| (path.as_slice(), cell));
+        encode_state(self.causal.context(), ascending, &mut bytes);
+        bytes
+    }
+
+    fn whole_cells(&self) -> BTreeMap<Vec<u8>, Cell> {
+        let mut cells = BTreeMap::new();
+        self.value.visit(&Path::root(T::KIND), &mut |path, cell| {
+            cells.insert(path.as_bytes().to_vec(), cell);
+        });
+        cells
+    }
+}
+
+impl<T, C> Deref for Replica<T, C> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: fmt::Debug, C> fmt::Debug for Replica<T, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replica").field("value", &self.value).finish_non_exhaustive()
+    }
+}
+
+/// The path below the one object of a plain replica, if it is of the type's kind.
+fn below_root<T: Crdt>(path: &[u8]) -> Option<&[u8]> {
+    let (name, kind, below) = split(path)?;
+    (kind == T::KIND && name.to::<Option<bool>>() == Ok(None)).then_some(below)
+}
+
+/// The value and what stands beside it, as one thing to read from.
+struct Whole<'a, T> {
+    value: &'a T,
+    beside: &'a Parts,
+    context: &'a Context,
+}
+
+impl<T> fmt::Debug for Whole<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Whole").finish_non_exhaustive()
+    }
+}
+
+impl<T: Crdt> Source for Whole<'_, T> {
+    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
+        let typed = below_root::<T>(path).and_then(|below| self.value.cell(below));
+        Ok(typed.or_else(|| self.beside.get(path).cloned()))
+    }
+
+    fn visit(
+        &self,
+        below: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
+    ) -> Result<(), ReadError> {
+        if let Some(cell) = self.cell(below)? {
+            let _ = visit(below, &cell);
+            return Ok(());
+        }
+        let mut cells = BTreeMap::new();
+        self.value.visit(&Path::root(T::KIND), &mut |path, cell| {
+            cells.insert(path.as_bytes().to_vec(), cell);
+        });
+        self.beside.range(below, from, &mut |path, cell| {
+            cells.insert(path.to_vec(), cell.clone());
+            ControlFlow::Continue(())
+        });
+        for (path, cell) in cells.range(from.to_vec()..) {
+            if !path.starts_with(below) || visit(path, cell).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn dot(&self, local: LocalDot) -> Dot {
+        self.context.dot(local)
+    }
+}
