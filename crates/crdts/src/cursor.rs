@@ -135,7 +135,10 @@ impl<'a> View<'a> {
     }
 
     /// The names of the visible children of one kind, ascending.
-    pub(crate) fn names<K: Atom>(&self, kind: Kind) -> Result<Vec<K>, ReadError> {
+    ///
+    /// # Errors
+    /// [`ReadError::WrongType`] when a name is not a `K`; otherwise as the source.
+    pub fn names<K: Atom>(&self, kind: Kind) -> Result<Vec<K>, ReadError> {
         let mut names = Vec::new();
         let mut error = None;
         self.children(kind, &mut |name| match name.to() {

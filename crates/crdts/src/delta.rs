@@ -94,6 +94,19 @@ pub struct Floor {
 }
 
 impl Delta {
+    /// The delta of a transaction. `None` where there are no changes, or more than there are dots
+    /// left. `deps` ascend by replica.
+    pub fn new(
+        origin: ReplicaId,
+        first: u64,
+        stamp: HybridTimestamp,
+        deps: Vec<(ReplicaId, u64)>,
+        changes: Vec<Change>,
+    ) -> Option<Self> {
+        Self::in_range(first, changes.len())
+            .then_some(Self { origin, first, stamp, deps, changes })
+    }
+
     /// The replica that made it.
     pub const fn origin(&self) -> ReplicaId {
         self.origin
@@ -218,7 +231,9 @@ pub struct At<'a> {
 pub struct Covered(Vec<u64>);
 
 impl Covered {
-    pub(crate) fn new(seen: &VersionVector, at: &At<'_>) -> Self {
+    /// What an origin that had `seen` this of others ends with the operation at `at`: of its own
+    /// dots, all before that operation's.
+    pub fn new(seen: &VersionVector, at: &At<'_>) -> Self {
         let mut by_slot: Vec<u64> = at.context.ids().iter().map(|&id| seen.get(id)).collect();
         let own = at.dot.slot().index();
         by_slot[own] = at.dot.counter() - 1;

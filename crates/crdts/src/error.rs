@@ -68,6 +68,8 @@ pub enum EditError {
         /// Where.
         path: Path,
     },
+    /// The caller's own reason to abort the transaction.
+    Aborted(String),
     /// This replica has used its 2^40 dots; go on under a new id.
     CountersExhausted,
 }
@@ -82,6 +84,7 @@ impl fmt::Display for EditError {
                 write!(f, "the keys take {bytes} bytes, {most} are allowed; use shorter keys")
             }
             Self::Misfit { path } => write!(f, "an operation of another kind at {path}"),
+            Self::Aborted(reason) => write!(f, "the transaction was aborted: {reason}"),
             Self::CountersExhausted => {
                 f.write_str("this replica has used all its dots; go on under a new id")
             }

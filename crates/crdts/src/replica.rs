@@ -133,10 +133,10 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     ///
     /// # Errors
     /// Whatever the closure returns.
-    pub fn edit<E: From<EditError>>(
+    pub fn edit(
         &mut self,
-        edit: impl FnOnce(&mut T::Editor<'_>) -> Result<(), E>,
-    ) -> Result<Delta, E> {
+        edit: impl FnOnce(&mut T::Editor<'_>) -> Result<(), EditError>,
+    ) -> Result<Delta, EditError> {
         let now = self.clock.now_millis();
         let stamp = self.hybrid.tick(now);
         let context = self.causal.context();

@@ -1,0 +1,380 @@
+//! One space without any I/O: its state, its log's index, and who is at the other end.
+//!
+//! The core never touches a file, a socket or a clock. What it wants written it hands out
+//! ([`poll_write`](SpaceCore::poll_write)) and learns back when that is durable
+//! ([`handle_written`](SpaceCore::handle_written)); until then neither the entry nor a vector that
+//! covers it leaves ([`crate::sync`] has that half).
+//!
+//! # Invariants
+//! 1. State, vector and log hold the same entries: a function of the log alone.
+//! 2. `durable <= log end`; entries from `durable` on are known to nobody else.
+//! 3. Every entry is applied once, when it is the next of its origin and its deps are covered.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use rejoin_crdts::causal::{Admission, Causal};
+use rejoin_crdts::conflict::decisions;
+use rejoin_crdts::context::Context;
+use rejoin_crdts::delta::Change as Operation;
+use rejoin_crdts::draft::Draft;
+use rejoin_crdts::parts::{Parts, PartsSource};
+use rejoin_crdts::state_codec::encode_state;
+use rejoin_crdts::{ConflictRecord, Delta, Path};
+use rejoin_vclock::{HybridClock, HybridTimestamp, ReplicaId, SkewReport, VersionVector};
+
+use crate::digest::Digest;
+use crate::entry::{Entry, Record};
+use crate::log::Log;
+use crate::message::SpaceHash;
+use crate::receipt::Receipt;
+use crate::session::{Config, Session, SessionId};
+
+/// Entries that came too early take at most this many bytes per space.
+const WAITING_BYTES: usize = 4 << 20;
+/// At most this many decisions are kept for [`SpaceCore::conflicts`].
+const CONFLICTS: usize = 10_000;
+/// At most this many events wait for [`SpaceCore::poll_event`].
+const EVENTS: usize = 100_000;
+
+/// The time, as an argument.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub struct Now {
+    /// Milliseconds since the Unix epoch, as the wall clock says; it may jump.
+    pub wall: u64,
+    /// Milliseconds since any fixed moment; it never goes back. Timers use this one.
+    pub elapsed: u64,
+}
+
+/// A change that was applied, local or remote.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Change {
+    /// The replica that made it.
+    pub origin: ReplicaId,
+    /// The counter of its first dot.
+    pub first: u64,
+    /// The counter of its last dot.
+    pub last: u64,
+    /// When it was made, by its origin's hybrid clock.
+    pub stamp: HybridTimestamp,
+    /// Where it changed something.
+    pub paths: Vec<Path>,
+    /// What was decided when it was applied.
+    pub decisions: Vec<ConflictRecord>,
+}
+
+/// What the core has to say.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// An entry was applied.
+    Applied(Change),
+    /// A stamp was too far in the future for the local clock to follow; its entry was applied.
+    Skew(SkewReport),
+    /// A peer brought an entry that overlaps what is known of its origin: two histories, one id.
+    /// It was not applied.
+    Overlap {
+        /// The origin with two histories.
+        origin: ReplicaId,
+        /// The counter at which the entry that was refused begins.
+        first: u64,
+    },
+}
+
+/// One space: state, log index, sessions.
+#[derive(Debug)]
+pub struct SpaceCore {
+    pub(crate) hash: SpaceHash,
+    pub(crate) config: Config,
+    pub(crate) causal: Causal<Entry>,
+    parts: Parts,
+    hybrid: HybridClock,
+    pub(crate) log: Log,
+    keys: HashMap<Vec<u8>, Receipt>,
+    unwritten: VecDeque<(u64, Record)>,
+    /// Entries before this sequence are durable.
+    pub(crate) durable: u64,
+    /// The vector of what is durable: the only one that ever leaves.
+    pub(crate) durable_vector: VersionVector,
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    pub(crate) next_session: u64,
+    /// What each peer is known to have made durable.
+    pub(crate) peers: BTreeMap<ReplicaId, VersionVector>,
+    pub(crate) asked: BTreeMap<ReplicaId, crate::sync::Asked>,
+    conflicts: VecDeque<ConflictRecord>,
+    events: VecDeque<Event>,
+    events_lost: u64,
+}
+
+impl SpaceCore {
+    /// An empty space of a replica. Feed it its log with [`recover`](Self::recover) before use.
+    pub fn new(hash: SpaceHash, replica: ReplicaId, config: Config) -> Self {
+        let causal = Causal::new(Context::default(), replica, WAITING_BYTES)
+            .unwrap_or_else(|| unreachable!("an empty context has room for one replica"));
+        Self {
+            hash,
+            config,
+            causal,
+            parts: Parts::default(),
+            hybrid: HybridClock::new(),
+            log: Log::default(),
+            keys: HashMap::new(),
+            unwritten: VecDeque::new(),
+            durable: 0,
+            durable_vector: VersionVector::new(),
+            sessions: BTreeMap::new(),
+            next_session: 0,
+            peers: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            conflicts: VecDeque::new(),
+            events: VecDeque::new(),
+            events_lost: 0,
+        }
+    }
+
+    // Getters.
+
+    /// The identity of this copy.
+    pub fn replica(&self) -> ReplicaId {
+        self.causal.id()
+    }
+
+    /// All that is applied, durable or not.
+    pub fn version_vector(&self) -> VersionVector {
+        self.causal.context().version_vector()
+    }
+
+    /// All that is durable here.
+    pub const fn durable_vector(&self) -> &VersionVector {
+        &self.durable_vector
+    }
+
+    /// The state, to read from.
+    pub fn source(&self) -> PartsSource<'_> {
+        self.parts.with(self.causal.context())
+    }
+
+    /// The log's index.
+    pub const fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Up to which sequence entries are durable.
+    pub const fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    /// The digest of the canonical state: equal sets of entries, equal digests.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.canonical_state())
+    }
+
+    /// The canonical bytes of the state.
+    pub fn canonical_state(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode_state(self.causal.context(), self.parts.iter(), &mut bytes);
+        bytes
+    }
+
+    /// The latest decisions, oldest first.
+    pub fn conflicts(&self) -> impl Iterator<Item = &ConflictRecord> {
+        self.conflicts.iter()
+    }
+
+    /// How many entries wait for others that they depend on.
+    pub fn waiting(&self) -> usize {
+        self.causal.waiting()
+    }
+
+    /// The peers that are known to have made a receipt's dots durable.
+    pub fn held_by(&self, receipt: &Receipt) -> Vec<ReplicaId> {
+        let has = |vector: &VersionVector| vector.get(receipt.origin()) >= receipt.last();
+        self.peers.iter().filter(|(_, vector)| has(vector)).map(|(&id, _)| id).collect()
+    }
+
+    /// The receipt of a transaction that carried this idempotency key here.
+    pub fn receipt_of(&self, key: &[u8]) -> Option<Receipt> {
+        self.keys.get(key).map(|receipt| self.refresh(*receipt))
+    }
+
+    /// The receipt of a transaction that changed nothing: it is as durable as anything.
+    pub fn empty_receipt(&self) -> Receipt {
+        let (own, seen) = (self.replica(), self.causal.context().seen(self.replica()));
+        Receipt::new(own, seen + 1, seen, 0).with_durability(true)
+    }
+
+    /// The receipt as things stand now.
+    pub fn refresh(&self, receipt: Receipt) -> Receipt {
+        let early = rejoin_vclock::mutant!("ack-before-write");
+        receipt.with_durability(early || receipt.is_empty() || receipt.sequence() < self.durable)
+    }
+
+    // Commands.
+
+    /// Takes in the next record of the stored log, in the order of its sequences.
+    ///
+    /// Whether it fits: a record that does not is damage, and nothing after it can be trusted.
+    pub fn recover(&mut self, record: Record) -> bool {
+        if self.causal.admit(record.entry.delta()) != Admission::Ready {
+            return false;
+        }
+        let stamp = record.entry.delta().stamp();
+        let sequence = self.take_in(&record.entry, false);
+        self.hybrid = HybridClock::resume(self.hybrid.last().max(stamp))
+            .with_max_skew_millis(self.hybrid.max_skew_millis());
+        self.remember_key(record.key, record.entry.delta(), sequence);
+        self.durable = self.log.end();
+        self.durable_vector = self.version_vector();
+        true
+    }
+
+    /// Begins a transaction: a stamp, then a draft over the state.
+    pub fn stamp(&mut self, now: Now) -> HybridTimestamp {
+        self.hybrid.tick(now.wall)
+    }
+
+    /// The draft of a transaction that was [stamped](Self::stamp).
+    pub fn draft<'a>(&'a self, base: &'a PartsSource<'a>, stamp: HybridTimestamp) -> Draft<'a> {
+        Draft::new(base, self.causal.context(), self.causal.own(), stamp)
+    }
+
+    /// The entry that the operations of a draft make. `None` when there are none.
+    pub fn entry(&self, operations: Vec<Operation>, stamp: HybridTimestamp) -> Option<Entry> {
+        let first = self.causal.context().seen(self.replica()) + 1;
+        Delta::new(self.replica(), first, stamp, self.causal.deps(), operations).map(Entry::new)
+    }
+
+    /// Applies an own entry and hands it to [`poll_write`](Self::poll_write).
+    pub fn commit(&mut self, entry: Entry, key: Vec<u8>) -> Receipt {
+        let sequence = self.take_in(&entry, true);
+        let receipt = self.remember_key(key.clone(), entry.delta(), sequence);
+        self.unwritten.push_back((sequence, Record { key, entry }));
+        receipt
+    }
+
+    /// Takes in an entry of another replica: applies it and whatever waited for it, or keeps it.
+    pub(crate) fn deliver(&mut self, entry: Entry, now: Now) {
+        match self.causal.admit(entry.delta()) {
+            Admission::Known => return,
+            Admission::Early if !rejoin_vclock::mutant!("apply-out-of-order") => {
+                let bytes = entry.bytes().len();
+                self.causal.keep(entry, bytes);
+                return;
+            }
+            Admission::Overlaps => {
+                let (origin, first) = (entry.delta().origin(), entry.delta().first());
+                self.push_event(Event::Overlap { origin, first });
+                return;
+            }
+            _ => {}
+        }
+        self.apply_remote(entry, now);
+        while let Some(waited) = self.causal.take_ready() {
+            self.apply_remote(waited, now);
+        }
+    }
+
+    fn apply_remote(&mut self, entry: Entry, now: Now) {
+        if let Err(skew) = self.hybrid.observe(entry.delta().stamp(), now.wall) {
+            self.push_event(Event::Skew(skew));
+        }
+        let sequence = self.take_in(&entry, true);
+        self.unwritten.push_back((sequence, Record { key: Vec::new(), entry }));
+    }
+
+    /// The one place where an entry becomes state. Its sequence in the log.
+    fn take_in(&mut self, entry: &Entry, tell: bool) -> u64 {
+        let delta = entry.delta();
+        let Some(first) = self.causal.begin(delta) else {
+            unreachable!("a space meets fewer than 2^24 replicas")
+        };
+        let mut paths = Vec::new();
+        for (index, operation) in delta.changes().iter().enumerate() {
+            if index == 0 && rejoin_vclock::mutant!("skip-one-effect") && delta.last() % 7 == 0 {
+                continue;
+            }
+            let changed = self.parts.apply(operation, &self.causal.at(first, index, delta));
+            if changed && tell {
+                paths.push(operation.path().clone());
+            }
+        }
+        let mut decided = Vec::new();
+        if delta.origin() != self.replica() {
+            let source = self.parts.with(self.causal.context());
+            for operation in delta.changes() {
+                let mut keep = |decision| decided.push(decision);
+                decisions(operation, delta, &source, &self.causal, &mut keep);
+            }
+        }
+        self.causal.finish(delta, first);
+        self.remember_conflicts(&decided);
+        if tell {
+            let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
+            let stamp = delta.stamp();
+            let decisions = decided;
+            self.push_event(Event::Applied(Change {
+                origin,
+                first,
+                last,
+                stamp,
+                paths,
+                decisions,
+            }));
+        }
+        self.log.push(delta, entry.bytes().len())
+    }
+
+    fn remember_conflicts(&mut self, decided: &[ConflictRecord]) {
+        self.conflicts.extend(decided.iter().cloned());
+        let excess = self.conflicts.len().saturating_sub(CONFLICTS);
+        self.conflicts.drain(..excess);
+    }
+
+    fn remember_key(&mut self, key: Vec<u8>, delta: &Delta, sequence: u64) -> Receipt {
+        let receipt = Receipt::new(delta.origin(), delta.first(), delta.last(), sequence);
+        if !key.is_empty() {
+            self.keys.insert(key, receipt);
+        }
+        receipt
+    }
+
+    fn push_event(&mut self, event: Event) {
+        if self.events.len() == EVENTS {
+            self.events.pop_front();
+            self.events_lost += 1;
+        }
+        self.events.push_back(event);
+    }
+
+    /// Everything before this sequence is durable now.
+    pub fn handle_written(&mut self, end: u64) {
+        while self.durable < end {
+            if let Some(place) = self.log.place(self.durable) {
+                self.durable_vector.set_at_least(place.origin, place.last);
+            }
+            self.durable += 1;
+        }
+    }
+
+    // Output.
+
+    /// What is to be written next, in order: sequence and record. It is durable only once
+    /// [`handle_written`](Self::handle_written) says so.
+    pub fn poll_write(&mut self) -> Vec<(u64, Record)> {
+        self.unwritten.drain(..).collect()
+    }
+
+    /// Whether anything waits to be written.
+    pub fn wants_to_write(&self) -> bool {
+        !self.unwritten.is_empty()
+    }
+
+    /// The next thing to tell whoever listens.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// How many events were dropped because nobody took them, since the last call.
+    pub fn take_events_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.events_lost)
+    }
+}

@@ -1,0 +1,118 @@
+//! An entry: one transaction as it stands in the log and travels between replicas.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::sync::Arc;
+
+use rejoin_crdts::Delta;
+use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_length_prefixed};
+
+/// An entry is at most this long, in bytes. A transaction that would be longer is refused.
+pub const MAX_ENTRY_BYTES: usize = 8 << 20;
+
+/// A delta and its canonical bytes, made once and shared.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    delta: Delta,
+    bytes: Arc<[u8]>,
+}
+
+impl Entry {
+    /// The entry of a delta made here.
+    pub fn new(delta: Delta) -> Self {
+        let bytes = delta.to_bytes().into();
+        Self { delta, bytes }
+    }
+
+    /// Takes bytes from outside.
+    ///
+    /// # Errors
+    /// Any deviation from the canonical bytes of a delta, by name.
+    pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
+        if bytes.len() > MAX_ENTRY_BYTES {
+            return Err(DecodeError::Invalid("an entry longer than 8 MiB"));
+        }
+        Ok(Self { delta: Delta::from_bytes(bytes)?, bytes: bytes.into() })
+    }
+
+    /// What it does.
+    pub const fn delta(&self) -> &Delta {
+        &self.delta
+    }
+
+    /// Its canonical bytes.
+    pub const fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+}
+
+impl AsRef<Delta> for Entry {
+    fn as_ref(&self) -> &Delta {
+        &self.delta
+    }
+}
+
+const RECORD_VERSION: u8 = 1;
+
+/// A log record: an entry, and the idempotency key that its transaction carried here, if any.
+///
+/// ```text
+/// 'J' · version · checksum (4, little-endian, of the rest) · key length · key · entry
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// The idempotency key; empty for none. It never leaves this store.
+    pub key: Vec<u8>,
+    /// The entry.
+    pub entry: Entry,
+}
+
+impl Record {
+    /// The bytes that are stored.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut body = Vec::with_capacity(self.entry.bytes().len() + self.key.len() + 8);
+        write_length_prefixed(&mut body, &self.key);
+        body.extend_from_slice(self.entry.bytes());
+        let mut bytes = vec![b'J', RECORD_VERSION];
+        bytes.extend(crc32fast::hash(&body).to_le_bytes());
+        bytes.append(&mut body);
+        bytes
+    }
+
+    /// Reads stored bytes back.
+    ///
+    /// # Errors
+    /// Damage, or a version that this program does not know.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let (key, entry) = Self::split(bytes)?;
+        Ok(Self { key: key.to_vec(), entry: Entry::parse(entry)? })
+    }
+
+    /// The bytes of the entry in a stored record, which are only compared with their checksum: for
+    /// sending on what was checked when it came in.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn entry_bytes(bytes: &[u8]) -> Result<&[u8], DecodeError> {
+        Self::split(bytes).map(|(_, entry)| entry)
+    }
+
+    fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
+        let mut reader = Reader::new(bytes);
+        if reader.byte()? != b'J' {
+            return Err(DecodeError::Invalid("a log record without its mark"));
+        }
+        let version = reader.byte()?;
+        if version != RECORD_VERSION {
+            return Err(DecodeError::UnknownTag { what: "version of a log record", tag: version });
+        }
+        let checksum = u32::from_le_bytes(reader.array()?);
+        let body = reader.bytes(reader.remaining())?;
+        if crc32fast::hash(body) != checksum {
+            return Err(DecodeError::Invalid("a log record whose checksum does not match"));
+        }
+        let mut reader = Reader::new(body);
+        let key = reader.length_prefixed()?;
+        Ok((key, reader.bytes(reader.remaining())?))
+    }
+}

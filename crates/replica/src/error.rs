@@ -1,0 +1,147 @@
+//! What can go wrong with a store, and what to do next.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use rejoin_crdts::{EditError, ReadError};
+
+use crate::storage::StorageError;
+
+/// Why a store did not do what it was asked to. Nothing that was acknowledged is lost by any.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store file is open in another process, or in this one.
+    AlreadyOpen {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The store file is not whole, or is none. It was left as it is.
+    Damaged {
+        /// The file, or what stands for it.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The medium failed. After a failed write the handle refuses everything: reopen the store.
+    Storage(StorageError),
+    /// There is no space of that name here.
+    NoSuchSpace {
+        /// The name.
+        name: String,
+    },
+    /// There is a space of that name here already.
+    SpaceExists {
+        /// The name.
+        name: String,
+    },
+    /// The ticket is of another space than the one of that name here.
+    OtherLineage {
+        /// The name.
+        name: String,
+    },
+    /// A value could not be changed as asked. The transaction was aborted.
+    Edit(EditError),
+    /// A value could not be read as asked.
+    Read(ReadError),
+    /// The transaction is too large for one entry. It was aborted; split it.
+    TooLarge {
+        /// Its encoded length.
+        bytes: usize,
+        /// What is allowed.
+        most: usize,
+    },
+    /// The space was called from inside one of its own transactions; use the transaction instead.
+    Nested,
+}
+
+impl StoreError {
+    /// Whether the same call may go through later.
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::AlreadyOpen { .. } => true,
+            Self::Storage(error) => error.is_retryable(),
+            Self::Damaged { .. }
+            | Self::NoSuchSpace { .. }
+            | Self::SpaceExists { .. }
+            | Self::OtherLineage { .. }
+            | Self::Edit(_)
+            | Self::Read(_)
+            | Self::TooLarge { .. }
+            | Self::Nested => false,
+        }
+    }
+
+    /// Whether what is stored is not what was written.
+    pub const fn is_corruption(&self) -> bool {
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Storage(error) => error.is_corruption(),
+            Self::AlreadyOpen { .. }
+            | Self::NoSuchSpace { .. }
+            | Self::SpaceExists { .. }
+            | Self::OtherLineage { .. }
+            | Self::Edit(_)
+            | Self::Read(_)
+            | Self::TooLarge { .. }
+            | Self::Nested => false,
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyOpen { path } => write!(
+                f,
+                "{} is open in another process; close it there, or use a store of its own",
+                path.display()
+            ),
+            Self::Damaged { path, what } => write!(
+                f,
+                "{} is damaged and was left as it is ({what}); restore it, or move it away and \
+                 join its spaces again from a peer",
+                path.display()
+            ),
+            Self::Storage(error) => write!(f, "{error}; reopen the store"),
+            Self::NoSuchSpace { name } => {
+                write!(f, "there is no space {name:?} here; create it, or join it by its ticket")
+            }
+            Self::SpaceExists { name } => {
+                write!(f, "there is a space {name:?} here already; open it instead")
+            }
+            Self::OtherLineage { name } => write!(
+                f,
+                "the space {name:?} here was created apart from the ticket's; join under another name"
+            ),
+            Self::Edit(error) => error.fmt(f),
+            Self::Read(error) => error.fmt(f),
+            Self::TooLarge { bytes, most } => {
+                write!(f, "the transaction takes {bytes} bytes, {most} are allowed; split it")
+            }
+            Self::Nested => f.write_str(
+                "the space was called from inside its own transaction; use the transaction instead",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl From<EditError> for StoreError {
+    fn from(error: EditError) -> Self {
+        Self::Edit(error)
+    }
+}
+
+impl From<ReadError> for StoreError {
+    fn from(error: ReadError) -> Self {
+        Self::Read(error)
+    }
+}
+
+impl From<StorageError> for StoreError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}

@@ -1,0 +1,60 @@
+//! Copies that catch up: spaces, transactions, log, sync.
+//!
+//! A [`Store`] is a file with an identity. It holds [`Space`]s: typed objects that are replicated
+//! together under one version vector. A transaction is durable when it returns, with a [`Receipt`];
+//! two stores that hold the same space exchange what the other lacks over any ordered stream of
+//! bytes.
+//!
+//! # The core and its shell
+//! [`SpaceCore`] does no I/O, starts no thread and reads no clock. Its verbs, everywhere:
+//!
+//! - *getters* read (`version_vector`, `digest`);
+//! - *commands* change state on the user's behalf (`commit`, `open_session`);
+//! - `handle_*` takes input: a message, the passing of time, the news that something is durable;
+//! - `poll_*` gives output: records to write, frames to send, events to tell.
+//!
+//! ```text
+//!  user            shell (Space, Link)             core                  storage      peer
+//!   | transact(..)     |                             |                      |           |
+//!   |----------------->| stamp, draft, entry, commit |                      |           |
+//!   |                  |---------------------------->|                      |           |
+//!   |                  |<-- poll_write: records -----|                      |           |
+//!   |                  |---------------- commit, fsync -------------------->|           |
+//!   |                  |--- handle_written --------->|  from here on it may leave       |
+//!   |<-- receipt ------|                             |                      |           |
+//!   |                  |<-- poll_transmit: entries --|                      |           |
+//!   |                  |--------------------------- frame ---------------------------->|
+//! ```
+//!
+//! The same core runs under the simulator (feature `sim`), which is how its promises are tested.
+
+pub mod core;
+mod digest;
+pub mod entry;
+mod error;
+mod link;
+pub mod log;
+pub mod message;
+mod receipt;
+pub mod session;
+mod shared;
+#[cfg(feature = "sim")]
+pub mod sim;
+mod space;
+pub mod storage;
+mod store;
+pub mod sync;
+mod ticket;
+mod watch;
+
+pub use crate::core::{Change, Event, Now, SpaceCore};
+pub use digest::Digest;
+pub use error::StoreError;
+pub use link::{Link, LinkError};
+pub use receipt::Receipt;
+pub use session::{Config, SessionEnd, SessionId};
+pub use shared::{Time, Wake};
+pub use space::{Committed, Durability, Once, Snapshot, Space, SpaceStats, Transaction};
+pub use store::{MachineTime, Store};
+pub use ticket::{ParseTicketError, Ticket};
+pub use watch::{Lagged, Watch};

@@ -1,0 +1,199 @@
+//! A space as a transport drives it: messages in, frames out, whatever carries the bytes.
+//!
+//! The transport opens a session per connection, hands in what arrives, sends what
+//! [`transmit`](Link::transmit) returns when the connection takes it (so a slow peer slows only its
+//! own session), and calls [`tick`](Link::tick) about every
+//! [`have_interval`](crate::session::Config::have_interval).
+
+use std::fmt;
+use std::sync::Arc;
+
+use rejoin_vclock::ReplicaId;
+use rejoin_vclock::codec::DecodeError;
+
+use crate::entry::Record;
+use crate::error::StoreError;
+use crate::message::{Message, SpaceHash};
+use crate::session::{SessionEnd, SessionId};
+use crate::shared::{Shared, Wake};
+use crate::storage::StorageError;
+use crate::sync::Transmit;
+
+/// A space without its type, for a transport.
+#[derive(Clone)]
+pub struct Link {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Link").field(&self.shared.ticket.name()).finish()
+    }
+}
+
+/// Why a session cannot go on.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// The session is over.
+    Ended(SessionEnd),
+    /// The store cannot be used.
+    Store(StoreError),
+}
+
+impl fmt::Display for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended(end) => end.fmt(f),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LinkError {}
+
+impl From<StoreError> for LinkError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<StorageError> for LinkError {
+    fn from(error: StorageError) -> Self {
+        Self::Store(StoreError::Storage(error))
+    }
+}
+
+fn not_stored(what: &str) -> StorageError {
+    StorageError::Damaged(what.to_owned())
+}
+
+impl Link {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// What the space is called on the wire.
+    pub fn hash(&self) -> SpaceHash {
+        self.shared.ticket.hash()
+    }
+
+    /// Begins a session over a new connection.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used.
+    pub fn open(&self) -> Result<SessionId, StoreError> {
+        let now = self.shared.time.now();
+        Ok(self.shared.lock()?.core.open_session(now))
+    }
+
+    /// Ends a session whose connection is gone.
+    pub fn close(&self, session: SessionId) {
+        if let Ok(mut inner) = self.shared.lock() {
+            inner.core.close_session(session);
+        }
+    }
+
+    /// Takes in the messages that arrived, and returns once what they brought is durable.
+    ///
+    /// # Errors
+    /// [`LinkError::Ended`] when the session is over: send what is left to send and close it.
+    pub fn handle(&self, session: SessionId, messages: Vec<Message>) -> Result<(), LinkError> {
+        let now = self.shared.time.now();
+        let mut inner = self.shared.lock()?;
+        for message in messages {
+            inner.core.handle_message(session, message, now);
+        }
+        Shared::tell(&mut inner);
+        let end = inner.core.log().end();
+        let over = inner.core.session_end(session).cloned();
+        drop(inner);
+        self.shared.write_until(end)?;
+        over.map_or(Ok(()), |end| Err(LinkError::Ended(end)))
+    }
+
+    /// Ends a session over bytes that are no message.
+    ///
+    /// # Errors
+    /// As [`handle`](Self::handle); always [`LinkError::Ended`] while the store can be used.
+    pub fn fail(&self, session: SessionId, error: &DecodeError) -> Result<(), LinkError> {
+        let mut inner = self.shared.lock()?;
+        inner.core.fail_session(session, error);
+        inner.core.session_end(session).cloned().map_or(Ok(()), |end| Err(LinkError::Ended(end)))
+    }
+
+    /// The next frame to send, if there is anything to send.
+    ///
+    /// # Errors
+    /// [`LinkError::Ended`] when the session is over and nothing is left to send.
+    pub fn transmit(&self, session: SessionId) -> Result<Option<Vec<u8>>, LinkError> {
+        let now = self.shared.time.now();
+        let mut inner = self.shared.lock()?;
+        let transmit = inner.core.poll_transmit(session, now);
+        let over = inner.core.session_end(session).cloned();
+        drop(inner);
+        match (transmit, over) {
+            (Some(Transmit::Frame(frame)), _) => Ok(Some(frame)),
+            (Some(Transmit::Entries(sequences)), _) => self.entries(session, &sequences).map(Some),
+            (None, Some(end)) => Err(LinkError::Ended(end)),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Reads entries from storage, run by run, and frames them.
+    fn entries(&self, session: SessionId, sequences: &[u64]) -> Result<Vec<u8>, LinkError> {
+        let mut stored = Vec::with_capacity(sequences.len());
+        for run in sequences.chunk_by(|a, b| a + 1 == *b) {
+            let Some(&first) = run.first() else { continue };
+            let records = self.shared.storage.read(self.shared.number, first, run.len())?;
+            if !records.iter().map(|(sequence, _)| sequence).eq(run) {
+                return Err(not_stored("a log record is missing").into());
+            }
+            stored.extend(records);
+        }
+        let entries: Result<Vec<&[u8]>, DecodeError> =
+            stored.iter().map(|(_, bytes)| Record::entry_bytes(bytes)).collect();
+        let entries = entries.map_err(|error| not_stored(&error.to_string()))?;
+        let mut inner = self.shared.lock()?;
+        let frame = inner.core.entries_frame(session, &entries);
+        Ok(frame.map_err(|error| not_stored(&error.to_string()))?)
+    }
+
+    /// Looks at what time has brought, and writes what was left buffered.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used.
+    pub fn tick(&self) -> Result<(), StoreError> {
+        let now = self.shared.time.now();
+        let mut inner = self.shared.lock()?;
+        inner.core.handle_timeout(now);
+        let (end, buffered) = (inner.core.log().end(), inner.core.wants_to_write());
+        drop(inner);
+        if buffered { self.shared.write_until(end) } else { Ok(()) }
+    }
+
+    /// The peers at the other ends.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used.
+    pub fn connected(&self) -> Result<Vec<ReplicaId>, StoreError> {
+        Ok(self.shared.lock()?.core.connected().collect())
+    }
+
+    /// How often [`tick`](Self::tick) is to be called, in milliseconds.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used.
+    pub fn tick_millis(&self) -> Result<u64, StoreError> {
+        Ok(self.shared.lock()?.core.config.have_interval.max(1))
+    }
+
+    /// Has something called whenever there may be something to send.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used.
+    pub fn on_wake(&self, wake: Wake) -> Result<(), StoreError> {
+        self.shared.lock()?.wakes.push(wake);
+        Ok(())
+    }
+}

@@ -1,0 +1,337 @@
+//! The frames of the sync protocol.
+//!
+//! ```text
+//! 'R' · version · kind · checksum (4) · length (varint) · body
+//! ```
+//!
+//! | kind | body |
+//! |---|---|
+//! | 1 hello | space hash (16), replica (16), pull (1), vector |
+//! | 2 entries | n, then n x (origin, first, stamp, ids, rest) with replicas interned per session |
+//! | 3 have | n, then n x (replica, counter): what is newly durable at the sender |
+//! | 4 want | n, then n x (replica, after): entries to send, up to what the receiver has |
+//! | 5 refuse | a reason (1) |
+//!
+//! A replica is interned per session and direction: 0 and 16 bytes the first time, then its number.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::fmt;
+
+use rejoin_vclock::codec::{
+    Decode, DecodeError, Encode, Reader, write_length_prefixed, write_varint,
+};
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use crate::entry::{Entry, MAX_ENTRY_BYTES};
+
+const MAGIC: u8 = b'R';
+const VERSION: u8 = 1;
+/// A frame's body is at most this long, in bytes: room for the largest entry.
+pub const MAX_FRAME_BYTES: usize = MAX_ENTRY_BYTES + 4096;
+/// At most this many replicas are interned per session and direction.
+const MAX_INTERNED: usize = 4096;
+
+/// What one 16-byte hash says about a space: its name, lineage and format.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SpaceHash(pub [u8; 16]);
+
+/// Why a peer refuses to sync.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It has no space of that name, lineage and format.
+    UnknownSpace,
+    /// Both ends have the same replica id.
+    SameReplica,
+    /// The receiver is below the floor of the sender's log.
+    TooOld,
+    /// It holds more of the receiver than the receiver knows: an old copy of the store was put back.
+    Amnesia,
+}
+
+impl Refusal {
+    const fn tag(self) -> u8 {
+        match self {
+            Self::UnknownSpace => 1,
+            Self::SameReplica => 2,
+            Self::TooOld => 3,
+            Self::Amnesia => 4,
+        }
+    }
+
+    const fn from_tag(tag: u8) -> Result<Self, DecodeError> {
+        Ok(match tag {
+            1 => Self::UnknownSpace,
+            2 => Self::SameReplica,
+            3 => Self::TooOld,
+            4 => Self::Amnesia,
+            _ => return Err(DecodeError::UnknownTag { what: "refusal", tag }),
+        })
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownSpace => "no space of that name and lineage is open there; join it by its ticket",
+            Self::SameReplica => "both ends have the same replica id; a store file was copied",
+            Self::TooOld => "the log there no longer reaches back to what is missing here",
+            Self::Amnesia => {
+                "the peer holds more of this replica than it knows itself; an old copy of the store was put back"
+            }
+        })
+    }
+}
+
+/// What one end tells the other.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Message {
+    /// Who is there, with which space, and what it has. `pull`: send all that I lack, not only yours.
+    Hello {
+        /// The space.
+        space: SpaceHash,
+        /// The sender.
+        replica: ReplicaId,
+        /// Whether entries of every origin are wanted at once.
+        pull: bool,
+        /// What is durable at the sender.
+        vector: VersionVector,
+    },
+    /// Entries in the order in which the sender applied them.
+    Entries(Vec<Entry>),
+    /// What became durable at the sender since it last said so.
+    Have(Vec<(ReplicaId, u64)>),
+    /// Entries that the sender lacks: of each origin those after a counter.
+    Want(Vec<(ReplicaId, u64)>),
+    /// The session ends, and why.
+    Refuse(Refusal),
+}
+
+/// The replicas that one direction of a session has named so far.
+#[derive(Default, Debug)]
+pub struct Names(Vec<ReplicaId>);
+
+impl Names {
+    fn write(&mut self, id: ReplicaId, out: &mut Vec<u8>) {
+        if let Some(place) = self.0.iter().position(|&known| known == id) {
+            write_varint(out, place as u64 + 1);
+            return;
+        }
+        write_varint(out, 0);
+        id.encode(out);
+        self.learn(id);
+    }
+
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<ReplicaId, DecodeError> {
+        let number = reader.varint()?;
+        let Some(place) = number.checked_sub(1) else {
+            let id = ReplicaId::decode(reader)?;
+            self.learn(id);
+            return Ok(id);
+        };
+        let place = usize::try_from(place).unwrap_or(usize::MAX);
+        let unknown = DecodeError::OutOfRange { what: "number of a replica", value: number };
+        self.0.get(place).copied().ok_or(unknown)
+    }
+
+    fn learn(&mut self, id: ReplicaId) {
+        if self.0.len() < MAX_INTERNED {
+            self.0.push(id);
+        }
+    }
+
+    fn write_pairs(&mut self, pairs: &[(ReplicaId, u64)], out: &mut Vec<u8>) {
+        write_varint(out, pairs.len() as u64);
+        for &(id, counter) in pairs {
+            self.write(id, out);
+            write_varint(out, counter);
+        }
+    }
+
+    fn read_pairs(
+        &mut self,
+        reader: &mut Reader<'_>,
+    ) -> Result<Vec<(ReplicaId, u64)>, DecodeError> {
+        let count = reader.count(2)?;
+        (0..count).map(|_| Ok((self.read(reader)?, reader.varint()?))).collect()
+    }
+
+    /// Writes an entry with its replicas interned: its bytes begin with origin, first, stamp and
+    /// the table of ids, and only those 16-byte ids are replaced.
+    fn write_entry(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let origin = ReplicaId::decode(&mut reader)?;
+        self.write(origin, out);
+        write_varint(out, reader.varint()?);
+        write_varint(out, reader.varint()?);
+        let ids = reader.count(16)?;
+        write_varint(out, ids as u64);
+        for _ in 0..ids {
+            let id = ReplicaId::decode(&mut reader)?;
+            self.write(id, out);
+        }
+        write_length_prefixed(out, reader.bytes(reader.remaining())?);
+        Ok(())
+    }
+
+    fn read_entry(&mut self, reader: &mut Reader<'_>) -> Result<Entry, DecodeError> {
+        let mut bytes = Vec::new();
+        self.read(reader)?.encode(&mut bytes);
+        write_varint(&mut bytes, reader.varint()?);
+        write_varint(&mut bytes, reader.varint()?);
+        let ids = reader.count(1)?;
+        write_varint(&mut bytes, ids as u64);
+        for _ in 0..ids {
+            self.read(reader)?.encode(&mut bytes);
+        }
+        bytes.extend_from_slice(reader.length_prefixed()?);
+        Entry::parse(&bytes)
+    }
+}
+
+impl Message {
+    const fn kind(&self) -> u8 {
+        match self {
+            Self::Hello { .. } => 1,
+            Self::Entries(_) => 2,
+            Self::Have(_) => 3,
+            Self::Want(_) => 4,
+            Self::Refuse(_) => 5,
+        }
+    }
+
+    /// The frame of a message other than entries.
+    pub fn frame(&self, names: &mut Names) -> Vec<u8> {
+        let mut body = Vec::new();
+        match self {
+            Self::Hello { space, replica, pull, vector } => {
+                body.extend(space.0);
+                replica.encode(&mut body);
+                body.push(u8::from(*pull));
+                vector.encode(&mut body);
+            }
+            Self::Entries(entries) => {
+                let bytes: Vec<&[u8]> = entries.iter().map(|entry| &**entry.bytes()).collect();
+                return entries_frame(&bytes, names).unwrap_or_default();
+            }
+            Self::Have(pairs) | Self::Want(pairs) => names.write_pairs(pairs, &mut body),
+            Self::Refuse(refusal) => body.push(refusal.tag()),
+        }
+        seal(self.kind(), &body)
+    }
+
+    fn parse(kind: u8, body: &[u8], names: &mut Names) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(body);
+        let message = match kind {
+            1 => Self::Hello {
+                space: SpaceHash(reader.array()?),
+                replica: ReplicaId::decode(&mut reader)?,
+                pull: match reader.byte()? {
+                    0 => false,
+                    1 => true,
+                    tag => return Err(DecodeError::UnknownTag { what: "pull", tag }),
+                },
+                vector: VersionVector::decode(&mut reader)?,
+            },
+            2 => {
+                let count = reader.count(5)?;
+                let entries = (0..count).map(|_| names.read_entry(&mut reader));
+                Self::Entries(entries.collect::<Result<_, _>>()?)
+            }
+            3 => Self::Have(names.read_pairs(&mut reader)?),
+            4 => Self::Want(names.read_pairs(&mut reader)?),
+            5 => Self::Refuse(Refusal::from_tag(reader.byte()?)?),
+            tag => return Err(DecodeError::UnknownTag { what: "message", tag }),
+        };
+        reader.finish()?;
+        Ok(message)
+    }
+}
+
+/// The frame that carries stored entries.
+///
+/// # Errors
+/// Bytes that are no entry: the storage returned something else than was written.
+pub fn entries_frame(entries: &[&[u8]], names: &mut Names) -> Result<Vec<u8>, DecodeError> {
+    let mut body = Vec::with_capacity(entries.iter().map(|bytes| bytes.len() + 8).sum());
+    write_varint(&mut body, entries.len() as u64);
+    for bytes in entries {
+        names.write_entry(bytes, &mut body)?;
+    }
+    Ok(seal(2, &body))
+}
+
+fn seal(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(body.len() + 11);
+    frame.extend([MAGIC, VERSION, kind]);
+    frame.extend(crc32fast::hash(body).to_le_bytes());
+    write_varint(&mut frame, body.len() as u64);
+    frame.extend_from_slice(body);
+    frame
+}
+
+/// Takes frames out of a stream of bytes that arrives in pieces of any size.
+#[derive(Default, Debug)]
+pub struct Frames {
+    buffer: Vec<u8>,
+    names: Names,
+}
+
+impl Frames {
+    /// Adds bytes that arrived.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole message, `None` until more bytes arrive.
+    ///
+    /// # Errors
+    /// Anything that is not a frame of this protocol. The stream cannot be followed beyond it.
+    pub fn next_message(&mut self) -> Result<Option<Message>, DecodeError> {
+        let Some(head) = Head::read(&self.buffer)? else { return Ok(None) };
+        let Some(body) = self.buffer.get(head.at..head.at + head.length) else { return Ok(None) };
+        if crc32fast::hash(body) != head.checksum {
+            return Err(DecodeError::Invalid("a frame whose checksum does not match"));
+        }
+        let message = Message::parse(head.kind, body, &mut self.names)?;
+        self.buffer.drain(..head.at + head.length);
+        Ok(Some(message))
+    }
+}
+
+/// What stands before a frame's body.
+struct Head {
+    kind: u8,
+    checksum: u32,
+    length: usize,
+    at: usize,
+}
+
+impl Head {
+    fn read(buffer: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let mut reader = Reader::new(buffer);
+        let read = |reader: &mut Reader<'_>| -> Result<Self, DecodeError> {
+            if reader.byte()? != MAGIC {
+                return Err(DecodeError::Invalid("bytes that are no frame of this protocol"));
+            }
+            let version = reader.byte()?;
+            if version != VERSION {
+                return Err(DecodeError::UnknownTag { what: "protocol version", tag: version });
+            }
+            let kind = reader.byte()?;
+            let checksum = u32::from_le_bytes(reader.array()?);
+            let length = reader.varint()?;
+            if length > MAX_FRAME_BYTES as u64 {
+                return Err(DecodeError::OutOfRange { what: "length of a frame", value: length });
+            }
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            Ok(Self { kind, checksum, length, at: reader.position() })
+        };
+        match read(&mut reader) {
+            Ok(head) => Ok(Some(head)),
+            Err(DecodeError::UnexpectedEnd { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

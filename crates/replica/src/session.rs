@@ -1,0 +1,134 @@
+//! One end of a connection to a peer: what it has, what it was sent, what it asked for.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use crate::message::{Message, Names};
+
+/// A session of a space, unique as long as the space is open.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SessionId(pub(crate) u64);
+
+/// How a space talks to its peers. All times in milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// What became durable is told at most this often.
+    pub have_interval: u64,
+    /// A session that has nothing to say says so this often.
+    pub heartbeat: u64,
+    /// A session that hears nothing for so long is given up.
+    pub idle_timeout: u64,
+    /// Entries that a peer has are asked for when their origin has not sent them for so long.
+    pub grace: u64,
+    /// A request that brings nothing for so long is put to another peer.
+    pub request_timeout: u64,
+    /// Entries go out in frames of about this many bytes.
+    pub batch_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            have_interval: 50,
+            heartbeat: 1_000,
+            idle_timeout: 4_000,
+            grace: 250,
+            request_timeout: 2_000,
+            batch_bytes: 64 << 10,
+        }
+    }
+}
+
+/// What a space knows of the other end of a connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// Who is there, once it said hello.
+    pub peer: Option<ReplicaId>,
+    /// What is durable there, as far as told.
+    pub has: VersionVector,
+    /// Of each origin, up to where entries were sent or are known to be there.
+    pub sent: BTreeMap<ReplicaId, u64>,
+    /// Of each origin, up to where the peer asked for entries.
+    pub wanted: BTreeMap<ReplicaId, u64>,
+    /// Whether the peer was asked for entries of every origin at once.
+    pub pulls: bool,
+    /// Until this sequence entries of every origin are sent.
+    pub pull_until: u64,
+    /// The sequence to look at next.
+    pub cursor: u64,
+    /// The vector that the peer was last told.
+    pub told: VersionVector,
+    /// When the peer was last told a vector.
+    pub told_at: u64,
+    /// When anything last went out.
+    pub sent_at: u64,
+    /// When anything last came in.
+    pub heard_at: u64,
+    /// What goes out before anything else.
+    pub outbox: VecDeque<Message>,
+    /// The replicas named on the way out.
+    pub names: Names,
+    /// Why the session is over, once it is.
+    pub over: Option<SessionEnd>,
+}
+
+/// Why a session ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SessionEnd {
+    /// Nothing was heard for the idle timeout.
+    Silent,
+    /// The peer refused, or was refused.
+    Refused(crate::message::Refusal),
+    /// The peer broke the protocol.
+    Protocol(String),
+}
+
+impl std::fmt::Display for SessionEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Silent => f.write_str("nothing was heard from the peer for too long"),
+            Self::Refused(refusal) => write!(f, "refused: {refusal}"),
+            Self::Protocol(what) => write!(f, "the peer does not follow the protocol: {what}"),
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn new(elapsed: u64) -> Self {
+        Self {
+            peer: None,
+            has: VersionVector::new(),
+            sent: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            pulls: false,
+            pull_until: 0,
+            cursor: 0,
+            told: VersionVector::new(),
+            told_at: elapsed,
+            sent_at: elapsed,
+            heard_at: elapsed,
+            outbox: VecDeque::new(),
+            names: Names::default(),
+            over: None,
+        }
+    }
+
+    /// Whether the peer said hello and the session goes on.
+    pub(crate) fn is_established(&self) -> bool {
+        self.peer.is_some() && self.over.is_none()
+    }
+
+    pub(crate) fn sent_of(&self, origin: ReplicaId) -> u64 {
+        self.sent.get(&origin).copied().unwrap_or(0)
+    }
+
+    /// Notes that the peer has entries of an origin up to a counter.
+    pub(crate) fn learn(&mut self, origin: ReplicaId, counter: u64) {
+        self.has.set_at_least(origin, counter);
+        let sent = self.sent.entry(origin).or_insert(0);
+        *sent = counter.max(*sent);
+    }
+}

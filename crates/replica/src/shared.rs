@@ -1,0 +1,197 @@
+//! A space as its handles share it: the core behind a lock, and the writer that makes it durable.
+//!
+//! Whoever finds no writer at work becomes the writer: it takes all that waits, of everybody, and
+//! commits it in one go (group commit). The lock is not held meanwhile, so others queue up for the
+//! next round. A failed write poisons the space: there is no retry, because after a failed fsync
+//! nobody knows what the disk holds.
+
+use std::cell::Cell as ThreadCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use rejoin_crdts::cell::Cell;
+use rejoin_crdts::context::LocalDot;
+use rejoin_crdts::cursor::Source;
+use rejoin_crdts::{Dot, ReadError};
+
+use crate::core::{Event, Now, SpaceCore};
+use crate::entry::Record;
+use crate::error::StoreError;
+use crate::storage::{Batch, Storage, StorageError};
+use crate::ticket::Ticket;
+use crate::watch::Watchers;
+
+/// At most this many reports wait to be asked for.
+const REPORTS: usize = 1000;
+
+thread_local! {
+    static INSIDE: ThreadCell<bool> = const { ThreadCell::new(false) };
+}
+
+/// Where a store's time comes from.
+pub trait Time: Send + Sync + fmt::Debug {
+    /// The time now.
+    fn now(&self) -> Now;
+}
+
+/// Called when a space may have something to send.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+pub(crate) struct Shared {
+    pub storage: Arc<dyn Storage>,
+    pub time: Arc<dyn Time>,
+    pub ticket: Ticket,
+    pub number: u32,
+    inner: Mutex<Inner>,
+    written: Condvar,
+}
+
+pub(crate) struct Inner {
+    pub core: SpaceCore,
+    pub watchers: Watchers,
+    pub reports: VecDeque<Event>,
+    pub wakes: Vec<Wake>,
+    writing: bool,
+    failed: Option<StorageError>,
+}
+
+/// Marks the time during which user code runs under the lock.
+pub(crate) struct Inside;
+
+impl Inside {
+    pub(crate) fn enter() -> Self {
+        INSIDE.set(true);
+        Self
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.set(false);
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        core: SpaceCore,
+        ticket: Ticket,
+        number: u32,
+        storage: Arc<dyn Storage>,
+        time: Arc<dyn Time>,
+    ) -> Self {
+        let inner = Inner {
+            core,
+            watchers: Watchers::default(),
+            reports: VecDeque::new(),
+            wakes: Vec::new(),
+            writing: false,
+            failed: None,
+        };
+        Self { storage, time, ticket, number, inner: Mutex::new(inner), written: Condvar::new() }
+    }
+
+    /// The lock on the space.
+    ///
+    /// # Errors
+    /// [`StoreError::Nested`] inside a transaction of this thread, which would wait for itself;
+    /// [`StoreError::Storage`] after a failed write.
+    pub(crate) fn lock(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
+        if INSIDE.get() {
+            return Err(StoreError::Nested);
+        }
+        let inner = self.locked();
+        match &inner.failed {
+            Some(error) => Err(StoreError::Storage(error.clone())),
+            None => Ok(inner),
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Inner> {
+        // A panic in user code inside a transaction leaves the core as it was: edits are staged.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until all entries before a sequence are durable, writing them if nobody else does.
+    pub(crate) fn write_until(&self, end: u64) -> Result<(), StoreError> {
+        let mut inner = self.lock()?;
+        while inner.core.durable() < end {
+            if let Some(error) = &inner.failed {
+                return Err(StoreError::Storage(error.clone()));
+            }
+            if inner.writing {
+                inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            inner.writing = true;
+            let records = inner.core.poll_write();
+            drop(inner);
+            let result = self.commit(&records);
+            inner = self.locked();
+            inner.writing = false;
+            match result {
+                Ok(end) => inner.core.handle_written(end),
+                Err(error) => inner.failed = Some(error),
+            }
+            self.written.notify_all();
+        }
+        let wakes = inner.wakes.clone();
+        drop(inner);
+        wakes.iter().for_each(|wake| wake());
+        Ok(())
+    }
+
+    fn commit(&self, records: &[(u64, Record)]) -> Result<u64, StorageError> {
+        let stored = |(sequence, record): &(u64, Record)| (self.number, *sequence, record.encode());
+        let batch = Batch { meta: Vec::new(), log: records.iter().map(stored).collect() };
+        self.storage.commit(&batch)?;
+        Ok(records.last().map_or(0, |(sequence, _)| sequence + 1))
+    }
+
+    /// Hands the core's events to whoever listens.
+    pub(crate) fn tell(inner: &mut Inner) {
+        while let Some(event) = inner.core.poll_event() {
+            match event {
+                Event::Applied(change) => inner.watchers.tell(&change),
+                report => {
+                    if inner.reports.len() == REPORTS {
+                        inner.reports.pop_front();
+                    }
+                    inner.reports.push_back(report);
+                }
+            }
+        }
+    }
+
+    fn read<R>(&self, read: impl FnOnce(&SpaceCore) -> R) -> Result<R, ReadError> {
+        let inner = self.lock().map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        Ok(read(&inner.core))
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Space").field("name", &self.ticket.name()).finish_non_exhaustive()
+    }
+}
+
+/// Reads one cell at a time, each under the lock for a moment.
+impl Source for Shared {
+    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
+        self.read(|core| core.source().cell(path))?
+    }
+
+    fn visit(
+        &self,
+        below: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        self.read(|core| core.source().visit(below, from, visit))?
+    }
+
+    fn dot(&self, local: LocalDot) -> Dot {
+        self.locked().core.source().dot(local)
+    }
+}

@@ -1,0 +1,342 @@
+//! A space: typed objects that are replicated together.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use rejoin_crdts::cursor::{Cursor, Source, View};
+use rejoin_crdts::draft::Draft;
+use rejoin_crdts::{ConflictRecord, Crdt, EditError, Path};
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use crate::core::Event;
+use crate::digest::Digest;
+use crate::entry::MAX_ENTRY_BYTES;
+use crate::error::StoreError;
+use crate::link::Link;
+use crate::receipt::Receipt;
+use crate::shared::{Inside, Shared};
+use crate::ticket::Ticket;
+use crate::watch::Watch;
+
+/// When a transaction returns.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub enum Durability {
+    /// When it survives a power loss.
+    #[default]
+    Synced,
+    /// At once. It is written with the next synced transaction, or by [`Space::flush`]; it leaves
+    /// this process only after that.
+    Buffered,
+}
+
+/// A set of objects of type `T` that are replicated together.
+///
+/// A handle: clones are the same space.
+#[derive(Debug)]
+pub struct Space<T> {
+    shared: Arc<Shared>,
+    durability: Durability,
+    object: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Space<T> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), durability: self.durability, object: PhantomData }
+    }
+}
+
+/// What a transaction's closure returned, and the receipt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Committed<R> {
+    /// The closure's `Ok` value.
+    pub value: R,
+    /// What became of the writes.
+    pub receipt: Receipt,
+}
+
+impl<R> Deref for Committed<R> {
+    type Target = Receipt;
+
+    fn deref(&self) -> &Receipt {
+        &self.receipt
+    }
+}
+
+/// What became of a transaction under an idempotency key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Once<R> {
+    /// It ran now.
+    First(Committed<R>),
+    /// It had run before; this is its receipt. The closure was not called.
+    Repeated(Receipt),
+}
+
+impl<R> Once<R> {
+    /// The receipt, either way.
+    pub const fn receipt(&self) -> &Receipt {
+        match self {
+            Self::First(committed) => &committed.receipt,
+            Self::Repeated(receipt) => receipt,
+        }
+    }
+}
+
+/// What a space holds, in numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub struct SpaceStats {
+    /// Entries in the log.
+    pub entries: u64,
+    /// Their encoded length in bytes.
+    pub entry_bytes: u64,
+    /// Entries that wait for others that they depend on.
+    pub waiting: usize,
+}
+
+/// A transaction while its closure runs.
+#[derive(Debug)]
+pub struct Transaction<'a, T> {
+    draft: Draft<'a>,
+    object: PhantomData<fn() -> T>,
+}
+
+impl<T: Crdt> Transaction<'_, T> {
+    /// The editor of an object; the object exists as soon as something is written there.
+    pub fn object(&mut self, key: &str) -> T::Editor<'_> {
+        T::editor(Cursor::new(&mut self.draft, Path::object(key, T::KIND)))
+    }
+
+    /// Takes away all of an object, as far as it is seen here.
+    ///
+    /// # Errors
+    /// [`EditError`] when it cannot be read.
+    pub fn remove(&mut self, key: &str) -> Result<(), EditError> {
+        Cursor::new(&mut self.draft, Path::object(key, T::KIND)).reset()
+    }
+
+    /// An object as this transaction sees it.
+    pub fn read(&self, key: &str) -> T::Reader<'_> {
+        T::reader(View::new(&self.draft, Path::object(key, T::KIND)))
+    }
+}
+
+/// The objects of a space at one moment.
+#[derive(Debug)]
+pub struct Snapshot<'a, T> {
+    source: &'a dyn Source,
+    object: PhantomData<fn() -> T>,
+}
+
+impl<T: Crdt> Snapshot<'_, T> {
+    /// The reader of an object, which reads as the default where it does not exist.
+    pub fn object(&self, key: &str) -> T::Reader<'_> {
+        T::reader(View::new(self.source, Path::object(key, T::KIND)))
+    }
+
+    /// The keys of the objects that exist, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`] when the space cannot be read.
+    pub fn keys(&self) -> Result<Vec<String>, StoreError> {
+        Ok(View::new(self.source, Path::default()).names(T::KIND)?)
+    }
+}
+
+impl<T: Crdt> Space<T> {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, durability: Durability::Synced, object: PhantomData }
+    }
+
+    /// The same space with transactions that return before they are durable.
+    #[must_use]
+    pub fn with_durability(&self, durability: Durability) -> Self {
+        Self { durability, ..self.clone() }
+    }
+
+    /// Runs a transaction: all of it happens, or, when the closure returns an error, none. To abort
+    /// for a reason of one's own there is [`EditError::Aborted`].
+    ///
+    /// # Errors
+    /// The closure's error, or why the transaction cannot be made or stored.
+    pub fn transact<R>(
+        &self,
+        edit: impl FnOnce(&mut Transaction<'_, T>) -> Result<R, EditError>,
+    ) -> Result<Committed<R>, StoreError> {
+        match self.run(&[], edit)? {
+            Once::First(committed) => Ok(committed),
+            Once::Repeated(_) => unreachable!("only a key makes a transaction repeat another"),
+        }
+    }
+
+    /// As [`transact`](Self::transact), at most once per key: a second call with the same key
+    /// answers with the first one's receipt, also after a crash and under another handle.
+    ///
+    /// The key is kept in the transaction's own log record, as long as that is (the log is not
+    /// trimmed yet). It is known to this store only; send an unknown outcome to the same store again.
+    ///
+    /// # Errors
+    /// As [`transact`](Self::transact).
+    pub fn transact_once<R>(
+        &self,
+        key: &[u8],
+        edit: impl FnOnce(&mut Transaction<'_, T>) -> Result<R, EditError>,
+    ) -> Result<Once<R>, StoreError> {
+        self.run(key, edit)
+    }
+
+    fn run<R>(
+        &self,
+        key: &[u8],
+        edit: impl FnOnce(&mut Transaction<'_, T>) -> Result<R, EditError>,
+    ) -> Result<Once<R>, StoreError> {
+        let now = self.shared.time.now();
+        let mut inner = self.shared.lock()?;
+        if let Some(receipt) = inner.core.receipt_of(key) {
+            drop(inner);
+            return Ok(Once::Repeated(self.settle(receipt)?));
+        }
+        let stamp = inner.core.stamp(now);
+        let base = inner.core.source();
+        let draft = inner.core.draft(&base, stamp);
+        let mut transaction = Transaction { draft, object: PhantomData };
+        let inside = Inside::enter();
+        let value = edit(&mut transaction);
+        drop(inside);
+        let (value, operations) = (value?, transaction.draft.finish());
+        let Some(entry) = inner.core.entry(operations, stamp) else {
+            let receipt = inner.core.empty_receipt();
+            return Ok(Once::First(Committed { value, receipt }));
+        };
+        let (bytes, most) = (entry.bytes().len(), MAX_ENTRY_BYTES);
+        if bytes > most {
+            return Err(StoreError::TooLarge { bytes, most });
+        }
+        let receipt = inner.core.commit(entry, key.to_vec());
+        Shared::tell(&mut inner);
+        drop(inner);
+        let receipt = self.settle(receipt)?;
+        Ok(Once::First(Committed { value, receipt }))
+    }
+
+    /// Makes a receipt as durable as asked for.
+    fn settle(&self, receipt: Receipt) -> Result<Receipt, StoreError> {
+        if self.durability == Durability::Synced {
+            self.shared.write_until(receipt.sequence() + 1)?;
+        }
+        self.receipt(receipt)
+    }
+
+    /// Waits until everything written so far is durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Storage`] when the medium fails.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        let end = self.shared.lock()?.core.log().end();
+        self.shared.write_until(end)
+    }
+
+    /// The reader of an object. Every read sees the space at its own moment; for several at one
+    /// moment there is [`read`](Self::read).
+    pub fn object(&self, key: &str) -> T::Reader<'_> {
+        T::reader(View::new(&*self.shared, Path::object(key, T::KIND)))
+    }
+
+    /// Reads several objects at one moment.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn read<R>(&self, read: impl FnOnce(&Snapshot<'_, T>) -> R) -> Result<R, StoreError> {
+        let inner = self.shared.lock()?;
+        let source = inner.core.source();
+        let _inside = Inside::enter();
+        Ok(read(&Snapshot { source: &source, object: PhantomData }))
+    }
+
+    /// The keys of the objects that exist, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn keys(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|snapshot| snapshot.keys())?
+    }
+
+    /// Subscribes to the changes from now on.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn watch(&self) -> Result<Watch, StoreError> {
+        Ok(self.shared.lock()?.watchers.subscribe())
+    }
+
+    /// What merges decided of late, oldest first: local, derived, and bounded to the last 10,000.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn conflicts(&self) -> Result<Vec<ConflictRecord>, StoreError> {
+        Ok(self.shared.lock()?.core.conflicts().cloned().collect())
+    }
+
+    /// Takes the reports that wait: stamps from the future, two histories under one id.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn take_reports(&self) -> Result<Vec<Event>, StoreError> {
+        Ok(self.shared.lock()?.reports.drain(..).collect())
+    }
+
+    /// A receipt as things stand now.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn receipt(&self, receipt: Receipt) -> Result<Receipt, StoreError> {
+        Ok(self.shared.lock()?.core.refresh(receipt))
+    }
+
+    /// The peers that said they hold what a receipt is about. Their word lasts as long as this
+    /// process.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn held_by(&self, receipt: &Receipt) -> Result<Vec<ReplicaId>, StoreError> {
+        Ok(self.shared.lock()?.core.held_by(receipt))
+    }
+
+    /// Everything that is applied here.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn version_vector(&self) -> Result<VersionVector, StoreError> {
+        Ok(self.shared.lock()?.core.version_vector())
+    }
+
+    /// The digest of the canonical state: equal on all replicas that hold the same entries.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn digest(&self) -> Result<Digest, StoreError> {
+        Ok(self.shared.lock()?.core.digest())
+    }
+
+    /// What the space holds, in numbers.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn stats(&self) -> Result<SpaceStats, StoreError> {
+        let inner = self.shared.lock()?;
+        let log = inner.core.log();
+        let (entries, entry_bytes, waiting) = (log.end(), log.bytes(), inner.core.waiting());
+        Ok(SpaceStats { entries, entry_bytes, waiting })
+    }
+
+    /// What another store needs to join this space.
+    pub fn ticket(&self) -> &Ticket {
+        &self.shared.ticket
+    }
+
+    /// The space as a transport drives it.
+    pub fn link(&self) -> Link {
+        Link::new(Arc::clone(&self.shared))
+    }
+}

@@ -1,0 +1,275 @@
+//! A store: one identity, any number of spaces, one file.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use rejoin_crdts::Crdt;
+use rejoin_vclock::codec::{DecodeError, Reader, write_varint};
+use rejoin_vclock::{FreshId, ReplicaId};
+
+use crate::core::{Now, SpaceCore};
+use crate::entry::Record;
+use crate::error::StoreError;
+use crate::session::Config;
+use crate::shared::{Shared, Time};
+use crate::space::Space;
+use crate::storage::{Batch, Memory, Storage, StorageError};
+use crate::ticket::Ticket;
+
+const VERSION: u8 = 1;
+const IDENTITY: &str = "store";
+const SPACE: &str = "space/";
+/// Log records are read back this many at a time.
+const CHUNK: usize = 1024;
+
+/// A store: an identity and the spaces it holds.
+///
+/// A handle: clones are the same store. Its file is held by one process at a time.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    label: std::path::PathBuf,
+    storage: Arc<dyn Storage>,
+    replica: ReplicaId,
+    config: Config,
+    time: Arc<dyn Time>,
+    open: Mutex<HashMap<String, Arc<Shared>>>,
+}
+
+/// The clock of the machine.
+#[derive(Debug)]
+pub struct MachineTime {
+    started: Instant,
+}
+
+impl Default for MachineTime {
+    fn default() -> Self {
+        Self { started: Instant::now() }
+    }
+}
+
+impl Time for MachineTime {
+    fn now(&self) -> Now {
+        let millis =
+            |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now { wall: millis(wall), elapsed: millis(self.started.elapsed()) }
+    }
+}
+
+impl Store {
+    /// Opens a store file, or makes one where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyOpen`] when another process holds it; [`StoreError::Damaged`] when it is
+    /// not whole, in which case it is left as it is.
+    #[cfg(feature = "redb")]
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(path, Config::default(), Arc::new(MachineTime::default()))
+    }
+
+    /// As [`open`](Self::open), with settings for sync and a clock of one's own.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    #[cfg(feature = "redb")]
+    pub fn open_with(
+        path: impl AsRef<Path>,
+        config: Config,
+        time: Arc<dyn Time>,
+    ) -> Result<Self, StoreError> {
+        use crate::storage::RedbFile;
+        let path = path.as_ref();
+        let explain = |error| explain(path, error);
+        let storage = if path.try_exists().map_err(|e| StorageError::Io(e.to_string()))? {
+            RedbFile::open(path).map_err(explain)?
+        } else {
+            RedbFile::create(path, &identity_batch(FreshId::random())).map_err(explain)?
+        };
+        Self::over(path, Arc::new(storage), config, time)
+    }
+
+    /// A store that lasts as long as the process, under a new identity.
+    ///
+    /// # Errors
+    /// None in practice: memory does not fail.
+    pub fn memory() -> Result<Self, StoreError> {
+        let storage = Memory::default();
+        storage.commit(&identity_batch(FreshId::random()))?;
+        let time = Arc::new(MachineTime::default());
+        Self::over(Path::new("(memory)"), Arc::new(storage), Config::default(), time)
+    }
+
+    fn over(
+        label: &Path,
+        storage: Arc<dyn Storage>,
+        config: Config,
+        time: Arc<dyn Time>,
+    ) -> Result<Self, StoreError> {
+        let identity = storage.meta(IDENTITY).map_err(|error| explain(label, error))?;
+        let identity = identity.ok_or_else(|| damaged(label, "it has no identity"))?;
+        let replica = read_identity(&identity).map_err(|error| damaged(label, error))?;
+        let label = label.to_owned();
+        let open = Mutex::new(HashMap::new());
+        Ok(Self { inner: Arc::new(Inner { label, storage, replica, config, time, open }) })
+    }
+
+    /// The identity under which this store writes.
+    pub fn replica_id(&self) -> ReplicaId {
+        self.inner.replica
+    }
+
+    /// Makes a space with a lineage of its own.
+    ///
+    /// # Errors
+    /// [`StoreError::SpaceExists`] when there is one of that name.
+    pub fn create_space<T: Crdt>(&self, name: &str) -> Result<Space<T>, StoreError> {
+        self.add(name, &Ticket::new(name), false)
+    }
+
+    /// Opens a space that is here.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchSpace`] when there is none of that name; [`StoreError::Damaged`] when its
+    /// log cannot be trusted.
+    pub fn open_space<T: Crdt>(&self, name: &str) -> Result<Space<T>, StoreError> {
+        let mut open = self.open_spaces();
+        if let Some(shared) = open.get(name) {
+            return Ok(Space::new(Arc::clone(shared)));
+        }
+        let (number, ticket) = self
+            .stored_space(name)?
+            .ok_or_else(|| StoreError::NoSuchSpace { name: name.to_owned() })?;
+        let shared = Arc::new(self.recover(number, ticket)?);
+        open.insert(name.to_owned(), Arc::clone(&shared));
+        Ok(Space::new(shared))
+    }
+
+    /// Takes a space over from another store, under a name of one's own. It is empty until it is
+    /// synced. A space that was joined before is opened.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherLineage`] when another space has that name here.
+    pub fn join_space<T: Crdt>(&self, name: &str, ticket: &Ticket) -> Result<Space<T>, StoreError> {
+        self.add(name, ticket, true)
+    }
+
+    /// The names of the spaces here, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError::Storage`] when the medium cannot be read.
+    pub fn spaces(&self) -> Result<Vec<String>, StoreError> {
+        let found = self.inner.storage.metas(SPACE)?;
+        Ok(found.into_iter().map(|(name, _)| name[SPACE.len()..].to_owned()).collect())
+    }
+
+    fn add<T: Crdt>(
+        &self,
+        name: &str,
+        ticket: &Ticket,
+        join: bool,
+    ) -> Result<Space<T>, StoreError> {
+        let open = self.open_spaces();
+        if let Some((_, here)) = self.stored_space(name)? {
+            drop(open);
+            return match (join, here == *ticket) {
+                (true, true) => self.open_space(name),
+                (true, false) => Err(StoreError::OtherLineage { name: name.to_owned() }),
+                (false, _) => Err(StoreError::SpaceExists { name: name.to_owned() }),
+            };
+        }
+        let number = self.inner.storage.metas(SPACE)?.len() as u64;
+        let mut value = vec![VERSION];
+        write_varint(&mut value, number);
+        value.extend(ticket.encode());
+        let meta = vec![(format!("{SPACE}{name}"), value)];
+        self.inner.storage.commit(&Batch { meta, log: Vec::new() })?;
+        drop(open);
+        self.open_space(name)
+    }
+
+    fn stored_space(&self, name: &str) -> Result<Option<(u32, Ticket)>, StoreError> {
+        let stored = self.inner.storage.meta(&format!("{SPACE}{name}"))?;
+        let read = |bytes: Vec<u8>| -> Result<(u32, Ticket), DecodeError> {
+            let mut reader = Reader::new(&bytes);
+            check_version(&mut reader)?;
+            let number = reader.varint()?;
+            let number = u32::try_from(number).map_err(|_| DecodeError::OutOfRange {
+                what: "number of a space",
+                value: number,
+            })?;
+            Ok((number, Ticket::decode(reader.bytes(reader.remaining())?)?))
+        };
+        stored.map(read).transpose().map_err(|error| damaged(&self.inner.label, error))
+    }
+
+    /// Rebuilds a space from its log.
+    fn recover(&self, number: u32, ticket: Ticket) -> Result<Shared, StoreError> {
+        let Inner { label, storage, replica, config, time, .. } = &*self.inner;
+        let mut core = SpaceCore::new(ticket.hash(), *replica, *config);
+        loop {
+            let from = core.log().end();
+            let records = storage.read(number, from, CHUNK)?;
+            let last = records.len() < CHUNK;
+            for (sequence, bytes) in records {
+                let wrong = |what: &dyn std::fmt::Display| {
+                    damaged(label, format!("log record {sequence} of {:?}: {what}", ticket.name()))
+                };
+                let record = Record::decode(&bytes).map_err(|error| wrong(&error))?;
+                if sequence != core.log().end() || !core.recover(record) {
+                    return Err(wrong(&"it does not follow the one before"));
+                }
+            }
+            if last {
+                break;
+            }
+        }
+        Ok(Shared::new(core, ticket, number, Arc::clone(storage), Arc::clone(time)))
+    }
+
+    fn open_spaces(&self) -> MutexGuard<'_, HashMap<String, Arc<Shared>>> {
+        // The table is changed by single inserts: a panic elsewhere leaves it whole.
+        self.inner.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn identity_batch(id: FreshId) -> Batch {
+    let mut value = vec![VERSION];
+    value.extend(id.into_id().to_bytes());
+    Batch { meta: vec![(IDENTITY.to_owned(), value)], log: Vec::new() }
+}
+
+fn read_identity(bytes: &[u8]) -> Result<ReplicaId, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    check_version(&mut reader)?;
+    let id = ReplicaId::from_bytes(reader.array()?);
+    reader.finish()?;
+    Ok(id)
+}
+
+fn check_version(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    match reader.byte()? {
+        VERSION => Ok(()),
+        tag => Err(DecodeError::UnknownTag { what: "version of a store", tag }),
+    }
+}
+
+fn damaged(label: &Path, what: impl std::fmt::Display) -> StoreError {
+    StoreError::Damaged { path: label.to_owned(), what: what.to_string() }
+}
+
+fn explain(path: &Path, error: StorageError) -> StoreError {
+    match error {
+        StorageError::AlreadyOpen => StoreError::AlreadyOpen { path: path.to_owned() },
+        StorageError::Damaged(what) => damaged(path, what),
+        StorageError::Io(what) => {
+            StoreError::Storage(StorageError::Io(format!("{}: {what}", path.display())))
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! Sync: sessions bring in what this copy lacks and send what the others lack.
+//!
+//! One mechanism serves live replication, coming back after a week, and forwarding for two peers
+//! that cannot see each other:
+//!
+//! ```text
+//!   north                                south
+//!     | -- hello(vector, pull?) ---------> |
+//!     | <--------- hello(vector, pull?) -- |   each knows what the other lacks
+//!     | -- entries ----------------------> |   own ones, in the order they were applied here
+//!     | <----------------------- entries - |
+//!     | -- have(west:7) -----------------> |   "I also hold what west wrote"
+//!     | <--------------------- want(west:5)|   only if west does not send it itself in time
+//!     | -- entries(west:6..7) -----------> |
+//!     | -- have() -----------------------> |   a heartbeat, when there is nothing to say
+//! ```
+//!
+//! Nothing is sent back to where it came from: origins push their own entries; of others' only what
+//! is asked for goes out. A request belongs to its session and dies with it; what every session last
+//! said it has is remembered and looked at again. Progress is kept as vectors, never as log
+//! positions, so a broken connection costs only what was in flight.
+
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
+
+use rejoin_vclock::codec::DecodeError;
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use crate::core::{Now, SpaceCore};
+use crate::message::{Message, Refusal, entries_frame};
+use crate::session::{Session, SessionEnd, SessionId};
+
+/// A gap that is watched, or a request that is under way, for the entries of one origin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// What was applied of the origin when this was noted.
+    at: u64,
+    /// Up to where the request goes.
+    upto: u64,
+    /// When progress was last seen.
+    since: u64,
+    /// Who was asked, if anybody yet.
+    session: Option<SessionId>,
+}
+
+/// What a session has to send.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Transmit {
+    /// A whole frame.
+    Frame(Vec<u8>),
+    /// The entries at these sequences of the log: read them and make a frame of them with
+    /// [`SpaceCore::entries_frame`].
+    Entries(Vec<u64>),
+}
+
+impl SpaceCore {
+    // Commands.
+
+    /// Begins a session over a new connection and says hello.
+    pub fn open_session(&mut self, now: Now) -> SessionId {
+        let id = SessionId(self.next_session);
+        self.next_session += 1;
+        let served = |s: &Session| s.over.is_none() && (s.pulls || s.peer.is_some());
+        let pull = !self.sessions.values().any(served);
+        let vector = self.durable_vector.clone();
+        let mut session = Session::new(now.elapsed);
+        session.told = vector.clone();
+        session.pulls = pull;
+        let (space, replica) = (self.hash, self.replica());
+        session.outbox.push_back(Message::Hello { space, replica, pull, vector });
+        self.sessions.insert(id, session);
+        id
+    }
+
+    /// Ends a session whose connection is gone. What it was asked for is asked of others.
+    pub fn close_session(&mut self, id: SessionId) {
+        self.sessions.remove(&id);
+        for asked in self.asked.values_mut() {
+            if asked.session == Some(id) {
+                asked.session = None;
+            }
+        }
+    }
+
+    /// Ends a session over what its peer sent.
+    pub fn fail_session(&mut self, id: SessionId, error: &DecodeError) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.over = Some(SessionEnd::Protocol(error.to_string()));
+        }
+    }
+
+    /// Why a session is over, once it is; close it then.
+    pub fn session_end(&self, id: SessionId) -> Option<&SessionEnd> {
+        self.sessions.get(&id).and_then(|session| session.over.as_ref())
+    }
+
+    /// The peers that said hello and are still there.
+    pub fn connected(&self) -> impl Iterator<Item = ReplicaId> {
+        self.sessions.values().filter(|session| session.over.is_none()).filter_map(|s| s.peer)
+    }
+
+    // Input.
+
+    /// Takes in a message of a session.
+    pub fn handle_message(&mut self, id: SessionId, message: Message, now: Now) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if session.over.is_some() {
+            return;
+        }
+        session.heard_at = now.elapsed;
+        let greeted = session.peer.is_some();
+        match message {
+            Message::Hello { space, replica, pull, vector } if !greeted => {
+                if space != self.hash {
+                    return self.refuse(id, Refusal::UnknownSpace);
+                }
+                self.greet(id, replica, pull, &vector);
+            }
+            Message::Refuse(refusal) => session.over = Some(SessionEnd::Refused(refusal)),
+            Message::Entries(entries) if greeted => {
+                for entry in &entries {
+                    let delta = entry.delta();
+                    session.learn(delta.origin(), delta.last());
+                    for &(origin, counter) in delta.deps() {
+                        session.learn(origin, counter);
+                    }
+                }
+                for entry in entries {
+                    self.deliver(entry, now);
+                }
+            }
+            Message::Have(pairs) if greeted => self.learn(id, &pairs),
+            Message::Want(pairs) if greeted => self.serve(id, &pairs),
+            _ => {
+                let what = if greeted { "a second hello" } else { "no hello" };
+                session.over = Some(SessionEnd::Protocol(what.to_owned()));
+            }
+        }
+    }
+
+    fn refuse(&mut self, id: SessionId, refusal: Refusal) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.outbox.push_back(Message::Refuse(refusal));
+            session.over = Some(SessionEnd::Refused(refusal));
+        }
+    }
+
+    fn greet(&mut self, id: SessionId, replica: ReplicaId, pull: bool, vector: &VersionVector) {
+        let own = self.replica();
+        if replica == own {
+            return self.refuse(id, Refusal::SameReplica);
+        }
+        if vector.get(own) > self.durable_vector.get(own) {
+            return self.refuse(id, Refusal::Amnesia);
+        }
+        if !vector.covers(self.log.floor()) {
+            return self.refuse(id, Refusal::TooOld);
+        }
+        self.peers.entry(replica).or_default().join(vector);
+        let end = self.log.end();
+        let first_lacking = |origin| self.log.first_after(origin, vector.get(origin));
+        let cursor = if pull {
+            self.log.origins().filter_map(first_lacking).min()
+        } else {
+            first_lacking(own)
+        };
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.peer = Some(replica);
+        for (origin, counter) in vector.iter() {
+            session.learn(origin, counter);
+        }
+        session.pull_until = if pull { end } else { 0 };
+        session.cursor = cursor.unwrap_or(end);
+    }
+
+    fn learn(&mut self, id: SessionId, pairs: &[(ReplicaId, u64)]) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(peer) = session.peer else { return };
+        let durable = self.peers.entry(peer).or_default();
+        for &(origin, counter) in pairs {
+            session.learn(origin, counter);
+            durable.set_at_least(origin, counter);
+        }
+    }
+
+    fn serve(&mut self, id: SessionId, pairs: &[(ReplicaId, u64)]) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        for &(origin, after) in pairs {
+            session.sent.insert(origin, after);
+            session.wanted.insert(origin, self.causal.context().seen(origin));
+            if let Some(sequence) = self.log.first_after(origin, after) {
+                session.cursor = session.cursor.min(sequence);
+            }
+        }
+    }
+
+    /// Looks at what time has brought: silence, heartbeats, gaps that nobody fills.
+    pub fn handle_timeout(&mut self, now: Now) {
+        for session in self.sessions.values_mut() {
+            let silent = now.elapsed.saturating_sub(session.heard_at) >= self.config.idle_timeout;
+            if silent && session.over.is_none() {
+                session.over = Some(SessionEnd::Silent);
+            }
+        }
+        self.ask_for_gaps(now);
+    }
+
+    /// Asks for what some peer has and this copy lacks, unless its origin is sending it.
+    fn ask_for_gaps(&mut self, now: Now) {
+        let lacking = self.lacking();
+        self.asked.retain(|origin, _| lacking.contains_key(origin));
+        for (origin, best) in lacking {
+            let seen = self.causal.context().seen(origin);
+            let fresh = Asked { at: seen, upto: seen, since: now.elapsed, session: None };
+            let asked = self.asked.entry(origin).or_insert(fresh);
+            if asked.at < seen {
+                let session = asked.session.filter(|_| seen < asked.upto);
+                *asked = Asked { session, upto: asked.upto, ..fresh };
+            }
+            let patience = if asked.session.is_some() {
+                self.config.request_timeout
+            } else {
+                self.config.grace
+            };
+            let origin_is_here =
+                self.sessions.values().any(|s| s.is_established() && s.peer == Some(origin));
+            let wait = asked.session.is_some() || origin_is_here;
+            if wait && now.elapsed.saturating_sub(asked.since) < patience {
+                continue;
+            }
+            let previous = asked.session;
+            let holders = || {
+                let holds = |s: &Session| s.is_established() && s.has.get(origin) >= best;
+                self.sessions.iter().filter(move |(_, s)| holds(s)).map(|(&id, _)| id)
+            };
+            let other = holders().find(|&id| Some(id) != previous).or_else(|| holders().next());
+            let Some(id) = other else { continue };
+            *asked = Asked { session: Some(id), upto: best, ..fresh };
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.outbox.push_back(Message::Want(vec![(origin, seen)]));
+            }
+        }
+    }
+
+    /// Per origin, the most that any connected peer has and this copy lacks.
+    fn lacking(&self) -> BTreeMap<ReplicaId, u64> {
+        let mut lacking = BTreeMap::new();
+        for session in self.sessions.values().filter(|session| session.is_established()) {
+            for (origin, counter) in session.has.iter() {
+                if counter > self.causal.context().seen(origin) {
+                    let best = lacking.entry(origin).or_insert(0);
+                    *best = counter.max(*best);
+                }
+            }
+        }
+        lacking
+    }
+
+    // Output.
+
+    /// What a session has to send next; `None` when there is nothing at present.
+    pub fn poll_transmit(&mut self, id: SessionId, now: Now) -> Option<Transmit> {
+        let sequences = self.next_entries(id);
+        let have = if sequences.is_empty() { self.next_have(id, now) } else { None };
+        let session = self.sessions.get_mut(&id)?;
+        if let Some(message) = session.outbox.pop_front().or(have) {
+            session.sent_at = now.elapsed;
+            return Some(Transmit::Frame(message.frame(&mut session.names)));
+        }
+        if sequences.is_empty() {
+            return None;
+        }
+        session.sent_at = now.elapsed;
+        self.mark_sent(id, &sequences);
+        Some(Transmit::Entries(sequences))
+    }
+
+    /// The frame that carries entries which [`poll_transmit`](Self::poll_transmit) asked for.
+    ///
+    /// # Errors
+    /// Bytes that are no entry.
+    pub fn entries_frame(
+        &mut self,
+        id: SessionId,
+        entries: &[&[u8]],
+    ) -> Result<Vec<u8>, DecodeError> {
+        match self.sessions.get_mut(&id) {
+            Some(session) => entries_frame(entries, &mut session.names),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The next durable entries that the peer lacks and is to get, about one batch.
+    fn next_entries(&self, id: SessionId) -> Vec<u64> {
+        let mut sequences = Vec::new();
+        let Some(session) = self.sessions.get(&id).filter(|s| s.is_established()) else {
+            return sequences;
+        };
+        // A peer that reconnects is served on its newest connection only, or all is sent twice.
+        let newer = self.sessions.range((Excluded(id), Unbounded));
+        if newer.into_iter().any(|(_, s)| s.is_established() && s.peer == session.peer) {
+            return sequences;
+        }
+        let mut bytes = 0;
+        let mut ahead = BTreeMap::new();
+        for sequence in session.cursor..self.sendable() {
+            let Some(place) = self.log.place(sequence) else { break };
+            let sent: &mut u64 =
+                ahead.entry(place.origin).or_insert_with(|| session.sent_of(place.origin));
+            if place.last <= *sent || !self.is_due(session, sequence, place.origin, place.last) {
+                continue;
+            }
+            if bytes > 0 && bytes + place.bytes > self.config.batch_bytes {
+                break;
+            }
+            bytes += place.bytes;
+            *sent = place.last;
+            sequences.push(sequence);
+        }
+        if rejoin_vclock::mutant!("log-by-origin") {
+            sequences
+                .sort_by_key(|&sequence| self.log.place(sequence).map(|p| (p.origin, p.first)));
+        }
+        sequences
+    }
+
+    /// Only what is durable here leaves.
+    fn sendable(&self) -> u64 {
+        if rejoin_vclock::mutant!("send-before-durable") { self.log.end() } else { self.durable }
+    }
+
+    fn is_due(&self, session: &Session, sequence: u64, origin: ReplicaId, last: u64) -> bool {
+        let asked_for = session.wanted.get(&origin).is_some_and(|&upto| last <= upto);
+        origin == self.replica() || sequence < session.pull_until || asked_for
+    }
+
+    fn mark_sent(&mut self, id: SessionId, sequences: &[u64]) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        for &sequence in sequences {
+            let Some(place) = self.log.place(sequence) else { continue };
+            let sent = session.sent.entry(place.origin).or_insert(0);
+            *sent = place.last.max(*sent);
+            session.cursor = session.cursor.max(sequence + 1);
+        }
+    }
+
+    /// What became durable since the peer was told, or a heartbeat, if it is time for either.
+    fn next_have(&mut self, id: SessionId, now: Now) -> Option<Message> {
+        let (have_interval, heartbeat) = (self.config.have_interval, self.config.heartbeat);
+        let session = self.sessions.get_mut(&id).filter(|s| s.is_established())?;
+        let news_is_due = now.elapsed.saturating_sub(session.told_at) >= have_interval;
+        let silent_for = now.elapsed.saturating_sub(session.sent_at);
+        if news_is_due {
+            let own = self.causal.id();
+            let pairs: Vec<(ReplicaId, u64)> = self
+                .durable_vector
+                .missing_from(&session.told)
+                .map(|(origin, _, counter)| (origin, counter))
+                .filter(|&(origin, _)| origin != own)
+                .collect();
+            session.told = self.durable_vector.clone();
+            session.told_at = now.elapsed;
+            if !pairs.is_empty() {
+                return Some(Message::Have(pairs));
+            }
+        }
+        (silent_for >= heartbeat).then(|| Message::Have(Vec::new()))
+    }
+}

@@ -1,0 +1,101 @@
+//! Tickets: how another store joins a space.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rejoin_vclock::FreshId;
+use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed};
+
+use crate::message::SpaceHash;
+
+/// The format of entries and states; it is part of every space's hash.
+const FORMAT: u8 = 1;
+const PREFIX: &str = "rejoin-";
+
+/// What makes two copies copies of one space: its name and its lineage.
+///
+/// Two spaces that were created apart have different lineages, whatever their names, and never
+/// merge silently.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ticket {
+    name: String,
+    lineage: [u8; 16],
+}
+
+impl Ticket {
+    /// A new lineage.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), lineage: FreshId::random().into_id().to_bytes() }
+    }
+
+    /// A ticket of a lineage that was made elsewhere, as tests and simulations do from a seed.
+    pub fn with_lineage(name: &str, lineage: [u8; 16]) -> Self {
+        Self { name: name.to_owned(), lineage }
+    }
+
+    /// The name under which the space was created.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the space is called on the wire.
+    pub fn hash(&self) -> SpaceHash {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&[FORMAT]).update(&self.lineage).update(self.name.as_bytes());
+        let mut hash = [0; 16];
+        hasher.finalize_xof().fill(&mut hash);
+        SpaceHash(hash)
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.lineage.to_vec();
+        write_length_prefixed(&mut bytes, self.name.as_bytes());
+        bytes
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let lineage = reader.array()?;
+        let name = String::from_utf8(reader.length_prefixed()?.to_vec())
+            .map_err(|_| DecodeError::Invalid("a space's name that is not UTF-8"))?;
+        reader.finish()?;
+        Ok(Self { name, lineage })
+    }
+}
+
+impl fmt::Display for Ticket {
+    /// `rejoin-` and hexadecimal digits: to be pasted, not to be read.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(PREFIX)?;
+        self.encode().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A text that is no ticket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ParseTicketError;
+
+impl fmt::Display for ParseTicketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this is no ticket; it begins with \"rejoin-\" and is copied whole")
+    }
+}
+
+impl std::error::Error for ParseTicketError {}
+
+impl FromStr for Ticket {
+    type Err = ParseTicketError;
+
+    fn from_str(text: &str) -> Result<Self, ParseTicketError> {
+        let digits = text.trim().strip_prefix(PREFIX).ok_or(ParseTicketError)?;
+        if !digits.is_ascii() || digits.len() % 2 != 0 {
+            return Err(ParseTicketError);
+        }
+        let byte = |at: usize| {
+            let pair = digits.get(at..at + 2).ok_or(ParseTicketError)?;
+            u8::from_str_radix(pair, 16).map_err(|_| ParseTicketError)
+        };
+        let bytes: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect::<Result<_, _>>()?;
+        Self::decode(&bytes).map_err(|_| ParseTicketError)
+    }
+}

@@ -1,0 +1,78 @@
+//! `cargo xtask sim`: the simulator over a range of seeds, for as long as one likes.
+//!
+//! The simulator is an example of `rejoin-replica`; this hands its flags, its output and its exit
+//! code through. With `--mutant` it runs in the build that has the planted bugs, to look at one of
+//! them by hand.
+
+use std::process::{Command, ExitCode};
+
+use clap::Args;
+
+use crate::{cargo, mutants};
+
+/// What to simulate.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The first seed
+    #[arg(long, value_name = "S")]
+    first_seed: u64,
+    /// How many seeds, counted up from the first
+    #[arg(long, value_name = "N")]
+    seeds: u64,
+    /// Stop after this many minutes even if seeds are left
+    #[arg(long, value_name = "MINUTES")]
+    budget: Option<u64>,
+    /// Switch this planted bug on
+    #[arg(long, value_name = "NAME", value_parser = known_mutant)]
+    mutant: Option<String>,
+}
+
+fn known_mutant(name: &str) -> Result<String, mutants::UnknownMutant> {
+    mutants::find(name).map(|mutant| mutant.name.to_owned())
+}
+
+/// Runs the simulator and hands on its exit code.
+pub(crate) fn main(options: &Options) -> ExitCode {
+    let mut command = command(options);
+    match command.status() {
+        Ok(status) => cargo::exit_code(status),
+        Err(error) => {
+            eprintln!("sim: {} did not start: {error}", cargo::shown(&command));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(options: &Options) -> Command {
+    let mut command = cargo::command(["run", "--release", "-p", "rejoin-replica"]);
+    command.args(["--features", "sim", "--example", "sim", "--"]);
+    command.args(["--first-seed", &options.first_seed.to_string()]);
+    command.args(["--seeds", &options.seeds.to_string()]);
+    if let Some(minutes) = options.budget {
+        command.args(["--budget", &minutes.to_string()]);
+    }
+    if let Some(name) = &options.mutant {
+        cargo::with_mutants(&mut command).env(cargo::MUTANT_VARIABLE, name);
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_are_handed_through() {
+        let options = Options { first_seed: 7, seeds: 200, budget: Some(5), mutant: None };
+        assert_eq!(
+            cargo::shown(&command(&options)),
+            "cargo run --release -p rejoin-replica --features sim --example sim -- \
+             --first-seed 7 --seeds 200 --budget 5"
+        );
+    }
+
+    #[test]
+    fn a_mutant_that_nobody_planted_is_refused() {
+        assert!(known_mutant("no-such-bug").is_err());
+    }
+}

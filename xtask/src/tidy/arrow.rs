@@ -1,0 +1,117 @@
+//! The arrow: vclock -> crdts -> replica -> node -> apps. A crate uses only what stands to its
+//! left, and the pure crates use next to nothing of other people's.
+//!
+//! Dependencies of tests are free, except for crates that are banned everywhere.
+
+use super::manifest::{Dependency, Manifest};
+use super::tree::{Tree, folder_of};
+use super::{Rule, Spot};
+
+pub(super) const RULE: Rule = Rule {
+    name: "arrow",
+    advice: "turn the dependency around or move the code (xtask/src/tidy/arrow.rs has the rows)",
+    check,
+};
+
+/// What one crate may use.
+struct Row {
+    package: &'static str,
+    /// Crates of the family.
+    family: &'static [&'static str],
+    /// Crates of the family behind a feature.
+    optional: &'static [&'static str],
+    /// Other people's crates; `None` for no limit.
+    others: Option<&'static [&'static str]>,
+}
+
+const PURE: Option<&[&str]> = Some(&["smallvec", "hashbrown", "serde", "uuid"]);
+
+const ROWS: &[Row] = &[
+    Row { package: "rejoin-vclock", family: &[], optional: &[], others: PURE },
+    Row { package: "rejoin-derive", family: &[], optional: &[], others: None },
+    Row {
+        package: "rejoin-crdts",
+        family: &["rejoin-vclock"],
+        optional: &["rejoin-derive"],
+        others: PURE,
+    },
+    Row {
+        package: "rejoin-replica",
+        family: &["rejoin-vclock", "rejoin-crdts"],
+        optional: &[],
+        others: None,
+    },
+    Row {
+        package: "rejoin-node",
+        family: &["rejoin-vclock", "rejoin-crdts", "rejoin-replica"],
+        optional: &[],
+        others: None,
+    },
+    Row {
+        package: "rejoin",
+        family: &[
+            "rejoin-vclock",
+            "rejoin-derive",
+            "rejoin-crdts",
+            "rejoin-replica",
+            "rejoin-node",
+        ],
+        optional: &[],
+        others: None,
+    },
+];
+
+/// An app sees what a user sees.
+const APP: Row =
+    Row { package: "apps", family: &["rejoin", "rejoin-node"], optional: &[], others: None };
+
+/// Crates that nobody uses here, tests included: state has one encoding, ours.
+const BANNED: [&str; 1] = ["bincode"];
+
+fn check(tree: &Tree) -> Vec<Spot> {
+    tree.manifests.iter().flat_map(check_manifest).collect()
+}
+
+fn check_manifest(manifest: &Manifest) -> Vec<Spot> {
+    let mut spots = Vec::new();
+    for dependency in manifest.all_dependencies() {
+        if BANNED.contains(&dependency.package.as_str()) {
+            let message = format!("`{}` is banned everywhere", dependency.package);
+            spots.push(Spot::new(&manifest.path, dependency.line, message));
+        }
+    }
+    let Some(package) = manifest.package() else { return spots };
+    let row = match folder_of(manifest.folder()) {
+        "crates" => ROWS.iter().find(|row| row.package == package),
+        "apps" => Some(&APP),
+        // The benches and the chores may use anything; nothing can use them.
+        _ => return spots,
+    };
+    let Some(row) = row else {
+        let message = format!("`{package}` has no place in the arrow");
+        spots.push(Spot::new(&manifest.path, 1, message));
+        return spots;
+    };
+    for dependency in manifest.dependencies() {
+        if let Some(message) = objection(row, package, &dependency) {
+            spots.push(Spot::new(&manifest.path, dependency.line, message));
+        }
+    }
+    spots
+}
+
+fn objection(row: &Row, package: &str, dependency: &Dependency) -> Option<String> {
+    let name = dependency.package.as_str();
+    if is_family(name) {
+        let allowed =
+            row.family.contains(&name) || (dependency.optional && row.optional.contains(&name));
+        return (!allowed).then(|| format!("`{package}` must not use `{name}`"));
+    }
+    let others = row.others?;
+    (!others.contains(&name))
+        .then(|| format!("`{package}` uses `{name}`, allowed are {}", others.join(", ")))
+}
+
+fn is_family(name: &str) -> bool {
+    name == "rejoin" || name.starts_with("rejoin-")
+}

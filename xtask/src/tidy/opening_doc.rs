@@ -1,0 +1,15 @@
+//! Every file opens with `//!`: what it is for, before anything else.
+
+use super::tree::Tree;
+use super::{Rule, Spot};
+
+pub(super) const RULE: Rule = Rule {
+    name: "opening-doc",
+    advice: "open it with a `//!` sentence that says what it is for",
+    check,
+};
+
+fn check(tree: &Tree) -> Vec<Spot> {
+    let silent = tree.sources.iter().filter(|source| !source.text.starts_with("//!"));
+    silent.map(|source| Spot::new(&source.path, 1, "the file does not begin with `//!`")).collect()
+}
