@@ -1,0 +1,108 @@
+//! Two stores in sync over loopback, a stranger who talks nonsense, and a port that is taken.
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rejoin_crdts::{OrMap, PnCounter};
+use rejoin_node::{Node, Report};
+use rejoin_replica::{Space, Store};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+type Lines = OrMap<String, PnCounter>;
+
+fn add(space: &Space<Lines>, key: &str, amount: i64) {
+    let added = space.transact(|tx| tx.object("alice").entry(key).add(amount));
+    added.expect("a memory store takes every transaction");
+}
+
+async fn settle(what: &str, mut done: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < Duration::from_secs(60), "never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn pair() -> (Space<Lines>, Space<Lines>) {
+    let (north, south) = (Store::memory().expect("memory"), Store::memory().expect("memory"));
+    let carts = north.create_space::<Lines>("carts").expect("a new name");
+    let joined = south.join_space::<Lines>("carts", carts.ticket()).expect("a new name");
+    (carts, joined)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_stores_converge_and_stay_in_touch() {
+    let (north, south) = pair();
+    add(&north, "apples", 2);
+    add(&south, "apples", 3);
+    let (here, there) = (Node::new(|_| {}), Node::new(|_| {}));
+    here.share(&north.link()).expect("usable");
+    there.share(&south.link()).expect("usable");
+    let address = here.listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
+    let dial = there.connect(&south.link(), address).expect("shared");
+    let equal = || north.digest().expect("usable") == south.digest().expect("usable");
+    settle("catching up", equal).await;
+    add(&north, "pears", 1);
+    settle("live push", || south.object("alice").at("pears").value() == Ok(1)).await;
+    add(&south, "pears", 1);
+    settle("live push back", || north.object("alice").at("pears").value() == Ok(2)).await;
+    settle("equal digests", equal).await;
+    drop(dial);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nonsense_is_refused_reported_and_ends_only_its_own_connection() {
+    let (north, south) = pair();
+    let (reports, reported) = mpsc::channel();
+    let here = Node::new(move |report| drop(reports.send(report)));
+    let there = Node::new(|_| {});
+    here.share(&north.link()).expect("usable");
+    there.share(&south.link()).expect("usable");
+    let address = here.listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
+    let _dial = there.connect(&south.link(), address).expect("shared");
+    settle("connected", || !north.link().connected().expect("usable").is_empty()).await;
+
+    let mut stranger = TcpStream::connect(address).await.expect("listening");
+    stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").await.expect("open");
+    let mut answer = Vec::new();
+    drop(stranger.read_to_end(&mut answer).await); // closed, perhaps with a reset
+    let refused = || {
+        let refused = |report| matches!(report, Report::Refused { .. });
+        reported.try_iter().any(refused)
+    };
+    settle("the refusal is reported", refused).await;
+
+    add(&south, "apples", 4);
+    let arrived = || north.object("alice").at("apples").value() == Ok(4);
+    settle("the other connection goes on", arrived).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_space_of_another_lineage_is_refused() {
+    let (north, _) = pair();
+    let stranger = Store::memory().expect("memory");
+    let other = stranger.create_space::<Lines>("carts").expect("a new name");
+    add(&other, "apples", 1);
+    let (reports, reported) = mpsc::channel();
+    let here = Node::new(|_| {});
+    let there = Node::new(move |report| drop(reports.send(report)));
+    here.share(&north.link()).expect("usable");
+    there.share(&other.link()).expect("usable");
+    let address = here.listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
+    let _dial = there.connect(&other.link(), address).expect("shared");
+    let refused = || {
+        let names = |report: Report| report.to_string().contains("lineage");
+        reported.try_iter().any(names)
+    };
+    settle("the dialler hears why", refused).await;
+    assert_eq!(north.object("alice").at("apples").value(), Ok(0));
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_an_error() {
+    let node = Node::new(|_| {});
+    let taken = node.listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
+    let again = node.listen(taken).await.expect_err("taken");
+    assert_eq!(again.kind(), std::io::ErrorKind::AddrInUse);
+}
