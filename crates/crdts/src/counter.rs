@@ -84,6 +84,13 @@ pub(crate) struct Taken {
     pub tag: LocalDot,
 }
 
+impl Taken {
+    /// By start first, as records are: a floor that is void never displaces one that holds.
+    const fn rank(&self) -> (u64, u64, Totals) {
+        (self.totals.start, self.last, self.totals)
+    }
+}
+
 impl Record {
     /// Whether a reset took away everything that was counted.
     pub(crate) fn is_dead(&self) -> bool {
@@ -96,11 +103,21 @@ impl Record {
         net(&self.totals) - self.floor.as_ref().map_or(0, |floor| net(&floor.totals))
     }
 
+    /// Keeps the greater (start, last) with its totals. Whether that is the other.
+    fn advance(&mut self, last: u64, totals: Totals) -> bool {
+        let newer = (totals.start, last) > (self.totals.start, self.last);
+        if newer {
+            (self.last, self.totals) = (last, totals);
+            self.drop_void_floor();
+        }
+        newer
+    }
+
     /// Keeps the greater floor; of equal ones the smaller tag.
     fn raise_floor(&mut self, floor: Taken, earlier: impl Fn(LocalDot, LocalDot) -> bool) -> bool {
         let raise = match &self.floor {
             None => true,
-            Some(mine) => match (floor.last, floor.totals).cmp(&(mine.last, mine.totals)) {
+            Some(mine) => match floor.rank().cmp(&mine.rank()) {
                 Ordering::Greater => true,
                 Ordering::Equal => earlier(floor.tag, mine.tag),
                 Ordering::Less => false,
@@ -174,15 +191,15 @@ impl PnCounter {
         floors
     }
 
-    fn count(&mut self, at: &At<'_>, totals: Totals) {
+    /// Takes over the totals of the dot's owner, as a merge would. Whether anything changed.
+    fn count(&mut self, at: &At<'_>, totals: Totals) -> bool {
         let (slot, last) = (at.dot.slot(), at.dot.counter());
         match self.records.binary_search_by_key(&slot, |record| record.slot) {
-            Ok(place) => {
-                let record = &mut self.records[place];
-                (record.last, record.totals) = (last, totals);
-                record.drop_void_floor();
+            Ok(place) => self.records[place].advance(last, totals),
+            Err(place) => {
+                self.records.insert(place, Record { slot, last, totals, floor: None });
+                true
             }
-            Err(place) => self.records.insert(place, Record { slot, last, totals, floor: None }),
         }
     }
 
@@ -198,14 +215,11 @@ impl PnCounter {
 impl Leaf for PnCounter {
     fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool {
         let Effect::Counter { totals, floors } = effect else { return false };
-        let mut changed = totals.is_some();
+        let mut changed = false;
         for floor in floors {
             changed |= self.take(at, floor);
         }
-        if let Some(totals) = totals {
-            self.count(at, *totals);
-        }
-        changed
+        changed | totals.is_some_and(|totals| self.count(at, totals))
     }
 
     /// Counters are taken away record by record, never by a vector.
@@ -253,11 +267,7 @@ impl PnCounter {
             return unseen;
         };
         let record = &mut self.records[place];
-        let newer = (other.totals.start, other.last) > (record.totals.start, record.last);
-        if newer {
-            (record.last, record.totals) = (other.last, other.totals);
-            record.drop_void_floor();
-        }
+        let newer = record.advance(other.last, other.totals);
         let id = |dot: LocalDot| (join.id(dot.slot()), dot.counter());
         let raised = floor.is_some_and(|floor| record.raise_floor(floor, |a, b| id(a) < id(b)));
         newer || raised

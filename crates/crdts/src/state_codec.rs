@@ -212,16 +212,17 @@ impl Names<'_> {
                 })),
                 tag => return Err(DecodeError::UnknownTag { what: "floor", tag }),
             };
-            let id = Some(self.context.id(last.slot()));
+            let id = self.context.id(last.slot());
+            // A floor beyond the record is a lie that every copy keeps alike, so it must load.
             let floor_fits = floor.as_ref().is_none_or(|floor| {
                 totals.start <= floor.totals.start
                     && floor.totals.start <= floor.last
-                    && floor.last <= last.counter()
+                    && floor.last <= self.context.seen(id)
             });
-            if id <= before || totals.start > last.counter() || !floor_fits {
+            if Some(id) <= before || totals.start > last.counter() || !floor_fits {
                 return Err(DecodeError::NotCanonical("the records of a counter"));
             }
-            before = id;
+            before = Some(id);
             let (slot, last) = (last.slot(), last.counter());
             counter.push_record(Record { slot, last, totals, floor });
         }

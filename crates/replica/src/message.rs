@@ -21,7 +21,7 @@ use std::fmt;
 use rejoin_vclock::codec::{
     Decode, DecodeError, Encode, Reader, write_length_prefixed, write_varint,
 };
-use rejoin_vclock::{ReplicaId, VersionVector};
+use rejoin_vclock::{MAX_COUNTER, ReplicaId, VersionVector};
 
 use crate::entry::{Entry, MAX_ENTRY_BYTES};
 
@@ -154,7 +154,7 @@ impl Names {
         reader: &mut Reader<'_>,
     ) -> Result<Vec<(ReplicaId, u64)>, DecodeError> {
         let count = reader.count(2)?;
-        (0..count).map(|_| Ok((self.read(reader)?, reader.varint()?))).collect()
+        (0..count).map(|_| Ok((self.read(reader)?, read_counter(reader)?))).collect()
     }
 
     /// Writes an entry with its replicas interned: its bytes begin with origin, first, stamp and
@@ -187,6 +187,14 @@ impl Names {
         }
         bytes.extend_from_slice(reader.length_prefixed()?);
         Entry::parse(&bytes)
+    }
+}
+
+/// A counter of a vector: zero, or one that a dot can have.
+fn read_counter(reader: &mut Reader<'_>) -> Result<u64, DecodeError> {
+    match reader.varint()? {
+        counter if counter <= MAX_COUNTER => Ok(counter),
+        value => Err(DecodeError::OutOfRange { what: "counter of a vector", value }),
     }
 }
 

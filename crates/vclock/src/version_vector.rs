@@ -76,7 +76,7 @@
 //! | `missing_from` | O(n + m), lazily | 0 | |
 //!
 //! Columns and not pairs, because replicas of one space nearly always know the same roster: then
-//! two memory comparisons of the ids settle that, and the counts run through vector registers.
+//! one comparison of memory settles that, and the counts run through vector registers.
 //!
 //! # Encoding
 //!
@@ -91,6 +91,7 @@
 //! - R. Gonçalves et al., *DottedDB: Anti-Entropy without Merkle Trees, Deletes without
 //!   Tombstones*, 2017: one vector for a whole store instead of one per object.
 
+mod columns;
 mod counts;
 mod encoding;
 #[cfg(test)]
@@ -98,32 +99,27 @@ mod tests;
 mod walk;
 
 use alloc::vec::Vec;
-use core::{cmp::Ordering, fmt};
-
-use smallvec::SmallVec;
+use core::{
+    cmp::{Ordering, Reverse},
+    fmt,
+};
 
 pub use self::walk::Iter;
 use self::{
-    counts::{compare_counts, raise_counts},
+    columns::{Columns, INLINE},
+    counts::{lacks_and_is_lacked, raise_counts},
     walk::SideBySide,
 };
 use crate::{
     BrokenInvariant, Causality, CounterOutOfRange, Dot, MAX_COUNTER, ReplicaId, dot::check_counter,
 };
 
-/// Up to this many replicas a vector lives without an allocation.
-const INLINE: usize = 4;
-
-type Column = SmallVec<[u64; INLINE]>;
-
 /// Per replica, how many of its events have been seen, without gaps.
 ///
 /// The [module](self) explains it.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct VersionVector {
-    high: Column,
-    low: Column,
-    counts: Column,
+    columns: Columns,
 }
 
 impl VersionVector {
@@ -133,15 +129,10 @@ impl VersionVector {
         Self::default()
     }
 
-    fn with_capacity(replicas: usize) -> Self {
-        let column = || Column::with_capacity(replicas);
-        Self { high: column(), low: column(), counts: column() }
-    }
-
     /// How many events of this replica have been seen; 0 when none.
     #[must_use]
     pub fn get(&self, replica: ReplicaId) -> u64 {
-        self.position(replica).ok().and_then(|at| self.counts.get(at)).copied().unwrap_or(0)
+        self.columns.count(replica).unwrap_or(0)
     }
 
     /// Whether this event has been seen.
@@ -153,19 +144,19 @@ impl VersionVector {
     /// How many replicas have been seen.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.counts.len()
+        self.columns.len()
     }
 
     /// Whether nothing has been seen.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.counts.is_empty()
+        self.columns.len() == 0
     }
 
     /// Each replica with how many of its events have been seen, by ascending id.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
-        Iter::new(&self.high, &self.low, &self.counts)
+        Iter::new(self.columns.view())
     }
 
     /// Notes that this event, and with it every earlier one of its replica, has been seen.
@@ -192,71 +183,54 @@ impl VersionVector {
     /// # Errors
     /// When the replica has used up its counters; nothing is changed then.
     pub fn increment(&mut self, replica: ReplicaId) -> Result<Dot, CounterOutOfRange> {
-        match self.count_mut(replica) {
+        match self.columns.count_mut(replica) {
             Ok(count) => {
                 let dot = Dot::new(replica, *count + 1)?;
                 *count = dot.counter();
                 Ok(dot)
             }
             Err(at) => {
-                self.insert_at(at, replica, 1);
+                self.columns.insert(at, replica, 1);
                 Dot::new(replica, 1)
             }
         }
     }
 
     /// Notes as seen whatever `other` has seen. True if anything of it was news.
+    #[inline]
     pub fn join(&mut self, other: &Self) -> bool {
-        if self.has_roster_of(other) {
-            return raise_counts(&mut self.counts, &other.counts);
+        match self.columns.paired_mut(&other.columns) {
+            Some((mine, theirs)) => raise_counts(mine, theirs),
+            None => self.join_other_roster(other),
         }
-        let (mut changed, unknown) = self.raise_known(other);
-        if unknown > 0 {
-            self.insert_unknown(other, unknown);
-            changed = true;
-        }
-        changed
     }
 
     /// What both have seen.
     #[must_use]
     pub fn meet(&self, other: &Self) -> Self {
-        let mut both = Self::default();
-        for (replica, mine, theirs) in self.side_by_side(other) {
-            if mine.min(theirs) > 0 {
-                both.push(replica, mine.min(theirs));
-            }
-        }
-        both
+        let common = self.side_by_side(other).map(|(id, mine, theirs)| (id, mine.min(theirs)));
+        let entries: Vec<_> = common.filter(|(_, count)| *count > 0).collect();
+        Self { columns: Columns::from_ascending(&entries) }
     }
 
     /// Whether everything that `other` has seen has been seen here.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        if self.has_roster_of(other) {
-            return !matches!(
-                compare_counts(&self.counts, &other.counts),
-                Causality::Before | Causality::Concurrent
-            );
+        if let Some((mine, theirs)) = self.columns.paired(&other.columns) {
+            return !lacks_and_is_lacked(mine, theirs).0;
         }
-        other.len() <= self.len()
-            && self.side_by_side(other).all(|(_, mine, theirs)| mine >= theirs)
+        // The rosters differ: with as many replicas as here, one of the other's is unknown here.
+        other.len() < self.len() && self.side_by_side(other).all(|(_, mine, theirs)| mine >= theirs)
     }
 
     /// How what has been seen here stands to what `other` has seen.
     #[must_use]
+    #[inline]
     pub fn compare(&self, other: &Self) -> Causality {
-        if self.has_roster_of(other) {
-            return compare_counts(&self.counts, &other.counts);
-        }
-        let (mut lacks, mut is_lacked) = (false, false);
-        for (_, mine, theirs) in self.side_by_side(other) {
-            lacks |= mine < theirs;
-            is_lacked |= mine > theirs;
-            if lacks && is_lacked {
-                break;
-            }
-        }
+        let (lacks, is_lacked) = match self.columns.paired(&other.columns) {
+            Some((mine, theirs)) => lacks_and_is_lacked(mine, theirs),
+            None => self.compare_other_roster(other),
+        };
         Causality::from_lacks(lacks, is_lacked)
     }
 
@@ -277,115 +251,70 @@ impl VersionVector {
     /// The number of the first invariant that does not hold; never seen outside a bug.
     pub fn validate(&self) -> Result<(), BrokenInvariant> {
         let rule = |number, holds| BrokenInvariant::unless(holds, "VersionVector", number);
-        let same_length = self.high.len() == self.low.len() && self.low.len() == self.counts.len();
-        rule(1, same_length)?;
+        rule(1, self.columns.have_one_length())?;
         rule(2, self.iter().zip(self.iter().skip(1)).all(|(before, after)| before.0 < after.0))?;
-        rule(3, self.counts.iter().all(|count| check_counter(*count).is_ok()))
-    }
-
-    /// Where the replica's entry is, or where it belongs.
-    #[inline]
-    fn position(&self, replica: ReplicaId) -> Result<usize, usize> {
-        let (high, low) = replica.halves();
-        let at = self.high.partition_point(|other| *other < high);
-        match (self.high.get(at), self.low.get(at)) {
-            (Some(other), Some(other_low)) if *other == high => match other_low.cmp(&low) {
-                Ordering::Equal => Ok(at),
-                Ordering::Greater => Err(at),
-                Ordering::Less => self.position_among_twins(at, high, low),
-            },
-            _ => Err(at),
-        }
-    }
-
-    /// The position among ids that share their high half, which only chosen ids do.
-    #[cold]
-    fn position_among_twins(&self, start: usize, high: u64, low: u64) -> Result<usize, usize> {
-        let from_start = self.high.get(start..).unwrap_or_default();
-        let twins = from_start.partition_point(|other| *other == high);
-        let lows = self.low.get(start..start + twins).unwrap_or_default();
-        lows.binary_search(&low).map(|at| start + at).map_err(|at| start + at)
+        rule(3, self.columns.counts().iter().all(|count| check_counter(*count).is_ok()))
     }
 
     /// Raises one count to at least `counter`, which is at least 1 and in range.
     #[inline]
     pub(crate) fn raise(&mut self, replica: ReplicaId, counter: u64) -> bool {
         debug_assert!(check_counter(counter).is_ok());
-        match self.count_mut(replica) {
+        match self.columns.count_mut(replica) {
             Ok(count) if *count < counter => {
                 *count = counter;
                 true
             }
             Ok(_) => false,
             Err(at) => {
-                self.insert_at(at, replica, counter);
+                self.columns.insert(at, replica, counter);
                 true
             }
         }
     }
 
-    /// The replica's count, or where it belongs.
-    #[inline]
-    fn count_mut(&mut self, replica: ReplicaId) -> Result<&mut u64, usize> {
-        let at = self.position(replica)?;
-        self.counts.get_mut(at).ok_or(at)
+    /// `join` for rosters that differ.
+    fn join_other_roster(&mut self, other: &Self) -> bool {
+        if other.len() <= INLINE {
+            return other.iter().fold(false, |news, (id, count)| self.raise(id, count) | news);
+        }
+        self.raise_known(other).unwrap_or_else(|| {
+            self.columns = Columns::merged(self.side_by_side(other), self.len() + other.len());
+            true
+        })
     }
 
-    fn insert_at(&mut self, at: usize, replica: ReplicaId, counter: u64) {
-        let (high, low) = replica.halves();
-        self.high.insert(at, high);
-        self.low.insert(at, low);
-        self.counts.insert(at, counter);
-    }
-
-    /// Appends an entry whose id is greater than all others.
-    #[inline]
-    pub(crate) fn push(&mut self, replica: ReplicaId, counter: u64) {
-        let (high, low) = replica.halves();
-        self.high.push(high);
-        self.low.push(low);
-        self.counts.push(counter);
-    }
-
-    /// Whether both have seen the same replicas, compared as memory.
-    #[inline]
-    fn has_roster_of(&self, other: &Self) -> bool {
-        self.low == other.low && self.high == other.high
-    }
-
-    /// Raises the counts of the replicas known to both; whether any was raised, and how many
-    /// replicas are known to `other` alone.
-    fn raise_known(&mut self, other: &Self) -> (bool, usize) {
-        let ids = self.high.iter().zip(self.low.iter());
-        let mut known = ids.zip(self.counts.iter_mut()).peekable();
-        let (mut changed, mut unknown) = (false, 0);
-        for (replica, theirs) in other {
-            let id = replica.halves();
-            while known.next_if(|((high, low), _)| (**high, **low) < id).is_some() {}
-            match known.next_if(|((high, low), _)| (**high, **low) == id) {
-                Some((_, mine)) if *mine < theirs => {
-                    *mine = theirs;
-                    changed = true;
-                }
-                Some(_) => {}
-                None => unknown += 1,
+    /// Whether something is lacking here and whether something is lacking there, for rosters that
+    /// differ.
+    fn compare_other_roster(&self, other: &Self) -> (bool, bool) {
+        let (mut lacks, mut is_lacked) = (false, false);
+        for (_, mine, theirs) in self.side_by_side(other) {
+            lacks |= mine < theirs;
+            is_lacked |= mine > theirs;
+            if lacks && is_lacked {
+                break;
             }
         }
-        (changed, unknown)
+        (lacks, is_lacked)
     }
 
-    /// Takes over the entries of the replicas known to `other` alone, whose number is `unknown`.
-    fn insert_unknown(&mut self, other: &Self, unknown: usize) {
-        let mut joined = Self::with_capacity(self.len() + unknown);
-        for (replica, mine, theirs) in self.side_by_side(other) {
-            joined.push(replica, mine.max(theirs));
+    /// Raises the counts of the replicas known to both: whether any was raised. `None` as soon as
+    /// `other` turns out to know a replica that is not known here.
+    fn raise_known(&mut self, other: &Self) -> Option<bool> {
+        let mut known = self.columns.iter_mut();
+        let mut changed = false;
+        for (replica, theirs) in other {
+            let (_, mine) =
+                known.find(|(id, _)| *id >= replica).filter(|(id, _)| *id == replica)?;
+            changed |= *mine < theirs;
+            *mine = theirs.max(*mine);
         }
-        *self = joined;
+        Some(changed)
     }
 
     /// Both counts of every replica that either knows, by ascending id.
     fn side_by_side<'a>(&'a self, other: &'a Self) -> SideBySide<'a> {
-        SideBySide::new(self.iter(), other.iter())
+        SideBySide::new(self.columns.view(), other.columns.view())
     }
 }
 
@@ -404,16 +333,16 @@ impl fmt::Debug for VersionVector {
 /// Collects counts in any order; of several for one replica the greatest stays.
 ///
 /// # Panics
-/// When a count is beyond [`MAX_COUNTER`], as
-/// [`VersionVector::set_at_least`].
+/// When a count is beyond [`MAX_COUNTER`], as [`VersionVector::set_at_least`].
 impl FromIterator<(ReplicaId, u64)> for VersionVector {
     fn from_iter<I: IntoIterator<Item = (ReplicaId, u64)>>(entries: I) -> Self {
-        let mut entries: Vec<_> = entries.into_iter().collect();
-        entries.sort_unstable();
-        entries.into_iter().fold(Self::new(), |mut vector, (replica, counter)| {
-            vector.set_at_least(replica, counter); // ascending, so this appends or raises the last
-            vector
-        })
+        let mut entries: Vec<_> = entries.into_iter().filter(|(_, count)| *count > 0).collect();
+        for &(_, counter) in &entries {
+            assert!(counter <= MAX_COUNTER, "{}", CounterOutOfRange { counter });
+        }
+        entries.sort_unstable_by_key(|(id, count)| (*id, Reverse(*count)));
+        entries.dedup_by_key(|(id, _)| *id); // keeps the first, which is the greatest
+        Self { columns: Columns::from_ascending(&entries) }
     }
 }
 

@@ -1,12 +1,41 @@
-//! Arithmetic on the counts of two vectors with one roster.
+//! Comparing and raising the numbers of two vectors with one roster.
 //!
-//! Both loops are free of branches so that they run in vector registers. Counts stay below 2^63
-//! (invariant 3 of the vector), so the top bit of a wrapping difference is its sign.
+//! The loops over long columns are free of branches so that they run in vector registers. Counts
+//! stay below 2^63 (invariant 3 of the vector), so the top bit of a wrapping difference is its
+//! sign. Short columns are the everyday case, and there what it costs to set vector registers up
+//! is more than the work itself.
 
-use crate::Causality;
+/// The most numbers that go through a plain loop.
+const SHORT: usize = 16;
+
+/// Whether two equally long stretches of ids are equal. Two halves at a time: there is an even
+/// number of them.
+#[inline]
+pub(super) fn same_ids(mine: &[u64], theirs: &[u64]) -> bool {
+    if mine.len() > SHORT {
+        return mine == theirs;
+    }
+    let pairs = mine.as_chunks::<2>().0.iter().zip(theirs.as_chunks::<2>().0);
+    pairs.fold(0, |differ, ([a, b], [c, d])| differ | (a ^ c) | (b ^ d)) == 0
+}
 
 /// Raises each count to at least its neighbour; true if any was raised.
+#[inline]
 pub(super) fn raise_counts(mine: &mut [u64], theirs: &[u64]) -> bool {
+    if mine.len() > SHORT {
+        return raise_long_counts(mine, theirs);
+    }
+    let mut raised = false;
+    for (mine, theirs) in mine.iter_mut().zip(theirs) {
+        if *mine < *theirs {
+            *mine = *theirs;
+            raised = true;
+        }
+    }
+    raised
+}
+
+fn raise_long_counts(mine: &mut [u64], theirs: &[u64]) -> bool {
     let mut gained = 0;
     for (mine, theirs) in mine.iter_mut().zip(theirs) {
         let difference = theirs.wrapping_sub(*mine);
@@ -17,12 +46,13 @@ pub(super) fn raise_counts(mine: &mut [u64], theirs: &[u64]) -> bool {
     gained != 0
 }
 
-/// How the events under `mine` stand to those under `theirs`.
-pub(super) fn compare_counts(mine: &[u64], theirs: &[u64]) -> Causality {
-    let (mut lacks, mut is_lacked) = (0, 0);
+/// Whether any count is below its neighbour, and whether any is above.
+#[inline]
+pub(super) fn lacks_and_is_lacked(mine: &[u64], theirs: &[u64]) -> (bool, bool) {
+    let (mut below, mut above) = (0, 0);
     for (mine, theirs) in mine.iter().zip(theirs) {
-        lacks |= mine.wrapping_sub(*theirs);
-        is_lacked |= theirs.wrapping_sub(*mine);
+        below |= mine.wrapping_sub(*theirs);
+        above |= theirs.wrapping_sub(*mine);
     }
-    Causality::from_lacks(lacks >> 63 != 0, is_lacked >> 63 != 0)
+    (below >> 63 != 0, above >> 63 != 0)
 }

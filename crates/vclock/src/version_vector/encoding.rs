@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::VersionVector;
+use super::{VersionVector, columns::Columns};
 use crate::{
     ReplicaId,
     codec::{Decode, DecodeError, Encode, Reader, write_varint},
@@ -19,7 +19,7 @@ impl Encode for VersionVector {
         for (replica, _) in self {
             replica.encode(out);
         }
-        for count in &self.counts {
+        for count in self.columns.counts() {
             write_varint(out, *count);
         }
     }
@@ -28,21 +28,17 @@ impl Encode for VersionVector {
 impl Decode for VersionVector {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let replicas = reader.count(MIN_ENTRY_BYTES)?;
-        let mut vector = Self::with_capacity(replicas);
-        let mut before = None;
+        let mut entries: Vec<(ReplicaId, u64)> = Vec::with_capacity(replicas);
         for _ in 0..replicas {
             let replica = ReplicaId::decode(reader)?;
-            if before.is_some_and(|before| before >= replica) {
+            if entries.last().is_some_and(|(before, _)| *before >= replica) {
                 return Err(DecodeError::NotCanonical("order of replica ids"));
             }
-            before = Some(replica);
-            let (high, low) = replica.halves();
-            vector.high.push(high);
-            vector.low.push(low);
+            entries.push((replica, 0));
         }
-        for _ in 0..replicas {
-            vector.counts.push(read_counter(reader)?);
+        for (_, count) in &mut entries {
+            *count = read_counter(reader)?;
         }
-        Ok(vector)
+        Ok(Self { columns: Columns::from_ascending(&entries) })
     }
 }

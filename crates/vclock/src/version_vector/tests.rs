@@ -1,12 +1,12 @@
 //! `validate()` sees every invariant break.
 
-use smallvec::smallvec;
-
-use super::{Column, VersionVector};
+use super::{VersionVector, columns::Columns};
 use crate::{BrokenInvariant, MAX_COUNTER};
 
-fn broken(high: Column, low: Column, counts: Column) -> Option<u8> {
-    let outcome = VersionVector { high, low, counts }.validate();
+/// The broken invariant of a vector with these high halves, low halves and counts.
+fn broken(high: &[u64], low: &[u64], counts: &[u64]) -> Option<u8> {
+    let columns = Columns::from_cells(&[high, low, counts].concat());
+    let outcome = VersionVector { columns }.validate();
     outcome.err().map(|BrokenInvariant { of, number }| {
         assert_eq!(of, "VersionVector");
         number
@@ -15,13 +15,13 @@ fn broken(high: Column, low: Column, counts: Column) -> Option<u8> {
 
 #[test]
 fn every_broken_invariant_is_named() {
-    assert_eq!(broken(smallvec![1, 1, 2], smallvec![1, 2, 0], smallvec![1, 1, 1]), None);
-    assert_eq!(broken(smallvec![1], smallvec![1], smallvec![]), Some(1));
-    assert_eq!(broken(smallvec![1], smallvec![], smallvec![1]), Some(1));
-    assert_eq!(broken(smallvec![1, 1], smallvec![2, 1], smallvec![1, 1]), Some(2));
-    assert_eq!(broken(smallvec![1, 1], smallvec![1, 1], smallvec![1, 1]), Some(2), "twice");
-    assert_eq!(broken(smallvec![1], smallvec![1], smallvec![0]), Some(3));
-    assert_eq!(broken(smallvec![1], smallvec![1], smallvec![MAX_COUNTER + 1]), Some(3));
+    assert_eq!(broken(&[1, 1, 2], &[1, 2, 0], &[1, 1, 1]), None);
+    assert_eq!(broken(&[1], &[1], &[]), Some(1));
+    assert_eq!(broken(&[1, 2], &[1, 2], &[1]), Some(1));
+    assert_eq!(broken(&[1, 1], &[2, 1], &[1, 1]), Some(2));
+    assert_eq!(broken(&[1, 1], &[1, 1], &[1, 1]), Some(2), "twice");
+    assert_eq!(broken(&[1], &[1], &[0]), Some(3));
+    assert_eq!(broken(&[1], &[1], &[MAX_COUNTER + 1]), Some(3));
 }
 
 #[test]

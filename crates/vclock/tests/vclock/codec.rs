@@ -161,6 +161,8 @@ fn a_count_is_weighed_against_the_bytes_left() {
     let refused = DecodeError::UnexpectedEnd { needed: 9, left: 6 };
     assert_eq!(Reader::new(&bytes).count(3), Err(refused));
     assert_eq!(Reader::new(&[7]).count(0).ok(), None, "elements of no bytes count as one byte");
+    let claimed = [&(1u64 << 60).to_bytes()[..], &[0; 32]].concat();
+    assert_eq!(Reader::new(&claimed).count(16).ok(), None, "2^64 bytes are not 0 bytes");
 }
 
 /// The parts of an encoding, one after the other.
@@ -196,7 +198,8 @@ fn a_dot_set_has_one_spelling() {
     assert_eq!(refused(&two(low, low)), order);
     let without_runs = encoded(&[&empty, &one, &low, &none, &none, &none]);
     assert_eq!(refused(&without_runs), DecodeError::NotCanonical("a replica without runs"));
-    for (gap, length) in [(MAX_COUNTER - 1, 0), (u64::MAX, u64::MAX), (0, MAX_COUNTER - 1)] {
+    let beyond = [(MAX_COUNTER - 1, 0), (0, MAX_COUNTER - 1), (u64::MAX, 0), (0, u64::MAX)];
+    for (gap, length) in beyond {
         let bytes = encoded(&[&empty, &one, &low, &one, &gap, &length]);
         assert!(matches!(refused(&bytes), DecodeError::OutOfRange { what: "counter", .. }));
     }

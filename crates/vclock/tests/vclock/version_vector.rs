@@ -152,7 +152,7 @@ fn run(vector: &mut VersionVector, oracle: &mut BTreeMap<ReplicaId, u64>, comman
             assert!(vector.contains(*dot));
         }
         Command::SetAtLeast(id, n) => {
-            assert_eq!(vector.set_at_least(*id, *n), raise(oracle, *id, *n))
+            assert_eq!(vector.set_at_least(*id, *n), raise(oracle, *id, *n));
         }
         Command::Increment(id) => {
             let next = oracle.get(id).copied().unwrap_or(0) + 1;
@@ -181,6 +181,18 @@ proptest! {
         prop_assert_eq!(vector.is_empty(), oracle.is_empty());
         prop_assert_eq!(vector.iter().len(), oracle.len());
         prop_assert_eq!(VersionVector::from_iter(oracle), vector);
+    }
+
+    #[test]
+    fn collecting_keeps_the_greatest_count(
+        entries in proptest::collection::vec((ids(), prop_oneof![Just(0), counters()]), 0..60),
+    ) {
+        let mut oracle = BTreeMap::new();
+        for (id, n) in &entries {
+            raise(&mut oracle, *id, *n);
+        }
+        let vector = VersionVector::from_iter(entries);
+        prop_assert!(checked(&vector).iter().eq(oracle));
     }
 
     #[test]

@@ -1,0 +1,152 @@
+//! What can be typed: `cart demo`, `cart replay [FILE]`, and the hidden `cart replica` of a child.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, value_parser};
+
+/// The seed when none is given: the same run for everybody who just tries it.
+pub(crate) const DEFAULT_SEED: u64 = 2_011;
+
+/// Three carts that rejoin: durable replicas of a shop that go on selling while they are apart.
+#[derive(Debug, Parser)]
+#[command(name = "cart", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) task: Task,
+}
+
+/// One of the things that this program does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Task {
+    /// Cut three regions off from each other, let each go on selling, and watch them rejoin
+    Demo,
+    /// Run invoices through replicas whose links are cut, and compare the carts at the end
+    Replay(ReplayArgs),
+    /// Be one replica, driven by requests on standard input
+    #[command(hide = true)]
+    Replica(ReplicaArgs),
+}
+
+/// Arguments of `cart replay`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReplayArgs {
+    /// Invoices as CSV, plain or gzipped; without it, invoices are made up from the seed
+    ///
+    /// Columns are found by name: invoice, stock_code, quantity, customer_id, country.
+    /// InvoiceNo, StockCode, Quantity, CustomerID and Country will do as well.
+    pub(crate) file: Option<PathBuf>,
+
+    /// How many replicas take part
+    #[arg(long, default_value_t = 3, value_parser = value_parser!(u8).range(2..=16))]
+    pub(crate) replicas: u8,
+
+    /// How many times links are cut
+    #[arg(long, default_value_t = 20, value_parser = value_parser!(u32).range(..=10_000))]
+    pub(crate) cuts: u32,
+
+    /// How many times a replica is killed with SIGKILL while a transaction is in flight
+    #[arg(long, default_value_t = 0, value_parser = value_parser!(u32).range(..=1_000))]
+    pub(crate) kills: u32,
+
+    /// Decides who sells what, and when links are cut and replicas killed
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    pub(crate) seed: u64,
+
+    /// Print one JSON object on standard output, and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Write the merged carts to this CSV file (overwritten when present)
+    #[arg(long, value_name = "OUT.csv")]
+    pub(crate) dump: Option<PathBuf>,
+
+    /// Keep the store files in this directory, which must be new or empty
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+
+    /// Stop at the first malformed line instead of skipping it
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+/// Arguments of the child process.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReplicaArgs {
+    /// The store file; created when absent
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: PathBuf,
+
+    /// What this replica is called in messages
+    #[arg(long)]
+    pub(crate) name: String,
+
+    /// Join the space of this ticket when the store does not hold one yet (else: create it)
+    #[arg(long, value_name = "TICKET")]
+    pub(crate) join: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn replay(line: &str) -> Result<ReplayArgs, ErrorKind> {
+        let words = ["cart", "replay"].into_iter().chain(line.split_whitespace());
+        match Cli::try_parse_from(words).map_err(|error| error.kind())?.task {
+            Task::Replay(args) => Ok(args),
+            other => panic!("not a replay: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_help() {
+        let args = replay("").unwrap();
+        assert_eq!((args.replicas, args.cuts, args.kills), (3, 20, 0));
+        assert_eq!(args.seed, DEFAULT_SEED);
+        assert!(args.file.is_none() && args.dump.is_none() && args.dir.is_none());
+        assert!(!args.json && !args.strict);
+    }
+
+    #[test]
+    fn everything_can_be_given_in_any_order() {
+        let args = replay("--seed 9 --kills 4 in.csv --replicas 16 --json --dump o.csv --strict");
+        let args = args.unwrap();
+        assert_eq!((args.seed, args.kills, args.replicas), (9, 4, 16));
+        assert_eq!(args.file, Some(PathBuf::from("in.csv")));
+        assert_eq!(args.dump, Some(PathBuf::from("o.csv")));
+        assert!(args.json && args.strict);
+    }
+
+    #[test]
+    fn senseless_numbers_are_usage_errors() {
+        for line in [
+            "--replicas 1",
+            "--replicas 17",
+            "--replicas many",
+            "--cuts 10001",
+            "--cuts -1",
+            "--kills 1001",
+            "--seed 18446744073709551616",
+        ] {
+            let kind = replay(line).unwrap_err();
+            let usage = [ErrorKind::ValueValidation, ErrorKind::UnknownArgument];
+            assert!(usage.contains(&kind), "{line}: {kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_child_process_is_not_advertised() {
+        let help = Cli::command().render_long_help().to_string();
+        assert!(help.contains("replay"));
+        assert!(!help.contains("replica,") && !help.contains("standard input"), "{help}");
+        let line = ["cart", "replica", "--store", "a.rejoin", "--name", "a"];
+        assert!(matches!(Cli::try_parse_from(line).unwrap().task, Task::Replica(_)));
+    }
+}

@@ -1,0 +1,263 @@
+//! What the driver and a child say to each other: JSON, one message per line.
+//!
+//! The driver writes requests to the child's standard input and reads responses from its standard
+//! output. Requests may follow each other without waiting, and responses come in any order: the
+//! `id` tells which belongs to which. A child ends when its standard input does.
+//!
+//! ```text
+//! {"id":7,"command":{"transact":{"key":"81","customer":"17850","edits":[{"add":["71053",6]}]}}}
+//! {"id":7,"ok":{"receipt":{"repeated":false,"durable":true}}}
+//! ```
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Advice;
+
+/// What is asked of a child.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Request {
+    /// Told back in the response.
+    pub(crate) id: u64,
+    /// What to do.
+    pub(crate) command: Command,
+}
+
+/// What a child can do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Command {
+    /// Say who you are: [`Reply::Identity`].
+    Identity,
+    /// Listen for other replicas; port 0 is any that is free: [`Reply::Listening`].
+    Listen { port: u16 },
+    /// Stay connected to a replica behind an address, whatever happens: [`Reply::Connected`].
+    Connect { address: SocketAddr },
+    /// Change one cart in one durable transaction: [`Reply::Receipt`].
+    ///
+    /// The same key again changes nothing and answers with the first receipt.
+    Transact { key: Option<String>, customer: String, edits: Vec<Edit> },
+    /// Show one cart: [`Reply::Cart`]; an empty one for a customer without any.
+    Cart { customer: String },
+    /// Name every customer with a cart: [`Reply::Customers`].
+    Customers,
+    /// Say what you have seen: [`Reply::Vector`].
+    Vector,
+    /// Tell what was decided between concurrent changes: [`Reply::Conflicts`].
+    Conflicts,
+    /// Measure the entries that you hold: [`Reply::Stats`].
+    Stats,
+    /// Compute the digest of the space: [`Reply::Digest`].
+    Digest,
+    /// Close the store, open it again, compute the digest, and end: [`Reply::Digest`].
+    Close,
+}
+
+/// One change of a cart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Edit {
+    /// Add a quantity, which may be negative, of a stock code.
+    Add(String, i64),
+    /// Remove the line of a stock code.
+    Remove(String),
+    /// Remove every line.
+    Clear,
+    /// Write the delivery note.
+    Note(String),
+}
+
+/// What a child answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Response {
+    /// The `id` of the request.
+    pub(crate) id: u64,
+    /// What came of it.
+    #[serde(flatten)]
+    pub(crate) answer: Answer,
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answer {
+    /// It was done.
+    Ok(Reply),
+    /// It was not done.
+    Error(Refusal),
+}
+
+/// The result of a command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reply {
+    /// Which replica this is, and what others join its space with.
+    Identity { replica: String, ticket: String },
+    /// Where other replicas can connect.
+    Listening { address: SocketAddr },
+    /// The connection is kept up from now on, whether or not it stands yet.
+    Connected,
+    /// The transaction is applied, by this request or, when `repeated`, by an earlier one.
+    Receipt { repeated: bool, durable: bool },
+    /// One cart.
+    Cart(CartState),
+    /// The keys of all carts.
+    Customers(Vec<String>),
+    /// The version vector: replica id to counter.
+    Vector(BTreeMap<String, u64>),
+    /// One sentence for each decision, naming the rule.
+    Conflicts(Vec<String>),
+    /// The entries of all origins, and their encoded size together.
+    Stats { entries: u64, encoded_bytes: u64 },
+    /// The digest of the space in hexadecimal digits.
+    Digest(String),
+}
+
+/// What is in a cart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CartState {
+    /// Stock code and quantity of every line, those of quantity zero too.
+    pub(crate) lines: Vec<(String, i64)>,
+    /// The delivery note, when there is one.
+    pub(crate) note: Option<String>,
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    /// What went wrong.
+    pub(crate) message: String,
+    /// What to do next.
+    pub(crate) help: String,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl Advice for Refusal {
+    fn help(&self) -> String {
+        self.help.clone()
+    }
+}
+
+/// `message` as a line that can be written.
+pub(crate) fn to_line(message: &impl Serialize) -> Vec<u8> {
+    // Maps have string keys and nothing here fails to serialize.
+    let mut line = serde_json::to_vec(message).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+/// The message that `line` holds.
+///
+/// # Errors
+/// When it is no such message.
+pub(crate) fn from_line<'l, M: Deserialize<'l>>(line: &'l [u8]) -> Result<M, serde_json::Error> {
+    serde_json::from_slice(line)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+mod tests {
+    use std::fmt::Debug;
+
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    fn round_trip<M: Serialize + DeserializeOwned + PartialEq + Debug>(message: &M) -> String {
+        let line = to_line(message);
+        let (end, text) = line.split_last().unwrap();
+        assert_eq!(*end, b'\n');
+        assert!(!text.contains(&b'\n'), "one line");
+        assert_eq!(from_line::<M>(text).unwrap(), *message);
+        String::from_utf8(text.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn every_command_survives_its_line() {
+        let customer = || "a\nb\"ç".to_owned();
+        let edits = vec![
+            Edit::Add("84029E".to_owned(), -6),
+            Edit::Remove("x".to_owned()),
+            Edit::Clear,
+            Edit::Note("ring\ntwice".to_owned()),
+        ];
+        for command in [
+            Command::Identity,
+            Command::Listen { port: 0 },
+            Command::Connect { address: "127.0.0.1:4711".parse().unwrap() },
+            Command::Transact { key: Some("81".to_owned()), customer: customer(), edits },
+            Command::Transact { key: None, customer: String::new(), edits: Vec::new() },
+            Command::Cart { customer: customer() },
+            Command::Customers,
+            Command::Vector,
+            Command::Conflicts,
+            Command::Stats,
+            Command::Digest,
+            Command::Close,
+        ] {
+            round_trip(&Request { id: u64::MAX, command });
+        }
+    }
+
+    #[test]
+    fn every_reply_survives_its_line() {
+        let lines = vec![("71053".to_owned(), i64::MIN), (String::new(), i64::MAX)];
+        for reply in [
+            Reply::Identity { replica: "ab".to_owned(), ticket: "t".to_owned() },
+            Reply::Listening { address: "127.0.0.1:1".parse().unwrap() },
+            Reply::Connected,
+            Reply::Receipt { repeated: true, durable: false },
+            Reply::Cart(CartState { lines, note: Some("x".to_owned()) }),
+            Reply::Cart(CartState::default()),
+            Reply::Customers(vec![String::new(), "7".to_owned()]),
+            Reply::Vector(BTreeMap::from([("ab".to_owned(), u64::MAX)])),
+            Reply::Conflicts(vec!["b won by the later write".to_owned()]),
+            Reply::Stats { entries: 1, encoded_bytes: 2 },
+            Reply::Digest("00ff".to_owned()),
+        ] {
+            round_trip(&Response { id: 0, answer: Answer::Ok(reply) });
+        }
+        let refusal = Refusal { message: "no".to_owned(), help: "ask again".to_owned() };
+        round_trip(&Response { id: 1, answer: Answer::Error(refusal) });
+    }
+
+    #[test]
+    fn lines_look_as_documented() {
+        let command = Command::Transact {
+            key: Some("81".to_owned()),
+            customer: "17850".to_owned(),
+            edits: vec![Edit::Add("71053".to_owned(), 6)],
+        };
+        assert_eq!(
+            round_trip(&Request { id: 7, command }),
+            concat!(
+                r#"{"id":7,"command":{"transact":{"key":"81","customer":"17850","#,
+                r#""edits":[{"add":["71053",6]}]}}}"#
+            )
+        );
+        let answer = Answer::Ok(Reply::Receipt { repeated: false, durable: true });
+        assert_eq!(
+            round_trip(&Response { id: 7, answer }),
+            r#"{"id":7,"ok":{"receipt":{"repeated":false,"durable":true}}}"#
+        );
+    }
+
+    #[test]
+    fn what_is_no_message_is_an_error() {
+        for line in ["", "{}", "null", r#"{"id":1}"#, r#"{"id":-1,"ok":"connected"}"#, "x"] {
+            assert!(from_line::<Response>(line.as_bytes()).is_err(), "{line}");
+            assert!(from_line::<Request>(line.as_bytes()).is_err(), "{line}");
+        }
+    }
+}

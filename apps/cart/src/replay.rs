@@ -1,0 +1,332 @@
+//! `cart replay`: real invoices through replicas that are cut off from each other and killed.
+//!
+//! The driver sells the transactions in their order, each at its replica, up to [`WINDOW`] at a
+//! time there. It counts one as acknowledged when it holds the receipt. After a kill, what was in flight
+//! is sent again under the same idempotency key, until there is one.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
+
+use crate::args::ReplayArgs;
+use crate::child_error::ChildError;
+use crate::child_protocol::{Command, Edit, Reply};
+use crate::cluster::{Cluster, Seat};
+use crate::conversation::{Outcome, Posted};
+use crate::dump::Dump;
+use crate::failure::{Advice, Failure};
+use crate::intake::Intake;
+use crate::progress::Progress;
+use crate::report::{Report, ratio};
+use crate::schedule::{Event, Schedule};
+use crate::synthetic;
+use crate::totals::Totals;
+use crate::transactions::{Transaction, assign};
+use crate::workspace_dir::WorkspaceDir;
+
+/// How many transactions are in flight at one replica.
+const WINDOW: usize = 8;
+
+/// After so long without any news between healed replicas, they will not converge.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Replays the invoices, prints the report, and fails unless everything came together.
+///
+/// # Errors
+/// Whatever went wrong, with what to do next.
+pub(crate) async fn run(args: &ReplayArgs) -> Result<(), Failure> {
+    let started = Instant::now();
+    let dump = match &args.dump {
+        Some(path) => Some(Dump::prepare(path, args.file.as_deref())?),
+        None => None,
+    };
+    let intake = match &args.file {
+        Some(path) => Intake::read(path, args.strict, |line| eprintln!("warning: {line}"))?,
+        None => Intake::make_up(args.seed, synthetic::INVOICES),
+    };
+    let plan = Plan::new(args, &intake);
+    let end = plan.carry_out(args, &intake).await?;
+    let converged = end.converged();
+    let deviation = end.totals.check(&Totals::plain_sum(&intake.transactions));
+    let report = report(&plan, &intake, &end, started.elapsed());
+    if let Some(dump) = dump.filter(|_| converged) {
+        dump.write(&end.totals)?;
+    }
+    print(&if args.json { report.to_json() } else { report.to_string() });
+    if !converged {
+        return Err(NotConverged { digests: report.digests }.into());
+    }
+    Ok(deviation?)
+}
+
+/// Standard output may be closed: whoever reads it has seen enough.
+fn print(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Who sells what, and what happens meanwhile.
+struct Plan {
+    replicas: usize,
+    sellers: Vec<usize>,
+    schedule: Schedule,
+}
+
+impl Plan {
+    fn new(args: &ReplayArgs, intake: &Intake) -> Plan {
+        let replicas = usize::from(args.replicas);
+        let [cuts, kills] = [args.cuts, args.kills].map(|n| usize::try_from(n).unwrap_or(0));
+        let sellers = assign(&intake.transactions, replicas, args.seed);
+        let schedule = Schedule::plan(&sellers, replicas, cuts, kills, args.seed);
+        eprintln!(
+            "seed {}: {} transactions over {replicas} replicas, {} cuts, {} kills",
+            args.seed,
+            sellers.len(),
+            schedule.cuts,
+            schedule.kills
+        );
+        if schedule.cuts < cuts || schedule.kills < kills {
+            eprintln!("warning: more cuts or kills do not fit into so few transactions");
+        }
+        Plan { replicas, sellers, schedule }
+    }
+
+    async fn carry_out(&self, args: &ReplayArgs, intake: &Intake) -> Result<End, Failure> {
+        let workspace = WorkspaceDir::open(args.dir.as_deref())?;
+        let progress = Progress::new(self.sellers.len());
+        progress.phase("starting");
+        let names: Vec<String> = (1..=self.replicas).map(|n| format!("r{n}")).collect();
+        let program = std::env::current_exe().map_err(NoProgram)?;
+        let mut cluster = Cluster::start(program, &workspace, &names).await?;
+        progress.phase("selling");
+        let tally = self.sell(&mut cluster, &intake.transactions, &progress).await?;
+        progress.phase("rejoining");
+        let same_vectors = cluster.converge(PATIENCE).await?;
+        progress.phase("comparing");
+        let (bytes_synced, bytes_dropped) = (cluster.bytes_synced(), cluster.bytes_dropped());
+        let bytes_encoded = cluster.encoded_bytes(0).await?;
+        let (carts, totals) = merged(&cluster).await?;
+        let digests = cluster.close().await?;
+        Ok(End {
+            tally,
+            same_vectors,
+            carts,
+            totals,
+            digests,
+            bytes_synced,
+            bytes_dropped,
+            bytes_encoded,
+        })
+    }
+
+    /// Sells everything, on schedule, until each transaction has its receipt.
+    async fn sell(
+        &self,
+        cluster: &mut Cluster,
+        transactions: &[Transaction],
+        progress: &Progress,
+    ) -> Result<Tally, ChildError> {
+        let windows: Vec<_> =
+            (0..self.replicas).map(|_| Arc::new(Semaphore::new(WINDOW))).collect();
+        let mut sales = JoinSet::new();
+        let mut tally = Tally::default();
+        for (index, transaction) in transactions.iter().enumerate() {
+            let kill = self.strike(cluster, index);
+            let seller = self.sellers[index];
+            let command = sale(index, transaction);
+            let permit = Arc::clone(&windows[seller]).acquire_owned().await;
+            let posted = match kill {
+                Some(delay) => cluster.kill_in_flight(seller, command.clone(), delay).await?,
+                None => cluster.seat(seller).post(command.clone()).await,
+            };
+            sales.spawn(settle(Arc::clone(cluster.seat(seller)), command, posted, permit.ok()));
+            while let Some(sold) = sales.try_join_next() {
+                tally.add(sold, progress)?;
+            }
+        }
+        self.strike(cluster, transactions.len());
+        while let Some(sold) = sales.join_next().await {
+            tally.add(sold, progress)?;
+        }
+        Ok(tally)
+    }
+
+    /// Cuts and heals what is due before transaction `index`; returns the kill that is due with it.
+    fn strike(&self, cluster: &Cluster, index: usize) -> Option<Duration> {
+        let mut kill = None;
+        for event in self.schedule.before(index) {
+            match event {
+                Event::Heal(links) => cluster.heal(links),
+                Event::Cut(links) => cluster.cut(links),
+                Event::Kill { delay } => kill = Some(*delay),
+            }
+        }
+        kill
+    }
+}
+
+/// The command that sells a transaction. Its index is its idempotency key.
+fn sale(index: usize, transaction: &Transaction) -> Command {
+    let add = |(stock_code, quantity): &(String, i64)| Edit::Add(stock_code.clone(), *quantity);
+    Command::Transact {
+        key: Some(index.to_string()),
+        customer: transaction.customer_id.clone(),
+        edits: transaction.lines.iter().map(add).collect(),
+    }
+}
+
+/// Waits for the receipt of one transaction; sends it again after every unknown outcome.
+async fn settle(
+    seat: Arc<Seat>,
+    command: Command,
+    mut posted: Posted,
+    _permit: Option<OwnedSemaphorePermit>,
+) -> Result<Sold, ChildError> {
+    let mut unknown = 0;
+    loop {
+        match seat.outcome(posted).await? {
+            Outcome::Answered(Reply::Receipt { repeated, durable: true }) => {
+                return Ok(Sold { unknown, repeated });
+            }
+            Outcome::Answered(other) => return Err(seat.astray(other)),
+            Outcome::Unknown => {
+                unknown += 1;
+                posted = seat.post(command.clone()).await;
+            }
+        }
+    }
+}
+
+/// A transaction with its receipt.
+struct Sold {
+    /// How often its outcome was unknown before.
+    unknown: u64,
+    /// Whether the receipt is that of an earlier attempt.
+    repeated: bool,
+}
+
+/// What the driver counts.
+#[derive(Debug, Default)]
+struct Tally {
+    acknowledged: u64,
+    unknown_outcomes: u64,
+    deduplicated: u64,
+}
+
+impl Tally {
+    fn add(
+        &mut self,
+        sold: Result<Result<Sold, ChildError>, JoinError>,
+        progress: &Progress,
+    ) -> Result<(), ChildError> {
+        let sold = sold.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+        self.acknowledged += 1;
+        self.unknown_outcomes += sold.unknown;
+        self.deduplicated += u64::from(sold.repeated);
+        progress.advance();
+        Ok(())
+    }
+}
+
+/// Where it all ended.
+struct End {
+    tally: Tally,
+    same_vectors: bool,
+    carts: u64,
+    totals: Totals,
+    digests: Vec<String>,
+    bytes_synced: u64,
+    bytes_dropped: u64,
+    bytes_encoded: u64,
+}
+
+impl End {
+    fn converged(&self) -> bool {
+        self.same_vectors && self.digests.windows(2).all(|pair| pair[0] == pair[1])
+    }
+}
+
+/// How many carts the first replica holds, and what is in them.
+async fn merged(cluster: &Cluster) -> Result<(u64, Totals), ChildError> {
+    let carts = cluster.carts(0).await?;
+    let mut totals = Totals::default();
+    for (customer, cart) in &carts {
+        for (stock_code, quantity) in &cart.lines {
+            totals.add(customer, stock_code, *quantity);
+        }
+    }
+    Ok((carts.len() as u64, totals))
+}
+
+fn report(plan: &Plan, intake: &Intake, end: &End, elapsed: Duration) -> Report {
+    let thousandths = |figure: f64| (figure * 1_000.0).round() / 1_000.0;
+    let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    Report {
+        lines: intake.lines,
+        skipped: intake.skipped,
+        transactions: intake.transactions.len() as u64,
+        carts: end.carts,
+        units: end.totals.units(),
+        replicas: plan.replicas as u64,
+        cuts: plan.schedule.cuts as u64,
+        kills: plan.schedule.kills as u64,
+        acknowledged: end.tally.acknowledged,
+        unknown_outcomes: end.tally.unknown_outcomes,
+        deduplicated: end.tally.deduplicated,
+        converged: end.converged(),
+        digests: end.digests.clone(),
+        seconds: ratio(millis, 1_000),
+        lines_per_second: thousandths(1_000.0 * ratio(intake.lines, millis)),
+        bytes_synced: end.bytes_synced,
+        bytes_dropped: end.bytes_dropped,
+        bytes_ideal: end.bytes_encoded * (plan.replicas as u64 - 1),
+        bytes_per_line: thousandths(ratio(end.bytes_encoded, intake.lines)),
+    }
+}
+
+/// The replicas hold different things although every link is whole.
+#[derive(Debug)]
+#[non_exhaustive]
+struct NotConverged {
+    digests: Vec<String>,
+}
+
+impl fmt::Display for NotConverged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the replicas have not converged: their digests are {}", self.digests.join(", "))
+    }
+}
+
+impl std::error::Error for NotConverged {}
+
+impl Advice for NotConverged {
+    fn help(&self) -> String {
+        "this is a bug: replay with the same --seed and a --dir to keep the stores, and report both"
+            .to_owned()
+    }
+}
+
+/// The path of this program is not known.
+#[derive(Debug)]
+struct NoProgram(std::io::Error);
+
+impl fmt::Display for NoProgram {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("this program cannot find itself to start its replicas")
+    }
+}
+
+impl std::error::Error for NoProgram {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+impl Advice for NoProgram {
+    fn help(&self) -> String {
+        "run it from where it was built or installed".to_owned()
+    }
+}

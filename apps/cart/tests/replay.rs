@@ -1,0 +1,71 @@
+//! `cart replay` as a user runs it: child processes, cuts, kills, and the plain sum at the end.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Invoices of `count` lines, two per invoice, with a malformed line in between; and their sum.
+fn invoices(count: i64) -> (String, String) {
+    let mut file = "InvoiceNo,StockCode,Note,Quantity,CustomerID,Country\n".to_owned();
+    let mut sum: BTreeMap<String, i64> = BTreeMap::new();
+    for line in 0..count {
+        let (stock_code, customer) = (line % 7, line / 2 % 5);
+        let customer = if customer == 0 { String::new() } else { customer.to_string() };
+        let quantity = line % 11 - 4;
+        let country = ["France", "Spain", "Iceland"][usize::try_from(line / 2 % 3).unwrap()];
+        writeln!(file, "{},s{stock_code},x,{quantity},{customer},{country}", line / 2).unwrap();
+        *sum.entry(format!("{customer},s{stock_code}")).or_default() += quantity;
+    }
+    file.push_str("9999,s1,x,many,1,France\n");
+    let mut rows: Vec<String> =
+        sum.iter().filter(|(_, q)| **q != 0).map(|(line, q)| format!("{line},{q}\n")).collect();
+    rows.sort_unstable();
+    (file, format!("customer_id,stock_code,quantity\n{}", rows.concat()))
+}
+
+fn replay(folder: &Path, arguments: &[&str]) -> (Value, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cart"));
+    let command = command.current_dir(folder).args(["replay", "in.csv", "--json"]);
+    let output = command.args(["--dump", "out.csv"]).args(arguments).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let report = serde_json::from_slice(&output.stdout).unwrap();
+    (report, fs::read_to_string(folder.join("out.csv")).unwrap())
+}
+
+#[test]
+fn the_merged_carts_are_the_plain_sum_after_cuts_and_kills() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, sum) = invoices(400);
+    fs::write(folder.path().join("in.csv"), file).unwrap();
+    fs::write(folder.path().join("out.csv"), "an older dump").unwrap();
+    let (report, dump) = replay(folder.path(), &["--kills", "4", "--cuts", "6", "--dir", "kept"]);
+    assert_eq!(dump, sum);
+    let number = |field: &str| report[field].as_u64().unwrap();
+    assert_eq!([number("lines"), number("skipped"), number("transactions")], [400, 1, 200]);
+    assert_eq!([number("replicas"), number("cuts"), number("kills")], [3, 6, 4]);
+    assert_eq!([number("acknowledged"), number("carts")], [200, 5]);
+    assert!(number("unknown_outcomes") >= 4, "{report}");
+    assert!(number("deduplicated") <= number("unknown_outcomes"), "{report}");
+    assert_eq!(report["converged"], true);
+    let digests = report["digests"].as_array().unwrap();
+    assert!(digests.len() == 3 && digests.iter().all(|digest| *digest == digests[0]), "{report}");
+    assert!(number("bytes_synced") >= number("bytes_ideal"), "{report}");
+    for name in ["r1", "r2", "r3"] {
+        assert!(folder.path().join(format!("kept/{name}.rejoin")).exists());
+    }
+}
+
+#[test]
+fn two_replicas_do_and_a_file_without_lines_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("in.csv"), invoices(0).0).unwrap();
+    let (report, dump) = replay(folder.path(), &["--replicas", "2"]);
+    assert_eq!(dump, "customer_id,stock_code,quantity\n");
+    assert_eq!((report["lines"].as_u64(), report["carts"].as_u64()), (Some(0), Some(0)));
+    assert_eq!(report["digests"].as_array().unwrap().len(), 2);
+}

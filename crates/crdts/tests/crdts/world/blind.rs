@@ -1,0 +1,73 @@
+//! A value that knows nothing of its type: all its cells stand beside it.
+//!
+//! It takes the same edits, deltas and merges as the typed value and must save the same bytes. So
+//! the untyped table is held to every law that the typed values are held to.
+
+use std::marker::PhantomData;
+
+use rejoin_crdts::cell::Cell;
+use rejoin_crdts::context::Join;
+use rejoin_crdts::crdt::{Outcome, Visit};
+use rejoin_crdts::cursor::{Cursor, View};
+use rejoin_crdts::delta::{At, Covered, Effect};
+use rejoin_crdts::{Crdt, Kind, Path};
+
+/// What an `S` is to a replica that has never heard of `S`.
+#[derive(Debug)]
+pub(crate) struct Blind<S>(PhantomData<S>);
+
+impl<S> Clone for Blind<S> {
+    fn clone(&self) -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<S> Default for Blind<S> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<S: Crdt> Crdt for Blind<S> {
+    const KIND: Kind = S::KIND;
+    type Editor<'a> = S::Editor<'a>;
+    type Reader<'a> = S::Reader<'a>;
+
+    fn editor(cursor: Cursor<'_>) -> Self::Editor<'_> {
+        S::editor(cursor)
+    }
+
+    fn reader(view: View<'_>) -> Self::Reader<'_> {
+        S::reader(view)
+    }
+
+    fn apply(&mut self, _: &[u8], _: &Effect, _: &At<'_>) -> Outcome {
+        Outcome::Unknown
+    }
+
+    fn end(&mut self, _: &Covered) -> bool {
+        false
+    }
+
+    fn merge(&mut self, _: &Self, _: &Join) -> bool {
+        false
+    }
+
+    fn visit(&self, _: &Path, _: &mut Visit<'_>) {}
+
+    fn cell(&self, _: &[u8]) -> Option<Cell> {
+        None
+    }
+
+    fn load(&mut self, _: &[u8], _: Cell) -> Outcome {
+        Outcome::Unknown
+    }
+
+    fn is_visible(&self) -> bool {
+        false
+    }
+
+    fn is_gone(&self) -> bool {
+        true
+    }
+}

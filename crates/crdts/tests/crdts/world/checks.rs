@@ -1,0 +1,126 @@
+//! What holds of a copy after every step, and what a step must have answered.
+
+use rejoin_crdts::Replica;
+use rejoin_crdts::delta::Delta;
+use rejoin_vclock::codec::{Decode, Encode};
+
+use super::history::{Picture, What};
+use super::{Site, Step, Subject, Told, World, fresh};
+
+impl<S: Subject> World<S> {
+    /// Takes a step and holds everything about it to the oracle.
+    pub(crate) fn step(&mut self, step: Step) {
+        let Some(target) = self.target(step) else {
+            self.perform(step);
+            return;
+        };
+        let site = &mut self.sites[target];
+        let (before, seen) = (site.typed.save(), site.seen);
+        let expected = self.is_expected_to_change(step);
+        let told = self.perform(step);
+        let site = &self.sites[target];
+        let saved_anew = site.typed.save() != before;
+        assert_eq!(saved_anew, site.seen != seen, "bytes change with what is seen: {step:?}");
+        match step {
+            Step::Edit { .. } => assert_eq!(told.typed, expected, "{step:?}"),
+            Step::Deliver { .. } => {
+                let site = &mut self.sites[target];
+                site.log.catch_up(&self.history, seen);
+                let changed = site.log.catch_up(&self.history, site.seen);
+                assert_eq!(told, Told { typed: changed, blind: changed }, "{step:?}");
+            }
+            Step::Merge { from, to } => {
+                assert_eq!(told, Told { typed: saved_anew, blind: saved_anew }, "{step:?}");
+                assert_eq!(self.merge(from, to), Told::NOTHING, "merged twice");
+            }
+            Step::Fork { .. } | Step::Load { .. } => {}
+        }
+        self.check(target);
+    }
+
+    /// The copy that a step may change.
+    fn target(&self, step: Step) -> Option<usize> {
+        match step {
+            Step::Merge { from, to } if from == to => None,
+            Step::Edit { at: to, .. }
+            | Step::Fork { at: to }
+            | Step::Load { at: to }
+            | Step::Deliver { to, .. }
+            | Step::Merge { to, .. } => Some(to),
+        }
+    }
+
+    /// An operation that puts something or takes away something that is to be seen; one that does
+    /// neither makes no delta.
+    fn is_expected_to_change(&self, step: Step) -> bool {
+        let Step::Edit { at, choice } = step else { return true };
+        let picture = self.history.picture(self.sites[at].seen);
+        let visible = |place: &[&str]| picture.keys().any(|leaf| starts_with(leaf, place));
+        self.alphabet[choice].iter().any(|act| act.what != What::End || visible(act.place))
+    }
+
+    /// Holds one copy to the oracle, to its twins, and to every copy that has seen the same.
+    pub(crate) fn check(&mut self, at: usize) {
+        let site = &mut self.sites[at];
+        assert_eq!(site.typed.version_vector(), self.history.vector(site.seen));
+        assert_eq!(site.typed.held(), site.held.count_ones() as usize, "what is held back");
+        assert_eq!(site.typed.missing().is_empty(), site.held == 0);
+        site.typed.validate();
+        let bytes = site.typed.save();
+        assert_eq!(bytes, site.blind.save(), "typed and untyped copies save the same");
+        let name = self.history.print(site.seen);
+        if let Some(known) = self.saved.get(&name) {
+            assert_eq!(*known, bytes, "two copies that have seen the same");
+            return;
+        }
+
+        site.log.catch_up(&self.history, site.seen);
+        assert_eq!(bytes, site.log.save(), "by merges and by the log alone, the same");
+        let picture = self.history.picture(site.seen);
+        assert_eq!(show(&*site.typed), picture, "the value in memory");
+        assert_eq!(site.log.picture::<S>(), picture, "the value by its reader");
+        assert_eq!(site.typed.is_visible(), !picture.is_empty());
+        check_reload(site, &bytes, &picture);
+        self.saved.insert(name, bytes);
+    }
+
+    /// Every delta as bytes and back.
+    pub(crate) fn check_deltas(&self) {
+        for event in 0..self.history.len() {
+            let bytes = self.delta(event).to_bytes();
+            assert_eq!(Delta::from_bytes(&bytes).as_ref(), Ok(self.delta(event)));
+        }
+    }
+
+    /// Brings all copies together, half of them by deltas, and sees them agree.
+    pub(crate) fn settle(&mut self) {
+        for to in 0..self.sites.len() {
+            for event in (0..self.history.len()).rev() {
+                self.step(Step::Deliver { event, to });
+            }
+            assert_eq!(self.sites[to].held, 0, "all that was waited for has come");
+        }
+        for to in 0..self.sites.len() {
+            self.step(Step::Merge { from: (to + 1) % self.sites.len(), to });
+        }
+        self.check_deltas();
+    }
+}
+
+fn check_reload<S: Subject>(site: &Site<S>, bytes: &[u8], picture: &Picture) {
+    let loaded = Replica::<S>::load(bytes, fresh(0)).expect("what is saved loads");
+    assert_eq!(loaded.save(), bytes, "saved, loaded and saved");
+    assert_eq!(show(&*loaded), *picture);
+    assert_eq!(loaded.version_vector(), site.typed.version_vector());
+}
+
+/// All that is to be seen of a value.
+pub(crate) fn show<S: Subject>(value: &S) -> Picture {
+    let mut picture = Picture::new();
+    value.show(&mut Vec::new(), &mut picture);
+    picture
+}
+
+fn starts_with(leaf: &[String], place: &[&str]) -> bool {
+    leaf.len() >= place.len() && leaf.iter().zip(place).all(|(name, other)| name == other)
+}

@@ -1,0 +1,75 @@
+//! A copy that hears of deltas alone, one by one, in the order in which they were made.
+//!
+//! It never merges a state, so what it holds is what the log says.
+
+use rejoin_crdts::cell::Cell;
+use rejoin_crdts::causal::{Admission, Causal};
+use rejoin_crdts::context::Context;
+use rejoin_crdts::cursor::View;
+use rejoin_crdts::parts::Parts;
+use rejoin_crdts::state_codec::encode_state;
+use rejoin_crdts::{Crdt, Delta, Path, ReplicaId};
+
+use super::history::{History, Picture, Seen};
+use super::subject::Subject;
+
+/// A table of cells, and the deltas that made it.
+pub(crate) struct LogTwin {
+    parts: Parts,
+    causal: Causal<Delta>,
+    seen: Seen,
+}
+
+impl Default for LogTwin {
+    fn default() -> Self {
+        let causal = Causal::new(Context::default(), ReplicaId::from_u128(u128::MAX), 0);
+        let causal = causal.expect("one replica has a slot");
+        Self { parts: Parts::default(), causal, seen: 0 }
+    }
+}
+
+impl LogTwin {
+    /// Applies what it has not yet seen. Whether any of it changed a cell.
+    pub(crate) fn catch_up(&mut self, history: &History, seen: Seen) -> bool {
+        let mut changed = false;
+        for (_, event) in history.of(seen & !self.seen) {
+            changed |= self.apply(&event.delta);
+        }
+        self.seen |= seen;
+        changed
+    }
+
+    fn apply(&mut self, delta: &Delta) -> bool {
+        assert_eq!(self.causal.admit(delta), Admission::Ready, "{delta:?} in the order of making");
+        let first = self.causal.begin(delta).expect("a few replicas have slots");
+        let mut any = false;
+        for (index, change) in delta.changes().iter().enumerate() {
+            let before = self.cells();
+            let changed = self.parts.apply(change, &self.causal.at(first, index, delta));
+            assert_eq!(changed, before != self.cells(), "`changed` of {change:?}");
+            any |= changed;
+        }
+        self.causal.finish(delta, first);
+        any
+    }
+
+    fn cells(&self) -> Vec<(Vec<u8>, Cell)> {
+        self.parts.iter().map(|(path, cell)| (path.to_vec(), cell.clone())).collect()
+    }
+
+    /// The canonical bytes.
+    pub(crate) fn save(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode_state(self.causal.context(), self.parts.iter(), &mut bytes);
+        bytes
+    }
+
+    /// What a reader sees, key by key.
+    pub(crate) fn picture<S: Subject>(&self) -> Picture {
+        let source = self.parts.with(self.causal.context());
+        let reader = <S as Crdt>::reader(View::new(&source, Path::root(S::KIND)));
+        let mut picture = Picture::new();
+        S::read(&reader, &mut Vec::new(), &mut picture);
+        picture
+    }
+}

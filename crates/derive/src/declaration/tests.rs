@@ -1,0 +1,81 @@
+//! What a user reads when a declaration cannot be derived.
+
+use crate::expand;
+
+/// The messages of all errors, one per line; none when it expands.
+fn errors(declaration: &str) -> String {
+    let input = syn::parse_str(declaration).expect("a test declares something that parses");
+    let messages: Vec<String> = match expand(input) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.into_iter().map(|error| error.to_string()).collect(),
+    };
+    messages.join("\n")
+}
+
+/// Every word of `words` is in the one error of the declaration.
+#[track_caller]
+fn refused(declaration: &str, words: &[&str]) {
+    let errors = errors(declaration);
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    for word in words {
+        assert!(errors.contains(word), "`{word}` is not said in: {errors}");
+    }
+}
+
+#[test]
+fn what_is_no_struct_with_named_fields_is_refused() {
+    refused(
+        "enum Payment { Open, Paid }",
+        &["enum", "different variants", "`LwwRegister<String>`"],
+    );
+    refused("union Cell { count: u64 }", &["union", "struct with named fields"]);
+    refused("struct Cart(PnCounter);", &["need names", "`struct Name { field: .. }`"]);
+    refused("struct Nothing;", &["at least one field"]);
+    refused("struct Nothing {}", &["at least one field"]);
+}
+
+#[test]
+fn a_borrowed_field_is_refused() {
+    refused("struct Cart<'a> { note: LwwRegister<&'a str> }", &["owns its data", "`String`"]);
+}
+
+#[test]
+fn two_fields_of_one_name_are_refused() {
+    let found = errors("struct Cart { note: A, #[crdt(rename = \"note\")] remark: B }");
+    assert!(found.contains("both `note` and `remark` as `note`"), "{found}");
+    assert!(found.contains("`note` is first used here"), "{found}");
+    let raw = errors("struct Cart { r#type: A, #[crdt(rename = \"type\")] kind: B }");
+    assert!(raw.contains("both `type` and `kind` as `type`"), "{raw}");
+}
+
+#[test]
+fn names_that_change_places_are_fine() {
+    let swapped = "struct Cart { #[crdt(rename = \"b\")] a: A, #[crdt(rename = \"a\")] b: B }";
+    assert_eq!(errors(swapped), "");
+}
+
+#[test]
+fn a_field_named_as_a_method_of_every_editor_is_refused() {
+    for name in ["clear", "reader", "r#clear"] {
+        let plain = name.trim_start_matches("r#");
+        refused(&format!("struct Weather {{ {name}: A }}"), &[&format!("rename = \"{plain}\"")]);
+    }
+    assert_eq!(errors("struct Weather { #[crdt(rename = \"clear\")] sunny: A }"), "");
+}
+
+#[test]
+fn an_unknown_attribute_is_refused_with_the_known_ones() {
+    refused("struct Cart { #[crdt(skip)] note: A }", &["`#[crdt(rename = \"name\")]`"]);
+    refused("#[crdt(rename = \"Basket\")] struct Cart { note: A }", &["`#[crdt(crate = path)]`"]);
+    refused("#[crdt(crate = \"sync\")] struct Cart { note: A }", &["without quotes"]);
+    refused("struct Cart { #[crdt(rename = note)] note: A }", &["string literal"]);
+    let twice = "struct Cart { #[crdt(rename = \"a\", rename = \"b\")] note: A }";
+    refused(twice, &["said twice"]);
+    refused("#[crdt(crate = a)] #[crdt(crate = b)] struct Cart { note: A }", &["said twice"]);
+}
+
+#[test]
+fn all_errors_come_at_once() {
+    let found = errors("struct Cart<'a> { clear: A, #[crdt(skip)] note: &'a B }");
+    assert_eq!(found.lines().count(), 3, "{found}");
+}

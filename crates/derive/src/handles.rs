@@ -1,0 +1,118 @@
+//! The editor and the reader of a struct: a method for every field, on a place instead of a value.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::GenericParam;
+
+use crate::declaration::{Declaration, Field};
+use crate::value::{at_type, docs, member, quiet};
+
+/// `CartEditor`.
+pub(crate) fn editor(declaration: &Declaration) -> TokenStream {
+    let Declaration { name, visibility, crdts, .. } = declaration;
+    let (editor, reader) = (format_ident!("{name}Editor"), format_ident!("{name}Reader"));
+    let about = format!(" Changes a [`{name}`](struct@{name}) in a transaction.");
+    let cursor = quote! { cursor: #crdts::cursor::Cursor<'a>, };
+    let declared = declare(declaration, &about, &editor, &cursor);
+    let fields = declaration.fields.iter().map(|field| editor_method(declaration, field));
+    let (handle, read) = (declaration.of_handle(), reader_arguments(declaration));
+    let (parameters, arguments, bounds) = handle.split_for_impl();
+    let of = declaration.phantom_value();
+    let quiet = quiet();
+    quote! {
+        #declared
+
+        #quiet
+        impl #parameters #editor #arguments #bounds {
+            #(#fields)*
+
+            /// Takes away everything in every field, as far as it is seen here.
+            ///
+            /// # Errors
+            /// When the place cannot be read or named.
+            #visibility fn clear(
+                &mut self,
+            ) -> ::core::result::Result<(), #crdts::error::EditError> {
+                self.cursor.reset()
+            }
+
+            /// The struct as this transaction sees it.
+            #visibility fn reader(&self) -> #reader #read {
+                #reader { view: self.cursor.view(), #of }
+            }
+        }
+    }
+}
+
+/// `CartReader`.
+pub(crate) fn reader(declaration: &Declaration) -> TokenStream {
+    let Declaration { name, crdts, .. } = declaration;
+    let reader = format_ident!("{name}Reader");
+    let about = format!(" Reads a [`{name}`](struct@{name}) in a space, field by field.");
+    let view = quote! { view: #crdts::cursor::View<'a>, };
+    let declared = declare(declaration, &about, &reader, &view);
+    let fields = declaration.fields.iter().map(|field| reader_method(declaration, field));
+    let handle = declaration.of_handle();
+    let (parameters, arguments, bounds) = handle.split_for_impl();
+    let quiet = quiet();
+    quote! {
+        #declared
+
+        #quiet
+        impl #parameters #reader #arguments #bounds {
+            #(#fields)*
+        }
+    }
+}
+
+/// The handle's struct, around its one field and the type parameters.
+fn declare(
+    declaration: &Declaration,
+    about: &str,
+    handle: &syn::Ident,
+    place: &TokenStream,
+) -> TokenStream {
+    let visibility = &declaration.visibility;
+    let generics = declaration.of_handle_declaration();
+    let (parameters, _, bounds) = generics.split_for_impl();
+    let phantom = declaration.phantom();
+    let quiet = quiet();
+    quote! {
+        #[doc = #about]
+        #[derive(Debug)]
+        #quiet
+        #visibility struct #handle #parameters #bounds { #place #phantom }
+    }
+}
+
+/// `<'_, K>`.
+fn reader_arguments(declaration: &Declaration) -> TokenStream {
+    let names = declaration.generics.params.iter().filter_map(|parameter| match parameter {
+        GenericParam::Type(parameter) => Some(&parameter.ident),
+        GenericParam::Const(parameter) => Some(&parameter.ident),
+        GenericParam::Lifetime(_) => None,
+    });
+    quote! { <'_, #(#names,)*> }
+}
+
+fn editor_method(declaration: &Declaration, field: &Field) -> TokenStream {
+    let Field { name, wire_name, visibility, .. } = field;
+    let at = at_type(field);
+    let [editor, make, kind] =
+        ["Editor", "editor", "KIND"].map(|called| member(declaration, field, called));
+    let docs = docs(field, &format!("Changes the field `{}`.", field.plain_name()));
+    let signature = quote_spanned! { at=> fn #name(&mut self) -> #editor<'_> };
+    let body = quote_spanned! { at=> { #make(self.cursor.field(#wire_name, #kind)) } };
+    quote! { #docs #visibility #signature #body }
+}
+
+fn reader_method(declaration: &Declaration, field: &Field) -> TokenStream {
+    let Field { name, wire_name, visibility, .. } = field;
+    let at = at_type(field);
+    let [reader, make, kind] =
+        ["Reader", "reader", "KIND"].map(|called| member(declaration, field, called));
+    let docs = docs(field, &format!("Reads the field `{}`.", field.plain_name()));
+    let signature = quote_spanned! { at=> fn #name(&self) -> #reader<'a> };
+    let body = quote_spanned! { at=> { #make(self.view.field(#wire_name, #kind)) } };
+    quote! { #docs #visibility #signature #body }
+}

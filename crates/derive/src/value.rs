@@ -1,0 +1,245 @@
+//! The value itself: `impl Crdt`, which asks each field in turn, and the getters.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use crate::declaration::{Declaration, Field};
+
+/// `impl Crdt for Cart`.
+pub(crate) fn expand(declaration: &Declaration) -> TokenStream {
+    let Declaration { name, crdts, .. } = declaration;
+    let handles = handle_types(declaration);
+    let operations = operations(declaration);
+    let state = state(declaration);
+    let cells = cells(declaration);
+    let bounded = declaration.bounded_with_default();
+    let (_, arguments, _) = declaration.generics.split_for_impl();
+    let (parameters, _, bounds) = bounded.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        #[allow(deprecated, reason = "a deprecated field still has to merge")]
+        impl #parameters #crdts::crdt::Crdt for #name #arguments #bounds {
+            const KIND: #crdts::kind::Kind = #crdts::kind::Kind::Map;
+            #handles
+            #operations
+            #state
+            #cells
+        }
+    }
+}
+
+fn handle_types(declaration: &Declaration) -> TokenStream {
+    let Declaration { name, crdts, .. } = declaration;
+    let (editor, reader) = (format_ident!("{name}Editor"), format_ident!("{name}Reader"));
+    let handle = declaration.of_handle_declaration();
+    let (_, arguments, _) = handle.split_for_impl();
+    let of = declaration.phantom_value();
+    quote! {
+        type Editor<'a> = #editor #arguments;
+        type Reader<'a> = #reader #arguments;
+
+        fn editor(cursor: #crdts::cursor::Cursor<'_>) -> Self::Editor<'_> {
+            #editor { cursor, #of }
+        }
+
+        fn reader(view: #crdts::cursor::View<'_>) -> Self::Reader<'_> {
+            #reader { view, #of }
+        }
+    }
+}
+
+/// What changes the value.
+fn operations(declaration: &Declaration) -> TokenStream {
+    let crdts = &declaration.crdts;
+    let unknown = quote! { #crdts::crdt::Outcome::Unknown };
+    let apply = by_field(declaration, "apply", |apply, field| {
+        quote! { #apply(&mut self.#field, below, effect, at) }
+    });
+    let end = each_field(declaration, "end", |end, field| {
+        quote! { changed |= #end(&mut self.#field, covered); }
+    });
+    let merge = each_field(declaration, "merge", |merge, field| {
+        quote! { changed |= #merge(&mut self.#field, &theirs.#field, join); }
+    });
+    quote! {
+        fn apply(
+            &mut self,
+            path: &[u8],
+            effect: &#crdts::delta::Effect,
+            at: &#crdts::delta::At<'_>,
+        ) -> #crdts::crdt::Outcome {
+            if path.is_empty() {
+                return match effect {
+                    #crdts::delta::Effect::Below { seen } => {
+                        let covered = #crdts::delta::Covered::new(seen, at);
+                        #crdts::crdt::Outcome::of(#crdts::crdt::Crdt::end(self, &covered))
+                    }
+                    _ => #unknown,
+                };
+            }
+            match #crdts::path::split_field(path) {
+                ::core::option::Option::Some((name, kind, below)) => match name.as_str() {
+                    #(#apply,)*
+                    _ => #unknown,
+                },
+                ::core::option::Option::None => #unknown,
+            }
+        }
+
+        fn end(&mut self, covered: &#crdts::delta::Covered) -> bool {
+            let mut changed = false;
+            #(#end)*
+            changed
+        }
+
+        fn merge(&mut self, theirs: &Self, join: &#crdts::context::Join) -> bool {
+            let mut changed = false;
+            #(#merge)*
+            changed
+        }
+    }
+}
+
+/// What looks at the value as a whole.
+fn state(declaration: &Declaration) -> TokenStream {
+    let visible = each_field(declaration, "is_visible", |is_visible, field| {
+        quote! { #is_visible(&self.#field) }
+    });
+    let gone = each_field(declaration, "is_gone", |is_gone, field| {
+        quote! { #is_gone(&self.#field) }
+    });
+    quote! {
+        fn is_visible(&self) -> bool {
+            #(#visible)||*
+        }
+
+        fn is_gone(&self) -> bool {
+            #(#gone)&&*
+        }
+    }
+}
+
+/// What shows, finds and loads its cells.
+fn cells(declaration: &Declaration) -> TokenStream {
+    let crdts = &declaration.crdts;
+    let visit = declaration.fields.iter().map(|field| {
+        let (name, wire_name) = (&field.name, &field.wire_name);
+        let [shows, kind] = ["visit", "KIND"].map(|called| member(declaration, field, called));
+        quote! { #shows(&self.#name, &at.field(#wire_name, #kind), visit); }
+    });
+    let cell = by_field(declaration, "cell", |cell, field| {
+        quote! { #cell(&self.#field, below) }
+    });
+    let load = by_field(declaration, "load", |load, field| {
+        quote! { #load(&mut self.#field, below, cell) }
+    });
+    quote! {
+        fn visit(&self, at: &#crdts::path::Path, visit: &mut #crdts::crdt::Visit<'_>) {
+            #(#visit)*
+        }
+
+        fn cell(&self, path: &[u8]) -> ::core::option::Option<#crdts::cell::Cell> {
+            let (name, kind, below) = #crdts::path::split_field(path)?;
+            match name.as_str() {
+                #(#cell,)*
+                _ => ::core::option::Option::None,
+            }
+        }
+
+        fn load(&mut self, path: &[u8], cell: #crdts::cell::Cell) -> #crdts::crdt::Outcome {
+            match #crdts::path::split_field(path) {
+                ::core::option::Option::Some((name, kind, below)) => match name.as_str() {
+                    #(#load,)*
+                    _ => #crdts::crdt::Outcome::Unknown,
+                },
+                ::core::option::Option::None => #crdts::crdt::Outcome::Unknown,
+            }
+        }
+    }
+}
+
+/// `<OrMap<String, PnCounter> as Crdt>::apply`.
+///
+/// Located at the type, so that one that is no `Crdt` is reported there, and only there.
+pub(crate) fn member(declaration: &Declaration, field: &Field, member: &str) -> TokenStream {
+    let (crdts, ty) = (&declaration.crdts, &field.ty);
+    let at = at_type(field);
+    let member = Ident::new(member, at);
+    quote_spanned! { at=> <#ty as #crdts::crdt::Crdt>::#member }
+}
+
+/// Where the field's type stands; names still mean what they mean where the macro is called.
+pub(crate) fn at_type(field: &Field) -> Span {
+    Span::call_site().located_at(field.ty.span())
+}
+
+/// Something for every field, from its member of this name and its own name.
+fn each_field(
+    declaration: &Declaration,
+    called: &str,
+    expand: impl Fn(&TokenStream, &Ident) -> TokenStream,
+) -> Vec<TokenStream> {
+    let fields = declaration.fields.iter();
+    fields.map(|field| expand(&member(declaration, field, called), &field.name)).collect()
+}
+
+/// The arms of a match on a name: as [`each_field`], where name *and* kind are the field's.
+fn by_field(
+    declaration: &Declaration,
+    called: &str,
+    expand: impl Fn(&TokenStream, &Ident) -> TokenStream,
+) -> Vec<TokenStream> {
+    let arms = each_field(declaration, called, expand).into_iter().zip(&declaration.fields);
+    arms.map(|(then, field)| {
+        let (kind, wire_name) = (member(declaration, field, "KIND"), &field.wire_name);
+        quote! { #wire_name if kind == #kind => #then }
+    })
+    .collect()
+}
+
+/// `Cart::lines(&self)` and so on.
+pub(crate) fn getters(declaration: &Declaration) -> TokenStream {
+    let name = &declaration.name;
+    let (parameters, arguments, bounds) = declaration.generics.split_for_impl();
+    let getters = declaration.fields.iter().map(|field| {
+        let Field { name, ty, visibility, .. } = field;
+        let docs = docs(field, &format!("The field `{}`.", field.plain_name()));
+        quote! {
+            #docs
+            #visibility fn #name(&self) -> &#ty {
+                &self.#name
+            }
+        }
+    });
+    let quiet = quiet();
+    quote! {
+        #quiet
+        impl #parameters #name #arguments #bounds {
+            #(#getters)*
+        }
+    }
+}
+
+/// A method's documentation: what it is, then what the field's author says.
+pub(crate) fn docs(field: &Field, first: &str) -> TokenStream {
+    let first = format!(" {first}");
+    let more = &field.docs;
+    if more.is_empty() {
+        return quote! { #[doc = #first] };
+    }
+    quote! { #[doc = #first] #[doc = ""] #(#more)* }
+}
+
+/// A program need not call every method that it gets, and may show a private type's name.
+pub(crate) fn quiet() -> TokenStream {
+    quote! {
+        #[allow(
+            dead_code,
+            deprecated,
+            private_interfaces,
+            unreachable_pub,
+            reason = "made for every field, whether it is used or not"
+        )]
+    }
+}

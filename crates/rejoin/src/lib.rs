@@ -1,0 +1,77 @@
+//! Data that several copies change while they are apart, and that comes back together.
+//!
+//! A phone in a tunnel and a laptop at home each hold the cart, and each go on changing it. When
+//! they meet, both have everything that either did: nobody's work is overwritten, and nobody is
+//! asked to choose.
+//!
+//! ```
+//! use rejoin::prelude::*;
+//!
+//! #[derive(Crdt, Default, Clone)]
+//! struct Cart {
+//!     lines: OrMap<String, PnCounter>,
+//!     note: LwwRegister<String>,
+//!     tags: OrSet<String>,
+//! }
+//!
+//! // Two copies, edited apart.
+//! let mut phone = Replica::<Cart>::new(FreshId::random());
+//! let mut laptop = phone.fork(FreshId::random());
+//! let delta = phone.edit(|cart| cart.lines().entry("apples").add(2))?;
+//! laptop.edit(|cart| {
+//!     cart.lines().entry("apples").add(1)?;
+//!     cart.note().set("ring twice")
+//! })?;
+//!
+//! // A delta carries one edit, to whoever lacks it ...
+//! laptop.apply(&delta);
+//! assert_eq!(laptop.lines().at("apples").value()?, 3); // both counted
+//!
+//! // ... and a merge takes over all that the other has.
+//! phone.merge(&laptop);
+//! assert_eq!(phone.note().get()?.as_deref(), Some("ring twice"));
+//! assert_eq!(phone.save(), laptop.save());
+//!
+//! // A removal takes away what it saw, and never what it did not.
+//! phone.edit(|cart| cart.lines().remove("apples"))?;
+//! laptop.edit(|cart| cart.lines().entry("apples").add(5))?;
+//! phone.merge(&laptop);
+//! assert_eq!(phone.lines().at("apples").value()?, 5);
+//! assert!(phone.lines().get("pears").is_none());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What to reach for
+//!
+//! | you have | take |
+//! |---|---|
+//! | values in memory, exchanged by means of your own | [`Replica`], as above |
+//! | your own struct | [`derive(Crdt)`](macro@Crdt) |
+//! | a clock of your own, or none | [`crdts::Replica`] with a [`crdts::Clock`] |
+//!
+//! The crates of the family are here under their short names: [`vclock`] (who has seen what),
+//! [`crdts`] (values that merge), [`replica`] (copies that catch up).
+
+mod clock;
+pub mod prelude;
+
+pub use rejoin_crdts as crdts;
+pub use rejoin_replica as replica;
+pub use rejoin_vclock as vclock;
+
+pub use rejoin_crdts::Crdt;
+pub use rejoin_derive::Crdt;
+pub use rejoin_replica::{Space, Store, StoreError, Ticket};
+pub use rejoin_vclock::{FreshId, ReplicaId};
+
+pub use crate::clock::SystemClock;
+
+/// One copy of a value in memory, with an identity and the system's clock.
+///
+/// See [`crdts::Replica`], which takes any clock.
+pub type Replica<T> = crdts::Replica<T, SystemClock>;
+
+/// The README's examples are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
