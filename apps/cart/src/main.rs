@@ -6,6 +6,7 @@ mod child_error;
 mod child_protocol;
 mod cluster;
 mod conversation;
+mod demo;
 mod dump;
 mod failure;
 mod intake;
@@ -19,6 +20,7 @@ mod report;
 mod rng;
 mod schedule;
 mod shop;
+mod story;
 mod synthetic;
 mod totals;
 mod transactions;
@@ -60,7 +62,7 @@ async fn start(task: Task) -> Result<(), Failure> {
     match task {
         Task::Replay(args) => replay::run(&args).await,
         Task::Replica(args) => keep_shop(&args).await,
-        Task::Demo => Err(Stopped::NotYet.into()),
+        Task::Demo => demo::run().await,
     }
 }
 
@@ -79,7 +81,6 @@ enum Stopped {
     Interrupted,
     /// The machinery for input and output did not start.
     NoRuntime(io::Error),
-    NotYet,
 }
 
 impl fmt::Display for Stopped {
@@ -87,7 +88,6 @@ impl fmt::Display for Stopped {
         f.write_str(match self {
             Stopped::Interrupted => "interrupted",
             Stopped::NoRuntime(_) => "cannot start",
-            Stopped::NotYet => "this part waits for the replica crates",
         })
     }
 }
@@ -96,7 +96,7 @@ impl std::error::Error for Stopped {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Stopped::NoRuntime(source) => Some(source),
-            Stopped::Interrupted | Stopped::NotYet => None,
+            Stopped::Interrupted => None,
         }
     }
 }
@@ -106,7 +106,6 @@ impl Advice for Stopped {
         match self {
             Stopped::Interrupted => "run it again; a --dir has to be a new one",
             Stopped::NoRuntime(_) => "free some memory or file descriptors and run it again",
-            Stopped::NotYet => "try `cart replay` with a program that has it",
         }
         .to_owned()
     }

@@ -147,27 +147,26 @@ fn decide_counter<D: AsRef<Delta>>(
     causal: &Causal<D>,
 ) -> Option<Decision> {
     let context = causal.context();
-    let last = |record: &Record| context.dot(LocalDot::new(record.slot, record.last));
     let amount = |net: i128| RawAtom::of(&i64::try_from(net).unwrap_or(i64::MAX));
-    let alive: Vec<&Record> = counter.records().iter().filter(|record| !record.is_dead()).collect();
-    let kept = alive.iter().map(|r| Side { dot: last(r), value: amount(r.net()) }).collect();
-    let spared: Vec<&&Record> = alive.iter().filter(|record| record.floor.is_some()).collect();
-    let own = context.slot(delta.origin());
-    let about_a_reset = change.removes() || spared.iter().any(|record| Some(record.slot) == own);
-    if about_a_reset && !spared.is_empty() {
-        let taken = counter.records().iter().filter_map(|record| {
-            let floor = record.floor.as_ref()?;
-            let net = i128::from(floor.totals.increments) - i128::from(floor.totals.decrements);
-            let dot = context.dot(LocalDot::new(record.slot, floor.last));
-            Some(Side { dot, value: amount(net) })
-        });
+    let side = |record: &Record, last: u64, net: i128| Side {
+        dot: context.dot(LocalDot::new(record.slot, last)),
+        value: amount(net),
+    };
+    let alive = || counter.records().iter().filter(|record| !record.is_dead());
+    let mut kept: Vec<Side> = alive().map(|r| side(r, r.last, r.net())).collect();
+    kept.sort_unstable_by_key(|side| side.dot);
+    let floors = || counter.records().iter().filter_map(|r| Some((r, r.floor.as_ref()?)));
+    // A reset names all that it saw: what is alive beside one that either side did not know of is
+    // what it did not see.
+    let unseen_reset = floors().any(|(_, floor)| !causal.knew(delta, context.dot(floor.tag)));
+    if change.removes() || unseen_reset {
+        let taken = floors().map(|(r, floor)| side(r, floor.last, floor.totals.net()));
         return Some((Rule::ResetSparesUnseen, kept, taken.collect()));
     }
-    let concurrent = alive.iter().any(|record| !causal.knew(delta, last(record)));
-    (concurrent && !change.removes()).then_some((Rule::EveryChangeCounts, kept, Vec::new()))
+    let concurrent = kept.iter().any(|side| !causal.knew(delta, side.dot));
+    concurrent.then_some((Rule::EveryChangeCounts, kept, Vec::new()))
 }
 
-/// Keeps raw atoms printable in a side.
 impl Side {
     /// The value as a type.
     ///

@@ -99,8 +99,7 @@ impl Record {
 
     /// What is counted and not taken away. Fits: two differences of 64-bit numbers.
     pub(crate) fn net(&self) -> i128 {
-        let net = |totals: &Totals| i128::from(totals.increments) - i128::from(totals.decrements);
-        net(&self.totals) - self.floor.as_ref().map_or(0, |floor| net(&floor.totals))
+        self.totals.net() - self.floor.as_ref().map_or(0, |floor| floor.totals.net())
     }
 
     /// Keeps the greater (start, last) with its totals. Whether that is the other.
@@ -197,6 +196,8 @@ impl PnCounter {
         match self.records.binary_search_by_key(&slot, |record| record.slot) {
             Ok(place) => self.records[place].advance(last, totals),
             Err(place) => {
+                // Nothing can be continued here, so no floor named before can speak about it.
+                let totals = Totals { start: last, ..totals };
                 self.records.insert(place, Record { slot, last, totals, floor: None });
                 true
             }

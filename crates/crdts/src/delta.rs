@@ -84,6 +84,13 @@ pub struct Totals {
     pub decrements: u64,
 }
 
+impl Totals {
+    /// What is counted, all in all.
+    pub(crate) fn net(&self) -> i128 {
+        i128::from(self.increments) - i128::from(self.decrements)
+    }
+}
+
 /// The part of a replica's record that a reset takes away: what it had counted at `last`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Floor {
@@ -103,8 +110,7 @@ impl Delta {
         deps: Vec<(ReplicaId, u64)>,
         changes: Vec<Change>,
     ) -> Option<Self> {
-        Self::in_range(first, changes.len())
-            .then_some(Self { origin, first, stamp, deps, changes })
+        Self::in_range(first, changes.len()).then_some(Self { origin, first, stamp, deps, changes })
     }
 
     /// The replica that made it.

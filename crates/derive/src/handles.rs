@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::GenericParam;
 
 use crate::declaration::{Declaration, Field};
-use crate::value::{at_type, docs, member, quiet};
+use crate::value::{at_type, docs, member};
 
 /// `CartEditor`.
 pub(crate) fn editor(declaration: &Declaration) -> TokenStream {
@@ -18,11 +18,9 @@ pub(crate) fn editor(declaration: &Declaration) -> TokenStream {
     let (handle, read) = (declaration.of_handle(), reader_arguments(declaration));
     let (parameters, arguments, bounds) = handle.split_for_impl();
     let of = declaration.phantom_value();
-    let quiet = quiet();
     quote! {
         #declared
 
-        #quiet
         impl #parameters #editor #arguments #bounds {
             #(#fields)*
 
@@ -54,11 +52,9 @@ pub(crate) fn reader(declaration: &Declaration) -> TokenStream {
     let fields = declaration.fields.iter().map(|field| reader_method(declaration, field));
     let handle = declaration.of_handle();
     let (parameters, arguments, bounds) = handle.split_for_impl();
-    let quiet = quiet();
     quote! {
         #declared
 
-        #quiet
         impl #parameters #reader #arguments #bounds {
             #(#fields)*
         }
@@ -76,11 +72,9 @@ fn declare(
     let generics = declaration.of_handle_declaration();
     let (parameters, _, bounds) = generics.split_for_impl();
     let phantom = declaration.phantom();
-    let quiet = quiet();
     quote! {
         #[doc = #about]
         #[derive(Debug)]
-        #quiet
         #visibility struct #handle #parameters #bounds { #place #phantom }
     }
 }

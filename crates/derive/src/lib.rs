@@ -38,12 +38,11 @@ mod value;
 /// # What it makes
 /// For `struct Cart { lines: OrMap<String, PnCounter> }`:
 ///
-/// | item | what it is for |
-/// |---|---|
-/// | `impl Crdt for Cart` | merging, applying, saving: each field by its own rule |
-/// | `Cart::lines(&self)` | reading a field of a value in memory, through `Replica`'s `Deref` |
-/// | `CartEditor` | changing it in a transaction: `lines()` is the field's editor, `clear()` takes away all that is seen, `reader()` reads what the transaction sees |
-/// | `CartReader` | reading it where it is too large to hold: `lines()` is the field's reader |
+/// - `impl Crdt for Cart`: merging, applying, saving, each field by its own rule;
+/// - `Cart::lines(&self)`: a field of a value in memory, also through `Replica`'s `Deref`;
+/// - `CartEditor`, for a transaction: `lines()` is the field's editor, `clear()` takes away all
+///   that is seen, `reader()` reads what the transaction sees;
+/// - `CartReader`, where the value is too large to hold: `lines()` is the field's reader.
 ///
 /// They are as visible as the struct; a field that says otherwise (`pub(crate) lines: ..`) decides
 /// for its own methods. A field's documentation becomes theirs. The struct needs `Default`, which

@@ -18,7 +18,6 @@ pub(crate) fn expand(declaration: &Declaration) -> TokenStream {
     let (parameters, _, bounds) = bounded.split_for_impl();
     quote! {
         #[automatically_derived]
-        #[allow(deprecated, reason = "a deprecated field still has to merge")]
         impl #parameters #crdts::crdt::Crdt for #name #arguments #bounds {
             const KIND: #crdts::kind::Kind = #crdts::kind::Kind::Map;
             #handles
@@ -212,9 +211,7 @@ pub(crate) fn getters(declaration: &Declaration) -> TokenStream {
             }
         }
     });
-    let quiet = quiet();
     quote! {
-        #quiet
         impl #parameters #name #arguments #bounds {
             #(#getters)*
         }
@@ -229,17 +226,4 @@ pub(crate) fn docs(field: &Field, first: &str) -> TokenStream {
         return quote! { #[doc = #first] };
     }
     quote! { #[doc = #first] #[doc = ""] #(#more)* }
-}
-
-/// A program need not call every method that it gets, and may show a private type's name.
-pub(crate) fn quiet() -> TokenStream {
-    quote! {
-        #[allow(
-            dead_code,
-            deprecated,
-            private_interfaces,
-            unreachable_pub,
-            reason = "made for every field, whether it is used or not"
-        )]
-    }
 }

@@ -46,6 +46,7 @@
 //! | you have | take |
 //! |---|---|
 //! | values in memory, exchanged by means of your own | [`Replica`], as above |
+//! | values that outlive the program and sync with others | a [`Store`] and its [`Space`]s |
 //! | your own struct | [`derive(Crdt)`](macro@Crdt) |
 //! | a clock of your own, or none | [`crdts::Replica`] with a [`crdts::Clock`] |
 //!

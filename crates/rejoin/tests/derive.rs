@@ -278,7 +278,10 @@ fn a_field_takes_nothing_of_another_kind() -> Outcome {
         mapping.edit(|cart| cart.note().entry("gate").set("ring twice"))?,
     ];
     for delta in &deltas {
-        (cart.apply(delta), other.apply(delta), counting.apply(delta), mapping.apply(delta));
+        cart.apply(delta);
+        other.apply(delta);
+        counting.apply(delta);
+        mapping.apply(delta);
     }
     let cleared = other.edit(|cart| cart.note().clear())?;
     assert_eq!(cleared.changes().len(), 1, "the set's elements end by a vector");

@@ -217,10 +217,13 @@ impl SpaceCore {
         if self.causal.admit(record.entry.delta()) != Admission::Ready {
             return false;
         }
-        let stamp = record.entry.delta().stamp();
+        let delta = record.entry.delta();
+        // Others' stamps are left out: one from far in the future would be followed after all.
+        if delta.origin() == self.replica() {
+            self.hybrid = HybridClock::resume(self.hybrid.last().max(delta.stamp()))
+                .with_max_skew_millis(self.hybrid.max_skew_millis());
+        }
         let sequence = self.take_in(&record.entry, false);
-        self.hybrid = HybridClock::resume(self.hybrid.last().max(stamp))
-            .with_max_skew_millis(self.hybrid.max_skew_millis());
         self.remember_key(record.key, record.entry.delta(), sequence);
         self.durable = self.log.end();
         self.durable_vector = self.version_vector();

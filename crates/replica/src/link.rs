@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::message::{Message, SpaceHash};
 use crate::session::{SessionEnd, SessionId};
 use crate::shared::{Shared, Wake};
-use crate::storage::StorageError;
+use crate::storage::{Storage, StorageError};
 use crate::sync::Transmit;
 
 /// A space without its type, for a transport.

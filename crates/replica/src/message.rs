@@ -27,8 +27,9 @@ use crate::entry::{Entry, MAX_ENTRY_BYTES};
 
 const MAGIC: u8 = b'R';
 const VERSION: u8 = 1;
-/// A frame's body is at most this long, in bytes: room for the largest entry.
-pub const MAX_FRAME_BYTES: usize = MAX_ENTRY_BYTES + 4096;
+/// A frame's body is at most this long, in bytes: room for the largest entry, although each of its
+/// 16-byte ids may take 17.
+pub const MAX_FRAME_BYTES: usize = MAX_ENTRY_BYTES / 16 * 17 + 64;
 /// At most this many replicas are interned per session and direction.
 const MAX_INTERNED: usize = 4096;
 
@@ -182,8 +183,14 @@ impl Names {
         write_varint(&mut bytes, reader.varint()?);
         let ids = reader.count(1)?;
         write_varint(&mut bytes, ids as u64);
+        let mut before = None;
         for _ in 0..ids {
-            self.read(reader)?.encode(&mut bytes);
+            let id = self.read(reader)?;
+            if before.replace(id) >= Some(id) {
+                // Refused early: a byte that repeats a number is no 16 bytes here.
+                return Err(DecodeError::NotCanonical("replicas of an entry"));
+            }
+            id.encode(&mut bytes);
         }
         bytes.extend_from_slice(reader.length_prefixed()?);
         Entry::parse(&bytes)
@@ -283,12 +290,16 @@ fn seal(kind: u8, body: &[u8]) -> Vec<u8> {
 #[derive(Default, Debug)]
 pub struct Frames {
     buffer: Vec<u8>,
+    /// Where in the buffer the next frame begins.
+    at: usize,
     names: Names,
 }
 
 impl Frames {
     /// Adds bytes that arrived.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.drain(..self.at);
+        self.at = 0;
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -297,13 +308,14 @@ impl Frames {
     /// # Errors
     /// Anything that is not a frame of this protocol. The stream cannot be followed beyond it.
     pub fn next_message(&mut self) -> Result<Option<Message>, DecodeError> {
-        let Some(head) = Head::read(&self.buffer)? else { return Ok(None) };
-        let Some(body) = self.buffer.get(head.at..head.at + head.length) else { return Ok(None) };
+        let left = self.buffer.get(self.at..).unwrap_or_default();
+        let Some(head) = Head::read(left)? else { return Ok(None) };
+        let Some(body) = left.get(head.at..head.at + head.length) else { return Ok(None) };
         if crc32fast::hash(body) != head.checksum {
             return Err(DecodeError::Invalid("a frame whose checksum does not match"));
         }
         let message = Message::parse(head.kind, body, &mut self.names)?;
-        self.buffer.drain(..head.at + head.length);
+        self.at += head.at + head.length;
         Ok(Some(message))
     }
 }

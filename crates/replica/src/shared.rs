@@ -2,8 +2,7 @@
 //!
 //! Whoever finds no writer at work becomes the writer: it takes all that waits, of everybody, and
 //! commits it in one go (group commit). The lock is not held meanwhile, so others queue up for the
-//! next round. A failed write poisons the space: there is no retry, because after a failed fsync
-//! nobody knows what the disk holds.
+//! next round. A failed write ends the use of the whole store, without a retry ([`Trusted`]).
 
 use std::cell::Cell as ThreadCell;
 use std::collections::VecDeque;
@@ -19,7 +18,7 @@ use rejoin_crdts::{Dot, ReadError};
 use crate::core::{Event, Now, SpaceCore};
 use crate::entry::Record;
 use crate::error::StoreError;
-use crate::storage::{Batch, Storage, StorageError};
+use crate::storage::{Batch, Storage, StorageError, Trusted};
 use crate::ticket::Ticket;
 use crate::watch::Watchers;
 
@@ -40,7 +39,7 @@ pub trait Time: Send + Sync + fmt::Debug {
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 pub(crate) struct Shared {
-    pub storage: Arc<dyn Storage>,
+    pub storage: Arc<Trusted>,
     pub time: Arc<dyn Time>,
     pub ticket: Ticket,
     pub number: u32,
@@ -54,7 +53,6 @@ pub(crate) struct Inner {
     pub reports: VecDeque<Event>,
     pub wakes: Vec<Wake>,
     writing: bool,
-    failed: Option<StorageError>,
 }
 
 /// Marks the time during which user code runs under the lock.
@@ -78,7 +76,7 @@ impl Shared {
         core: SpaceCore,
         ticket: Ticket,
         number: u32,
-        storage: Arc<dyn Storage>,
+        storage: Arc<Trusted>,
         time: Arc<dyn Time>,
     ) -> Self {
         let inner = Inner {
@@ -87,7 +85,6 @@ impl Shared {
             reports: VecDeque::new(),
             wakes: Vec::new(),
             writing: false,
-            failed: None,
         };
         Self { storage, time, ticket, number, inner: Mutex::new(inner), written: Condvar::new() }
     }
@@ -102,10 +99,8 @@ impl Shared {
             return Err(StoreError::Nested);
         }
         let inner = self.locked();
-        match &inner.failed {
-            Some(error) => Err(StoreError::Storage(error.clone())),
-            None => Ok(inner),
-        }
+        self.storage.check()?;
+        Ok(inner)
     }
 
     fn locked(&self) -> MutexGuard<'_, Inner> {
@@ -117,9 +112,7 @@ impl Shared {
     pub(crate) fn write_until(&self, end: u64) -> Result<(), StoreError> {
         let mut inner = self.lock()?;
         while inner.core.durable() < end {
-            if let Some(error) = &inner.failed {
-                return Err(StoreError::Storage(error.clone()));
-            }
+            self.storage.check()?;
             if inner.writing {
                 inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -130,9 +123,8 @@ impl Shared {
             let result = self.commit(&records);
             inner = self.locked();
             inner.writing = false;
-            match result {
-                Ok(end) => inner.core.handle_written(end),
-                Err(error) => inner.failed = Some(error),
+            if let Ok(end) = result {
+                inner.core.handle_written(end);
             }
             self.written.notify_all();
         }
@@ -151,6 +143,7 @@ impl Shared {
 
     /// Hands the core's events to whoever listens.
     pub(crate) fn tell(inner: &mut Inner) {
+        inner.watchers.miss(inner.core.take_events_lost());
         while let Some(event) = inner.core.poll_event() {
             match event {
                 Event::Applied(change) => inner.watchers.tell(&change),

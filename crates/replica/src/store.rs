@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::session::Config;
 use crate::shared::{Shared, Time};
 use crate::space::Space;
-use crate::storage::{Batch, Memory, Storage, StorageError};
+use crate::storage::{Batch, Memory, Storage, StorageError, Trusted};
 use crate::ticket::Ticket;
 
 const VERSION: u8 = 1;
@@ -35,7 +35,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     label: std::path::PathBuf,
-    storage: Arc<dyn Storage>,
+    storage: Arc<Trusted>,
     replica: ReplicaId,
     config: Config,
     time: Arc<dyn Time>,
@@ -100,10 +100,25 @@ impl Store {
     /// # Errors
     /// None in practice: memory does not fail.
     pub fn memory() -> Result<Self, StoreError> {
-        let storage = Memory::default();
-        storage.commit(&identity_batch(FreshId::random()))?;
         let time = Arc::new(MachineTime::default());
-        Self::over(Path::new("(memory)"), Arc::new(storage), Config::default(), time)
+        Self::with_storage(Arc::new(Memory::default()), Config::default(), time)
+    }
+
+    /// A store over storage of one's own, under the identity that it holds; an empty one is given a
+    /// new identity.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when it holds something but no identity; [`StoreError::Storage`] when
+    /// it fails.
+    pub fn with_storage(
+        storage: Arc<dyn Storage>,
+        config: Config,
+        time: Arc<dyn Time>,
+    ) -> Result<Self, StoreError> {
+        if storage.metas("")?.is_empty() {
+            storage.commit(&identity_batch(FreshId::random()))?;
+        }
+        Self::over(Path::new("(storage)"), storage, config, time)
     }
 
     fn over(
@@ -116,7 +131,7 @@ impl Store {
         let identity = identity.ok_or_else(|| damaged(label, "it has no identity"))?;
         let replica = read_identity(&identity).map_err(|error| damaged(label, error))?;
         let label = label.to_owned();
-        let open = Mutex::new(HashMap::new());
+        let (storage, open) = (Arc::new(Trusted::new(storage)), Mutex::new(HashMap::new()));
         Ok(Self { inner: Arc::new(Inner { label, storage, replica, config, time, open }) })
     }
 
@@ -140,6 +155,7 @@ impl Store {
     /// log cannot be trusted.
     pub fn open_space<T: Crdt>(&self, name: &str) -> Result<Space<T>, StoreError> {
         let mut open = self.open_spaces();
+        self.inner.storage.check()?;
         if let Some(shared) = open.get(name) {
             return Ok(Space::new(Arc::clone(shared)));
         }
@@ -155,7 +171,8 @@ impl Store {
     /// synced. A space that was joined before is opened.
     ///
     /// # Errors
-    /// [`StoreError::OtherLineage`] when another space has that name here.
+    /// [`StoreError::OtherLineage`] when another space has that name here;
+    /// [`StoreError::SpaceExists`] when the ticket's space is here under another name.
     pub fn join_space<T: Crdt>(&self, name: &str, ticket: &Ticket) -> Result<Space<T>, StoreError> {
         self.add(name, ticket, true)
     }
@@ -165,7 +182,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Storage`] when the medium cannot be read.
     pub fn spaces(&self) -> Result<Vec<String>, StoreError> {
-        let found = self.inner.storage.metas(SPACE)?;
+        let found = self.inner.storage.metas(SPACE).map_err(|error| self.explain(error))?;
         Ok(found.into_iter().map(|(name, _)| name[SPACE.len()..].to_owned()).collect())
     }
 
@@ -184,18 +201,25 @@ impl Store {
                 (false, _) => Err(StoreError::SpaceExists { name: name.to_owned() }),
             };
         }
-        let number = self.inner.storage.metas(SPACE)?.len() as u64;
+        let spaces = self.spaces()?;
+        for there in &spaces {
+            // Two spaces of one lineage here would write different entries under one dot.
+            if self.stored_space(there)?.is_some_and(|(_, here)| here == *ticket) {
+                return Err(StoreError::SpaceExists { name: there.clone() });
+            }
+        }
         let mut value = vec![VERSION];
-        write_varint(&mut value, number);
+        write_varint(&mut value, spaces.len() as u64);
         value.extend(ticket.encode());
-        let meta = vec![(format!("{SPACE}{name}"), value)];
-        self.inner.storage.commit(&Batch { meta, log: Vec::new() })?;
+        let batch = Batch { meta: vec![(format!("{SPACE}{name}"), value)], log: Vec::new() };
+        self.inner.storage.commit(&batch).map_err(|error| self.explain(error))?;
         drop(open);
         self.open_space(name)
     }
 
     fn stored_space(&self, name: &str) -> Result<Option<(u32, Ticket)>, StoreError> {
-        let stored = self.inner.storage.meta(&format!("{SPACE}{name}"))?;
+        let stored = self.inner.storage.meta(&format!("{SPACE}{name}"));
+        let stored = stored.map_err(|error| self.explain(error))?;
         let read = |bytes: Vec<u8>| -> Result<(u32, Ticket), DecodeError> {
             let mut reader = Reader::new(&bytes);
             check_version(&mut reader)?;
@@ -215,7 +239,8 @@ impl Store {
         let mut core = SpaceCore::new(ticket.hash(), *replica, *config);
         loop {
             let from = core.log().end();
-            let records = storage.read(number, from, CHUNK)?;
+            let records =
+                storage.read(number, from, CHUNK).map_err(|error| explain(label, error))?;
             let last = records.len() < CHUNK;
             for (sequence, bytes) in records {
                 let wrong = |what: &dyn std::fmt::Display| {
@@ -231,6 +256,10 @@ impl Store {
             }
         }
         Ok(Shared::new(core, ticket, number, Arc::clone(storage), Arc::clone(time)))
+    }
+
+    fn explain(&self, error: StorageError) -> StoreError {
+        explain(&self.inner.label, error)
     }
 
     fn open_spaces(&self) -> MutexGuard<'_, HashMap<String, Arc<Shared>>> {

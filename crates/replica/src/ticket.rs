@@ -88,7 +88,7 @@ impl FromStr for Ticket {
 
     fn from_str(text: &str) -> Result<Self, ParseTicketError> {
         let digits = text.trim().strip_prefix(PREFIX).ok_or(ParseTicketError)?;
-        if !digits.is_ascii() || digits.len() % 2 != 0 {
+        if digits.len() % 2 != 0 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Err(ParseTicketError);
         }
         let byte = |at: usize| {

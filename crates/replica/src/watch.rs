@@ -87,6 +87,15 @@ impl Watchers {
         Watch(queue)
     }
 
+    /// Notes that changes were dropped before they came here.
+    pub(crate) fn miss(&mut self, changes: u64) {
+        let queues = self.0.iter().filter(|_| changes > 0).filter_map(Weak::upgrade);
+        queues.for_each(|queue| {
+            queue.state().missed += changes;
+            queue.arrived.notify_one();
+        });
+    }
+
     pub(crate) fn tell(&mut self, change: &Change) {
         self.0.retain(|queue| {
             let Some(queue) = queue.upgrade() else { return false };

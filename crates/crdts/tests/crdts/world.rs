@@ -81,13 +81,7 @@ impl<S: Subject> World<S> {
             seen: 0,
             held: 0,
         });
-        Self {
-            sites: sites.collect(),
-            history: History::default(),
-            alphabet,
-            next_id: 1000,
-            saved,
-        }
+        Self { sites: sites.collect(), history: History::default(), alphabet, next_id: 1000, saved }
     }
 
     /// What the copies of this world have seen, for the next.
@@ -142,8 +136,7 @@ impl<S: Subject> World<S> {
 
     fn merge(&mut self, from: usize, to: usize) -> Told {
         let Ok([from, to]) = self.sites.get_disjoint_mut([from, to]) else { return Told::NOTHING };
-        let told =
-            Told { typed: to.typed.merge(&from.typed), blind: to.blind.merge(&from.blind) };
+        let told = Told { typed: to.typed.merge(&from.typed), blind: to.blind.merge(&from.blind) };
         to.seen |= from.seen;
         self.history.release(&mut to.seen, &mut to.held);
         told

@@ -3,15 +3,19 @@
 //! A commit writes only the log, one record per transaction under sequential keys, because random
 //! small writes cost an engine tens of times their payload. Vector and state follow from the log.
 
+#[cfg(feature = "redb")]
+mod held_back;
 mod memory;
 #[cfg(feature = "redb")]
 mod redb_file;
+mod trusted;
 
 use std::fmt;
 
 pub use memory::Memory;
 #[cfg(feature = "redb")]
 pub use redb_file::RedbFile;
+pub(crate) use trusted::Trusted;
 
 /// What is written together, or not at all.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]

@@ -1,18 +1,21 @@
 //! Storage in one file, by redb: a copy-on-write B-tree in pure Rust.
 //!
-//! The file is made under another name and renamed into place, so that a crash while it is made
-//! leaves no half a store behind; its directory is synced after that. An existing file is opened,
-//! never made anew: an empty or truncated one is reported and left as it is.
+//! The file is made under another name and linked into place, so that a crash while it is made
+//! leaves no half a store behind, and of two who make it at once one wins; its directory is synced
+//! after that. An existing file is opened, never made anew. Every page is checked first, because
+//! the engine by itself trusts a file that was closed cleanly: a flipped bit in a branch would read
+//! as the absence of records. A file that is not whole is reported and left as it is.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use redb::{
-    Database, DatabaseError, ReadableDatabase, StorageError as RedbStorageError, TableDefinition,
-    TableError,
-};
+use redb::backends::FileBackend;
+use redb::{Builder, Database, ReadableDatabase, TableDefinition, TableError};
 
+use super::held_back::HeldBack;
 use super::{Batch, Storage, StorageError, Stored};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -29,33 +32,60 @@ impl RedbFile {
     /// [`StorageError::AlreadyOpen`] when somebody holds it; [`StorageError::Damaged`] when it is
     /// no store file, or not whole.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
-        Ok(Self(Database::open(path).map_err(|error| of_database(&error))?))
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(io)?;
+        if file.metadata().map_err(io)?.len() == 0 {
+            return Err(StorageError::Damaged("it is empty".to_owned()));
+        }
+        let file = HeldBack::new(FileBackend::new(file).map_err(of_redb)?);
+        let mut builder = Builder::new();
+        builder.set_check_integrity_on_open(true);
+        let database = builder.create_with_backend(file.clone()).map_err(of_redb)?;
+        file.accept().map_err(io)?;
+        Ok(Self(database))
     }
 
-    /// Makes a new file that holds one batch.
+    /// Makes a new file that holds one batch. Where somebody else makes one at the same time, that
+    /// one is opened.
     ///
     /// # Errors
-    /// [`StorageError::Io`] when it cannot be made.
+    /// [`StorageError::Io`] when it cannot be made; otherwise as [`open`](Self::open).
     pub fn create(path: &Path, batch: &Batch) -> Result<Self, StorageError> {
         let making = making_name(path);
         drop(std::fs::remove_file(&making)); // what a crash left behind
-        let database = Database::create(&making).map_err(|error| of_database(&error))?;
-        let file = Self(database);
-        file.commit(batch)?;
-        drop(file);
-        std::fs::rename(&making, path).map_err(io)?;
-        sync_directory(path)?;
+        let made = make(&making, batch).and_then(|()| put_in_place(&making, path));
+        drop(std::fs::remove_file(&making));
+        made?;
         Self::open(path)
     }
 }
 
+fn make(path: &Path, batch: &Batch) -> Result<(), StorageError> {
+    let file = RedbFile(Database::create(path).map_err(of_redb)?);
+    file.commit(batch)?;
+    file.0.close().map_err(of_redb)
+}
+
+/// A name that nobody else uses.
 fn making_name(path: &Path) -> PathBuf {
+    static MADE: AtomicU64 = AtomicU64::new(0);
     let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
-    name.push(format!(".{}.new", std::process::id()));
+    let nth = MADE.fetch_add(1, Ordering::Relaxed);
+    name.push(format!(".{}-{nth}.new", std::process::id()));
     path.with_file_name(name)
 }
 
-/// A rename is durable once its directory is.
+/// Unlike a rename, a link never replaces a store that somebody made, and writes to, meanwhile.
+fn put_in_place(making: &Path, path: &Path) -> Result<(), StorageError> {
+    match std::fs::hard_link(making, path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            std::fs::rename(making, path).map_err(io)?; // a file system without links
+        }
+        _ => {}
+    }
+    sync_directory(path)
+}
+
+/// A name is durable once its directory is.
 fn sync_directory(path: &Path) -> Result<(), StorageError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = File::open(parent.unwrap_or(Path::new("."))).map_err(io)?;
@@ -64,26 +94,26 @@ fn sync_directory(path: &Path) -> Result<(), StorageError> {
 
 impl Storage for RedbFile {
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        let read = self.0.begin_read().map_err(other)?;
+        let read = self.0.begin_read().map_err(of_redb)?;
         match read.open_table(META) {
             Ok(table) => {
-                Ok(table.get(name).map_err(of_storage)?.map(|value| value.value().to_vec()))
+                Ok(table.get(name).map_err(of_redb)?.map(|value| value.value().to_vec()))
             }
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            Err(error) => Err(other(error)),
+            Err(error) => Err(of_redb(error)),
         }
     }
 
     fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
-        let read = self.0.begin_read().map_err(other)?;
+        let read = self.0.begin_read().map_err(of_redb)?;
         let table = match read.open_table(META) {
             Ok(table) => table,
             Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(error) => return Err(other(error)),
+            Err(error) => return Err(of_redb(error)),
         };
         let mut found = Vec::new();
-        for row in table.range(prefix..).map_err(of_storage)? {
-            let (name, value) = row.map_err(of_storage)?;
+        for row in table.range(prefix..).map_err(of_redb)? {
+            let (name, value) = row.map_err(of_redb)?;
             if !name.value().starts_with(prefix) {
                 break;
             }
@@ -93,62 +123,53 @@ impl Storage for RedbFile {
     }
 
     fn read(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        let read = self.0.begin_read().map_err(other)?;
+        let read = self.0.begin_read().map_err(of_redb)?;
         let table = match read.open_table(LOG) {
             Ok(table) => table,
             Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(error) => return Err(other(error)),
+            Err(error) => return Err(of_redb(error)),
         };
-        let rows = table.range((space, from)..=(space, u64::MAX)).map_err(of_storage)?;
+        let rows = table.range((space, from)..=(space, u64::MAX)).map_err(of_redb)?;
         let stored = |row: Result<(redb::AccessGuard<'_, (u32, u64)>, _), _>| {
-            let (key, value): (_, redb::AccessGuard<'_, &[u8]>) = row.map_err(of_storage)?;
+            let (key, value): (_, redb::AccessGuard<'_, &[u8]>) = row.map_err(of_redb)?;
             Ok((key.value().1, value.value().to_vec()))
         };
         rows.take(limit).map(stored).collect()
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
-        let write = self.0.begin_write().map_err(other)?;
+        let write = self.0.begin_write().map_err(of_redb)?;
         {
-            let mut meta = write.open_table(META).map_err(other)?;
+            let mut meta = write.open_table(META).map_err(of_redb)?;
             for (name, value) in &batch.meta {
-                meta.insert(name.as_str(), value.as_slice()).map_err(of_storage)?;
+                meta.insert(name.as_str(), value.as_slice()).map_err(of_redb)?;
             }
-            let mut log = write.open_table(LOG).map_err(other)?;
+            let mut log = write.open_table(LOG).map_err(of_redb)?;
             for (space, sequence, bytes) in &batch.log {
-                log.insert((*space, *sequence), bytes.as_slice()).map_err(of_storage)?;
+                log.insert((*space, *sequence), bytes.as_slice()).map_err(of_redb)?;
             }
         }
-        write.commit().map_err(other)
+        write.commit().map_err(of_redb)
     }
 }
 
 fn io(error: std::io::Error) -> StorageError {
-    StorageError::Io(error.to_string())
-}
-
-fn other(error: impl Into<redb::Error>) -> StorageError {
-    match error.into() {
-        redb::Error::Corrupted(what) => StorageError::Damaged(what),
-        error => StorageError::Io(error.to_string()),
+    match error.kind() {
+        ErrorKind::InvalidData => StorageError::Damaged(format!("it is no store file: {error}")),
+        ErrorKind::UnexpectedEof => StorageError::Damaged("it ends too early".to_owned()),
+        _ => StorageError::Io(error.to_string()),
     }
 }
 
-fn of_storage(error: RedbStorageError) -> StorageError {
-    other(error)
-}
-
-fn of_database(error: &DatabaseError) -> StorageError {
-    match error {
-        DatabaseError::DatabaseAlreadyOpen => StorageError::AlreadyOpen,
-        DatabaseError::Storage(RedbStorageError::Io(error))
-            if error.kind() != std::io::ErrorKind::InvalidData =>
-        {
-            StorageError::Io(error.to_string())
-        }
-        DatabaseError::Storage(RedbStorageError::Io(_)) => {
-            StorageError::Damaged("it is empty or no store file".to_owned())
-        }
-        error => StorageError::Damaged(error.to_string()),
+fn of_redb(error: impl Into<redb::Error>) -> StorageError {
+    match error.into() {
+        redb::Error::DatabaseAlreadyOpen => StorageError::AlreadyOpen,
+        redb::Error::Corrupted(what) => StorageError::Damaged(what),
+        redb::Error::Io(error) => io(error),
+        error @ (redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TableIsMultimap(_)
+        | redb::Error::TypeDefinitionChanged { .. }
+        | redb::Error::UpgradeRequired(_)) => StorageError::Damaged(error.to_string()),
+        error => StorageError::Io(error.to_string()),
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! It never merges a state, so what it holds is what the log says.
 
-use rejoin_crdts::cell::Cell;
 use rejoin_crdts::causal::{Admission, Causal};
+use rejoin_crdts::cell::Cell;
 use rejoin_crdts::context::Context;
 use rejoin_crdts::cursor::View;
 use rejoin_crdts::parts::Parts;

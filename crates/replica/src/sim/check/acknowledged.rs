@@ -1,0 +1,39 @@
+//! Nothing acknowledged is lost.
+
+use std::collections::BTreeMap;
+
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use super::{Broken, Checked};
+use crate::Receipt;
+
+/// Up to where each replica acknowledged its own transactions as durable.
+#[derive(Default, Debug)]
+pub(in crate::sim) struct Acknowledged(BTreeMap<ReplicaId, u64>);
+
+impl Acknowledged {
+    /// A user was told that a transaction is durable.
+    pub(in crate::sim) fn note(&mut self, receipt: &Receipt) {
+        let last = self.0.entry(receipt.origin()).or_insert(0);
+        *last = receipt.last().max(*last);
+    }
+
+    /// What a replica acknowledged is there after a crash.
+    pub(in crate::sim) fn survived(&self, replica: ReplicaId, counter: u64) -> Checked {
+        let last = self.0.get(&replica).copied().unwrap_or(0);
+        if counter >= last {
+            return Ok(());
+        }
+        let what = format!("{replica:?} acknowledged {last} and came back with {counter}");
+        Err(Broken { checker: "nothing lost", what })
+    }
+
+    /// Everything that was acknowledged anywhere is covered by a replica's vector.
+    pub(in crate::sim) fn arrived(&self, at: ReplicaId, vector: &VersionVector) -> Checked {
+        let lost = self.0.iter().find(|&(&origin, &last)| vector.get(origin) < last);
+        let Some((origin, last)) = lost else { return Ok(()) };
+        let has = vector.get(*origin);
+        let what = format!("{origin:?} acknowledged {last}; {at:?} has {has} of it in the end");
+        Err(Broken { checker: "nothing lost", what })
+    }
+}

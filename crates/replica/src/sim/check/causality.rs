@@ -1,0 +1,64 @@
+//! Nobody sees an answer before the question, and nobody sees half a transaction.
+//!
+//! When an entry is applied at a replica, everything that its origin had applied when it made the
+//! entry is applied there, too. What the origin had applied is remembered from the moment of the
+//! commit; the deps that the entry carries are not asked.
+
+use std::collections::BTreeMap;
+
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use super::{Broken, Checked};
+use crate::core::SpaceCore;
+use crate::sim::history::History;
+
+/// What was applied where, entry by entry.
+#[derive(Default, Debug)]
+pub(in crate::sim) struct Causality(BTreeMap<ReplicaId, VersionVector>);
+
+fn broken(what: String) -> Checked {
+    Err(Broken { checker: "causality", what })
+}
+
+impl Causality {
+    /// An entry was applied at a replica.
+    pub(in crate::sim) fn applied(
+        &mut self,
+        at: ReplicaId,
+        (origin, first, last): (ReplicaId, u64, u64),
+        history: &History,
+    ) -> Checked {
+        let applied = self.0.entry(at).or_default();
+        let entry = format!("{origin:?}:{first}..{last}");
+        let Some(committed) = history.ending_at(origin, last).filter(|made| made.first == first)
+        else {
+            return broken(format!("{at:?} applied {entry}, which is no transaction"));
+        };
+        if applied.get(origin) + 1 != first {
+            let before = applied.get(origin);
+            return broken(format!("{at:?} applied {entry} after {origin:?}:{before}"));
+        }
+        if let Some((id, _, counter)) = committed.seen.missing_from(applied).next() {
+            let has = applied.get(id);
+            return broken(format!(
+                "{at:?} applied {entry} having {has} of {id:?}; {origin:?} had {counter}"
+            ));
+        }
+        applied.set_at_least(origin, last);
+        Ok(())
+    }
+
+    /// A replica's state covers what it told it applied: whole transactions and nothing else.
+    pub(in crate::sim) fn covers(&self, core: &SpaceCore) -> Checked {
+        let (told, vector) = (self.0.get(&core.replica()), core.version_vector());
+        if told.map_or(vector.is_empty(), |told| *told == vector) {
+            return Ok(());
+        }
+        broken(format!("{:?} holds {vector:?} and told of {told:?}", core.replica()))
+    }
+
+    /// A replica starts again from its log.
+    pub(in crate::sim) fn restart(&mut self, replica: ReplicaId) {
+        self.0.remove(&replica);
+    }
+}

@@ -1,0 +1,80 @@
+//! Every prefix of a catch-up is causally closed: cut the stream anywhere, and all that came can be
+//! applied.
+//!
+//! A receiver whose buffer makes up for a bad order still pays for it, with memory while it catches
+//! up and with everything it was sent when the connection breaks. So the order is checked where it
+//! is made: of the entries that were in the log when the peer said hello, none leaves before what
+//! it depends on, unless the peer has that already.
+
+use std::collections::BTreeMap;
+
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use super::{Broken, Checked};
+use crate::core::SpaceCore;
+use crate::entry::Entry;
+use crate::message::Message;
+use crate::sim::network::EndId;
+
+/// What the other end has, by each end of a connection.
+#[derive(Default, Debug)]
+pub(in crate::sim) struct Streams(BTreeMap<EndId, Stream>);
+
+#[derive(Debug)]
+struct Stream {
+    /// What the peer said it has, and what it was sent.
+    has: VersionVector,
+    /// The entries before this sequence are the catch-up.
+    until: u64,
+}
+
+impl Streams {
+    /// A message came in at an end.
+    pub(in crate::sim) fn heard(&mut self, end: EndId, message: &Message, core: &SpaceCore) {
+        if let Message::Hello { pull, vector, .. } = message {
+            let until = if *pull { core.log().end() } else { 0 };
+            self.0.entry(end).or_insert_with(|| Stream { has: vector.clone(), until });
+        }
+        let Some(stream) = self.0.get_mut(&end) else { return };
+        let mut learn = |id, counter| _ = stream.has.set_at_least(id, counter);
+        match message {
+            Message::Have(pairs) | Message::Want(pairs) => {
+                pairs.iter().for_each(|&(id, counter)| learn(id, counter));
+            }
+            Message::Entries(entries) => {
+                for delta in entries.iter().map(Entry::delta) {
+                    learn(delta.origin(), delta.last());
+                    delta.deps().iter().for_each(|&(id, counter)| learn(id, counter));
+                }
+            }
+            Message::Hello { .. } | Message::Refuse(_) => {}
+        }
+    }
+
+    /// An entry at this sequence of the log leaves through an end.
+    pub(in crate::sim) fn sent(
+        &mut self,
+        end: EndId,
+        sequence: u64,
+        entry: &Entry,
+        from: ReplicaId,
+    ) -> Checked {
+        let Some(stream) = self.0.get_mut(&end) else { return Ok(()) };
+        let (delta, has) = (entry.delta(), &stream.has);
+        let before = (delta.origin(), delta.first() - 1);
+        let mut needs = delta.needs().chain([before]);
+        let ahead = needs.find(|&(id, counter)| has.get(id) < counter);
+        if let Some((id, counter)) = ahead.filter(|_| sequence < stream.until) {
+            let (origin, first) = (delta.origin(), delta.first());
+            let what = format!("{from:?} streams {origin:?}:{first} ahead of {id:?}:{counter}");
+            return Err(Broken { checker: "stream", what });
+        }
+        stream.has.set_at_least(delta.origin(), delta.last());
+        Ok(())
+    }
+
+    /// An end is closed.
+    pub(in crate::sim) fn closed(&mut self, end: EndId) {
+        self.0.remove(&end);
+    }
+}

@@ -1,0 +1,70 @@
+//! The only source of chance in a simulation.
+//!
+//! `SplitMix64`: 64 bits of state, one multiplication chain per number, the same on every machine.
+//! Steele, Lea, Flood, *Fast splittable pseudorandom number generators*, 2014.
+
+use std::ops::RangeInclusive;
+
+/// A generator; equal seeds give equal numbers.
+#[derive(Clone, Debug)]
+pub(super) struct Rng(u64);
+
+impl Rng {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(super) const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut word = self.0;
+        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        word ^ (word >> 31)
+    }
+
+    /// A number below `end`, which is not zero.
+    #[expect(clippy::cast_possible_truncation, reason = "the product's upper half is below `end`")]
+    pub(super) const fn below(&mut self, end: u64) -> u64 {
+        ((self.next() as u128 * end as u128) >> 64) as u64
+    }
+
+    /// A number of a range.
+    pub(super) const fn within(&mut self, range: RangeInclusive<u64>) -> u64 {
+        *range.start() + self.below(*range.end() - *range.start() + 1)
+    }
+
+    /// True in so many of a hundred cases.
+    pub(super) const fn percent(&mut self, chance: u64) -> bool {
+        self.below(100) < chance
+    }
+
+    /// An index into something of this length, which is not zero.
+    #[expect(clippy::cast_possible_truncation, reason = "below a length, which is a usize")]
+    pub(super) const fn index(&mut self, len: usize) -> usize {
+        self.below(len as u64) as usize
+    }
+
+    /// One of these, which are not none.
+    pub(super) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.index(items.len())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_gives_the_published_numbers() {
+        let mut rng = Rng::new(1_234_567);
+        assert_eq!(rng.next(), 6_457_827_717_110_365_317);
+        assert_eq!(rng.next(), 3_203_168_211_198_807_973);
+    }
+
+    #[test]
+    fn a_range_is_used_from_end_to_end() {
+        let mut rng = Rng::new(0);
+        let drawn: std::collections::BTreeSet<u64> = (0..200).map(|_| rng.within(3..=7)).collect();
+        assert!(drawn.iter().eq(&[3, 4, 5, 6, 7]), "{drawn:?}");
+    }
+}

@@ -1,0 +1,56 @@
+//! Storage that is trusted until a write fails.
+//!
+//! After a failed fsync nobody knows what the medium holds: the pages may be dropped and the next
+//! fsync succeed. So the first failure is the last thing that is asked of it, by whatever space of
+//! the store: from then on every call answers with that failure.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+
+use super::{Batch, Storage, StorageError, Stored};
+
+/// A store's storage, and the failure that ended its use.
+#[derive(Debug)]
+pub(crate) struct Trusted {
+    storage: Arc<dyn Storage>,
+    failed: OnceLock<StorageError>,
+}
+
+impl Trusted {
+    pub(crate) const fn new(storage: Arc<dyn Storage>) -> Self {
+        Self { storage, failed: OnceLock::new() }
+    }
+
+    /// Whether it is still to be used.
+    ///
+    /// # Errors
+    /// The failure that ended its use.
+    pub(crate) fn check(&self) -> Result<(), StorageError> {
+        self.failed.get().map_or(Ok(()), |error| Err(error.clone()))
+    }
+}
+
+impl Storage for Trusted {
+    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        self.check()?;
+        self.storage.meta(name)
+    }
+
+    fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
+        self.check()?;
+        self.storage.metas(prefix)
+    }
+
+    fn read(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        self.check()?;
+        self.storage.read(space, from, limit)
+    }
+
+    /// A panic of the engine is a failure, too: those who wait for the write have to hear of it.
+    fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
+        self.check()?;
+        let committed = catch_unwind(AssertUnwindSafe(|| self.storage.commit(batch)));
+        let panicked = |_| Err(StorageError::Io("the storage engine panicked".to_owned()));
+        committed.unwrap_or_else(panicked).map_err(|error| self.failed.get_or_init(|| error).clone())
+    }
+}
