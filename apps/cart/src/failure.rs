@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 /// An error that knows what the reader can do about it.
 pub(crate) trait Advice: Error {
-    /// What to do next, as one sentence without a full stop.
+    /// What to do next, as one sentence without a full stop; empty when the message says it.
     fn help(&self) -> String;
 
     /// What others had to say about it, line by line.
@@ -34,6 +34,9 @@ pub(crate) fn report(failure: &dyn Advice) -> ExitCode {
     for line in failure.details() {
         eprintln!("  {line}");
     }
-    eprintln!("help: {}", failure.help());
+    let help = failure.help();
+    if !help.is_empty() {
+        eprintln!("help: {help}");
+    }
     ExitCode::FAILURE
 }

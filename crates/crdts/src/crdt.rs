@@ -40,6 +40,10 @@ pub(crate) type Flow = ControlFlow<()>;
 /// structs and call editors and readers.
 ///
 /// Paths below are relative to the value; an empty one is the value itself.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not merge",
+    note = "wrap a plain value: `LwwRegister<{Self}>`"
+)]
 pub trait Crdt: Default {
     /// What stands at the path of such a value.
     const KIND: Kind;

@@ -7,12 +7,15 @@
 use core::hash::{BuildHasher, Hasher};
 use core::sync::atomic::{AtomicU64, Ordering};
 
-static SEED: AtomicU64 = AtomicU64::new(0x9E37_79B9_7F4A_7C15);
+const UNSET: u64 = 0x9E37_79B9_7F4A_7C15;
+static SEED: AtomicU64 = AtomicU64::new(UNSET);
 const MIX: u64 = 0xD6E8_FEB8_6659_FD93;
 
-/// Hands in the secret of this process. The facade calls it once, from the system's randomness.
+/// Hands in the secret of this process; the first one counts. The facade and a store do, from the
+/// system's randomness.
 pub fn set_seed(seed: u64) {
-    SEED.store(seed, Ordering::Relaxed);
+    // An error means that there is a secret already: another one would only make merges slower.
+    let _ = SEED.compare_exchange(UNSET, seed, Ordering::Relaxed, Ordering::Relaxed);
 }
 
 /// Builds hashers from the seed that was set when the table was made.

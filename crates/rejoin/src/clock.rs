@@ -1,12 +1,9 @@
 //! The two things that the core takes from outside: the time, and a secret for hash tables.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Once;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rejoin_crdts::{Clock, hash};
-
-static SEEDED: Once = Once::new();
 
 /// The system's clock, which a replica keeps a hybrid clock over: it may jump, stamps never do.
 ///
@@ -25,7 +22,7 @@ pub struct SystemClock(());
 
 impl Default for SystemClock {
     fn default() -> Self {
-        SEEDED.call_once(|| hash::set_seed(RandomState::new().hash_one("rejoin")));
+        hash::set_seed(RandomState::new().hash_one("rejoin"));
         Self(())
     }
 }

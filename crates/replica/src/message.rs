@@ -1,7 +1,7 @@
 //! The frames of the sync protocol.
 //!
 //! ```text
-//! 'R' · version · kind · checksum (4) · length (varint) · body
+//! 'R' · version · kind · checksum (4, little-endian, of kind and body) · length (varint) · body
 //! ```
 //!
 //! | kind | body |
@@ -277,10 +277,17 @@ pub fn entries_frame(entries: &[&[u8]], names: &mut Names) -> Result<Vec<u8>, De
     Ok(seal(2, &body))
 }
 
+fn checksum(kind: u8, body: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&[kind]);
+    hasher.update(body);
+    hasher.finalize()
+}
+
 fn seal(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(body.len() + 11);
     frame.extend([MAGIC, VERSION, kind]);
-    frame.extend(crc32fast::hash(body).to_le_bytes());
+    frame.extend(checksum(kind, body).to_le_bytes());
     write_varint(&mut frame, body.len() as u64);
     frame.extend_from_slice(body);
     frame
@@ -311,7 +318,7 @@ impl Frames {
         let left = self.buffer.get(self.at..).unwrap_or_default();
         let Some(head) = Head::read(left)? else { return Ok(None) };
         let Some(body) = left.get(head.at..head.at + head.length) else { return Ok(None) };
-        if crc32fast::hash(body) != head.checksum {
+        if checksum(head.kind, body) != head.checksum {
             return Err(DecodeError::Invalid("a frame whose checksum does not match"));
         }
         let message = Message::parse(head.kind, body, &mut self.names)?;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
+use crate::log::Place;
 use crate::message::{Message, Names};
 
 /// A session of a space, unique as long as the space is open.
@@ -123,6 +124,13 @@ impl Session {
 
     pub(crate) fn sent_of(&self, origin: ReplicaId) -> u64 {
         self.sent.get(&origin).copied().unwrap_or(0)
+    }
+
+    /// Whether the entry at the cursor is to go out to the peer: what `own` wrote always, what
+    /// others wrote while the peer pulls and when it asks.
+    pub(crate) fn is_to_get(&self, place: &Place, own: ReplicaId) -> bool {
+        let asked_for = || self.wanted.get(&place.origin).is_some_and(|&upto| place.last <= upto);
+        place.origin == own || self.cursor < self.pull_until || asked_for()
     }
 
     /// Notes that the peer has entries of an origin up to a counter.

@@ -1,11 +1,13 @@
 //! A store: one identity, any number of spaces, one file.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use rejoin_crdts::Crdt;
+use rejoin_crdts::hash::set_seed;
 use rejoin_vclock::codec::{DecodeError, Reader, write_varint};
 use rejoin_vclock::{FreshId, ReplicaId};
 
@@ -49,7 +51,9 @@ pub struct MachineTime {
 }
 
 impl Default for MachineTime {
+    /// The first one also hands this process's secret to the hash tables, as peers choose the keys.
     fn default() -> Self {
+        set_seed(RandomState::new().hash_one("rejoin"));
         Self { started: Instant::now() }
     }
 }

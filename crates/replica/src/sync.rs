@@ -21,13 +21,13 @@
 //! positions, so a broken connection costs only what was in flight.
 
 use std::collections::BTreeMap;
-use std::ops::Bound::{Excluded, Unbounded};
 
 use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::{Now, SpaceCore};
-use crate::message::{Message, Refusal, entries_frame};
+use crate::entry::Entry;
+use crate::message::{Message, Refusal, SpaceHash, entries_frame};
 use crate::session::{Session, SessionEnd, SessionId};
 
 /// A gap that is watched, or a request that is under way, for the entries of one origin.
@@ -75,17 +75,16 @@ impl SpaceCore {
     /// Ends a session whose connection is gone. What it was asked for is asked of others.
     pub fn close_session(&mut self, id: SessionId) {
         self.sessions.remove(&id);
-        for asked in self.asked.values_mut() {
-            if asked.session == Some(id) {
-                asked.session = None;
-            }
-        }
     }
 
     /// Ends a session over what its peer sent.
     pub fn fail_session(&mut self, id: SessionId, error: &DecodeError) {
+        self.break_off(id, &error.to_string());
+    }
+
+    fn break_off(&mut self, id: SessionId, what: &str) {
         if let Some(session) = self.sessions.get_mut(&id) {
-            session.over = Some(SessionEnd::Protocol(error.to_string()));
+            session.over = Some(SessionEnd::Protocol(what.to_owned()));
         }
     }
 
@@ -103,38 +102,49 @@ impl SpaceCore {
 
     /// Takes in a message of a session.
     pub fn handle_message(&mut self, id: SessionId, message: Message, now: Now) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        if session.over.is_some() {
-            return;
-        }
+        let open = self.sessions.get_mut(&id).filter(|session| session.over.is_none());
+        let Some(session) = open else { return };
         session.heard_at = now.elapsed;
-        let greeted = session.peer.is_some();
+        match (message, session.peer) {
+            (Message::Refuse(refusal), _) => session.over = Some(SessionEnd::Refused(refusal)),
+            (Message::Hello { space, replica, pull, vector }, None) => {
+                self.greet(id, space, replica, pull, &vector);
+            }
+            (Message::Hello { .. }, Some(_)) => self.break_off(id, "a second hello"),
+            (_, None) => self.break_off(id, "no hello"),
+            (message, Some(_)) if self.speaks_of_lost(&message) => {
+                self.refuse(id, Refusal::Amnesia);
+            }
+            (Message::Entries(entries), Some(_)) => self.receive(id, entries, now),
+            (Message::Have(pairs), Some(peer)) => self.learn(id, peer, &pairs),
+            (Message::Want(pairs), Some(_)) => self.serve(id, &pairs),
+        }
+    }
+
+    /// Whether a message speaks of own events that this copy does not have, or has not let out.
+    fn speaks_of_lost(&self, message: &Message) -> bool {
+        let (own, known) = (self.replica(), self.durable_vector.get(self.replica()));
+        let lost = |(origin, counter): (ReplicaId, u64)| origin == own && counter > known;
         match message {
-            Message::Hello { space, replica, pull, vector } if !greeted => {
-                if space != self.hash {
-                    return self.refuse(id, Refusal::UnknownSpace);
-                }
-                self.greet(id, replica, pull, &vector);
+            Message::Entries(entries) => entries
+                .iter()
+                .map(Entry::delta)
+                .any(|delta| lost((delta.origin(), delta.last())) || delta.needs().any(lost)),
+            Message::Have(pairs) | Message::Want(pairs) => pairs.iter().copied().any(lost),
+            Message::Hello { .. } | Message::Refuse(_) => false,
+        }
+    }
+
+    fn receive(&mut self, id: SessionId, entries: Vec<Entry>, now: Now) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        for delta in entries.iter().map(Entry::delta) {
+            session.learn(delta.origin(), delta.last());
+            for &(origin, counter) in delta.deps() {
+                session.learn(origin, counter);
             }
-            Message::Refuse(refusal) => session.over = Some(SessionEnd::Refused(refusal)),
-            Message::Entries(entries) if greeted => {
-                for entry in &entries {
-                    let delta = entry.delta();
-                    session.learn(delta.origin(), delta.last());
-                    for &(origin, counter) in delta.deps() {
-                        session.learn(origin, counter);
-                    }
-                }
-                for entry in entries {
-                    self.deliver(entry, now);
-                }
-            }
-            Message::Have(pairs) if greeted => self.learn(id, &pairs),
-            Message::Want(pairs) if greeted => self.serve(id, &pairs),
-            _ => {
-                let what = if greeted { "a second hello" } else { "no hello" };
-                session.over = Some(SessionEnd::Protocol(what.to_owned()));
-            }
+        }
+        for entry in entries {
+            self.deliver(entry, now);
         }
     }
 
@@ -145,8 +155,18 @@ impl SpaceCore {
         }
     }
 
-    fn greet(&mut self, id: SessionId, replica: ReplicaId, pull: bool, vector: &VersionVector) {
+    fn greet(
+        &mut self,
+        id: SessionId,
+        space: SpaceHash,
+        replica: ReplicaId,
+        pull: bool,
+        vector: &VersionVector,
+    ) {
         let own = self.replica();
+        if space != self.hash {
+            return self.refuse(id, Refusal::UnknownSpace);
+        }
         if replica == own {
             return self.refuse(id, Refusal::SameReplica);
         }
@@ -173,9 +193,8 @@ impl SpaceCore {
         session.cursor = cursor.unwrap_or(end);
     }
 
-    fn learn(&mut self, id: SessionId, pairs: &[(ReplicaId, u64)]) {
+    fn learn(&mut self, id: SessionId, peer: ReplicaId, pairs: &[(ReplicaId, u64)]) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(peer) = session.peer else { return };
         let durable = self.peers.entry(peer).or_default();
         for &(origin, counter) in pairs {
             session.learn(origin, counter);
@@ -184,7 +203,8 @@ impl SpaceCore {
     }
 
     fn serve(&mut self, id: SessionId, pairs: &[(ReplicaId, u64)]) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let serving = self.serving(id);
+        let Some(session) = serving.and_then(|id| self.sessions.get_mut(&id)) else { return };
         for &(origin, after) in pairs {
             session.sent.insert(origin, after);
             session.wanted.insert(origin, self.causal.context().seen(origin));
@@ -217,6 +237,10 @@ impl SpaceCore {
                 let session = asked.session.filter(|_| seen < asked.upto);
                 *asked = Asked { session, upto: asked.upto, ..fresh };
             }
+            // A request dies with its session.
+            let goes_on =
+                |id: &SessionId| self.sessions.get(id).is_some_and(Session::is_established);
+            asked.session = asked.session.filter(goes_on);
             let patience = if asked.session.is_some() {
                 self.config.request_timeout
             } else {
@@ -231,7 +255,8 @@ impl SpaceCore {
             let previous = asked.session;
             let holders = || {
                 let holds = |s: &Session| s.is_established() && s.has.get(origin) >= best;
-                self.sessions.iter().filter(move |(_, s)| holds(s)).map(|(&id, _)| id)
+                // The newest first: an older one to the same peer may be dead already.
+                self.sessions.iter().rev().filter(move |(_, s)| holds(s)).map(|(&id, _)| id)
             };
             let other = holders().find(|&id| Some(id) != previous).or_else(|| holders().next());
             let Some(id) = other else { continue };
@@ -260,19 +285,16 @@ impl SpaceCore {
 
     /// What a session has to send next; `None` when there is nothing at present.
     pub fn poll_transmit(&mut self, id: SessionId, now: Now) -> Option<Transmit> {
-        let sequences = self.next_entries(id);
-        let have = if sequences.is_empty() { self.next_have(id, now) } else { None };
+        let waiting = self.sessions.get_mut(&id)?.outbox.pop_front();
+        let sequences = if waiting.is_none() { self.take_entries(id) } else { Vec::new() };
+        if !sequences.is_empty() {
+            self.sessions.get_mut(&id)?.sent_at = now.elapsed;
+            return Some(Transmit::Entries(sequences));
+        }
+        let message = waiting.or_else(|| self.next_have(id, now))?;
         let session = self.sessions.get_mut(&id)?;
-        if let Some(message) = session.outbox.pop_front().or(have) {
-            session.sent_at = now.elapsed;
-            return Some(Transmit::Frame(message.frame(&mut session.names)));
-        }
-        if sequences.is_empty() {
-            return None;
-        }
         session.sent_at = now.elapsed;
-        self.mark_sent(id, &sequences);
-        Some(Transmit::Entries(sequences))
+        Some(Transmit::Frame(message.frame(&mut session.names)))
     }
 
     /// The frame that carries entries which [`poll_transmit`](Self::poll_transmit) asked for.
@@ -290,32 +312,26 @@ impl SpaceCore {
         }
     }
 
-    /// The next durable entries that the peer lacks and is to get, about one batch.
-    fn next_entries(&self, id: SessionId) -> Vec<u64> {
+    /// The next durable entries that the peer lacks and is to get, about one batch. They count as
+    /// sent; what it is not to get is passed over until it asks.
+    fn take_entries(&mut self, id: SessionId) -> Vec<u64> {
+        let (own, end) = (self.replica(), self.sendable());
         let mut sequences = Vec::new();
-        let Some(session) = self.sessions.get(&id).filter(|s| s.is_established()) else {
-            return sequences;
-        };
-        // A peer that reconnects is served on its newest connection only, or all is sent twice.
-        let newer = self.sessions.range((Excluded(id), Unbounded));
-        if newer.into_iter().any(|(_, s)| s.is_established() && s.peer == session.peer) {
-            return sequences;
-        }
+        let serves = self.serving(id) == Some(id);
+        let Some(session) = self.sessions.get_mut(&id).filter(|_| serves) else { return sequences };
         let mut bytes = 0;
-        let mut ahead = BTreeMap::new();
-        for sequence in session.cursor..self.sendable() {
-            let Some(place) = self.log.place(sequence) else { break };
-            let sent: &mut u64 =
-                ahead.entry(place.origin).or_insert_with(|| session.sent_of(place.origin));
-            if place.last <= *sent || !self.is_due(session, sequence, place.origin, place.last) {
-                continue;
+        while session.cursor < end
+            && let Some(place) = self.log.place(session.cursor)
+        {
+            if place.last > session.sent_of(place.origin) && session.is_to_get(place, own) {
+                if bytes > 0 && bytes + place.bytes > self.config.batch_bytes {
+                    break;
+                }
+                bytes += place.bytes;
+                session.sent.insert(place.origin, place.last);
+                sequences.push(session.cursor);
             }
-            if bytes > 0 && bytes + place.bytes > self.config.batch_bytes {
-                break;
-            }
-            bytes += place.bytes;
-            *sent = place.last;
-            sequences.push(sequence);
+            session.cursor += 1;
         }
         if rejoin_vclock::mutant!("log-by-origin") {
             sequences
@@ -324,24 +340,17 @@ impl SpaceCore {
         sequences
     }
 
+    /// The session that serves the peer of this one. A peer that reconnects is served on its newest
+    /// connection only, or all would be sent twice.
+    fn serving(&self, id: SessionId) -> Option<SessionId> {
+        let peer = self.sessions.get(&id)?.peer?;
+        let serves = |session: &Session| session.is_established() && session.peer == Some(peer);
+        self.sessions.iter().rev().find(|(_, session)| serves(session)).map(|(&id, _)| id)
+    }
+
     /// Only what is durable here leaves.
     fn sendable(&self) -> u64 {
         if rejoin_vclock::mutant!("send-before-durable") { self.log.end() } else { self.durable }
-    }
-
-    fn is_due(&self, session: &Session, sequence: u64, origin: ReplicaId, last: u64) -> bool {
-        let asked_for = session.wanted.get(&origin).is_some_and(|&upto| last <= upto);
-        origin == self.replica() || sequence < session.pull_until || asked_for
-    }
-
-    fn mark_sent(&mut self, id: SessionId, sequences: &[u64]) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        for &sequence in sequences {
-            let Some(place) = self.log.place(sequence) else { continue };
-            let sent = session.sent.entry(place.origin).or_insert(0);
-            *sent = place.last.max(*sent);
-            session.cursor = session.cursor.max(sequence + 1);
-        }
     }
 
     /// What became durable since the peer was told, or a heartbeat, if it is time for either.

@@ -1,8 +1,30 @@
 //! The worlds, the laws and the hostile bytes of rejoin-crdts.
+//!
+//! | module | what it holds the crate to |
+//! |---|---|
+//! | `exhaustive`, `random` | a naive oracle after every step of every small world, and of many large |
+//! | `laws` | joins commute, associate, only grow; a delta joined in is the mutation |
+//! | `failures` | one named test for each failure that bit others |
+//! | `held_back` | what comes too early waits, within a bound |
+//! | `dishonest` | origins that lie do not divide the honest |
+//! | `hostile_bytes` | canonical both ways; bytes from strangers neither panic nor allocate |
+//! | `atoms`, `paths` | order, canonical form, limits |
+//! | `kinds` | one name, several kinds; old readers and new data |
+//! | `editing` | transactions are all or nothing, and see themselves |
+//! | `conflicts` | what a merge tells of its decisions |
 
+mod atoms;
+mod conflicts;
 mod dishonest;
+mod editing;
 mod exhaustive;
+mod failures;
 mod forge;
+mod held_back;
+mod hostile_bytes;
+mod kinds;
+mod laws;
+mod paths;
 mod random;
 mod types;
 mod world;

@@ -30,12 +30,12 @@ fn search<S: Subject>(alphabet: Alphabet) {
     result.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-fn ids() -> impl Strategy<Value = Vec<u128>> {
+pub(crate) fn ids() -> impl Strategy<Value = Vec<u128>> {
     Just(vec![1, 2, 3, 4]).prop_shuffle()
 }
 
 /// A script names events before there are any: they are numbered as they come.
-fn fit(step: Step, events: usize) -> Option<Step> {
+pub(crate) fn fit(step: Step, events: usize) -> Option<Step> {
     match step {
         Step::Deliver { event, to } => {
             event.checked_rem(events).map(|event| Step::Deliver { event, to })
@@ -44,7 +44,7 @@ fn fit(step: Step, events: usize) -> Option<Step> {
     }
 }
 
-fn steps(choices: usize) -> impl Strategy<Value = Step> {
+pub(crate) fn steps(choices: usize) -> impl Strategy<Value = Step> {
     let at = 0..4_usize;
     prop_oneof![
         8 => (at.clone(), 0..choices).prop_map(|(at, choice)| Step::Edit { at, choice }),

@@ -119,7 +119,7 @@ pub struct Summary {
     pub(super) seeds: u64,
     pub(super) millis: u64,
     pub(super) trace: u64,
-    counts: [u64; Count::ALL.len()],
+    pub(super) counts: [u64; Count::ALL.len()],
 }
 
 impl Summary {

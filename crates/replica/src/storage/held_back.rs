@@ -71,7 +71,8 @@ fn length(file: u64, steps: &[Step]) -> u64 {
 fn replay(step: &Step, start: u64, piece: &mut [u8]) {
     match step {
         Step::Write { offset, bytes } => {
-            let at = |place: u64| usize::try_from(place.saturating_sub(start)).unwrap_or(usize::MAX);
+            let at =
+                |place: u64| usize::try_from(place.saturating_sub(start)).unwrap_or(usize::MAX);
             let skipped = usize::try_from(start.saturating_sub(*offset)).unwrap_or(usize::MAX);
             let into = piece.get_mut(at(*offset)..).unwrap_or_default();
             let from = bytes.get(skipped..).unwrap_or_default();

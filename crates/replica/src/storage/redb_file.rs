@@ -96,9 +96,7 @@ impl Storage for RedbFile {
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
         let read = self.0.begin_read().map_err(of_redb)?;
         match read.open_table(META) {
-            Ok(table) => {
-                Ok(table.get(name).map_err(of_redb)?.map(|value| value.value().to_vec()))
-            }
+            Ok(table) => Ok(table.get(name).map_err(of_redb)?.map(|value| value.value().to_vec())),
             Err(TableError::TableDoesNotExist(_)) => Ok(None),
             Err(error) => Err(of_redb(error)),
         }

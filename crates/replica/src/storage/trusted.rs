@@ -51,6 +51,8 @@ impl Storage for Trusted {
         self.check()?;
         let committed = catch_unwind(AssertUnwindSafe(|| self.storage.commit(batch)));
         let panicked = |_| Err(StorageError::Io("the storage engine panicked".to_owned()));
-        committed.unwrap_or_else(panicked).map_err(|error| self.failed.get_or_init(|| error).clone())
+        committed
+            .unwrap_or_else(panicked)
+            .map_err(|error| self.failed.get_or_init(|| error).clone())
     }
 }

@@ -11,47 +11,41 @@ use crate::core::SpaceCore;
 use crate::message::Message;
 use crate::receipt::Receipt;
 
-/// Has no books: the disk is the truth.
-#[derive(Default, Debug)]
-pub(in crate::sim) struct Durability;
-
 fn broken(what: String) -> Checked {
     Err(Broken { checker: "durability", what })
 }
 
-impl Durability {
-    /// A message leaves a replica that has this much on its disk.
-    pub(in crate::sim) fn leaves(
-        from: ReplicaId,
-        message: &Message,
-        synced: &VersionVector,
-    ) -> Checked {
-        let unsynced = |&(id, counter): &(ReplicaId, u64)| synced.get(id) < counter;
-        let early = match message {
-            Message::Entries(entries) => {
-                let mut dots = entries.iter().map(|e| (e.delta().origin(), e.delta().last()));
-                dots.find(unsynced)
-            }
-            Message::Hello { vector, .. } => vector.iter().find(unsynced),
-            Message::Have(pairs) => pairs.iter().copied().find(unsynced),
-            Message::Want(_) | Message::Refuse(_) => None,
-        };
-        let Some((id, counter)) = early else { return Ok(()) };
-        let has = synced.get(id);
-        broken(format!("{from:?} lets out {id:?}:{counter} with {has} of it on its disk"))
-    }
+/// A message leaves a replica that has this much on its disk.
+pub(in crate::sim) fn check_leaving(
+    from: ReplicaId,
+    message: &Message,
+    synced: &VersionVector,
+) -> Checked {
+    let unsynced = |&(id, counter): &(ReplicaId, u64)| synced.get(id) < counter;
+    let early = match message {
+        Message::Entries(entries) => {
+            let mut dots = entries.iter().map(|e| (e.delta().origin(), e.delta().last()));
+            dots.find(unsynced)
+        }
+        Message::Hello { vector, .. } => vector.iter().find(unsynced),
+        Message::Have(pairs) => pairs.iter().copied().find(unsynced),
+        Message::Want(_) | Message::Refuse(_) => None,
+    };
+    let Some((id, counter)) = early else { return Ok(()) };
+    let has = synced.get(id);
+    broken(format!("{from:?} lets out {id:?}:{counter} with {has} of it on its disk"))
+}
 
-    /// A replica is said to hold a receipt's transaction: it is on that replica's disk.
-    pub(in crate::sim) fn holds(
-        teller: &SpaceCore,
-        receipt: &Receipt,
-        disk_of: impl Fn(ReplicaId) -> u64,
-    ) -> Checked {
-        let holders = teller.held_by(receipt);
-        let Some(liar) = holders.into_iter().find(|&peer| disk_of(peer) < receipt.last()) else {
-            return Ok(());
-        };
-        let (by, last) = (teller.replica(), receipt.last());
-        broken(format!("{by:?} believes that {liar:?} holds its {last}, which is on no disk there"))
-    }
+/// A replica is said to hold a receipt's transaction: it is on that replica's disk.
+pub(in crate::sim) fn check_holders(
+    teller: &SpaceCore,
+    receipt: &Receipt,
+    disk_of: impl Fn(ReplicaId) -> u64,
+) -> Checked {
+    let holders = teller.held_by(receipt);
+    let Some(liar) = holders.into_iter().find(|&peer| disk_of(peer) < receipt.last()) else {
+        return Ok(());
+    };
+    let (by, last) = (teller.replica(), receipt.last());
+    broken(format!("{by:?} believes that {liar:?} holds its {last}, which is on no disk there"))
 }

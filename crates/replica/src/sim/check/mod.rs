@@ -16,7 +16,7 @@ pub(super) use acknowledged::Acknowledged;
 pub(super) use causality::Causality;
 pub(super) use clock::Clock;
 pub(super) use convergence::Convergence;
-pub(super) use durability::Durability;
+pub(super) use durability::{check_holders, check_leaving};
 pub(super) use model::check_values;
 pub(super) use once::Once;
 pub(super) use stream::Streams;
@@ -37,7 +37,6 @@ pub(super) struct Checks {
     pub convergence: Convergence,
     pub causality: Causality,
     pub acknowledged: Acknowledged,
-    pub durability: Durability,
     pub once: Once,
     pub streams: Streams,
     pub clock: Clock,

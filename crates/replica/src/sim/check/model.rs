@@ -85,7 +85,8 @@ fn value(puts: &[(Event<'_>, &Operation)]) -> Option<Value> {
         Operation::Count(..) => Value::Count(puts.iter().map(|(_, put)| amount(put)).sum()),
         Operation::Write(..) => {
             let concurrent = puts.iter().filter(|(event, _)| unseen(*event));
-            let (_, Operation::Write(_, text)) = concurrent.max_by_key(|(event, _)| event.rank())?
+            let (_, Operation::Write(_, text)) =
+                concurrent.max_by_key(|(event, _)| event.rank())?
             else {
                 return None;
             };

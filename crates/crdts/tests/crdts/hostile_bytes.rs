@@ -1,0 +1,300 @@
+//! Bytes from strangers: whatever decodes is canonical, and what does not decode does no harm.
+//!
+//! A count that lies would ask for memory by its claim; with counts up to 2^64 in every place, that
+//! would end the process, so that these tests pass says that nothing is reserved by a claim.
+
+use proptest::prelude::*;
+use rejoin_crdts::delta::Delta;
+use rejoin_crdts::state_codec::decode_state;
+use rejoin_crdts::{Atom, Crdt, Kind, Path, RawAtom, Replica};
+use rejoin_vclock::codec::{Decode, Encode, Reader, write_varint};
+
+use crate::forge::{Claim, Forgery};
+use crate::random::{fit, ids, steps};
+use crate::types::{Boxes, Lines, Notes, Tags, alphabets};
+use crate::world::{Alphabet, Saved, Subject, World, fresh};
+
+/// What one flipped, lost or foreign piece does to bytes.
+#[derive(Clone, Debug)]
+enum Damage {
+    Flip(usize, u8),
+    Truncate(usize),
+    Remove(usize),
+    Insert(usize, u8),
+    Overwrite(usize, u64),
+    Repeat(usize, usize),
+}
+
+impl Damage {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        let place = |at: usize| at % bytes.len().max(1);
+        match *self {
+            _ if bytes.is_empty() => {}
+            Self::Flip(at, bit) => {
+                let at = place(at);
+                bytes[at] ^= 1 << (bit % 8);
+            }
+            Self::Truncate(at) => bytes.truncate(place(at)),
+            Self::Remove(at) => drop(bytes.remove(place(at))),
+            Self::Insert(at, byte) => bytes.insert(place(at), byte),
+            Self::Overwrite(at, number) => {
+                let at = place(at);
+                let mut varint = Vec::new();
+                write_varint(&mut varint, number);
+                bytes.splice(at..=at, varint);
+            }
+            Self::Repeat(at, length) => {
+                let at = place(at);
+                let end = (at + length % 40).min(bytes.len());
+                bytes.splice(at..at, bytes[at..end].to_vec());
+            }
+        }
+    }
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let number = prop_oneof![0..40_u64, Just(1 << 32), Just(1 << 40), Just(u64::MAX)];
+    let at = any::<usize>();
+    prop_oneof![
+        4 => (at, any::<u8>()).prop_map(|(at, bit)| Damage::Flip(at, bit)),
+        1 => at.prop_map(Damage::Truncate),
+        1 => at.prop_map(Damage::Remove),
+        2 => (at, any::<u8>()).prop_map(|(at, byte)| Damage::Insert(at, byte)),
+        3 => (at, number).prop_map(|(at, number)| Damage::Overwrite(at, number)),
+        2 => (at, at).prop_map(|(at, length)| Damage::Repeat(at, length)),
+    ]
+}
+
+/// Bytes as a delta: if they are one, they are its only spelling, and applying it is safe.
+fn try_as_delta<S: Subject>(bytes: &[u8], reader: &Replica<S>) {
+    let Ok(delta) = Delta::from_bytes(bytes) else { return };
+    assert_eq!(delta.to_bytes(), bytes, "another spelling of {delta:?}");
+    let mut reader = reader.fork(fresh(500));
+    reader.apply_reporting(&delta, &mut |record| _ = format!("{record}"));
+    try_as_state::<S>(&reader.save());
+}
+
+/// Bytes as a state: if they are one, they are its only spelling, and it is a value like any other.
+fn try_as_state<S: Subject>(bytes: &[u8]) -> bool {
+    let mut reader = Reader::new(bytes);
+    let decoded = decode_state(&mut reader).is_ok() && reader.is_empty();
+    let loaded = Replica::<S>::load(bytes, fresh(501));
+    assert_eq!(loaded.is_ok(), decoded);
+    let Ok(mut loaded) = loaded else { return false };
+    assert_eq!(loaded.save(), bytes, "another spelling of {loaded:?}");
+    loaded.validate();
+    let empty = Replica::<S>::new(fresh(502));
+    assert!(!loaded.merge(&empty));
+    let mut merged = empty.fork(fresh(503));
+    merged.merge(&loaded);
+    assert_eq!(merged.save(), bytes, "merged into nothing");
+    true
+}
+
+/// Valid deltas and states of a random world, then damaged.
+fn damaged<S: Subject>(alphabet: Alphabet) {
+    let script = proptest::collection::vec(steps(alphabet.len()), 1..16);
+    let damages = proptest::collection::vec(proptest::collection::vec(damage(), 1..4), 40);
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    let result = runner.run(&(ids(), script, damages), |(ids, script, damages)| {
+        let mut world = World::<S>::new(&ids, alphabet.clone(), Saved::new());
+        for step in script {
+            fit(step, world.history.len()).map(|step| world.perform(step));
+        }
+        let site = &world.sites[0].typed;
+        for (index, damages) in damages.iter().enumerate() {
+            let mut state = world.sites[index % 4].typed.save();
+            damages.iter().for_each(|damage| damage.apply(&mut state));
+            try_as_state::<S>(&state);
+            if let Some(event) = index.checked_rem(world.history.len()) {
+                let mut delta = world.delta(event).to_bytes();
+                damages.iter().for_each(|damage| damage.apply(&mut delta));
+                try_as_delta(&delta, site);
+            }
+        }
+        Ok(())
+    });
+    result.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn damaged_maps_of_counters() {
+    damaged::<Lines>(alphabets::map_of_counters());
+}
+
+#[test]
+fn damaged_maps_of_registers() {
+    damaged::<Notes>(alphabets::map_of_registers());
+}
+
+#[test]
+fn damaged_maps_of_maps_of_sets() {
+    damaged::<Boxes>(alphabets::map_of_maps_of_sets());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn random_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
+        try_as_delta(&bytes, &Replica::<Tags>::new(fresh(1)));
+        try_as_state::<Tags>(&bytes);
+        if let Ok(path) = Path::parse(bytes.clone()) {
+            prop_assert_eq!(path.as_bytes(), bytes.as_slice());
+            let _ = (format!("{path}"), path.names().count(), path.kind(), path.object_key());
+        }
+        let mut reader = Reader::new(&bytes);
+        while let Ok(atom) = RawAtom::read(&mut reader) {
+            let _ = format!("{atom}");
+        }
+    }
+
+    /// Mostly small bytes, which are tags and counts, come further than any bytes do.
+    #[test]
+    fn random_small_bytes(bytes in proptest::collection::vec(0..34_u8, 0..60)) {
+        let bytes = [[0; 16].as_slice(), &bytes].concat();
+        try_as_delta(&bytes, &Replica::<Tags>::new(fresh(1)));
+        try_as_state::<Tags>(&bytes[14..]);
+        if let Ok(path) = Path::parse(bytes[16..].to_vec()) {
+            prop_assert_eq!(path.as_bytes(), &bytes[16..]);
+        }
+    }
+}
+
+/// A delta and a state in which every kind of cell and effect occurs.
+fn samples() -> (Vec<Delta>, Vec<u8>) {
+    let mut tags = Replica::<Tags>::new(fresh(1));
+    let mut lines = Replica::<Lines>::new(fresh(2));
+    let long = "x".repeat(90);
+    let mut deltas = vec![
+        tags.edit(|tags| tags.entry("a").insert(&long)).expect("an edit"),
+        lines.edit(|lines| lines.entry("a").add(-70_000)).expect("an edit"),
+    ];
+    tags.apply(&deltas[1]);
+    deltas.push(tags.edit(|tags| tags.clear()).expect("an edit"));
+    deltas.push(tags.edit(|tags| tags.entry("b").insert("y")).expect("an edit"));
+    let root = Path::root(Kind::Map);
+    let value = Some(RawAtom::of(&(7_u8, "seven".to_owned())));
+    let register = Claim::Register { ends: Vec::new(), value };
+    deltas.push(Forgery::first(3, root.key(&1_u8, Kind::LwwRegister), register).delta());
+    let state = deltas.iter().fold(tags, |mut all, delta| {
+        all.apply(delta);
+        all
+    });
+    (deltas, state.save())
+}
+
+/// The forger writes what the encoder writes: two sources of truth for one format.
+#[test]
+fn the_wire_format_is_as_documented() {
+    let mut writer = Replica::<Tags>::new(fresh(5));
+    let delta = writer
+        .edit(|tags| {
+            tags.entry("a").insert("x")?;
+            tags.entry("a").insert("y")?;
+            tags.entry("a").insert("x")
+        })
+        .expect("an edit");
+    let set = Path::root(Kind::Map).key(&"a".to_owned(), Kind::Set);
+    let element = |name: &str| set.key(&name.to_owned(), Kind::Element);
+    let changes = vec![
+        (element("x"), Claim::Element { ends: vec![], add: true }),
+        (element("y"), Claim::Element { ends: vec![], add: true }),
+        (element("x"), Claim::Element { ends: vec![(5, 1)], add: true }),
+    ];
+    let forgery = Forgery { origin: 5, first: 1, stamp: 1, deps: vec![], changes };
+    assert_eq!(forgery.to_bytes(), delta.to_bytes());
+}
+
+#[test]
+fn no_beginning_of_a_delta_is_a_delta() {
+    let (deltas, state) = samples();
+    for bytes in deltas.iter().map(Encode::to_bytes) {
+        for end in 0..bytes.len() {
+            assert!(Delta::from_bytes(&bytes[..end]).is_err(), "{end} of {bytes:?}");
+        }
+        let longer = [bytes.as_slice(), &[0]].concat();
+        assert!(Delta::from_bytes(&longer).is_err());
+    }
+    for end in 0..state.len() {
+        assert!(Replica::<Tags>::load(&state[..end], fresh(9)).is_err());
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_refused_or_means_itself() {
+    let (deltas, state) = samples();
+    let mut survivors = 0;
+    for bit in 0..8 * state.len() {
+        let mut bytes = state.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        survivors += usize::from(try_as_state::<Tags>(&bytes));
+    }
+    assert!(survivors > 0, "a state with another string is a state");
+    let reader = Replica::<Tags>::load(&state, fresh(9)).expect("what is saved loads");
+    for delta in deltas {
+        let bytes = delta.to_bytes();
+        for bit in 0..8 * bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            try_as_delta(&bytes, &reader);
+        }
+    }
+}
+
+#[test]
+fn a_count_that_lies_reserves_nothing() {
+    let (deltas, state) = samples();
+    let reader = Replica::<Tags>::new(fresh(9));
+    for claimed in [1 << 20, 1 << 32, 1 << 40, 1 << 63, u64::MAX] {
+        for at in 0..state.len() {
+            let mut bytes = state.clone();
+            Damage::Overwrite(at, claimed).apply(&mut bytes);
+            try_as_state::<Tags>(&bytes);
+        }
+        for bytes in deltas.iter().map(Encode::to_bytes) {
+            for at in 0..bytes.len() {
+                let mut bytes = bytes.clone();
+                Damage::Overwrite(at, claimed).apply(&mut bytes);
+                try_as_delta(&bytes, &reader);
+            }
+        }
+    }
+}
+
+/// Paths that repeat the one before cost a few bytes each, and may decode to five times what was
+/// sent, but not to four thousand bytes for three.
+#[test]
+fn a_path_that_repeats_itself_is_no_bomb() {
+    let long = Path::root(Kind::Set).key(&"x".repeat(4000), Kind::Element);
+    let add = (long, Claim::Element { ends: Vec::new(), add: true });
+    let forgery = Forgery { origin: 1, first: 1, stamp: 1, deps: vec![], changes: vec![add; 50] };
+    assert!(forgery.to_bytes().len() < 5000);
+    assert!(forgery.decode().is_err(), "200,000 bytes out of 5,000");
+
+    let mut honest = Replica::<rejoin_crdts::OrSet<String>>::new(fresh(1));
+    let delta = honest
+        .edit(|set| (0..50).try_for_each(|_| set.insert(&"x".repeat(4000))))
+        .expect("an edit");
+    let bytes = delta.to_bytes();
+    assert!(bytes.len() > 40_000, "the bound is the same for everybody: {}", bytes.len());
+    assert_eq!(Delta::from_bytes(&bytes), Ok(delta));
+}
+
+/// A set added and removed again and again is one path and few bytes per operation.
+#[test]
+fn a_long_transaction_at_one_place_decodes() {
+    let mut writer = Replica::<rejoin_crdts::OrSet<u8>>::new(fresh(1));
+    let delta = writer
+        .edit(|set| {
+            (0..2000).try_for_each(|_| {
+                set.insert(&1)?;
+                set.remove(&1)
+            })
+        })
+        .expect("an edit");
+    assert_eq!(delta.changes().len(), 4000);
+    assert_eq!(Delta::from_bytes(&delta.to_bytes()), Ok(delta));
+    assert!(!writer.is_visible());
+}

@@ -1,0 +1,138 @@
+//! Paths: canonical, in order, and bounded where they are made as where they are read.
+
+use proptest::prelude::*;
+use rejoin_crdts::cell::Cell;
+use rejoin_crdts::context::Join;
+use rejoin_crdts::crdt::{Outcome, Visit};
+use rejoin_crdts::cursor::{Cursor, View};
+use rejoin_crdts::delta::{At, Covered, Delta, Effect};
+use rejoin_crdts::or_map::OrMapEditor;
+use rejoin_crdts::path::MAX_PATH_BYTES;
+use rejoin_crdts::{Crdt, EditError, Kind, OrMap, OrSet, Path, Replica};
+use rejoin_vclock::codec::{Decode, Encode};
+
+use crate::world::fresh;
+
+fn names() -> impl Strategy<Value = String> {
+    "[a\\x00\\x01]{0,3}"
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    /// What stands below a path is one range of byte strings, and nothing else is in it.
+    #[test]
+    fn below_is_a_range(a in names(), b in names(), c in names()) {
+        let path = Path::root(Kind::Map).key(&a, Kind::Map);
+        let below = path.key(&c, Kind::Counter);
+        let other = Path::root(Kind::Map).key(&b, Kind::Map).key(&c, Kind::Counter);
+        prop_assert!(below.as_bytes().starts_with(path.as_bytes()));
+        prop_assert_eq!(other.as_bytes().starts_with(path.as_bytes()), a == b);
+        prop_assert_eq!(below.cmp(&other), a.cmp(&b));
+    }
+
+    #[test]
+    fn parse_is_the_other_way(key in any::<String>(), name in any::<i32>()) {
+        let path = Path::object(&key, Kind::Map).field("lines", Kind::Map)
+            .key(&name, Kind::Set).key(&key, Kind::Element);
+        prop_assert_eq!(Path::parse(path.as_bytes().to_vec()), Ok(path.clone()));
+        prop_assert_eq!(path.kind(), Some(Kind::Element));
+        prop_assert_eq!(path.object_key(), Some(key.clone()));
+        prop_assert_eq!(path.to_string(), format!("{key}/lines/{name}/{key}"));
+    }
+}
+
+#[test]
+fn kinds_stand_where_they_may() {
+    let all = [Kind::Map, Kind::Set, Kind::Counter, Kind::LwwRegister, Kind::Element];
+    for above in all {
+        for below in all {
+            let path = Path::root(Kind::Map).key(&1_u8, above).key(&2_u8, below);
+            let parsed = Path::parse(path.as_bytes().to_vec());
+            let may = above != Kind::Element && above.may_hold(below);
+            assert_eq!(parsed.is_ok(), may, "{below} below {above}");
+        }
+        assert_eq!(Kind::from_tag(above.tag()), Ok(above));
+    }
+    assert!(Path::parse(Path::root(Kind::Element).as_bytes().to_vec()).is_err());
+    assert!((6..=255).chain([0]).all(|tag| Kind::from_tag(tag).is_err()));
+    assert!(Path::parse(Vec::new()).is_err());
+}
+
+#[test]
+fn length_is_bounded_on_both_sides() {
+    let mut set = Replica::<OrSet<String>>::new(fresh(1));
+    let around = 2 + 1 + 2 + 1; // the root; tag, end and kind of the element
+    let longest = "x".repeat(MAX_PATH_BYTES - around);
+    let delta = set.edit(|set| set.insert(&longest)).expect("it just fits");
+    assert_eq!(Delta::from_bytes(&delta.to_bytes()), Ok(delta));
+    assert!(Replica::<OrSet<String>>::load(&set.save(), fresh(2)).is_ok());
+    let before = set.save();
+    let refused = set.edit(|set| set.insert(&(longest + "x")));
+    assert_eq!(refused, Err(EditError::PathTooLong { bytes: MAX_PATH_BYTES + 1 }));
+    assert_eq!(set.save(), before);
+}
+
+/// A type that nests in itself, as a derived struct may.
+#[derive(Clone, Default, Debug)]
+struct Folder(OrMap<u8, Self>);
+
+/// Its editor, at any depth.
+struct FolderEditor<'a>(OrMapEditor<'a, u8, Folder>);
+
+impl FolderEditor<'_> {
+    /// Writes a flag at the end of a chain of folders.
+    fn nest(self, depth: usize) -> Result<(), EditError> {
+        let mut editor = self.0;
+        for _ in 0..depth {
+            editor = editor.into_entry(&1).0;
+        }
+        editor.clear()
+    }
+}
+
+impl Crdt for Folder {
+    const KIND: Kind = Kind::Map;
+    type Editor<'a> = Cursor<'a>;
+    type Reader<'a> = View<'a>;
+
+    fn editor(cursor: Cursor<'_>) -> Cursor<'_> {
+        cursor
+    }
+
+    fn reader(view: View<'_>) -> View<'_> {
+        view
+    }
+
+    fn apply(&mut self, path: &[u8], effect: &Effect, at: &At<'_>) -> Outcome {
+        self.0.apply(path, effect, at)
+    }
+
+    fn end(&mut self, covered: &Covered) -> bool {
+        self.0.end(covered)
+    }
+
+    fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
+        self.0.merge(&theirs.0, join)
+    }
+
+    fn visit(&self, at: &Path, visit: &mut Visit<'_>) {
+        self.0.visit(at, visit);
+    }
+
+    fn cell(&self, path: &[u8]) -> Option<Cell> {
+        self.0.cell(path)
+    }
+
+    fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
+        self.0.load(path, cell)
+    }
+
+    fn is_visible(&self) -> bool {
+        self.0.is_visible()
+    }
+
+    fn is_gone(&self) -> bool {
+        self.0.is_gone()
+    }
+}
