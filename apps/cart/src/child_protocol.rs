@@ -166,7 +166,6 @@ pub(crate) fn from_line<'l, M: Deserialize<'l>>(line: &'l [u8]) -> Result<M, ser
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use std::fmt::Debug;
 

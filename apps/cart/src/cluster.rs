@@ -53,6 +53,18 @@ impl Seat {
         Seat { launch, conversation: watch::Sender::new(None) }
     }
 
+    /// A place that nobody has filled yet.
+    #[cfg(test)]
+    pub(crate) fn vacant(name: &str) -> Self {
+        let [program, store, log] = [(); 3].map(|()| PathBuf::new());
+        Seat::new(Launch { program, name: name.to_owned(), store, log, ticket: None })
+    }
+
+    /// From now on, requests go to this conversation.
+    pub(crate) fn fill(&self, conversation: Arc<Conversation>) {
+        self.conversation.send_replace(Some(conversation));
+    }
+
     /// What the replica is called.
     pub(crate) fn name(&self) -> &str {
         &self.launch.name
@@ -136,7 +148,7 @@ impl Cluster {
     async fn add(&mut self, launch: Launch) -> Result<String, ChildError> {
         let child = launch.spawn()?;
         let seat = Seat::new(launch);
-        seat.conversation.send_replace(Some(Arc::clone(child.conversation())));
+        seat.fill(Arc::clone(child.conversation()));
         let reply = seat.ask(Command::Identity).await?;
         let Reply::Identity { ticket, .. } = reply else { return Err(seat.astray(reply)) };
         self.children.push(child);
@@ -245,8 +257,7 @@ impl Cluster {
         self.children[replica] = self.seats[replica].launch.spawn()?;
         self.listen(replica).await?;
         self.dial(replica).await?;
-        let conversation = Arc::clone(self.children[replica].conversation());
-        self.seats[replica].conversation.send_replace(Some(conversation));
+        self.seats[replica].fill(Arc::clone(self.children[replica].conversation()));
         Ok(())
     }
 

@@ -178,27 +178,26 @@ fn lock(desk: &Mutex<Desk>) -> MutexGuard<'_, Desk> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
-mod tests {
+pub(crate) mod tests {
     use tokio::io::{DuplexStream, ReadHalf, WriteHalf, duplex, split};
 
     use super::*;
     use crate::child_protocol::Refusal;
 
     /// The far end of a conversation.
-    struct FakeChild {
+    pub(crate) struct FakeChild {
         reader: BufReader<ReadHalf<DuplexStream>>,
         writer: WriteHalf<DuplexStream>,
     }
 
     impl FakeChild {
-        async fn request(&mut self) -> Request {
+        pub(crate) async fn request(&mut self) -> Request {
             let mut line = Vec::new();
             self.reader.read_until(b'\n', &mut line).await.unwrap();
             from_line(&line).unwrap()
         }
 
-        async fn answer(&mut self, id: u64, answer: Answer) {
+        pub(crate) async fn answer(&mut self, id: u64, answer: Answer) {
             self.writer.write_all(&to_line(&Response { id, answer })).await.unwrap();
         }
 
@@ -207,7 +206,8 @@ mod tests {
         }
     }
 
-    fn conversation() -> (Conversation, FakeChild) {
+    /// A conversation and its far end.
+    pub(crate) fn conversation() -> (Conversation, FakeChild) {
         let (near, far) = duplex(1 << 16);
         let ((near_reader, near_writer), (reader, writer)) = (split(near), split(far));
         let conversation = Conversation::start("north", near_reader, near_writer);

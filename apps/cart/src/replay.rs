@@ -1,8 +1,8 @@
 //! `cart replay`: real invoices through replicas that are cut off from each other and killed.
 //!
 //! The driver sells the transactions in their order, each at its replica, up to [`WINDOW`] at a
-//! time there. It counts one as acknowledged when it holds the receipt. After a kill, what was in flight
-//! is sent again under the same idempotency key, until there is one.
+//! time there. It counts one as acknowledged when it holds the receipt. After a kill, what was in
+//! flight is sent again under the same idempotency key, until there is one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -328,5 +328,62 @@ impl std::error::Error for NoProgram {
 impl Advice for NoProgram {
     fn help(&self) -> String {
         "run it from where it was built or installed".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::child_protocol::Answer;
+    use crate::conversation::tests::conversation;
+
+    fn receipt(repeated: bool) -> Answer {
+        Answer::Ok(Reply::Receipt { repeated, durable: true })
+    }
+
+    #[tokio::test]
+    async fn an_unknown_outcome_is_sent_again_under_its_key_until_there_is_a_receipt() {
+        let (seat, command) = (Arc::new(Seat::vacant("r1")), Command::Digest);
+        let (first, mut killed) = conversation();
+        let posted = first.post(command.clone()).await;
+        let mut settled = tokio::spawn(settle(Arc::clone(&seat), command.clone(), posted, None));
+        let id = killed.request().await.id;
+        first.stop_listening();
+        killed.answer(id, receipt(false)).await;
+        drop(killed);
+        let (second, mut restarted) = conversation();
+        seat.fill(Arc::new(second));
+        let request = tokio::select! {
+            request = restarted.request() => request,
+            _ = &mut settled => panic!("settled without a receipt"),
+        };
+        assert_eq!(request.command, command);
+        restarted.answer(request.id, receipt(true)).await;
+        let sold = settled.await.unwrap().unwrap();
+        assert_eq!((sold.unknown, sold.repeated), (1, true));
+    }
+
+    #[tokio::test]
+    async fn a_receipt_that_is_not_durable_is_none() {
+        let seat = Arc::new(Seat::vacant("r1"));
+        let (driver, mut child) = conversation();
+        let posted = driver.post(Command::Digest).await;
+        let id = child.request().await.id;
+        let answer = Answer::Ok(Reply::Receipt { repeated: false, durable: false });
+        child.answer(id, answer).await;
+        assert!(settle(seat, Command::Digest, posted, None).await.is_err());
+    }
+
+    #[test]
+    fn every_line_is_sold_with_its_sign_under_the_key_of_its_transaction() {
+        let transaction = Transaction {
+            invoice: "C1".to_owned(),
+            customer_id: "7".to_owned(),
+            country: "France".to_owned(),
+            lines: vec![("a".to_owned(), -2), ("a".to_owned(), 5)],
+        };
+        let edits = vec![Edit::Add("a".to_owned(), -2), Edit::Add("a".to_owned(), 5)];
+        let (key, customer) = (Some("81".to_owned()), "7".to_owned());
+        assert_eq!(sale(81, &transaction), Command::Transact { key, customer, edits });
     }
 }

@@ -104,7 +104,6 @@ async fn write_replies(
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use std::sync::Condvar;
     use std::sync::Mutex;

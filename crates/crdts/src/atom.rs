@@ -88,6 +88,7 @@ fn write_integer(negative: bool, magnitude: u64, out: &mut Vec<u8>) {
     let bytes = magnitude.to_be_bytes();
     let skip = magnitude.leading_zeros() / 8;
     let used = bytes.iter().skip(skip as usize);
+    #[expect(clippy::cast_possible_truncation, reason = "at most 8")]
     let len = (8 - skip) as u8;
     if negative {
         out.push(ZERO - len);

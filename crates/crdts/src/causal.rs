@@ -207,7 +207,8 @@ impl<D: AsRef<Delta>> Causal<D> {
         let changed = merge(&join);
         let moved = join.finish(&mut self.context);
         let after = self.context.version_vector();
-        for (id, _, seen) in after.missing_from(&before) {
+        let own = self.id();
+        for (id, _, seen) in after.missing_from(&before).filter(|&(id, ..)| id != own) {
             self.news.insert(id, seen);
         }
         Some(changed | moved)
@@ -219,11 +220,18 @@ impl<D: AsRef<Delta>> Causal<D> {
             let delta = waiting.delta.as_ref();
             delta.needs().chain(core::iter::once((delta.origin(), delta.first() - 1)))
         });
+        let is_here = |id, counter| counter <= self.context.seen(id) || self.waits(id, counter);
         let mut missing = VersionVector::new();
-        for (id, counter) in needs.filter(|&(id, counter)| counter > self.context.seen(id)) {
+        for (id, counter) in needs.filter(|&(id, counter)| !is_here(id, counter)) {
             missing.set_at_least(id, counter);
         }
         missing
+    }
+
+    /// Whether a dot is among what waits.
+    fn waits(&self, id: ReplicaId, counter: u64) -> bool {
+        let nearest = self.waiting.range((id, 0)..=(id, counter)).next_back();
+        nearest.is_some_and(|(_, waiting)| waiting.delta.as_ref().last() >= counter)
     }
 
     /// How many deltas wait.

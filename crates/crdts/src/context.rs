@@ -34,7 +34,6 @@ impl LocalDot {
         Self((slot.0 as u64) << COUNTER_BITS | counter)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "24 bits are left after the shift")]
     pub(crate) const fn slot(self) -> Slot {
         Slot((self.0 >> COUNTER_BITS) as u32)
     }

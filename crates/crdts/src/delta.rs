@@ -148,9 +148,8 @@ impl Delta {
         self.changes.is_empty()
     }
 
-    pub(crate) fn in_range(first: u64, changes: usize) -> bool {
-        let last = first.checked_add(changes as u64).map(|end| end - 1);
-        first > 0 && changes > 0 && last.is_some_and(|last| last <= MAX_COUNTER)
+    pub(crate) const fn in_range(first: u64, changes: usize) -> bool {
+        first > 0 && changes > 0 && first.saturating_add(changes as u64 - 1) <= MAX_COUNTER
     }
 
     /// Every dot outside this delta that it speaks about: its deps, and what its changes end.

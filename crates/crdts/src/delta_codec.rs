@@ -119,7 +119,7 @@ pub(crate) fn read_path(
 }
 
 fn write_effect(effect: &Effect, ids: &Ids, out: &mut Vec<u8>) {
-    let flags = |put: bool, ends: bool| u8::from(put) * PUT | u8::from(ends) * ENDS;
+    let flags = |put: bool, ends: bool| (u8::from(put) * PUT) | (u8::from(ends) * ENDS);
     match effect {
         Effect::Element { ends, add } => {
             out.push(flags(*add, !ends.is_empty()));
@@ -273,7 +273,7 @@ impl Ids {
             Some(place) => {
                 let place = usize::try_from(place).unwrap_or(usize::MAX);
                 let unknown = DecodeError::OutOfRange { what: "replica of a delta", value: index };
-                *self.used.get_mut(place).ok_or(unknown.clone())? = true;
+                *self.used.get_mut(place).ok_or(unknown)? = true;
                 *self.others.get(place).ok_or(unknown)?
             }
         };

@@ -12,7 +12,7 @@ use crate::crdt::Flow;
 use crate::cursor::{Source, Stage};
 use crate::delta::{At, Change, Covered, Effect};
 use crate::error::{EditError, ReadError};
-use crate::path::{MAX_PATH_BYTES, Path};
+use crate::path::{MAX_LEVELS, MAX_PATH_BYTES, Path};
 
 /// The operations of a transaction so far, over the state it started from.
 #[derive(Debug)]
@@ -128,6 +128,11 @@ impl Stage for Draft<'_> {
         let bytes = path.as_bytes().len();
         if bytes > MAX_PATH_BYTES {
             return Err(EditError::PathTooLong { bytes });
+        }
+        // A level takes two bytes or more, so that ordinary paths need no counting.
+        let levels = if bytes > 2 * MAX_LEVELS { path.levels() } else { 0 };
+        if levels > MAX_LEVELS {
+            return Err(EditError::PathTooDeep { levels });
         }
         if self.first + self.changes.len() as u64 > MAX_COUNTER {
             return Err(EditError::CountersExhausted);

@@ -63,6 +63,11 @@ pub enum EditError {
         /// Their encoded length in bytes, at most [`crate::path::MAX_PATH_BYTES`].
         bytes: usize,
     },
+    /// The place is below too many others.
+    PathTooDeep {
+        /// Its levels, at most [`crate::path::MAX_LEVELS`].
+        levels: usize,
+    },
     /// An operation of one kind at a place of another; the typed editors never make one.
     Misfit {
         /// Where.
@@ -82,6 +87,10 @@ impl fmt::Display for EditError {
             Self::PathTooLong { bytes } => {
                 let most = crate::path::MAX_PATH_BYTES;
                 write!(f, "the keys take {bytes} bytes, {most} are allowed; use shorter keys")
+            }
+            Self::PathTooDeep { levels } => {
+                let most = crate::path::MAX_LEVELS;
+                write!(f, "the place is {levels} levels deep, {most} are allowed; nest less")
             }
             Self::Misfit { path } => write!(f, "an operation of another kind at {path}"),
             Self::Aborted(reason) => write!(f, "the transaction was aborted: {reason}"),

@@ -4,8 +4,9 @@
 //! ```
 //! use rejoin_crdts::{FreshId, LwwRegister, Replica, ReplicaId};
 //!
-//! let mut phone = Replica::<LwwRegister<String>>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
-//! let mut laptop = phone.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
+//! let id = |number| FreshId::assume_fresh(ReplicaId::from_u128(number));
+//! let mut phone = Replica::<LwwRegister<String>>::new(id(1));
+//! let mut laptop = phone.fork(id(2));
 //! phone.edit(|note| note.set("ring once"))?;
 //! laptop.edit(|note| note.set("ring twice"))?;
 //! phone.merge(&laptop);

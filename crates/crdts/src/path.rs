@@ -18,8 +18,8 @@ use crate::kind::Kind;
 /// A path is at most this long, in bytes. Longer keys belong into values.
 pub const MAX_PATH_BYTES: usize = 4096;
 
-/// Levels below which nothing nests, so that hostile bytes cannot exhaust the stack.
-const MAX_LEVELS: usize = 64;
+/// A path has at most this many levels, so that hostile bytes cannot exhaust the stack.
+pub const MAX_LEVELS: usize = 64;
 
 /// The place of a value inside a space or a plain replica.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -98,6 +98,11 @@ impl Path {
         })
     }
 
+    /// How many names there are along the way.
+    pub fn levels(&self) -> usize {
+        self.names().count()
+    }
+
     /// The object's key, when it is a string.
     pub fn object_key(&self) -> Option<alloc::string::String> {
         self.names().next()?.to().ok()
@@ -130,6 +135,18 @@ pub fn split(path: &[u8]) -> Option<(RawAtom, Kind, &[u8])> {
     let kind = Kind::from_tag(reader.byte().ok()?).ok()?;
     let rest = path.get(reader.position()..)?;
     Some((name, kind, rest))
+}
+
+/// Whether a path leads to a leaf, below which nothing can stand.
+pub(crate) fn leads_to_leaf(path: &[u8]) -> bool {
+    let mut rest = path;
+    while let Some((_, kind, below)) = split(rest) {
+        if below.is_empty() {
+            return kind.is_leaf();
+        }
+        rest = below;
+    }
+    false
 }
 
 /// Takes the first segment off when its name reads as a `K`.

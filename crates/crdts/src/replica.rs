@@ -21,8 +21,8 @@
 //! Merging joins a whole state. Both are infallible and say whether anything changed.
 //!
 //! A replica is neither `Clone` nor deserializable: two copies under one id would make two events
-//! under one dot. A copy is a [`fork`](Replica::fork) under a fresh id, and so is a saved state that
-//! is [loaded](Replica::load).
+//! under one dot. A copy is a [`fork`](Replica::fork) under a fresh id, and so is a saved state
+//! that is [loaded](Replica::load).
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -43,7 +43,7 @@ use crate::delta::{Delta, Effect};
 use crate::draft::Draft;
 use crate::error::{EditError, ReadError};
 use crate::parts::Parts;
-use crate::path::{Path, split};
+use crate::path::{Path, leads_to_leaf, split};
 use crate::state_codec::{decode_state, encode_state};
 
 /// Deltas that came too early take at most this many bytes.
@@ -238,7 +238,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         changed
     }
 
-    /// How many deltas wait for others that they depend on. What those are: [`missing`](Self::missing).
+    /// How many deltas wait for others that they depend on; [`missing`](Self::missing) names those.
     pub fn held(&self) -> usize {
         self.causal.waiting()
     }
@@ -319,6 +319,9 @@ impl<T: Crdt> Source for Whole<'_, T> {
     ) -> Result<(), ReadError> {
         if let Some(cell) = self.cell(below)? {
             let _ = visit(below, &cell);
+            return Ok(());
+        }
+        if leads_to_leaf(below) {
             return Ok(());
         }
         let mut cells = BTreeMap::new();

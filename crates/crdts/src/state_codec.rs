@@ -62,7 +62,7 @@ pub fn decode_state(reader: &mut Reader<'_>) -> Result<(Context, Parts), DecodeE
     let vector = VersionVector::decode(reader)?;
     let mut context = Context::default();
     let mut ids = Vec::with_capacity(vector.len());
-    for (id, seen) in vector.iter() {
+    for (id, seen) in &vector {
         let full = DecodeError::Invalid("a vector of more than 2^24 replicas");
         let slot = context.intern(id).ok_or(full)?;
         context.advance(slot, seen);
@@ -106,7 +106,7 @@ impl Names<'_> {
         let id = *self.ids.get(place).ok_or(unknown)?;
         let counter = reader.varint()?;
         let outside = DecodeError::OutOfRange { what: "dot beyond the vector", value: counter };
-        let dot = Dot::new(id, counter).map_err(|_| outside.clone())?;
+        let dot = Dot::new(id, counter).map_err(|_| outside)?;
         self.context.local(dot).filter(|&dot| self.context.covers(dot)).ok_or(outside)
     }
 

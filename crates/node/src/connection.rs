@@ -6,7 +6,7 @@
 use std::io;
 use std::time::Duration;
 
-use rejoin_replica::message::{Frames, Message, Names, Refusal};
+use rejoin_replica::message::{Direction, Frames, Message, Refusal};
 use rejoin_replica::{Link, LinkError, SessionId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -80,7 +80,7 @@ pub(crate) async fn greet(
         Some(shared) => Ok((shared.clone(), frames, vec![first])),
         None => {
             let refusal = Refusal::UnknownSpace;
-            let frame = Message::Refuse(refusal).frame(&mut Names::default());
+            let frame = Message::Refuse(refusal).frame(&mut Direction::default());
             let sent = timeout(WRITE_PATIENCE, stream.write_all(&frame)).await;
             let unheard = if matches!(sent, Ok(Ok(()))) { "" } else { " (and it did not listen)" };
             Err(format!("{refusal}{unheard}"))

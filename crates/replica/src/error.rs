@@ -112,7 +112,8 @@ impl fmt::Display for StoreError {
             }
             Self::OtherLineage { name } => write!(
                 f,
-                "the space {name:?} here was created apart from the ticket's; join under another name"
+                "the space {name:?} here was created apart from the ticket's; join under another \
+                 name"
             ),
             Self::Edit(error) => error.fmt(f),
             Self::Read(error) => error.fmt(f),

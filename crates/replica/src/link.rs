@@ -64,10 +64,6 @@ impl From<StorageError> for LinkError {
     }
 }
 
-fn not_stored(what: &str) -> StorageError {
-    StorageError::Damaged(what.to_owned())
-}
-
 impl Link {
     pub(crate) const fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
@@ -147,16 +143,23 @@ impl Link {
             let Some(&first) = run.first() else { continue };
             let records = self.shared.storage.read(self.shared.number, first, run.len())?;
             if !records.iter().map(|(sequence, _)| sequence).eq(run) {
-                return Err(not_stored("a log record is missing").into());
+                return Err(self.damaged(first, &"it, or one soon after it, is missing").into());
             }
             stored.extend(records);
         }
-        let entries: Result<Vec<&[u8]>, DecodeError> =
-            stored.iter().map(|(_, bytes)| Record::entry_bytes(bytes)).collect();
-        let entries = entries.map_err(|error| not_stored(&error.to_string()))?;
+        let entries = stored.iter().map(|(sequence, bytes)| {
+            Record::entry_bytes(bytes).map_err(|error| self.damaged(*sequence, &error))
+        });
+        let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let mut inner = self.shared.lock()?;
         let frame = inner.core.entries_frame(session, &entries);
-        Ok(frame.map_err(|error| not_stored(&error.to_string()))?)
+        let first = sequences.first().copied().unwrap_or_default();
+        Ok(frame.map_err(|error| self.damaged(first, &error))?)
+    }
+
+    fn damaged(&self, sequence: u64, what: &dyn fmt::Display) -> StorageError {
+        let name = self.shared.ticket.name();
+        StorageError::Damaged(format!("log record {sequence} of {name:?}: {what}"))
     }
 
     /// Looks at what time has brought, and writes what was left buffered.

@@ -1,7 +1,7 @@
 //! The frames of the sync protocol.
 //!
 //! ```text
-//! 'R' · version · kind · checksum (4, little-endian, of kind and body) · length (varint) · body
+//! 'R' · version · kind · checksum (4, little-endian) · length (varint) · body
 //! ```
 //!
 //! | kind | body |
@@ -11,6 +11,9 @@
 //! | 3 have | n, then n x (replica, counter): what is newly durable at the sender |
 //! | 4 want | n, then n x (replica, after): entries to send, up to what the receiver has |
 //! | 5 refuse | a reason (1) |
+//!
+//! The checksum is of kind and body of this frame and all before it, per session and direction: a
+//! stream that loses whole frames is as broken as one that loses bytes.
 //!
 //! A replica is interned per session and direction: 0 and 16 bytes the first time, then its number.
 
@@ -47,7 +50,8 @@ pub enum Refusal {
     SameReplica,
     /// The receiver is below the floor of the sender's log.
     TooOld,
-    /// It holds more of the receiver than the receiver knows: an old copy of the store was put back.
+    /// It holds more of the receiver than the receiver knows: an old copy of the store was put
+    /// back.
     Amnesia,
 }
 
@@ -75,11 +79,14 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::UnknownSpace => "no space of that name and lineage is open there; join it by its ticket",
+            Self::UnknownSpace => {
+                "no space of that name and lineage is open there; join it by its ticket"
+            }
             Self::SameReplica => "both ends have the same replica id; a store file was copied",
             Self::TooOld => "the log there no longer reaches back to what is missing here",
             Self::Amnesia => {
-                "the peer holds more of this replica than it knows itself; an old copy of the store was put back"
+                "the peer holds more of this replica than it knows itself; an old copy of the store \
+                 was put back"
             }
         })
     }
@@ -88,7 +95,8 @@ impl fmt::Display for Refusal {
 /// What one end tells the other.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Message {
-    /// Who is there, with which space, and what it has. `pull`: send all that I lack, not only yours.
+    /// Who is there, with which space, and what it has. `pull`: send all that I lack, not only
+    /// yours.
     Hello {
         /// The space.
         space: SpaceHash,
@@ -109,13 +117,18 @@ pub enum Message {
     Refuse(Refusal),
 }
 
-/// The replicas that one direction of a session has named so far.
+/// What one direction of a session has carried so far: the replicas that it named, and the running
+/// checksum of its frames, so that a hole in the stream is noticed even where it takes whole
+/// frames.
 #[derive(Default, Debug)]
-pub struct Names(Vec<ReplicaId>);
+pub struct Direction {
+    names: Vec<ReplicaId>,
+    checksum: u32,
+}
 
-impl Names {
+impl Direction {
     fn write(&mut self, id: ReplicaId, out: &mut Vec<u8>) {
-        if let Some(place) = self.0.iter().position(|&known| known == id) {
+        if let Some(place) = self.names.iter().position(|&known| known == id) {
             write_varint(out, place as u64 + 1);
             return;
         }
@@ -133,12 +146,30 @@ impl Names {
         };
         let place = usize::try_from(place).unwrap_or(usize::MAX);
         let unknown = DecodeError::OutOfRange { what: "number of a replica", value: number };
-        self.0.get(place).copied().ok_or(unknown)
+        self.names.get(place).copied().ok_or(unknown)
+    }
+
+    /// The checksum of all frames up to one more.
+    fn checksum_with(&self, kind: u8, body: &[u8]) -> u32 {
+        let mut hasher = crc32fast::Hasher::new_with_initial(self.checksum);
+        hasher.update(&[kind]);
+        hasher.update(body);
+        hasher.finalize()
+    }
+
+    fn seal(&mut self, kind: u8, body: &[u8]) -> Vec<u8> {
+        self.checksum = self.checksum_with(kind, body);
+        let mut frame = Vec::with_capacity(body.len() + 11);
+        frame.extend([MAGIC, VERSION, kind]);
+        frame.extend(self.checksum.to_le_bytes());
+        write_varint(&mut frame, body.len() as u64);
+        frame.extend_from_slice(body);
+        frame
     }
 
     fn learn(&mut self, id: ReplicaId) {
-        if self.0.len() < MAX_INTERNED {
-            self.0.push(id);
+        if self.names.len() < MAX_INTERNED {
+            self.names.push(id);
         }
     }
 
@@ -217,7 +248,7 @@ impl Message {
     }
 
     /// The frame of a message other than entries.
-    pub fn frame(&self, names: &mut Names) -> Vec<u8> {
+    pub fn frame(&self, direction: &mut Direction) -> Vec<u8> {
         let mut body = Vec::new();
         match self {
             Self::Hello { space, replica, pull, vector } => {
@@ -228,15 +259,15 @@ impl Message {
             }
             Self::Entries(entries) => {
                 let bytes: Vec<&[u8]> = entries.iter().map(|entry| &**entry.bytes()).collect();
-                return entries_frame(&bytes, names).unwrap_or_default();
+                return entries_frame(&bytes, direction).unwrap_or_default();
             }
-            Self::Have(pairs) | Self::Want(pairs) => names.write_pairs(pairs, &mut body),
+            Self::Have(pairs) | Self::Want(pairs) => direction.write_pairs(pairs, &mut body),
             Self::Refuse(refusal) => body.push(refusal.tag()),
         }
-        seal(self.kind(), &body)
+        direction.seal(self.kind(), &body)
     }
 
-    fn parse(kind: u8, body: &[u8], names: &mut Names) -> Result<Self, DecodeError> {
+    fn parse(kind: u8, body: &[u8], direction: &mut Direction) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(body);
         let message = match kind {
             1 => Self::Hello {
@@ -251,11 +282,11 @@ impl Message {
             },
             2 => {
                 let count = reader.count(5)?;
-                let entries = (0..count).map(|_| names.read_entry(&mut reader));
+                let entries = (0..count).map(|_| direction.read_entry(&mut reader));
                 Self::Entries(entries.collect::<Result<_, _>>()?)
             }
-            3 => Self::Have(names.read_pairs(&mut reader)?),
-            4 => Self::Want(names.read_pairs(&mut reader)?),
+            3 => Self::Have(direction.read_pairs(&mut reader)?),
+            4 => Self::Want(direction.read_pairs(&mut reader)?),
             5 => Self::Refuse(Refusal::from_tag(reader.byte()?)?),
             tag => return Err(DecodeError::UnknownTag { what: "message", tag }),
         };
@@ -268,29 +299,13 @@ impl Message {
 ///
 /// # Errors
 /// Bytes that are no entry: the storage returned something else than was written.
-pub fn entries_frame(entries: &[&[u8]], names: &mut Names) -> Result<Vec<u8>, DecodeError> {
+pub fn entries_frame(entries: &[&[u8]], direction: &mut Direction) -> Result<Vec<u8>, DecodeError> {
     let mut body = Vec::with_capacity(entries.iter().map(|bytes| bytes.len() + 8).sum());
     write_varint(&mut body, entries.len() as u64);
     for bytes in entries {
-        names.write_entry(bytes, &mut body)?;
+        direction.write_entry(bytes, &mut body)?;
     }
-    Ok(seal(2, &body))
-}
-
-fn checksum(kind: u8, body: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&[kind]);
-    hasher.update(body);
-    hasher.finalize()
-}
-
-fn seal(kind: u8, body: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(body.len() + 11);
-    frame.extend([MAGIC, VERSION, kind]);
-    frame.extend(checksum(kind, body).to_le_bytes());
-    write_varint(&mut frame, body.len() as u64);
-    frame.extend_from_slice(body);
-    frame
+    Ok(direction.seal(2, &body))
 }
 
 /// Takes frames out of a stream of bytes that arrives in pieces of any size.
@@ -299,7 +314,7 @@ pub struct Frames {
     buffer: Vec<u8>,
     /// Where in the buffer the next frame begins.
     at: usize,
-    names: Names,
+    direction: Direction,
 }
 
 impl Frames {
@@ -318,10 +333,11 @@ impl Frames {
         let left = self.buffer.get(self.at..).unwrap_or_default();
         let Some(head) = Head::read(left)? else { return Ok(None) };
         let Some(body) = left.get(head.at..head.at + head.length) else { return Ok(None) };
-        if checksum(head.kind, body) != head.checksum {
-            return Err(DecodeError::Invalid("a frame whose checksum does not match"));
+        if self.direction.checksum_with(head.kind, body) != head.checksum {
+            return Err(DecodeError::Invalid("a frame that is damaged, or follows a hole"));
         }
-        let message = Message::parse(head.kind, body, &mut self.names)?;
+        self.direction.checksum = head.checksum;
+        let message = Message::parse(head.kind, body, &mut self.direction)?;
         self.at += head.at + head.length;
         Ok(Some(message))
     }
@@ -360,5 +376,25 @@ impl Head {
             Err(DecodeError::UnexpectedEnd { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_loses_a_whole_frame_is_broken() {
+        let mut direction = Direction::default();
+        let have = |counter| Message::Have(vec![(ReplicaId::from_u128(1), counter)]);
+        let [first, lost, third] = [1, 2, 3].map(|counter| have(counter).frame(&mut direction));
+        let mut frames = Frames::default();
+        frames.push(&first);
+        assert_eq!(frames.next_message(), Ok(Some(have(1))));
+        let mut whole = Frames::default();
+        whole.push(&[first, lost, third.clone()].concat());
+        assert_eq!((0..3).map_while(|_| whole.next_message().unwrap()).count(), 3);
+        frames.push(&third);
+        assert!(frames.next_message().is_err(), "the second frame is missing");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::log::Place;
-use crate::message::{Message, Names};
+use crate::message::{Direction, Message};
 
 /// A session of a space, unique as long as the space is open.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -69,8 +69,8 @@ pub(crate) struct Session {
     pub heard_at: u64,
     /// What goes out before anything else.
     pub outbox: VecDeque<Message>,
-    /// The replicas named on the way out.
-    pub names: Names,
+    /// What went out so far.
+    pub outgoing: Direction,
     /// Why the session is over, once it is.
     pub over: Option<SessionEnd>,
 }
@@ -112,7 +112,7 @@ impl Session {
             sent_at: elapsed,
             heard_at: elapsed,
             outbox: VecDeque::new(),
-            names: Names::default(),
+            outgoing: Direction::default(),
             over: None,
         }
     }

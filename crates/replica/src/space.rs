@@ -174,7 +174,9 @@ impl<T: Crdt> Space<T> {
     /// answers with the first one's receipt, also after a crash and under another handle.
     ///
     /// The key is kept in the transaction's own log record, as long as that is (the log is not
-    /// trimmed yet). It is known to this store only; send an unknown outcome to the same store again.
+    /// trimmed yet). It is known to this store only; send an unknown outcome to the same store
+    /// again. A transaction that changes nothing leaves no record and does not use its key up; an
+    /// empty key is none.
     ///
     /// # Errors
     /// As [`transact`](Self::transact).

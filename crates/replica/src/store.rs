@@ -1,5 +1,7 @@
 //! A store: one identity, any number of spaces, one file.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
@@ -71,8 +73,8 @@ impl Store {
     /// Opens a store file, or makes one where there is none.
     ///
     /// # Errors
-    /// [`StoreError::AlreadyOpen`] when another process holds it; [`StoreError::Damaged`] when it is
-    /// not whole, in which case it is left as it is.
+    /// [`StoreError::AlreadyOpen`] when another process holds it; [`StoreError::Damaged`] when it
+    /// is not whole, in which case it is left as it is.
     #[cfg(feature = "redb")]
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::open_with(path, Config::default(), Arc::new(MachineTime::default()))
@@ -112,8 +114,8 @@ impl Store {
     /// new identity.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when it holds something but no identity; [`StoreError::Storage`] when
-    /// it fails.
+    /// [`StoreError::Damaged`] when it holds something but no identity; [`StoreError::Storage`]
+    /// when it fails.
     pub fn with_storage(
         storage: Arc<dyn Storage>,
         config: Config,
@@ -155,8 +157,8 @@ impl Store {
     /// Opens a space that is here.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchSpace`] when there is none of that name; [`StoreError::Damaged`] when its
-    /// log cannot be trusted.
+    /// [`StoreError::NoSuchSpace`] when there is none of that name; [`StoreError::Damaged`] when
+    /// its log cannot be trusted.
     pub fn open_space<T: Crdt>(&self, name: &str) -> Result<Space<T>, StoreError> {
         let mut open = self.open_spaces();
         self.inner.storage.check()?;
@@ -187,7 +189,7 @@ impl Store {
     /// [`StoreError::Storage`] when the medium cannot be read.
     pub fn spaces(&self) -> Result<Vec<String>, StoreError> {
         let found = self.inner.storage.metas(SPACE).map_err(|error| self.explain(error))?;
-        Ok(found.into_iter().map(|(name, _)| name[SPACE.len()..].to_owned()).collect())
+        Ok(found.iter().filter_map(|(name, _)| name.strip_prefix(SPACE)).map(Into::into).collect())
     }
 
     fn add<T: Crdt>(

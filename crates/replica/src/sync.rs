@@ -16,8 +16,8 @@
 //! ```
 //!
 //! Nothing is sent back to where it came from: origins push their own entries; of others' only what
-//! is asked for goes out. A request belongs to its session and dies with it; what every session last
-//! said it has is remembered and looked at again. Progress is kept as vectors, never as log
+//! is asked for goes out. A request belongs to its session and dies with it; what every session
+//! last said it has is remembered and looked at again. Progress is kept as vectors, never as log
 //! positions, so a broken connection costs only what was in flight.
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::{Now, SpaceCore};
-use crate::entry::Entry;
+use crate::entry::{Entry, MAX_ENTRY_BYTES};
 use crate::message::{Message, Refusal, SpaceHash, entries_frame};
 use crate::session::{Session, SessionEnd, SessionId};
 
@@ -186,7 +186,7 @@ impl SpaceCore {
         };
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.peer = Some(replica);
-        for (origin, counter) in vector.iter() {
+        for (origin, counter) in vector {
             session.learn(origin, counter);
         }
         session.pull_until = if pull { end } else { 0 };
@@ -203,10 +203,12 @@ impl SpaceCore {
     }
 
     fn serve(&mut self, id: SessionId, pairs: &[(ReplicaId, u64)]) {
-        let serving = self.serving(id);
-        let Some(session) = serving.and_then(|id| self.sessions.get_mut(&id)) else { return };
+        let Some(serving) = self.serving(id) else { return };
+        let Some(session) = self.sessions.get_mut(&serving) else { return };
         for &(origin, after) in pairs {
-            session.sent.insert(origin, after);
+            // What comes over an older connection may have been said before a crash.
+            let sent = if serving == id { after } else { after.min(session.sent_of(origin)) };
+            session.sent.insert(origin, sent);
             session.wanted.insert(origin, self.causal.context().seen(origin));
             if let Some(sequence) = self.log.first_after(origin, after) {
                 session.cursor = session.cursor.min(sequence);
@@ -271,7 +273,7 @@ impl SpaceCore {
     fn lacking(&self) -> BTreeMap<ReplicaId, u64> {
         let mut lacking = BTreeMap::new();
         for session in self.sessions.values().filter(|session| session.is_established()) {
-            for (origin, counter) in session.has.iter() {
+            for (origin, counter) in &session.has {
                 if counter > self.causal.context().seen(origin) {
                     let best = lacking.entry(origin).or_insert(0);
                     *best = counter.max(*best);
@@ -294,7 +296,7 @@ impl SpaceCore {
         let message = waiting.or_else(|| self.next_have(id, now))?;
         let session = self.sessions.get_mut(&id)?;
         session.sent_at = now.elapsed;
-        Some(Transmit::Frame(message.frame(&mut session.names)))
+        Some(Transmit::Frame(message.frame(&mut session.outgoing)))
     }
 
     /// The frame that carries entries which [`poll_transmit`](Self::poll_transmit) asked for.
@@ -307,7 +309,7 @@ impl SpaceCore {
         entries: &[&[u8]],
     ) -> Result<Vec<u8>, DecodeError> {
         match self.sessions.get_mut(&id) {
-            Some(session) => entries_frame(entries, &mut session.names),
+            Some(session) => entries_frame(entries, &mut session.outgoing),
             None => Ok(Vec::new()),
         }
     }
@@ -319,12 +321,13 @@ impl SpaceCore {
         let mut sequences = Vec::new();
         let serves = self.serving(id) == Some(id);
         let Some(session) = self.sessions.get_mut(&id).filter(|_| serves) else { return sequences };
-        let mut bytes = 0;
+        // A frame has room for twice as much, whatever the setting.
+        let (mut bytes, most) = (0, self.config.batch_bytes.min(MAX_ENTRY_BYTES / 2));
         while session.cursor < end
             && let Some(place) = self.log.place(session.cursor)
         {
             if place.last > session.sent_of(place.origin) && session.is_to_get(place, own) {
-                if bytes > 0 && bytes + place.bytes > self.config.batch_bytes {
+                if bytes > 0 && bytes + place.bytes > most {
                     break;
                 }
                 bytes += place.bytes;

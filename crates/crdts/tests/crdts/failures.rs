@@ -3,10 +3,9 @@
 //! The numbers in the names are those of the project's list of failures; trackers are named where
 //! one is known. A, B, C, O, P, Q, R, X are replicas; `A:1` is the first event of A.
 
-use rejoin_crdts::clock::Clock;
 use rejoin_crdts::hash::set_seed;
 use rejoin_crdts::{
-    Crdt, Delta, EditError, Kind, LwwRegister, OrMap, OrSet, Path, PnCounter, Replica,
+    Clock, Crdt, Delta, EditError, Kind, LwwRegister, OrMap, OrSet, Path, PnCounter, Replica,
     VersionVector,
 };
 use rejoin_vclock::MAX_COUNTER;
@@ -128,7 +127,7 @@ fn line_05_a_tie_is_not_broken_by_argument_order() {
 }
 
 fn left_behind<T: Crdt>(delta: &Delta) -> Replica<T> {
-    let mut reader = replica(4);
+    let mut reader = replica::<T>(4);
     reader.apply(delta);
     reader
 }
@@ -153,10 +152,8 @@ fn line_05_nan_and_negative_zero_have_one_place() {
 fn line_06_bytes_do_not_depend_on_hash_order() {
     let mut a = replica::<Tags>(1);
     let names: Vec<String> = (0..200).map(|n| format!("name {n}")).collect();
-    let deltas: Vec<Delta> = names
-        .iter()
-        .map(|name| edit(&mut a, |tags| tags.entry(name).insert(&name[5..])))
-        .collect();
+    let deltas: Vec<Delta> =
+        names.iter().map(|name| edit(&mut a, |tags| tags.entry(name).insert(&name[5..]))).collect();
     set_seed(0xDEAD_BEEF);
     let mut b = replica::<Tags>(2);
     deltas.iter().rev().for_each(|delta| _ = b.apply(delta));

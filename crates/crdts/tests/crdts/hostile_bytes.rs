@@ -92,13 +92,13 @@ fn try_as_state<S: Subject>(bytes: &[u8]) -> bool {
 }
 
 /// Valid deltas and states of a random world, then damaged.
-fn damaged<S: Subject>(alphabet: Alphabet) {
+fn damaged<S: Subject>(alphabet: &Alphabet) {
     let script = proptest::collection::vec(steps(alphabet.len()), 1..16);
     let damages = proptest::collection::vec(proptest::collection::vec(damage(), 1..4), 40);
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let result = runner.run(&(ids(), script, damages), |(ids, script, damages)| {
-        let mut world = World::<S>::new(&ids, alphabet.clone(), Saved::new());
+        let mut world = World::<S>::new(&ids, alphabet, Saved::new());
         for step in script {
             fit(step, world.history.len()).map(|step| world.perform(step));
         }
@@ -120,17 +120,17 @@ fn damaged<S: Subject>(alphabet: Alphabet) {
 
 #[test]
 fn damaged_maps_of_counters() {
-    damaged::<Lines>(alphabets::map_of_counters());
+    damaged::<Lines>(&alphabets::map_of_counters());
 }
 
 #[test]
 fn damaged_maps_of_registers() {
-    damaged::<Notes>(alphabets::map_of_registers());
+    damaged::<Notes>(&alphabets::map_of_registers());
 }
 
 #[test]
 fn damaged_maps_of_maps_of_sets() {
-    damaged::<Boxes>(alphabets::map_of_maps_of_sets());
+    damaged::<Boxes>(&alphabets::map_of_maps_of_sets());
 }
 
 proptest! {

@@ -3,7 +3,6 @@
 //! Three copies go apart by a random script; then states are merged, and deltas are applied, in
 //! every order that the law names.
 
-use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rejoin_crdts::{Crdt, Delta, Replica};
 
@@ -13,17 +12,17 @@ use crate::world::{Alphabet, Blind, Saved, Subject, World, fresh};
 
 every_type!(check_all);
 
-fn check_all<S: Subject>(alphabet: Alphabet) {
+fn check_all<S: Subject>(alphabet: &Alphabet) {
     let choices = proptest::collection::vec(0..alphabet.len(), 3);
     let strategy = (ids(), proptest::collection::vec(steps(alphabet.len()), 1..24), choices);
     let config = Config { failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new(config);
     let result = runner.run(&strategy, |(ids, script, choices)| {
-        let mut world = World::<S>::new(&ids, alphabet.clone(), Saved::new());
+        let mut world = World::<S>::new(&ids, alphabet, Saved::new());
         for step in script {
             fit(step, world.history.len()).map(|step| world.perform(step));
         }
-        let edits = Edits { alphabet: &alphabet, choices: &choices };
+        let edits = Edits { alphabet, choices: &choices };
         let typed: Vec<_> = world.sites.iter().map(|site| &site.typed).collect();
         edits.check::<S, S>(&world, typed[0], typed[1], typed[2]);
         let blind: Vec<_> = world.sites.iter().map(|site| &site.blind).collect();

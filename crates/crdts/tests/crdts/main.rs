@@ -2,7 +2,7 @@
 //!
 //! | module | what it holds the crate to |
 //! |---|---|
-//! | `exhaustive`, `random` | a naive oracle after every step of every small world, and of many large |
+//! | `exhaustive`, `random` | a naive oracle after every step, in small worlds and large |
 //! | `laws` | joins commute, associate, only grow; a delta joined in is the mutation |
 //! | `failures` | one named test for each failure that bit others |
 //! | `held_back` | what comes too early waits, within a bound |
@@ -11,10 +11,12 @@
 //! | `atoms`, `paths` | order, canonical form, limits |
 //! | `kinds` | one name, several kinds; old readers and new data |
 //! | `editing` | transactions are all or nothing, and see themselves |
+//! | `costs` | a delta costs what it changes, not what there is |
 //! | `conflicts` | what a merge tells of its decisions |
 
 mod atoms;
 mod conflicts;
+mod costs;
 mod dishonest;
 mod editing;
 mod exhaustive;

@@ -6,9 +6,8 @@ use rejoin_crdts::context::Join;
 use rejoin_crdts::crdt::{Outcome, Visit};
 use rejoin_crdts::cursor::{Cursor, View};
 use rejoin_crdts::delta::{At, Covered, Delta, Effect};
-use rejoin_crdts::or_map::OrMapEditor;
-use rejoin_crdts::path::MAX_PATH_BYTES;
-use rejoin_crdts::{Crdt, EditError, Kind, OrMap, OrSet, Path, Replica};
+use rejoin_crdts::path::{MAX_LEVELS, MAX_PATH_BYTES};
+use rejoin_crdts::{Crdt, EditError, Kind, OrMap, OrSet, Path, PnCounter, Replica};
 use rejoin_vclock::codec::{Decode, Encode};
 
 use crate::world::fresh;
@@ -77,18 +76,23 @@ fn length_is_bounded_on_both_sides() {
 #[derive(Clone, Default, Debug)]
 struct Folder(OrMap<u8, Self>);
 
-/// Its editor, at any depth.
-struct FolderEditor<'a>(OrMapEditor<'a, u8, Folder>);
+/// Counts one at the end of a chain of folders; the root and the counter are a level each.
+fn count_below(cursor: &mut Cursor<'_>, folders: usize) -> Result<(), EditError> {
+    let first = cursor.key(&1_u8, Kind::Map);
+    let last = (1..folders).fold(first, |at, _| at.into_key(&1_u8, Kind::Map));
+    PnCounter::editor(last.into_key(&1_u8, Kind::Counter)).add(1)
+}
 
-impl FolderEditor<'_> {
-    /// Writes a flag at the end of a chain of folders.
-    fn nest(self, depth: usize) -> Result<(), EditError> {
-        let mut editor = self.0;
-        for _ in 0..depth {
-            editor = editor.into_entry(&1).0;
-        }
-        editor.clear()
-    }
+#[test]
+fn depth_is_bounded_on_both_sides() {
+    let mut folder = Replica::<Folder>::new(fresh(1));
+    let delta = folder.edit(|at| count_below(at, MAX_LEVELS - 2)).expect("it just fits");
+    assert_eq!(Delta::from_bytes(&delta.to_bytes()), Ok(delta));
+    assert!(Replica::<Folder>::load(&folder.save(), fresh(2)).is_ok());
+    let before = folder.save();
+    let refused = folder.edit(|at| count_below(at, MAX_LEVELS - 1));
+    assert_eq!(refused, Err(EditError::PathTooDeep { levels: MAX_LEVELS + 1 }));
+    assert_eq!(folder.save(), before);
 }
 
 impl Crdt for Folder {

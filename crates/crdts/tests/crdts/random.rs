@@ -13,12 +13,12 @@ const STEPS: usize = 40;
 
 every_type!(search);
 
-fn search<S: Subject>(alphabet: Alphabet) {
+fn search<S: Subject>(alphabet: &Alphabet) {
     let strategy = (ids(), proptest::collection::vec(steps(alphabet.len()), 1..=STEPS));
     let config = Config { failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new(config);
     let result = runner.run(&strategy, |(ids, script)| {
-        let mut world = World::<S>::new(&ids, alphabet.clone(), Saved::new());
+        let mut world = World::<S>::new(&ids, alphabet, Saved::new());
         for step in script {
             if let Some(step) = fit(step, world.history.len()) {
                 world.step(step);

@@ -26,7 +26,7 @@ macro_rules! every_type {
     ($run:ident; $($name:ident: $subject:ident,)*) => {$(
         #[test]
         fn $name() {
-            $run::<crate::types::$subject>(crate::types::alphabets::$name());
+            $run::<crate::types::$subject>(&crate::types::alphabets::$name());
         }
     )*};
 }

@@ -73,7 +73,7 @@ pub(crate) type Saved = HashMap<u64, Vec<u8>>;
 
 impl<S: Subject> World<S> {
     /// A world with one copy per id. `saved` is what other worlds of these ids have seen.
-    pub(crate) fn new(ids: &[u128], alphabet: Alphabet, saved: Saved) -> Self {
+    pub(crate) fn new(ids: &[u128], alphabet: &Alphabet, saved: Saved) -> Self {
         let sites = ids.iter().map(|&id| Site {
             typed: Replica::new(fresh(id)),
             blind: Replica::new(fresh(id)),
@@ -81,7 +81,8 @@ impl<S: Subject> World<S> {
             seen: 0,
             held: 0,
         });
-        Self { sites: sites.collect(), history: History::default(), alphabet, next_id: 1000, saved }
+        let (sites, history) = (sites.collect(), History::default());
+        Self { sites, history, alphabet: alphabet.clone(), next_id: 1000, saved }
     }
 
     /// What the copies of this world have seen, for the next.

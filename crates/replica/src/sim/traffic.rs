@@ -28,9 +28,10 @@ impl World {
         let here = &mut self.sites[near];
         let clock = here.now(now);
         ends[side].session = here.core.as_mut().map(|core| core.open_session(clock));
-        let accepted = now + self.links[link].travel(now, &mut self.rng);
+        let detour = if self.rng.percent(20) { self.rng.within(100..=3_000) } else { 0 };
+        let accepted = now + detour + self.links[link].travel(now, &mut self.rng);
         ends[side].pipe.last_arrival = accepted;
-        self.connections.insert(id, Connection { link, dialer: side, ends });
+        self.connections.insert(id, Connection { link, dialer: side, detour, ends });
         self.schedule.at(accepted, Event::Accept { connection: id });
         self.summary.add(Count::Connections, 1);
         self.settle(near)
@@ -119,7 +120,8 @@ impl World {
                 if self.rng.percent(30) { self.rng.index(rest.len()) + 1 } else { rest.len() };
             let (piece, after) = rest.split_at(cut);
             rest = after;
-            let arrives = (now + link.travel(now, &mut self.rng)).max(near.pipe.last_arrival);
+            let travel = connection.detour + link.travel(now, &mut self.rng);
+            let arrives = (now + travel).max(near.pipe.last_arrival);
             near.pipe.last_arrival = arrives;
             near.pipe.in_flight += piece.len();
             self.schedule.at(arrives, Event::Arrive { from: end, bytes: piece.to_vec() });
@@ -202,7 +204,8 @@ impl World {
         let link = &self.links[connection.link];
         let pipe = &connection.ends[side].pipe;
         if !pipe.is_dead() && !link.block[side].is_up(now) {
-            let arrives = (now + link.travel(now, &mut self.rng)).max(pipe.last_arrival);
+            let travel = connection.detour + link.travel(now, &mut self.rng);
+            let arrives = (now + travel).max(pipe.last_arrival);
             self.schedule.at(arrives, Event::HungUp { end: (id, 1 - side) });
         }
         if !connection.is_open(0) && !connection.is_open(1) {

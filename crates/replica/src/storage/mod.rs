@@ -32,7 +32,8 @@ pub type Stored = (u64, Vec<u8>);
 /// Durable storage for the logs of a store's spaces.
 ///
 /// # Duties of a backend
-/// 1. When `commit` returns, all of the batch survives a power loss; before, none or all of it does.
+/// 1. When `commit` returns, all of the batch survives a power loss; before, none or all of it
+///    does.
 /// 2. What was committed is read back as it was written, or an error says that it cannot be.
 /// 3. After an error of `commit` the caller never writes again through this handle; a backend need
 ///    not be usable then.

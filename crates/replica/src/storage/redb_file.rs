@@ -32,15 +32,15 @@ impl RedbFile {
     /// [`StorageError::AlreadyOpen`] when somebody holds it; [`StorageError::Damaged`] when it is
     /// no store file, or not whole.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
-        let file = OpenOptions::new().read(true).write(true).open(path).map_err(io)?;
-        if file.metadata().map_err(io)?.len() == 0 {
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(of_redb)?;
+        if file.metadata().map_err(of_redb)?.len() == 0 {
             return Err(StorageError::Damaged("it is empty".to_owned()));
         }
         let file = HeldBack::new(FileBackend::new(file).map_err(of_redb)?);
         let mut builder = Builder::new();
         builder.set_check_integrity_on_open(true);
         let database = builder.create_with_backend(file.clone()).map_err(of_redb)?;
-        file.accept().map_err(io)?;
+        file.accept().map_err(of_redb)?;
         Ok(Self(database))
     }
 
@@ -78,7 +78,7 @@ fn making_name(path: &Path) -> PathBuf {
 fn put_in_place(making: &Path, path: &Path) -> Result<(), StorageError> {
     match std::fs::hard_link(making, path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            std::fs::rename(making, path).map_err(io)?; // a file system without links
+            std::fs::rename(making, path).map_err(of_redb)?; // a file system without links
         }
         _ => {}
     }
@@ -88,8 +88,8 @@ fn put_in_place(making: &Path, path: &Path) -> Result<(), StorageError> {
 /// A name is durable once its directory is.
 fn sync_directory(path: &Path) -> Result<(), StorageError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = File::open(parent.unwrap_or(Path::new("."))).map_err(io)?;
-    directory.sync_all().map_err(io)
+    let directory = File::open(parent.unwrap_or(Path::new("."))).map_err(of_redb)?;
+    directory.sync_all().map_err(of_redb)
 }
 
 impl Storage for RedbFile {
@@ -151,19 +151,17 @@ impl Storage for RedbFile {
     }
 }
 
-fn io(error: std::io::Error) -> StorageError {
-    match error.kind() {
-        ErrorKind::InvalidData => StorageError::Damaged(format!("it is no store file: {error}")),
-        ErrorKind::UnexpectedEof => StorageError::Damaged("it ends too early".to_owned()),
-        _ => StorageError::Io(error.to_string()),
-    }
-}
-
 fn of_redb(error: impl Into<redb::Error>) -> StorageError {
     match error.into() {
         redb::Error::DatabaseAlreadyOpen => StorageError::AlreadyOpen,
         redb::Error::Corrupted(what) => StorageError::Damaged(what),
-        redb::Error::Io(error) => io(error),
+        redb::Error::Io(error) => match error.kind() {
+            ErrorKind::InvalidData => {
+                StorageError::Damaged(format!("it is no store file: {error}"))
+            }
+            ErrorKind::UnexpectedEof => StorageError::Damaged("it ends too early".to_owned()),
+            _ => StorageError::Io(error.to_string()),
+        },
         error @ (redb::Error::TableTypeMismatch { .. }
         | redb::Error::TableIsMultimap(_)
         | redb::Error::TypeDefinitionChanged { .. }

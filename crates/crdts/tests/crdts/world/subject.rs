@@ -91,7 +91,7 @@ impl Subject for OrSet<String> {
 
     fn show(&self, at: &mut Vec<String>, picture: &mut Picture) {
         assert_eq!(self.len(), self.iter().count());
-        assert_eq!(self.is_empty(), self.len() == 0);
+        assert_eq!(self.is_empty(), self.iter().next().is_none());
         for element in self.iter() {
             assert!(self.contains(element.as_str()));
             let place = at.iter().chain([element]).cloned().collect();
@@ -127,7 +127,7 @@ impl<V: Subject> Subject for OrMap<String, V> {
 
     fn show(&self, at: &mut Vec<String>, picture: &mut Picture) {
         assert_eq!(self.len(), self.iter().count());
-        assert_eq!(self.is_empty(), self.len() == 0);
+        assert_eq!(self.is_empty(), self.iter().next().is_none());
         for (key, child) in self.iter() {
             assert!(self.get(key.as_str()).is_some_and(V::is_visible));
             at.push(key.clone());

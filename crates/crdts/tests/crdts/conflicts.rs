@@ -1,0 +1,93 @@
+//! What a merge tells of its decisions: by which rule, what stands, what was set aside.
+
+use rejoin_crdts::{
+    ConflictRecord, Crdt, Delta, LwwRegister, OrSet, PnCounter, Replica, Rule, Side,
+};
+
+use crate::types::Lines;
+use crate::world::{fresh, id};
+
+fn told<T: Crdt>(reader: &mut Replica<T>, delta: &Delta) -> Vec<ConflictRecord> {
+    let mut records = Vec::new();
+    reader.apply_reporting(delta, &mut |record| records.push(record));
+    records
+}
+
+fn values<T: rejoin_crdts::Atom>(sides: &[Side]) -> Vec<T> {
+    sides.iter().map(|side| side.value().expect("a value of the type")).collect()
+}
+
+#[test]
+fn concurrent_writes() {
+    let [mut a, mut b] = [1, 2].map(|n| Replica::<LwwRegister<String>>::new(fresh(n)));
+    let first = a.edit(|note| note.set("once")).expect("an edit");
+    let second = b.edit(|note| note.set("twice")).expect("an edit");
+    let records = told(&mut a, &second);
+    let [record] = records.as_slice() else { panic!("one decision: {records:?}") };
+    assert_eq!(record.rule, Rule::LastWriterWins);
+    assert_eq!(values::<String>(&record.kept), ["twice"]);
+    assert_eq!(values::<String>(&record.set_aside), ["once"]);
+    assert_eq!((record.by.replica(), record.by.counter()), (id(2), 1));
+    assert_eq!(
+        record.to_string(),
+        "null: the last writer wins; kept twice by 00000002:1; set aside once by 00000001:1"
+    );
+    assert_eq!(told(&mut b, &first)[0].kept, record.kept, "both tell the same");
+    let later = b.edit(|note| note.set("at the back")).expect("an edit");
+    assert_eq!(told(&mut a, &later), [], "a later write is no conflict");
+    assert_eq!(told(&mut a, &second), [], "and neither is what is known");
+}
+
+#[test]
+fn an_add_that_the_remover_had_not_seen() {
+    let mut a = Replica::<OrSet<String>>::new(fresh(1));
+    a.edit(|set| set.insert("x")).expect("an edit");
+    let mut b = a.fork(fresh(2));
+    let remove = b.edit(|set| set.remove("x")).expect("an edit");
+    a.edit(|set| set.insert("x")).expect("an edit");
+    let records = told(&mut a, &remove);
+    assert_eq!(records.iter().map(|record| record.rule).collect::<Vec<_>>(), [Rule::AddWins]);
+    assert_eq!(records[0].path.to_string(), "null/x");
+    let mut c = b.fork(fresh(3));
+    c.merge(&a);
+    let clean = c.edit(|set| set.remove("x")).expect("an edit");
+    assert_eq!(told(&mut a, &clean), [], "a removal of all that is there");
+}
+
+#[test]
+fn counts_at_once() {
+    let [mut a, mut b] = [1, 2].map(|n| Replica::<PnCounter>::new(fresh(n)));
+    let first = a.edit(|counter| counter.add(5)).expect("an edit");
+    let second = b.edit(|counter| counter.add(-2)).expect("an edit");
+    let records = told(&mut a, &second);
+    assert_eq!(records[0].rule, Rule::EveryChangeCounts);
+    assert_eq!(values::<i64>(&records[0].kept), [5, -2]);
+    b.apply(&first);
+    let later = b.edit(|counter| counter.add(1)).expect("an edit");
+    assert_eq!(told(&mut a, &later), [], "B had seen all that A counted");
+}
+
+#[test]
+fn a_reset_spares_what_it_had_not_seen() {
+    let mut a = Replica::<Lines>::new(fresh(1));
+    a.edit(|lines| lines.entry("k").add(2)).expect("an edit");
+    let mut b = a.fork(fresh(2));
+    let remove = b.edit(|lines| lines.remove("k")).expect("an edit");
+    a.edit(|lines| lines.entry("k").add(3)).expect("an edit");
+    let records = told(&mut a, &remove);
+    assert_eq!(records[0].rule, Rule::ResetSparesUnseen);
+    assert_eq!(values::<i64>(&records[0].kept), [3]);
+    assert_eq!(values::<i64>(&records[0].set_aside), [2]);
+}
+
+/// What is told changes nothing.
+#[test]
+fn telling_is_not_doing() {
+    let [mut a, mut b] = [1, 2].map(|n| Replica::<LwwRegister<u8>>::new(fresh(n)));
+    a.edit(|value| value.set(1)).expect("an edit");
+    let delta = b.edit(|value| value.set(2)).expect("an edit");
+    let mut silent = a.fork(fresh(3));
+    let mut loud = a.fork(fresh(4));
+    assert_eq!(silent.apply(&delta), loud.apply_reporting(&delta, &mut |_| {}));
+    assert_eq!(silent.save(), loud.save());
+}

@@ -1,0 +1,140 @@
+//! A delta's cost is the change, not the value: no clock measures that, but a value that counts how
+//! often somebody walks through all of it does.
+
+use std::cell::Cell as Count;
+
+use rejoin_crdts::cell::Cell;
+use rejoin_crdts::context::Join;
+use rejoin_crdts::crdt::{Outcome, Visit};
+use rejoin_crdts::cursor::{Cursor, View};
+use rejoin_crdts::delta::{At, Covered, Effect};
+use rejoin_crdts::{Crdt, Delta, EditError, Kind, OrSet, Path, PnCounter, Replica};
+use rejoin_vclock::codec::Encode;
+
+use crate::types::Lines;
+use crate::world::fresh;
+
+/// A value that counts the walks through it.
+#[derive(Clone, Default, Debug)]
+struct Watched<T> {
+    value: T,
+    walks: Count<usize>,
+}
+
+impl<T: Crdt> Crdt for Watched<T> {
+    const KIND: Kind = T::KIND;
+    type Editor<'a> = T::Editor<'a>;
+    type Reader<'a> = T::Reader<'a>;
+
+    fn editor(cursor: Cursor<'_>) -> Self::Editor<'_> {
+        T::editor(cursor)
+    }
+
+    fn reader(view: View<'_>) -> Self::Reader<'_> {
+        T::reader(view)
+    }
+
+    fn apply(&mut self, path: &[u8], effect: &Effect, at: &At<'_>) -> Outcome {
+        self.value.apply(path, effect, at)
+    }
+
+    fn end(&mut self, covered: &Covered) -> bool {
+        self.value.end(covered)
+    }
+
+    fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
+        self.value.merge(&theirs.value, join)
+    }
+
+    fn visit(&self, at: &Path, visit: &mut Visit<'_>) {
+        self.walks.set(self.walks.get() + 1);
+        self.value.visit(at, visit);
+    }
+
+    fn cell(&self, path: &[u8]) -> Option<Cell> {
+        self.value.cell(path)
+    }
+
+    fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
+        self.value.load(path, cell)
+    }
+
+    fn is_visible(&self) -> bool {
+        self.value.is_visible()
+    }
+
+    fn is_gone(&self) -> bool {
+        self.value.is_gone()
+    }
+}
+
+/// Edits one copy and applies the delta at another; neither is walked through.
+fn without_a_walk<T: Crdt + Clone>(
+    [ours, theirs]: &mut [Replica<Watched<T>>; 2],
+    edit: impl FnOnce(&mut T::Editor<'_>) -> Result<(), EditError>,
+) -> Delta {
+    let delta = ours.edit(edit).expect("an edit");
+    theirs.apply(&delta);
+    assert_eq!((ours.walks.get(), theirs.walks.get()), (0, 0), "{delta:?}");
+    delta
+}
+
+fn pair<T: Crdt + Clone>() -> [Replica<Watched<T>>; 2] {
+    [1, 2].map(|id| Replica::new(fresh(id)))
+}
+
+#[test]
+fn one_element_of_a_set() {
+    let mut pair = pair::<OrSet<u32>>();
+    for n in 0..500 {
+        without_a_walk(&mut pair, |set| set.insert(&n));
+    }
+    let insert = without_a_walk(&mut pair, |set| set.insert(&7));
+    let remove = without_a_walk(&mut pair, |set| set.remove(&7));
+    without_a_walk(&mut pair, |set| set.remove(&7));
+    for delta in [insert, remove] {
+        let bytes = delta.to_bytes().len();
+        assert!(bytes < 50, "{bytes} bytes in a set of 500");
+    }
+}
+
+#[test]
+fn one_line_of_a_map() {
+    let mut pair = pair::<Lines>();
+    for n in 0..500 {
+        without_a_walk(&mut pair, |lines| lines.entry(&n.to_string()).add(1));
+    }
+    let add = without_a_walk(&mut pair, |lines| lines.entry("7").add(-1));
+    let remove = without_a_walk(&mut pair, |lines| lines.remove("7"));
+    without_a_walk(&mut pair, |lines| lines.remove("7"));
+    for delta in [add, remove] {
+        let bytes = delta.to_bytes().len();
+        assert!(bytes < 50, "{bytes} bytes in a map of 500");
+    }
+}
+
+/// Clearing costs a vector and not a dot per element, where that is shorter.
+#[test]
+fn a_clear_is_the_shorter_of_two() {
+    let mut set = Replica::<OrSet<u32>>::new(fresh(1));
+    set.edit(|set| (0..500).try_for_each(|n| set.insert(&n))).expect("an edit");
+    let mut few = set.fork(fresh(2));
+    let clear = set.edit(|set| set.clear()).expect("an edit");
+    assert!(clear.to_bytes().len() < 50 && set.is_empty());
+    few.apply(&clear);
+    few.edit(|set| set.insert(&1)).expect("an edit");
+    let clear = few.edit(|set| set.clear()).expect("an edit");
+    assert!(format!("{clear:?}").contains("ends"), "one dot is shorter: {clear:?}");
+}
+
+/// What a counter keeps does not grow with how often it is changed.
+#[test]
+fn a_counter_stays_small() {
+    let mut counter = Replica::<PnCounter>::new(fresh(1));
+    counter.edit(|counter| counter.add(1)).expect("an edit");
+    let once = counter.save().len();
+    for _ in 0..1000 {
+        counter.edit(|counter| counter.add(1)).expect("an edit");
+    }
+    assert!(counter.save().len() <= once + 4);
+}

@@ -1,0 +1,188 @@
+//! Store files that are not whole: named, left as they are, never half read.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use rejoin_replica::{Space, Store, StoreError};
+
+use crate::medium::Medium;
+use crate::pipes::Cart;
+
+type Carts = Space<Cart>;
+
+const LINES: usize = 40;
+
+/// A store file as it is while it is open (as a kill leaves it), and as it is once it is closed.
+fn files(directory: &Path) -> [Vec<u8>; 2] {
+    let path = directory.join("whole.rejoin");
+    let store = Store::open(&path).expect("a new store");
+    let carts: Carts = store.create_space("carts").expect("a first space");
+    for line in 0..LINES {
+        let line = format!("line {line}");
+        carts.transact(|tx| tx.object("alice").entry(&line).add(1)).expect("a transaction");
+    }
+    let open = std::fs::read(&path).expect("readable");
+    drop((store, carts));
+    [open, std::fs::read(&path).expect("readable")]
+}
+
+/// How many lines a file with these bytes holds, or why it is refused.
+fn open(path: &PathBuf, bytes: &[u8]) -> Result<usize, StoreError> {
+    std::fs::write(path, bytes).expect("writable");
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let carts: Carts = Store::open(path)?.open_space("carts")?;
+        Ok(carts.object("alice").len()?)
+    }));
+    let opened = opened.expect("whatever the file holds, nothing panics");
+    if opened.is_err() {
+        let after = std::fs::read(path).expect("readable");
+        assert!(after == bytes, "what is refused is left as it is: {opened:?}");
+    }
+    opened
+}
+
+fn assert_damaged(path: &Path, opened: &Result<usize, StoreError>, how: &str) {
+    let Err(StoreError::Damaged { path: named, what }) = opened else {
+        panic!("{how}: {opened:?}")
+    };
+    assert_eq!(named, path);
+    assert!(!what.is_empty());
+}
+
+#[test]
+fn a_file_that_is_cut_off_is_refused_and_left_as_it_is() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("cut.rejoin");
+    for (whole, state) in files(directory.path()).iter().zip(["open", "closed"]) {
+        assert_eq!(open(&path, whole), Ok(LINES), "{state}");
+        let length = whole.len();
+        let round = (4096..length).step_by(4096);
+        let odd = [0, 1, 8, 9, 100, 319, 320, 511, 512, 5_000, length / 4, length / 2, length - 1];
+        for cut in odd.into_iter().chain(round) {
+            let opened = open(&path, &whole[..cut]);
+            if opened != Ok(LINES) {
+                assert_damaged(&path, &opened, &format!("{state}, cut to {cut} of {length}"));
+            }
+        }
+        for cut in [0, 1, 100, length / 2, length - 1] {
+            let how = format!("{state}, cut to {cut} of {length}");
+            assert_damaged(&path, &open(&path, &whole[..cut]), &how);
+        }
+    }
+}
+
+#[test]
+fn something_that_is_no_store_is_refused_and_left_as_it_is() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("other.rejoin");
+    let noise: Vec<u8> =
+        (0..70_000u32).map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect();
+    let text = "customer_id,stock_code,quantity\n".repeat(50);
+    for other in [noise.as_slice(), text.as_bytes(), &[0; 4096], &[0; 1 << 20], b"redb"] {
+        assert_damaged(&path, &open(&path, other), "no store");
+    }
+    let [_, whole] = files(directory.path());
+    let mut longer = whole;
+    longer.extend_from_slice(&noise);
+    assert_damaged(&path, &open(&path, &longer), "noise behind a store");
+}
+
+/// A flipped bit anywhere in a file that was closed: it is found, or nothing is missing.
+#[test]
+fn a_flipped_bit_never_takes_anything_away_in_silence() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("flipped.rejoin");
+    let [_, whole] = files(directory.path());
+    let (mut found, mut harmless) = (0, 0);
+    let mut at = 0;
+    while at < whole.len() {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << (at % 8);
+        match open(&path, &flipped) {
+            Ok(lines) => {
+                assert_eq!(lines, LINES, "byte {at}");
+                harmless += 1;
+            }
+            Err(error) => {
+                assert!(error.is_corruption(), "byte {at}: {error:?}");
+                found += 1;
+            }
+        }
+        // Pages that were never written are all zeros and of no interest.
+        let blank = whole[at..].iter().take(1024).all(|&byte| byte == 0);
+        at += if blank { 4096 } else { 61 };
+    }
+    println!("flipped bits: {found} found, {harmless} harmless");
+    assert!(found > 100);
+}
+
+/// A store on a medium with three records.
+fn three_records() -> std::sync::Arc<Medium> {
+    let medium = Medium::new();
+    let carts: Carts = medium.open().create_space("carts").expect("a first space");
+    for _ in 0..3 {
+        let add = carts.transact_once(b"key", |tx| tx.object("alice").entry("apples").add(1));
+        add.expect("a transaction");
+        carts.transact(|tx| tx.object("alice").entry("pears").add(1)).expect("a transaction");
+    }
+    medium
+}
+
+fn refused(medium: &std::sync::Arc<Medium>) -> String {
+    match medium.open().open_space::<Cart>("carts") {
+        Err(error @ StoreError::Damaged { .. }) => {
+            assert!(error.is_corruption() && !error.is_retryable());
+            error.to_string()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn any_flipped_bit_in_a_log_record_is_found_and_the_record_named() {
+    let mut length = 0;
+    three_records().damage_record(0, 0, |bytes| length = bytes.len());
+    for bit in 0..length * 8 {
+        let medium = three_records();
+        medium.damage_record(0, 0, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
+        let what = refused(&medium);
+        assert!(what.contains("log record 0 of \"carts\""), "bit {bit}: {what}");
+    }
+    for cut in 0..length {
+        let medium = three_records();
+        medium.damage_record(0, 0, |bytes| bytes.truncate(cut));
+        let what = refused(&medium);
+        assert!(what.contains("log record 0 of \"carts\""), "cut to {cut}: {what}");
+    }
+}
+
+#[test]
+fn a_record_of_another_place_is_found_and_named() {
+    let medium = three_records();
+    let mut second = Vec::new();
+    medium.damage_record(0, 1, |bytes| second.clone_from(bytes));
+    medium.damage_record(0, 2, |bytes| bytes.clone_from(&second));
+    let what = refused(&medium);
+    assert!(
+        what.contains("log record 2 of \"carts\": it does not follow the one before"),
+        "{what}"
+    );
+}
+
+#[test]
+fn versions_of_the_future_are_refused_by_name() {
+    let medium = three_records();
+    medium.damage_record(0, 1, |bytes| bytes[1] = 2);
+    let what = refused(&medium);
+    assert!(what.contains("log record 1 of \"carts\"") && what.contains("version of a log record"));
+    let medium = three_records();
+    medium.damage_meta("space/carts", |bytes| bytes[0] = 9);
+    assert!(refused(&medium).contains("version of a store"));
+    let medium = three_records();
+    medium.damage_meta("store", |bytes| bytes[0] = 9);
+    let storage: std::sync::Arc<dyn rejoin_replica::storage::Storage> = medium;
+    let clock = std::sync::Arc::new(crate::medium::Clock::default());
+    let opened = Store::with_storage(storage, rejoin_replica::Config::default(), clock);
+    let what = opened.expect_err("another version").to_string();
+    assert!(what.contains("version of a store"), "{what}");
+}

@@ -1,0 +1,16 @@
+//! The spine end to end: cores over byte pipes, stores over storage that fails, processes that die.
+
+mod contract;
+mod cost;
+mod damage;
+mod forge;
+mod golden;
+mod medium;
+mod pipes;
+mod processes;
+mod store;
+mod store_sync;
+mod two_cores;
+mod two_cores_refusals;
+mod two_cores_timers;
+mod wire;

@@ -1,0 +1,159 @@
+//! Storage that counts, waits, fails and lies on request, and a clock that is set by hand.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+use rejoin_replica::storage::{Batch, Memory, Storage, StorageError, Stored};
+use rejoin_replica::{Config, Now, Store, Time};
+
+/// What goes wrong with a commit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Trouble {
+    /// Nothing is written, and an error says so.
+    Lost,
+    /// It is written, and an error comes back all the same.
+    Unsure,
+    /// The engine panics.
+    Panics,
+}
+
+/// Storage in memory under a test's control.
+#[derive(Default, Debug)]
+pub(crate) struct Medium {
+    content: Memory,
+    state: Mutex<State>,
+    released: Condvar,
+}
+
+#[derive(Default, Debug)]
+struct State {
+    commits: usize,
+    log_bytes: usize,
+    held: bool,
+    trouble: Option<Trouble>,
+}
+
+impl Medium {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// A store on this medium.
+    pub(crate) fn open(self: &Arc<Self>) -> Store {
+        let storage: Arc<dyn Storage> = self.clone();
+        Store::with_storage(storage, Config::default(), Arc::new(Clock::default()))
+            .expect("a medium with an identity, or an empty one")
+    }
+
+    /// How many commits there were, those that failed included.
+    pub(crate) fn commits(&self) -> usize {
+        self.state.lock().unwrap().commits
+    }
+
+    /// How many bytes of log records were committed.
+    pub(crate) fn log_bytes(&self) -> usize {
+        self.state.lock().unwrap().log_bytes
+    }
+
+    /// Makes commits wait until [`release`](Self::release).
+    pub(crate) fn hold(&self) {
+        self.state.lock().unwrap().held = true;
+    }
+
+    pub(crate) fn release(&self) {
+        self.state.lock().unwrap().held = false;
+        self.released.notify_all();
+    }
+
+    /// Lets every commit from now on go wrong.
+    pub(crate) fn trouble(&self, trouble: Trouble) {
+        self.state.lock().unwrap().trouble = Some(trouble);
+    }
+
+    /// What a power loss at this moment leaves.
+    pub(crate) fn after_power_loss(&self) -> Arc<Self> {
+        let meta = self.content.metas("").unwrap();
+        let records = |space| {
+            let records = self.content.read(space, 0, usize::MAX).unwrap().into_iter();
+            records.map(move |(sequence, bytes)| (space, sequence, bytes))
+        };
+        let log = (0..8).flat_map(records).collect();
+        let copy = Self::new();
+        copy.content.commit(&Batch { meta, log }).unwrap();
+        copy
+    }
+
+    /// How many records of a space are durable.
+    pub(crate) fn records(&self, space: u32) -> usize {
+        self.content.read(space, 0, usize::MAX).unwrap().len()
+    }
+
+    /// Changes what is stored behind everybody's back.
+    pub(crate) fn damage_record(
+        &self,
+        space: u32,
+        sequence: u64,
+        damage: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let (_, mut bytes) = self.content.read(space, sequence, 1).unwrap().remove(0);
+        damage(&mut bytes);
+        let log = vec![(space, sequence, bytes)];
+        self.content.commit(&Batch { meta: Vec::new(), log }).unwrap();
+    }
+
+    /// As [`damage_record`](Self::damage_record), for a named blob.
+    pub(crate) fn damage_meta(&self, name: &str, damage: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = self.content.meta(name).unwrap().unwrap_or_default();
+        damage(&mut bytes);
+        let meta = vec![(name.to_owned(), bytes)];
+        self.content.commit(&Batch { meta, log: Vec::new() }).unwrap();
+    }
+}
+
+impl Storage for Medium {
+    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        self.content.meta(name)
+    }
+
+    fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
+        self.content.metas(prefix)
+    }
+
+    fn read(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        self.content.read(space, from, limit)
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
+        let mut state = self.state.lock().unwrap();
+        state.commits += 1;
+        let mut state = self.released.wait_while(state, |state| state.held).unwrap();
+        let trouble = state.trouble;
+        if !matches!(trouble, Some(Trouble::Lost | Trouble::Panics)) {
+            state.log_bytes += batch.log.iter().map(|(_, _, bytes)| bytes.len()).sum::<usize>();
+            self.content.commit(batch)?;
+        }
+        drop(state);
+        match trouble {
+            None => Ok(()),
+            Some(Trouble::Panics) => panic!("the engine is broken, as the test asked it to be"),
+            Some(_) => Err(StorageError::Io("the disk is gone".to_owned())),
+        }
+    }
+}
+
+/// A clock that stands still until it is told otherwise.
+#[derive(Default, Debug)]
+pub(crate) struct Clock(AtomicU64);
+
+impl Clock {
+    pub(crate) fn pass(&self, millis: u64) {
+        self.0.fetch_add(millis, Ordering::Relaxed);
+    }
+}
+
+impl Time for Clock {
+    fn now(&self) -> Now {
+        let elapsed = self.0.load(Ordering::Relaxed);
+        Now { wall: 1_700_000_000_000 + elapsed, elapsed }
+    }
+}
