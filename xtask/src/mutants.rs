@@ -77,6 +77,16 @@ pub(crate) const PLANTED: &[Mutant] = &[
         brings_back: "a commit is acknowledged before it is written (the nothing-lost checker)",
         suite: SWEEP,
     },
+    Mutant {
+        name: "send-before-durable",
+        brings_back: "an entry leaves before it is durable; a crash then reuses its dots",
+        suite: SWEEP,
+    },
+    Mutant {
+        name: "forget-keys",
+        brings_back: "a crash forgets idempotency keys: an unknown outcome is applied twice",
+        suite: SWEEP,
+    },
 ];
 
 /// Finds a planted bug by its name.

@@ -118,7 +118,9 @@ impl Record {
             None => true,
             Some(mine) => match floor.rank().cmp(&mine.rank()) {
                 Ordering::Greater => true,
-                Ordering::Equal => earlier(floor.tag, mine.tag),
+                Ordering::Equal => {
+                    !rejoin_vclock::mutant!("tag-by-arrival") && earlier(floor.tag, mine.tag)
+                }
                 Ordering::Less => false,
             },
         };

@@ -1,7 +1,7 @@
 //! One connection: bytes in, messages to the space; frames out, as fast as the peer takes them.
 //!
 //! Reading and writing go on side by side, so two peers that both have much to send never wait for
-//! each other. Whatever touches the store runs on a blocking thread, because it may wait for a disk.
+//! each other. Whatever touches the store runs on a blocking thread: it may wait for a disk.
 
 use std::io;
 use std::time::Duration;

@@ -29,8 +29,6 @@ use crate::message::SpaceHash;
 use crate::receipt::Receipt;
 use crate::session::{Config, Session, SessionId};
 
-/// Entries that came too early take at most this many bytes per space.
-const WAITING_BYTES: usize = 4 << 20;
 /// At most this many decisions are kept for [`SpaceCore::conflicts`].
 const CONFLICTS: usize = 10_000;
 /// At most this many events wait for [`SpaceCore::poll_event`].
@@ -108,7 +106,7 @@ pub struct SpaceCore {
 impl SpaceCore {
     /// An empty space of a replica. Feed it its log with [`recover`](Self::recover) before use.
     pub fn new(hash: SpaceHash, replica: ReplicaId, config: Config) -> Self {
-        let causal = Causal::new(Context::default(), replica, WAITING_BYTES)
+        let causal = Causal::new(Context::default(), replica, config.waiting_bytes)
             .unwrap_or_else(|| unreachable!("an empty context has room for one replica"));
         Self {
             hash,
@@ -219,7 +217,8 @@ impl SpaceCore {
         }
         let delta = record.entry.delta();
         // Others' stamps are left out: one from far in the future would be followed after all.
-        if delta.origin() == self.replica() {
+        let follows_all = rejoin_vclock::mutant!("follow-on-restart");
+        if delta.origin() == self.replica() || follows_all {
             self.hybrid = HybridClock::resume(self.hybrid.last().max(delta.stamp()))
                 .with_max_skew_millis(self.hybrid.max_skew_millis());
         }

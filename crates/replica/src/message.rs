@@ -85,8 +85,8 @@ impl fmt::Display for Refusal {
             Self::SameReplica => "both ends have the same replica id; a store file was copied",
             Self::TooOld => "the log there no longer reaches back to what is missing here",
             Self::Amnesia => {
-                "the peer holds more of this replica than it knows itself; an old copy of the store \
-                 was put back"
+                "the peer holds more of this replica than it knows itself; an old copy of the \
+                 store was put back"
             }
         })
     }

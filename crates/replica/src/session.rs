@@ -27,6 +27,9 @@ pub struct Config {
     pub request_timeout: u64,
     /// Entries go out in frames of about this many bytes.
     pub batch_bytes: usize,
+    /// Entries that came too early take at most this many bytes per space; beyond that they are
+    /// dropped, and asked for again.
+    pub waiting_bytes: usize,
 }
 
 impl Default for Config {
@@ -38,6 +41,7 @@ impl Default for Config {
             grace: 250,
             request_timeout: 2_000,
             batch_bytes: 64 << 10,
+            waiting_bytes: 4 << 20,
         }
     }
 }

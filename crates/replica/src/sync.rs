@@ -191,6 +191,16 @@ impl SpaceCore {
         }
         session.pull_until = if pull { end } else { 0 };
         session.cursor = cursor.unwrap_or(end);
+        if session.pulls {
+            // A pull asks for every origin at once.
+            let (since, session) = (session.heard_at, Some(id));
+            for (origin, upto) in vector {
+                let at = self.causal.context().seen(origin);
+                if at < upto {
+                    self.asked.insert(origin, Asked { at, upto, since, session });
+                }
+            }
+        }
     }
 
     fn learn(&mut self, id: SessionId, peer: ReplicaId, pairs: &[(ReplicaId, u64)]) {
@@ -240,13 +250,15 @@ impl SpaceCore {
                 *asked = Asked { session, upto: asked.upto, ..fresh };
             }
             // A request dies with its session.
-            let goes_on =
-                |id: &SessionId| self.sessions.get(id).is_some_and(Session::is_established);
+            let outlives = rejoin_vclock::mutant!("claim-outlives-session");
+            let goes_on = |id: &SessionId| {
+                outlives || self.sessions.get(id).is_some_and(Session::is_established)
+            };
             asked.session = asked.session.filter(goes_on);
-            let patience = if asked.session.is_some() {
-                self.config.request_timeout
-            } else {
-                self.config.grace
+            let patience = match asked.session {
+                Some(_) if outlives => u64::MAX,
+                Some(_) => self.config.request_timeout,
+                None => self.config.grace,
             };
             let origin_is_here =
                 self.sessions.values().any(|s| s.is_established() && s.peer == Some(origin));

@@ -24,6 +24,8 @@
 //! # Ok::<(), DecodeError>(())
 //! ```
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use alloc::vec::Vec;
 use core::{error::Error, fmt};
 

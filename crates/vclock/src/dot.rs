@@ -1,5 +1,7 @@
 //! Which event: a replica and a number.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use alloc::vec::Vec;
 use core::{error::Error, fmt};
 

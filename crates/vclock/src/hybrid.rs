@@ -72,6 +72,8 @@
 //! - S. Kulkarni, M. Demirbas, D. Madappa, B. Avva and M. Leone, *Logical Physical Clocks*, 2014.
 //! - L. Lamport, *Time, Clocks, and the Ordering of Events in a Distributed System*, 1978.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use alloc::vec::Vec;
 use core::{error::Error, fmt};
 

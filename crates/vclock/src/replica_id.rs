@@ -4,6 +4,8 @@
 //! give one number to two events, and every other replica would keep whichever it saw first. That
 //! is why making a writer takes a [`FreshId`], which can be used up only once.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use alloc::vec::Vec;
 use core::{error::Error, fmt, str::FromStr};
 

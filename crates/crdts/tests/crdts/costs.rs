@@ -127,6 +127,22 @@ fn a_clear_is_the_shorter_of_two() {
     assert!(format!("{clear:?}").contains("ends"), "one dot is shorter: {clear:?}");
 }
 
+/// A reset names the records that it takes something from, and no others.
+#[test]
+fn a_reset_names_what_is_alive() {
+    let mut counter = Replica::<PnCounter>::new(fresh(1));
+    for id in 2..6 {
+        counter = counter.fork(fresh(id));
+        counter.edit(|counter| counter.add(1)).expect("an edit");
+    }
+    let named = |delta: &Delta| format!("{delta:?}").matches("Floor {").count();
+    let reset = counter.edit(|counter| counter.reset()).expect("an edit");
+    assert_eq!(named(&reset), 4);
+    counter.edit(|counter| counter.add(1)).expect("an edit");
+    let reset = counter.edit(|counter| counter.reset()).expect("an edit");
+    assert_eq!(named(&reset), 1, "the others are dead: {reset:?}");
+}
+
 /// What a counter keeps does not grow with how often it is changed.
 #[test]
 fn a_counter_stays_small() {

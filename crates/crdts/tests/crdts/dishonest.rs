@@ -4,27 +4,14 @@
 //! honest replicas which have seen the same deltas show something else, or save bytes that nobody
 //! can load.
 
-use proptest::collection::vec;
-use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+mod court;
+
 use rejoin_crdts::delta::Delta;
-use rejoin_crdts::{Kind, OrSet, Path, PnCounter, RawAtom, Replica, VersionVector};
+use rejoin_crdts::{Kind, OrMap, OrSet, Path, PnCounter, Replica};
 use rejoin_vclock::codec::{Decode, Encode};
 
 use crate::forge::{Claim, Forgery, Named, Sums};
-use crate::types::{Lines, alphabets};
-use crate::world::{Act, Blind, Subject, fresh, id};
-
-const HONEST: [u128; 3] = [1, 2, 3];
-const LIARS: [u128; 2] = [8, 9];
-
-/// One thing that happens among three honest replicas.
-#[derive(Clone, Debug)]
-enum Step {
-    Edit { at: usize, choice: usize },
-    Deliver { delta: usize, to: usize },
-    Merge { from: usize, to: usize },
-}
+use crate::world::{fresh, id};
 
 /// A delta that speaks of dots nobody here has seen waits for them, and changes nothing.
 #[test]
@@ -92,6 +79,98 @@ fn what_comes_later_in_its_own_history_is_refused() {
     }
 }
 
+/// A delta of a stranger about a counter at the root.
+fn claims(origin: u128, first: u64, totals: Option<Sums>, floors: &[(Named, Sums)]) -> Delta {
+    let claim = Claim::Counter { totals, floors: floors.to_vec() };
+    Forgery::at(origin, first, Path::root(Kind::Counter), claim).delta()
+}
+
+/// Two orders of the same deltas, and both orders merged: one value, and bytes that load.
+fn agree(one: &[&Delta], other: &[&Delta]) -> Replica<PnCounter> {
+    let [mut left, mut right] = [21, 22].map(|id| Replica::<PnCounter>::new(fresh(id)));
+    let mut half = Replica::<PnCounter>::new(fresh(23));
+    one.iter().for_each(|delta| _ = left.apply(delta));
+    other.iter().for_each(|delta| _ = right.apply(delta));
+    one[..one.len() / 2].iter().for_each(|delta| _ = half.apply(delta));
+    assert_eq!(left.version_vector(), right.version_vector());
+    assert_eq!(left.save(), right.save(), "two orders");
+    half.merge(&left);
+    assert_eq!(half.save(), left.save(), "the log and a merge");
+    assert!(Replica::<PnCounter>::load(&left.save(), fresh(24)).is_ok());
+    left
+}
+
+/// A floor beyond the last count, over a dot that counted somewhere else.
+#[test]
+fn a_floor_beyond_its_record_is_kept_alike() {
+    type Both = OrMap<String, PnCounter>;
+    let mut honest = Replica::<Both>::new(fresh(1));
+    let here = honest.edit(|both| both.entry("here").add(5)).expect("an edit");
+    let there = honest.edit(|both| both.entry("there").add(5)).expect("an edit");
+    let path = Path::root(Kind::Map).key(&"here".to_owned(), Kind::Counter);
+    let claim = Claim::Counter { totals: None, floors: vec![((1, 2), [1, 5, 0])] };
+    let forged = Forgery::first(8, path, claim).delta();
+    let mut reader = Replica::<Both>::new(fresh(2));
+    [&here, &there, &forged].iter().for_each(|delta| _ = reader.apply(delta));
+    assert_eq!(reader.at("here").value(), Ok(0));
+    let loaded = Replica::<Both>::load(&reader.save(), fresh(3)).expect("what is saved loads");
+    assert_eq!(loaded.save(), reader.save());
+    honest.merge(&loaded);
+    honest.edit(|both| both.entry("here").add(1)).expect("an edit");
+    assert_eq!(honest.at("here").value(), Ok(1), "the owner starts anew");
+}
+
+/// A floor from before the record's start does not displace one that holds, however late a dot it
+/// names: otherwise who hears of it last would hold no floor at all.
+#[test]
+fn a_void_floor_displaces_nothing() {
+    let mut honest = Replica::<PnCounter>::new(fresh(1));
+    let mut edit = |amount| {
+        let change = honest.edit(|counter| match amount {
+            Some(amount) => counter.add(amount),
+            None => counter.reset(),
+        });
+        change.expect("an edit")
+    };
+    // Count, reset, count anew: the record starts at 1:3.
+    let deltas = [edit(Some(3)), edit(None), edit(Some(4))];
+    let mut other = Replica::<PnCounter>::new(fresh(2));
+    deltas.iter().for_each(|delta| _ = other.apply(delta));
+    let floor = other.edit(|counter| counter.reset()).expect("an edit");
+    let later = edit(Some(5));
+    let void = claims(8, 1, None, &[((1, 4), [1, 3, 0])]);
+    let [a, b, c] = &deltas;
+    let all = agree(&[a, b, c, &later, &floor, &void], &[a, b, c, &later, &void, &floor]);
+    assert_eq!(all.value(), Ok(5), "the 4 that were seen are gone, the 5 are not");
+}
+
+/// A record's start never goes back: by the log the last claim would stand, by a merge the one with
+/// the greatest start.
+#[test]
+fn a_start_that_goes_back_is_ignored() {
+    let forged = [claims(8, 1, Some([1, 1, 0]), &[]), claims(8, 2, Some([2, 2, 0]), &[])];
+    let back = claims(8, 3, Some([1, 9, 0]), &[]);
+    let all = [&forged[0], &forged[1], &back];
+    assert_eq!(agree(&all, &all).value(), Ok(2));
+    let mut half = Replica::<PnCounter>::new(fresh(2));
+    half.apply(all[0]);
+    half.apply(all[1]);
+    assert!(!half.apply(&back), "it changes nothing");
+}
+
+/// A record that continues what nobody has: a floor that was named before it came would hold for
+/// those who hear of the floor last, and would be unknown to those who heard of it first.
+#[test]
+fn a_record_begins_where_it_begins() {
+    let element = Path::root(Kind::Set).key(&7_u8, Kind::Element);
+    let other = Claim::Element { ends: Vec::new(), add: true };
+    let elsewhere = Forgery::at(8, 1, element, other).delta();
+    let floor = claims(9, 1, None, &[((8, 1), [1, 6, 0])]);
+    let continued = claims(8, 2, Some([1, 6, 0]), &[]);
+    let value = agree(&[&elsewhere, &floor, &continued], &[&elsewhere, &continued, &floor]);
+    assert_eq!(value.value(), Ok(6));
+}
+
 /// Somebody writes under another's name. It comes back to him in a state, and he can still be
 /// understood: no delta of his names himself among what it depends on.
 #[test]
@@ -106,178 +185,4 @@ fn who_was_impersonated_is_still_understood() {
     let next = victim.edit(|set| set.insert(&2)).expect("an edit");
     assert_eq!((next.first(), next.deps()), (3, [].as_slice()));
     assert_eq!(Delta::from_bytes(&next.to_bytes()), Ok(next));
-}
-
-/// Whatever two liars write, honest replicas that have seen the same hold the same.
-#[test]
-fn liars_do_not_divide_the_honest() {
-    let config = Config { failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new(Config { cases: 4 * config.cases, ..config });
-    let lies = (liar(LIARS[0]), liar(LIARS[1]));
-    let result = runner.run(&(lies, vec(steps(), 1..40)), |((some, more), script)| {
-        let deltas = interleave(some, more);
-        Court::new(deltas).run(script);
-        Ok(())
-    });
-    result.unwrap_or_else(|failure| panic!("{failure}"));
-}
-
-/// Three honest replicas, and all deltas there are.
-struct Court {
-    honest: Vec<(Replica<Lines>, Replica<Blind<Lines>>)>,
-    deltas: Vec<Delta>,
-    transactions: Vec<Vec<Act>>,
-    saved: Vec<(VersionVector, Vec<u8>)>,
-}
-
-impl Court {
-    fn new(deltas: Vec<Delta>) -> Self {
-        let honest = HONEST.map(|id| (Replica::new(fresh(id)), Replica::new(fresh(id))));
-        let transactions = alphabets::map_of_counters();
-        Self { honest: honest.into(), deltas, transactions, saved: Vec::new() }
-    }
-
-    fn run(&mut self, script: Vec<Step>) {
-        for step in script {
-            match step {
-                Step::Edit { at, choice } => self.edit(at, choice),
-                Step::Deliver { delta, to } => self.deliver(delta % self.deltas.len().max(1), to),
-                Step::Merge { from, to } => self.merge(from, to),
-            }
-        }
-        for to in 0..HONEST.len() {
-            (0..self.deltas.len()).rev().for_each(|delta| self.deliver(delta, to));
-        }
-        let [first, others @ ..] = self.honest.as_slice() else { return };
-        for (other, _) in others {
-            assert_eq!(first.0.version_vector(), other.version_vector());
-        }
-    }
-
-    fn edit(&mut self, at: usize, choice: usize) {
-        let acts = &self.transactions[choice];
-        let (typed, blind) = &mut self.honest[at];
-        let delta = typed.edit(|lines| {
-            acts.iter().try_for_each(|act| <Lines as Subject>::act(lines, act.place, act.what))
-        });
-        let untyped = blind.edit(|lines| {
-            acts.iter().try_for_each(|act| <Lines as Subject>::act(lines, act.place, act.what))
-        });
-        assert_eq!(delta, untyped);
-        let delta = delta.expect("a liar's sums leave room in an honest record");
-        if !delta.is_empty() {
-            self.deltas.push(delta);
-        }
-        self.agree(at);
-    }
-
-    fn deliver(&mut self, delta: usize, to: usize) {
-        let Some(delta) = self.deltas.get(delta) else { return };
-        let (typed, blind) = &mut self.honest[to];
-        assert_eq!(typed.apply(delta), blind.apply(delta));
-        self.agree(to);
-    }
-
-    fn merge(&mut self, from: usize, to: usize) {
-        let Ok([from, into]) = self.honest.get_disjoint_mut([from, to]) else { return };
-        assert_eq!(into.0.merge(&from.0), into.1.merge(&from.1));
-        self.agree(to);
-    }
-
-    /// Equal vectors, equal bytes, and bytes that load.
-    fn agree(&mut self, at: usize) {
-        let (typed, blind) = &self.honest[at];
-        let (vector, bytes) = (typed.version_vector(), typed.save());
-        assert_eq!(bytes, blind.save());
-        let loaded = Replica::<Lines>::load(&bytes, fresh(99)).expect("what is saved loads");
-        assert_eq!(loaded.save(), bytes);
-        match self.saved.iter().find(|(known, _)| *known == vector) {
-            Some((_, known)) => assert_eq!(*known, bytes, "equal vectors, other bytes"),
-            None => self.saved.push((vector, bytes)),
-        }
-    }
-}
-
-fn interleave(some: Vec<Delta>, more: Vec<Delta>) -> Vec<Delta> {
-    let mut deltas = Vec::new();
-    let (mut some, mut more) = (some.into_iter(), more.into_iter());
-    loop {
-        let before = deltas.len();
-        deltas.extend(some.next());
-        deltas.extend(more.next());
-        if deltas.len() == before {
-            return deltas;
-        }
-    }
-}
-
-/// A liar's deltas, one after the other, as far as they pass for deltas.
-fn liar(origin: u128) -> impl Strategy<Value = Vec<Delta>> {
-    vec(vec(lies(), 1..3), 1..6).prop_map(move |transactions| {
-        let mut first = 1;
-        let mut deltas = Vec::new();
-        for changes in transactions {
-            let forgery = Forgery { origin, first, stamp: first, deps: Vec::new(), changes };
-            if let Ok(delta) = forgery.decode() {
-                first = delta.last() + 1;
-                deltas.push(delta);
-            }
-        }
-        deltas
-    })
-}
-
-fn lies() -> impl Strategy<Value = (Path, Claim)> {
-    let root = Path::root(Kind::Map);
-    let counter = root.key(&"a".to_owned(), Kind::Counter);
-    let element = root.key(&"a".to_owned(), Kind::Set).key(&7_u8, Kind::Element);
-    let register = root.key(&"b".to_owned(), Kind::LwwRegister);
-    let value = proptest::option::of(any::<u8>().prop_map(|value| RawAtom::of(&value)));
-    prop_oneof![
-        6 => (proptest::option::of(sums()), floors())
-            .prop_map(|(totals, floors)| Claim::Counter { totals, floors })
-            .prop_map(move |claim| (counter.clone(), claim)),
-        1 => (dots(), any::<bool>()).prop_map(|(ends, add)| Claim::Element { ends, add })
-            .prop_map(move |claim| (element.clone(), claim)),
-        1 => (dots(), value).prop_map(|(ends, value)| Claim::Register { ends, value })
-            .prop_map(move |claim| (register.clone(), claim)),
-        1 => vector().prop_map(|seen| Claim::Below { seen })
-            .prop_map(move |claim| (root.clone(), claim)),
-    ]
-}
-
-fn anybody() -> impl Strategy<Value = u128> {
-    prop::sample::select([HONEST.as_slice(), &LIARS].concat())
-}
-
-fn dots() -> impl Strategy<Value = Vec<Named>> {
-    proptest::collection::btree_set((anybody(), 1..5_u64), 0..3)
-        .prop_map(|dots| dots.into_iter().collect())
-}
-
-fn vector() -> impl Strategy<Value = Vec<Named>> {
-    proptest::collection::btree_map(anybody(), 1..5_u64, 0..3)
-        .prop_map(|vector| vector.into_iter().collect())
-}
-
-fn sums() -> impl Strategy<Value = Sums> {
-    let sum = prop_oneof![9 => 0..6_u64, 1 => Just(u64::MAX)];
-    (1..6_u64, sum.clone(), sum).prop_map(|(start, more, less)| [start, more, less])
-}
-
-fn floors() -> impl Strategy<Value = Vec<(Named, Sums)>> {
-    proptest::collection::btree_map(anybody(), (1..6_u64, sums()), 0..3).prop_map(|floors| {
-        floors.into_iter().map(|(id, (last, sums))| ((id, last), sums)).collect()
-    })
-}
-
-fn steps() -> impl Strategy<Value = Step> {
-    let choices = alphabets::map_of_counters().len();
-    let at = 0..HONEST.len();
-    prop_oneof![
-        3 => (at.clone(), 0..choices).prop_map(|(at, choice)| Step::Edit { at, choice }),
-        4 => (any::<u8>(), at.clone())
-            .prop_map(|(delta, to)| Step::Deliver { delta: delta.into(), to }),
-        2 => (at.clone(), at).prop_map(|(from, to)| Step::Merge { from, to }),
-    ]
 }

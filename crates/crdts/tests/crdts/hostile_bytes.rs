@@ -11,7 +11,7 @@ use rejoin_vclock::codec::{Decode, Encode, Reader, write_varint};
 
 use crate::forge::{Claim, Forgery};
 use crate::random::{fit, ids, steps};
-use crate::types::{Boxes, Lines, Notes, Tags, alphabets};
+use crate::types::{Boxes, Lines, Notes, Records, Tags, alphabets};
 use crate::world::{Alphabet, Saved, Subject, World, fresh};
 
 /// What one flipped, lost or foreign piece does to bytes.
@@ -121,6 +121,11 @@ fn damaged<S: Subject>(alphabet: &Alphabet) {
 #[test]
 fn damaged_maps_of_counters() {
     damaged::<Lines>(&alphabets::map_of_counters());
+}
+
+#[test]
+fn damaged_maps_of_records() {
+    damaged::<Records>(&alphabets::map_of_records());
 }
 
 #[test]
@@ -260,6 +265,77 @@ fn a_count_that_lies_reserves_nothing() {
                 try_as_delta(&bytes, &reader);
             }
         }
+    }
+}
+
+/// A delta of an origin 1, byte by byte: what it depends on, and its one change.
+fn spelled(first: u8, ids: &[u8], deps: &[(u8, u8)], change: &[u8]) -> Vec<u8> {
+    let id = |id: u8| crate::world::id(id.into()).to_bytes();
+    let mut bytes = id(1).to_vec();
+    bytes.extend([first, 0, u8::try_from(ids.len()).expect("a few")]);
+    bytes.extend(ids.iter().flat_map(|&other| id(other)));
+    bytes.push(u8::try_from(deps.len()).expect("a few"));
+    bytes.extend(deps.iter().flat_map(|&(place, counter)| [place, counter]));
+    bytes.extend([1, 0]);
+    bytes.extend(change);
+    bytes
+}
+
+/// Length, null, set, the number 0, element, flags, and what they say.
+const ADD: &[u8] = &[4, 1, 2, 0x14, 5, 1];
+/// The same for a counter that counts one.
+const COUNT: &[u8] = &[2, 1, 3, 1, 1, 1, 0];
+
+#[test]
+fn spellings_that_no_encoder_writes() {
+    let change = |head: &[u8], rest: &[u8]| [head, rest].concat();
+    let element = |rest: &[u8]| change(&ADD[..5], rest);
+    let counter = |rest: &[u8]| change(&COUNT[..3], rest);
+    let set = |rest: &[u8]| change(&[2, 1, 2], rest);
+    let good = [
+        spelled(1, &[], &[], ADD),
+        spelled(1, &[], &[], COUNT),
+        spelled(1, &[2, 3], &[(1, 5), (2, 1)], ADD),
+        spelled(1, &[2], &[], &element(&[2, 1, 1, 9])),
+        spelled(9, &[2], &[], &element(&[3, 2, 0, 8, 1, 1])),
+        spelled(9, &[2], &[], &counter(&[2, 2, 0, 8, 8, 0, 0, 1, 1, 1, 0, 0])),
+        spelled(1, &[2], &[], &set(&[4, 1, 1, 1])),
+        spelled(1, &[], &[], &set(&[4, 0])),
+    ];
+    for bytes in good {
+        let delta = Delta::from_bytes(&bytes).unwrap_or_else(|error| panic!("{error}: {bytes:?}"));
+        assert_eq!(delta.to_bytes(), bytes);
+    }
+    let bad = [
+        ("no event 0", spelled(0, &[], &[], ADD)),
+        ("an id that is not used", spelled(1, &[2], &[], ADD)),
+        ("ids out of order", spelled(1, &[3, 2], &[(1, 1), (2, 1)], ADD)),
+        ("an id twice", spelled(1, &[2, 2], &[(1, 1), (2, 1)], ADD)),
+        ("the origin among the others", spelled(1, &[1], &[(1, 1)], ADD)),
+        ("the origin among its deps", spelled(3, &[], &[(0, 1)], ADD)),
+        ("deps out of order", spelled(1, &[2, 3], &[(2, 1), (1, 5)], ADD)),
+        ("a dep twice", spelled(1, &[2], &[(1, 1), (1, 2)], ADD)),
+        ("a dep on event 0", spelled(1, &[2], &[(1, 0)], ADD)),
+        ("an id out of range", spelled(1, &[2], &[(1, 1), (2, 1)], ADD)),
+        ("no flags", spelled(1, &[], &[], &element(&[0]))),
+        ("unknown flags", spelled(1, &[], &[], &element(&[9]))),
+        ("an element that ends by vector", spelled(1, &[], &[], &element(&[4, 0]))),
+        ("a set that is added", spelled(1, &[], &[], &set(&[1]))),
+        ("ends of nothing", spelled(1, &[], &[], &element(&[2, 0]))),
+        ("ends out of order", spelled(1, &[2], &[], &element(&[2, 2, 1, 9, 1, 8]))),
+        ("an end twice", spelled(1, &[2], &[], &element(&[2, 2, 1, 9, 1, 9]))),
+        ("floors of nothing", spelled(1, &[], &[], &counter(&[2, 0]))),
+        (
+            "two floors of one",
+            spelled(9, &[], &[], &counter(&[2, 2, 0, 7, 7, 0, 0, 0, 8, 8, 0, 0])),
+        ),
+        ("a floor before its start", spelled(1, &[2], &[], &counter(&[2, 1, 1, 3, 4, 0, 0]))),
+        ("a start of 0", spelled(1, &[], &[], &counter(&[1, 0, 1, 0]))),
+        ("a vector that names its origin", spelled(3, &[], &[], &set(&[4, 1, 0, 1]))),
+        ("no change", [&spelled(1, &[], &[], &[])[..20], &[0]].concat()),
+    ];
+    for (what, bytes) in bad {
+        assert!(Delta::from_bytes(&bytes).is_err(), "{what}: {bytes:?}");
     }
 }
 

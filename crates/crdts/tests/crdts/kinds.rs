@@ -104,6 +104,29 @@ fn a_clear_by_vector_reaches_the_unknown() {
     assert_eq!(parts(&lines.save()).1.iter().count(), 0);
 }
 
+/// The vector that clears a map does not reach counters; they are named beside it, known or not.
+#[test]
+fn a_clear_by_vector_names_the_counters() {
+    let (mut lines, mut tags) = clash();
+    let long = tags.edit(|tags| tags.entry("pears").insert(&"x".repeat(200))).expect("an edit");
+    assert!(lines.apply(&long));
+    for clear in [true, false] {
+        let [mut left, mut right] = [lines.fork(fresh(11)), lines.fork(fresh(12))];
+        let mut untyped = tags.fork(fresh(13));
+        let delta = match clear {
+            true => left.edit(|lines| lines.clear()),
+            false => untyped.edit(|tags| tags.clear()),
+        };
+        let delta = delta.expect("an edit");
+        assert!(format!("{delta:?}").contains("Below") && delta.changes().len() == 2);
+        left.apply(&delta);
+        right.apply(&delta);
+        untyped.apply(&delta);
+        assert!(left.is_empty() && untyped.is_empty());
+        assert_eq!((left.save(), right.save()), (right.save(), untyped.save()));
+    }
+}
+
 /// Elements and keys of another type than the reader's are kept as well.
 #[test]
 fn names_of_another_type_are_kept() {

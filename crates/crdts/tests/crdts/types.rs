@@ -5,6 +5,8 @@ use rejoin_crdts::{LwwRegister, OrMap, OrSet, PnCounter};
 
 use crate::world::{Alphabet, add, count, end, write};
 
+pub(crate) use crate::world::Record;
+
 pub(crate) type Flag = OrSet<String>;
 pub(crate) type Stock = PnCounter;
 pub(crate) type Note = LwwRegister<String>;
@@ -12,6 +14,7 @@ pub(crate) type Lines = OrMap<String, PnCounter>;
 pub(crate) type Tags = OrMap<String, OrSet<String>>;
 pub(crate) type Notes = OrMap<String, LwwRegister<String>>;
 pub(crate) type Shelves = OrMap<String, OrMap<String, PnCounter>>;
+pub(crate) type Records = OrMap<String, Record>;
 pub(crate) type Boxes = OrMap<String, OrMap<String, OrSet<String>>>;
 
 /// Makes one test per type out of a generic function over (type, alphabet).
@@ -21,6 +24,7 @@ macro_rules! every_type {
             or_set: Flag, lww_register: Note, pn_counter: Stock,
             map_of_counters: Lines, map_of_sets: Tags, map_of_registers: Notes,
             map_of_maps_of_counters: Shelves, map_of_maps_of_sets: Boxes,
+            record: Record, map_of_records: Records,
         }
     };
     ($run:ident; $($name:ident: $subject:ident,)*) => {$(
@@ -143,6 +147,32 @@ pub(crate) mod alphabets {
             vec![add(&["b", "x", "1"]), add(&["b", "y", LONG])],
             vec![add(&["a", "x", "2"]), end(&["a"]), add(&["a", "x", "3"])],
             vec![end(&["b"]), add(&["b", "x", "1"])],
+        ]
+    }
+
+    pub(crate) fn record() -> Alphabet {
+        vec![
+            vec![count(&["lines", "a"], 2), write(&["note"], "x")],
+            vec![end(&["lines", "a"]), count(&["total"], 1)],
+            vec![add(&["tags", LONG])],
+            vec![end(&["tags"]), end(&["total"])],
+            vec![end(&["lines"])],
+            vec![write(&["note"], "y"), end(&["note"])],
+            vec![count(&["total"], -5)],
+            vec![end(&["note"]), add(&["tags", "b"]), end(&["tags", LONG])],
+        ]
+    }
+
+    pub(crate) fn map_of_records() -> Alphabet {
+        vec![
+            vec![count(&["k", "lines", "a"], 2), add(&["k", "tags", LONG])],
+            vec![end(&["k"])],
+            vec![write(&["k", "note"], "x"), count(&["k", "total"], 1)],
+            vec![end(&[])],
+            vec![end(&["k", "lines"]), count(&["k", "total"], 0)],
+            vec![add(&["l", "tags", "b"]), write(&["l", "note"], "y")],
+            vec![count(&["k", "total"], 4), end(&["k"]), count(&["k", "total"], 5)],
+            vec![end(&["l"]), write(&["k", "note"], "z"), end(&["k", "tags"])],
         ]
     }
 }

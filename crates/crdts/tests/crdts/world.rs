@@ -9,6 +9,7 @@ mod blind;
 mod checks;
 mod history;
 mod log_twin;
+mod record;
 mod subject;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use rejoin_crdts::{Delta, FreshId, Replica, ReplicaId};
 pub(crate) use self::blind::Blind;
 pub(crate) use self::history::{Act, History, Seen, add, count, end, write};
 use self::log_twin::LogTwin;
+pub(crate) use self::record::Record;
 pub(crate) use self::subject::Subject;
 
 /// The transactions that a script chooses from.

@@ -211,6 +211,7 @@ impl World {
         for link in 0..self.links.len() {
             self.unblock(link);
         }
+        self.connections.values_mut().for_each(|connection| connection.detour = 0);
         for end in self.connections.values_mut().flat_map(|connection| &mut connection.ends) {
             (end.relay.duplicates, end.relay.swaps) = (0, 0);
             if !end.pipe.is_dead() {

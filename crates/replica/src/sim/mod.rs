@@ -11,8 +11,8 @@
 //! ```
 //!
 //! # What happens
-//! Three to five replicas, each a [`SpaceCore`](crate::SpaceCore) over a disk that loses what is not
-//! synced, are linked as a mesh, a ring, a line or a star. In the *safety phase* users send small
+//! Three to five replicas, each a [`SpaceCore`](crate::SpaceCore) over a disk that loses what is
+//! not synced, are linked as a mesh, a ring, a line or a star. In the *safety phase* users send small
 //! transactions, some under idempotency keys, and everything goes wrong that the seed can think of:
 //!
 //! | fault | what it does |
@@ -20,7 +20,7 @@
 //! | drop | a connection loses bytes from the middle of a frame on, for good or for a while |
 //! | duplicate, reorder | whole messages come twice, or are overtaken |
 //! | delay | a link is slow for a while, up to slower than the idle timeout |
-//! | partition | a link lets nothing through one way or both ways; what is under way is late or lost |
+//! | partition | a link lets nothing through one way or both; what is under way is late or lost |
 //! | crash | a replica loses its memory and, of its unsynced writes, all or the later ones |
 //! | skew, jump | a wall clock is wrong by minutes, days, decades |
 //!
@@ -31,7 +31,7 @@
 //! | checker | promise |
 //! |---|---|
 //! | convergence | equal vectors, equal bytes: everywhere, at any time |
-//! | causality | an entry is applied where all is applied that its origin had applied; transactions are whole |
+//! | causality | an entry comes after all that its origin had applied; transactions are whole |
 //! | nothing lost | what was acknowledged survives crashes and reaches everybody |
 //! | values | what users see is what follows from what they asked for, by a naive model |
 //! | durability | nothing leaves before it is on the sender's disk |

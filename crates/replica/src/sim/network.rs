@@ -129,13 +129,11 @@ impl Pipe {
             self.in_flight -= length;
             return (bytes, false);
         };
-        // A piece is no longer than a frame: what begins inside a piece begins inside a frame, and
-        // no hole takes whole frames, which nobody could notice.
-        let passed = loss.pass.max(usize::from(!loss.begun)).min(length);
+        let passed = loss.pass.min(length);
         let lost = loss.lose.min(length - passed);
         let begins = lost > 0 && !loss.begun;
         loss.begun |= begins;
-        loss.pass = loss.pass.saturating_sub(passed);
+        loss.pass -= passed;
         if loss.lose == usize::MAX {
             self.in_flight -= passed;
         } else {

@@ -7,7 +7,7 @@ use crate::sync::Transmit;
 use super::check::{Broken, Checked, check_leaving};
 use super::network::{Connection, Delivery, End, EndId, Loss, Side};
 use super::summary::Count;
-use super::world::{Event, World};
+use super::world::{Event, Phase, World};
 
 impl World {
     /// A site keeps a connection up: makes one, unless it believes that it has one.
@@ -28,7 +28,8 @@ impl World {
         let here = &mut self.sites[near];
         let clock = here.now(now);
         ends[side].session = here.core.as_mut().map(|core| core.open_session(clock));
-        let detour = if self.rng.percent(20) { self.rng.within(100..=3_000) } else { 0 };
+        let roundabout = self.phase == Phase::Safety && self.rng.percent(20);
+        let detour = if roundabout { self.rng.within(100..=3_000) } else { 0 };
         let accepted = now + detour + self.links[link].travel(now, &mut self.rng);
         ends[side].pipe.last_arrival = accepted;
         self.connections.insert(id, Connection { link, dialer: side, detour, ends });

@@ -89,10 +89,11 @@ impl World {
         let sites: Vec<Site> = (0..count).map(|_| Site::new(id())).collect();
         let links = topology::links(sites.len(), &mut rng);
         let batch_bytes = *rng.pick(&[200, 1_000, 4_000, 64 << 10]);
+        let waiting_bytes = *rng.pick(&[4 << 10, 16 << 10, 4 << 20]);
         Self {
             seed,
             options,
-            config: Config { batch_bytes, ..Config::default() },
+            config: Config { batch_bytes, waiting_bytes, ..Config::default() },
             phase: Phase::Safety,
             window: *rng.pick(&[1 << 10, 8 << 10, 64 << 10]),
             sites,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rejoin_replica::storage::StorageError;
 use rejoin_replica::{Durability, LinkError, Once, Receipt, Space, StoreError};
 
-use crate::medium::{Medium, Trouble};
+use crate::medium::{Medium, Trouble, until};
 use crate::pipes::Cart;
 
 type Carts = Space<Cart>;
@@ -152,9 +152,7 @@ fn nobody_waits_for_ever_for_a_write_that_failed() {
         medium.hold();
         let failures = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| add(&carts, 1))).collect();
-            while carts.stats().expect("stats").entries < 4 {
-                std::thread::yield_now();
-            }
+            until(|| carts.stats().expect("stats").entries >= 4);
             medium.trouble(trouble);
             medium.release();
             let outcomes = threads.into_iter().map(|thread| thread.join().expect("no panic"));

@@ -2,9 +2,19 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 use rejoin_replica::storage::{Batch, Memory, Storage, StorageError, Stored};
 use rejoin_replica::{Config, Now, Store, Time};
+
+/// Waits for what another thread is about to do, and gives up where it never will.
+pub(crate) fn until(done: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(Instant::now() < patience, "it never happened");
+        std::thread::yield_now();
+    }
+}
 
 /// What goes wrong with a commit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -251,6 +251,11 @@ impl Net {
         self.peers[peer].core.session_end(session).cloned()
     }
 
+    /// How many frames of entries are on their way to an end.
+    pub(crate) fn entries_coming(&self, wire: usize, end: usize) -> usize {
+        self.wires[wire][end].coming.iter().filter(|frame| frame[2] == 2).count()
+    }
+
     /// Holds when all replicas have the same state, waiting for nothing.
     pub(crate) fn assert_converged(&self) {
         for peer in &self.peers {

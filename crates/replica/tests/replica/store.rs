@@ -7,7 +7,7 @@ use std::time::Duration;
 use rejoin_crdts::{EditError, LwwRegister, OrMap, OrSet, ReadError};
 use rejoin_replica::{Once, Space, Store, StoreError, Ticket};
 
-use crate::medium::Medium;
+use crate::medium::{Medium, until};
 use crate::pipes::Cart;
 
 type Carts = Space<Cart>;
@@ -195,13 +195,9 @@ fn those_who_wait_are_written_together() {
     medium.hold();
     std::thread::scope(|scope| {
         scope.spawn(|| add(&carts, "first", 1));
-        while medium.commits() == before {
-            std::thread::yield_now();
-        }
+        until(|| medium.commits() != before);
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| add(&carts, "apples", 1))).collect();
-        while carts.stats().expect("stats").entries < 9 {
-            std::thread::yield_now();
-        }
+        until(|| carts.stats().expect("stats").entries >= 9);
         assert_eq!(medium.records(0), 0, "nothing is durable yet");
         assert!(threads.iter().all(|thread| !thread.is_finished()), "nothing is acknowledged");
         medium.release();

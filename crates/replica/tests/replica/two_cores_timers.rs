@@ -105,6 +105,7 @@ fn a_reconnected_peer_is_served_on_its_newest_connection() {
     net.add(0, "apples", 1);
     net.settle();
     let new = net.connect(0, 1);
+    net.settle();
     net.add(0, "apples", 1);
     net.pass(100);
     net.assert_converged();
@@ -113,6 +114,8 @@ fn a_reconnected_peer_is_served_on_its_newest_connection() {
     net.assert_converged();
     net.assert_no_echo();
     assert_eq!(net.arrivals.len(), 3);
+    let on_old = [net.entries_coming(old, 0), net.entries_coming(old, 1)];
+    assert_eq!(on_old, [0, 1], "only what went out before there was a newer one");
     net.pass(4_000);
     assert_eq!(net.over(old, 0), Some(SessionEnd::Silent));
     assert_eq!((net.over(new, 0), net.over(new, 1)), (None, None));

@@ -228,6 +228,19 @@ proptest! {
     }
 }
 
+#[test]
+fn a_ticket_is_copied_whole() {
+    let text = Ticket::with_lineage("carts", [0x0b; 16]).to_string();
+    let signed = text.replacen("0b", "+b", 1); // numbers may have a sign, tickets not
+    for wrong in
+        [&signed, &text[1..], &text[..text.len() - 1], &text[..text.len() - 2], "rejoin-", ""]
+    {
+        let error = wrong.parse::<Ticket>().expect_err(wrong).to_string();
+        assert!(error.contains("copied whole"), "{error}");
+    }
+    assert!(format!("{text}00").parse::<Ticket>().is_err());
+}
+
 /// Not by chance: every bit of every frame, one at a time.
 #[test]
 fn any_flipped_bit_in_a_frame_is_found() {

@@ -1,5 +1,7 @@
 //! A dot set as canonical bytes: its vector, then per replica the gaps and runs beyond it.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use alloc::vec::Vec;
 
 use super::{DotSet, run_set::RunSet};

@@ -1,5 +1,7 @@
 //! A vector as canonical bytes: the number of entries, the ids, the counts.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use alloc::vec::Vec;
 
 use super::{VersionVector, columns::Columns};

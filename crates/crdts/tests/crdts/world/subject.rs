@@ -21,7 +21,7 @@ pub(crate) trait Subject: Crdt + Clone + Debug + 'static {
     fn validate(&self) {}
 }
 
-fn misplaced(place: Place, what: What) -> ! {
+pub(super) fn misplaced(place: Place, what: What) -> ! {
     panic!("the alphabet says {what:?} at {place:?}, where there is no such thing")
 }
 
