@@ -87,6 +87,21 @@ pub(crate) const PLANTED: &[Mutant] = &[
         brings_back: "a crash forgets idempotency keys: an unknown outcome is applied twice",
         suite: SWEEP,
     },
+    Mutant {
+        name: "tag-by-arrival",
+        brings_back: "of equal resets the one that arrived first names the floor, not the smallest",
+        suite: SWEEP,
+    },
+    Mutant {
+        name: "follow-on-restart",
+        brings_back: "a restart follows stamps from the future that the running clock refused",
+        suite: SWEEP,
+    },
+    Mutant {
+        name: "claim-outlives-session",
+        brings_back: "a request outlives its session: nobody asks again",
+        suite: SWEEP,
+    },
 ];
 
 /// Finds a planted bug by its name.

@@ -299,9 +299,10 @@ fn line_43_a_merge_does_not_prune_by_value() {
     apply_all(&mut q, &[&at_ten, &delete, &at_seven]);
     assert_eq!((p.get(), q.get()), (Ok(Some("b".to_owned())), Ok(Some("b".to_owned()))));
     assert_eq!(p.save(), q.save());
-    let mut merged = replica::<Note>(6);
-    merged.merge(&c);
+    let mut merged = left_behind::<Note>(&at_ten);
     merged.merge(&left_behind(&at_seven));
+    assert_eq!(merged.concurrent().map(|both| both.len()), Ok(2), "by merges, too");
+    merged.merge(&c);
     assert_eq!(merged.save(), p.save());
 }
 

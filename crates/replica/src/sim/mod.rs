@@ -12,8 +12,8 @@
 //!
 //! # What happens
 //! Three to five replicas, each a [`SpaceCore`](crate::SpaceCore) over a disk that loses what is
-//! not synced, are linked as a mesh, a ring, a line or a star. In the *safety phase* users send small
-//! transactions, some under idempotency keys, and everything goes wrong that the seed can think of:
+//! not synced, are linked as a mesh, a ring, a line or a star. In the *safety phase* users send
+//! small transactions, some under idempotency keys, and all goes wrong that the seed can think of:
 //!
 //! | fault | what it does |
 //! |---|---|

@@ -1,7 +1,7 @@
 //! Ordered streams of bytes between sites, and what goes wrong with them.
 //!
 //! A connection keeps the order of its bytes, as TCP does, or loses some for good: then its stream
-//! stalls or goes on with a hole in it. Whole messages can be delivered twice or be overtaken, as by
+//! stalls or goes on with a hole in it. Whole messages can be delivered twice or overtaken, as by
 //! a bad relay: the protocol does not promise to expect it, the core has to stand it all the same.
 
 use std::collections::VecDeque;

@@ -23,7 +23,6 @@ impl Rng {
     }
 
     /// A number below `end`, which is not zero.
-    #[expect(clippy::cast_possible_truncation, reason = "the product's upper half is below `end`")]
     pub(super) const fn below(&mut self, end: u64) -> u64 {
         ((self.next() as u128 * end as u128) >> 64) as u64
     }

@@ -40,7 +40,10 @@ pub(super) struct Request {
     /// Its idempotency key; empty for none.
     pub key: Vec<u8>,
     pub operations: Rc<[Operation]>,
+    /// What the site answered at once.
     pub receipt: Option<Receipt>,
+    /// Whether the user was told that it is durable.
+    pub acknowledged: bool,
 }
 
 impl Site {

@@ -157,7 +157,7 @@ impl AddAssign<&Self> for Summary {
     fn add_assign(&mut self, other: &Self) {
         self.seeds += other.seeds;
         self.millis += other.millis;
-        self.trace = self.trace.rotate_left(1) ^ other.trace;
+        self.trace = self.trace.wrapping_add(other.trace);
         self.counts.iter_mut().zip(other.counts).for_each(|(mine, more)| *mine += more);
     }
 }

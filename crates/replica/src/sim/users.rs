@@ -22,7 +22,7 @@ impl World {
         for _ in 0..burst {
             let operations = Rc::from(load::transaction(&mut self.rng));
             let key = if self.rng.percent(60) { self.fresh_key() } else { Vec::new() };
-            self.submit(site, Request { key, operations, receipt: None })?;
+            self.submit(site, Request { key, operations, receipt: None, acknowledged: false })?;
         }
         Ok(())
     }
@@ -77,14 +77,15 @@ impl World {
         let here = &mut self.sites[site];
         let Some(core) = &here.core else { return Ok(()) };
         let mut deaf = false;
-        for request in std::mem::take(&mut here.unacknowledged) {
+        for mut request in std::mem::take(&mut here.unacknowledged) {
             let receipt = request.receipt.map(|receipt| core.refresh(receipt));
             let Some(receipt) = receipt.filter(crate::Receipt::is_durable) else {
                 here.unacknowledged.push(request);
                 continue;
             };
             self.checks.acknowledged.note(&receipt);
-            self.summary.add(Count::Acknowledged, 1);
+            self.summary.add(Count::Acknowledged, u64::from(!request.acknowledged));
+            request.acknowledged = true;
             here.acknowledged = Some(receipt);
             if !request.key.is_empty() && self.rng.percent(5) {
                 here.resend.push(request);

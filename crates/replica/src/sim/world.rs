@@ -21,6 +21,9 @@ use super::{Options, topology};
 /// More steps than any run takes: a run that goes on for ever ends here.
 const STEPS: u64 = 2_000_000;
 
+/// So many writes may wait for their sync at a time.
+const WRITES: usize = 4;
+
 /// What can happen.
 #[derive(Debug)]
 pub(super) enum Event {
@@ -127,7 +130,10 @@ impl World {
 
     fn play(&mut self) -> Checked {
         for site in 0..self.sites.len() {
-            self.restart(site)?;
+            // Two are there from the start; others may join late and have all to catch up on.
+            let late = site > 1 && self.rng.percent(30);
+            let start = if late { self.rng.within(5_000..=30_000) } else { 0 };
+            self.schedule.at(start, Event::Restart { site });
         }
         self.schedule.after(100, Event::Request);
         self.schedule.after(1_000, Event::Fault);
@@ -220,14 +226,17 @@ impl World {
         Ok(())
     }
 
-    /// Hands what is to be written to the disk, which takes its time.
+    /// Hands what is to be written to the disk, which takes its time. While it has enough to do,
+    /// more gathers for the next write.
     fn write(&mut self, site: usize) {
         let now = self.schedule.now();
         let here = &mut self.sites[site];
-        let Some(core) = here.core.as_mut().filter(|core| core.wants_to_write()) else { return };
+        let free = here.disk.unsynced() < WRITES;
+        let writing = here.core.as_mut().filter(|core| free && core.wants_to_write());
+        let Some(core) = writing else { return };
         let end = here.disk.write(&core.poll_write());
-        let slow = if self.rng.percent(5) { 400 } else { 20 };
-        let done = here.disk_busy_until.max(now) + self.rng.below(slow);
+        let slowest = *self.rng.pick(&[5, 20, 20, 20, 20, 20, 20, 20, 400, 2_000]);
+        let done = here.disk_busy_until.max(now) + self.rng.below(slowest);
         here.disk_busy_until = done;
         self.schedule.at(done, Event::Synced { site, boot: here.boot, end });
     }

@@ -1,4 +1,4 @@
-//! Three honest replicas and two liars, at random: the honest agree wherever they have seen the same.
+//! Three honest replicas and two liars, at random: the honest agree where they have seen the same.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

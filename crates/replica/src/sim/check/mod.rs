@@ -1,7 +1,8 @@
 //! What has to hold in every run: one promise, one checker, one file.
 //!
-//! A checker keeps its own books. It learns from the simulator what really happened (who had applied
-//! what, what was on which disk) and takes nothing from a replica but what it is to be held to.
+//! A checker keeps its own books. It learns from the simulator what really happened (who had
+//! applied what, what was on which disk) and takes nothing from a replica but what it is to be held
+//! to.
 
 mod acknowledged;
 mod causality;
