@@ -166,7 +166,8 @@ impl PnCounter {
     }
 
     pub(crate) fn of(&self, slot: Slot) -> Option<&Record> {
-        self.records.iter().find(|record| record.slot == slot)
+        let place = self.records.binary_search_by_key(&slot, |record| record.slot).ok()?;
+        self.records.get(place)
     }
 
     /// The totals after one more change by the owner of `dot`; `None` when a total overflows.
@@ -208,8 +209,11 @@ impl PnCounter {
 
     fn take(&mut self, at: &At<'_>, floor: &delta::Floor) -> bool {
         let Some(named) = at.context.local(floor.last) else { return false };
-        let record = self.records.iter_mut().find(|record| record.slot == named.slot());
-        let Some(record) = record else { return false };
+        let slot = named.slot();
+        let Ok(place) = self.records.binary_search_by_key(&slot, |record| record.slot) else {
+            return false;
+        };
+        let record = &mut self.records[place];
         let taken = Taken { last: named.counter(), totals: floor.totals, tag: at.dot };
         record.raise_floor(taken, |a, b| at.context.dot(a) < at.context.dot(b))
     }
@@ -232,9 +236,11 @@ impl Leaf for PnCounter {
 
     fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
         let mut changed = false;
+        let mut counted_there: Vec<Slot> =
+            theirs.records.iter().map(|other| join.slot(other.slot)).collect();
+        counted_there.sort_unstable();
         self.records.retain(|record| {
-            let theirs_too =
-                theirs.records.iter().any(|other| join.slot(other.slot) == record.slot);
+            let theirs_too = counted_there.binary_search(&record.slot).is_ok();
             let keep = theirs_too || !join.they_saw(LocalDot::new(record.slot, record.last));
             changed |= !keep;
             keep
@@ -261,13 +267,17 @@ impl PnCounter {
             .floor
             .as_ref()
             .map(|floor| Taken { tag: join.dot(floor.tag), ..Taken::clone(floor) });
-        let Ok(place) = self.records.binary_search_by_key(&slot, |record| record.slot) else {
-            let unseen = !join.we_saw(LocalDot::new(slot, other.last));
-            if unseen {
-                let floor = floor.map(Box::new);
-                self.push_record(Record { slot, last: other.last, totals: other.totals, floor });
+        let place = match self.records.binary_search_by_key(&slot, |record| record.slot) {
+            Ok(place) => place,
+            Err(place) => {
+                let unseen = !join.we_saw(LocalDot::new(slot, other.last));
+                if unseen {
+                    let (last, totals) = (other.last, other.totals);
+                    let floor = floor.map(Box::new);
+                    self.records.insert(place, Record { slot, last, totals, floor });
+                }
+                return unseen;
             }
-            return unseen;
         };
         let record = &mut self.records[place];
         let newer = record.advance(other.last, other.totals);
