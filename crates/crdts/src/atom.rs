@@ -22,8 +22,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::hash::Hash;
 
-use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{DecodeError, Reader};
+use rejoin_vclock::{Dot, ReplicaId};
 
 const NULL: u8 = 0x01;
 const BYTES: u8 = 0x02;
@@ -241,6 +241,21 @@ impl Atom for ReplicaId {
 }
 
 impl Key for ReplicaId {}
+
+/// A dot is the pair of its replica and its counter.
+impl Atom for Dot {
+    fn write(&self, out: &mut Vec<u8>) {
+        (self.replica(), self.counter()).write(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (replica, counter) = <(ReplicaId, u64)>::read(reader)?;
+        let outside = DecodeError::OutOfRange { what: "counter of a dot", value: counter };
+        Self::new(replica, counter).map_err(|_| outside)
+    }
+}
+
+impl Key for Dot {}
 
 impl<T: Atom> Atom for Option<T> {
     fn write(&self, out: &mut Vec<u8>) {

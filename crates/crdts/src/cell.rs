@@ -1,19 +1,23 @@
 //! Cells: the leaves that hold all state, whatever nests above them.
 //!
-//! Maps, sets and structs hold no state of their own; a key exists when something below it is
-//! visible. So three kinds of cell, and two rules for each (apply an operation, merge a state),
-//! carry the whole family, in memory and in a space alike.
+//! A key exists when something below it is visible. A handful of cells, and three rules for each
+//! (apply an operation, end what is covered, merge a state), carry the whole family, in memory and
+//! in a space alike: kinds that differ only in what they show share a cell.
 
 use alloc::vec::Vec;
 
 use rejoin_vclock::Dot;
-use smallvec::SmallVec;
 
-use crate::context::{Context, Join, LocalDot};
-use crate::counter::PnCounter;
+use crate::bounded_counter::Rights;
+use crate::contest::Contest;
+use crate::context::{Context, Join};
 use crate::delta::{At, Covered, Effect};
+use crate::dots::Dots;
 use crate::kind::Kind;
 use crate::lww_register::Writes;
+use crate::places::Places;
+use crate::tally::Tally;
+use crate::tree::Mark;
 
 /// What every cell can do. A cell that was never written is its `Default`.
 pub(crate) trait Leaf: Default {
@@ -33,56 +37,33 @@ pub(crate) trait Leaf: Default {
     fn is_gone(&self) -> bool;
 }
 
-/// The live dots of one set element.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub(crate) struct Dots(pub SmallVec<[LocalDot; 2]>);
-
-impl Dots {
-    pub(crate) fn to_dots(&self, context: &Context) -> Vec<Dot> {
-        let mut dots: Vec<Dot> = self.0.iter().map(|&dot| context.dot(dot)).collect();
-        dots.sort_unstable();
-        dots
-    }
-
-    pub(crate) fn end_named(&mut self, ends: &[Dot], context: &Context) -> bool {
-        let before = self.0.len();
-        self.0.retain(|live| !ends.contains(&context.dot(*live)));
-        self.0.len() < before
-    }
+/// The operations that a kind of place takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Shape {
+    Dots,
+    Writes,
+    Counter,
+    Contest,
+    Rights,
 }
 
-impl Leaf for Dots {
-    fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool {
-        let Effect::Element { ends, add } = effect else { return false };
-        let ended = !ends.is_empty() && self.end_named(ends, at.context);
-        if *add {
-            self.0.push(at.dot);
-        }
-        ended || *add
-    }
-
-    fn end(&mut self, covered: &Covered) -> bool {
-        let before = self.0.len();
-        self.0.retain(|live| !covered.contains(*live));
-        self.0.len() < before
-    }
-
-    fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
-        let their_dots: SmallVec<[LocalDot; 2]> =
-            theirs.0.iter().map(|&dot| join.dot(dot)).collect();
-        let before = self.0.len();
-        self.0.retain(|live| their_dots.contains(live) || !join.they_saw(*live));
-        let kept = self.0.len();
-        self.0.extend(their_dots.into_iter().filter(|&dot| !join.we_saw(dot)));
-        self.0.len() > kept || kept < before
-    }
-
-    fn is_visible(&self) -> bool {
-        !self.0.is_empty()
-    }
-
-    fn is_gone(&self) -> bool {
-        self.0.is_empty()
+impl Shape {
+    /// `None` for a place without a cell of its own.
+    pub(crate) const fn of(kind: Kind) -> Option<Self> {
+        Some(match kind {
+            Kind::Element | Kind::EnableWinsFlag | Kind::Map | Kind::List => Self::Dots,
+            Kind::LwwRegister
+            | Kind::MvRegister
+            | Kind::MaxRegister
+            | Kind::MinRegister
+            | Kind::ListItem
+            | Kind::Tree
+            | Kind::TreeNode => Self::Writes,
+            Kind::Counter | Kind::GCounter => Self::Counter,
+            Kind::Contested | Kind::DisableWinsFlag => Self::Contest,
+            Kind::BoundedCounter => Self::Rights,
+            Kind::Set | Kind::GSet | Kind::RwSet | Kind::TwoPhaseSet => return None,
+        })
     }
 }
 
@@ -94,98 +75,121 @@ pub struct Cell(pub(crate) CellKind);
 pub(crate) enum CellKind {
     Element(Dots),
     Register(Writes),
-    Counter(PnCounter),
+    Counter(Tally),
+    Contest(Contest),
+    Rights(Rights),
+    Places(Places),
+    Mark(Mark),
 }
 
 /// Runs one method of [`Leaf`] on whichever cell it is.
 macro_rules! on_leaf {
     ($cell:expr, $leaf:ident => $call:expr) => {
-        match &$cell.0 {
+        match $cell {
             CellKind::Element($leaf) => $call,
             CellKind::Register($leaf) => $call,
             CellKind::Counter($leaf) => $call,
-        }
-    };
-    (mut $cell:expr, $leaf:ident => $call:expr) => {
-        match &mut $cell.0 {
-            CellKind::Element($leaf) => $call,
-            CellKind::Register($leaf) => $call,
-            CellKind::Counter($leaf) => $call,
+            CellKind::Contest($leaf) => $call,
+            CellKind::Rights($leaf) => $call,
+            CellKind::Places($leaf) => $call,
+            CellKind::Mark($leaf) => $call,
         }
     };
 }
 
+/// A way to pick one variant of a cell: how a typed leaf finds itself in it.
+macro_rules! picks {
+    ($($pick:ident: $variant:ident($leaf:ty),)*) => {$(
+        pub(crate) const fn $pick(&self) -> Option<&$leaf> {
+            match &self.0 {
+                CellKind::$variant(leaf) => Some(leaf),
+                _ => None,
+            }
+        }
+    )*};
+}
+
 impl Cell {
-    /// The cell of a leaf kind before anything was written; `None` for maps and sets.
+    /// The cell of a kind before anything was written; `None` where a kind has no cell of its own.
     pub(crate) fn empty(kind: Kind) -> Option<Self> {
-        Some(Self(match kind {
-            Kind::Element => CellKind::Element(Dots::default()),
-            Kind::LwwRegister => CellKind::Register(Writes::default()),
-            Kind::Counter => CellKind::Counter(PnCounter::default()),
-            Kind::Map | Kind::Set => return None,
+        Some(Self(match Shape::of(kind)? {
+            Shape::Dots => CellKind::Element(Dots::default()),
+            Shape::Writes => match kind {
+                Kind::ListItem => CellKind::Places(Places::default()),
+                Kind::Tree => CellKind::Mark(Mark::default()),
+                _ => CellKind::Register(Writes::default()),
+            },
+            Shape::Counter => CellKind::Counter(Tally::default()),
+            Shape::Contest => CellKind::Contest(Contest::default()),
+            Shape::Rights => CellKind::Rights(Rights::default()),
         }))
     }
 
+    /// A cell of the same variant before anything was written.
+    pub(crate) fn anew(&self) -> Self {
+        Self(match &self.0 {
+            CellKind::Element(_) => CellKind::Element(Dots::default()),
+            CellKind::Register(_) => CellKind::Register(Writes::default()),
+            CellKind::Counter(_) => CellKind::Counter(Tally::default()),
+            CellKind::Contest(_) => CellKind::Contest(Contest::default()),
+            CellKind::Rights(_) => CellKind::Rights(Rights::default()),
+            CellKind::Places(_) => CellKind::Places(Places::default()),
+            CellKind::Mark(_) => CellKind::Mark(Mark::default()),
+        })
+    }
+
     pub(crate) fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool {
-        on_leaf!(mut self, leaf => leaf.apply(effect, at))
+        on_leaf!(&mut self.0, leaf => leaf.apply(effect, at))
     }
 
     pub(crate) fn end(&mut self, covered: &Covered) -> bool {
-        on_leaf!(mut self, leaf => leaf.end(covered))
+        on_leaf!(&mut self.0, leaf => leaf.end(covered))
     }
 
     /// Joins the other side's cell of the same kind, or its absence.
     pub(crate) fn merge(&mut self, theirs: Option<&Self>, join: &Join) -> bool {
-        match (&mut self.0, theirs.map(|cell| &cell.0)) {
-            (CellKind::Element(ours), Some(CellKind::Element(theirs))) => ours.merge(theirs, join),
-            (CellKind::Register(ours), Some(CellKind::Register(theirs))) => {
-                ours.merge(theirs, join)
-            }
-            (CellKind::Counter(ours), Some(CellKind::Counter(theirs))) => ours.merge(theirs, join),
-            (CellKind::Element(ours), _) => ours.merge(&Dots::default(), join),
-            (CellKind::Register(ours), _) => ours.merge(&Writes::default(), join),
-            (CellKind::Counter(ours), _) => ours.merge(&PnCounter::default(), join),
-        }
-    }
-
-    pub(crate) const fn kind(&self) -> Kind {
-        match &self.0 {
-            CellKind::Element(_) => Kind::Element,
-            CellKind::Register(_) => Kind::LwwRegister,
-            CellKind::Counter(_) => Kind::Counter,
+        let absent = self.anew();
+        match (&mut self.0, &theirs.unwrap_or(&absent).0) {
+            (CellKind::Element(ours), CellKind::Element(theirs)) => ours.merge(theirs, join),
+            (CellKind::Register(ours), CellKind::Register(theirs)) => ours.merge(theirs, join),
+            (CellKind::Counter(ours), CellKind::Counter(theirs)) => ours.merge(theirs, join),
+            (CellKind::Contest(ours), CellKind::Contest(theirs)) => ours.merge(theirs, join),
+            (CellKind::Rights(ours), CellKind::Rights(theirs)) => ours.merge(theirs, join),
+            (CellKind::Places(ours), CellKind::Places(theirs)) => ours.merge(theirs, join),
+            (CellKind::Mark(ours), CellKind::Mark(theirs)) => ours.merge(theirs, join),
+            _ => unreachable!("the kind at the end of a path says which cell stands there"),
         }
     }
 
     /// Whether there is a value to see.
     pub fn is_visible(&self) -> bool {
-        on_leaf!(self, leaf => leaf.is_visible())
+        on_leaf!(&self.0, leaf => leaf.is_visible())
     }
 
     /// Whether the cell can go.
     pub(crate) fn is_gone(&self) -> bool {
-        on_leaf!(self, leaf => leaf.is_gone())
+        on_leaf!(&self.0, leaf => leaf.is_gone())
     }
 
-    /// The dots that are alive in it: of a counter, none (its records are named one by one).
+    /// The dots that a write over it ends: of a counter, none (its records are named one by one).
     pub(crate) fn live(&self, context: &Context) -> Vec<Dot> {
         match &self.0 {
             CellKind::Element(dots) => dots.to_dots(context),
             CellKind::Register(writes) => writes.dots(context),
-            CellKind::Counter(_) => Vec::new(),
+            CellKind::Contest(contest) => contest.to_dots(context),
+            CellKind::Places(places) => places.dots(context),
+            CellKind::Mark(mark) => mark.0.dots(context),
+            CellKind::Counter(_) | CellKind::Rights(_) => Vec::new(),
         }
     }
 
-    pub(crate) const fn as_counter(&self) -> Option<&PnCounter> {
-        match &self.0 {
-            CellKind::Counter(counter) => Some(counter),
-            CellKind::Element(_) | CellKind::Register(_) => None,
-        }
-    }
-
-    pub(crate) const fn as_writes(&self) -> Option<&Writes> {
-        match &self.0 {
-            CellKind::Register(writes) => Some(writes),
-            CellKind::Element(_) | CellKind::Counter(_) => None,
-        }
+    picks! {
+        as_dots: Element(Dots),
+        as_writes: Register(Writes),
+        as_counter: Counter(Tally),
+        as_contest: Contest(Contest),
+        as_rights: Rights(Rights),
+        as_places: Places(Places),
+        as_mark: Mark(Mark),
     }
 }

@@ -14,10 +14,11 @@ use crate::atom::{Atom, RawAtom};
 use crate::causal::Causal;
 use crate::cell::{Cell, CellKind};
 use crate::context::LocalDot;
-use crate::counter::{PnCounter, Record};
 use crate::cursor::Source;
 use crate::delta::{Change, Delta};
+use crate::dots::Dots;
 use crate::path::Path;
+use crate::tally::{Record, Tally};
 
 /// How concurrent changes of one place were brought together.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -27,6 +28,8 @@ pub enum Rule {
     LastWriterWins,
     /// An add that the remover had not seen beats the remove.
     AddWins,
+    /// A remove beats the adds that had not seen it.
+    RemoveWins,
     /// Concurrent changes of a counter all count.
     EveryChangeCounts,
     /// A reset takes away what it had seen; what it had not seen stays.
@@ -38,6 +41,7 @@ impl fmt::Display for Rule {
         f.write_str(match self {
             Self::LastWriterWins => "the last writer wins",
             Self::AddWins => "an add beats a remove that had not seen it",
+            Self::RemoveWins => "a remove beats an add that had not seen it",
             Self::EveryChangeCounts => "every change counts",
             Self::ResetSparesUnseen => "a removal takes away only what it had seen",
         })
@@ -116,12 +120,9 @@ fn decide<D: AsRef<Delta>>(
     cell: &Cell,
     causal: &Causal<D>,
 ) -> Option<Decision> {
-    if !cell.is_visible() {
-        return None;
-    }
     let side = |dot: LocalDot, value| Side { dot: causal.context().dot(dot), value };
     match &cell.0 {
-        CellKind::Element(dots) if change.removes() => {
+        CellKind::Element(dots) if change.removes() && cell.is_visible() => {
             let null = RawAtom::of(&None::<bool>);
             let kept = dots.0.iter().map(|&dot| side(dot, null.clone())).collect();
             Some((Rule::AddWins, kept, Vec::new()))
@@ -131,19 +132,26 @@ fn decide<D: AsRef<Delta>>(
             let kept = sides.by_ref().take(1).collect();
             Some((Rule::LastWriterWins, kept, sides.collect()))
         }
-        CellKind::Register(writes) if change.removes() => {
+        CellKind::Register(writes) if change.removes() && cell.is_visible() => {
             let kept = writes.0.iter().map(|write| side(write.dot, write.value.clone())).collect();
             Some((Rule::AddWins, kept, Vec::new()))
         }
-        CellKind::Counter(counter) => decide_counter(change, delta, counter, causal),
-        CellKind::Element(_) | CellKind::Register(_) => None,
+        CellKind::Counter(counter) if cell.is_visible() => {
+            decide_counter(change, delta, counter, causal)
+        }
+        CellKind::Contest(contest) if !contest.adds.0.is_empty() && !cell.is_visible() => {
+            let null = RawAtom::of(&None::<bool>);
+            let sides = |dots: &Dots| dots.0.iter().map(|&dot| side(dot, null.clone())).collect();
+            Some((Rule::RemoveWins, sides(&contest.removes), sides(&contest.adds)))
+        }
+        _ => None,
     }
 }
 
 fn decide_counter<D: AsRef<Delta>>(
     change: &Change,
     delta: &Delta,
-    counter: &PnCounter,
+    counter: &Tally,
     causal: &Causal<D>,
 ) -> Option<Decision> {
     let context = causal.context();

@@ -48,6 +48,10 @@ pub trait Crdt: Default {
     /// What stands at the path of such a value.
     const KIND: Kind;
 
+    /// Whether it can be taken away, as all that stands below a map's key can be. Not so a
+    /// [`BoundedCounter`](crate::BoundedCounter), nor what holds one.
+    const RESETTABLE: bool = true;
+
     /// Changes the value in a transaction.
     type Editor<'a>;
 
@@ -89,3 +93,83 @@ pub trait Crdt: Default {
 pub(crate) fn leaf_outcome(path: &[u8], apply: impl FnOnce() -> bool) -> Outcome {
     if path.is_empty() { Outcome::of(apply()) } else { Outcome::Unknown }
 }
+
+/// Makes a type whose state is one cell a [`Crdt`]: the cell does the work.
+///
+/// `impl [T: Atom] for MvRegister<T> { kind: .., cell: field as Variant, editor: .., reader: .. }`
+macro_rules! leaf_value {
+    (
+        impl [$($generics:tt)*] for $value:ty {
+            kind: $kind:expr,
+            cell: $field:ident as $variant:ident,
+            editor: $editor:ident $(<$editor_of:ty>)? { $cursor:ident $(, $editor_phantom:ident)? },
+            reader: $reader:ident $(<$reader_of:ty>)? { $view:ident $(, $reader_phantom:ident)? },
+        }
+        $(const RESETTABLE: bool = $resettable:literal;)?
+    ) => {
+        impl<$($generics)*> $crate::crdt::Crdt for $value {
+            const KIND: $crate::kind::Kind = $kind;
+            $(const RESETTABLE: bool = $resettable;)?
+            type Editor<'a> = $editor<'a $(, $editor_of)?>;
+            type Reader<'a> = $reader<'a $(, $reader_of)?>;
+
+            fn editor($cursor: $crate::cursor::Cursor<'_>) -> Self::Editor<'_> {
+                $editor { $cursor $(, $editor_phantom: core::marker::PhantomData)? }
+            }
+
+            fn reader($view: $crate::cursor::View<'_>) -> Self::Reader<'_> {
+                $reader { $view $(, $reader_phantom: core::marker::PhantomData)? }
+            }
+
+            fn apply(
+                &mut self,
+                path: &[u8],
+                effect: &$crate::delta::Effect,
+                at: &$crate::delta::At<'_>,
+            ) -> $crate::crdt::Outcome {
+                $crate::crdt::leaf_outcome(path, || {
+                    $crate::cell::Leaf::apply(&mut self.$field, effect, at)
+                })
+            }
+
+            fn end(&mut self, covered: &$crate::delta::Covered) -> bool {
+                $crate::cell::Leaf::end(&mut self.$field, covered)
+            }
+
+            fn merge(&mut self, theirs: &Self, join: &$crate::context::Join) -> bool {
+                $crate::cell::Leaf::merge(&mut self.$field, &theirs.$field, join)
+            }
+
+            fn visit(&self, at: &$crate::path::Path, visit: &mut $crate::crdt::Visit<'_>) {
+                if !$crate::cell::Leaf::is_gone(&self.$field) {
+                    let cell = $crate::cell::CellKind::$variant(self.$field.clone());
+                    visit(at, $crate::cell::Cell(cell));
+                }
+            }
+
+            fn cell(&self, path: &[u8]) -> Option<$crate::cell::Cell> {
+                let cell = || $crate::cell::CellKind::$variant(self.$field.clone());
+                path.is_empty().then(|| $crate::cell::Cell(cell()))
+            }
+
+            fn load(&mut self, path: &[u8], cell: $crate::cell::Cell) -> $crate::crdt::Outcome {
+                match cell.0 {
+                    $crate::cell::CellKind::$variant(state) if path.is_empty() => {
+                        self.$field = state;
+                    }
+                    _ => return $crate::crdt::Outcome::Unknown,
+                }
+                $crate::crdt::Outcome::Changed
+            }
+
+            fn is_visible(&self) -> bool {
+                $crate::cell::Leaf::is_visible(&self.$field)
+            }
+
+            fn is_gone(&self) -> bool {
+                $crate::cell::Leaf::is_gone(&self.$field)
+            }
+        }
+    };
+}
+pub(crate) use leaf_value;

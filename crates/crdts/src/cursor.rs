@@ -224,6 +224,10 @@ impl<'a> Cursor<'a> {
         View { source: &*self.stage, path: self.path.clone() }
     }
 
+    pub(crate) const fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn cell(&self) -> Result<Option<Cell>, EditError> {
         Ok(self.stage.cell(self.path.as_bytes())?)
     }
@@ -248,15 +252,20 @@ impl<'a> Cursor<'a> {
     /// As [`Stage::write`].
     pub fn reset(&mut self) -> Result<(), EditError> {
         let mut resets = Vec::new();
+        let mut fixed = None;
         let mut named_bytes = 0;
         let path = self.path.as_bytes();
         self.stage.visit(path, path, &mut |at, cell| {
+            fixed = matches!(cell.0, CellKind::Rights(_)).then(|| at.to_vec());
             if let Some(effect) = taking_away(cell, self.stage.context()) {
                 named_bytes += at.len() - path.len() + 6;
                 resets.push((at.to_vec(), effect));
             }
-            ControlFlow::Continue(())
+            if fixed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
+        if let Some(at) = fixed {
+            return Err(EditError::CannotReset { path: parse(at)? });
+        }
         let is_counter = |effect: &Effect| matches!(effect, Effect::Counter { .. });
         let seen = self.stage.context().version_vector();
         let inner = self.path.kind().is_some_and(|kind| !kind.is_leaf());
@@ -268,24 +277,30 @@ impl<'a> Cursor<'a> {
             self.write(Effect::Below { seen })?;
         }
         for (at, effect) in resets {
-            let path =
-                Path::parse(at).map_err(|error| EditError::Read(ReadError::WrongType(error)))?;
-            self.stage.write(&path, effect)?;
+            self.stage.write(&parse(at)?, effect)?;
         }
         Ok(())
     }
 }
 
-/// The operation that ends all that is alive in a cell, if anything is.
+fn parse(path: Vec<u8>) -> Result<Path, EditError> {
+    Path::parse(path).map_err(|error| EditError::Read(ReadError::WrongType(error)))
+}
+
+/// The operation that ends all that is alive in a cell, if anything is. What is retained stays.
 fn taking_away(cell: &Cell, context: &Context) -> Option<Effect> {
-    if !cell.is_visible() {
-        return None;
-    }
-    Some(match &cell.0 {
+    let effect = match &cell.0 {
         CellKind::Element(_) => Effect::Element { ends: cell.live(context), add: false },
-        CellKind::Register(_) => Effect::Register { ends: cell.live(context), value: None },
+        CellKind::Register(_) | CellKind::Places(_) | CellKind::Mark(_) => {
+            Effect::Register { ends: cell.live(context), value: None }
+        }
         CellKind::Counter(counter) => {
             Effect::Counter { totals: None, floors: counter.floors(context) }
         }
-    })
+        CellKind::Contest(contest) => {
+            Effect::Contest { ends: contest.adds.to_dots(context), put: None }
+        }
+        CellKind::Rights(_) => return None,
+    };
+    effect.takes_anything().then_some(effect)
 }

@@ -19,7 +19,8 @@ use alloc::vec::Vec;
 use rejoin_vclock::{Dot, HybridTimestamp, MAX_COUNTER, ReplicaId, VersionVector};
 
 use crate::atom::RawAtom;
-use crate::context::{Context, LocalDot, Slot};
+use crate::cell::Shape;
+use crate::context::{Context, LocalDot};
 use crate::kind::Kind;
 use crate::path::Path;
 
@@ -65,12 +66,38 @@ pub enum Effect {
         /// The records that a reset takes away, one per replica, ascending.
         floors: Vec<Floor>,
     },
-    /// Everything alive below a map or set that the origin had seen ends, counters excepted
+    /// On a place where adds and removes contend.
+    Contest {
+        /// The adds and removes that end, ascending.
+        ends: Vec<Dot>,
+        /// What this operation's own dot stands for.
+        put: Option<Stand>,
+    },
+    /// On a bounded counter: the origin's new totals. Nothing of it ever ends.
+    Rights {
+        /// All that the origin ever added.
+        granted: u64,
+        /// All that the origin ever spent.
+        spent: u64,
+        /// All rights that the origin ever passed to one other replica.
+        moved: Option<(ReplicaId, u64)>,
+    },
+    /// Everything alive at and below a place that the origin had seen ends, counters excepted
     /// (those are named one by one). The origin's own dots end up to this operation.
     Below {
         /// What the origin had seen of others.
         seen: VersionVector,
     },
+}
+
+/// What a live dot of a contested place stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Stand {
+    /// For an add.
+    Add,
+    /// For a remove, which beats the adds beside it and is retained.
+    Remove,
 }
 
 /// What one replica has counted since its record's start dot.
@@ -192,6 +219,8 @@ impl Change {
             Effect::Element { ends, add } => !ends.is_empty() && !add,
             Effect::Register { ends, value } => !ends.is_empty() && value.is_none(),
             Effect::Counter { floors, .. } => !floors.is_empty(),
+            Effect::Contest { put, .. } => *put != Some(Stand::Add),
+            Effect::Rights { .. } => false,
             Effect::Below { .. } => true,
         }
     }
@@ -199,22 +228,33 @@ impl Change {
 
 impl Effect {
     /// The kinds of place that this effect fits.
-    pub(crate) const fn fits(&self, kind: Kind) -> bool {
-        match self {
-            Self::Element { .. } => matches!(kind, Kind::Element),
-            Self::Register { .. } => matches!(kind, Kind::LwwRegister),
-            Self::Counter { .. } => matches!(kind, Kind::Counter),
-            Self::Below { .. } => !kind.is_leaf(),
-        }
+    pub(crate) fn fits(&self, kind: Kind) -> bool {
+        let shape = match self {
+            Self::Element { .. } => Shape::Dots,
+            Self::Register { .. } => Shape::Writes,
+            Self::Counter { .. } => Shape::Counter,
+            Self::Contest { .. } => Shape::Contest,
+            Self::Rights { .. } => Shape::Rights,
+            Self::Below { .. } => return !kind.is_leaf(),
+        };
+        Shape::of(kind) == Some(shape)
+    }
+
+    /// Whether it ends anything.
+    pub(crate) fn takes_anything(&self) -> bool {
+        self.named().next().is_some()
     }
 
     /// The dots that it ends, by replica and counter.
     pub(crate) fn named(&self) -> alloc::boxed::Box<dyn Iterator<Item = (ReplicaId, u64)> + '_> {
         use alloc::boxed::Box;
         match self {
-            Self::Element { ends, .. } | Self::Register { ends, .. } => {
+            Self::Element { ends, .. }
+            | Self::Register { ends, .. }
+            | Self::Contest { ends, .. } => {
                 Box::new(ends.iter().map(|dot| (dot.replica(), dot.counter())))
             }
+            Self::Rights { .. } => Box::new(core::iter::empty()),
             Self::Counter { floors, .. } => {
                 Box::new(floors.iter().map(|floor| (floor.last.replica(), floor.last.counter())))
             }
@@ -233,23 +273,30 @@ pub struct At<'a> {
 
 /// The set of dots that a [`Effect::Below`] ends, by slot.
 #[derive(Debug)]
-pub struct Covered(Vec<u64>);
+pub struct Covered {
+    by_slot: Vec<u64>,
+    ids: Vec<ReplicaId>,
+    /// The dot of the operation, which tags what is retained because of it.
+    pub(crate) tag: LocalDot,
+}
 
 impl Covered {
     /// What an origin that had `seen` this of others ends with the operation at `at`: of its own
     /// dots, all before that operation's.
     pub fn new(seen: &VersionVector, at: &At<'_>) -> Self {
-        let mut by_slot: Vec<u64> = at.context.ids().iter().map(|&id| seen.get(id)).collect();
+        let ids = at.context.ids();
+        let mut by_slot: Vec<u64> = ids.iter().map(|&id| seen.get(id)).collect();
         let own = at.dot.slot().index();
         by_slot[own] = at.dot.counter() - 1;
-        Self(by_slot)
+        Self { by_slot, ids: ids.to_vec(), tag: at.dot }
     }
 
     pub(crate) fn contains(&self, dot: LocalDot) -> bool {
-        dot.counter() <= self.by_slot(dot.slot())
+        dot.counter() <= self.by_slot.get(dot.slot().index()).copied().unwrap_or(0)
     }
 
-    fn by_slot(&self, slot: Slot) -> u64 {
-        self.0.get(slot.index()).copied().unwrap_or(0)
+    /// The order of dots that is the same everywhere.
+    pub(crate) fn rank(&self, dot: LocalDot) -> (ReplicaId, u64) {
+        (self.ids[dot.slot().index()], dot.counter())
     }
 }

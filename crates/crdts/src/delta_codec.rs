@@ -7,7 +7,8 @@
 //!
 //! Numbers are varints. An id is 0 for the origin or its place in `ids` plus one. A path repeats
 //! the beginning of the path before it, as long as what is decoded stays within a small multiple of
-//! what is sent. Flags: 1 something is put, 2 dots end, 4 everything seen below ends.
+//! what is sent. Flags: 1 something is put, 2 dots end, 4 everything seen below ends, 8 what is put
+//! stands for a remove. The payload is as the kind of the path says.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -19,13 +20,14 @@ use rejoin_vclock::codec::{
 use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId, VersionVector};
 
 use crate::atom::{Atom, RawAtom};
-use crate::delta::{Change, Delta, Effect, Floor, Totals};
-use crate::kind::Kind;
+use crate::cell::Shape;
+use crate::delta::{Change, Delta, Effect, Floor, Stand, Totals};
 use crate::path::{Path, shared_prefix};
 
 const PUT: u8 = 1;
 const ENDS: u8 = 2;
 const BELOW: u8 = 4;
+const AGAINST: u8 = 8;
 
 /// The prefix that a path takes over from the one before it.
 ///
@@ -145,6 +147,20 @@ fn write_effect(effect: &Effect, ids: &Ids, out: &mut Vec<u8>) {
                 write_totals(totals, out);
             }
         }
+        Effect::Contest { ends, put } => {
+            let against = u8::from(*put == Some(Stand::Remove)) * AGAINST;
+            out.push(flags(put.is_some(), !ends.is_empty()) | against);
+            ids.write_dots(ends, out);
+        }
+        Effect::Rights { granted, spent, moved } => {
+            out.push(flags(true, moved.is_some()));
+            write_varint(out, *granted);
+            write_varint(out, *spent);
+            if let Some((to, amount)) = moved {
+                to.encode(out);
+                write_varint(out, *amount);
+            }
+        }
         Effect::Below { seen } => {
             out.push(BELOW);
             write_varint(out, seen.len() as u64);
@@ -156,32 +172,50 @@ fn write_effect(effect: &Effect, ids: &Ids, out: &mut Vec<u8>) {
 fn read_effect(path: &Path, ids: &mut Ids, reader: &mut Reader<'_>) -> Result<Effect, DecodeError> {
     let flags = reader.byte()?;
     let kind = path.kind().ok_or(DecodeError::Invalid("an empty path"))?;
-    let (put, ends) = (flags & PUT != 0, flags & ENDS != 0);
-    match kind {
-        Kind::Map | Kind::Set if flags == BELOW => {
-            let pairs = ids.read_list(reader)?;
-            let ascending = pairs.windows(2).all(|pair| matches!(pair, [a, b] if a.0 < b.0));
-            if !ascending || pairs.iter().any(|&(id, _)| id == ids.origin) {
-                return Err(DecodeError::NotCanonical("a vector in a delta"));
-            }
-            Ok(Effect::Below { seen: pairs.into_iter().collect::<VersionVector>() })
-        }
-        _ if flags == 0 || flags & !(PUT | ENDS) != 0 => {
-            Err(DecodeError::UnknownTag { what: "effect", tag: flags })
-        }
-        Kind::Element => Ok(Effect::Element { ends: ids.read_dots(ends, reader)?, add: put }),
-        Kind::LwwRegister => {
+    if flags == BELOW && !kind.is_leaf() {
+        return read_below(ids, reader);
+    }
+    let shape = Shape::of(kind);
+    let (put, ends, against) = (flags & PUT != 0, flags & ENDS != 0, flags & AGAINST != 0);
+    let known = flags & !(PUT | ENDS | AGAINST) == 0 && (put || ends);
+    if !known || (against && !(put && shape == Some(Shape::Contest))) {
+        return Err(DecodeError::UnknownTag { what: "effect", tag: flags });
+    }
+    match shape {
+        Some(Shape::Dots) => Ok(Effect::Element { ends: ids.read_dots(ends, reader)?, add: put }),
+        Some(Shape::Writes) => {
             let ends = ids.read_dots(ends, reader)?;
             let value = if put { Some(RawAtom::read(reader)?) } else { None };
             Ok(Effect::Register { ends, value })
         }
-        Kind::Counter => {
+        Some(Shape::Counter) => {
             let floors = if ends { read_floors(ids, reader)? } else { Vec::new() };
             let totals = if put { Some(read_totals(reader)?) } else { None };
             Ok(Effect::Counter { totals, floors })
         }
-        Kind::Map | Kind::Set => Err(DecodeError::UnknownTag { what: "effect", tag: flags }),
+        Some(Shape::Contest) => {
+            let ends = ids.read_dots(ends, reader)?;
+            let put = put.then_some(if against { Stand::Remove } else { Stand::Add });
+            Ok(Effect::Contest { ends, put })
+        }
+        Some(Shape::Rights) if put => read_rights(ends, reader),
+        Some(Shape::Rights) | None => Err(DecodeError::UnknownTag { what: "effect", tag: flags }),
     }
+}
+
+fn read_below(ids: &mut Ids, reader: &mut Reader<'_>) -> Result<Effect, DecodeError> {
+    let pairs = ids.read_list(reader)?;
+    let ascending = pairs.windows(2).all(|pair| matches!(pair, [a, b] if a.0 < b.0));
+    if !ascending || pairs.iter().any(|&(id, _)| id == ids.origin) {
+        return Err(DecodeError::NotCanonical("a vector in a delta"));
+    }
+    Ok(Effect::Below { seen: pairs.into_iter().collect::<VersionVector>() })
+}
+
+fn read_rights(moved: bool, reader: &mut Reader<'_>) -> Result<Effect, DecodeError> {
+    let (granted, spent) = (reader.varint()?, reader.varint()?);
+    let moved = if moved { Some((ReplicaId::decode(reader)?, reader.varint()?)) } else { None };
+    Ok(Effect::Rights { granted, spent, moved })
 }
 
 fn read_floors(ids: &mut Ids, reader: &mut Reader<'_>) -> Result<Vec<Floor>, DecodeError> {

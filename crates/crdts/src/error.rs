@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::DecodeError;
 
 use crate::kind::Kind;
@@ -73,6 +74,36 @@ pub enum EditError {
         /// Where.
         path: Path,
     },
+    /// A bounded counter stands there or below, which cannot be taken away: its rights are promises
+    /// that other replicas hold.
+    CannotReset {
+        /// Where the counter is.
+        path: Path,
+    },
+    /// This replica does not hold the rights that a bounded counter's change takes.
+    NotEnoughRights {
+        /// How many it takes.
+        needed: u64,
+        /// How many this replica holds.
+        held: u64,
+        /// Who else holds rights, as far as is known here, the most first.
+        holders: Vec<(ReplicaId, u64)>,
+    },
+    /// The element was removed from a two-phase set, for ever.
+    RemovedForEver {
+        /// Where it was.
+        path: Path,
+    },
+    /// There is no such item in the list, or no such node in the tree.
+    NoSuchPlace {
+        /// The list or tree.
+        path: Path,
+    },
+    /// The move would put a tree's node below itself.
+    BelowItself {
+        /// The tree.
+        path: Path,
+    },
     /// The caller's own reason to abort the transaction.
     Aborted(String),
     /// This replica has used its 2^40 dots; go on under a new id.
@@ -93,6 +124,29 @@ impl fmt::Display for EditError {
                 write!(f, "the place is {levels} levels deep, {most} are allowed; nest less")
             }
             Self::Misfit { path } => write!(f, "an operation of another kind at {path}"),
+            Self::CannotReset { path } => write!(
+                f,
+                "the bounded counter at {path} cannot be taken away; keep it outside of what is \
+                 removed or cleared"
+            ),
+            Self::NotEnoughRights { needed, held, holders } => {
+                write!(f, "this takes {needed} rights and {held} are held here; ")?;
+                if holders.is_empty() {
+                    return f.write_str("nobody is known to hold more");
+                }
+                f.write_str("ask ")?;
+                for (index, (id, amount)) in holders.iter().enumerate() {
+                    write!(f, "{}{id} (holds {amount})", if index > 0 { ", " } else { "" })?;
+                }
+                Ok(())
+            }
+            Self::RemovedForEver { path } => {
+                write!(f, "{path} was removed from a two-phase set, where a remove is for ever")
+            }
+            Self::NoSuchPlace { path } => write!(f, "{path} has no such item or node"),
+            Self::BelowItself { path } => {
+                write!(f, "a node of {path} cannot be moved below itself")
+            }
             Self::Aborted(reason) => write!(f, "the transaction was aborted: {reason}"),
             Self::CountersExhausted => {
                 f.write_str("this replica has used all its dots; go on under a new id")

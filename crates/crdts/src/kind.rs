@@ -7,23 +7,78 @@ use rejoin_vclock::codec::DecodeError;
 /// What stands at a path: half of a child's identity, beside its name.
 ///
 /// Two replicas that create one name as different kinds keep both, because a kind is part of the
-/// path. The byte of each kind is part of the encoding and never changes.
+/// path. The byte of each kind is part of the encoding and never changes; 20 is kept for text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum Kind {
-    /// Named children of any kind: an [`OrMap`](crate::OrMap) or a derived struct.
+    /// Named children of any kind: an [`OrMap`](crate::OrMap), a [`Doc`](crate::Doc) or a derived
+    /// struct. Its own cell holds the presence of an empty one.
     Map,
-    /// Elements: an [`OrSet`](crate::OrSet).
+    /// Elements that an add brings back: an [`OrSet`](crate::OrSet).
     Set,
     /// A [`PnCounter`](crate::PnCounter).
     Counter,
     /// An [`LwwRegister`](crate::LwwRegister).
     LwwRegister,
-    /// One element of a set.
+    /// One element of a set in which adds win, or that only grows.
     Element,
+    /// A [`GCounter`](crate::GCounter).
+    GCounter,
+    /// An [`MvRegister`](crate::MvRegister).
+    MvRegister,
+    /// A [`MaxRegister`](crate::MaxRegister).
+    MaxRegister,
+    /// A [`MinRegister`](crate::MinRegister).
+    MinRegister,
+    /// An [`EnableWinsFlag`](crate::EnableWinsFlag).
+    EnableWinsFlag,
+    /// A [`DisableWinsFlag`](crate::DisableWinsFlag).
+    DisableWinsFlag,
+    /// A [`GSet`](crate::GSet).
+    GSet,
+    /// An [`RwSet`](crate::RwSet).
+    RwSet,
+    /// A [`TwoPhaseSet`](crate::TwoPhaseSet).
+    TwoPhaseSet,
+    /// One element of a set in which removes win.
+    Contested,
+    /// A [`BoundedCounter`](crate::BoundedCounter).
+    BoundedCounter,
+    /// A [`List`](crate::List). Its own cell holds the presence of an empty one.
+    List,
+    /// Where one item of a list stands, beside the item's value under the same name.
+    ListItem,
+    /// A [`Tree`](crate::Tree). Its own cell holds the greatest priority of its moves.
+    Tree,
+    /// Where one node of a tree hangs, beside the node's value under the same name.
+    TreeNode,
 }
 
 impl Kind {
+    /// All of them, in the order of their tags.
+    pub const ALL: [Self; 20] = [
+        Self::Map,
+        Self::Set,
+        Self::Counter,
+        Self::LwwRegister,
+        Self::Element,
+        Self::GCounter,
+        Self::MvRegister,
+        Self::MaxRegister,
+        Self::MinRegister,
+        Self::EnableWinsFlag,
+        Self::DisableWinsFlag,
+        Self::GSet,
+        Self::RwSet,
+        Self::TwoPhaseSet,
+        Self::Contested,
+        Self::BoundedCounter,
+        Self::List,
+        Self::ListItem,
+        Self::Tree,
+        Self::TreeNode,
+    ];
+
     /// The byte that stands for this kind in every encoding.
     pub const fn tag(self) -> u8 {
         match self {
@@ -32,33 +87,70 @@ impl Kind {
             Self::Counter => 3,
             Self::LwwRegister => 4,
             Self::Element => 5,
+            Self::GCounter => 6,
+            Self::MvRegister => 7,
+            Self::MaxRegister => 8,
+            Self::MinRegister => 9,
+            Self::EnableWinsFlag => 10,
+            Self::DisableWinsFlag => 11,
+            Self::GSet => 12,
+            Self::RwSet => 13,
+            Self::TwoPhaseSet => 14,
+            Self::Contested => 15,
+            Self::BoundedCounter => 16,
+            Self::List => 17,
+            Self::ListItem => 18,
+            Self::Tree => 19,
+            Self::TreeNode => 21,
         }
     }
 
     /// The kind a byte stands for; an unknown byte comes from a later version and is refused.
     pub const fn from_tag(tag: u8) -> Result<Self, DecodeError> {
-        Ok(match tag {
-            1 => Self::Map,
-            2 => Self::Set,
-            3 => Self::Counter,
-            4 => Self::LwwRegister,
-            5 => Self::Element,
-            _ => return Err(DecodeError::UnknownTag { what: "kind", tag }),
-        })
+        let mut index = 0;
+        while index < Self::ALL.len() {
+            if Self::ALL[index].tag() == tag {
+                return Ok(Self::ALL[index]);
+            }
+            index += 1;
+        }
+        Err(DecodeError::UnknownTag { what: "kind", tag })
     }
 
-    /// Whether a thing of this kind holds state itself (a leaf) rather than children.
+    /// Whether nothing can stand below a thing of this kind.
     pub const fn is_leaf(self) -> bool {
-        matches!(self, Self::Counter | Self::LwwRegister | Self::Element)
+        !matches!(
+            self,
+            Self::Map
+                | Self::Set
+                | Self::GSet
+                | Self::RwSet
+                | Self::TwoPhaseSet
+                | Self::List
+                | Self::Tree
+        )
+    }
+
+    /// Whether it is a part of a set, list or tree and no value of its own.
+    pub const fn is_part(self) -> bool {
+        matches!(self, Self::Element | Self::Contested | Self::ListItem | Self::TreeNode)
     }
 
     /// Whether a child of kind `child` may stand directly below a thing of this kind.
     pub const fn may_hold(self, child: Self) -> bool {
         match self {
-            Self::Map => !matches!(child, Self::Element),
-            Self::Set => matches!(child, Self::Element),
-            Self::Counter | Self::LwwRegister | Self::Element => false,
+            Self::Map => !child.is_part(),
+            Self::Set | Self::GSet => matches!(child, Self::Element),
+            Self::RwSet | Self::TwoPhaseSet => matches!(child, Self::Contested),
+            Self::List => !child.is_part() || matches!(child, Self::ListItem),
+            Self::Tree => !child.is_part() || matches!(child, Self::TreeNode),
+            _ => false,
         }
+    }
+
+    /// Whether the children are named by the dots that created them, as items and nodes are.
+    pub const fn names_by_dot(self) -> bool {
+        matches!(self, Self::List | Self::Tree)
     }
 }
 
@@ -70,6 +162,21 @@ impl fmt::Display for Kind {
             Self::Counter => "counter",
             Self::LwwRegister => "last-writer-wins register",
             Self::Element => "set element",
+            Self::GCounter => "grow-only counter",
+            Self::MvRegister => "multi-value register",
+            Self::MaxRegister => "max register",
+            Self::MinRegister => "min register",
+            Self::EnableWinsFlag => "enable-wins flag",
+            Self::DisableWinsFlag => "disable-wins flag",
+            Self::GSet => "grow-only set",
+            Self::RwSet => "remove-wins set",
+            Self::TwoPhaseSet => "two-phase set",
+            Self::Contested => "element of a set in which removes win",
+            Self::BoundedCounter => "bounded counter",
+            Self::List => "list",
+            Self::ListItem => "list item",
+            Self::Tree => "tree",
+            Self::TreeNode => "tree node",
         })
     }
 }

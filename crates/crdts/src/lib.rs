@@ -22,43 +22,70 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "laws"))]
 extern crate std;
 
 pub mod atom;
+pub mod bounded_counter;
 pub mod causal;
 pub mod cell;
 mod clock;
 pub mod conflict;
+mod contest;
+mod contest_table;
 pub mod context;
-pub mod counter;
 pub mod crdt;
 pub mod cursor;
 pub mod delta;
 mod delta_codec;
+mod dot_table;
+mod dots;
 pub mod draft;
+mod element_table;
 pub mod error;
+pub mod extreme_register;
+pub mod flags;
+pub mod g_counter;
+pub mod g_set;
 pub mod hash;
 pub mod kind;
+#[cfg(feature = "laws")]
+pub mod laws;
 pub mod lww_register;
+pub mod mv_register;
 pub mod or_map;
 pub mod or_set;
 pub mod parts;
 pub mod path;
+mod places;
+pub mod pn_counter;
 pub mod replica;
+pub mod rw_set;
+pub mod set_reader;
 pub mod state_codec;
+mod tally;
+pub mod tree;
+pub mod two_phase_set;
 
 pub use atom::{Atom, Key, RawAtom};
+pub use bounded_counter::BoundedCounter;
 pub use clock::{Clock, Logical};
 pub use conflict::{ConflictRecord, Rule, Side};
-pub use counter::PnCounter;
 pub use crdt::Crdt;
 pub use delta::Delta;
 pub use error::{EditError, ReadError};
+pub use extreme_register::{MaxRegister, MinRegister};
+pub use flags::{DisableWinsFlag, EnableWinsFlag};
+pub use g_counter::GCounter;
+pub use g_set::GSet;
 pub use kind::Kind;
 pub use lww_register::LwwRegister;
+pub use mv_register::MvRegister;
 pub use or_map::OrMap;
 pub use or_set::OrSet;
 pub use path::Path;
+pub use pn_counter::PnCounter;
 pub use rejoin_vclock::{Dot, FreshId, HybridTimestamp, ReplicaId, VersionVector};
 pub use replica::Replica;
+pub use rw_set::RwSet;
+pub use two_phase_set::TwoPhaseSet;

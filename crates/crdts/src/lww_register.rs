@@ -55,14 +55,13 @@ use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId};
 use smallvec::SmallVec;
 
 use crate::atom::{Atom, RawAtom};
-use crate::cell::{Cell, CellKind, Leaf};
+use crate::cell::Leaf;
 use crate::context::{Context, Join, LocalDot};
-use crate::crdt::{Crdt, Outcome, Visit, leaf_outcome};
+use crate::crdt::leaf_value;
 use crate::cursor::{Cursor, View};
 use crate::delta::{At, Covered, Effect};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
-use crate::path::Path;
 
 /// One write that nobody who saw it has replaced.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -81,6 +80,14 @@ impl Writes {
         let mut dots: Vec<Dot> = self.0.iter().map(|write| context.dot(write.dot)).collect();
         dots.sort_unstable();
         dots
+    }
+
+    /// The live values, each once, in the order of the atoms.
+    pub(crate) fn distinct(&self) -> Vec<&RawAtom> {
+        let mut values: Vec<&RawAtom> = self.0.iter().map(|write| &write.value).collect();
+        values.sort_unstable();
+        values.dedup();
+        values
     }
 
     /// Puts the write that stands first: the greatest (stamp, replica id).
@@ -169,55 +176,12 @@ fn all<T: Atom>(writes: &Writes) -> Result<Vec<T>, ReadError> {
     writes.0.iter().map(|write| write.value.to().map_err(ReadError::WrongType)).collect()
 }
 
-impl<T: Atom + 'static> Crdt for LwwRegister<T> {
-    const KIND: Kind = Kind::LwwRegister;
-    type Editor<'a> = LwwRegisterEditor<'a, T>;
-    type Reader<'a> = LwwRegisterReader<'a, T>;
-
-    fn editor(cursor: Cursor<'_>) -> Self::Editor<'_> {
-        LwwRegisterEditor { cursor, value: PhantomData }
-    }
-
-    fn reader(view: View<'_>) -> Self::Reader<'_> {
-        LwwRegisterReader { view, value: PhantomData }
-    }
-
-    fn apply(&mut self, path: &[u8], effect: &Effect, at: &At<'_>) -> Outcome {
-        leaf_outcome(path, || self.writes.apply(effect, at))
-    }
-
-    fn end(&mut self, covered: &Covered) -> bool {
-        self.writes.end(covered)
-    }
-
-    fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
-        self.writes.merge(&theirs.writes, join)
-    }
-
-    fn visit(&self, at: &Path, visit: &mut Visit<'_>) {
-        if !self.writes.is_gone() {
-            visit(at, Cell(CellKind::Register(self.writes.clone())));
-        }
-    }
-
-    fn cell(&self, path: &[u8]) -> Option<Cell> {
-        path.is_empty().then(|| Cell(CellKind::Register(self.writes.clone())))
-    }
-
-    fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
-        match cell.0 {
-            CellKind::Register(writes) if path.is_empty() => self.writes = writes,
-            _ => return Outcome::Unknown,
-        }
-        Outcome::Changed
-    }
-
-    fn is_visible(&self) -> bool {
-        self.writes.is_visible()
-    }
-
-    fn is_gone(&self) -> bool {
-        self.writes.is_gone()
+leaf_value! {
+    impl [T: Atom + 'static] for LwwRegister<T> {
+        kind: Kind::LwwRegister,
+        cell: writes as Register,
+        editor: LwwRegisterEditor<T> { cursor, value },
+        reader: LwwRegisterReader<T> { view, value },
     }
 }
 

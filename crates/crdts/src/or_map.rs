@@ -135,7 +135,10 @@ impl<K: Key, V: Crdt> OrMap<K, V> {
 }
 
 impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
-    const KIND: Kind = Kind::Map;
+    const KIND: Kind = {
+        assert!(V::RESETTABLE, "a key can be removed, and a bounded counter below it can not");
+        Kind::Map
+    };
     type Editor<'a> = OrMapEditor<'a, K, V>;
     type Reader<'a> = OrMapReader<'a, K, V>;
 

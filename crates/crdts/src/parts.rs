@@ -76,7 +76,7 @@ impl Parts {
             if self.cells.contains_key(path) {
                 continue;
             }
-            let Some(mut ours) = Cell::empty(cell.kind()) else { continue };
+            let mut ours = cell.anew();
             if ours.merge(Some(cell), join) {
                 changed = true;
                 self.cells.insert(path.clone(), ours);

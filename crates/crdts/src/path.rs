@@ -10,6 +10,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use rejoin_vclock::Dot;
 use rejoin_vclock::codec::{DecodeError, Reader};
 
 use crate::atom::{self, Atom, RawAtom};
@@ -65,7 +66,11 @@ impl Path {
         let mut reader = Reader::new(&bytes);
         let mut above = Kind::Map;
         for _ in 0..MAX_LEVELS {
-            atom::skip(&mut reader)?;
+            if above.names_by_dot() {
+                let _: Dot = Atom::read(&mut reader)?;
+            } else {
+                atom::skip(&mut reader)?;
+            }
             let kind = Kind::from_tag(reader.byte()?)?;
             if !above.may_hold(kind) {
                 return Err(DecodeError::Invalid("a kind that may not stand at its place"));

@@ -317,11 +317,10 @@ impl<T: Crdt> Source for Whole<'_, T> {
         from: &[u8],
         visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
     ) -> Result<(), ReadError> {
-        if let Some(cell) = self.cell(below)? {
-            let _ = visit(below, &cell);
-            return Ok(());
-        }
         if leads_to_leaf(below) {
+            if let Some(cell) = self.cell(below)?.filter(|_| from <= below) {
+                let _ = visit(below, &cell);
+            }
             return Ok(());
         }
         let mut cells = BTreeMap::new();

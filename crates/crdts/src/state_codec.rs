@@ -5,6 +5,9 @@
 //! element   n, then n x dot
 //! register  n, then n x (dot, stamp, value), the one that stands first
 //! counter   n, then n x (id, last, totals, 0) or (id, last, totals, 1, last, totals, tag)
+//! contest   n, then n x dot of an add, then n, then n x dot of a remove
+//! rights    n, then n x (id, last, granted, spent, n, then n x (id in full, amount))
+//! places    n, then n x (dot, stamp, value, 0) or (dot, stamp, value, 1, tag)
 //! ```
 //!
 //! An id is its place in the vector. No slot, no layout and nothing local appears, so equal sets of
@@ -21,14 +24,18 @@ use rejoin_vclock::codec::{
 use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId, VersionVector};
 
 use crate::atom::{Atom, RawAtom};
-use crate::cell::{Cell, CellKind, Dots};
+use crate::bounded_counter::Rights;
+use crate::cell::{Cell, CellKind};
+use crate::contest::Contest;
 use crate::context::{Context, LocalDot};
-use crate::counter::{PnCounter, Record, Taken};
 use crate::delta_codec::{read_totals, sharable, write_totals};
-use crate::kind::Kind;
+use crate::dots::Dots;
 use crate::lww_register::{Write, Writes};
 use crate::parts::Parts;
 use crate::path::Path;
+use crate::places::Places;
+use crate::tally::{Record, Taken, Tally};
+use crate::tree::Mark;
 
 /// Appends the canonical bytes of the cells under their context. `cells` ascend by path.
 pub fn encode_state<'a>(
@@ -87,19 +94,32 @@ pub fn decode_state(reader: &mut Reader<'_>) -> Result<(Context, Parts), DecodeE
 }
 
 /// Dots by the place of their replica in the vector.
-struct Names<'a> {
+pub(crate) struct Names<'a> {
     context: &'a Context,
     ids: &'a [ReplicaId],
 }
 
 impl Names<'_> {
-    fn write_dot(&self, dot: Dot, out: &mut Vec<u8>) {
+    /// A dot in everybody's terms.
+    pub(crate) fn dot(&self, local: LocalDot) -> Dot {
+        self.context.dot(local)
+    }
+
+    pub(crate) fn write_local(&self, dot: LocalDot, out: &mut Vec<u8>) {
+        self.write_dot(self.dot(dot), out);
+    }
+
+    pub(crate) fn write_dots(&self, dots: &Dots, out: &mut Vec<u8>) {
+        dots.to_dots(self.context).into_iter().for_each(|dot| self.write_dot(dot, out));
+    }
+
+    pub(crate) fn write_dot(&self, dot: Dot, out: &mut Vec<u8>) {
         let place = self.ids.binary_search(&dot.replica()).unwrap_or(0);
         write_varint(out, place as u64);
         write_varint(out, dot.counter());
     }
 
-    fn read_dot(&self, reader: &mut Reader<'_>) -> Result<LocalDot, DecodeError> {
+    pub(crate) fn read_dot(&self, reader: &mut Reader<'_>) -> Result<LocalDot, DecodeError> {
         let index = reader.varint()?;
         let place = usize::try_from(index).unwrap_or(usize::MAX);
         let unknown = DecodeError::OutOfRange { what: "replica of a state", value: index };
@@ -113,23 +133,29 @@ impl Names<'_> {
     fn write_cell(&self, cell: &Cell, out: &mut Vec<u8>) {
         match &cell.0 {
             CellKind::Element(dots) => {
-                let dots = dots.to_dots(self.context);
-                write_varint(out, dots.len() as u64);
-                dots.iter().for_each(|&dot| self.write_dot(dot, out));
+                write_varint(out, dots.0.len() as u64);
+                self.write_dots(dots, out);
             }
-            CellKind::Register(Writes(writes)) => {
-                write_varint(out, writes.len() as u64);
-                for write in writes {
-                    self.write_dot(self.context.dot(write.dot), out);
-                    write.stamp.encode(out);
-                    write.value.write(out);
-                }
+            CellKind::Register(writes) | CellKind::Mark(Mark(writes)) => {
+                self.write_writes(writes, out);
             }
             CellKind::Counter(counter) => self.write_counter(counter, out),
+            CellKind::Contest(contest) => contest.write(self, out),
+            CellKind::Rights(rights) => rights.write(self, out),
+            CellKind::Places(places) => places.write(self, out),
         }
     }
 
-    fn write_counter(&self, counter: &PnCounter, out: &mut Vec<u8>) {
+    fn write_writes(&self, Writes(writes): &Writes, out: &mut Vec<u8>) {
+        write_varint(out, writes.len() as u64);
+        for write in writes {
+            self.write_local(write.dot, out);
+            write.stamp.encode(out);
+            write.value.write(out);
+        }
+    }
+
+    fn write_counter(&self, counter: &Tally, out: &mut Vec<u8>) {
         let last = |record: &Record| self.context.dot(LocalDot::new(record.slot, record.last));
         let mut records: Vec<&Record> = counter.records().iter().collect();
         records.sort_unstable_by_key(|record| last(record));
@@ -150,19 +176,29 @@ impl Names<'_> {
     }
 
     fn read_cell(&self, path: &Path, reader: &mut Reader<'_>) -> Result<Cell, DecodeError> {
+        let none = DecodeError::Invalid("a cell where no cell can stand");
+        let empty = path.kind().and_then(Cell::empty).ok_or(none)?;
         let count = reader.count(2)?;
-        if count == 0 {
+        let cell = Cell(match empty.0 {
+            CellKind::Contest(_) => CellKind::Contest(Contest::read(count, self, reader)?),
+            CellKind::Element(_) => CellKind::Element(self.read_dots(count, reader)?),
+            CellKind::Register(_) => CellKind::Register(self.read_writes(count, reader)?),
+            CellKind::Mark(_) => CellKind::Mark(Mark(self.read_writes(count, reader)?)),
+            CellKind::Counter(_) => CellKind::Counter(self.read_counter(count, reader)?),
+            CellKind::Rights(_) => CellKind::Rights(Rights::read(count, self, reader)?),
+            CellKind::Places(_) => CellKind::Places(Places::read(count, self, reader)?),
+        });
+        if cell.is_gone() {
             return Err(DecodeError::NotCanonical("a cell with nothing in it"));
         }
-        Ok(Cell(match path.kind() {
-            Some(Kind::Element) => CellKind::Element(self.read_dots(count, reader)?),
-            Some(Kind::LwwRegister) => CellKind::Register(self.read_writes(count, reader)?),
-            Some(Kind::Counter) => CellKind::Counter(self.read_counter(count, reader)?),
-            _ => return Err(DecodeError::Invalid("a map or set with a cell of its own")),
-        }))
+        Ok(cell)
     }
 
-    fn read_dots(&self, count: usize, reader: &mut Reader<'_>) -> Result<Dots, DecodeError> {
+    pub(crate) fn read_dots(
+        &self,
+        count: usize,
+        reader: &mut Reader<'_>,
+    ) -> Result<Dots, DecodeError> {
         let mut dots = Dots::default();
         let mut before = None;
         for _ in 0..count {
@@ -193,12 +229,8 @@ impl Names<'_> {
         Ok(writes)
     }
 
-    fn read_counter(
-        &self,
-        count: usize,
-        reader: &mut Reader<'_>,
-    ) -> Result<PnCounter, DecodeError> {
-        let mut counter = PnCounter::default();
+    fn read_counter(&self, count: usize, reader: &mut Reader<'_>) -> Result<Tally, DecodeError> {
+        let mut counter = Tally::default();
         let mut before = None;
         for _ in 0..count {
             let last = self.read_dot(reader)?;

@@ -13,6 +13,7 @@ pub(crate) fn expand(declaration: &Declaration) -> TokenStream {
     let operations = operations(declaration);
     let state = state(declaration);
     let cells = cells(declaration);
+    let resettable = declaration.fields.iter().map(|field| member(declaration, field, "RESETTABLE"));
     let bounded = declaration.bounded_with_default();
     let (_, arguments, _) = declaration.generics.split_for_impl();
     let (parameters, _, bounds) = bounded.split_for_impl();
@@ -20,6 +21,7 @@ pub(crate) fn expand(declaration: &Declaration) -> TokenStream {
         #[automatically_derived]
         impl #parameters #crdts::crdt::Crdt for #name #arguments #bounds {
             const KIND: #crdts::kind::Kind = #crdts::kind::Kind::Map;
+            const RESETTABLE: bool = #(#resettable)&&*;
             #handles
             #operations
             #state

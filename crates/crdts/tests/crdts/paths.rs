@@ -7,10 +7,10 @@ use rejoin_crdts::crdt::{Outcome, Visit};
 use rejoin_crdts::cursor::{Cursor, View};
 use rejoin_crdts::delta::{At, Covered, Delta, Effect};
 use rejoin_crdts::path::{MAX_LEVELS, MAX_PATH_BYTES};
-use rejoin_crdts::{Crdt, EditError, Kind, OrMap, OrSet, Path, PnCounter, Replica};
+use rejoin_crdts::{Crdt, Dot, EditError, Kind, OrMap, OrSet, Path, PnCounter, Replica};
 use rejoin_vclock::codec::{Decode, Encode};
 
-use crate::world::fresh;
+use crate::world::{fresh, id};
 
 fn names() -> impl Strategy<Value = String> {
     "[a\\x00\\x01]{0,3}"
@@ -43,18 +43,25 @@ proptest! {
 
 #[test]
 fn kinds_stand_where_they_may() {
-    let all = [Kind::Map, Kind::Set, Kind::Counter, Kind::LwwRegister, Kind::Element];
-    for above in all {
-        for below in all {
-            let path = Path::root(Kind::Map).key(&1_u8, above).key(&2_u8, below);
-            let parsed = Path::parse(path.as_bytes().to_vec());
-            let may = above != Kind::Element && above.may_hold(below);
-            assert_eq!(parsed.is_ok(), may, "{below} below {above}");
+    let dot = Dot::new(id(1), 1).expect("the first dot");
+    for above in Kind::ALL {
+        for below in Kind::ALL {
+            let parent = Path::root(Kind::Map).key(&1_u8, above);
+            for (path, by_dot) in
+                [(parent.key(&2_u8, below), false), (parent.key(&dot, below), true)]
+            {
+                let named = by_dot || !matches!(above, Kind::List | Kind::Tree);
+                let may = !above.is_part() && above.may_hold(below) && named;
+                let parsed = Path::parse(path.as_bytes().to_vec());
+                assert_eq!(parsed.is_ok(), may, "{below} below {above}");
+                assert!(!may || !above.is_leaf(), "{below} below {above}, a leaf");
+            }
         }
         assert_eq!(Kind::from_tag(above.tag()), Ok(above));
     }
     assert!(Path::parse(Path::root(Kind::Element).as_bytes().to_vec()).is_err());
-    assert!((6..=255).chain([0]).all(|tag| Kind::from_tag(tag).is_err()));
+    assert!((22..=255).chain([0]).all(|tag| Kind::from_tag(tag).is_err()));
+    assert!(Kind::from_tag(20).is_err(), "kept for text");
     assert!(Path::parse(Vec::new()).is_err());
 }
 

@@ -1,70 +1,18 @@
-//! A counter that goes up and down and can be taken away with the key it stands under.
+//! What replicas have counted: the cell of every counter that can be taken away.
 //!
-//! # Example
-//! ```
-//! use rejoin_crdts::{FreshId, PnCounter, Replica, ReplicaId};
-//!
-//! let mut north = Replica::<PnCounter>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
-//! let mut south = north.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
-//! north.edit(|stock| stock.add(5))?;
-//! south.edit(|stock| stock.add(-2))?;
-//! north.merge(&south);
-//! assert_eq!(north.value()?, 3);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # One side removes the line while the other adds to it. What is left?
-//! ```text
-//! north  +2 ----+------------ remove -----+---> 3: the 2 it saw are gone, the 3 it did not
-//!               |                         x      see stay
-//! south         +---- +3 -----------------+---> 3
-//! ```
-//!
-//! # Semantics
 //! Each replica has one record: the dot it starts with, its last dot, its totals since the start,
-//! and a *floor*, which is what a reset took away. The value is the sum of totals minus floors. A
-//! reset names the records it saw, each with what it had counted. A replica whose own record is
-//! *dead* (its floor is at its last dot) starts a new one with its next change; otherwise its start
-//! never moves.
-//!
-//! # Anomalies
-//! Two people who each correct a wrong 5 to 4 by adding -1 leave 3. Every change counts.
-//!
-//! # Invariants
-//! 1. `start <= last`, and `floor.start <= floor.last` where there is one.
-//! 2. No floor is older than its record's start.
-//! 3. Records stand in the order of their slots, one per replica.
-//!
-//! # Retained
-//! The record and floor of a replica whose counting was reset, until a cut; the floor carries the
-//! dot of its reset.
-//!
-//! # Complexity
-//! | operation | time | metadata | delta |
-//! |---|---|---|---|
-//! | add | O(log replicas) | 40 bytes per replica that counted | 3 numbers |
-//! | value, merge | O(replicas) | | |
-//! | reset | O(replicas) | a floor per live record | a dot and 3 numbers per live record |
-//!
-//! # References
-//! Shapiro et al., *A comprehensive study of CRDTs*, 2011 (PN-Counter); Riak's `riak_dt` and its
-//! issues 53 and 98 for why a nested counter needs the floor.
+//! and a *floor*, which is what resets took away. Only so do a reset and a concurrent increment,
+//! two concurrent resets, and a state that is merged beside the log come to one number.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use rejoin_vclock::Dot;
 use smallvec::SmallVec;
 
-use crate::cell::{Cell, CellKind, Leaf};
+use crate::cell::Leaf;
 use crate::context::{Context, Join, LocalDot, Slot};
-use crate::crdt::{Crdt, Outcome, Visit, leaf_outcome};
-use crate::cursor::{Cursor, View};
 use crate::delta::{self, At, Covered, Effect, Totals};
-use crate::error::{EditError, ReadError};
-use crate::kind::Kind;
-use crate::path::Path;
 
 /// What one replica has counted, and what was taken away of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -140,20 +88,16 @@ impl Record {
     }
 }
 
-/// A counter that goes up and down; see the [module](self).
+/// The records of all replicas.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct PnCounter {
+pub(crate) struct Tally {
     records: SmallVec<[Record; 1]>,
 }
 
-impl PnCounter {
-    /// The sum of all that is counted and not taken away.
-    ///
-    /// # Errors
-    /// [`ReadError::Overflow`] when it does not fit 64 bits.
-    pub fn value(&self) -> Result<i64, ReadError> {
-        let total = self.records.iter().map(Record::net).sum::<i128>();
-        i64::try_from(total).map_err(|_| ReadError::Overflow { total })
+impl Tally {
+    /// The sum of all that is counted and not taken away. Fits: 2^24 sums of 64-bit numbers.
+    pub(crate) fn total(&self) -> i128 {
+        self.records.iter().map(Record::net).sum()
     }
 
     pub(crate) fn records(&self) -> &[Record] {
@@ -171,13 +115,15 @@ impl PnCounter {
     }
 
     /// The totals after one more change by the owner of `dot`; `None` when a total overflows.
-    fn counted(&self, dot: LocalDot, amount: i64) -> Option<Totals> {
+    pub(crate) fn counted(&self, dot: LocalDot, up: u64, down: u64) -> Option<Totals> {
         let fresh = Totals { start: dot.counter(), increments: 0, decrements: 0 };
         let own = self.of(dot.slot()).filter(|record| !record.is_dead());
-        let mut totals = own.map_or(fresh, |record| record.totals);
-        let side = if amount < 0 { &mut totals.decrements } else { &mut totals.increments };
-        *side = side.checked_add(amount.unsigned_abs())?;
-        Some(totals)
+        let totals = own.map_or(fresh, |record| record.totals);
+        Some(Totals {
+            increments: totals.increments.checked_add(up)?,
+            decrements: totals.decrements.checked_add(down)?,
+            ..totals
+        })
     }
 
     /// What a reset has to name: every record that is not dead, in the order of replicas.
@@ -219,7 +165,7 @@ impl PnCounter {
     }
 }
 
-impl Leaf for PnCounter {
+impl Leaf for Tally {
     fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool {
         let Effect::Counter { totals, floors } = effect else { return false };
         let mut changed = false;
@@ -260,7 +206,7 @@ impl Leaf for PnCounter {
     }
 }
 
-impl PnCounter {
+impl Tally {
     fn merge_record(&mut self, other: &Record, join: &Join) -> bool {
         let slot = join.slot(other.slot);
         let floor = other
@@ -284,123 +230,5 @@ impl PnCounter {
         let id = |dot: LocalDot| (join.id(dot.slot()), dot.counter());
         let raised = floor.is_some_and(|floor| record.raise_floor(floor, |a, b| id(a) < id(b)));
         newer || raised
-    }
-}
-
-impl Crdt for PnCounter {
-    const KIND: Kind = Kind::Counter;
-    type Editor<'a> = PnCounterEditor<'a>;
-    type Reader<'a> = PnCounterReader<'a>;
-
-    fn editor(cursor: Cursor<'_>) -> Self::Editor<'_> {
-        PnCounterEditor { cursor }
-    }
-
-    fn reader(view: View<'_>) -> Self::Reader<'_> {
-        PnCounterReader { view }
-    }
-
-    fn apply(&mut self, path: &[u8], effect: &Effect, at: &At<'_>) -> Outcome {
-        leaf_outcome(path, || Leaf::apply(self, effect, at))
-    }
-
-    fn end(&mut self, _: &Covered) -> bool {
-        false
-    }
-
-    fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
-        Leaf::merge(self, theirs, join)
-    }
-
-    fn visit(&self, at: &Path, visit: &mut Visit<'_>) {
-        if !Leaf::is_gone(self) {
-            visit(at, Cell(CellKind::Counter(self.clone())));
-        }
-    }
-
-    fn cell(&self, path: &[u8]) -> Option<Cell> {
-        path.is_empty().then(|| Cell(CellKind::Counter(self.clone())))
-    }
-
-    fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
-        match cell.0 {
-            CellKind::Counter(counter) if path.is_empty() => *self = counter,
-            _ => return Outcome::Unknown,
-        }
-        Outcome::Changed
-    }
-
-    fn is_visible(&self) -> bool {
-        Leaf::is_visible(self)
-    }
-
-    fn is_gone(&self) -> bool {
-        Leaf::is_gone(self)
-    }
-}
-
-/// Changes a [`PnCounter`] in a transaction.
-#[derive(Debug)]
-pub struct PnCounterEditor<'a> {
-    cursor: Cursor<'a>,
-}
-
-impl PnCounterEditor<'_> {
-    /// Adds an amount, which may be negative. Adding zero makes the counter visible.
-    ///
-    /// # Errors
-    /// [`EditError::Overflow`] when this replica's totals would leave 64 bits; otherwise
-    /// [`EditError`] when the place cannot be read or named.
-    pub fn add(&mut self, amount: i64) -> Result<(), EditError> {
-        let cell = self.cursor.cell()?;
-        let empty = PnCounter::default();
-        let counter = cell.as_ref().and_then(Cell::as_counter).unwrap_or(&empty);
-        let totals = counter.counted(self.cursor.next_dot(), amount).ok_or(EditError::Overflow)?;
-        self.cursor.write(Effect::Counter { totals: Some(totals), floors: Vec::new() })
-    }
-
-    /// Takes away everything counted so far, as far as it is seen here.
-    ///
-    /// # Errors
-    /// As [`add`](Self::add).
-    pub fn reset(&mut self) -> Result<(), EditError> {
-        self.cursor.reset()
-    }
-
-    /// The value as this transaction sees it.
-    ///
-    /// # Errors
-    /// As [`PnCounterReader::value`].
-    pub fn value(&self) -> Result<i64, ReadError> {
-        PnCounterReader { view: self.cursor.view() }.value()
-    }
-}
-
-/// Reads a [`PnCounter`] in a space.
-#[derive(Debug)]
-pub struct PnCounterReader<'a> {
-    view: View<'a>,
-}
-
-impl PnCounterReader<'_> {
-    /// The sum of all that is counted; zero where nothing is.
-    ///
-    /// # Errors
-    /// [`ReadError::Overflow`] when it does not fit 64 bits; otherwise as the source.
-    pub fn value(&self) -> Result<i64, ReadError> {
-        self.view.leaf(|cell| cell.as_counter().map_or(Ok(0), PnCounter::value))
-    }
-
-    /// What each replica contributes, by replica. Dead records are left out.
-    ///
-    /// # Errors
-    /// As the source.
-    pub fn contributions(&self) -> Result<Vec<(Dot, i128)>, ReadError> {
-        self.view.leaf(|cell| {
-            let records = cell.as_counter().map_or(&[][..], PnCounter::records);
-            let alive = records.iter().filter(|record| !record.is_dead());
-            let dot = |record: &Record| self.view.dot(LocalDot::new(record.slot, record.last));
-            Ok(alive.map(|record| (dot(record), record.net())).collect())
-        })
     }
 }

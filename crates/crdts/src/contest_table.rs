@@ -1,0 +1,120 @@
+//! The elements of a set in which removes win, each with its adds and its retained removes.
+//!
+//! # Invariants
+//! 1. No element stands here with neither an add nor a remove.
+
+use core::borrow::Borrow;
+use core::hash::Hash;
+
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+
+use crate::atom::Key;
+use crate::cell::{Cell, CellKind, Leaf};
+use crate::contest::Contest;
+use crate::context::Join;
+use crate::delta::Covered;
+use crate::element_table::ElementTable;
+use crate::hash::Seeded;
+use crate::kind::Kind;
+
+/// Elements and what contends for each.
+#[derive(Clone, Debug)]
+pub(crate) struct ContestTable<T> {
+    elements: HashMap<T, Contest, Seeded>,
+}
+
+impl<T> Default for ContestTable<T> {
+    fn default() -> Self {
+        Self { elements: HashMap::default() }
+    }
+}
+
+impl<T: Key> ElementTable<T> for ContestTable<T> {
+    const PART: Kind = Kind::Contested;
+    type Part = Contest;
+
+    fn cell(part: Contest) -> Cell {
+        Cell(CellKind::Contest(part))
+    }
+
+    fn part(cell: Cell) -> Option<Contest> {
+        if let CellKind::Contest(contest) = cell.0 { Some(contest) } else { None }
+    }
+
+    fn get(&self, element: &T) -> Option<Contest> {
+        self.elements.get(element).cloned()
+    }
+
+    fn has<Q>(&self, element: &Q) -> bool
+    where
+        Q: Hash + Eq + ?Sized,
+        T: Borrow<Q>,
+    {
+        self.elements.get(element).is_some_and(Contest::is_visible)
+    }
+
+    fn elements<'a>(&'a self) -> impl Iterator<Item = &'a T>
+    where
+        T: 'a,
+    {
+        self.elements.keys()
+    }
+
+    fn visible<'a>(&'a self) -> impl Iterator<Item = &'a T>
+    where
+        T: 'a,
+    {
+        self.elements.iter().filter(|(_, contest)| contest.is_visible()).map(|(element, _)| element)
+    }
+
+    fn update(&mut self, element: T, change: impl FnOnce(&mut Contest) -> bool) -> bool {
+        match self.elements.entry(element) {
+            Entry::Occupied(mut entry) => {
+                let changed = change(entry.get_mut());
+                if entry.get().is_gone() {
+                    entry.remove();
+                }
+                changed
+            }
+            Entry::Vacant(entry) => {
+                let mut contest = Contest::default();
+                let changed = change(&mut contest);
+                if !contest.is_gone() {
+                    entry.insert(contest);
+                }
+                changed
+            }
+        }
+    }
+
+    fn end(&mut self, covered: &Covered) -> bool {
+        let mut changed = false;
+        self.elements.retain(|_, contest| {
+            changed |= contest.end(covered);
+            !contest.is_gone()
+        });
+        changed
+    }
+
+    fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
+        let mut changed = false;
+        let absent = Contest::default();
+        self.elements.retain(|element, contest| {
+            if !theirs.elements.contains_key(element) {
+                changed |= contest.merge(&absent, join);
+            }
+            !contest.is_gone()
+        });
+        for (element, contest) in &theirs.elements {
+            changed |= self.update(element.clone(), |ours| ours.merge(contest, join));
+        }
+        changed
+    }
+
+    fn validate(&self) {
+        for contest in self.elements.values() {
+            assert!(!contest.is_gone(), "an element that nothing contends for");
+        }
+    }
+}

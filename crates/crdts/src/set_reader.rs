@@ -1,0 +1,60 @@
+//! Reading a set where it is too large to hold: element by element, or in order.
+
+use core::marker::PhantomData;
+
+use alloc::borrow::ToOwned;
+use alloc::vec::Vec;
+
+use crate::atom::Key;
+use crate::cursor::View;
+use crate::error::ReadError;
+use crate::kind::Kind;
+
+/// Reads a set of any kind in a space.
+#[derive(Debug)]
+pub struct SetReader<'a, T> {
+    view: View<'a>,
+    part: Kind,
+    element: PhantomData<T>,
+}
+
+impl<'a, T: Key> SetReader<'a, T> {
+    pub(crate) const fn new(view: View<'a>, part: Kind) -> Self {
+        Self { view, part, element: PhantomData }
+    }
+
+    /// Whether the element is there.
+    ///
+    /// # Errors
+    /// As the source.
+    pub fn contains<Q>(&self, element: &Q) -> Result<bool, ReadError>
+    where
+        Q: ToOwned<Owned = T> + ?Sized,
+    {
+        self.view.key(&element.to_owned(), self.part).is_visible()
+    }
+
+    /// The elements in ascending order.
+    ///
+    /// # Errors
+    /// [`ReadError::WrongType`] when an element is not a `T`; otherwise as the source.
+    pub fn items(&self) -> Result<Vec<T>, ReadError> {
+        self.view.names(self.part)
+    }
+
+    /// How many elements are there.
+    ///
+    /// # Errors
+    /// As [`items`](Self::items).
+    pub fn len(&self) -> Result<usize, ReadError> {
+        self.view.count(self.part)
+    }
+
+    /// Whether there is none.
+    ///
+    /// # Errors
+    /// As the source.
+    pub fn is_empty(&self) -> Result<bool, ReadError> {
+        self.view.is_visible().map(|any| !any)
+    }
+}
