@@ -123,6 +123,12 @@ impl<D: AsRef<Delta>> Causal<D> {
         if self.waiting_bytes + bytes > self.bound {
             return false;
         }
+        let alike = |held: &Waiting<D>| held.delta.as_ref().needs().eq(delta.as_ref().needs());
+        if rejoin_vclock::mutant!("second-remove-cancels-first") && self.waiting.values().any(alike)
+        {
+            self.waiting.retain(|_, held| !alike(held));
+            return true;
+        }
         self.waiting_bytes += bytes;
         self.waiting.insert(key, Waiting { delta, bytes });
         true
@@ -181,14 +187,24 @@ impl<D: AsRef<Delta>> Causal<D> {
 
     /// Where the `index`-th change of a delta is applied, after [`begin`](Self::begin).
     pub fn at(&self, first: LocalDot, index: usize, delta: &Delta) -> At<'_> {
-        let dot = LocalDot::new(first.slot(), first.counter() + index as u64);
+        let counter = first.counter() + index as u64;
+        let narrow = rejoin_vclock::mutant!("counters-of-32-bits");
+        let counter = if narrow { counter & u64::from(u32::MAX) } else { counter };
+        let dot = LocalDot::new(first.slot(), counter);
         At { dot, stamp: delta.stamp(), context: &self.context }
     }
 
     /// Advances the vector over a delta that has been applied.
     pub fn finish(&mut self, delta: &Delta, first: LocalDot) {
-        self.context.advance(first.slot(), delta.last());
-        if first.slot() == self.own {
+        if rejoin_vclock::mutant!("removals-do-not-advance")
+            && delta.changes().iter().all(crate::delta::Change::removes)
+        {
+            return;
+        }
+        let foreign = first.slot() != self.own;
+        let ahead = foreign && rejoin_vclock::mutant!("second-key-refused");
+        self.context.advance(first.slot(), delta.last() + u64::from(ahead));
+        if !foreign {
             self.news.clear();
         } else {
             self.news.insert(delta.origin(), delta.last());
@@ -203,7 +219,10 @@ impl<D: AsRef<Delta>> Causal<D> {
         merge: impl FnOnce(&crate::context::Join) -> bool,
     ) -> Option<bool> {
         let before = self.context.version_vector();
-        let join = crate::context::Join::new(&mut self.context, theirs)?;
+        let mut join = crate::context::Join::new(&mut self.context, theirs)?;
+        if rejoin_vclock::mutant!("merge-by-moved-clock") && join.finish(&mut self.context) {
+            join = crate::context::Join::new(&mut self.context, theirs)?;
+        }
         let changed = merge(&join);
         let moved = join.finish(&mut self.context);
         let after = self.context.version_vector();

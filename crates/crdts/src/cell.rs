@@ -15,7 +15,7 @@ use crate::delta::{At, Covered, Effect};
 use crate::dots::Dots;
 use crate::kind::Kind;
 use crate::lww_register::Writes;
-use crate::places::Places;
+use crate::places::{Candidates, Positions};
 use crate::tally::Tally;
 use crate::tree::Mark;
 
@@ -78,7 +78,8 @@ pub(crate) enum CellKind {
     Counter(Tally),
     Contest(Contest),
     Rights(Rights),
-    Places(Places),
+    Positions(Positions),
+    Candidates(Candidates),
     Mark(Mark),
 }
 
@@ -91,7 +92,8 @@ macro_rules! on_leaf {
             CellKind::Counter($leaf) => $call,
             CellKind::Contest($leaf) => $call,
             CellKind::Rights($leaf) => $call,
-            CellKind::Places($leaf) => $call,
+            CellKind::Positions($leaf) => $call,
+            CellKind::Candidates($leaf) => $call,
             CellKind::Mark($leaf) => $call,
         }
     };
@@ -115,7 +117,8 @@ impl Cell {
         Some(Self(match Shape::of(kind)? {
             Shape::Dots => CellKind::Element(Dots::default()),
             Shape::Writes => match kind {
-                Kind::ListItem => CellKind::Places(Places::default()),
+                Kind::ListItem => CellKind::Positions(Positions::default()),
+                Kind::TreeNode => CellKind::Candidates(Candidates::default()),
                 Kind::Tree => CellKind::Mark(Mark::default()),
                 _ => CellKind::Register(Writes::default()),
             },
@@ -133,7 +136,8 @@ impl Cell {
             CellKind::Counter(_) => CellKind::Counter(Tally::default()),
             CellKind::Contest(_) => CellKind::Contest(Contest::default()),
             CellKind::Rights(_) => CellKind::Rights(Rights::default()),
-            CellKind::Places(_) => CellKind::Places(Places::default()),
+            CellKind::Positions(_) => CellKind::Positions(Positions::default()),
+            CellKind::Candidates(_) => CellKind::Candidates(Candidates::default()),
             CellKind::Mark(_) => CellKind::Mark(Mark::default()),
         })
     }
@@ -155,7 +159,8 @@ impl Cell {
             (CellKind::Counter(ours), CellKind::Counter(theirs)) => ours.merge(theirs, join),
             (CellKind::Contest(ours), CellKind::Contest(theirs)) => ours.merge(theirs, join),
             (CellKind::Rights(ours), CellKind::Rights(theirs)) => ours.merge(theirs, join),
-            (CellKind::Places(ours), CellKind::Places(theirs)) => ours.merge(theirs, join),
+            (CellKind::Positions(ours), CellKind::Positions(theirs)) => ours.merge(theirs, join),
+            (CellKind::Candidates(ours), CellKind::Candidates(theirs)) => ours.merge(theirs, join),
             (CellKind::Mark(ours), CellKind::Mark(theirs)) => ours.merge(theirs, join),
             _ => unreachable!("the kind at the end of a path says which cell stands there"),
         }
@@ -177,19 +182,20 @@ impl Cell {
             CellKind::Element(dots) => dots.to_dots(context),
             CellKind::Register(writes) => writes.dots(context),
             CellKind::Contest(contest) => contest.to_dots(context),
-            CellKind::Places(places) => places.dots(context),
+            CellKind::Positions(places) => places.dots(),
+            CellKind::Candidates(places) => places.dots(),
             CellKind::Mark(mark) => mark.0.dots(context),
             CellKind::Counter(_) | CellKind::Rights(_) => Vec::new(),
         }
     }
 
     picks! {
-        as_dots: Element(Dots),
         as_writes: Register(Writes),
         as_counter: Counter(Tally),
         as_contest: Contest(Contest),
         as_rights: Rights(Rights),
-        as_places: Places(Places),
+        as_positions: Positions(Positions),
+        as_candidates: Candidates(Candidates),
         as_mark: Mark(Mark),
     }
 }

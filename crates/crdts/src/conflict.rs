@@ -17,15 +17,24 @@ use crate::context::LocalDot;
 use crate::cursor::Source;
 use crate::delta::{Change, Delta};
 use crate::dots::Dots;
+use crate::kind::Kind;
+use crate::lww_register::{Write, Writes};
 use crate::path::Path;
 use crate::tally::{Record, Tally};
 
 /// How concurrent changes of one place were brought together.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Rule {
     /// Of concurrent writes the latest stands, by hybrid timestamp, then replica id.
     LastWriterWins,
+    /// Concurrent writes all stay, until somebody who has seen them writes.
+    EveryValueStays,
+    /// Of concurrent writes the greatest stands.
+    GreatestWins,
+    /// Of concurrent writes the least stands.
+    LeastWins,
     /// An add that the remover had not seen beats the remove.
     AddWins,
     /// A remove beats the adds that had not seen it.
@@ -40,6 +49,9 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::LastWriterWins => "the last writer wins",
+            Self::EveryValueStays => "every concurrent value stays",
+            Self::GreatestWins => "the greatest value wins",
+            Self::LeastWins => "the least value wins",
             Self::AddWins => "an add beats a remove that had not seen it",
             Self::RemoveWins => "a remove beats an add that had not seen it",
             Self::EveryChangeCounts => "every change counts",
@@ -101,8 +113,9 @@ pub fn decisions<D: AsRef<Delta>>(
 ) {
     let place = change.path().as_bytes();
     let decided = state.visit(place, place, &mut |path, cell| {
-        if let Some((rule, kept, set_aside)) = decide(change, delta, cell, causal)
-            && let Ok(path) = Path::parse(path.to_vec())
+        if let Ok(path) = Path::parse(path.to_vec())
+            && let Some(kind) = path.kind()
+            && let Some((rule, kept, set_aside)) = decide(change, delta, kind, cell, causal)
             && let Ok(by) = Dot::new(delta.origin(), delta.last())
         {
             report(ConflictRecord { path, rule, kept, set_aside, by });
@@ -117,6 +130,7 @@ type Decision = (Rule, Vec<Side>, Vec<Side>);
 fn decide<D: AsRef<Delta>>(
     change: &Change,
     delta: &Delta,
+    kind: Kind,
     cell: &Cell,
     causal: &Causal<D>,
 ) -> Option<Decision> {
@@ -128,9 +142,7 @@ fn decide<D: AsRef<Delta>>(
             Some((Rule::AddWins, kept, Vec::new()))
         }
         CellKind::Register(writes) if writes.0.len() > 1 => {
-            let mut sides = writes.0.iter().map(|write| side(write.dot, write.value.clone()));
-            let kept = sides.by_ref().take(1).collect();
-            Some((Rule::LastWriterWins, kept, sides.collect()))
+            decide_register(delta, kind, writes, causal)
         }
         CellKind::Register(writes) if change.removes() && cell.is_visible() => {
             let kept = writes.0.iter().map(|write| side(write.dot, write.value.clone())).collect();
@@ -146,6 +158,34 @@ fn decide<D: AsRef<Delta>>(
         }
         _ => None,
     }
+}
+
+/// Among several live writes. A write beaten before it was made is alive and no conflict.
+fn decide_register<D: AsRef<Delta>>(
+    delta: &Delta,
+    kind: Kind,
+    Writes(writes): &Writes,
+    causal: &Causal<D>,
+) -> Option<Decision> {
+    let dot = |write: &Write| causal.context().dot(write.dot);
+    let side = |write: &Write| Side { dot: dot(write), value: write.value.clone() };
+    let values = || writes.iter().map(|write| &write.value);
+    let (rule, best) = match kind {
+        Kind::MvRegister => (Rule::EveryValueStays, None),
+        Kind::MaxRegister => (Rule::GreatestWins, values().max()),
+        Kind::MinRegister => (Rule::LeastWins, values().min()),
+        _ => {
+            let mut sides = writes.iter().map(side);
+            let kept = sides.by_ref().take(1).collect();
+            return Some((Rule::LastWriterWins, kept, sides.collect()));
+        }
+    };
+    let stands = |write: &&Write| best.is_none_or(|best| write.value == *best);
+    let (kept, set_aside): (Vec<&Write>, Vec<&Write>) = writes.iter().partition(stands);
+    let alike = values().all(|value| *value == writes[0].value);
+    let concurrent = writes.iter().any(|write| !causal.knew(delta, dot(write)));
+    let sides = |writes: Vec<&Write>| writes.into_iter().map(side).collect();
+    (concurrent && !alike).then(|| (rule, sides(kept), sides(set_aside)))
 }
 
 fn decide_counter<D: AsRef<Delta>>(

@@ -41,6 +41,43 @@ pub trait Source: fmt::Debug {
 
     /// A dot in everybody's terms.
     fn dot(&self, local: LocalDot) -> Dot;
+
+    /// A kind other than `than` that is visible under a name; `name` is a path without its last
+    /// byte. Parts of lists and trees share their name with a value and are not meant.
+    ///
+    /// # Errors
+    /// As [`cell`](Self::cell).
+    fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
+        find_other_kind(name, than, &mut |from, show| self.visit(name, from, show))
+    }
+}
+
+/// Shows cells in order from a path on, until told to stop.
+pub(crate) type VisitFrom<'a> =
+    dyn FnMut(&[u8], &mut dyn FnMut(&[u8], &Cell) -> Flow) -> Result<(), ReadError> + 'a;
+
+/// Looks for a visible kind under a name, leaping over what stands below each.
+pub(crate) fn find_other_kind(
+    name: &[u8],
+    than: Kind,
+    visit_from: &mut VisitFrom<'_>,
+) -> Result<Option<Kind>, ReadError> {
+    let mut from = name.to_vec();
+    loop {
+        let (mut found, mut leap) = (None, None);
+        visit_from(&from, &mut |path, cell| {
+            let kind = path.get(name.len()).and_then(|&tag| Kind::from_tag(tag).ok());
+            match kind {
+                Some(kind) if kind == than || kind.is_part() => leap = Some(kind),
+                Some(kind) if cell.is_visible() => found = Some(kind),
+                _ => return ControlFlow::Continue(()),
+            }
+            ControlFlow::Break(())
+        })?;
+        let Some(over) = leap else { return Ok(found) };
+        from.truncate(name.len());
+        from.push(over.tag() + 1);
+    }
 }
 
 /// A [`Source`] that a transaction writes into.
@@ -86,13 +123,36 @@ impl<'a> View<'a> {
         self.source.dot(local)
     }
 
+    /// Shows the cells below, each with its path from here.
+    pub(crate) fn cells(
+        &self,
+        visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
+    ) -> Result<(), ReadError> {
+        let above = self.path.as_bytes();
+        self.source.visit(above, above, &mut |path, cell| {
+            visit(path.get(above.len()..).unwrap_or(&[]), cell)
+        })
+    }
+
+    /// The cell that stands here, whatever else stands under the name.
+    pub(crate) fn cell(&self) -> Result<Option<Cell>, ReadError> {
+        self.source.cell(self.path.as_bytes())
+    }
+
+    /// Whether anything of any kind is visible under a name below.
+    pub(crate) fn is_named(&self, name: &impl Atom) -> Result<bool, ReadError> {
+        let mut prefix = self.path.as_bytes().to_vec();
+        name.write(&mut prefix);
+        self.any_visible(&prefix)
+    }
+
     /// Reads the cell that stands here, or an empty one.
     pub(crate) fn leaf<R>(
         &self,
         read: impl FnOnce(&Cell) -> Result<R, ReadError>,
     ) -> Result<R, ReadError> {
         let kind = self.path.kind().unwrap_or(Kind::Element);
-        self.check_kind(kind)?;
+        self.check_kinds()?;
         match self.source.cell(self.path.as_bytes())? {
             Some(cell) => read(&cell),
             None => Cell::empty(kind).map_or_else(
@@ -102,31 +162,32 @@ impl<'a> View<'a> {
         }
     }
 
-    /// A name that is visible as another kind, too, cannot be read as one.
-    fn check_kind(&self, expected: Kind) -> Result<(), ReadError> {
-        let (_, name) = self.path.as_bytes().split_last().unwrap_or((&0, &[]));
-        let mut other = None;
-        self.source.visit(name, name, &mut |path, cell| {
-            let kind = path.get(name.len()).and_then(|&tag| Kind::from_tag(tag).ok());
-            if kind == Some(expected) || !cell.is_visible() {
-                return ControlFlow::Continue(());
+    /// What stands here as another kind than asked for, here or on the way, cannot be read as it.
+    fn check_kinds(&self) -> Result<(), ReadError> {
+        let path = self.path.as_bytes();
+        let mut rest = path;
+        while let Some((_, kind, below)) = split(rest) {
+            let end = path.len() - below.len();
+            let (above, name) = (&path[..end], &path[..end - 1]);
+            if let Some(other) = self.source.other_kind(name, kind)? {
+                let path = parse(above.to_vec())?;
+                return Err(match self.any_visible(above)? {
+                    true => ReadError::KindClash { path, kinds: alloc::vec![kind, other] },
+                    false => ReadError::WrongKind { path, expected: kind, found: other },
+                });
             }
-            other = kind;
-            ControlFlow::Break(())
-        })?;
-        match other {
-            Some(kind) if self.is_visible()? => Err(ReadError::KindClash {
-                path: self.path.clone(),
-                kinds: alloc::vec![expected, kind],
-            }),
-            _ => Ok(()),
+            rest = below;
         }
+        Ok(())
     }
 
     /// Whether anything here or below is visible.
     pub(crate) fn is_visible(&self) -> Result<bool, ReadError> {
+        self.any_visible(self.path.as_bytes())
+    }
+
+    fn any_visible(&self, path: &[u8]) -> Result<bool, ReadError> {
         let mut visible = false;
-        let path = self.path.as_bytes();
         self.source.visit(path, path, &mut |_, cell| {
             visible = cell.is_visible();
             if visible { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -246,54 +307,77 @@ impl<'a> Cursor<'a> {
         self.stage.write(&self.path, effect)
     }
 
+    /// Makes an empty map or list be there.
+    pub(crate) fn make_present(&mut self) -> Result<(), EditError> {
+        let ends = self.live()?;
+        self.write(Effect::Element { ends, add: true })
+    }
+
     /// Takes away all that is seen here and below; nothing is written when nothing is.
     ///
     /// # Errors
     /// As [`Stage::write`].
     pub fn reset(&mut self) -> Result<(), EditError> {
-        let mut resets = Vec::new();
-        let mut fixed = None;
-        let mut named_bytes = 0;
-        let path = self.path.as_bytes();
-        self.stage.visit(path, path, &mut |at, cell| {
-            fixed = matches!(cell.0, CellKind::Rights(_)).then(|| at.to_vec());
-            if let Some(effect) = taking_away(cell, self.stage.context()) {
-                named_bytes += at.len() - path.len() + 6;
-                resets.push((at.to_vec(), effect));
-            }
-            if fixed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        if let Some(at) = fixed {
-            return Err(EditError::CannotReset { path: parse(at)? });
-        }
+        let mut resets = self.resets(self.path.as_bytes())?;
         let is_counter = |effect: &Effect| matches!(effect, Effect::Counter { .. });
         let seen = self.stage.context().version_vector();
         let inner = self.path.kind().is_some_and(|kind| !kind.is_leaf());
         let any_dots = resets.iter().any(|(_, effect)| !is_counter(effect));
+        let suffix = |at: &Vec<u8>| at.len() - self.path.as_bytes().len() + 6;
+        let named_bytes: usize = resets.iter().map(|(at, _)| suffix(at)).sum();
         if inner && any_dots && named_bytes > 18 * seen.len() + 8 {
             resets.retain(|(_, effect)| is_counter(effect));
             let own = self.stage.context().id(self.next_dot().slot());
             let seen = seen.iter().filter(|&(id, _)| id != own).collect();
             self.write(Effect::Below { seen })?;
         }
-        for (at, effect) in resets {
-            self.stage.write(&parse(at)?, effect)?;
+        self.write_all(resets)
+    }
+
+    /// Takes away all that is seen under a name below, of whatever kind.
+    pub(crate) fn reset_name(&mut self, name: &impl Atom) -> Result<(), EditError> {
+        let mut prefix = self.path.as_bytes().to_vec();
+        name.write(&mut prefix);
+        let resets = self.resets(&prefix)?;
+        self.write_all(resets)
+    }
+
+    /// What takes away all that is seen at paths that begin with these bytes.
+    fn resets(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Effect)>, EditError> {
+        let mut resets = Vec::new();
+        let mut fixed = None;
+        self.stage.visit(prefix, prefix, &mut |at, cell| {
+            if matches!(cell.0, CellKind::Rights(_)) {
+                fixed = Some(at.to_vec());
+                return ControlFlow::Break(());
+            }
+            let taken = taking_away(cell, self.stage.context());
+            resets.extend(taken.map(|effect| (at.to_vec(), effect)));
+            ControlFlow::Continue(())
+        })?;
+        match fixed {
+            Some(at) => Err(EditError::CannotReset { path: parse(at)? }),
+            None => Ok(resets),
         }
-        Ok(())
+    }
+
+    fn write_all(&mut self, effects: Vec<(Vec<u8>, Effect)>) -> Result<(), EditError> {
+        effects.into_iter().try_for_each(|(at, effect)| self.stage.write(&parse(at)?, effect))
     }
 }
 
-fn parse(path: Vec<u8>) -> Result<Path, EditError> {
-    Path::parse(path).map_err(|error| EditError::Read(ReadError::WrongType(error)))
+fn parse(path: Vec<u8>) -> Result<Path, ReadError> {
+    Path::parse(path).map_err(ReadError::WrongType)
 }
 
 /// The operation that ends all that is alive in a cell, if anything is. What is retained stays.
 fn taking_away(cell: &Cell, context: &Context) -> Option<Effect> {
     let effect = match &cell.0 {
         CellKind::Element(_) => Effect::Element { ends: cell.live(context), add: false },
-        CellKind::Register(_) | CellKind::Places(_) | CellKind::Mark(_) => {
-            Effect::Register { ends: cell.live(context), value: None }
-        }
+        CellKind::Register(_)
+        | CellKind::Positions(_)
+        | CellKind::Candidates(_)
+        | CellKind::Mark(_) => Effect::Register { ends: cell.live(context), value: None },
         CellKind::Counter(counter) => {
             Effect::Counter { totals: None, floors: counter.floors(context) }
         }

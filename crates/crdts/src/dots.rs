@@ -36,9 +36,11 @@ impl Dots {
         let their_dots: SmallVec<[LocalDot; 2]> =
             theirs.0.iter().map(|&dot| join.dot(dot)).collect();
         let before = self.0.len();
-        self.0.retain(|live| their_dots.contains(live) || !join.they_saw(*live));
+        let on_both = before > 0 && !their_dots.is_empty();
+        let unites = on_both && rejoin_vclock::mutant!("union-where-both-have-it");
+        self.0.retain(|live| unites || their_dots.contains(live) || !join.they_saw(*live));
         let kept = self.0.len();
-        self.0.extend(their_dots.into_iter().filter(|&dot| !join.we_saw(dot)));
+        self.0.extend(their_dots.into_iter().filter(|&dot| unites || !join.we_saw(dot)));
         self.0.len() > kept || kept < before
     }
 }

@@ -9,9 +9,10 @@ use rejoin_vclock::{Dot, HybridTimestamp, MAX_COUNTER};
 use crate::cell::Cell;
 use crate::context::{Context, LocalDot, Slot};
 use crate::crdt::Flow;
-use crate::cursor::{Source, Stage};
+use crate::cursor::{Source, Stage, find_other_kind};
 use crate::delta::{At, Change, Covered, Effect};
 use crate::error::{EditError, ReadError};
+use crate::kind::Kind;
 use crate::path::{MAX_LEVELS, MAX_PATH_BYTES, Path};
 
 /// The operations of a transaction so far, over the state it started from.
@@ -109,6 +110,22 @@ impl Source for Draft<'_> {
 
     fn dot(&self, local: LocalDot) -> Dot {
         self.context.dot(local)
+    }
+
+    /// Asks the base, which may know without looking, and looks at what the transaction touched.
+    fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
+        if self.base.other_kind(name, than)?.is_some() {
+            return find_other_kind(name, than, &mut |from, show| self.visit(name, from, show));
+        }
+        find_other_kind(name, than, &mut |from, show| {
+            let touched = self.changed.range(from.to_vec()..);
+            for (path, cell) in touched.take_while(|(path, _)| path.starts_with(name)) {
+                if show(path, cell).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
     }
 }
 

@@ -4,8 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::DecodeError;
+use rejoin_vclock::{Dot, ReplicaId};
 
 use crate::kind::Kind;
 use crate::path::Path;
@@ -21,12 +21,27 @@ pub enum ReadError {
         /// The kinds that stand there.
         kinds: Vec<Kind>,
     },
+    /// Only another kind than asked for stands there: an older or newer version of the type wrote
+    /// it. Read it as that kind, or remove it in a transaction.
+    WrongKind {
+        /// Where.
+        path: Path,
+        /// The kind asked for.
+        expected: Kind,
+        /// The kind that stands there.
+        found: Kind,
+    },
     /// A value of another type than asked for stands there.
     WrongType(DecodeError),
     /// A counter's value does not fit 64 bits.
     Overflow {
         /// The value.
         total: i128,
+    },
+    /// An enum's variant that this version of the program does not know.
+    UnknownVariant {
+        /// What a newer version calls it.
+        name: String,
     },
     /// Whatever holds the value cannot be read at present.
     Unavailable(String),
@@ -42,8 +57,16 @@ impl fmt::Display for ReadError {
                 }
                 f.write_str("); remove all but one of them")
             }
+            Self::WrongKind { path, expected, found } => write!(
+                f,
+                "{path} holds a {found} where a {expected} was asked for; read it as a {found}, or \
+                 remove it first"
+            ),
             Self::WrongType(error) => write!(f, "a value of another type stands here: {error}"),
             Self::Overflow { total } => write!(f, "the counter is at {total}, beyond 64 bits"),
+            Self::UnknownVariant { name } => {
+                write!(f, "the variant {name} is of a newer version of the program; update it")
+            }
             Self::Unavailable(reason) => write!(f, "cannot be read: {reason}"),
         }
     }
@@ -94,9 +117,25 @@ pub enum EditError {
         /// Where it was.
         path: Path,
     },
-    /// There is no such item in the list, or no such node in the tree.
-    NoSuchPlace {
-        /// The list or tree.
+    /// The list has no item at the index.
+    OutOfRange {
+        /// The list.
+        path: Path,
+        /// The index asked for.
+        index: usize,
+        /// How many items there are.
+        len: usize,
+    },
+    /// The tree has no such node, at least not any more.
+    NoSuchNode {
+        /// The tree.
+        path: Path,
+        /// The dot that created the node.
+        node: Dot,
+    },
+    /// `Lost` is where to look for nodes; none is put there.
+    OntoLost {
+        /// The tree.
         path: Path,
     },
     /// The move would put a tree's node below itself.
@@ -143,7 +182,13 @@ impl fmt::Display for EditError {
             Self::RemovedForEver { path } => {
                 write!(f, "{path} was removed from a two-phase set, where a remove is for ever")
             }
-            Self::NoSuchPlace { path } => write!(f, "{path} has no such item or node"),
+            Self::OutOfRange { path, index, len } => {
+                write!(f, "index {index} of {path}, which has {len} items")
+            }
+            Self::NoSuchNode { path, node } => write!(f, "{path} has no node {node}"),
+            Self::OntoLost { path } => {
+                write!(f, "nothing of {path} is put under lost; choose the root or a node")
+            }
             Self::BelowItself { path } => {
                 write!(f, "a node of {path} cannot be moved below itself")
             }

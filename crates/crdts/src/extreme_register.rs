@@ -162,6 +162,10 @@ pub(crate) fn write<E: Extreme>(cursor: &mut Cursor<'_>, value: RawAtom) -> Resu
     let cell = cursor.cell()?;
     let empty = Writes::default();
     let writes = cell.as_ref().and_then(Cell::as_writes).unwrap_or(&empty);
+    let lower = writes.0.iter().any(|write| E::beats(&write.value, &value));
+    if lower && rejoin_vclock::mutant!("lower-write-is-no-op") {
+        return Ok(());
+    }
     let all = rejoin_vclock::mutant!("max-ends-what-it-saw");
     let beaten = writes.0.iter().filter(|write| all || !E::beats(&write.value, &value));
     let mut ends: Vec<Dot> = beaten.map(|write| cursor.view().dot(write.dot)).collect();

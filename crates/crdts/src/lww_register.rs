@@ -92,7 +92,13 @@ impl Writes {
 
     /// Puts the write that stands first: the greatest (stamp, replica id).
     fn rank(&mut self, id: impl Fn(LocalDot) -> ReplicaId) {
+        if rejoin_vclock::mutant!("tie-by-arrival") {
+            return self.0.sort_by_key(|write| Reverse(write.stamp));
+        }
         self.0.sort_by_key(|write| Reverse((write.stamp, id(write.dot), write.dot.counter())));
+        if rejoin_vclock::mutant!("merge-prunes-losers") {
+            self.0.truncate(1);
+        }
     }
 }
 

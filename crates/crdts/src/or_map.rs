@@ -177,7 +177,12 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
     fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
         let mut changed = false;
         for (key, child) in &theirs.children {
-            changed |= self.with_child(key.clone(), |ours| ours.merge(child, join));
+            changed |= self.with_child(key.clone(), |ours| {
+                if rejoin_vclock::mutant!("child-overwritten") {
+                    *ours = V::default();
+                }
+                ours.merge(child, join)
+            });
         }
         let gone = V::default();
         self.children.retain(|key, child| {

@@ -16,6 +16,7 @@ use crate::crdt::Flow;
 use crate::cursor::Source;
 use crate::delta::{At, Change, Covered, Effect};
 use crate::error::ReadError;
+use crate::kind::Kind;
 
 /// Cells by path.
 #[derive(Clone, Default, Debug)]
@@ -26,17 +27,27 @@ pub struct Parts {
 impl Parts {
     /// Applies one operation whose context is covered. Whether anything changed.
     pub fn apply(&mut self, change: &Change, at: &At<'_>) -> bool {
-        let path = change.path.as_bytes();
-        if let Effect::Below { seen } = &change.effect {
+        let Some(kind) = change.path.kind() else { return false };
+        self.apply_at(change.path.as_bytes(), kind, &change.effect, at)
+    }
+
+    /// As [`apply`](Self::apply), at a place of the kind, wherever the table's paths begin.
+    pub(crate) fn apply_at(
+        &mut self,
+        path: &[u8],
+        kind: Kind,
+        effect: &Effect,
+        at: &At<'_>,
+    ) -> bool {
+        if let Effect::Below { seen } = effect {
             let everywhere = rejoin_vclock::mutant!("unscoped-ends");
             let scope = if everywhere { &[] } else { path };
             return self.end_below(scope, &Covered::new(seen, at));
         }
-        let Some(kind) = change.path.kind() else { return false };
         let changed = match self.cells.get_mut(path) {
-            Some(cell) => cell.apply(&change.effect, at),
+            Some(cell) => cell.apply(effect, at),
             None => Cell::empty(kind).is_some_and(|mut cell| {
-                let changed = cell.apply(&change.effect, at);
+                let changed = cell.apply(effect, at);
                 if !cell.is_gone() {
                     self.cells.insert(path.to_vec(), cell);
                 }
@@ -49,7 +60,8 @@ impl Parts {
         changed
     }
 
-    fn end_below(&mut self, path: &[u8], covered: &Covered) -> bool {
+    /// Ends everything at the places whose paths begin with these bytes.
+    pub(crate) fn end_below(&mut self, path: &[u8], covered: &Covered) -> bool {
         let mut changed = false;
         let mut gone = Vec::new();
         let below = self.cells.range_mut(path.to_vec()..);

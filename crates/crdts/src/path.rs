@@ -47,6 +47,11 @@ impl Path {
         self.child(kind, |out| key.write(out))
     }
 
+    /// The place at a path from here.
+    pub(crate) fn below(&self, path: &[u8]) -> Self {
+        Self([self.as_bytes(), path].concat())
+    }
+
     fn child(&self, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         let mut bytes = Vec::with_capacity(self.0.len() + 24);
         bytes.extend_from_slice(&self.0);

@@ -1,9 +1,9 @@
-//! Where one item of a list stands: its live positions, and the dead ones that others anchor on.
+//! Where one item of a list stands, or one node of a tree hangs: the places it was put at.
 //!
-//! A position is a node of the list's order (see [`crate::sequence`]). Moving or removing the item
-//! ends the positions that were seen; an ended position is kept as a *dead anchor*, because a
-//! concurrent insertion may hang on it. It carries its tag, the dot of the operation that ended it
-//! (of several the smallest), by which a cut judges it.
+//! Putting it somewhere else, or removing it, ends the places that were seen, so what is alive is
+//! concurrent. In a list an ended place is kept as a *dead anchor*, because a concurrent insertion
+//! may hang on it ([`crate::sequence`]). It carries its tag, the dot of the operation that ended it
+//! (of several the smallest), by which a cut judges it. A tree retains nothing.
 
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -11,71 +11,89 @@ use core::cmp::Reverse;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId};
 
-use crate::atom::Atom;
+use crate::atom::{Atom, RawAtom};
 use crate::cell::Leaf;
-use crate::context::{Context, Join, LocalDot};
+use crate::context::{Join, LocalDot};
 use crate::delta::{At, Covered, Effect};
-use crate::dots::sorted;
-use crate::lww_register::Write;
 use crate::state_codec::Names;
 
-/// One position: what was written, and since when it is dead.
+/// One place: what was written, and since when it is dead.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Place {
-    pub write: Write,
-    pub dead: Option<LocalDot>,
+    /// The operation that wrote it, in everybody's terms: places are ordered by it.
+    pub id: Dot,
+    dot: LocalDot,
+    stamp: HybridTimestamp,
+    pub value: RawAtom,
+    pub dead: Option<Tag>,
 }
 
-/// The positions of one item, the one that stands first: the live ones, the latest first, then the
+/// The dot of the operation that let a place die.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Tag(LocalDot);
+
+/// The places of one thing, the one that stands first: the live ones, the latest first, then the
 /// dead ones, the latest first.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub(crate) struct Places(pub Vec<Place>);
+pub(crate) struct Places<const RETAINS: bool>(pub Vec<Place>);
+
+/// The places of a list's item.
+pub(crate) type Positions = Places<true>;
+
+/// The places of a tree's node.
+pub(crate) type Candidates = Places<false>;
 
 type Rank = (ReplicaId, u64);
 
-impl Places {
+impl<const RETAINS: bool> Places<RETAINS> {
     pub(crate) fn live(&self) -> impl Iterator<Item = &Place> {
         self.0.iter().filter(|place| place.dead.is_none())
     }
 
-    pub(crate) fn dots(&self, context: &Context) -> Vec<Dot> {
-        sorted(self.live().map(|place| place.write.dot), context)
+    pub(crate) fn dots(&self) -> Vec<Dot> {
+        let mut dots: Vec<Dot> = self.live().map(|place| place.id).collect();
+        dots.sort_unstable();
+        dots
     }
 
-    fn sort(&mut self, rank: impl Fn(LocalDot) -> Rank) {
-        self.0.sort_by_key(|place| {
-            (place.dead.is_some(), Reverse((place.write.stamp, rank(place.write.dot))))
-        });
+    fn sort(&mut self) {
+        self.0.sort_by_key(|place| (place.dead.is_some(), Reverse((place.stamp, place.id))));
     }
 
-    /// Lets the positions that `ended` names die of the operation `tag`. Whether anything changed.
+    /// Lets the places that `ended` names die of the operation `tag`. Whether anything changed.
     fn kill(
         &mut self,
         tag: LocalDot,
-        ended: impl Fn(LocalDot) -> bool,
+        ended: impl Fn(&Place) -> bool,
         rank: impl Fn(LocalDot) -> Rank,
     ) -> bool {
+        let before = self.0.len();
+        if !RETAINS {
+            self.0.retain(|place| !ended(place));
+            return self.0.len() < before;
+        }
         let mut changed = false;
-        for place in self.0.iter_mut().filter(|place| ended(place.write.dot)) {
-            changed |= place.die(tag, &rank);
+        for place in self.0.iter_mut().filter(|place| ended(place)) {
+            changed |= place.die(Tag(tag), &rank);
         }
         if changed {
-            self.sort(rank);
+            self.sort();
         }
         changed
     }
 
     pub(crate) fn write(&self, names: &Names<'_>, out: &mut Vec<u8>) {
         write_varint(out, self.0.len() as u64);
-        for Place { write, dead } in &self.0 {
-            names.write_local(write.dot, out);
-            write.stamp.encode(out);
-            write.value.write(out);
-            match dead {
+        for place in &self.0 {
+            names.write_dot(place.id, out);
+            place.stamp.encode(out);
+            place.value.write(out);
+            match place.dead {
+                _ if !RETAINS => {}
                 None => out.push(0),
-                Some(tag) => {
+                Some(Tag(tag)) => {
                     out.push(1);
-                    names.write_local(*tag, out);
+                    names.write_local(tag, out);
                 }
             }
         }
@@ -90,19 +108,20 @@ impl Places {
         let mut before = None;
         for _ in 0..count {
             let dot = names.read_dot(reader)?;
+            let id = names.dot(dot);
             let stamp = HybridTimestamp::decode(reader)?;
             let value = Atom::read(reader)?;
-            let dead = match reader.byte()? {
+            let dead = match if RETAINS { reader.byte()? } else { 0 } {
                 0 => None,
-                1 => Some(names.read_dot(reader)?),
-                tag => return Err(DecodeError::UnknownTag { what: "position", tag }),
+                1 => Some(Tag(names.read_dot(reader)?)),
+                tag => return Err(DecodeError::UnknownTag { what: "place", tag }),
             };
-            let rank = Some((Reverse(dead.is_some()), stamp, names.dot(dot)));
-            if before.is_some() && rank >= before {
-                return Err(DecodeError::NotCanonical("the order of positions"));
+            let rank = (dead.is_some(), Reverse((stamp, id)));
+            if before.is_some_and(|before| before >= rank) {
+                return Err(DecodeError::NotCanonical("the order of places"));
             }
-            before = rank;
-            places.0.push(Place { write: Write { dot, stamp, value }, dead });
+            before = Some(rank);
+            places.0.push(Place { id, dot, stamp, value, dead });
         }
         Ok(places)
     }
@@ -110,8 +129,8 @@ impl Places {
 
 impl Place {
     /// Dies of an operation; of several the smallest is the tag. Whether anything changed.
-    fn die(&mut self, tag: LocalDot, rank: impl Fn(LocalDot) -> Rank) -> bool {
-        let earlier = self.dead.is_none_or(|before| rank(tag) < rank(before));
+    fn die(&mut self, tag: Tag, rank: impl Fn(LocalDot) -> Rank) -> bool {
+        let earlier = self.dead.is_none_or(|before| rank(tag.0) < rank(before.0));
         if earlier {
             self.dead = Some(tag);
         }
@@ -119,44 +138,44 @@ impl Place {
     }
 }
 
-impl Leaf for Places {
+impl<const RETAINS: bool> Leaf for Places<RETAINS> {
     fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool {
         let Effect::Register { ends, value } = effect else { return false };
         let rank = |dot: LocalDot| (at.context.id(dot.slot()), dot.counter());
-        let ended = self.kill(at.dot, |dot| ends.contains(&at.context.dot(dot)), rank);
+        let ended = self.kill(at.dot, |place| ends.contains(&place.id), rank);
         if let Some(value) = value {
-            let write = Write { dot: at.dot, stamp: at.stamp, value: value.clone() };
-            self.0.push(Place { write, dead: None });
-            self.sort(rank);
+            let (id, dot, stamp) = (at.context.dot(at.dot), at.dot, at.stamp);
+            self.0.push(Place { id, dot, stamp, value: value.clone(), dead: None });
+            self.sort();
         }
         ended || value.is_some()
     }
 
     fn end(&mut self, covered: &Covered) -> bool {
-        self.kill(covered.tag, |dot| covered.contains(dot), |dot| covered.rank(dot))
+        self.kill(covered.tag, |place| covered.contains(place.dot), |dot| covered.rank(dot))
     }
 
     fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
         let rank = |dot: LocalDot| (join.id(dot.slot()), dot.counter());
-        let their = |dot: LocalDot| theirs.0.iter().find(|other| join.dot(other.write.dot) == dot);
+        let their = |id: Dot| theirs.0.iter().find(|other| other.id == id);
         let before = self.0.len();
-        self.0.retain(|mine| their(mine.write.dot).is_some() || !join.they_saw(mine.write.dot));
+        self.0.retain(|mine| their(mine.id).is_some() || !join.they_saw(mine.dot));
         let mut changed = self.0.len() < before;
         for mine in &mut self.0 {
-            if let Some(tag) = their(mine.write.dot).and_then(|other| other.dead) {
-                changed |= mine.die(join.dot(tag), rank);
+            if let Some(Tag(tag)) = their(mine.id).and_then(|other| other.dead) {
+                changed |= mine.die(Tag(join.dot(tag)), rank);
             }
         }
         for other in &theirs.0 {
-            let dot = join.dot(other.write.dot);
+            let dot = join.dot(other.dot);
             if !join.we_saw(dot) {
-                let write = Write { dot, ..other.write.clone() };
-                self.0.push(Place { write, dead: other.dead.map(|tag| join.dot(tag)) });
+                let dead = other.dead.map(|Tag(tag)| Tag(join.dot(tag)));
+                self.0.push(Place { dot, dead, ..other.clone() });
                 changed = true;
             }
         }
         if changed {
-            self.sort(rank);
+            self.sort();
         }
         changed
     }

@@ -38,10 +38,11 @@ use crate::clock::{Clock, Logical};
 use crate::conflict::{ConflictRecord, decisions};
 use crate::context::{Context, LocalDot};
 use crate::crdt::{Crdt, Flow, Outcome};
-use crate::cursor::{Cursor, Source};
+use crate::cursor::{Cursor, Source, View};
 use crate::delta::{Delta, Effect};
 use crate::draft::Draft;
 use crate::error::{EditError, ReadError};
+use crate::kind::Kind;
 use crate::parts::Parts;
 use crate::path::{Path, leads_to_leaf, split};
 use crate::state_codec::{decode_state, encode_state};
@@ -137,12 +138,25 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         &mut self,
         edit: impl FnOnce(&mut T::Editor<'_>) -> Result<(), EditError>,
     ) -> Result<Delta, EditError> {
+        self.edit_as::<T>(edit)
+    }
+
+    /// As [`edit`](Self::edit), with the editor of another type of the same kind: a struct as a
+    /// [`Doc`](crate::Doc), an older struct as a newer one. Does not compile for another kind.
+    ///
+    /// # Errors
+    /// Whatever the closure returns.
+    pub fn edit_as<U: Crdt>(
+        &mut self,
+        edit: impl FnOnce(&mut U::Editor<'_>) -> Result<(), EditError>,
+    ) -> Result<Delta, EditError> {
+        const { assert!(U::KIND.tag() == T::KIND.tag(), "a value is edited as its own kind") };
         let now = self.clock.now_millis();
         let stamp = self.hybrid.tick(now);
         let context = self.causal.context();
         let base = Whole { value: &self.value, beside: &self.beside, context };
         let mut draft = Draft::new(&base, context, self.causal.own(), stamp);
-        edit(&mut T::editor(Cursor::new(&mut draft, Path::root(T::KIND))))?;
+        edit(&mut U::editor(Cursor::new(&mut draft, Path::root(U::KIND))))?;
         let delta = Delta {
             origin: self.id(),
             first: context.seen(self.id()) + 1,
@@ -154,6 +168,21 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
             self.take_in(&delta, &mut |_| {});
         }
         Ok(delta)
+    }
+
+    /// Reads through the type's reader, which sees what stands beside the type, too: a name that
+    /// holds another kind is a named error there.
+    pub fn read<R>(&self, read: impl FnOnce(&T::Reader<'_>) -> R) -> R {
+        self.read_as::<T, R>(read)
+    }
+
+    /// As [`read`](Self::read), with the reader of another type of the same kind. Does not compile
+    /// for another kind.
+    pub fn read_as<U: Crdt, R>(&self, read: impl FnOnce(&U::Reader<'_>) -> R) -> R {
+        const { assert!(U::KIND.tag() == T::KIND.tag(), "a value is read as its own kind") };
+        let context = self.causal.context();
+        let whole = Whole { value: &self.value, beside: &self.beside, context };
+        read(&U::reader(View::new(&whole, Path::root(U::KIND))))
     }
 
     /// Takes in a delta of another replica. Whether the value changed: a delta that is known
@@ -257,16 +286,20 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     pub fn save(&self) -> Vec<u8> {
         let mut cells = self.whole_cells();
         cells.extend(self.beside.iter().map(|(path, cell)| (path.to_vec(), cell.clone())));
+        if !rejoin_vclock::mutant!("bytes-in-table-order") {
+            cells.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        }
         let mut bytes = Vec::new();
         let ascending = cells.iter().map(|(path, cell)| (path.as_slice(), cell));
         encode_state(self.causal.context(), ascending, &mut bytes);
         bytes
     }
 
-    fn whole_cells(&self) -> BTreeMap<Vec<u8>, Cell> {
-        let mut cells = BTreeMap::new();
+    /// The cells of the value, in the order of its tables.
+    fn whole_cells(&self) -> Vec<(Vec<u8>, Cell)> {
+        let mut cells = Vec::new();
         self.value.visit(&Path::root(T::KIND), &mut |path, cell| {
-            cells.insert(path.as_bytes().to_vec(), cell);
+            cells.push((path.as_bytes().to_vec(), cell));
         });
         cells
     }
@@ -341,5 +374,10 @@ impl<T: Crdt> Source for Whole<'_, T> {
 
     fn dot(&self, local: LocalDot) -> Dot {
         self.context.dot(local)
+    }
+
+    /// What the type knows has one kind per name; any other stands beside it.
+    fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
+        self.beside.with(self.context).other_kind(name, than)
     }
 }

@@ -7,7 +7,7 @@
 //! counter   n, then n x (id, last, totals, 0) or (id, last, totals, 1, last, totals, tag)
 //! contest   n, then n x dot of an add, then n, then n x dot of a remove
 //! rights    n, then n x (id, last, granted, spent, n, then n x (id in full, amount))
-//! places    n, then n x (dot, stamp, value, 0) or (dot, stamp, value, 1, tag)
+//! places    n, then n x (dot, stamp, value) and, in a list, 0 or (1, tag)
 //! ```
 //!
 //! An id is its place in the vector. No slot, no layout and nothing local appears, so equal sets of
@@ -33,7 +33,7 @@ use crate::dots::Dots;
 use crate::lww_register::{Write, Writes};
 use crate::parts::Parts;
 use crate::path::Path;
-use crate::places::Places;
+use crate::places::{Candidates, Positions};
 use crate::tally::{Record, Taken, Tally};
 use crate::tree::Mark;
 
@@ -142,7 +142,8 @@ impl Names<'_> {
             CellKind::Counter(counter) => self.write_counter(counter, out),
             CellKind::Contest(contest) => contest.write(self, out),
             CellKind::Rights(rights) => rights.write(self, out),
-            CellKind::Places(places) => places.write(self, out),
+            CellKind::Positions(places) => places.write(self, out),
+            CellKind::Candidates(places) => places.write(self, out),
         }
     }
 
@@ -186,7 +187,8 @@ impl Names<'_> {
             CellKind::Mark(_) => CellKind::Mark(Mark(self.read_writes(count, reader)?)),
             CellKind::Counter(_) => CellKind::Counter(self.read_counter(count, reader)?),
             CellKind::Rights(_) => CellKind::Rights(Rights::read(count, self, reader)?),
-            CellKind::Places(_) => CellKind::Places(Places::read(count, self, reader)?),
+            CellKind::Positions(_) => CellKind::Positions(Positions::read(count, self, reader)?),
+            CellKind::Candidates(_) => CellKind::Candidates(Candidates::read(count, self, reader)?),
         });
         if cell.is_gone() {
             return Err(DecodeError::NotCanonical("a cell with nothing in it"));

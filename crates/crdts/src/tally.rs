@@ -62,6 +62,12 @@ impl Record {
 
     /// Keeps the greater floor; of equal ones the smaller tag.
     fn raise_floor(&mut self, floor: Taken, earlier: impl Fn(LocalDot, LocalDot) -> bool) -> bool {
+        if let Some(mine) = &mut self.floor
+            && rejoin_vclock::mutant!("two-resets-subtract-twice")
+            && (mine.last == floor.last && mine.tag != floor.tag)
+        {
+            mine.totals.increments += floor.totals.increments;
+        }
         let raise = match &self.floor {
             None => true,
             Some(mine) => match floor.rank().cmp(&mine.rank()) {
@@ -81,7 +87,8 @@ impl Record {
     /// A floor older than the start speaks about counting that is long gone.
     /// Whether the floor is still there.
     fn drop_void_floor(&mut self) -> bool {
-        if self.floor.as_ref().is_some_and(|floor| floor.totals.start < self.totals.start) {
+        let keeps = rejoin_vclock::mutant!("void-floor-counts");
+        if self.floor.as_ref().is_some_and(|f| f.totals.start < self.totals.start && !keeps) {
             self.floor = None;
         }
         self.floor.is_some()
@@ -117,7 +124,9 @@ impl Tally {
     /// The totals after one more change by the owner of `dot`; `None` when a total overflows.
     pub(crate) fn counted(&self, dot: LocalDot, up: u64, down: u64) -> Option<Totals> {
         let fresh = Totals { start: dot.counter(), increments: 0, decrements: 0 };
-        let own = self.of(dot.slot()).filter(|record| !record.is_dead());
+        let early = rejoin_vclock::mutant!("record-starts-anew-early");
+        let ends = |record: &&Record| record.is_dead() || (early && record.floor.is_some());
+        let own = self.of(dot.slot()).filter(|record| !ends(record));
         let totals = own.map_or(fresh, |record| record.totals);
         Some(Totals {
             increments: totals.increments.checked_add(up)?,
@@ -227,6 +236,9 @@ impl Tally {
         };
         let record = &mut self.records[place];
         let newer = record.advance(other.last, other.totals);
+        if newer && rejoin_vclock::mutant!("newest-total-is-all") {
+            record.floor = None;
+        }
         let id = |dot: LocalDot| (join.id(dot.slot()), dot.counter());
         let raised = floor.is_some_and(|floor| record.raise_floor(floor, |a, b| id(a) < id(b)));
         newer || raised

@@ -1,12 +1,126 @@
-//! Stub.
-use crate::cell::Leaf;
+//! A tree whose nodes can be moved, without ever making a cycle.
+//!
+//! # Example
+//! ```
+//! use rejoin_crdts::tree::Parent;
+//! use rejoin_crdts::{FreshId, LwwRegister, Replica, ReplicaId, Tree};
+//!
+//! type Folders = Tree<LwwRegister<String>>;
+//! let mut phone = Replica::<Folders>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
+//! let (mut photos, mut trips) = (None, None);
+//! phone.edit(|folders| {
+//!     photos = Some(folders.create(Parent::Root)?);
+//!     trips = Some(folders.create(Parent::Root)?);
+//!     Ok(())
+//! })?;
+//! let (photos, trips) = (photos.unwrap(), trips.unwrap());
+//! let mut laptop = phone.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
+//! phone.edit(|folders| folders.move_to(photos, Parent::Node(trips)))?;
+//! laptop.edit(|folders| folders.move_to(trips, Parent::Node(photos)))?; // each into the other
+//! phone.merge(&laptop);
+//! laptop.merge(&phone);
+//! let outline = phone.outline();
+//! assert_eq!(outline, laptop.outline());
+//! assert_eq!(outline.children(Parent::Root).len(), 1); // one move stands, nothing is lost
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Two people move two folders, each into the other. Where are they?
+//! ```text
+//! phone   a, b --+-- a into b --+--> one of the moves stands, the other folder is where it was
+//!                |              x
+//! laptop         +-- b into a --+--> the same
+//! ```
+//!
+//! # Semantics
+//! A node is known by the dot that created it. A move ends the places of the node that it saw and
+//! adds one, with a *priority* one above the greatest in the tree and with the parent that the node
+//! had. The places that are alive are candidates; the [outline](Outline) is a view over all of them:
+//! by descending (priority, dot) a candidate is accepted unless it would close a cycle; a node of
+//! which none is accepted goes to the parent it had before, else to the root. A node is there while
+//! a candidate is alive or its value is visible; one that hangs on a node that is not there, or on
+//! none, is found under [`Parent::Lost`].
+//!
+//! # Anomalies
+//! Of two concurrent moves of one node, one stands. What is put into a folder that somebody removes
+//! at the same time is found under `Lost`. A move can put another concurrent move out of effect.
+//!
+//! # Invariants
+//! 1. No node is below itself in an outline. 2. Every node that is there is in it once. 3. The mark
+//!    is at least the priority of every live candidate.
+//!
+//! # Retained
+//! Nothing.
+//!
+//! # Complexity
+//! | operation | time | memory | delta |
+//! |---|---|---|---|
+//! | create, move | O(depth); O(n log n) where contested moves are on the way | about 150 bytes per node and concurrent move, and the value | two paths of about 25 bytes, two parents |
+//! | remove | O(n) | | the nodes below |
+//! | outline | O(n log n) | | |
+//!
+//! # References
+//! Kleppmann et al., *A highly-available move operation for replicated trees*, 2022, for the problem;
+//! Nair et al., *A coordination-free, convergent, and safe replicated tree*, 2021.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::ControlFlow;
+
+use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashSet};
+use rejoin_vclock::Dot;
+
+use crate::atom::RawAtom;
+use crate::cell::{Cell, CellKind, Leaf};
 use crate::context::Join;
+use crate::crdt::{Crdt, Outcome, Visit};
+use crate::cursor::{Cursor, View};
 use crate::delta::{At, Covered, Effect};
+use crate::error::{EditError, ReadError};
+use crate::hash::Seeded;
+use crate::kind::Kind;
 use crate::lww_register::Writes;
+use crate::outline::{Candidate, Gather};
+use crate::path::{Path, split_as};
+use crate::places::Candidates;
+
+pub use crate::outline::{Outline, Parent};
+
+/// Which node it is, wherever it hangs: the dot that created it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub(crate) Dot);
+
+impl NodeId {
+    /// The dot that created the node.
+    pub const fn dot(self) -> Dot {
+        self.0
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// The greatest priority that a move in a tree has taken: a max register that nobody sees.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Mark(pub Writes);
+
+impl Mark {
+    fn greatest(&self) -> u64 {
+        let priorities = self.0.0.iter().filter_map(|write| write.value.to().ok());
+        priorities.max().unwrap_or(0)
+    }
+}
 
 impl Leaf for Mark {
     fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool {
@@ -27,5 +141,421 @@ impl Leaf for Mark {
 
     fn is_gone(&self) -> bool {
         self.0.is_gone()
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Node<V> {
+    candidates: Candidates,
+    value: V,
+}
+
+impl<V: Crdt> Node<V> {
+    fn new() -> Self {
+        Self { candidates: Candidates::default(), value: V::default() }
+    }
+
+    fn is_there(&self) -> bool {
+        self.candidates.is_visible() || self.value.is_visible()
+    }
+
+    fn is_gone(&self) -> bool {
+        self.candidates.is_gone() && self.value.is_gone()
+    }
+}
+
+/// A tree whose nodes can be moved; see the [module](self).
+#[derive(Clone, Debug)]
+pub struct Tree<V> {
+    mark: Mark,
+    nodes: HashMap<Dot, Node<V>, Seeded>,
+}
+
+impl<V> Default for Tree<V> {
+    fn default() -> Self {
+        Self { mark: Mark::default(), nodes: HashMap::default() }
+    }
+}
+
+impl<V: Crdt> Tree<V> {
+    /// Who hangs where.
+    pub fn outline(&self) -> Outline {
+        let mut gather = Gather::default();
+        for (&id, node) in &self.nodes {
+            gather.candidates(id, &node.candidates);
+            if node.value.is_visible() {
+                gather.valued(id);
+            }
+        }
+        gather.finish()
+    }
+
+    /// The value of a node that is there.
+    pub fn get(&self, id: NodeId) -> Option<&V> {
+        self.nodes.get(&id.0).filter(|node| node.is_there()).map(|node| &node.value)
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.nodes.values().filter(|node| node.is_there()).count()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        !self.nodes.values().any(Node::is_there)
+    }
+
+    /// Changes a node, which comes and goes with need.
+    fn with_node<R>(&mut self, id: Dot, change: impl FnOnce(&mut Node<V>) -> R) -> R {
+        match self.nodes.entry(id) {
+            Entry::Occupied(mut entry) => {
+                let result = change(entry.get_mut());
+                if entry.get().is_gone() {
+                    entry.remove();
+                }
+                result
+            }
+            Entry::Vacant(entry) => {
+                let mut node = Node::new();
+                let result = change(&mut node);
+                if !node.is_gone() {
+                    entry.insert(node);
+                }
+                result
+            }
+        }
+    }
+}
+
+/// Reads who hangs where off the cells of a place; `value` is the kind of the nodes' values, or all.
+pub(crate) fn outline_at(view: &View<'_>, value: Option<Kind>) -> Result<Outline, ReadError> {
+    let mut gather = Gather::default();
+    view.cells(&mut |below, cell| {
+        if let Some((node, kind, _)) = split_as::<Dot>(below) {
+            if let Some(candidates) = cell.as_candidates() {
+                gather.candidates(node, candidates);
+            } else if value.is_none_or(|value| value == kind) && cell.is_visible() {
+                gather.valued(node);
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(gather.finish())
+}
+
+/// Whether a node is there, asked in the cheapest way first.
+fn is_node(view: &View<'_>, node: Dot, value: Option<Kind>) -> Result<bool, ReadError> {
+    if view.key(&node, Kind::TreeNode).is_visible()? {
+        return Ok(true);
+    }
+    match value {
+        Some(value) => view.key(&node, value).is_visible(),
+        None => view.is_named(&node),
+    }
+}
+
+impl<V: Crdt + 'static> Crdt for Tree<V> {
+    const KIND: Kind = {
+        assert!(V::RESETTABLE, "a node can be removed, and a bounded counter in it can not");
+        Kind::Tree
+    };
+    type Editor<'a> = TreeEditor<'a, V>;
+    type Reader<'a> = TreeReader<'a, V>;
+
+    fn editor(cursor: Cursor<'_>) -> Self::Editor<'_> {
+        TreeEditor { nodes: TreeCursor { cursor, value: Some(V::KIND) }, value: PhantomData }
+    }
+
+    fn reader(view: View<'_>) -> Self::Reader<'_> {
+        TreeReader { view, value: PhantomData }
+    }
+
+    fn apply(&mut self, path: &[u8], effect: &Effect, at: &At<'_>) -> Outcome {
+        if path.is_empty() {
+            return Outcome::of(match effect {
+                Effect::Below { seen } => self.end(&Covered::new(seen, at)),
+                _ => self.mark.apply(effect, at),
+            });
+        }
+        match split_as::<Dot>(path) {
+            Some((id, Kind::TreeNode, [])) => {
+                Outcome::of(self.with_node(id, |node| node.candidates.apply(effect, at)))
+            }
+            Some((id, kind, below)) if kind == V::KIND => {
+                self.with_node(id, |node| node.value.apply(below, effect, at))
+            }
+            _ => Outcome::Unknown,
+        }
+    }
+
+    fn end(&mut self, covered: &Covered) -> bool {
+        let mut changed = self.mark.end(covered);
+        self.nodes.retain(|_, node| {
+            changed |= node.candidates.end(covered) | node.value.end(covered);
+            !node.is_gone()
+        });
+        changed
+    }
+
+    fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
+        let mut changed = self.mark.merge(&theirs.mark, join);
+        let join_nodes = |ours: &mut Node<V>, theirs: &Node<V>| {
+            ours.candidates.merge(&theirs.candidates, join) | ours.value.merge(&theirs.value, join)
+        };
+        let absent = Node::new();
+        self.nodes.retain(|id, node| {
+            if !theirs.nodes.contains_key(id) {
+                changed |= join_nodes(node, &absent);
+            }
+            !node.is_gone()
+        });
+        for (&id, node) in &theirs.nodes {
+            changed |= self.with_node(id, |ours| join_nodes(ours, node));
+        }
+        changed
+    }
+
+    fn visit(&self, at: &Path, visit: &mut Visit<'_>) {
+        if !self.mark.is_gone() {
+            visit(at, Cell(CellKind::Mark(self.mark.clone())));
+        }
+        for (id, node) in &self.nodes {
+            if !node.candidates.is_gone() {
+                let cell = CellKind::Candidates(node.candidates.clone());
+                visit(&at.key(id, Kind::TreeNode), Cell(cell));
+            }
+            node.value.visit(&at.key(id, V::KIND), visit);
+        }
+    }
+
+    fn cell(&self, path: &[u8]) -> Option<Cell> {
+        if path.is_empty() {
+            return Some(Cell(CellKind::Mark(self.mark.clone())));
+        }
+        match split_as::<Dot>(path)? {
+            (id, Kind::TreeNode, []) => {
+                Some(Cell(CellKind::Candidates(self.nodes.get(&id)?.candidates.clone())))
+            }
+            (id, kind, below) if kind == V::KIND => self.nodes.get(&id)?.value.cell(below),
+            _ => None,
+        }
+    }
+
+    fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
+        match (split_as::<Dot>(path), cell.0) {
+            (None, CellKind::Mark(mark)) if path.is_empty() => self.mark = mark,
+            (Some((id, Kind::TreeNode, [])), CellKind::Candidates(candidates)) => {
+                self.with_node(id, |node| node.candidates = candidates);
+            }
+            (Some((id, kind, below)), cell) if kind == V::KIND => {
+                return self.with_node(id, |node| node.value.load(below, Cell(cell)));
+            }
+            _ => return Outcome::Unknown,
+        }
+        Outcome::Changed
+    }
+
+    fn is_visible(&self) -> bool {
+        !self.is_empty()
+    }
+
+    fn is_gone(&self) -> bool {
+        self.mark.is_gone() && self.nodes.is_empty()
+    }
+}
+
+/// The places of a tree's nodes, whatever the nodes are.
+#[derive(Debug)]
+pub(crate) struct TreeCursor<'a> {
+    pub cursor: Cursor<'a>,
+    pub value: Option<Kind>,
+}
+
+impl TreeCursor<'_> {
+    pub(crate) fn outline(&self) -> Result<Outline, ReadError> {
+        outline_at(&self.cursor.view(), self.value)
+    }
+
+    pub(crate) fn check(&self, node: Dot) -> Result<(), EditError> {
+        match is_node(&self.cursor.view(), node, self.value)? {
+            true => Ok(()),
+            false => Err(EditError::NoSuchNode { path: self.cursor.path().clone(), node }),
+        }
+    }
+
+    /// What hangs above a node, up to the root, if nobody contests any of it.
+    ///
+    /// Where every node on the way has one candidate and the way ends, all of them stand, whatever
+    /// else is in the tree: none can close a cycle. `None` where the whole outline has to tell.
+    fn way_up(&self, node: Dot) -> Result<Option<Vec<Dot>>, EditError> {
+        let mut above = Vec::new();
+        let mut seen: HashSet<Dot, Seeded> = HashSet::default();
+        let mut at = node;
+        loop {
+            let cell = self.cursor.view().key(&at, Kind::TreeNode).cell()?;
+            let candidates = cell.as_ref().and_then(Cell::as_candidates);
+            let only = match candidates.map_or(&[][..], |candidates| &candidates.0) {
+                [only] => Candidate::of(only),
+                // Not there, or there by its value alone: what hangs on it is lost, or it is.
+                [] => {
+                    if !is_node(&self.cursor.view(), at, self.value)? {
+                        above.pop();
+                    }
+                    return Ok(Some(above));
+                }
+                _ => return Ok(None),
+            };
+            let Some(parent) = only.parent else { return Ok(Some(above)) };
+            if !seen.insert(at) {
+                return Ok(None);
+            }
+            above.push(parent);
+            at = parent;
+        }
+    }
+
+    /// The nodes above a node, the nearest first.
+    fn above(&self, node: Dot) -> Result<Vec<Dot>, EditError> {
+        match self.way_up(node)? {
+            Some(above) => Ok(above),
+            None => Ok(self.outline()?.above(NodeId(node)).map(|id| id.0).collect()),
+        }
+    }
+
+    /// Puts a node, or a new one, below a parent.
+    fn put(
+        &mut self,
+        node: Option<Dot>,
+        parent: Option<Dot>,
+        previous: Option<Dot>,
+    ) -> Result<Dot, EditError> {
+        let cell = self.cursor.cell()?;
+        let mark = cell.as_ref().and_then(Cell::as_mark);
+        let priority = mark.map_or(0, Mark::greatest).saturating_add(1);
+        let ends = self.cursor.live()?;
+        self.cursor.write(Effect::Register { ends, value: Some(RawAtom::of(&priority)) })?;
+        let node = node.unwrap_or_else(|| self.cursor.view().dot(self.cursor.next_dot()));
+        let mut place = self.cursor.key(&node, Kind::TreeNode);
+        let ends = place.live()?;
+        let candidate = Candidate { parent, previous, priority };
+        place.write(Effect::Register { ends, value: Some(candidate.to_atom()) })?;
+        Ok(node)
+    }
+
+    fn parent_dot(&self, parent: Parent) -> Result<Option<Dot>, EditError> {
+        match parent {
+            Parent::Root => Ok(None),
+            Parent::Node(NodeId(node)) => self.check(node).map(|()| Some(node)),
+            Parent::Lost => Err(EditError::OntoLost { path: self.cursor.path().clone() }),
+        }
+    }
+
+    pub(crate) fn create(&mut self, parent: Parent) -> Result<Dot, EditError> {
+        let parent = self.parent_dot(parent)?;
+        self.put(None, parent, parent)
+    }
+
+    pub(crate) fn move_to(&mut self, node: Dot, parent: Parent) -> Result<(), EditError> {
+        self.check(node)?;
+        let parent = self.parent_dot(parent)?;
+        if let Some(parent) = parent
+            && (parent == node || self.above(parent)?.contains(&node))
+        {
+            return Err(EditError::BelowItself { path: self.cursor.path().clone() });
+        }
+        let previous = self.above(node)?.first().copied();
+        self.put(Some(node), parent, previous).map(drop)
+    }
+
+    pub(crate) fn remove(&mut self, node: Dot) -> Result<(), EditError> {
+        self.check(node)?;
+        let below = self.outline()?.below(NodeId(node));
+        below.into_iter().try_for_each(|NodeId(node)| self.cursor.reset_name(&node))
+    }
+}
+
+/// Changes a [`Tree`] in a transaction.
+#[derive(Debug)]
+pub struct TreeEditor<'a, V> {
+    nodes: TreeCursor<'a>,
+    value: PhantomData<V>,
+}
+
+impl<V: Crdt> TreeEditor<'_, V> {
+    /// Creates a node below a parent.
+    ///
+    /// # Errors
+    /// [`EditError::NoSuchNode`] when the parent is not there, [`EditError::OntoLost`] for
+    /// [`Parent::Lost`]; otherwise [`EditError`] when the place cannot be read or named.
+    pub fn create(&mut self, parent: Parent) -> Result<NodeId, EditError> {
+        self.nodes.create(parent).map(NodeId)
+    }
+
+    /// Moves a node, with all that hangs on it, below a parent.
+    ///
+    /// # Errors
+    /// [`EditError::BelowItself`] when the parent hangs on the node; otherwise as
+    /// [`create`](Self::create).
+    pub fn move_to(&mut self, node: NodeId, parent: Parent) -> Result<(), EditError> {
+        self.nodes.move_to(node.0, parent)
+    }
+
+    /// Removes a node with all that hangs on it, as far as it is seen here.
+    ///
+    /// # Errors
+    /// [`EditError::NoSuchNode`] when it is not there; otherwise as [`create`](Self::create).
+    pub fn remove(&mut self, node: NodeId) -> Result<(), EditError> {
+        self.nodes.remove(node.0)
+    }
+
+    /// The editor of a node's value.
+    ///
+    /// # Errors
+    /// [`EditError::NoSuchNode`] when it is not there.
+    pub fn node(&mut self, node: NodeId) -> Result<V::Editor<'_>, EditError> {
+        self.nodes.check(node.0)?;
+        Ok(V::editor(self.nodes.cursor.key(&node.0, V::KIND)))
+    }
+
+    /// Removes every node seen here.
+    ///
+    /// # Errors
+    /// [`EditError`] when the place cannot be read or named.
+    pub fn clear(&mut self) -> Result<(), EditError> {
+        self.nodes.cursor.reset()
+    }
+
+    /// Who hangs where, as this transaction sees it.
+    ///
+    /// # Errors
+    /// As the source.
+    pub fn outline(&self) -> Result<Outline, ReadError> {
+        self.nodes.outline()
+    }
+}
+
+/// Reads a [`Tree`] in a space.
+#[derive(Debug)]
+pub struct TreeReader<'a, V> {
+    view: View<'a>,
+    value: PhantomData<V>,
+}
+
+impl<V: Crdt> TreeReader<'_, V> {
+    /// Who hangs where.
+    ///
+    /// # Errors
+    /// As the source.
+    pub fn outline(&self) -> Result<Outline, ReadError> {
+        outline_at(&self.view, Some(V::KIND))
+    }
+
+    /// The reader of a node that is there.
+    ///
+    /// # Errors
+    /// As the source.
+    pub fn get(&self, node: NodeId) -> Result<Option<V::Reader<'_>>, ReadError> {
+        let there = is_node(&self.view, node.0, Some(V::KIND))?;
+        Ok(there.then(|| V::reader(self.view.key(&node.0, V::KIND))))
     }
 }

@@ -1,0 +1,182 @@
+//! Who hangs where in a tree: a view over every candidate place of every node.
+//!
+//! It is a function of the candidates alone, so that copies that have seen the same agree. By
+//! descending (priority, dot) a candidate is accepted unless it would close a cycle; then the nodes
+//! of which none was accepted go to the parent that they had before, else to the root.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use hashbrown::HashMap;
+use rejoin_vclock::Dot;
+
+use crate::atom::RawAtom;
+use crate::hash::Seeded;
+use crate::places::{Candidates, Place};
+use crate::tree::NodeId;
+
+/// What a node hangs on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Parent {
+    /// The tree itself.
+    Root,
+    /// Another node.
+    Node(NodeId),
+    /// A node that is not there any more, or none: the place where to look for what was put below
+    /// a node that somebody else removed.
+    Lost,
+}
+
+/// One place that a node was put at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Candidate {
+    /// `None` for the root.
+    pub parent: Option<Dot>,
+    /// Where it hung before.
+    pub previous: Option<Dot>,
+    pub priority: u64,
+}
+
+impl Candidate {
+    pub(crate) fn to_atom(self) -> RawAtom {
+        RawAtom::of(&(self.parent, (self.previous, self.priority)))
+    }
+
+    /// A value that is none of ours hangs on the root, below every other.
+    pub(crate) fn of(place: &Place) -> Self {
+        let (parent, (previous, priority)) = place.value.to().unwrap_or((None, (None, 0)));
+        Self { parent, previous, priority }
+    }
+}
+
+/// Candidates as they are found, in whatever order.
+#[derive(Default)]
+pub(crate) struct Gather {
+    all: Vec<(Reverse<(u64, Dot)>, Dot, Candidate)>,
+    parents: HashMap<Dot, Option<Parent>, Seeded>,
+}
+
+impl Gather {
+    pub(crate) fn candidates(&mut self, node: Dot, candidates: &Candidates) {
+        for place in candidates.live() {
+            let candidate = Candidate::of(place);
+            self.all.push((Reverse((candidate.priority, place.id)), node, candidate));
+            self.parents.insert(node, None);
+        }
+    }
+
+    /// A node that is there because its value is.
+    pub(crate) fn valued(&mut self, node: Dot) {
+        self.parents.entry(node).or_insert(None);
+    }
+
+    pub(crate) fn finish(mut self) -> Outline {
+        self.all.sort_unstable_by_key(|&(rank, node, _)| (rank, node));
+        for index in 0..self.all.len() {
+            let (_, node, candidate) = self.all[index];
+            self.hang(node, candidate.parent);
+        }
+        for index in 0..self.all.len() {
+            let (_, node, candidate) = self.all[index];
+            self.hang(node, candidate.previous);
+            self.hang(node, None);
+        }
+        let parents = self.parents.into_iter();
+        Outline::new(parents.map(|(id, parent)| (id, parent.unwrap_or(Parent::Lost))).collect())
+    }
+
+    /// Hangs a node that hangs nowhere yet, unless that closes a cycle.
+    fn hang(&mut self, node: Dot, on: Option<Dot>) {
+        if self.parents.get(&node).is_none_or(Option::is_some) {
+            return;
+        }
+        let parent = match on {
+            None => Parent::Root,
+            Some(on) if !self.parents.contains_key(&on) => Parent::Lost,
+            Some(on) if self.is_below(on, node) => return,
+            Some(on) => Parent::Node(NodeId(on)),
+        };
+        self.parents.insert(node, Some(parent));
+    }
+
+    /// Whether a node is another one or hangs on it, as far as is accepted.
+    fn is_below(&self, mut node: Dot, above: Dot) -> bool {
+        if rejoin_vclock::mutant!("cycles-accepted") {
+            return false;
+        }
+        loop {
+            if node == above {
+                return true;
+            }
+            match self.parents.get(&node) {
+                Some(Some(Parent::Node(NodeId(up)))) => node = *up,
+                _ => return false,
+            }
+        }
+    }
+}
+
+/// Who hangs where; see [`Tree::outline`](crate::Tree::outline).
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Outline {
+    parents: BTreeMap<NodeId, Parent>,
+    children: BTreeMap<Parent, Vec<NodeId>>,
+}
+
+impl Outline {
+    fn new(parents: BTreeMap<Dot, Parent>) -> Self {
+        let parents: BTreeMap<NodeId, Parent> =
+            parents.into_iter().map(|(id, parent)| (NodeId(id), parent)).collect();
+        let mut children: BTreeMap<Parent, Vec<NodeId>> = BTreeMap::new();
+        for (&id, &parent) in &parents {
+            children.entry(parent).or_default().push(id);
+        }
+        Self { parents, children }
+    }
+
+    /// What a node hangs on, if the node is there.
+    pub fn parent(&self, node: NodeId) -> Option<Parent> {
+        self.parents.get(&node).copied()
+    }
+
+    /// What hangs on a parent, in the order of the dots that created the nodes.
+    pub fn children(&self, parent: Parent) -> &[NodeId] {
+        self.children.get(&parent).map_or(&[], Vec::as_slice)
+    }
+
+    /// All nodes and what each hangs on.
+    pub fn iter(&self) -> impl Iterator<Item = (NodeId, Parent)> + '_ {
+        self.parents.iter().map(|(&id, &parent)| (id, parent))
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.parents.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.parents.is_empty()
+    }
+
+    /// The nodes above a node, the nearest first.
+    pub fn above(&self, node: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        let up = |node: &NodeId| match self.parents.get(node) {
+            Some(Parent::Node(above)) => Some(*above),
+            _ => None,
+        };
+        core::iter::successors(up(&node), up)
+    }
+
+    /// A node and all that hangs on it, each before what hangs on it.
+    pub fn below(&self, node: NodeId) -> Vec<NodeId> {
+        let mut found = alloc::vec![node];
+        let mut next = 0;
+        while let Some(&node) = found.get(next) {
+            found.extend_from_slice(self.children(Parent::Node(node)));
+            next += 1;
+        }
+        found
+    }
+}

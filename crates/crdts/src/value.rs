@@ -1,0 +1,278 @@
+//! Everything that is to be seen of a value, whatever its type: what people, scripts and JSON get.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+
+use rejoin_vclock::Dot;
+
+use crate::atom::RawAtom;
+use crate::cell::{Cell, CellKind};
+use crate::extreme_register::{Greatest, Least, standing};
+use crate::kind::Kind;
+use crate::list::Gather as Positions;
+use crate::lww_register::Writes;
+use crate::outline::{Gather as Candidates, Outline, Parent};
+use crate::path::split;
+
+/// What is to be seen at one place, and below.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum Value {
+    /// Named values, by name.
+    Map(Vec<(RawAtom, Self)>),
+    /// Values in order.
+    List(Vec<Self>),
+    /// The elements of a set, ascending.
+    Set(Vec<RawAtom>),
+    /// A counter's sum. It is shown in full, even where the typed read says that it overflows.
+    Count(i128),
+    /// A register's value: the one that stands.
+    Scalar(RawAtom),
+    /// A multi-value register's different values, ascending.
+    Several(Vec<RawAtom>),
+    /// A flag.
+    Flag(bool),
+    /// The nodes below the root, then those that are lost.
+    Tree(Vec<Branch>),
+    /// Several kinds stand under one name; all are kept.
+    Clash(Vec<(Kind, Self)>),
+}
+
+/// One node of a tree and what hangs on it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Branch {
+    /// Its value, if anything was written.
+    pub value: Option<Value>,
+    /// Whether what it hung on is not there.
+    pub is_lost: bool,
+    /// What hangs on it.
+    pub children: Vec<Self>,
+}
+
+type Cells<'a> = [(&'a [u8], &'a Cell)];
+
+/// Cells under one name as one kind.
+struct Group<'a> {
+    name: RawAtom,
+    kind: Kind,
+    cells: Vec<(&'a [u8], &'a Cell)>,
+}
+
+impl Value {
+    /// Reads the cells of a place, in ascending order of their paths from there. The paths are of
+    /// bounded depth, and so is the recursion.
+    pub(crate) fn of(kind: Kind, cells: &Cells<'_>) -> Self {
+        match kind {
+            Kind::Map => Self::Map(named(&groups(cells))),
+            Kind::Set | Kind::GSet | Kind::RwSet | Kind::TwoPhaseSet => {
+                let visible = cells.iter().filter(|(_, cell)| cell.is_visible());
+                Self::Set(visible.filter_map(|(path, _)| Some(split(path)?.0)).collect())
+            }
+            Kind::List => list(&groups(cells)),
+            Kind::Tree => tree(&groups(cells)),
+            _ => cells.first().map_or(Self::Map(Vec::new()), |(_, cell)| leaf(kind, cell)),
+        }
+    }
+
+    /// The value under a name, where it is a map that has it.
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        let Self::Map(entries) = self else { return None };
+        let name = RawAtom::of_str(name);
+        entries.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+}
+
+fn leaf(kind: Kind, cell: &Cell) -> Value {
+    match &cell.0 {
+        CellKind::Counter(tally) => Value::Count(tally.total()),
+        CellKind::Rights(rights) => Value::Count(rights.total()),
+        CellKind::Register(writes) => register(kind, writes),
+        CellKind::Element(_) | CellKind::Contest(_) => Value::Flag(cell.is_visible()),
+        CellKind::Positions(_) | CellKind::Candidates(_) | CellKind::Mark(_) => {
+            Value::Map(Vec::new())
+        }
+    }
+}
+
+fn register(kind: Kind, writes: &Writes) -> Value {
+    let stands = match kind {
+        Kind::MvRegister => {
+            return Value::Several(writes.distinct().into_iter().cloned().collect());
+        }
+        Kind::MaxRegister => standing::<Greatest>(writes),
+        Kind::MinRegister => standing::<Least>(writes),
+        _ => writes.0.first().map(|write| &write.value),
+    };
+    stands.map_or(Value::Map(Vec::new()), |value| Value::Scalar(value.clone()))
+}
+
+fn groups<'a>(cells: &Cells<'a>) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    for &(path, cell) in cells {
+        let Some((name, kind, below)) = split(path) else { continue };
+        match groups.last_mut() {
+            Some(last) if last.name == name && last.kind == kind => last.cells.push((below, cell)),
+            _ => groups.push(Group { name, kind, cells: alloc::vec![(below, cell)] }),
+        }
+    }
+    groups
+}
+
+impl Group<'_> {
+    fn is_visible(&self) -> bool {
+        self.cells.iter().any(|(_, cell)| cell.is_visible())
+    }
+}
+
+/// The visible values by name; several kinds under one name are shown beside each other.
+fn named(groups: &[Group<'_>]) -> Vec<(RawAtom, Value)> {
+    let mut entries: Vec<(RawAtom, Vec<(Kind, Value)>)> = Vec::new();
+    for group in groups.iter().filter(|group| group.is_visible() && !group.kind.is_part()) {
+        let value = (group.kind, Value::of(group.kind, &group.cells));
+        match entries.last_mut() {
+            Some((name, values)) if *name == group.name => values.push(value),
+            _ => entries.push((group.name.clone(), alloc::vec![value])),
+        }
+    }
+    entries
+        .into_iter()
+        .map(|(name, mut values)| match values.len() {
+            1 => (name, values.remove(0).1),
+            _ => (name, Value::Clash(values)),
+        })
+        .collect()
+}
+
+fn value_of(values: &[(RawAtom, Value)], id: Dot) -> Option<Value> {
+    let name = RawAtom::of(&id);
+    let place = values.binary_search_by(|(key, _)| key.cmp(&name)).ok()?;
+    values.get(place).map(|(_, value)| value.clone())
+}
+
+fn list(groups: &[Group<'_>]) -> Value {
+    let mut positions = Positions::default();
+    for group in groups {
+        let Some((id, ..)) = group_dot(group) else { continue };
+        for (_, cell) in &group.cells {
+            match cell.as_positions() {
+                Some(found) => positions.positions(id, found),
+                None if cell.is_visible() => positions.valued(id),
+                None => {}
+            }
+        }
+    }
+    let values = named(groups);
+    let empty = || Value::Map(Vec::new());
+    let sequence = positions.finish();
+    Value::List(sequence.items().map(|id| value_of(&values, id).unwrap_or_else(empty)).collect())
+}
+
+fn tree(groups: &[Group<'_>]) -> Value {
+    let mut candidates = Candidates::default();
+    for group in groups {
+        let Some((id, ..)) = group_dot(group) else { continue };
+        for (_, cell) in &group.cells {
+            match cell.as_candidates() {
+                Some(found) => candidates.candidates(id, found),
+                None if cell.is_visible() => candidates.valued(id),
+                None => {}
+            }
+        }
+    }
+    let (outline, values) = (candidates.finish(), named(groups));
+    let mut branches = branches(&outline, &values, Parent::Root);
+    branches.extend(self::branches(&outline, &values, Parent::Lost));
+    Value::Tree(branches)
+}
+
+/// Bottom up, without recursion: a tree can be as deep as it has nodes.
+fn branches(outline: &Outline, values: &[(RawAtom, Value)], top: Parent) -> Vec<Branch> {
+    let order: Vec<_> =
+        outline.children(top).iter().flat_map(|&node| outline.below(node)).collect();
+    let mut done: alloc::collections::BTreeMap<_, Branch> = alloc::collections::BTreeMap::new();
+    for &node in order.iter().rev() {
+        let children = outline.children(Parent::Node(node));
+        let children = children.iter().filter_map(|child| done.remove(child)).collect();
+        let is_lost = outline.parent(node) == Some(Parent::Lost);
+        done.insert(node, Branch { value: value_of(values, node.0), is_lost, children });
+    }
+    outline.children(top).iter().filter_map(|node| done.remove(node)).collect()
+}
+
+fn group_dot(group: &Group<'_>) -> Option<(Dot, Kind)> {
+    Some((group.name.to().ok()?, group.kind))
+}
+
+impl fmt::Display for Value {
+    /// As JSON where JSON has a word for it; a set as `{a, b}`, a clash as `counter: 1 | map: {}`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Map(entries) => listed(f, ["{", "}"], entries, |f, (name, value)| {
+                scalar(f, name)?;
+                write!(f, ": {value}")
+            }),
+            Self::List(values) => listed(f, ["[", "]"], values, |f, value| value.fmt(f)),
+            Self::Set(elements) => listed(f, ["{", "}"], elements, scalar),
+            Self::Several(values) => listed(f, ["<", ">"], values, scalar),
+            Self::Count(sum) => sum.fmt(f),
+            Self::Scalar(atom) => scalar(f, atom),
+            Self::Flag(on) => on.fmt(f),
+            Self::Tree(branches) => listed(f, ["(", ")"], branches, |f, branch| branch.fmt(f)),
+            Self::Clash(values) => {
+                for (index, (kind, value)) in values.iter().enumerate() {
+                    write!(f, "{}{kind}: {value}", if index > 0 { " | " } else { "" })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Branch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_lost {
+            f.write_str("lost ")?;
+        }
+        match &self.value {
+            Some(value) => value.fmt(f)?,
+            None => f.write_str("-")?,
+        }
+        if self.children.is_empty() {
+            return Ok(());
+        }
+        f.write_str(" ")?;
+        listed(f, ["(", ")"], &self.children, |f, branch| branch.fmt(f))
+    }
+}
+
+/// Strings in quotes, with JSON's escapes.
+fn scalar(f: &mut fmt::Formatter<'_>, atom: &RawAtom) -> fmt::Result {
+    let Ok(text) = atom.to::<String>() else { return write!(f, "{atom}") };
+    f.write_char('"')?;
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => write!(f, "\\{char}")?,
+            '\n' => f.write_str("\\n")?,
+            control if control.is_control() => write!(f, "\\u{:04x}", u32::from(control))?,
+            plain => f.write_char(plain)?,
+        }
+    }
+    f.write_char('"')
+}
+
+fn listed<T>(
+    f: &mut fmt::Formatter<'_>,
+    [open, close]: [&str; 2],
+    items: &[T],
+    show: impl Fn(&mut fmt::Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    f.write_str(open)?;
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            f.write_str(", ")?;
+        }
+        show(f, item)?;
+    }
+    f.write_str(close)
+}

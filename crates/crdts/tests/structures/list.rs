@@ -1,0 +1,219 @@
+//! Lists: the oracle after every step, and what people meet.
+
+use proptest::prelude::*;
+use rejoin_crdts::list::ItemId;
+use rejoin_crdts::{Delta, EditError, List, LwwRegister, Replica};
+
+use crate::copies::{Event, Kind, Seen, exhaust, fresh, search};
+use crate::list_oracle::{self, Act, Picture};
+
+type Texts = List<LwwRegister<String>>;
+
+struct Lists;
+
+#[derive(Clone, Copy, Debug)]
+enum Wish {
+    Insert { at: usize, empty: bool },
+    Move { from: usize, to: usize },
+    Remove(usize),
+    Write(usize),
+    Clear,
+}
+
+fn dot_of(id: ItemId) -> rejoin_crdts::Dot {
+    id.dot()
+}
+
+impl Kind for Lists {
+    type Value = Texts;
+    type Wish = Wish;
+    type Act = Act;
+    type Picture = Picture;
+
+    fn wishes() -> BoxedStrategy<Wish> {
+        let index = 0..6_usize;
+        prop_oneof![
+            4 => (index.clone(), any::<bool>()).prop_map(|(at, empty)| Wish::Insert { at, empty }),
+            4 => (index.clone(), index.clone()).prop_map(|(from, to)| Wish::Move { from, to }),
+            2 => index.clone().prop_map(Wish::Remove),
+            2 => index.prop_map(Wish::Write),
+            1 => Just(Wish::Clear),
+        ]
+        .boxed()
+    }
+
+    fn perform(copy: &mut Replica<Texts>, wish: &Wish) -> (Option<Act>, Option<Delta>) {
+        let len = copy.len();
+        let text = format!("text {}", copy.version_vector().get(copy.id()));
+        let item_at = |copy: &Replica<Texts>, index: usize| copy.items()[index].0;
+        let (act, delta) = match *wish {
+            Wish::Insert { at, empty } => {
+                let (index, text) = (at.min(len), (!empty).then_some(text));
+                let delta = copy.edit(|list| {
+                    let mut value = list.insert(index)?;
+                    text.iter().try_for_each(|text| value.set(text.as_str()))
+                });
+                (Act::Insert { index, text }, delta)
+            }
+            Wish::Move { from, to } if from < len && to < len => {
+                let item = dot_of(item_at(copy, from));
+                (Act::Move { item, to }, copy.edit(|list| list.move_to(from, to)))
+            }
+            Wish::Remove(index) if index < len => {
+                let item = dot_of(item_at(copy, index));
+                (Act::Remove { item }, copy.edit(|list| list.remove(index)))
+            }
+            Wish::Write(index) if index < len => {
+                let item = dot_of(item_at(copy, index));
+                let delta = copy.edit(|list| list.at(index)?.set(text.as_str()));
+                (Act::Write { item, text }, delta)
+            }
+            Wish::Clear => {
+                let items = copy.items().into_iter().map(|(id, _)| dot_of(id)).collect();
+                (Act::Clear { items }, copy.edit(|list| list.clear()))
+            }
+            _ => return (None, None),
+        };
+        (Some(act), Some(delta.expect("a legal edit")))
+    }
+
+    fn picture(copy: &Replica<Texts>) -> Picture {
+        let text = |value: &LwwRegister<String>| value.get().expect("a string");
+        let shown: Picture =
+            copy.items().into_iter().map(|(id, value)| (dot_of(id), text(value))).collect();
+        assert_eq!(copy.len(), shown.len());
+        assert_eq!(copy.is_empty(), shown.is_empty());
+        for (index, (_, shown)) in shown.iter().enumerate() {
+            assert_eq!(copy.get(index).map(text), Some(shown.clone()));
+        }
+        let read = copy.read(|list| {
+            let items = list.items().expect("memory can be read");
+            let read =
+                items.iter().map(|(id, value)| (dot_of(*id), value.get().expect("a string")));
+            read.collect::<Picture>()
+        });
+        assert_eq!(read, shown, "the reader shows what the value shows");
+        shown
+    }
+
+    fn oracle(events: &[Event<Act>], seen: Seen) -> Picture {
+        list_oracle::picture(events, seen)
+    }
+}
+
+#[test]
+fn random_scripts() {
+    search::<Lists>();
+}
+
+#[test]
+fn small_worlds() {
+    let insert = |at| Wish::Insert { at, empty: false };
+    let wishes =
+        [insert(1), Wish::Move { from: 1, to: 0 }, Wish::Move { from: 0, to: 1 }, Wish::Remove(0)];
+    exhaust::<Lists>(&[insert(0), insert(1)], &wishes, 3);
+}
+
+fn texts(list: &Replica<Texts>) -> String {
+    list.iter().map(|text| text.get().expect("a string").unwrap_or_default()).collect()
+}
+
+fn list_of(number: u128, content: &str) -> Replica<Texts> {
+    let mut list = Replica::new(fresh(number));
+    type_in(&mut list, 0, content, true);
+    list
+}
+
+/// Inserts a run in one transaction per character, front to back or back to front.
+fn type_in(list: &mut Replica<Texts>, at: usize, run: &str, forward: bool) {
+    let chars: Vec<char> = run.chars().collect();
+    for step in 0..chars.len() {
+        let (index, char) =
+            if forward { (at + step, chars[step]) } else { (at, chars[chars.len() - 1 - step]) };
+        list.edit(|list| list.insert(index)?.set(char)).expect("a legal edit");
+    }
+}
+
+/// Two people type at one place, each in either direction: one run stands after the other.
+#[test]
+fn concurrent_runs_do_not_interleave() {
+    for (forward_a, forward_b) in [(true, true), (true, false), (false, true), (false, false)] {
+        for at in 0..=2 {
+            let mut a = list_of(1, "<>");
+            let mut b = a.fork(fresh(2));
+            type_in(&mut a, at, "abcd", forward_a);
+            type_in(&mut b, at, "wxyz", forward_b);
+            a.merge(&b);
+            b.merge(&a);
+            assert_eq!(texts(&a), texts(&b));
+            let both = texts(&a).replace(['<', '>'], "");
+            assert!(both == "abcdwxyz" || both == "wxyzabcd", "{both} at {at}");
+        }
+    }
+}
+
+/// Dead anchors stand between: a run is inserted where the other side removes what was there.
+#[test]
+fn a_run_keeps_together_where_its_neighbours_are_removed() {
+    let mut a = list_of(1, "<mn>");
+    let mut b = a.fork(fresh(2));
+    type_in(&mut a, 2, "abcd", true);
+    b.edit(|list| {
+        list.remove(1)?;
+        list.remove(1)
+    })
+    .expect("a legal edit");
+    type_in(&mut b, 1, "wxyz", false);
+    a.merge(&b);
+    assert!(["<abcdwxyz>", "<wxyzabcd>"].contains(&texts(&a).as_str()), "{}", texts(&a));
+}
+
+/// A move is not a removal and an insertion: two moves of one item leave one item.
+#[test]
+fn concurrent_moves_of_one_item_leave_one() {
+    let mut a = list_of(1, "abc");
+    let mut b = a.fork(fresh(2));
+    a.edit(|list| list.move_to(0, 2)).expect("a legal edit");
+    b.edit(|list| list.move_to(0, 1)).expect("a legal edit");
+    a.merge(&b);
+    b.merge(&a);
+    assert_eq!(texts(&a), texts(&b));
+    assert!(["bca", "bac"].contains(&texts(&a).as_str()), "{}", texts(&a));
+}
+
+/// What one person changes while another removes it comes back to where it stood.
+#[test]
+fn a_changed_item_survives_its_removal_in_its_place() {
+    let mut a = list_of(1, "abc");
+    let mut b = a.fork(fresh(2));
+    a.edit(|list| list.remove(1)).expect("a legal edit");
+    b.edit(|list| list.at(1)?.set("B")).expect("a legal edit");
+    a.merge(&b);
+    assert_eq!(texts(&a), "aBc");
+}
+
+#[test]
+fn an_index_beyond_the_end_is_a_named_error() {
+    let mut list = list_of(1, "ab");
+    let before = list.save();
+    let beyond = list.edit(|list| list.insert(3)?.set("x")).expect_err("there is no index 3");
+    assert!(matches!(beyond, EditError::OutOfRange { index: 3, len: 2, .. }), "{beyond}");
+    assert!(list.edit(|list| list.move_to(0, 2)).is_err());
+    assert!(list.edit(|list| list.remove(2)).is_err());
+    assert!(list.edit(|list| list.at(2)?.set("x")).is_err());
+    assert_eq!(list.save(), before);
+    assert!(list.edit(|list| list.move_to(1, 1)).expect("legal").is_empty(), "nothing moves");
+}
+
+/// An empty list that was created is there, also for a copy that does not know the type.
+#[test]
+fn an_empty_list_can_be_there() {
+    let mut list = Replica::<Texts>::new(fresh(1));
+    assert!(!list.is_visible());
+    list.edit(|list| list.create()).expect("a legal edit");
+    assert!(list.is_visible() && list.is_empty());
+    list.edit(|list| list.clear()).expect("a legal edit");
+    assert!(!list.is_visible());
+}
+
+use rejoin_crdts::Crdt as _;

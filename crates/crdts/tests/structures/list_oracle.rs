@@ -1,0 +1,163 @@
+//! What a list is by definition.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rejoin_crdts::{Dot, HybridTimestamp};
+
+use crate::copies::{Event, Seen, of, saw};
+
+/// What a transaction did to one item.
+#[derive(Clone, Debug)]
+pub(crate) enum Act {
+    /// The item is new; its value is written in the same transaction, if any.
+    Insert {
+        index: usize,
+        text: Option<String>,
+    },
+    Move {
+        item: Dot,
+        to: usize,
+    },
+    Remove {
+        item: Dot,
+    },
+    Write {
+        item: Dot,
+        text: String,
+    },
+    Clear {
+        items: Vec<Dot>,
+    },
+}
+
+/// Items in order, each with the value that stands.
+pub(crate) type Picture = Vec<(Dot, Option<String>)>;
+
+/// Where a position hangs: on another one, or on the list, to the left or to the right.
+type Anchor = (Option<Dot>, bool);
+
+/// One position of an item.
+struct Position {
+    event: usize,
+    item: Dot,
+    id: Dot,
+    stamp: HybridTimestamp,
+    anchor: Anchor,
+}
+
+fn item_of(event: &Event<Act>) -> Option<Dot> {
+    match &event.act {
+        Act::Insert { .. } => Some(event.dot(0)),
+        Act::Move { item, .. } => Some(*item),
+        _ => None,
+    }
+}
+
+fn takes_away(event: &Event<Act>, item: Dot) -> bool {
+    match &event.act {
+        Act::Remove { item: removed } => *removed == item,
+        Act::Clear { items } => items.contains(&item),
+        _ => false,
+    }
+}
+
+/// The positions that events of a set put, each where its origin saw its neighbours.
+fn positions(events: &[Event<Act>], seen: Seen) -> Vec<Position> {
+    let put = of(events, seen).filter_map(|(index, event)| {
+        let item = item_of(event)?;
+        let to = match event.act {
+            Act::Insert { index, .. } => index,
+            Act::Move { to, .. } => to,
+            _ => return None,
+        };
+        let anchor = anchor_for(events, event.seen, item, to);
+        let (id, stamp) = (event.dot(0), event.delta.stamp());
+        Some(Position { event: index, item, id, stamp, anchor })
+    });
+    put.collect()
+}
+
+/// A position hangs on its right neighbour if that descends from the left one, else on the left.
+fn anchor_for(events: &[Event<Act>], seen: Seen, item: Dot, to: usize) -> Anchor {
+    let all = positions(events, seen);
+    let standing = standing(events, seen, &all);
+    let others: Vec<Dot> = order(&all, (None, false))
+        .into_iter()
+        .chain(order(&all, (None, true)))
+        .filter(|id| standing.get(id).is_some_and(|shown| *shown != item))
+        .collect();
+    let parents: BTreeMap<Dot, Option<Dot>> = all.iter().map(|p| (p.id, p.anchor.0)).collect();
+    let left = to.checked_sub(1).map(|index| others[index]);
+    let descends = |mut id: Dot, from: Dot| {
+        while let Some(Some(up)) = parents.get(&id) {
+            if *up == from {
+                return true;
+            }
+            id = *up;
+        }
+        false
+    };
+    match (left, others.get(to)) {
+        (None, Some(right)) => (Some(*right), false),
+        (Some(left), Some(right)) if descends(*right, left) => (Some(*right), false),
+        (left, _) => (left, true),
+    }
+}
+
+/// The order of the positions on one side of another one: theirs, by their dots, and below.
+fn order(all: &[Position], side: Anchor) -> Vec<Dot> {
+    let here: BTreeSet<Dot> = all.iter().filter(|p| p.anchor == side).map(|p| p.id).collect();
+    let around = |id: Dot| {
+        let mut around = order(all, (Some(id), false));
+        around.push(id);
+        around.extend(order(all, (Some(id), true)));
+        around
+    };
+    here.into_iter().flat_map(around).collect()
+}
+
+/// The position at which each item that is there stands, with the item.
+fn standing(events: &[Event<Act>], seen: Seen, all: &[Position]) -> BTreeMap<Dot, Dot> {
+    let mut best: BTreeMap<Dot, (Reverse<(bool, HybridTimestamp, Dot)>, Dot)> = BTreeMap::new();
+    for position in all {
+        let alive = !of(events, seen).any(|(_, later)| {
+            saw(later, position.event)
+                && (item_of(later) == Some(position.item) || takes_away(later, position.item))
+        });
+        let there = alive || value(events, seen, position.item).is_some();
+        let rank = (Reverse((alive, position.stamp, position.id)), position.id);
+        if there || best.contains_key(&position.item) {
+            let known = best.entry(position.item).or_insert(rank);
+            *known = rank.min(*known);
+        }
+    }
+    best.into_iter().map(|(item, (_, id))| (id, item)).collect()
+}
+
+/// The value of an item that stands: of concurrent writes the latest.
+fn value(events: &[Event<Act>], seen: Seen, item: Dot) -> Option<String> {
+    let written = |event: &Event<Act>| match &event.act {
+        Act::Write { item: at, text } if *at == item => Some(text.clone()),
+        Act::Insert { text, .. } if event.dot(0) == item => text.clone(),
+        _ => None,
+    };
+    let alive = of(events, seen).filter(|(index, _)| {
+        !of(events, seen).any(|(_, later)| {
+            saw(later, *index) && (written(later).is_some() || takes_away(later, item))
+        })
+    });
+    alive
+        .filter_map(|(_, event)| Some((event.delta.stamp(), event.delta.origin(), written(event)?)))
+        .max()
+        .map(|(.., text)| text)
+}
+
+/// What a copy that has seen these events must show.
+pub(crate) fn picture(events: &[Event<Act>], seen: Seen) -> Picture {
+    let all = positions(events, seen);
+    let standing = standing(events, seen, &all);
+    let order = order(&all, (None, false)).into_iter().chain(order(&all, (None, true)));
+    let items = order.filter_map(|id| standing.get(&id).copied());
+    items.map(|item| (item, value(events, seen, item))).collect()
+}
