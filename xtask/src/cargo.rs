@@ -33,17 +33,20 @@ where
 }
 
 /// Makes `command` build with the planted bugs, apart from the ordinary build.
-///
-/// An own target folder keeps the two builds from throwing out each other's work, and makes it
-/// impossible to pick up a mutated artefact by accident.
 pub(crate) fn with_mutants(command: &mut Command) -> &mut Command {
-    let flags = match env::var("RUSTFLAGS") {
-        Ok(present) if !present.is_empty() => format!("{present} {MUTANTS_CFG}"),
-        _ => MUTANTS_CFG.to_owned(),
-    };
+    with_cfg(command, MUTANTS_CFG, "mutants")
+}
+
+/// Makes `command` build with a cfg more, in a folder of its own below the target folder.
+///
+/// An own folder keeps two builds from throwing out each other's work, and makes it impossible to
+/// pick up a mutated artefact by accident.
+pub(crate) fn with_cfg<'a>(command: &'a mut Command, cfg: &str, folder: &str) -> &'a mut Command {
+    let present = env::var("RUSTFLAGS").unwrap_or_default();
+    let flags = format!("{present} {cfg}").trim().to_owned();
     let target = env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| workspace_root().join("target"), PathBuf::from);
-    command.env("RUSTFLAGS", flags).env("CARGO_TARGET_DIR", target.join("mutants"))
+    command.env("RUSTFLAGS", flags).env("CARGO_TARGET_DIR", target.join(folder))
 }
 
 /// `command` as a person would type it.

@@ -5,23 +5,47 @@
 //! chosen at run time by `REJOIN_MUTANT`, so that one build serves all of them and no feature can
 //! switch a bug on for a user. To plant one: put the macro in the code and a row in [`PLANTED`].
 
+mod binary;
+mod gate;
 mod run;
 mod verdict;
 
 use std::fmt;
 use std::process::ExitCode;
 
-pub(crate) use run::main;
+pub(crate) use run::{Options, main};
 
 /// One planted bug and the tests that must catch it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mutant {
     /// The argument of `mutant!` in the code.
     pub(crate) name: &'static str,
+    /// The family of failures that it belongs to.
+    pub(crate) class: Class,
+    /// The lines of the list of known failures that it stands for; none if it only holds a checker
+    /// to its work.
+    pub(crate) lines: &'static [u8],
     /// The failure that it brings back, in one line.
     pub(crate) brings_back: &'static str,
     /// The tests that must fail.
     pub(crate) suite: Suite,
+}
+
+/// A family of failures. The gate tries one planted bug of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    /// What a value says after a merge.
+    CrdtSemantics,
+    /// What may be applied before what.
+    Causality,
+    /// Whose dots these are.
+    Identity,
+    /// What is still there after a crash.
+    Storage,
+    /// What reaches the other side.
+    Sync,
+    /// What time it is said to be.
+    Clock,
 }
 
 /// Some tests of one package: `cargo test -p <package> --features <features> <target> <filter>`.
@@ -45,62 +69,251 @@ const SWEEP: Suite = Suite {
     filter: "mutant_sweep",
 };
 
+/// The tests of sibling sets.
+const SIBLINGS: Suite = Suite {
+    package: "rejoin-vclock",
+    features: "",
+    target: "vclock",
+    filter: "dotted_version_vector",
+};
+
+/// Tests of the values that merge.
+const fn crdts(filter: &'static str) -> Suite {
+    Suite { package: "rejoin-crdts", features: "", target: "crdts", filter }
+}
+
 /// Every planted bug.
 pub(crate) const PLANTED: &[Mutant] = &[
     Mutant {
         name: "entries-without-deps",
+        class: Class::Causality,
+        lines: &[41],
         brings_back: "an entry is applied without its deps: a removal overtakes what it removes",
         suite: SWEEP,
     },
     Mutant {
         name: "log-by-origin",
+        class: Class::Sync,
+        lines: &[42],
         brings_back: "a peer is streamed by (origin, counter) instead of in apply order",
         suite: SWEEP,
     },
     Mutant {
         name: "unscoped-ends",
+        class: Class::CrdtSemantics,
+        lines: &[44],
         brings_back: "a removal by vector ends dots outside its path: key 1 deletes key 2",
         suite: SWEEP,
     },
     Mutant {
         name: "skip-one-effect",
+        class: Class::CrdtSemantics,
+        lines: &[],
         brings_back: "a replica drops one effect of an entry (holds the convergence checker to it)",
         suite: SWEEP,
     },
     Mutant {
         name: "apply-out-of-order",
+        class: Class::Causality,
+        lines: &[39],
         brings_back: "waiting entries are applied without waiting (the causal checker)",
         suite: SWEEP,
     },
     Mutant {
         name: "ack-before-write",
+        class: Class::Storage,
+        lines: &[26],
         brings_back: "a commit is acknowledged before it is written (the nothing-lost checker)",
         suite: SWEEP,
     },
     Mutant {
         name: "send-before-durable",
+        class: Class::Identity,
+        lines: &[14],
         brings_back: "an entry leaves before it is durable; a crash then reuses its dots",
         suite: SWEEP,
     },
     Mutant {
         name: "forget-keys",
+        class: Class::Storage,
+        lines: &[11],
         brings_back: "a crash forgets idempotency keys: an unknown outcome is applied twice",
         suite: SWEEP,
     },
     Mutant {
         name: "tag-by-arrival",
+        class: Class::CrdtSemantics,
+        lines: &[6],
         brings_back: "of equal resets the one that arrived first names the floor, not the smallest",
         suite: SWEEP,
     },
     Mutant {
         name: "follow-on-restart",
+        class: Class::Clock,
+        lines: &[20],
         brings_back: "a restart follows stamps from the future that the running clock refused",
         suite: SWEEP,
     },
     Mutant {
         name: "claim-outlives-session",
+        class: Class::Sync,
+        lines: &[61],
         brings_back: "a request outlives its session: nobody asks again",
         suite: SWEEP,
+    },
+    Mutant {
+        name: "siblings-by-one-vector",
+        class: Class::Causality,
+        lines: &[19],
+        brings_back: "siblings share one plain vector: clients that take turns pile them up",
+        suite: SIBLINGS,
+    },
+    Mutant {
+        name: "unknown-context-forgotten",
+        class: Class::Causality,
+        lines: &[41],
+        brings_back: "a context from elsewhere is dropped: what it replaced comes in late",
+        suite: SIBLINGS,
+    },
+    Mutant {
+        name: "union-where-both-have-it",
+        class: Class::CrdtSemantics,
+        lines: &[1],
+        brings_back: "a merge unites the dots of what both sides have: what was removed returns",
+        suite: crdts("failures::line_01"),
+    },
+    Mutant {
+        name: "merge-by-moved-clock",
+        class: Class::CrdtSemantics,
+        lines: &[2],
+        brings_back: "a merge asks the clock that it moved itself: what is new counts as removed",
+        suite: crdts("failures::line_02"),
+    },
+    Mutant {
+        name: "second-remove-cancels-first",
+        class: Class::CrdtSemantics,
+        lines: &[3],
+        brings_back: "a second removal that waits cancels the first: the element comes back",
+        suite: crdts("failures::line_03"),
+    },
+    Mutant {
+        name: "two-resets-subtract-twice",
+        class: Class::CrdtSemantics,
+        lines: &[4, 45],
+        brings_back: "two concurrent resets of a counter take away the same amount twice",
+        suite: crdts("failures::line_04"),
+    },
+    Mutant {
+        name: "tie-by-arrival",
+        class: Class::CrdtSemantics,
+        lines: &[5],
+        brings_back: "of two writes of one stamp the one that came first stands",
+        suite: crdts("failures::line_05"),
+    },
+    Mutant {
+        name: "nan-keeps-its-bits",
+        class: Class::CrdtSemantics,
+        lines: &[5],
+        brings_back: "two NaNs are two values: their bytes differ for ever",
+        suite: crdts("failures::line_05"),
+    },
+    Mutant {
+        name: "bytes-in-table-order",
+        class: Class::CrdtSemantics,
+        lines: &[6],
+        brings_back: "a state is saved in the order of its hash tables",
+        suite: crdts("failures::line_06"),
+    },
+    Mutant {
+        name: "counters-of-32-bits",
+        class: Class::CrdtSemantics,
+        lines: &[10],
+        brings_back: "the counter of a dot is cut to 32 bits: two events become one",
+        suite: crdts("failures::line_10"),
+    },
+    Mutant {
+        name: "second-key-refused",
+        class: Class::CrdtSemantics,
+        lines: &[12],
+        brings_back: "the second change of a replica is taken for known",
+        suite: crdts("failures::line_12"),
+    },
+    Mutant {
+        name: "removals-do-not-advance",
+        class: Class::CrdtSemantics,
+        lines: &[12],
+        brings_back: "a removal does not advance the vector: what follows is dropped",
+        suite: crdts("failures::line_12"),
+    },
+    Mutant {
+        name: "child-overwritten",
+        class: Class::CrdtSemantics,
+        lines: &[13],
+        brings_back: "of two children created at once the one merged in overwrites the other",
+        suite: crdts("failures::line_13"),
+    },
+    Mutant {
+        name: "merge-prunes-losers",
+        class: Class::CrdtSemantics,
+        lines: &[43],
+        brings_back: "a merge drops the write that loses: a delete of the winner leaves nothing",
+        suite: crdts("failures::line_43"),
+    },
+    Mutant {
+        name: "newest-total-is-all",
+        class: Class::CrdtSemantics,
+        lines: &[45],
+        brings_back: "a newer total forgets what a reset took away: state and log disagree",
+        suite: crdts("failures::line_45"),
+    },
+    Mutant {
+        name: "drop-lone-removes",
+        class: Class::CrdtSemantics,
+        lines: &[46],
+        brings_back: "a remove is dropped when no add stands beside it: a late add comes through",
+        suite: crdts("failures::line_46"),
+    },
+    Mutant {
+        name: "reset-drops-removes",
+        class: Class::CrdtSemantics,
+        lines: &[46],
+        brings_back: "a reset from above takes removes along: a concurrent add comes through",
+        suite: crdts("failures::line_46"),
+    },
+    Mutant {
+        name: "rights-pass-to-a-copy",
+        class: Class::Identity,
+        lines: &[56],
+        brings_back: "a copy under a new id takes over the rights: both sell the same units",
+        suite: crdts("rights::line_56"),
+    },
+    Mutant {
+        name: "record-starts-anew-early",
+        class: Class::CrdtSemantics,
+        lines: &[57],
+        brings_back: "a counter's record starts anew before it is dead: a reset is forgotten",
+        suite: crdts("failures::line_57"),
+    },
+    Mutant {
+        name: "void-floor-counts",
+        class: Class::CrdtSemantics,
+        lines: &[57],
+        brings_back: "a floor from before a record's start is subtracted from what came later",
+        suite: crdts("failures::line_57"),
+    },
+    Mutant {
+        name: "max-ends-what-it-saw",
+        class: Class::CrdtSemantics,
+        lines: &[63],
+        brings_back: "a write ends all that it saw: max(3), then max(1) shows 1",
+        suite: crdts("failures::line_63"),
+    },
+    Mutant {
+        name: "lower-write-is-no-op",
+        class: Class::CrdtSemantics,
+        lines: &[63],
+        brings_back: "a lower write is dropped: a reset of the higher one leaves nothing",
+        suite: crdts("failures::line_63"),
     },
 ];
 
@@ -110,6 +323,19 @@ pub(crate) const PLANTED: &[Mutant] = &[
 /// [`UnknownMutant`] if nobody planted it.
 pub(crate) fn find(name: &str) -> Result<&'static Mutant, UnknownMutant> {
     PLANTED.iter().find(|mutant| mutant.name == name).ok_or(UnknownMutant)
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::CrdtSemantics => "crdt semantics",
+            Self::Causality => "causality",
+            Self::Identity => "identity",
+            Self::Storage => "storage",
+            Self::Sync => "sync",
+            Self::Clock => "clock",
+        })
+    }
 }
 
 /// Nobody planted a bug under this name.
@@ -127,8 +353,9 @@ impl std::error::Error for UnknownMutant {}
 
 /// `--list`: prints the table.
 pub(crate) fn list() -> ExitCode {
-    for mutant in PLANTED {
-        println!("{:<24} {}", mutant.name, mutant.brings_back);
+    for Mutant { name, class, lines, brings_back, .. } in PLANTED {
+        let lines = lines.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+        println!("{name:<26} {class:<14} {lines:<8} {brings_back}");
     }
     println!("{} planted", PLANTED.len());
     ExitCode::SUCCESS

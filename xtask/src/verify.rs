@@ -5,10 +5,10 @@
 
 use std::process::{Command, ExitCode};
 
-use crate::{cargo, tidy};
+use crate::{cargo, no_std, tidy};
 
 /// The cargo steps: a title and its arguments. `--locked` keeps cargo from rewriting the lock file.
-const CARGO_STEPS: [(&str, &[&str]); 5] = [
+const CARGO_STEPS: [(&str, &[&str]); 3] = [
     ("format", &["fmt", "--all", "--check"]),
     (
         "clippy",
@@ -24,8 +24,6 @@ const CARGO_STEPS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("documentation", &["doc", "--locked", "--workspace", "--no-deps"]),
-    ("vclock without std", &["check", "--locked", "-p", "rejoin-vclock", "--no-default-features"]),
-    ("crdts without std", &["check", "--locked", "-p", "rejoin-crdts", "--no-default-features"]),
 ];
 
 /// Runs every step and prints how many passed.
@@ -35,6 +33,7 @@ pub(crate) fn main() -> ExitCode {
     for (title, arguments) in CARGO_STEPS {
         tally.step(title, || runs(title, arguments));
     }
+    tally.step("no_std", no_std::run);
     tally.step("tidy", || tidy::run(&cargo::workspace_root()));
     tally.step("nothing was written", || unchanged(before.as_deref(), tree_state().as_deref()));
     tally.finish()

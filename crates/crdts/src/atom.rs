@@ -25,7 +25,7 @@ use core::hash::Hash;
 use rejoin_vclock::codec::{DecodeError, Reader};
 use rejoin_vclock::{Dot, ReplicaId};
 
-const NULL: u8 = 0x01;
+pub(crate) const NULL: u8 = 0x01;
 const BYTES: u8 = 0x02;
 const STRING: u8 = 0x03;
 const LIST: u8 = 0x04;

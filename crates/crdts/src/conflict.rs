@@ -15,7 +15,7 @@ use crate::causal::Causal;
 use crate::cell::{Cell, CellKind};
 use crate::context::LocalDot;
 use crate::cursor::Source;
-use crate::delta::{Change, Delta};
+use crate::delta::{Change, Delta, Effect};
 use crate::dots::Dots;
 use crate::kind::Kind;
 use crate::lww_register::{Write, Writes};
@@ -112,7 +112,7 @@ pub fn decisions<D: AsRef<Delta>>(
     report: &mut dyn FnMut(ConflictRecord),
 ) {
     let place = change.path().as_bytes();
-    let decided = state.visit(place, place, &mut |path, cell| {
+    let mut show = |path: &[u8], cell: &Cell| {
         if let Ok(path) = Path::parse(path.to_vec())
             && let Some(kind) = path.kind()
             && let Some((rule, kept, set_aside)) = decide(change, delta, kind, cell, causal)
@@ -120,8 +120,16 @@ pub fn decisions<D: AsRef<Delta>>(
         {
             report(ConflictRecord { path, rule, kept, set_aside, by });
         }
-        ControlFlow::Continue(())
-    });
+    };
+    // Only a removal by vector speaks about what is below its place.
+    let decided = if matches!(change.effect, Effect::Below { .. }) {
+        state.visit(place, place, &mut |path, cell| {
+            show(path, cell);
+            ControlFlow::Continue(())
+        })
+    } else {
+        state.cell(place).map(|cell| _ = cell.map(|cell| show(place, &cell)))
+    };
     debug_assert!(decided.is_ok(), "the state that was just written can be read");
 }
 

@@ -134,9 +134,16 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The cell that stands here, whatever else stands under the name.
-    pub(crate) fn cell(&self) -> Result<Option<Cell>, ReadError> {
-        self.source.cell(self.path.as_bytes())
+    /// The cells of the parts of one kind, by the dot that names each. One path serves a long walk.
+    pub(crate) fn parts(&self, kind: Kind) -> impl FnMut(Dot) -> Result<Option<Cell>, ReadError> {
+        let above = self.path.as_bytes().len();
+        let mut path = self.path.as_bytes().to_vec();
+        move |name: Dot| {
+            path.truncate(above);
+            name.write(&mut path);
+            path.push(kind.tag());
+            self.source.cell(&path)
+        }
     }
 
     /// Whether anything of any kind is visible under a name below.

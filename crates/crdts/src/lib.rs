@@ -73,6 +73,7 @@ mod tally;
 pub mod tree;
 pub mod two_phase_set;
 pub mod value;
+pub mod variants;
 
 pub use atom::{Atom, Key, RawAtom};
 pub use bounded_counter::BoundedCounter;
@@ -100,3 +101,4 @@ pub use rw_set::RwSet;
 pub use tree::Tree;
 pub use two_phase_set::TwoPhaseSet;
 pub use value::Value;
+pub use variants::{OneOf, Variants};

@@ -120,13 +120,16 @@ impl Path {
 }
 
 impl fmt::Display for Path {
-    /// Names joined by slashes: `alice/lines/apples`.
+    /// Names joined by slashes: `alice/lines/apples`. The one object of a plain replica, which has
+    /// no name, is left out: `lines/apples`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (level, name) in self.names().enumerate() {
-            if level > 0 {
-                f.write_str("/")?;
-            }
-            write!(f, "{name}")?;
+        let nameless = self.0.first() == Some(&atom::NULL);
+        let mut names = self.names().skip(usize::from(nameless)).peekable();
+        if names.peek().is_none() {
+            return f.write_str("the value");
+        }
+        while let Some(name) = names.next() {
+            write!(f, "{name}{}", if names.peek().is_some() { "/" } else { "" })?;
         }
         Ok(())
     }

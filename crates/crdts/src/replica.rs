@@ -32,6 +32,7 @@ use core::ops::{ControlFlow, Deref};
 use rejoin_vclock::codec::{DecodeError, Encode, Reader};
 use rejoin_vclock::{Dot, FreshId, HybridClock, ReplicaId, SkewReport, VersionVector};
 
+use crate::atom;
 use crate::causal::{Admission, Causal};
 use crate::cell::Cell;
 use crate::clock::{Clock, Logical};
@@ -44,7 +45,7 @@ use crate::draft::Draft;
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
 use crate::parts::Parts;
-use crate::path::{Path, leads_to_leaf, split};
+use crate::path::{Path, leads_to_leaf};
 use crate::state_codec::{decode_state, encode_state};
 
 /// Deltas that came too early take at most this many bytes.
@@ -321,8 +322,7 @@ impl<T: fmt::Debug, C> fmt::Debug for Replica<T, C> {
 
 /// The path below the one object of a plain replica, if it is of the type's kind.
 fn below_root<T: Crdt>(path: &[u8]) -> Option<&[u8]> {
-    let (name, kind, below) = split(path)?;
-    (kind == T::KIND && name.to::<Option<bool>>() == Ok(None)).then_some(below)
+    path.strip_prefix(&[atom::NULL, T::KIND.tag()])
 }
 
 /// The value and what stands beside it, as one thing to read from.

@@ -68,8 +68,8 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::ControlFlow;
 
+use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
-use hashbrown::{HashMap, HashSet};
 use rejoin_vclock::Dot;
 
 use crate::atom::RawAtom;
@@ -389,10 +389,11 @@ impl TreeCursor<'_> {
     /// else is in the tree: none can close a cycle. `None` where the whole outline has to tell.
     fn way_up(&self, node: Dot) -> Result<Option<Vec<Dot>>, EditError> {
         let mut above = Vec::new();
-        let mut seen: HashSet<Dot, Seeded> = HashSet::default();
-        let mut at = node;
+        let (mut at, mut passed) = (node, node);
+        let view = self.cursor.view();
+        let mut candidates_of = view.parts(Kind::TreeNode);
         loop {
-            let cell = self.cursor.view().key(&at, Kind::TreeNode).cell()?;
+            let cell = candidates_of(at)?;
             let candidates = cell.as_ref().and_then(Cell::as_candidates);
             let only = match candidates.map_or(&[][..], |candidates| &candidates.0) {
                 [only] => Candidate::of(only),
@@ -406,10 +407,14 @@ impl TreeCursor<'_> {
                 _ => return Ok(None),
             };
             let Some(parent) = only.parent else { return Ok(Some(above)) };
-            if !seen.insert(at) {
+            // Brent's way to notice a loop: compare with a place passed, ever further apart.
+            if parent == passed {
                 return Ok(None);
             }
             above.push(parent);
+            if above.len().is_power_of_two() {
+                passed = parent;
+            }
             at = parent;
         }
     }

@@ -10,6 +10,7 @@
 //! | which event? | [`Dot`] |
 //! | everything up to where? | [`VersionVector`] |
 //! | and which events beyond the gaps? | [`DotSet`] |
+//! | which values of a key did no later write see? | [`DottedVersionVector`] |
 //! | who knew of whom? | [`Causality`] |
 //! | what time to show, and to break ties with? | [`HybridTimestamp`], [`HybridClock`] |
 //!
@@ -52,6 +53,7 @@ mod causality;
 pub mod codec;
 mod dot;
 pub mod dot_set;
+pub mod dotted_version_vector;
 pub mod hybrid;
 mod invariant;
 #[doc(hidden)]
@@ -64,6 +66,7 @@ pub mod version_vector;
 pub use causality::Causality;
 pub use dot::{CounterOutOfRange, Dot, MAX_COUNTER};
 pub use dot_set::{DotRun, DotSet};
+pub use dotted_version_vector::DottedVersionVector;
 pub use hybrid::{
     DEFAULT_MAX_SKEW_MILLIS, HybridClock, HybridTimestamp, MAX_MILLIS, MillisOutOfRange, SkewReport,
 };

@@ -10,7 +10,7 @@ use serde::{
     ser::SerializeStruct,
 };
 
-use crate::{Dot, DotRun, DotSet, HybridTimestamp, ReplicaId, VersionVector};
+use crate::{Dot, DotRun, DotSet, DottedVersionVector, HybridTimestamp, ReplicaId, VersionVector};
 
 impl Serialize for ReplicaId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -128,6 +128,41 @@ impl<'de> Deserialize<'de> for DotSet {
             set.insert_run(run.replica, run.first, run.last).map_err(D::Error::custom)?;
         }
         Ok(set)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Sibling")]
+struct Sibling<T> {
+    dot: Dot,
+    value: T,
+}
+
+impl<T: Serialize> Serialize for DottedVersionVector<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let siblings: Vec<_> = self.siblings().map(|(dot, value)| Sibling { dot, value }).collect();
+        let mut fields = serializer.serialize_struct("DottedVersionVector", 2)?;
+        fields.serialize_field("vector", &self.context())?;
+        fields.serialize_field("siblings", &siblings)?;
+        fields.end()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename = "DottedVersionVector")]
+struct UncheckedSiblings<T> {
+    vector: VersionVector,
+    siblings: Vec<Sibling<T>>,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for DottedVersionVector<T> {
+    /// Takes the siblings in any order.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let UncheckedSiblings { vector, siblings } = UncheckedSiblings::deserialize(deserializer)?;
+        let siblings = siblings.into_iter().map(|Sibling { dot, value }| (dot, value)).collect();
+        Self::from_parts(vector, siblings).ok_or_else(|| {
+            D::Error::custom("the siblings of a replica are not its newest events, each once")
+        })
     }
 }
 

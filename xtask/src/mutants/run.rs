@@ -1,38 +1,146 @@
-//! Builds once, sees the tests pass without a bug, then switches the bugs on one by one.
+//! Builds each test binary once, sees its tests pass without a bug, then switches the bugs on one
+//! by one.
 
 use std::fmt;
 use std::io;
-use std::process::{Command, ExitCode, Output};
+use std::process::ExitCode;
+use std::time::Duration;
 
-use super::verdict::{Verdict, judge};
-use super::{Mutant, PLANTED, Suite, find};
-use crate::cargo;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Runs all planted bugs, or only the one named; succeeds when every one is caught.
-pub(crate) fn main(only: Option<&str>) -> ExitCode {
-    let chosen = match only.map(find).transpose() {
-        Ok(Some(mutant)) => vec![*mutant],
-        Ok(None) => PLANTED.to_vec(),
-        Err(unknown) => {
-            println!("mutants: {unknown}");
-            println!("caught 0 of 1");
-            return ExitCode::FAILURE;
-        }
+use super::binary::{Binary, Target};
+use super::verdict::Verdict;
+use super::{Mutant, PLANTED, Suite, UnknownMutant, find, gate, list};
+
+/// Which bugs to try, and for how long.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only this one
+    #[arg(long, value_name = "NAME", value_parser = known, conflicts_with = "gate")]
+    only: Option<&'static Mutant>,
+    /// Only one of each class, and those in files that changed
+    #[arg(long)]
+    gate: bool,
+    /// How long the tests may take with one bug; longer counts as caught
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    timeout: u64,
+    /// Print the table and run nothing
+    #[arg(long)]
+    list: bool,
+}
+
+fn known(name: &str) -> Result<&'static Mutant, UnknownMutant> {
+    find(name)
+}
+
+/// Runs the chosen bugs; succeeds when every one is caught.
+pub(crate) fn main(options: &Options) -> ExitCode {
+    if options.list {
+        return list();
+    }
+    let chosen = match options.only {
+        Some(mutant) => vec![*mutant],
+        None if options.gate => gate::chosen(PLANTED),
+        None => PLANTED.to_vec(),
     };
-    let caught = match prepare(&suites(&chosen)) {
-        Ok(()) => chosen.iter().filter(|mutant| is_caught(mutant)).count(),
+    let tester = Tester::new(&chosen, Duration::from_secs(options.timeout));
+    let caught = match tester.prepare(&chosen) {
+        Ok(binaries) => chosen.iter().filter(|mutant| tester.is_caught(mutant, &binaries)).count(),
         Err(broken) => {
-            println!("mutants: {broken}");
+            tester.say(&format!("mutants: {broken}"));
             0
         }
     };
+    tester.bar.finish_and_clear();
     println!("caught {caught} of {}", chosen.len());
     ExitCode::from(u8::from(caught != chosen.len()))
 }
 
+/// What every run shares.
+struct Tester {
+    limit: Duration,
+    /// On standard error only, and only when that is a terminal.
+    bar: ProgressBar,
+}
+
+impl Tester {
+    fn new(chosen: &[Mutant], limit: Duration) -> Self {
+        let steps = targets(chosen).len() + suites(chosen).len() + chosen.len();
+        let length = u64::try_from(steps).unwrap_or(u64::MAX);
+        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len}  {elapsed}  {msg}") {
+            bar.set_style(style);
+        }
+        Self { limit, bar }
+    }
+
+    /// Prints a line above the bar.
+    fn say(&self, line: &str) {
+        self.bar.suspend(|| println!("{line}"));
+    }
+
+    /// Builds every binary and sees every suite pass: one that fails by itself would catch
+    /// anything.
+    fn prepare(&self, chosen: &[Mutant]) -> Result<Vec<Binary>, Broken> {
+        let mut binaries = Vec::new();
+        for target in targets(chosen) {
+            self.say(&format!("mutants: building {target}"));
+            self.bar.set_message(format!("building {target}"));
+            let built = self.bar.suspend(|| target.build())?;
+            binaries.push(built.ok_or(Broken::Build(target))?);
+            self.bar.inc(1);
+        }
+        for suite in suites(chosen) {
+            self.say(&format!("mutants: {suite} without a bug"));
+            self.bar.set_message(suite.to_string());
+            let run = binary_of(&suite, &binaries)?.run(suite.filter, None, self.limit)?;
+            if run.verdict != Verdict::Passed {
+                self.say(run.tail().trim_end());
+                return Err(Broken::Baseline(suite, run.verdict));
+            }
+            self.bar.inc(1);
+        }
+        Ok(binaries)
+    }
+
+    fn is_caught(&self, mutant: &Mutant, binaries: &[Binary]) -> bool {
+        let Mutant { name, brings_back, suite, .. } = mutant;
+        self.bar.set_message(*name);
+        let run = binary_of(suite, binaries)
+            .and_then(|binary| Ok(binary.run(suite.filter, Some(name), self.limit)?));
+        self.bar.inc(1);
+        let verdict = match run {
+            Ok(run) => {
+                if run.verdict == Verdict::NeverStarted {
+                    self.say(run.tail().trim_end());
+                }
+                run.verdict
+            }
+            Err(broken) => {
+                self.say(&format!("mutants: {broken}"));
+                Verdict::NeverStarted
+            }
+        };
+        let said = said_of(&verdict, self.limit);
+        self.say(&format!("mutants: {name:<26} {said} ({brings_back})"));
+        matches!(verdict, Verdict::Failed | Verdict::TimedOut)
+    }
+}
+
+fn said_of(verdict: &Verdict, limit: Duration) -> String {
+    match verdict {
+        Verdict::Failed => "caught".to_owned(),
+        Verdict::TimedOut => format!("caught by timeout, after {} s", limit.as_secs()),
+        Verdict::Passed => "SURVIVED: write the test that fails with it".to_owned(),
+        Verdict::NothingRan => "NOT TRIED: the filter matches no test".to_owned(),
+        Verdict::NeverStarted => "NOT TRIED: the tests did not start".to_owned(),
+    }
+}
+
 /// Each suite once, in the order of the table.
 fn suites(chosen: &[Mutant]) -> Vec<Suite> {
-    let mut suites: Vec<Suite> = Vec::new();
+    let mut suites = Vec::new();
     for mutant in chosen {
         if !suites.contains(&mutant.suite) {
             suites.push(mutant.suite);
@@ -41,107 +149,52 @@ fn suites(chosen: &[Mutant]) -> Vec<Suite> {
     suites
 }
 
-/// Builds every suite and sees it pass: a suite that fails by itself would catch anything.
-fn prepare(suites: &[Suite]) -> Result<(), Broken> {
-    for suite in suites {
-        println!("mutants: building {suite}");
-        let status = test_command(suite, &["--no-run"]).status()?;
-        if !status.success() {
-            return Err(Broken::Build(*suite));
+/// Each binary once, in the order of the table.
+fn targets(chosen: &[Mutant]) -> Vec<Target> {
+    let mut targets = Vec::new();
+    for target in chosen.iter().map(|mutant| Target::of(&mutant.suite)) {
+        if !targets.contains(&target) {
+            targets.push(target);
         }
     }
-    for suite in suites {
-        println!("mutants: {suite} without a bug");
-        let output = test_command(suite, &[]).output()?;
-        let verdict = judge_output(&output);
-        if verdict != Verdict::Passed {
-            print!("{}", tail(&output));
-            return Err(Broken::Baseline(*suite, verdict));
-        }
-    }
-    Ok(())
+    targets
 }
 
-fn is_caught(mutant: &Mutant) -> bool {
-    let run = test_command(&mutant.suite, &[]).env(cargo::MUTANT_VARIABLE, mutant.name).output();
-    let verdict = match run {
-        Ok(output) => {
-            let verdict = judge_output(&output);
-            if verdict == Verdict::NeverStarted {
-                print!("{}", tail(&output));
-            }
-            verdict
-        }
-        Err(error) => {
-            println!("mutants: cargo did not start: {error}");
-            Verdict::NeverStarted
-        }
-    };
-    let said = match verdict {
-        Verdict::Failed => "caught",
-        Verdict::Passed => "SURVIVED: write the test that fails with it",
-        Verdict::NothingRan => "NOT TRIED: the filter matches no test",
-        Verdict::NeverStarted => "NOT TRIED: the tests did not start",
-    };
-    println!("mutants: {:<24} {said} ({})", mutant.name, mutant.brings_back);
-    verdict == Verdict::Failed
-}
-
-/// `cargo test` for one suite in the build that has the planted bugs.
-fn test_command(suite: &Suite, more: &[&str]) -> Command {
-    let mut command = cargo::command(["test", "-p", suite.package]);
-    if !suite.features.is_empty() {
-        command.args(["--features", suite.features]);
-    }
-    match suite.target {
-        "" => command.arg("--lib"),
-        target => command.args(["--test", target]),
-    };
-    command.args(more).arg(suite.filter);
-    cargo::with_mutants(&mut command);
-    command
-}
-
-fn judge_output(output: &Output) -> Verdict {
-    judge(output.status.success(), &String::from_utf8_lossy(&output.stdout))
-}
-
-/// The last lines of what was printed: enough to see why it went wrong.
-fn tail(output: &Output) -> String {
-    let mut printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    printed.push_str(&String::from_utf8_lossy(&output.stderr));
-    let lines = printed.lines().collect::<Vec<_>>();
-    lines.iter().skip(lines.len().saturating_sub(60)).map(|line| format!("  {line}\n")).collect()
+fn binary_of<'a>(suite: &Suite, binaries: &'a [Binary]) -> Result<&'a Binary, Broken> {
+    let target = Target::of(suite);
+    binaries.iter().find(|binary| binary.target == target).ok_or(Broken::Build(target))
 }
 
 impl fmt::Display for Suite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let target = if self.target.is_empty() { "lib" } else { self.target };
-        write!(f, "{}/{target} {}", self.package, self.filter)
+        write!(f, "{} {}", Target::of(self), self.filter)
     }
 }
 
 /// Why no bug could be tried.
 #[derive(Debug)]
 enum Broken {
-    Cargo(io::Error),
-    Build(Suite),
+    Start(io::Error),
+    Build(Target),
     Baseline(Suite, Verdict),
 }
 
 impl From<io::Error> for Broken {
     fn from(error: io::Error) -> Self {
-        Self::Cargo(error)
+        Self::Start(error)
     }
 }
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cargo(error) => write!(f, "cargo did not start: {error}"),
-            Self::Build(suite) => write!(f, "{suite} does not build with {}", cargo::MUTANTS_CFG),
+            Self::Start(error) => write!(f, "cargo or a test did not start: {error}"),
+            Self::Build(target) => write!(f, "{target} does not build with the planted bugs"),
             Self::Baseline(suite, Verdict::Failed) => {
                 write!(f, "{suite} fails without a bug; make it pass first")
+            }
+            Self::Baseline(suite, Verdict::TimedOut) => {
+                write!(f, "{suite} takes too long without a bug; allow more with --timeout")
             }
             Self::Baseline(suite, Verdict::NothingRan) => {
                 write!(f, "no test matches {suite}; correct its row in xtask/src/mutants.rs")
@@ -154,27 +207,28 @@ impl fmt::Display for Broken {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const LIBRARY: Suite =
-        Suite { package: "rejoin-vclock", features: "", target: "", filter: "mutant" };
+    use crate::mutants::SIBLINGS;
 
     #[test]
-    fn a_suite_is_built_and_tried_once() {
+    fn a_suite_is_tried_once_and_a_binary_built_once() {
         let twice = [PLANTED[0], PLANTED[1]];
         assert_eq!(suites(&twice), [PLANTED[0].suite]);
-        let other = Mutant { suite: LIBRARY, ..PLANTED[0] };
-        assert_eq!(suites(&[other, PLANTED[0], other]), [LIBRARY, PLANTED[0].suite]);
+        let other = Mutant { suite: SIBLINGS, ..PLANTED[0] };
+        let narrow = Mutant { suite: Suite { filter: "schedules", ..SIBLINGS }, ..PLANTED[0] };
+        let rows = [other, PLANTED[0], narrow, other];
+        assert_eq!(suites(&rows), [SIBLINGS, PLANTED[0].suite, narrow.suite]);
+        assert_eq!(targets(&rows), [Target::of(&SIBLINGS), Target::of(&PLANTED[0].suite)]);
     }
 
     #[test]
-    fn the_command_names_package_features_target_and_filter() {
-        assert_eq!(
-            cargo::shown(&test_command(&PLANTED[0].suite, &["--no-run"])),
-            "cargo test -p rejoin-replica --features sim --test simulation --no-run mutant_sweep"
-        );
-        assert_eq!(
-            cargo::shown(&test_command(&LIBRARY, &[])),
-            "cargo test -p rejoin-vclock --lib mutant"
-        );
+    fn a_timeout_is_said_so() {
+        let said = said_of(&Verdict::TimedOut, Duration::from_secs(7));
+        assert_eq!(said, "caught by timeout, after 7 s");
+    }
+
+    #[test]
+    fn only_takes_a_name_that_is_planted() {
+        assert!(known("siblings-by-one-vector").is_ok());
+        assert!(known("no-such-bug").is_err());
     }
 }

@@ -1,7 +1,7 @@
-//! What the output of `cargo test` says, told apart from what its exit code could also mean.
+//! What the output of a test binary says, told apart from what its exit code could also mean.
 //!
-//! Exit code 101 is a failed test, a failed build and a missing test target alike. Only the first
-//! catches a bug.
+//! A filter that matches no test succeeds, and a binary that dies before its first test fails.
+//! Neither says anything about a bug.
 
 /// How a run of some tests ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -10,19 +10,33 @@ pub(crate) enum Verdict {
     Passed,
     /// At least one test ran and the run failed.
     Failed,
+    /// At least one test ran and did not come to an end in time.
+    TimedOut,
     /// The filter matches no test.
     NothingRan,
-    /// The tests did not come to run, mostly because they do not compile.
+    /// The tests did not come to run.
     NeverStarted,
 }
 
-/// Judges a run by whether it succeeded and by what it printed on stdout.
-pub(crate) fn judge(success: bool, stdout: &str) -> Verdict {
-    match (tests_run(stdout), success) {
+/// How a test binary ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// With exit code 0.
+    Well,
+    /// With another exit code, or by a signal of its own.
+    Badly,
+    /// Not at all: it was stopped.
+    Stopped,
+}
+
+/// Judges a run by how it ended and by what it printed on stdout.
+pub(crate) fn judge(ended: Ended, stdout: &str) -> Verdict {
+    match (tests_run(stdout), ended) {
         (None, _) => Verdict::NeverStarted,
         (Some(0), _) => Verdict::NothingRan,
-        (Some(_), true) => Verdict::Passed,
-        (Some(_), false) => Verdict::Failed,
+        (Some(_), Ended::Well) => Verdict::Passed,
+        (Some(_), Ended::Badly) => Verdict::Failed,
+        (Some(_), Ended::Stopped) => Verdict::TimedOut,
     }
 }
 
@@ -42,29 +56,35 @@ mod tests {
     #[test]
     fn a_failed_test_is_a_failure() {
         let stdout = "\nrunning 1 test\ntest sweep ... FAILED\n\ntest result: FAILED. 0 passed\n";
-        assert_eq!(judge(false, stdout), Verdict::Failed);
+        assert_eq!(judge(Ended::Badly, stdout), Verdict::Failed);
     }
 
     #[test]
     fn a_test_that_aborts_the_process_is_a_failure_too() {
-        assert_eq!(judge(false, "\nrunning 3 tests\n"), Verdict::Failed);
+        assert_eq!(judge(Ended::Badly, "\nrunning 3 tests\n"), Verdict::Failed);
     }
 
     #[test]
     fn a_filter_that_matches_nothing_is_not_a_pass() {
         let stdout = "\nrunning 0 tests\n\ntest result: ok. 0 passed; 9 filtered out\n";
-        assert_eq!(judge(true, stdout), Verdict::NothingRan);
+        assert_eq!(judge(Ended::Well, stdout), Verdict::NothingRan);
     }
 
     #[test]
-    fn a_build_error_is_not_a_caught_bug() {
-        assert_eq!(judge(false, ""), Verdict::NeverStarted);
+    fn a_test_that_hangs_is_told_apart() {
+        assert_eq!(judge(Ended::Stopped, "\nrunning 3 tests\n"), Verdict::TimedOut);
+        assert_eq!(judge(Ended::Stopped, ""), Verdict::NeverStarted);
+    }
+
+    #[test]
+    fn a_binary_that_dies_before_its_tests_catches_nothing() {
+        assert_eq!(judge(Ended::Badly, ""), Verdict::NeverStarted);
     }
 
     #[test]
     fn several_binaries_add_up() {
         let stdout = "running 0 tests\n\nrunning 2 tests\nrunning away\n";
         assert_eq!(tests_run(stdout), Some(2));
-        assert_eq!(judge(true, stdout), Verdict::Passed);
+        assert_eq!(judge(Ended::Well, stdout), Verdict::Passed);
     }
 }

@@ -18,7 +18,7 @@ struct Row {
     package: &'static str,
     /// Crates of the family.
     family: &'static [&'static str],
-    /// Crates of the family behind a feature.
+    /// Crates that are allowed only behind a feature, of the family or not.
     optional: &'static [&'static str],
     /// Other people's crates; `None` for no limit.
     others: Option<&'static [&'static str]>,
@@ -32,7 +32,8 @@ const ROWS: &[Row] = &[
     Row {
         package: "rejoin-crdts",
         family: &["rejoin-vclock"],
-        optional: &["rejoin-derive"],
+        // The law kit generates its cases with proptest.
+        optional: &["rejoin-derive", "proptest"],
         others: PURE,
     },
     Row {
@@ -65,6 +66,10 @@ const ROWS: &[Row] = &[
 const APP: Row =
     Row { package: "apps", family: &["rejoin", "rejoin-node"], optional: &[], others: None };
 
+/// An example is a program that a user could have written.
+const EXAMPLE: Row =
+    Row { package: "examples", family: &["rejoin"], optional: &[], others: Some(&["proptest"]) };
+
 /// Crates that nobody uses here, tests included: state has one encoding, ours.
 const BANNED: [&str; 1] = ["bincode"];
 
@@ -84,6 +89,7 @@ fn check_manifest(manifest: &Manifest) -> Vec<Spot> {
     let row = match folder_of(manifest.folder()) {
         "crates" => ROWS.iter().find(|row| row.package == package),
         "apps" => Some(&APP),
+        "examples" => Some(&EXAMPLE),
         // The benches and the chores may use anything; nothing can use them.
         _ => return spots,
     };
@@ -102,9 +108,11 @@ fn check_manifest(manifest: &Manifest) -> Vec<Spot> {
 
 fn objection(row: &Row, package: &str, dependency: &Dependency) -> Option<String> {
     let name = dependency.package.as_str();
+    if dependency.optional && row.optional.contains(&name) {
+        return None;
+    }
     if is_family(name) {
-        let allowed =
-            row.family.contains(&name) || (dependency.optional && row.optional.contains(&name));
+        let allowed = row.family.contains(&name);
         return (!allowed).then(|| format!("`{package}` must not use `{name}`"));
     }
     let others = row.others?;

@@ -4,11 +4,13 @@ use std::{fmt::Debug, ops::Range};
 
 use proptest::prelude::*;
 use rejoin_vclock::{
-    Dot, DotSet, HybridTimestamp, MAX_COUNTER, ReplicaId, VersionVector,
+    Dot, DotSet, DottedVersionVector, HybridTimestamp, MAX_COUNTER, ReplicaId, VersionVector,
     codec::{Decode, DecodeError, Encode, Reader, varint_len, write_length_prefixed, write_varint},
 };
 
-use crate::strategies::{dot_sets, dots, id, vectors};
+use crate::strategies::{dot_sets, dots, id, siblings, vectors};
+
+type Siblings = DottedVersionVector<u64>;
 
 /// A value survives its bytes, and no proper prefix of them is a value.
 fn check_round_trip<T: Encode + Decode + Debug + PartialEq>(value: &T) {
@@ -40,6 +42,12 @@ fn check_every_type(bytes: &[u8]) {
     if let Some(set) = check_canonical::<DotSet>(bytes) {
         assert_eq!(set.validate(), Ok(()));
     }
+    if let Some(siblings) = check_canonical::<Siblings>(bytes) {
+        assert_eq!(siblings.validate(), Ok(()));
+    }
+    if let Some(siblings) = check_canonical::<DottedVersionVector<Dot>>(bytes) {
+        assert_eq!(siblings.validate(), Ok(()));
+    }
 }
 
 fn byte_strings(lengths: Range<usize>) -> impl Strategy<Value = Vec<u8>> {
@@ -50,6 +58,7 @@ proptest! {
     #[test]
     fn values_survive_their_bytes(
         number in any::<u64>(), dot in dots(), vector in vectors(), set in dot_sets(),
+        siblings in siblings(),
     ) {
         check_round_trip(&number);
         check_round_trip(&HybridTimestamp::from_u64(number));
@@ -57,6 +66,7 @@ proptest! {
         check_round_trip(&dot.replica());
         check_round_trip(&vector);
         check_round_trip(&set);
+        check_round_trip(&siblings);
     }
 
     #[test]
@@ -66,10 +76,10 @@ proptest! {
 
     #[test]
     fn bytes_with_one_fault_are_refused_or_canonical(
-        vector in vectors(), set in dot_sets(),
+        vector in vectors(), set in dot_sets(), siblings in siblings(),
         at in any::<prop::sample::Index>(), flip in 1..=255u8,
     ) {
-        for mut bytes in [vector.to_bytes(), set.to_bytes()] {
+        for mut bytes in [vector.to_bytes(), set.to_bytes(), siblings.to_bytes()] {
             let at = at.index(bytes.len());
             bytes[at] ^= flip;
             check_every_type(&bytes);
@@ -151,6 +161,9 @@ fn a_claimed_count_reserves_nothing() {
         assert!(matches!(outcome, Err(DecodeError::UnexpectedEnd { left: 18, .. })), "{outcome:?}");
         let outcome = Reader::new(&bytes[1..]).length_prefixed().map(<[u8]>::len);
         assert!(matches!(outcome, Err(DecodeError::UnexpectedEnd { left: 18, .. })), "{outcome:?}");
+        let vector = VersionVector::from_iter([(id(0), MAX_COUNTER)]).to_bytes();
+        let outcome = Siblings::from_bytes(&[&vector[..], &bytes[1..]].concat());
+        assert!(matches!(outcome, Err(DecodeError::UnexpectedEnd { left: 18, .. })), "{outcome:?}");
     }
 }
 
@@ -208,6 +221,19 @@ fn a_dot_set_has_one_spelling() {
         DotSet::from_bytes(&last)
             .is_ok_and(|set| set.contains(crate::strategies::dot(0, MAX_COUNTER)))
     );
+}
+
+#[test]
+fn siblings_are_the_newest_events_of_a_known_replica() {
+    let vector = VersionVector::from_iter([(id(0), 2), (id(1), 1)]).to_bytes();
+    let with = |counts: &[u8]| Siblings::from_bytes(&[&vector[..], counts].concat());
+    assert!(with(&[0, 0]).is_ok_and(|siblings| siblings.is_empty()));
+    assert!(with(&[2, 7, 8, 1, 9]).is_ok_and(|siblings| siblings.values().eq(&[7, 8, 9])));
+    let value = 3;
+    let more = DecodeError::OutOfRange { what: "number of siblings", value };
+    assert_eq!(with(&[3, 7, 8, 9, 0]), Err(more), "three siblings of two events");
+    assert!(matches!(with(&[0]), Err(DecodeError::UnexpectedEnd { .. })), "a replica left out");
+    assert_eq!(with(&[0, 0, 0]), Err(DecodeError::TrailingBytes { left: 1 }));
 }
 
 #[test]

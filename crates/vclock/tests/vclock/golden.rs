@@ -2,7 +2,7 @@
 //! edit of this file.
 
 use rejoin_vclock::{
-    Dot, DotSet, HybridTimestamp, ReplicaId, VersionVector,
+    Dot, DotSet, DottedVersionVector, HybridTimestamp, ReplicaId, VersionVector,
     codec::{Decode, Encode},
 };
 
@@ -38,4 +38,22 @@ fn vectors_and_dot_sets() {
     set.insert_run(PHONE, 8, 10).expect("in range"); // 5, 6, 7 are missing
     let beyond = "01 00112233445566778899aabbccddeeff 02 0000 0202";
     check(&set, &format!("02 {columns} {beyond}"));
+}
+
+#[test]
+fn siblings() {
+    let mut key = DottedVersionVector::<u64>::new();
+    check(&key, "00");
+    let nothing = VersionVector::new();
+    key.update(&nothing, PHONE, 5).expect("in range"); // replaced by the next
+    key.update(&key.context(), PHONE, 6).expect("in range");
+    key.update(&nothing, PHONE, 300).expect("in range");
+    let vector = "01 00112233445566778899aabbccddeeff 03";
+    check(&key, &format!("{vector} 02 ac02 06"));
+
+    key.update(&nothing, LAPTOP, 7).expect("in range");
+    let columns = "000000000000000000000000000000ff 00112233445566778899aabbccddeeff 01 03";
+    check(&key, &format!("02 {columns} 01 07 02 ac02 06"));
+    key.discard(&VersionVector::from_iter([(PHONE, 3)]));
+    check(&key, &format!("02 {columns} 01 07 00"));
 }

@@ -3,6 +3,7 @@
 //! | module | what it holds the crate to |
 //! |---|---|
 //! | `version_vector`, `dot_set` | naive oracles, join laws, every small world, `validate()` |
+//! | `dotted_version_vector` | a naive set of writes, small worlds, schedules that bit others |
 //! | `codec` | canonical both ways; hostile bytes neither panic nor allocate |
 //! | `golden` | the exact bytes of this format version |
 //! | `hybrid` | the skew rule, carry, monotone ticks |
@@ -11,6 +12,7 @@
 
 mod codec;
 mod dot_set;
+mod dotted_version_vector;
 mod golden;
 mod hybrid;
 mod identity;

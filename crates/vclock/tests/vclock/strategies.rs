@@ -2,7 +2,7 @@
 //! that meet and great ones that reach the end.
 
 use proptest::prelude::*;
-use rejoin_vclock::{Dot, DotSet, MAX_COUNTER, ReplicaId, VersionVector};
+use rejoin_vclock::{Dot, DotSet, DottedVersionVector, MAX_COUNTER, ReplicaId, VersionVector};
 
 /// How many different ids the generators draw from: more than fit inline.
 const IDS: u8 = 24;
@@ -58,5 +58,19 @@ pub(crate) fn dot_sets() -> impl Strategy<Value = DotSet> {
             set.insert_run(id, first, last).expect("in range");
             set
         })
+    })
+}
+
+/// Siblings of a few writers, some of whom have read some of the others.
+pub(crate) fn siblings() -> impl Strategy<Value = DottedVersionVector<u64>> {
+    let small = proptest::collection::vec(((0..5u8).prop_map(id), counters()), 0..3);
+    let write = (small.prop_map(VersionVector::from_iter), 0..5u8, any::<u64>());
+    proptest::collection::vec(write, 0..12).prop_map(|writes| {
+        let mut siblings = DottedVersionVector::new();
+        for (context, replica, value) in writes {
+            // A replica that has no counter left writes nothing.
+            let _ = siblings.update(&context, id(replica), value);
+        }
+        siblings
     })
 }

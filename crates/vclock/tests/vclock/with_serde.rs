@@ -1,20 +1,25 @@
 //! serde: readable as text, and no way around the checked constructors.
 
 use proptest::prelude::*;
-use rejoin_vclock::{Causality, Dot, DotRun, DotSet, HybridTimestamp, ReplicaId, VersionVector};
+use rejoin_vclock::{
+    Causality, Dot, DotRun, DotSet, DottedVersionVector, HybridTimestamp, ReplicaId, VersionVector,
+};
 use serde_json::{from_str, json, to_string, to_value};
 
-use crate::strategies::{dot, dot_sets, dots, id, vectors};
+use crate::strategies::{dot, dot_sets, dots, id, siblings, vectors};
 
 proptest! {
     #[test]
     fn values_survive_json(
         dot in dots(), vector in vectors(), set in dot_sets(), bits in any::<u64>(),
+        siblings in siblings(),
     ) {
         let stamp = HybridTimestamp::from_u64(bits);
         prop_assert_eq!(from_str::<Dot>(&to_string(&dot).unwrap()).unwrap(), dot);
         prop_assert_eq!(from_str::<VersionVector>(&to_string(&vector).unwrap()).unwrap(), vector);
         prop_assert_eq!(from_str::<DotSet>(&to_string(&set).unwrap()).unwrap(), set);
+        let text = to_string(&siblings).unwrap();
+        prop_assert_eq!(from_str::<DottedVersionVector<u64>>(&text).unwrap(), siblings);
         prop_assert_eq!(from_str::<HybridTimestamp>(&to_string(&stamp).unwrap()).unwrap(), stamp);
     }
 }
@@ -66,4 +71,35 @@ fn runs_in_any_spelling_become_one_set() {
     assert_eq!(set.validate(), Ok(()));
     assert!(set.is_contiguous());
     assert!(set.contains(dot(0, 6)));
+}
+
+#[test]
+fn siblings_are_readable_and_checked() {
+    let id = id(0);
+    let mut key = DottedVersionVector::new();
+    for value in ["pears", "plums", "figs"] {
+        key.update(&VersionVector::new(), id, value.to_owned()).unwrap();
+    }
+    key.discard(&VersionVector::from_iter([(id, 1)]));
+    let text = id.to_string();
+    let sibling = |counter: u64, value: &str| {
+        let dot = json!({"replica": text, "counter": counter});
+        json!({ "dot": dot, "value": value })
+    };
+    let (plums, figs) = (sibling(2, "plums"), sibling(3, "figs"));
+    let shape = |siblings: &[&serde_json::Value]| {
+        let vector = json!({ &text: 3 });
+        json!({ "vector": vector, "siblings": siblings })
+    };
+    assert_eq!(to_value(&key).unwrap(), shape(&[&figs, &plums]));
+
+    let read = serde_json::from_value::<DottedVersionVector<String>>;
+    assert_eq!(read(shape(&[&figs, &plums])).unwrap(), key);
+    assert_eq!(read(shape(&[&plums, &figs])).unwrap(), key, "in any order");
+    let beyond = sibling(4, "beyond the vector");
+    let wrong = [vec![&plums], vec![&figs, &figs], vec![&beyond], vec![&beyond, &figs, &plums]];
+    for siblings in wrong {
+        let error = read(shape(&siblings)).unwrap_err().to_string();
+        assert!(error.contains("not its newest events"), "{siblings:?}: {error}");
+    }
 }
