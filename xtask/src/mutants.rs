@@ -82,6 +82,11 @@ const fn crdts(filter: &'static str) -> Suite {
     Suite { package: "rejoin-crdts", features: "", target: "crdts", filter }
 }
 
+/// Tests of lists, trees and documents.
+const fn structures(filter: &'static str) -> Suite {
+    Suite { package: "rejoin-crdts", features: "", target: "structures", filter }
+}
+
 /// Every planted bug.
 pub(crate) const PLANTED: &[Mutant] = &[
     Mutant {
@@ -225,7 +230,7 @@ pub(crate) const PLANTED: &[Mutant] = &[
         suite: crdts("failures::line_06"),
     },
     Mutant {
-        name: "counters-of-32-bits",
+        name: "counters-cut-short",
         class: Class::CrdtSemantics,
         lines: &[10],
         brings_back: "the counter of a dot is cut to 32 bits: two events become one",
@@ -314,6 +319,27 @@ pub(crate) const PLANTED: &[Mutant] = &[
         lines: &[63],
         brings_back: "a lower write is dropped: a reset of the higher one leaves nothing",
         suite: crdts("failures::line_63"),
+    },
+    Mutant {
+        name: "cycles-accepted",
+        class: Class::CrdtSemantics,
+        lines: &[7],
+        brings_back: "a move in a tree is accepted though it closes a cycle",
+        suite: structures("tree"),
+    },
+    Mutant {
+        name: "anchors-forgotten",
+        class: Class::CrdtSemantics,
+        lines: &[46],
+        brings_back: "a list forgets a dead position on which a concurrent insertion hangs",
+        suite: structures("list"),
+    },
+    Mutant {
+        name: "hang-on-the-left-only",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "a run that is typed back to front hangs on its left neighbour: runs interleave",
+        suite: structures("list::concurrent_runs"),
     },
 ];
 

@@ -188,7 +188,7 @@ impl<D: AsRef<Delta>> Causal<D> {
     /// Where the `index`-th change of a delta is applied, after [`begin`](Self::begin).
     pub fn at(&self, first: LocalDot, index: usize, delta: &Delta) -> At<'_> {
         let counter = first.counter() + index as u64;
-        let narrow = rejoin_vclock::mutant!("counters-of-32-bits");
+        let narrow = rejoin_vclock::mutant!("counters-cut-short");
         let counter = if narrow { counter & u64::from(u32::MAX) } else { counter };
         let dot = LocalDot::new(first.slot(), counter);
         At { dot, stamp: delta.stamp(), context: &self.context }

@@ -9,7 +9,7 @@
 //! 1. At least one change; `first + changes - 1` is a valid counter.
 //! 2. `deps` ascend by replica and never name the origin.
 //! 3. The effect of a change fits the kind of its path.
-//! 4. One delta, one byte string ([`crate::delta_codec`]).
+//! 4. One delta, one byte string.
 //!
 //! # References
 //! Almeida, Shoker, Baquero, *Delta State Replicated Data Types*, JPDC 2018.

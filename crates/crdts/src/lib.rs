@@ -6,11 +6,21 @@
 //!
 //! | you want | type | when two change it at once |
 //! |---|---|---|
-//! | a number | [`PnCounter`] | every change counts |
-//! | one value | [`LwwRegister`] | the last writer wins, the others can still be seen |
-//! | a set | [`OrSet`] | an add beats a remove that had not seen it |
+//! | a number | [`PnCounter`], [`GCounter`] | every change counts |
+//! | a number that is promised | [`BoundedCounter`] | each spends its own rights |
+//! | one value | [`LwwRegister`], [`MvRegister`] | the last writer wins; or both are shown |
+//! | an extreme | [`MaxRegister`], [`MinRegister`] | the greatest, the least |
+//! | on or off | [`EnableWinsFlag`], [`DisableWinsFlag`] | as the name says |
+//! | a set | [`OrSet`], [`RwSet`], [`TwoPhaseSet`], [`GSet`] | an add wins; or a remove does |
 //! | named things | [`OrMap`] | both change; a removal takes away what it saw |
-//! | a record | `#[derive(Crdt)]` on a struct | each field by its own rule |
+//! | an order | [`List`] | one of two moves; runs stand together |
+//! | a hierarchy | [`Tree`] | never a cycle |
+//! | a record | `#[derive(Crdt)]` on a struct or enum | each field by its own rule |
+//! | any shape | [`Doc`] | as what is in it |
+//!
+//! The [`guide`] helps to [choose](guide::choosing), says what each [costs](guide::catalogue), and
+//! what will [surprise](guide::anomalies). The laws that all of these keep can be run on types of
+//! your own: feature `laws`.
 //!
 //! # How it fits together
 //! All state is in *cells* at *paths*. A transaction is a list of operations on cells; it makes a
@@ -48,6 +58,7 @@ pub mod extreme_register;
 pub mod flags;
 pub mod g_counter;
 pub mod g_set;
+pub mod guide;
 pub mod hash;
 pub mod kind;
 #[cfg(feature = "laws")]

@@ -166,7 +166,7 @@ impl Outline {
             Some(Parent::Node(above)) => Some(*above),
             _ => None,
         };
-        core::iter::successors(up(&node), up)
+        core::iter::successors(up(&node), up).take(self.parents.len())
     }
 
     /// A node and all that hangs on it, each before what hangs on it.

@@ -115,7 +115,11 @@ impl Sequence {
         let left = self.order[..before].iter().rfind(|position| position.shown);
         let left = left.map(|position| position.id);
         match right.map(|place| self.order[place].id) {
-            Some(right) if left.is_none_or(|left| self.descends(right, left)) => {
+            Some(right)
+                if left.is_none_or(|left| {
+                    self.descends(right, left) && !rejoin_vclock::mutant!("hang-on-the-left-only")
+                }) =>
+            {
                 (Anchor { parent: Some(right), right: false }, before)
             }
             _ => (Anchor { parent: left, right: true }, before),

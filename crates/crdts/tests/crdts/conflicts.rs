@@ -1,7 +1,8 @@
 //! What a merge tells of its decisions: by which rule, what stands, what was set aside.
 
 use rejoin_crdts::{
-    ConflictRecord, Crdt, Delta, LwwRegister, OrSet, PnCounter, Replica, Rule, Side,
+    ConflictRecord, Crdt, Delta, LwwRegister, MaxRegister, MinRegister, MvRegister, OrSet,
+    PnCounter, Replica, Rule, RwSet, Side,
 };
 
 use crate::types::Lines;
@@ -47,7 +48,7 @@ fn an_add_that_the_remover_had_not_seen() {
     a.edit(|set| set.insert("x")).expect("an edit");
     let records = told(&mut a, &remove);
     assert_eq!(records.iter().map(|record| record.rule).collect::<Vec<_>>(), [Rule::AddWins]);
-    assert_eq!(records[0].path.to_string(), "null/x");
+    assert_eq!(records[0].path.to_string(), "x");
     let mut c = b.fork(fresh(3));
     c.merge(&a);
     let clean = c.edit(|set| set.remove("x")).expect("an edit");
@@ -90,4 +91,45 @@ fn telling_is_not_doing() {
     let mut loud = a.fork(fresh(4));
     assert_eq!(silent.apply(&delta), loud.apply_reporting(&delta, &mut |_| {}));
     assert_eq!(silent.save(), loud.save());
+}
+
+/// Registers tell by the rule that their kind goes by.
+#[test]
+fn concurrent_writes_by_kind() {
+    let [mut a, mut b] = [1, 2].map(|n| Replica::<MvRegister<u8>>::new(fresh(n)));
+    a.edit(|value| value.set(1)).expect("an edit");
+    let second = b.edit(|value| value.set(2)).expect("an edit");
+    let records = told(&mut a, &second);
+    assert_eq!(records[0].rule, Rule::EveryValueStays);
+    assert_eq!((values::<u8>(&records[0].kept).len(), records[0].set_aside.len()), (2, 0));
+
+    let [mut a, mut b] = [1, 2].map(|n| Replica::<MaxRegister<u8>>::new(fresh(n)));
+    a.edit(|value| value.set(7)).expect("an edit");
+    let second = b.edit(|value| value.set(3)).expect("an edit");
+    let records = told(&mut a, &second);
+    assert_eq!(records[0].rule, Rule::GreatestWins);
+    assert_eq!(values::<u8>(&records[0].kept), [7], "and not the later one");
+    assert_eq!(values::<u8>(&records[0].set_aside), [3]);
+
+    let mut a = Replica::<MinRegister<u8>>::new(fresh(1));
+    a.edit(|value| value.set(3)).expect("an edit");
+    let mut b = a.fork(fresh(2));
+    let higher = b.edit(|value| value.set(7)).expect("an edit");
+    assert_eq!(told(&mut a, &higher), [], "beaten before it was made");
+}
+
+#[test]
+fn a_remove_that_wins() {
+    let mut a = Replica::<RwSet<String>>::new(fresh(1));
+    a.edit(|set| set.insert("x")).expect("an edit");
+    let mut b = a.fork(fresh(2));
+    let remove = b.edit(|set| set.remove("x")).expect("an edit");
+    a.edit(|set| set.insert("x")).expect("an edit");
+    let records = told(&mut a, &remove);
+    let [record] = records.as_slice() else { panic!("one decision: {records:?}") };
+    assert_eq!(record.rule, Rule::RemoveWins);
+    assert_eq!((record.kept[0].dot.replica(), record.set_aside[0].dot.replica()), (id(2), id(1)));
+    let mut c = a.fork(fresh(3));
+    let again = c.edit(|set| set.insert("x")).expect("an edit");
+    assert_eq!(told(&mut a, &again), [], "an add that has seen the remove");
 }

@@ -8,7 +8,10 @@ use rejoin_crdts::context::Join;
 use rejoin_crdts::crdt::{Outcome, Visit};
 use rejoin_crdts::cursor::{Cursor, View};
 use rejoin_crdts::delta::{At, Covered, Effect};
-use rejoin_crdts::{Crdt, Delta, EditError, Kind, OrSet, Path, PnCounter, Replica};
+use rejoin_crdts::{
+    Crdt, Delta, DisableWinsFlag, EditError, Kind, MaxRegister, OrSet, Path, PnCounter, Replica,
+    RwSet,
+};
 use rejoin_vclock::codec::Encode;
 
 use crate::types::Lines;
@@ -96,6 +99,40 @@ fn one_element_of_a_set() {
         let bytes = delta.to_bytes().len();
         assert!(bytes < 50, "{bytes} bytes in a set of 500");
     }
+}
+
+/// Where removes are retained, an element that was removed costs no more to add again.
+#[test]
+fn one_element_of_a_set_in_which_removes_win() {
+    let mut pair = pair::<RwSet<u32>>();
+    for n in 0..500 {
+        without_a_walk(&mut pair, |set| if n % 2 == 0 { set.insert(&n) } else { set.remove(&n) });
+    }
+    let insert = without_a_walk(&mut pair, |set| set.insert(&7));
+    let remove = without_a_walk(&mut pair, |set| set.remove(&8));
+    for delta in [insert, remove] {
+        let bytes = delta.to_bytes().len();
+        assert!(bytes < 50, "{bytes} bytes in a set of 500");
+    }
+}
+
+/// A flag switched to and fro keeps one dot, and a register written to and fro one write.
+#[test]
+fn what_is_overwritten_is_not_kept() {
+    let mut flag = Replica::<DisableWinsFlag>::new(fresh(1));
+    let mut max = Replica::<MaxRegister<u32>>::new(fresh(1));
+    let mut switch = |on| {
+        flag.edit(|flag| if on { flag.enable() } else { flag.disable() }).expect("an edit");
+        flag.save().len()
+    };
+    let mut raise = |to: u32| {
+        max.edit(|max| max.set(to)).expect("an edit");
+        max.save().len()
+    };
+    let once = (switch(true), raise(1_000_000));
+    (0..99).for_each(|n: u32| _ = (switch(n.is_multiple_of(2)), raise(1_000_000 + n)));
+    let often = (switch(true), raise(2_000_000));
+    assert!(often.0 <= once.0 + 2 && often.1 <= once.1 + 4, "{once:?}, then {often:?}");
 }
 
 #[test]

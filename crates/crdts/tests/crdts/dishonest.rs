@@ -7,7 +7,9 @@
 mod court;
 
 use rejoin_crdts::delta::Delta;
-use rejoin_crdts::{Kind, OrMap, OrSet, Path, PnCounter, Replica};
+use rejoin_crdts::{
+    BoundedCounter, Kind, OrMap, OrSet, Path, PnCounter, ReadError, Replica, RwSet,
+};
 use rejoin_vclock::codec::{Decode, Encode};
 
 use crate::forge::{Claim, Forgery, Named, Sums};
@@ -66,11 +68,14 @@ fn a_floor_for_what_nobody_has_seen_is_waited_for() {
 #[test]
 fn what_comes_later_in_its_own_history_is_refused() {
     let set = Path::root(Kind::Set).key(&1_u8, Kind::Element);
+    let contested = Path::root(Kind::RwSet).key(&1_u8, Kind::Contested);
     let counter = Path::root(Kind::Counter);
     let floors = vec![((8, 3), [1, 1, 0])];
     for (path, claim) in [
         (set.clone(), Claim::Element { ends: vec![(8, 3)], add: false }),
         (set, Claim::Element { ends: vec![(8, 4)], add: true }),
+        (contested.clone(), Claim::Contest { ends: vec![(8, 3)], put: Some(true) }),
+        (contested, Claim::Contest { ends: vec![(8, 9)], put: None }),
         (counter.clone(), Claim::Counter { totals: Some([4, 1, 0]), floors: Vec::new() }),
         (counter, Claim::Counter { totals: None, floors }),
     ] {
@@ -185,4 +190,53 @@ fn who_was_impersonated_is_still_understood() {
     let next = victim.edit(|set| set.insert(&2)).expect("an edit");
     assert_eq!((next.first(), next.deps()), (3, [].as_slice()));
     assert_eq!(Delta::from_bytes(&next.to_bytes()), Ok(next));
+}
+
+/// An origin ends a retained remove without an add, as no honest one does: alike for everybody.
+#[test]
+fn a_remove_that_a_liar_ends_is_gone_everywhere() {
+    let mut honest = Replica::<RwSet<String>>::new(fresh(1));
+    let add = honest.edit(|set| set.insert("x")).expect("an edit");
+    let mut other = Replica::<RwSet<String>>::new(fresh(2));
+    other.apply(&add);
+    let remove = other.edit(|set| set.remove("x")).expect("an edit");
+    let element = Path::root(Kind::RwSet).key(&"x".to_owned(), Kind::Contested);
+    let claim = Claim::Contest { ends: vec![(2, 1)], put: None };
+    let forged = Forgery::first(8, element, claim).delta();
+    let mut early = Replica::<RwSet<String>>::new(fresh(3));
+    assert!(!early.apply(&forged), "it names 2:1, which is not here");
+    [&add, &remove].into_iter().for_each(|delta| _ = early.apply(delta));
+    other.apply(&forged);
+    honest.merge(&other);
+    assert_eq!((honest.save(), early.save()), (other.save(), other.save()));
+    assert!(honest.is_empty());
+}
+
+/// Shares that go below zero, or back: everybody shows the same, the liar may spend nothing, and
+/// the rights of the honest are untouched.
+#[test]
+fn a_liar_overspends_alone() {
+    let path = Path::root(Kind::BoundedCounter);
+    let rights = |first, granted, spent, moved| {
+        Forgery::at(8, first, path.clone(), Claim::Rights { granted, spent, moved }).delta()
+    };
+    let lies = [rights(1, 2, 9, None), rights(2, 1, 9, Some((1, 3))), rights(3, 0, 0, None)];
+    let mut honest = Replica::<BoundedCounter>::new(fresh(1));
+    let own = honest.edit(|seats| seats.add(20)).expect("an edit");
+    let mut copy = Replica::<BoundedCounter>::new(fresh(2));
+    for lie in &lies {
+        honest.apply(lie);
+        assert_eq!(honest.rights_of(id(8)), 0);
+        assert!(honest.rights_of(id(1)) >= 20);
+        let loaded = Replica::<BoundedCounter>::load(&honest.save(), fresh(4));
+        assert_eq!(loaded.expect("what is saved loads").save(), honest.save());
+    }
+    [&own, &lies[0], &lies[1]].into_iter().for_each(|delta| _ = copy.apply(delta));
+    assert_eq!(copy.value(), Ok(12));
+    copy.merge(&honest);
+    assert_eq!(copy.save(), honest.save());
+    honest.edit(|seats| seats.spend(20)).expect("its own rights");
+    let mut beggar = Replica::<BoundedCounter>::new(fresh(5));
+    beggar.apply(&lies[0]);
+    assert!(matches!(beggar.value(), Err(ReadError::Overflow { total: -7 })), "a named error");
 }

@@ -1,20 +1,28 @@
-//! Every small world: three copies, every order of a few transactions, deltas and merges.
+//! Every small world: three replicas, every history of a few transactions, every way to hear of it.
 //!
-//! A situation is what each copy has seen and holds back. Every step out of every situation that
-//! can be reached with `REJOIN_DEPTH` transactions (3 unless set) is taken and held to the oracle;
-//! a situation is expanded once, and the steps that lead to it again must lead to the same bytes.
-//! Steps that bring nothing (a delta again, a state that is covered) are taken too, all of them.
-//! Deltas that come too early do so in worlds of their own: waiting is the same for every type.
+//! A history says who made which transaction, having seen what. Each history of four transactions
+//! (`REJOIN_DEPTH` says another number) is made. Whatever a copy heard last
+//! of it was one delta or one state: so every delta that can come last is applied, and every two
+//! states that cover the history together are merged. All of these must save the same bytes and
+//! show what the oracle says; the copies they start from were held to the same at the histories
+//! before. So every order of deliveries and merges is covered, and what brings nothing (a delta
+//! again, a state that is covered) as well.
 //!
 //! ```sh
-//! REJOIN_DEPTH=4 cargo test -p rejoin-crdts --test crdts exhaustive
+//! REJOIN_DEPTH=5 cargo test -p rejoin-crdts --test crdts exhaustive
 //! ```
 
-use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+mod waiting;
 
-use crate::types::{Flag, alphabets, every_type};
-use crate::world::{Alphabet, Saved, Step, Subject, Told, World};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use rejoin_crdts::{Delta, Replica};
+
+use crate::types::every_type;
+use crate::world::{
+    Act, Alphabet, Blind, History, LogTwin, Seen, Subject, carry_out, fresh, hold_to_oracle, id,
+};
 
 /// Not in ascending order, so that the first writer is not always the least.
 const IDS: [u128; 3] = [2, 3, 1];
@@ -22,107 +30,173 @@ const IDS: [u128; 3] = [2, 3, 1];
 /// How many of an alphabet's transactions small worlds choose from.
 const CHOICES: usize = 3;
 
-every_type!(explore_in_order);
+every_type!(explore);
 
-#[test]
-fn deltas_that_come_too_early() {
-    explore::<Flag>(&alphabets::or_set(), true);
+fn depth(usual: usize) -> usize {
+    std::env::var("REJOIN_DEPTH").map_or(usual, |depth| depth.parse().expect("a number of edits"))
 }
 
-fn explore_in_order<S: Subject>(alphabet: &Alphabet) {
-    explore::<S>(alphabet, false);
-}
-
-fn depth() -> usize {
-    std::env::var("REJOIN_DEPTH").map_or(3, |depth| depth.parse().expect("a number of edits"))
-}
-
-fn explore<S: Subject>(alphabet: &Alphabet, early: bool) {
+fn explore<S: Subject>(alphabet: &Alphabet) {
+    let depth = depth(4);
     let alphabet = alphabet.iter().take(CHOICES).cloned().collect();
-    let (reached, saved) = (HashSet::new(), Saved::new());
-    let mut search = Search { alphabet, early, reached, saved, steps: 0 };
-    let mut frontier = vec![Vec::new()];
-    while !frontier.is_empty() {
-        frontier = frontier.iter().flat_map(|script| search.expand::<S>(script)).collect();
+    let mut search = Search::<S> {
+        alphabet,
+        copies: HashMap::from([(0, Rc::new(Copy::new()))]),
+        reached: HashSet::new(),
+        ways: 0,
+    };
+    let mut histories = vec![History::default()];
+    for length in 1..=depth {
+        let keep = length < depth;
+        histories = histories.iter().flat_map(|history| search.longer(history, keep)).collect();
     }
-    let situations = search.reached.len();
-    println!("{situations} situations, {} steps", search.steps);
-    assert!(situations > 1000, "the search has come nowhere");
+    let reached = search.reached.len();
+    println!("{reached} histories, {} ways to hear of one", search.ways);
+    assert!(reached > 20, "the search has come nowhere");
 }
 
-struct Search {
+/// A copy that has seen some events, in both forms.
+struct Copy<S: Subject> {
+    typed: Replica<S>,
+    blind: Replica<Blind<S>>,
+}
+
+impl<S: Subject> Copy<S> {
+    fn new() -> Self {
+        Self { typed: Replica::new(fresh(7)), blind: Replica::new(fresh(7)) }
+    }
+
+    /// The copy at a replica. (What a copy of a copy does not remember, the deps of its next delta,
+    /// matters to deltas that come early, which have worlds of their own.)
+    fn at(&self, number: u128) -> Self {
+        Self { typed: self.typed.fork(fresh(number)), blind: self.blind.fork(fresh(number)) }
+    }
+
+    fn apply(&mut self, delta: &Delta) -> bool {
+        let changed = self.typed.apply(delta);
+        assert_eq!(self.blind.apply(delta), changed, "typed and untyped copies tell the same");
+        changed
+    }
+
+    fn merge(&mut self, other: &Self) -> bool {
+        let changed = self.typed.merge(&other.typed);
+        assert_eq!(self.blind.merge(&other.blind), changed, "both forms tell the same");
+        changed
+    }
+
+    fn save(&self) -> Vec<u8> {
+        let bytes = self.typed.save();
+        assert_eq!(self.blind.save(), bytes, "typed and untyped copies save the same");
+        bytes
+    }
+}
+
+struct Search<S: Subject> {
     alphabet: Alphabet,
-    /// Whether deltas also arrive before what they depend on.
-    early: bool,
+    /// A copy per set of events, by the set's name.
+    copies: HashMap<u64, Rc<Copy<S>>>,
     reached: HashSet<u64>,
-    saved: Saved,
-    steps: usize,
+    ways: usize,
 }
 
-impl Search {
-    /// Takes every step after a script; the scripts that lead to something new.
-    fn expand<S: Subject>(&mut self, script: &[Step]) -> Vec<Vec<Step>> {
-        let mut world = self.replay::<S>(script);
-        let (steps, idle) = self.every_step(&world);
-        for step in idle {
-            assert_eq!(world.perform(step), Told::NOTHING, "{step:?} after {script:?}");
-        }
-        (0..IDS.len()).for_each(|at| world.check(at));
-        self.saved = world.into_saved();
-        let longer = steps.into_iter().filter_map(|step| {
-            self.steps += 1;
-            let mut world = self.replay::<S>(script);
-            world.step(step);
-            let situation = situation(&world);
-            self.saved = world.into_saved();
-            let longer = script.iter().copied().chain([step]).collect();
-            self.reached.insert(situation).then_some(longer)
-        });
-        longer.collect()
-    }
-
-    fn replay<S: Subject>(&mut self, script: &[Step]) -> World<S> {
-        let saved = std::mem::take(&mut self.saved);
-        let mut world = World::new(&IDS, &self.alphabet, saved);
-        script.iter().for_each(|&step| _ = world.perform(step));
-        world
-    }
-
-    /// Every step that brings something, and every step that brings nothing.
-    fn every_step<S: Subject>(&self, world: &World<S>) -> (Vec<Step>, Vec<Step>) {
-        let mut steps = Vec::new();
-        let mut idle = Vec::new();
-        // Copies without a past are alike: only the first of them acts.
-        let touched = world.sites.iter().rposition(|site| site.seen | site.held != 0);
-        let usable = touched.map_or(1, |last| last + 2).min(IDS.len());
-        for to in 0..usable {
-            if world.history.len() < depth() {
-                let choices = 0..self.alphabet.len();
-                steps.extend(choices.map(|choice| Step::Edit { at: to, choice }));
-            }
-            let site = &world.sites[to];
-            for event in 0..world.history.len() {
-                let ready = world.history.event(event).observed & !site.seen == 0;
-                if (site.seen | site.held) >> event & 1 == 1 {
-                    idle.push(Step::Deliver { event, to });
-                } else if ready || self.early {
-                    steps.push(Step::Deliver { event, to });
+impl<S: Subject> Search<S> {
+    /// Every history that is one transaction longer and new.
+    fn longer(&mut self, history: &History, keep: bool) -> Vec<History> {
+        let mut longer = Vec::new();
+        // Replicas without a past are alike: only the first of them acts.
+        let acted =
+            IDS.iter().rposition(|&number| history.vector(history.all()).get(id(number)) > 0);
+        let usable = acted.map_or(1, |last| last + 2).min(IDS.len());
+        for &number in &IDS[..usable] {
+            for seen in history.sets().filter(|&seen| history.knows_itself(seen, id(number))) {
+                for choice in 0..self.alphabet.len() {
+                    let Some((delta, acts, copy)) = self.edit(history, number, seen, choice) else {
+                        continue;
+                    };
+                    let mut next = history.clone();
+                    next.push(delta, acts, seen);
+                    if self.reached.insert(next.print(next.all())) {
+                        let writer = (seen == history.all()).then_some(copy);
+                        self.hear_of(&next, writer, keep);
+                        longer.push(next);
+                    }
                 }
             }
-            for (from, other) in world.sites.iter().enumerate() {
-                let fresh = other.seen & !site.seen != 0;
-                let list = if fresh { &mut steps } else { &mut idle };
-                list.push(Step::Merge { from, to });
+        }
+        longer
+    }
+
+    /// What a replica that has seen this much makes of a transaction, unless it comes to nothing.
+    fn edit(
+        &mut self,
+        history: &History,
+        number: u128,
+        seen: Seen,
+        choice: usize,
+    ) -> Option<(Delta, Vec<Act>, Copy<S>)> {
+        let plan = history.plan(seen, id(number), &self.alphabet[choice]);
+        let mut copy = self.copy(history, seen).at(number);
+        let delta = copy.typed.edit(|editor| carry_out::<S>(editor, &plan));
+        let untyped = copy.blind.edit(|editor| carry_out::<S>(editor, &plan));
+        assert_eq!(delta, untyped, "typed and untyped editing make one delta");
+        let delta = delta.expect("what is refused was left out");
+        let acts: Vec<Act> = plan.into_iter().flat_map(|step| step.performed).collect();
+        assert_eq!(delta.is_empty(), acts.is_empty(), "{delta:?} of {acts:?}");
+        (!acts.is_empty()).then_some((delta, acts, copy))
+    }
+
+    /// A copy that has seen a set of events.
+    fn copy(&mut self, history: &History, set: Seen) -> Rc<Copy<S>> {
+        let name = history.print(set);
+        if let Some(copy) = self.copies.get(&name) {
+            return Rc::clone(copy);
+        }
+        // Not made before: a history in which another replica than the first acts alone.
+        let last = history.last_of(set).next().expect("the empty set is there from the start");
+        let mut copy = self.copy(history, set & !(1 << last)).at(8);
+        copy.apply(&history.event(last).delta);
+        let copy = Rc::new(copy);
+        self.copies.insert(name, Rc::clone(&copy));
+        copy
+    }
+
+    /// Hears of a history in every way, and holds the outcome to the oracle.
+    fn hear_of(&mut self, history: &History, writer: Option<Copy<S>>, keep: bool) {
+        let all = history.all();
+        let bytes = writer.as_ref().map(Copy::save);
+        let mut heard = writer.map(|copy| (copy, bytes.expect("saved")));
+        let mut agree = |copy: Copy<S>| {
+            let bytes = copy.save();
+            match &heard {
+                Some((_, known)) => assert_eq!(*known, bytes, "two ways to hear of {history:?}"),
+                None => heard = Some((copy, bytes)),
+            }
+        };
+        for last in history.last_of(all) {
+            let mut copy = self.copy(history, all & !(1 << last)).at(9);
+            copy.apply(&history.event(last).delta);
+            agree(copy);
+            self.ways += 1;
+        }
+        let parts: Vec<Seen> = history.sets().filter(|&set| set != all).collect();
+        for &one in &parts {
+            for &other in parts.iter().filter(|&&other| one | other == all) {
+                let mut copy = self.copy(history, one).at(9);
+                assert!(copy.merge(&self.copy(history, other)), "it brings something");
+                agree(copy);
+                self.ways += 1;
             }
         }
-        (steps, idle)
+        let (mut copy, bytes) = heard.expect("there is a last delta");
+        let brings = |event| copy.apply(&history.event(event).delta);
+        assert!(!(0..history.len()).any(brings), "a delta again");
+        assert!(!parts.iter().any(|&part| copy.merge(&self.copy(history, part))), "a part again");
+        assert_eq!(copy.save(), bytes, "what brings nothing changes nothing");
+        let mut log = LogTwin::default();
+        log.catch_up(history, all);
+        hold_to_oracle(&copy.typed, &bytes, &log, history, all);
+        if keep {
+            self.copies.insert(history.print(all), Rc::new(copy));
+        }
     }
-}
-
-fn situation<S: Subject>(world: &World<S>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for site in &world.sites {
-        (world.history.print(site.seen), world.history.print(site.held)).hash(&mut hasher);
-    }
-    hasher.finish()
 }

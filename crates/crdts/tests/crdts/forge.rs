@@ -16,10 +16,31 @@ pub(crate) type Sums = [u64; 3];
 /// What a forged operation claims.
 #[derive(Clone, Debug)]
 pub(crate) enum Claim {
-    Element { ends: Vec<Named>, add: bool },
-    Register { ends: Vec<Named>, value: Option<RawAtom> },
-    Counter { totals: Option<Sums>, floors: Vec<(Named, Sums)> },
-    Below { seen: Vec<Named> },
+    Element {
+        ends: Vec<Named>,
+        add: bool,
+    },
+    Register {
+        ends: Vec<Named>,
+        value: Option<RawAtom>,
+    },
+    Counter {
+        totals: Option<Sums>,
+        floors: Vec<(Named, Sums)>,
+    },
+    /// `put` is whether it stands for a remove.
+    Contest {
+        ends: Vec<Named>,
+        put: Option<bool>,
+    },
+    Rights {
+        granted: u64,
+        spent: u64,
+        moved: Option<(u128, u64)>,
+    },
+    Below {
+        seen: Vec<Named>,
+    },
 }
 
 /// A delta that claims whatever it likes.
@@ -83,7 +104,10 @@ impl Forgery {
 impl Claim {
     fn named(&self) -> Vec<Named> {
         match self {
-            Self::Element { ends, .. } | Self::Register { ends, .. } => ends.clone(),
+            Self::Element { ends, .. }
+            | Self::Register { ends, .. }
+            | Self::Contest { ends, .. } => ends.clone(),
+            Self::Rights { .. } => Vec::new(),
             Self::Counter { floors, .. } => floors.iter().map(|(last, _)| *last).collect(),
             Self::Below { seen } => seen.clone(),
         }
@@ -139,6 +163,20 @@ impl Pen {
                     self.numbers(sums);
                 }
                 self.numbers(totals.as_ref().map_or(&[][..], |sums| sums));
+            }
+            Claim::Contest { ends, put } => {
+                let remove = 8 * u8::from(*put == Some(true));
+                let ending = 2 * u8::from(!ends.is_empty());
+                self.out.push(u8::from(put.is_some()) + ending + remove);
+                self.list_if_any(ends);
+            }
+            Claim::Rights { granted, spent, moved } => {
+                self.flags(true, moved.is_some());
+                self.numbers(&[*granted, *spent]);
+                if let Some((to, amount)) = moved {
+                    self.out.extend(id(*to).to_bytes());
+                    self.number(*amount);
+                }
             }
             Claim::Below { seen } => {
                 self.out.push(4);

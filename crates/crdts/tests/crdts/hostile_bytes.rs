@@ -9,9 +9,11 @@ use rejoin_crdts::state_codec::decode_state;
 use rejoin_crdts::{Atom, Crdt, Kind, Path, RawAtom, Replica};
 use rejoin_vclock::codec::{Decode, Encode, Reader, write_varint};
 
-use crate::forge::{Claim, Forgery};
+use crate::forge::{Claim, Forgery, Named};
 use crate::random::{fit, ids, steps};
-use crate::types::{Boxes, Lines, Notes, Records, Tags, alphabets};
+use crate::types::{
+    Boxes, ConsentOf, Events, Groups, Lines, Notes, Records, Seats, Shop, Tags, alphabets,
+};
 use crate::world::{Alphabet, Saved, Subject, World, fresh};
 
 /// What one flipped, lost or foreign piece does to bytes.
@@ -138,6 +140,22 @@ fn damaged_maps_of_maps_of_sets() {
     damaged::<Boxes>(&alphabets::map_of_maps_of_sets());
 }
 
+#[test]
+fn damaged_maps_of_rw_sets() {
+    damaged::<Groups>(&alphabets::map_of_rw_sets());
+}
+
+#[test]
+fn damaged_maps_of_two_phase_sets() {
+    damaged::<Events>(&alphabets::map_of_two_phase_sets());
+}
+
+#[test]
+fn damaged_bounded_counters() {
+    damaged::<Seats>(&alphabets::bounded_counter());
+    damaged::<Shop>(&alphabets::shop());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
@@ -183,11 +201,40 @@ fn samples() -> (Vec<Delta>, Vec<u8>) {
     let value = Some(RawAtom::of(&(7_u8, "seven".to_owned())));
     let register = Claim::Register { ends: Vec::new(), value };
     deltas.push(Forgery::first(3, root.key(&1_u8, Kind::LwwRegister), register).delta());
+    deltas.extend(more_samples());
     let state = deltas.iter().fold(tags, |mut all, delta| {
         all.apply(delta);
         all
     });
     (deltas, state.save())
+}
+
+/// Of the kinds whose removes are retained, and of rights.
+fn more_samples() -> Vec<Delta> {
+    let root = Path::root(Kind::Map);
+    let element = root.key(&"m".to_owned(), Kind::RwSet).key(&"x".to_owned(), Kind::Contested);
+    let flag = root.key(&"f".to_owned(), Kind::DisableWinsFlag);
+    let seats = root.key(&"s".to_owned(), Kind::BoundedCounter);
+    let score = root.key(&"h".to_owned(), Kind::MaxRegister);
+    let contest = |ends: &[Named], put| Claim::Contest { ends: ends.to_vec(), put };
+    let rights = |moved| Claim::Rights { granted: 70_000, spent: 3, moved };
+    let changes = vec![
+        (element.clone(), contest(&[], Some(false))),
+        (element.clone(), contest(&[], Some(true))),
+        (element, contest(&[(4, 1)], Some(true))),
+        (flag.clone(), contest(&[], Some(false))),
+        (flag, contest(&[(4, 4)], None)),
+        (root.key(&"f".to_owned(), Kind::EnableWinsFlag), add_alone()),
+        (seats.clone(), rights(None)),
+        (seats, rights(Some((9, 200)))),
+        (score, Claim::Register { ends: Vec::new(), value: Some(RawAtom::of(&7_u8)) }),
+    ];
+    let deps = vec![(1, 1)];
+    vec![Forgery { origin: 4, first: 1, stamp: 9, deps, changes }.delta()]
+}
+
+fn add_alone() -> Claim {
+    Claim::Element { ends: Vec::new(), add: true }
 }
 
 /// The forger writes what the encoder writes: two sources of truth for one format.
@@ -208,6 +255,44 @@ fn the_wire_format_is_as_documented() {
         (element("y"), Claim::Element { ends: vec![], add: true }),
         (element("x"), Claim::Element { ends: vec![(5, 1)], add: true }),
     ];
+    let forgery = Forgery { origin: 5, first: 1, stamp: 1, deps: vec![], changes };
+    assert_eq!(forgery.to_bytes(), delta.to_bytes());
+}
+
+/// The same for what contends and for rights.
+#[test]
+fn the_wire_format_of_removes_and_rights_is_as_documented() {
+    let mut writer = Replica::<ConsentOf>::new(fresh(5));
+    let delta = writer
+        .edit(|consent| {
+            consent.entry("a").enable()?;
+            consent.entry("a").disable()?;
+            consent.entry("a").enable()?;
+            consent.remove("a")
+        })
+        .expect("an edit");
+    let flag = Path::root(Kind::Map).key(&"a".to_owned(), Kind::DisableWinsFlag);
+    let contest = |ends: &[Named], put| (flag.clone(), Claim::Contest { ends: ends.to_vec(), put });
+    let changes = vec![
+        contest(&[], Some(false)),
+        contest(&[(5, 1)], Some(true)),
+        contest(&[(5, 2)], Some(false)),
+        contest(&[(5, 3)], None),
+    ];
+    let forgery = Forgery { origin: 5, first: 1, stamp: 1, deps: vec![], changes };
+    assert_eq!(forgery.to_bytes(), delta.to_bytes());
+
+    let mut writer = Replica::<Seats>::new(fresh(5));
+    let delta = writer
+        .edit(|seats| {
+            seats.add(300)?;
+            seats.spend(2)?;
+            seats.transfer(7, crate::world::id(8))
+        })
+        .expect("an edit");
+    let seats = Path::root(Kind::BoundedCounter);
+    let rights = |spent, moved| (seats.clone(), Claim::Rights { granted: 300, spent, moved });
+    let changes = vec![rights(0, None), rights(2, None), rights(2, Some((8, 7)))];
     let forgery = Forgery { origin: 5, first: 1, stamp: 1, deps: vec![], changes };
     assert_eq!(forgery.to_bytes(), delta.to_bytes());
 }
@@ -318,9 +403,10 @@ fn spellings_that_no_encoder_writes() {
         ("a dep on event 0", spelled(1, &[2], &[(1, 0)], ADD)),
         ("an id out of range", spelled(1, &[2], &[(1, 1), (2, 1)], ADD)),
         ("no flags", spelled(1, &[], &[], &element(&[0]))),
-        ("unknown flags", spelled(1, &[], &[], &element(&[9]))),
+        ("unknown flags", spelled(1, &[], &[], &element(&[17]))),
         ("an element that ends by vector", spelled(1, &[], &[], &element(&[4, 0]))),
         ("a set that is added", spelled(1, &[], &[], &set(&[1]))),
+        ("an element that stands for a remove", spelled(1, &[], &[], &element(&[9]))),
         ("ends of nothing", spelled(1, &[], &[], &element(&[2, 0]))),
         ("ends out of order", spelled(1, &[2], &[], &element(&[2, 2, 1, 9, 1, 8]))),
         ("an end twice", spelled(1, &[2], &[], &element(&[2, 2, 1, 9, 1, 9]))),
@@ -336,6 +422,109 @@ fn spellings_that_no_encoder_writes() {
     ];
     for (what, bytes) in bad {
         assert!(Delta::from_bytes(&bytes).is_err(), "{what}: {bytes:?}");
+    }
+}
+
+/// The same for removes that are retained and for rights.
+#[test]
+fn spellings_of_removes_and_rights_that_no_encoder_writes() {
+    let change = |head: &[u8], rest: &[u8]| [head, rest].concat();
+    // Remove-wins set, the number 0, contested; disable-wins flag; bounded counter; max register.
+    let contested = |rest: &[u8]| change(&[4, 1, 13, 0x14, 15], rest);
+    let flag = |rest: &[u8]| change(&[2, 1, 11], rest);
+    let rights = |rest: &[u8]| change(&[2, 1, 16], rest);
+    let max = |rest: &[u8]| change(&[2, 1, 8], rest);
+    let whole_id = |rest: &[u8]| [&rights(&[3, 5, 0])[..], &[9; 16], rest].concat();
+    let good = [
+        spelled(1, &[], &[], &contested(&[1])),
+        spelled(1, &[], &[], &contested(&[9])),
+        spelled(1, &[2], &[], &contested(&[11, 1, 1, 9])),
+        spelled(1, &[2], &[], &contested(&[2, 1, 1, 9])),
+        spelled(1, &[], &[], &flag(&[9])),
+        spelled(1, &[], &[], &rights(&[1, 5, 0])),
+        spelled(1, &[], &[], &whole_id(&[3])),
+        spelled(1, &[], &[], &max(&[1, 0x14])),
+    ];
+    for bytes in good {
+        let delta = Delta::from_bytes(&bytes).unwrap_or_else(|error| panic!("{error}: {bytes:?}"));
+        assert_eq!(delta.to_bytes(), bytes);
+    }
+    let bad = [
+        ("a contest about nothing", spelled(1, &[], &[], &contested(&[0]))),
+        ("a remove that is not put", spelled(1, &[], &[], &contested(&[8]))),
+        ("a remove that only ends", spelled(1, &[2], &[], &contested(&[10, 1, 1, 9]))),
+        ("a contest that ends by vector", spelled(1, &[], &[], &contested(&[4, 0]))),
+        ("a contest that ends nothing", spelled(1, &[], &[], &contested(&[3, 0]))),
+        ("a contested place in a set of elements", spelled(1, &[], &[], &[4, 1, 2, 0x14, 15, 1])),
+        ("an element in a remove-wins set", spelled(1, &[], &[], &[4, 1, 13, 0x14, 5, 1])),
+        ("a flag with unknown flags", spelled(1, &[], &[], &flag(&[17]))),
+        ("a max register that stands for a remove", spelled(1, &[], &[], &max(&[9, 0x14]))),
+        ("rights that end", spelled(1, &[], &[], &rights(&[2, 5, 0]))),
+        ("rights that stand for a remove", spelled(1, &[], &[], &rights(&[9, 5, 0]))),
+        ("rights of nobody", spelled(1, &[], &[], &rights(&[0]))),
+        ("rights that end by vector", spelled(1, &[], &[], &rights(&[4, 0]))),
+        ("rights passed to half an id", spelled(1, &[], &[], &rights(&[3, 5, 0, 9, 9, 9]))),
+        ("rights passed without an amount", spelled(1, &[], &[], &whole_id(&[]))),
+    ];
+    for (what, bytes) in bad {
+        assert!(Delta::from_bytes(&bytes).is_err(), "{what}: {bytes:?}");
+    }
+}
+
+/// A state with the vector {1: 9, 2: 9} and one cell, byte by byte.
+fn state(path: &[u8], cell: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![2];
+    bytes.extend([1, 2].iter().flat_map(|&number| crate::world::id(number).to_bytes()));
+    bytes.extend([9, 9, 1, 0, u8::try_from(path.len()).expect("short")]);
+    bytes.extend(path);
+    bytes.extend(cell);
+    bytes
+}
+
+/// Of the cells of removes and of rights there is one spelling each, and none of nothing.
+#[test]
+fn cells_that_no_encoder_writes() {
+    let flag: &[u8] = &[1, 11];
+    let seats: &[u8] = &[1, 16];
+    let to = |number: u128| crate::world::id(number).to_bytes();
+    let share = |moved: &[(u128, u8)]| {
+        let mut cell = vec![1, 0, 4, 7, 3, u8::try_from(moved.len()).expect("short")];
+        moved.iter().for_each(|&(number, amount)| {
+            cell.extend(to(number));
+            cell.push(amount);
+        });
+        cell
+    };
+    let good = [
+        state(flag, &[1, 0, 4, 0]),
+        state(flag, &[0, 1, 0, 4]),
+        state(flag, &[2, 0, 4, 1, 4, 1, 1, 5]),
+        state(seats, &share(&[])),
+        state(seats, &share(&[(1, 2), (2, 2)])),
+        state(seats, &[2, 0, 4, 7, 3, 0, 1, 4, 0, 0, 0]),
+    ];
+    for bytes in good {
+        let loaded = Replica::<Tags>::load(&bytes, fresh(9));
+        let loaded = loaded.unwrap_or_else(|error| panic!("{error}: {bytes:?}"));
+        assert_eq!(loaded.save(), bytes);
+    }
+    let bad = [
+        ("neither adds nor removes", state(flag, &[0, 0])),
+        ("adds out of order", state(flag, &[2, 1, 4, 0, 4, 0])),
+        ("removes twice", state(flag, &[0, 2, 0, 4, 0, 4])),
+        ("a remove beyond the vector", state(flag, &[0, 1, 0, 10])),
+        ("a remove of a stranger", state(flag, &[0, 1, 2, 4])),
+        ("more removes than bytes", state(flag, &[0, 99, 0, 4])),
+        ("no shares", state(seats, &[0])),
+        ("two shares of one", state(seats, &[2, 0, 4, 7, 3, 0, 0, 5, 7, 3, 0])),
+        ("shares out of order", state(seats, &[2, 1, 4, 7, 3, 0, 0, 5, 7, 3, 0])),
+        ("a share beyond the vector", state(seats, &[1, 0, 10, 7, 3, 0])),
+        ("transfers out of order", state(seats, &share(&[(2, 2), (1, 2)]))),
+        ("a transfer twice", state(seats, &share(&[(1, 2), (1, 3)]))),
+        ("more transfers than bytes", state(seats, &[1, 0, 4, 7, 3, 99])),
+    ];
+    for (what, bytes) in bad {
+        assert!(Replica::<Tags>::load(&bytes, fresh(9)).is_err(), "{what}: {bytes:?}");
     }
 }
 

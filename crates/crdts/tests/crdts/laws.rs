@@ -1,150 +1,169 @@
-//! The laws of a join, held by every type, typed and untyped.
+//! Every type under the public law kit, as users run it: typed, untyped, and one beside the other.
 //!
-//! Three copies go apart by a random script; then states are merged, and deltas are applied, in
-//! every order that the law names.
+//! The kit's own tests break each law on purpose (`src/laws/wrong.rs`). What a value ought to *be*
+//! is no law; `exhaustive` and `random` compare with an oracle.
 
-use proptest::test_runner::{Config, TestRunner};
-use rejoin_crdts::{Crdt, Delta, Replica};
+use std::fmt;
+use std::marker::PhantomData;
 
-use crate::random::{fit, ids, steps};
-use crate::types::every_type;
-use crate::world::{Alphabet, Blind, Saved, Subject, World, fresh};
+use proptest::strategy::Strategy;
+use rejoin_crdts::cursor::View;
+use rejoin_crdts::laws::{Laws, Operation, ReplicaOf, check_matrix};
+use rejoin_crdts::state_codec::decode_state;
+use rejoin_crdts::{Crdt, EditError, LwwRegister, OrMap, Path, PnCounter, Replica};
+use rejoin_derive::Crdt;
+use rejoin_vclock::codec::Reader;
+
+use crate::types::{Lines, Record, Tags, alphabets, every_type};
+use crate::world::{Act, Alphabet, Blind, Subject, count, end, write};
 
 every_type!(check_all);
 
 fn check_all<S: Subject>(alphabet: &Alphabet) {
-    let choices = proptest::collection::vec(0..alphabet.len(), 3);
-    let strategy = (ids(), proptest::collection::vec(steps(alphabet.len()), 1..24), choices);
-    let config = Config { failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new(config);
-    let result = runner.run(&strategy, |(ids, script, choices)| {
-        let mut world = World::<S>::new(&ids, alphabet, Saved::new());
-        for step in script {
-            fit(step, world.history.len()).map(|step| world.perform(step));
-        }
-        let edits = Edits { alphabet, choices: &choices };
-        let typed: Vec<_> = world.sites.iter().map(|site| &site.typed).collect();
-        edits.check::<S, S>(&world, typed[0], typed[1], typed[2]);
-        let blind: Vec<_> = world.sites.iter().map(|site| &site.blind).collect();
-        edits.check::<S, Blind<S>>(&world, blind[0], blind[1], blind[2]);
-        Ok(())
-    });
-    result.unwrap_or_else(|failure| panic!("{failure}"));
+    let typed = Laws::<ReplicaOf<Acts<S>>>::new(acts(alphabet)).cases(cases()).check_all();
+    typed.unwrap_or_else(|found| panic!("{found}"));
+    let blind = Laws::<ReplicaOf<Blindly<S>>>::new(blindly(alphabet)).cases(cases()).check_all();
+    blind.unwrap_or_else(|found| panic!("{found}"));
 }
 
-/// `ours` joined with `theirs`, both left as they are.
-fn join<T: Crdt + Clone>(ours: &Replica<T>, theirs: &Replica<T>) -> Replica<T> {
-    let mut joined = ours.fork(fresh(70));
-    joined.merge(theirs);
-    joined
+/// A quarter of the usual number: there are many types, each in two forms.
+fn cases() -> u32 {
+    proptest::test_runner::Config::default().cases.div_ceil(4)
 }
 
-struct Edits<'a> {
-    alphabet: &'a Alphabet,
-    choices: &'a [usize],
-}
+/// A transaction of an alphabet, on the typed value.
+struct Acts<S>(Vec<Act>, PhantomData<S>);
 
-impl Edits<'_> {
-    fn check<S, T>(&self, world: &World<S>, a: &Replica<T>, b: &Replica<T>, c: &Replica<T>)
-    where
-        S: Subject,
-        T: for<'a> Crdt<Editor<'a> = S::Editor<'a>> + Clone,
-    {
-        commutes(a, b);
-        associates(a, b, c);
-        only_grows(a, b);
-        agrees_with_the_order(a, b);
-        self.delta_is_the_mutation::<S, T>(a, b);
-        self.concurrent_deltas_in_any_order::<S, T>(a, b, c);
-        held_back_or_again::<S, T>(world);
+impl<S: Subject> Operation for Acts<S> {
+    type Value = S;
+    type View = String;
+
+    fn perform(&self, editor: &mut S::Editor<'_>) -> Result<(), EditError> {
+        self.0.iter().try_for_each(|act| S::act(editor, act.place, act.what))
     }
 
-    fn edit<S, T>(&self, replica: &mut Replica<T>, choice: usize) -> Delta
-    where
-        S: Subject,
-        T: for<'a> Crdt<Editor<'a> = S::Editor<'a>>,
-    {
-        let acts = &self.alphabet[self.choices[choice]];
-        let edit = |editor: &mut S::Editor<'_>| {
-            acts.iter().try_for_each(|act| S::act(editor, act.place, act.what))
-        };
-        replica.edit(edit).expect("the alphabet's transactions are legal")
-    }
-
-    /// A delta joined in is the mutation, at whoever has what it depends on.
-    fn delta_is_the_mutation<S, T>(&self, a: &Replica<T>, b: &Replica<T>)
-    where
-        S: Subject,
-        T: for<'a> Crdt<Editor<'a> = S::Editor<'a>> + Clone,
-    {
-        let mut writer = a.fork(fresh(71));
-        let delta = self.edit::<S, T>(&mut writer, 0);
-        let mut reader = a.fork(fresh(72));
-        assert!(reader.apply(&delta) || reader.save() == writer.save());
-        assert_eq!(reader.save(), writer.save(), "delta joined in = the mutation: {delta:?}");
-        let mut further = join(a, b);
-        further.apply(&delta);
-        assert_eq!(further.save(), join(b, &writer).save(), "by delta and by state: {delta:?}");
-    }
-
-    /// Three copies change something at once; all orders in which the deltas come are one.
-    fn concurrent_deltas_in_any_order<S, T>(&self, a: &Replica<T>, b: &Replica<T>, c: &Replica<T>)
-    where
-        S: Subject,
-        T: for<'a> Crdt<Editor<'a> = S::Editor<'a>> + Clone,
-    {
-        let base = join(&join(a, b), c);
-        let deltas: Vec<Delta> = (0..3)
-            .map(|writer| self.edit::<S, T>(&mut base.fork(fresh(80 + writer as u128)), writer))
-            .collect();
-        let mut saved = Vec::new();
-        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
-            let mut reader = base.fork(fresh(90));
-            order.iter().for_each(|&delta| _ = reader.apply(&deltas[delta]));
-            saved.push(reader.save());
-        }
-        assert!(saved.iter().all(|bytes| *bytes == saved[0]), "orders of {deltas:?} differ");
+    fn view(replica: &Replica<S>) -> String {
+        let mut picture = Default::default();
+        replica.show(&mut Vec::new(), &mut picture);
+        format!("{picture:?}")
     }
 }
 
-fn commutes<T: Crdt + Clone>(a: &Replica<T>, b: &Replica<T>) {
-    assert_eq!(join(a, b).save(), join(b, a).save(), "a join b = b join a");
-}
+/// The same, on a value that knows nothing of its type; what is seen comes from its bytes.
+struct Blindly<S>(Acts<S>);
 
-fn associates<T: Crdt + Clone>(a: &Replica<T>, b: &Replica<T>, c: &Replica<T>) {
-    let left = join(&join(a, b), c).save();
-    assert_eq!(left, join(a, &join(b, c)).save(), "(a join b) join c = a join (b join c)");
-}
+impl<S: Subject> Operation for Blindly<S> {
+    type Value = Blind<S>;
+    type View = String;
 
-/// Nothing is forgotten by a merge, and what is covered changes nothing.
-fn only_grows<T: Crdt + Clone>(a: &Replica<T>, b: &Replica<T>) {
-    let mut joined = join(a, b);
-    let bytes = joined.save();
-    for part in [a, b] {
-        assert!(joined.version_vector().covers(&part.version_vector()));
-        assert!(!joined.merge(part), "merging a part again changes nothing");
+    fn perform(&self, editor: &mut S::Editor<'_>) -> Result<(), EditError> {
+        self.0.perform(editor)
     }
-    assert!(!joined.merge(&joined.fork(fresh(73))), "a join a = a");
-    assert_eq!(joined.save(), bytes);
+
+    fn view(replica: &Replica<Blind<S>>) -> String {
+        let bytes = replica.save();
+        let (context, parts) = decode_state(&mut Reader::new(&bytes)).expect("what is saved loads");
+        let source = parts.with(&context);
+        let reader = S::reader(View::new(&source, Path::root(S::KIND)));
+        let mut picture = Default::default();
+        S::read(&reader, &mut Vec::new(), &mut picture);
+        format!("{picture:?}")
+    }
 }
 
-/// Two sources of truth for "has seen all that": the vectors, and what a merge says.
-fn agrees_with_the_order<T: Crdt + Clone>(a: &Replica<T>, b: &Replica<T>) {
-    let covered = a.version_vector().covers(&b.version_vector());
-    assert_eq!(a.fork(fresh(74)).merge(b), !covered);
+impl<S> Clone for Acts<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
 }
 
-/// Backwards, and everything twice: held back, applied once, and the same in the end.
-fn held_back_or_again<S: Subject, T: Crdt + Clone>(world: &World<S>) {
-    let (mut forth, mut back) = (Replica::<T>::new(fresh(75)), Replica::<T>::new(fresh(76)));
-    for event in 0..world.history.len() {
-        let delta = world.delta(event);
-        assert!(!forth.apply(delta) || !forth.apply(delta), "applied twice");
-        assert!(!forth.apply(delta), "applied a third time");
+impl<S> Clone for Blindly<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
     }
-    for _ in 0..2 {
-        (0..world.history.len()).rev().for_each(|event| _ = back.apply(world.delta(event)));
+}
+
+impl<S> fmt::Debug for Acts<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.0).finish()
     }
-    assert_eq!((forth.held(), back.held()), (0, 0));
-    assert_eq!(forth.save(), back.save(), "forwards and backwards");
+}
+
+impl<S> fmt::Debug for Blindly<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+fn acts<S: Subject>(alphabet: &Alphabet) -> impl Strategy<Value = Acts<S>> + use<S> {
+    proptest::sample::select(alphabet.clone()).prop_map(|acts| Acts(acts, PhantomData))
+}
+
+fn blindly<S: Subject>(alphabet: &Alphabet) -> impl Strategy<Value = Blindly<S>> + use<S> {
+    acts(alphabet).prop_map(Blindly)
+}
+
+/// A value's typed reader and one that has never heard of the type, in both directions.
+#[test]
+fn the_typed_and_the_untyped_read_each_other() {
+    let alphabet = alphabets::record();
+    check_matrix::<ReplicaOf<Acts<Record>>, ReplicaOf<Blindly<Record>>>(
+        acts(&alphabet),
+        blindly(&alphabet),
+    );
+}
+
+/// Two versions of a program keep different kinds under one name.
+#[test]
+fn one_name_as_two_kinds() {
+    let (lines, tags) = (alphabets::map_of_counters(), alphabets::map_of_sets());
+    check_matrix::<ReplicaOf<Acts<Lines>>, ReplicaOf<Acts<Tags>>>(acts(&lines), acts(&tags));
+    check_matrix::<ReplicaOf<Acts<Tags>>, ReplicaOf<Acts<Lines>>>(acts(&tags), acts(&lines));
+}
+
+/// [`Record`] before it had tags and a total, when its note was written under another name.
+#[derive(Crdt, Clone, Default, Debug)]
+#[crdt(crate = rejoin_crdts)]
+struct OldRecord {
+    lines: OrMap<String, PnCounter>,
+    remark: LwwRegister<String>,
+}
+
+/// An edit by the old program, on the fields that it knows.
+#[derive(Clone, Debug)]
+struct OldEdit(Vec<Act>);
+
+impl Operation for OldEdit {
+    type Value = OldRecord;
+    type View = String;
+
+    fn perform(&self, editor: &mut <OldRecord as Crdt>::Editor<'_>) -> Result<(), EditError> {
+        self.0.iter().try_for_each(|act| match act.place {
+            [] => editor.clear(),
+            ["lines", below @ ..] => Lines::act(&mut editor.lines(), below, act.what),
+            _ => LwwRegister::<String>::act(&mut editor.remark(), &[], act.what),
+        })
+    }
+
+    fn view(replica: &Replica<OldRecord>) -> String {
+        let mut picture = Default::default();
+        replica.lines().show(&mut Vec::new(), &mut picture);
+        format!("{picture:?}, {:?}", replica.remark().get())
+    }
+}
+
+/// Fields are added and renamed: neither program loses what it does not know.
+#[test]
+fn an_old_record_and_a_new_one() {
+    let old: Alphabet = vec![
+        vec![count(&["lines", "a"], 2), write(&["remark"], "x")],
+        vec![end(&["lines", "a"])],
+        vec![end(&["lines"]), write(&["remark"], "y")],
+        vec![end(&["remark"])],
+        vec![end(&[])],
+    ];
+    let old = proptest::sample::select(old).prop_map(OldEdit);
+    let new = alphabets::record();
+    check_matrix::<ReplicaOf<OldEdit>, ReplicaOf<Acts<Record>>>(old.clone(), acts(&new));
+    check_matrix::<ReplicaOf<Acts<Record>>, ReplicaOf<OldEdit>>(acts(&new), old);
 }

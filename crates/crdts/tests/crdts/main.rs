@@ -5,6 +5,7 @@
 //! | `exhaustive`, `random` | a naive oracle after every step, in small worlds and large |
 //! | `laws` | joins commute, associate, only grow; a delta joined in is the mutation |
 //! | `failures` | one named test for each failure that bit others |
+//! | `rights` | a bounded counter is never spent below zero, however copies are cut off |
 //! | `held_back` | what comes too early waits, within a bound |
 //! | `dishonest` | origins that lie do not divide the honest |
 //! | `hostile_bytes` | canonical both ways; bytes from strangers neither panic nor allocate |
@@ -13,6 +14,7 @@
 //! | `editing` | transactions are all or nothing, and see themselves |
 //! | `costs` | a delta costs what it changes, not what there is |
 //! | `conflicts` | what a merge tells of its decisions |
+//! | `with_serde` | readable as text, canonical as bytes, and no way around the decoders |
 
 mod atoms;
 mod conflicts;
@@ -28,5 +30,8 @@ mod kinds;
 mod laws;
 mod paths;
 mod random;
+mod rights;
 mod types;
+#[cfg(feature = "serde")]
+mod with_serde;
 mod world;

@@ -5,10 +5,12 @@
 //! a naive [`History`]. Every copy exists three times: as a typed `Replica<S>`, as an untyped
 //! `Replica<Blind<S>>` that takes the same steps, and as a table that hears of deltas alone.
 
+mod act;
 mod blind;
 mod checks;
 mod history;
 mod log_twin;
+mod plan;
 mod record;
 mod subject;
 
@@ -16,10 +18,13 @@ use std::collections::HashMap;
 
 use rejoin_crdts::{Delta, FreshId, Replica, ReplicaId};
 
+pub(crate) use self::act::{Act, What, act, add, count, end, write};
 pub(crate) use self::blind::Blind;
-pub(crate) use self::history::{Act, History, Seen, add, count, end, write};
-use self::log_twin::LogTwin;
-pub(crate) use self::record::Record;
+pub(crate) use self::checks::hold_to_oracle;
+pub(crate) use self::history::{History, Seen};
+pub(crate) use self::log_twin::LogTwin;
+pub(crate) use self::plan::carry_out;
+pub(crate) use self::record::{Record, Shop};
 pub(crate) use self::subject::Subject;
 
 /// The transactions that a script chooses from.
@@ -108,21 +113,22 @@ impl<S: Subject> World<S> {
         }
     }
 
+    fn plan(&self, at: usize, choice: usize) -> Vec<plan::Step> {
+        let site = &self.sites[at];
+        self.history.plan(site.seen, site.typed.id(), &self.alphabet[choice])
+    }
+
     fn edit(&mut self, at: usize, choice: usize) -> Told {
-        let acts = self.alphabet[choice].clone();
+        let plan = self.plan(at, choice);
         let site = &mut self.sites[at];
-        let delta = site
-            .typed
-            .edit(|editor| acts.iter().try_for_each(|act| S::act(editor, act.place, act.what)))
-            .expect("the alphabet's transactions are legal");
-        let untyped = site
-            .blind
-            .edit(|editor| acts.iter().try_for_each(|act| S::act(editor, act.place, act.what)))
-            .expect("the alphabet's transactions are legal");
+        let delta = site.typed.edit(|editor| carry_out::<S>(editor, &plan));
+        let untyped = site.blind.edit(|editor| carry_out::<S>(editor, &plan));
         assert_eq!(delta, untyped, "typed and untyped editing make one delta");
+        let delta = delta.expect("what is refused was left out");
         if delta.is_empty() {
             return Told::NOTHING;
         }
+        let acts = plan.into_iter().flat_map(|step| step.performed).collect();
         let event = self.history.push(delta, acts, site.seen);
         site.seen |= 1 << event;
         Told { typed: true, blind: true }

@@ -4,11 +4,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rejoin_crdts::delta::Delta;
-use rejoin_crdts::{Kind, Path, RawAtom, Replica, VersionVector};
+use rejoin_crdts::{EditError, Kind, Path, RawAtom, Replica, VersionVector};
 
 use crate::forge::{Claim, Forgery, Named, Sums};
-use crate::types::{Lines, alphabets};
-use crate::world::{Act, Blind, Subject, fresh};
+use crate::types::{Groups, Lines, alphabets};
+use crate::world::{Alphabet, Blind, Subject, fresh};
 
 const HONEST: [u128; 3] = [1, 2, 3];
 const LIARS: [u128; 2] = [8, 9];
@@ -24,29 +24,43 @@ enum Step {
 /// Whatever two liars write, honest replicas that have seen the same hold the same.
 #[test]
 fn liars_do_not_divide_the_honest() {
+    hear::<Lines>(&alphabets::map_of_counters(), 4, lies().boxed());
+}
+
+/// The same about places where removes are retained, and beside a liar's rights.
+#[test]
+fn liars_about_removes_and_rights_do_not_divide_the_honest() {
+    hear::<Groups>(&alphabets::map_of_rw_sets(), 2, lies_about_removes().boxed());
+}
+
+/// What a liar says about one place.
+type Lie = (Path, Claim);
+
+fn hear<S: Subject>(alphabet: &Alphabet, times: u32, lies: BoxedStrategy<Lie>) {
     let config = Config { failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new(Config { cases: 4 * config.cases, ..config });
-    let lies = (liar(LIARS[0]), liar(LIARS[1]));
-    let result = runner.run(&(lies, vec(steps(), 1..40)), |((some, more), script)| {
+    let mut runner = TestRunner::new(Config { cases: times * config.cases, ..config });
+    let lies = (liar(LIARS[0], lies.clone()), liar(LIARS[1], lies));
+    let scripts = vec(steps(alphabet.len()), 1..40);
+    let result = runner.run(&(lies, scripts), |((some, more), script)| {
         let deltas = interleave(some, more);
-        Court::new(deltas).run(script);
+        Court::<S>::new(deltas, alphabet).run(script);
         Ok(())
     });
     result.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 /// Three honest replicas, and all deltas there are.
-struct Court {
-    honest: Vec<(Replica<Lines>, Replica<Blind<Lines>>)>,
+struct Court<S: Subject> {
+    honest: Vec<(Replica<S>, Replica<Blind<S>>)>,
     deltas: Vec<Delta>,
-    transactions: Vec<Vec<Act>>,
+    transactions: Alphabet,
     saved: Vec<(VersionVector, Vec<u8>)>,
 }
 
-impl Court {
-    fn new(deltas: Vec<Delta>) -> Self {
+impl<S: Subject> Court<S> {
+    fn new(deltas: Vec<Delta>, alphabet: &Alphabet) -> Self {
         let honest = HONEST.map(|id| (Replica::new(fresh(id)), Replica::new(fresh(id))));
-        let transactions = alphabets::map_of_counters();
+        let transactions = alphabet.clone();
         Self { honest: honest.into(), deltas, transactions, saved: Vec::new() }
     }
 
@@ -70,14 +84,16 @@ impl Court {
     fn edit(&mut self, at: usize, choice: usize) {
         let acts = &self.transactions[choice];
         let (typed, blind) = &mut self.honest[at];
-        let delta = typed.edit(|lines| {
-            acts.iter().try_for_each(|act| <Lines as Subject>::act(lines, act.place, act.what))
-        });
-        let untyped = blind.edit(|lines| {
-            acts.iter().try_for_each(|act| <Lines as Subject>::act(lines, act.place, act.what))
-        });
+        let delta =
+            typed.edit(|value| acts.iter().try_for_each(|act| S::act(value, act.place, act.what)));
+        let untyped =
+            blind.edit(|value| acts.iter().try_for_each(|act| S::act(value, act.place, act.what)));
         assert_eq!(delta, untyped);
-        let delta = delta.expect("a liar's sums leave room in an honest record");
+        // Rights that a liar put below a map are rights, and cannot be removed with it.
+        let delta = match delta {
+            Err(EditError::CannotReset { .. }) => return,
+            delta => delta.expect("a liar's sums leave room in an honest record"),
+        };
         if !delta.is_empty() {
             self.deltas.push(delta);
         }
@@ -102,7 +118,7 @@ impl Court {
         let (typed, blind) = &self.honest[at];
         let (vector, bytes) = (typed.version_vector(), typed.save());
         assert_eq!(bytes, blind.save());
-        let loaded = Replica::<Lines>::load(&bytes, fresh(99)).expect("what is saved loads");
+        let loaded = Replica::<S>::load(&bytes, fresh(99)).expect("what is saved loads");
         assert_eq!(loaded.save(), bytes);
         match self.saved.iter().find(|(known, _)| *known == vector) {
             Some((_, known)) => assert_eq!(*known, bytes, "equal vectors, other bytes"),
@@ -125,8 +141,8 @@ fn interleave(some: Vec<Delta>, more: Vec<Delta>) -> Vec<Delta> {
 }
 
 /// A liar's deltas, one after the other, as far as they pass for deltas.
-fn liar(origin: u128) -> impl Strategy<Value = Vec<Delta>> {
-    vec(vec(lies(), 1..3), 1..6).prop_map(move |transactions| {
+fn liar(origin: u128, lies: BoxedStrategy<Lie>) -> impl Strategy<Value = Vec<Delta>> {
+    vec(vec(lies, 1..3), 1..6).prop_map(move |transactions| {
         let mut first = 1;
         let mut deltas = Vec::new();
         for changes in transactions {
@@ -140,7 +156,7 @@ fn liar(origin: u128) -> impl Strategy<Value = Vec<Delta>> {
     })
 }
 
-fn lies() -> impl Strategy<Value = (Path, Claim)> {
+fn lies() -> impl Strategy<Value = Lie> {
     let root = Path::root(Kind::Map);
     let counter = root.key(&"a".to_owned(), Kind::Counter);
     let element = root.key(&"a".to_owned(), Kind::Set).key(&7_u8, Kind::Element);
@@ -156,6 +172,27 @@ fn lies() -> impl Strategy<Value = (Path, Claim)> {
             .prop_map(move |claim| (register.clone(), claim)),
         1 => vector().prop_map(|seen| Claim::Below { seen })
             .prop_map(move |claim| (root.clone(), claim)),
+    ]
+}
+
+/// An add and a remove under one dot's name, ends of what stands elsewhere, shares that shrink.
+fn lies_about_removes() -> impl Strategy<Value = Lie> {
+    let root = Path::root(Kind::Map);
+    let set = |name: &str| root.key(&name.to_owned(), Kind::RwSet);
+    let element = set("a").key(&"x".to_owned(), Kind::Contested);
+    let other = set("b").key(&"x".to_owned(), Kind::Contested);
+    let flag = root.key(&"a".to_owned(), Kind::DisableWinsFlag);
+    let seats = root.key(&"seats".to_owned(), Kind::BoundedCounter);
+    let (above, contested) = (set("a"), prop::sample::select(vec![element, other, flag]));
+    let moved = proptest::option::of((anybody(), 0..9_u64));
+    prop_oneof![
+        6 => (contested, dots(), any::<Option<bool>>())
+            .prop_map(|(path, ends, put)| (path, Claim::Contest { ends, put })),
+        2 => (0..9_u64, 0..9_u64, moved)
+            .prop_map(|(granted, spent, moved)| Claim::Rights { granted, spent, moved })
+            .prop_map(move |claim| (seats.clone(), claim)),
+        1 => vector().prop_map(|seen| Claim::Below { seen })
+            .prop_map(move |claim| (above.clone(), claim)),
     ]
 }
 
@@ -184,8 +221,7 @@ fn floors() -> impl Strategy<Value = Vec<(Named, Sums)>> {
     })
 }
 
-fn steps() -> impl Strategy<Value = Step> {
-    let choices = alphabets::map_of_counters().len();
+fn steps(choices: usize) -> impl Strategy<Value = Step> {
     let at = 0..HONEST.len();
     prop_oneof![
         3 => (at.clone(), 0..choices).prop_map(|(at, choice)| Step::Edit { at, choice }),

@@ -4,8 +4,8 @@ use rejoin_crdts::Replica;
 use rejoin_crdts::delta::Delta;
 use rejoin_vclock::codec::{Decode, Encode};
 
-use super::history::{Picture, What};
-use super::{Site, Step, Subject, Told, World, fresh};
+use super::history::{Leaf, Picture};
+use super::{History, LogTwin, Seen, Step, Subject, Told, World, fresh};
 
 impl<S: Subject> World<S> {
     /// Takes a step and holds everything about it to the oracle.
@@ -50,19 +50,15 @@ impl<S: Subject> World<S> {
         }
     }
 
-    /// An operation that puts something or takes away something that is to be seen; one that does
-    /// neither makes no delta.
+    /// Whether the oracle says that any operation of a transaction changes something.
     fn is_expected_to_change(&self, step: Step) -> bool {
         let Step::Edit { at, choice } = step else { return true };
-        let picture = self.history.picture(self.sites[at].seen);
-        let visible = |place: &[&str]| picture.keys().any(|leaf| starts_with(leaf, place));
-        self.alphabet[choice].iter().any(|act| act.what != What::End || visible(act.place))
+        self.plan(at, choice).iter().any(|step| !step.performed.is_empty())
     }
 
     /// Holds one copy to the oracle, to its twins, and to every copy that has seen the same.
     pub(crate) fn check(&mut self, at: usize) {
         let site = &mut self.sites[at];
-        assert_eq!(site.typed.version_vector(), self.history.vector(site.seen));
         assert_eq!(site.typed.held(), site.held.count_ones() as usize, "what is held back");
         assert_eq!(site.typed.missing().is_empty(), site.held == 0);
         site.typed.validate();
@@ -75,12 +71,7 @@ impl<S: Subject> World<S> {
         }
 
         site.log.catch_up(&self.history, site.seen);
-        assert_eq!(bytes, site.log.save(), "by merges and by the log alone, the same");
-        let picture = self.history.picture(site.seen);
-        assert_eq!(show(&*site.typed), picture, "the value in memory");
-        assert_eq!(site.log.picture::<S>(), picture, "the value by its reader");
-        assert_eq!(site.typed.is_visible(), !picture.is_empty());
-        check_reload(site, &bytes, &picture);
+        hold_to_oracle(&site.typed, &bytes, &site.log, &self.history, site.seen);
         self.saved.insert(name, bytes);
     }
 
@@ -107,11 +98,25 @@ impl<S: Subject> World<S> {
     }
 }
 
-fn check_reload<S: Subject>(site: &Site<S>, bytes: &[u8], picture: &Picture) {
+/// What a copy that has seen these events holds, shows and saves, however it heard of them.
+pub(crate) fn hold_to_oracle<S: Subject>(
+    typed: &Replica<S>,
+    bytes: &[u8],
+    log: &LogTwin,
+    history: &History,
+    seen: Seen,
+) {
+    assert_eq!(typed.version_vector(), history.vector(seen));
+    typed.validate();
+    assert_eq!(bytes, log.save(), "by merges and by the log alone, the same");
+    let picture = history.picture(seen);
+    assert_eq!(show(&**typed), picture, "the value in memory");
+    assert_eq!(log.picture::<S>(), without_spent(&picture), "the value by its reader");
+    assert_eq!(typed.is_visible(), !picture.is_empty());
     let loaded = Replica::<S>::load(bytes, fresh(0)).expect("what is saved loads");
     assert_eq!(loaded.save(), bytes, "saved, loaded and saved");
-    assert_eq!(show(&*loaded), *picture);
-    assert_eq!(loaded.version_vector(), site.typed.version_vector());
+    assert_eq!(show(&*loaded), picture);
+    assert_eq!(loaded.version_vector(), typed.version_vector());
 }
 
 /// All that is to be seen of a value.
@@ -121,6 +126,8 @@ pub(crate) fn show<S: Subject>(value: &S) -> Picture {
     picture
 }
 
-fn starts_with(leaf: &[String], place: &[&str]) -> bool {
-    leaf.len() >= place.len() && leaf.iter().zip(place).all(|(name, other)| name == other)
+/// A reader does not tell a bounded counter of which all is spent from none.
+fn without_spent(picture: &Picture) -> Picture {
+    let spent = |leaf: &Leaf| matches!(leaf, Leaf::Rights(0, _));
+    picture.clone().into_iter().filter(|(_, leaf)| !spent(leaf)).collect()
 }

@@ -3,66 +3,33 @@
 //! It knows no dots that end, no floors and no vectors. It keeps who had seen what, and computes
 //! the value of a set of events from scratch, as the words of the documentation say it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rejoin_crdts::{Delta, HybridTimestamp, ReplicaId, VersionVector};
 
+use super::act::{Act, Place, What};
+use super::id;
+use super::plan::{Step, Verdict};
+
 /// A set of events: bit `i` is the `i`-th event of the history.
 pub(crate) type Seen = u64;
-
-/// Names from the value down; the last may be a set's element.
-pub(crate) type Place = &'static [&'static str];
-
-/// What an operation does at its place.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum What {
-    /// Adds to a counter.
-    Count(i64),
-    /// Adds an element.
-    Member,
-    /// Writes a register.
-    Write(&'static str),
-    /// Resets, clears or removes what is at the place and below.
-    End,
-}
-
-/// One operation of a transaction.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Act {
-    pub(crate) place: Place,
-    pub(crate) what: What,
-}
-
-/// Adds to the counter at a place.
-pub(crate) const fn count(place: Place, amount: i64) -> Act {
-    Act { place, what: What::Count(amount) }
-}
-
-/// Adds the element at a place.
-pub(crate) const fn add(place: Place) -> Act {
-    Act { place, what: What::Member }
-}
-
-/// Writes the register at a place.
-pub(crate) const fn write(place: Place, text: &'static str) -> Act {
-    Act { place, what: What::Write(text) }
-}
-
-/// Takes away whatever is at a place and below.
-pub(crate) const fn end(place: Place) -> Act {
-    Act { place, what: What::End }
-}
 
 /// What is to be seen at one leaf.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Leaf {
     /// The sum of a counter.
     Count(i64),
-    /// An element.
+    /// An element, or a flag that is on.
     Member,
     /// The live writes of a register, the one that stands first.
     Written(Vec<String>),
+    /// The different live values of a register, ascending.
+    Kept(Vec<String>),
+    /// The value that stands.
+    Stands(String),
+    /// The value of a bounded counter, and who holds rights, the most first.
+    Rights(u64, Vec<(ReplicaId, u64)>),
 }
 
 /// All that is to be seen of a value, whatever its type.
@@ -72,6 +39,7 @@ pub(crate) type Picture = BTreeMap<Vec<String>, Leaf>;
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) delta: Delta,
+    /// What it did; operations that were refused or came to nothing are left out.
     pub(crate) acts: Vec<Act>,
     /// The events that its origin had seen.
     pub(crate) observed: Seen,
@@ -80,7 +48,7 @@ pub(crate) struct Event {
 }
 
 /// Everything that ever happened, in the order in which it did.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct History {
     events: Vec<Event>,
     /// Whether a stamp is later than all that its origin had seen: as long as no copy was loaded.
@@ -90,6 +58,27 @@ pub(crate) struct History {
 impl Default for History {
     fn default() -> Self {
         Self { events: Vec::new(), stamps_ascend: true }
+    }
+}
+
+/// One operation, and who had seen what when it was done.
+struct Done {
+    event: usize,
+    place_in_event: usize,
+    observed: Seen,
+    stamp: HybridTimestamp,
+    origin: ReplicaId,
+    act: Act,
+}
+
+impl Done {
+    fn takes_away(&self, put: &Self) -> bool {
+        let saw = if self.event == put.event {
+            self.place_in_event > put.place_in_event
+        } else {
+            self.observed >> put.event & 1 == 1
+        };
+        saw && self.act.takes_away(&put.act)
     }
 }
 
@@ -112,13 +101,34 @@ impl History {
         self.print(observed).hash(&mut print);
         let print = print.finish();
         self.events.push(Event { delta, acts, observed, print });
-        assert!(self.events.len() <= Seen::BITS as usize, "a script of too many transactions");
+        assert!(self.events.len() < Seen::BITS as usize, "a script of too many transactions");
         self.events.len() - 1
     }
 
     /// The events of a set.
     pub(crate) fn of(&self, seen: Seen) -> impl Iterator<Item = (usize, &Event)> {
         self.events.iter().enumerate().filter(move |(index, _)| seen >> index & 1 == 1)
+    }
+
+    /// All events.
+    pub(crate) const fn all(&self) -> Seen {
+        (1 << self.events.len()) - 1
+    }
+
+    /// Every set of events that a copy can have seen.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = Seen> {
+        (0..=self.all()).filter(|&set| self.of(set).all(|(_, event)| event.observed & !set == 0))
+    }
+
+    /// The events of a set that no other of it had seen: any of them can have come last.
+    pub(crate) fn last_of(&self, set: Seen) -> impl Iterator<Item = usize> {
+        let had_seen = self.of(set).fold(0, |seen, (_, event)| seen | event.observed);
+        self.of(set & !had_seen).map(|(index, _)| index)
+    }
+
+    /// Whether a set holds all that a replica did itself.
+    pub(crate) fn knows_itself(&self, set: Seen, id: ReplicaId) -> bool {
+        self.of(!set).all(|(_, event)| event.delta.origin() != id)
     }
 
     /// A name for a set of events that holds across scripts.
@@ -148,68 +158,143 @@ impl History {
     /// What a copy that has seen these events must show.
     pub(crate) fn picture(&self, seen: Seen) -> Picture {
         let mut picture = Picture::new();
-        for (place, mut live) in self.live(seen) {
-            let leaf = match live[0].what {
-                What::Count(_) => Leaf::Count(live.iter().map(|put| put.what.amount()).sum()),
-                What::Member | What::End => Leaf::Member,
-                What::Write(_) => {
-                    live.sort_by_key(|put| std::cmp::Reverse((put.stamp, put.origin)));
-                    Leaf::Written(live.iter().map(|put| put.what.text()).collect())
-                }
-            };
-            picture.insert(place.iter().map(|&name| name.to_owned()).collect(), leaf);
+        for (place, live) in live(&self.done(seen)) {
+            if let Some(leaf) = leaf(&live) {
+                picture.insert(place.iter().map(|&name| name.to_owned()).collect(), leaf);
+            }
         }
         picture
     }
 
-    /// Everything put that nobody who had seen it has taken away.
-    fn live(&self, seen: Seen) -> BTreeMap<Place, Vec<Put>> {
-        let mut live = BTreeMap::<Place, Vec<Put>>::new();
-        for (index, event) in self.of(seen) {
-            for (at, act) in event.acts.iter().enumerate() {
-                if act.what != What::End && !self.is_ended((index, at), act, seen) {
-                    let (stamp, origin) = (event.delta.stamp(), event.delta.origin());
-                    live.entry(act.place).or_default().push(Put { stamp, origin, what: act.what });
-                }
+    /// What becomes of each operation of a transaction by `origin`, which has seen these events.
+    pub(crate) fn plan(&self, seen: Seen, origin: ReplicaId, acts: &[Act]) -> Vec<Step> {
+        let mut done = self.done(seen);
+        let mut plan = Vec::new();
+        let event = self.events.len();
+        for &act in acts {
+            let (verdict, performed) = judge(&done, origin, act);
+            for &act in &performed {
+                let stamp = HybridTimestamp::default();
+                let place_in_event = done.len();
+                done.push(Done { event, place_in_event, observed: seen, stamp, origin, act });
+            }
+            plan.push(Step { act, verdict, performed });
+        }
+        plan
+    }
+
+    /// Every operation of a set of events.
+    fn done(&self, seen: Seen) -> Vec<Done> {
+        let done = self.of(seen).flat_map(|(event, happened)| {
+            happened.acts.iter().enumerate().map(move |(place_in_event, &act)| Done {
+                event,
+                place_in_event,
+                observed: happened.observed,
+                stamp: happened.delta.stamp(),
+                origin: happened.delta.origin(),
+                act,
+            })
+        });
+        done.collect()
+    }
+}
+
+/// Everything put that nobody who had seen it has taken away.
+fn live(done: &[Done]) -> BTreeMap<Place, Vec<&Done>> {
+    let mut live = BTreeMap::<Place, Vec<&Done>>::new();
+    for put in done.iter().filter(|put| put.act.what.puts()) {
+        if !done.iter().any(|other| other.takes_away(put)) {
+            live.entry(put.act.place).or_default().push(put);
+        }
+    }
+    live
+}
+
+/// What is to be seen where these operations are alive.
+fn leaf(live: &[&Done]) -> Option<Leaf> {
+    let texts = || live.iter().map(|put| put.act.what.text().to_owned());
+    Some(match live.first()?.act.what {
+        What::Count(_) => {
+            let amount = |put: &&Done| if let What::Count(n) = put.act.what { n } else { 0 };
+            Leaf::Count(live.iter().map(amount).sum())
+        }
+        What::Member => Leaf::Member,
+        What::Write(_) => {
+            let mut writes: Vec<_> =
+                live.iter().map(|put| (put.stamp, put.origin)).zip(texts()).collect();
+            writes.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
+            Leaf::Written(writes.into_iter().map(|(_, text)| text).collect())
+        }
+        What::Keep(_) => Leaf::Kept(texts().collect::<BTreeSet<_>>().into_iter().collect()),
+        What::Raise(_) => Leaf::Stands(texts().max()?),
+        What::Lower(_) => Leaf::Stands(texts().min()?),
+        What::Admit | What::Bar | What::Enter | What::Leave => {
+            let against = |put: &&Done| matches!(put.act.what, What::Bar | What::Leave);
+            return (!live.iter().any(against)).then_some(Leaf::Member);
+        }
+        What::Grant(_) | What::Spend(_) | What::Pass(..) => rights(live),
+        What::End | What::BarAll => return None,
+    })
+}
+
+/// What a bounded counter shows. Panics where the bound is broken.
+fn rights(live: &[&Done]) -> Leaf {
+    let mut value = 0;
+    let mut held = BTreeMap::<ReplicaId, i128>::new();
+    for put in live {
+        let mut gets = |id, amount: i128| *held.entry(id).or_default() += amount;
+        match put.act.what {
+            What::Grant(amount) => {
+                gets(put.origin, amount.into());
+                value += i128::from(amount);
+            }
+            What::Spend(amount) => {
+                gets(put.origin, -i128::from(amount));
+                value -= i128::from(amount);
+            }
+            What::Pass(amount, to) => {
+                gets(put.origin, -i128::from(amount));
+                gets(id(to), amount.into());
+            }
+            _ => {}
+        }
+    }
+    let checked = |amount: i128| u64::try_from(amount).expect("never below zero");
+    let mut holders: Vec<_> = held.into_iter().map(|(id, held)| (id, checked(held))).collect();
+    holders.retain(|&(_, held)| held > 0);
+    holders.sort_by_key(|&(id, held)| (std::cmp::Reverse(held), id));
+    Leaf::Rights(checked(value), holders)
+}
+
+/// What becomes of an operation after these others, and what of it goes down in history.
+fn judge(done: &[Done], origin: ReplicaId, act: Act) -> (Verdict, Vec<Act>) {
+    let live = live(done);
+    let here = live.get(act.place);
+    let any = |what| here.is_some_and(|here| here.iter().any(|put| put.act.what == what));
+    let verdict = match act.what {
+        What::End => Verdict::of(live.values().flatten().any(|put| act.takes_away(&put.act))),
+        What::BarAll => {
+            let there = live.iter().filter(|(place, live)| {
+                place.starts_with(act.place) && leaf(live) == Some(Leaf::Member)
+            });
+            let bars: Vec<Act> = there.map(|(place, _)| Act { place, what: What::Bar }).collect();
+            return (Verdict::of(!bars.is_empty()), bars);
+        }
+        What::Enter if any(What::Leave) => Verdict::Gone,
+        What::Leave => Verdict::of(any(What::Enter) && !any(What::Leave)),
+        What::Spend(amount) | What::Pass(amount, _) => {
+            let here = here.map_or(&[][..], |here| here.as_slice());
+            let Leaf::Rights(_, holders) = rights(here) else { unreachable!("it counts rights") };
+            let held = holders.iter().find(|(id, _)| *id == origin).map_or(0, |&(_, held)| held);
+            let others = holders.into_iter().filter(|(id, _)| *id != origin).collect();
+            match act.what {
+                _ if held < amount => Verdict::Lacks { held, others },
+                What::Pass(_, to) => Verdict::of(id(to) != origin),
+                _ => Verdict::Done,
             }
         }
-        live
-    }
-
-    fn is_ended(&self, put: (usize, usize), act: &Act, seen: Seen) -> bool {
-        self.of(seen).any(|(index, event)| {
-            event.acts.iter().enumerate().any(|(at, other)| {
-                let observed = event.observed >> put.0 & 1 == 1 || (index == put.0 && at > put.1);
-                observed && other.takes_away(act)
-            })
-        })
-    }
-}
-
-impl Act {
-    /// Whether it takes away an operation that it has seen.
-    fn takes_away(&self, put: &Self) -> bool {
-        match self.what {
-            What::End => put.place.starts_with(self.place),
-            What::Write(_) => put.place == self.place,
-            What::Count(_) | What::Member => false,
-        }
-    }
-}
-
-/// One operation that is alive.
-struct Put {
-    stamp: HybridTimestamp,
-    origin: ReplicaId,
-    what: What,
-}
-
-impl What {
-    fn amount(self) -> i64 {
-        if let Self::Count(amount) = self { amount } else { 0 }
-    }
-
-    fn text(self) -> String {
-        if let Self::Write(text) = self { text.to_owned() } else { String::new() }
-    }
+        _ => Verdict::Done,
+    };
+    let performed = if verdict == Verdict::Done { vec![act] } else { Vec::new() };
+    (verdict, performed)
 }

@@ -1,15 +1,29 @@
 //! How each type performs the operations of a script, and how it shows itself.
 
+mod counters;
+mod registers;
+mod sets;
+
 use std::fmt::Debug;
 
-use rejoin_crdts::{Crdt, EditError, LwwRegister, OrMap, OrSet, PnCounter};
+use rejoin_crdts::{Crdt, EditError, OrMap};
 
-use super::history::{Leaf, Picture, Place, What};
+use super::act::{Place, What};
+use super::history::Picture;
+use super::plan::is_refusal;
 
 /// A type under test.
 pub(crate) trait Subject: Crdt + Clone + Debug + 'static {
     /// Performs one operation below a place of this type.
-    fn act(editor: &mut Self::Editor<'_>, place: Place, what: What) -> Result<(), EditError>;
+    fn perform(editor: &mut Self::Editor<'_>, place: Place, what: What) -> Result<(), EditError>;
+
+    /// As [`perform`](Self::perform), leaving out what the type refuses by its contract.
+    fn act(editor: &mut Self::Editor<'_>, place: Place, what: What) -> Result<(), EditError> {
+        match Self::perform(editor, place, what) {
+            Err(error) if is_refusal(&error) => Ok(()),
+            result => result,
+        }
+    }
 
     /// Shows the value in memory.
     fn show(&self, at: &mut Vec<String>, picture: &mut Picture);
@@ -25,102 +39,12 @@ pub(super) fn misplaced(place: Place, what: What) -> ! {
     panic!("the alphabet says {what:?} at {place:?}, where there is no such thing")
 }
 
-impl Subject for PnCounter {
-    fn act(editor: &mut Self::Editor<'_>, place: Place, what: What) -> Result<(), EditError> {
-        match (place, what) {
-            ([], What::Count(amount)) => editor.add(amount),
-            ([], What::End) => editor.reset(),
-            _ => misplaced(place, what),
-        }
-    }
-
-    fn show(&self, at: &mut Vec<String>, picture: &mut Picture) {
-        let value = self.value().expect("small amounts");
-        if self.is_visible() {
-            picture.insert(at.clone(), Leaf::Count(value));
-        } else {
-            assert_eq!(value, 0, "a counter that is not there counts nothing");
-        }
-    }
-
-    fn read(reader: &Self::Reader<'_>, at: &mut Vec<String>, picture: &mut Picture) {
-        let value = reader.value().expect("small amounts");
-        let contributions = reader.contributions().expect("memory can be read");
-        assert_eq!(contributions.iter().map(|(_, net)| net).sum::<i128>(), i128::from(value));
-        if !contributions.is_empty() {
-            picture.insert(at.clone(), Leaf::Count(value));
-        }
-    }
-}
-
-impl Subject for LwwRegister<String> {
-    fn act(editor: &mut Self::Editor<'_>, place: Place, what: What) -> Result<(), EditError> {
-        match (place, what) {
-            ([], What::Write(text)) => editor.set(text),
-            ([], What::End) => editor.clear(),
-            _ => misplaced(place, what),
-        }
-    }
-
-    fn show(&self, at: &mut Vec<String>, picture: &mut Picture) {
-        let all = self.concurrent().expect("strings");
-        assert_eq!(self.get().expect("a string").as_ref(), all.first());
-        if !all.is_empty() {
-            picture.insert(at.clone(), Leaf::Written(all));
-        }
-    }
-
-    fn read(reader: &Self::Reader<'_>, at: &mut Vec<String>, picture: &mut Picture) {
-        let all = reader.concurrent().expect("strings");
-        assert_eq!(reader.get().expect("a string").as_ref(), all.first());
-        if !all.is_empty() {
-            picture.insert(at.clone(), Leaf::Written(all));
-        }
-    }
-}
-
-impl Subject for OrSet<String> {
-    fn act(editor: &mut Self::Editor<'_>, place: Place, what: What) -> Result<(), EditError> {
-        match (place, what) {
-            ([element], What::Member) => editor.insert(*element),
-            ([element], What::End) => editor.remove(*element),
-            ([], What::End) => editor.clear(),
-            _ => misplaced(place, what),
-        }
-    }
-
-    fn show(&self, at: &mut Vec<String>, picture: &mut Picture) {
-        assert_eq!(self.len(), self.iter().count());
-        assert_eq!(self.is_empty(), self.iter().next().is_none());
-        for element in self.iter() {
-            assert!(self.contains(element.as_str()));
-            let place = at.iter().chain([element]).cloned().collect();
-            assert_eq!(picture.insert(place, Leaf::Member), None, "an element twice");
-        }
-    }
-
-    fn read(reader: &Self::Reader<'_>, at: &mut Vec<String>, picture: &mut Picture) {
-        let items = reader.items().expect("strings");
-        assert_eq!(reader.len(), Ok(items.len()));
-        assert_eq!(reader.is_empty(), Ok(items.is_empty()));
-        assert!(items.is_sorted(), "{items:?}");
-        for element in items {
-            assert_eq!(reader.contains(element.as_str()), Ok(true));
-            picture.insert(at.iter().cloned().chain([element]).collect(), Leaf::Member);
-        }
-    }
-
-    fn validate(&self) {
-        Self::validate(self);
-    }
-}
-
 impl<V: Subject> Subject for OrMap<String, V> {
-    fn act(editor: &mut Self::Editor<'_>, place: Place, what: What) -> Result<(), EditError> {
+    fn perform(editor: &mut Self::Editor<'_>, place: Place, what: What) -> Result<(), EditError> {
         match (place, what) {
             ([], What::End) => editor.clear(),
             ([key], What::End) => editor.remove(*key),
-            ([key, below @ ..], what) => V::act(&mut editor.entry(*key), below, what),
+            ([key, below @ ..], what) => V::perform(&mut editor.entry(*key), below, what),
             ([], _) => misplaced(place, what),
         }
     }

@@ -1,0 +1,183 @@
+//! Rights of a bounded counter: who may spend, what a cut-off region may promise, whom to ask.
+
+use rejoin_crdts::bounded_counter::{RightsRequest, TransferPolicy};
+use rejoin_crdts::{BoundedCounter, Delta, EditError, Kind, OrSet, Path, Replica};
+
+use crate::forge::{Claim, Forgery};
+use crate::world::{Shop, fresh, id};
+
+type Seats = Replica<BoundedCounter>;
+
+fn add(seats: &mut Seats, amount: u64) -> Delta {
+    seats.edit(|seats| seats.add(amount)).expect("an edit")
+}
+
+fn pass(seats: &mut Seats, amount: u64, to: u128) -> Delta {
+    seats.edit(|seats| seats.transfer(amount, id(to))).expect("rights to pass")
+}
+
+fn sell(seats: &mut Seats, amount: u64) -> bool {
+    match seats.edit(|seats| seats.spend(amount)) {
+        Ok(_) => true,
+        Err(EditError::NotEnoughRights { .. }) => false,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// A store that holds ten units is copied, by a fork and from its bytes: the copies sell nothing,
+/// and nothing of what the original sells is sold twice.
+#[test]
+fn line_56_a_copy_under_a_new_id_inherits_no_rights() {
+    let mut store = Seats::new(fresh(1));
+    add(&mut store, 10);
+    let mut fork = store.fork(fresh(2));
+    let mut restored = Seats::load(&store.save(), fresh(3)).expect("what is saved loads");
+    assert!(!sell(&mut fork, 1) && !sell(&mut restored, 1));
+    let refused = fork.edit(|seats| seats.transfer(1, id(3))).expect_err("no rights to pass on");
+    let holders = vec![(id(1), 10)];
+    assert_eq!(refused, EditError::NotEnoughRights { needed: 1, held: 0, holders });
+    assert!(sell(&mut store, 10) && !sell(&mut store, 1));
+    fork.merge(&store);
+    restored.merge(&fork);
+    assert_eq!((restored.value(), restored.holders()), (Ok(0), vec![]));
+}
+
+/// The same where the counter is a field, beside fields that a copy may well change.
+#[test]
+fn line_56_a_copied_struct_inherits_no_rights() {
+    let mut shop = Replica::<Shop>::new(fresh(1));
+    shop.edit(|shop| shop.seats().add(1)).expect("an edit");
+    let mut copy = shop.fork(fresh(2));
+    copy.edit(|copy| copy.lines().entry("pears").add(1)).expect("lines are free");
+    assert!(copy.edit(|copy| copy.seats().spend(1)).is_err());
+    shop.edit(|shop| shop.seats().spend(1)).expect("the only seat");
+}
+
+/// North and South hold rights and are cut off; each sells all it may, and not one seat twice.
+#[test]
+fn both_regions_sell_while_they_are_apart() {
+    let mut north = Seats::new(fresh(1));
+    add(&mut north, 10);
+    pass(&mut north, 4, 2);
+    let mut south = north.fork(fresh(2));
+    let sold = |seats: &mut Seats| (0..20).filter(|_| sell(seats, 1)).count();
+    assert_eq!((sold(&mut north), sold(&mut south)), (6, 4));
+    assert_eq!((north.value(), south.value()), (Ok(4), Ok(6)), "what the other sold is unknown");
+    north.merge(&south);
+    south.merge(&north);
+    assert_eq!((north.value(), south.value()), (Ok(0), Ok(0)));
+    assert_eq!(north.save(), south.save());
+    add(&mut south, 1);
+    assert!(!sell(&mut north, 1) && sell(&mut south, 1));
+}
+
+/// A transfer is gone from the sender at once and is there at the receiver when it is heard of:
+/// lost on the way it is nobody's, late it comes once, and the same delta again adds nothing.
+#[test]
+fn a_transfer_is_lost_late_or_doubled() {
+    let mut north = Seats::new(fresh(1));
+    let grant = add(&mut north, 5);
+    let first = pass(&mut north, 2, 2);
+    let second = pass(&mut north, 1, 2);
+    assert_eq!(north.rights_of(id(1)), 2);
+    assert!(!sell(&mut north, 3), "they are passed on, heard of or not");
+    let mut south = Seats::new(fresh(2));
+    assert!(south.apply(&grant) && !south.apply(&second));
+    assert!(!sell(&mut south, 1), "the first transfer is lost: the second waits for it");
+    assert!(south.apply(&first));
+    assert!(!south.apply(&first) && !south.apply(&second) && !south.merge(&north));
+    assert_eq!((south.rights_of(id(2)), south.value()), (3, Ok(5)));
+    assert!(sell(&mut south, 3) && !sell(&mut south, 1));
+    pass(&mut south, 0, 1);
+    north.merge(&south);
+    assert_eq!((north.value(), north.holders()), (Ok(2), vec![(id(1), 2)]));
+}
+
+/// Rights go round: passed on, passed back, and to oneself, which changes nothing.
+#[test]
+fn rights_go_round() {
+    let mut a = Seats::new(fresh(1));
+    add(&mut a, 3);
+    let own = a.edit(|seats| seats.transfer(3, id(1))).expect("to oneself");
+    assert!(own.is_empty());
+    assert!(a.edit(|seats| seats.transfer(4, id(1))).is_err(), "not even to oneself");
+    pass(&mut a, 3, 2);
+    let mut b = a.fork(fresh(2));
+    pass(&mut b, 2, 3);
+    let mut c = b.fork(fresh(3));
+    pass(&mut c, 1, 1);
+    a.merge(&c);
+    assert_eq!(a.holders(), [(id(1), 1), (id(2), 1), (id(3), 1)]);
+    assert!(sell(&mut a, 1) && sell(&mut b, 1) && sell(&mut c, 1));
+    a.merge(&b);
+    a.merge(&c);
+    assert_eq!(a.value(), Ok(0));
+}
+
+/// A transaction sees the rights that it has taken itself.
+#[test]
+fn one_transaction_spends_only_once() {
+    let mut seats = Seats::new(fresh(1));
+    let twice = seats.edit(|seats| {
+        seats.add(3)?;
+        seats.spend(2)?;
+        assert_eq!((seats.rights(), seats.value()), (Ok(1), Ok(1)));
+        seats.spend(2)
+    });
+    assert!(matches!(twice, Err(EditError::NotEnoughRights { needed: 2, held: 1, .. })));
+    assert!(seats.version_vector().is_empty(), "nothing of it happened");
+    let most = seats.edit(|seats| {
+        seats.add(u64::MAX)?;
+        seats.add(1)
+    });
+    assert_eq!(most, Err(EditError::Overflow));
+}
+
+fn asked(requests: &[RightsRequest]) -> Vec<(u128, u64)> {
+    let number = |request: &RightsRequest| u128::from_be_bytes(request.from.to_bytes()) >> 96;
+    requests.iter().map(|request| (number(request), request.amount)).collect()
+}
+
+/// Whom to ask: whoever has most, or everybody in turn; never oneself, never for more than is
+/// missing, and for less when there is not enough.
+#[test]
+fn requests_by_policy() {
+    let mut seats = Seats::new(fresh(2));
+    add(&mut seats, 17);
+    [(1, 2), (3, 4), (4, 9)].into_iter().for_each(|(to, amount)| _ = pass(&mut seats, amount, to));
+    let ask = |policy, asker, needed| asked(&seats.requests(policy, id(asker), needed));
+    let (on_demand, in_turn) = (TransferPolicy::OnDemand, TransferPolicy::RoundRobin);
+    assert_eq!(seats.holders(), [(id(4), 9), (id(3), 4), (id(1), 2), (id(2), 2)]);
+    for policy in [on_demand, in_turn] {
+        assert_eq!(ask(policy, 2, 2), [], "it may already");
+        assert_eq!(ask(policy, 9, 0), []);
+        let all = ask(policy, 2, 100);
+        assert_eq!(all.iter().map(|(_, amount)| amount).sum::<u64>(), 15, "all that others hold");
+        assert!(all.iter().all(|&(from, _)| from != 2));
+    }
+    assert_eq!(ask(on_demand, 2, 6), [(4, 4)]);
+    assert_eq!(ask(on_demand, 2, 13), [(4, 9), (3, 2)]);
+    assert_eq!(ask(in_turn, 2, 8), [(3, 2), (4, 2), (1, 2)], "the next id first");
+    assert_eq!(ask(in_turn, 2, 14), [(3, 4), (4, 6), (1, 2)], "the poor give what they have");
+    assert_eq!(ask(in_turn, 9, 4).len(), 4);
+    let by_reader = seats.read(|seats| seats.requests(in_turn, id(2), 8));
+    assert_eq!(by_reader.map(|asked_for| asked(&asked_for)), Ok(ask(in_turn, 2, 8)));
+}
+
+/// Below a key that can be removed there is no bounded counter; where bytes from outside put one, a
+/// removal says so and leaves everything as it was.
+#[test]
+fn nothing_above_rights_is_removed() {
+    type Untyped = rejoin_crdts::OrMap<String, OrSet<String>>;
+    let place = Path::root(Kind::Map).key(&"k".to_owned(), Kind::Map);
+    let path = place.key(&"seats".to_owned(), Kind::BoundedCounter);
+    let claim = Claim::Rights { granted: 5, spent: 0, moved: None };
+    let mut map = Replica::<rejoin_crdts::OrMap<String, Untyped>>::new(fresh(1));
+    map.apply(&Forgery::first(7, path.clone(), claim).delta());
+    map.edit(|map| map.entry("k").entry("set").insert("x")).expect("an edit");
+    let before = map.save();
+    assert_eq!(map.edit(|map| map.remove("k")), Err(EditError::CannotReset { path: path.clone() }));
+    assert_eq!(map.edit(|map| map.clear()), Err(EditError::CannotReset { path }));
+    assert_eq!(map.save(), before);
+    map.edit(|map| map.entry("k").remove("set")).expect("beside it, all is free");
+}

@@ -1,0 +1,107 @@
+//! What the transactions of a script are made of.
+
+/// Names from the value down; the last may be a set's element.
+pub(crate) type Place = &'static [&'static str];
+
+/// What an operation does at its place.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum What {
+    /// Adds to a counter.
+    Count(i64),
+    /// Adds an element, or switches on, where nothing beats that.
+    Member,
+    /// Writes a register in which the last writer wins.
+    Write(&'static str),
+    /// Writes a register that keeps every concurrent value.
+    Keep(&'static str),
+    /// Writes a register in which the greatest value stands.
+    Raise(&'static str),
+    /// Writes a register in which the least value stands.
+    Lower(&'static str),
+    /// Adds an element, or switches on, where a remove beats that.
+    Admit,
+    /// Removes the element, or switches off, whoever adds it concurrently.
+    Bar,
+    /// Bars every element that is there.
+    BarAll,
+    /// Adds an element that goes out once.
+    Enter,
+    /// Removes it for ever.
+    Leave,
+    /// Adds to a bounded counter, with as many rights.
+    Grant(u64),
+    /// Spends rights.
+    Spend(u64),
+    /// Passes rights to a replica.
+    Pass(u64, u128),
+    /// Resets, clears or removes what is at the place and below.
+    End,
+}
+
+/// One operation of a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Act {
+    pub(crate) place: Place,
+    pub(crate) what: What,
+}
+
+impl Act {
+    /// Whether it takes away an operation that it has seen, by the words of the documentation.
+    pub(super) fn takes_away(&self, put: &Self) -> bool {
+        match self.what {
+            What::End => put.place.starts_with(self.place) && !put.what.is_retained(),
+            _ if put.place != self.place => false,
+            What::Write(_) | What::Keep(_) => true,
+            What::Raise(own) => matches!(put.what, What::Raise(other) if other <= own),
+            What::Lower(own) => matches!(put.what, What::Lower(other) if other >= own),
+            What::Admit | What::Bar => true,
+            What::Leave => put.what == What::Enter,
+            _ => false,
+        }
+    }
+}
+
+impl What {
+    /// Whether it puts something that is there until it is taken away.
+    pub(super) const fn puts(self) -> bool {
+        !matches!(self, Self::End | Self::BarAll)
+    }
+
+    /// Whether no reset from above takes it away.
+    const fn is_retained(self) -> bool {
+        matches!(self, Self::Bar | Self::Leave | Self::Grant(_) | Self::Spend(_) | Self::Pass(..))
+    }
+
+    /// The text of a write.
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::Write(text) | Self::Keep(text) | Self::Raise(text) | Self::Lower(text) => text,
+            _ => "",
+        }
+    }
+}
+
+/// Takes away whatever is at a place and below.
+pub(crate) const fn end(place: Place) -> Act {
+    act(place, What::End)
+}
+
+/// Adds to the counter at a place.
+pub(crate) const fn count(place: Place, amount: i64) -> Act {
+    act(place, What::Count(amount))
+}
+
+/// Adds the element at a place.
+pub(crate) const fn add(place: Place) -> Act {
+    act(place, What::Member)
+}
+
+/// Writes the register at a place.
+pub(crate) const fn write(place: Place, text: &'static str) -> Act {
+    act(place, What::Write(text))
+}
+
+/// Does something at a place.
+pub(crate) const fn act(place: Place, what: What) -> Act {
+    Act { place, what }
+}

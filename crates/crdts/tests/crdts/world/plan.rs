@@ -1,0 +1,63 @@
+//! A transaction and what the oracle says becomes of it, held to what the editor does.
+
+use rejoin_crdts::{EditError, ReplicaId};
+
+use super::act::{Act, What};
+use super::subject::Subject;
+
+/// What becomes of an operation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// It changes something.
+    Done,
+    /// It is allowed and comes to nothing.
+    Nothing,
+    /// The element was removed for ever.
+    Gone,
+    /// Its replica holds too few rights; others may hold some.
+    Lacks { held: u64, others: Vec<(ReplicaId, u64)> },
+}
+
+impl Verdict {
+    pub(super) const fn of(changes: bool) -> Self {
+        if changes { Self::Done } else { Self::Nothing }
+    }
+}
+
+/// One operation of a transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(super) act: Act,
+    pub(super) verdict: Verdict,
+    /// What of it goes down in history.
+    pub(crate) performed: Vec<Act>,
+}
+
+/// Does what a plan says. What it says is refused must be refused, for that reason, and is left
+/// out.
+pub(crate) fn carry_out<S: Subject>(
+    editor: &mut S::Editor<'_>,
+    plan: &[Step],
+) -> Result<(), EditError> {
+    for Step { act, verdict, .. } in plan {
+        let result = S::perform(editor, act.place, act.what);
+        match (verdict, result) {
+            (Verdict::Done | Verdict::Nothing, result) => result?,
+            (Verdict::Gone, Err(EditError::RemovedForEver { .. })) => {}
+            (Verdict::Lacks { held, others }, Err(error)) => {
+                let (What::Spend(needed) | What::Pass(needed, _)) = act.what else {
+                    panic!("{act:?} takes no rights")
+                };
+                let (held, holders) = (*held, others.clone());
+                assert_eq!(error, EditError::NotEnoughRights { needed, held, holders });
+            }
+            (_, result) => panic!("{act:?}: {result:?}, and the oracle says {verdict:?}"),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a type refuses some operations by its contract, and this is how.
+pub(super) const fn is_refusal(error: &EditError) -> bool {
+    matches!(error, EditError::RemovedForEver { .. } | EditError::NotEnoughRights { .. })
+}
