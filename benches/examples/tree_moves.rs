@@ -39,7 +39,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     deltas.iter().for_each(|delta| _ = other.apply(delta));
     let took = start.elapsed();
-    println!("applied by another replica: {took:?}, {} ns each", took.as_nanos() / u128::from(moves));
+    println!(
+        "applied by another replica: {took:?}, {} ns each",
+        took.as_nanos() / u128::from(moves)
+    );
     drop(deltas);
     let start = Instant::now();
     let outline = tree.outline();

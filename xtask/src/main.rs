@@ -7,6 +7,7 @@
 //! | `fix` | yes | `fix: 2 of 2 passed` |
 //! | `no-std` | no | `no-std: 6 of 6 passed` |
 //! | `sim` | no | the simulator's own figure |
+//! | `worlds` | no | `worlds: 0 differences, ..` |
 //! | `mutants` | no | `caught 6 of 6` |
 //!
 //! Every command exits non-zero when anything that it checks fails.
@@ -18,6 +19,7 @@ mod no_std;
 mod sim;
 mod tidy;
 mod verify;
+mod worlds;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,6 +50,8 @@ enum Command {
     NoStd,
     /// Run the simulator over a range of seeds
     Sim(sim::Options),
+    /// Search the worlds of the types deeper than the gate does
+    Worlds(worlds::Options),
     /// Switch each planted bug on and see that the tests catch it
     Mutants(mutants::Options),
 }
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Command::Fix => fix::main(),
         Command::NoStd => no_std::main(),
         Command::Sim(options) => sim::main(&options),
+        Command::Worlds(options) => worlds::main(&options),
         Command::Mutants(options) => mutants::main(&options),
     }
 }

@@ -338,7 +338,7 @@ pub(crate) const PLANTED: &[Mutant] = &[
         name: "hang-on-the-left-only",
         class: Class::CrdtSemantics,
         lines: &[],
-        brings_back: "a run that is typed back to front hangs on its left neighbour: runs interleave",
+        brings_back: "a run typed back to front hangs on its left neighbour, and interleaves",
         suite: structures("list::concurrent_runs"),
     },
 ];

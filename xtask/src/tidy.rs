@@ -27,6 +27,7 @@ mod orphan;
 mod source;
 mod syntax;
 mod tree;
+mod type_tested;
 mod workspace_lints;
 
 use std::fmt;
@@ -61,6 +62,7 @@ const RULES: &[Rule] = &[
     orphan::RULE,
     file_names::RULE,
     arrow::RULE,
+    type_tested::RULE,
     workspace_lints::RULE,
     links::RULE,
     local_paths::RULE,

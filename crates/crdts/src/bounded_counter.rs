@@ -27,9 +27,9 @@
 //! ```
 //!
 //! # Semantics
-//! Adding gives the adder as many *rights*; spending takes rights that the spender holds; a transfer
-//! passes rights on. Only the holder writes any of these, so what a replica may spend is known to
-//! it without asking. The value is all that was added less all that was spent.
+//! Adding gives the adder as many *rights*; spending takes rights that the spender holds; a
+//! transfer passes rights on. Only the holder writes any of these, so what a replica may spend is
+//! known to it without asking. The value is all that was added less all that was spent.
 //!
 //! A bound other than zero is a matter of counting from there: seats left, not seats sold.
 //!
@@ -48,7 +48,7 @@
 //! # Complexity
 //! | operation | time | metadata | delta |
 //! |---|---|---|---|
-//! | add, spend, transfer | O(replicas) | 32 bytes per replica, 24 per pair that passed rights | 3 numbers |
+//! | add, spend, transfer | O(replicas) | 48 bytes per replica, 24 per pair that met | 3 numbers |
 //! | value, rights, merge | O(replicas + pairs) | | |
 //!
 //! # References
@@ -59,7 +59,6 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use rejoin_vclock::ReplicaId;
-use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 use smallvec::SmallVec;
 
 use crate::cell::{Cell, Leaf};
@@ -69,23 +68,22 @@ use crate::cursor::{Cursor, View};
 use crate::delta::{At, Covered, Effect};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
-use crate::state_codec::Names;
 
 /// What one replica added, spent and passed on, all in all.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Share {
-    owner: ReplicaId,
+    pub owner: ReplicaId,
     /// Its last dot here.
-    last: LocalDot,
-    granted: u64,
-    spent: u64,
+    pub last: LocalDot,
+    pub granted: u64,
+    pub spent: u64,
     /// By receiver, in the order of ids.
-    moved: SmallVec<[(ReplicaId, u64); 1]>,
+    pub moved: SmallVec<[(ReplicaId, u64); 1]>,
 }
 
 /// The shares of all replicas, in the order of slots.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub(crate) struct Rights(SmallVec<[Share; 1]>);
+pub(crate) struct Rights(pub SmallVec<[Share; 1]>);
 
 impl Share {
     fn moved_to(&self, to: ReplicaId) -> u64 {
@@ -147,57 +145,6 @@ impl Rights {
         holders.sort_by_key(|&(id, held)| (Reverse(held), id));
         holders
     }
-
-    pub(crate) fn write(&self, names: &Names<'_>, out: &mut Vec<u8>) {
-        let mut shares: Vec<&Share> = self.0.iter().collect();
-        shares.sort_unstable_by_key(|share| share.owner);
-        write_varint(out, shares.len() as u64);
-        for share in shares {
-            names.write_local(share.last, out);
-            write_varint(out, share.granted);
-            write_varint(out, share.spent);
-            write_varint(out, share.moved.len() as u64);
-            for (to, amount) in &share.moved {
-                to.encode(out);
-                write_varint(out, *amount);
-            }
-        }
-    }
-
-    pub(crate) fn read(
-        count: usize,
-        names: &Names<'_>,
-        reader: &mut Reader<'_>,
-    ) -> Result<Self, DecodeError> {
-        let mut rights = Self::default();
-        let mut before = None;
-        for _ in 0..count {
-            let last = names.read_dot(reader)?;
-            let owner = names.dot(last).replica();
-            if Some(owner) <= before {
-                return Err(DecodeError::NotCanonical("the shares of a bounded counter"));
-            }
-            before = Some(owner);
-            let (granted, spent) = (reader.varint()?, reader.varint()?);
-            let moved = read_moved(reader)?;
-            rights.0.push(Share { owner, last, granted, spent, moved });
-        }
-        rights.0.sort_unstable_by_key(|share| share.last.slot());
-        Ok(rights)
-    }
-}
-
-fn read_moved(reader: &mut Reader<'_>) -> Result<SmallVec<[(ReplicaId, u64); 1]>, DecodeError> {
-    let count = reader.count(17)?;
-    let mut moved: SmallVec<[(ReplicaId, u64); 1]> = SmallVec::with_capacity(count);
-    for _ in 0..count {
-        let to = ReplicaId::decode(reader)?;
-        if moved.last().is_some_and(|&(before, _)| before >= to) {
-            return Err(DecodeError::NotCanonical("the transfers of a bounded counter"));
-        }
-        moved.push((to, reader.varint()?));
-    }
-    Ok(moved)
 }
 
 impl Leaf for Rights {
@@ -253,7 +200,8 @@ impl Leaf for Rights {
 pub enum TransferPolicy {
     /// Whoever holds the most first, for just what is missing: the fewest messages.
     OnDemand,
-    /// Everybody who holds any in turn, from the next id on, for equal parts: nobody runs dry first.
+    /// Everybody who holds any in turn, from the next id on, for equal parts: nobody runs dry
+    /// before the others.
     RoundRobin,
 }
 

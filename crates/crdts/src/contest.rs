@@ -8,13 +8,11 @@
 use alloc::vec::Vec;
 
 use rejoin_vclock::Dot;
-use rejoin_vclock::codec::{DecodeError, Reader, write_varint};
 
 use crate::cell::Leaf;
 use crate::context::{Context, Join};
 use crate::delta::{At, Covered, Effect, Stand};
 use crate::dots::{Dots, sorted};
-use crate::state_codec::Names;
 
 /// The live adds and the retained removes.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -27,23 +25,6 @@ impl Contest {
     /// All that an operation that has seen it can end.
     pub(crate) fn to_dots(&self, context: &Context) -> Vec<Dot> {
         sorted(self.adds.0.iter().chain(&self.removes.0).copied(), context)
-    }
-
-    pub(crate) fn write(&self, names: &Names<'_>, out: &mut Vec<u8>) {
-        for dots in [&self.adds, &self.removes] {
-            write_varint(out, dots.0.len() as u64);
-            names.write_dots(dots, out);
-        }
-    }
-
-    pub(crate) fn read(
-        adds: usize,
-        names: &Names<'_>,
-        reader: &mut Reader<'_>,
-    ) -> Result<Self, DecodeError> {
-        let adds = names.read_dots(adds, reader)?;
-        let removes = reader.count(2)?;
-        Ok(Self { adds, removes: names.read_dots(removes, reader)? })
     }
 }
 

@@ -4,8 +4,9 @@
 //! ```
 //! use rejoin_crdts::{FreshId, MaxRegister, Replica, ReplicaId};
 //!
-//! let mut north = Replica::<MaxRegister<u64>>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
-//! let mut south = north.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
+//! let id = |number| FreshId::assume_fresh(ReplicaId::from_u128(number));
+//! let mut north = Replica::<MaxRegister<u64>>::new(id(1));
+//! let mut south = north.fork(id(2));
 //! north.edit(|score| score.set(3u64))?;
 //! south.edit(|score| score.set(7u64))?;
 //! south.edit(|score| score.set(5u64))?; // lower: it changes nothing that is to be seen
@@ -16,9 +17,9 @@
 //!
 //! # Semantics
 //! A write ends the writes it saw that do not beat it, and always adds its own dot. The value is a
-//! view: the greatest (least) of the live ones, in the order of the atoms. So no concurrent write is
-//! lost, and neither is a lower one when a concurrent removal of the key above takes the higher one.
-//! Where nothing above is ever removed, there are no anomalies. Nothing is retained.
+//! view: the greatest (least) of the live ones, in the order of the atoms. So no concurrent write
+//! is lost, and neither is a lower one when a concurrent removal of the key above takes the higher
+//! one. Where nothing above is ever removed, there are no anomalies. Nothing is retained.
 //!
 //! | operation | time | metadata | delta |
 //! |---|---|---|---|

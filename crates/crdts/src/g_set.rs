@@ -13,9 +13,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Nothing can be taken out, so nothing can conflict. Below a map's key it goes with the key, as far
-//! as it was seen, and retains nothing. An element that is added again takes a new dot: a removal of
-//! the key that has not seen it must not take it away. Costs are those of [`OrSet`](crate::OrSet).
+//! Nothing can be taken out, so nothing can conflict. Below a map's key it goes with the key, as
+//! far as it was seen, and retains nothing. An element that is added again takes a new dot: a
+//! removal of the key that has not seen it must not take it away. Costs are those of
+//! [`OrSet`](crate::OrSet).
 
 use core::marker::PhantomData;
 

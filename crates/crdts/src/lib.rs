@@ -39,6 +39,7 @@ pub mod atom;
 pub mod bounded_counter;
 pub mod causal;
 pub mod cell;
+mod cell_codec;
 mod clock;
 pub mod conflict;
 mod contest;
@@ -78,6 +79,8 @@ pub mod rw_set;
 mod sequence;
 #[cfg(feature = "serde")]
 mod serde_impls;
+#[cfg(feature = "serde")]
+mod serde_values;
 pub mod set_reader;
 pub mod state_codec;
 mod tally;

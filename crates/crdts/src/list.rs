@@ -44,11 +44,13 @@
 //! Dead positions, until a cut: others may hang on them.
 //!
 //! # Complexity
-//! | operation | time | memory | delta |
-//! |---|---|---|---|
-//! | insert, move, remove | O(n) for the first in a transaction, then O(n) memory moves | about 150 bytes per item and per move, and the value | two paths of about 25 bytes, an anchor |
-//! | a change of an item's value | O(1) by id, O(n) by index | | the path and the change |
-//! | iter, get | O(n log n) | | |
+//! | operation | time | delta |
+//! |---|---|---|
+//! | insert, move, remove | first in a transaction O(n log n), then O(n) | paths, an anchor |
+//! | a change of an item's value | O(1) by id, O(n) by index | the path and the change |
+//! | iter, get | O(n log n) | |
+//!
+//! An item and every move of it take about 150 bytes, beside the value; a path about 25 in a delta.
 //!
 //! It is made for lists that people look at. For text see the text type.
 //!

@@ -8,29 +8,27 @@
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
-use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId};
 
-use crate::atom::{Atom, RawAtom};
+use crate::atom::RawAtom;
 use crate::cell::Leaf;
 use crate::context::{Join, LocalDot};
 use crate::delta::{At, Covered, Effect};
-use crate::state_codec::Names;
 
 /// One place: what was written, and since when it is dead.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Place {
     /// The operation that wrote it, in everybody's terms: places are ordered by it.
     pub id: Dot,
-    dot: LocalDot,
-    stamp: HybridTimestamp,
+    pub dot: LocalDot,
+    pub stamp: HybridTimestamp,
     pub value: RawAtom,
     pub dead: Option<Tag>,
 }
 
 /// The dot of the operation that let a place die.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Tag(LocalDot);
+pub(crate) struct Tag(pub LocalDot);
 
 /// The places of one thing, the one that stands first: the live ones, the latest first, then the
 /// dead ones, the latest first.
@@ -80,50 +78,6 @@ impl<const RETAINS: bool> Places<RETAINS> {
             self.sort();
         }
         changed
-    }
-
-    pub(crate) fn write(&self, names: &Names<'_>, out: &mut Vec<u8>) {
-        write_varint(out, self.0.len() as u64);
-        for place in &self.0 {
-            names.write_dot(place.id, out);
-            place.stamp.encode(out);
-            place.value.write(out);
-            match place.dead {
-                _ if !RETAINS => {}
-                None => out.push(0),
-                Some(Tag(tag)) => {
-                    out.push(1);
-                    names.write_local(tag, out);
-                }
-            }
-        }
-    }
-
-    pub(crate) fn read(
-        count: usize,
-        names: &Names<'_>,
-        reader: &mut Reader<'_>,
-    ) -> Result<Self, DecodeError> {
-        let mut places = Self(Vec::with_capacity(count));
-        let mut before = None;
-        for _ in 0..count {
-            let dot = names.read_dot(reader)?;
-            let id = names.dot(dot);
-            let stamp = HybridTimestamp::decode(reader)?;
-            let value = Atom::read(reader)?;
-            let dead = match if RETAINS { reader.byte()? } else { 0 } {
-                0 => None,
-                1 => Some(Tag(names.read_dot(reader)?)),
-                tag => return Err(DecodeError::UnknownTag { what: "place", tag }),
-            };
-            let rank = (dead.is_some(), Reverse((stamp, id)));
-            if before.is_some_and(|before| before >= rank) {
-                return Err(DecodeError::NotCanonical("the order of places"));
-            }
-            before = Some(rank);
-            places.0.push(Place { id, dot, stamp, value, dead });
-        }
-        Ok(places)
     }
 }
 

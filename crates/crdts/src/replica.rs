@@ -47,6 +47,7 @@ use crate::kind::Kind;
 use crate::parts::Parts;
 use crate::path::{Path, leads_to_leaf};
 use crate::state_codec::{decode_state, encode_state};
+use crate::value::Value;
 
 /// Deltas that came too early take at most this many bytes.
 const HELD_BYTES: usize = 4 << 20;
@@ -184,6 +185,20 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         let context = self.causal.context();
         let whole = Whole { value: &self.value, beside: &self.beside, context };
         read(&U::reader(View::new(&whole, Path::root(U::KIND))))
+    }
+
+    /// Everything that is to be seen, whatever the type, with what stands beside the type.
+    pub fn show(&self) -> Value {
+        let root = Path::root(T::KIND);
+        let mut cells = BTreeMap::new();
+        let mut keep = |path: &[u8], cell: &Cell| {
+            if let Some(below) = path.strip_prefix(root.as_bytes()) {
+                cells.insert(below.to_vec(), cell.clone());
+            }
+        };
+        self.value.visit(&root, &mut |path, cell| keep(path.as_bytes(), &cell));
+        self.beside.iter().for_each(|(path, cell)| keep(path, cell));
+        Value::of_cells(T::KIND, &cells)
     }
 
     /// Takes in a delta of another replica. Whether the value changed: a delta that is known

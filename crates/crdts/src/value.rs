@@ -1,5 +1,6 @@
 //! Everything that is to be seen of a value, whatever its type: what people, scripts and JSON get.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
@@ -8,12 +9,13 @@ use rejoin_vclock::Dot;
 
 use crate::atom::RawAtom;
 use crate::cell::{Cell, CellKind};
+use crate::crdt::Crdt;
 use crate::extreme_register::{Greatest, Least, standing};
 use crate::kind::Kind;
 use crate::list::Gather as Positions;
 use crate::lww_register::Writes;
 use crate::outline::{Gather as Candidates, Outline, Parent};
-use crate::path::split;
+use crate::path::{Path, split};
 
 /// What is to be seen at one place, and below.
 #[derive(Clone, PartialEq, Debug)]
@@ -73,6 +75,22 @@ impl Value {
             Kind::Tree => tree(&groups(cells)),
             _ => cells.first().map_or(Self::Map(Vec::new()), |(_, cell)| leaf(kind, cell)),
         }
+    }
+
+    /// Reads any value in memory.
+    pub fn of_crdt<T: Crdt>(value: &T) -> Self {
+        let root = Path::root(T::KIND);
+        let mut cells = BTreeMap::new();
+        value.visit(&root, &mut |path, cell| {
+            let below = path.as_bytes().strip_prefix(root.as_bytes()).unwrap_or(&[]);
+            cells.insert(below.to_vec(), cell);
+        });
+        Self::of_cells(T::KIND, &cells)
+    }
+
+    pub(crate) fn of_cells(kind: Kind, cells: &BTreeMap<Vec<u8>, Cell>) -> Self {
+        let cells: Vec<_> = cells.iter().map(|(path, cell)| (path.as_slice(), cell)).collect();
+        Self::of(kind, &cells)
     }
 
     /// The value under a name, where it is a map that has it.
@@ -190,7 +208,7 @@ fn tree(groups: &[Group<'_>]) -> Value {
 fn branches(outline: &Outline, values: &[(RawAtom, Value)], top: Parent) -> Vec<Branch> {
     let order: Vec<_> =
         outline.children(top).iter().flat_map(|&node| outline.below(node)).collect();
-    let mut done: alloc::collections::BTreeMap<_, Branch> = alloc::collections::BTreeMap::new();
+    let mut done: BTreeMap<_, Branch> = BTreeMap::new();
     for &node in order.iter().rev() {
         let children = outline.children(Parent::Node(node));
         let children = children.iter().filter_map(|child| done.remove(child)).collect();

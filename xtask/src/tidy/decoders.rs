@@ -64,17 +64,17 @@ fn decodes(source: &Source, tokens: TokenStream) -> Option<usize> {
     None
 }
 
-/// Whether `Reader<` stands somewhere in the parameters.
+/// Whether `&mut Reader<` stands somewhere in the parameters: not so a type's own `V::Reader<`.
 fn names_reader(parameters: TokenStream) -> bool {
-    let mut after_name = false;
-    parameters.into_iter().any(|token| match token {
-        TokenTree::Group(group) => names_reader(group.stream()),
-        TokenTree::Ident(ident) => {
-            after_name = ident == "Reader";
-            false
+    let mut words = [String::new(), String::new()];
+    parameters.into_iter().any(|token| {
+        if let TokenTree::Group(group) = &token {
+            return names_reader(group.stream());
         }
-        TokenTree::Punct(punct) => std::mem::take(&mut after_name) && punct.as_char() == '<',
-        TokenTree::Literal(_) => false,
+        let text = token.to_string();
+        let found = text == "<" && words == ["mut", "Reader"];
+        words = [std::mem::take(&mut words[1]), text];
+        found
     })
 }
 

@@ -50,7 +50,9 @@ fn targets(line: &str) -> Vec<&str> {
 fn relative(target: &str) -> Option<&str> {
     let target = target.trim().split(' ').next()?.trim_matches(['<', '>']);
     let path = target.split('#').next()?;
-    let elsewhere = target.contains("://") || target.starts_with("mailto:");
+    // rustdoc resolves, and checks, what names an item.
+    let item = path.contains("::");
+    let elsewhere = item || target.contains("://") || target.starts_with("mailto:");
     (!path.is_empty() && !elsewhere).then_some(path)
 }
 
@@ -81,6 +83,7 @@ mod tests {
         assert_eq!(targets("see [a](b.md) and [`c`](d/e.rs#L1 \"title\")"), ["b.md", "d/e.rs"]);
         assert_eq!(targets("[name]: ../x.md"), ["../x.md"]);
         assert!(targets("`a[0](b)` and [x](https://example.invalid) and [y](#here)").is_empty());
+        assert!(targets("[`Doc`](crate::Doc)").is_empty());
     }
 
     #[test]

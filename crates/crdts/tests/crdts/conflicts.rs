@@ -31,7 +31,7 @@ fn concurrent_writes() {
     assert_eq!((record.by.replica(), record.by.counter()), (id(2), 1));
     assert_eq!(
         record.to_string(),
-        "null: the last writer wins; kept twice by 00000002:1; set aside once by 00000001:1"
+        "the value: the last writer wins; kept twice by 00000002:1; set aside once by 00000001:1"
     );
     assert_eq!(told(&mut b, &first)[0].kept, record.kept, "both tell the same");
     let later = b.edit(|note| note.set("at the back")).expect("an edit");

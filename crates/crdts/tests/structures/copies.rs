@@ -201,7 +201,11 @@ fn steps<K: Kind>() -> impl Strategy<Value = Step<K::Wish>> {
 /// Random scripts, shrunk to the shortest that fails.
 pub(crate) fn search<K: Kind>() {
     let strategy = proptest::collection::vec(steps::<K>(), 1..60);
-    let config = Config { failure_persistence: None, cases: 1024, ..Config::default() };
+    let config = Config {
+        failure_persistence: None,
+        cases: Config::default().cases.max(512),
+        ..Config::default()
+    };
     let result = TestRunner::new(config).run(&strategy, |script| {
         let mut copies = Copies::<K>::new(&[2, 3, 1]);
         script.iter().for_each(|step| copies.step(step));

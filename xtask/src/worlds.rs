@@ -1,0 +1,76 @@
+//! `cargo xtask worlds`: the exhaustive and random searches of the types, deeper than in the gate.
+//!
+//! The tests take their depth and number of cases from the environment; this sets both, builds for
+//! speed, and says in the end what was searched. One type at a time: `--only rw_set`.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::cargo;
+
+/// How far to search.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Operations in every history of the small worlds (4 in the gate)
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    depth: u32,
+    /// Random scripts per type (256 in the gate)
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    cases: u32,
+    /// Only tests whose names contain this
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+}
+
+/// Runs the searches and hands on their exit code.
+pub(crate) fn main(options: &Options) -> ExitCode {
+    let start = Instant::now();
+    let mut command = command(options);
+    match command.status() {
+        Ok(status) if status.success() => {
+            let minutes = start.elapsed().as_secs_f64() / 60.0;
+            let Options { depth, cases, .. } = options;
+            println!(
+                "worlds: 0 differences, depth {depth}, {cases} cases per type, {minutes:.1} min"
+            );
+            ExitCode::SUCCESS
+        }
+        Ok(status) => cargo::exit_code(status),
+        Err(error) => {
+            eprintln!("worlds: {} did not start: {error}", cargo::shown(&command));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(options: &Options) -> std::process::Command {
+    let mut command = cargo::command(["test", "--release", "-p", "rejoin-crdts"]);
+    command.args(["--test", "crdts", "--test", "structures", "--"]);
+    command.arg("--nocapture");
+    match &options.only {
+        Some(name) => command.arg(name),
+        None => command.args(["exhaustive", "random", "laws", "small_worlds"]),
+    };
+    command.env("REJOIN_DEPTH", options.depth.to_string());
+    command.env("PROPTEST_CASES", options.cases.to_string());
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_searches_are_named() {
+        let all = Options { depth: 5, cases: 7, only: None };
+        assert_eq!(
+            cargo::shown(&command(&all)),
+            "cargo test --release -p rejoin-crdts --test crdts --test structures -- --nocapture \
+             exhaustive random laws small_worlds"
+        );
+        let one = Options { only: Some("rw_set".to_owned()), ..all };
+        assert!(cargo::shown(&command(&one)).ends_with("-- --nocapture rw_set"));
+    }
+}
