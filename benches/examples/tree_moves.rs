@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut other = tree.fork(fresh(2));
     let forked = resident_bytes();
     let (deltas, refused, took) = shuffle(&mut tree, &ids, moves)?;
-    let bytes: u64 = deltas.iter().map(|delta| encoded(delta)).sum();
+    let bytes: u64 = deltas.iter().map(encoded).sum();
     println!(
         "{moves} moves ({refused} refused as cycles): {took:?}, {} ns and {} bytes of delta each",
         took.as_nanos() / u128::from(moves),

@@ -42,7 +42,8 @@ pub(crate) type Flow = ControlFlow<()>;
 /// Paths below are relative to the value; an empty one is the value itself.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not merge",
-    note = "wrap a plain value: `LwwRegister<{Self}>`"
+    note = "wrap a plain value: `LwwRegister<{Self}>`",
+    note = "an enum with `#[derive(Crdt)]` is a field as `OneOf<{Self}>`"
 )]
 pub trait Crdt: Default {
     /// What stands at the path of such a value.

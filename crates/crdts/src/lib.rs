@@ -15,7 +15,8 @@
 //! | named things | [`OrMap`] | both change; a removal takes away what it saw |
 //! | an order | [`List`] | one of two moves; runs stand together |
 //! | a hierarchy | [`Tree`] | never a cycle |
-//! | a record | `#[derive(Crdt)]` on a struct or enum | each field by its own rule |
+//! | a record | `#[derive(Crdt)]` on a struct | each field by its own rule |
+//! | one of several | [`OneOf`] an enum with `#[derive(Crdt)]` | by the rule that it declares |
 //! | any shape | [`Doc`] | as what is in it |
 //!
 //! The [`guide`] helps to [choose](guide::choosing), says what each [costs](guide::catalogue), and

@@ -50,10 +50,13 @@ impl Candidate {
     }
 }
 
+/// The greatest priority first, then the greatest dot.
+type Rank = Reverse<(u64, Dot)>;
+
 /// Candidates as they are found, in whatever order.
 #[derive(Default)]
 pub(crate) struct Gather {
-    all: Vec<(Reverse<(u64, Dot)>, Dot, Candidate)>,
+    all: Vec<(Rank, Dot, Candidate)>,
     parents: HashMap<Dot, Option<Parent>, Seeded>,
 }
 

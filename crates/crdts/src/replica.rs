@@ -188,7 +188,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     }
 
     /// Everything that is to be seen, whatever the type, with what stands beside the type.
-    pub fn show(&self) -> Value {
+    pub fn to_value(&self) -> Value {
         let root = Path::root(T::KIND);
         let mut cells = BTreeMap::new();
         let mut keep = |path: &[u8], cell: &Cell| {

@@ -116,6 +116,6 @@ as_value! {
 /// a fork, and a saved one is loaded under a fresh id.
 impl<T: Crdt, C: Clock> Serialize for Replica<T, C> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.show().serialize(serializer)
+        self.to_value().serialize(serializer)
     }
 }

@@ -2,22 +2,38 @@
 //!
 //! What a parameter has to be depends on how the fields use it: a key of a map is a `Key`, a value
 //! is a `Crdt`. So the bound stands on the field's type, and the parameter keeps the user's own.
+//!
+//! A field that nests the type in itself gets no bound: that the type is a `Crdt` if it is one
+//! would be no proof. It is checked where it is used, with the user's own bounds.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{GenericParam, Generics, WherePredicate, parse_quote};
+use syn::{GenericParam, Generics, Type, WherePredicate, parse_quote};
 
-use crate::declaration::Declaration;
+use crate::declaration::{Declaration, itself, mentions};
 
 impl Declaration {
-    /// The user's generics, and that every field that depends on them is a `Crdt`.
+    /// The user's generics, and that every field that depends on them is a `Crdt`. What nests in
+    /// itself, and what is a part of an enum, needs the default that the user gives.
     pub(crate) fn bounded(&self) -> Generics {
-        let mut generics = self.generics.clone();
         let crdts = &self.crdts;
-        let dependent = self.fields.iter().map(|field| &field.ty);
+        let mut generics = self.bounded_by(&quote! { #crdts::crdt::Crdt });
+        let of_other = self.owner != self.name || self.fields.iter().any(|f| self.nests(&f.ty));
+        if of_other && !self.generics.params.is_empty() {
+            let owner = itself(&self.owner, &self.generics);
+            let default: WherePredicate = parse_quote!(#owner: ::core::default::Default);
+            generics.make_where_clause().predicates.push(default);
+        }
+        generics
+    }
+
+    /// The user's generics, and a bound on every field that depends on them.
+    pub(crate) fn bounded_by(&self, bound: &TokenStream) -> Generics {
+        let mut generics = self.generics.clone();
+        let dependent = self.fields.iter().map(|field| &field.ty).chain(&self.parts);
         let bounds: Vec<WherePredicate> = dependent
-            .filter(|ty| self.mentions_parameter(ty.to_token_stream()))
-            .map(|ty| parse_quote!(#ty: #crdts::crdt::Crdt))
+            .filter(|ty| self.depends(ty) && !self.nests(ty))
+            .map(|ty| parse_quote!(#ty: #bound))
             .collect();
         if !bounds.is_empty() {
             generics.make_where_clause().predicates.extend(bounds);
@@ -50,7 +66,8 @@ impl Declaration {
     pub(crate) fn phantom(&self) -> Option<TokenStream> {
         let mut parameters = self.generics.type_params().map(|parameter| &parameter.ident);
         let first = parameters.next()?;
-        Some(quote! { of: ::core::marker::PhantomData<(#first, #(#parameters,)*)>, })
+        let phantom = quote! { ::core::marker::PhantomData };
+        Some(quote! { of: #phantom<(#phantom<#first>, #(#phantom<#parameters>,)*)>, })
     }
 
     /// The value of [`phantom`](Self::phantom).
@@ -58,18 +75,18 @@ impl Declaration {
         self.phantom().map(|_| quote! { of: ::core::marker::PhantomData, })
     }
 
-    fn mentions_parameter(&self, tokens: TokenStream) -> bool {
-        tokens.into_iter().any(|token| match token {
-            TokenTree::Group(group) => self.mentions_parameter(group.stream()),
-            TokenTree::Ident(ident) => {
-                self.generics.params.iter().any(|parameter| match parameter {
-                    GenericParam::Type(parameter) => parameter.ident == ident,
-                    GenericParam::Const(parameter) => parameter.ident == ident,
-                    GenericParam::Lifetime(_) => false,
-                })
-            }
-            TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    fn depends(&self, ty: &Type) -> bool {
+        mentions(ty.to_token_stream(), &|ident| {
+            self.generics.params.iter().any(|parameter| match parameter {
+                GenericParam::Type(parameter) => parameter.ident == *ident,
+                GenericParam::Const(parameter) => parameter.ident == *ident,
+                GenericParam::Lifetime(_) => false,
+            })
         })
+    }
+
+    fn nests(&self, ty: &Type) -> bool {
+        mentions(ty.to_token_stream(), &|ident| *ident == self.owner)
     }
 }
 

@@ -3,9 +3,8 @@
 //! An error here is the only documentation that somebody in a hurry reads. It says what is wrong,
 //! why, and what to write instead, at the place where it is to be written.
 
-use std::collections::HashMap;
-
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
@@ -13,6 +12,8 @@ use syn::{
 };
 
 use crate::attribute;
+use crate::errors::{Errors, different_names};
+use crate::plain;
 
 /// Methods of every editor that a field's method would collide with.
 const TAKEN: [&str; 2] = ["clear", "reader"];
@@ -20,11 +21,15 @@ const TAKEN: [&str; 2] = ["clear", "reader"];
 /// A struct with at least one named field.
 pub(crate) struct Declaration {
     pub name: Ident,
+    /// What the user declared: the struct itself, or the enum that this is a part of.
+    pub owner: Ident,
     pub visibility: Visibility,
     pub generics: Generics,
     /// Where the modules of `rejoin-crdts` are.
     pub crdts: Path,
     pub fields: Vec<Field>,
+    /// Further types that are as good as fields where it comes to bounds.
+    pub parts: Vec<Type>,
 }
 
 /// One field of it.
@@ -42,23 +47,41 @@ impl Declaration {
     /// Checks everything and reports every error, not only the first.
     pub(crate) fn parse(input: DeriveInput) -> Result<Self> {
         let named = named_fields(&input)?;
-        let mut errors = Errors(None);
-        let crdts = errors.keep(attribute::crate_path(&input.attrs));
+        let mut errors = Errors::default();
+        let crdts = errors.keep(attribute::of_struct(&input.attrs));
         errors.keep(owns_its_data(&input.generics));
-        let fields: Vec<Option<Field>> =
-            named.into_iter().map(|field| errors.keep(Field::parse(field, &input.vis))).collect();
-        let fields: Vec<Field> = fields.into_iter().flatten().collect();
-        errors.keep(different_names(&fields));
         let DeriveInput { ident: name, vis: visibility, generics, .. } = input;
-        match (crdts, errors.0) {
-            (Some(crdts), None) => Ok(Self { name, visibility, generics, crdts, fields }),
-            (_, error) => Err(error.unwrap_or_else(|| Error::new(name.span(), "cannot be read"))),
+        let itself = itself(&name, &generics);
+        let fields = errors.keep(Field::parse_all(named, &visibility, &itself));
+        match (crdts, fields, errors.into_error()) {
+            (Some(crdts), Some(fields), None) => {
+                let (owner, parts) = (name.clone(), Vec::new());
+                Ok(Self { name, owner, visibility, generics, crdts, fields, parts })
+            }
+            (_, _, error) => Err(error.unwrap_or_else(|| Error::new(name.span(), "unreadable"))),
         }
     }
 }
 
 impl Field {
-    fn parse(field: syn::Field, of_struct: &Visibility) -> Result<Self> {
+    /// All fields of a struct or a variant; `itself` is what `Self` means there.
+    pub(crate) fn parse_all(
+        fields: impl IntoIterator<Item = syn::Field>,
+        of_struct: &Visibility,
+        itself: &TokenStream,
+    ) -> Result<Vec<Self>> {
+        let mut errors = Errors::default();
+        let parsed: Vec<Option<Self>> = fields
+            .into_iter()
+            .map(|field| errors.keep(Self::parse(field, of_struct, itself)))
+            .collect();
+        let parsed: Vec<Self> = parsed.into_iter().flatten().collect();
+        let names = parsed.iter().map(|field| (field.plain_name(), &field.wire_name));
+        errors.keep(different_names(names));
+        errors.finish().map(|()| parsed)
+    }
+
+    fn parse(field: syn::Field, of_struct: &Visibility, itself: &TokenStream) -> Result<Self> {
         let Some(name) = field.ident else {
             return Err(Error::new(field.ty.span(), "a field needs a name"));
         };
@@ -72,7 +95,8 @@ impl Field {
                 ),
             ));
         }
-        let renamed = attribute::renamed(&field.attrs)?;
+        plain::refuse(&field.ty)?;
+        let renamed = attribute::of_field(&field.attrs)?;
         let visibility = match field.vis {
             Visibility::Inherited => of_struct.clone(),
             says => says,
@@ -80,9 +104,9 @@ impl Field {
         Ok(Self {
             wire_name: renamed.unwrap_or_else(|| LitStr::new(&plain, name.span())),
             name,
-            ty: field.ty,
+            ty: spelled_out(field.ty, itself)?,
             visibility,
-            docs: field.attrs.into_iter().filter(|a| a.path().is_ident("doc")).collect(),
+            docs: docs_of(field.attrs),
         })
     }
 
@@ -92,18 +116,46 @@ impl Field {
     }
 }
 
-/// All errors of one declaration, so that a user mends them in one go.
-struct Errors(Option<Error>);
+/// What the author says about a field or a variant.
+pub(crate) fn docs_of(attributes: Vec<Attribute>) -> Vec<Attribute> {
+    attributes.into_iter().filter(|attribute| attribute.path().is_ident("doc")).collect()
+}
 
-impl Errors {
-    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
-        match (result, &mut self.0) {
-            (Ok(value), _) => return Some(value),
-            (Err(error), Some(all)) => all.combine(error),
-            (Err(error), none) => *none = Some(error),
-        }
-        None
+/// `Cart<K>`, which is what `Self` means where the user writes it, and not in an editor.
+pub(crate) fn itself(name: &Ident, generics: &Generics) -> TokenStream {
+    let (_, arguments, _) = generics.split_for_impl();
+    quote! { #name #arguments }
+}
+
+fn spelled_out(ty: Type, itself: &TokenStream) -> Result<Type> {
+    fn replaced(tokens: TokenStream, itself: &TokenStream) -> TokenStream {
+        let each = tokens.into_iter().map(|token| match token {
+            TokenTree::Group(group) => {
+                let inner = replaced(group.stream(), itself);
+                let mut new = proc_macro2::Group::new(group.delimiter(), inner);
+                new.set_span(group.span());
+                TokenStream::from(TokenTree::Group(new))
+            }
+            TokenTree::Ident(ident) if ident == "Self" => itself.clone(),
+            other => other.into(),
+        });
+        each.collect()
     }
+    let tokens = ty.to_token_stream();
+    if mentions(tokens.clone(), &|ident| ident == "Self") {
+        syn::parse2(replaced(tokens, itself))
+    } else {
+        Ok(ty)
+    }
+}
+
+/// Whether any identifier is one that is looked for.
+pub(crate) fn mentions(tokens: TokenStream, is_it: &dyn Fn(&Ident) -> bool) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Group(group) => mentions(group.stream(), is_it),
+        TokenTree::Ident(ident) => is_it(&ident),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
 }
 
 fn named_fields(input: &DeriveInput) -> Result<Vec<syn::Field>> {
@@ -123,12 +175,9 @@ fn named_fields(input: &DeriveInput) -> Result<Vec<syn::Field>> {
                  has nothing to merge",
             ),
         },
-        Data::Enum(data) => (
-            data.enum_token.span,
-            "an enum is no CRDT: two people may choose different variants at once, and nothing \
-             says which stands; use a struct with a field for each variant's data, and an \
-             `LwwRegister<String>` for the choice if the last one to choose decides",
-        ),
+        Data::Enum(data) => {
+            (data.enum_token.span, "an enum has variants where a struct has fields")
+        }
         Data::Union(data) => (
             data.union_token.span,
             "a union is no CRDT: its fields share their memory; use a struct with named fields",
@@ -137,7 +186,7 @@ fn named_fields(input: &DeriveInput) -> Result<Vec<syn::Field>> {
     Err(Error::new(at, message))
 }
 
-fn owns_its_data(generics: &Generics) -> Result<()> {
+pub(crate) fn owns_its_data(generics: &Generics) -> Result<()> {
     match generics.lifetimes().next() {
         None => Ok(()),
         Some(lifetime) => Err(Error::new(
@@ -146,32 +195,6 @@ fn owns_its_data(generics: &Generics) -> Result<()> {
              types, such as `String` for `&str`",
         )),
     }
-}
-
-fn different_names(fields: &[Field]) -> Result<()> {
-    let mut errors = Errors(None);
-    let mut seen: HashMap<String, &Field> = HashMap::new();
-    for field in fields {
-        let name = field.wire_name.value();
-        if let Some(first) = seen.get(&name) {
-            let mut error = Error::new(
-                field.wire_name.span(),
-                format!(
-                    "copies would know both `{}` and `{}` as `{name}`, and could not tell them \
-                     apart; give one of them another name",
-                    first.plain_name(),
-                    field.plain_name(),
-                ),
-            );
-            error.combine(Error::new(
-                first.wire_name.span(),
-                format!("`{name}` is first used here"),
-            ));
-            errors.keep::<()>(Err(error));
-        }
-        seen.entry(name).or_insert(field);
-    }
-    errors.0.map_or(Ok(()), Err)
 }
 
 #[cfg(test)]

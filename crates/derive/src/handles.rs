@@ -9,12 +9,17 @@ use crate::value::{at_type, docs, member};
 
 /// `CartEditor`.
 pub(crate) fn editor(declaration: &Declaration) -> TokenStream {
+    let methods = declaration.fields.iter().map(|field| editor_method(declaration, field));
+    editor_with(declaration, &quote! { #(#methods)* })
+}
+
+/// An editor with these methods, and with those of every editor.
+pub(crate) fn editor_with(declaration: &Declaration, methods: &TokenStream) -> TokenStream {
     let Declaration { name, visibility, crdts, .. } = declaration;
     let (editor, reader) = (format_ident!("{name}Editor"), format_ident!("{name}Reader"));
     let about = format!(" Changes a [`{name}`](struct@{name}) in a transaction.");
     let cursor = quote! { cursor: #crdts::cursor::Cursor<'a>, };
     let declared = declare(declaration, &about, &editor, &cursor);
-    let fields = declaration.fields.iter().map(|field| editor_method(declaration, field));
     let (handle, read) = (declaration.of_handle(), reader_arguments(declaration));
     let (parameters, arguments, bounds) = handle.split_for_impl();
     let of = declaration.phantom_value();
@@ -22,7 +27,7 @@ pub(crate) fn editor(declaration: &Declaration) -> TokenStream {
         #declared
 
         impl #parameters #editor #arguments #bounds {
-            #(#fields)*
+            #methods
 
             /// Takes away everything in every field, as far as it is seen here.
             ///
@@ -34,7 +39,7 @@ pub(crate) fn editor(declaration: &Declaration) -> TokenStream {
                 self.cursor.reset()
             }
 
-            /// The struct as this transaction sees it.
+            /// The value as this transaction sees it.
             #visibility fn reader(&self) -> #reader #read {
                 #reader { view: self.cursor.view(), #of }
             }
@@ -44,19 +49,24 @@ pub(crate) fn editor(declaration: &Declaration) -> TokenStream {
 
 /// `CartReader`.
 pub(crate) fn reader(declaration: &Declaration) -> TokenStream {
+    let methods = declaration.fields.iter().map(|field| reader_method(declaration, field));
+    reader_with(declaration, &quote! { #(#methods)* })
+}
+
+/// A reader with these methods.
+pub(crate) fn reader_with(declaration: &Declaration, methods: &TokenStream) -> TokenStream {
     let Declaration { name, crdts, .. } = declaration;
     let reader = format_ident!("{name}Reader");
     let about = format!(" Reads a [`{name}`](struct@{name}) in a space, field by field.");
     let view = quote! { view: #crdts::cursor::View<'a>, };
     let declared = declare(declaration, &about, &reader, &view);
-    let fields = declaration.fields.iter().map(|field| reader_method(declaration, field));
     let handle = declaration.of_handle();
     let (parameters, arguments, bounds) = handle.split_for_impl();
     quote! {
         #declared
 
         impl #parameters #reader #arguments #bounds {
-            #(#fields)*
+            #methods
         }
     }
 }
@@ -89,7 +99,8 @@ fn reader_arguments(declaration: &Declaration) -> TokenStream {
     quote! { <'_, #(#names,)*> }
 }
 
-fn editor_method(declaration: &Declaration, field: &Field) -> TokenStream {
+/// `lines()` of an editor.
+pub(crate) fn editor_method(declaration: &Declaration, field: &Field) -> TokenStream {
     let Field { name, wire_name, visibility, .. } = field;
     let at = at_type(field);
     let [editor, make, kind] =
@@ -100,7 +111,8 @@ fn editor_method(declaration: &Declaration, field: &Field) -> TokenStream {
     quote! { #docs #visibility #signature #body }
 }
 
-fn reader_method(declaration: &Declaration, field: &Field) -> TokenStream {
+/// `lines()` of a reader.
+pub(crate) fn reader_method(declaration: &Declaration, field: &Field) -> TokenStream {
     let Field { name, wire_name, visibility, .. } = field;
     let at = at_type(field);
     let [reader, make, kind] =

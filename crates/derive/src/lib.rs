@@ -1,4 +1,4 @@
-//! `#[derive(Crdt)]`: a struct of CRDTs is a CRDT.
+//! `#[derive(Crdt)]`: a struct of CRDTs is a CRDT, and so is a choice among them.
 //!
 //! ```
 //! use rejoin::prelude::*;
@@ -23,19 +23,24 @@
 
 use proc_macro::TokenStream;
 use quote::quote;
-use syn::{DeriveInput, parse_macro_input};
+use syn::{Data, DeriveInput, parse_macro_input};
 
 use crate::declaration::Declaration;
+use crate::enumeration::Enumeration;
 
 mod attribute;
 mod bounds;
+mod choice;
 mod declaration;
+mod enumeration;
+mod errors;
 mod handles;
+mod plain;
 mod value;
 
-/// Makes a struct with named fields, each of them a CRDT, a CRDT itself.
+/// Makes a struct with named fields, each of them a CRDT, a CRDT itself, and an enum a choice.
 ///
-/// # What it makes
+/// # What it makes of a struct
 /// For `struct Cart { lines: OrMap<String, PnCounter> }`:
 ///
 /// - `impl Crdt for Cart`: merging, applying, saving, each field by its own rule;
@@ -49,15 +54,86 @@ mod value;
 /// you derive or write. `Replica`'s own methods hide a field's of the same name (`id`, `edit`,
 /// `merge`, `save`): there, write `Cart::id(&replica)`.
 ///
-/// # Identity, and changing a struct later
+/// # What it makes of an enum
+/// A value holds one variant, and a merge may not drop what somebody wrote into another. So the
+/// enum is what you declare and what you read; what merges, and what a field holds, is
+/// `OneOf<Payment>`:
+///
+/// ```
+/// use rejoin::prelude::*;
+///
+/// #[derive(Crdt, Default, Debug)]
+/// #[crdt(concurrent = "latest")]
+/// enum Payment {
+///     #[default]
+///     Open,
+///     Card { last_four: LwwRegister<String>, tries: GCounter },
+///     Invoice { number: LwwRegister<String> },
+/// }
+///
+/// #[derive(Crdt, Default, Clone)]
+/// struct Order {
+///     payment: OneOf<Payment>,
+/// }
+///
+/// let mut phone = Replica::<Order>::new(FreshId::random());
+/// let mut laptop = phone.fork(FreshId::random());
+/// phone.edit(|order| order.payment().choose_card()?.last_four().set("4242"))?;
+/// laptop.edit(|order| order.payment().choose_invoice()?.number().set("7"))?;
+/// phone.merge(&laptop);
+/// laptop.merge(&phone);
+/// assert_eq!(phone.payment().variant()?, laptop.payment().variant()?); // the same one stands
+/// assert_eq!(phone.payment().concurrent()?.len(), 2); // and the other can be seen
+///
+/// phone.edit(|order| order.payment().choose_card()?.tries().add(1))?; // somebody decides
+/// match phone.payment().get()? {
+///     Payment::Open => println!("not paid"),
+///     Payment::Card { tries, .. } => assert_eq!(tries.value()?, 1),
+///     Payment::Invoice { number } => println!("invoice {:?}", number.get()?),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The rule for variants that several copies choose at once has to be declared:
+///
+/// | `concurrent = ..` | which stands |
+/// |---|---|
+/// | `"latest"` | the one that was chosen last, by the clock |
+/// | `"first declared"` | the one that the enum declares first, whatever the time |
+/// | `"last declared"` | the one that it declares last, such as the last stage of a process |
+///
+/// For `enum Payment { Card { .. }, .. }` there are:
+///
+/// - `impl Variants for Payment`, behind `OneOf<Payment>`, and `PaymentChoice`, which that is;
+/// - in memory `get()`, a `Payment` that stands with its fields, the enum's default before anybody
+///   has chosen; `variant()`, its name; `concurrent()`, all that are chosen; `card()`, the fields
+///   of a variant, whether it stands or not;
+/// - `PaymentChoiceEditor`: `choose_card()` chooses a variant and gives the editor of its fields,
+///   `card()` gives it without choosing, `clear()` and `reader()` are as those of a struct;
+/// - `PaymentChoiceReader`: `get()`, `variant()`, `concurrent()` and `card()`;
+/// - `PaymentCard`, `PaymentCardEditor` and `PaymentCardReader` for the fields of each variant, as
+///   a struct would have them.
+///
+/// Choosing another variant than the one that stands takes away what all others hold, as far as it
+/// is seen, so that whoever comes back to a variant finds it empty; choosing the one that stands
+/// takes nothing away. Variants have named fields or none, whose types are `Clone` and `Debug`.
+///
+/// # Identity, and changing a struct or an enum later
 /// A field is found by its name and its kind (counter, register, set, map), never by its position,
 /// so fields can be moved, added and removed. A copy whose struct lacks a field keeps what others
 /// wrote there and passes it on, untouched. Two fields of one name and different kinds, written by
-/// different versions, stand side by side; neither overwrites the other.
+/// different versions, stand side by side; neither overwrites the other, and reading either with a
+/// reader (`Replica::read`) says so. `Replica::edit_as::<Doc>` removes one of them.
+///
+/// A copy is a map of names, the same as a `Doc` with these names would be. An enum is a map, too:
+/// the register `variant`, and a map for each variant that has fields, under its name. A variant
+/// that a version does not know is an error when it is read, and is kept. New variants belong at
+/// the end where the order of declaration decides. From `"latest"` to one of the other rules the
+/// register's kind changes, which is a changed field as above; between the two others nothing does.
 ///
 /// # Attributes
-/// `#[crdt(rename = "name")]` on a field: what it is called in every copy, saved or sent. So a
-/// field can get a better name in the code while older copies still understand it:
+/// `#[crdt(rename = "name")]` on a field or a variant: what it is called in every copy, saved or
+/// sent. So it can get a better name in the code while older copies still understand it:
 ///
 /// ```
 /// use rejoin::prelude::*;
@@ -70,8 +146,10 @@ mod value;
 /// # let _ = Cart::default().delivery_note();
 /// ```
 ///
-/// `#[crdt(crate = path)]` on the struct: where to find the modules of `rejoin-crdts`. The default
-/// is `::rejoin::crdts`, which is right for whoever depends on `rejoin`:
+/// `#[crdt(concurrent = "..")]` on an enum: which variant stands, as above.
+///
+/// `#[crdt(crate = path)]` on the struct or enum: where to find the modules of `rejoin-crdts`. The
+/// default is `::rejoin::crdts`, which is right for whoever depends on `rejoin`:
 ///
 /// ```
 /// mod sync {
@@ -104,13 +182,43 @@ mod value;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// A field that nests the type in itself, below a map, a list or a tree, asks nothing of the
+/// parameters; write what the field needs of them, such as `K: Key + 'static`, at the parameter.
+///
 /// # What does not compile
-/// An enum, because two people may choose different variants at once and nothing says which stands:
+/// An enum without a rule, because two people may choose different variants at once and nothing
+/// says which stands:
 ///
 /// ```compile_fail
 /// # use rejoin::prelude::*;
 /// #[derive(Crdt, Default)]
-/// enum Payment { #[default] Open, Paid(LwwRegister<String>) }
+/// enum Payment { #[default] Open, Card { last_four: LwwRegister<String> } }
+/// ```
+///
+/// A tuple variant, because a field's name is what all copies know it by:
+///
+/// ```compile_fail
+/// # use rejoin::prelude::*;
+/// #[derive(Crdt, Default)]
+/// #[crdt(concurrent = "latest")]
+/// enum Payment { #[default] Open, Card(LwwRegister<String>) }
+/// ```
+///
+/// A bounded counter below something that can be taken away, as a map's key and a variant can:
+///
+/// ```compile_fail,E0080
+/// # use rejoin::prelude::*;
+/// #[derive(Crdt, Default)]
+/// struct Stock { shelves: OrMap<String, BoundedCounter> }
+/// # Replica::<Stock>::new(FreshId::random()).save();
+/// ```
+///
+/// ```compile_fail,E0080
+/// # use rejoin::prelude::*;
+/// #[derive(Crdt, Default)]
+/// #[crdt(concurrent = "latest")]
+/// enum Stock { #[default] None, Some { left: BoundedCounter } }
+/// # Replica::<OneOf<Stock>>::new(FreshId::random()).save();
 /// ```
 ///
 /// A tuple struct, because a field's name is what all copies know it by:
@@ -173,12 +281,30 @@ mod value;
 /// struct Cart { #[crdt(skip)] note: LwwRegister<String> }
 /// ```
 ///
-/// A field that does not merge. A plain value wants a register, which says who wins:
+/// A field that does not merge. A plain value wants a register, which says who wins; a struct of
+/// yours wants the derive, too:
+///
+/// ```compile_fail
+/// # use rejoin::prelude::*;
+/// #[derive(Crdt, Default)]
+/// struct Cart { note: String }
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use rejoin::prelude::*;
+/// #[derive(Default)]
+/// struct Address { street: LwwRegister<String> }
+///
+/// #[derive(Crdt, Default)]
+/// struct Cart { address: Address }
+/// ```
+///
+/// `OneOf` of something that declares no variants:
 ///
 /// ```compile_fail,E0277
 /// # use rejoin::prelude::*;
 /// #[derive(Crdt, Default)]
-/// struct Cart { note: String }
+/// struct Cart { note: OneOf<PnCounter> }
 /// ```
 #[proc_macro_derive(Crdt, attributes(crdt))]
 pub fn derive_crdt(input: TokenStream) -> TokenStream {
@@ -188,6 +314,10 @@ pub fn derive_crdt(input: TokenStream) -> TokenStream {
 }
 
 fn expand(input: DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
+    if let Data::Enum(data) = &input.data {
+        let variants = data.variants.clone();
+        return Ok(choice::expand(&Enumeration::parse(input, variants)?));
+    }
     let declaration = Declaration::parse(input)?;
     let value = value::expand(&declaration);
     let getters = value::getters(&declaration);

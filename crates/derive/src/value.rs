@@ -8,19 +8,29 @@ use crate::declaration::{Declaration, Field};
 
 /// `impl Crdt for Cart`.
 pub(crate) fn expand(declaration: &Declaration) -> TokenStream {
+    let crdts = &declaration.crdts;
+    expand_as(declaration, &quote! { #crdts::kind::Kind::Map })
+}
+
+/// As [`expand`], with an expression for the kind, which may check something on the way.
+pub(crate) fn expand_as(declaration: &Declaration, kind: &TokenStream) -> TokenStream {
     let Declaration { name, crdts, .. } = declaration;
     let handles = handle_types(declaration);
     let operations = operations(declaration);
     let state = state(declaration);
     let cells = cells(declaration);
-    let resettable = declaration.fields.iter().map(|field| member(declaration, field, "RESETTABLE"));
+    let resettable =
+        declaration.fields.iter().map(|field| member(declaration, field, "RESETTABLE"));
     let bounded = declaration.bounded_with_default();
     let (_, arguments, _) = declaration.generics.split_for_impl();
     let (parameters, _, bounds) = bounded.split_for_impl();
+    let checked = checked(declaration);
     quote! {
+        #checked
+
         #[automatically_derived]
         impl #parameters #crdts::crdt::Crdt for #name #arguments #bounds {
-            const KIND: #crdts::kind::Kind = #crdts::kind::Kind::Map;
+            const KIND: #crdts::kind::Kind = #kind;
             const RESETTABLE: bool = #(#resettable)&&*;
             #handles
             #operations
@@ -28,6 +38,24 @@ pub(crate) fn expand(declaration: &Declaration) -> TokenStream {
             #cells
         }
     }
+}
+
+/// What the kinds check on the way, at the declaration, where the compiler otherwise waits for a
+/// use. With type parameters there is nothing to check before one.
+fn checked(declaration: &Declaration) -> Option<TokenStream> {
+    let Declaration { name, crdts, generics, .. } = declaration;
+    let fields = declaration.fields.iter().map(|field| {
+        let (kind, at) = (member(declaration, field, "KIND"), at_type(field));
+        quote_spanned! { at=> let _ = #kind; }
+    });
+    generics.params.is_empty().then(|| {
+        quote! {
+            const _: () = {
+                #(#fields)*
+                let _ = <#name as #crdts::crdt::Crdt>::KIND;
+            };
+        }
+    })
 }
 
 fn handle_types(declaration: &Declaration) -> TokenStream {
@@ -203,19 +231,22 @@ fn by_field(
 pub(crate) fn getters(declaration: &Declaration) -> TokenStream {
     let name = &declaration.name;
     let (parameters, arguments, bounds) = declaration.generics.split_for_impl();
-    let getters = declaration.fields.iter().map(|field| {
-        let Field { name, ty, visibility, .. } = field;
-        let docs = docs(field, &format!("The field `{}`.", field.plain_name()));
-        quote! {
-            #docs
-            #visibility fn #name(&self) -> &#ty {
-                &self.#name
-            }
-        }
-    });
+    let getters = declaration.fields.iter().map(getter);
     quote! {
         impl #parameters #name #arguments #bounds {
             #(#getters)*
+        }
+    }
+}
+
+/// One of them.
+pub(crate) fn getter(field: &Field) -> TokenStream {
+    let Field { name, ty, visibility, .. } = field;
+    let docs = docs(field, &format!("The field `{}`.", field.plain_name()));
+    quote! {
+        #docs
+        #visibility fn #name(&self) -> &#ty {
+            &self.#name
         }
     }
 }

@@ -31,6 +31,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     assert_eq!(south.shelves().at("fruit").at("apples").value()?, 3);
     assert_eq!(north.save(), south.save());
-    println!("{}", north.show());
+    println!("{}", north.to_value());
     Ok(())
 }

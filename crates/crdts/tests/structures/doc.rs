@@ -120,7 +120,7 @@ fn a_bounded_counter_is_used_and_never_made_or_removed_in_a_document() {
         assert_eq!(path.to_string(), "seats");
     }
     assert_eq!(hall.seats().value(), Ok(3));
-    assert_eq!(hall.show().to_string(), r#"{"seats": 3}"#);
+    assert_eq!(hall.to_value().to_string(), r#"{"seats": 3}"#);
 }
 
 /// A map is there because something in it is, or because it was created, and goes with its key.

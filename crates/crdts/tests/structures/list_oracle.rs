@@ -117,9 +117,12 @@ fn order(all: &[Position], side: Anchor) -> Vec<Dot> {
     here.into_iter().flat_map(around).collect()
 }
 
+/// Alive before dead, then the latest.
+type Rank = Reverse<(bool, HybridTimestamp, Dot)>;
+
 /// The position at which each item that is there stands, with the item.
 fn standing(events: &[Event<Act>], seen: Seen, all: &[Position]) -> BTreeMap<Dot, Dot> {
-    let mut best: BTreeMap<Dot, (Reverse<(bool, HybridTimestamp, Dot)>, Dot)> = BTreeMap::new();
+    let mut best: BTreeMap<Dot, (Rank, Dot)> = BTreeMap::new();
     for position in all {
         let alive = !of(events, seen).any(|(_, later)| {
             saw(later, position.event)

@@ -24,10 +24,6 @@ fn refused(declaration: &str, words: &[&str]) {
 
 #[test]
 fn what_is_no_struct_with_named_fields_is_refused() {
-    refused(
-        "enum Payment { Open, Paid }",
-        &["enum", "different variants", "`LwwRegister<String>`"],
-    );
     refused("union Cell { count: u64 }", &["union", "struct with named fields"]);
     refused("struct Cart(PnCounter);", &["need names", "`struct Name { field: .. }`"]);
     refused("struct Nothing;", &["at least one field"]);
@@ -78,4 +74,69 @@ fn an_unknown_attribute_is_refused_with_the_known_ones() {
 fn all_errors_come_at_once() {
     let found = errors("struct Cart<'a> { clear: A, #[crdt(skip)] note: &'a B }");
     assert_eq!(found.lines().count(), 3, "{found}");
+}
+
+#[test]
+fn plain_types_are_refused_with_what_to_take_instead() {
+    let instead = [
+        ("String", "`LwwRegister<String>`"),
+        ("u64", "`PnCounter`"),
+        ("bool", "`EnableWinsFlag`"),
+        ("f64", "`LwwRegister<f64>`"),
+        ("char", "`LwwRegister<String>`"),
+        ("Vec<A>", "`List<V>`"),
+        ("std::collections::BTreeMap<String, A>", "`OrMap<K, V>`"),
+        ("HashSet<u64>", "`OrSet<T>`"),
+        ("Option<A>", "empty until"),
+        ("PhantomData<A>", "leave it out"),
+    ];
+    for (ty, word) in instead {
+        refused(&format!("struct Cart {{ note: {ty} }}"), &[word]);
+    }
+    assert_eq!(errors("struct Cart { note: mine::String, other: LwwRegister<String> }"), "");
+}
+
+/// The one error of an enum with these variants, which declares a rule.
+#[track_caller]
+fn refused_enum(variants: &str, words: &[&str]) {
+    refused(&format!("#[crdt(concurrent = \"latest\")] enum Payment {{ {variants} }}"), words);
+}
+
+#[test]
+fn an_enum_says_which_of_its_variants_stands() {
+    let words = ["different variants", "\"latest\"", "\"first declared\"", "\"last declared\""];
+    refused("enum Payment { Open, Paid }", &words);
+    refused("#[crdt(concurrent = \"newest\")] enum Payment { Open }", &["`newest`", "\"latest\""]);
+    refused("#[crdt(concurrent = latest)] enum Payment { Open }", &["string literal"]);
+    refused("#[crdt(concurrent = \"latest\")] struct Cart { note: A }", &["of an enum"]);
+    for rule in ["latest", "first declared", "last declared"] {
+        assert_eq!(
+            errors(&format!("#[crdt(concurrent = \"{rule}\")] enum Payment {{ Open }}")),
+            ""
+        );
+    }
+}
+
+#[test]
+fn variants_have_named_fields_or_none() {
+    refused_enum("Open, Card(A)", &["need names", "`Card { field: .. }`"]);
+    refused_enum("", &["without variants", "#[default]"]);
+    refused_enum("Card { note: String }", &["`LwwRegister<String>`"]);
+    let twice = "Card { a: A, #[crdt(rename = \"a\")] b: B }";
+    let found = errors(&format!("#[crdt(concurrent = \"latest\")] enum Payment {{ {twice} }}"));
+    assert!(found.contains("both `a` and `b` as `a`"), "{found}");
+}
+
+#[test]
+fn variants_do_not_get_in_each_others_way() {
+    refused_enum("#[crdt(rename = \"variant\")] Open", &["the choice itself"]);
+    refused_enum("Get { a: A }", &["method `get`", "rename = \"Get\""]);
+    let alike = "HTTPGet { a: A }, HttpGet { b: A }";
+    let found = errors(&format!("#[crdt(concurrent = \"latest\")] enum Payment {{ {alike} }}"));
+    assert!(found.contains("method `http_get`, and `HTTPGet` has it, too"), "{found}");
+    assert!(found.contains("method `choose_http_get`"), "{found}");
+    refused_enum("Choice { a: A }", &["`PaymentChoice`"]);
+    refused_enum("Card { a: A }, CardEditor { b: A }", &["`PaymentCardEditor`"]);
+    let fine = "Get, Choice, Reader, Crate { a: A }, Type { a: A }, r#Self_ { a: A }, Card {}";
+    assert_eq!(errors(&format!("#[crdt(concurrent = \"latest\")] enum Payment {{ {fine} }}")), "");
 }
