@@ -321,6 +321,13 @@ pub(crate) const PLANTED: &[Mutant] = &[
         suite: crdts("failures::line_63"),
     },
     Mutant {
+        name: "trailing-bytes-loaded",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "a saved state with something behind it loads: two byte strings for one state",
+        suite: crdts("laws::"),
+    },
+    Mutant {
         name: "cycles-accepted",
         class: Class::CrdtSemantics,
         lines: &[7],

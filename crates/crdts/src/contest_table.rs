@@ -7,7 +7,6 @@ use core::borrow::Borrow;
 use core::hash::Hash;
 
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 
 use crate::atom::Key;
 use crate::cell::{Cell, CellKind, Leaf};
@@ -15,6 +14,7 @@ use crate::contest::Contest;
 use crate::context::Join;
 use crate::delta::Covered;
 use crate::element_table::ElementTable;
+use crate::entries::with_entry;
 use crate::hash::Seeded;
 use crate::kind::Kind;
 
@@ -69,23 +69,7 @@ impl<T: Key> ElementTable<T> for ContestTable<T> {
     }
 
     fn update(&mut self, element: T, change: impl FnOnce(&mut Contest) -> bool) -> bool {
-        match self.elements.entry(element) {
-            Entry::Occupied(mut entry) => {
-                let changed = change(entry.get_mut());
-                if entry.get().is_gone() {
-                    entry.remove();
-                }
-                changed
-            }
-            Entry::Vacant(entry) => {
-                let mut contest = Contest::default();
-                let changed = change(&mut contest);
-                if !contest.is_gone() {
-                    entry.insert(contest);
-                }
-                changed
-            }
-        }
+        with_entry(&mut self.elements, element, change, Contest::is_gone)
     }
 
     fn end(&mut self, covered: &Covered) -> bool {

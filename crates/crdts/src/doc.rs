@@ -47,7 +47,7 @@ use crate::bounded_counter::{BoundedCounter, BoundedCounterEditor};
 use crate::cell::Cell;
 use crate::context::Join;
 use crate::crdt::{Crdt, Outcome, Visit};
-use crate::cursor::{Cursor, View};
+use crate::cursor::{Cursor, View, find_other_kind};
 use crate::delta::{At, Covered, Effect};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
@@ -108,6 +108,14 @@ impl Crdt for Doc {
         self.parts.get(path).cloned()
     }
 
+    fn other_kind(&self, name: &[u8], than: Kind) -> Option<Kind> {
+        let found = find_other_kind(name, than, &mut |from, show| {
+            self.parts.range(name, from, show);
+            Ok(())
+        });
+        found.unwrap_or_default()
+    }
+
     fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
         self.parts.load(path.to_vec(), cell);
         Outcome::Changed
@@ -155,7 +163,7 @@ impl DocEditor<'_> {
     /// [`EditError::CannotReset`] where there is none: it could be removed with what is above it.
     pub fn bounded_counter(&mut self, name: &str) -> Result<BoundedCounterEditor<'_>, EditError> {
         let place = self.cursor.key(&RawAtom::of_str(name), Kind::BoundedCounter);
-        if place.cell()?.is_none() {
+        if place.cell()?.is_none_or(|cell| cell.is_gone()) {
             return Err(EditError::CannotReset { path: place.path().clone() });
         }
         Ok(BoundedCounter::editor(self.cursor.key(&RawAtom::of_str(name), Kind::BoundedCounter)))

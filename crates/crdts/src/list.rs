@@ -64,7 +64,6 @@ use core::marker::PhantomData;
 use core::ops::ControlFlow;
 
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 use rejoin_vclock::Dot;
 
 use crate::cell::{Cell, CellKind, Leaf};
@@ -77,6 +76,7 @@ use crate::error::{EditError, ReadError};
 use crate::hash::Seeded;
 use crate::kind::Kind;
 use crate::path::{Path, split_as};
+use crate::placed::PlacedTable;
 use crate::places::Positions;
 use crate::sequence::{Anchor, Position, Sequence};
 
@@ -103,32 +103,16 @@ impl fmt::Debug for ItemId {
     }
 }
 
-#[derive(Clone, Debug)]
-struct Item<V> {
-    positions: Positions,
-    value: V,
-}
-
-impl<V: Crdt> Item<V> {
-    fn is_there(&self) -> bool {
-        self.positions.is_visible() || self.value.is_visible()
-    }
-
-    fn is_gone(&self) -> bool {
-        self.positions.is_gone() && self.value.is_gone()
-    }
-}
-
 /// A list whose items can be moved; see the [module](self).
 #[derive(Clone, Debug)]
 pub struct List<V> {
     present: Dots,
-    items: HashMap<Dot, Item<V>, Seeded>,
+    items: PlacedTable<Positions, V>,
 }
 
 impl<V> Default for List<V> {
     fn default() -> Self {
-        Self { present: Dots::default(), items: HashMap::default() }
+        Self { present: Dots::default(), items: PlacedTable::default() }
     }
 }
 
@@ -140,61 +124,39 @@ impl<V: Crdt> List<V> {
 
     /// The items in order, with what they are known by.
     pub fn items(&self) -> Vec<(ItemId, &V)> {
-        let sequence = self.sequence();
-        let found = |id: Dot| Some((ItemId(id), &self.items.get(&id)?.value));
-        sequence.items().filter_map(found).collect()
+        let found = |id: Dot| Some((ItemId(id), self.item(ItemId(id))?));
+        self.sequence().items().filter_map(found).collect()
     }
 
     /// The value of the item at an index.
     pub fn get(&self, index: usize) -> Option<&V> {
-        self.items.get(&self.sequence().item(index)?).map(|item| &item.value)
+        self.item(ItemId(self.sequence().item(index)?))
     }
 
     /// The value of an item that is there.
     pub fn item(&self, id: ItemId) -> Option<&V> {
-        self.items.get(&id.0).filter(|item| item.is_there()).map(|item| &item.value)
+        self.items.get(id.0).map(|item| &item.value)
     }
 
     /// How many items there are.
     pub fn len(&self) -> usize {
-        self.items.values().filter(|item| item.is_there()).count()
+        self.items.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        !self.items.values().any(Item::is_there)
+        self.items.is_empty()
     }
 
     fn sequence(&self) -> Sequence {
         let mut gather = Gather::default();
-        for (&id, item) in &self.items {
-            gather.positions(id, &item.positions);
+        for (id, item) in self.items.iter() {
+            gather.positions(id, &item.place);
             if item.value.is_visible() {
                 gather.valued(id);
             }
         }
         gather.finish()
-    }
-
-    /// Changes an item, which comes and goes with need.
-    fn with_item<R>(&mut self, id: Dot, change: impl FnOnce(&mut Item<V>) -> R) -> R {
-        match self.items.entry(id) {
-            Entry::Occupied(mut entry) => {
-                let result = change(entry.get_mut());
-                if entry.get().is_gone() {
-                    entry.remove();
-                }
-                result
-            }
-            Entry::Vacant(entry) => {
-                let mut item = Item { positions: Positions::default(), value: V::default() };
-                let result = change(&mut item);
-                if !item.is_gone() {
-                    entry.insert(item);
-                }
-                result
-            }
-        }
     }
 }
 
@@ -215,6 +177,16 @@ impl Gather {
             anchor: Anchor::of(&place.value),
             shown: index == 0 && place.dead.is_none(),
         }));
+    }
+
+    /// A cell of an item, or of its value, if that is of the kind that is asked for.
+    pub(crate) fn cell(&mut self, item: Dot, kind: Kind, cell: &Cell, value: Option<Kind>) {
+        match cell.as_positions() {
+            // Below a value stand the positions of lists that nest in it.
+            Some(positions) if kind == Kind::ListItem => self.positions(item, positions),
+            _ if value.is_none_or(|value| value == kind) && cell.is_visible() => self.valued(item),
+            _ => {}
+        }
     }
 
     /// An item whose value is visible.
@@ -248,11 +220,7 @@ pub(crate) fn sequence_at(view: &View<'_>, value: Option<Kind>) -> Result<Sequen
     let mut gather = Gather::default();
     view.cells(&mut |below, cell| {
         if let Some((item, kind, _)) = split_as::<Dot>(below) {
-            if let Some(positions) = cell.as_positions() {
-                gather.positions(item, positions);
-            } else if value.is_none_or(|value| value == kind) && cell.is_visible() {
-                gather.valued(item);
-            }
+            gather.cell(item, kind, cell, value);
         }
         ControlFlow::Continue(())
     })?;
@@ -276,86 +244,41 @@ impl<V: Crdt + 'static> Crdt for List<V> {
     }
 
     fn apply(&mut self, path: &[u8], effect: &Effect, at: &At<'_>) -> Outcome {
-        if path.is_empty() {
-            return Outcome::of(match effect {
-                Effect::Below { seen } => self.end(&Covered::new(seen, at)),
-                _ => self.present.apply(effect, at),
-            });
-        }
-        match split_as::<Dot>(path) {
-            Some((id, Kind::ListItem, [])) => {
-                Outcome::of(self.with_item(id, |item| item.positions.apply(effect, at)))
-            }
-            Some((id, kind, below)) if kind == V::KIND => {
-                self.with_item(id, |item| item.value.apply(below, effect, at))
-            }
-            _ => Outcome::Unknown,
+        match effect {
+            _ if !path.is_empty() => self.items.apply(path, effect, at),
+            Effect::Below { seen } => Outcome::of(self.end(&Covered::new(seen, at))),
+            _ => Outcome::of(self.present.apply(effect, at)),
         }
     }
 
     fn end(&mut self, covered: &Covered) -> bool {
-        let mut changed = self.present.end(covered);
-        self.items.retain(|_, item| {
-            changed |= item.positions.end(covered) | item.value.end(covered);
-            !item.is_gone()
-        });
-        changed
+        self.present.end(covered) | self.items.end(covered)
     }
 
     fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
-        let mut changed = self.present.merge(&theirs.present, join);
-        let join_items = |ours: &mut Item<V>, theirs: &Item<V>| {
-            ours.positions.merge(&theirs.positions, join) | ours.value.merge(&theirs.value, join)
-        };
-        let absent = Item { positions: Positions::default(), value: V::default() };
-        self.items.retain(|id, item| {
-            if !theirs.items.contains_key(id) {
-                changed |= join_items(item, &absent);
-            }
-            !item.is_gone()
-        });
-        for (&id, item) in &theirs.items {
-            changed |= self.with_item(id, |ours| join_items(ours, item));
-        }
-        changed
+        self.present.merge(&theirs.present, join) | self.items.merge(&theirs.items, join)
     }
 
     fn visit(&self, at: &Path, visit: &mut Visit<'_>) {
         if !self.present.is_gone() {
             visit(at, Cell(CellKind::Element(self.present.clone())));
         }
-        for (id, item) in &self.items {
-            if !item.positions.is_gone() {
-                let cell = CellKind::Positions(item.positions.clone());
-                visit(&at.key(id, Kind::ListItem), Cell(cell));
-            }
-            item.value.visit(&at.key(id, V::KIND), visit);
-        }
+        self.items.visit(at, visit);
     }
 
     fn cell(&self, path: &[u8]) -> Option<Cell> {
-        if path.is_empty() {
-            return Some(Cell(CellKind::Element(self.present.clone())));
-        }
-        match split_as::<Dot>(path)? {
-            (id, Kind::ListItem, []) => {
-                Some(Cell(CellKind::Positions(self.items.get(&id)?.positions.clone())))
-            }
-            (id, kind, below) if kind == V::KIND => self.items.get(&id)?.value.cell(below),
-            _ => None,
-        }
+        let present = || Cell(CellKind::Element(self.present.clone()));
+        if path.is_empty() { Some(present()) } else { self.items.cell(path) }
+    }
+
+    fn other_kind(&self, name: &[u8], than: Kind) -> Option<Kind> {
+        self.items.other_kind(name, than)
     }
 
     fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
-        match (split_as::<Dot>(path), cell.0) {
-            (None, CellKind::Element(present)) if path.is_empty() => self.present = present,
-            (Some((id, Kind::ListItem, [])), CellKind::Positions(positions)) => {
-                self.with_item(id, |item| item.positions = positions);
-            }
-            (Some((id, kind, below)), cell) if kind == V::KIND => {
-                return self.with_item(id, |item| item.value.load(below, Cell(cell)));
-            }
-            _ => return Outcome::Unknown,
+        match cell.0 {
+            CellKind::Element(present) if path.is_empty() => self.present = present,
+            cell => return self.items.load(path, Cell(cell)),
         }
         Outcome::Changed
     }
@@ -365,7 +288,7 @@ impl<V: Crdt + 'static> Crdt for List<V> {
     }
 
     fn is_gone(&self) -> bool {
-        self.present.is_gone() && self.items.is_empty()
+        self.present.is_gone() && self.items.is_gone()
     }
 }
 

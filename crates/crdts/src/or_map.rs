@@ -51,7 +51,6 @@ use core::marker::PhantomData;
 use alloc::borrow::{Cow, ToOwned};
 use alloc::vec::Vec;
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 
 use crate::atom::Key;
 use crate::cell::Cell;
@@ -59,6 +58,7 @@ use crate::context::Join;
 use crate::crdt::{Crdt, Outcome, Visit};
 use crate::cursor::{Cursor, View};
 use crate::delta::{At, Covered, Effect};
+use crate::entries::with_entry;
 use crate::error::{EditError, ReadError};
 use crate::hash::Seeded;
 use crate::kind::Kind;
@@ -114,23 +114,7 @@ impl<K: Key, V: Crdt + Clone> OrMap<K, V> {
 impl<K: Key, V: Crdt> OrMap<K, V> {
     /// Changes a child, which is made for it and dropped when nothing is left of it.
     fn with_child<R>(&mut self, key: K, change: impl FnOnce(&mut V) -> R) -> R {
-        match self.children.entry(key) {
-            Entry::Occupied(mut child) => {
-                let result = change(child.get_mut());
-                if child.get().is_gone() {
-                    child.remove();
-                }
-                result
-            }
-            Entry::Vacant(place) => {
-                let mut child = V::default();
-                let result = change(&mut child);
-                if !child.is_gone() {
-                    place.insert(child);
-                }
-                result
-            }
-        }
+        with_entry(&mut self.children, key, change, V::is_gone)
     }
 }
 
@@ -203,6 +187,11 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
     fn cell(&self, path: &[u8]) -> Option<Cell> {
         let (key, kind, below) = split_as::<K>(path)?;
         if kind == V::KIND { self.children.get(&key)?.cell(below) } else { None }
+    }
+
+    fn other_kind(&self, name: &[u8], than: Kind) -> Option<Kind> {
+        let (key, kind, below) = split_as::<K>(name)?;
+        if kind == V::KIND { self.children.get(&key)?.other_kind(below, than) } else { None }
     }
 
     fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {

@@ -12,7 +12,9 @@ use hashbrown::HashMap;
 use rejoin_vclock::Dot;
 
 use crate::atom::RawAtom;
+use crate::cell::Cell;
 use crate::hash::Seeded;
+use crate::kind::Kind;
 use crate::places::{Candidates, Place};
 use crate::tree::NodeId;
 
@@ -66,6 +68,16 @@ impl Gather {
             let candidate = Candidate::of(place);
             self.all.push((Reverse((candidate.priority, place.id)), node, candidate));
             self.parents.insert(node, None);
+        }
+    }
+
+    /// A cell of a node, or of its value, if that is of the kind that is asked for.
+    pub(crate) fn cell(&mut self, node: Dot, kind: Kind, cell: &Cell, value: Option<Kind>) {
+        match cell.as_candidates() {
+            // Below a value stand the candidates of trees that nest in it.
+            Some(candidates) if kind == Kind::TreeNode => self.candidates(node, candidates),
+            _ if value.is_none_or(|value| value == kind) && cell.is_visible() => self.valued(node),
+            _ => {}
         }
     }
 

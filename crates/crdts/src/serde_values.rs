@@ -9,7 +9,7 @@
 //! | list, set, several values | a sequence |
 //! | counter | a number; beyond 2^53 in magnitude a string |
 //! | register, flag | the scalar |
-//! | tree | a sequence of `{"value", "lost", "children"}` |
+//! | tree | a sequence of `{"depth", "value", "lost"}` |
 //! | clash | `{"clash": [[kind, value], ..]}` |
 
 use alloc::string::{String, ToString};
@@ -63,9 +63,9 @@ fn name_of(name: &RawAtom) -> String {
 impl Serialize for Branch {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut branch = serializer.serialize_struct("Branch", 3)?;
+        branch.serialize_field("depth", &self.depth)?;
         branch.serialize_field("value", &self.value)?;
         branch.serialize_field("lost", &self.is_lost)?;
-        branch.serialize_field("children", &self.children)?;
         branch.end()
     }
 }

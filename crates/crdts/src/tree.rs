@@ -70,8 +70,6 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::ControlFlow;
 
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 use rejoin_vclock::Dot;
 
 use crate::atom::RawAtom;
@@ -81,11 +79,11 @@ use crate::crdt::{Crdt, Outcome, Visit};
 use crate::cursor::{Cursor, View};
 use crate::delta::{At, Covered, Effect};
 use crate::error::{EditError, ReadError};
-use crate::hash::Seeded;
 use crate::kind::Kind;
 use crate::lww_register::Writes;
 use crate::outline::{Candidate, Gather};
 use crate::path::{Path, split_as};
+use crate::placed::PlacedTable;
 use crate::places::Candidates;
 
 pub use crate::outline::{Outline, Parent};
@@ -146,36 +144,16 @@ impl Leaf for Mark {
     }
 }
 
-#[derive(Clone, Debug)]
-struct Node<V> {
-    candidates: Candidates,
-    value: V,
-}
-
-impl<V: Crdt> Node<V> {
-    fn new() -> Self {
-        Self { candidates: Candidates::default(), value: V::default() }
-    }
-
-    fn is_there(&self) -> bool {
-        self.candidates.is_visible() || self.value.is_visible()
-    }
-
-    fn is_gone(&self) -> bool {
-        self.candidates.is_gone() && self.value.is_gone()
-    }
-}
-
 /// A tree whose nodes can be moved; see the [module](self).
 #[derive(Clone, Debug)]
 pub struct Tree<V> {
     mark: Mark,
-    nodes: HashMap<Dot, Node<V>, Seeded>,
+    nodes: PlacedTable<Candidates, V>,
 }
 
 impl<V> Default for Tree<V> {
     fn default() -> Self {
-        Self { mark: Mark::default(), nodes: HashMap::default() }
+        Self { mark: Mark::default(), nodes: PlacedTable::default() }
     }
 }
 
@@ -183,8 +161,8 @@ impl<V: Crdt> Tree<V> {
     /// Who hangs where.
     pub fn outline(&self) -> Outline {
         let mut gather = Gather::default();
-        for (&id, node) in &self.nodes {
-            gather.candidates(id, &node.candidates);
+        for (id, node) in self.nodes.iter() {
+            gather.candidates(id, &node.place);
             if node.value.is_visible() {
                 gather.valued(id);
             }
@@ -194,38 +172,17 @@ impl<V: Crdt> Tree<V> {
 
     /// The value of a node that is there.
     pub fn get(&self, id: NodeId) -> Option<&V> {
-        self.nodes.get(&id.0).filter(|node| node.is_there()).map(|node| &node.value)
+        self.nodes.get(id.0).map(|node| &node.value)
     }
 
     /// How many nodes there are.
     pub fn len(&self) -> usize {
-        self.nodes.values().filter(|node| node.is_there()).count()
+        self.nodes.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        !self.nodes.values().any(Node::is_there)
-    }
-
-    /// Changes a node, which comes and goes with need.
-    fn with_node<R>(&mut self, id: Dot, change: impl FnOnce(&mut Node<V>) -> R) -> R {
-        match self.nodes.entry(id) {
-            Entry::Occupied(mut entry) => {
-                let result = change(entry.get_mut());
-                if entry.get().is_gone() {
-                    entry.remove();
-                }
-                result
-            }
-            Entry::Vacant(entry) => {
-                let mut node = Node::new();
-                let result = change(&mut node);
-                if !node.is_gone() {
-                    entry.insert(node);
-                }
-                result
-            }
-        }
+        self.nodes.is_empty()
     }
 }
 
@@ -234,11 +191,7 @@ pub(crate) fn outline_at(view: &View<'_>, value: Option<Kind>) -> Result<Outline
     let mut gather = Gather::default();
     view.cells(&mut |below, cell| {
         if let Some((node, kind, _)) = split_as::<Dot>(below) {
-            if let Some(candidates) = cell.as_candidates() {
-                gather.candidates(node, candidates);
-            } else if value.is_none_or(|value| value == kind) && cell.is_visible() {
-                gather.valued(node);
-            }
+            gather.cell(node, kind, cell, value);
         }
         ControlFlow::Continue(())
     })?;
@@ -273,86 +226,41 @@ impl<V: Crdt + 'static> Crdt for Tree<V> {
     }
 
     fn apply(&mut self, path: &[u8], effect: &Effect, at: &At<'_>) -> Outcome {
-        if path.is_empty() {
-            return Outcome::of(match effect {
-                Effect::Below { seen } => self.end(&Covered::new(seen, at)),
-                _ => self.mark.apply(effect, at),
-            });
-        }
-        match split_as::<Dot>(path) {
-            Some((id, Kind::TreeNode, [])) => {
-                Outcome::of(self.with_node(id, |node| node.candidates.apply(effect, at)))
-            }
-            Some((id, kind, below)) if kind == V::KIND => {
-                self.with_node(id, |node| node.value.apply(below, effect, at))
-            }
-            _ => Outcome::Unknown,
+        match effect {
+            _ if !path.is_empty() => self.nodes.apply(path, effect, at),
+            Effect::Below { seen } => Outcome::of(self.end(&Covered::new(seen, at))),
+            _ => Outcome::of(self.mark.apply(effect, at)),
         }
     }
 
     fn end(&mut self, covered: &Covered) -> bool {
-        let mut changed = self.mark.end(covered);
-        self.nodes.retain(|_, node| {
-            changed |= node.candidates.end(covered) | node.value.end(covered);
-            !node.is_gone()
-        });
-        changed
+        self.mark.end(covered) | self.nodes.end(covered)
     }
 
     fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
-        let mut changed = self.mark.merge(&theirs.mark, join);
-        let join_nodes = |ours: &mut Node<V>, theirs: &Node<V>| {
-            ours.candidates.merge(&theirs.candidates, join) | ours.value.merge(&theirs.value, join)
-        };
-        let absent = Node::new();
-        self.nodes.retain(|id, node| {
-            if !theirs.nodes.contains_key(id) {
-                changed |= join_nodes(node, &absent);
-            }
-            !node.is_gone()
-        });
-        for (&id, node) in &theirs.nodes {
-            changed |= self.with_node(id, |ours| join_nodes(ours, node));
-        }
-        changed
+        self.mark.merge(&theirs.mark, join) | self.nodes.merge(&theirs.nodes, join)
     }
 
     fn visit(&self, at: &Path, visit: &mut Visit<'_>) {
         if !self.mark.is_gone() {
             visit(at, Cell(CellKind::Mark(self.mark.clone())));
         }
-        for (id, node) in &self.nodes {
-            if !node.candidates.is_gone() {
-                let cell = CellKind::Candidates(node.candidates.clone());
-                visit(&at.key(id, Kind::TreeNode), Cell(cell));
-            }
-            node.value.visit(&at.key(id, V::KIND), visit);
-        }
+        self.nodes.visit(at, visit);
     }
 
     fn cell(&self, path: &[u8]) -> Option<Cell> {
-        if path.is_empty() {
-            return Some(Cell(CellKind::Mark(self.mark.clone())));
-        }
-        match split_as::<Dot>(path)? {
-            (id, Kind::TreeNode, []) => {
-                Some(Cell(CellKind::Candidates(self.nodes.get(&id)?.candidates.clone())))
-            }
-            (id, kind, below) if kind == V::KIND => self.nodes.get(&id)?.value.cell(below),
-            _ => None,
-        }
+        let mark = || Cell(CellKind::Mark(self.mark.clone()));
+        if path.is_empty() { Some(mark()) } else { self.nodes.cell(path) }
+    }
+
+    fn other_kind(&self, name: &[u8], than: Kind) -> Option<Kind> {
+        self.nodes.other_kind(name, than)
     }
 
     fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
-        match (split_as::<Dot>(path), cell.0) {
-            (None, CellKind::Mark(mark)) if path.is_empty() => self.mark = mark,
-            (Some((id, Kind::TreeNode, [])), CellKind::Candidates(candidates)) => {
-                self.with_node(id, |node| node.candidates = candidates);
-            }
-            (Some((id, kind, below)), cell) if kind == V::KIND => {
-                return self.with_node(id, |node| node.value.load(below, Cell(cell)));
-            }
-            _ => return Outcome::Unknown,
+        match cell.0 {
+            CellKind::Mark(mark) if path.is_empty() => self.mark = mark,
+            cell => return self.nodes.load(path, Cell(cell)),
         }
         Outcome::Changed
     }
@@ -362,7 +270,7 @@ impl<V: Crdt + 'static> Crdt for Tree<V> {
     }
 
     fn is_gone(&self) -> bool {
-        self.mark.is_gone() && self.nodes.is_empty()
+        self.mark.is_gone() && self.nodes.is_gone()
     }
 }
 

@@ -35,21 +35,22 @@ pub enum Value {
     Several(Vec<RawAtom>),
     /// A flag.
     Flag(bool),
-    /// The nodes below the root, then those that are lost.
+    /// The nodes below the root, then those that are lost, each followed by what hangs on it. Not
+    /// nested: a tree can be as deep as it has nodes, which a stack is not.
     Tree(Vec<Branch>),
     /// Several kinds stand under one name; all are kept.
     Clash(Vec<(Kind, Self)>),
 }
 
-/// One node of a tree and what hangs on it.
+/// One node of a tree.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Branch {
+    /// How many nodes it hangs below.
+    pub depth: usize,
     /// Its value, if anything was written.
     pub value: Option<Value>,
     /// Whether what it hung on is not there.
     pub is_lost: bool,
-    /// What hangs on it.
-    pub children: Vec<Self>,
 }
 
 type Cells<'a> = [(&'a [u8], &'a Cell)];
@@ -171,14 +172,8 @@ fn value_of(values: &[(RawAtom, Value)], id: Dot) -> Option<Value> {
 fn list(groups: &[Group<'_>]) -> Value {
     let mut positions = Positions::default();
     for group in groups {
-        let Some((id, ..)) = group_dot(group) else { continue };
-        for (_, cell) in &group.cells {
-            match cell.as_positions() {
-                Some(found) => positions.positions(id, found),
-                None if cell.is_visible() => positions.valued(id),
-                None => {}
-            }
-        }
+        let Some(id) = group_dot(group) else { continue };
+        group.cells.iter().for_each(|(_, cell)| positions.cell(id, group.kind, cell, None));
     }
     let values = named(groups);
     let empty = || Value::Map(Vec::new());
@@ -189,37 +184,28 @@ fn list(groups: &[Group<'_>]) -> Value {
 fn tree(groups: &[Group<'_>]) -> Value {
     let mut candidates = Candidates::default();
     for group in groups {
-        let Some((id, ..)) = group_dot(group) else { continue };
-        for (_, cell) in &group.cells {
-            match cell.as_candidates() {
-                Some(found) => candidates.candidates(id, found),
-                None if cell.is_visible() => candidates.valued(id),
-                None => {}
-            }
-        }
+        let Some(id) = group_dot(group) else { continue };
+        group.cells.iter().for_each(|(_, cell)| candidates.cell(id, group.kind, cell, None));
     }
     let (outline, values) = (candidates.finish(), named(groups));
-    let mut branches = branches(&outline, &values, Parent::Root);
-    branches.extend(self::branches(&outline, &values, Parent::Lost));
-    Value::Tree(branches)
+    let tops = [Parent::Root, Parent::Lost];
+    Value::Tree(tops.iter().flat_map(|&top| branches(&outline, &values, top)).collect())
 }
 
-/// Bottom up, without recursion: a tree can be as deep as it has nodes.
 fn branches(outline: &Outline, values: &[(RawAtom, Value)], top: Parent) -> Vec<Branch> {
-    let order: Vec<_> =
-        outline.children(top).iter().flat_map(|&node| outline.below(node)).collect();
-    let mut done: BTreeMap<_, Branch> = BTreeMap::new();
-    for &node in order.iter().rev() {
-        let children = outline.children(Parent::Node(node));
-        let children = children.iter().filter_map(|child| done.remove(child)).collect();
+    let below = |parent, depth| outline.children(parent).iter().rev().map(move |&id| (id, depth));
+    let mut branches = Vec::new();
+    let mut next: Vec<_> = below(top, 0).collect();
+    while let Some((node, depth)) = next.pop() {
         let is_lost = outline.parent(node) == Some(Parent::Lost);
-        done.insert(node, Branch { value: value_of(values, node.0), is_lost, children });
+        branches.push(Branch { depth, value: value_of(values, node.0), is_lost });
+        next.extend(below(Parent::Node(node), depth + 1));
     }
-    outline.children(top).iter().filter_map(|node| done.remove(node)).collect()
+    branches
 }
 
-fn group_dot(group: &Group<'_>) -> Option<(Dot, Kind)> {
-    Some((group.name.to().ok()?, group.kind))
+fn group_dot(group: &Group<'_>) -> Option<Dot> {
+    group.name.to().ok()
 }
 
 impl fmt::Display for Value {
@@ -236,7 +222,7 @@ impl fmt::Display for Value {
             Self::Count(sum) => sum.fmt(f),
             Self::Scalar(atom) => scalar(f, atom),
             Self::Flag(on) => on.fmt(f),
-            Self::Tree(branches) => listed(f, ["(", ")"], branches, |f, branch| branch.fmt(f)),
+            Self::Tree(branches) => tree_as_text(f, branches),
             Self::Clash(values) => {
                 for (index, (kind, value)) in values.iter().enumerate() {
                     write!(f, "{}{kind}: {value}", if index > 0 { " | " } else { "" })?;
@@ -247,21 +233,27 @@ impl fmt::Display for Value {
     }
 }
 
-impl fmt::Display for Branch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_lost {
-            f.write_str("lost ")?;
+/// `(a (b, c), lost d)`: what hangs on a node stands in parentheses behind it.
+fn tree_as_text(f: &mut fmt::Formatter<'_>, branches: &[Branch]) -> fmt::Result {
+    f.write_char('(')?;
+    let mut before: Option<usize> = None;
+    for Branch { depth, value, is_lost } in branches {
+        match before {
+            Some(above) if *depth > above => f.write_str(" (")?,
+            Some(above) => {
+                (*depth..above).try_for_each(|_| f.write_char(')'))?;
+                f.write_str(", ")?;
+            }
+            None => {}
         }
-        match &self.value {
-            Some(value) => value.fmt(f)?,
-            None => f.write_str("-")?,
+        before = Some(*depth);
+        f.write_str(if *is_lost { "lost " } else { "" })?;
+        match value {
+            Some(value) => write!(f, "{value}")?,
+            None => f.write_char('-')?,
         }
-        if self.children.is_empty() {
-            return Ok(());
-        }
-        f.write_str(" ")?;
-        listed(f, ["(", ")"], &self.children, |f, branch| branch.fmt(f))
     }
+    (0..=before.unwrap_or(0)).try_for_each(|_| f.write_char(')'))
 }
 
 /// Strings in quotes, with JSON's escapes.

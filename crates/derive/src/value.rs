@@ -160,6 +160,9 @@ fn cells(declaration: &Declaration) -> TokenStream {
     let cell = by_field(declaration, "cell", |cell, field| {
         quote! { #cell(&self.#field, below) }
     });
+    let other_kind = by_field(declaration, "other_kind", |other_kind, field| {
+        quote! { #other_kind(&self.#field, below, than) }
+    });
     let load = by_field(declaration, "load", |load, field| {
         quote! { #load(&mut self.#field, below, cell) }
     });
@@ -172,6 +175,18 @@ fn cells(declaration: &Declaration) -> TokenStream {
             let (name, kind, below) = #crdts::path::split_field(path)?;
             match name.as_str() {
                 #(#cell,)*
+                _ => ::core::option::Option::None,
+            }
+        }
+
+        fn other_kind(
+            &self,
+            name: &[u8],
+            than: #crdts::kind::Kind,
+        ) -> ::core::option::Option<#crdts::kind::Kind> {
+            let (name, kind, below) = #crdts::path::split_field(name)?;
+            match name.as_str() {
+                #(#other_kind,)*
                 _ => ::core::option::Option::None,
             }
         }

@@ -49,9 +49,10 @@ fn what_is_shown_is_json() {
         "paid": true,
         "empty": {},
         "rows": [{"cells": ["deep"]}, {}],
-        "tree": [{"value": null, "lost": false, "children": [
-            {"value": "leaf", "lost": false, "children": []},
-        ]}],
+        "tree": [
+            {"depth": 0, "value": null, "lost": false},
+            {"depth": 1, "value": "leaf", "lost": false},
+        ],
     });
     assert_eq!(serde_json::to_value(&a).expect("readable"), expected);
     assert_eq!(serde_json::to_value(a.value()).expect("readable"), expected);
@@ -83,6 +84,48 @@ fn two_kinds_under_one_name_are_shown_and_one_is_taken_away() {
     assert!(matches!(other, Err(ReadError::WrongKind { found: Kind::Counter, .. })), "{other:?}");
     edit(&mut a, |doc| doc.remove("stock"));
     assert_eq!(a.value().to_string(), "{}");
+}
+
+/// The places of a list in a list, and of a tree in a tree, are not taken for one's own.
+#[test]
+fn what_nests_in_itself_is_read_apart() {
+    let mut lists = Replica::<List<List<Texts>>>::new(fresh(1));
+    lists
+        .edit(|rows| {
+            let mut first = rows.push()?;
+            first.push()?.set("a")?;
+            first.push()?.set("b")?;
+            rows.push()?.push()?.set("c")
+        })
+        .expect("a legal edit");
+    assert_eq!(lists.to_value().to_string(), r#"[["a", "b"], ["c"]]"#);
+    assert_eq!(lists.read(|rows| rows.len()), Ok(2));
+    lists.edit(|rows| rows.move_to(0, 1)).expect("a legal edit");
+    assert_eq!(lists.to_value().to_string(), r#"[["c"], ["a", "b"]]"#);
+    let mut trees = Replica::<Tree<Tree<Texts>>>::new(fresh(2));
+    trees
+        .edit(|tree| {
+            let outer = tree.create(Parent::Root)?;
+            let inner = tree.node(outer)?.create(Parent::Root)?;
+            tree.node(outer)?.node(inner)?.set("deep")
+        })
+        .expect("a legal edit");
+    assert_eq!(trees.to_value().to_string(), r#"(("deep"))"#);
+    assert_eq!(trees.read(|tree| tree.outline()).map(|outline| outline.len()), Ok(1));
+}
+
+/// A document in a typed map tells of its clashes, too.
+#[test]
+fn a_clash_in_a_nested_document_is_named() {
+    let [mut a, mut b] = [1, 2].map(|n| Replica::<OrMap<String, Doc>>::new(fresh(n)));
+    a.edit(|docs| docs.entry("d").at::<PnCounter>("x").add(1)).expect("a legal edit");
+    b.edit(|docs| docs.entry("d").set("x", "y")).expect("a legal edit");
+    a.merge(&b);
+    let read = a.read(|docs| docs.at("d").at::<PnCounter>("x").value());
+    assert!(matches!(read, Err(ReadError::KindClash { .. })), "{read:?}");
+    let in_transaction =
+        a.edit(|docs| docs.entry("d").at::<PnCounter>("x").value().map(drop).map_err(Into::into));
+    assert!(in_transaction.is_err(), "{in_transaction:?}");
 }
 
 /// A clash above hides what is below, in either kind.

@@ -181,6 +181,7 @@ fn line_07_cycles_of_moves_are_broken_and_deep_trees_are_walked() {
     assert_eq!(a.outline(), b.outline());
     validate(&a.outline());
     assert_eq!(a.outline().len(), 20_000);
+    assert!(a.to_value().to_string().len() > 40_000, "shown without a deep stack");
 }
 
 #[test]
