@@ -23,7 +23,7 @@ const CARGO_STEPS: [(&str, &[&str]); 3] = [
             "warnings",
         ],
     ),
-    ("documentation", &["doc", "--locked", "--workspace", "--no-deps"]),
+    ("documentation", &["doc", "--locked", "--workspace", "--no-deps", "--all-features"]),
 ];
 
 /// Runs every step and prints how many passed.

@@ -80,9 +80,9 @@ pub trait Crdt: Default {
     /// The cell at a path below.
     fn cell(&self, path: &[u8]) -> Option<Cell>;
 
-    /// A kind other than `than` that is visible under a name below, which is a path without its last
-    /// byte. Only a [`Doc`](crate::Doc), and what holds one, can have it: to others there is one
-    /// kind per name, and any other stands beside the value.
+    /// A kind other than `than` that is visible under a name below, which is a path without its
+    /// last byte. Only a [`Doc`](crate::Doc), and what holds one, can have it: to others there is
+    /// one kind per name, and any other stands beside the value.
     fn other_kind(&self, _name: &[u8], _than: Kind) -> Option<Kind> {
         None
     }
