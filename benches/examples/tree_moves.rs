@@ -5,16 +5,18 @@
 //! ```
 //!
 //! A tree of NODES nodes (100,000 unless said), each below a random earlier one; then MOVES moves
-//! (1,000,000) of a random node below another one, each a transaction that makes its delta; moves
-//! that would close a cycle are refused, counted apart, and are not among the MOVES. Then a second
-//! replica takes all deltas of the moves. Memory is the resident set as the system tells it.
+//! (1,000,000) of a random node below another one, each a transaction that makes its delta, which a
+//! second replica takes; moves that would close a cycle are refused, counted apart, and are not among
+//! the MOVES. Random moves make a tree deep, and a move walks up to the root twice: the mean depth is
+//! shown, too. Memory is the resident set as the system tells it.
 
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rejoin_benches::{fresh, mix};
 use rejoin_crdts::tree::{NodeId, Parent};
-use rejoin_crdts::{Delta, EditError, LwwRegister, Replica, Tree};
+use rejoin_crdts::{EditError, LwwRegister, Replica, Tree};
+use rejoin_vclock::codec::Encode;
 
 type Folders = Tree<LwwRegister<String>>;
 
@@ -28,28 +30,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let planted = resident_bytes();
     println!("{nodes} nodes: {took:?}, {} bytes per node", (planted - empty) / nodes);
     let mut other = tree.fork(fresh(2));
-    let forked = resident_bytes();
-    let (deltas, refused, took) = shuffle(&mut tree, &ids, moves)?;
-    let bytes: u64 = deltas.iter().map(encoded).sum();
-    println!(
-        "{moves} moves ({refused} refused as cycles): {took:?}, {} ns and {} bytes of delta each",
-        took.as_nanos() / u128::from(moves),
-        bytes / moves
-    );
-    let start = Instant::now();
-    deltas.iter().for_each(|delta| _ = other.apply(delta));
-    let took = start.elapsed();
-    println!(
-        "applied by another replica: {took:?}, {} ns each",
-        took.as_nanos() / u128::from(moves)
-    );
-    drop(deltas);
+    let shuffled = shuffle(&mut tree, &mut other, &ids, moves)?;
+    let Shuffled { refused, bytes, edits, applies } = shuffled;
+    let each = |took: Duration| took.as_nanos() / u128::from(moves.max(1));
+    println!("{moves} moves ({refused} refused as cycles): {edits:?}, {} ns each", each(edits));
+    println!("applied by another replica: {applies:?}, {} ns each", each(applies));
+    println!("bytes of delta: {} each", bytes / moves.max(1));
+    println!("memory for both replicas: {} MB", resident_bytes() >> 20);
     let start = Instant::now();
     let outline = tree.outline();
     println!("outline of {} nodes: {:?}", outline.len(), start.elapsed());
     assert_eq!(outline, other.outline());
-    println!("memory after the moves, for two replicas: {} MB", resident_bytes() >> 20);
-    println!("memory of one replica before them: {} MB", (forked - planted) >> 20);
+    let depths = ids.iter().step_by(97).map(|&id| outline.above(id).count());
+    let (count, sum) = depths.fold((0, 0), |(count, sum), depth| (count + 1, sum + depth));
+    println!("mean depth: {}", sum / count);
     Ok(())
 }
 
@@ -69,42 +63,51 @@ fn plant(tree: &mut Replica<Folders>, nodes: u64) -> Result<(Vec<NodeId>, Durati
     Ok((ids, start.elapsed()))
 }
 
+struct Shuffled {
+    refused: u64,
+    bytes: u64,
+    edits: Duration,
+    applies: Duration,
+}
+
 fn shuffle(
     tree: &mut Replica<Folders>,
+    other: &mut Replica<Folders>,
     ids: &[NodeId],
     moves: u64,
-) -> Result<(Vec<Delta>, u64, Duration), EditError> {
+) -> Result<Shuffled, EditError> {
     let bar = ProgressBar::new(moves).with_style(style());
     let pick = |seed: u64| ids[usize::try_from(mix(seed) % ids.len() as u64).unwrap_or(0)];
-    let (mut deltas, mut refused) = (Vec::new(), 0);
-    let start = Instant::now();
-    for attempt in 0.. {
-        if deltas.len() as u64 == moves {
-            break;
-        }
+    let (edits, applies) = (Duration::ZERO, Duration::ZERO);
+    let mut done = Shuffled { refused: 0, bytes: 0, edits, applies };
+    let mut attempt = 0;
+    while attempt - done.refused < moves {
         let (node, below) = (pick(2 * attempt), pick(2 * attempt + 1));
-        match tree.edit(|tree| tree.move_to(node, Parent::Node(below))) {
-            Ok(delta) => deltas.push(delta),
-            Err(EditError::BelowItself { .. }) => refused += 1,
+        attempt += 1;
+        let start = Instant::now();
+        let moved = tree.edit(|tree| tree.move_to(node, Parent::Node(below)));
+        done.edits += start.elapsed();
+        match moved {
+            Ok(delta) => {
+                done.bytes += delta.to_bytes().len() as u64;
+                let start = Instant::now();
+                other.apply(&delta);
+                done.applies += start.elapsed();
+            }
+            Err(EditError::BelowItself { .. }) => done.refused += 1,
             Err(error) => return Err(error),
         }
         if attempt % 10_000 == 0 {
-            bar.set_position(deltas.len() as u64);
+            bar.set_position(attempt - done.refused);
         }
     }
-    let took = start.elapsed();
     bar.finish_and_clear();
-    Ok((deltas, refused, took))
+    Ok(done)
 }
 
 fn style() -> ProgressStyle {
     ProgressStyle::with_template("{bar:40} {pos}/{len} moves, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-fn encoded(delta: &Delta) -> u64 {
-    use rejoin_vclock::codec::Encode;
-    delta.to_bytes().len() as u64
 }
 
 /// Zero where the system does not say.
