@@ -5,10 +5,10 @@
 //! ```
 //!
 //! A tree of NODES nodes (100,000 unless said), each below a random earlier one; then MOVES moves
-//! (1,000,000) of a random node below another one, each a transaction that makes its delta, which a
-//! second replica takes; moves that would close a cycle are refused, counted apart, and are not among
-//! the MOVES. Random moves make a tree deep, and a move walks up to the root twice: the mean depth is
-//! shown, too. Memory is the resident set as the system tells it.
+//! (1,000,000) of a random node below another one, each a transaction that makes its delta, which
+//! a second replica takes; moves that would close a cycle are refused, counted apart, and are not
+//! among the MOVES. Random moves make a tree deep, and a move walks up to the root twice: the mean
+//! depth is shown, too. Memory is the resident set as the system tells it.
 
 use std::time::{Duration, Instant};
 
