@@ -196,6 +196,7 @@ impl Leaf for Rights {
 
 /// Whom to ask for rights when one's own do not suffice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum TransferPolicy {
     /// Whoever holds the most first, for just what is missing: the fewest messages.
@@ -208,6 +209,7 @@ pub enum TransferPolicy {
 /// A wish that one replica pass rights to another. The holder grants it with
 /// [`BoundedCounterEditor::transfer`], as far as it then can.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct RightsRequest {
     /// Who is asked.

@@ -82,6 +82,8 @@ use crate::sequence::{Anchor, Position, Sequence};
 
 /// Which item it is, wherever it stands: the dot that inserted it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(transparent))]
 pub struct ItemId(pub(crate) Dot);
 
 impl ItemId {

@@ -20,6 +20,7 @@ use crate::tree::NodeId;
 
 /// What a node hangs on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Parent {
     /// The tree itself.
     Root,

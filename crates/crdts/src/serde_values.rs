@@ -20,9 +20,8 @@ use serde::{Serialize, Serializer};
 use crate::atom::{Atom, Key, RawAtom};
 use crate::crdt::Crdt;
 use crate::extreme_register::{Extreme, ExtremeRegister};
-use crate::list::ItemId;
 use crate::replica::Replica;
-use crate::tree::NodeId;
+use crate::tree::Outline;
 use crate::value::{Branch, Value};
 use crate::{
     BoundedCounter, Clock, DisableWinsFlag, Doc, EnableWinsFlag, GCounter, GSet, List, LwwRegister,
@@ -70,15 +69,10 @@ impl Serialize for Branch {
     }
 }
 
-impl Serialize for ItemId {
+/// As a sequence of (node, what it hangs on).
+impl Serialize for Outline {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.dot().serialize(serializer)
-    }
-}
-
-impl Serialize for NodeId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.dot().serialize(serializer)
+        serializer.collect_seq(self.iter())
     }
 }
 

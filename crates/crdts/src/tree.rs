@@ -90,6 +90,8 @@ pub use crate::outline::{Outline, Parent};
 
 /// Which node it is, wherever it hangs: the dot that created it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(transparent))]
 pub struct NodeId(pub(crate) Dot);
 
 impl NodeId {

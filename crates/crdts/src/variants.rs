@@ -86,6 +86,7 @@ pub type OneOf<E> = <E as Variants>::Choice;
 
 /// Which of several concurrently chosen variants stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Precedence {
     /// The one that was chosen last, by hybrid timestamp, then replica id.

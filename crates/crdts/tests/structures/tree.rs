@@ -214,3 +214,29 @@ fn what_is_put_into_a_removed_folder_is_found_under_lost() {
     a.edit(|tree| tree.move_to(rescued, Parent::Root)).expect("a legal edit");
     assert_eq!(a.outline().parent(rescued), Some(Parent::Root));
 }
+
+/// An id that a program keeps names the node again.
+#[test]
+fn ids_survive_serde() {
+    let mut tree = Replica::<Folders>::new(fresh(1));
+    tree.edit(|tree| {
+        let root = tree.create(Parent::Root)?;
+        tree.create(Parent::Node(root)).map(drop)
+    })
+    .expect("a legal edit");
+    for (id, parent) in tree.outline().iter() {
+        let text = serde_json::to_string(&(id, parent)).expect("readable");
+        assert_eq!(serde_json::from_str::<(NodeId, Parent)>(&text).ok(), Some((id, parent)));
+    }
+    let shown = serde_json::to_value(tree.outline()).expect("readable");
+    assert_eq!(shown.as_array().map(Vec::len), Some(2));
+    let list = list_ids();
+    let text = serde_json::to_string(&list).expect("readable");
+    assert_eq!(serde_json::from_str::<Vec<rejoin_crdts::list::ItemId>>(&text).ok(), Some(list));
+}
+
+fn list_ids() -> Vec<rejoin_crdts::list::ItemId> {
+    let mut list = Replica::<rejoin_crdts::List<LwwRegister<String>>>::new(fresh(2));
+    list.edit(|list| list.push()?.set("a")).expect("a legal edit");
+    list.items().into_iter().map(|(id, _)| id).collect()
+}
