@@ -203,8 +203,9 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         Value::of_cells(T::KIND, &cells)
     }
 
-    /// Takes in a delta of another replica. Whether the value changed: a delta that is known
-    /// changes nothing, and one that came too early is [held](Self::held).
+    /// Takes in a delta of another replica. Whether anything changed, be it only what is known to
+    /// have happened: a delta that is known changes nothing, and one that came too early is
+    /// [held](Self::held).
     pub fn apply(&mut self, delta: &Delta) -> bool {
         self.apply_reporting(delta, &mut |_| {})
     }
@@ -226,37 +227,31 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
             }
             Admission::Known | Admission::Overlaps => return false,
         }
-        let mut changed = self.observe_and_take_in(delta, report);
+        self.observe_and_take_in(delta, report);
         while let Some(waited) = self.causal.take_ready() {
-            changed |= self.observe_and_take_in(&waited, report);
+            self.observe_and_take_in(&waited, report);
         }
-        changed
+        true
     }
 
-    fn observe_and_take_in(
-        &mut self,
-        delta: &Delta,
-        report: &mut dyn FnMut(ConflictRecord),
-    ) -> bool {
+    fn observe_and_take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) {
         let now = self.clock.now_millis();
         if let Err(skew) = self.hybrid.observe(delta.stamp, now) {
             self.skew = Some(skew);
         }
-        self.take_in(delta, report)
+        self.take_in(delta, report);
     }
 
-    fn take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) -> bool {
-        let Some(first) = self.causal.begin(delta) else { return false };
-        let mut changed = false;
+    fn take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) {
+        let Some(first) = self.causal.begin(delta) else { return };
         for (index, change) in delta.changes.iter().enumerate() {
             let at = self.causal.at(first, index, delta);
             let path = change.path.as_bytes();
             let typed = below_root::<T>(path)
                 .map_or(Outcome::Unknown, |below| self.value.apply(below, &change.effect, &at));
-            changed |= typed == Outcome::Changed;
             // A vector may end dots of kinds that the type does not know, below the same place.
             if typed == Outcome::Unknown || matches!(change.effect, Effect::Below { .. }) {
-                changed |= self.beside.apply(change, &at);
+                self.beside.apply(change, &at);
             }
         }
         if delta.origin != self.id() {
@@ -267,10 +262,10 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
             }
         }
         self.causal.finish(delta, first);
-        changed
     }
 
-    /// Joins the whole state of another replica. Whether anything changed.
+    /// Joins the whole state of another replica. Whether anything changed, be it only what is known
+    /// to have happened.
     pub fn merge<D>(&mut self, theirs: &Replica<T, D>) -> bool {
         let (value, beside) = (&mut self.value, &mut self.beside);
         let joined = self.causal.merge(theirs.causal.context(), |join| {
@@ -280,7 +275,8 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         self.skew = self.hybrid.observe(theirs.hybrid.last(), now).err().or(self.skew.take());
         let mut changed = joined == Some(true);
         while let Some(waited) = self.causal.take_ready() {
-            changed |= self.observe_and_take_in(&waited, &mut |_| {});
+            self.observe_and_take_in(&waited, &mut |_| {});
+            changed = true;
         }
         changed
     }

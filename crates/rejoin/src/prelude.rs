@@ -1,11 +1,11 @@
 //! What most programs use: `use rejoin::prelude::*;`
 
+pub use crate::crdts::OneOf;
 pub use crate::crdts::tree::Parent;
 pub use crate::crdts::{
     BoundedCounter, DisableWinsFlag, Doc, EnableWinsFlag, GCounter, GSet, List, LwwRegister,
     MaxRegister, MinRegister, MvRegister, OrMap, OrSet, PnCounter, RwSet, Tree, TwoPhaseSet,
 };
-pub use crate::crdts::OneOf;
 pub use crate::crdts::{ConflictRecord, Delta, EditError, Key, ReadError, Value};
 pub use crate::replica::{Change, Committed, Durability, Once, Receipt, Watch};
 pub use crate::{Crdt, FreshId, Replica, ReplicaId};

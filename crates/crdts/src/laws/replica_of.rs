@@ -64,14 +64,8 @@ impl<O: Operation> DeltaCrdt for ReplicaOf<O> {
         (!delta.is_empty()).then_some(delta)
     }
 
-    /// A replica says whether the *value* changed; its state also has the vector, which moves when
-    /// a delta comes that others have made superfluous.
     fn apply(&mut self, delta: &Delta) -> bool {
-        let (vector, view) = (self.0.version_vector(), self.view());
-        let told = self.0.apply(delta);
-        let moved = self.0.version_vector() != vector;
-        // Of a lie nothing is made good here: a law is to see it.
-        if self.view() != view { told } else { told || moved }
+        self.0.apply(delta)
     }
 
     fn merge(&mut self, theirs: &Self) -> bool {

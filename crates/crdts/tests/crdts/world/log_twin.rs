@@ -29,28 +29,23 @@ impl Default for LogTwin {
 }
 
 impl LogTwin {
-    /// Applies what it has not yet seen. Whether any of it changed a cell.
-    pub(crate) fn catch_up(&mut self, history: &History, seen: Seen) -> bool {
-        let mut changed = false;
+    /// Applies what it has not yet seen.
+    pub(crate) fn catch_up(&mut self, history: &History, seen: Seen) {
         for (_, event) in history.of(seen & !self.seen) {
-            changed |= self.apply(&event.delta);
+            self.apply(&event.delta);
         }
         self.seen |= seen;
-        changed
     }
 
-    fn apply(&mut self, delta: &Delta) -> bool {
+    fn apply(&mut self, delta: &Delta) {
         assert_eq!(self.causal.admit(delta), Admission::Ready, "{delta:?} in the order of making");
         let first = self.causal.begin(delta).expect("a few replicas have slots");
-        let mut any = false;
         for (index, change) in delta.changes().iter().enumerate() {
             let before = self.cells();
             let changed = self.parts.apply(change, &self.causal.at(first, index, delta));
             assert_eq!(changed, before != self.cells(), "`changed` of {change:?}");
-            any |= changed;
         }
         self.causal.finish(delta, first);
-        any
     }
 
     fn cells(&self) -> Vec<(Vec<u8>, Cell)> {
