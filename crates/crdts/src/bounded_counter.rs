@@ -114,8 +114,8 @@ impl Rights {
 
     /// What a replica may spend. Only a dishonest one can be below zero, and then has nothing.
     fn held_by(&self, id: ReplicaId) -> u64 {
-        let is_new = self.0.iter().all(|share| share.owner != id);
-        if is_new && rejoin_vclock::mutant!("rights-pass-to-a-copy") {
+        let is_new = || self.0.iter().all(|share| share.owner != id);
+        if rejoin_vclock::mutant!("rights-pass-to-a-copy") && is_new() {
             return self.value().unwrap_or(0);
         }
         let net: i128 = self
@@ -264,13 +264,6 @@ fn requests(
     let mut missing = needed.saturating_sub(rights.held_by(asker));
     let mut holders = rights.holders();
     holders.retain(|&(id, _)| id != asker);
-    let mut requests = Vec::new();
-    if policy == TransferPolicy::RoundRobin {
-        holders.sort_by_key(|&(id, _)| (id < asker, id));
-    }
-    // The poorest first, so that what they cannot give falls on the others.
-    let mut by_means: Vec<usize> = (0..holders.len()).collect();
-    by_means.sort_by_key(|&place| holders[place].1);
     let mut shares = alloc::vec![0; holders.len()];
     match policy {
         TransferPolicy::OnDemand => {
@@ -280,6 +273,10 @@ fn requests(
             }
         }
         TransferPolicy::RoundRobin => {
+            holders.sort_by_key(|&(id, _)| (id < asker, id));
+            // The poorest first, so that what they cannot give falls on the others.
+            let mut by_means: Vec<usize> = (0..holders.len()).collect();
+            by_means.sort_by_key(|&place| holders[place].1);
             for (asked, &place) in by_means.iter().enumerate() {
                 let fair = missing.div_ceil((holders.len() - asked) as u64);
                 shares[place] = holders[place].1.min(fair);
@@ -287,10 +284,8 @@ fn requests(
             }
         }
     }
-    for (&(from, _), amount) in holders.iter().zip(shares).filter(|(_, amount)| *amount > 0) {
-        requests.push(RightsRequest { from, amount });
-    }
-    requests
+    let asked = holders.iter().zip(shares).filter(|(_, amount)| *amount > 0);
+    asked.map(|(&(from, _), amount)| RightsRequest { from, amount }).collect()
 }
 
 leaf_value! {

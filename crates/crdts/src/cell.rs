@@ -152,8 +152,11 @@ impl Cell {
 
     /// Joins the other side's cell of the same kind, or its absence.
     pub(crate) fn merge(&mut self, theirs: Option<&Self>, join: &Join) -> bool {
-        let absent = self.anew();
-        match (&mut self.0, &theirs.unwrap_or(&absent).0) {
+        let Some(theirs) = theirs else {
+            let absent = self.anew();
+            return self.merge(Some(&absent), join);
+        };
+        match (&mut self.0, &theirs.0) {
             (CellKind::Element(ours), CellKind::Element(theirs)) => ours.merge(theirs, join),
             (CellKind::Register(ours), CellKind::Register(theirs)) => ours.merge(theirs, join),
             (CellKind::Counter(ours), CellKind::Counter(theirs)) => ours.merge(theirs, join),

@@ -10,11 +10,11 @@ use core::ops::ControlFlow;
 
 use rejoin_vclock::Dot;
 
-use crate::atom::Atom;
+use crate::atom::{Atom, RawAtom};
 use crate::cell::{Cell, CellKind};
 use crate::context::{Context, LocalDot};
 use crate::crdt::Flow;
-use crate::delta::Effect;
+use crate::delta::{Effect, Stand};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
 use crate::path::{Path, split};
@@ -224,11 +224,7 @@ impl<'a> View<'a> {
     }
 
     /// Shows the names of the visible children of one kind, leaping over what is below each.
-    fn children(
-        &self,
-        kind: Kind,
-        show: &mut dyn FnMut(&crate::atom::RawAtom),
-    ) -> Result<(), ReadError> {
+    fn children(&self, kind: Kind, show: &mut dyn FnMut(&RawAtom)) -> Result<(), ReadError> {
         let above = self.path.as_bytes();
         let mut from = above.to_vec();
         loop {
@@ -314,10 +310,22 @@ impl<'a> Cursor<'a> {
         self.stage.write(&self.path, effect)
     }
 
-    /// Makes an empty map or list be there.
-    pub(crate) fn make_present(&mut self) -> Result<(), EditError> {
+    /// Adds a dot over the live ones: an element, an enabled flag, the presence of an empty map.
+    pub(crate) fn add(&mut self) -> Result<(), EditError> {
         let ends = self.live()?;
         self.write(Effect::Element { ends, add: true })
+    }
+
+    /// Writes a value over every live one.
+    pub(crate) fn overwrite(&mut self, value: RawAtom) -> Result<(), EditError> {
+        let ends = self.live()?;
+        self.write(Effect::Register { ends, value: Some(value) })
+    }
+
+    /// Stands for one side over all that contends here.
+    pub(crate) fn contend(&mut self, stand: Stand) -> Result<(), EditError> {
+        let ends = self.live()?;
+        self.write(Effect::Contest { ends, put: Some(stand) })
     }
 
     /// Takes away all that is seen here and below; nothing is written when nothing is.

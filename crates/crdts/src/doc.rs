@@ -174,7 +174,7 @@ impl DocEditor<'_> {
     /// # Errors
     /// [`EditError`] when the place cannot be read or named.
     pub fn create(&mut self) -> Result<(), EditError> {
-        self.cursor.make_present()
+        self.cursor.add()
     }
 
     /// Removes a name with all below, of every kind, as far as it is seen here.

@@ -163,8 +163,8 @@ pub(crate) fn write<E: Extreme>(cursor: &mut Cursor<'_>, value: RawAtom) -> Resu
     let cell = cursor.cell()?;
     let empty = Writes::default();
     let writes = cell.as_ref().and_then(Cell::as_writes).unwrap_or(&empty);
-    let lower = writes.0.iter().any(|write| E::beats(&write.value, &value));
-    if lower && rejoin_vclock::mutant!("lower-write-is-no-op") {
+    let lower = || writes.0.iter().any(|write| E::beats(&write.value, &value));
+    if rejoin_vclock::mutant!("lower-write-is-no-op") && lower() {
         return Ok(());
     }
     let all = rejoin_vclock::mutant!("max-ends-what-it-saw");

@@ -57,7 +57,7 @@ use crate::cell::Leaf;
 use crate::contest::Contest;
 use crate::crdt::leaf_value;
 use crate::cursor::{Cursor, View};
-use crate::delta::{Effect, Stand};
+use crate::delta::Stand;
 use crate::dots::Dots;
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
@@ -96,8 +96,7 @@ impl EnableWinsFlagEditor<'_> {
     /// # Errors
     /// [`EditError`] when the place cannot be read or named.
     pub fn enable(&mut self) -> Result<(), EditError> {
-        let ends = self.cursor.live()?;
-        self.cursor.write(Effect::Element { ends, add: true })
+        self.cursor.add()
     }
 
     /// Switches off, as far as it is seen to be on.
@@ -151,7 +150,7 @@ impl DisableWinsFlagEditor<'_> {
     /// # Errors
     /// [`EditError`] when the place cannot be read or named.
     pub fn enable(&mut self) -> Result<(), EditError> {
-        self.put(Stand::Add)
+        self.cursor.contend(Stand::Add)
     }
 
     /// Switches off, for whoever switches on concurrently, too.
@@ -159,7 +158,7 @@ impl DisableWinsFlagEditor<'_> {
     /// # Errors
     /// As [`enable`](Self::enable).
     pub fn disable(&mut self) -> Result<(), EditError> {
-        self.put(Stand::Remove)
+        self.cursor.contend(Stand::Remove)
     }
 
     /// Whether this transaction sees it on.
@@ -168,11 +167,6 @@ impl DisableWinsFlagEditor<'_> {
     /// As [`FlagReader::is_enabled`].
     pub fn is_enabled(&self) -> Result<bool, ReadError> {
         FlagReader { view: self.cursor.view() }.is_enabled()
-    }
-
-    fn put(&mut self, stand: Stand) -> Result<(), EditError> {
-        let ends = self.cursor.live()?;
-        self.cursor.write(Effect::Contest { ends, put: Some(stand) })
     }
 }
 

@@ -381,7 +381,7 @@ impl<V: Crdt> ListEditor<'_, V> {
     /// # Errors
     /// [`EditError`] when the place cannot be read or named.
     pub fn create(&mut self) -> Result<(), EditError> {
-        self.items.cursor.make_present()
+        self.items.cursor.add()
     }
 
     /// Inserts an item before the one at an index and returns the editor of its value.

@@ -204,9 +204,7 @@ impl<T: Atom> LwwRegisterEditor<'_, T> {
     /// # Errors
     /// [`EditError`] when the place cannot be read or named.
     pub fn set(&mut self, value: impl Into<T>) -> Result<(), EditError> {
-        let value = RawAtom::of(&value.into());
-        let ends = self.cursor.live()?;
-        self.cursor.write(Effect::Register { ends, value: Some(value) })
+        self.cursor.overwrite(RawAtom::of(&value.into()))
     }
 
     /// Empties the register of every value seen.

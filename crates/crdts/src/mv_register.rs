@@ -44,7 +44,6 @@ use core::marker::PhantomData;
 use crate::atom::{Atom, RawAtom};
 use crate::crdt::leaf_value;
 use crate::cursor::{Cursor, View};
-use crate::delta::Effect;
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
 use crate::lww_register::Writes;
@@ -103,9 +102,7 @@ impl<T: Atom> MvRegisterEditor<'_, T> {
     /// # Errors
     /// [`EditError`] when the place cannot be read or named.
     pub fn set(&mut self, value: impl Into<T>) -> Result<(), EditError> {
-        let value = RawAtom::of(&value.into());
-        let ends = self.cursor.live()?;
-        self.cursor.write(Effect::Register { ends, value: Some(value) })
+        self.cursor.overwrite(RawAtom::of(&value.into()))
     }
 
     /// Empties the register of every value seen.

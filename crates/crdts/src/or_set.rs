@@ -46,7 +46,6 @@ use alloc::borrow::ToOwned;
 
 use crate::atom::Key;
 use crate::cursor::Cursor;
-use crate::delta::Effect;
 use crate::dot_table::DotTable;
 use crate::element_table::{ElementTable, set_value};
 use crate::error::{EditError, ReadError};
@@ -77,9 +76,7 @@ impl<T: Key> OrSetEditor<'_, T> {
     where
         Q: ToOwned<Owned = T> + ?Sized,
     {
-        let mut place = self.cursor.key(&element.to_owned(), Kind::Element);
-        let ends = place.live()?;
-        place.write(Effect::Element { ends, add: true })
+        self.cursor.key(&element.to_owned(), Kind::Element).add()
     }
 
     /// Removes an element, as far as it is seen here. One that is not there changes nothing.

@@ -53,7 +53,7 @@ use alloc::borrow::ToOwned;
 use crate::atom::Key;
 use crate::contest_table::ContestTable;
 use crate::cursor::Cursor;
-use crate::delta::{Effect, Stand};
+use crate::delta::Stand;
 use crate::element_table::{ElementTable, set_value};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
@@ -118,8 +118,6 @@ impl<T: Key> RwSetEditor<'_, T> {
     }
 
     fn put(&mut self, element: &T, stand: Stand) -> Result<(), EditError> {
-        let mut place = self.cursor.key(element, Kind::Contested);
-        let ends = place.live()?;
-        place.write(Effect::Contest { ends, put: Some(stand) })
+        self.cursor.key(element, Kind::Contested).contend(stand)
     }
 }

@@ -349,13 +349,10 @@ impl TreeCursor<'_> {
         let cell = self.cursor.cell()?;
         let mark = cell.as_ref().and_then(Cell::as_mark);
         let priority = mark.map_or(0, Mark::greatest).saturating_add(1);
-        let ends = self.cursor.live()?;
-        self.cursor.write(Effect::Register { ends, value: Some(RawAtom::of(&priority)) })?;
+        self.cursor.overwrite(RawAtom::of(&priority))?;
         let node = node.unwrap_or_else(|| self.cursor.view().dot(self.cursor.next_dot()));
-        let mut place = self.cursor.key(&node, Kind::TreeNode);
-        let ends = place.live()?;
         let candidate = Candidate { parent, previous, priority };
-        place.write(Effect::Register { ends, value: Some(candidate.to_atom()) })?;
+        self.cursor.key(&node, Kind::TreeNode).overwrite(candidate.to_atom())?;
         Ok(node)
     }
 

@@ -47,7 +47,7 @@ use crate::atom::Key;
 use crate::cell::Cell;
 use crate::contest_table::ContestTable;
 use crate::cursor::Cursor;
-use crate::delta::{Effect, Stand};
+use crate::delta::Stand;
 use crate::element_table::{ElementTable, set_value};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
@@ -84,8 +84,7 @@ impl<T: Key> TwoPhaseSetEditor<'_, T> {
         if removed.is_some_and(|removes| !removes.is_empty()) {
             return Err(EditError::RemovedForEver { path: place.path().clone() });
         }
-        let ends = place.live()?;
-        place.write(Effect::Contest { ends, put: Some(Stand::Add) })
+        place.contend(Stand::Add)
     }
 
     /// Removes an element for ever. One that is not there changes nothing.
@@ -100,8 +99,7 @@ impl<T: Key> TwoPhaseSetEditor<'_, T> {
         if !place.cell()?.is_some_and(|cell| cell.is_visible()) {
             return Ok(());
         }
-        let ends = place.live()?;
-        place.write(Effect::Contest { ends, put: Some(Stand::Remove) })
+        place.contend(Stand::Remove)
     }
 
     /// Whether this transaction sees the element.
