@@ -23,7 +23,7 @@ use rejoin_crdts::{ConflictRecord, Delta, Path};
 use rejoin_vclock::{HybridClock, HybridTimestamp, ReplicaId, SkewReport, VersionVector};
 
 use crate::digest::Digest;
-use crate::entry::{Entry, Record};
+use crate::entry::{Entry, Head, Record};
 use crate::log::Log;
 use crate::message::SpaceHash;
 use crate::receipt::Receipt;
@@ -87,6 +87,8 @@ pub struct SpaceCore {
     parts: Parts,
     hybrid: HybridClock,
     pub(crate) log: Log,
+    /// Per origin, the running hash of its entries that are applied here.
+    heads: BTreeMap<ReplicaId, Head>,
     keys: HashMap<Vec<u8>, Receipt>,
     unwritten: VecDeque<(u64, Record)>,
     /// Entries before this sequence are durable.
@@ -115,6 +117,7 @@ impl SpaceCore {
             parts: Parts::default(),
             hybrid: HybridClock::new(),
             log: Log::default(),
+            heads: BTreeMap::new(),
             keys: HashMap::new(),
             unwritten: VecDeque::new(),
             durable: 0,
@@ -149,6 +152,11 @@ impl SpaceCore {
     /// The state, to read from.
     pub fn source(&self) -> PartsSource<'_> {
         self.parts.with(self.causal.context())
+    }
+
+    /// The running hash of an origin's entries that are applied here.
+    pub fn head(&self, origin: ReplicaId) -> Head {
+        self.heads.get(&origin).copied().unwrap_or_default()
     }
 
     /// The log's index.
@@ -212,17 +220,18 @@ impl SpaceCore {
     ///
     /// Whether it fits: a record that does not is damage, and nothing after it can be trusted.
     pub fn recover(&mut self, record: Record) -> bool {
-        if self.causal.admit(record.entry.delta()) != Admission::Ready {
+        let delta = record.entry.delta();
+        let follows = self.head(delta.origin()).after(&record.entry) == record.head;
+        if !follows || self.causal.admit(delta) != Admission::Ready {
             return false;
         }
-        let delta = record.entry.delta();
         // Others' stamps are left out: one from far in the future would be followed after all.
         let follows_all = rejoin_vclock::mutant!("follow-on-restart");
         if delta.origin() == self.replica() || follows_all {
             self.hybrid = HybridClock::resume(self.hybrid.last().max(delta.stamp()))
                 .with_max_skew_millis(self.hybrid.max_skew_millis());
         }
-        let sequence = self.take_in(&record.entry, false);
+        let (sequence, _) = self.take_in(&record.entry, false);
         if !rejoin_vclock::mutant!("forget-keys") {
             self.remember_key(record.key, record.entry.delta(), sequence);
         }
@@ -249,9 +258,9 @@ impl SpaceCore {
 
     /// Applies an own entry and hands it to [`poll_write`](Self::poll_write).
     pub fn commit(&mut self, entry: Entry, key: Vec<u8>) -> Receipt {
-        let sequence = self.take_in(&entry, true);
+        let (sequence, head) = self.take_in(&entry, true);
         let receipt = self.remember_key(key.clone(), entry.delta(), sequence);
-        self.unwritten.push_back((sequence, Record { key, entry }));
+        self.unwritten.push_back((sequence, Record { key, head, entry }));
         receipt
     }
 
@@ -281,12 +290,12 @@ impl SpaceCore {
         if let Err(skew) = self.hybrid.observe(entry.delta().stamp(), now.wall) {
             self.push_event(Event::Skew(skew));
         }
-        let sequence = self.take_in(&entry, true);
-        self.unwritten.push_back((sequence, Record { key: Vec::new(), entry }));
+        let (sequence, head) = self.take_in(&entry, true);
+        self.unwritten.push_back((sequence, Record { key: Vec::new(), head, entry }));
     }
 
-    /// The one place where an entry becomes state. Its sequence in the log.
-    fn take_in(&mut self, entry: &Entry, tell: bool) -> u64 {
+    /// The one place where an entry becomes state. Its sequence in the log, and its origin's head.
+    fn take_in(&mut self, entry: &Entry, tell: bool) -> (u64, Head) {
         let delta = entry.delta();
         let Some(first) = self.causal.begin(delta) else {
             unreachable!("a space meets fewer than 2^24 replicas")
@@ -328,7 +337,9 @@ impl SpaceCore {
                 decisions,
             }));
         }
-        self.log.push(delta, entry.bytes().len())
+        let head = self.head(delta.origin()).after(entry);
+        self.heads.insert(delta.origin(), head);
+        (self.log.push(delta, entry.bytes().len()), head)
     }
 
     fn remember_conflicts(&mut self, decided: &[ConflictRecord]) {

@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::message::{Message, SpaceHash};
 use crate::session::{SessionEnd, SessionId};
 use crate::shared::{Shared, Wake};
-use crate::storage::{Storage, StorageError};
+use crate::storage::{StorageError, StorageRead};
 use crate::sync::Transmit;
 
 /// A space without its type, for a transport.
@@ -141,7 +141,7 @@ impl Link {
         let mut stored = Vec::with_capacity(sequences.len());
         for run in sequences.chunk_by(|a, b| a + 1 == *b) {
             let Some(&first) = run.first() else { continue };
-            let records = self.shared.storage.read(self.shared.number, first, run.len())?;
+            let records = self.shared.storage.log(self.shared.number, first, run.len())?;
             if !records.iter().map(|(sequence, _)| sequence).eq(run) {
                 return Err(self.damaged(first, &"it, or one soon after it, is missing").into());
             }

@@ -136,7 +136,8 @@ impl Shared {
 
     fn commit(&self, records: &[(u64, Record)]) -> Result<u64, StorageError> {
         let stored = |(sequence, record): &(u64, Record)| (self.number, *sequence, record.encode());
-        let batch = Batch { meta: Vec::new(), log: records.iter().map(stored).collect() };
+        let log = records.iter().map(stored).collect();
+        let batch = Batch { log, ..Batch::default() };
         self.storage.commit(&batch)?;
         Ok(records.last().map_or(0, |(sequence, _)| sequence + 1))
     }

@@ -19,7 +19,7 @@ use crate::error::StoreError;
 use crate::session::Config;
 use crate::shared::{Shared, Time};
 use crate::space::Space;
-use crate::storage::{Batch, Memory, Storage, StorageError, Trusted};
+use crate::storage::{Batch, Memory, Storage, StorageError, StorageRead, Trusted};
 use crate::ticket::Ticket;
 
 const VERSION: u8 = 1;
@@ -217,7 +217,8 @@ impl Store {
         let mut value = vec![VERSION];
         write_varint(&mut value, spaces.len() as u64);
         value.extend(ticket.encode());
-        let batch = Batch { meta: vec![(format!("{SPACE}{name}"), value)], log: Vec::new() };
+        let meta = vec![(format!("{SPACE}{name}"), value)];
+        let batch = Batch { meta, ..Batch::default() };
         self.inner.storage.commit(&batch).map_err(|error| self.explain(error))?;
         drop(open);
         self.open_space(name)
@@ -246,7 +247,7 @@ impl Store {
         loop {
             let from = core.log().end();
             let records =
-                storage.read(number, from, CHUNK).map_err(|error| explain(label, error))?;
+                storage.log(number, from, CHUNK).map_err(|error| explain(label, error))?;
             let last = records.len() < CHUNK;
             for (sequence, bytes) in records {
                 let wrong = |what: &dyn std::fmt::Display| {
@@ -277,7 +278,7 @@ impl Store {
 fn identity_batch(id: FreshId) -> Batch {
     let mut value = vec![VERSION];
     value.extend(id.into_id().to_bytes());
-    Batch { meta: vec![(IDENTITY.to_owned(), value)], log: Vec::new() }
+    Batch { meta: vec![(IDENTITY.to_owned(), value)], ..Batch::default() }
 }
 
 fn read_identity(bytes: &[u8]) -> Result<ReplicaId, DecodeError> {

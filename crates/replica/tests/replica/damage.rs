@@ -172,7 +172,7 @@ fn a_record_of_another_place_is_found_and_named() {
 #[test]
 fn versions_of_the_future_are_refused_by_name() {
     let medium = three_records();
-    medium.damage_record(0, 1, |bytes| bytes[1] = 2);
+    medium.damage_record(0, 1, |bytes| bytes[1] = 9);
     let what = refused(&medium);
     assert!(what.contains("log record 1 of \"carts\"") && what.contains("version of a log record"));
     let medium = three_records();

@@ -137,7 +137,13 @@ pub(crate) static FRAMES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 pub(crate) fn reader() -> Peer {
     let mut peer = Peer::new(id(8));
     for entry in &ENTRIES[..2] {
-        assert!(peer.core.recover(Record { key: Vec::new(), entry: entry.clone() }));
+        recover(&mut peer, entry);
     }
     peer
+}
+
+/// Has a core take an entry in as from its own log.
+pub(crate) fn recover(peer: &mut Peer, entry: &Entry) {
+    let head = peer.core.head(entry.delta().origin()).after(entry);
+    assert!(peer.core.recover(Record { key: Vec::new(), head, entry: entry.clone() }));
 }

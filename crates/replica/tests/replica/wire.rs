@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use rejoin_crdts::Delta;
 use rejoin_crdts::state_codec::{decode_state, encode_state};
-use rejoin_replica::entry::{Entry, MAX_ENTRY_BYTES, Record};
+use rejoin_replica::entry::{Entry, Head, MAX_ENTRY_BYTES, Record};
 use rejoin_replica::message::{Direction, Frames, MAX_FRAME_BYTES, Message};
 use rejoin_replica::{Now, Ticket};
 use rejoin_vclock::codec::{DecodeError, Reader, write_varint};
@@ -195,7 +195,8 @@ proptest! {
         harms in vec(harm(), 0..3),
         noise in vec(any::<u8>(), 0..100),
     ) {
-        let record = Record { key, entry: entry.get(&ENTRIES[..]).clone() };
+        let entry = entry.get(&ENTRIES[..]).clone();
+        let record = Record { key, head: Head::default().after(&entry), entry };
         let whole = record.encode();
         let damaged = harmed(&whole, &harms);
         match Record::decode(&damaged) {
