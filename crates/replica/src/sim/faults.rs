@@ -1,89 +1,26 @@
-//! What goes wrong, and how it is put right again.
+//! How a site stops and comes back, and how everything is put right again.
 
-use super::check::{Broken, Checked, check_values};
-use super::network::{Block, EndId, Loss, Side};
+use super::application::Application;
+use super::network::{Link, Side};
+use super::site::DiskTrouble;
 use super::summary::Count;
+use super::violation::{Broken, Checked};
 use super::world::{Event, Phase, SPACE, World};
 use crate::core::SpaceCore;
 use crate::entry::Record;
 
-const SECOND: u64 = 1_000;
-const MINUTE: i64 = 60_000;
-const YEAR: i64 = 31_557_600_000;
+/// What of a stopped site's unsynced writes survives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Survives {
+    /// Nothing that was not synced.
+    Synced,
+    /// Some of them, from the front.
+    Some,
+    /// All that was written.
+    Written,
+}
 
-impl World {
-    /// Something goes wrong.
-    pub(super) fn fault(&mut self) -> Checked {
-        if self.phase != Phase::Safety {
-            return Ok(());
-        }
-        let pause = self.rng.within(200..=3 * SECOND);
-        self.schedule.after(pause, Event::Fault);
-        match self.rng.below(10) {
-            0 | 1 => self.crash_some()?,
-            2 => self.drop_bytes(),
-            3 => self.delay(),
-            4 => self.partition(&[0]),
-            5 => self.partition(&[1]),
-            6 => self.partition(&[0, 1]),
-            7 => self.set_clock(),
-            _ => self.spoil_relay(),
-        }
-        Ok(())
-    }
-
-    /// From a byte in the middle of something, a connection loses bytes.
-    fn drop_bytes(&mut self) {
-        let Some((id, side)) = self.some_end() else { return };
-        let pass = self.rng.index(200) + 1;
-        let lose = if self.rng.percent(50) { usize::MAX } else { self.rng.index(60) + 1 };
-        if let Some(connection) = self.connections.get_mut(&id) {
-            let pipe = &mut connection.ends[side].pipe;
-            pipe.loss = pipe.loss.or(Some(Loss::after(pass, lose)));
-        }
-    }
-
-    /// An end gets its next messages twice, or out of order.
-    fn spoil_relay(&mut self) {
-        let Some((id, side)) = self.some_end() else { return };
-        let Some(connection) = self.connections.get_mut(&id) else { return };
-        let relay = &mut connection.ends[side].relay;
-        if self.rng.percent(50) {
-            relay.duplicates += 3;
-        } else {
-            relay.swaps += 3;
-        }
-    }
-
-    fn some_end(&mut self) -> Option<EndId> {
-        let open = |(&id, c): (&u64, &super::network::Connection)| {
-            [0, 1].into_iter().filter(|&side| c.is_open(side)).map(|side| (id, side)).next()
-        };
-        let ids: Vec<EndId> = self.connections.iter().filter_map(open).collect();
-        let (id, side) = *(!ids.is_empty()).then(|| self.rng.pick(&ids))?;
-        Some((id, if self.rng.percent(50) { side } else { 1 - side }))
-    }
-
-    fn delay(&mut self) {
-        let link = self.rng.index(self.links.len());
-        let (slow, lasts) = (self.rng.within(200..=6 * SECOND), self.rng.within(500..=8 * SECOND));
-        self.links[link].delay = (slow, self.schedule.now() + lasts);
-        self.summary.add(Count::Delays, 1);
-    }
-
-    /// These sides of a link are not heard for a while.
-    fn partition(&mut self, sides: &[Side]) {
-        let link = self.rng.index(self.links.len());
-        let until = self.schedule.now() + self.rng.within(300..=10 * SECOND);
-        let loses = self.rng.percent(50);
-        for &side in sides {
-            self.links[link].block[side] = Block { until, loses };
-        }
-        self.schedule.at(until, Event::Unblock { link });
-        let one_way = sides.len() == 1;
-        self.summary.add(if one_way { Count::OneWayPartitions } else { Count::Partitions }, 1);
-    }
-
+impl<A: Application> World<A> {
     /// What only had to wait comes through now.
     pub(super) fn unblock(&mut self, link: usize) {
         let now = self.schedule.now();
@@ -99,35 +36,22 @@ impl World {
         }
     }
 
-    /// A clock is set a little wrong, or jumps by minutes to decades, either way.
-    fn set_clock(&mut self) {
-        let site = self.rng.index(self.sites.len());
-        let jump = self.rng.percent(50);
-        let by = if jump {
-            *self.rng.pick(&[6 * MINUTE, 24 * 60 * MINUTE, YEAR, 40 * YEAR])
-        } else {
-            i64::try_from(self.rng.below(4 * 60 * SECOND)).unwrap_or(0)
-        };
-        let error = if self.rng.percent(50) { by } else { -by };
-        self.sites[site].clock_error = error;
-        self.summary.add(if jump { Count::Jumps } else { Count::Skews }, 1);
-    }
-
-    fn crash_some(&mut self) -> Checked {
-        let site = self.rng.index(self.sites.len());
-        if self.sites[site].core.is_some() { self.crash(site) } else { Ok(()) }
-    }
-
-    /// Cuts a site's power. What its disk did not sync is gone, all of it or the later part.
-    fn crash(&mut self, site: usize) -> Checked {
+    /// Stops a site: its memory is gone, and its unsynced writes as said. It comes back after a
+    /// while.
+    pub(super) fn stop(&mut self, site: usize, survives: Survives, pause: u64) -> Checked {
+        self.look(site)?;
         let here = &mut self.sites[site];
-        let Some(core) = here.core.take() else { return Ok(()) };
-        check_values(&core, &self.history)?;
-        self.checks.convergence.look(&core)?;
+        if here.core.take().is_none() {
+            return Ok(());
+        }
         let unsynced = here.disk.unsynced();
-        let keep = if self.rng.percent(50) { 0 } else { self.rng.index(unsynced + 1) };
+        let keep = match survives {
+            Survives::Synced => 0,
+            Survives::Some => here.chance.disk.index(unsynced + 1),
+            Survives::Written => unsynced,
+        };
         let lost = here.disk.crash(keep);
-        self.summary.add(Count::Crashes, 1);
+        self.summary.add(Count::Stops, 1);
         self.summary.add(Count::LostWrites, lost);
         let (id, counter) = (here.id, here.disk.synced_vector().get(here.id));
         self.checks.acknowledged.survived(id, counter)?;
@@ -139,9 +63,18 @@ impl World {
         here.resend.extend(unknown.into_iter().filter(|request| !request.key.is_empty()));
         here.acknowledged = None;
         self.hang_up_all(site);
-        let pause = self.rng.within(50..=5 * SECOND);
+        self.resume(site);
         self.schedule.after(pause, Event::Restart { site });
         Ok(())
+    }
+
+    /// A site goes on after a pause, with what came in meanwhile.
+    pub(super) fn resume(&mut self, site: usize) {
+        let here = &mut self.sites[site];
+        here.is_paused = false;
+        for event in std::mem::take(&mut here.waiting) {
+            self.schedule.at(self.schedule.now(), event);
+        }
     }
 
     /// The connections of a site that has no power. Some peers hear of it, others find out.
@@ -152,7 +85,7 @@ impl World {
             let sites = self.links[connection.link].sites;
             let Some(side) = sites.iter().position(|&at| at == site) else { continue };
             self.close((id, side));
-            if self.rng.percent(50) {
+            if self.sites[site].chance.process.percent(50) {
                 self.notify(id, side);
             }
         }
@@ -165,9 +98,16 @@ impl World {
         if here.core.is_some() {
             return Ok(());
         }
+        if elapsed < here.joins_at {
+            self.schedule.at(here.joins_at, Event::Restart { site });
+            return Ok(());
+        }
+        if here.failing_recoveries > 0 {
+            return self.fail_recovery(site);
+        }
         here.boot += 1;
         let (boot, id) = (here.boot, here.id);
-        let broken = |what: String| Broken { checker: "recovery", what };
+        let broken = |what: String| Broken::new("recovery", what);
         let mut core = SpaceCore::new(SPACE, id, self.config);
         self.checks.causality.restart(id);
         while let Some(bytes) = here.disk.read(core.log().end()) {
@@ -179,17 +119,36 @@ impl World {
             }
             self.checks.causality.applied(id, entry, &self.history)?;
         }
-        self.checks.causality.covers(&core)?;
-        self.checks.convergence.look(&core)?;
-        check_values(&core, &self.history)?;
+        self.checks.monotonic.durable(&core)?;
         here.core = Some(core);
         here.disk_busy_until = elapsed;
         self.summary.add(Count::Restarts, u64::from(boot > 1));
-        self.schedule.after(self.rng.below(50), Event::Tick { site, boot });
-        self.schedule.after(self.rng.below(500), Event::Resend { site });
+        self.look(site)?;
+        let rng = &mut self.sites[site].chance.process;
+        self.schedule.after(rng.below(50), Event::Tick { site, boot });
+        self.schedule.after(rng.below(500), Event::Resend { site });
         for (link, side) in self.dials_of(site) {
-            self.schedule.after(self.rng.below(500), Event::Dial { link, side });
+            let pause = self.sites[site].chance.process.below(500);
+            self.schedule.after(pause, Event::Dial { link, side });
         }
+        Ok(())
+    }
+
+    /// A recovery that reads some of the log and crashes.
+    fn fail_recovery(&mut self, site: usize) -> Checked {
+        let here = &mut self.sites[site];
+        here.failing_recoveries -= 1;
+        let mut core = SpaceCore::new(SPACE, here.id, self.config);
+        let some = here.chance.process.below(1_000);
+        while let Some(bytes) = here.disk.read(core.log().end()).filter(|_| core.log().end() < some)
+        {
+            let record = Record::decode(bytes)
+                .map_err(|error| Broken::new("recovery", format!("{:?}: {error}", here.id)))?;
+            core.recover(record);
+        }
+        here.disk.crash(0);
+        let pause = here.chance.process.within(50..=2_000);
+        self.schedule.after(pause, Event::Restart { site });
         Ok(())
     }
 
@@ -204,10 +163,7 @@ impl World {
     pub(super) fn heal(&mut self) {
         let now = self.schedule.now();
         self.phase = Phase::Liveness { deadline: now + self.options.liveness_millis };
-        for link in &mut self.links {
-            link.delay = (0, 0);
-            link.block = [Block::default(); 2];
-        }
+        self.links.iter_mut().for_each(Link::heal);
         for link in 0..self.links.len() {
             self.unblock(link);
         }
@@ -218,10 +174,15 @@ impl World {
                 end.pipe.loss = None;
             }
         }
-        for site in 0..self.sites.len() {
-            if self.sites[site].core.is_none() {
-                self.schedule.after(0, Event::Restart { site });
-            }
+        for (number, site) in self.sites.iter_mut().enumerate() {
+            site.trouble = DiskTrouble::default();
+            (site.joins_at, site.failing_recoveries) = (0, 0);
+            let back = if site.core.is_none() {
+                Event::Restart { site: number }
+            } else {
+                Event::Resume { site: number, boot: site.boot }
+            };
+            self.schedule.at(now, back);
         }
     }
 }

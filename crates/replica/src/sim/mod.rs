@@ -3,9 +3,7 @@
 //! ```
 //! use rejoin_replica::sim::{Count, Options, Simulation};
 //!
-//! let mut options = Options::default();
-//! (options.transactions, options.faults) = (50, 5);
-//! let summary = Simulation::new(7, options).run()?;
+//! let summary = Simulation::new(7, Options::lasting(20_000)).run()?;
 //! assert!(summary.count(Count::Acknowledged) > 0);
 //! # Ok::<(), rejoin_replica::sim::Violation>(())
 //! ```
@@ -42,51 +40,103 @@
 //!
 //! A [`Violation`] names the seed, and the same seed does the same again, byte for byte.
 
+mod application;
+mod assortment;
 mod check;
+mod coverage;
 mod disk;
+mod fault;
 mod faults;
 mod history;
-mod load;
+mod keep;
 mod network;
-mod objects;
+mod plan;
 mod rng;
+mod rounds;
 mod schedule;
+mod shrink;
 mod site;
 mod summary;
+mod sweep;
 mod topology;
 mod trace;
 mod traffic;
 mod users;
+mod violation;
 mod world;
 
-pub use summary::{Count, Summary, Violation};
+pub use application::{Application, Snapshot, Transaction};
+pub use assortment::{Assortment, Wishes};
+pub use fault::Fault;
+pub use history::Committed;
+pub use keep::{Keep, ParseKeepError};
+pub use rng::Rng;
+pub use shrink::shrink;
+pub use summary::{Count, Summary};
+pub use sweep::{Sweep, sweep};
+pub use violation::{Broken, Checked, Step, Violation};
 
-/// How much a simulation does.
+/// How much a simulation does. All times in virtual milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// The safety phase goes on until so many transactions are committed.
-    pub transactions: u64,
-    /// The safety phase goes on until so many faults have happened.
-    pub faults: u64,
-    /// The liveness phase takes at most so much virtual time, in milliseconds.
+    /// How long users work and everything goes wrong.
+    pub safety_millis: u64,
+    /// The liveness phase takes at most so long.
     pub liveness_millis: u64,
+    /// In busy spells users ask for something this often in the mean, in quiet ones less.
+    pub request_gap_millis: u64,
+    /// In bad spells something goes wrong this often in the mean, in good ones less.
+    pub fault_gap_millis: u64,
+}
+
+impl Options {
+    /// The defaults, with a safety phase of this length.
+    pub fn lasting(safety_millis: u64) -> Self {
+        Self { safety_millis, ..Self::default() }
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { transactions: 500, faults: 20, liveness_millis: 30_000 }
+        Self {
+            safety_millis: 60_000,
+            liveness_millis: 60_000,
+            request_gap_millis: 100,
+            fault_gap_millis: 800,
+        }
     }
 }
 
 /// One run of a cluster.
 #[derive(Debug)]
-pub struct Simulation(world::World);
+pub struct Simulation<A: Application = Assortment>(world::World<A>);
 
 impl Simulation {
-    /// The run of a seed.
+    /// The run of a seed over the built-in objects.
     pub fn new(seed: u64, options: Options) -> Self {
-        Self(world::World::new(seed, options))
+        Self::with_application(seed, options, Assortment::default())
+    }
+}
+
+impl<A: Application> Simulation<A> {
+    /// The run of a seed over an application of your own.
+    pub fn with_application(seed: u64, options: Options, application: A) -> Self {
+        Self(world::World::new(seed, options, application))
+    }
+
+    /// Leaves out what is not kept of the plan; all that is kept happens as it would have.
+    #[must_use]
+    pub fn keep(mut self, keep: Keep) -> Self {
+        self.0.keep = keep;
+        self
+    }
+
+    /// Keeps the story: what every item of the plan did, for the violation to tell.
+    #[must_use]
+    pub fn telling(mut self) -> Self {
+        self.0.tells = true;
+        self
     }
 
     /// Runs it to the end.

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use super::{Broken, Checked};
 use crate::core::SpaceCore;
 use crate::sim::history::History;
+use crate::sim::violation::{Broken, Checked};
 
 /// What was applied where, entry by entry.
 #[derive(Default, Debug)]
@@ -22,11 +22,11 @@ fn broken(what: String) -> Checked {
 
 impl Causality {
     /// An entry was applied at a replica.
-    pub(in crate::sim) fn applied(
+    pub(in crate::sim) fn applied<R>(
         &mut self,
         at: ReplicaId,
         (origin, first, last): (ReplicaId, u64, u64),
-        history: &History,
+        history: &History<R>,
     ) -> Checked {
         let applied = self.0.entry(at).or_default();
         let entry = format!("{origin:?}:{first}..{last}");

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use rejoin_vclock::codec::Encode;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use super::{Broken, Checked};
 use crate::Digest;
 use crate::core::SpaceCore;
+use crate::sim::violation::{Broken, Checked};
 
 /// The digest of every set of entries that was looked at so far.
 #[derive(Default, Debug)]

@@ -1,0 +1,81 @@
+//! How many rounds of anti-entropy it takes until all are equal, once everybody is there again.
+
+use std::collections::BTreeMap;
+
+use super::network::{Connection, Link};
+use super::topology;
+use crate::session::Config;
+
+/// A sync that has nothing else to do takes at most so long, in milliseconds.
+const SYNC: u64 = 20;
+
+/// The count of one run, and its bound.
+#[derive(Debug)]
+pub(super) struct Rounds {
+    /// A round: everybody tells its neighbours what it has, is asked, answers, and it is written.
+    millis: u64,
+    bound: u64,
+    /// When the last transaction was committed anywhere.
+    committed: u64,
+    /// When every link had a connection again.
+    connected: Option<u64>,
+}
+
+impl Rounds {
+    pub(super) fn new(config: &Config, sites: usize, links: &[Link]) -> Self {
+        let slowest = links.iter().map(|link| 2 * link.latency).max().unwrap_or(0);
+        let millis = config.have_interval + 3 * slowest + SYNC;
+        let bound = topology::diameter(sites, links) + 1;
+        Self { millis, bound, committed: 0, connected: None }
+    }
+
+    pub(super) const fn committed(&mut self, now: u64) {
+        self.committed = now;
+    }
+
+    /// Looks whether every link has a connection that works.
+    pub(super) fn look(
+        &mut self,
+        now: u64,
+        links: &[Link],
+        connections: &BTreeMap<u64, Connection>,
+    ) {
+        let works = |c: &Connection| {
+            c.is_open(0) && c.is_open(1) && c.ends.iter().all(|end| !end.pipe.is_dead())
+        };
+        if self.connected.is_none() {
+            let mut all = 0..links.len();
+            let linked = all.all(|link| connections.values().any(|c| c.link == link && works(c)));
+            self.connected = linked.then_some(now);
+        }
+    }
+
+    /// How many rounds it took, and how many it may take, now that all are equal.
+    pub(super) fn result(&self, now: u64) -> (u64, u64) {
+        let start = self.connected.unwrap_or(now).max(self.committed);
+        (now.saturating_sub(start).div_ceil(self.millis), self.bound)
+    }
+}
+
+/// The counts of many runs.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct RoundStats {
+    pub runs: u64,
+    pub within: u64,
+    /// The most rounds beyond the bound.
+    pub worst_excess: u64,
+}
+
+impl RoundStats {
+    pub(super) fn add(&mut self, (took, bound): (u64, u64)) {
+        self.runs += 1;
+        self.within += u64::from(took <= bound);
+        self.worst_excess = self.worst_excess.max(took.saturating_sub(bound));
+    }
+
+    pub(super) fn join(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.within += other.within;
+        self.worst_excess = self.worst_excess.max(other.worst_excess);
+    }
+}
