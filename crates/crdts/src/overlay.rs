@@ -5,7 +5,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::ops::ControlFlow;
+use core::ops::{Bound, ControlFlow};
 
 use rejoin_vclock::Dot;
 
@@ -95,16 +95,12 @@ impl Overlay {
     }
 
     /// The changed cells from a path on, ascending.
-    pub fn range(&self, from: &[u8]) -> impl Iterator<Item = (&[u8], Option<&Cell>)> {
-        let cells = self
-            .cells
-            .range::<[u8], _>((core::ops::Bound::Included(from), core::ops::Bound::Unbounded));
+    pub fn range<'a>(
+        &'a self,
+        from: &[u8],
+    ) -> impl Iterator<Item = (&'a [u8], Option<&'a Cell>)> + use<'a> {
+        let cells = self.cells.range::<[u8], _>((Bound::Included(from), Bound::Unbounded));
         cells.map(|(path, cell)| (path.as_slice(), cell.as_ref()))
-    }
-
-    /// What became of the cell at a path; `None` where it did not change.
-    pub fn get(&self, path: &[u8]) -> Option<Option<&Cell>> {
-        self.cells.get(path).map(Option::as_ref)
     }
 
     /// Whether nothing changed.

@@ -33,6 +33,9 @@ pub struct Batch {
 /// A log record as it was stored: its sequence and its bytes.
 pub type Stored = (u64, Vec<u8>);
 
+/// A row to write: its key and its bytes; `None` takes the row away.
+pub type RowWrite = (Vec<u8>, Option<Vec<u8>>);
+
 /// A row as it was stored: its key and its bytes.
 pub type Row = (Vec<u8>, Vec<u8>);
 

@@ -116,7 +116,7 @@ fn a_flipped_bit_never_takes_anything_away_in_silence() {
     assert!(found > 100);
 }
 
-/// A store on a medium with three records.
+/// A store on a medium with three records, none of which is folded yet.
 fn three_records() -> std::sync::Arc<Medium> {
     let medium = Medium::new();
     let carts: Carts = medium.open().create_space("carts").expect("a first space");
@@ -125,7 +125,7 @@ fn three_records() -> std::sync::Arc<Medium> {
         add.expect("a transaction");
         carts.transact(|tx| tx.object("alice").entry("pears").add(1)).expect("a transaction");
     }
-    medium
+    medium.after_power_loss()
 }
 
 fn refused(medium: &std::sync::Arc<Medium>) -> String {

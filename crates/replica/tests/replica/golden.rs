@@ -79,7 +79,7 @@ fn a_state_and_its_digest() {
     for entry in &ENTRIES[2..] {
         recover(&mut peer, entry);
     }
-    let state = peer.core.canonical_state();
+    let state = peer.core.canonical_state().expect("all is in memory");
     assert_eq!(hex(&state), STATE);
     assert!(decode_state(&mut Reader::new(&state)).is_ok());
     assert_eq!(Digest::of(&state).to_string(), DIGEST);
