@@ -99,6 +99,8 @@ pub enum StorageError {
     AlreadyOpen,
     /// What is there is not what was written.
     Damaged(String),
+    /// It was written by another version of this program.
+    OtherVersion(String),
     /// The medium could not be read or written.
     Io(String),
 }
@@ -108,7 +110,7 @@ impl StorageError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::AlreadyOpen => true,
-            Self::Damaged(_) | Self::Io(_) => false,
+            Self::Damaged(_) | Self::OtherVersion(_) | Self::Io(_) => false,
         }
     }
 
@@ -116,7 +118,7 @@ impl StorageError {
     pub const fn is_corruption(&self) -> bool {
         match self {
             Self::Damaged(_) => true,
-            Self::AlreadyOpen | Self::Io(_) => false,
+            Self::AlreadyOpen | Self::OtherVersion(_) | Self::Io(_) => false,
         }
     }
 }
@@ -126,6 +128,9 @@ impl fmt::Display for StorageError {
         match self {
             Self::AlreadyOpen => f.write_str("it is open already, here or in another process"),
             Self::Damaged(what) => write!(f, "it is damaged: {what}"),
+            Self::OtherVersion(what) => {
+                write!(f, "it was written by another version of this program ({what})")
+            }
             Self::Io(what) => write!(f, "the medium failed: {what}"),
         }
     }
