@@ -167,7 +167,12 @@ impl<A: Application> World<A> {
         for link in 0..self.links.len() {
             self.unblock(link);
         }
-        self.connections.values_mut().for_each(|connection| connection.detour = 0);
+        let mut quiet = self.sites.iter().map(|site| site.disk_busy_until).max().unwrap_or(0);
+        for connection in self.connections.values_mut() {
+            connection.detour = 0;
+            quiet = connection.ends.iter().fold(quiet, |so_far, e| e.pipe.last_arrival.max(so_far));
+        }
+        self.rounds.quiet_from(quiet);
         for end in self.connections.values_mut().flat_map(|connection| &mut connection.ends) {
             (end.relay.duplicates, end.relay.swaps) = (0, 0);
             if !end.pipe.is_dead() {

@@ -159,6 +159,7 @@ impl<A: Application> World<A> {
                 what,
                 safety_millis: self.options.safety_millis,
                 keep: self.keep,
+                replay: A::REPLAY,
                 story: self.story,
             }),
         }
@@ -176,8 +177,9 @@ impl<A: Application> World<A> {
             self.happen(event)?;
             if let Phase::Liveness { deadline } = self.phase {
                 let now = self.schedule.now();
-                self.rounds.look(now, &self.links, &self.connections);
-                if self.is_settled() {
+                let are_equal = self.are_equal();
+                self.rounds.look(now, &self.links, &self.connections, are_equal);
+                if are_equal && self.sites.iter().all(Site::is_idle) {
                     self.summary.rounds.add(self.rounds.result(now));
                     return self.finish();
                 }
@@ -383,13 +385,11 @@ impl<A: Application> World<A> {
         self.settle(site)
     }
 
-    /// Whether all sites hold the same on their disks, and nobody waits for anything.
-    fn is_settled(&self) -> bool {
+    /// Whether all sites hold everything on their disks.
+    fn are_equal(&self) -> bool {
         let all = self.history.vector();
-        self.sites.iter().all(|site| {
-            let core = site.core.as_ref();
-            site.is_idle() && core.is_some_and(|core| *core.durable_vector() == all)
-        })
+        let mut cores = self.sites.iter().map(|site| site.core.as_ref());
+        cores.all(|core| core.is_some_and(|core| *core.durable_vector() == all))
     }
 
     fn what_is_missing(&self) -> String {
