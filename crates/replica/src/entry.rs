@@ -52,17 +52,39 @@ impl AsRef<Delta> for Entry {
     }
 }
 
-const RECORD_VERSION: u8 = 1;
+/// The running hash of an origin's entries up to one of them: equal heads, equal histories.
+///
+/// Two copies of a store that write on under one id use the same dots for different entries. Their
+/// vectors do not show it; their heads do.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Head(pub [u8; 16]);
 
-/// A log record: an entry, and the idempotency key that its transaction carried here, if any.
+impl Head {
+    /// The head after one more entry. Before the first it is all zeros.
+    #[must_use]
+    pub fn after(self, entry: &Entry) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.0).update(entry.bytes());
+        let mut head = [0; 16];
+        hasher.finalize_xof().fill(&mut head);
+        Self(head)
+    }
+}
+
+const RECORD_VERSION: u8 = 2;
+
+/// A log record: an entry, the head of its origin after it, and the idempotency key that its
+/// transaction carried here, if any.
 ///
 /// ```text
-/// 'J' · version · checksum (4, little-endian, of the rest) · key length · key · entry
+/// 'J' · version · checksum (4, little-endian, of the rest) · head (16) · key length · key · entry
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
     /// The idempotency key; empty for none. It never leaves this store.
     pub key: Vec<u8>,
+    /// The running hash of the origin's entries up to this one.
+    pub head: Head,
     /// The entry.
     pub entry: Entry,
 }
@@ -70,7 +92,8 @@ pub struct Record {
 impl Record {
     /// The bytes that are stored.
     pub fn encode(&self) -> Vec<u8> {
-        let mut body = Vec::with_capacity(self.entry.bytes().len() + self.key.len() + 8);
+        let mut body = Vec::with_capacity(self.entry.bytes().len() + self.key.len() + 24);
+        body.extend(self.head.0);
         write_length_prefixed(&mut body, &self.key);
         body.extend_from_slice(self.entry.bytes());
         let mut bytes = vec![b'J', RECORD_VERSION];
@@ -84,8 +107,8 @@ impl Record {
     /// # Errors
     /// Damage, or a version that this program does not know.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (key, entry) = Self::split(bytes)?;
-        Ok(Self { key: key.to_vec(), entry: Entry::parse(entry)? })
+        let (head, key, entry) = Self::split(bytes)?;
+        Ok(Self { key: key.to_vec(), head, entry: Entry::parse(entry)? })
     }
 
     /// The bytes of the entry in a stored record, which are only compared with their checksum: for
@@ -94,10 +117,10 @@ impl Record {
     /// # Errors
     /// As [`decode`](Self::decode).
     pub fn entry_bytes(bytes: &[u8]) -> Result<&[u8], DecodeError> {
-        Self::split(bytes).map(|(_, entry)| entry)
+        Self::split(bytes).map(|(_, _, entry)| entry)
     }
 
-    fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
+    fn split(bytes: &[u8]) -> Result<(Head, &[u8], &[u8]), DecodeError> {
         let mut reader = Reader::new(bytes);
         if reader.byte()? != b'J' {
             return Err(DecodeError::Invalid("a log record without its mark"));
@@ -112,7 +135,8 @@ impl Record {
             return Err(DecodeError::Invalid("a log record whose checksum does not match"));
         }
         let mut reader = Reader::new(body);
+        let head = Head(reader.array()?);
         let key = reader.length_prefixed()?;
-        Ok((key, reader.bytes(reader.remaining())?))
+        Ok((head, key, reader.bytes(reader.remaining())?))
     }
 }

@@ -41,6 +41,7 @@ mod shared;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod space;
+mod state;
 pub mod storage;
 mod store;
 pub mod sync;
@@ -55,6 +56,7 @@ pub use receipt::Receipt;
 pub use session::{Config, SessionEnd, SessionId};
 pub use shared::{Time, Wake};
 pub use space::{Committed, Durability, Once, Snapshot, Space, SpaceStats, Transaction};
+pub use state::StateSource;
 pub use store::{MachineTime, Store};
 pub use ticket::{ParseTicketError, Ticket};
 pub use watch::{Lagged, Watch};

@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::message::{Message, SpaceHash};
 use crate::session::{SessionEnd, SessionId};
 use crate::shared::{Shared, Wake};
-use crate::storage::{Storage, StorageError};
+use crate::storage::{StorageError, StorageRead};
 use crate::sync::Transmit;
 
 /// A space without its type, for a transport.
@@ -98,7 +98,7 @@ impl Link {
         let now = self.shared.time.now();
         let mut inner = self.shared.lock()?;
         for message in messages {
-            inner.core.handle_message(session, message, now);
+            inner.core.handle_message(session, message, now)?;
         }
         Shared::tell(&mut inner);
         let end = inner.core.log().end();
@@ -125,7 +125,7 @@ impl Link {
     pub fn transmit(&self, session: SessionId) -> Result<Option<Vec<u8>>, LinkError> {
         let now = self.shared.time.now();
         let mut inner = self.shared.lock()?;
-        let transmit = inner.core.poll_transmit(session, now);
+        let transmit = inner.core.poll_transmit(session, now)?;
         let over = inner.core.session_end(session).cloned();
         drop(inner);
         match (transmit, over) {
@@ -141,7 +141,7 @@ impl Link {
         let mut stored = Vec::with_capacity(sequences.len());
         for run in sequences.chunk_by(|a, b| a + 1 == *b) {
             let Some(&first) = run.first() else { continue };
-            let records = self.shared.storage.read(self.shared.number, first, run.len())?;
+            let records = self.shared.storage.log(self.shared.number, first, run.len())?;
             if !records.iter().map(|(sequence, _)| sequence).eq(run) {
                 return Err(self.damaged(first, &"it, or one soon after it, is missing").into());
             }

@@ -18,10 +18,15 @@ use rejoin_crdts::{Dot, ReadError};
 use crate::core::{Event, Now, SpaceCore};
 use crate::entry::Record;
 use crate::error::StoreError;
-use crate::storage::{Batch, Storage, StorageError, Trusted};
+use crate::storage::{Batch, RowWrite, Storage, StorageError, Trusted};
 use crate::ticket::Ticket;
 use crate::watch::Watchers;
 
+/// With each commit so many bytes of state are folded per byte of log: more than folding makes of
+/// a byte on its way through all tiers, so that it never falls behind.
+const FOLD_PER_BYTE: usize = 8;
+/// And so many whatever the commit, in bytes.
+const FOLD_BYTES: usize = 16 << 10;
 /// At most this many reports wait to be asked for.
 const REPORTS: usize = 1000;
 
@@ -110,21 +115,38 @@ impl Shared {
 
     /// Waits until all entries before a sequence are durable, writing them if nobody else does.
     pub(crate) fn write_until(&self, end: u64) -> Result<(), StoreError> {
+        self.write(|core| core.durable() >= end)
+    }
+
+    /// Writes everything that changed, the state with it, so that the next start finds it folded.
+    pub(crate) fn fold(&self) -> Result<(), StoreError> {
+        self.lock()?.core.request_flush();
+        self.write(|core| !core.wants_to_write() && !core.is_flushing())
+    }
+
+    /// Writes, with whoever else does, until something is true of the core.
+    fn write(&self, until: impl Fn(&SpaceCore) -> bool) -> Result<(), StoreError> {
         let mut inner = self.lock()?;
-        while inner.core.durable() < end {
+        while !until(&inner.core) {
             self.storage.check()?;
             if inner.writing {
                 inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            inner.writing = true;
             let records = inner.core.poll_write();
+            let bytes: usize = records.iter().map(|(_, record)| record.entry.bytes().len()).sum();
+            let rows = inner.core.poll_fold(FOLD_PER_BYTE * bytes + FOLD_BYTES)?;
+            if records.is_empty() && rows.is_empty() {
+                break;
+            }
+            inner.writing = true;
             drop(inner);
-            let result = self.commit(&records);
+            let result = self.commit(&records, rows);
             inner = self.locked();
             inner.writing = false;
             if let Ok(end) = result {
                 inner.core.handle_written(end);
+                inner.core.handle_folded();
             }
             self.written.notify_all();
         }
@@ -134,10 +156,11 @@ impl Shared {
         Ok(())
     }
 
-    fn commit(&self, records: &[(u64, Record)]) -> Result<u64, StorageError> {
+    fn commit(&self, records: &[(u64, Record)], rows: Vec<RowWrite>) -> Result<u64, StorageError> {
         let stored = |(sequence, record): &(u64, Record)| (self.number, *sequence, record.encode());
-        let batch = Batch { meta: Vec::new(), log: records.iter().map(stored).collect() };
-        self.storage.commit(&batch)?;
+        let log = records.iter().map(stored).collect();
+        let rows = rows.into_iter().map(|(key, bytes)| (self.number, key, bytes)).collect();
+        self.storage.commit(&Batch { log, rows, ..Batch::default() })?;
         Ok(records.last().map_or(0, |(sequence, _)| sequence + 1))
     }
 
@@ -160,6 +183,15 @@ impl Shared {
     fn read<R>(&self, read: impl FnOnce(&SpaceCore) -> R) -> Result<R, ReadError> {
         let inner = self.lock().map_err(|error| ReadError::Unavailable(error.to_string()))?;
         Ok(read(&inner.core))
+    }
+}
+
+/// A store that is closed in order starts quickly. Where that fails, the log has everything.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.storage.check().is_ok() && !std::thread::panicking() {
+            drop(self.fold());
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! How a site stops and comes back, and how everything is put right again.
 
+use std::sync::Arc;
+
 use super::application::Application;
 use super::network::{Link, Side};
 use super::site::DiskTrouble;
@@ -106,15 +108,17 @@ impl<A: Application> World<A> {
             return self.fail_recovery(site);
         }
         here.boot += 1;
+        here.folds = false;
         let (boot, id) = (here.boot, here.id);
         let broken = |what: String| Broken::new("recovery", what);
-        let mut core = SpaceCore::new(SPACE, id, self.config);
-        self.checks.causality.restart(id);
+        let rows = Arc::new(here.disk.clone());
+        let mut core = SpaceCore::open(SPACE, id, self.config, rows, 0)?;
+        self.checks.causality.restart(id, core.version_vector());
         while let Some(bytes) = here.disk.read(core.log().end()) {
-            let record = Record::decode(bytes).map_err(|error| broken(format!("{error}")))?;
+            let record = Record::decode(&bytes).map_err(|error| broken(format!("{error}")))?;
             let delta = record.entry.delta();
             let entry = (delta.origin(), delta.first(), delta.last());
-            if !core.recover(record) {
+            if !core.recover(record)? {
                 return Err(broken(format!("{id:?} refuses its own record of {entry:?}")));
             }
             self.checks.causality.applied(id, entry, &self.history)?;
@@ -142,9 +146,9 @@ impl<A: Application> World<A> {
         let some = here.chance.process.below(1_000);
         while let Some(bytes) = here.disk.read(core.log().end()).filter(|_| core.log().end() < some)
         {
-            let record = Record::decode(bytes)
+            let record = Record::decode(&bytes)
                 .map_err(|error| Broken::new("recovery", format!("{:?}: {error}", here.id)))?;
-            core.recover(record);
+            core.recover(record)?;
         }
         here.disk.crash(0);
         let pause = here.chance.process.within(50..=2_000);

@@ -32,6 +32,8 @@ pub(super) struct Site<R> {
     pub waiting: Vec<Event>,
     /// When the last sync that was begun will be done.
     pub disk_busy_until: u64,
+    /// Whether rows of folded state are on their way to the disk.
+    pub folds: bool,
     pub trouble: DiskTrouble,
     /// How wrong its wall clock is, in milliseconds.
     pub clock_error: i64,
@@ -90,6 +92,7 @@ impl<R> Site<R> {
             is_paused: false,
             waiting: Vec::new(),
             disk_busy_until: 0,
+            folds: false,
             trouble: DiskTrouble::default(),
             clock_error: 0,
             frozen: None,

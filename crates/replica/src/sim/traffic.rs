@@ -86,7 +86,7 @@ impl<A: Application> World<A> {
         let Some(session) = near.session.filter(|_| near.pipe.in_flight < self.window) else {
             return Ok(None);
         };
-        let sequences = match core.poll_transmit(session, now) {
+        let sequences = match core.poll_transmit(session, now)? {
             None => return Ok(None),
             Some(Transmit::Frame(frame)) => return Ok(Some(frame)),
             Some(Transmit::Entries(sequences)) => sequences,
@@ -98,11 +98,12 @@ impl<A: Application> World<A> {
         let mut entries = Vec::with_capacity(sequences.len());
         for sequence in sequences {
             let bytes = here.disk.read(sequence).ok_or_else(|| unreadable(&sequence))?;
-            let entry = Record::entry_bytes(bytes).map_err(|error| unreadable(&error))?;
+            let entry = Record::entry_bytes(&bytes).map_err(|error| unreadable(&error))?;
             let parsed = Entry::parse(entry).map_err(|error| unreadable(&error))?;
             self.checks.streams.sent(end, sequence, &parsed, here.id)?;
-            entries.push(entry);
+            entries.push(entry.to_vec());
         }
+        let entries: Vec<&[u8]> = entries.iter().map(Vec::as_slice).collect();
         core.entries_frame(session, &entries).map(Some).map_err(|error| unreadable(&error))
     }
 
@@ -114,7 +115,7 @@ impl<A: Application> World<A> {
         let near = &mut connection.ends[end.1];
         near.leaving.push(frame);
         while let Ok(Some(message)) = near.leaving.next_message() {
-            check_leaving(here.id, &message, here.disk.synced_vector())?;
+            check_leaving(here.id, &message, &here.disk.synced_vector())?;
         }
         let link = &mut self.links[connection.link];
         let mut rest = frame;
@@ -175,7 +176,7 @@ impl<A: Application> World<A> {
                     for delivery in near.relay.pass(message, rng) {
                         let message = counted(delivery, &mut self.summary);
                         let waited = core.waiting();
-                        core.handle_message(session, message.clone(), now);
+                        core.handle_message(session, message.clone(), now)?;
                         self.checks.streams.heard(end, &message, core);
                         let waits = core.waiting().saturating_sub(waited) as u64;
                         self.summary.add(Count::Waits, waits);

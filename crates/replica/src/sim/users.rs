@@ -38,7 +38,7 @@ impl<A: Application> World<A> {
         let now = here.now(elapsed);
         let running = here.core.as_mut().filter(|_| !here.is_paused);
         let Some(core) = running else { return Ok(()) };
-        if let Some(receipt) = core.receipt_of(&request.key) {
+        if let Some(receipt) = core.receipt_of(&request.key)? {
             self.checks.once.repeated(&request.key, &receipt)?;
             self.summary.add(Count::Deduplicated, 1);
             request.receipt = Some(receipt);
@@ -56,7 +56,7 @@ impl<A: Application> World<A> {
         let changes = draft.finish();
         let Some(entry) = core.entry(changes, stamp) else { return Ok(()) };
         let seen = core.version_vector();
-        let receipt = core.commit(entry, request.key.clone());
+        let receipt = core.commit(entry, request.key.clone())?;
         let (origin, first, last) = (receipt.origin(), receipt.first(), receipt.last());
         let asked = Rc::clone(&request.request);
         self.history.record(Committed { origin, first, last, stamp, seen, request: asked });

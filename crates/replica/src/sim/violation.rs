@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::keep::Keep;
+use crate::storage::StorageError;
 
 /// A promise that was not kept; the simulation adds where and when.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,6 +18,13 @@ impl Broken {
     /// What a checker found.
     pub fn new(checker: &'static str, what: impl Into<String>) -> Self {
         Self { checker, what: what.into() }
+    }
+}
+
+/// A disk of the simulator keeps what it is given: a replica that cannot read it misreads it.
+impl From<StorageError> for Broken {
+    fn from(error: StorageError) -> Self {
+        Self::new("storage", error.to_string())
     }
 }
 

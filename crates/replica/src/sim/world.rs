@@ -45,7 +45,7 @@ pub(super) enum Event {
     /// A user sends again what has no answer.
     Resend { site: usize },
     /// A disk is done with a sync.
-    Synced { site: usize, boot: u64, end: u64 },
+    Synced { site: usize, boot: u64, number: u64, folds: bool },
     /// A site connects.
     Dial { link: usize, side: Side },
     /// The other site hears of it.
@@ -117,6 +117,8 @@ impl<A: Application> World<A> {
         let config = Config {
             batch_bytes: *rng.pick(&[200, 1_000, 4_000, 64 << 10]),
             waiting_bytes: *rng.pick(&[4 << 10, 16 << 10, 4 << 20]),
+            fold_bytes: *rng.pick(&[1_000, 4_000, 40_000, 16 << 20]),
+            cache_bytes: *rng.pick(&[0, 40_000, 16 << 20]),
             ..Config::default()
         };
         let summary = Summary { seeds: 1, millis: options.safety_millis, ..Summary::default() };
@@ -220,7 +222,7 @@ impl<A: Application> World<A> {
             Event::Tick { site, boot } => self.tick(site, boot),
             Event::Item { item } => self.item(item),
             Event::Resend { site } => self.resend(site),
-            Event::Synced { site, boot, end } => self.synced(site, boot, end),
+            Event::Synced { site, boot, number, folds } => self.synced(site, boot, number, folds),
             Event::Dial { link, side } => self.dial(link, side),
             Event::Accept { connection } => self.accept(connection),
             Event::Arrive { from, bytes } => self.arrive(from, bytes),
@@ -363,15 +365,21 @@ impl<A: Application> World<A> {
             let pause = here.chance.process.within(100..=3_000);
             return self.stop(site, Survives::Some, pause);
         }
-        let end = here.disk.write(&core.poll_write());
+        let records = core.poll_write();
+        // Of folding one step is under way at a time.
+        let budget = if here.folds { None } else { Some(*here.chance.disk.pick(&[1, 500, 8_000])) };
+        let rows = budget.map_or(Ok(Vec::new()), |budget| core.poll_fold(budget))?;
+        let folds = !rows.is_empty();
+        here.folds |= folds;
+        let number = here.disk.write(&records, rows);
         let done = here.disk_busy_until.max(now) + here.sync_millis(now);
         here.disk_busy_until = done;
-        self.schedule.at(done, Event::Synced { site, boot: here.boot, end });
+        self.schedule.at(done, Event::Synced { site, boot: here.boot, number, folds });
         Ok(())
     }
 
     /// A disk is done with a sync. A store whose sync fails gives up, and never tries again.
-    fn synced(&mut self, site: usize, boot: u64, end: u64) -> Checked {
+    fn synced(&mut self, site: usize, boot: u64, number: u64, folds: bool) -> Checked {
         let here = &mut self.sites[site];
         let Some(core) = here.core.as_mut().filter(|_| here.boot == boot) else { return Ok(()) };
         if here.trouble.next_sync_fails {
@@ -379,8 +387,11 @@ impl<A: Application> World<A> {
             let pause = here.chance.process.within(100..=3_000);
             return self.stop(site, Survives::Some, pause);
         }
-        here.disk.sync(end);
-        core.handle_written(end);
+        core.handle_written(here.disk.sync(number));
+        if folds {
+            here.folds = false;
+            core.handle_folded();
+        }
         self.checks.monotonic.durable(core)?;
         self.settle(site)
     }
@@ -416,7 +427,7 @@ impl<A: Application> World<A> {
                 let what = format!("{} entries wait at {:?} for ever", core.waiting(), site.id);
                 return Err(Broken::new("liveness", what));
             }
-            self.trace.bytes(&core.digest().to_bytes());
+            self.trace.bytes(&core.digest()?.to_bytes());
         }
         (0..self.sites.len()).try_for_each(|site| self.show(site, A::check_end))
     }

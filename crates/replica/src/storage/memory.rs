@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Batch, Storage, StorageError, Stored};
+use super::{Batch, Row, Storage, StorageError, StorageRead, Stored};
 
 /// Storage in memory. It counts as durable for the life of the process.
 #[derive(Default, Debug)]
 pub struct Memory(Mutex<Content>);
 
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 struct Content {
     meta: BTreeMap<String, Vec<u8>>,
     log: BTreeMap<(u32, u64), Vec<u8>>,
+    rows: BTreeMap<(u32, Vec<u8>), Vec<u8>>,
 }
 
 impl Memory {
@@ -22,7 +23,7 @@ impl Memory {
     }
 }
 
-impl Storage for Memory {
+impl StorageRead for Memory {
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
         Ok(self.content().meta.get(name).cloned())
     }
@@ -34,12 +35,31 @@ impl Storage for Memory {
         Ok(named.map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 
-    fn read(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
+    fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
         let content = self.content();
         let records = content.log.range((space, from)..=(space, u64::MAX));
         Ok(records.take(limit).map(|(&(_, sequence), bytes)| (sequence, bytes.clone())).collect())
     }
 
+    fn log_end(&self, space: u32) -> Result<u64, StorageError> {
+        let content = self.content();
+        let last = content.log.range((space, 0)..=(space, u64::MAX)).next_back();
+        Ok(last.map_or(0, |(&(_, sequence), _)| sequence + 1))
+    }
+
+    fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.content().rows.get(&(space, key.to_vec())).cloned())
+    }
+
+    fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
+        let content = self.content();
+        let rows = content.rows.range((space, from.to_vec())..);
+        let rows = rows.take_while(|((of, _), _)| *of == space).take(limit);
+        Ok(rows.map(|((_, key), bytes)| (key.clone(), bytes.clone())).collect())
+    }
+}
+
+impl Storage for Memory {
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
         let mut content = self.content();
         content.meta.extend(batch.meta.iter().cloned());
@@ -47,6 +67,32 @@ impl Storage for Memory {
         content
             .log
             .extend(records.map(|(space, sequence, bytes)| ((*space, *sequence), bytes.clone())));
+        for (space, key, bytes) in &batch.rows {
+            match bytes {
+                Some(bytes) => content.rows.insert((*space, key.clone()), bytes.clone()),
+                None => content.rows.remove(&(*space, key.clone())),
+            };
+        }
         Ok(())
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError> {
+        Ok(Box::new(Self(Mutex::new(self.content().clone()))))
+    }
+
+    fn compact(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn verify(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn size(&self) -> Result<u64, StorageError> {
+        let content = self.content();
+        let meta = content.meta.iter().map(|(name, bytes)| name.len() + bytes.len());
+        let log = content.log.values().map(Vec::len);
+        let rows = content.rows.iter().map(|((_, key), bytes)| key.len() + bytes.len());
+        Ok(meta.chain(log).chain(rows).map(|bytes| bytes as u64).sum())
     }
 }

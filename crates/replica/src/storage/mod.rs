@@ -1,7 +1,9 @@
-//! Where the log is kept: a small trait, and the backends behind it.
+//! Where a store is kept: a small trait, and the backends behind it.
 //!
-//! A commit writes only the log, one record per transaction under sequential keys, because random
-//! small writes cost an engine tens of times their payload. Vector and state follow from the log.
+//! There are three tables. The *log* has one record per transaction under sequential keys; a commit
+//! writes only that, because random small writes cost an engine tens of times their payload.
+//! *Rows* are what is derived from the log: blocks of state and indexes, written later, in order
+//! and in bulk. *Meta* is a few small named blobs.
 
 #[cfg(feature = "redb")]
 mod held_back;
@@ -24,43 +26,69 @@ pub struct Batch {
     pub meta: Vec<(String, Vec<u8>)>,
     /// Log records: number of the space, sequence, bytes.
     pub log: Vec<(u32, u64, Vec<u8>)>,
+    /// Rows: number of the space, key, bytes; `None` takes the row away.
+    pub rows: Vec<(u32, Vec<u8>, Option<Vec<u8>>)>,
 }
 
 /// A log record as it was stored: its sequence and its bytes.
 pub type Stored = (u64, Vec<u8>);
 
-/// Durable storage for the logs of a store's spaces.
+/// A row to write: its key and its bytes; `None` takes the row away.
+pub type RowWrite = (Vec<u8>, Option<Vec<u8>>);
+
+/// A row as it was stored: its key and its bytes.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// What can be read of a store.
 ///
-/// # Duties of a backend
-/// 1. When `commit` returns, all of the batch survives a power loss; before, none or all of it
-///    does.
-/// 2. What was committed is read back as it was written, or an error says that it cannot be.
-/// 3. After an error of `commit` the caller never writes again through this handle; a backend need
-///    not be usable then.
-pub trait Storage: Send + Sync + fmt::Debug {
+/// # Errors
+/// All: [`StorageError`] when the medium cannot be read, or holds something else than was written.
+pub trait StorageRead: Send + Sync + fmt::Debug {
     /// A named blob.
-    ///
-    /// # Errors
-    /// [`StorageError`] when the medium cannot be read.
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError>;
 
     /// The named blobs whose names begin with a prefix, ascending.
-    ///
-    /// # Errors
-    /// As [`meta`](Self::meta).
     fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError>;
 
     /// At most `limit` log records of a space from a sequence on, ascending.
-    ///
-    /// # Errors
-    /// As [`meta`](Self::meta).
-    fn read(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError>;
+    fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError>;
 
+    /// The sequence after the last log record of a space; 0 where there is none.
+    fn log_end(&self, space: u32) -> Result<u64, StorageError>;
+
+    /// The row of a space under a key.
+    fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
+
+    /// At most `limit` rows of a space from a key on, ascending by key.
+    fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError>;
+}
+
+/// Durable storage for a store.
+///
+/// # Duties of a backend
+/// 1. When `commit` returns, all of the batch survives a power loss; before, none or all of it
+///    does. Batches survive in the order of their commits.
+/// 2. What was committed is read back as it was written, or an error says that it cannot be.
+/// 3. After an error of `commit` the caller never writes again through this handle; a backend need
+///    not be usable then.
+///
+/// # Errors
+/// All: [`StorageError`] when it was not, or may not have been, done.
+pub trait Storage: StorageRead {
     /// Writes a batch durably.
-    ///
-    /// # Errors
-    /// [`StorageError`] when it may not be durable.
     fn commit(&self, batch: &Batch) -> Result<(), StorageError>;
+
+    /// Everything as it is at this moment, whatever is committed later.
+    fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError>;
+
+    /// Gives space on the medium back that nothing uses.
+    fn compact(&self) -> Result<(), StorageError>;
+
+    /// Looks for damage below the records: in the engine's own pages.
+    fn verify(&self) -> Result<(), StorageError>;
+
+    /// The bytes that the store takes on its medium.
+    fn size(&self) -> Result<u64, StorageError>;
 }
 
 /// The medium failed, or holds something else than was written.

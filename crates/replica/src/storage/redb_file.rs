@@ -11,19 +11,27 @@ use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::backends::FileBackend;
-use redb::{Builder, Database, ReadableDatabase, TableDefinition, TableError};
+use redb::{
+    AccessGuard, Builder, Database, ReadTransaction, ReadableDatabase, TableDefinition, TableError,
+};
 
 use super::held_back::HeldBack;
-use super::{Batch, Storage, StorageError, Stored};
+use super::{Batch, Row, Storage, StorageError, StorageRead, Stored};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const LOG: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("log");
+const ROWS: TableDefinition<'_, (u32, &[u8]), &[u8]> = TableDefinition::new("rows");
 
 /// A store file.
 #[derive(Debug)]
-pub struct RedbFile(Database);
+pub struct RedbFile {
+    /// Only compaction needs it alone.
+    database: RwLock<Database>,
+    path: PathBuf,
+}
 
 impl RedbFile {
     /// Opens an existing file.
@@ -41,7 +49,7 @@ impl RedbFile {
         builder.set_check_integrity_on_open(true);
         let database = builder.create_with_backend(file.clone()).map_err(of_redb)?;
         file.accept().map_err(of_redb)?;
-        Ok(Self(database))
+        Ok(Self::over(database, path))
     }
 
     /// Makes a new file that holds one batch. Where somebody else makes one at the same time, that
@@ -60,9 +68,10 @@ impl RedbFile {
 }
 
 fn make(path: &Path, batch: &Batch) -> Result<(), StorageError> {
-    let file = RedbFile(Database::create(path).map_err(of_redb)?);
+    let file = RedbFile::over(Database::create(path).map_err(of_redb)?, path);
     file.commit(batch)?;
-    file.0.close().map_err(of_redb)
+    let database = file.database.into_inner().unwrap_or_else(PoisonError::into_inner);
+    database.close().map_err(of_redb)
 }
 
 /// A name that nobody else uses.
@@ -92,23 +101,32 @@ fn sync_directory(path: &Path) -> Result<(), StorageError> {
     directory.sync_all().map_err(of_redb)
 }
 
-impl Storage for RedbFile {
+/// The file at one moment.
+struct Moment(ReadTransaction);
+
+impl std::fmt::Debug for Moment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Moment")
+    }
+}
+
+/// A table that nothing was written to yet is not there.
+fn some<T>(opened: Result<T, TableError>) -> Result<Option<T>, StorageError> {
+    match opened {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(of_redb(error)),
+    }
+}
+
+impl StorageRead for Moment {
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        let read = self.0.begin_read().map_err(of_redb)?;
-        match read.open_table(META) {
-            Ok(table) => Ok(table.get(name).map_err(of_redb)?.map(|value| value.value().to_vec())),
-            Err(TableError::TableDoesNotExist(_)) => Ok(None),
-            Err(error) => Err(of_redb(error)),
-        }
+        let Some(table) = some(self.0.open_table(META))? else { return Ok(None) };
+        Ok(table.get(name).map_err(of_redb)?.map(|value| value.value().to_vec()))
     }
 
     fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
-        let read = self.0.begin_read().map_err(of_redb)?;
-        let table = match read.open_table(META) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(error) => return Err(of_redb(error)),
-        };
+        let Some(table) = some(self.0.open_table(META))? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for row in table.range(prefix..).map_err(of_redb)? {
             let (name, value) = row.map_err(of_redb)?;
@@ -120,34 +138,134 @@ impl Storage for RedbFile {
         Ok(found)
     }
 
-    fn read(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        let read = self.0.begin_read().map_err(of_redb)?;
-        let table = match read.open_table(LOG) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            Err(error) => return Err(of_redb(error)),
-        };
-        let rows = table.range((space, from)..=(space, u64::MAX)).map_err(of_redb)?;
-        let stored = |row: Result<(redb::AccessGuard<'_, (u32, u64)>, _), _>| {
-            let (key, value): (_, redb::AccessGuard<'_, &[u8]>) = row.map_err(of_redb)?;
+    fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        let Some(table) = some(self.0.open_table(LOG))? else { return Ok(Vec::new()) };
+        let records = table.range((space, from)..=(space, u64::MAX)).map_err(of_redb)?;
+        let stored = |record: Result<(AccessGuard<'_, (u32, u64)>, _), _>| {
+            let (key, value): (_, AccessGuard<'_, &[u8]>) = record.map_err(of_redb)?;
             Ok((key.value().1, value.value().to_vec()))
         };
-        rows.take(limit).map(stored).collect()
+        records.take(limit).map(stored).collect()
     }
 
+    fn log_end(&self, space: u32) -> Result<u64, StorageError> {
+        let Some(table) = some(self.0.open_table(LOG))? else { return Ok(0) };
+        let mut records = table.range((space, 0)..=(space, u64::MAX)).map_err(of_redb)?;
+        let Some(last) = records.next_back() else { return Ok(0) };
+        Ok(last.map_err(of_redb)?.0.value().1 + 1)
+    }
+
+    fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        let Some(table) = some(self.0.open_table(ROWS))? else { return Ok(None) };
+        Ok(table.get((space, key)).map_err(of_redb)?.map(|value| value.value().to_vec()))
+    }
+
+    fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
+        let Some(table) = some(self.0.open_table(ROWS))? else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for row in table.range((space, from)..).map_err(of_redb)?.take(limit) {
+            let (key, value) = row.map_err(of_redb)?;
+            let (of, key) = key.value();
+            if of != space {
+                break;
+            }
+            found.push((key.to_vec(), value.value().to_vec()));
+        }
+        Ok(found)
+    }
+}
+
+impl RedbFile {
+    fn over(database: Database, path: &Path) -> Self {
+        Self { database: RwLock::new(database), path: path.to_owned() }
+    }
+
+    fn database(&self) -> RwLockReadGuard<'_, Database> {
+        // The engine undoes what a panic interrupts.
+        self.database.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn alone(&self) -> RwLockWriteGuard<'_, Database> {
+        self.database.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Result<Moment, StorageError> {
+        self.database().begin_read().map(Moment).map_err(of_redb)
+    }
+}
+
+impl StorageRead for RedbFile {
+    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        self.now()?.meta(name)
+    }
+
+    fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
+        self.now()?.metas(prefix)
+    }
+
+    fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        self.now()?.log(space, from, limit)
+    }
+
+    fn log_end(&self, space: u32) -> Result<u64, StorageError> {
+        self.now()?.log_end(space)
+    }
+
+    fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.now()?.row(space, key)
+    }
+
+    fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
+        self.now()?.rows(space, from, limit)
+    }
+}
+
+impl Storage for RedbFile {
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
-        let write = self.0.begin_write().map_err(of_redb)?;
-        {
+        let database = self.database();
+        let write = database.begin_write().map_err(of_redb)?;
+        if !batch.meta.is_empty() {
             let mut meta = write.open_table(META).map_err(of_redb)?;
             for (name, value) in &batch.meta {
                 meta.insert(name.as_str(), value.as_slice()).map_err(of_redb)?;
             }
+        }
+        if !batch.log.is_empty() {
             let mut log = write.open_table(LOG).map_err(of_redb)?;
             for (space, sequence, bytes) in &batch.log {
                 log.insert((*space, *sequence), bytes.as_slice()).map_err(of_redb)?;
             }
         }
+        if !batch.rows.is_empty() {
+            let mut rows = write.open_table(ROWS).map_err(of_redb)?;
+            for (space, key, bytes) in &batch.rows {
+                let key = (*space, key.as_slice());
+                match bytes {
+                    Some(bytes) => rows.insert(key, bytes.as_slice()).map_err(of_redb)?,
+                    None => rows.remove(key).map_err(of_redb)?,
+                };
+            }
+        }
         write.commit().map_err(of_redb)
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError> {
+        Ok(Box::new(self.now()?))
+    }
+
+    fn compact(&self) -> Result<(), StorageError> {
+        self.alone().compact().map(|_| ()).map_err(of_redb)
+    }
+
+    fn verify(&self) -> Result<(), StorageError> {
+        match self.alone().check_integrity().map_err(of_redb)? {
+            true => Ok(()),
+            false => Err(StorageError::Damaged("the engine had to repair its pages".to_owned())),
+        }
+    }
+
+    fn size(&self) -> Result<u64, StorageError> {
+        std::fs::metadata(&self.path).map(|meta| meta.len()).map_err(of_redb)
     }
 }
 

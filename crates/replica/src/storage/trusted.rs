@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
-use super::{Batch, Storage, StorageError, Stored};
+use super::{Batch, Row, Storage, StorageError, StorageRead, Stored};
 
 /// A store's storage, and the failure that ended its use.
 #[derive(Debug)]
@@ -30,22 +30,46 @@ impl Trusted {
     }
 }
 
-impl Storage for Trusted {
+/// A panic of the engine over what it read is damage, and no reason to take the process down.
+fn guarded<R>(read: impl FnOnce() -> Result<R, StorageError>) -> Result<R, StorageError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        Err(StorageError::Damaged("the storage engine panicked while it read".to_owned()))
+    })
+}
+
+impl StorageRead for Trusted {
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
         self.check()?;
-        self.storage.meta(name)
+        guarded(|| self.storage.meta(name))
     }
 
     fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
         self.check()?;
-        self.storage.metas(prefix)
+        guarded(|| self.storage.metas(prefix))
     }
 
-    fn read(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
+    fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
         self.check()?;
-        self.storage.read(space, from, limit)
+        guarded(|| self.storage.log(space, from, limit))
     }
 
+    fn log_end(&self, space: u32) -> Result<u64, StorageError> {
+        self.check()?;
+        guarded(|| self.storage.log_end(space))
+    }
+
+    fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.check()?;
+        guarded(|| self.storage.row(space, key))
+    }
+
+    fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
+        self.check()?;
+        guarded(|| self.storage.rows(space, from, limit))
+    }
+}
+
+impl Storage for Trusted {
     /// A panic of the engine is a failure, too: those who wait for the write have to hear of it.
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
         self.check()?;
@@ -54,5 +78,25 @@ impl Storage for Trusted {
         committed
             .unwrap_or_else(panicked)
             .map_err(|error| self.failed.get_or_init(|| error).clone())
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError> {
+        self.check()?;
+        self.storage.snapshot()
+    }
+
+    fn compact(&self) -> Result<(), StorageError> {
+        self.check()?;
+        self.storage.compact()
+    }
+
+    fn verify(&self) -> Result<(), StorageError> {
+        self.check()?;
+        guarded(|| self.storage.verify())
+    }
+
+    fn size(&self) -> Result<u64, StorageError> {
+        self.check()?;
+        self.storage.size()
     }
 }

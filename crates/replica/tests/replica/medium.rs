@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use rejoin_replica::storage::{Batch, Memory, Storage, StorageError, Stored};
+use rejoin_replica::storage::{Batch, Memory, Row, Storage, StorageError, StorageRead, Stored};
 use rejoin_replica::{Config, Now, Store, Time};
 
 /// Waits for what another thread is about to do, and gives up where it never will.
@@ -84,18 +84,22 @@ impl Medium {
     pub(crate) fn after_power_loss(&self) -> Arc<Self> {
         let meta = self.content.metas("").unwrap();
         let records = |space| {
-            let records = self.content.read(space, 0, usize::MAX).unwrap().into_iter();
+            let records = self.content.log(space, 0, usize::MAX).unwrap().into_iter();
             records.map(move |(sequence, bytes)| (space, sequence, bytes))
         };
-        let log = (0..8).flat_map(records).collect();
+        let rows = |space| {
+            let rows = self.content.rows(space, &[], usize::MAX).unwrap().into_iter();
+            rows.map(move |(key, bytes)| (space, key, Some(bytes)))
+        };
+        let (log, rows) = ((0..8).flat_map(records).collect(), (0..8).flat_map(rows).collect());
         let copy = Self::new();
-        copy.content.commit(&Batch { meta, log }).unwrap();
+        copy.content.commit(&Batch { meta, log, rows }).unwrap();
         copy
     }
 
     /// How many records of a space are durable.
     pub(crate) fn records(&self, space: u32) -> usize {
-        self.content.read(space, 0, usize::MAX).unwrap().len()
+        self.content.log(space, 0, usize::MAX).unwrap().len()
     }
 
     /// Changes what is stored behind everybody's back.
@@ -105,10 +109,10 @@ impl Medium {
         sequence: u64,
         damage: impl FnOnce(&mut Vec<u8>),
     ) {
-        let (_, mut bytes) = self.content.read(space, sequence, 1).unwrap().remove(0);
+        let (_, mut bytes) = self.content.log(space, sequence, 1).unwrap().remove(0);
         damage(&mut bytes);
         let log = vec![(space, sequence, bytes)];
-        self.content.commit(&Batch { meta: Vec::new(), log }).unwrap();
+        self.content.commit(&Batch { log, ..Batch::default() }).unwrap();
     }
 
     /// As [`damage_record`](Self::damage_record), for a named blob.
@@ -116,11 +120,11 @@ impl Medium {
         let mut bytes = self.content.meta(name).unwrap().unwrap_or_default();
         damage(&mut bytes);
         let meta = vec![(name.to_owned(), bytes)];
-        self.content.commit(&Batch { meta, log: Vec::new() }).unwrap();
+        self.content.commit(&Batch { meta, ..Batch::default() }).unwrap();
     }
 }
 
-impl Storage for Medium {
+impl StorageRead for Medium {
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
         self.content.meta(name)
     }
@@ -129,10 +133,24 @@ impl Storage for Medium {
         self.content.metas(prefix)
     }
 
-    fn read(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        self.content.read(space, from, limit)
+    fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        self.content.log(space, from, limit)
     }
 
+    fn log_end(&self, space: u32) -> Result<u64, StorageError> {
+        self.content.log_end(space)
+    }
+
+    fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.content.row(space, key)
+    }
+
+    fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
+        self.content.rows(space, from, limit)
+    }
+}
+
+impl Storage for Medium {
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
         let mut state = self.state.lock().unwrap();
         state.commits += 1;
@@ -148,6 +166,22 @@ impl Storage for Medium {
             Some(Trouble::Panics) => panic!("the engine is broken, as the test asked it to be"),
             Some(_) => Err(StorageError::Io("the disk is gone".to_owned())),
         }
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError> {
+        self.content.snapshot()
+    }
+
+    fn compact(&self) -> Result<(), StorageError> {
+        self.content.compact()
+    }
+
+    fn verify(&self) -> Result<(), StorageError> {
+        self.content.verify()
+    }
+
+    fn size(&self) -> Result<u64, StorageError> {
+        self.content.size()
     }
 }
 

@@ -57,8 +57,8 @@ impl Causality {
         broken(format!("{:?} holds {vector:?} and told of {told:?}", core.replica()))
     }
 
-    /// A replica starts again from its log.
-    pub(in crate::sim) fn restart(&mut self, replica: ReplicaId) {
-        self.0.remove(&replica);
+    /// A replica starts again from what it had folded; its log goes on from there.
+    pub(in crate::sim) fn restart(&mut self, replica: ReplicaId, folded: VersionVector) {
+        self.0.insert(replica, folded);
     }
 }

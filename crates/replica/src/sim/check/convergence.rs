@@ -23,7 +23,7 @@ struct Seen {
 impl Convergence {
     /// Compares a replica with all that held the same entries before.
     pub(in crate::sim) fn look(&mut self, core: &SpaceCore) -> Checked {
-        let (vector, digest) = (core.version_vector(), core.digest());
+        let (vector, digest) = (core.version_vector(), core.digest()?);
         let by = core.replica();
         let seen = self.0.entry(vector.to_bytes()).or_insert(Seen { vector, digest, by });
         if seen.digest == digest {
