@@ -45,8 +45,8 @@ impl Application for Shop {
             1 | 2 => Request::Pass { units, to: rng.index(5) },
             3 | 4 => Request::Sell { units },
             _ => Request::Put {
-                customer: rng.pick(&CUSTOMERS),
-                product: rng.pick(&PRODUCTS),
+                customer: rng.pick::<&str>(&CUSTOMERS),
+                product: rng.pick::<&str>(&PRODUCTS),
                 quantity: units.cast_signed(),
             },
         }

@@ -142,10 +142,10 @@ impl<A: Application> World<A> {
     fn fail_recovery(&mut self, site: usize) -> Checked {
         let here = &mut self.sites[site];
         here.failing_recoveries -= 1;
-        let mut core = SpaceCore::new(SPACE, here.id, self.config);
-        let some = here.chance.process.below(1_000);
-        while let Some(bytes) = here.disk.read(core.log().end()).filter(|_| core.log().end() < some)
-        {
+        let rows = Arc::new(here.disk.clone());
+        let mut core = SpaceCore::open(SPACE, here.id, self.config, rows, 0)?;
+        for _ in 0..here.chance.process.below(50) {
+            let Some(bytes) = here.disk.read(core.log().end()) else { break };
             let record = Record::decode(&bytes)
                 .map_err(|error| Broken::new("recovery", format!("{:?}: {error}", here.id)))?;
             core.recover(record)?;

@@ -5,7 +5,7 @@
 //!
 //! let summary = Simulation::new(7, Options::lasting(20_000)).run()?;
 //! assert!(summary.count(Count::Acknowledged) > 0);
-//! # Ok::<(), rejoin_replica::sim::Violation>(())
+//! # Ok::<(), Box<rejoin_replica::sim::Violation>>(())
 //! ```
 //!
 //! # What happens
@@ -143,7 +143,7 @@ impl<A: Application> Simulation<A> {
     ///
     /// # Errors
     /// The first [`Violation`] that a checker finds.
-    pub fn run(self) -> Result<Summary, Violation> {
+    pub fn run(self) -> Result<Summary, Box<Violation>> {
         self.0.run()
     }
 }

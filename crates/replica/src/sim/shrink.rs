@@ -14,10 +14,10 @@ use super::violation::Violation;
 /// something: first of its faults, then of its requests. `simulation` makes the run anew, about
 /// `runs` times at most. The violation that comes back tells its story.
 pub fn shrink<A: Application>(
-    violation: Violation,
+    violation: Box<Violation>,
     runs: u32,
     simulation: impl Fn() -> Simulation<A>,
-) -> Violation {
+) -> Box<Violation> {
     let checker = violation.checker;
     let again = |keep: Keep| {
         let outcome = simulation().keep(keep).telling().run();

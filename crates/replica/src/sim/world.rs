@@ -148,13 +148,13 @@ impl<A: Application> World<A> {
     }
 
     /// Runs to the end.
-    pub(super) fn run(mut self) -> Result<Summary, Violation> {
+    pub(super) fn run(mut self) -> Result<Summary, Box<Violation>> {
         match self.play() {
             Ok(()) => {
                 self.summary.trace = self.trace.hash();
                 Ok(self.summary)
             }
-            Err(Broken { checker, what }) => Err(Violation {
+            Err(Broken { checker, what }) => Err(Box::new(Violation {
                 seed: self.seed,
                 checker,
                 at_millis: self.schedule.now(),
@@ -163,7 +163,7 @@ impl<A: Application> World<A> {
                 keep: self.keep,
                 replay: A::REPLAY,
                 story: self.story,
-            }),
+            })),
         }
     }
 
