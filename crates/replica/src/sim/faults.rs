@@ -125,6 +125,7 @@ impl<A: Application> World<A> {
         }
         self.checks.monotonic.durable(&core)?;
         here.core = Some(core);
+        here.look_due = elapsed;
         here.disk_busy_until = elapsed;
         self.summary.add(Count::Restarts, u64::from(boot > 1));
         self.look(site)?;

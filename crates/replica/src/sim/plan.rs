@@ -29,6 +29,11 @@ const QUIET: u64 = 12;
 /// what there is to find is found soon after something new.
 const THINNING: u64 = 120_000;
 
+/// How far apart things are now that were this far apart in the beginning.
+pub(super) const fn thinned(gap: u64, now: u64) -> u64 {
+    gap + gap * now / THINNING
+}
+
 /// All items of a run in the order of their times.
 pub(super) fn plan(seed: u64, options: &Options) -> Vec<Item> {
     let kinds = kinds(seed);
@@ -86,7 +91,7 @@ impl Iterator for Spells {
             let is_busy = self.rng.percent(50);
             let lasts = self.rng.within(5_000..=40_000);
             let mean = if is_busy { self.mean } else { self.mean * QUIET };
-            self.spell = (self.now + lasts, mean + mean * self.now / THINNING);
+            self.spell = (self.now + lasts, thinned(mean, self.now));
         }
         self.now += 1 + self.rng.below((2 * self.spell.1).max(1));
         Some(self.now)

@@ -15,7 +15,7 @@ use super::faults::Survives;
 use super::history::History;
 use super::keep::Keep;
 use super::network::{Connection, EndId, Link, Side};
-use super::plan::{Item, What, plan};
+use super::plan::{Item, What, plan, thinned};
 use super::rng::{Purpose, Rng};
 use super::rounds::Rounds;
 use super::schedule::Schedule;
@@ -29,7 +29,8 @@ use super::{Options, topology};
 /// moment ends here.
 const EVENTS_PER_SECOND: u64 = 20_000;
 
-/// The application is asked to look at a site at most this often, in virtual milliseconds.
+/// The application is asked to look at a site at most this often in the beginning, in virtual
+/// milliseconds.
 const LOOK_EVERY: u64 = 3_000;
 
 /// So many writes may wait for their sync at a time.
@@ -315,8 +316,7 @@ impl<A: Application> World<A> {
         }
         if applied {
             self.checks.causality.covers(core)?;
-            let due = here.looked_at + LOOK_EVERY;
-            if elapsed >= due {
+            if elapsed >= here.look_due {
                 return self.look(site);
             }
         }
@@ -328,9 +328,12 @@ impl<A: Application> World<A> {
         let elapsed = self.schedule.now();
         let here = &mut self.sites[site];
         let Some(core) = &here.core else { return Ok(()) };
-        here.looked_at = elapsed;
         self.checks.causality.covers(core)?;
         self.checks.convergence.look(core)?;
+        if elapsed < here.look_due {
+            return Ok(());
+        }
+        here.look_due = elapsed + thinned(LOOK_EVERY, elapsed);
         self.show(site, A::check)
     }
 
