@@ -1,7 +1,8 @@
 //! The smallest part of a failing plan that still fails.
 //!
 //! Delta debugging: chunks of the plan are left out, ever smaller ones, as long as the same checker
-//! still finds fault. Zeller, Hildebrandt, *Simplifying and isolating failure-inducing input*, 2002.
+//! still finds fault. Zeller, Hildebrandt, *Simplifying and isolating failure-inducing input*,
+//! 2002.
 
 use std::collections::BTreeSet;
 
