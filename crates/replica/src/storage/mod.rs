@@ -5,6 +5,8 @@
 //! *Rows* are what is derived from the log: blocks of state and indexes, written later, in order
 //! and in bulk. *Meta* is a few small named blobs.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 #[cfg(feature = "redb")]
 mod held_back;
 mod memory;

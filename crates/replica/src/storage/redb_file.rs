@@ -11,7 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::backends::FileBackend;
 use redb::{
@@ -28,8 +28,8 @@ const ROWS: TableDefinition<'_, (u32, &[u8]), &[u8]> = TableDefinition::new("row
 /// A store file.
 #[derive(Debug)]
 pub struct RedbFile {
-    /// Only compaction needs it alone.
-    database: RwLock<Database>,
+    /// Only compaction needs it alone. Snapshots keep it open.
+    database: Arc<RwLock<Database>>,
     path: PathBuf,
 }
 
@@ -68,9 +68,8 @@ impl RedbFile {
 }
 
 fn make(path: &Path, batch: &Batch) -> Result<(), StorageError> {
-    let file = RedbFile::over(Database::create(path).map_err(of_redb)?, path);
-    file.commit(batch)?;
-    let database = file.database.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let database = Database::create(path).map_err(of_redb)?;
+    write(&database, batch)?;
     database.close().map_err(of_redb)
 }
 
@@ -101,8 +100,11 @@ fn sync_directory(path: &Path) -> Result<(), StorageError> {
     directory.sync_all().map_err(of_redb)
 }
 
-/// The file at one moment.
-struct Moment(ReadTransaction);
+/// The file at one moment, and what keeps it open.
+struct Moment {
+    transaction: ReadTransaction,
+    _open: Arc<RwLock<Database>>,
+}
 
 impl std::fmt::Debug for Moment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -121,12 +123,12 @@ fn some<T>(opened: Result<T, TableError>) -> Result<Option<T>, StorageError> {
 
 impl StorageRead for Moment {
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        let Some(table) = some(self.0.open_table(META))? else { return Ok(None) };
+        let Some(table) = some(self.transaction.open_table(META))? else { return Ok(None) };
         Ok(table.get(name).map_err(of_redb)?.map(|value| value.value().to_vec()))
     }
 
     fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
-        let Some(table) = some(self.0.open_table(META))? else { return Ok(Vec::new()) };
+        let Some(table) = some(self.transaction.open_table(META))? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for row in table.range(prefix..).map_err(of_redb)? {
             let (name, value) = row.map_err(of_redb)?;
@@ -139,7 +141,7 @@ impl StorageRead for Moment {
     }
 
     fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        let Some(table) = some(self.0.open_table(LOG))? else { return Ok(Vec::new()) };
+        let Some(table) = some(self.transaction.open_table(LOG))? else { return Ok(Vec::new()) };
         let records = table.range((space, from)..=(space, u64::MAX)).map_err(of_redb)?;
         let stored = |record: Result<(AccessGuard<'_, (u32, u64)>, _), _>| {
             let (key, value): (_, AccessGuard<'_, &[u8]>) = record.map_err(of_redb)?;
@@ -149,19 +151,19 @@ impl StorageRead for Moment {
     }
 
     fn log_end(&self, space: u32) -> Result<u64, StorageError> {
-        let Some(table) = some(self.0.open_table(LOG))? else { return Ok(0) };
+        let Some(table) = some(self.transaction.open_table(LOG))? else { return Ok(0) };
         let mut records = table.range((space, 0)..=(space, u64::MAX)).map_err(of_redb)?;
         let Some(last) = records.next_back() else { return Ok(0) };
         Ok(last.map_err(of_redb)?.0.value().1 + 1)
     }
 
     fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        let Some(table) = some(self.0.open_table(ROWS))? else { return Ok(None) };
+        let Some(table) = some(self.transaction.open_table(ROWS))? else { return Ok(None) };
         Ok(table.get((space, key)).map_err(of_redb)?.map(|value| value.value().to_vec()))
     }
 
     fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
-        let Some(table) = some(self.0.open_table(ROWS))? else { return Ok(Vec::new()) };
+        let Some(table) = some(self.transaction.open_table(ROWS))? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for row in table.range((space, from)..).map_err(of_redb)?.take(limit) {
             let (key, value) = row.map_err(of_redb)?;
@@ -177,7 +179,7 @@ impl StorageRead for Moment {
 
 impl RedbFile {
     fn over(database: Database, path: &Path) -> Self {
-        Self { database: RwLock::new(database), path: path.to_owned() }
+        Self { database: Arc::new(RwLock::new(database)), path: path.to_owned() }
     }
 
     fn database(&self) -> RwLockReadGuard<'_, Database> {
@@ -190,7 +192,8 @@ impl RedbFile {
     }
 
     fn now(&self) -> Result<Moment, StorageError> {
-        self.database().begin_read().map(Moment).map_err(of_redb)
+        let transaction = self.database().begin_read().map_err(of_redb)?;
+        Ok(Moment { transaction, _open: Arc::clone(&self.database) })
     }
 }
 
@@ -222,31 +225,7 @@ impl StorageRead for RedbFile {
 
 impl Storage for RedbFile {
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
-        let database = self.database();
-        let write = database.begin_write().map_err(of_redb)?;
-        if !batch.meta.is_empty() {
-            let mut meta = write.open_table(META).map_err(of_redb)?;
-            for (name, value) in &batch.meta {
-                meta.insert(name.as_str(), value.as_slice()).map_err(of_redb)?;
-            }
-        }
-        if !batch.log.is_empty() {
-            let mut log = write.open_table(LOG).map_err(of_redb)?;
-            for (space, sequence, bytes) in &batch.log {
-                log.insert((*space, *sequence), bytes.as_slice()).map_err(of_redb)?;
-            }
-        }
-        if !batch.rows.is_empty() {
-            let mut rows = write.open_table(ROWS).map_err(of_redb)?;
-            for (space, key, bytes) in &batch.rows {
-                let key = (*space, key.as_slice());
-                match bytes {
-                    Some(bytes) => rows.insert(key, bytes.as_slice()).map_err(of_redb)?,
-                    None => rows.remove(key).map_err(of_redb)?,
-                };
-            }
-        }
-        write.commit().map_err(of_redb)
+        write(&self.database(), batch)
     }
 
     fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError> {
@@ -267,6 +246,34 @@ impl Storage for RedbFile {
     fn size(&self) -> Result<u64, StorageError> {
         std::fs::metadata(&self.path).map(|meta| meta.len()).map_err(of_redb)
     }
+}
+
+/// Writes a batch in one transaction of the engine.
+fn write(database: &Database, batch: &Batch) -> Result<(), StorageError> {
+    let write = database.begin_write().map_err(of_redb)?;
+    if !batch.meta.is_empty() {
+        let mut meta = write.open_table(META).map_err(of_redb)?;
+        for (name, value) in &batch.meta {
+            meta.insert(name.as_str(), value.as_slice()).map_err(of_redb)?;
+        }
+    }
+    if !batch.log.is_empty() {
+        let mut log = write.open_table(LOG).map_err(of_redb)?;
+        for (space, sequence, bytes) in &batch.log {
+            log.insert((*space, *sequence), bytes.as_slice()).map_err(of_redb)?;
+        }
+    }
+    if !batch.rows.is_empty() {
+        let mut rows = write.open_table(ROWS).map_err(of_redb)?;
+        for (space, key, bytes) in &batch.rows {
+            let key = (*space, key.as_slice());
+            match bytes {
+                Some(bytes) => rows.insert(key, bytes.as_slice()).map_err(of_redb)?,
+                None => rows.remove(key).map_err(of_redb)?,
+            };
+        }
+    }
+    write.commit().map_err(of_redb)
 }
 
 fn of_redb(error: impl Into<redb::Error>) -> StorageError {

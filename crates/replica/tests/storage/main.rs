@@ -1,0 +1,5 @@
+//! What is below a store: the duties of every backend, and what is left after damage and failure.
+
+mod conformance;
+mod media;
+mod wrong;
