@@ -304,6 +304,7 @@ fn explain(path: &Path, error: StorageError) -> StoreError {
     match error {
         StorageError::AlreadyOpen => StoreError::AlreadyOpen { path: path.to_owned() },
         StorageError::Damaged(what) => damaged(path, what),
+        full @ StorageError::Full => StoreError::Storage(full),
         StorageError::Io(what) => {
             StoreError::Storage(StorageError::Io(format!("{}: {what}", path.display())))
         }

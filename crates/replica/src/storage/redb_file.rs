@@ -6,11 +6,9 @@
 //! the engine by itself trusts a file that was closed cleanly: a flipped bit in a branch would read
 //! as the absence of records. A file that is not whole is reported and left as it is.
 
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::backends::FileBackend;
@@ -19,6 +17,7 @@ use redb::{
 };
 
 use super::held_back::HeldBack;
+use super::place::{making_name, put_in_place};
 use super::{Batch, Row, Storage, StorageError, StorageRead, Stored};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -71,33 +70,6 @@ fn make(path: &Path, batch: &Batch) -> Result<(), StorageError> {
     let database = Database::create(path).map_err(of_redb)?;
     write(&database, batch)?;
     database.close().map_err(of_redb)
-}
-
-/// A name that nobody else uses.
-fn making_name(path: &Path) -> PathBuf {
-    static MADE: AtomicU64 = AtomicU64::new(0);
-    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
-    let nth = MADE.fetch_add(1, Ordering::Relaxed);
-    name.push(format!(".{}-{nth}.new", std::process::id()));
-    path.with_file_name(name)
-}
-
-/// Unlike a rename, a link never replaces a store that somebody made, and writes to, meanwhile.
-fn put_in_place(making: &Path, path: &Path) -> Result<(), StorageError> {
-    match std::fs::hard_link(making, path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            std::fs::rename(making, path).map_err(of_redb)?; // a file system without links
-        }
-        _ => {}
-    }
-    sync_directory(path)
-}
-
-/// A name is durable once its directory is.
-fn sync_directory(path: &Path) -> Result<(), StorageError> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = File::open(parent.unwrap_or(Path::new("."))).map_err(of_redb)?;
-    directory.sync_all().map_err(of_redb)
 }
 
 /// The file at one moment, and what keeps it open.
@@ -285,7 +257,7 @@ fn of_redb(error: impl Into<redb::Error>) -> StorageError {
                 StorageError::Damaged(format!("it is no store file: {error}"))
             }
             ErrorKind::UnexpectedEof => StorageError::Damaged("it ends too early".to_owned()),
-            _ => StorageError::Io(error.to_string()),
+            _ => StorageError::of_io(error),
         },
         error @ (redb::Error::TableTypeMismatch { .. }
         | redb::Error::TableIsMultimap(_)

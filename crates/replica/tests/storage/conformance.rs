@@ -16,6 +16,11 @@ mod redb {
     rejoin_replica::storage_conformance!(InFile::new);
 }
 
+mod fjall {
+    use crate::media::InDirectory;
+    rejoin_replica::storage_conformance!(InDirectory::new);
+}
+
 /// One wrong backend per duty: it breaks that one, and the suite says so.
 #[test]
 fn every_duty_is_caught_when_it_is_broken() {
