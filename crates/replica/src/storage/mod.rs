@@ -14,8 +14,12 @@ mod held_back;
 mod memory;
 #[cfg(any(feature = "redb", feature = "fjall"))]
 mod place;
+#[cfg(all(feature = "redb", feature = "conformance"))]
+mod raw_file;
 #[cfg(feature = "redb")]
 mod redb_file;
+#[cfg(feature = "redb")]
+mod summed_file;
 mod trusted;
 
 use std::fmt;
@@ -25,6 +29,8 @@ use std::io;
 #[cfg(feature = "fjall")]
 pub use fjall_directory::FjallDirectory;
 pub use memory::Memory;
+#[cfg(all(feature = "redb", feature = "conformance"))]
+pub use raw_file::RawFile;
 #[cfg(feature = "redb")]
 pub use redb_file::RedbFile;
 pub(crate) use trusted::Trusted;

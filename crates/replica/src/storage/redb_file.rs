@@ -2,22 +2,29 @@
 //!
 //! The file is made under another name and linked into place, so that a crash while it is made
 //! leaves no half a store behind, and of two who make it at once one wins; its directory is synced
-//! after that. An existing file is opened, never made anew. Every page is checked first, because
-//! the engine by itself trusts a file that was closed cleanly: a flipped bit in a branch would read
-//! as the absence of records. A file that is not whole is reported and left as it is.
+//! after that. An existing file is opened, never made anew.
+//!
+//! A flipped bit in a branch would read as the absence of records. What the engine reads of a file
+//! that was closed is compared with checksums of its pages (`summed_file`); one that was not is
+//! checked as a whole, by the engine. A file that is not whole is reported; nothing is written to
+//! a file before the first commit (`held_back`).
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::backends::FileBackend;
 use redb::{
-    AccessGuard, Builder, Database, ReadTransaction, ReadableDatabase, TableDefinition, TableError,
+    AccessGuard, Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend,
+    TableDefinition, TableError,
 };
 
 use super::held_back::HeldBack;
 use super::place::{making_name, put_in_place};
+use super::summed_file::{SummedFile, commit_number};
 use super::{Batch, Row, Storage, StorageError, StorageRead, Stored};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -29,7 +36,7 @@ const ROWS: TableDefinition<'_, (u32, &[u8]), &[u8]> = TableDefinition::new("row
 pub struct RedbFile {
     /// Only compaction needs it alone. Snapshots keep it open.
     database: Arc<RwLock<Database>>,
-    path: PathBuf,
+    file: HeldBack,
 }
 
 impl RedbFile {
@@ -43,12 +50,16 @@ impl RedbFile {
         if file.metadata().map_err(of_redb)?.len() == 0 {
             return Err(StorageError::Damaged("it is empty".to_owned()));
         }
-        let file = HeldBack::new(FileBackend::new(file).map_err(of_redb)?);
-        let mut builder = Builder::new();
-        builder.set_check_integrity_on_open(true);
-        let database = builder.create_with_backend(file.clone()).map_err(of_redb)?;
-        file.accept().map_err(of_redb)?;
-        Ok(Self::over(database, path))
+        Self::over(Box::new(FileBackend::new(file).map_err(of_redb)?))
+    }
+
+    /// Opens what a made-up file holds; an empty one becomes an empty storage.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    #[cfg(feature = "conformance")]
+    pub fn over_raw(file: impl super::RawFile) -> Result<Self, StorageError> {
+        Self::over(Box::new(super::raw_file::Raw(file)))
     }
 
     /// Makes a new file that holds one batch. Where somebody else makes one at the same time, that
@@ -67,9 +78,11 @@ impl RedbFile {
 }
 
 fn make(path: &Path, batch: &Batch) -> Result<(), StorageError> {
-    let database = Database::create(path).map_err(of_redb)?;
-    write(&database, batch)?;
-    database.close().map_err(of_redb)
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path);
+    let file = FileBackend::new(file.map_err(of_redb)?).map_err(of_redb)?;
+    let file = RedbFile::over(Box::new(file))?;
+    file.commit(batch)?;
+    file.close()
 }
 
 /// The file at one moment, and what keeps it open.
@@ -149,9 +162,45 @@ impl StorageRead for Moment {
     }
 }
 
+/// Opens the engine, and sees that it did not go back behind what was acknowledged.
+fn open(file: &HeldBack) -> Result<Database, StorageError> {
+    let repaired = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&repaired);
+    let mut builder = Builder::new();
+    builder.set_check_integrity_on_open(!file.file().is_known());
+    builder.set_repair_callback(move |_| noted.store(true, Ordering::Relaxed));
+    let acknowledged = file.file().acknowledged();
+    let database = builder.create_with_backend(file.clone()).map_err(of_redb)?;
+    let mut header = [0; 320];
+    file.read(0, &mut header).map_err(of_redb)?;
+    // A repair ends with a commit of its own.
+    let found = commit_number(&header).unwrap_or(u64::MAX);
+    let found = found.saturating_sub(u64::from(repaired.load(Ordering::Relaxed)));
+    if found < acknowledged {
+        let what = format!(
+            "its last commit is not whole: {acknowledged} was acknowledged, {found} is there"
+        );
+        return Err(StorageError::Damaged(what));
+    }
+    Ok(database)
+}
+
 impl RedbFile {
-    fn over(database: Database, path: &Path) -> Self {
-        Self { database: Arc::new(RwLock::new(database)), path: path.to_owned() }
+    fn over(file: Box<dyn StorageBackend>) -> Result<Self, StorageError> {
+        // The engine asserts what a header says, and what it says may be anything.
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            let file = HeldBack::new(SummedFile::new(file).map_err(of_redb)?);
+            Ok(Self { database: Arc::new(RwLock::new(open(&file)?)), file })
+        }));
+        let panicked = |_| StorageError::Damaged("the engine panicked over it".to_owned());
+        opened.map_err(panicked)?
+    }
+
+    /// The last handle closes the file; only this one says whether that went well.
+    fn close(self) -> Result<(), StorageError> {
+        let Some(database) = Arc::into_inner(self.database) else { return Ok(()) };
+        let database = database.into_inner().unwrap_or_else(PoisonError::into_inner);
+        database.close().map_err(of_redb)
     }
 
     fn database(&self) -> RwLockReadGuard<'_, Database> {
@@ -197,6 +246,7 @@ impl StorageRead for RedbFile {
 
 impl Storage for RedbFile {
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
+        self.file.accept().map_err(of_redb)?;
         write(&self.database(), batch)
     }
 
@@ -205,6 +255,7 @@ impl Storage for RedbFile {
     }
 
     fn compact(&self) -> Result<(), StorageError> {
+        self.file.accept().map_err(of_redb)?;
         self.alone().compact().map(|_| ()).map_err(of_redb)
     }
 
@@ -216,7 +267,7 @@ impl Storage for RedbFile {
     }
 
     fn size(&self) -> Result<u64, StorageError> {
-        std::fs::metadata(&self.path).map(|meta| meta.len()).map_err(of_redb)
+        self.file.len().map_err(of_redb)
     }
 }
 
@@ -253,9 +304,7 @@ fn of_redb(error: impl Into<redb::Error>) -> StorageError {
         redb::Error::DatabaseAlreadyOpen => StorageError::AlreadyOpen,
         redb::Error::Corrupted(what) => StorageError::Damaged(what),
         redb::Error::Io(error) => match error.kind() {
-            ErrorKind::InvalidData => {
-                StorageError::Damaged(format!("it is no store file: {error}"))
-            }
+            ErrorKind::InvalidData => StorageError::Damaged(error.to_string()),
             ErrorKind::UnexpectedEof => StorageError::Damaged("it ends too early".to_owned()),
             _ => StorageError::of_io(error),
         },
