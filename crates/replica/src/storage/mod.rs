@@ -15,6 +15,8 @@ mod memory;
 #[cfg(any(feature = "redb", feature = "fjall"))]
 mod place;
 #[cfg(all(feature = "redb", feature = "conformance"))]
+pub mod power_loss;
+#[cfg(all(feature = "redb", feature = "conformance"))]
 mod raw_file;
 #[cfg(feature = "redb")]
 mod redb_file;

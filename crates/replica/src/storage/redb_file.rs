@@ -247,7 +247,8 @@ impl StorageRead for RedbFile {
 impl Storage for RedbFile {
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
         self.file.accept().map_err(of_redb)?;
-        write(&self.database(), batch)
+        write(&self.database(), batch)?;
+        self.file.file().acknowledge().map_err(of_redb)
     }
 
     fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError> {

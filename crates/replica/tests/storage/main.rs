@@ -2,4 +2,5 @@
 
 mod conformance;
 mod media;
+mod power_loss;
 mod wrong;

@@ -28,7 +28,7 @@
 mod lasting;
 mod reading;
 mod shared;
-mod trial;
+pub(super) mod trial;
 
 use std::fmt;
 use std::sync::Arc;

@@ -6,9 +6,9 @@ use crate::storage::{Batch, Memory, Row, Storage, StorageError, StorageRead, Sto
 
 /// What was seen that must not be.
 #[derive(Debug)]
-pub(super) struct Flaw(pub(super) String);
+pub(in crate::storage) struct Flaw(pub(in crate::storage) String);
 
-pub(super) type Finding = Result<(), Flaw>;
+pub(in crate::storage) type Finding = Result<(), Flaw>;
 
 impl From<StorageError> for Flaw {
     fn from(error: StorageError) -> Self {
@@ -37,7 +37,7 @@ pub(super) fn same<T: PartialEq + Debug>(what: &str, found: &T, expected: &T) ->
 }
 
 /// Bytes that follow from a number, so that no two are alike.
-pub(super) fn bytes(number: u64, length: usize) -> Vec<u8> {
+pub(in crate::storage) fn bytes(number: u64, length: usize) -> Vec<u8> {
     let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678;
     let mut next = || {
         state ^= state << 13;
@@ -97,7 +97,11 @@ pub(super) fn content(storage: &dyn StorageRead) -> Result<Content, Flaw> {
 }
 
 /// Two storages hold the same.
-pub(super) fn alike(when: &str, found: &dyn StorageRead, expected: &dyn StorageRead) -> Finding {
+pub(in crate::storage) fn alike(
+    when: &str,
+    found: &dyn StorageRead,
+    expected: &dyn StorageRead,
+) -> Finding {
     let (found, expected) = (content(found)?, content(expected)?);
     same(&format!("{when}: the named blobs"), &found.metas, &expected.metas)?;
     for ((space, found), expected) in SPACES.iter().zip(&found.logs).zip(&expected.logs) {
