@@ -31,6 +31,9 @@ const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const LOG: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("log");
 const ROWS: TableDefinition<'_, (u32, &[u8]), &[u8]> = TableDefinition::new("rows");
 
+/// The engine keeps at most this many bytes of pages in memory.
+const CACHE_BYTES: usize = 64 << 20;
+
 /// A store file.
 #[derive(Debug)]
 pub struct RedbFile {
@@ -167,6 +170,7 @@ fn open(file: &HeldBack) -> Result<Database, StorageError> {
     let repaired = Arc::new(AtomicBool::new(false));
     let noted = Arc::clone(&repaired);
     let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
     builder.set_check_integrity_on_open(!file.file().is_known());
     builder.set_repair_callback(move |_| noted.store(true, Ordering::Relaxed));
     let acknowledged = file.file().acknowledged();

@@ -55,6 +55,8 @@ struct State {
     /// The number of the last commit that was acknowledged, as the file says.
     acknowledged: u64,
     written: bool,
+    /// Whether a write failed. Nobody knows then what the file holds: it is not written to again.
+    failed: bool,
 }
 
 /// The number of the commit that a header stands for; `None` where it is not one that we know.
@@ -101,6 +103,7 @@ impl SummedFile {
             was_known,
             acknowledged,
             written: false,
+            failed: false,
         };
         Ok(Self { file, state: RwLock::new(state) })
     }
@@ -132,6 +135,7 @@ impl SummedFile {
             match state.sums.get(number) {
                 // What the engine writes there is checked by the engine itself.
                 _ if number == 0 => {}
+                _ if rejoin_vclock::mutant!("pages-not-compared") => {}
                 Some(&UNKNOWN) | None => unknown.push((number, sum(page))),
                 Some(&known) if known == sum(page) => {}
                 Some(_) => {
@@ -150,12 +154,26 @@ impl SummedFile {
         Ok(())
     }
 
+    /// Changes the file, unless an earlier change failed.
+    fn change(
+        &self,
+        change: impl FnOnce(&dyn StorageBackend, &mut State) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut state = self.state_mut();
+        if state.failed {
+            return Err(io::Error::other("an earlier write failed"));
+        }
+        let changed = change(&*self.file, &mut state);
+        state.failed = changed.is_err();
+        changed
+    }
+
     /// The checksums are stale as soon as something is written.
-    fn cut_tail(&self, state: &mut State) -> io::Result<()> {
+    fn cut_tail(file: &dyn StorageBackend, state: &mut State) -> io::Result<()> {
         if state.has_tail {
-            self.file.set_len(state.length)?;
+            file.set_len(state.length)?;
             // Only behind a file that was closed something else than pages may stand.
-            self.file.sync_data()?;
+            file.sync_data()?;
             state.has_tail = false;
         }
         state.written = true;
@@ -165,17 +183,37 @@ impl SummedFile {
     /// Says that the commit in the header is durable. Only after a commit: while the engine
     /// recovers, the header may still name one that is not whole.
     pub(super) fn acknowledge(&self) -> io::Result<()> {
-        let mut state = self.state_mut();
-        let number = commit_number(&state.first_page).unwrap_or_default();
-        if number <= state.acknowledged || rejoin_vclock::mutant!("forget-acknowledged") {
-            return Ok(());
+        self.change(|file, state| {
+            let number = commit_number(&state.first_page).unwrap_or_default();
+            if number <= state.acknowledged || rejoin_vclock::mutant!("forget-acknowledged") {
+                return Ok(());
+            }
+            let line = number.to_le_bytes();
+            let line = [&line[..], &crc32fast::hash(&line).to_le_bytes()].concat();
+            file.write(ACKNOWLEDGED_AT as u64, &line)?;
+            state.acknowledged = number;
+            put(&mut state.first_page, ACKNOWLEDGED_AT, &line);
+            Ok(())
+        })
+    }
+}
+
+impl State {
+    /// What was written is what will be read.
+    fn note(&mut self, offset: u64, data: &[u8]) {
+        let end = offset + data.len() as u64;
+        self.length = self.length.max(end);
+        let count = index(self.length / PAGE_BYTES).max(self.sums.len());
+        self.sums.resize(count, UNKNOWN);
+        let (first, last) = (index(offset / PAGE_BYTES), index(end.div_ceil(PAGE_BYTES)));
+        self.sums.iter_mut().take(last).skip(first).for_each(|known| *known = UNKNOWN);
+        if offset < PAGE_BYTES {
+            put(&mut self.first_page, index(offset), data);
         }
-        let line = number.to_le_bytes();
-        let line = [&line[..], &crc32fast::hash(&line).to_le_bytes()].concat();
-        self.file.write(ACKNOWLEDGED_AT as u64, &line)?;
-        state.acknowledged = number;
-        put(&mut state.first_page, ACKNOWLEDGED_AT, &line);
-        Ok(())
+        if offset.is_multiple_of(PAGE_BYTES) {
+            let known = self.sums.iter_mut().skip(first);
+            known.zip(data.chunks_exact(PAGE)).for_each(|(known, page)| *known = sum(page));
+        }
     }
 }
 
@@ -283,47 +321,42 @@ impl StorageBackend for SummedFile {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        let mut state = self.state_mut();
-        self.file.set_len(length)?;
-        (state.length, state.has_tail, state.written) = (length, false, true);
-        state.sums.resize(index(length / PAGE_BYTES), UNKNOWN);
-        Ok(())
+        self.change(|file, state| {
+            file.set_len(length)?;
+            (state.length, state.has_tail, state.written) = (length, false, true);
+            state.sums.resize(index(length / PAGE_BYTES), UNKNOWN);
+            Ok(())
+        })
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        match self.file.sync_data() {
+        // Not under the lock: readers need not wait for the medium.
+        self.change(|_, _| Ok(()))?;
+        let synced = match self.file.sync_data() {
             // The pages that it was about may be dropped, and the next sync has nothing to do.
             Err(_) if rejoin_vclock::mutant!("retry-fsync") => self.file.sync_data(),
             synced => synced,
-        }
+        };
+        synced.inspect_err(|_| self.state_mut().failed = true)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut state = self.state_mut();
-        self.cut_tail(&mut state)?;
-        let end = offset + data.len() as u64;
-        let pages = index(offset / PAGE_BYTES)..index(end.div_ceil(PAGE_BYTES));
-        state.sums.iter_mut().take(pages.end).skip(pages.start).for_each(|sum| *sum = UNKNOWN);
-        self.file.write(offset, data)?;
-        state.length = state.length.max(end);
-        let count = index(state.length / PAGE_BYTES);
-        let count = count.max(state.sums.len());
-        state.sums.resize(count, UNKNOWN);
-        if offset < PAGE_BYTES {
-            put(&mut state.first_page, index(offset), data);
-        }
-        if offset.is_multiple_of(PAGE_BYTES) {
-            let known = state.sums.iter_mut().skip(pages.start);
-            known.zip(data.chunks_exact(PAGE)).for_each(|(known, page)| *known = sum(page));
-        }
-        Ok(())
+        self.change(|file, state| {
+            Self::cut_tail(file, state)?;
+            file.write(offset, data)?;
+            state.note(offset, data);
+            Ok(())
+        })
     }
 
     /// Where the checksums cannot be written the next open checks the file; they are not synced
     /// for the same reason.
     fn close(&self) -> io::Result<()> {
         let mut state = self.state_mut();
-        if state.written && is_closed(&state.first_page) && state.length.is_multiple_of(PAGE_BYTES)
+        if state.written
+            && !state.failed
+            && is_closed(&state.first_page)
+            && state.length.is_multiple_of(PAGE_BYTES)
         {
             let tail = tail(&state.first_page, &state.sums);
             let written = self.file.set_len(state.length + tail.len() as u64);
@@ -359,5 +392,70 @@ impl StorageBackend for SummedFile {
 
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         self.file.query_lock_range(start, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::FileExt;
+
+    use redb::backends::FileBackend;
+
+    use super::super::held_back::HeldBack;
+    use super::*;
+
+    fn file(length: u64) -> io::Result<(File, SummedFile)> {
+        let file = tempfile::tempfile()?;
+        file.set_len(length)?;
+        let backend = FileBackend::new(file.try_clone()?).map_err(io::Error::other)?;
+        Ok((file, SummedFile::new(Box::new(backend))?))
+    }
+
+    /// Offsets beyond 32 bits, in a file that takes no room on the disk.
+    #[test]
+    fn line_31_pages_beyond_four_gibibytes_are_compared() -> io::Result<()> {
+        let at = (5 << 30) + PAGE_BYTES;
+        let (file, summed) = file(6 << 30)?;
+        summed.write(at, &[7; 2 * PAGE])?;
+        let mut read = [0; 2 * PAGE];
+        summed.read(at, &mut read)?;
+        assert_eq!(read, [7; 2 * PAGE]);
+        file.write_all_at(&[8], at - (4 << 30))?;
+        summed.read(at, &mut read)?;
+        file.write_all_at(&[8], at + PAGE_BYTES)?;
+        let error = summed.read(at, &mut read).expect_err("another byte than was written");
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        summed.read(at, &mut [0; 100])?;
+        assert!(summed.read(at + PAGE_BYTES + 50, &mut [0; 100]).is_err(), "a part of the page");
+        let held = HeldBack::new(summed);
+        held.write(at + 10, &[9; 20])?;
+        let mut piece = [0; 40];
+        held.read(at, &mut piece)?;
+        assert_eq!(piece, [&[7; 10][..], &[9; 20], &[7; 10]].concat()[..]);
+        held.accept()?;
+        held.read(at, &mut piece)?;
+        assert_eq!(piece[10..30], [9; 20]);
+        Ok(())
+    }
+
+    #[test]
+    fn after_a_write_that_failed_nothing_is_written() -> io::Result<()> {
+        let (_, summed) = file(2 * PAGE_BYTES)?;
+        assert!(summed.write(u64::MAX / 2, &[1; PAGE]).is_err());
+        assert!(summed.write(0, &[1; PAGE]).is_err() && summed.sync_data().is_err());
+        summed.read(0, &mut [0; PAGE])
+    }
+
+    #[test]
+    fn lengths_that_a_header_claims_are_never_believed_blindly() {
+        let mut header = vec![0xff; PAGE];
+        header[9] = 0;
+        assert_eq!(engine_length(&header, 4 * PAGE_BYTES), 4 * PAGE_BYTES);
+        header[16..32].fill(0);
+        assert_eq!(engine_length(&header, 2 * PAGE_BYTES), PAGE_BYTES, "one page and its checksum");
+        assert_eq!(engine_length(&header, 3 * PAGE_BYTES), 3 * PAGE_BYTES);
+        header[9] = 2;
+        assert_eq!(engine_length(&header, 2 * PAGE_BYTES), 2 * PAGE_BYTES, "it was not closed");
     }
 }

@@ -101,7 +101,7 @@ fn copied(from: &Path, to: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Flips a bit, or cuts the end off. Flips fall on what was written: blank pages are of no interest.
+/// Flips a bit, or cuts the end off. Flips fall on what was written, not on blank pages.
 pub(crate) fn damage(bytes: &mut Vec<u8>, number: u32) -> Option<()> {
     if number >= PLACES {
         return None;

@@ -75,15 +75,12 @@ fn batch(dice: &mut Dice, number: u64) -> Batch {
     let size = if dice.one_in(8) { 60_000 } else { 600 };
     let mut piece = || bytes(dice.next(), dice.below(size));
     let log = vec![(0, number, piece()), (1, number, piece())];
-    let row =
-        |dice: &mut Dice, bytes: Option<Vec<u8>>| (2, vec![b'k', dice.next() as u8 % 32], bytes);
-    let bytes = Some(piece());
-    let mut rows = vec![row(dice, bytes)];
-    if dice.one_in(3) {
-        rows.push(row(dice, None));
-    }
-    let meta =
-        if dice.one_in(5) { vec![("name".to_owned(), vec![dice.next() as u8])] } else { vec![] };
+    let written = piece();
+    let mut key = || format!("key {}", dice.below(32)).into_bytes();
+    let mut rows = vec![(2, key(), Some(written)), (2, key(), None)];
+    rows.truncate(1 + dice.below(2));
+    let mut meta = vec![("name".to_owned(), bytes(dice.next(), 3))];
+    meta.truncate(dice.below(2));
     Batch { meta, log, rows }
 }
 

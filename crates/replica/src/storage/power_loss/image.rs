@@ -54,14 +54,14 @@ impl Step {
     /// Some of the sectors of a write.
     fn apply_torn(&self, bytes: &mut Vec<u8>, mut kept: impl FnMut(usize) -> bool) {
         let Self::Write { offset, bytes: data } = self else { return self.apply(bytes) };
-        let mut at = 0;
+        let (mut at, mut nth) = (0, 0);
         while at < data.len() {
             let end = ((offset + at) / SECTOR + 1) * SECTOR - offset;
             let end = end.min(data.len());
-            if kept(at / SECTOR) {
+            if kept(nth) {
                 write(bytes, offset + at, data.get(at..end).unwrap_or_default());
             }
-            at = end;
+            (at, nth) = (end, nth + 1);
         }
     }
 }
