@@ -302,6 +302,7 @@ fn explain(path: &Path, error: StorageError) -> StoreError {
         StorageError::AlreadyOpen => StoreError::AlreadyOpen { path: path.to_owned() },
         StorageError::Damaged(what) => damaged(path, what),
         StorageError::OtherVersion(what) => damaged(path, what),
+        full @ StorageError::Full => StoreError::Storage(full),
         StorageError::Io(what) => {
             StoreError::Storage(StorageError::Io(format!("{}: {what}", path.display())))
         }

