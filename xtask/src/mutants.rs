@@ -87,6 +87,11 @@ const fn structures(filter: &'static str) -> Suite {
     Suite { package: "rejoin-crdts", features: "", target: "structures", filter }
 }
 
+/// Tests of spaces, stores and sessions.
+const fn replica(filter: &'static str) -> Suite {
+    Suite { package: "rejoin-replica", features: "sim", target: "replica", filter }
+}
+
 /// Every planted bug.
 pub(crate) const PLANTED: &[Mutant] = &[
     Mutant {
@@ -137,6 +142,20 @@ pub(crate) const PLANTED: &[Mutant] = &[
         lines: &[14],
         brings_back: "an entry leaves before it is durable; a crash then reuses its dots",
         suite: SWEEP,
+    },
+    Mutant {
+        name: "continue-after-restore",
+        class: Class::Identity,
+        lines: &[14, 16],
+        brings_back: "a store goes on under its id although nothing proves its place",
+        suite: replica("identity::failure_1"),
+    },
+    Mutant {
+        name: "successor-retires-predecessor",
+        class: Class::Identity,
+        lines: &[59],
+        brings_back: "a restored store's word ends what the original wrote beyond the backup",
+        suite: replica("identity::failure_59"),
     },
     Mutant {
         name: "forget-keys",

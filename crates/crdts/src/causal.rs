@@ -86,6 +86,13 @@ impl<D: AsRef<Delta>> Causal<D> {
         self.context.id(self.own)
     }
 
+    /// Goes on under another id, which nobody has used. Whether there was a slot for it.
+    pub fn succeed(&mut self, own: ReplicaId) -> bool {
+        let slot = self.context.intern(own);
+        self.own = slot.unwrap_or(self.own);
+        slot.is_some()
+    }
+
     /// The deps of the next own delta. The first of an incarnation names its whole vector.
     pub fn deps(&self) -> Vec<(ReplicaId, u64)> {
         if self.context.seen(self.id()) == 0 {

@@ -83,6 +83,8 @@ pub enum Event {
 pub struct SpaceCore {
     pub(crate) hash: SpaceHash,
     pub(crate) config: Config,
+    /// The identities under which this copy wrote before, the oldest first.
+    pub(crate) before: Vec<ReplicaId>,
     pub(crate) causal: Causal<Entry>,
     parts: Parts,
     hybrid: HybridClock,
@@ -113,6 +115,7 @@ impl SpaceCore {
         Self {
             hash,
             config,
+            before: Vec::new(),
             causal,
             parts: Parts::default(),
             hybrid: HybridClock::new(),
@@ -251,7 +254,10 @@ impl SpaceCore {
     }
 
     /// The entry that the operations of a draft make. `None` when there are none.
-    pub fn entry(&self, operations: Vec<Operation>, stamp: HybridTimestamp) -> Option<Entry> {
+    pub fn entry(&self, mut operations: Vec<Operation>, stamp: HybridTimestamp) -> Option<Entry> {
+        if !operations.is_empty() {
+            operations.extend(self.announcement(stamp));
+        }
         let first = self.causal.context().seen(self.replica()) + 1;
         Delta::new(self.replica(), first, stamp, self.causal.deps(), operations).map(Entry::new)
     }
@@ -266,6 +272,12 @@ impl SpaceCore {
 
     /// Takes in an entry of another replica: applies it and whatever waited for it, or keeps it.
     pub(crate) fn deliver(&mut self, entry: Entry, now: Now) {
+        let (origin, last) = (entry.delta().origin(), entry.delta().last());
+        if rejoin_vclock::mutant!("successor-retires-predecessor")
+            && self.goes_beyond_a_bound(origin, last)
+        {
+            return;
+        }
         match self.causal.admit(entry.delta()) {
             Admission::Known => return,
             Admission::Early if !rejoin_vclock::mutant!("apply-out-of-order") => {

@@ -80,7 +80,7 @@ impl Link {
     /// [`StoreError`] when the store cannot be used.
     pub fn open(&self) -> Result<SessionId, StoreError> {
         let now = self.shared.time.now();
-        Ok(self.shared.lock()?.core.open_session(now))
+        Ok(self.shared.lock_as_self()?.core.open_session(now))
     }
 
     /// Ends a session whose connection is gone.

@@ -18,6 +18,7 @@ use rejoin_crdts::{Dot, ReadError};
 use crate::core::{Event, Now, SpaceCore};
 use crate::entry::Record;
 use crate::error::StoreError;
+use crate::identity::Identity;
 use crate::storage::{Batch, Storage, StorageError, Trusted};
 use crate::ticket::Ticket;
 use crate::watch::Watchers;
@@ -40,6 +41,7 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 pub(crate) struct Shared {
     pub storage: Arc<Trusted>,
+    pub identity: Arc<Identity>,
     pub time: Arc<dyn Time>,
     pub ticket: Ticket,
     pub number: u32,
@@ -77,6 +79,7 @@ impl Shared {
         ticket: Ticket,
         number: u32,
         storage: Arc<Trusted>,
+        identity: Arc<Identity>,
         time: Arc<dyn Time>,
     ) -> Self {
         let inner = Inner {
@@ -86,7 +89,8 @@ impl Shared {
             wakes: Vec::new(),
             writing: false,
         };
-        Self { storage, time, ticket, number, inner: Mutex::new(inner), written: Condvar::new() }
+        let (inner, written) = (Mutex::new(inner), Condvar::new());
+        Self { storage, identity, time, ticket, number, inner, written }
     }
 
     /// The lock on the space.
@@ -139,6 +143,7 @@ impl Shared {
         let log = records.iter().map(stored).collect();
         let batch = Batch { log, ..Batch::default() };
         self.storage.commit(&batch)?;
+        self.identity.wrote(records.len());
         Ok(records.last().map_or(0, |(sequence, _)| sequence + 1))
     }
 

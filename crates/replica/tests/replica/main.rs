@@ -5,6 +5,7 @@ mod cost;
 mod damage;
 mod forge;
 mod golden;
+mod identity;
 mod medium;
 mod pipes;
 mod processes;
