@@ -10,7 +10,7 @@
 //! 2. `durable <= log end`; entries from `durable` on are known to nobody else.
 //! 3. Every entry is applied once, when it is the next of its origin and its deps are covered.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use rejoin_crdts::causal::{Admission, Causal};
 use rejoin_crdts::conflict::decisions;
@@ -22,8 +22,11 @@ use rejoin_crdts::state_codec::encode_state;
 use rejoin_crdts::{ConflictRecord, Delta, Path};
 use rejoin_vclock::{HybridClock, HybridTimestamp, ReplicaId, SkewReport, VersionVector};
 
+use crate::agreement::{DurableHeads, Step};
+use crate::amnesia::{Lost, Moved, Reborn};
 use crate::digest::Digest;
-use crate::entry::{Entry, Head, Record};
+use crate::entry::{Entry, Head, HeadAt, Record};
+use crate::forks::Fork;
 use crate::log::Log;
 use crate::message::SpaceHash;
 use crate::receipt::Receipt;
@@ -66,6 +69,17 @@ pub struct Change {
 pub enum Event {
     /// An entry was applied.
     Applied(Change),
+    /// A peer knows another history of this store than the store itself: it was put back from a
+    /// backup, or two copies write under one id. It goes on under a new id as soon as it is known
+    /// how much both share.
+    Amnesia {
+        /// Who knows it.
+        peer: ReplicaId,
+    },
+    /// The store goes on under a new id.
+    Reborn(Reborn),
+    /// An origin has two histories. Its entries are not taken in.
+    Fork(Fork),
     /// A stamp was too far in the future for the local clock to follow; its entry was applied.
     Skew(SkewReport),
     /// A peer brought an entry that overlaps what is known of its origin: two histories, one id.
@@ -78,6 +92,19 @@ pub enum Event {
     },
 }
 
+/// An entry that came in, and the head of its origin before it as its sender has it.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub entry: Entry,
+    pub before: Option<Head>,
+}
+
+impl AsRef<Delta> for Arrival {
+    fn as_ref(&self) -> &Delta {
+        self.entry.delta()
+    }
+}
+
 /// One space: state, log index, sessions.
 #[derive(Debug)]
 pub struct SpaceCore {
@@ -85,12 +112,23 @@ pub struct SpaceCore {
     pub(crate) config: Config,
     /// The identities under which this copy wrote before, the oldest first.
     pub(crate) before: Vec<ReplicaId>,
-    pub(crate) causal: Causal<Entry>,
+    pub(crate) causal: Causal<Arrival>,
     parts: Parts,
     hybrid: HybridClock,
     pub(crate) log: Log,
     /// Per origin, the running hash of its entries that are applied here.
     heads: BTreeMap<ReplicaId, Head>,
+    pub(crate) durable_heads: DurableHeads,
+    /// What waits for heads from the log.
+    pub(crate) steps: VecDeque<Step>,
+    /// The last head of the probe at hand that is shared.
+    pub(crate) common: u64,
+    pub(crate) forks: BTreeMap<ReplicaId, Fork>,
+    /// Forked origins whose branch here a person chose.
+    pub(crate) kept: BTreeSet<ReplicaId>,
+    pub(crate) lost: Option<Lost>,
+    /// Own entries that went on under another id.
+    pub(crate) moved: Vec<Moved>,
     keys: HashMap<Vec<u8>, Receipt>,
     unwritten: VecDeque<(u64, Record)>,
     /// Entries before this sequence are durable.
@@ -121,6 +159,13 @@ impl SpaceCore {
             hybrid: HybridClock::new(),
             log: Log::default(),
             heads: BTreeMap::new(),
+            durable_heads: DurableHeads::default(),
+            steps: VecDeque::new(),
+            common: 0,
+            forks: BTreeMap::new(),
+            kept: BTreeSet::new(),
+            lost: None,
+            moved: Vec::new(),
             keys: HashMap::new(),
             unwritten: VecDeque::new(),
             durable: 0,
@@ -196,6 +241,7 @@ impl SpaceCore {
 
     /// The peers that are known to have made a receipt's dots durable.
     pub fn held_by(&self, receipt: &Receipt) -> Vec<ReplicaId> {
+        let receipt = self.as_moved(*receipt);
         let has = |vector: &VersionVector| vector.get(receipt.origin()) >= receipt.last();
         self.peers.iter().filter(|(_, vector)| has(vector)).map(|(&id, _)| id).collect()
     }
@@ -214,7 +260,13 @@ impl SpaceCore {
     /// The receipt as things stand now.
     pub fn refresh(&self, receipt: Receipt) -> Receipt {
         let early = rejoin_vclock::mutant!("ack-before-write");
+        let receipt = self.as_moved(receipt);
         receipt.with_durability(early || receipt.is_empty() || receipt.sequence() < self.durable)
+    }
+
+    /// The deps of the next own entry.
+    pub(crate) fn next_deps(&self) -> Vec<(ReplicaId, u64)> {
+        self.causal.deps()
     }
 
     // Commands.
@@ -239,6 +291,7 @@ impl SpaceCore {
             self.remember_key(record.key, record.entry.delta(), sequence);
         }
         self.durable = self.log.end();
+        self.durable_heads.written(self.durable);
         self.durable_vector = self.version_vector();
         true
     }
@@ -271,7 +324,8 @@ impl SpaceCore {
     }
 
     /// Takes in an entry of another replica: applies it and whatever waited for it, or keeps it.
-    pub(crate) fn deliver(&mut self, entry: Entry, now: Now) {
+    /// `before`: the head of its origin before it, as far as the sender's stream tells.
+    pub(crate) fn deliver(&mut self, id: SessionId, entry: Entry, before: Option<Head>, now: Now) {
         let (origin, last) = (entry.delta().origin(), entry.delta().last());
         if rejoin_vclock::mutant!("successor-retires-predecessor")
             && self.goes_beyond_a_bound(origin, last)
@@ -282,7 +336,10 @@ impl SpaceCore {
             Admission::Known => return,
             Admission::Early if !rejoin_vclock::mutant!("apply-out-of-order") => {
                 let bytes = entry.bytes().len();
-                self.causal.keep(entry, bytes);
+                if rejoin_vclock::mutant!("orphan-reserves-sequence") {
+                    self.log.push(entry.delta(), bytes);
+                }
+                self.causal.keep(Arrival { entry, before }, bytes);
                 return;
             }
             Admission::Overlaps => {
@@ -292,9 +349,14 @@ impl SpaceCore {
             }
             _ => {}
         }
-        self.apply_remote(entry, now);
-        while let Some(waited) = self.causal.take_ready() {
-            self.apply_remote(waited, now);
+        if self.continues(Some(id), &entry, before) {
+            self.apply_remote(entry, now);
+        }
+        while let Some(Arrival { entry, before }) = self.causal.take_ready() {
+            let origin = entry.delta().origin();
+            if !self.is_frozen(origin) && self.continues(None, &entry, before) {
+                self.apply_remote(entry, now);
+            }
         }
     }
 
@@ -351,7 +413,10 @@ impl SpaceCore {
         }
         let head = self.head(delta.origin()).after(entry);
         self.heads.insert(delta.origin(), head);
-        (self.log.push(delta, entry.bytes().len()), head)
+        let sequence = self.log.push(delta, entry.bytes().len());
+        let (origin, counter) = (delta.origin(), delta.last());
+        self.durable_heads.expect(sequence, HeadAt { origin, counter, head });
+        (sequence, head)
     }
 
     fn remember_conflicts(&mut self, decided: &[ConflictRecord]) {
@@ -368,7 +433,7 @@ impl SpaceCore {
         receipt
     }
 
-    fn push_event(&mut self, event: Event) {
+    pub(crate) fn push_event(&mut self, event: Event) {
         if self.events.len() == EVENTS {
             self.events.pop_front();
             self.events_lost += 1;
@@ -384,6 +449,7 @@ impl SpaceCore {
             }
             self.durable += 1;
         }
+        self.durable_heads.written(end);
     }
 
     // Output.

@@ -68,6 +68,9 @@ pub(crate) struct Claim {
     pub made: Option<ReplicaId>,
 }
 
+/// Log records: number of the space, sequence, bytes.
+type Records = Vec<(u32, u64, Vec<u8>)>;
+
 /// A store's identity.
 #[derive(Debug)]
 pub(crate) struct Identity {
@@ -150,29 +153,38 @@ impl Identity {
     pub(crate) fn claim(&self) -> Result<ReplicaId, StorageError> {
         let mut state = self.state();
         if !state.proven {
-            self.begin_incarnation(&mut state)?;
+            self.begin_incarnation(&mut state, |_| Ok(Vec::new()))?;
         }
         Ok(state.stored.id)
     }
 
-    /// Gives an id up that turned out to be in use elsewhere: the one to write under from now on.
-    pub(crate) fn give_up(&self, id: ReplicaId) -> Result<ReplicaId, StorageError> {
+    /// Gives an id up that turned out to be in use elsewhere, if that has not happened yet, and
+    /// replaces log records in the same batch. The id to write under from now on.
+    pub(crate) fn give_up(
+        &self,
+        id: ReplicaId,
+        replaced: impl FnOnce(ReplicaId) -> Result<Records, StorageError>,
+    ) -> Result<ReplicaId, StorageError> {
         let mut state = self.state();
         if state.stored.id == id {
-            self.begin_incarnation(&mut state)?;
+            self.begin_incarnation(&mut state, replaced)?;
         }
         Ok(state.stored.id)
     }
 
-    fn begin_incarnation(&self, state: &mut State) -> Result<(), StorageError> {
+    fn begin_incarnation(
+        &self,
+        state: &mut State,
+        replaced: impl FnOnce(ReplicaId) -> Result<Records, StorageError>,
+    ) -> Result<(), StorageError> {
         let id = FreshId::random().into_id();
         let generation = Generation::random();
         let mut before = state.stored.before.clone();
         before.push(state.stored.id);
         let stored = Stored { id, generation, before };
+        let log = replaced(id)?;
         let mut witness = self.place.as_ref().and_then(|place| place.attest(id, generation));
-        let batch = Batch { meta: vec![stored.encode()], ..Batch::default() };
-        self.storage.commit(&batch)?;
+        self.storage.commit(&Batch { meta: vec![stored.encode()], log, ..Batch::default() })?;
         if let Some(witness) = &mut witness {
             drop(witness.mark(state.records)); // a bound that is missing is no wrong one
         }

@@ -28,10 +28,13 @@
 //!
 //! The same core runs under the simulator (feature `sim`), which is how its promises are tested.
 
+mod agreement;
+mod amnesia;
 pub mod core;
 mod digest;
 pub mod entry;
 mod error;
+mod forks;
 mod identity;
 mod incarnation;
 mod link;
@@ -52,8 +55,10 @@ mod ticket;
 mod watch;
 
 pub use crate::core::{Change, Event, Now, SpaceCore};
+pub use amnesia::{Rebirth, Reborn};
 pub use digest::Digest;
 pub use error::StoreError;
+pub use forks::{Fork, Keep};
 pub use incarnation::Incarnation;
 pub use link::{Link, LinkError};
 pub use options::OpenOptions;

@@ -61,6 +61,25 @@ impl Log {
         entries.get(index).map(|&(_, sequence)| sequence)
     }
 
+    /// Where the entry of an origin that ends at a counter stands.
+    pub fn ending_at(&self, origin: ReplicaId, counter: u64) -> Option<u64> {
+        let sequence = self.first_after(origin, counter.checked_sub(1)?)?;
+        (self.place(sequence)?.last == counter).then_some(sequence)
+    }
+
+    /// The sequences of at most `most` entries of an origin that end between two counters, spread
+    /// evenly and ascending.
+    pub fn spread(&self, origin: ReplicaId, low: u64, high: u64, most: usize) -> Vec<u64> {
+        let Some(entries) = self.origins.get(&origin) else { return Vec::new() };
+        let from = entries.partition_point(|&(last, _)| last <= low);
+        let to = entries.partition_point(|&(last, _)| last < high).max(from);
+        let between = entries.get(from..to).unwrap_or_default();
+        let (count, parts) = (between.len(), most.min(between.len()));
+        // The last of each of so many equal parts.
+        let ends = (1..=parts).map(|part| part * count / parts - 1);
+        ends.filter_map(|at| between.get(at)).map(|&(_, sequence)| sequence).collect()
+    }
+
     /// The origins that have entries here.
     pub fn origins(&self) -> impl Iterator<Item = ReplicaId> + '_ {
         self.origins.keys().copied()

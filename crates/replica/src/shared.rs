@@ -19,6 +19,7 @@ use crate::core::{Event, Now, SpaceCore};
 use crate::entry::Record;
 use crate::error::StoreError;
 use crate::identity::Identity;
+use crate::session::Config;
 use crate::storage::{Batch, Storage, StorageError, Trusted};
 use crate::ticket::Ticket;
 use crate::watch::Watchers;
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub time: Arc<dyn Time>,
     pub ticket: Ticket,
     pub number: u32,
+    pub config: Config,
     inner: Mutex<Inner>,
     written: Condvar,
 }
@@ -82,6 +84,7 @@ impl Shared {
         identity: Arc<Identity>,
         time: Arc<dyn Time>,
     ) -> Self {
+        let config = core.config;
         let inner = Inner {
             core,
             watchers: Watchers::default(),
@@ -90,7 +93,7 @@ impl Shared {
             writing: false,
         };
         let (inner, written) = (Mutex::new(inner), Condvar::new());
-        Self { storage, identity, time, ticket, number, inner, written }
+        Self { storage, identity, time, ticket, number, config, inner, written }
     }
 
     /// The lock on the space.
@@ -136,6 +139,21 @@ impl Shared {
         drop(inner);
         wakes.iter().for_each(|wake| wake());
         Ok(())
+    }
+
+    /// The lock on the space when nobody writes and nothing is left to write.
+    pub(crate) fn lock_quiet(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
+        let mut inner = self.lock()?;
+        while inner.writing {
+            inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+        let records = inner.core.poll_write();
+        if !records.is_empty() {
+            let end = self.commit(&records)?;
+            inner.core.handle_written(end);
+            self.written.notify_all();
+        }
+        Ok(inner)
     }
 
     fn commit(&self, records: &[(u64, Record)]) -> Result<u64, StorageError> {

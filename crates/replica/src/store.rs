@@ -244,24 +244,7 @@ impl Store {
         let (id, before) = identity.history();
         let mut core = SpaceCore::new(ticket.hash(), id, *config);
         core.comes_after(before);
-        loop {
-            let from = core.log().end();
-            let records =
-                storage.log(number, from, CHUNK).map_err(|error| explain(label, error))?;
-            let last = records.len() < CHUNK;
-            for (sequence, bytes) in records {
-                let wrong = |what: &dyn std::fmt::Display| {
-                    damaged(label, format!("log record {sequence} of {:?}: {what}", ticket.name()))
-                };
-                let record = Record::decode(&bytes).map_err(|error| wrong(&error))?;
-                if sequence != core.log().end() || !core.recover(record) {
-                    return Err(wrong(&"it does not follow the one before"));
-                }
-            }
-            if last {
-                break;
-            }
-        }
+        replay(storage, number, &mut core, &ticket).map_err(|error| explain(label, error))?;
         let (storage, identity, time) =
             (Arc::clone(storage), Arc::clone(identity), Arc::clone(time));
         Ok(Shared::new(core, ticket, number, storage, identity, time))
@@ -274,6 +257,32 @@ impl Store {
     fn open_spaces(&self) -> MutexGuard<'_, HashMap<String, Arc<Shared>>> {
         // The table is changed by single inserts: a panic elsewhere leaves it whole.
         self.inner.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Feeds a core the stored log of its space.
+pub(crate) fn replay(
+    storage: &Trusted,
+    number: u32,
+    core: &mut SpaceCore,
+    ticket: &Ticket,
+) -> Result<(), StorageError> {
+    loop {
+        let records = storage.log(number, core.log().end(), CHUNK)?;
+        let last = records.len() < CHUNK;
+        for (sequence, bytes) in records {
+            let wrong = |what: &dyn std::fmt::Display| {
+                let name = ticket.name();
+                StorageError::Damaged(format!("log record {sequence} of {name:?}: {what}"))
+            };
+            let record = Record::decode(&bytes).map_err(|error| wrong(&error))?;
+            if sequence != core.log().end() || !core.recover(record) {
+                return Err(wrong(&"it does not follow the one before"));
+            }
+        }
+        if last {
+            return Ok(());
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::entry::Record;
+use crate::entry::{HeadAt, Record};
 
 /// One replica's log.
 #[derive(Default, Debug)]
@@ -70,6 +70,11 @@ impl Disk {
     /// The bytes of a record.
     pub(super) fn read(&self, sequence: u64) -> Option<&[u8]> {
         self.records.get(index(sequence)).map(|stored| stored.bytes.as_slice())
+    }
+
+    /// The head that a record says.
+    pub(super) fn head(&self, sequence: u64) -> Option<HeadAt> {
+        Record::decode(self.read(sequence)?).ok().map(|record| HeadAt::of(&record))
     }
 
     fn end(&self) -> u64 {

@@ -215,6 +215,10 @@ impl World {
                     let what = format!("{:?} met two histories of {origin:?} at {first}", here.id);
                     return Err(Broken { checker: "causality", what });
                 }
+                other @ (Told::Amnesia { .. } | Told::Reborn(_) | Told::Fork(_)) => {
+                    let what = format!("{:?} reports {other:?}", here.id);
+                    return Err(Broken { checker: "causality", what });
+                }
             }
         }
         if applied {

@@ -127,10 +127,18 @@ fn a_watch_counts_what_was_dropped_on_the_way_to_it() {
     let watch = there.watch().expect("a watch");
     let [from, to] = [here.link(), there.link()];
     let [there_now, here_now] = [to.open(), from.open()].map(|session| session.expect("usable"));
-    let mut frames = Frames::default();
-    frames.push(&to.transmit(there_now).expect("it goes on").expect("a hello"));
-    from.handle(here_now, frames.next_message().into_iter().flatten().collect()).expect("fine");
-    let mut frames = Frames::default();
+    let (mut frames, mut answers) = (Frames::default(), Frames::default());
+    // Two hellos, then the one's agreement.
+    for _ in 0..2 {
+        answers.push(&to.transmit(there_now).expect("it goes on").expect("something to say"));
+        let said = answers.next_message().into_iter().flatten().collect();
+        from.handle(here_now, said).expect("fine");
+        if let Some(frame) = from.transmit(here_now).expect("it goes on") {
+            frames.push(&frame);
+            let said = frames.next_message().into_iter().flatten().collect();
+            to.handle(there_now, said).expect("it goes on");
+        }
+    }
     while let Some(frame) = from.transmit(here_now).expect("it goes on") {
         frames.push(&frame);
     }
