@@ -47,6 +47,11 @@ impl Redot {
         Self { from, to, counted: BTreeMap::new(), begun: BTreeMap::new(), rights: BTreeMap::new() }
     }
 
+    /// How much a counter beyond the branch's beginning is greater under the new id.
+    pub const fn onto(&self) -> u64 {
+        self.to.1
+    }
+
     /// Takes in a delta of the origin before the branch, in order: totals go on from there.
     pub fn learn(&mut self, delta: &Delta) {
         for (change, counter) in delta.changes.iter().zip(delta.first..) {
@@ -64,16 +69,16 @@ impl Redot {
         }
     }
 
-    /// The first delta of the branch: `extra` changes go before its own, as many as the new counter
-    /// leaves room for, and its deps are given.
+    /// The first delta of the branch: `extra` changes go before its own, and its deps are given.
     pub fn first(
         &mut self,
         delta: &Delta,
         deps: Vec<(ReplicaId, u64)>,
         extra: Vec<Change>,
     ) -> Delta {
-        let Delta { origin, first, stamp, changes, .. } = self.apply(delta);
-        let first = first - extra.len() as u64;
+        let first = self.to.1 + 1;
+        self.to.1 += extra.len() as u64;
+        let Delta { origin, stamp, changes, .. } = self.apply(delta);
         let changes = extra.into_iter().chain(changes).collect();
         Delta { origin, first, stamp, deps, changes }
     }
@@ -167,6 +172,9 @@ impl Redot {
 
     /// The record that was there where the branch began, if `totals` goes on with it.
     fn before(&self, path: &Path, totals: &Totals) -> Option<Floor> {
+        if rejoin_vclock::mutant!("redot-keeps-totals") {
+            return None;
+        }
         let base = self.counted.get(path)?;
         (base.totals.start == totals.start && totals.start <= self.from.1).then_some(*base)
     }

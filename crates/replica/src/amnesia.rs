@@ -136,7 +136,7 @@ pub struct Rebirth {
 impl Rebirth {
     /// The entries of `from` beyond `common` become entries of `to`, which nobody has used.
     pub fn new(from: ReplicaId, common: u64, to: ReplicaId) -> Self {
-        let redot = Redot::new((from, common), (to, 1));
+        let redot = Redot::new((from, common), (to, 0));
         Self { redot, from, common, to, head: Head::default() }
     }
 
@@ -171,6 +171,8 @@ impl Rebirth {
 struct Outcome {
     core: SpaceCore,
     changed: Vec<(u64, Record)>,
+    /// How much greater the counters are under the new id.
+    onto: u64,
 }
 
 impl Shared {
@@ -201,6 +203,7 @@ impl Shared {
         })?;
         let forked = beyond && outcome.is_none();
         let moved = outcome.as_ref().map_or(0, |outcome| outcome.changed.len() as u64);
+        let onto = outcome.as_ref().map_or(0, |outcome| outcome.onto);
         let mut core = match outcome {
             Some(outcome) => outcome.core,
             None => {
@@ -220,7 +223,7 @@ impl Shared {
             let (counter, ours) = (core.version_vector().get(before), core.head(before));
             core.forks.insert(before, Fork { origin: before, counter, ours, theirs, common });
         } else if moved > 0 {
-            core.moved.push(Moved { from: before, after: common, to: id, onto: 1 });
+            core.moved.push(Moved { from: before, after: common, to: id, onto });
         }
         core.push_event(Event::Reborn(Reborn { before, id, common, moved, forked }));
         Self::tell(&mut inner);
@@ -266,7 +269,8 @@ impl Shared {
                 return Err(wrong(&"it does not follow the one before"));
             }
         }
-        Ok(Some(Outcome { core, changed }))
+        let onto = rebirth.redot.onto();
+        Ok(Some(Outcome { core, changed, onto }))
     }
 }
 

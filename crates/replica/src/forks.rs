@@ -102,7 +102,13 @@ impl SpaceCore {
     pub(crate) fn parted_at(&mut self, id: SessionId, origin: ReplicaId, common: u64) {
         if let Some(session) = self.sessions.get_mut(&id) {
             // Those that only seemed to build upon the other branch are asked for again.
+            let held = session.refused.iter().filter(|(_, refused)| !refused.forked);
+            let context = self.causal.context();
+            let wants: Vec<_> = held.map(|(&of, _)| (of, context.seen(of))).collect();
             session.refused.retain(|_, refused| refused.forked);
+            if !wants.is_empty() {
+                session.outbox.push_back(Message::Want(wants));
+            }
             session.refused.insert(origin, Refused { until: common, forked: true });
         }
         if let Some(fork) = self.forks.get_mut(&origin) {
