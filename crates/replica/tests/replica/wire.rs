@@ -8,7 +8,7 @@ use rejoin_crdts::Delta;
 use rejoin_crdts::state_codec::{decode_state, encode_state};
 use rejoin_replica::entry::{Entry, Head, MAX_ENTRY_BYTES, Record};
 use rejoin_replica::message::{Direction, Frames, MAX_FRAME_BYTES, Message};
-use rejoin_replica::{Now, Ticket};
+use rejoin_replica::{Now, ParseTicketError, Ticket};
 use rejoin_vclock::codec::{DecodeError, Reader, write_varint};
 use rejoin_vclock::{HybridTimestamp, ReplicaId};
 
@@ -240,6 +240,13 @@ fn a_ticket_is_copied_whole() {
         assert!(error.contains("copied whole"), "{error}");
     }
     assert!(format!("{text}00").parse::<Ticket>().is_err());
+    for at in "rejoin-".len()..text.len() {
+        let mut mistyped = text.clone();
+        let other = if text[at..].starts_with('7') { "8" } else { "7" };
+        mistyped.replace_range(at..=at, other);
+        assert_eq!(mistyped.parse::<Ticket>(), Err(ParseTicketError::Mistyped), "digit {at}");
+    }
+    assert_eq!("carts".parse::<Ticket>(), Err(ParseTicketError::NoTicket));
 }
 
 /// Not by chance: every bit of every frame, one at a time.
