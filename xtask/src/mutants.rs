@@ -154,14 +154,14 @@ pub(crate) const PLANTED: &[Mutant] = &[
         name: "head-not-compared",
         class: Class::Identity,
         lines: &[52, 60],
-        brings_back: "only counters are compared: another history under the same counters is taken in",
+        brings_back: "only counters are compared: another history under them is taken in",
         suite: replica("forks::failure_"),
     },
     Mutant {
         name: "amnesia-by-count-only",
         class: Class::Identity,
         lines: &[52],
-        brings_back: "a store asks only whether a peer holds more of it, not whether it holds the same",
+        brings_back: "a store asks only whether a peer holds more of it, not the same",
         suite: replica("forks::failure_52"),
     },
     Mutant {

@@ -155,6 +155,13 @@ impl<D: AsRef<Delta>> Causal<D> {
         }
     }
 
+    /// Forgets what waits of an origin.
+    pub fn drop_waiting(&mut self, origin: ReplicaId) {
+        while let Some((&key, _)) = self.waiting.range((origin, 0)..=(origin, u64::MAX)).next() {
+            self.forget(key);
+        }
+    }
+
     fn next_origin(&self, after: Option<ReplicaId>) -> Option<ReplicaId> {
         use core::ops::Bound::{Excluded, Unbounded};
         let from = after.map_or(Unbounded, |id| Excluded((id, u64::MAX)));

@@ -1,8 +1,8 @@
 //! The same changes under other dots: a branch of an origin's history, written anew.
 //!
-//! When two copies of a store wrote under one id, one of them gives it up, and what only it has goes
-//! on under a new id. All dots of the branch are mapped: its own, those that it ends, those that
-//! name list items and tree nodes, and those inside of their places. Totals of counters run over
+//! When two copies of a store wrote under one id, one of them gives it up, and what only it has
+//! goes on under a new id. All dots of the branch are mapped: its own, those that it ends, those
+//! that name list items and tree nodes, and those inside of their places. Totals of counters run over
 //! the whole life of an origin, so those of the branch are counted from where it began.
 //!
 //! # Invariants

@@ -14,7 +14,7 @@
 use rejoin_crdts::redot::Redot;
 use rejoin_vclock::ReplicaId;
 
-use crate::core::{Event, SpaceCore};
+use crate::core::{Event, Now, SpaceCore};
 use crate::entry::{Entry, Head, Record};
 use crate::error::StoreError;
 use crate::forks::Fork;
@@ -31,6 +31,8 @@ pub(crate) struct Lost {
     pub own: ReplicaId,
     /// Where it was found out.
     pub session: SessionId,
+    /// When.
+    pub since: u64,
     /// The last own counter that both histories share, once it is known.
     pub common: Option<u64>,
 }
@@ -63,13 +65,13 @@ impl SpaceCore {
     /// A peer knows another history of this copy.
     pub(crate) fn doubt(&mut self, id: SessionId) {
         let own = self.replica();
-        let Some(peer) = self.sessions.get(&id).and_then(|session| session.peer) else { return };
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(peer) = session.peer else { return };
+        session.refused.entry(own).or_insert(Refused { until: 0, forked: true });
         if self.lost.is_none() {
-            self.lost = Some(Lost { own, session: id, common: None });
+            let since = session.heard_at;
+            self.lost = Some(Lost { own, session: id, since, common: None });
             self.push_event(Event::Amnesia { peer });
-        }
-        if let Some(session) = self.sessions.get_mut(&id) {
-            session.refused.entry(own).or_insert(Refused { until: 0, forked: true });
         }
         let next = self.durable_vector.get(own) + 1;
         self.search(id, own, next);
@@ -84,6 +86,18 @@ impl SpaceCore {
     /// A doubt that nobody is there to settle rests until somebody raises it again.
     pub(crate) fn forget_doubt(&mut self, id: SessionId) {
         self.lost.take_if(|lost| lost.session == id && lost.common.is_none());
+    }
+
+    /// A peer that raises a doubt and does not help to settle it must not hold everything up.
+    pub(crate) fn give_up_on_doubt(&mut self, now: Now) {
+        let patience = 5 * self.config.request_timeout;
+        let waits = |lost: &Lost| {
+            lost.common.is_none() && now.elapsed.saturating_sub(lost.since) >= patience
+        };
+        if let Some(lost) = self.lost.filter(waits) {
+            self.break_off(lost.session, "it does not answer a probe");
+            self.lost = None;
+        }
     }
 
     /// The last own counter that this copy shares with a peer which knows another history of it,
@@ -227,6 +241,9 @@ impl Shared {
         }
         core.push_event(Event::Reborn(Reborn { before, id, common, moved, forked }));
         Self::tell(&mut inner);
+        let wakes = inner.wakes.clone();
+        drop(inner);
+        wakes.iter().for_each(|wake| wake());
         Ok(())
     }
 

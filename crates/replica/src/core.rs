@@ -345,6 +345,9 @@ impl SpaceCore {
             Admission::Overlaps => {
                 let (origin, first) = (entry.delta().origin(), entry.delta().first());
                 self.push_event(Event::Overlap { origin, first });
+                let counter = self.causal.context().seen(origin);
+                let theirs = HeadAt { origin, counter, head: Head::default() };
+                self.disagree(Some(id), theirs, self.head(origin));
                 return;
             }
             _ => {}

@@ -87,6 +87,7 @@ impl SpaceCore {
             let fork = Fork { origin, counter, ours, theirs: head, common: 0 };
             self.forks.insert(origin, fork);
             if !self.kept.contains(&origin) {
+                self.causal.drop_waiting(origin);
                 self.push_event(Event::Fork(fork));
             }
         }
@@ -119,8 +120,8 @@ impl SpaceCore {
         }
     }
 
-    /// Whether an entry is taken from a peer: neither it nor what it builds upon is of a branch that
-    /// is not the one here.
+    /// Whether an entry is taken from a peer: neither it nor what it builds upon is of a branch
+    /// other than the one here.
     pub(crate) fn accepts(&mut self, id: SessionId, entry: &Entry) -> bool {
         let delta = entry.delta();
         let origin = delta.origin();

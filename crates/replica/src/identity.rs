@@ -1,7 +1,7 @@
 //! Under which id a store writes: the one it has, where it can prove that nobody else has it, too.
 //!
-//! A store that cannot prove its place (copied, put back from a backup, moved) opens and reads under
-//! no id. With its first write or its first session, whichever comes first, it takes a new
+//! A store that cannot prove its place (copied, put back from a backup, moved) opens and reads
+//! under no id. With its first write or its first session, whichever comes first, it takes a new
 //! *incarnation*: a new id, durable in the store before anything is written or sent under it. What
 //! was written before stays readable and is never extended. A crash at the same place needs no new
 //! id, because nothing leaves before it is durable: kills mint nothing.

@@ -104,8 +104,8 @@ impl Shared {
 }
 
 impl<T: Crdt> Space<T> {
-    /// The stores that went on under a new id after they had written here, by their new ids: copies,
-    /// backups that were put back, files that were moved.
+    /// The stores that went on under a new id after they had written here, by their new ids:
+    /// copies, backups that were put back, files that were moved.
     ///
     /// # Errors
     /// [`StoreError`] when the space cannot be read.

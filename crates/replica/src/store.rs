@@ -136,7 +136,7 @@ impl Store {
     /// The identity under which this store writes. `None` for a store that could not prove that it
     /// is the only one with its identity, until it has written or synced: then it has a new one.
     ///
-    /// A store file proves its place by a witness outside of it (see [`OpenOptions::state_dir`]). It
+    /// A store file proves its place by a witness outside of it ([`OpenOptions::state_dir`]). It
     /// stays who it is after a crash; a copy of it, a backup that was put back, and a file that was
     /// moved or whose witness is gone do not, or two would write under one id.
     pub fn replica_id(&self) -> Option<ReplicaId> {

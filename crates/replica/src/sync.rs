@@ -91,7 +91,7 @@ impl SpaceCore {
         self.break_off(id, &error.to_string());
     }
 
-    fn break_off(&mut self, id: SessionId, what: &str) {
+    pub(crate) fn break_off(&mut self, id: SessionId, what: &str) {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.over = Some(SessionEnd::Protocol(what.to_owned()));
         }
@@ -255,6 +255,7 @@ impl SpaceCore {
                 session.over = Some(SessionEnd::Silent);
             }
         }
+        self.give_up_on_doubt(now);
         self.ask_for_gaps(now);
     }
 

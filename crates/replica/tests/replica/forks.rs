@@ -1,4 +1,4 @@
-//! Two histories under one id: found by their heads, judged by their owner, frozen by third parties.
+//! Two histories under one id: found by their heads, judged by their owner, frozen by others.
 
 use std::sync::Arc;
 

@@ -170,3 +170,75 @@ fn a_branch_written_anew_sells_nothing_twice() {
     let refused = restored.transact(|tx| tx.object("tonight").spend(1)).map(|_| ());
     assert!(matches!(refused, Err(StoreError::Edit(EditError::NotEnoughRights { .. }))));
 }
+
+/// One change, chosen by a number.
+fn change(thing: &mut Editor<'_>, choice: u8) -> Result<(), EditError> {
+    let key = ["a", "b"][usize::from(choice / 16 % 2)];
+    let index = usize::from(choice / 32);
+    match choice % 16 {
+        0..=2 => thing.lines().entry(key).add(i64::from(choice) - 100),
+        3 => thing.lines().remove(key),
+        4 => thing.lines().clear(),
+        5 => thing.tags().insert(key),
+        6 => thing.tags().remove(key),
+        7 => thing.banned().insert(key),
+        8 => thing.banned().remove(key),
+        9 => thing.note().set(key),
+        10 => thing.best().set(i64::from(choice)),
+        11 => match thing.paid().enable() {
+            Ok(()) if index > 4 => thing.paid().disable(),
+            done => done,
+        },
+        12 => thing.steps().push()?.set(key),
+        13 => match thing.steps().len()? {
+            0 => thing.steps().insert(0)?.set("only"),
+            len if index < 4 => thing.steps().move_to(index % len, len - 1),
+            len => thing.steps().remove(index % len),
+        },
+        _ => {
+            let nodes: Vec<_> = thing.outline().outline()?.iter().map(|(node, _)| node).collect();
+            match nodes.get(index) {
+                Some(&node) if choice % 2 == 0 => thing.outline().remove(node),
+                above => {
+                    let parent = above.map_or(Parent::Root, |&node| Parent::Node(node));
+                    let node = thing.outline().create(parent)?;
+                    thing.outline().node(node)?.set(key)
+                }
+            }
+        }
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+    /// Whatever the branch did, it reads as before, at the store and at its peer.
+    #[test]
+    fn any_branch_written_anew_reads_as_before(
+        before in proptest::collection::vec(0u8..=255, 1..20),
+        branch in proptest::collection::vec(0u8..=255, 1..20),
+    ) {
+        let medium = Medium::new();
+        let here: Things = medium.open().create_space("things").expect("a first space");
+        let run = |things: &Things, choices: &[u8]| {
+            for choices in choices.chunks(3) {
+                edit(things, |thing| choices.iter().try_for_each(|&at| change(thing, at)));
+            }
+        };
+        run(&here, &before);
+        let copy = medium.after_power_loss().open();
+        let restored: Things = copy.open_space("things").expect("the space");
+        here.transact(|tx| tx.object("other").tags().insert("x")).expect("a transaction");
+        let peer = Medium::new().open();
+        let there: Things = peer.join_space("things", here.ticket()).expect("joined");
+        sync(&here.link(), &there.link());
+        run(&restored, &branch);
+        let reads = read(&restored);
+        for _ in 0..3 {
+            sync(&restored.link(), &there.link());
+        }
+        proptest::prop_assert_eq!(read(&restored), reads.clone());
+        proptest::prop_assert_eq!(read(&there), reads);
+        proptest::prop_assert_eq!(restored.digest(), there.digest());
+    }
+}
