@@ -2,8 +2,8 @@
 //!
 //! When two copies of a store wrote under one id, one of them gives it up, and what only it has
 //! goes on under a new id. All dots of the branch are mapped: its own, those that it ends, those
-//! that name list items and tree nodes, and those inside of their places. Totals of counters run over
-//! the whole life of an origin, so those of the branch are counted from where it began.
+//! that name list items and tree nodes, and those inside of their places. Totals of counters run
+//! over the whole life of an origin, so those of the branch are counted from where it began.
 //!
 //! # Invariants
 //! 1. What the branch did to everything else is what it did before, dot by dot.

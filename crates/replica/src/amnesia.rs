@@ -14,6 +14,7 @@
 use rejoin_crdts::redot::Redot;
 use rejoin_vclock::ReplicaId;
 
+use crate::agreement::Agreement;
 use crate::core::{Event, Now, SpaceCore};
 use crate::entry::{Entry, Head, Record};
 use crate::error::StoreError;
@@ -109,8 +110,10 @@ impl SpaceCore {
     /// Whether anybody else has seen, or was sent, own entries beyond a counter.
     fn has_spread(&self, common: u64) -> bool {
         let own = self.replica();
-        let (other, same): (Vec<_>, Vec<_>) =
-            self.sessions.values().partition(|session| session.refused.contains_key(&own));
+        // What a peer has of another branch, or may have, says nothing about this one.
+        let (same, other): (Vec<_>, Vec<_>) = self.sessions.values().partition(|session| {
+            session.agreement == Agreement::Reached && !session.refused.contains_key(&own)
+        });
         let knows_better = |peer| other.iter().any(|session| session.peer == Some(peer));
         let mut holders = self.peers.iter().filter(|(_, vector)| vector.get(own) > common);
         holders.any(|(&peer, _)| !knows_better(peer))

@@ -7,6 +7,7 @@
 //!   north                                south
 //!     | -- hello(vector, pull?) ---------> |
 //!     | <--------- hello(vector, pull?) -- |   each knows what the other lacks
+//!     | <-- agree -- -- agree -----------> |   and that both mean the same by it
 //!     | -- entries ----------------------> |   own ones, in the order they were applied here
 //!     | <----------------------- entries - |
 //!     | -- have(west:7) -----------------> |   "I also hold what west wrote"

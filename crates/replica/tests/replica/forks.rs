@@ -216,6 +216,39 @@ fn failure_60_third_parties_mix_no_branches() {
     assert_eq!((p.line("figs"), q.line("pears")), (0, 0), "the other one stays out");
 }
 
+/// Both branches are equally long: no vector shows anything, to third parties nor to the owner.
+#[test]
+fn equal_counters_hide_nothing() {
+    let d = Site::first();
+    let [p, q] = [(); 2].map(|()| Site::joined(&d));
+    write(&d.carts, "apples", 4);
+    [&p, &q].into_iter().for_each(|site| d.sync(site));
+    let twin = d.copy();
+    write(&d.carts, "pears", 6);
+    write(&twin.carts, "figs", 6);
+    d.sync(&p);
+    twin.sync(&p);
+    let told = reborn(&twin.reports());
+    assert_eq!((told[0].common, told[0].moved, told[0].forked), (4, 6, false));
+    for site in [&twin, &p] {
+        assert_eq!((site.line("apples"), site.line("pears"), site.line("figs")), (4, 6, 6));
+    }
+    let third = d.copy();
+    write(&third.carts, "nuts", 1);
+    let fourth = d.copy();
+    write(&fourth.carts, "dates", 1);
+    third.sync(&p);
+    fourth.sync(&q);
+    assert_eq!(p.carts.version_vector().map(|v| v.get(d.id())), Ok(11));
+    assert_eq!(q.carts.version_vector().map(|v| v.get(d.id())), Ok(11));
+    p.sync(&q);
+    for (site, nuts, dates) in [(&p, 1, 0), (&q, 0, 1)] {
+        assert_eq!(site.carts.forks().expect("readable")[0].common, 10);
+        assert_eq!((site.line("nuts"), site.line("dates")), (nuts, dates));
+        assert_eq!(site.line("figs"), 6, "another origin's entries go on");
+    }
+}
+
 /// What was seen elsewhere is not written anew: it would be there twice.
 #[test]
 fn a_branch_that_has_spread_is_a_fork() {
