@@ -68,6 +68,13 @@ pub struct Change {
     pub decisions: Vec<ConflictRecord>,
 }
 
+/// What a transaction's draft made of the cells, and how many of the operations it has applied.
+#[derive(Default, Debug)]
+pub(crate) struct Drafted {
+    pub cells: Overlay,
+    pub operations: usize,
+}
+
 /// What the core has to say.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
@@ -396,7 +403,7 @@ impl SpaceCore {
             self.hybrid = HybridClock::resume(self.hybrid.last().max(delta.stamp()))
                 .with_max_skew_millis(self.hybrid.max_skew_millis());
         }
-        let (sequence, _) = self.take_in(&record.entry, false)?;
+        let (sequence, _) = self.take_in(&record.entry, Drafted::default(), false)?;
         if !rejoin_vclock::mutant!("forget-keys") {
             self.remember_key(record.key, record.entry.delta(), sequence);
         }
@@ -423,7 +430,7 @@ impl SpaceCore {
             Admission::Known => Ok(true),
             Admission::Ready => {
                 let Record { key, entry, .. } = record;
-                let (sequence, head) = self.take_in(&entry, true)?;
+                let (sequence, head) = self.take_in(&entry, Drafted::default(), true)?;
                 self.remember_key(key.clone(), entry.delta(), sequence);
                 self.unwritten.push_back((sequence, Record { key, head, entry }));
                 Ok(true)
@@ -499,7 +506,20 @@ impl SpaceCore {
     /// # Errors
     /// [`StorageError`] when a block cannot be read; nothing has happened then.
     pub fn commit(&mut self, entry: Entry, key: Vec<u8>) -> Result<Receipt, StorageError> {
-        let (sequence, head) = self.take_in(&entry, true)?;
+        self.commit_drafted(entry, key, Drafted::default())
+    }
+
+    /// As [`commit`](Self::commit), with what its draft made of the cells.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub(crate) fn commit_drafted(
+        &mut self,
+        entry: Entry,
+        key: Vec<u8>,
+        drafted: Drafted,
+    ) -> Result<Receipt, StorageError> {
+        let (sequence, head) = self.take_in(&entry, drafted, true)?;
         let receipt = self.remember_key(key.clone(), entry.delta(), sequence);
         self.unwritten.push_back((sequence, Record { key, head, entry }));
         Ok(receipt)
@@ -556,7 +576,7 @@ impl SpaceCore {
         if let Err(skew) = self.hybrid.observe(entry.delta().stamp(), now.wall) {
             self.push_event(Event::Skew(skew));
         }
-        let (sequence, head) = self.take_in(&entry, true)?;
+        let (sequence, head) = self.take_in(&entry, Drafted::default(), true)?;
         self.unwritten.push_back((sequence, Record { key: Vec::new(), head, entry }));
         Ok(())
     }
@@ -564,15 +584,22 @@ impl SpaceCore {
     /// The one place where an entry becomes state. Its sequence in the log, and its origin's head.
     ///
     /// Where a block cannot be read, nothing has happened.
-    fn take_in(&mut self, entry: &Entry, tell: bool) -> Result<(u64, Head), StorageError> {
+    fn take_in(
+        &mut self,
+        entry: &Entry,
+        drafted: Drafted,
+        tell: bool,
+    ) -> Result<(u64, Head), StorageError> {
         let delta = entry.delta();
         let Some(first) = self.causal.begin(delta) else {
             unreachable!("a space meets fewer than 2^24 replicas")
         };
         let is_remote = delta.origin() != self.replica();
         let source = self.state.with(self.causal.context());
-        let (mut changed, mut paths) = (Overlay::default(), Vec::new());
-        for (index, operation) in delta.changes().iter().enumerate() {
+        let Drafted { cells: mut changed, operations } = drafted;
+        let (done, to_do) = delta.changes().split_at(operations.min(delta.changes().len()));
+        let mut paths: Vec<Path> = done.iter().map(|done| done.path().clone()).collect();
+        for (index, operation) in (done.len()..).zip(to_do) {
             if is_remote
                 && delta.last().is_multiple_of(7)
                 && rejoin_vclock::mutant!("skip-one-effect")
@@ -673,7 +700,7 @@ impl SpaceCore {
             news: causal.news().collect(),
             stamp: hybrid.last(),
         };
-        let mut step = state.poll_fold(causal.context(), budget, stand)?;
+        let mut step = state.poll_fold(causal.context(), budget, log.bytes(), stand)?;
         if let Some(sequence) = step.folded {
             step.rows.extend(self.log.rows_until(sequence));
         }

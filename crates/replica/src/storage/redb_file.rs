@@ -9,7 +9,7 @@
 //! checked as a whole, by the engine. A file that is not whole is reported; nothing is written to
 //! a file before the first commit (`held_back`).
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -52,6 +52,12 @@ impl RedbFile {
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(of_redb)?;
         if file.metadata().map_err(of_redb)?.len() == 0 {
             return Err(StorageError::Damaged("it is empty".to_owned()));
+        }
+        // Before anything is read: who holds the file may be writing to it.
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Err(StorageError::AlreadyOpen),
+            // The engine finds out by itself whether it can do without.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
         }
         Self::over(Box::new(FileBackend::new(file).map_err(of_redb)?))
     }
