@@ -337,7 +337,8 @@ impl StorageBackend for SummedFile {
             Err(_) if rejoin_vclock::mutant!("retry-fsync") => self.file.sync_data(),
             synced => synced,
         };
-        synced.inspect_err(|_| self.state_mut().failed = true)
+        synced.inspect_err(|_| self.state_mut().failed = true)?;
+        if rejoin_vclock::mutant!("acknowledge-at-sync") { self.acknowledge() } else { Ok(()) }
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
