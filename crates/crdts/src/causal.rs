@@ -71,6 +71,18 @@ impl<D: AsRef<Delta>> Causal<D> {
         })
     }
 
+    /// As [`new`](Self::new), of a replica that applied these since its last own delta.
+    #[must_use]
+    pub fn with_news(mut self, news: impl IntoIterator<Item = (ReplicaId, u64)>) -> Self {
+        self.news = news.into_iter().collect();
+        self
+    }
+
+    /// What was applied since the last own delta.
+    pub fn news(&self) -> impl Iterator<Item = (ReplicaId, u64)> + '_ {
+        self.news.iter().map(|(&id, &counter)| (id, counter))
+    }
+
     /// The slots and the vector.
     pub const fn context(&self) -> &Context {
         &self.context
@@ -91,7 +103,7 @@ impl<D: AsRef<Delta>> Causal<D> {
         if self.context.seen(self.id()) == 0 {
             return self.context.version_vector().iter().collect();
         }
-        self.news.iter().map(|(&id, &counter)| (id, counter)).collect()
+        self.news().collect()
     }
 
     /// What is to be done with a delta.

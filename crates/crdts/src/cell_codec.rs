@@ -28,16 +28,18 @@ use crate::contest::Contest;
 use crate::context::{Context, LocalDot};
 use crate::delta_codec::{read_totals, write_totals};
 use crate::dots::Dots;
+use crate::kind::Kind;
 use crate::lww_register::{Write, Writes};
-use crate::path::Path;
 use crate::places::{Place, Places, Tag};
 use crate::tally::{Record, Taken, Tally};
 use crate::tree::Mark;
 
-/// Dots by the place of their replica in the vector.
-pub(crate) struct Names<'a> {
+/// Dots by the place of their replica in a list of ids: how cells are written and read.
+#[derive(Clone, Copy, Debug)]
+pub struct Names<'a> {
+    /// The slots that the cells are in.
     pub context: &'a Context,
-    /// The replicas of the vector.
+    /// All replicas that the cells name, ascending.
     pub ids: &'a [ReplicaId],
 }
 
@@ -72,7 +74,8 @@ impl Names<'_> {
         self.context.local(dot).filter(|&dot| self.context.covers(dot)).ok_or(outside)
     }
 
-    pub(crate) fn write_cell(&self, cell: &Cell, out: &mut Vec<u8>) {
+    /// Appends a cell.
+    pub fn write_cell(&self, cell: &Cell, out: &mut Vec<u8>) {
         match &cell.0 {
             CellKind::Element(dots) => {
                 write_varint(out, dots.0.len() as u64);
@@ -118,13 +121,13 @@ impl Names<'_> {
         }
     }
 
-    pub(crate) fn read_cell(
-        &self,
-        path: &Path,
-        reader: &mut Reader<'_>,
-    ) -> Result<Cell, DecodeError> {
+    /// Reads the cell of a place of this kind.
+    ///
+    /// # Errors
+    /// Any deviation from the canonical bytes, by name.
+    pub fn read_cell(&self, kind: Kind, reader: &mut Reader<'_>) -> Result<Cell, DecodeError> {
         let none = DecodeError::Invalid("a cell where no cell can stand");
-        let empty = path.kind().and_then(Cell::empty).ok_or(none)?;
+        let empty = Cell::empty(kind).ok_or(none)?;
         let count = reader.count(2)?;
         let cell = Cell(match empty.0 {
             CellKind::Contest(_) => CellKind::Contest(self.read_contest(count, reader)?),

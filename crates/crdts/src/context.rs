@@ -52,6 +52,16 @@ pub struct Context {
 }
 
 impl Context {
+    /// The context of a copy that has seen what a vector covers. `None` when the slots run out.
+    pub fn over(vector: &VersionVector) -> Option<Self> {
+        let mut context = Self::default();
+        for (id, seen) in vector {
+            let slot = context.intern(id)?;
+            context.advance(slot, seen);
+        }
+        Some(context)
+    }
+
     /// The slot of a replica, new if need be. `None` once 2^24 replicas have one.
     pub fn intern(&mut self, id: ReplicaId) -> Option<Slot> {
         if let Some(&slot) = self.slots.get(&id) {

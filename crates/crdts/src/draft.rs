@@ -1,18 +1,17 @@
 //! A transaction while it is being written: it sees itself, and nobody else does.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::ops::ControlFlow;
 
 use rejoin_vclock::{Dot, HybridTimestamp, MAX_COUNTER};
 
 use crate::cell::Cell;
 use crate::context::{Context, LocalDot, Slot};
 use crate::crdt::Flow;
-use crate::cursor::{Source, Stage, find_other_kind};
-use crate::delta::{At, Change, Covered, Effect};
+use crate::cursor::{Source, Stage};
+use crate::delta::{At, Change, Effect};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
+use crate::overlay::Overlay;
 use crate::path::{MAX_LEVELS, MAX_PATH_BYTES, Path};
 
 /// The operations of a transaction so far, over the state it started from.
@@ -23,7 +22,7 @@ pub struct Draft<'a> {
     own: Slot,
     first: u64,
     stamp: HybridTimestamp,
-    changed: BTreeMap<Vec<u8>, Cell>,
+    changed: Overlay,
     changes: Vec<Change>,
 }
 
@@ -36,49 +35,18 @@ impl<'a> Draft<'a> {
         stamp: HybridTimestamp,
     ) -> Self {
         let first = context.seen_by_slot()[own.index()] + 1;
-        Self { base, context, own, first, stamp, changed: BTreeMap::new(), changes: Vec::new() }
+        Self { base, context, own, first, stamp, changed: Overlay::default(), changes: Vec::new() }
     }
 
     /// The operations, each with the dot that its place in the list gives it.
     pub fn finish(self) -> Vec<Change> {
         self.changes
     }
-
-    /// Keeps what an operation makes of the cells it touches, for this transaction to see.
-    fn remember(&mut self, path: &Path, effect: &Effect, at: &At<'_>) -> Result<(), ReadError> {
-        let bytes = path.as_bytes();
-        let touched = match effect {
-            Effect::Below { seen } => {
-                let covered = Covered::new(seen, at);
-                let mut touched = Vec::new();
-                self.visit(bytes, bytes, &mut |place, cell| {
-                    let mut cell = cell.clone();
-                    if cell.end(&covered) {
-                        touched.push((place.to_vec(), cell));
-                    }
-                    ControlFlow::Continue(())
-                })?;
-                touched
-            }
-            _ => {
-                let cell = self.cell(bytes)?.or_else(|| Cell::empty(path.kind()?));
-                let mut touched: Vec<_> =
-                    cell.map(|cell| (bytes.to_vec(), cell)).into_iter().collect();
-                touched.iter_mut().for_each(|(_, cell)| _ = cell.apply(effect, at));
-                touched
-            }
-        };
-        self.changed.extend(touched);
-        Ok(())
-    }
 }
 
 impl Source for Draft<'_> {
     fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
-        match self.changed.get(path) {
-            Some(cell) => Ok(Some(cell.clone())),
-            None => self.base.cell(path),
-        }
+        self.changed.over(self.base).cell(path)
     }
 
     fn visit(
@@ -87,45 +55,15 @@ impl Source for Draft<'_> {
         from: &[u8],
         visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
     ) -> Result<(), ReadError> {
-        let own = self.changed.range(from.to_vec()..);
-        let mut own = own.take_while(|(path, _)| path.starts_with(below)).peekable();
-        let mut stopped = false;
-        self.base.visit(below, from, &mut |path, cell| {
-            while let Some((mine, changed)) = own.next_if(|(mine, _)| mine.as_slice() < path) {
-                stopped = visit(mine, changed).is_break();
-                if stopped {
-                    return ControlFlow::Break(());
-                }
-            }
-            let replaced = own.next_if(|(mine, _)| mine.as_slice() == path);
-            let flow = visit(path, replaced.map_or(cell, |(_, changed)| changed));
-            stopped = flow.is_break();
-            flow
-        })?;
-        while !stopped && let Some((mine, changed)) = own.next() {
-            stopped = visit(mine, changed).is_break();
-        }
-        Ok(())
+        self.changed.over(self.base).visit(below, from, visit)
     }
 
     fn dot(&self, local: LocalDot) -> Dot {
         self.context.dot(local)
     }
 
-    /// Asks the base, which may know without looking, and looks at what the transaction touched.
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
-        if self.base.other_kind(name, than)?.is_some() {
-            return find_other_kind(name, than, &mut |from, show| self.visit(name, from, show));
-        }
-        find_other_kind(name, than, &mut |from, show| {
-            let touched = self.changed.range(from.to_vec()..);
-            for (path, cell) in touched.take_while(|(path, _)| path.starts_with(name)) {
-                if show(path, cell).is_break() {
-                    break;
-                }
-            }
-            Ok(())
-        })
+        self.changed.over(self.base).other_kind(name, than)
     }
 }
 
@@ -155,8 +93,9 @@ impl Stage for Draft<'_> {
             return Err(EditError::CountersExhausted);
         }
         let at = At { dot: self.next_dot(), stamp: self.stamp, context: self.context };
-        self.remember(path, &effect, &at)?;
-        self.changes.push(Change { path: path.clone(), effect });
+        let change = Change { path: path.clone(), effect };
+        self.changed.apply(self.base, &change, &at)?;
+        self.changes.push(change);
         Ok(())
     }
 }

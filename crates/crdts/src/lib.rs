@@ -72,6 +72,7 @@ pub mod mv_register;
 pub mod or_map;
 pub mod or_set;
 mod outline;
+pub mod overlay;
 pub mod parts;
 pub mod path;
 mod placed;

@@ -17,10 +17,11 @@ use rejoin_vclock::codec::{
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::cell::Cell;
-use crate::cell_codec::Names;
 use crate::context::Context;
 use crate::delta_codec::sharable;
 use crate::parts::Parts;
+
+pub use crate::cell_codec::Names;
 
 /// Appends the canonical bytes of the cells under their context. `cells` ascend by path.
 pub fn encode_state<'a>(
@@ -28,21 +29,45 @@ pub fn encode_state<'a>(
     cells: impl IntoIterator<Item = (&'a [u8], &'a Cell)>,
     out: &mut Vec<u8>,
 ) {
-    let vector = context.version_vector();
-    let ids: Vec<ReplicaId> = vector.iter().map(|(id, _)| id).collect();
-    let names = Names { context, ids: &ids };
-    vector.encode(out);
+    let ids = ids(context);
     let cells: Vec<_> = cells.into_iter().collect();
-    write_varint(out, cells.len() as u64);
-    let start = out.len();
-    let (mut previous, mut decoded): (&[u8], usize) = (&[], 0);
-    for (path, cell) in cells {
-        let shared = sharable(previous, path, decoded, out.len() - start);
+    let mut writer = StateWriter::new(context, &ids, cells.len() as u64, out);
+    cells.into_iter().for_each(|(path, cell)| writer.cell(path, cell, out));
+}
+
+/// The replicas that the vector of a context names, ascending.
+pub fn ids(context: &Context) -> Vec<ReplicaId> {
+    context.version_vector().iter().map(|(id, _)| id).collect()
+}
+
+/// Writes canonical bytes piece by piece, for states that are not to be held in memory.
+#[derive(Debug)]
+pub struct StateWriter<'a> {
+    names: Names<'a>,
+    previous: Vec<u8>,
+    decoded: usize,
+    coded: usize,
+}
+
+impl<'a> StateWriter<'a> {
+    /// Begins a state of so many cells. `ids` are those of the [context](ids).
+    pub fn new(context: &'a Context, ids: &'a [ReplicaId], cells: u64, out: &mut Vec<u8>) -> Self {
+        context.version_vector().encode(out);
+        write_varint(out, cells);
+        Self { names: Names { context, ids }, previous: Vec::new(), decoded: 0, coded: 0 }
+    }
+
+    /// Appends the next cell; paths ascend. What is in `out` already may be taken away before.
+    pub fn cell(&mut self, path: &[u8], cell: &Cell, out: &mut Vec<u8>) {
+        let start = out.len();
+        let shared = sharable(&self.previous, path, self.decoded, self.coded);
         write_varint(out, shared as u64);
         write_length_prefixed(out, path.get(shared..).unwrap_or(&[]));
-        names.write_cell(cell, out);
-        decoded += path.len();
-        previous = path;
+        self.names.write_cell(cell, out);
+        self.decoded += path.len();
+        self.coded += out.len() - start;
+        self.previous.clear();
+        self.previous.extend_from_slice(path);
     }
 }
 
@@ -71,7 +96,8 @@ pub fn decode_state(reader: &mut Reader<'_>) -> Result<(Context, Parts), DecodeE
             return Err(DecodeError::NotCanonical("the order of cells"));
         }
         decoded += path.as_bytes().len();
-        let cell = names.read_cell(&path, reader)?;
+        let none = DecodeError::Invalid("a cell where no cell can stand");
+        let cell = names.read_cell(path.kind().ok_or(none)?, reader)?;
         previous = path.as_bytes().to_vec();
         parts.load(previous.clone(), cell);
     }

@@ -10,16 +10,19 @@
 //! 2. `durable <= log end`; entries from `durable` on are known to nobody else.
 //! 3. Every entry is applied once, when it is the next of its origin and its deps are covered.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use rejoin_crdts::causal::{Admission, Causal};
 use rejoin_crdts::conflict::decisions;
 use rejoin_crdts::context::Context;
+use rejoin_crdts::cursor::Source;
 use rejoin_crdts::delta::Change as Operation;
 use rejoin_crdts::draft::Draft;
-use rejoin_crdts::parts::{Parts, PartsSource};
-use rejoin_crdts::state_codec::encode_state;
-use rejoin_crdts::{ConflictRecord, Delta, Path};
+use rejoin_crdts::overlay::Overlay;
+use rejoin_crdts::state_codec::{StateWriter, ids};
+use rejoin_crdts::{ConflictRecord, Delta, Path, ReadError};
 use rejoin_vclock::{HybridClock, HybridTimestamp, ReplicaId, SkewReport, VersionVector};
 
 use crate::digest::Digest;
@@ -28,6 +31,8 @@ use crate::log::Log;
 use crate::message::SpaceHash;
 use crate::receipt::Receipt;
 use crate::session::{Config, Session, SessionId};
+use crate::state::{Limits, Stand, State, StateSource};
+use crate::storage::{Memory, RowWrite, StorageError, StorageRead};
 
 /// At most this many decisions are kept for [`SpaceCore::conflicts`].
 const CONFLICTS: usize = 10_000;
@@ -66,6 +71,11 @@ pub struct Change {
 pub enum Event {
     /// An entry was applied.
     Applied(Change),
+    /// What is stored is not what was written. What could be mended is; nothing was thrown away.
+    Damage {
+        /// What was found, and what was done.
+        what: String,
+    },
     /// A stamp was too far in the future for the local clock to follow; its entry was applied.
     Skew(SkewReport),
     /// A peer brought an entry that overlaps what is known of its origin: two histories, one id.
@@ -84,12 +94,11 @@ pub struct SpaceCore {
     pub(crate) hash: SpaceHash,
     pub(crate) config: Config,
     pub(crate) causal: Causal<Entry>,
-    parts: Parts,
+    state: State,
     hybrid: HybridClock,
     pub(crate) log: Log,
     /// Per origin, the running hash of its entries that are applied here.
     heads: BTreeMap<ReplicaId, Head>,
-    keys: HashMap<Vec<u8>, Receipt>,
     unwritten: VecDeque<(u64, Record)>,
     /// Entries before this sequence are durable.
     pub(crate) durable: u64,
@@ -106,22 +115,68 @@ pub struct SpaceCore {
 }
 
 impl SpaceCore {
-    /// An empty space of a replica. Feed it its log with [`recover`](Self::recover) before use.
+    /// An empty space of a replica, all of it in memory.
     pub fn new(hash: SpaceHash, replica: ReplicaId, config: Config) -> Self {
-        let causal = Causal::new(Context::default(), replica, config.waiting_bytes)
-            .unwrap_or_else(|| unreachable!("an empty context has room for one replica"));
-        Self {
+        Self::open(hash, replica, config, Arc::new(Memory::default()), 0)
+            .unwrap_or_else(|error| unreachable!("there is nothing to read: {error}"))
+    }
+
+    /// A space of a replica as far as it is folded into the rows of storage. Feed it the rest of
+    /// its log, from [`end`](Log::end) on, with [`recover`](Self::recover) before use.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the rows cannot be read or are damaged.
+    pub fn open(
+        hash: SpaceHash,
+        replica: ReplicaId,
+        config: Config,
+        rows: Arc<dyn StorageRead>,
+        number: u32,
+    ) -> Result<Self, StorageError> {
+        let (state, stand) = State::open(Arc::clone(&rows), number, Limits::of(&config))?;
+        Self::over(hash, replica, config, rows, number, state, stand)
+    }
+
+    /// As [`open`](Self::open) where the rows are damaged: nothing of them is used, and all are
+    /// written anew. The whole log is to be fed.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the rows cannot be listed.
+    pub fn rebuild(
+        hash: SpaceHash,
+        replica: ReplicaId,
+        config: Config,
+        rows: Arc<dyn StorageRead>,
+        number: u32,
+    ) -> Result<Self, StorageError> {
+        let state = State::renew(Arc::clone(&rows), number, Limits::of(&config))?;
+        Self::over(hash, replica, config, rows, number, state, Stand::new())
+    }
+
+    fn over(
+        hash: SpaceHash,
+        replica: ReplicaId,
+        config: Config,
+        rows: Arc<dyn StorageRead>,
+        number: u32,
+        state: State,
+        stand: Stand,
+    ) -> Result<Self, StorageError> {
+        let full = || StorageError::Damaged("a vector of more than 2^24 replicas".to_owned());
+        let context = Context::over(&stand.vector).ok_or_else(full)?;
+        let causal = Causal::new(context, replica, config.waiting_bytes).ok_or_else(full)?;
+        let origins = stand.vector.iter().map(|(id, _)| id);
+        Ok(Self {
             hash,
             config,
-            causal,
-            parts: Parts::default(),
-            hybrid: HybridClock::new(),
-            log: Log::default(),
-            heads: BTreeMap::new(),
-            keys: HashMap::new(),
+            causal: causal.with_news(stand.news),
+            state,
+            hybrid: HybridClock::resume(stand.stamp),
+            log: Log::open(rows, number, stand.sequence, stand.log_bytes)?,
+            heads: origins.zip(stand.heads).collect(),
             unwritten: VecDeque::new(),
-            durable: 0,
-            durable_vector: VersionVector::new(),
+            durable: stand.sequence,
+            durable_vector: stand.vector,
             sessions: BTreeMap::new(),
             next_session: 0,
             peers: BTreeMap::new(),
@@ -129,7 +184,7 @@ impl SpaceCore {
             conflicts: VecDeque::new(),
             events: VecDeque::new(),
             events_lost: 0,
-        }
+        })
     }
 
     // Getters.
@@ -150,8 +205,8 @@ impl SpaceCore {
     }
 
     /// The state, to read from.
-    pub fn source(&self) -> PartsSource<'_> {
-        self.parts.with(self.causal.context())
+    pub const fn source(&self) -> StateSource<'_> {
+        self.state.with(self.causal.context())
     }
 
     /// The running hash of an origin's entries that are applied here.
@@ -170,15 +225,62 @@ impl SpaceCore {
     }
 
     /// The digest of the canonical state: equal sets of entries, equal digests.
-    pub fn digest(&self) -> Digest {
-        Digest::of(&self.canonical_state())
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read.
+    pub fn digest(&self) -> Result<Digest, StorageError> {
+        let mut hasher = Digest::begin();
+        self.write_state(&mut |bytes| {
+            if bytes.len() >= 1 << 16 {
+                hasher.add(bytes);
+                bytes.clear();
+            }
+        })
+        .map(|rest| {
+            hasher.add(&rest);
+            hasher.finish()
+        })
     }
 
     /// The canonical bytes of the state.
-    pub fn canonical_state(&self) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// As [`digest`](Self::digest).
+    pub fn canonical_state(&self) -> Result<Vec<u8>, StorageError> {
+        self.write_state(&mut |_| {})
+    }
+
+    /// Writes the state cell by cell; `take` may take away what is written so far. The rest.
+    fn write_state(&self, take: &mut dyn FnMut(&mut Vec<u8>)) -> Result<Vec<u8>, StorageError> {
+        let (source, context) = (self.source(), self.causal.context());
+        let mut cells = 0;
         let mut bytes = Vec::new();
-        encode_state(self.causal.context(), self.parts.iter(), &mut bytes);
-        bytes
+        self.told(source.visit(&[], &[], &mut |_, _| {
+            cells += 1;
+            ControlFlow::Continue(())
+        }))?;
+        let ids = ids(context);
+        let mut writer = StateWriter::new(context, &ids, cells, &mut bytes);
+        self.told(source.visit(&[], &[], &mut |path, cell| {
+            writer.cell(path, cell, &mut bytes);
+            take(&mut bytes);
+            ControlFlow::Continue(())
+        }))?;
+        Ok(bytes)
+    }
+
+    /// The failure behind what a source said of it.
+    fn told<R>(&self, read: Result<R, ReadError>) -> Result<R, StorageError> {
+        let fault = |error: ReadError| {
+            let fault = self.state.take_fault();
+            fault.unwrap_or_else(|| StorageError::Damaged(error.to_string()))
+        };
+        read.map_err(fault)
+    }
+
+    /// The failure behind the last [`ReadError::Unavailable`] of a [source](Self::source).
+    pub fn take_fault(&self) -> Option<StorageError> {
+        self.state.take_fault()
     }
 
     /// The latest decisions, oldest first.
@@ -198,8 +300,12 @@ impl SpaceCore {
     }
 
     /// The receipt of a transaction that carried this idempotency key here.
-    pub fn receipt_of(&self, key: &[u8]) -> Option<Receipt> {
-        self.keys.get(key).map(|receipt| self.refresh(*receipt))
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read.
+    pub fn receipt_of(&self, key: &[u8]) -> Result<Option<Receipt>, StorageError> {
+        let known = if key.is_empty() { None } else { self.state.receipt(key)? };
+        Ok(known.map(|receipt| self.refresh(receipt)))
     }
 
     /// The receipt of a transaction that changed nothing: it is as durable as anything.
@@ -219,11 +325,14 @@ impl SpaceCore {
     /// Takes in the next record of the stored log, in the order of its sequences.
     ///
     /// Whether it fits: a record that does not is damage, and nothing after it can be trusted.
-    pub fn recover(&mut self, record: Record) -> bool {
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read.
+    pub fn recover(&mut self, record: Record) -> Result<bool, StorageError> {
         let delta = record.entry.delta();
         let follows = self.head(delta.origin()).after(&record.entry) == record.head;
         if !follows || self.causal.admit(delta) != Admission::Ready {
-            return false;
+            return Ok(false);
         }
         // Others' stamps are left out: one from far in the future would be followed after all.
         let follows_all = rejoin_vclock::mutant!("follow-on-restart");
@@ -231,13 +340,78 @@ impl SpaceCore {
             self.hybrid = HybridClock::resume(self.hybrid.last().max(delta.stamp()))
                 .with_max_skew_millis(self.hybrid.max_skew_millis());
         }
-        let (sequence, _) = self.take_in(&record.entry, false);
+        let (sequence, _) = self.take_in(&record.entry, false)?;
         if !rejoin_vclock::mutant!("forget-keys") {
             self.remember_key(record.key, record.entry.delta(), sequence);
         }
         self.durable = self.log.end();
-        self.durable_vector = self.version_vector();
-        true
+        self.durable_vector
+            .set_at_least(record.entry.delta().origin(), record.entry.delta().last());
+        Ok(true)
+    }
+
+    /// A record of the stored log cannot be used: its sequence stays without an entry.
+    pub fn leave_hole(&mut self) {
+        self.log.leave_hole();
+        self.durable = self.log.end();
+    }
+
+    /// Takes in a record that was set aside, if what it waited for is there. Whether it is of no
+    /// more use: it was taken in, or its entry has come from a peer.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read.
+    pub fn readmit(&mut self, record: Record) -> Result<bool, StorageError> {
+        match self.causal.admit(record.entry.delta()) {
+            Admission::Known => Ok(true),
+            Admission::Ready => {
+                let Record { key, entry, .. } = record;
+                let (sequence, head) = self.take_in(&entry, true)?;
+                self.remember_key(key.clone(), entry.delta(), sequence);
+                self.unwritten.push_back((sequence, Record { key, head, entry }));
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Goes on in place of another core of the same space that had met damage: with its sessions,
+    /// and with what it had not written.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read.
+    pub fn replace(&mut self, other: &mut Self) -> Result<(), StorageError> {
+        for (_, record) in other.unwritten.drain(..) {
+            if !self.readmit(record)? {
+                let what = "what was not written yet depends on a record that was set aside";
+                return Err(StorageError::Damaged(what.to_owned()));
+            }
+        }
+        self.sessions = std::mem::take(&mut other.sessions);
+        self.next_session = other.next_session;
+        self.peers = std::mem::take(&mut other.peers);
+        self.conflicts = std::mem::take(&mut other.conflicts);
+        let told = std::mem::take(&mut other.events);
+        let reports = std::mem::replace(&mut self.events, told);
+        self.events.extend(reports.into_iter().filter(|event| !matches!(event, Event::Applied(_))));
+        self.events_lost = other.events_lost;
+        Ok(())
+    }
+
+    /// Whether blocks or the log's index were found damaged, so that this core is to be
+    /// [replaced](Self::replace) by one that is [rebuilt](Self::rebuild).
+    pub fn is_damaged(&self) -> bool {
+        self.state.is_damaged() || self.log.is_damaged()
+    }
+
+    /// The rows that were found damaged, to be kept aside.
+    pub fn take_damaged(&self) -> Vec<RowWrite> {
+        self.state.take_damaged()
+    }
+
+    /// Has something told to whoever listens.
+    pub(crate) fn report(&mut self, event: Event) {
+        self.push_event(event);
     }
 
     /// Begins a transaction: a stamp, then a draft over the state.
@@ -246,7 +420,7 @@ impl SpaceCore {
     }
 
     /// The draft of a transaction that was [stamped](Self::stamp).
-    pub fn draft<'a>(&'a self, base: &'a PartsSource<'a>, stamp: HybridTimestamp) -> Draft<'a> {
+    pub fn draft<'a>(&'a self, base: &'a StateSource<'a>, stamp: HybridTimestamp) -> Draft<'a> {
         Draft::new(base, self.causal.context(), self.causal.own(), stamp)
     }
 
@@ -257,89 +431,94 @@ impl SpaceCore {
     }
 
     /// Applies an own entry and hands it to [`poll_write`](Self::poll_write).
-    pub fn commit(&mut self, entry: Entry, key: Vec<u8>) -> Receipt {
-        let (sequence, head) = self.take_in(&entry, true);
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read; nothing has happened then.
+    pub fn commit(&mut self, entry: Entry, key: Vec<u8>) -> Result<Receipt, StorageError> {
+        let (sequence, head) = self.take_in(&entry, true)?;
         let receipt = self.remember_key(key.clone(), entry.delta(), sequence);
         self.unwritten.push_back((sequence, Record { key, head, entry }));
-        receipt
+        Ok(receipt)
     }
 
     /// Takes in an entry of another replica: applies it and whatever waited for it, or keeps it.
-    pub(crate) fn deliver(&mut self, entry: Entry, now: Now) {
+    pub(crate) fn deliver(&mut self, entry: Entry, now: Now) -> Result<(), StorageError> {
         match self.causal.admit(entry.delta()) {
-            Admission::Known => return,
+            Admission::Known => return Ok(()),
             Admission::Early if !rejoin_vclock::mutant!("apply-out-of-order") => {
                 let bytes = entry.bytes().len();
                 self.causal.keep(entry, bytes);
-                return;
+                return Ok(());
             }
             Admission::Overlaps => {
                 let (origin, first) = (entry.delta().origin(), entry.delta().first());
                 self.push_event(Event::Overlap { origin, first });
-                return;
+                return Ok(());
             }
             _ => {}
         }
-        self.apply_remote(entry, now);
+        self.apply_remote(entry, now)?;
         while let Some(waited) = self.causal.take_ready() {
-            self.apply_remote(waited, now);
+            self.apply_remote(waited, now)?;
         }
+        Ok(())
     }
 
-    fn apply_remote(&mut self, entry: Entry, now: Now) {
+    fn apply_remote(&mut self, entry: Entry, now: Now) -> Result<(), StorageError> {
         if let Err(skew) = self.hybrid.observe(entry.delta().stamp(), now.wall) {
             self.push_event(Event::Skew(skew));
         }
-        let (sequence, head) = self.take_in(&entry, true);
+        let (sequence, head) = self.take_in(&entry, true)?;
         self.unwritten.push_back((sequence, Record { key: Vec::new(), head, entry }));
+        Ok(())
     }
 
     /// The one place where an entry becomes state. Its sequence in the log, and its origin's head.
-    fn take_in(&mut self, entry: &Entry, tell: bool) -> (u64, Head) {
+    ///
+    /// Where a block cannot be read, nothing has happened.
+    fn take_in(&mut self, entry: &Entry, tell: bool) -> Result<(u64, Head), StorageError> {
         let delta = entry.delta();
         let Some(first) = self.causal.begin(delta) else {
             unreachable!("a space meets fewer than 2^24 replicas")
         };
-        let mut paths = Vec::new();
+        let is_remote = delta.origin() != self.replica();
+        let source = self.state.with(self.causal.context());
+        let (mut changed, mut paths) = (Overlay::default(), Vec::new());
         for (index, operation) in delta.changes().iter().enumerate() {
-            let is_remote = delta.origin() != self.replica();
             if is_remote
                 && delta.last().is_multiple_of(7)
                 && rejoin_vclock::mutant!("skip-one-effect")
             {
                 continue;
             }
-            let changed = self.parts.apply(operation, &self.causal.at(first, index, delta));
-            if changed && tell {
+            let at = self.causal.at(first, index, delta);
+            if self.told(changed.apply(&source, operation, &at))? && tell {
                 paths.push(operation.path().clone());
             }
         }
         let mut decided = Vec::new();
-        if delta.origin() != self.replica() {
-            let source = self.parts.with(self.causal.context());
+        if is_remote {
+            let after = changed.over(&source);
             for operation in delta.changes() {
                 let mut keep = |decision| decided.push(decision);
-                decisions(operation, delta, &source, &self.causal, &mut keep);
+                decisions(operation, delta, &after, &self.causal, &mut keep);
             }
         }
+        self.state.absorb(changed);
         self.causal.finish(delta, first);
         self.remember_conflicts(&decided);
         if tell {
-            let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
-            let stamp = delta.stamp();
-            let decisions = decided;
-            self.push_event(Event::Applied(Change {
-                origin,
-                first,
-                last,
-                stamp,
-                paths,
-                decisions,
-            }));
+            self.tell(delta, paths, decided);
         }
         let head = self.head(delta.origin()).after(entry);
         self.heads.insert(delta.origin(), head);
-        (self.log.push(delta, entry.bytes().len()), head)
+        Ok((self.log.push(delta, entry.bytes().len()), head))
+    }
+
+    fn tell(&mut self, delta: &Delta, paths: Vec<Path>, decisions: Vec<ConflictRecord>) {
+        let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
+        let stamp = delta.stamp();
+        self.push_event(Event::Applied(Change { origin, first, last, stamp, paths, decisions }));
     }
 
     fn remember_conflicts(&mut self, decided: &[ConflictRecord]) {
@@ -351,7 +530,7 @@ impl SpaceCore {
     fn remember_key(&mut self, key: Vec<u8>, delta: &Delta, sequence: u64) -> Receipt {
         let receipt = Receipt::new(delta.origin(), delta.first(), delta.last(), sequence);
         if !key.is_empty() {
-            self.keys.insert(key, receipt);
+            self.state.remember(key, receipt);
         }
         receipt
     }
@@ -367,7 +546,7 @@ impl SpaceCore {
     /// Everything before this sequence is durable now.
     pub fn handle_written(&mut self, end: u64) {
         while self.durable < end {
-            if let Some(place) = self.log.place(self.durable) {
+            if let Some(place) = self.log.recent(self.durable) {
                 self.durable_vector.set_at_least(place.origin, place.last);
             }
             self.durable += 1;
@@ -380,6 +559,64 @@ impl SpaceCore {
     /// [`handle_written`](Self::handle_written) says so.
     pub fn poll_write(&mut self) -> Vec<(u64, Record)> {
         self.unwritten.drain(..).collect()
+    }
+
+    /// The rows to write next, about `budget` bytes of them: state that follows from the log and is
+    /// folded a little at a time. They go into a batch with all that [`poll_write`](Self::poll_write)
+    /// gave before, or into a later one; once that is durable, [`handle_folded`](Self::handle_folded)
+    /// says so. Nothing is lost while they are not written.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read.
+    pub fn poll_fold(&mut self, budget: usize) -> Result<Vec<RowWrite>, StorageError> {
+        let Self { state, causal, log, heads, hybrid, .. } = self;
+        let stand = || Stand {
+            sequence: log.end(),
+            log_bytes: log.bytes(),
+            vector: causal.context().version_vector(),
+            heads: ids(causal.context())
+                .iter()
+                .map(|id| heads.get(id).copied().unwrap_or_default())
+                .collect(),
+            news: causal.news().collect(),
+            stamp: hybrid.last(),
+        };
+        let mut step = state.poll_fold(causal.context(), budget, stand)?;
+        if let Some(sequence) = step.folded {
+            step.rows.extend(self.log.rows_until(sequence));
+        }
+        Ok(step.rows)
+    }
+
+    /// The rows that [`poll_fold`](Self::poll_fold) gave last are durable.
+    pub fn handle_folded(&mut self) {
+        self.state.handle_folded();
+        self.log.release(self.state.folded());
+    }
+
+    /// Has [`poll_fold`](Self::poll_fold) write all that changed so far, however little it is.
+    pub const fn request_flush(&mut self) {
+        self.state.request_flush();
+    }
+
+    /// Has [`poll_fold`](Self::poll_fold) merge all that is folded into one run.
+    pub const fn request_compaction(&mut self) {
+        self.state.request_compaction();
+    }
+
+    /// Whether something that was to be flushed is not yet.
+    pub fn is_flushing(&self) -> bool {
+        self.state.is_flushing()
+    }
+
+    /// Up to which sequence the log is folded into rows: a start reads only what comes after.
+    pub fn folded(&self) -> u64 {
+        self.state.folded()
+    }
+
+    /// How many runs of blocks hold the folded state, and their length in bytes.
+    pub fn runs(&self) -> (usize, u64) {
+        self.state.runs()
     }
 
     /// Whether anything waits to be written.

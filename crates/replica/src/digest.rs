@@ -13,9 +13,27 @@ impl Digest {
         Self(blake3::hash(bytes).into())
     }
 
+    /// The digest of bytes that come in pieces.
+    pub(crate) fn begin() -> Hashing {
+        Hashing(blake3::Hasher::new())
+    }
+
     /// The bytes.
     pub const fn to_bytes(self) -> [u8; 32] {
         self.0
+    }
+}
+
+/// A digest while its bytes come in.
+pub(crate) struct Hashing(blake3::Hasher);
+
+impl Hashing {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(&self) -> Digest {
+        Digest(self.0.finalize().into())
     }
 }
 

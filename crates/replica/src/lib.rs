@@ -31,16 +31,19 @@
 pub mod core;
 mod digest;
 pub mod entry;
+mod envelope;
 mod error;
 mod link;
 pub mod log;
 pub mod message;
 mod receipt;
+mod recovery;
 pub mod session;
 mod shared;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod space;
+mod state;
 pub mod storage;
 mod store;
 pub mod sync;
@@ -55,6 +58,7 @@ pub use receipt::Receipt;
 pub use session::{Config, SessionEnd, SessionId};
 pub use shared::{Time, Wake};
 pub use space::{Committed, Durability, Once, Snapshot, Space, SpaceStats, Transaction};
+pub use state::StateSource;
 pub use store::{MachineTime, Store};
 pub use ticket::{ParseTicketError, Ticket};
 pub use watch::{Lagged, Watch};

@@ -98,7 +98,7 @@ impl Link {
         let now = self.shared.time.now();
         let mut inner = self.shared.lock()?;
         for message in messages {
-            inner.core.handle_message(session, message, now);
+            inner.core.handle_message(session, message, now)?;
         }
         Shared::tell(&mut inner);
         let end = inner.core.log().end();
@@ -125,7 +125,7 @@ impl Link {
     pub fn transmit(&self, session: SessionId) -> Result<Option<Vec<u8>>, LinkError> {
         let now = self.shared.time.now();
         let mut inner = self.shared.lock()?;
-        let transmit = inner.core.poll_transmit(session, now);
+        let transmit = inner.core.poll_transmit(session, now)?;
         let over = inner.core.session_end(session).cloned();
         drop(inner);
         match (transmit, over) {
@@ -167,6 +167,7 @@ impl Link {
     /// # Errors
     /// [`StoreError`] when the store cannot be used.
     pub fn tick(&self) -> Result<(), StoreError> {
+        self.shared.readmit()?;
         let now = self.shared.time.now();
         let mut inner = self.shared.lock()?;
         inner.core.handle_timeout(now);

@@ -11,7 +11,7 @@ use crate::message::{Direction, Message};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SessionId(pub(crate) u64);
 
-/// How a space talks to its peers. All times in milliseconds.
+/// How a space talks to its peers, and what it keeps in memory. All times in milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Config {
@@ -30,6 +30,11 @@ pub struct Config {
     /// Entries that came too early take at most this many bytes per space; beyond that they are
     /// dropped, and asked for again.
     pub waiting_bytes: usize,
+    /// Changes are kept in memory up to about so many bytes per space before they are folded into
+    /// blocks. More means fewer bytes written, and a longer start after a crash.
+    pub fold_bytes: usize,
+    /// Blocks that were read of late are kept up to about so many bytes per space.
+    pub cache_bytes: usize,
 }
 
 impl Default for Config {
@@ -42,6 +47,8 @@ impl Default for Config {
             request_timeout: 2_000,
             batch_bytes: 64 << 10,
             waiting_bytes: 4 << 20,
+            fold_bytes: 16 << 20,
+            cache_bytes: 16 << 20,
         }
     }
 }

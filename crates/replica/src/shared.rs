@@ -14,14 +14,21 @@ use rejoin_crdts::cell::Cell;
 use rejoin_crdts::context::LocalDot;
 use rejoin_crdts::cursor::Source;
 use rejoin_crdts::{Dot, ReadError};
+use rejoin_vclock::VersionVector;
 
 use crate::core::{Event, Now, SpaceCore};
 use crate::entry::Record;
 use crate::error::StoreError;
-use crate::storage::{Batch, Storage, StorageError, Trusted};
+use crate::recovery::Stored;
+use crate::storage::{Batch, RowWrite, Storage, StorageError, Trusted};
 use crate::ticket::Ticket;
 use crate::watch::Watchers;
 
+/// With each commit so many bytes of state are folded per byte of log: more than folding makes of
+/// a byte on its way through all tiers, so that it never falls behind.
+const FOLD_PER_BYTE: usize = 8;
+/// And so many whatever the commit, in bytes.
+const FOLD_BYTES: usize = 16 << 10;
 /// At most this many reports wait to be asked for.
 const REPORTS: usize = 1000;
 
@@ -52,6 +59,10 @@ pub(crate) struct Inner {
     pub watchers: Watchers,
     pub reports: VecDeque<Event>,
     pub wakes: Vec<Wake>,
+    /// Rows to be written with the next records.
+    rows: Vec<RowWrite>,
+    /// What was seen when records that were set aside were last tried again; `None` without any.
+    aside: Option<VersionVector>,
     writing: bool,
 }
 
@@ -84,6 +95,8 @@ impl Shared {
             watchers: Watchers::default(),
             reports: VecDeque::new(),
             wakes: Vec::new(),
+            rows: Vec::new(),
+            aside: Some(VersionVector::new()),
             writing: false,
         };
         Self { storage, time, ticket, number, inner: Mutex::new(inner), written: Condvar::new() }
@@ -98,9 +111,64 @@ impl Shared {
         if INSIDE.get() {
             return Err(StoreError::Nested);
         }
-        let inner = self.locked();
+        let mut inner = self.locked();
         self.storage.check()?;
+        while inner.core.is_damaged() {
+            if inner.writing {
+                inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            } else {
+                self.mend(&mut inner)?;
+            }
+        }
         Ok(inner)
+    }
+
+    /// Writes damaged blocks anew, from the log. What is left of them is kept aside.
+    fn mend(&self, inner: &mut Inner) -> Result<(), StorageError> {
+        inner.rows.extend(inner.core.take_damaged());
+        let damage = StorageError::Damaged("a block, or the log's index".to_owned());
+        let mut anew = self.stored(&inner.core).rebuild(&damage)?;
+        anew.replace(&mut inner.core)?;
+        inner.core = anew;
+        Self::tell(inner);
+        Ok(())
+    }
+
+    fn stored(&self, core: &SpaceCore) -> Stored {
+        let (storage, ticket) = (Arc::clone(&self.storage), self.ticket.clone());
+        let (number, replica, config) = (self.number, core.replica(), core.config);
+        Stored { storage, number, ticket, replica, config }
+    }
+
+    /// Takes in what was set aside and can be used by now. It is written at a new place, in one
+    /// batch with the removal of where it was kept.
+    pub(crate) fn readmit(&self) -> Result<(), StoreError> {
+        let mut inner = self.lock()?;
+        let seen = inner.core.version_vector();
+        if inner.aside.as_ref().is_none_or(|tried| *tried == seen && !seen.is_empty()) {
+            return Ok(());
+        }
+        let mut left = self.stored(&inner.core).aside()?;
+        loop {
+            let before = left.len();
+            let mut waiting = Vec::new();
+            for (key, record) in left {
+                match record {
+                    Some(record) if inner.core.readmit(record.clone())? => {
+                        inner.rows.push((key, None));
+                    }
+                    record => waiting.push((key, record)),
+                }
+            }
+            left = waiting;
+            if left.len() == before {
+                break;
+            }
+        }
+        let waits = left.iter().any(|(_, record)| record.is_some());
+        inner.aside = waits.then(|| inner.core.version_vector());
+        Self::tell(&mut inner);
+        Ok(())
     }
 
     fn locked(&self) -> MutexGuard<'_, Inner> {
@@ -110,21 +178,41 @@ impl Shared {
 
     /// Waits until all entries before a sequence are durable, writing them if nobody else does.
     pub(crate) fn write_until(&self, end: u64) -> Result<(), StoreError> {
+        self.write(|core| core.durable() >= end)
+    }
+
+    /// Writes everything that changed, the state with it, so that the next start finds it folded.
+    pub(crate) fn fold(&self) -> Result<(), StoreError> {
+        self.lock()?.core.request_flush();
+        self.write(|core| !core.wants_to_write() && !core.is_flushing())
+    }
+
+    /// Writes, with whoever else does, until something is true of the core.
+    fn write(&self, until: impl Fn(&SpaceCore) -> bool) -> Result<(), StoreError> {
         let mut inner = self.lock()?;
-        while inner.core.durable() < end {
+        while !until(&inner.core) {
             self.storage.check()?;
             if inner.writing {
                 inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            inner.writing = true;
             let records = inner.core.poll_write();
+            let bytes: usize = records.iter().map(|(_, record)| record.entry.bytes().len()).sum();
+            let mut rows = std::mem::take(&mut inner.rows);
+            // Folding can wait; damage that it met is mended at the next call.
+            let budget = FOLD_PER_BYTE * bytes + FOLD_BYTES;
+            rows.extend(inner.core.poll_fold(budget).unwrap_or_default());
+            if records.is_empty() && rows.is_empty() {
+                break;
+            }
+            inner.writing = true;
             drop(inner);
-            let result = self.commit(&records);
+            let result = self.commit(&records, rows);
             inner = self.locked();
             inner.writing = false;
             if let Ok(end) = result {
                 inner.core.handle_written(end);
+                inner.core.handle_folded();
             }
             self.written.notify_all();
         }
@@ -134,11 +222,11 @@ impl Shared {
         Ok(())
     }
 
-    fn commit(&self, records: &[(u64, Record)]) -> Result<u64, StorageError> {
+    fn commit(&self, records: &[(u64, Record)], rows: Vec<RowWrite>) -> Result<u64, StorageError> {
         let stored = |(sequence, record): &(u64, Record)| (self.number, *sequence, record.encode());
         let log = records.iter().map(stored).collect();
-        let batch = Batch { log, ..Batch::default() };
-        self.storage.commit(&batch)?;
+        let rows = rows.into_iter().map(|(key, bytes)| (self.number, key, bytes)).collect();
+        self.storage.commit(&Batch { log, rows, ..Batch::default() })?;
         Ok(records.last().map_or(0, |(sequence, _)| sequence + 1))
     }
 
@@ -161,6 +249,15 @@ impl Shared {
     fn read<R>(&self, read: impl FnOnce(&SpaceCore) -> R) -> Result<R, ReadError> {
         let inner = self.lock().map_err(|error| ReadError::Unavailable(error.to_string()))?;
         Ok(read(&inner.core))
+    }
+}
+
+/// A store that is closed in order starts quickly. Where that fails, the log has everything.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.storage.check().is_ok() && !std::thread::panicking() {
+            drop(self.fold());
+        }
     }
 }
 

@@ -195,7 +195,7 @@ impl<T: Crdt> Space<T> {
     ) -> Result<Once<R>, StoreError> {
         let now = self.shared.time.now();
         let mut inner = self.shared.lock()?;
-        if let Some(receipt) = inner.core.receipt_of(key) {
+        if let Some(receipt) = inner.core.receipt_of(key)? {
             drop(inner);
             return Ok(Once::Repeated(self.settle(receipt)?));
         }
@@ -215,7 +215,7 @@ impl<T: Crdt> Space<T> {
         if bytes > most {
             return Err(StoreError::TooLarge { bytes, most });
         }
-        let receipt = inner.core.commit(entry, key.to_vec());
+        let receipt = inner.core.commit(entry, key.to_vec())?;
         Shared::tell(&mut inner);
         drop(inner);
         let receipt = self.settle(receipt)?;
@@ -318,7 +318,7 @@ impl<T: Crdt> Space<T> {
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
     pub fn digest(&self) -> Result<Digest, StoreError> {
-        Ok(self.shared.lock()?.core.digest())
+        Ok(self.shared.lock()?.core.digest()?)
     }
 
     /// What the space holds, in numbers.

@@ -29,6 +29,7 @@ use crate::core::{Now, SpaceCore};
 use crate::entry::{Entry, MAX_ENTRY_BYTES};
 use crate::message::{Message, Refusal, SpaceHash, entries_frame};
 use crate::session::{Session, SessionEnd, SessionId};
+use crate::storage::StorageError;
 
 /// A gap that is watched, or a request that is under way, for the entries of one origin.
 #[derive(Clone, Copy, Debug)]
@@ -101,24 +102,34 @@ impl SpaceCore {
     // Input.
 
     /// Takes in a message of a session.
-    pub fn handle_message(&mut self, id: SessionId, message: Message, now: Now) {
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read. What could not be applied will be asked for
+    /// again.
+    pub fn handle_message(
+        &mut self,
+        id: SessionId,
+        message: Message,
+        now: Now,
+    ) -> Result<(), StorageError> {
         let open = self.sessions.get_mut(&id).filter(|session| session.over.is_none());
-        let Some(session) = open else { return };
+        let Some(session) = open else { return Ok(()) };
         session.heard_at = now.elapsed;
         match (message, session.peer) {
             (Message::Refuse(refusal), _) => session.over = Some(SessionEnd::Refused(refusal)),
             (Message::Hello { space, replica, pull, vector }, None) => {
-                self.greet(id, space, replica, pull, &vector);
+                self.greet(id, space, replica, pull, &vector)?;
             }
             (Message::Hello { .. }, Some(_)) => self.break_off(id, "a second hello"),
             (_, None) => self.break_off(id, "no hello"),
             (message, Some(_)) if self.speaks_of_lost(&message) => {
                 self.refuse(id, Refusal::Amnesia);
             }
-            (Message::Entries(entries), Some(_)) => self.receive(id, entries, now),
+            (Message::Entries(entries), Some(_)) => self.receive(id, entries, now)?,
             (Message::Have(pairs), Some(peer)) => self.learn(id, peer, &pairs),
-            (Message::Want(pairs), Some(_)) => self.serve(id, &pairs),
+            (Message::Want(pairs), Some(_)) => self.serve(id, &pairs)?,
         }
+        Ok(())
     }
 
     /// Whether a message speaks of own events that this copy does not have, or has not let out.
@@ -135,17 +146,20 @@ impl SpaceCore {
         }
     }
 
-    fn receive(&mut self, id: SessionId, entries: Vec<Entry>, now: Now) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+    fn receive(
+        &mut self,
+        id: SessionId,
+        entries: Vec<Entry>,
+        now: Now,
+    ) -> Result<(), StorageError> {
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         for delta in entries.iter().map(Entry::delta) {
             session.learn(delta.origin(), delta.last());
             for &(origin, counter) in delta.deps() {
                 session.learn(origin, counter);
             }
         }
-        for entry in entries {
-            self.deliver(entry, now);
-        }
+        entries.into_iter().try_for_each(|entry| self.deliver(entry, now))
     }
 
     fn refuse(&mut self, id: SessionId, refusal: Refusal) {
@@ -162,29 +176,32 @@ impl SpaceCore {
         replica: ReplicaId,
         pull: bool,
         vector: &VersionVector,
-    ) {
+    ) -> Result<(), StorageError> {
         let own = self.replica();
-        if space != self.hash {
-            return self.refuse(id, Refusal::UnknownSpace);
-        }
-        if replica == own {
-            return self.refuse(id, Refusal::SameReplica);
-        }
-        if vector.get(own) > self.durable_vector.get(own) {
-            return self.refuse(id, Refusal::Amnesia);
-        }
-        if !vector.covers(self.log.floor()) {
-            return self.refuse(id, Refusal::TooOld);
+        let refusal = if space != self.hash {
+            Some(Refusal::UnknownSpace)
+        } else if replica == own {
+            Some(Refusal::SameReplica)
+        } else if vector.get(own) > self.durable_vector.get(own) {
+            Some(Refusal::Amnesia)
+        } else if !vector.covers(self.log.floor()) {
+            Some(Refusal::TooOld)
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            self.refuse(id, refusal);
+            return Ok(());
         }
         self.peers.entry(replica).or_default().join(vector);
         let end = self.log.end();
-        let first_lacking = |origin| self.log.first_after(origin, vector.get(origin));
-        let cursor = if pull {
-            self.log.origins().filter_map(first_lacking).min()
-        } else {
-            first_lacking(own)
-        };
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let mut cursor = None;
+        let wanted = self.log.origins().filter(|&origin| pull || origin == own);
+        for origin in wanted {
+            let lacking = self.log.first_after(origin, vector.get(origin))?;
+            cursor = cursor.into_iter().chain(lacking).min();
+        }
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         session.peer = Some(replica);
         for (origin, counter) in vector {
             session.learn(origin, counter);
@@ -201,6 +218,7 @@ impl SpaceCore {
                 }
             }
         }
+        Ok(())
     }
 
     fn learn(&mut self, id: SessionId, peer: ReplicaId, pairs: &[(ReplicaId, u64)]) {
@@ -212,18 +230,19 @@ impl SpaceCore {
         }
     }
 
-    fn serve(&mut self, id: SessionId, pairs: &[(ReplicaId, u64)]) {
-        let Some(serving) = self.serving(id) else { return };
-        let Some(session) = self.sessions.get_mut(&serving) else { return };
+    fn serve(&mut self, id: SessionId, pairs: &[(ReplicaId, u64)]) -> Result<(), StorageError> {
+        let Some(serving) = self.serving(id) else { return Ok(()) };
+        let Some(session) = self.sessions.get_mut(&serving) else { return Ok(()) };
         for &(origin, after) in pairs {
             // What comes over an older connection may have been said before a crash.
             let sent = if serving == id { after } else { after.min(session.sent_of(origin)) };
             session.sent.insert(origin, sent);
             session.wanted.insert(origin, self.causal.context().seen(origin));
-            if let Some(sequence) = self.log.first_after(origin, after) {
+            if let Some(sequence) = self.log.first_after(origin, after)? {
                 session.cursor = session.cursor.min(sequence);
             }
         }
+        Ok(())
     }
 
     /// Looks at what time has brought: silence, heartbeats, gaps that nobody fills.
@@ -298,17 +317,30 @@ impl SpaceCore {
     // Output.
 
     /// What a session has to send next; `None` when there is nothing at present.
-    pub fn poll_transmit(&mut self, id: SessionId, now: Now) -> Option<Transmit> {
-        let waiting = self.sessions.get_mut(&id)?.outbox.pop_front();
-        let sequences = if waiting.is_none() { self.take_entries(id) } else { Vec::new() };
-        if !sequences.is_empty() {
-            self.sessions.get_mut(&id)?.sent_at = now.elapsed;
-            return Some(Transmit::Entries(sequences));
+    ///
+    /// # Errors
+    /// [`StorageError`] when the log's index cannot be read.
+    pub fn poll_transmit(
+        &mut self,
+        id: SessionId,
+        now: Now,
+    ) -> Result<Option<Transmit>, StorageError> {
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(None) };
+        let waiting = session.outbox.pop_front();
+        let sequences = if waiting.is_none() { self.take_entries(id)? } else { Vec::new() };
+        let message = match (waiting, sequences.is_empty()) {
+            (Some(message), _) => Some(message),
+            (None, true) => self.next_have(id, now),
+            (None, false) => None,
+        };
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(None) };
+        if message.is_some() || !sequences.is_empty() {
+            session.sent_at = now.elapsed;
         }
-        let message = waiting.or_else(|| self.next_have(id, now))?;
-        let session = self.sessions.get_mut(&id)?;
-        session.sent_at = now.elapsed;
-        Some(Transmit::Frame(message.frame(&mut session.outgoing)))
+        Ok(match message {
+            Some(message) => Some(Transmit::Frame(message.frame(&mut session.outgoing))),
+            None => (!sequences.is_empty()).then_some(Transmit::Entries(sequences)),
+        })
     }
 
     /// The frame that carries entries which [`poll_transmit`](Self::poll_transmit) asked for.
@@ -328,17 +360,19 @@ impl SpaceCore {
 
     /// The next durable entries that the peer lacks and is to get, about one batch. They count as
     /// sent; what it is not to get is passed over until it asks.
-    fn take_entries(&mut self, id: SessionId) -> Vec<u64> {
+    fn take_entries(&mut self, id: SessionId) -> Result<Vec<u64>, StorageError> {
         let (own, end) = (self.replica(), self.sendable());
         let mut sequences = Vec::new();
         let serves = self.serving(id) == Some(id);
-        let Some(session) = self.sessions.get_mut(&id).filter(|_| serves) else { return sequences };
+        let Some(session) = self.sessions.get_mut(&id).filter(|_| serves) else {
+            return Ok(sequences);
+        };
         // A frame has room for twice as much, whatever the setting.
         let (mut bytes, most) = (0, self.config.batch_bytes.min(MAX_ENTRY_BYTES / 2));
         while session.cursor < end
-            && let Some(place) = self.log.place(session.cursor)
+            && let Some(place) = self.log.place(session.cursor)?
         {
-            if place.last > session.sent_of(place.origin) && session.is_to_get(place, own) {
+            if place.last > session.sent_of(place.origin) && session.is_to_get(&place, own) {
                 if bytes > 0 && bytes + place.bytes > most {
                     break;
                 }
@@ -349,10 +383,10 @@ impl SpaceCore {
             session.cursor += 1;
         }
         if rejoin_vclock::mutant!("log-by-origin") {
-            sequences
-                .sort_by_key(|&sequence| self.log.place(sequence).map(|p| (p.origin, p.first)));
+            let place = |sequence| self.log.place(sequence).ok().flatten();
+            sequences.sort_by_key(|&sequence| place(sequence).map(|p| (p.origin, p.first)));
         }
-        sequences
+        Ok(sequences)
     }
 
     /// The session that serves the peer of this one. A peer that reconnects is served on its newest

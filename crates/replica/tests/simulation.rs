@@ -1,65 +1,47 @@
 //! The simulator over seeds, as the plain test command runs it.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::ops::{ControlFlow, Range};
 
-use rejoin_replica::sim::{Count, Options, Simulation, Summary, Violation};
+use rejoin_replica::sim::{Count, Fault, Options, Simulation, Summary, Violation, sweep};
 
-/// The sum over seeds, on two threads; each run is its own and needs no other.
-fn sweep(seeds: std::ops::Range<u64>) -> Result<Summary, Violation> {
-    let next = AtomicU64::new(seeds.start);
-    let total = Mutex::new(Ok(Summary::default()));
-    let work = || {
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            let failed = total.lock().expect("no thread panics with it").is_err();
-            if seed >= seeds.end || failed {
-                return;
-            }
-            let outcome = Simulation::new(seed, Options::default()).run();
-            let mut total = total.lock().expect("no thread panics with it");
-            match (&mut *total, outcome) {
-                (Ok(total), Ok(summary)) => *total += &summary,
-                (Ok(_), Err(violation)) => *total = Err(violation),
-                (Err(_), _) => {}
-            }
-        }
-    };
-    thread::scope(|scope| {
-        scope.spawn(work);
-        work();
-    });
-    total.into_inner().expect("no thread panics with it")
+fn runs(seeds: Range<u64>, safety_millis: u64) -> Result<Summary, Box<Violation>> {
+    let options = Options::lasting(safety_millis);
+    let simulation = |seed| Simulation::new(seed, options);
+    sweep(seeds, simulation, |_| ControlFlow::Continue(())).into_result()
 }
 
+/// Twenty hours in all.
 #[test]
 fn two_hundred_seeds_keep_every_promise() {
-    let summary = sweep(0..200).unwrap_or_else(|violation| panic!("{violation}"));
+    let summary = runs(0..200, 360_000).unwrap_or_else(|violation| panic!("{violation}"));
     println!("{summary}");
-    assert_eq!(summary.seeds(), 200);
-    assert!(summary.count(Count::Transactions) >= 200 * 500, "{summary}");
-    assert!(summary.faults() >= 200 * 20, "{summary}");
+    assert_eq!((summary.seeds(), summary.simulated_millis()), (200, 20 * 3_600_000));
     for what in Count::ALL {
         assert!(summary.count(what) > 0, "there were no {}\n{summary}", what.name());
     }
+    for fault in Fault::ALL {
+        assert!(summary.fault(fault) > 0, "there was no {}\n{summary}", fault.name());
+    }
+    assert_eq!(summary.missing_pairs(), [], "{summary}");
+    assert_eq!(summary.within_rounds(), 200, "{summary}");
 }
 
 #[test]
 fn the_same_seed_does_the_same_again() {
-    for seed in 1_000..1_005 {
-        let run = || Simulation::new(seed, Options::default()).run().expect("no promise is broken");
-        let (first, second) = (run(), run());
+    for seed in 1_000..1_020 {
+        let run = |seed| Simulation::new(seed, Options::default()).run();
+        let (first, second) = (run(seed), run(seed));
+        assert!(first.is_ok(), "seed {seed}: {first:?}");
         assert_eq!(first, second, "seed {seed}");
-        let other = Simulation::new(seed + 1, Options::default()).run().expect("nor here");
-        assert_ne!(first.trace(), other.trace(), "seeds {seed} and the next");
+        let other = run(seed + 1).expect("no promise is broken");
+        assert_ne!(first.map(|first| first.trace()), Ok(other.trace()), "seed {seed} and the next");
     }
 }
 
 /// What `cargo xtask mutants` runs with each planted bug: enough seeds for every checker to look.
 #[test]
 fn mutant_sweep() {
-    if let Err(violation) = sweep(500..540) {
+    if let Err(violation) = runs(500..540, 60_000) {
         panic!("{violation}");
     }
 }

@@ -1,87 +1,157 @@
-//! A log on a disk that tells the truth about `fsync` and nothing more.
+//! A disk that tells the truth about `fsync` and nothing more.
 //!
 //! What is written is there to read at once and lost in a crash, until it is synced. A crash keeps
 //! all that was synced and, of the rest, as many whole writes as it likes, from the front.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::entry::Record;
+use crate::storage::{Row, RowWrite, StorageError, StorageRead, Stored};
 
-/// One replica's log.
+/// One replica's disk. Clones are the same disk.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Disk(Arc<Mutex<Content>>);
+
 #[derive(Default, Debug)]
-pub(super) struct Disk {
-    records: Vec<Stored>,
-    /// Where each write that is not synced yet ends.
-    unsynced: Vec<u64>,
-    synced: u64,
+struct Content {
+    log: Vec<LogRecord>,
+    rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The writes that are not synced yet, in order.
+    unsynced: Vec<Write>,
+    writes: u64,
+    synced: usize,
     synced_vector: VersionVector,
 }
 
 #[derive(Debug)]
-struct Stored {
+struct LogRecord {
     bytes: Vec<u8>,
     origin: ReplicaId,
     last: u64,
 }
 
+/// A write, and what it takes to undo it.
+#[derive(Debug)]
+struct Write {
+    number: u64,
+    /// Where the log ended before.
+    log: usize,
+    /// What stood in the rows that it changed.
+    rows: Vec<RowWrite>,
+}
+
 impl Disk {
-    /// Writes records behind the log's end, in one go. The sequence after them.
-    pub(super) fn write(&mut self, records: &[(u64, Record)]) -> u64 {
-        for (sequence, record) in records {
-            debug_assert_eq!(*sequence, self.end(), "the core hands out every sequence once");
-            let (origin, last) = (record.entry.delta().origin(), record.entry.delta().last());
-            self.records.push(Stored { bytes: record.encode(), origin, last });
-        }
-        self.unsynced.push(self.end());
-        self.end()
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everything before `end` survives from now on.
-    pub(super) fn sync(&mut self, end: u64) {
-        for stored in self.between(self.synced, end) {
-            self.synced_vector.set_at_least(stored.0, stored.1);
+    /// Writes records behind the log's end, and rows, in one go. The number of the write.
+    pub(super) fn write(&self, records: &[(u64, Record)], rows: Vec<RowWrite>) -> u64 {
+        let mut content = self.content();
+        let before = content.log.len();
+        for (sequence, record) in records {
+            debug_assert_eq!(*sequence, content.log.len() as u64, "every sequence comes once");
+            let (origin, last) = (record.entry.delta().origin(), record.entry.delta().last());
+            content.log.push(LogRecord { bytes: record.encode(), origin, last });
         }
-        self.synced = self.synced.max(end);
-        self.unsynced.retain(|&write| write > end);
+        let undo = rows.into_iter().map(|(key, bytes)| (key.clone(), content.put(key, bytes)));
+        let undo = undo.collect::<Vec<_>>();
+        content.writes += 1;
+        let number = content.writes;
+        content.unsynced.push(Write { number, log: before, rows: undo });
+        number
+    }
+
+    /// The write of this number, and all before it, survive from now on. Where the log that is
+    /// synced ends.
+    pub(super) fn sync(&self, number: u64) -> u64 {
+        let mut content = self.content();
+        content.unsynced.retain(|write| write.number > number);
+        content.settle();
+        content.synced as u64
     }
 
     /// Cuts the power. Of the writes that were not synced, the first `keep` survive. How many
     /// records are lost.
-    pub(super) fn crash(&mut self, keep: usize) -> u64 {
-        let before = self.end();
-        let survives = keep.checked_sub(1).and_then(|last| self.unsynced.get(last)).copied();
-        let end = survives.unwrap_or(self.synced);
-        self.records.truncate(index(end));
-        self.sync(end);
-        self.unsynced.clear();
-        before - end
+    pub(super) fn crash(&self, keep: usize) -> u64 {
+        let mut content = self.content();
+        let before = content.log.len();
+        while content.unsynced.len() > keep
+            && let Some(write) = content.unsynced.pop()
+        {
+            content.log.truncate(write.log);
+            for (key, bytes) in write.rows.into_iter().rev() {
+                content.put(key, bytes);
+            }
+        }
+        content.unsynced.clear();
+        content.settle();
+        (before - content.log.len()) as u64
     }
 
     /// How many writes are not synced.
-    pub(super) const fn unsynced(&self) -> usize {
-        self.unsynced.len()
+    pub(super) fn unsynced(&self) -> usize {
+        self.content().unsynced.len()
     }
 
     /// What survives a crash, whatever comes.
-    pub(super) const fn synced_vector(&self) -> &VersionVector {
-        &self.synced_vector
+    pub(super) fn synced_vector(&self) -> VersionVector {
+        self.content().synced_vector.clone()
     }
 
     /// The bytes of a record.
-    pub(super) fn read(&self, sequence: u64) -> Option<&[u8]> {
-        self.records.get(index(sequence)).map(|stored| stored.bytes.as_slice())
-    }
-
-    fn end(&self) -> u64 {
-        self.records.len() as u64
-    }
-
-    fn between(&self, from: u64, to: u64) -> Vec<(ReplicaId, u64)> {
-        let records = self.records.iter().take(index(to)).skip(index(from));
-        records.map(|stored| (stored.origin, stored.last)).collect()
+    pub(super) fn read(&self, sequence: u64) -> Option<Vec<u8>> {
+        let index = usize::try_from(sequence).ok()?;
+        self.content().log.get(index).map(|record| record.bytes.clone())
     }
 }
 
-fn index(sequence: u64) -> usize {
-    usize::try_from(sequence).unwrap_or(usize::MAX)
+impl Content {
+    /// Puts a row, or takes it away. What stood there.
+    fn put(&mut self, key: Vec<u8>, bytes: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        match bytes {
+            Some(bytes) => self.rows.insert(key, bytes),
+            None => self.rows.remove(&key),
+        }
+    }
+
+    fn settle(&mut self) {
+        let end = self.unsynced.first().map_or(self.log.len(), |write| write.log);
+        for record in self.log.iter().take(end).skip(self.synced) {
+            self.synced_vector.set_at_least(record.origin, record.last);
+        }
+        self.synced = end;
+    }
+}
+
+/// A site has one space.
+impl StorageRead for Disk {
+    fn meta(&self, _: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(None)
+    }
+
+    fn metas(&self, _: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
+        Ok(Vec::new())
+    }
+
+    fn log(&self, _: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        Ok((from..).map_while(|at| Some((at, self.read(at)?))).take(limit).collect())
+    }
+
+    fn log_end(&self, _: u32) -> Result<u64, StorageError> {
+        Ok(self.content().log.len() as u64)
+    }
+
+    fn row(&self, _: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.content().rows.get(key).cloned())
+    }
+
+    fn rows(&self, _: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
+        let content = self.content();
+        let rows = content.rows.range(from.to_vec()..).take(limit);
+        Ok(rows.map(|(key, bytes)| (key.clone(), bytes.clone())).collect())
+    }
 }

@@ -5,63 +5,94 @@ use std::rc::Rc;
 
 use rejoin_vclock::{HybridTimestamp, ReplicaId, VersionVector};
 
-use super::load::Operation;
-
 /// A transaction that a replica committed.
-#[derive(Clone, Debug)]
-pub(super) struct Committed {
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Committed<R> {
+    /// Where it was made.
     pub origin: ReplicaId,
+    /// The counter of its first dot.
     pub first: u64,
+    /// The counter of its last dot.
     pub last: u64,
+    /// When it was made, by its origin's hybrid clock.
     pub stamp: HybridTimestamp,
     /// All that its origin had applied when it made it.
     pub seen: VersionVector,
     /// What the user asked for.
-    pub operations: Rc<[Operation]>,
+    pub request: Rc<R>,
 }
 
-impl Committed {
+impl<R> Committed<R> {
     /// Whether its origin had applied another transaction when it made this one.
-    pub(super) fn saw(&self, other: &Self) -> bool {
+    pub fn saw(&self, other: &Self) -> bool {
         other.last <= self.seen.get(other.origin)
     }
 }
 
 /// Every transaction that was committed and not lost in a crash, by origin, in order.
-#[derive(Default, Debug)]
-pub(super) struct History(BTreeMap<ReplicaId, Vec<Committed>>);
+#[derive(Debug)]
+pub(super) struct History<R>(BTreeMap<ReplicaId, Vec<Committed<R>>>);
 
-impl History {
-    pub(super) fn record(&mut self, committed: Committed) {
+impl<R> Default for History<R> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<R> History<R> {
+    pub(super) fn record(&mut self, committed: Committed<R>) {
         self.0.entry(committed.origin).or_default().push(committed);
     }
 
     /// The transactions of an origin beyond a counter never happened: a crash took them.
     pub(super) fn forget(&mut self, origin: ReplicaId, after: u64) {
         if let Some(transactions) = self.0.get_mut(&origin) {
-            transactions.retain(|committed| committed.last <= after);
+            let kept = transactions.partition_point(|committed| committed.last <= after);
+            transactions.truncate(kept);
         }
     }
 
     /// The transaction that ends at a dot.
-    pub(super) fn ending_at(&self, origin: ReplicaId, last: u64) -> Option<&Committed> {
+    pub(super) fn ending_at(&self, origin: ReplicaId, last: u64) -> Option<&Committed<R>> {
         let transactions = self.0.get(&origin)?;
         let place = transactions.binary_search_by_key(&last, |committed| committed.last).ok()?;
         transactions.get(place)
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = &Committed<R>> {
+        self.0.values().flatten()
+    }
+
     /// The transactions that a vector covers.
-    pub(super) fn within<'a>(
-        &'a self,
-        vector: &'a VersionVector,
-    ) -> impl Iterator<Item = &'a Committed> {
-        let covered = |committed: &&Committed| committed.last <= vector.get(committed.origin);
-        self.0.values().flatten().filter(covered)
+    pub(super) fn within(&self, vector: &VersionVector) -> impl Iterator<Item = &Committed<R>> {
+        self.slices(move |origin| (0, vector.get(origin)))
+    }
+
+    /// The transactions that one vector covers and an earlier one does not.
+    pub(super) fn between(
+        &self,
+        from: &VersionVector,
+        to: &VersionVector,
+    ) -> impl Iterator<Item = &Committed<R>> {
+        self.slices(move |origin| (from.get(origin), to.get(origin)))
+    }
+
+    fn slices(
+        &self,
+        bounds: impl Fn(ReplicaId) -> (u64, u64),
+    ) -> impl Iterator<Item = &Committed<R>> {
+        self.0.iter().flat_map(move |(&origin, transactions)| {
+            let (from, to) = bounds(origin);
+            let [from, to] =
+                [from, to].map(|end| transactions.partition_point(|made| made.last <= end));
+            transactions.get(from..to).unwrap_or_default()
+        })
     }
 
     /// The vector of all that happened.
     pub(super) fn vector(&self) -> VersionVector {
-        let last = |transactions: &Vec<Committed>| {
+        let last = |transactions: &Vec<Committed<R>>| {
             transactions.last().map(|committed| (committed.origin, committed.last))
         };
         self.0.values().filter_map(last).collect()

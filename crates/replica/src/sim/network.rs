@@ -26,8 +26,13 @@ pub(super) struct Link {
     pub latency: u64,
     /// So much slower it is at present, and until when.
     pub delay: (u64, u64),
+    /// So many bytes it carries in a second, and until when.
+    pub rate: (u64, u64),
+    /// So much longer new connections take, and until when.
+    pub detour: (u64, u64),
     /// What is sent from each side is in the way of this.
     pub block: [Block; 2],
+    pub rng: Rng,
 }
 
 /// A direction that lets nothing through for a while.
@@ -50,9 +55,24 @@ impl Link {
     }
 
     /// How long bytes take now, in milliseconds.
-    pub(super) fn travel(&self, now: u64, rng: &mut Rng) -> u64 {
+    pub(super) fn travel(&mut self, now: u64) -> u64 {
         let slow = if now < self.delay.1 { self.delay.0 } else { 0 };
-        self.latency + slow + rng.below(self.latency + 1)
+        self.latency + slow + self.rng.below(self.latency + 1)
+    }
+
+    /// When bytes that could arrive at a time do arrive over a link that carries only so many.
+    pub(super) fn squeeze(&self, arrives: u64, bytes: usize) -> u64 {
+        let (rate, until) = self.rate;
+        if arrives >= until {
+            return arrives;
+        }
+        until.min(arrives + 1_000 * bytes as u64 / rate)
+    }
+
+    /// Nothing is wrong with it any more.
+    pub(super) fn heal(&mut self) {
+        (self.delay, self.rate, self.detour) = ((0, 0), (0, 0), (0, 0));
+        self.block = [Block::default(); 2];
     }
 }
 
@@ -103,16 +123,14 @@ pub(super) struct Loss {
     pub pass: usize,
     /// `usize::MAX`: all from there on.
     pub lose: usize,
-    /// Whether any was lost yet.
-    pub begun: bool,
 }
 
 impl Loss {
     /// Nothing passes any more.
-    pub(super) const EVERYTHING: Self = Self { pass: 0, lose: usize::MAX, begun: true };
+    pub(super) const EVERYTHING: Self = Self { pass: 0, lose: usize::MAX };
 
     pub(super) const fn after(pass: usize, lose: usize) -> Self {
-        Self { pass, lose, begun: false }
+        Self { pass, lose }
     }
 }
 
@@ -122,17 +140,15 @@ impl Pipe {
         self.loss.is_some_and(|loss| loss.pass == 0 && loss.lose == usize::MAX)
     }
 
-    /// What of these bytes comes out at the other end, and whether a loss begins in them.
-    pub(super) fn carry(&mut self, mut bytes: Vec<u8>) -> (Vec<u8>, bool) {
+    /// What of these bytes comes out at the other end.
+    pub(super) fn carry(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
         let length = bytes.len();
         let Some(loss) = &mut self.loss else {
             self.in_flight -= length;
-            return (bytes, false);
+            return bytes;
         };
         let passed = loss.pass.min(length);
         let lost = loss.lose.min(length - passed);
-        let begins = lost > 0 && !loss.begun;
-        loss.begun |= begins;
         loss.pass -= passed;
         if loss.lose == usize::MAX {
             self.in_flight -= passed;
@@ -144,7 +160,7 @@ impl Pipe {
             self.loss = None;
         }
         bytes.drain(passed..passed + lost);
-        (bytes, begins)
+        bytes
     }
 }
 
@@ -211,7 +227,7 @@ mod tests {
     fn carried(loss: Loss, chunks: &[&[u8]]) -> (Vec<u8>, usize) {
         let in_flight = chunks.iter().map(|chunk| chunk.len()).sum();
         let mut pipe = Pipe { loss: Some(loss), in_flight, ..Pipe::default() };
-        let out = chunks.iter().flat_map(|chunk| pipe.carry(chunk.to_vec()).0).collect();
+        let out = chunks.iter().flat_map(|chunk| pipe.carry(chunk.to_vec())).collect();
         (out, pipe.in_flight)
     }
 

@@ -8,63 +8,122 @@ use crate::core::{Now, SpaceCore};
 use crate::receipt::Receipt;
 
 use super::disk::Disk;
-use super::load::Operation;
+use super::rng::{Purpose, Rng};
+use super::world::Event;
 
 /// Where every wall clock begins: some time in 2023.
 const EPOCH: i64 = 1_700_000_000_000;
 
 /// One replica.
 #[derive(Debug)]
-pub(super) struct Site {
+pub(super) struct Site<R> {
     pub id: ReplicaId,
     /// Runs while there is one.
     pub core: Option<SpaceCore>,
     pub disk: Disk,
     /// How often it was started; what was meant for an earlier run is dropped.
     pub boot: u64,
+    /// It is not there before this.
+    pub joins_at: u64,
+    /// So many recoveries to come end in another crash.
+    pub failing_recoveries: u32,
+    /// Its process is frozen; what comes in waits.
+    pub is_paused: bool,
+    pub waiting: Vec<Event>,
     /// When the last sync that was begun will be done.
     pub disk_busy_until: u64,
+    /// Whether rows of folded state are on their way to the disk.
+    pub folds: bool,
+    pub trouble: DiskTrouble,
     /// How wrong its wall clock is, in milliseconds.
     pub clock_error: i64,
+    /// Until when its wall clock stands still, and at what.
+    pub frozen: Option<(u64, u64)>,
     /// Transactions that were committed and not acknowledged yet.
-    pub unacknowledged: Vec<Request>,
+    pub unacknowledged: Vec<Request<R>>,
     /// Transactions to be sent again.
-    pub resend: Vec<Request>,
+    pub resend: Vec<Request<R>>,
     /// The last transaction that was acknowledged.
     pub acknowledged: Option<Receipt>,
+    /// The application looks at it again from then on.
+    pub look_due: u64,
+    pub chance: Chance,
+}
+
+/// What chance decides at a site, purpose by purpose.
+#[derive(Debug)]
+pub(super) struct Chance {
+    pub disk: Rng,
+    pub users: Rng,
+    pub process: Rng,
+}
+
+/// What is wrong with a disk.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct DiskTrouble {
+    pub slow_until: u64,
+    pub full_until: u64,
+    pub next_write_fails: bool,
+    pub next_sync_fails: bool,
 }
 
 /// A transaction as a user sends it.
-#[derive(Clone, Debug)]
-pub(super) struct Request {
+#[derive(Debug)]
+pub(super) struct Request<R> {
     /// Its idempotency key; empty for none.
     pub key: Vec<u8>,
-    pub operations: Rc<[Operation]>,
+    pub request: Rc<R>,
     /// What the site answered at once.
     pub receipt: Option<Receipt>,
     /// Whether the user was told that it is durable.
     pub acknowledged: bool,
 }
 
-impl Site {
-    pub(super) fn new(id: ReplicaId) -> Self {
+impl<R> Site<R> {
+    pub(super) fn new(id: ReplicaId, seed: u64, number: u64) -> Self {
+        let chance = |purpose| Rng::of(seed, purpose, number);
         Self {
             id,
             core: None,
             disk: Disk::default(),
             boot: 0,
+            joins_at: 0,
+            failing_recoveries: 0,
+            is_paused: false,
+            waiting: Vec::new(),
             disk_busy_until: 0,
+            folds: false,
+            trouble: DiskTrouble::default(),
             clock_error: 0,
+            frozen: None,
             unacknowledged: Vec::new(),
             resend: Vec::new(),
             acknowledged: None,
+            look_due: 0,
+            chance: Chance {
+                disk: chance(Purpose::Disk),
+                users: chance(Purpose::Users),
+                process: chance(Purpose::Process),
+            },
         }
     }
 
     /// The time as this site's clocks show it.
     pub(super) fn now(&self, elapsed: u64) -> Now {
         let wall = EPOCH.saturating_add_unsigned(elapsed).saturating_add(self.clock_error);
-        Now { wall: u64::try_from(wall).unwrap_or(0), elapsed }
+        let wall = u64::try_from(wall).unwrap_or(0);
+        match self.frozen {
+            Some((until, stands_at)) if elapsed < until => Now { wall: stands_at, elapsed },
+            _ => Now { wall, elapsed },
+        }
+    }
+
+    /// How long the next sync takes, in milliseconds.
+    pub(super) fn sync_millis(&mut self, elapsed: u64) -> u64 {
+        let rng = &mut self.chance.disk;
+        let is_slow = elapsed < self.trouble.slow_until;
+        let slowest = *rng.pick(if is_slow { &[400, 2_000] } else { &[5, 20] });
+        rng.below(slowest)
     }
 
     /// Whether its users and its disk wait for nothing.

@@ -1,116 +1,64 @@
-//! What a simulation did, in numbers, and what it found.
+//! What a simulation did, in numbers.
 
 use std::fmt;
 use std::ops::AddAssign;
 
-/// Something that is counted.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[non_exhaustive]
-pub enum Count {
-    /// Transactions that were committed.
-    Transactions,
-    /// Transactions that were acknowledged as durable.
-    Acknowledged,
-    /// Transactions whose outcome a crash left unknown.
-    UnknownOutcomes,
-    /// Transactions that were sent again under their idempotency key.
-    Resent,
-    /// Of those, the ones that had happened and were answered with their first receipt.
-    Deduplicated,
-    /// Entries that came before what they depend on.
-    Waits,
-    /// Connections that were made.
-    Connections,
-    /// Stamps that were too far ahead for a clock to follow.
-    SkewReports,
-    /// Connections that began to lose bytes, mostly in the middle of a frame.
-    Drops,
-    /// Messages that were delivered twice.
-    Duplicates,
-    /// Messages that others overtook.
-    Reorders,
-    /// Times during which a link was slow.
-    Delays,
-    /// Partitions that let one direction through.
-    OneWayPartitions,
-    /// Partitions that let nothing through.
-    Partitions,
-    /// Replicas that lost their power.
-    Crashes,
-    /// Replicas that came back from their log.
-    Restarts,
-    /// Log records that were not synced when the power went.
-    LostWrites,
-    /// Clocks that were set wrong by less than the skew bound.
-    Skews,
-    /// Clocks that jumped by more than the skew bound, up to decades.
-    Jumps,
+use super::coverage::Coverage;
+use super::fault::Fault;
+use super::rounds::RoundStats;
+
+macro_rules! counts {
+    ($($(#[doc = $doc:literal])* $count:ident, $name:literal;)*) => {
+        /// Something that is counted.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[non_exhaustive]
+        pub enum Count {
+            $($(#[doc = $doc])* $count,)*
+        }
+
+        impl Count {
+            /// All of them, in the order in which they are printed.
+            pub const ALL: [Self; [$(Self::$count),*].len()] = [$(Self::$count),*];
+
+            /// What it is called in a summary.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$count => $name,)*
+                }
+            }
+        }
+    };
 }
 
-impl Count {
-    /// All of them, in the order in which they are printed.
-    pub const ALL: [Self; 19] = [
-        Self::Transactions,
-        Self::Acknowledged,
-        Self::UnknownOutcomes,
-        Self::Resent,
-        Self::Deduplicated,
-        Self::Waits,
-        Self::Connections,
-        Self::SkewReports,
-        Self::Drops,
-        Self::Duplicates,
-        Self::Reorders,
-        Self::Delays,
-        Self::OneWayPartitions,
-        Self::Partitions,
-        Self::Crashes,
-        Self::Restarts,
-        Self::LostWrites,
-        Self::Skews,
-        Self::Jumps,
-    ];
-
-    /// What it is called in a summary.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Transactions => "transactions",
-            Self::Acknowledged => "acknowledged",
-            Self::UnknownOutcomes => "unknown outcomes",
-            Self::Resent => "resent",
-            Self::Deduplicated => "deduplicated",
-            Self::Waits => "waits",
-            Self::Connections => "connections",
-            Self::SkewReports => "skew reports",
-            Self::Drops => "drops",
-            Self::Duplicates => "duplicates",
-            Self::Reorders => "reorders",
-            Self::Delays => "delays",
-            Self::OneWayPartitions => "one-way partitions",
-            Self::Partitions => "partitions",
-            Self::Crashes => "crashes",
-            Self::Restarts => "restarts",
-            Self::LostWrites => "lost unsynced writes",
-            Self::Skews => "clock skews",
-            Self::Jumps => "clock jumps",
-        }
-    }
-
-    /// Whether it is a fault that the simulator decided on.
-    pub const fn is_fault(self) -> bool {
-        matches!(
-            self,
-            Self::Drops
-                | Self::Duplicates
-                | Self::Reorders
-                | Self::Delays
-                | Self::OneWayPartitions
-                | Self::Partitions
-                | Self::Crashes
-                | Self::Skews
-                | Self::Jumps
-        )
-    }
+counts! {
+    /// Transactions that were committed.
+    Transactions, "transactions";
+    /// Transactions that the application refused.
+    Refused, "refused";
+    /// Transactions that were acknowledged as durable.
+    Acknowledged, "acknowledged";
+    /// Transactions whose outcome a crash left unknown.
+    UnknownOutcomes, "unknown outcomes";
+    /// Transactions that were sent again under their idempotency key.
+    Resent, "resent";
+    /// Of those, the ones that had happened and were answered with their first receipt.
+    Deduplicated, "deduplicated";
+    /// Entries that came before what they depend on.
+    Waits, "waits";
+    /// Connections that were made.
+    Connections, "connections";
+    /// Stamps that were too far ahead for a clock to follow.
+    SkewReports, "skew reports";
+    /// Messages that were delivered twice.
+    Duplicates, "duplicated messages";
+    /// Messages that others overtook.
+    Reorders, "overtaken messages";
+    /// Processes that stopped, for whatever reason.
+    Stops, "stops";
+    /// Replicas that came back from their log.
+    Restarts, "restarts";
+    /// Log records that were not synced when a process stopped, and were lost.
+    LostWrites, "lost unsynced writes";
 }
 
 /// What was done in one simulation, or in several together.
@@ -120,6 +68,8 @@ pub struct Summary {
     pub(super) millis: u64,
     pub(super) trace: u64,
     pub(super) counts: [u64; Count::ALL.len()],
+    pub(super) coverage: Coverage,
+    pub(super) rounds: RoundStats,
 }
 
 impl Summary {
@@ -128,7 +78,8 @@ impl Summary {
         self.seeds
     }
 
-    /// Virtual time, in milliseconds.
+    /// Virtual time under load and faults, in milliseconds; what it takes to come together again
+    /// is not in it.
     pub const fn simulated_millis(&self) -> u64 {
         self.millis
     }
@@ -143,9 +94,25 @@ impl Summary {
         self.counts[what as usize]
     }
 
-    /// How many faults there were, of all kinds.
+    /// How often a kind of fault took effect.
+    pub const fn fault(&self, fault: Fault) -> u64 {
+        self.coverage.count(fault)
+    }
+
+    /// How many faults took effect, of all kinds.
     pub fn faults(&self) -> u64 {
-        Count::ALL.into_iter().filter(|what| what.is_fault()).map(|what| self.count(what)).sum()
+        Fault::ALL.into_iter().map(|fault| self.fault(fault)).sum()
+    }
+
+    /// The pairs of kinds that were never in effect within the same half minute of one run.
+    pub fn missing_pairs(&self) -> Vec<(Fault, Fault)> {
+        self.coverage.missing()
+    }
+
+    /// In how many runs all came to the same state within (diameter of the links + 1) rounds of
+    /// anti-entropy, once everybody was connected again and nobody asked for anything more.
+    pub const fn within_rounds(&self) -> u64 {
+        self.rounds.within
     }
 
     pub(super) const fn add(&mut self, what: Count, more: u64) {
@@ -159,6 +126,8 @@ impl AddAssign<&Self> for Summary {
         self.millis += other.millis;
         self.trace = self.trace.wrapping_add(other.trace);
         self.counts.iter_mut().zip(other.counts).for_each(|(mine, more)| *mine += more);
+        self.coverage.join(&other.coverage);
+        self.rounds.join(&other.rounds);
     }
 }
 
@@ -168,29 +137,23 @@ impl fmt::Display for Summary {
         for what in Count::ALL {
             writeln!(f, "{:<22} {:>10}", what.name(), self.count(what))?;
         }
-        write!(f, "{:<22} {:>10}", "faults", self.faults())
+        for fault in Fault::ALL {
+            writeln!(f, "fault: {:<22} {:>10}", fault.name(), self.fault(fault))?;
+        }
+        let kinds = Fault::ALL.len();
+        let seen = Fault::ALL.into_iter().filter(|&fault| self.fault(fault) > 0).count();
+        writeln!(f, "{} faults of {seen} of {kinds} kinds", self.faults())?;
+        let (missing, pairs) = (self.missing_pairs(), kinds * (kinds - 1) / 2);
+        let together = pairs - missing.len();
+        writeln!(f, "{together} of {pairs} pairs of kinds within 30 s of each other")?;
+        for (a, b) in missing {
+            writeln!(f, "never together: {}, {}", a.name(), b.name())?;
+        }
+        let RoundStats { runs, within, worst_excess } = self.rounds;
+        write!(f, "{within} of {runs} runs equal within diameter + 1 rounds of anti-entropy")?;
+        if worst_excess > 0 {
+            write!(f, " (at worst {worst_excess} more)")?;
+        }
+        Ok(())
     }
 }
-
-/// A promise that was not kept.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Violation {
-    /// The seed of the run.
-    pub seed: u64,
-    /// Which checker found it.
-    pub checker: &'static str,
-    /// When, in virtual milliseconds.
-    pub at_millis: u64,
-    /// What, and where.
-    pub what: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, checker, at_millis, what } = self;
-        writeln!(f, "seed {seed}, {at_millis} ms: {checker}: {what}")?;
-        write!(f, "replay: cargo xtask sim --first-seed {seed} --seeds 1")
-    }
-}
-
-impl std::error::Error for Violation {}

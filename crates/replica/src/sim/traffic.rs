@@ -4,12 +4,14 @@ use crate::entry::{Entry, Record};
 use crate::message::Message;
 use crate::sync::Transmit;
 
-use super::check::{Broken, Checked, check_leaving};
+use super::application::Application;
+use super::check::check_leaving;
 use super::network::{Connection, Delivery, End, EndId, Loss, Side};
 use super::summary::Count;
-use super::world::{Event, Phase, World};
+use super::violation::{Broken, Checked};
+use super::world::{Event, World};
 
-impl World {
+impl<A: Application> World<A> {
     /// A site keeps a connection up: makes one, unless it believes that it has one.
     pub(super) fn dial(&mut self, link: usize, side: Side) -> Checked {
         let now = self.schedule.now();
@@ -28,9 +30,9 @@ impl World {
         let here = &mut self.sites[near];
         let clock = here.now(now);
         ends[side].session = here.core.as_mut().map(|core| core.open_session(clock));
-        let roundabout = self.phase == Phase::Safety && self.rng.percent(20);
-        let detour = if roundabout { self.rng.within(100..=3_000) } else { 0 };
-        let accepted = now + detour + self.links[link].travel(now, &mut self.rng);
+        let (longer, until) = self.links[link].detour;
+        let detour = if now < until { longer } else { 0 };
+        let accepted = now + detour + self.links[link].travel(now);
         ends[side].pipe.last_arrival = accepted;
         self.connections.insert(id, Connection { link, dialer: side, detour, ends });
         self.schedule.at(accepted, Event::Accept { connection: id });
@@ -39,7 +41,7 @@ impl World {
     }
 
     fn redial(&mut self, link: usize, side: Side) {
-        let pause = self.rng.within(50..=1_000);
+        let pause = self.links[link].rng.within(50..=1_000);
         self.schedule.after(pause, Event::Dial { link, side });
     }
 
@@ -84,7 +86,7 @@ impl World {
         let Some(session) = near.session.filter(|_| near.pipe.in_flight < self.window) else {
             return Ok(None);
         };
-        let sequences = match core.poll_transmit(session, now) {
+        let sequences = match core.poll_transmit(session, now)? {
             None => return Ok(None),
             Some(Transmit::Frame(frame)) => return Ok(Some(frame)),
             Some(Transmit::Entries(sequences)) => sequences,
@@ -96,11 +98,12 @@ impl World {
         let mut entries = Vec::with_capacity(sequences.len());
         for sequence in sequences {
             let bytes = here.disk.read(sequence).ok_or_else(|| unreadable(&sequence))?;
-            let entry = Record::entry_bytes(bytes).map_err(|error| unreadable(&error))?;
+            let entry = Record::entry_bytes(&bytes).map_err(|error| unreadable(&error))?;
             let parsed = Entry::parse(entry).map_err(|error| unreadable(&error))?;
             self.checks.streams.sent(end, sequence, &parsed, here.id)?;
-            entries.push(entry);
+            entries.push(entry.to_vec());
         }
+        let entries: Vec<&[u8]> = entries.iter().map(Vec::as_slice).collect();
         core.entries_frame(session, &entries).map(Some).map_err(|error| unreadable(&error))
     }
 
@@ -112,17 +115,18 @@ impl World {
         let near = &mut connection.ends[end.1];
         near.leaving.push(frame);
         while let Ok(Some(message)) = near.leaving.next_message() {
-            check_leaving(here.id, &message, here.disk.synced_vector())?;
+            check_leaving(here.id, &message, &here.disk.synced_vector())?;
         }
-        let link = &self.links[connection.link];
+        let link = &mut self.links[connection.link];
         let mut rest = frame;
         while !rest.is_empty() {
             let cut =
-                if self.rng.percent(30) { self.rng.index(rest.len()) + 1 } else { rest.len() };
+                if link.rng.percent(30) { link.rng.index(rest.len()) + 1 } else { rest.len() };
             let (piece, after) = rest.split_at(cut);
             rest = after;
-            let travel = connection.detour + link.travel(now, &mut self.rng);
+            let travel = connection.detour + link.travel(now);
             let arrives = (now + travel).max(near.pipe.last_arrival);
+            let arrives = link.squeeze(arrives, piece.len());
             near.pipe.last_arrival = arrives;
             near.pipe.in_flight += piece.len();
             self.schedule.at(arrives, Event::Arrive { from: end, bytes: piece.to_vec() });
@@ -141,8 +145,7 @@ impl World {
             pipe.parked.push_back(bytes);
             return Ok(());
         }
-        let (bytes, drops) = pipe.carry(bytes);
-        self.summary.add(Count::Drops, u64::from(drops));
+        let bytes = pipe.carry(bytes);
         if bytes.is_empty() {
             return Ok(());
         }
@@ -153,7 +156,8 @@ impl World {
     fn take_in(&mut self, end: EndId, bytes: &[u8]) -> Checked {
         let (id, side) = end;
         let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
-        let site = self.links[connection.link].sites[side];
+        let link = &mut self.links[connection.link];
+        let (site, rng) = (link.sites[side], &mut link.rng);
         let here = &mut self.sites[site];
         let now = here.now(self.schedule.now());
         let near = &mut connection.ends[side];
@@ -169,10 +173,10 @@ impl World {
         loop {
             match near.frames.next_message() {
                 Ok(Some(message)) => {
-                    for delivery in near.relay.pass(message, &mut self.rng) {
+                    for delivery in near.relay.pass(message, rng) {
                         let message = counted(delivery, &mut self.summary);
                         let waited = core.waiting();
-                        core.handle_message(session, message.clone(), now);
+                        core.handle_message(session, message.clone(), now)?;
                         self.checks.streams.heard(end, &message, core);
                         let waits = core.waiting().saturating_sub(waited) as u64;
                         self.summary.add(Count::Waits, waits);
@@ -202,10 +206,10 @@ impl World {
     pub(super) fn notify(&mut self, id: u64, side: Side) {
         let now = self.schedule.now();
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        let link = &self.links[connection.link];
+        let link = &mut self.links[connection.link];
         let pipe = &connection.ends[side].pipe;
         if !pipe.is_dead() && !link.block[side].is_up(now) {
-            let travel = connection.detour + link.travel(now, &mut self.rng);
+            let travel = connection.detour + link.travel(now);
             let arrives = (now + travel).max(pipe.last_arrival);
             self.schedule.at(arrives, Event::HungUp { end: (id, 1 - side) });
         }

@@ -2,43 +2,43 @@
 
 use std::rc::Rc;
 
-use super::check::{Broken, Checked, check_holders};
+use super::application::{Application, Transaction};
+use super::check::check_holders;
 use super::history::Committed;
-use super::load;
+use super::rng::{Purpose, Rng};
 use super::site::Request;
 use super::summary::Count;
+use super::violation::Checked;
 use super::world::{Event, Phase, World};
 
-impl World {
-    /// Some user sends a transaction to some site, or a burst of them.
-    pub(super) fn request(&mut self) -> Checked {
+impl<A: Application> World<A> {
+    /// Some user sends a transaction to some site, as the plan has it.
+    pub(super) fn request(&mut self, item: u32) -> Checked {
         if self.phase != Phase::Safety {
             return Ok(());
         }
-        let gap = self.rng.within(20..=200);
-        self.schedule.after(gap, Event::Request);
-        let site = self.rng.index(self.sites.len());
-        let burst = if self.rng.percent(5) { self.rng.within(5..=20) } else { 1 };
-        for _ in 0..burst {
-            let operations = Rc::from(load::transaction(&mut self.rng));
-            let key = if self.rng.percent(60) { self.fresh_key() } else { Vec::new() };
-            self.submit(site, Request { key, operations, receipt: None, acknowledged: false })?;
-        }
-        Ok(())
+        let mut rng = Rng::of(self.seed, Purpose::Item, u64::from(item) << 32);
+        let site = rng.index(self.sites.len());
+        self.ask(site, &item.to_string(), &mut rng)
     }
 
-    fn fresh_key(&mut self) -> Vec<u8> {
-        self.next_key += 1;
-        format!("key {}", self.next_key).into_bytes()
+    /// A user of a site sends a transaction.
+    pub(super) fn ask(&mut self, site: usize, name: &str, rng: &mut Rng) -> Checked {
+        let key = if rng.percent(60) { format!("key {name}").into_bytes() } else { Vec::new() };
+        let request = Rc::new(self.application.request(rng));
+        let item = name.split('.').next().and_then(|item| item.parse().ok()).unwrap_or(0);
+        self.tell(item, false, format_args!("site {site} is asked for {request:?}"));
+        self.submit(site, Request { key, request, receipt: None, acknowledged: false })
     }
 
     /// A site takes a transaction as a store does: once per key, and only while it runs.
-    fn submit(&mut self, site: usize, mut request: Request) -> Checked {
+    fn submit(&mut self, site: usize, mut request: Request<A::Request>) -> Checked {
         let elapsed = self.schedule.now();
         let here = &mut self.sites[site];
         let now = here.now(elapsed);
-        let Some(core) = &mut here.core else { return Ok(()) };
-        if let Some(receipt) = core.receipt_of(&request.key) {
+        let running = here.core.as_mut().filter(|_| !here.is_paused);
+        let Some(core) = running else { return Ok(()) };
+        if let Some(receipt) = core.receipt_of(&request.key)? {
             self.checks.once.repeated(&request.key, &receipt)?;
             self.summary.add(Count::Deduplicated, 1);
             request.receipt = Some(receipt);
@@ -48,25 +48,25 @@ impl World {
         let stamp = core.stamp(now);
         let base = core.source();
         let mut draft = core.draft(&base, stamp);
-        for operation in request.operations.iter() {
-            operation.apply(&mut draft).map_err(|error| Broken {
-                checker: "values",
-                what: format!("{operation:?} is refused: {error}"),
-            })?;
+        let mut transaction = Transaction::new(&mut draft, &self.replicas);
+        if let Err(error) = self.application.apply(&request.request, &mut transaction) {
+            self.summary.add(Count::Refused, 1);
+            return self.application.refused(&request.request, &error);
         }
         let changes = draft.finish();
         let Some(entry) = core.entry(changes, stamp) else { return Ok(()) };
         let seen = core.version_vector();
-        let receipt = core.commit(entry, request.key.clone());
+        let receipt = core.commit(entry, request.key.clone())?;
         let (origin, first, last) = (receipt.origin(), receipt.first(), receipt.last());
-        let operations = Rc::clone(&request.operations);
-        self.history.record(Committed { origin, first, last, stamp, seen, operations });
+        let asked = Rc::clone(&request.request);
+        self.history.record(Committed { origin, first, last, stamp, seen, request: asked });
         self.checks.clock.says(origin, now.wall);
         self.checks.clock.stamped(origin, stamp)?;
         if !request.key.is_empty() {
             self.checks.once.committed(&request.key, &receipt)?;
         }
         self.summary.add(Count::Transactions, 1);
+        self.rounds.quiet_from(elapsed);
         request.receipt = Some(receipt);
         here.unacknowledged.push(request);
         self.settle(site)
@@ -87,13 +87,14 @@ impl World {
             self.summary.add(Count::Acknowledged, u64::from(!request.acknowledged));
             request.acknowledged = true;
             here.acknowledged = Some(receipt);
-            if !request.key.is_empty() && self.rng.percent(5) {
+            if !request.key.is_empty() && here.chance.users.percent(5) {
                 here.resend.push(request);
                 deaf = true;
             }
         }
         if deaf {
-            self.schedule.after(self.rng.within(10..=3_000), Event::Resend { site });
+            let pause = self.sites[site].chance.users.within(10..=3_000);
+            self.schedule.after(pause, Event::Resend { site });
         }
         Ok(())
     }

@@ -8,18 +8,30 @@ use crate::core::Event as Told;
 use crate::message::SpaceHash;
 use crate::session::Config;
 
-use super::check::{Broken, Checked, Checks, check_values};
+use super::application::{Application, Snapshot};
+use super::check::Checks;
+use super::fault::Fault;
 use super::history::History;
+use super::keep::Keep;
 use super::network::{Connection, EndId, Link, Side};
-use super::rng::Rng;
+use super::plan::{Item, What, plan, thinned};
+use super::recovery::Survives;
+use super::rng::{Purpose, Rng};
+use super::rounds::Rounds;
 use super::schedule::Schedule;
 use super::site::Site;
-use super::summary::{Count, Summary, Violation};
+use super::summary::{Count, Summary};
 use super::trace::Trace;
+use super::violation::{Broken, Checked, Step, Violation};
 use super::{Options, topology};
 
-/// More steps than any run takes: a run that goes on for ever ends here.
-const STEPS: u64 = 2_000_000;
+/// More events than any run has in a virtual second, in the mean: one that goes on for ever at one
+/// moment ends here.
+const EVENTS_PER_SECOND: u64 = 20_000;
+
+/// The application is asked to look at a site at most this often in the beginning, in virtual
+/// milliseconds.
+const LOOK_EVERY: u64 = 3_000;
 
 /// So many writes may wait for their sync at a time.
 const WRITES: usize = 4;
@@ -29,12 +41,12 @@ const WRITES: usize = 4;
 pub(super) enum Event {
     /// A site looks at its timers, in its run of this number.
     Tick { site: usize, boot: u64 },
-    /// A user wants something.
-    Request,
+    /// The next item of the plan is due.
+    Item { item: u32 },
     /// A user sends again what has no answer.
     Resend { site: usize },
     /// A disk is done with a sync.
-    Synced { site: usize, boot: u64, end: u64 },
+    Synced { site: usize, boot: u64, number: u64, folds: bool },
     /// A site connects.
     Dial { link: usize, side: Side },
     /// The other site hears of it.
@@ -43,12 +55,16 @@ pub(super) enum Event {
     Arrive { from: EndId, bytes: Vec<u8> },
     /// An end hears that the other one is closed.
     HungUp { end: EndId },
-    /// Something goes wrong.
-    Fault,
+    /// A fault goes on.
+    Fault { fault: Fault, item: u32, step: u32 },
+    /// A pause may be over.
+    Resume { site: usize, boot: u64 },
     /// A block may be over.
     Unblock { link: usize },
     /// A site comes back.
     Restart { site: usize },
+    /// Nothing more goes wrong.
+    Heal,
 }
 
 /// What the run is at.
@@ -62,117 +78,198 @@ pub(super) enum Phase {
 
 /// A cluster and all that is done to it.
 #[derive(Debug)]
-pub(super) struct World {
+pub(super) struct World<A: Application> {
     pub seed: u64,
     pub options: Options,
     pub config: Config,
-    pub rng: Rng,
+    pub application: A,
+    pub plan: Vec<Item>,
+    pub keep: Keep,
     pub schedule: Schedule<Event>,
     pub phase: Phase,
-    pub sites: Vec<Site>,
+    pub sites: Vec<Site<A::Request>>,
+    pub replicas: Vec<ReplicaId>,
     pub links: Vec<Link>,
     pub connections: BTreeMap<u64, Connection>,
     pub next_connection: u64,
-    pub next_key: u64,
-    pub history: History,
+    pub history: History<A::Request>,
     pub checks: Checks,
+    pub rounds: Rounds,
     pub summary: Summary,
     pub trace: Trace,
+    /// What happened, if it is to be told.
+    pub story: Vec<Step>,
+    pub tells: bool,
     /// A sender stops when so many bytes are under way.
     pub window: usize,
 }
 
 pub(super) const SPACE: SpaceHash = SpaceHash(*b"simulated space.");
 
-impl World {
-    pub(super) fn new(seed: u64, options: Options) -> Self {
-        let mut rng = Rng::new(seed);
+impl<A: Application> World<A> {
+    pub(super) fn new(seed: u64, options: Options, application: A) -> Self {
+        let mut rng = Rng::of(seed, Purpose::Shape, 0);
         let count = rng.within(3..=5);
         let mut id = || ReplicaId::from_u128(u128::from(rng.next()) << 64 | u128::from(rng.next()));
-        let sites: Vec<Site> = (0..count).map(|_| Site::new(id())).collect();
-        let links = topology::links(sites.len(), &mut rng);
-        let batch_bytes = *rng.pick(&[200, 1_000, 4_000, 64 << 10]);
-        let waiting_bytes = *rng.pick(&[4 << 10, 16 << 10, 4 << 20]);
+        let replicas: Vec<ReplicaId> = (0..count).map(|_| id()).collect();
+        let sites = replicas.iter().zip(0..).map(|(&id, number)| Site::new(id, seed, number));
+        let sites: Vec<_> = sites.collect();
+        let links = topology::links(sites.len(), seed, &mut rng);
+        let config = Config {
+            batch_bytes: *rng.pick(&[200, 1_000, 4_000, 64 << 10]),
+            waiting_bytes: *rng.pick(&[4 << 10, 16 << 10, 4 << 20]),
+            fold_bytes: *rng.pick(&[1_000, 4_000, 40_000, 16 << 20]),
+            cache_bytes: *rng.pick(&[0, 40_000, 16 << 20]),
+            ..Config::default()
+        };
+        let summary = Summary { seeds: 1, millis: options.safety_millis, ..Summary::default() };
         Self {
             seed,
             options,
-            config: Config { batch_bytes, waiting_bytes, ..Config::default() },
-            phase: Phase::Safety,
-            window: *rng.pick(&[1 << 10, 8 << 10, 64 << 10]),
-            sites,
-            links,
-            rng,
+            config,
+            application,
+            plan: plan(seed, &options),
+            keep: Keep::All,
             schedule: Schedule::new(),
+            phase: Phase::Safety,
+            rounds: Rounds::new(&config, sites.len(), &links),
+            sites,
+            replicas,
+            links,
             connections: BTreeMap::new(),
             next_connection: 0,
-            next_key: 0,
             history: History::default(),
             checks: Checks::default(),
-            summary: Summary { seeds: 1, ..Summary::default() },
+            summary,
             trace: Trace::new(),
+            story: Vec::new(),
+            tells: false,
+            window: *rng.pick(&[1 << 10, 8 << 10, 64 << 10]),
         }
     }
 
     /// Runs to the end.
-    pub(super) fn run(mut self) -> Result<Summary, Violation> {
+    pub(super) fn run(mut self) -> Result<Summary, Box<Violation>> {
         match self.play() {
             Ok(()) => {
-                self.summary.millis = self.schedule.now();
                 self.summary.trace = self.trace.hash();
                 Ok(self.summary)
             }
-            Err(Broken { checker, what }) => {
-                let (seed, at_millis) = (self.seed, self.schedule.now());
-                Err(Violation { seed, checker, at_millis, what })
-            }
+            Err(Broken { checker, what }) => Err(Box::new(Violation {
+                seed: self.seed,
+                checker,
+                at_millis: self.schedule.now(),
+                what,
+                safety_millis: self.options.safety_millis,
+                keep: self.keep,
+                replay: A::REPLAY,
+                story: self.story,
+            })),
         }
     }
 
     fn play(&mut self) -> Checked {
+        self.next_item(0);
         for site in 0..self.sites.len() {
-            // Two are there from the start; others may join late and have all to catch up on.
-            let late = site > 1 && self.rng.percent(30);
-            let start = if late { self.rng.within(5_000..=30_000) } else { 0 };
-            self.schedule.at(start, Event::Restart { site });
+            self.schedule.at(1, Event::Restart { site });
         }
-        self.schedule.after(100, Event::Request);
-        self.schedule.after(1_000, Event::Fault);
-        for _ in 0..STEPS {
+        self.schedule.at(self.options.safety_millis, Event::Heal);
+        let seconds = (self.options.safety_millis + self.options.liveness_millis) / 1_000;
+        for _ in 0..EVENTS_PER_SECOND * (seconds + 1) {
             let Some(event) = self.schedule.advance() else { break };
             self.happen(event)?;
-            match self.phase {
-                Phase::Safety if self.is_enough() => self.heal(),
-                Phase::Liveness { .. } if self.is_settled() => return self.finish(),
-                Phase::Liveness { deadline } if self.schedule.now() > deadline => break,
-                _ => {}
+            if let Phase::Liveness { deadline } = self.phase {
+                let now = self.schedule.now();
+                let are_equal = self.are_equal();
+                self.rounds.look(now, &self.links, &self.connections, are_equal);
+                if are_equal && self.sites.iter().all(Site::is_idle) {
+                    self.summary.rounds.add(self.rounds.result(now));
+                    return self.finish();
+                }
+                if now > deadline {
+                    break;
+                }
             }
         }
-        Err(Broken { checker: "liveness", what: self.what_is_missing() })
+        Err(Broken::new("liveness", self.what_is_missing()))
+    }
+
+    /// Puts the first item from this one on into the schedule that is to happen.
+    fn next_item(&mut self, from: u32) {
+        let kept = (from..).zip(self.plan.iter().skip(from as usize));
+        let next = kept.map(|(item, planned)| (item, planned.at));
+        if let Some((item, at)) = next.into_iter().find(|&(item, _)| self.keep.has(item)) {
+            self.schedule.at(at, Event::Item { item });
+        }
+    }
+
+    fn item(&mut self, item: u32) -> Checked {
+        self.next_item(item + 1);
+        match self.plan.get(item as usize).map(|planned| planned.what) {
+            Some(What::Fault(fault)) => self.fault(fault, item, 0),
+            Some(What::Request) => self.request(item),
+            None => Ok(()),
+        }
     }
 
     fn happen(&mut self, event: Event) -> Checked {
+        let site = self.site_of(&event).filter(|&site| self.sites[site].is_paused);
+        if let Some(site) = site {
+            self.sites[site].waiting.push(event);
+            return Ok(());
+        }
         self.trace.words(&[self.schedule.now()]);
         match event {
             Event::Tick { site, boot } => self.tick(site, boot),
-            Event::Request => self.request(),
+            Event::Item { item } => self.item(item),
             Event::Resend { site } => self.resend(site),
-            Event::Synced { site, boot, end } => self.synced(site, boot, end),
+            Event::Synced { site, boot, number, folds } => self.synced(site, boot, number, folds),
             Event::Dial { link, side } => self.dial(link, side),
             Event::Accept { connection } => self.accept(connection),
             Event::Arrive { from, bytes } => self.arrive(from, bytes),
             Event::HungUp { end } => self.hung_up(end),
-            Event::Fault => self.fault(),
+            Event::Fault { fault, item, step } => self.fault(fault, item, step),
+            Event::Resume { site, boot } => self.go_on(site, boot),
             Event::Unblock { link } => {
                 self.unblock(link);
                 Ok(())
             }
             Event::Restart { site } => self.restart(site),
+            Event::Heal => {
+                self.heal();
+                Ok(())
+            }
         }
     }
 
-    fn is_enough(&self) -> bool {
-        self.summary.count(Count::Transactions) >= self.options.transactions
-            && self.summary.faults() >= self.options.faults
+    /// The site whose process an event needs.
+    fn site_of(&self, event: &Event) -> Option<usize> {
+        let at =
+            |(id, side): EndId| self.connections.get(&id).map(|c| self.links[c.link].sites[side]);
+        match *event {
+            Event::Tick { site, .. } | Event::Resend { site } | Event::Synced { site, .. } => {
+                Some(site)
+            }
+            Event::Dial { link, side } => Some(self.links[link].sites[side]),
+            Event::Accept { connection } => {
+                self.connections.get(&connection).and_then(|c| at((connection, 1 - c.dialer)))
+            }
+            Event::Arrive { from: (id, side), .. } => at((id, 1 - side)),
+            Event::HungUp { end } => at(end),
+            _ => None,
+        }
+    }
+
+    /// A paused site goes on, unless it was stopped meanwhile.
+    fn go_on(&mut self, site: usize, boot: u64) -> Checked {
+        let here = &mut self.sites[site];
+        if here.boot != boot || !here.is_paused {
+            return Ok(());
+        }
+        here.is_paused = false;
+        // At once, before anything else of this moment: streams keep their order.
+        let waiting = std::mem::take(&mut here.waiting);
+        waiting.into_iter().try_for_each(|event| self.happen(event))
     }
 
     fn tick(&mut self, site: usize, boot: u64) -> Checked {
@@ -189,7 +286,7 @@ impl World {
     /// After anything that a core took in: writes, tells, acknowledges, sends.
     pub(super) fn settle(&mut self, site: usize) -> Checked {
         self.hear(site)?;
-        self.write(site);
+        self.write(site)?;
         self.acknowledge(site)?;
         self.transmit(site)
     }
@@ -211,6 +308,7 @@ impl World {
                     applied = true;
                 }
                 Told::Skew(_) => self.summary.add(Count::SkewReports, 1),
+                Told::Damage { what } => return Err(Broken::new("storage", what)),
                 Told::Overlap { origin, first } => {
                     let what = format!("{:?} met two histories of {origin:?} at {first}", here.id);
                     return Err(Broken { checker: "causality", what });
@@ -219,43 +317,94 @@ impl World {
         }
         if applied {
             self.checks.causality.covers(core)?;
-            if self.rng.percent(20) {
-                self.checks.convergence.look(core)?;
+            if elapsed >= here.look_due {
+                return self.look(site);
             }
         }
         Ok(())
     }
 
+    /// Looks closely at a site.
+    pub(super) fn look(&mut self, site: usize) -> Checked {
+        let elapsed = self.schedule.now();
+        let here = &mut self.sites[site];
+        let Some(core) = &here.core else { return Ok(()) };
+        self.checks.causality.covers(core)?;
+        self.checks.convergence.look(core)?;
+        if elapsed < here.look_due {
+            return Ok(());
+        }
+        here.look_due = elapsed + thinned(LOOK_EVERY, elapsed);
+        self.show(site, A::check)
+    }
+
+    /// Shows a site to the application.
+    fn show(
+        &mut self,
+        site: usize,
+        check: impl Fn(&mut A, &Snapshot<'_, A::Request>) -> Checked,
+    ) -> Checked {
+        let Some(core) = &self.sites[site].core else { return Ok(()) };
+        let snapshot = Snapshot {
+            replica: core.replica(),
+            replicas: &self.replicas,
+            source: &core.source(),
+            vector: core.version_vector(),
+            history: &self.history,
+            acknowledged: &self.checks.acknowledged,
+        };
+        check(&mut self.application, &snapshot)
+    }
+
     /// Hands what is to be written to the disk, which takes its time. While it has enough to do,
-    /// more gathers for the next write.
-    fn write(&mut self, site: usize) {
+    /// more gathers for the next write. A store whose write fails gives up.
+    fn write(&mut self, site: usize) -> Checked {
         let now = self.schedule.now();
         let here = &mut self.sites[site];
         let free = here.disk.unsynced() < WRITES;
         let writing = here.core.as_mut().filter(|core| free && core.wants_to_write());
-        let Some(core) = writing else { return };
-        let end = here.disk.write(&core.poll_write());
-        let slowest = *self.rng.pick(&[5, 20, 20, 20, 20, 20, 20, 20, 400, 2_000]);
-        let done = here.disk_busy_until.max(now) + self.rng.below(slowest);
+        let Some(core) = writing else { return Ok(()) };
+        if now < here.trouble.full_until || here.trouble.next_write_fails {
+            here.trouble.next_write_fails = false;
+            let pause = here.chance.process.within(100..=3_000);
+            return self.stop(site, Survives::Some, pause);
+        }
+        let records = core.poll_write();
+        // Of folding one step is under way at a time.
+        let budget = if here.folds { None } else { Some(*here.chance.disk.pick(&[1, 500, 8_000])) };
+        let rows = budget.map_or(Ok(Vec::new()), |budget| core.poll_fold(budget))?;
+        let folds = !rows.is_empty();
+        here.folds |= folds;
+        let number = here.disk.write(&records, rows);
+        let done = here.disk_busy_until.max(now) + here.sync_millis(now);
         here.disk_busy_until = done;
-        self.schedule.at(done, Event::Synced { site, boot: here.boot, end });
+        self.schedule.at(done, Event::Synced { site, boot: here.boot, number, folds });
+        Ok(())
     }
 
-    fn synced(&mut self, site: usize, boot: u64, end: u64) -> Checked {
+    /// A disk is done with a sync. A store whose sync fails gives up, and never tries again.
+    fn synced(&mut self, site: usize, boot: u64, number: u64, folds: bool) -> Checked {
         let here = &mut self.sites[site];
         let Some(core) = here.core.as_mut().filter(|_| here.boot == boot) else { return Ok(()) };
-        here.disk.sync(end);
-        core.handle_written(end);
+        if here.trouble.next_sync_fails {
+            here.trouble.next_sync_fails = false;
+            let pause = here.chance.process.within(100..=3_000);
+            return self.stop(site, Survives::Some, pause);
+        }
+        core.handle_written(here.disk.sync(number));
+        if folds {
+            here.folds = false;
+            core.handle_folded();
+        }
+        self.checks.monotonic.durable(core)?;
         self.settle(site)
     }
 
-    /// Whether all sites hold the same on their disks, and nobody waits for anything.
-    fn is_settled(&self) -> bool {
+    /// Whether all sites hold everything on their disks.
+    fn are_equal(&self) -> bool {
         let all = self.history.vector();
-        self.sites.iter().all(|site| {
-            let core = site.core.as_ref();
-            site.is_idle() && core.is_some_and(|core| *core.durable_vector() == all)
-        })
+        let mut cores = self.sites.iter().map(|site| site.core.as_ref());
+        cores.all(|core| core.is_some_and(|core| *core.durable_vector() == all))
     }
 
     fn what_is_missing(&self) -> String {
@@ -278,13 +427,12 @@ impl World {
             self.checks.acknowledged.arrived(site.id, &core.version_vector())?;
             self.checks.causality.covers(core)?;
             self.checks.convergence.look(core)?;
-            check_values(core, &self.history)?;
             if core.waiting() > 0 {
                 let what = format!("{} entries wait at {:?} for ever", core.waiting(), site.id);
-                return Err(Broken { checker: "liveness", what });
+                return Err(Broken::new("liveness", what));
             }
-            self.trace.bytes(&core.digest().to_bytes());
+            self.trace.bytes(&core.digest()?.to_bytes());
         }
-        Ok(())
+        (0..self.sites.len()).try_for_each(|site| self.show(site, A::check_end))
     }
 }

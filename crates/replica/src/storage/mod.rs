@@ -51,6 +51,9 @@ pub struct Batch {
 /// A log record as it was stored: its sequence and its bytes.
 pub type Stored = (u64, Vec<u8>);
 
+/// A row to write: its key and its bytes; `None` takes the row away.
+pub type RowWrite = (Vec<u8>, Option<Vec<u8>>);
+
 /// A row as it was stored: its key and its bytes.
 pub type Row = (Vec<u8>, Vec<u8>);
 
@@ -114,6 +117,8 @@ pub enum StorageError {
     AlreadyOpen,
     /// What is there is not what was written.
     Damaged(String),
+    /// It was written by another version of this program.
+    OtherVersion(String),
     /// The medium has no space left. What was acknowledged is there; what was to be written is not.
     Full,
     /// The medium could not be read or written.
@@ -135,7 +140,7 @@ impl StorageError {
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::AlreadyOpen | Self::Full => true,
-            Self::Damaged(_) | Self::Io(_) => false,
+            Self::Damaged(_) | Self::OtherVersion(_) | Self::Io(_) => false,
         }
     }
 
@@ -143,7 +148,7 @@ impl StorageError {
     pub const fn is_corruption(&self) -> bool {
         match self {
             Self::Damaged(_) => true,
-            Self::AlreadyOpen | Self::Full | Self::Io(_) => false,
+            Self::AlreadyOpen | Self::OtherVersion(_) | Self::Full | Self::Io(_) => false,
         }
     }
 }
@@ -153,6 +158,9 @@ impl fmt::Display for StorageError {
         match self {
             Self::AlreadyOpen => f.write_str("it is open already, here or in another process"),
             Self::Damaged(what) => write!(f, "it is damaged: {what}"),
+            Self::OtherVersion(what) => {
+                write!(f, "it was written by another version of this program ({what})")
+            }
             Self::Full => f.write_str("the medium is full; make room on it"),
             Self::Io(what) => write!(f, "the medium failed: {what}"),
         }

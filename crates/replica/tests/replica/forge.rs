@@ -50,7 +50,7 @@ pub(crate) fn write(
     let mut draft = peer.core.draft(&base, stamp);
     change(&mut Places(&mut draft)).expect("the edit is fine");
     let entry = peer.core.entry(draft.finish(), stamp).expect("the edit changes something");
-    peer.core.commit(entry, key.to_vec());
+    peer.core.commit(entry, key.to_vec()).expect("all is in memory");
     peer.write();
     peer.records.last().expect("just written").clone()
 }
@@ -79,7 +79,7 @@ impl Places<'_, '_> {
 fn tell(from: &mut Peer, to: &mut Peer) {
     let session = greeted(from, to, Now::default());
     let entries = from.records.iter().map(|record| record.entry.clone()).collect();
-    to.core.handle_message(session, Message::Entries(entries), Now::default());
+    assert_eq!(to.core.handle_message(session, Message::Entries(entries), Now::default()), Ok(()));
     to.core.close_session(session);
     to.write();
 }
@@ -145,5 +145,5 @@ pub(crate) fn reader() -> Peer {
 /// Has a core take an entry in as from its own log.
 pub(crate) fn recover(peer: &mut Peer, entry: &Entry) {
     let head = peer.core.head(entry.delta().origin()).after(entry);
-    assert!(peer.core.recover(Record { key: Vec::new(), head, entry: entry.clone() }));
+    assert_eq!(peer.core.recover(Record { key: Vec::new(), head, entry: entry.clone() }), Ok(true));
 }

@@ -38,7 +38,7 @@ pub(crate) fn edit(
     let mut draft = core.draft(&base, stamp);
     change(Cursor::new(&mut draft, Path::object("alice", Cart::KIND))).expect("the edit is fine");
     let entry = core.entry(draft.finish(), stamp).expect("the edit changes something");
-    core.commit(entry, Vec::new())
+    core.commit(entry, Vec::new()).expect("all is in memory")
 }
 
 /// A core and its storage.
@@ -65,7 +65,7 @@ impl Peer {
 
     /// The next frame of a session.
     pub(crate) fn frame(&mut self, session: SessionId, now: Now) -> Option<Vec<u8>> {
-        match self.core.poll_transmit(session, now)? {
+        match self.core.poll_transmit(session, now).expect("all is in memory")? {
             Transmit::Frame(frame) => Some(frame),
             Transmit::Entries(sequences) => {
                 let stored = |&sequence: &u64| {
@@ -98,7 +98,7 @@ pub(crate) fn greeted(from: &mut Peer, to: &mut Peer, now: Now) -> SessionId {
     let there = from.core.open_session(now);
     let hello = from.frame(there, now).expect("a session begins with a hello");
     let here = to.core.open_session(now);
-    to.core.handle_message(here, message(&hello), now);
+    assert_eq!(to.core.handle_message(here, message(&hello), now), Ok(()));
     here
 }
 
@@ -237,7 +237,7 @@ impl Net {
                         self.wants.push((sender, end.peer));
                     }
                     let peer = &mut self.peers[end.peer];
-                    peer.core.handle_message(end.session, message, self.now);
+                    assert_eq!(peer.core.handle_message(end.session, message, self.now), Ok(()));
                     peer.write();
                 }
             }

@@ -132,9 +132,9 @@ fn what_comes_too_early_waits_and_is_seen_as_a_whole() {
     let mut late = Peer::new(id(9));
     let before = late.core.canonical_state();
     let session = greeted(&mut net.peers[1], &mut late, net.now);
-    late.core.handle_message(session, Message::Entries(vec![removal]), net.now);
+    assert_eq!(late.core.handle_message(session, Message::Entries(vec![removal]), net.now), Ok(()));
     assert_eq!((late.core.waiting(), late.core.canonical_state()), (1, before), "nothing is seen");
-    late.core.handle_message(session, Message::Entries(vec![add]), net.now);
+    assert_eq!(late.core.handle_message(session, Message::Entries(vec![add]), net.now), Ok(()));
     assert_eq!(late.core.waiting(), 0);
     assert_eq!((late.line("apples"), late.line("pears"), late.line("plums")), (0, 1, 1));
     assert_eq!(late.core.canonical_state(), net.peers[1].core.canonical_state());
@@ -158,7 +158,10 @@ fn what_finds_no_room_to_wait_is_asked_for_again() {
     let [from, to] = &mut net.peers[..] else { panic!("two peers") };
     let session = greeted(from, to, now);
     for record in &from.records[1..] {
-        to.core.handle_message(session, Message::Entries(vec![record.entry.clone()]), now);
+        assert_eq!(
+            to.core.handle_message(session, Message::Entries(vec![record.entry.clone()]), now),
+            Ok(())
+        );
     }
     assert_eq!(to.core.waiting(), 4, "entries of about a MiB each");
     to.core.close_session(session);
@@ -181,11 +184,11 @@ fn nothing_leaves_before_it_is_durable() {
     assert_eq!(core.version_vector().get(id(1)), 1);
     assert_eq!(core.durable_vector().get(id(1)), 0);
     let session = net.wires[0][0].session;
-    assert_eq!(core.poll_transmit(session, now), None);
+    assert_eq!(core.poll_transmit(session, now), Ok(None));
     let late = Now { elapsed: now.elapsed + 60, ..now };
-    assert_eq!(core.poll_transmit(session, late), None, "and no vector either");
+    assert_eq!(core.poll_transmit(session, late), Ok(None), "and no vector either");
     let second = core.open_session(late);
-    let Some(Transmit::Frame(hello)) = core.poll_transmit(second, late) else {
+    let Ok(Some(Transmit::Frame(hello))) = core.poll_transmit(second, late) else {
         panic!("a new session begins with a hello")
     };
     let Message::Hello { vector, .. } = message(&hello) else { panic!("a hello") };
@@ -209,14 +212,14 @@ fn what_rests_on_others_waits_for_their_entries_to_be_durable() {
     let [from, to, _] = &mut net.peers[..] else { panic!("three peers") };
     let session = greeted(from, to, now);
     let core = &mut to.core;
-    core.handle_message(session, Message::Entries(vec![entry]), now);
+    assert_eq!(core.handle_message(session, Message::Entries(vec![entry]), now), Ok(()));
     add(core, now, "pears", 1);
     let to_south = net.wires[0][0].session;
-    assert_eq!(core.poll_transmit(to_south, now), None);
+    assert_eq!(core.poll_transmit(to_south, now), Ok(None));
     core.handle_written(1);
-    assert_eq!(core.poll_transmit(to_south, now), None, "its own entry is the second");
+    assert_eq!(core.poll_transmit(to_south, now), Ok(None), "its own entry is the second");
     core.handle_written(2);
-    assert_eq!(core.poll_transmit(to_south, now), Some(Transmit::Entries(vec![1])));
+    assert_eq!(core.poll_transmit(to_south, now), Ok(Some(Transmit::Entries(vec![1]))));
 }
 
 #[test]
@@ -263,13 +266,13 @@ fn a_stamp_from_the_future_moves_no_clock() {
     assert!(matches!(event, Some(Event::Skew(report)) if report.ahead_by == year), "{event:?}");
     let mut again = Peer::new(id(2));
     for record in net.peers[1].records.clone() {
-        assert!(again.core.recover(record));
+        assert_eq!(again.core.recover(record), Ok(true));
     }
     for core in [&mut net.peers[1].core, &mut again.core] {
         assert!(core.stamp(now).millis() <= now.wall, "the clock went along");
     }
     let mut own = Peer::new(id(1));
-    assert!(own.core.recover(net.peers[0].records[0].clone()));
+    assert_eq!(own.core.recover(net.peers[0].records[0].clone()), Ok(true));
     assert!(own.core.stamp(now).millis() >= ahead.wall, "one's own stamps never go back");
 }
 
@@ -281,10 +284,10 @@ fn a_record_that_does_not_follow_the_one_before_is_not_recovered() {
     }
     let records = net.peers[0].records.clone();
     let mut again = Peer::new(id(1));
-    assert!(again.core.recover(records[0].clone()));
-    assert!(!again.core.recover(records[2].clone()), "one is missing");
-    assert!(!again.core.recover(records[0].clone()), "it was there before");
-    assert!(again.core.recover(records[1].clone()));
+    assert_eq!(again.core.recover(records[0].clone()), Ok(true));
+    assert_eq!(again.core.recover(records[2].clone()), Ok(false), "one is missing");
+    assert_eq!(again.core.recover(records[0].clone()), Ok(false), "it was there before");
+    assert_eq!(again.core.recover(records[1].clone()), Ok(true));
     assert_eq!(again.line("apples"), 2);
 }
 

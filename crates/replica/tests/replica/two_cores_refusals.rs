@@ -53,7 +53,7 @@ fn a_replica_that_lost_its_own_events_hears_of_it_at_the_hello() {
     net.settle();
     net.cut(wire);
     let mut restored = Peer::new(id(1));
-    assert!(restored.core.recover(net.peers[0].records[0].clone()));
+    assert_eq!(restored.core.recover(net.peers[0].records[0].clone()), Ok(true));
     restored.records.push(net.peers[0].records[0].clone());
     net.peers[0] = restored;
     net.wires.clear();
@@ -78,7 +78,10 @@ fn nobody_else_extends_what_a_replica_wrote() {
     let own = |n: usize| records[n].entry.clone();
     let mut third = Peer::new(id(3));
     let session = greeted(&mut other, &mut third, now);
-    third.core.handle_message(session, Message::Entries(vec![own(0), own(1), own(2)]), now);
+    assert_eq!(
+        third.core.handle_message(session, Message::Entries(vec![own(0), own(1), own(2)]), now),
+        Ok(())
+    );
     add(&mut third.core, now, "pears", 1);
     third.write();
     let built_upon_it = third.records[3].entry.clone();
@@ -96,7 +99,7 @@ fn nobody_else_extends_what_a_replica_wrote() {
         let honest = greeted(&mut Peer::new(id(8)), &mut core, now);
         let session = greeted(&mut Peer::new(id(9)), &mut core, now);
         let before = core.core.canonical_state();
-        core.core.handle_message(session, message.clone(), now);
+        assert_eq!(core.core.handle_message(session, message.clone(), now), Ok(()));
         assert_eq!(
             core.core.session_end(session).cloned(),
             refused(Refusal::Amnesia),
@@ -114,7 +117,7 @@ fn nobody_else_extends_what_a_replica_wrote() {
     core.write();
     let session = greeted(&mut Peer::new(id(9)), &mut core, now);
     for known in [Message::Have(vec![(id(1), 1)]), Message::Entries(vec![own(0)])] {
-        core.core.handle_message(session, known, now);
+        assert_eq!(core.core.handle_message(session, known, now), Ok(()));
         assert_eq!(core.core.session_end(session), None, "what is known does no harm");
     }
 }
@@ -135,9 +138,9 @@ fn two_histories_under_one_id_are_reported_and_the_second_is_not_applied() {
     two.write();
     let session = greeted(&mut one, &mut reader, now);
     let entries = |peer: &Peer| Message::Entries(vec![peer.records[0].entry.clone()]);
-    reader.core.handle_message(session, entries(&one), now);
+    assert_eq!(reader.core.handle_message(session, entries(&one), now), Ok(()));
     let before = reader.core.canonical_state();
-    reader.core.handle_message(session, entries(&two), now);
+    assert_eq!(reader.core.handle_message(session, entries(&two), now), Ok(()));
     assert_eq!(reader.core.canonical_state(), before);
     let events: Vec<_> = std::iter::from_fn(|| reader.core.poll_event()).collect();
     assert_eq!(events.last(), Some(&Event::Overlap { origin: id(1), first: 1 }));
@@ -155,19 +158,19 @@ fn a_session_goes_by_the_protocol() {
     for early in [Message::Have(vec![]), Message::Want(vec![]), Message::Entries(vec![])] {
         let mut core = Peer::new(id(1)).core;
         let session = core.open_session(now);
-        core.handle_message(session, early, now);
+        assert_eq!(core.handle_message(session, early, now), Ok(()));
         let end = core.session_end(session).map(ToString::to_string).unwrap_or_default();
         assert_eq!(end, "the peer does not follow the protocol: no hello");
-        core.handle_message(session, hello(2), now);
+        assert_eq!(core.handle_message(session, hello(2), now), Ok(()));
         assert_eq!(core.connected().count(), 0, "over is over");
     }
     let mut core = Peer::new(id(1)).core;
     let session = core.open_session(now);
-    core.handle_message(session, hello(2), now);
-    core.handle_message(session, hello(3), now);
+    assert_eq!(core.handle_message(session, hello(2), now), Ok(()));
+    assert_eq!(core.handle_message(session, hello(3), now), Ok(()));
     let end = core.session_end(session).map(ToString::to_string).unwrap_or_default();
     assert_eq!(end, "the peer does not follow the protocol: a second hello");
-    core.handle_message(session, Message::Refuse(Refusal::TooOld), now);
+    assert_eq!(core.handle_message(session, Message::Refuse(Refusal::TooOld), now), Ok(()));
     let end = core.session_end(session).map(ToString::to_string).unwrap_or_default();
     assert_eq!(
         end, "the peer does not follow the protocol: a second hello",

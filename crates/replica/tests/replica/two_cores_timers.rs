@@ -139,7 +139,7 @@ fn a_request_on_an_older_connection_is_answered_on_the_newest() {
     assert_eq!(net.peers[1].line("apples"), 1);
     assert_eq!(net.peers[2].line("apples"), 0);
     let session = net.wires[first][0].session;
-    net.peers[1].core.handle_message(session, want, net.now);
+    assert_eq!(net.peers[1].core.handle_message(session, want, net.now), Ok(()));
     net.settle();
     assert_eq!(net.peers[2].line("apples"), 1, "answered without time passing");
     net.pass(300);

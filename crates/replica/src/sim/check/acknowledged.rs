@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use super::{Broken, Checked};
 use crate::Receipt;
+use crate::sim::violation::{Broken, Checked};
 
 /// Up to where each replica acknowledged its own transactions as durable.
 #[derive(Default, Debug)]
@@ -18,9 +18,14 @@ impl Acknowledged {
         *last = receipt.last().max(*last);
     }
 
+    /// Up to where a replica acknowledged its own transactions.
+    pub(in crate::sim) fn last_of(&self, replica: ReplicaId) -> u64 {
+        self.0.get(&replica).copied().unwrap_or(0)
+    }
+
     /// What a replica acknowledged is there after a crash.
     pub(in crate::sim) fn survived(&self, replica: ReplicaId, counter: u64) -> Checked {
-        let last = self.0.get(&replica).copied().unwrap_or(0);
+        let last = self.last_of(replica);
         if counter >= last {
             return Ok(());
         }

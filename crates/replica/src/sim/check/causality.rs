@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use super::{Broken, Checked};
 use crate::core::SpaceCore;
 use crate::sim::history::History;
+use crate::sim::violation::{Broken, Checked};
 
 /// What was applied where, entry by entry.
 #[derive(Default, Debug)]
@@ -22,14 +22,14 @@ fn broken(what: String) -> Checked {
 
 impl Causality {
     /// An entry was applied at a replica.
-    pub(in crate::sim) fn applied(
+    pub(in crate::sim) fn applied<R>(
         &mut self,
         at: ReplicaId,
         (origin, first, last): (ReplicaId, u64, u64),
-        history: &History,
+        history: &History<R>,
     ) -> Checked {
         let applied = self.0.entry(at).or_default();
-        let entry = format!("{origin:?}:{first}..{last}");
+        let entry = format_args!("{origin:?}:{first}..{last}");
         let Some(committed) = history.ending_at(origin, last).filter(|made| made.first == first)
         else {
             return broken(format!("{at:?} applied {entry}, which is no transaction"));
@@ -57,8 +57,8 @@ impl Causality {
         broken(format!("{:?} holds {vector:?} and told of {told:?}", core.replica()))
     }
 
-    /// A replica starts again from its log.
-    pub(in crate::sim) fn restart(&mut self, replica: ReplicaId) {
-        self.0.remove(&replica);
+    /// A replica starts again from what it had folded; its log goes on from there.
+    pub(in crate::sim) fn restart(&mut self, replica: ReplicaId, folded: VersionVector) {
+        self.0.insert(replica, folded);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rejoin_vclock::{DEFAULT_MAX_SKEW_MILLIS, HybridTimestamp, ReplicaId};
 
-use super::{Broken, Checked};
+use crate::sim::violation::{Broken, Checked};
 
 /// The latest that each replica's wall clock ever said.
 #[derive(Default, Debug)]

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use rejoin_vclock::codec::Encode;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use super::{Broken, Checked};
 use crate::Digest;
 use crate::core::SpaceCore;
+use crate::sim::violation::{Broken, Checked};
 
 /// The digest of every set of entries that was looked at so far.
 #[derive(Default, Debug)]
@@ -23,7 +23,7 @@ struct Seen {
 impl Convergence {
     /// Compares a replica with all that held the same entries before.
     pub(in crate::sim) fn look(&mut self, core: &SpaceCore) -> Checked {
-        let (vector, digest) = (core.version_vector(), core.digest());
+        let (vector, digest) = (core.version_vector(), core.digest()?);
         let by = core.replica();
         let seen = self.0.entry(vector.to_bytes()).or_insert(Seen { vector, digest, by });
         if seen.digest == digest {

@@ -6,10 +6,10 @@
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use super::{Broken, Checked};
 use crate::core::SpaceCore;
 use crate::message::Message;
 use crate::receipt::Receipt;
+use crate::sim::violation::{Broken, Checked};
 
 fn broken(what: String) -> Checked {
     Err(Broken { checker: "durability", what })

@@ -9,7 +9,7 @@ mod causality;
 mod clock;
 mod convergence;
 mod durability;
-mod model;
+mod monotonic;
 mod once;
 mod stream;
 
@@ -18,19 +18,9 @@ pub(super) use causality::Causality;
 pub(super) use clock::Clock;
 pub(super) use convergence::Convergence;
 pub(super) use durability::{check_holders, check_leaving};
-pub(super) use model::check_values;
+pub(super) use monotonic::Monotonic;
 pub(super) use once::Once;
 pub(super) use stream::Streams;
-
-/// A promise that was not kept; the simulation adds when.
-#[derive(Debug)]
-pub(super) struct Broken {
-    pub checker: &'static str,
-    pub what: String,
-}
-
-/// What a checker says.
-pub(super) type Checked = Result<(), Broken>;
 
 /// All checkers that keep books during a run.
 #[derive(Default, Debug)]
@@ -41,4 +31,5 @@ pub(super) struct Checks {
     pub once: Once,
     pub streams: Streams,
     pub clock: Clock,
+    pub monotonic: Monotonic,
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rejoin_vclock::ReplicaId;
 
-use super::{Broken, Checked};
 use crate::Receipt;
+use crate::sim::violation::{Broken, Checked};
 
 /// Which transaction carried which key.
 #[derive(Default, Debug)]

@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use super::{Broken, Checked};
 use crate::core::SpaceCore;
 use crate::entry::Entry;
 use crate::message::Message;
 use crate::sim::network::EndId;
+use crate::sim::violation::{Broken, Checked};
 
 /// What the other end has, by each end of a connection.
 #[derive(Default, Debug)]

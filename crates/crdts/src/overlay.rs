@@ -1,0 +1,187 @@
+//! Cells that changed, over a source of cells that did not.
+//!
+//! A transaction sees itself through one, and a space keeps in one what is not folded to disk yet:
+//! both read what lies below only where they look.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::ops::{Bound, ControlFlow};
+
+use rejoin_vclock::Dot;
+
+use crate::cell::Cell;
+use crate::context::LocalDot;
+use crate::crdt::Flow;
+use crate::cursor::{Source, find_other_kind};
+use crate::delta::{At, Change, Covered, Effect};
+use crate::error::ReadError;
+use crate::kind::Kind;
+
+/// What a cell takes in memory beside its path, about, in bytes.
+const CELL_BYTES: usize = 96;
+
+/// Changed cells by path; `None` where a cell is gone.
+#[derive(Clone, Default, Debug)]
+pub struct Overlay {
+    cells: BTreeMap<Vec<u8>, Option<Cell>>,
+    bytes: usize,
+}
+
+impl Overlay {
+    /// Applies one operation whose context is covered. Whether anything changed.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] when `base` cannot be read; nothing has changed then.
+    pub fn apply(
+        &mut self,
+        base: &dyn Source,
+        change: &Change,
+        at: &At<'_>,
+    ) -> Result<bool, ReadError> {
+        let path = change.path.as_bytes();
+        if let Effect::Below { seen } = &change.effect {
+            let everywhere = rejoin_vclock::mutant!("unscoped-ends");
+            let scope = if everywhere { &[] } else { path };
+            return self.end_below(base, scope, &Covered::new(seen, at));
+        }
+        let there = self.over(base).cell(path)?;
+        let empty = || Cell::empty(change.path.kind()?);
+        let Some(mut cell) = there.or_else(empty) else { return Ok(false) };
+        let changed = cell.apply(&change.effect, at);
+        if changed {
+            self.put(path, cell);
+        }
+        Ok(changed)
+    }
+
+    fn end_below(
+        &mut self,
+        base: &dyn Source,
+        path: &[u8],
+        covered: &Covered,
+    ) -> Result<bool, ReadError> {
+        let mut ended = Vec::new();
+        self.over(base).visit(path, path, &mut |place, cell| {
+            let mut cell = cell.clone();
+            if cell.end(covered) {
+                ended.push((place.to_vec(), cell));
+            }
+            ControlFlow::Continue(())
+        })?;
+        let changed = !ended.is_empty();
+        ended.into_iter().for_each(|(place, cell)| self.put(&place, cell));
+        Ok(changed)
+    }
+
+    fn put(&mut self, path: &[u8], cell: Cell) {
+        let cell = (!cell.is_gone()).then_some(cell);
+        match self.cells.get_mut(path) {
+            Some(there) => *there = cell,
+            None => {
+                self.bytes += path.len() + CELL_BYTES;
+                self.cells.insert(path.to_vec(), cell);
+            }
+        }
+    }
+
+    /// Takes over what changed in another one, which lies over this one.
+    pub fn absorb(&mut self, upper: Self) {
+        for (path, cell) in upper.cells {
+            let bytes = path.len() + CELL_BYTES;
+            if self.cells.insert(path, cell).is_none() {
+                self.bytes += bytes;
+            }
+        }
+    }
+
+    /// The changed cells from a path on, ascending.
+    pub fn range<'a>(
+        &'a self,
+        from: &[u8],
+    ) -> impl Iterator<Item = (&'a [u8], Option<&'a Cell>)> + use<'a> {
+        let cells = self.cells.range::<[u8], _>((Bound::Included(from), Bound::Unbounded));
+        cells.map(|(path, cell)| (path.as_slice(), cell.as_ref()))
+    }
+
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    /// What it takes in memory, about, in bytes.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The cells as they are after the changes.
+    pub const fn over<'a>(&'a self, base: &'a dyn Source) -> Layered<'a> {
+        Layered { overlay: self, base }
+    }
+}
+
+/// A source of cells with changes over it.
+#[derive(Clone, Copy, Debug)]
+pub struct Layered<'a> {
+    overlay: &'a Overlay,
+    base: &'a dyn Source,
+}
+
+impl Source for Layered<'_> {
+    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
+        match self.overlay.cells.get(path) {
+            Some(cell) => Ok(cell.clone()),
+            None => self.base.cell(path),
+        }
+    }
+
+    fn visit(
+        &self,
+        below: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
+    ) -> Result<(), ReadError> {
+        let changed = self.overlay.range(from);
+        let mut changed = changed.take_while(|(path, _)| path.starts_with(below)).peekable();
+        let mut stopped = false;
+        let mut show = |path: &[u8], cell: Option<&Cell>| match cell {
+            Some(cell) => visit(path, cell),
+            None => ControlFlow::Continue(()),
+        };
+        self.base.visit(below, from, &mut |path, cell| {
+            while let Some((mine, changed)) = changed.next_if(|(mine, _)| *mine < path) {
+                stopped = show(mine, changed).is_break();
+                if stopped {
+                    return ControlFlow::Break(());
+                }
+            }
+            let replaced = changed.next_if(|(mine, _)| *mine == path);
+            let flow = show(path, replaced.map_or(Some(cell), |(_, changed)| changed));
+            stopped = flow.is_break();
+            flow
+        })?;
+        while !stopped && let Some((mine, changed)) = changed.next() {
+            stopped = show(mine, changed).is_break();
+        }
+        Ok(())
+    }
+
+    fn dot(&self, local: LocalDot) -> Dot {
+        self.base.dot(local)
+    }
+
+    /// Asks the base, which may know without looking, and looks at what changed.
+    fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
+        if self.base.other_kind(name, than)?.is_some() {
+            return find_other_kind(name, than, &mut |from, show| self.visit(name, from, show));
+        }
+        find_other_kind(name, than, &mut |from, show| {
+            let changed = self.overlay.range(from);
+            for (path, cell) in changed.take_while(|(path, _)| path.starts_with(name)) {
+                if cell.is_some_and(|cell| show(path, cell).is_break()) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,147 @@
+//! What runs on the replicas of a simulation: the built-in objects, or an application of yours.
+
+use std::fmt;
+
+use rejoin_crdts::cursor::{Cursor, Source, View};
+use rejoin_crdts::draft::Draft;
+use rejoin_crdts::{Crdt, EditError, Path};
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use super::check::Acknowledged;
+use super::history::{Committed, History};
+use super::rng::Rng;
+use super::violation::{Broken, Checked};
+
+/// An application under test: what its users ask for, and what must hold whatever goes wrong.
+///
+/// The simulator decides who asks when and at which replica, crashes them, cuts them off, and keeps
+/// the books about what was really committed. The application says what a request is, carries it
+/// out in a transaction, and holds what a replica shows against the requests behind it.
+///
+/// A checker should work from the requests and from the documentation alone, never from what the
+/// replicas say: a checker that asks the code under test agrees with its bugs.
+pub trait Application: fmt::Debug {
+    /// What a user asks for in one transaction.
+    type Request: fmt::Debug;
+
+    /// The command that replays a run when `--first-seed`, `--seeds`, `--hours` and `--keep` are
+    /// added, if there is one.
+    const REPLAY: Option<&'static str> = None;
+
+    /// A new request. All chance comes from `rng`, or a run cannot be repeated.
+    fn request(&self, rng: &mut Rng) -> Self::Request;
+
+    /// Carries a request out, with the editors that the application uses for real.
+    ///
+    /// # Errors
+    /// An error takes the whole transaction back, as it does in a space; the simulator then asks
+    /// [`refused`](Self::refused) whether that was right.
+    fn apply(
+        &self,
+        request: &Self::Request,
+        transaction: &mut Transaction<'_, '_>,
+    ) -> Result<(), EditError>;
+
+    /// A request was refused with this error. By default that breaks a promise.
+    ///
+    /// # Errors
+    /// [`Broken`] if it should not have been refused.
+    fn refused(&self, request: &Self::Request, error: &EditError) -> Checked {
+        Err(Broken::new("values", format!("{request:?} is refused: {error}")))
+    }
+
+    /// Looks at a replica, now and then, in the middle of everything.
+    ///
+    /// # Errors
+    /// [`Broken`] when it shows what it must not show.
+    fn check(&mut self, snapshot: &Snapshot<'_, Self::Request>) -> Checked;
+
+    /// Looks at a replica when all have come together and nobody waits for anything.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), which it calls by default.
+    fn check_end(&mut self, snapshot: &Snapshot<'_, Self::Request>) -> Checked {
+        self.check(snapshot)
+    }
+}
+
+/// A transaction at a replica, while a request is carried out.
+#[derive(Debug)]
+pub struct Transaction<'a, 'd> {
+    draft: &'a mut Draft<'d>,
+    replicas: &'a [ReplicaId],
+}
+
+impl<'a, 'd> Transaction<'a, 'd> {
+    pub(super) const fn new(draft: &'a mut Draft<'d>, replicas: &'a [ReplicaId]) -> Self {
+        Self { draft, replicas }
+    }
+
+    /// The editor of an object; objects of several types can stand in one space.
+    pub fn object<T: Crdt>(&mut self, key: &str) -> T::Editor<'_> {
+        T::editor(Cursor::new(self.draft, Path::object(key, T::KIND)))
+    }
+
+    /// An object as this transaction sees it.
+    pub fn read<T: Crdt>(&self, key: &str) -> T::Reader<'_> {
+        T::reader(View::new(&*self.draft, Path::object(key, T::KIND)))
+    }
+
+    /// Every replica of the cluster, in the order of their numbers.
+    pub const fn replicas(&self) -> &[ReplicaId] {
+        self.replicas
+    }
+}
+
+/// A replica at one moment, and the requests behind what it shows.
+#[derive(Debug)]
+pub struct Snapshot<'a, R> {
+    pub(super) replica: ReplicaId,
+    pub(super) replicas: &'a [ReplicaId],
+    pub(super) source: &'a dyn Source,
+    pub(super) vector: VersionVector,
+    pub(super) history: &'a History<R>,
+    pub(super) acknowledged: &'a Acknowledged,
+}
+
+impl<R> Snapshot<'_, R> {
+    /// Which replica it is.
+    pub const fn replica(&self) -> ReplicaId {
+        self.replica
+    }
+
+    /// Every replica of the cluster, in the order of their numbers.
+    pub const fn replicas(&self) -> &[ReplicaId] {
+        self.replicas
+    }
+
+    /// The reader of an object, which reads as the default where it does not exist.
+    pub fn object<T: Crdt>(&self, key: &str) -> T::Reader<'_> {
+        T::reader(View::new(self.source, Path::object(key, T::KIND)))
+    }
+
+    /// Which transactions the replica has applied.
+    pub const fn version_vector(&self) -> &VersionVector {
+        &self.vector
+    }
+
+    /// The transactions that the replica has applied: each origin's in order.
+    pub fn applied(&self) -> impl Iterator<Item = &Committed<R>> {
+        self.history.within(&self.vector)
+    }
+
+    /// Of those, the ones that were not applied yet at an earlier moment.
+    pub fn applied_since(&self, vector: &VersionVector) -> impl Iterator<Item = &Committed<R>> {
+        self.history.between(vector, &self.vector)
+    }
+
+    /// The transactions that happened anywhere and were not lost with the power.
+    pub fn happened(&self) -> impl Iterator<Item = &Committed<R>> {
+        self.history.all()
+    }
+
+    /// Whether a user was told that a transaction is durable.
+    pub fn is_acknowledged(&self, committed: &Committed<R>) -> bool {
+        self.acknowledged.last_of(committed.origin) >= committed.last
+    }
+}

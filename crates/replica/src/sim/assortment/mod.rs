@@ -1,0 +1,77 @@
+//! The built-in application: objects of most types, and checkers that know them from the
+//! documentation alone.
+
+mod escrow;
+mod load;
+mod model;
+mod objects;
+mod removed;
+
+use rejoin_crdts::EditError;
+
+use self::load::Operation;
+use self::removed::Removed;
+use super::application::{Application, Snapshot, Transaction};
+use super::rng::Rng;
+use super::violation::{Broken, Checked};
+
+/// Working everything out anew is dear; at other looks it is enough to keep the books.
+const FULL_LOOKS: u64 = 6;
+
+/// Counters, registers, flags, sets and maps, nested and not, and stock that is never oversold.
+#[derive(Clone, Default, Debug)]
+pub struct Assortment {
+    removed: Removed,
+    looks: u64,
+}
+
+/// What a user of the [`Assortment`] asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wishes(Vec<Operation>);
+
+impl Application for Assortment {
+    type Request = Wishes;
+
+    const REPLAY: Option<&'static str> = Some("cargo xtask sim");
+
+    fn request(&self, rng: &mut Rng) -> Wishes {
+        Wishes(load::transaction(rng))
+    }
+
+    fn apply(
+        &self,
+        request: &Wishes,
+        transaction: &mut Transaction<'_, '_>,
+    ) -> Result<(), EditError> {
+        request.0.iter().try_for_each(|operation| operation.apply(transaction))
+    }
+
+    fn refused(&self, request: &Wishes, error: &EditError) -> Checked {
+        match error {
+            EditError::NotEnoughRights { .. } if request.0.iter().any(Operation::spends) => Ok(()),
+            _ => Err(Broken::new("values", format!("{request:?} is refused: {error}"))),
+        }
+    }
+
+    fn check(&mut self, snapshot: &Snapshot<'_, Wishes>) -> Checked {
+        self.looks += 1;
+        if self.looks.is_multiple_of(FULL_LOOKS) {
+            return self.check_end(snapshot);
+        }
+        let shown = shown(snapshot)?;
+        self.removed.check(snapshot, &shown)
+    }
+
+    fn check_end(&mut self, snapshot: &Snapshot<'_, Wishes>) -> Checked {
+        let shown = shown(snapshot)?;
+        self.removed.check(snapshot, &shown)?;
+        model::check(snapshot, &shown)?;
+        escrow::check(snapshot)
+    }
+}
+
+fn shown(snapshot: &Snapshot<'_, Wishes>) -> Result<objects::Shown, Broken> {
+    objects::read_all(snapshot).map_err(|error| {
+        Broken::new("values", format!("{:?} cannot be read: {error}", snapshot.replica()))
+    })
+}

@@ -1,0 +1,211 @@
+//! The objects that the simulated users work on, and how to read them all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use rejoin_crdts::{
+    BoundedCounter, DisableWinsFlag, EnableWinsFlag, LwwRegister, MaxRegister, MvRegister, OrMap,
+    OrSet, PnCounter, ReadError, RwSet,
+};
+use rejoin_vclock::ReplicaId;
+
+use super::Wishes;
+use crate::sim::application::Snapshot;
+
+pub(super) type Lines = OrMap<String, PnCounter>;
+pub(super) type Note = LwwRegister<String>;
+pub(super) type Tags = OrSet<String>;
+pub(super) type Shelves = OrMap<String, OrSet<String>>;
+pub(super) type Racks = OrMap<String, Lines>;
+pub(super) type Choice = MvRegister<String>;
+pub(super) type Record = MaxRegister<u64>;
+pub(super) type Members = RwSet<String>;
+
+/// What an object is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Family {
+    Lines,
+    Note,
+    Tags,
+    Shelves,
+    Racks,
+    Choice,
+    Record,
+    Members,
+    /// Switched on against whoever switches off concurrently.
+    Open,
+    /// Switched off against whoever switches on concurrently.
+    Calm,
+    Stock,
+}
+
+/// Every object of the space. A place begins with a number of this list.
+pub(super) const OBJECTS: [Family; 15] = [
+    Family::Lines,
+    Family::Note,
+    Family::Tags,
+    Family::Shelves,
+    Family::Lines,
+    Family::Note,
+    Family::Tags,
+    Family::Shelves,
+    Family::Racks,
+    Family::Choice,
+    Family::Record,
+    Family::Members,
+    Family::Open,
+    Family::Calm,
+    Family::Stock,
+];
+
+/// How many names there are for keys and for elements.
+pub(super) const NAMES: u8 = 12;
+
+pub(super) fn name(number: u8) -> String {
+    format!("item-{number}")
+}
+
+fn number(name: &str) -> Option<u8> {
+    name.strip_prefix("item-")?.parse().ok()
+}
+
+/// The number of an object, then of a key, then of an element, as far down as it goes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Place(Vec<u8>);
+
+impl Place {
+    pub(super) fn object(object: u8) -> Self {
+        Self(vec![object])
+    }
+
+    pub(super) fn below(&self, name: u8) -> Self {
+        let mut place = self.clone();
+        place.0.push(name);
+        place
+    }
+
+    /// Whether it is another place or stands below it.
+    pub(super) fn is_in(&self, scope: &Self) -> bool {
+        self.0.starts_with(&scope.0)
+    }
+
+    /// Itself and the places that it stands in.
+    pub(super) fn scopes(&self) -> impl Iterator<Item = Self> {
+        (1..=self.0.len()).map(|levels| Self(self.0[..levels].to_vec()))
+    }
+
+    pub(super) fn family(&self) -> Family {
+        OBJECTS[usize::from(self.0[0])]
+    }
+
+    /// The names below the object.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.0.iter().skip(1).map(|&number| name(number)).collect()
+    }
+
+    /// The key of the object in the space.
+    pub(super) fn key(&self) -> String {
+        format!("object-{}", self.0[0])
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}-{}", self.family(), self.0[0])?;
+        self.names().iter().try_for_each(|name| write!(f, "/{name}"))
+    }
+}
+
+/// What a user sees at a place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Value {
+    Count(i64),
+    Text(String),
+    Texts(BTreeSet<String>),
+    Number(u64),
+    Present,
+    Rights(BTreeMap<ReplicaId, u64>),
+}
+
+/// Everything that a user sees.
+pub(super) type Shown = BTreeMap<Place, Value>;
+
+/// Everything that a user sees, read with the readers that a user has.
+pub(super) fn read_all(snapshot: &Snapshot<'_, Wishes>) -> Result<Shown, ReadError> {
+    let mut shown = Shown::new();
+    for object in (0..).take(OBJECTS.len()) {
+        read(snapshot, Place::object(object), &mut shown)?;
+    }
+    Ok(shown)
+}
+
+fn read(snapshot: &Snapshot<'_, Wishes>, place: Place, shown: &mut Shown) -> Result<(), ReadError> {
+    let key = place.key();
+    let value = match place.family() {
+        Family::Lines => {
+            let lines = snapshot.object::<Lines>(&key);
+            for key in lines.keys()? {
+                shown.insert(child(&place, &key)?, Value::Count(lines.at(&*key).value()?));
+            }
+            None
+        }
+        Family::Racks => {
+            let racks = snapshot.object::<Racks>(&key);
+            for key in racks.keys()? {
+                let (rack, lines) = (child(&place, &key)?, racks.at(&*key));
+                for key in lines.keys()? {
+                    shown.insert(child(&rack, &key)?, Value::Count(lines.at(&*key).value()?));
+                }
+            }
+            None
+        }
+        Family::Tags => {
+            read_set(&place, &snapshot.object::<Tags>(&key).items()?, shown)?;
+            None
+        }
+        Family::Members => {
+            read_set(&place, &snapshot.object::<Members>(&key).items()?, shown)?;
+            None
+        }
+        Family::Shelves => {
+            let shelves = snapshot.object::<Shelves>(&key);
+            for key in shelves.keys()? {
+                let shelf = child(&place, &key)?;
+                read_set(&shelf, &shelves.at(&*key).items()?, shown)?;
+            }
+            None
+        }
+        Family::Note => snapshot.object::<Note>(&key).get()?.map(Value::Text),
+        Family::Record => snapshot.object::<Record>(&key).get()?.map(Value::Number),
+        Family::Choice => {
+            let texts = snapshot.object::<Choice>(&key).values()?;
+            (!texts.is_empty()).then(|| Value::Texts(texts.into_iter().collect()))
+        }
+        Family::Open => {
+            let flag = snapshot.object::<EnableWinsFlag>(&key);
+            flag.is_enabled()?.then_some(Value::Present)
+        }
+        Family::Calm => {
+            let flag = snapshot.object::<DisableWinsFlag>(&key);
+            flag.is_enabled()?.then_some(Value::Present)
+        }
+        Family::Stock => {
+            let holders = snapshot.object::<BoundedCounter>(&key).holders()?;
+            (!holders.is_empty()).then(|| Value::Rights(holders.into_iter().collect()))
+        }
+    };
+    shown.extend(value.map(|value| (place, value)));
+    Ok(())
+}
+
+fn read_set(place: &Place, items: &[String], shown: &mut Shown) -> Result<(), ReadError> {
+    for item in items {
+        shown.insert(child(place, item)?, Value::Present);
+    }
+    Ok(())
+}
+
+fn child(place: &Place, name: &str) -> Result<Place, ReadError> {
+    let unknown = || ReadError::Unavailable(format!("nobody ever wrote {name:?}"));
+    number(name).map(|number| place.below(number)).ok_or_else(unknown)
+}

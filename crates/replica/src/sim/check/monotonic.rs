@@ -1,0 +1,26 @@
+//! What a replica has made durable it keeps: its vector never goes back, restarts included.
+
+use std::collections::BTreeMap;
+
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use crate::core::SpaceCore;
+use crate::sim::violation::{Broken, Checked};
+
+/// The last durable vector of each replica.
+#[derive(Default, Debug)]
+pub(in crate::sim) struct Monotonic(BTreeMap<ReplicaId, VersionVector>);
+
+impl Monotonic {
+    /// A replica has made more durable, or comes back.
+    pub(in crate::sim) fn durable(&mut self, core: &SpaceCore) -> Checked {
+        let (id, now) = (core.replica(), core.durable_vector());
+        let before = self.0.entry(id).or_default();
+        if !now.covers(before) {
+            let what = format!("{id:?} had {before:?} on its disk and now has {now:?}");
+            return Err(Broken::new("monotonic", what));
+        }
+        *before = now.clone();
+        Ok(())
+    }
+}

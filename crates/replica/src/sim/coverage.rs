@@ -1,0 +1,81 @@
+//! Which kinds of faults were seen, and which of them together.
+
+use super::fault::Fault;
+
+/// Two kinds were together when both were in effect within so many virtual milliseconds.
+const WINDOW: u64 = 30_000;
+
+const KINDS: usize = Fault::ALL.len();
+
+const _: () = assert!(KINDS <= 64, "a set of kinds is a word");
+
+/// How often each kind took effect, and the pairs that met.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Coverage {
+    counts: [u64; KINDS],
+    /// Of each kind the ones that it met, as bits.
+    met: [u64; KINDS],
+    /// Until when each kind is in effect, in this run.
+    until: [Option<u64>; KINDS],
+}
+
+impl Default for Coverage {
+    fn default() -> Self {
+        Self { counts: [0; KINDS], met: [0; KINDS], until: [None; KINDS] }
+    }
+}
+
+impl Coverage {
+    /// A fault took effect, now and until then.
+    pub(super) fn felt(&mut self, fault: Fault, now: u64, until: u64) {
+        let own = fault as usize;
+        self.counts[own] += 1;
+        for other in (0..KINDS).filter(|&other| other != own) {
+            if self.until[other].is_some_and(|until| now <= until + WINDOW) {
+                self.met[own] |= 1 << other;
+                self.met[other] |= 1 << own;
+            }
+        }
+        let last = self.until[own].get_or_insert(until);
+        *last = until.max(*last);
+    }
+
+    pub(super) const fn count(&self, fault: Fault) -> u64 {
+        self.counts[fault as usize]
+    }
+
+    /// Adds another run, which met this one nowhere.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(other.counts).for_each(|(mine, more)| *mine += more);
+        self.met.iter_mut().zip(other.met).for_each(|(mine, more)| *mine |= more);
+    }
+
+    /// The pairs of kinds that never met.
+    pub(super) fn missing(&self) -> Vec<(Fault, Fault)> {
+        let pairs = Fault::ALL
+            .into_iter()
+            .enumerate()
+            .flat_map(|(place, a)| Fault::ALL.into_iter().skip(place + 1).map(move |b| (a, b)));
+        pairs.filter(|&(a, b)| self.met[a as usize] & (1 << b as usize) == 0).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_is_two_kinds_in_effect_within_one_window() {
+        let mut run = Coverage::default();
+        let pairs = run.missing().len();
+        assert_eq!(pairs, KINDS * (KINDS - 1) / 2);
+        run.felt(Fault::Crash, 1_000, 1_000);
+        run.felt(Fault::Pause, 1_000 + WINDOW, 5_000 + WINDOW);
+        run.felt(Fault::Delay, 1_001 + WINDOW, 1_001 + WINDOW);
+        assert_eq!(run.missing().len(), pairs - 2, "crash and delay are too far apart");
+        let mut other = Coverage::default();
+        other.felt(Fault::Crash, 0, 0);
+        other.join(&run);
+        assert_eq!((other.missing().len(), other.count(Fault::Crash)), (pairs - 2, 2));
+    }
+}

@@ -1,0 +1,157 @@
+//! The kinds of faults. A new kind is one line here and one function of the world.
+
+mod clock;
+mod disk;
+mod network;
+mod partition;
+mod process;
+mod users;
+
+use std::fmt;
+
+use super::application::Application;
+use super::rng::{Purpose, Rng};
+use super::violation::{Checked, Step};
+use super::world::{Event, Phase, World};
+
+/// A fault that is about to happen: which, and what chance makes of it.
+#[derive(Debug)]
+pub(super) struct Blow {
+    pub fault: Fault,
+    pub item: u32,
+    /// Some faults happen in steps.
+    pub step: u32,
+    pub rng: Rng,
+}
+
+macro_rules! faults {
+    ($($(#[doc = $doc:literal])* $kind:ident, $name:literal, $strike:ident;)*) => {
+        /// A kind of fault.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[non_exhaustive]
+        pub enum Fault {
+            $($(#[doc = $doc])* $kind,)*
+        }
+
+        impl Fault {
+            /// Every kind, in the order in which they are printed.
+            pub const ALL: [Self; [$(Self::$kind),*].len()] = [$(Self::$kind),*];
+
+            /// What it is called in a summary.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+        }
+
+        impl<A: Application> World<A> {
+            fn strike(&mut self, blow: Blow) -> Checked {
+                match blow.fault {
+                    $(Fault::$kind => self.$strike(blow),)*
+                }
+            }
+        }
+    };
+}
+
+faults! {
+    /// A connection loses all bytes from the middle of a frame on, and nobody is told.
+    Stall, "stall", stall;
+    /// A connection loses some bytes in the middle and goes on.
+    Hole, "hole", hole;
+    /// Whole messages come twice.
+    Duplicate, "duplicate", duplicate;
+    /// Whole messages are overtaken by others.
+    Reorder, "reorder", reorder;
+    /// A link is slow, up to slower than the idle timeout.
+    Delay, "delay", delay;
+    /// A link carries only so many bytes in a second.
+    SlowLink, "slow link", slow_link;
+    /// New connections of a link take a long way round: older ones overtake them.
+    Detour, "detour", detour;
+    /// A connection is closed from one side.
+    HangUp, "hang-up", hang_up;
+    /// All connections everywhere break, several times in a row.
+    ConnectionStorm, "connection storm", connection_storm;
+    /// A link goes down and comes back, several times in a row.
+    Flapping, "flapping link", flapping;
+    /// A link lets one direction through.
+    OneWay, "one-way partition", one_way;
+    /// A link lets nothing through.
+    LinkDown, "link partition", link_down;
+    /// One site reaches nobody.
+    CutOff, "site cut off", cut_off;
+    /// Two groups do not reach each other.
+    Split, "split", split;
+    /// Two groups do not reach each other; one site reaches both.
+    Bridge, "bridge partition", bridge;
+    /// Nobody reaches anybody.
+    Alone, "everyone alone", alone;
+    /// The power goes; nothing that is not synced survives.
+    Crash, "power loss", power_loss;
+    /// The power goes in the middle of a write: unsynced batches are lost from some point on.
+    TornWrite, "torn write", torn_write;
+    /// A process is killed; what it wrote is with the operating system and survives.
+    Kill, "kill", kill;
+    /// A crash, and another one while the site recovers from it.
+    DoubleCrash, "double crash", double_crash;
+    /// The power goes at every site at once.
+    Outage, "outage", outage;
+    /// A process freezes and goes on, with all that has come in meanwhile.
+    Pause, "pause", pause;
+    /// A site is there for the first time when others have worked for a while.
+    LateJoiner, "late joiner", late_joiner;
+    /// Syncs take seconds.
+    SlowDisk, "slow disk", slow_disk;
+    /// A disk has no room: a commit fails before anything is written.
+    DiskFull, "disk full", disk_full;
+    /// A write fails, and the store gives up.
+    WriteError, "write error", write_error;
+    /// A sync fails; what it was to sync may be lost, and the store gives up.
+    SyncError, "fsync error", sync_error;
+    /// A wall clock is wrong by less than the skew bound.
+    Skew, "clock skew", skew;
+    /// A wall clock jumps ahead by minutes to decades.
+    JumpForward, "clock jump forward", jump_forward;
+    /// A wall clock jumps back by minutes to decades.
+    JumpBack, "clock jump back", jump_back;
+    /// A wall clock stands still.
+    FrozenClock, "frozen clock", frozen_clock;
+    /// Users of one site want many things at once.
+    Burst, "burst of load", burst;
+}
+
+impl<A: Application> World<A> {
+    /// A step of a fault of the plan happens, unless all is to heal by now.
+    pub(super) fn fault(&mut self, fault: Fault, item: u32, step: u32) -> Checked {
+        if self.phase != Phase::Safety {
+            return Ok(());
+        }
+        let number = u64::from(item) << 32 | u64::from(step);
+        let rng = Rng::of(self.seed, Purpose::Item, number);
+        self.strike(Blow { fault, item, step, rng })
+    }
+
+    /// Goes on with a fault after a while.
+    fn again(&mut self, blow: &Blow, pause: u64) {
+        let &Blow { fault, item, step, .. } = blow;
+        self.schedule.after(pause, Event::Fault { fault, item, step: step + 1 });
+    }
+
+    /// A fault took effect and lasts until then. What it was goes into the story.
+    fn felt(&mut self, blow: &Blow, until: u64, what: fmt::Arguments<'_>) {
+        let now = self.schedule.now();
+        self.summary.coverage.felt(blow.fault, now, until);
+        self.tell(blow.item, true, format_args!("{}: {what}", blow.fault.name()));
+    }
+
+    /// Puts down what an item of the plan did.
+    pub(super) fn tell(&mut self, item: u32, is_fault: bool, what: fmt::Arguments<'_>) {
+        if self.tells {
+            let at_millis = self.schedule.now();
+            let what = what.to_string();
+            self.story.push(Step { item, at_millis, is_fault, what });
+        }
+    }
+}

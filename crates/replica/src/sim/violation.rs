@@ -1,0 +1,106 @@
+//! A promise that was not kept, and how to see it happen again.
+
+use std::fmt;
+
+use super::keep::Keep;
+use crate::storage::StorageError;
+
+/// A promise that was not kept; the simulation adds where and when.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Broken {
+    /// Which checker found it.
+    pub checker: &'static str,
+    /// What, and where.
+    pub what: String,
+}
+
+impl Broken {
+    /// What a checker found.
+    pub fn new(checker: &'static str, what: impl Into<String>) -> Self {
+        Self { checker, what: what.into() }
+    }
+}
+
+/// A disk of the simulator keeps what it is given: a replica that cannot read it misreads it.
+impl From<StorageError> for Broken {
+    fn from(error: StorageError) -> Self {
+        Self::new("storage", error.to_string())
+    }
+}
+
+/// What a checker says.
+pub type Checked = Result<(), Broken>;
+
+/// A promise that was not kept in a run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Violation {
+    /// The seed of the run.
+    pub seed: u64,
+    /// Which checker found it.
+    pub checker: &'static str,
+    /// When, in virtual milliseconds.
+    pub at_millis: u64,
+    /// What, and where.
+    pub what: String,
+    /// How long the safety phase was to last, in virtual milliseconds.
+    pub safety_millis: u64,
+    /// Which items of the plan the run kept.
+    pub keep: Keep,
+    /// The command that replays runs of the application; see
+    /// [`Application::REPLAY`](super::Application::REPLAY).
+    pub replay: Option<&'static str>,
+    /// The items that happened before it, in order.
+    pub story: Vec<Step>,
+}
+
+/// One item of the plan as it happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// The item's number, which [`Keep`] knows it by.
+    pub item: u32,
+    /// When, in virtual milliseconds.
+    pub at_millis: u64,
+    /// Whether it is a fault rather than a user's request.
+    pub is_fault: bool,
+    /// What happened.
+    pub what: String,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>9} ms  #{:<4} {}", self.at_millis, self.item, self.what)
+    }
+}
+
+/// A story longer than this is not told: it would hide what was found.
+const LINES: usize = 60;
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, checker, at_millis, what, .. } = self;
+        if self.story.len() <= LINES {
+            self.story.iter().try_for_each(|step| writeln!(f, "{step}"))?;
+        }
+        writeln!(f, "seed {seed}, {at_millis} ms: {checker}: {what}")?;
+        match self.replay {
+            Some(command) => {
+                let hours = hours(self.safety_millis);
+                write!(f, "replay: {command} --first-seed {seed} --seeds 1 --hours {hours}")?;
+            }
+            None => write!(f, "replay: the same seed and options")?,
+        }
+        match &self.keep {
+            Keep::All => Ok(()),
+            some @ Keep::Only(_) => write!(f, " --keep {some}"),
+        }
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// Milliseconds in hours, with as many places as it takes to get the milliseconds back.
+#[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are 285,000 years")]
+pub(super) fn hours(millis: u64) -> f64 {
+    millis as f64 / 3_600_000.0
+}

@@ -1,0 +1,324 @@
+//! Folding: writing what changed in memory as runs, and merging runs, a few KiB at a time.
+//!
+//! Every step hands out rows that can be written with whatever else is written next. What they make
+//! is used once its last rows, with the manifest that names it, are durable; a crash before that
+//! leaves rows that nothing names, which the next start takes away.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rejoin_crdts::context::Context;
+use rejoin_crdts::state_codec::Names;
+
+use super::manifest::{Manifest, Stand};
+use super::run::{Blocks, Run, RunWriter};
+use super::{CELLS, KEYS, Merged, State, prefixed, read_cell, row, write_receipt};
+use crate::storage::{RowWrite, StorageError};
+
+/// So many of the newest runs of one tier, or smaller ones, are merged into one.
+const FAN_IN: usize = 4;
+/// So many rows are taken away at a time.
+const SWEEP: usize = 64;
+
+/// What one step of folding made.
+#[derive(Default, Debug)]
+pub(crate) struct Step {
+    /// To be written, in one batch.
+    pub rows: Vec<RowWrite>,
+    /// The entries of the log before this sequence are folded once the rows are written.
+    pub folded: Option<u64>,
+}
+
+/// What is under way.
+#[derive(Debug)]
+pub(super) struct Folding {
+    /// What the manifest on disk says.
+    stand: Stand,
+    next_run: u32,
+    flush: Option<Flush>,
+    merge: Option<Merge>,
+    /// The runs that nothing names any more.
+    garbage: VecDeque<u32>,
+    /// What holds once the rows that were handed out are written.
+    done: Option<Done>,
+    wants_flush: bool,
+    wants_compaction: bool,
+}
+
+#[derive(Debug)]
+struct Flush {
+    stand: Stand,
+    writer: RunWriter,
+    table: u8,
+    /// The key in the table to go on with.
+    from: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Merge {
+    /// The runs that are merged, the newest first.
+    ids: Vec<u32>,
+    cursors: Merged,
+    writer: RunWriter,
+}
+
+#[derive(Debug)]
+enum Done {
+    Flushed(Option<Run>, Stand),
+    Merged(Option<Run>, Vec<u32>),
+}
+
+impl Folding {
+    /// Goes on from a manifest. Looks for what a crash left behind.
+    pub(super) fn resume(
+        blocks: &Blocks,
+        stand: Stand,
+        next_run: u32,
+        runs: &[Run],
+    ) -> Result<Self, StorageError> {
+        let (mut garbage, mut next_run) = (VecDeque::new(), next_run);
+        let mut from = row::run(0);
+        while let Some((key, _)) = blocks.rows.rows(blocks.space, &from, 1)?.pop() {
+            let Some(id) = row::run_of(&key) else { break };
+            if !runs.iter().any(|run| run.id == id) {
+                garbage.push_back(id);
+            }
+            let Some(next) = id.checked_add(1) else { break };
+            next_run = next_run.max(next);
+            from = row::run(next);
+        }
+        let (flush, merge, done) = (None, None, None);
+        let (wants_flush, wants_compaction) = (false, false);
+        Ok(Self { stand, next_run, flush, merge, garbage, done, wants_flush, wants_compaction })
+    }
+
+    const fn new_run(&mut self) -> u32 {
+        self.next_run += 1;
+        self.next_run - 1
+    }
+}
+
+impl State {
+    /// Has all that changed so far written, however little it is.
+    pub(crate) const fn request_flush(&mut self) {
+        self.folding.wants_flush = true;
+    }
+
+    /// Whether something that was asked for, or is due, is not written yet. Merges can wait.
+    pub(crate) fn is_flushing(&self) -> bool {
+        let Folding { flush, done, wants_flush, .. } = &self.folding;
+        let flushed = matches!(done, Some(Done::Flushed(..)));
+        flushed || flush.is_some() || (*wants_flush && !self.active.is_empty())
+    }
+
+    /// Has all runs merged into one.
+    pub(crate) const fn request_compaction(&mut self) {
+        self.folding.wants_compaction = true;
+    }
+
+    /// How far folding is: entries of the log before this sequence are in runs.
+    pub(crate) const fn folded(&self) -> u64 {
+        self.folding.stand.sequence
+    }
+
+    /// How many runs there are, and what they take, in bytes.
+    pub(crate) fn runs(&self) -> (usize, u64) {
+        (self.runs.len(), self.runs.iter().map(|run| run.bytes).sum())
+    }
+
+    /// The next step, of about `budget` bytes: rows to write. Nothing while the rows of a last step
+    /// are not written, and when there is nothing to do.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a run that is merged cannot be read.
+    pub(crate) fn poll_fold(
+        &mut self,
+        context: &Context,
+        budget: usize,
+        stand: impl FnOnce() -> Stand,
+    ) -> Result<Step, StorageError> {
+        let due = self.folding.wants_flush || self.active.bytes() >= self.limits.fold;
+        if self.folding.done.is_some() {
+            return Ok(Step::default());
+        }
+        if self.folding.flush.is_none() && due && !self.active.is_empty() {
+            self.freeze(stand());
+        }
+        if let Some(flush) = self.folding.flush.take() {
+            return Ok(self.flush(flush, context, budget));
+        }
+        self.folding.wants_flush = false;
+        let merge = self.folding.merge.take();
+        let merge = merge.map_or_else(|| self.plan_merge(), |merge| Ok(Some(merge)))?;
+        match merge {
+            Some(merge) => self.merge(merge, context, budget),
+            None => self.sweep(),
+        }
+    }
+
+    /// The rows of the last step are written.
+    pub(crate) fn handle_folded(&mut self) {
+        match self.folding.done.take() {
+            None => {}
+            Some(Done::Flushed(run, stand)) => {
+                self.runs.splice(0..0, run);
+                self.folding.stand = stand;
+                self.frozen = None;
+            }
+            Some(Done::Merged(run, ids)) => {
+                self.runs = replaced(&self.runs, run.as_ref(), &ids);
+                self.folding.garbage.extend(ids);
+            }
+        }
+    }
+
+    fn freeze(&mut self, stand: Stand) {
+        self.frozen = Some(std::mem::take(&mut self.active));
+        let ids: Arc<[_]> = stand.vector.iter().map(|(id, _)| id).collect();
+        let writer = RunWriter::new(self.folding.new_run(), ids);
+        self.folding.wants_flush = false;
+        self.folding.flush = Some(Flush { stand, writer, table: CELLS, from: Vec::new() });
+    }
+
+    fn flush(&mut self, mut flush: Flush, context: &Context, budget: usize) -> Step {
+        if !self.fill(&mut flush, context, budget) {
+            let rows = flush.writer.take_rows();
+            self.folding.flush = Some(flush);
+            return Step { rows, folded: None };
+        }
+        let (run, rows) = flush.writer.finish();
+        let folded = Some(flush.stand.sequence);
+        let runs = run.iter().chain(&self.runs).cloned().collect();
+        let rows = self.with_manifest(rows, &flush.stand, runs);
+        self.folding.done = Some(Done::Flushed(run, flush.stand));
+        Step { rows, folded }
+    }
+
+    /// Puts what is frozen into the run, up to the budget. Whether that was all.
+    fn fill(&self, flush: &mut Flush, context: &Context, budget: usize) -> bool {
+        let Some(frozen) = &self.frozen else { return true };
+        let ids = Arc::clone(flush.writer.ids());
+        let names = Names { context, ids: &ids };
+        let is_first = self.runs.is_empty();
+        let mut value = Vec::new();
+        if flush.table == CELLS {
+            for (path, cell) in frozen.cells.range(&flush.from) {
+                if flush.writer.waiting() >= budget {
+                    flush.from = path.to_vec();
+                    return false;
+                }
+                value.clear();
+                match cell {
+                    None if is_first => continue,
+                    None => {}
+                    Some(cell) => names.write_cell(cell, &mut value),
+                }
+                flush.writer.push(&prefixed(CELLS, path), &value);
+            }
+            (flush.table, flush.from) = (KEYS, Vec::new());
+        }
+        for (key, receipt) in frozen.keys.range(flush.from.clone()..) {
+            if flush.writer.waiting() >= budget {
+                flush.from.clone_from(key);
+                return false;
+            }
+            value.clear();
+            write_receipt(receipt, &mut value);
+            flush.writer.push(&prefixed(KEYS, key), &value);
+        }
+        true
+    }
+
+    fn with_manifest(
+        &self,
+        mut rows: Vec<RowWrite>,
+        stand: &Stand,
+        runs: Vec<Run>,
+    ) -> Vec<RowWrite> {
+        let (stand, next_run) = (stand.clone(), self.folding.next_run);
+        let manifest = Manifest { stand, next_run, runs };
+        rows.push((row::HEAD.to_vec(), Some(manifest.encode())));
+        rows
+    }
+
+    /// Merges the newest runs where enough of one tier, or smaller ones, stand together: each tier
+    /// is four times as large as the one below, so an entry is written once per tier.
+    fn plan_merge(&mut self) -> Result<Option<Merge>, StorageError> {
+        let tier = |run: &Run| run.bytes.max(1).ilog2() / 2;
+        let newest = |most: u32| self.runs.iter().take_while(|run| tier(run) <= most).count();
+        let due = self.runs.iter().map(|run| newest(tier(run))).find(|&count| count >= FAN_IN);
+        let compacts = std::mem::take(&mut self.folding.wants_compaction) && self.runs.len() > 1;
+        let due = if compacts { Some(self.runs.len()) } else { due };
+        let Some(count) = due else { return Ok(None) };
+        let Some(runs) = self.runs.get(..count) else { return Ok(None) };
+        let cursors = Merged::seek(runs, &self.blocks, &[])?;
+        let mut ids: Vec<_> = runs.iter().flat_map(|run| run.ids.iter().copied()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let merged = runs.iter().map(|run| run.id).collect();
+        let writer = RunWriter::new(self.folding.new_run(), ids.into());
+        Ok(Some(Merge { ids: merged, cursors, writer }))
+    }
+
+    fn merge(
+        &mut self,
+        mut merge: Merge,
+        context: &Context,
+        budget: usize,
+    ) -> Result<Step, StorageError> {
+        let first = self.runs.iter().position(|run| Some(&run.id) == merge.ids.first());
+        let first = first.unwrap_or_default();
+        let end = (first + merge.ids.len()).min(self.runs.len());
+        let (runs, with_oldest) = (&self.runs[first..end], end == self.runs.len());
+        let ids = Arc::clone(merge.writer.ids());
+        let mut anew = Vec::new();
+        while let Some((newest, key, value)) = merge.cursors.entry() {
+            if merge.writer.waiting() >= budget {
+                let rows = merge.writer.take_rows();
+                self.folding.merge = Some(merge);
+                return Ok(Step { rows, folded: None });
+            }
+            let is_cell = key.first() == Some(&CELLS);
+            if value.is_empty() && is_cell && with_oldest {
+                // Nothing below says otherwise any more.
+            } else if value.is_empty() || !is_cell || runs[newest].ids == ids {
+                merge.writer.push(key, value);
+            } else {
+                let path = key.get(1..).unwrap_or_default();
+                let cell = read_cell(value, path, &runs[newest].ids, context)?;
+                anew.clear();
+                cell.iter()
+                    .for_each(|cell| Names { context, ids: &ids }.write_cell(cell, &mut anew));
+                merge.writer.push(key, &anew);
+            }
+            merge.cursors.advance(runs, &self.blocks)?;
+        }
+        let (run, rows) = merge.writer.finish();
+        let runs = replaced(&self.runs, run.as_ref(), &merge.ids);
+        let rows = self.with_manifest(rows, &self.folding.stand, runs);
+        self.folding.done = Some(Done::Merged(run, merge.ids));
+        Ok(Step { rows, folded: None })
+    }
+
+    /// Takes rows away that nothing names.
+    fn sweep(&mut self) -> Result<Step, StorageError> {
+        while let Some(&id) = self.folding.garbage.front() {
+            let rows = self.blocks.rows.rows(self.blocks.space, &row::run(id), SWEEP)?;
+            let rows = rows.into_iter().filter(|(key, _)| row::run_of(key) == Some(id));
+            let rows: Vec<RowWrite> = rows.map(|(key, _)| (key, None)).collect();
+            if !rows.is_empty() {
+                return Ok(Step { rows, folded: None });
+            }
+            self.folding.garbage.pop_front();
+        }
+        Ok(Step::default())
+    }
+}
+
+/// The runs after some that stand together were merged into one.
+fn replaced(runs: &[Run], merged: Option<&Run>, ids: &[u32]) -> Vec<Run> {
+    let place = runs.iter().position(|run| ids.contains(&run.id)).unwrap_or_default();
+    let mut kept: Vec<Run> = runs.iter().filter(|run| !ids.contains(&run.id)).cloned().collect();
+    kept.splice(place..place, merged.cloned());
+    kept
+}

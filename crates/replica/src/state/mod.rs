@@ -1,0 +1,380 @@
+//! The cells of a space: changes in memory over blocks on disk.
+//!
+//! A commit writes only the log. What it changes is kept in memory, in the *active* layer, until
+//! that is worth writing; then the layer is *frozen* and written as a *run*, an immutable sorted
+//! sequence of blocks, while a new one takes the changes. Runs of like size are merged into one. So
+//! a cell is written a few times in its life, always sequentially, whatever the size of the set
+//! that it is in (a log-structured merge tree, O'Neil et al. 1996). Nothing is ever loaded whole.
+//!
+//! ```text
+//!   read ->  active  ->  frozen  ->  newest run  -> ... ->  oldest run
+//! ```
+//!
+//! The idempotency keys of the log's records are kept in the same runs, under a prefix of their
+//! own.
+
+mod block;
+mod cache;
+mod fold;
+mod manifest;
+pub(crate) mod row;
+mod run;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use rejoin_crdts::cell::Cell;
+use rejoin_crdts::context::{Context, LocalDot};
+use rejoin_crdts::cursor::Source;
+use rejoin_crdts::overlay::Overlay;
+use rejoin_crdts::state_codec::Names;
+use rejoin_crdts::{Dot, Kind, ReadError};
+use rejoin_vclock::ReplicaId;
+use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
+
+use crate::envelope;
+use crate::receipt::Receipt;
+use crate::session::Config;
+use crate::storage::{RowWrite, StorageError, StorageRead};
+
+use cache::Cache;
+use fold::Folding;
+use manifest::Manifest;
+pub(crate) use manifest::Stand;
+use run::{Blocks, Run, RunCursor};
+
+/// What the keys of cells in a run begin with.
+const CELLS: u8 = 1;
+/// What the keys of idempotency keys in a run begin with.
+const KEYS: u8 = 2;
+
+/// How much of a space's state is kept in memory, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Limits {
+    /// Changes that are not folded yet, before they are frozen.
+    pub fold: usize,
+    /// Blocks that were read of late.
+    pub cache: usize,
+}
+
+impl Limits {
+    pub(crate) const fn of(config: &Config) -> Self {
+        Self { fold: config.fold_bytes, cache: config.cache_bytes }
+    }
+}
+
+/// Changes that are in no run yet.
+#[derive(Default, Debug)]
+struct Layer {
+    cells: Overlay,
+    keys: BTreeMap<Vec<u8>, Receipt>,
+    key_bytes: usize,
+}
+
+impl Layer {
+    const fn bytes(&self) -> usize {
+        self.cells.bytes() + self.key_bytes
+    }
+
+    fn is_empty(&self) -> bool {
+        self.cells.is_empty() && self.keys.is_empty()
+    }
+}
+
+/// The cells of a space.
+#[derive(Debug)]
+pub(crate) struct State {
+    limits: Limits,
+    active: Layer,
+    /// What is being written; nothing changes it.
+    frozen: Option<Layer>,
+    /// The newest first.
+    runs: Vec<Run>,
+    blocks: Blocks,
+    folding: Folding,
+    /// The last failure to read, which a source can only tell as text.
+    fault: RefCell<Option<StorageError>>,
+}
+
+impl State {
+    /// What the rows of a space say, and where the log goes on from there.
+    ///
+    /// # Errors
+    /// [`StorageError`] when they cannot be read or are damaged.
+    pub(crate) fn open(
+        rows: Arc<dyn StorageRead>,
+        space: u32,
+        limits: Limits,
+    ) -> Result<(Self, Stand), StorageError> {
+        let manifest = match rows.row(space, row::HEAD)? {
+            None => Manifest { stand: Stand::new(), next_run: 0, runs: Vec::new() },
+            Some(bytes) => Manifest::decode(&bytes).map_err(|error| {
+                envelope::fault(format_args!("the manifest of space {space}"), &error)
+            })?,
+        };
+        let stand = manifest.stand.clone();
+        Ok((Self::over(manifest, rows, space, limits)?, stand))
+    }
+
+    /// No cells, and rows that are all to be written anew.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the rows cannot be listed.
+    pub(crate) fn renew(
+        rows: Arc<dyn StorageRead>,
+        space: u32,
+        limits: Limits,
+    ) -> Result<Self, StorageError> {
+        let nothing = Manifest { stand: Stand::new(), next_run: 0, runs: Vec::new() };
+        Self::over(nothing, rows, space, limits)
+    }
+
+    fn over(
+        Manifest { stand, next_run, runs }: Manifest,
+        rows: Arc<dyn StorageRead>,
+        space: u32,
+        limits: Limits,
+    ) -> Result<Self, StorageError> {
+        let cache = RefCell::new(Cache::new(limits.cache));
+        let blocks = Blocks { space, rows, cache, damaged: RefCell::default() };
+        let folding = Folding::resume(&blocks, stand, next_run, &runs)?;
+        let (active, frozen, fault) = (Layer::default(), None, RefCell::new(None));
+        Ok(Self { limits, active, frozen, runs, blocks, folding, fault })
+    }
+
+    /// The cells, to read from.
+    pub(crate) const fn with<'a>(&'a self, context: &'a Context) -> StateSource<'a> {
+        StateSource { state: self, context }
+    }
+
+    /// Takes over what an entry changed.
+    pub(crate) fn absorb(&mut self, changed: Overlay) {
+        self.active.cells.absorb(changed);
+    }
+
+    /// The receipt that was remembered under an idempotency key.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read.
+    pub(crate) fn receipt(&self, key: &[u8]) -> Result<Option<Receipt>, StorageError> {
+        let frozen = self.frozen.as_ref();
+        let here = self.active.keys.get(key).or_else(|| frozen?.keys.get(key));
+        if let Some(receipt) = here {
+            return Ok(Some(*receipt));
+        }
+        let key = prefixed(KEYS, key);
+        for run in &self.runs {
+            if let Some(read) = run.get(&self.blocks, &key, read_receipt)? {
+                let damage = |error: DecodeError| StorageError::Damaged(error.to_string());
+                return read.map(Some).map_err(damage);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Remembers a receipt under an idempotency key.
+    pub(crate) fn remember(&mut self, key: Vec<u8>, receipt: Receipt) {
+        self.active.key_bytes += key.len() + size_of::<Receipt>() + 64;
+        self.active.keys.insert(key, receipt);
+    }
+
+    /// The rows that were found damaged since the last call, to be kept aside.
+    pub(crate) fn take_damaged(&self) -> Vec<RowWrite> {
+        self.blocks.damaged.take()
+    }
+
+    /// Whether anything was found damaged since the last call of that.
+    pub(crate) fn is_damaged(&self) -> bool {
+        !self.blocks.damaged.borrow().is_empty()
+    }
+
+    /// The failure that a reader was told as text, if there was one since the last call.
+    pub(crate) fn take_fault(&self) -> Option<StorageError> {
+        self.fault.borrow_mut().take()
+    }
+
+    fn told(&self, error: StorageError) -> ReadError {
+        let text = error.to_string();
+        *self.fault.borrow_mut() = Some(error);
+        ReadError::Unavailable(text)
+    }
+}
+
+/// The cells beside the context that their dots belong to, to read from.
+#[derive(Clone, Copy, Debug)]
+pub struct StateSource<'a> {
+    state: &'a State,
+    context: &'a Context,
+}
+
+impl StateSource<'_> {
+    fn folded(&self) -> Folded<'_> {
+        Folded { state: self.state, context: self.context }
+    }
+
+    /// Runs `read` on all layers, one over the other.
+    fn layered<R>(&self, read: impl FnOnce(&dyn Source) -> R) -> R {
+        let (folded, active) = (self.folded(), &self.state.active.cells);
+        match &self.state.frozen {
+            None => read(&active.over(&folded)),
+            Some(frozen) => read(&active.over(&frozen.cells.over(&folded))),
+        }
+    }
+}
+
+impl Source for StateSource<'_> {
+    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
+        self.layered(|source| source.cell(path))
+    }
+
+    fn visit(
+        &self,
+        below: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        self.layered(|source| source.visit(below, from, visit))
+    }
+
+    fn dot(&self, local: LocalDot) -> Dot {
+        self.context.dot(local)
+    }
+}
+
+/// What is in runs alone.
+#[derive(Debug)]
+struct Folded<'a> {
+    state: &'a State,
+    context: &'a Context,
+}
+
+impl Folded<'_> {
+    fn find(&self, path: &[u8]) -> Result<Option<Cell>, StorageError> {
+        let key = prefixed(CELLS, path);
+        for run in &self.state.runs {
+            let read = |value: &[u8]| read_cell(value, path, &run.ids, self.context);
+            if let Some(cell) = run.get(&self.state.blocks, &key, read)? {
+                return cell;
+            }
+        }
+        Ok(None)
+    }
+
+    fn walk(
+        &self,
+        below: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
+    ) -> Result<(), StorageError> {
+        let (runs, blocks) = (&self.state.runs, &self.state.blocks);
+        let mut merged = Merged::seek(runs, blocks, &prefixed(CELLS, from))?;
+        let below = prefixed(CELLS, below);
+        while let Some((newest, key, value)) = merged.entry() {
+            if !key.starts_with(&below) {
+                break;
+            }
+            let path = key.get(1..).unwrap_or_default();
+            let cell = read_cell(value, path, &runs[newest].ids, self.context)?;
+            if cell.is_some_and(|cell| visit(path, &cell).is_break()) {
+                break;
+            }
+            merged.advance(runs, blocks)?;
+        }
+        Ok(())
+    }
+}
+
+impl Source for Folded<'_> {
+    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
+        self.find(path).map_err(|error| self.state.told(error))
+    }
+
+    fn visit(
+        &self,
+        below: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        self.walk(below, from, visit).map_err(|error| self.state.told(error))
+    }
+
+    fn dot(&self, local: LocalDot) -> Dot {
+        self.context.dot(local)
+    }
+}
+
+/// Several runs as one: of equal keys the newest run's entry stands.
+#[derive(Debug)]
+struct Merged(Vec<RunCursor>);
+
+impl Merged {
+    fn seek(runs: &[Run], blocks: &Blocks, key: &[u8]) -> Result<Self, StorageError> {
+        Ok(Self(runs.iter().map(|run| run.seek(blocks, key)).collect::<Result<_, _>>()?))
+    }
+
+    /// The least key, with the number of the run that it stands in, and its value.
+    fn entry(&self) -> Option<(usize, &[u8], &[u8])> {
+        let entries = self.0.iter().enumerate();
+        let entries = entries.filter_map(|(run, cursor)| Some((run, cursor.entry()?)));
+        let (run, (key, value)) = entries.min_by_key(|&(run, (key, _))| (key, run))?;
+        Some((run, key, value))
+    }
+
+    /// Goes on to the next key.
+    fn advance(&mut self, runs: &[Run], blocks: &Blocks) -> Result<(), StorageError> {
+        let Some((_, key, _)) = self.entry() else { return Ok(()) };
+        let key = key.to_vec();
+        for (cursor, run) in self.0.iter_mut().zip(runs) {
+            if cursor.entry().is_some_and(|(at, _)| at == key) {
+                cursor.advance(run, blocks)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn prefixed(table: u8, key: &[u8]) -> Vec<u8> {
+    let mut prefixed = Vec::with_capacity(key.len() + 1);
+    prefixed.push(table);
+    prefixed.extend_from_slice(key);
+    prefixed
+}
+
+/// The cell of a run's entry; `None` where the entry says that it is gone.
+fn read_cell(
+    value: &[u8],
+    path: &[u8],
+    ids: &[ReplicaId],
+    context: &Context,
+) -> Result<Option<Cell>, StorageError> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let mut reader = Reader::new(value);
+    let read = |reader: &mut Reader<'_>| {
+        let tag = path.last().ok_or(DecodeError::Invalid("a cell without a path"))?;
+        let cell = Names { context, ids }.read_cell(Kind::from_tag(*tag)?, reader)?;
+        reader.finish()?;
+        Ok(cell)
+    };
+    let damage = |error: DecodeError| StorageError::Damaged(format!("a cell: {error}"));
+    read(&mut reader).map(Some).map_err(damage)
+}
+
+fn write_receipt(receipt: &Receipt, out: &mut Vec<u8>) {
+    receipt.origin().encode(out);
+    write_varint(out, receipt.first());
+    write_varint(out, receipt.last());
+    write_varint(out, receipt.sequence());
+}
+
+fn read_receipt(bytes: &[u8]) -> Result<Receipt, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let origin = ReplicaId::decode(&mut reader)?;
+    let (first, last) = (reader.varint()?, reader.varint()?);
+    let receipt = Receipt::new(origin, first, last, reader.varint()?);
+    reader.finish()?;
+    Ok(receipt)
+}

@@ -1,0 +1,65 @@
+//! The keys of a space's rows.
+//!
+//! ```text
+//! 0                                  the head
+//! 1 · run (4) · level · number (4)   a block
+//! 2 · chunk (8)                      a chunk of the log's index
+//! 3 · chunk (8)                      which origins it has
+//! 4 · sequence (8)                   a log record that was set aside
+//! 5 · key of a row                   a row that was found damaged
+//! ```
+//!
+//! Numbers are big-endian, so that rows stand in the order in which they are written.
+
+use super::block::Address;
+
+pub(crate) const HEAD: &[u8] = &[0];
+
+pub(super) fn block(at: Address) -> Vec<u8> {
+    let mut key = run(at.run);
+    key.push(at.level);
+    key.extend(at.number.to_be_bytes());
+    key
+}
+
+/// What the keys of a run's blocks begin with.
+pub(super) fn run(id: u32) -> Vec<u8> {
+    let mut key = vec![1];
+    key.extend(id.to_be_bytes());
+    key
+}
+
+/// The run whose block stands under a key.
+pub(super) fn run_of(key: &[u8]) -> Option<u32> {
+    let id = key.strip_prefix(&[1])?.first_chunk()?;
+    Some(u32::from_be_bytes(*id))
+}
+
+pub(crate) fn places(chunk: u64) -> Vec<u8> {
+    numbered(2, chunk)
+}
+
+pub(crate) fn origins(chunk: u64) -> Vec<u8> {
+    numbered(3, chunk)
+}
+
+pub(crate) fn aside(sequence: u64) -> Vec<u8> {
+    numbered(4, sequence)
+}
+
+pub(crate) fn is_aside(key: &[u8]) -> bool {
+    key.first() == Some(&4)
+}
+
+/// Where a damaged row is kept for whoever wants to look at it.
+pub(crate) fn quarantined(key: &[u8]) -> Vec<u8> {
+    let mut kept = vec![5];
+    kept.extend_from_slice(key);
+    kept
+}
+
+fn numbered(table: u8, number: u64) -> Vec<u8> {
+    let mut key = vec![table];
+    key.extend(number.to_be_bytes());
+    key
+}

@@ -1,0 +1,274 @@
+//! Runs: immutable sorted sequences of blocks, with a tree of index blocks over them.
+//!
+//! A run is written once, front to back, and never changed, so a crash leaves either all of it or
+//! rubbish that no head names. An index block's entries are the first keys of the blocks below it.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use rejoin_vclock::ReplicaId;
+use rejoin_vclock::codec::{Reader, write_varint};
+
+use super::block::{Address, Block, BlockBuilder};
+use super::cache::Cache;
+use super::row;
+use crate::envelope;
+use crate::storage::{RowWrite, StorageError, StorageRead};
+
+/// A run that is whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Run {
+    pub id: u32,
+    /// How many blocks each level has, from the data up; the last level has one.
+    pub blocks: Vec<u32>,
+    pub entries: u64,
+    /// The encoded length of its blocks, in bytes.
+    pub bytes: u64,
+    /// The replicas that its cells name, ascending.
+    pub ids: Arc<[ReplicaId]>,
+}
+
+/// A run while it is written.
+#[derive(Debug)]
+pub(super) struct RunWriter {
+    id: u32,
+    ids: Arc<[ReplicaId]>,
+    levels: Vec<Level>,
+    rows: Vec<RowWrite>,
+    /// The bytes in `rows`.
+    waiting: usize,
+    entries: u64,
+    bytes: u64,
+}
+
+#[derive(Default, Debug)]
+struct Level {
+    builder: BlockBuilder,
+    sealed: u32,
+}
+
+impl RunWriter {
+    pub(super) fn new(id: u32, ids: Arc<[ReplicaId]>) -> Self {
+        let (levels, rows) = (Vec::new(), Vec::new());
+        Self { id, ids, levels, rows, waiting: 0, entries: 0, bytes: 0 }
+    }
+
+    pub(super) const fn ids(&self) -> &Arc<[ReplicaId]> {
+        &self.ids
+    }
+
+    /// Adds an entry; keys ascend.
+    pub(super) fn push(&mut self, key: &[u8], value: &[u8]) {
+        self.entries += 1;
+        self.add(0, key, value);
+    }
+
+    fn add(&mut self, level: usize, key: &[u8], value: &[u8]) {
+        if level == self.levels.len() {
+            self.levels.push(Level::default());
+        }
+        if self.levels[level].builder.is_full() {
+            let (number, first) = self.seal(level, Some(key));
+            self.index(level, number, &first);
+        }
+        self.levels[level].builder.push(key, value);
+    }
+
+    fn index(&mut self, level: usize, number: u32, first: &[u8]) {
+        let mut value = Vec::new();
+        write_varint(&mut value, u64::from(number));
+        self.add(level + 1, first, &value);
+    }
+
+    /// Closes the block of a level. Its number and first key.
+    fn seal(&mut self, level: usize, upper: Option<&[u8]>) -> (u32, Vec<u8>) {
+        let Level { builder, sealed } = &mut self.levels[level];
+        let number = *sealed;
+        *sealed += 1;
+        let at = address(self.id, level, number);
+        let (bytes, first) = builder.finish(at, upper);
+        self.bytes += bytes.len() as u64;
+        self.waiting += bytes.len();
+        self.rows.push((row::block(at), Some(bytes)));
+        (number, first)
+    }
+
+    /// The bytes of the blocks that are closed and not taken.
+    pub(super) const fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Takes the blocks that are closed.
+    pub(super) fn take_rows(&mut self) -> Vec<RowWrite> {
+        self.waiting = 0;
+        std::mem::take(&mut self.rows)
+    }
+
+    /// Closes everything. The run, if there is anything in it, and the blocks that are left.
+    pub(super) fn finish(mut self) -> (Option<Run>, Vec<RowWrite>) {
+        let mut level = 0;
+        while level < self.levels.len() {
+            let is_root = self.levels[level].sealed == 0;
+            if !self.levels[level].builder.is_empty() {
+                let (number, first) = self.seal(level, None);
+                if !is_root {
+                    self.index(level, number, &first);
+                }
+            }
+            level += 1;
+        }
+        let Self { id, ids, levels, rows, entries, bytes, .. } = self;
+        let blocks: Vec<u32> = levels.iter().map(|level| level.sealed).collect();
+        let run = Run { id, blocks, entries, bytes, ids };
+        ((entries > 0).then_some(run), rows)
+    }
+}
+
+fn address(run: u32, level: usize, number: u32) -> Address {
+    Address { run, level: u8::try_from(level).unwrap_or(u8::MAX), number }
+}
+
+/// Where blocks are read from.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    pub space: u32,
+    pub rows: Arc<dyn StorageRead>,
+    pub cache: RefCell<Cache>,
+    /// What was found damaged: the rows as they are, to be kept aside.
+    pub damaged: RefCell<Vec<RowWrite>>,
+}
+
+impl Blocks {
+    /// A block, whose interval is known from the one above it or before it.
+    fn load(
+        &self,
+        at: Address,
+        first: Option<&[u8]>,
+        upper: Option<Option<&[u8]>>,
+    ) -> Result<Arc<Block>, StorageError> {
+        if let Some(block) = self.cache.borrow_mut().get(at) {
+            return Ok(block);
+        }
+        let key = row::block(at);
+        let Some(bytes) = self.rows.row(self.space, &key)? else {
+            return Err(self.damage(at, None, &"it is missing"));
+        };
+        let block = match Block::parse(bytes, at) {
+            Ok(block) => block,
+            Err((error, bytes)) => {
+                let fault = envelope::fault("a block", &error);
+                let damage = || self.damage(at, Some(bytes), &error);
+                return Err(if fault.is_corruption() { damage() } else { fault });
+            }
+        };
+        let fits = first.is_none_or(|first| block.first_key() == Some(first))
+            && upper.is_none_or(|upper| block.upper() == upper);
+        if !fits || block.len() == 0 {
+            let what = "it covers another interval than the index says";
+            return Err(self.damage(at, Some(block.into_bytes()), &what));
+        }
+        let block = Arc::new(block);
+        self.cache.borrow_mut().put(at, Arc::clone(&block));
+        Ok(block)
+    }
+}
+
+impl Blocks {
+    /// Notes that a block is not what was written, and keeps what there is of it.
+    fn damage(
+        &self,
+        at: Address,
+        bytes: Option<Vec<u8>>,
+        what: &dyn std::fmt::Display,
+    ) -> StorageError {
+        let Address { run, level, number } = at;
+        let kept = (row::quarantined(&row::block(at)), Some(bytes.unwrap_or_default()));
+        self.damaged.borrow_mut().push(kept);
+        StorageError::Damaged(format!(
+            "block {run}/{level}/{number} of space {}: {what}",
+            self.space
+        ))
+    }
+}
+
+impl Run {
+    /// The data block whose interval holds a key, and its number; `None` below the first key.
+    fn leaf(&self, blocks: &Blocks, key: &[u8]) -> Result<Option<(u32, Arc<Block>)>, StorageError> {
+        let Some(top) = self.blocks.len().checked_sub(1) else { return Ok(None) };
+        let mut number = 0;
+        let mut block = blocks.load(address(self.id, top, 0), None, Some(None))?;
+        for level in (0..top).rev() {
+            let after = block.before(key);
+            let exact = block.entry(after).is_some_and(|(first, _)| first == key);
+            let index = if exact { Some(after) } else { after.checked_sub(1) };
+            let Some(index) = index else { return Ok(None) };
+            let Some((first, value)) = block.entry(index) else { return Ok(None) };
+            let child = Reader::new(value).varint().ok().and_then(|n| u32::try_from(n).ok());
+            let damage = || StorageError::Damaged(format!("an index block of run {}", self.id));
+            number = child.ok_or_else(damage)?;
+            let upper = block.entry(index + 1).map(|(next, _)| next).or(block.upper());
+            let at = address(self.id, level, number);
+            let below = blocks.load(at, Some(first), Some(upper))?;
+            block = below;
+        }
+        Ok(Some((number, block)))
+    }
+
+    /// Looks a key up; the value is shown where there is one.
+    pub(super) fn get<R>(
+        &self,
+        blocks: &Blocks,
+        key: &[u8],
+        show: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, StorageError> {
+        Ok(self.leaf(blocks, key)?.and_then(|(_, leaf)| leaf.get(key).map(show)))
+    }
+
+    /// A cursor at the first key that is not less than this one.
+    pub(super) fn seek(&self, blocks: &Blocks, key: &[u8]) -> Result<RunCursor, StorageError> {
+        let (number, leaf) = match self.leaf(blocks, key)? {
+            Some(found) => found,
+            None if self.blocks.is_empty() => return Ok(RunCursor::default()),
+            None => (0, blocks.load(address(self.id, 0, 0), None, None)?),
+        };
+        let index = leaf.before(key);
+        let mut cursor = RunCursor { leaf: Some(leaf), number, index };
+        cursor.settle(self, blocks)?;
+        Ok(cursor)
+    }
+}
+
+/// A place in a run.
+#[derive(Default, Debug)]
+pub(super) struct RunCursor {
+    leaf: Option<Arc<Block>>,
+    number: u32,
+    index: usize,
+}
+
+impl RunCursor {
+    /// The entry here; `None` behind the last.
+    pub(super) fn entry(&self) -> Option<(&[u8], &[u8])> {
+        self.leaf.as_ref()?.entry(self.index)
+    }
+
+    /// Goes on to the next entry.
+    pub(super) fn advance(&mut self, run: &Run, blocks: &Blocks) -> Result<(), StorageError> {
+        self.index += 1;
+        self.settle(run, blocks)
+    }
+
+    /// Goes on to the next block where this one is through.
+    fn settle(&mut self, run: &Run, blocks: &Blocks) -> Result<(), StorageError> {
+        let Some(leaf) = self.leaf.as_ref().filter(|leaf| self.index >= leaf.len()) else {
+            return Ok(());
+        };
+        let Some(first) = leaf.upper() else {
+            self.leaf = None;
+            return Ok(());
+        };
+        let next = blocks.load(address(run.id, 0, self.number + 1), Some(first), None)?;
+        (self.leaf, self.number, self.index) = (Some(next), self.number + 1, 0);
+        Ok(())
+    }
+}
