@@ -23,6 +23,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::{BackendError, StorageBackend};
 
+use super::StorageError;
+
 const PAGE: usize = 4096;
 const PAGE_BYTES: u64 = PAGE as u64;
 /// What the engine writes at the front of the first page.
@@ -55,6 +57,8 @@ struct State {
     /// The number of the last commit that was acknowledged, as the file says.
     acknowledged: u64,
     written: bool,
+    /// The page that was met damaged: the engine reads nothing more after it.
+    damaged: Option<usize>,
     /// Whether a write failed. Nobody knows then what the file holds: it is not written to again.
     failed: bool,
 }
@@ -103,6 +107,7 @@ impl SummedFile {
             was_known,
             acknowledged,
             written: false,
+            damaged: None,
             failed: false,
         };
         Ok(Self { file, state: RwLock::new(state) })
@@ -116,6 +121,12 @@ impl SummedFile {
     /// The number of the last commit that was acknowledged, as far as the file says.
     pub(super) fn acknowledged(&self) -> u64 {
         self.state().acknowledged
+    }
+
+    /// What was found, if anything.
+    pub(super) fn damage(&self) -> Option<StorageError> {
+        let what = |number| format!("page {number} of the file is not what was written");
+        self.state().damaged.map(|number| StorageError::Damaged(what(number)))
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
@@ -139,8 +150,9 @@ impl SummedFile {
                 Some(&UNKNOWN) | None => unknown.push((number, sum(page))),
                 Some(&known) if known == sum(page) => {}
                 Some(_) => {
-                    let what = format!("page {number} is not what was written");
-                    return Err(io::Error::new(ErrorKind::InvalidData, what));
+                    drop(state);
+                    self.state_mut().damaged = Some(number);
+                    return Err(ErrorKind::InvalidData.into());
                 }
             }
         }
