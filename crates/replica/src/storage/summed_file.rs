@@ -408,7 +408,7 @@ impl StorageBackend for SummedFile {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::fs::File;
     use std::os::unix::fs::FileExt;
