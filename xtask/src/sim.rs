@@ -39,19 +39,11 @@ fn known_mutant(name: &str) -> Result<String, mutants::UnknownMutant> {
 
 /// Runs the simulator and hands on its exit code.
 pub(crate) fn main(options: &Options) -> ExitCode {
-    let mut command = command(options);
-    match command.status() {
-        Ok(status) => cargo::exit_code(status),
-        Err(error) => {
-            eprintln!("sim: {} did not start: {error}", cargo::shown(&command));
-            ExitCode::FAILURE
-        }
-    }
+    cargo::run("sim", &mut command(options))
 }
 
 fn command(options: &Options) -> Command {
-    let mut command = cargo::command(["run", "--release", "-p", "rejoin-replica"]);
-    command.args(["--features", "sim", "--example", "sim", "--"]);
+    let mut command = cargo::example("sim", "sim");
     command.args(["--first-seed", &options.first_seed.to_string()]);
     command.args(["--seeds", &options.seeds.to_string()]);
     let given = [
