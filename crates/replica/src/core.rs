@@ -92,11 +92,12 @@ pub enum Event {
     },
 }
 
-/// An entry that came in, and the head of its origin before it as its sender has it.
+/// An entry that came in, and the heads of its origin before and after it as its sender has them,
+/// where its stream tells.
 #[derive(Debug)]
 pub(crate) struct Arrival {
     pub entry: Entry,
-    pub before: Option<Head>,
+    pub heads: Option<(Head, Head)>,
 }
 
 impl AsRef<Delta> for Arrival {
@@ -286,7 +287,7 @@ impl SpaceCore {
             self.hybrid = HybridClock::resume(self.hybrid.last().max(delta.stamp()))
                 .with_max_skew_millis(self.hybrid.max_skew_millis());
         }
-        let (sequence, _) = self.take_in(&record.entry, false);
+        let sequence = self.take_in(&record.entry, record.head, false);
         if !rejoin_vclock::mutant!("forget-keys") {
             self.remember_key(record.key, record.entry.delta(), sequence);
         }
@@ -317,15 +318,16 @@ impl SpaceCore {
 
     /// Applies an own entry and hands it to [`poll_write`](Self::poll_write).
     pub fn commit(&mut self, entry: Entry, key: Vec<u8>) -> Receipt {
-        let (sequence, head) = self.take_in(&entry, true);
+        let head = self.head(self.replica()).after(&entry);
+        let sequence = self.take_in(&entry, head, true);
         let receipt = self.remember_key(key.clone(), entry.delta(), sequence);
         self.unwritten.push_back((sequence, Record { key, head, entry }));
         receipt
     }
 
     /// Takes in an entry of another replica: applies it and whatever waited for it, or keeps it.
-    /// `before`: the head of its origin before it, as far as the sender's stream tells.
-    pub(crate) fn deliver(&mut self, id: SessionId, entry: Entry, before: Option<Head>, now: Now) {
+    pub(crate) fn deliver(&mut self, id: SessionId, arrival: Arrival, now: Now) {
+        let entry = &arrival.entry;
         let (origin, last) = (entry.delta().origin(), entry.delta().last());
         if rejoin_vclock::mutant!("successor-retires-predecessor")
             && self.goes_beyond_a_bound(origin, last)
@@ -339,7 +341,7 @@ impl SpaceCore {
                 if rejoin_vclock::mutant!("orphan-reserves-sequence") {
                     self.log.push(entry.delta(), bytes);
                 }
-                self.causal.keep(Arrival { entry, before }, bytes);
+                self.causal.keep(arrival, bytes);
                 return;
             }
             Admission::Overlaps => {
@@ -352,27 +354,31 @@ impl SpaceCore {
             }
             _ => {}
         }
-        if self.continues(Some(id), &entry, before) {
-            self.apply_remote(entry, now);
+        if self.continues(Some(id), &arrival) {
+            self.apply_remote(arrival, now);
         }
-        while let Some(Arrival { entry, before }) = self.causal.take_ready() {
-            let origin = entry.delta().origin();
-            if !self.is_frozen(origin) && self.continues(None, &entry, before) {
-                self.apply_remote(entry, now);
+        while let Some(waited) = self.causal.take_ready() {
+            let origin = waited.entry.delta().origin();
+            if !self.is_frozen(origin) && self.continues(None, &waited) {
+                self.apply_remote(waited, now);
             }
         }
     }
 
-    fn apply_remote(&mut self, entry: Entry, now: Now) {
+    fn apply_remote(&mut self, Arrival { entry, heads }: Arrival, now: Now) {
         if let Err(skew) = self.hybrid.observe(entry.delta().stamp(), now.wall) {
             self.push_event(Event::Skew(skew));
         }
-        let (sequence, head) = self.take_in(&entry, true);
+        let own = self.head(entry.delta().origin());
+        let known = heads.filter(|(before, _)| *before == own);
+        let head = known.map_or_else(|| own.after(&entry), |(_, after)| after);
+        let sequence = self.take_in(&entry, head, true);
         self.unwritten.push_back((sequence, Record { key: Vec::new(), head, entry }));
     }
 
-    /// The one place where an entry becomes state. Its sequence in the log, and its origin's head.
-    fn take_in(&mut self, entry: &Entry, tell: bool) -> (u64, Head) {
+    /// The one place where an entry becomes state; `head` is its origin's after it. Its sequence in
+    /// the log.
+    fn take_in(&mut self, entry: &Entry, head: Head, tell: bool) -> u64 {
         let delta = entry.delta();
         let Some(first) = self.causal.begin(delta) else {
             unreachable!("a space meets fewer than 2^24 replicas")
@@ -414,12 +420,11 @@ impl SpaceCore {
                 decisions,
             }));
         }
-        let head = self.head(delta.origin()).after(entry);
         self.heads.insert(delta.origin(), head);
         let sequence = self.log.push(delta, entry.bytes().len());
         let (origin, counter) = (delta.origin(), delta.last());
         self.durable_heads.expect(sequence, HeadAt { origin, counter, head });
-        (sequence, head)
+        sequence
     }
 
     fn remember_conflicts(&mut self, decided: &[ConflictRecord]) {
