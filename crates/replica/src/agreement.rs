@@ -222,8 +222,8 @@ impl SpaceCore {
         }
     }
 
-    /// Follows a peer's stream of an origin over an entry. The heads before and after it, if the one
-    /// before is known.
+    /// Follows a peer's stream of an origin over an entry. The heads before and after it, if the
+    /// one before is known.
     pub(crate) fn follow(&mut self, id: SessionId, entry: &Entry) -> Option<(Head, Head)> {
         let delta = entry.delta();
         let session = self.sessions.get_mut(&id)?;
