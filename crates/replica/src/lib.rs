@@ -35,6 +35,7 @@ mod error;
 mod link;
 pub mod log;
 pub mod message;
+pub mod ops;
 mod receipt;
 pub mod session;
 mod shared;

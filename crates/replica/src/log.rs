@@ -23,7 +23,7 @@ use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::state::row;
-use crate::storage::{RowWrite, StorageError, StorageRead};
+use crate::storage::{Row, RowWrite, StorageError, StorageRead};
 
 const VERSION: u8 = 1;
 /// So many places make a chunk.
@@ -199,8 +199,7 @@ impl Log {
         let places: Vec<Place> = self.tail.iter().take(places).copied().collect();
         let mut rows = Vec::new();
         for (number, places) in (self.start / CHUNK..).zip(places.chunks(CHUNK_LENGTH)) {
-            rows.push((row::places(number), Some(encode_places(places))));
-            rows.push((row::origins(number), Some(encode_origins(&lasts(places)))));
+            rows.extend(index_rows(number, places).map(|(key, bytes)| (key, Some(bytes))));
         }
         rows
     }
@@ -243,8 +242,14 @@ impl Log {
     }
 }
 
+/// The rows that index a chunk of places.
+pub(crate) fn index_rows(number: u64, places: &[Place]) -> [Row; 2] {
+    let origins = encode_origins(&lasts(places));
+    [(row::places(number), encode_places(places)), (row::origins(number), origins)]
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "it fits any address space")]
-const CHUNK_LENGTH: usize = CHUNK as usize;
+pub(crate) const CHUNK_LENGTH: usize = CHUNK as usize;
 
 fn damaged(chunk: u64, what: impl std::fmt::Display) -> StorageError {
     StorageError::Damaged(format!("chunk {chunk} of the log's index: {what}"))

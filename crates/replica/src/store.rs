@@ -23,8 +23,8 @@ use crate::storage::{Batch, Memory, Storage, StorageError, StorageRead, Trusted}
 use crate::ticket::Ticket;
 
 const VERSION: u8 = 1;
-const IDENTITY: &str = "store";
-const SPACE: &str = "space/";
+pub(crate) const IDENTITY: &str = "store";
+pub(crate) const SPACE: &str = "space/";
 /// Log records are read back this many at a time.
 const CHUNK: usize = 1024;
 
@@ -171,17 +171,30 @@ impl Store {
     /// [`StoreError::NoSuchSpace`] when there is none of that name; [`StoreError::Damaged`] when
     /// its log cannot be trusted.
     pub fn open_space<T: Crdt>(&self, name: &str) -> Result<Space<T>, StoreError> {
+        Ok(Space::new(self.shared(name)?))
+    }
+
+    /// A space that is here, whatever its type.
+    pub(crate) fn shared(&self, name: &str) -> Result<Arc<Shared>, StoreError> {
         let mut open = self.open_spaces();
         self.inner.storage.check()?;
         if let Some(shared) = open.get(name) {
-            return Ok(Space::new(Arc::clone(shared)));
+            return Ok(Arc::clone(shared));
         }
         let (number, ticket) = self
             .stored_space(name)?
             .ok_or_else(|| StoreError::NoSuchSpace { name: name.to_owned() })?;
         let shared = Arc::new(self.recover(number, ticket)?);
         open.insert(name.to_owned(), Arc::clone(&shared));
-        Ok(Space::new(shared))
+        Ok(shared)
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<Trusted> {
+        &self.inner.storage
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        self.inner.time.now()
     }
 
     /// Takes a space over from another store, under a name of one's own. It is empty until it is
@@ -238,16 +251,7 @@ impl Store {
     fn stored_space(&self, name: &str) -> Result<Option<(u32, Ticket)>, StoreError> {
         let stored = self.inner.storage.meta(&format!("{SPACE}{name}"));
         let stored = stored.map_err(|error| self.explain(error))?;
-        let read = |bytes: Vec<u8>| -> Result<(u32, Ticket), DecodeError> {
-            let mut reader = Reader::new(&bytes);
-            check_version(&mut reader)?;
-            let number = reader.varint()?;
-            let number = u32::try_from(number).map_err(|_| DecodeError::OutOfRange {
-                what: "number of a space",
-                value: number,
-            })?;
-            Ok((number, Ticket::decode(reader.bytes(reader.remaining())?)?))
-        };
+        let read = |bytes: Vec<u8>| read_space(&bytes);
         stored.map(read).transpose().map_err(|error| damaged(&self.inner.label, error))
     }
 
@@ -279,7 +283,7 @@ impl Store {
         Ok(Shared::new(core, ticket, number, Arc::clone(storage), Arc::clone(time)))
     }
 
-    fn explain(&self, error: StorageError) -> StoreError {
+    pub(crate) fn explain(&self, error: StorageError) -> StoreError {
         explain(&self.inner.label, error)
     }
 
@@ -295,12 +299,21 @@ fn identity_batch(id: FreshId) -> Batch {
     Batch { meta: vec![(IDENTITY.to_owned(), value)], ..Batch::default() }
 }
 
-fn read_identity(bytes: &[u8]) -> Result<ReplicaId, DecodeError> {
+pub(crate) fn read_identity(bytes: &[u8]) -> Result<ReplicaId, DecodeError> {
     let mut reader = Reader::new(bytes);
     check_version(&mut reader)?;
     let id = ReplicaId::from_bytes(reader.array()?);
     reader.finish()?;
     Ok(id)
+}
+
+pub(crate) fn read_space(bytes: &[u8]) -> Result<(u32, Ticket), DecodeError> {
+    let mut reader = Reader::new(bytes);
+    check_version(&mut reader)?;
+    let number = reader.varint()?;
+    let number = u32::try_from(number)
+        .map_err(|_| DecodeError::OutOfRange { what: "number of a space", value: number })?;
+    Ok((number, Ticket::decode(reader.bytes(reader.remaining())?)?))
 }
 
 fn check_version(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -314,7 +327,7 @@ fn damaged(label: &Path, what: impl std::fmt::Display) -> StoreError {
     StoreError::Damaged { path: label.to_owned(), what: what.to_string() }
 }
 
-fn explain(path: &Path, error: StorageError) -> StoreError {
+pub(crate) fn explain(path: &Path, error: StorageError) -> StoreError {
     match error {
         StorageError::AlreadyOpen => StoreError::AlreadyOpen { path: path.to_owned() },
         StorageError::Damaged(what) => damaged(path, what),

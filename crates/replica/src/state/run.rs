@@ -123,7 +123,12 @@ impl RunWriter {
     }
 }
 
-fn address(run: u32, level: usize, number: u32) -> Address {
+/// The number of the block that an index entry leads to.
+pub(super) fn child(value: &[u8]) -> Option<u32> {
+    u32::try_from(Reader::new(value).varint().ok()?).ok()
+}
+
+pub(super) fn address(run: u32, level: usize, number: u32) -> Address {
     Address { run, level: u8::try_from(level).unwrap_or(u8::MAX), number }
 }
 
@@ -146,22 +151,36 @@ impl Blocks {
         if let Some(block) = self.cache.borrow_mut().get(at) {
             return Ok(block);
         }
-        let damaged = |what: &dyn std::fmt::Display| {
+        let damaged = |what: String| {
             let Address { run, level, number } = at;
             let space = self.space;
             StorageError::Damaged(format!("block {run}/{level}/{number} of space {space}: {what}"))
         };
-        let bytes = self.rows.row(self.space, &row::block(at))?;
-        let bytes = bytes.ok_or_else(|| damaged(&"it is missing"))?;
-        let block = Block::parse(bytes, at).map_err(|error| damaged(&error))?;
+        let block = Arc::new(self.read(at, first, upper)?.map_err(damaged)?);
+        self.cache.borrow_mut().put(at, Arc::clone(&block));
+        Ok(block)
+    }
+
+    /// A block as it is stored, or what is wrong with it.
+    pub(super) fn read(
+        &self,
+        at: Address,
+        first: Option<&[u8]>,
+        upper: Option<Option<&[u8]>>,
+    ) -> Result<Result<Block, String>, StorageError> {
+        let Some(bytes) = self.rows.row(self.space, &row::block(at))? else {
+            return Ok(Err("it is missing".to_owned()));
+        };
+        let block = match Block::parse(bytes, at) {
+            Ok(block) => block,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
         let fits = first.is_none_or(|first| block.first_key() == Some(first))
             && upper.is_none_or(|upper| block.upper() == upper);
         if !fits || block.len() == 0 {
-            return Err(damaged(&"it covers another interval than the index says"));
+            return Ok(Err("it covers another interval than the index says".to_owned()));
         }
-        let block = Arc::new(block);
-        self.cache.borrow_mut().put(at, Arc::clone(&block));
-        Ok(block)
+        Ok(Ok(block))
     }
 }
 
@@ -177,9 +196,8 @@ impl Run {
             let index = if exact { Some(after) } else { after.checked_sub(1) };
             let Some(index) = index else { return Ok(None) };
             let Some((first, value)) = block.entry(index) else { return Ok(None) };
-            let child = Reader::new(value).varint().ok().and_then(|n| u32::try_from(n).ok());
             let damage = || StorageError::Damaged(format!("an index block of run {}", self.id));
-            number = child.ok_or_else(damage)?;
+            number = child(value).ok_or_else(damage)?;
             let upper = block.entry(index + 1).map(|(next, _)| next).or(block.upper());
             let at = address(self.id, level, number);
             let below = blocks.load(at, Some(first), Some(upper))?;
