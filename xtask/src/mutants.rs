@@ -87,6 +87,16 @@ const fn structures(filter: &'static str) -> Suite {
     Suite { package: "rejoin-crdts", features: "", target: "structures", filter }
 }
 
+/// Tests of what is below a store.
+const fn storage(filter: &'static str) -> Suite {
+    Suite { package: "rejoin-replica", features: "", target: "storage", filter }
+}
+
+/// Tests of spaces, stores and sessions.
+const fn replica(filter: &'static str) -> Suite {
+    Suite { package: "rejoin-replica", features: "sim", target: "replica", filter }
+}
+
 /// Every planted bug.
 pub(crate) const PLANTED: &[Mutant] = &[
     Mutant {
@@ -137,6 +147,90 @@ pub(crate) const PLANTED: &[Mutant] = &[
         lines: &[14],
         brings_back: "an entry leaves before it is durable; a crash then reuses its dots",
         suite: SWEEP,
+    },
+    Mutant {
+        name: "skip-directory-sync",
+        class: Class::Storage,
+        lines: &[29],
+        brings_back: "a new store's name is not synced: a power loss takes the store away",
+        suite: Suite { target: "", ..storage("place::tests::line_29") },
+    },
+    Mutant {
+        name: "retry-fsync",
+        class: Class::Storage,
+        lines: &[29],
+        brings_back: "a sync that failed is tried again, and the pages it dropped are acknowledged",
+        suite: storage("line_29"),
+    },
+    Mutant {
+        name: "recovery-not-synced",
+        class: Class::Storage,
+        lines: &[28],
+        brings_back: "a recovery is not synced before it goes on: a crash in it loses commits",
+        suite: storage("line_28"),
+    },
+    Mutant {
+        name: "pages-not-compared",
+        class: Class::Storage,
+        lines: &[27, 30],
+        brings_back: "pages are not compared with their checksums: a flipped bit reads as absence",
+        suite: storage("line_27"),
+    },
+    Mutant {
+        name: "forget-acknowledged",
+        class: Class::Storage,
+        lines: &[27],
+        brings_back: "nobody knows what was acknowledged: a damaged last commit is rolled back",
+        suite: storage("line_27"),
+    },
+    Mutant {
+        name: "continue-after-restore",
+        class: Class::Identity,
+        lines: &[14, 16],
+        brings_back: "a store goes on under its id although nothing proves its place",
+        suite: replica("identity::failure_1"),
+    },
+    Mutant {
+        name: "head-not-compared",
+        class: Class::Identity,
+        lines: &[52, 60],
+        brings_back: "only counters are compared: another history under them is taken in",
+        suite: replica("forks::failure_"),
+    },
+    Mutant {
+        name: "amnesia-by-count-only",
+        class: Class::Identity,
+        lines: &[52],
+        brings_back: "a store asks only whether a peer holds more of it, not the same",
+        suite: replica("forks::failure_52"),
+    },
+    Mutant {
+        name: "mix-fork-branches",
+        class: Class::Identity,
+        lines: &[60],
+        brings_back: "third parties take both branches of a fork in",
+        suite: replica("forks::failure_60"),
+    },
+    Mutant {
+        name: "orphan-reserves-sequence",
+        class: Class::Storage,
+        lines: &[17],
+        brings_back: "an entry that waits takes a place in the log: the log never loads again",
+        suite: replica("forks::failure_17"),
+    },
+    Mutant {
+        name: "redot-keeps-totals",
+        class: Class::CrdtSemantics,
+        lines: &[45, 52],
+        brings_back: "entries written anew carry the old id's totals along: counted twice",
+        suite: replica("redot"),
+    },
+    Mutant {
+        name: "successor-retires-predecessor",
+        class: Class::Identity,
+        lines: &[59],
+        brings_back: "a restored store's word ends what the original wrote beyond the backup",
+        suite: replica("identity::failure_59"),
     },
     Mutant {
         name: "forget-keys",

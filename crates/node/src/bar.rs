@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rejoin_replica::ops::{Progress, Step};
 
+use crate::failure::INTERRUPTED;
+
 /// How far an operation is.
 #[derive(Debug)]
 pub(crate) struct Bar {
@@ -62,6 +64,9 @@ fn on_interrupt() -> Arc<AtomicBool> {
         std::thread::spawn(move || {
             if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
                 told.store(true, Ordering::Relaxed);
+            }
+            if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+                std::process::exit(INTERRUPTED.into()); // whoever is in such a hurry
             }
         });
     }

@@ -11,7 +11,7 @@ use rejoin_replica::storage::StorageError;
 /// Damage was found.
 pub(crate) const DAMAGED: u8 = 1;
 const NOT_DONE: u8 = 3;
-const INTERRUPTED: u8 = 4;
+pub(crate) const INTERRUPTED: u8 = 4;
 
 /// Why a command was not done.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     /// It could not be done, for a reason that the caller knows.
-    pub(crate) fn new(what: impl ToString, help: &'static str) -> Self {
+    pub(crate) fn new(what: &impl ToString, help: &'static str) -> Self {
         Self { what: what.to_string(), details: Vec::new(), help, code: NOT_DONE }
     }
 
@@ -75,7 +75,7 @@ impl From<StoreError> for Failure {
                 "look at the name: this may be no store at all; `rejoin restore BACKUP STORE \
                  --replace` puts a backup in its place and keeps this file beside"
             }
-            StoreError::Storage(StorageError::Io(_)) => {
+            StoreError::Storage(StorageError::Io(_) | StorageError::Full) => {
                 "make room, or look at who may read and write there, and run it again"
             }
             _ => "",
@@ -88,7 +88,7 @@ impl From<StoreError> for Failure {
 /// Why a file of the system's cannot be used.
 pub(crate) fn of_io(path: &Path, error: &io::Error) -> Failure {
     Failure::new(
-        format!("{}: {error}", path.display()),
+        &format!("{}: {error}", path.display()),
         "make room, or look at who may read and write there, and run it again",
     )
 }

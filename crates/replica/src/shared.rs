@@ -14,10 +14,14 @@ use rejoin_crdts::cell::Cell;
 use rejoin_crdts::context::LocalDot;
 use rejoin_crdts::cursor::Source;
 use rejoin_crdts::{Dot, ReadError};
+use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::{Event, Now, SpaceCore};
 use crate::entry::Record;
 use crate::error::StoreError;
+use crate::identity::Identity;
+use crate::recovery::{Recovered, Stored};
+use crate::session::Config;
 use crate::storage::{Batch, RowWrite, Storage, StorageError, Trusted};
 use crate::ticket::Ticket;
 use crate::watch::Watchers;
@@ -45,9 +49,11 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 pub(crate) struct Shared {
     pub storage: Arc<Trusted>,
+    pub identity: Arc<Identity>,
     pub time: Arc<dyn Time>,
     pub ticket: Ticket,
     pub number: u32,
+    pub config: Config,
     inner: Mutex<Inner>,
     written: Condvar,
 }
@@ -57,6 +63,10 @@ pub(crate) struct Inner {
     pub watchers: Watchers,
     pub reports: VecDeque<Event>,
     pub wakes: Vec<Wake>,
+    /// Rows to be written with the next records.
+    rows: Vec<RowWrite>,
+    /// What was seen when records that were set aside were last tried again; `None` without any.
+    aside: Option<VersionVector>,
     writing: bool,
 }
 
@@ -82,16 +92,21 @@ impl Shared {
         ticket: Ticket,
         number: u32,
         storage: Arc<Trusted>,
+        identity: Arc<Identity>,
         time: Arc<dyn Time>,
     ) -> Self {
+        let config = core.config;
         let inner = Inner {
             core,
             watchers: Watchers::default(),
             reports: VecDeque::new(),
             wakes: Vec::new(),
+            rows: Vec::new(),
+            aside: Some(VersionVector::new()),
             writing: false,
         };
-        Self { storage, time, ticket, number, inner: Mutex::new(inner), written: Condvar::new() }
+        let (inner, written) = (Mutex::new(inner), Condvar::new());
+        Self { storage, identity, time, ticket, number, config, inner, written }
     }
 
     /// The lock on the space.
@@ -103,9 +118,72 @@ impl Shared {
         if INSIDE.get() {
             return Err(StoreError::Nested);
         }
-        let inner = self.locked();
+        let mut inner = self.locked();
         self.storage.check()?;
+        while inner.core.is_damaged() {
+            if inner.writing {
+                inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            } else {
+                self.mend(&mut inner)?;
+            }
+        }
         Ok(inner)
+    }
+
+    /// Writes damaged blocks anew, from the log. What is left of them is kept aside.
+    fn mend(&self, inner: &mut Inner) -> Result<(), StorageError> {
+        inner.rows.extend(inner.core.take_damaged());
+        let damage = StorageError::Damaged("a block, or the log's index".to_owned());
+        let Recovered { core: mut anew, set_aside } = self.stored(&inner.core).rebuild(&damage)?;
+        if set_aside {
+            self.identity.give_up(inner.core.replica(), |_| Ok(Batch::default()))?;
+        }
+        anew.replace(&mut inner.core)?;
+        inner.core = anew;
+        Self::tell(inner);
+        Ok(())
+    }
+
+    fn stored(&self, core: &SpaceCore) -> Stored {
+        self.stored_as(core.replica(), &core.before)
+    }
+
+    /// What is stored, for a core that goes on under an id.
+    pub(crate) fn stored_as(&self, replica: ReplicaId, before: &[ReplicaId]) -> Stored {
+        let (storage, ticket) = (Arc::clone(&self.storage), self.ticket.clone());
+        let (number, before, config) = (self.number, before.to_vec(), self.config);
+        Stored { storage, number, ticket, replica, before, config }
+    }
+
+    /// Takes in what was set aside and can be used by now. It is written at a new place, in one
+    /// batch with the removal of where it was kept.
+    pub(crate) fn readmit(&self) -> Result<(), StoreError> {
+        let mut inner = self.lock()?;
+        let seen = inner.core.version_vector();
+        if inner.aside.as_ref().is_none_or(|tried| *tried == seen && !seen.is_empty()) {
+            return Ok(());
+        }
+        let mut left = self.stored(&inner.core).aside()?;
+        loop {
+            let before = left.len();
+            let mut waiting = Vec::new();
+            for (key, record) in left {
+                match record {
+                    Some(record) if inner.core.readmit(record.clone())? => {
+                        inner.rows.push((key, None));
+                    }
+                    record => waiting.push((key, record)),
+                }
+            }
+            left = waiting;
+            if left.len() == before {
+                break;
+            }
+        }
+        let waits = left.iter().any(|(_, record)| record.is_some());
+        inner.aside = waits.then(|| inner.core.version_vector());
+        Self::tell(&mut inner);
+        Ok(())
     }
 
     fn locked(&self) -> MutexGuard<'_, Inner> {
@@ -152,7 +230,10 @@ impl Shared {
             }
             let records = inner.core.poll_write();
             let bytes: usize = records.iter().map(|(_, record)| record.entry.bytes().len()).sum();
-            let rows = inner.core.poll_fold(FOLD_PER_BYTE * bytes + budget)?;
+            let mut rows = std::mem::take(&mut inner.rows);
+            // Folding can wait; damage that it met is mended at the next call.
+            let budget = FOLD_PER_BYTE * bytes + budget;
+            rows.extend(inner.core.poll_fold(budget).unwrap_or_default());
             if records.is_empty() && rows.is_empty() {
                 break;
             }
@@ -173,11 +254,27 @@ impl Shared {
         Ok(())
     }
 
+    /// The lock on the space when nobody writes and nothing is left to write.
+    pub(crate) fn lock_quiet(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
+        let mut inner = self.lock()?;
+        while inner.writing {
+            inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+        let records = inner.core.poll_write();
+        if !records.is_empty() {
+            let end = self.commit(&records, Vec::new())?;
+            inner.core.handle_written(end);
+            self.written.notify_all();
+        }
+        Ok(inner)
+    }
+
     fn commit(&self, records: &[(u64, Record)], rows: Vec<RowWrite>) -> Result<u64, StorageError> {
         let stored = |(sequence, record): &(u64, Record)| (self.number, *sequence, record.encode());
         let log = records.iter().map(stored).collect();
         let rows = rows.into_iter().map(|(key, bytes)| (self.number, key, bytes)).collect();
         self.storage.commit(&Batch { log, rows, ..Batch::default() })?;
+        self.identity.wrote(records.len());
         Ok(records.last().map_or(0, |(sequence, _)| sequence + 1))
     }
 

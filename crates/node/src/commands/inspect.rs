@@ -21,11 +21,11 @@ pub(super) fn run(store: &Path, as_json: bool) -> Result<(), Failure> {
 }
 
 fn to_json(found: &Inspection) -> Value {
-    let copied_from = found.copied_from.map(|from| {
-        json!({ "store": from.store.to_string(), "at": from.at })
-    });
+    let copied_from =
+        found.copied_from.map(|from| json!({ "store": from.store.to_string(), "at": from.at }));
     json!({
         "identity": found.identity.map(|id| id.to_string()),
+        "before": found.before.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "copied_from": copied_from,
         "bytes": found.bytes,
         "spaces": found.spaces.iter().map(space_to_json).collect::<Vec<_>>(),
@@ -62,6 +62,7 @@ fn space_to_json(space: &SpaceInspection) -> Value {
 fn print(store: &Path, found: &Inspection) {
     let id = found.identity.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
     println!("{}: {} bytes, identity {id}", store.display(), found.bytes);
+    found.before.iter().for_each(|id| println!("  before that {id}"));
     if let Some(from) = found.copied_from {
         println!("  copied from store {} at {} ms since 1970", from.store, from.at);
     }

@@ -10,9 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Subcommand;
 use rejoin_replica::Store;
-use rejoin_replica::ops::{
-    Copied, OperationError, Overwrite, Restore, StateFrom, backup_file, restore,
-};
+use rejoin_replica::ops::{Copied, OperationError, Overwrite, Restore, backup_file, restore};
 
 use crate::bar::Bar;
 use crate::failure::Failure;
@@ -36,9 +34,6 @@ pub(crate) enum Command {
         /// Put it in the place of a file that is there, which is kept beside.
         #[arg(long)]
         replace: bool,
-        /// Take the log only, and have the state made anew from it.
-        #[arg(long)]
-        from_log: bool,
     },
     /// Merge what is stored into one piece, and give back what is not used
     Compact {
@@ -68,17 +63,17 @@ pub(crate) enum Command {
 
 impl Command {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let mut bar = Bar::new();
         match self {
             Self::Backup { store, to } => {
+                let mut bar = Bar::new();
                 let copied = backup_file(&store, &to, now(), &mut |at| bar.show(at))?;
                 drop(bar);
                 println!("{}: {}", to.display(), told(&copied));
             }
-            Self::Restore { from, store, replace, from_log } => {
+            Self::Restore { from, store, replace } => {
+                let mut bar = Bar::new();
                 let overwrite = if replace { Overwrite::Replace } else { Overwrite::Refuse };
-                let state = if from_log { StateFrom::Log } else { StateFrom::Blocks };
-                let how = Restore { overwrite, state, at: now() };
+                let how = Restore { overwrite, at: now() };
                 let restored = restore(&from, &store, how, &mut |at| bar.show(at));
                 let restored = restored.map_err(|error| advise_to_replace(error, replace))?;
                 drop(bar);
@@ -92,6 +87,7 @@ impl Command {
                 if !store.is_file() {
                     return Err(OperationError::Missing { path: store }.into());
                 }
+                let mut bar = Bar::new();
                 let compacted = Store::open(&store)?.compact(&mut |at| bar.show(at))?;
                 drop(bar);
                 let (before, after) = (compacted.before, compacted.after);
@@ -99,12 +95,9 @@ impl Command {
                 println!("{}: {before} bytes before, {after} now", store.display());
                 println!("{runs} runs of blocks before, {run} now");
             }
-            Self::Verify { store, deep } => return verify::run(&store, deep, bar),
+            Self::Verify { store, deep } => return verify::run(&store, deep, Bar::new()),
             Self::Inspect { store, json } => inspect::run(&store, json)?,
-            Self::Demo(demo) => {
-                drop(bar);
-                return demo.run();
-            }
+            Self::Demo(demo) => return demo.run(),
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -112,9 +105,10 @@ impl Command {
 
 fn advise_to_replace(error: OperationError, replace: bool) -> Failure {
     match error {
-        OperationError::Exists { .. } if !replace => {
-            Failure::new(error, "--replace puts the backup in its place and keeps that file beside")
-        }
+        OperationError::Exists { .. } if !replace => Failure::new(
+            &error,
+            "--replace puts the backup in its place and keeps that file beside",
+        ),
         error => error.into(),
     }
 }

@@ -13,7 +13,8 @@ pub(super) fn run(store: &Path, deep: bool, mut bar: Bar) -> Result<ExitCode, Fa
     let found = verify_file(store, depth, &mut |at| bar.show(at))?;
     drop(bar);
     print(&found, depth);
-    Ok(if found.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
+    let is_whole = found.is_sound() && found.spaces.iter().all(|space| space.set_aside == 0);
+    Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
 }
 
 fn print(found: &Verification, depth: Depth) {
@@ -22,6 +23,10 @@ fn print(found: &Verification, depth: Depth) {
         println!("{:?}: {records} log records, {blocks} blocks", space.name);
         if space.left_over > 0 {
             println!("  {} rows left over by a crash; folding takes them away", space.left_over);
+        }
+        if space.set_aside > 0 {
+            let wait = "set aside as damaged; sync with a peer that has them";
+            println!("  {} log records are {wait}", space.set_aside);
         }
         if let Some(digest) = space.digest {
             let replayed = if depth == Depth::Replayed { ", which the log makes too" } else { "" };

@@ -78,7 +78,7 @@ fn backup(
     if new_file::is_taken(to) {
         return Err(OperationError::Exists { path: to.to_owned() });
     }
-    let (file, mut copied) = copy(reader, to, at, true, watch)?;
+    let (file, mut copied) = copy(reader, to, at, watch)?;
     let found = verify_storage(&Arc::new(file.reopen()?), Depth::Stored, watch)?;
     if !found.is_sound() {
         return Err(OperationError::Unsound { path: to.to_owned(), findings: found.findings });
@@ -88,17 +88,16 @@ fn backup(
     Ok(copied)
 }
 
-/// Copies everything into a new file, with the rows or without. It is closed, and not in place yet.
+/// Copies everything into a new file, which is closed and not in place yet.
 pub(super) fn copy(
     reader: &dyn StorageRead,
     to: &Path,
     at: u64,
-    with_rows: bool,
     watch: &mut Watch<'_>,
 ) -> Result<(NewFile, Copied), OperationError> {
     let contents = Contents::read(reader)?;
     let mut first = Batch { meta: reader.metas("")?, ..Batch::default() };
-    CopiedFrom::of(&contents, at)?.write(&mut first);
+    CopiedFrom::of(&contents, at)?.write(&mut first)?;
     let (file, storage) = NewFile::begin(to, &first)?;
     let mut copy = Copy {
         reader,
@@ -109,9 +108,7 @@ pub(super) fn copy(
     };
     for space in &contents.spaces {
         copy.log(space.number, &space.name, watch)?;
-        if with_rows {
-            copy.rows(space.number, &space.name, watch)?;
-        }
+        copy.rows(space.number, &space.name, watch)?;
     }
     copy.write()?;
     let mut copied = copy.copied;

@@ -5,8 +5,9 @@
 use rejoin_vclock::ReplicaId;
 
 use super::finding::{Finding, Place};
+use crate::identity::{self, NAME};
 use crate::storage::{StorageError, StorageRead};
-use crate::store::{IDENTITY, SPACE, read_identity, read_space};
+use crate::store::{SPACE, read_space};
 use crate::ticket::Ticket;
 
 /// A space as storage names it.
@@ -21,6 +22,8 @@ pub(super) struct Listed {
 #[derive(Debug)]
 pub(super) struct Contents {
     pub identity: Option<ReplicaId>,
+    /// The identities before it, the oldest first.
+    pub before: Vec<ReplicaId>,
     pub spaces: Vec<Listed>,
     /// What cannot be read of it.
     pub findings: Vec<Finding>,
@@ -36,11 +39,12 @@ impl Contents {
                 what,
             });
         };
-        let identity = match storage.meta(IDENTITY)? {
+        let identity = match storage.meta(NAME)? {
             None => Err("it is missing".to_owned()),
-            Some(bytes) => read_identity(&bytes).map_err(|error| error.to_string()),
+            Some(bytes) => identity::read(&bytes).map_err(|error| error.to_string()),
         };
-        let identity = identity.map_err(|what| wrong(IDENTITY, what)).ok();
+        let identity = identity.map_err(|what| wrong(NAME, what)).ok();
+        let (identity, before) = identity.map_or((None, Vec::new()), |(id, ids)| (Some(id), ids));
         let mut spaces: Vec<Listed> = Vec::new();
         for (key, bytes) in storage.metas(SPACE)? {
             let Some(name) = key.strip_prefix(SPACE).map(str::to_owned) else { continue };
@@ -52,6 +56,6 @@ impl Contents {
                 Ok((number, ticket)) => spaces.push(Listed { name, number, ticket }),
             }
         }
-        Ok(Self { identity, spaces, findings })
+        Ok(Self { identity, before, spaces, findings })
     }
 }

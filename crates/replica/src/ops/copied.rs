@@ -7,6 +7,7 @@ use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 
 use super::contents::Contents;
 use crate::error::StoreError;
+use crate::identity;
 use crate::storage::{Batch, StorageError, StorageRead};
 use crate::store::Store;
 
@@ -34,12 +35,18 @@ impl CopiedFrom {
         Ok(Self { store: contents.identity.ok_or_else(missing)?, at })
     }
 
-    pub(super) fn write(self, batch: &mut Batch) {
+    /// Marks the named blobs of a copy. Its identity is one that no witness expects.
+    pub(super) fn write(self, batch: &mut Batch) -> Result<(), StorageError> {
+        for (name, bytes) in batch.meta.iter_mut().filter(|(name, _)| name == identity::NAME) {
+            let damaged = |error: DecodeError| StorageError::Damaged(error.to_string());
+            (*name, *bytes) = identity::of_copy(bytes).map_err(damaged)?;
+        }
         let mut bytes = vec![VERSION];
         self.store.encode(&mut bytes);
         write_varint(&mut bytes, self.at);
         batch.meta.retain(|(name, _)| name != NAME);
         batch.meta.push((NAME.to_owned(), bytes));
+        Ok(())
     }
 
     /// The mark of a store, if it has one.

@@ -60,9 +60,13 @@ impl Finding {
     /// What to do next, as one sentence without a full stop.
     pub const fn advice(&self) -> &'static str {
         match self.place {
-            Place::File | Place::Meta(_) | Place::Record(_) => {
+            Place::File | Place::Meta(_) => {
                 "restore a backup, or move the file away and join its spaces again from a peer; \
                  keep the file until what it alone had is back"
+            }
+            Place::Record(_) => {
+                "open the store and sync it: what cannot be read is set aside and comes back from \
+                 a peer that has it; where none has, restore a backup"
             }
             Place::Manifest
             | Place::LogIndex(_)
@@ -70,7 +74,7 @@ impl Finding {
             | Place::Block(..)
             | Place::Row(_) => {
                 "this follows from the log: where no log record is named, nothing is lost, and \
-                 `restore --from-log` into a new file makes it anew"
+                 the store makes it anew when it is opened and read"
             }
             Place::State => {
                 "the state does not follow from the log: keep the file, report it, and go on with \

@@ -22,6 +22,8 @@ use crate::ticket::Ticket;
 pub struct Inspection {
     /// The identity that it holds; `None` where it cannot be read.
     pub identity: Option<ReplicaId>,
+    /// The identities under which it wrote before, the oldest first.
+    pub before: Vec<ReplicaId>,
     /// Of which store it is a copy, if it began as a backup.
     pub copied_from: Option<CopiedFrom>,
     /// What it takes on its medium, in bytes.
@@ -99,16 +101,17 @@ fn inspect(reader: &Arc<dyn StorageRead>, bytes: u64) -> Result<Inspection, Oper
     let copied_from = copied_from.map_err(|error| problems.push(error.to_string()));
     let copied_from = copied_from.unwrap_or_default();
     let id = contents.identity.unwrap_or(ReplicaId::from_bytes([0; 16]));
-    let space = |listed: Listed| -> Result<SpaceInspection, StorageError> {
+    let space = |listed: &Listed| -> Result<SpaceInspection, StorageError> {
         let entries = reader.log_end(listed.number)?;
         let last = reader.log(listed.number, entries.saturating_sub(1), 1)?.pop();
         let record_version = last.and_then(|(_, bytes)| bytes.get(1).copied());
-        let state = state(reader, &listed, id).map_err(|error| error.to_string());
-        let Listed { name, ticket, .. } = listed;
+        let state = state(reader, listed, id).map_err(|error| error.to_string());
+        let Listed { name, ticket, .. } = listed.clone();
         Ok(SpaceInspection { name, ticket, entries, record_version, state })
     };
-    let spaces = contents.spaces.into_iter().map(space).collect::<Result<_, _>>()?;
-    Ok(Inspection { identity: contents.identity, copied_from, bytes, spaces, problems })
+    let spaces = contents.spaces.iter().map(space).collect::<Result<_, _>>()?;
+    let Contents { identity, before, .. } = contents;
+    Ok(Inspection { identity, before, copied_from, bytes, spaces, problems })
 }
 
 fn state(

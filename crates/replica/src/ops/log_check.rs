@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rejoin_vclock::ReplicaId;
 
-use crate::entry::{Head, Record};
+use crate::entry::{Head, Record, is_hole};
 use crate::log::Place;
 
 /// What a log makes, up to a sequence.
@@ -38,6 +38,9 @@ impl LogCheck {
                 1 => format!("the record before it, {expected}, is missing"),
                 missing => format!("the {missing} records before it are missing"),
             });
+        }
+        if is_hole(stored) {
+            return Ok(Place::HOLE);
         }
         let record = Record::decode(stored).map_err(|error| {
             self.is_broken = true;

@@ -60,7 +60,7 @@ pub use inspect::inspect_file;
 pub use inspect::{Inspection, SpaceInspection, SpaceState};
 pub use progress::{Progress, Step};
 #[cfg(feature = "redb")]
-pub use restore::{Overwrite, Restore, Restored, StateFrom, restore};
+pub use restore::{Overwrite, Restore, Restored, restore};
 #[cfg(feature = "redb")]
 pub use verify::verify_file;
 pub use verify::{Checked, Depth, Verification};

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::backup::{Copied, copy};
 use super::error::OperationError;
-use super::finding::Place;
 use super::new_file;
 use super::progress::{Progress, Watch};
 use super::verify::{Depth, verify_storage};
@@ -22,24 +21,11 @@ pub enum Overwrite {
     Replace,
 }
 
-/// Where the state of a restored store comes from.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub enum StateFrom {
-    /// From the blocks in the backup.
-    #[default]
-    Blocks,
-    /// From the log, which is applied once more when the store is opened: for a file whose log is
-    /// whole and whose blocks are damaged.
-    Log,
-}
-
 /// How a store is restored.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Restore {
     /// What becomes of a file that has the store's name.
     pub overwrite: Overwrite,
-    /// Where its state comes from.
-    pub state: StateFrom,
     /// When, in milliseconds since the Unix epoch, for the store to tell.
     pub at: u64,
 }
@@ -90,15 +76,11 @@ pub fn restore(
         return Err(error);
     }
     let source = Arc::new(new_file::open(from)?);
-    let mut found = verify_storage(&source, Depth::Stored, &mut watch)?;
-    if how.state == StateFrom::Log {
-        found.findings.retain(|finding| !follows_from_the_log(&finding.place));
-    }
+    let found = verify_storage(&source, Depth::Stored, &mut watch)?;
     if !found.is_sound() {
         return Err(OperationError::Unsound { path: from.to_owned(), findings: found.findings });
     }
-    let with_rows = how.state == StateFrom::Blocks;
-    let (file, mut copied) = copy(&*source, to, how.at, with_rows, &mut watch)?;
+    let (file, mut copied) = copy(&*source, to, how.at, &mut watch)?;
     copied.spaces = found.spaces;
     let kept = match replaces {
         true => Some(file.replace()?),
@@ -109,16 +91,4 @@ pub fn restore(
     };
     drop(held);
     Ok(Restored { copied, kept })
-}
-
-const fn follows_from_the_log(place: &Place) -> bool {
-    match place {
-        Place::Manifest
-        | Place::LogIndex(_)
-        | Place::Run(_)
-        | Place::Block(..)
-        | Place::Row(_)
-        | Place::State => true,
-        Place::File | Place::Meta(_) | Place::Record(_) => false,
-    }
 }

@@ -13,7 +13,7 @@ use super::error::OperationError;
 use super::finding::{Finding, Place};
 use super::log_check::LogCheck;
 use super::progress::{Progress, Step, Watch};
-use super::replay::{AT_A_TIME, replay};
+use super::replay::{AT_A_TIME, Each, replay};
 use crate::core::SpaceCore;
 use crate::digest::Digest;
 use crate::error::StoreError;
@@ -50,6 +50,9 @@ pub struct Checked {
     /// Rows that a crash left of what was being written. Nothing reads them, and folding takes them
     /// away.
     pub left_over: u64,
+    /// Log records that were found damaged when the store was open, and set aside. They come back
+    /// with the next sync with a peer that has them.
+    pub set_aside: u64,
     /// The digest of the state; `None` where it cannot be read.
     pub digest: Option<Digest>,
 }
@@ -220,7 +223,8 @@ impl SpaceCheck<'_, '_> {
         rows.check(self)?;
         let digest = if self.found.findings.len() == before { self.state(depth)? } else { None };
         let (name, blocks) = (self.listed.name.clone(), rows.named());
-        Ok(Checked { name, records, blocks, left_over: rows.left_over, digest })
+        let (left_over, set_aside) = (rows.left_over, rows.set_aside);
+        Ok(Checked { name, records, blocks, left_over, set_aside, digest })
     }
 
     /// Checks the log, and what the rows say of it. How many records there are.
@@ -337,7 +341,7 @@ impl SpaceCheck<'_, '_> {
         &mut self,
         core: &mut SpaceCore,
         step: Step,
-        each: &mut dyn FnMut(&SpaceCore, &[u8]) -> Result<(), OperationError>,
+        each: &mut Each<'_>,
     ) -> Result<Result<(), String>, OperationError> {
         let end = self.reader.log_end(self.listed.number)?;
         replay(&**self.reader, self.listed.number, core, &mut |core, key| {

@@ -14,7 +14,7 @@ use super::block::{Address, Block};
 use super::cache::Cache;
 use super::manifest::{Manifest, Stand};
 use super::row;
-use super::run::{Blocks, Run, address, child};
+use super::run::{Blocks, Run, Unfit, address, child};
 use crate::storage::{StorageError, StorageRead};
 
 /// So many rows are read at a time; one may be as long as a whole value.
@@ -65,6 +65,8 @@ pub(crate) struct Rows {
     checked: u64,
     /// Rows that a crash left behind: nothing names them, and the next start takes them away.
     pub left_over: u64,
+    /// Log records that were set aside, and wait for a peer to bring them again.
+    pub set_aside: u64,
 }
 
 impl Rows {
@@ -81,8 +83,9 @@ impl Rows {
                 decoded.map_err(|error| told.fault(RowPlace::Manifest, error.to_string())).ok()
             }
         };
-        let blocks = Blocks { space, rows, cache: RefCell::new(Cache::new(0)) };
-        Ok(Self { blocks, manifest, checked: 0, left_over: 0 })
+        let cache = RefCell::new(Cache::new(0));
+        let blocks = Blocks { space, rows, cache, damaged: RefCell::default() };
+        Ok(Self { blocks, manifest, checked: 0, left_over: 0, set_aside: 0 })
     }
 
     /// What the manifest says of the space; `None` where it cannot be read.
@@ -122,9 +125,10 @@ impl Rows {
         counted: &mut Counted,
         told: &mut T,
     ) -> Result<(), T::Stop> {
-        let block = match self.blocks.read(at, first, upper)? {
+        let block = match self.blocks.read(at, first, upper) {
             Ok(block) => block,
-            Err(what) => {
+            Err(Unfit::Fault(error)) => return Err(error.into()),
+            Err(Unfit::Damaged(_, what)) => {
                 counted.has_holes = true;
                 told.fault(RowPlace::Block(at.run, at.level, at.number), what);
                 return Ok(());
@@ -159,6 +163,7 @@ impl Rows {
         loop {
             let rows = self.blocks.rows.rows(self.blocks.space, &from, AT_A_TIME)?;
             for (key, _) in &rows {
+                self.set_aside += u64::from(row::is_aside(key));
                 match manifest.names(key, chunks) {
                     Named::Yes => {}
                     Named::NotYet => self.left_over += 1,
@@ -186,7 +191,7 @@ enum Named {
 
 impl Manifest {
     fn names(&self, key: &[u8], chunks: u64) -> Named {
-        if key == row::HEAD {
+        if key == row::HEAD || row::is_kept(key) {
             return Named::Yes;
         }
         if let Some(at) = row::block_of(key) {

@@ -12,6 +12,7 @@ use rejoin_vclock::codec::{Reader, write_varint};
 use super::block::{Address, Block, BlockBuilder};
 use super::cache::Cache;
 use super::row;
+use crate::envelope;
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
 /// A run that is whole.
@@ -132,12 +133,22 @@ pub(super) fn address(run: u32, level: usize, number: u32) -> Address {
     Address { run, level: u8::try_from(level).unwrap_or(u8::MAX), number }
 }
 
+/// Why a block cannot be used.
+pub(super) enum Unfit {
+    /// It is not what was written: what there is of it, and what is wrong.
+    Damaged(Option<Vec<u8>>, String),
+    /// It cannot be read.
+    Fault(StorageError),
+}
+
 /// Where blocks are read from.
 #[derive(Debug)]
 pub(super) struct Blocks {
     pub space: u32,
     pub rows: Arc<dyn StorageRead>,
     pub cache: RefCell<Cache>,
+    /// What was found damaged: the rows as they are, to be kept aside.
+    pub damaged: RefCell<Vec<RowWrite>>,
 }
 
 impl Blocks {
@@ -151,36 +162,58 @@ impl Blocks {
         if let Some(block) = self.cache.borrow_mut().get(at) {
             return Ok(block);
         }
-        let damaged = |what: String| {
-            let Address { run, level, number } = at;
-            let space = self.space;
-            StorageError::Damaged(format!("block {run}/{level}/{number} of space {space}: {what}"))
-        };
-        let block = Arc::new(self.read(at, first, upper)?.map_err(damaged)?);
-        self.cache.borrow_mut().put(at, Arc::clone(&block));
-        Ok(block)
+        match self.read(at, first, upper) {
+            Ok(block) => {
+                let block = Arc::new(block);
+                self.cache.borrow_mut().put(at, Arc::clone(&block));
+                Ok(block)
+            }
+            Err(Unfit::Damaged(bytes, what)) => Err(self.damage(at, bytes, &what)),
+            Err(Unfit::Fault(error)) => Err(error),
+        }
     }
 
-    /// A block as it is stored, or what is wrong with it.
+    /// A block as it is stored.
     pub(super) fn read(
         &self,
         at: Address,
         first: Option<&[u8]>,
         upper: Option<Option<&[u8]>>,
-    ) -> Result<Result<Block, String>, StorageError> {
-        let Some(bytes) = self.rows.row(self.space, &row::block(at))? else {
-            return Ok(Err("it is missing".to_owned()));
+    ) -> Result<Block, Unfit> {
+        let bytes = self.rows.row(self.space, &row::block(at)).map_err(Unfit::Fault)?;
+        let Some(bytes) = bytes else {
+            return Err(Unfit::Damaged(None, "it is missing".to_owned()));
         };
-        let block = match Block::parse(bytes, at) {
-            Ok(block) => block,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
+        let block = Block::parse(bytes, at).map_err(|(error, bytes)| {
+            let fault = envelope::fault("a block", &error);
+            let damaged = || Unfit::Damaged(Some(bytes), error.to_string());
+            if fault.is_corruption() { damaged() } else { Unfit::Fault(fault) }
+        })?;
         let fits = first.is_none_or(|first| block.first_key() == Some(first))
             && upper.is_none_or(|upper| block.upper() == upper);
         if !fits || block.len() == 0 {
-            return Ok(Err("it covers another interval than the index says".to_owned()));
+            let what = "it covers another interval than the index says".to_owned();
+            return Err(Unfit::Damaged(Some(block.into_bytes()), what));
         }
-        Ok(Ok(block))
+        Ok(block)
+    }
+}
+
+impl Blocks {
+    /// Notes that a block is not what was written, and keeps what there is of it.
+    fn damage(
+        &self,
+        at: Address,
+        bytes: Option<Vec<u8>>,
+        what: &dyn std::fmt::Display,
+    ) -> StorageError {
+        let Address { run, level, number } = at;
+        let kept = (row::quarantined(&row::block(at)), Some(bytes.unwrap_or_default()));
+        self.damaged.borrow_mut().push(kept);
+        StorageError::Damaged(format!(
+            "block {run}/{level}/{number} of space {}: {what}",
+            self.space
+        ))
     }
 }
 
