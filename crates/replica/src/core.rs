@@ -738,6 +738,11 @@ impl SpaceCore {
         self.state.is_flushing()
     }
 
+    /// Whether runs that are to be merged are not yet, or rows of merged ones are still there.
+    pub fn is_compacting(&self) -> bool {
+        self.state.is_compacting()
+    }
+
     /// Up to which sequence the log is folded into rows: a start reads only what comes after.
     pub fn folded(&self) -> u64 {
         self.state.folded()

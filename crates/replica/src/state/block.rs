@@ -186,6 +186,11 @@ impl Block {
         self.entries.len()
     }
 
+    /// Its length as it is stored, in bytes.
+    pub(super) const fn stored_bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     /// What it takes in memory, about, in bytes.
     pub(super) const fn weight(&self) -> usize {
         self.bytes.len() + self.keys.len() + self.entries.len() * size_of::<Entry>()

@@ -116,6 +116,13 @@ impl State {
         self.folding.wants_compaction = true;
     }
 
+    /// Whether a merge is asked for or under way, or what it replaced is not taken away yet.
+    pub(crate) fn is_compacting(&self) -> bool {
+        let Folding { merge, garbage, done, wants_compaction, .. } = &self.folding;
+        let merged = matches!(done, Some(Done::Merged(..)));
+        *wants_compaction || merge.is_some() || merged || !garbage.is_empty()
+    }
+
     /// How far folding is: entries of the log before this sequence are in runs.
     pub(crate) const fn folded(&self) -> u64 {
         self.folding.stand.sequence

@@ -15,6 +15,7 @@
 
 mod block;
 mod cache;
+mod check;
 mod fold;
 mod manifest;
 pub(crate) mod row;
@@ -42,6 +43,7 @@ use crate::session::Config;
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
 use cache::Cache;
+pub(crate) use check::{RowPlace, Rows, Told};
 use fold::Folding;
 use manifest::Manifest;
 pub(crate) use manifest::Stand;

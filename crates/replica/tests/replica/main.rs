@@ -16,4 +16,5 @@ mod store_sync;
 mod two_cores;
 mod two_cores_refusals;
 mod two_cores_timers;
+mod verification;
 mod wire;
