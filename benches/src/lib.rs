@@ -67,7 +67,7 @@ impl Side {
 
     fn transmit(&mut self, now: Now) -> Option<Vec<u8>> {
         let session = self.session?;
-        match self.core.poll_transmit(session, now)? {
+        match self.core.poll_transmit(session, now).expect("all is in memory")? {
             Transmit::Frame(frame) => Some(frame),
             Transmit::Entries(sequences) => {
                 let entries: Vec<&[u8]> =
@@ -83,7 +83,7 @@ impl Side {
         while let Ok(Some(message)) = self.frames.next_message() {
             hello |= matches!(message, Message::Hello { .. });
             if let Some(session) = self.session {
-                self.core.handle_message(session, message, now);
+                self.core.handle_message(session, message, now).expect("all is in memory");
             }
         }
         self.settle();
