@@ -49,6 +49,24 @@ pub(crate) fn with_cfg<'a>(command: &'a mut Command, cfg: &str, folder: &str) ->
     command.env("RUSTFLAGS", flags).env("CARGO_TARGET_DIR", target.join(folder))
 }
 
+/// An example of `rejoin-replica`, built for speed; its own arguments are to follow.
+pub(crate) fn example(name: &str, features: &str) -> Command {
+    let mut command = command(["run", "--release", "-p", "rejoin-replica"]);
+    command.args(["--features", features, "--example", name, "--"]);
+    command
+}
+
+/// Runs a chore's command and hands on how it ended.
+pub(crate) fn run(chore: &str, command: &mut Command) -> ExitCode {
+    match command.status() {
+        Ok(status) => exit_code(status),
+        Err(error) => {
+            eprintln!("{chore}: {} did not start: {error}", shown(command));
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// `command` as a person would type it.
 pub(crate) fn shown(command: &Command) -> String {
     let arguments = command.get_args().map(|a| a.to_string_lossy().into_owned());

@@ -7,6 +7,8 @@
 //! | `fix` | yes | `fix: 2 of 2 passed` |
 //! | `no-std` | no | `no-std: 6 of 6 passed` |
 //! | `sim` | no | the simulator's own figure |
+//! | `images` | no | `0 lost or corrupt, 2000 images` |
+//! | `flips` | no | `0 silent wrong reads, 0 panics, ..` |
 //! | `worlds` | no | `worlds: 0 differences, ..` |
 //! | `mutants` | no | `caught 6 of 6` |
 //!
@@ -14,6 +16,8 @@
 
 mod cargo;
 mod fix;
+mod flips;
+mod images;
 mod mutants;
 mod no_std;
 mod sim;
@@ -50,6 +54,10 @@ enum Command {
     NoStd,
     /// Run the simulator over a range of seeds
     Sim(sim::Options),
+    /// Open what power losses leave of a store file
+    Images(images::Options),
+    /// Flip bits in a store file, cut it off, and read it
+    Flips(flips::Options),
     /// Search the worlds of the types deeper than the gate does
     Worlds(worlds::Options),
     /// Switch each planted bug on and see that the tests catch it
@@ -63,6 +71,8 @@ fn main() -> ExitCode {
         Command::Fix => fix::main(),
         Command::NoStd => no_std::main(),
         Command::Sim(options) => sim::main(&options),
+        Command::Images(options) => images::main(&options),
+        Command::Flips(options) => flips::main(&options),
         Command::Worlds(options) => worlds::main(&options),
         Command::Mutants(options) => mutants::main(&options),
     }

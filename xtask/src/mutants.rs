@@ -87,6 +87,11 @@ const fn structures(filter: &'static str) -> Suite {
     Suite { package: "rejoin-crdts", features: "", target: "structures", filter }
 }
 
+/// Tests of what is below a store.
+const fn storage(filter: &'static str) -> Suite {
+    Suite { package: "rejoin-replica", features: "", target: "storage", filter }
+}
+
 /// Every planted bug.
 pub(crate) const PLANTED: &[Mutant] = &[
     Mutant {
@@ -137,6 +142,41 @@ pub(crate) const PLANTED: &[Mutant] = &[
         lines: &[14],
         brings_back: "an entry leaves before it is durable; a crash then reuses its dots",
         suite: SWEEP,
+    },
+    Mutant {
+        name: "skip-directory-sync",
+        class: Class::Storage,
+        lines: &[29],
+        brings_back: "a new store's name is not synced: a power loss takes the store away",
+        suite: Suite { target: "", ..storage("place::tests::line_29") },
+    },
+    Mutant {
+        name: "retry-fsync",
+        class: Class::Storage,
+        lines: &[29],
+        brings_back: "a sync that failed is tried again, and the pages it dropped are acknowledged",
+        suite: storage("line_29"),
+    },
+    Mutant {
+        name: "recovery-not-synced",
+        class: Class::Storage,
+        lines: &[28],
+        brings_back: "a recovery is not synced before it goes on: a crash in it loses commits",
+        suite: storage("line_28"),
+    },
+    Mutant {
+        name: "pages-not-compared",
+        class: Class::Storage,
+        lines: &[27, 30],
+        brings_back: "pages are not compared with their checksums: a flipped bit reads as absence",
+        suite: storage("line_27"),
+    },
+    Mutant {
+        name: "forget-acknowledged",
+        class: Class::Storage,
+        lines: &[27],
+        brings_back: "nobody knows what was acknowledged: a damaged last commit is rolled back",
+        suite: storage("line_27"),
     },
     Mutant {
         name: "forget-keys",

@@ -19,9 +19,15 @@ pub(crate) struct Options {
     /// How many seeds, counted up from the first
     #[arg(long, value_name = "N")]
     seeds: u64,
+    /// How many hours to simulate, over all seeds together
+    #[arg(long, value_name = "H")]
+    hours: Option<f64>,
     /// Stop after this many minutes even if seeds are left
     #[arg(long, value_name = "MINUTES")]
     budget: Option<u64>,
+    /// Of the plan let only these items happen, as a violation names them: 3,17,40-45
+    #[arg(long, value_name = "ITEMS")]
+    keep: Option<String>,
     /// Switch this planted bug on
     #[arg(long, value_name = "NAME", value_parser = known_mutant)]
     mutant: Option<String>,
@@ -33,23 +39,20 @@ fn known_mutant(name: &str) -> Result<String, mutants::UnknownMutant> {
 
 /// Runs the simulator and hands on its exit code.
 pub(crate) fn main(options: &Options) -> ExitCode {
-    let mut command = command(options);
-    match command.status() {
-        Ok(status) => cargo::exit_code(status),
-        Err(error) => {
-            eprintln!("sim: {} did not start: {error}", cargo::shown(&command));
-            ExitCode::FAILURE
-        }
-    }
+    cargo::run("sim", &mut command(options))
 }
 
 fn command(options: &Options) -> Command {
-    let mut command = cargo::command(["run", "--release", "-p", "rejoin-replica"]);
-    command.args(["--features", "sim", "--example", "sim", "--"]);
+    let mut command = cargo::example("sim", "sim");
     command.args(["--first-seed", &options.first_seed.to_string()]);
     command.args(["--seeds", &options.seeds.to_string()]);
-    if let Some(minutes) = options.budget {
-        command.args(["--budget", &minutes.to_string()]);
+    let given = [
+        ("--hours", options.hours.map(|hours| hours.to_string())),
+        ("--budget", options.budget.map(|minutes| minutes.to_string())),
+        ("--keep", options.keep.clone()),
+    ];
+    for (flag, value) in given {
+        command.args(value.iter().flat_map(|value| [flag, value.as_str()]));
     }
     if let Some(name) = &options.mutant {
         cargo::with_mutants(&mut command).env(cargo::MUTANT_VARIABLE, name);
@@ -63,11 +66,18 @@ mod tests {
 
     #[test]
     fn the_flags_are_handed_through() {
-        let options = Options { first_seed: 7, seeds: 200, budget: Some(5), mutant: None };
+        let options = Options {
+            first_seed: 7,
+            seeds: 200,
+            hours: Some(20.5),
+            budget: Some(5),
+            keep: Some("3,17".to_owned()),
+            mutant: None,
+        };
         assert_eq!(
             cargo::shown(&command(&options)),
             "cargo run --release -p rejoin-replica --features sim --example sim -- \
-             --first-seed 7 --seeds 200 --budget 5"
+             --first-seed 7 --seeds 200 --hours 20.5 --budget 5 --keep 3,17"
         );
     }
 

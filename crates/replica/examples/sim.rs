@@ -100,7 +100,7 @@ fn run(flags: &Flags) -> ExitCode {
 }
 
 /// The violation as shortly as it can be told.
-fn told(flags: &Flags, violation: Violation) -> Violation {
+fn told(flags: &Flags, violation: Box<Violation>) -> Box<Violation> {
     let seed = violation.seed;
     eprintln!("seed {seed} breaks {}; looking for the smallest schedule", violation.checker);
     let runs = if flags.keep == Keep::All { SHRINK_RUNS } else { 0 };

@@ -71,6 +71,11 @@ pub struct Change {
 pub enum Event {
     /// An entry was applied.
     Applied(Change),
+    /// What is stored is not what was written. What could be mended is; nothing was thrown away.
+    Damage {
+        /// What was found, and what was done.
+        what: String,
+    },
     /// A stamp was too far in the future for the local clock to follow; its entry was applied.
     Skew(SkewReport),
     /// A peer brought an entry that overlaps what is known of its origin: two histories, one id.
@@ -128,8 +133,35 @@ impl SpaceCore {
         rows: Arc<dyn StorageRead>,
         number: u32,
     ) -> Result<Self, StorageError> {
-        let limits = Limits { fold: config.fold_bytes, cache: config.cache_bytes };
-        let (state, stand) = State::open(Arc::clone(&rows), number, limits)?;
+        let (state, stand) = State::open(Arc::clone(&rows), number, Limits::of(&config))?;
+        Self::over(hash, replica, config, rows, number, state, stand)
+    }
+
+    /// As [`open`](Self::open) where the rows are damaged: nothing of them is used, and all are
+    /// written anew. The whole log is to be fed.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the rows cannot be listed.
+    pub fn rebuild(
+        hash: SpaceHash,
+        replica: ReplicaId,
+        config: Config,
+        rows: Arc<dyn StorageRead>,
+        number: u32,
+    ) -> Result<Self, StorageError> {
+        let state = State::renew(Arc::clone(&rows), number, Limits::of(&config))?;
+        Self::over(hash, replica, config, rows, number, state, Stand::new())
+    }
+
+    fn over(
+        hash: SpaceHash,
+        replica: ReplicaId,
+        config: Config,
+        rows: Arc<dyn StorageRead>,
+        number: u32,
+        state: State,
+        stand: Stand,
+    ) -> Result<Self, StorageError> {
         let full = || StorageError::Damaged("a vector of more than 2^24 replicas".to_owned());
         let context = Context::over(&stand.vector).ok_or_else(full)?;
         let causal = Causal::new(context, replica, config.waiting_bytes).ok_or_else(full)?;
@@ -316,6 +348,70 @@ impl SpaceCore {
         self.durable_vector
             .set_at_least(record.entry.delta().origin(), record.entry.delta().last());
         Ok(true)
+    }
+
+    /// A record of the stored log cannot be used: its sequence stays without an entry.
+    pub fn leave_hole(&mut self) {
+        self.log.leave_hole();
+        self.durable = self.log.end();
+    }
+
+    /// Takes in a record that was set aside, if what it waited for is there. Whether it is of no
+    /// more use: it was taken in, or its entry has come from a peer.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read.
+    pub fn readmit(&mut self, record: Record) -> Result<bool, StorageError> {
+        match self.causal.admit(record.entry.delta()) {
+            Admission::Known => Ok(true),
+            Admission::Ready => {
+                let Record { key, entry, .. } = record;
+                let (sequence, head) = self.take_in(&entry, true)?;
+                self.remember_key(key.clone(), entry.delta(), sequence);
+                self.unwritten.push_back((sequence, Record { key, head, entry }));
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Goes on in place of another core of the same space that had met damage: with its sessions,
+    /// and with what it had not written.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read.
+    pub fn replace(&mut self, other: &mut Self) -> Result<(), StorageError> {
+        for (_, record) in other.unwritten.drain(..) {
+            if !self.readmit(record)? {
+                let what = "what was not written yet depends on a record that was set aside";
+                return Err(StorageError::Damaged(what.to_owned()));
+            }
+        }
+        self.sessions = std::mem::take(&mut other.sessions);
+        self.next_session = other.next_session;
+        self.peers = std::mem::take(&mut other.peers);
+        self.conflicts = std::mem::take(&mut other.conflicts);
+        let told = std::mem::take(&mut other.events);
+        let reports = std::mem::replace(&mut self.events, told);
+        self.events.extend(reports.into_iter().filter(|event| !matches!(event, Event::Applied(_))));
+        self.events_lost = other.events_lost;
+        Ok(())
+    }
+
+    /// Whether blocks or the log's index were found damaged, so that this core is to be
+    /// [replaced](Self::replace) by one that is [rebuilt](Self::rebuild).
+    pub fn is_damaged(&self) -> bool {
+        self.state.is_damaged() || self.log.is_damaged()
+    }
+
+    /// The rows that were found damaged, to be kept aside.
+    pub fn take_damaged(&self) -> Vec<RowWrite> {
+        self.state.take_damaged()
+    }
+
+    /// Has something told to whoever listens.
+    pub(crate) fn report(&mut self, event: Event) {
+        self.push_event(event);
     }
 
     /// Begins a transaction: a stamp, then a draft over the state.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use rejoin_crdts::Delta;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_length_prefixed};
 
+use crate::envelope;
+
 /// An entry is at most this long, in bytes. A transaction that would be longer is refused.
 pub const MAX_ENTRY_BYTES: usize = 8 << 20;
 
@@ -77,7 +79,7 @@ const RECORD_VERSION: u8 = 2;
 /// transaction carried here, if any.
 ///
 /// ```text
-/// 'J' · version · checksum (4, little-endian, of the rest) · head (16) · key length · key · entry
+/// envelope 'J' · head (16) · key length · key · entry
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
@@ -89,6 +91,16 @@ pub struct Record {
     pub entry: Entry,
 }
 
+/// What stands in the log where a record was set aside.
+pub(crate) fn write_hole() -> Vec<u8> {
+    envelope::seal(b'H', RECORD_VERSION, &[])
+}
+
+/// Whether a record was set aside here.
+pub(crate) fn is_hole(bytes: &[u8]) -> bool {
+    bytes == write_hole()
+}
+
 impl Record {
     /// The bytes that are stored.
     pub fn encode(&self) -> Vec<u8> {
@@ -96,10 +108,7 @@ impl Record {
         body.extend(self.head.0);
         write_length_prefixed(&mut body, &self.key);
         body.extend_from_slice(self.entry.bytes());
-        let mut bytes = vec![b'J', RECORD_VERSION];
-        bytes.extend(crc32fast::hash(&body).to_le_bytes());
-        bytes.append(&mut body);
-        bytes
+        envelope::seal(b'J', RECORD_VERSION, &body)
     }
 
     /// Reads stored bytes back.
@@ -121,19 +130,7 @@ impl Record {
     }
 
     fn split(bytes: &[u8]) -> Result<(Head, &[u8], &[u8]), DecodeError> {
-        let mut reader = Reader::new(bytes);
-        if reader.byte()? != b'J' {
-            return Err(DecodeError::Invalid("a log record without its mark"));
-        }
-        let version = reader.byte()?;
-        if version != RECORD_VERSION {
-            return Err(DecodeError::UnknownTag { what: "version of a log record", tag: version });
-        }
-        let checksum = u32::from_le_bytes(reader.array()?);
-        let body = reader.bytes(reader.remaining())?;
-        if crc32fast::hash(body) != checksum {
-            return Err(DecodeError::Invalid("a log record whose checksum does not match"));
-        }
+        let body = envelope::open(b'J', RECORD_VERSION, "version of a log record", bytes)?;
         let mut reader = Reader::new(body);
         let head = Head(reader.array()?);
         let key = reader.length_prefixed()?;

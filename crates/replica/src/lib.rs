@@ -31,11 +31,13 @@
 pub mod core;
 mod digest;
 pub mod entry;
+mod envelope;
 mod error;
 mod link;
 pub mod log;
 pub mod message;
 mod receipt;
+mod recovery;
 pub mod session;
 mod shared;
 #[cfg(feature = "sim")]

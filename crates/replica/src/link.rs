@@ -167,6 +167,7 @@ impl Link {
     /// # Errors
     /// [`StoreError`] when the store cannot be used.
     pub fn tick(&self) -> Result<(), StoreError> {
+        self.shared.readmit()?;
         let now = self.shared.time.now();
         let mut inner = self.shared.lock()?;
         inner.core.handle_timeout(now);

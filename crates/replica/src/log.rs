@@ -8,13 +8,13 @@
 //! with the state that they are folded into; of a chunk only which origins it has is kept at hand.
 //!
 //! ```text
-//! 'P' · version · checksum (4) · ids: n, then n x 16 · n, then n x (id, gap, dots, bytes)
-//! 'O' · version · checksum (4) · n, then n x (id, last)
+//! envelope 'P' · ids: n, then n x 16 · n, then n x (id, gap, dots, bytes)
+//! envelope 'O' · n, then n x (id, last)
 //! ```
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -22,10 +22,12 @@ use rejoin_crdts::Delta;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
+use crate::envelope;
 use crate::state::row;
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
 const VERSION: u8 = 1;
+const WHAT: &str = "version of a log's index";
 /// So many places make a chunk.
 const CHUNK: u64 = 1024;
 /// So many chunks that were read of late are kept.
@@ -59,6 +61,7 @@ pub struct Log {
     /// Per origin, the last counter of it in each earlier chunk that has any.
     chunks: BTreeMap<ReplicaId, Vec<(u64, u64)>>,
     cache: RefCell<VecDeque<(u64, Chunk)>>,
+    damaged: Cell<bool>,
     /// Below this vector the log is incomplete; a peer below it cannot be served from the log.
     floor: VersionVector,
     bytes: u64,
@@ -83,6 +86,7 @@ impl Log {
             recent: BTreeMap::new(),
             chunks: BTreeMap::new(),
             cache: RefCell::new(VecDeque::new()),
+            damaged: Cell::new(false),
             floor: VersionVector::new(),
             bytes,
         };
@@ -122,6 +126,17 @@ impl Log {
         self.bytes += bytes as u64;
         self.append(Place { origin, first, last, bytes });
         self.end() - 1
+    }
+
+    /// Leaves a sequence without an entry.
+    pub(crate) fn leave_hole(&mut self) {
+        let origin = ReplicaId::from_u128(0);
+        self.tail.push_back(Place { origin, first: 0, last: 0, bytes: 0 });
+    }
+
+    /// Whether a chunk was found damaged.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.get()
     }
 
     fn append(&mut self, place: Place) {
@@ -169,7 +184,7 @@ impl Log {
         {
             let is_it = |place: &Place| place.origin == origin && place.last > counter;
             let index = self.chunk(number)?.iter().position(is_it);
-            let index = index.ok_or_else(|| damaged(number, "not what is said of it"))?;
+            let index = index.ok_or_else(|| self.damage(number, "not what is said of it"))?;
             return Ok(Some(number * CHUNK + index as u64));
         }
         let Some(entries) = self.recent.get(&origin) else { return Ok(None) };
@@ -227,7 +242,7 @@ impl Log {
         }
         let places = self.read_chunk(number)?;
         if places.len() != CHUNK_LENGTH {
-            return Err(damaged(number, "short"));
+            return Err(self.damage(number, "short"));
         }
         if cache.len() == CACHED {
             cache.pop_front();
@@ -238,8 +253,13 @@ impl Log {
 
     fn read_chunk(&self, number: u64) -> Result<Chunk, StorageError> {
         let bytes = self.rows.row(self.space, &row::places(number))?;
-        let bytes = bytes.ok_or_else(|| damaged(number, "missing"))?;
-        decode_places(&bytes).map(Arc::from).map_err(|error| damaged(number, error))
+        let bytes = bytes.ok_or_else(|| self.damage(number, "missing"))?;
+        decode_places(&bytes).map(Arc::from).map_err(|error| self.damage(number, error))
+    }
+
+    fn damage(&self, chunk: u64, what: impl std::fmt::Display) -> StorageError {
+        self.damaged.set(true);
+        damaged(chunk, what)
     }
 }
 
@@ -253,30 +273,6 @@ fn damaged(chunk: u64, what: impl std::fmt::Display) -> StorageError {
 /// Of each origin, the last counter among some places.
 fn lasts(places: &[Place]) -> BTreeMap<ReplicaId, u64> {
     places.iter().map(|place| (place.origin, place.last)).collect()
-}
-
-fn sealed(mark: u8, mut body: Vec<u8>) -> Vec<u8> {
-    let mut bytes = vec![mark, VERSION];
-    bytes.extend(crc32fast::hash(&body).to_le_bytes());
-    bytes.append(&mut body);
-    bytes
-}
-
-fn unseal(mark: u8, bytes: &[u8]) -> Result<Reader<'_>, DecodeError> {
-    let mut reader = Reader::new(bytes);
-    if reader.byte()? != mark {
-        return Err(DecodeError::Invalid("no part of a log's index"));
-    }
-    let version = reader.byte()?;
-    if version != VERSION {
-        return Err(DecodeError::UnknownTag { what: "version of a log's index", tag: version });
-    }
-    let checksum = u32::from_le_bytes(reader.array()?);
-    let body = reader.bytes(reader.remaining())?;
-    if crc32fast::hash(body) != checksum {
-        return Err(DecodeError::Invalid("a checksum that does not match"));
-    }
-    Ok(Reader::new(body))
 }
 
 fn encode_places(places: &[Place]) -> Vec<u8> {
@@ -295,11 +291,11 @@ fn encode_places(places: &[Place]) -> Vec<u8> {
         write_varint(&mut body, place.bytes as u64);
         *seen = place.last;
     }
-    sealed(b'P', body)
+    envelope::seal(b'P', VERSION, &body)
 }
 
 fn decode_places(bytes: &[u8]) -> Result<Vec<Place>, DecodeError> {
-    let mut reader = unseal(b'P', bytes)?;
+    let mut reader = Reader::new(envelope::open(b'P', VERSION, WHAT, bytes)?);
     let count = reader.count(16)?;
     let origins = (0..count).map(|_| ReplicaId::decode(&mut reader));
     let mut origins: Vec<(ReplicaId, u64)> =
@@ -328,11 +324,11 @@ fn encode_origins(origins: &BTreeMap<ReplicaId, u64>) -> Vec<u8> {
         id.encode(&mut body);
         write_varint(&mut body, *last);
     }
-    sealed(b'O', body)
+    envelope::seal(b'O', VERSION, &body)
 }
 
 fn decode_origins(bytes: &[u8]) -> Result<Vec<(ReplicaId, u64)>, DecodeError> {
-    let mut reader = unseal(b'O', bytes)?;
+    let mut reader = Reader::new(envelope::open(b'O', VERSION, WHAT, bytes)?);
     let count = reader.count(17)?;
     let origins = (0..count).map(|_| Ok((ReplicaId::decode(&mut reader)?, reader.varint()?)));
     let origins = origins.collect::<Result<_, DecodeError>>()?;

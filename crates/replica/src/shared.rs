@@ -14,10 +14,12 @@ use rejoin_crdts::cell::Cell;
 use rejoin_crdts::context::LocalDot;
 use rejoin_crdts::cursor::Source;
 use rejoin_crdts::{Dot, ReadError};
+use rejoin_vclock::VersionVector;
 
 use crate::core::{Event, Now, SpaceCore};
 use crate::entry::Record;
 use crate::error::StoreError;
+use crate::recovery::Stored;
 use crate::storage::{Batch, RowWrite, Storage, StorageError, Trusted};
 use crate::ticket::Ticket;
 use crate::watch::Watchers;
@@ -57,6 +59,10 @@ pub(crate) struct Inner {
     pub watchers: Watchers,
     pub reports: VecDeque<Event>,
     pub wakes: Vec<Wake>,
+    /// Rows to be written with the next records.
+    rows: Vec<RowWrite>,
+    /// What was seen when records that were set aside were last tried again; `None` without any.
+    aside: Option<VersionVector>,
     writing: bool,
 }
 
@@ -89,6 +95,8 @@ impl Shared {
             watchers: Watchers::default(),
             reports: VecDeque::new(),
             wakes: Vec::new(),
+            rows: Vec::new(),
+            aside: Some(VersionVector::new()),
             writing: false,
         };
         Self { storage, time, ticket, number, inner: Mutex::new(inner), written: Condvar::new() }
@@ -103,9 +111,64 @@ impl Shared {
         if INSIDE.get() {
             return Err(StoreError::Nested);
         }
-        let inner = self.locked();
+        let mut inner = self.locked();
         self.storage.check()?;
+        while inner.core.is_damaged() {
+            if inner.writing {
+                inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            } else {
+                self.mend(&mut inner)?;
+            }
+        }
         Ok(inner)
+    }
+
+    /// Writes damaged blocks anew, from the log. What is left of them is kept aside.
+    fn mend(&self, inner: &mut Inner) -> Result<(), StorageError> {
+        inner.rows.extend(inner.core.take_damaged());
+        let damage = StorageError::Damaged("a block, or the log's index".to_owned());
+        let mut anew = self.stored(&inner.core).rebuild(&damage)?;
+        anew.replace(&mut inner.core)?;
+        inner.core = anew;
+        Self::tell(inner);
+        Ok(())
+    }
+
+    fn stored(&self, core: &SpaceCore) -> Stored {
+        let (storage, ticket) = (Arc::clone(&self.storage), self.ticket.clone());
+        let (number, replica, config) = (self.number, core.replica(), core.config);
+        Stored { storage, number, ticket, replica, config }
+    }
+
+    /// Takes in what was set aside and can be used by now. It is written at a new place, in one
+    /// batch with the removal of where it was kept.
+    pub(crate) fn readmit(&self) -> Result<(), StoreError> {
+        let mut inner = self.lock()?;
+        let seen = inner.core.version_vector();
+        if inner.aside.as_ref().is_none_or(|tried| *tried == seen && !seen.is_empty()) {
+            return Ok(());
+        }
+        let mut left = self.stored(&inner.core).aside()?;
+        loop {
+            let before = left.len();
+            let mut waiting = Vec::new();
+            for (key, record) in left {
+                match record {
+                    Some(record) if inner.core.readmit(record.clone())? => {
+                        inner.rows.push((key, None));
+                    }
+                    record => waiting.push((key, record)),
+                }
+            }
+            left = waiting;
+            if left.len() == before {
+                break;
+            }
+        }
+        let waits = left.iter().any(|(_, record)| record.is_some());
+        inner.aside = waits.then(|| inner.core.version_vector());
+        Self::tell(&mut inner);
+        Ok(())
     }
 
     fn locked(&self) -> MutexGuard<'_, Inner> {
@@ -135,7 +198,10 @@ impl Shared {
             }
             let records = inner.core.poll_write();
             let bytes: usize = records.iter().map(|(_, record)| record.entry.bytes().len()).sum();
-            let rows = inner.core.poll_fold(FOLD_PER_BYTE * bytes + FOLD_BYTES)?;
+            let mut rows = std::mem::take(&mut inner.rows);
+            // Folding can wait; damage that it met is mended at the next call.
+            let budget = FOLD_PER_BYTE * bytes + FOLD_BYTES;
+            rows.extend(inner.core.poll_fold(budget).unwrap_or_default());
             if records.is_empty() && rows.is_empty() {
                 break;
             }

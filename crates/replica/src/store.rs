@@ -13,9 +13,9 @@ use rejoin_crdts::hash::set_seed;
 use rejoin_vclock::codec::{DecodeError, Reader, write_varint};
 use rejoin_vclock::{FreshId, ReplicaId};
 
-use crate::core::{Now, SpaceCore};
-use crate::entry::Record;
+use crate::core::Now;
 use crate::error::StoreError;
+use crate::recovery::Stored;
 use crate::session::Config;
 use crate::shared::{Shared, Time};
 use crate::space::Space;
@@ -25,8 +25,6 @@ use crate::ticket::Ticket;
 const VERSION: u8 = 1;
 const IDENTITY: &str = "store";
 const SPACE: &str = "space/";
-/// Log records are read back this many at a time.
-const CHUNK: usize = 1024;
 
 /// A store: an identity and the spaces it holds.
 ///
@@ -251,32 +249,17 @@ impl Store {
         stored.map(read).transpose().map_err(|error| damaged(&self.inner.label, error))
     }
 
-    /// Rebuilds a space from its log.
+    /// The space as it was when it was last written to.
     fn recover(&self, number: u32, ticket: Ticket) -> Result<Shared, StoreError> {
         let Inner { label, storage, replica, config, time, .. } = &*self.inner;
-        let rows: Arc<dyn StorageRead> = Arc::clone(storage) as _;
-        let opened = SpaceCore::open(ticket.hash(), *replica, *config, rows, number);
-        let mut core = opened.map_err(|error| explain(label, error))?;
-        loop {
-            let from = core.log().end();
-            let records =
-                storage.log(number, from, CHUNK).map_err(|error| explain(label, error))?;
-            let last = records.len() < CHUNK;
-            for (sequence, bytes) in records {
-                let wrong = |what: &dyn std::fmt::Display| {
-                    damaged(label, format!("log record {sequence} of {:?}: {what}", ticket.name()))
-                };
-                let record = Record::decode(&bytes).map_err(|error| wrong(&error))?;
-                let follows = sequence == core.log().end() && core.recover(record)?;
-                if !follows {
-                    return Err(wrong(&"it does not follow the one before"));
-                }
-            }
-            if last {
-                break;
-            }
-        }
-        Ok(Shared::new(core, ticket, number, Arc::clone(storage), Arc::clone(time)))
+        let (storage, time) = (Arc::clone(storage), Arc::clone(time));
+        let (replica, config) = (*replica, *config);
+        let stored = Stored { storage, number, ticket, replica, config };
+        let core = stored.recover().map_err(|error| explain(label, error))?;
+        let Stored { storage, ticket, .. } = stored;
+        let shared = Shared::new(core, ticket, number, storage, time);
+        shared.readmit()?;
+        Ok(shared)
     }
 
     fn explain(&self, error: StorageError) -> StoreError {
@@ -318,6 +301,8 @@ fn explain(path: &Path, error: StorageError) -> StoreError {
     match error {
         StorageError::AlreadyOpen => StoreError::AlreadyOpen { path: path.to_owned() },
         StorageError::Damaged(what) => damaged(path, what),
+        StorageError::OtherVersion(what) => damaged(path, what),
+        full @ StorageError::Full => StoreError::Storage(full),
         StorageError::Io(what) => {
             StoreError::Storage(StorageError::Io(format!("{}: {what}", path.display())))
         }

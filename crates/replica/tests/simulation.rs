@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Range};
 
 use rejoin_replica::sim::{Count, Fault, Options, Simulation, Summary, Violation, sweep};
 
-fn runs(seeds: Range<u64>, safety_millis: u64) -> Result<Summary, Violation> {
+fn runs(seeds: Range<u64>, safety_millis: u64) -> Result<Summary, Box<Violation>> {
     let options = Options::lasting(safety_millis);
     let simulation = |seed| Simulation::new(seed, options);
     sweep(seeds, simulation, |_| ControlFlow::Continue(())).into_result()

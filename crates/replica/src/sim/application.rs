@@ -24,6 +24,10 @@ pub trait Application: fmt::Debug {
     /// What a user asks for in one transaction.
     type Request: fmt::Debug;
 
+    /// The command that replays a run when `--first-seed`, `--seeds`, `--hours` and `--keep` are
+    /// added, if there is one.
+    const REPLAY: Option<&'static str> = None;
+
     /// A new request. All chance comes from `rng`, or a run cannot be repeated.
     fn request(&self, rng: &mut Rng) -> Self::Request;
 

@@ -5,25 +5,22 @@
 //!
 //! let summary = Simulation::new(7, Options::lasting(20_000)).run()?;
 //! assert!(summary.count(Count::Acknowledged) > 0);
-//! # Ok::<(), rejoin_replica::sim::Violation>(())
+//! # Ok::<(), Box<rejoin_replica::sim::Violation>>(())
 //! ```
 //!
 //! # What happens
 //! Three to five replicas, each a [`SpaceCore`](crate::SpaceCore) over a disk that loses what is
 //! not synced, are linked as a mesh, a ring, a line or a star. In the *safety phase* users send
 //! small transactions, some under idempotency keys, and all goes wrong that the seed can think of:
+//! every kind of [`Fault`], or a choice of them. Then nothing new goes wrong, and in the *liveness
+//! phase* all replicas have to come to the same state within a bound.
 //!
-//! | fault | what it does |
-//! |---|---|
-//! | drop | a connection loses bytes from the middle of a frame on, for good or for a while |
-//! | duplicate, reorder | whole messages come twice, or are overtaken |
-//! | delay | a link is slow for a while, up to slower than the idle timeout |
-//! | partition | a link lets nothing through one way or both; what is under way is late or lost |
-//! | crash | a replica loses its memory and, of its unsynced writes, all or the later ones |
-//! | skew, jump | a wall clock is wrong by minutes, days, decades |
-//!
-//! Then nothing new goes wrong, and in the *liveness phase* all replicas have to come to the same
-//! state within a bound.
+//! What is to happen is a *plan*: faults and requests, each with a number and a time, all decided
+//! before the run begins. What an item does in particular, how long a link takes, how long a disk
+//! takes: each has a stream of chance of its own. So items can be left out ([`Simulation::keep`])
+//! and the others do what they would have done; [`shrink`] leaves out all it can of a run that
+//! fails, and what is left reads as a story. As a run goes on, less happens in it: long runs are
+//! affordable.
 //!
 //! # What is checked
 //! | checker | promise |
@@ -31,14 +28,70 @@
 //! | convergence | equal vectors, equal bytes: everywhere, at any time |
 //! | causality | an entry comes after all that its origin had applied; transactions are whole |
 //! | nothing lost | what was acknowledged survives crashes and reaches everybody |
-//! | values | what users see is what follows from what they asked for, by a naive model |
 //! | durability | nothing leaves before it is on the sender's disk |
+//! | monotonic | what was durable at a replica stays so, restarts included |
 //! | once | a transaction happens at most once per key |
 //! | stream | a catch-up can be cut anywhere, and all that came can be applied |
 //! | clock | a wrong clock elsewhere does not move the clock here |
-//! | recovery, liveness | a replica comes back from its own log; all come together in time |
+//! | recovery, liveness | a replica comes back from its own disk; all come together in time |
 //!
-//! A [`Violation`] names the seed, and the same seed does the same again, byte for byte.
+//! and of the built-in objects, the [`Assortment`]:
+//!
+//! | checker | promise |
+//! |---|---|
+//! | values | what users see is what follows from what they asked for, by a naive model |
+//! | nothing removed comes back | unless somebody adds it again, or had not seen the removal |
+//! | escrow | all together never spend more than was granted |
+//!
+//! A [`Violation`] names the seed, and the same seed does the same again, byte for byte. The
+//! [`Summary`] says which kinds of faults took effect, which of them never met, and in how many
+//! runs all were equal within (diameter of the links + 1) rounds of anti-entropy.
+//!
+//! # Your own application
+//! Say what your users ask for, how a transaction does it, and what must hold; the cluster, its
+//! faults, the books about what was really committed, and the shrinking are the same. `cargo run
+//! --release -p rejoin-replica --features sim --example sim_cart` runs a larger one.
+//!
+//! ```
+//! use std::ops::ControlFlow;
+//!
+//! use rejoin_crdts::{EditError, OrSet};
+//! use rejoin_replica::sim::{
+//!     Application, Broken, Checked, Options, Rng, Simulation, Snapshot, Transaction, sweep,
+//! };
+//!
+//! /// Guests sign in, and nobody ever signs out.
+//! #[derive(Debug)]
+//! struct GuestBook;
+//!
+//! impl Application for GuestBook {
+//!     type Request = u64;
+//!
+//!     fn request(&self, rng: &mut Rng) -> u64 {
+//!         rng.below(100)
+//!     }
+//!
+//!     fn apply(&self, guest: &u64, tx: &mut Transaction<'_, '_>) -> Result<(), EditError> {
+//!         tx.object::<OrSet<u64>>("guests").insert(guest)
+//!     }
+//!
+//!     fn check(&mut self, replica: &Snapshot<'_, u64>) -> Checked {
+//!         let guests = replica.object::<OrSet<u64>>("guests");
+//!         for signed in replica.applied() {
+//!             if !guests.contains(&*signed.request).unwrap_or(false) {
+//!                 let what = format!("{} signed at {:?}", signed.request, signed.origin);
+//!                 return Err(Broken::new("guest book", what));
+//!             }
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let run = |seed| Simulation::with_application(seed, Options::lasting(5_000), GuestBook);
+//! let summary = sweep(0..10, run, |_| ControlFlow::Continue(())).into_result()?;
+//! assert_eq!(summary.seeds(), 10);
+//! # Ok::<(), Box<rejoin_replica::sim::Violation>>(())
+//! ```
 
 mod application;
 mod assortment;
@@ -46,11 +99,11 @@ mod check;
 mod coverage;
 mod disk;
 mod fault;
-mod faults;
 mod history;
 mod keep;
 mod network;
 mod plan;
+mod recovery;
 mod rng;
 mod rounds;
 mod schedule;
@@ -143,7 +196,7 @@ impl<A: Application> Simulation<A> {
     ///
     /// # Errors
     /// The first [`Violation`] that a checker finds.
-    pub fn run(self) -> Result<Summary, Violation> {
+    pub fn run(self) -> Result<Summary, Box<Violation>> {
         self.0.run()
     }
 }

@@ -60,9 +60,13 @@ impl Link {
         self.latency + slow + self.rng.below(self.latency + 1)
     }
 
-    /// How long so many bytes keep the link busy now, in milliseconds.
-    pub(super) const fn transfer(&self, now: u64, bytes: usize) -> u64 {
-        if now < self.rate.1 { 1_000 * bytes as u64 / self.rate.0 } else { 0 }
+    /// When bytes that could arrive at a time do arrive over a link that carries only so many.
+    pub(super) fn squeeze(&self, arrives: u64, bytes: usize) -> u64 {
+        let (rate, until) = self.rate;
+        if arrives >= until {
+            return arrives;
+        }
+        until.min(arrives + 1_000 * bytes as u64 / rate)
     }
 
     /// Nothing is wrong with it any more.

@@ -24,6 +24,16 @@ pub(super) enum What {
 /// A quiet spell is this much quieter than a busy one.
 const QUIET: u64 = 12;
 
+/// After so long there is half as much to do as in the beginning, after twice as long a third, and
+/// so on. What happens grows with the logarithm of the time: long runs stay affordable, and most of
+/// what there is to find is found soon after something new.
+const THINNING: u64 = 120_000;
+
+/// How far apart things are now that were this far apart in the beginning.
+pub(super) const fn thinned(gap: u64, now: u64) -> u64 {
+    gap + gap * now / THINNING
+}
+
 /// All items of a run in the order of their times.
 pub(super) fn plan(seed: u64, options: &Options) -> Vec<Item> {
     let kinds = kinds(seed);
@@ -80,7 +90,8 @@ impl Iterator for Spells {
         if self.now >= self.spell.0 {
             let is_busy = self.rng.percent(50);
             let lasts = self.rng.within(5_000..=40_000);
-            self.spell = (self.now + lasts, if is_busy { self.mean } else { self.mean * QUIET });
+            let mean = if is_busy { self.mean } else { self.mean * QUIET };
+            self.spell = (self.now + lasts, thinned(mean, self.now));
         }
         self.now += 1 + self.rng.below((2 * self.spell.1).max(1));
         Some(self.now)

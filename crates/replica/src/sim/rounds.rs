@@ -15,10 +15,13 @@ pub(super) struct Rounds {
     /// A round: everybody tells its neighbours what it has, is asked, answers, and it is written.
     millis: u64,
     bound: u64,
-    /// When the last transaction was committed anywhere.
-    committed: u64,
-    /// When every link had a connection again.
+    /// When the last transaction was committed, and when what was under way before all healed had
+    /// arrived.
+    quiet: u64,
+    /// When every link had a connection again, and none that is dead and not given up yet.
     connected: Option<u64>,
+    /// When all were equal.
+    equal: Option<u64>,
 }
 
 impl Rounds {
@@ -26,34 +29,41 @@ impl Rounds {
         let slowest = links.iter().map(|link| 2 * link.latency).max().unwrap_or(0);
         let millis = config.have_interval + 3 * slowest + SYNC;
         let bound = topology::diameter(sites, links) + 1;
-        Self { millis, bound, committed: 0, connected: None }
+        Self { millis, bound, quiet: 0, connected: None, equal: None }
     }
 
-    pub(super) const fn committed(&mut self, now: u64) {
-        self.committed = now;
+    /// Until then there is something new on the way.
+    pub(super) fn quiet_from(&mut self, then: u64) {
+        self.quiet = then.max(self.quiet);
+        self.equal = None;
     }
 
-    /// Looks whether every link has a connection that works.
+    /// Looks whether every link has a connection that works, and whether all are equal.
     pub(super) fn look(
         &mut self,
         now: u64,
         links: &[Link],
         connections: &BTreeMap<u64, Connection>,
+        are_equal: bool,
     ) {
         let works = |c: &Connection| {
             c.is_open(0) && c.is_open(1) && c.ends.iter().all(|end| !end.pipe.is_dead())
         };
-        if self.connected.is_none() {
+        if self.connected.is_none() && connections.values().all(works) {
             let mut all = 0..links.len();
-            let linked = all.all(|link| connections.values().any(|c| c.link == link && works(c)));
+            let linked = all.all(|link| connections.values().any(|c| c.link == link));
             self.connected = linked.then_some(now);
+        }
+        if are_equal {
+            self.equal.get_or_insert(now);
         }
     }
 
-    /// How many rounds it took, and how many it may take, now that all are equal.
+    /// How many rounds it took, and how many it may take.
     pub(super) fn result(&self, now: u64) -> (u64, u64) {
-        let start = self.connected.unwrap_or(now).max(self.committed);
-        (now.saturating_sub(start).div_ceil(self.millis), self.bound)
+        let equal = self.equal.unwrap_or(now);
+        let start = self.connected.unwrap_or(equal).max(self.quiet);
+        (equal.saturating_sub(start).div_ceil(self.millis), self.bound)
     }
 }
 

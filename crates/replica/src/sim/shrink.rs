@@ -1,7 +1,8 @@
 //! The smallest part of a failing plan that still fails.
 //!
 //! Delta debugging: chunks of the plan are left out, ever smaller ones, as long as the same checker
-//! still finds fault. Zeller, Hildebrandt, *Simplifying and isolating failure-inducing input*, 2002.
+//! still finds fault. Zeller, Hildebrandt, *Simplifying and isolating failure-inducing input*,
+//! 2002.
 
 use std::collections::BTreeSet;
 
@@ -14,10 +15,10 @@ use super::violation::Violation;
 /// something: first of its faults, then of its requests. `simulation` makes the run anew, about
 /// `runs` times at most. The violation that comes back tells its story.
 pub fn shrink<A: Application>(
-    violation: Violation,
+    violation: Box<Violation>,
     runs: u32,
     simulation: impl Fn() -> Simulation<A>,
-) -> Violation {
+) -> Box<Violation> {
     let checker = violation.checker;
     let again = |keep: Keep| {
         let outcome = simulation().keep(keep).telling().run();

@@ -45,8 +45,8 @@ pub(super) struct Site<R> {
     pub resend: Vec<Request<R>>,
     /// The last transaction that was acknowledged.
     pub acknowledged: Option<Receipt>,
-    /// When it was last looked at closely.
-    pub looked_at: u64,
+    /// The application looks at it again from then on.
+    pub look_due: u64,
     pub chance: Chance,
 }
 
@@ -99,7 +99,7 @@ impl<R> Site<R> {
             unacknowledged: Vec::new(),
             resend: Vec::new(),
             acknowledged: None,
-            looked_at: 0,
+            look_due: 0,
             chance: Chance {
                 disk: chance(Purpose::Disk),
                 users: chance(Purpose::Users),

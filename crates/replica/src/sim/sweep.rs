@@ -15,7 +15,7 @@ pub struct Sweep {
     /// The sum over the runs that kept every promise.
     pub summary: Summary,
     /// What ended the sweep, if a promise was broken: of several, the one of the lowest seed.
-    pub violation: Option<Violation>,
+    pub violation: Option<Box<Violation>>,
 }
 
 impl Sweep {
@@ -23,11 +23,11 @@ impl Sweep {
     ///
     /// # Errors
     /// The [`Violation`] that ended the sweep.
-    pub fn into_result(self) -> Result<Summary, Violation> {
+    pub fn into_result(self) -> Result<Summary, Box<Violation>> {
         self.violation.map_or(Ok(self.summary), Err)
     }
 
-    fn take(&mut self, outcome: Result<Summary, Violation>) {
+    fn take(&mut self, outcome: Result<Summary, Box<Violation>>) {
         match (outcome, &self.violation) {
             (Ok(summary), _) => self.summary += &summary,
             (Err(violation), Some(earlier)) if earlier.seed <= violation.seed => {}

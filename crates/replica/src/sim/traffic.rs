@@ -125,8 +125,8 @@ impl<A: Application> World<A> {
             let (piece, after) = rest.split_at(cut);
             rest = after;
             let travel = connection.detour + link.travel(now);
-            let busy = link.transfer(now, piece.len());
-            let arrives = (now + travel).max(near.pipe.last_arrival) + busy;
+            let arrives = (now + travel).max(near.pipe.last_arrival);
+            let arrives = link.squeeze(arrives, piece.len());
             near.pipe.last_arrival = arrives;
             near.pipe.in_flight += piece.len();
             self.schedule.at(arrives, Event::Arrive { from: end, bytes: piece.to_vec() });

@@ -66,7 +66,7 @@ impl<A: Application> World<A> {
             self.checks.once.committed(&request.key, &receipt)?;
         }
         self.summary.add(Count::Transactions, 1);
-        self.rounds.committed(elapsed);
+        self.rounds.quiet_from(elapsed);
         request.receipt = Some(receipt);
         here.unacknowledged.push(request);
         self.settle(site)

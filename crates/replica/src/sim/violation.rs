@@ -47,6 +47,9 @@ pub struct Violation {
     pub safety_millis: u64,
     /// Which items of the plan the run kept.
     pub keep: Keep,
+    /// The command that replays runs of the application; see
+    /// [`Application::REPLAY`](super::Application::REPLAY).
+    pub replay: Option<&'static str>,
     /// The items that happened before it, in order.
     pub story: Vec<Step>,
 }
@@ -80,8 +83,13 @@ impl fmt::Display for Violation {
             self.story.iter().try_for_each(|step| writeln!(f, "{step}"))?;
         }
         writeln!(f, "seed {seed}, {at_millis} ms: {checker}: {what}")?;
-        let hours = hours(self.safety_millis);
-        write!(f, "replay: cargo xtask sim --first-seed {seed} --seeds 1 --hours {hours}")?;
+        match self.replay {
+            Some(command) => {
+                let hours = hours(self.safety_millis);
+                write!(f, "replay: {command} --first-seed {seed} --seeds 1 --hours {hours}")?;
+            }
+            None => write!(f, "replay: the same seed and options")?,
+        }
         match &self.keep {
             Keep::All => Ok(()),
             some @ Keep::Only(_) => write!(f, " --keep {some}"),

@@ -11,11 +11,11 @@ use crate::session::Config;
 use super::application::{Application, Snapshot};
 use super::check::Checks;
 use super::fault::Fault;
-use super::faults::Survives;
 use super::history::History;
 use super::keep::Keep;
 use super::network::{Connection, EndId, Link, Side};
-use super::plan::{Item, What, plan};
+use super::plan::{Item, What, plan, thinned};
+use super::recovery::Survives;
 use super::rng::{Purpose, Rng};
 use super::rounds::Rounds;
 use super::schedule::Schedule;
@@ -29,7 +29,8 @@ use super::{Options, topology};
 /// moment ends here.
 const EVENTS_PER_SECOND: u64 = 20_000;
 
-/// The application is asked to look at a site at most this often, in virtual milliseconds.
+/// The application is asked to look at a site at most this often in the beginning, in virtual
+/// milliseconds.
 const LOOK_EVERY: u64 = 3_000;
 
 /// So many writes may wait for their sync at a time.
@@ -148,21 +149,22 @@ impl<A: Application> World<A> {
     }
 
     /// Runs to the end.
-    pub(super) fn run(mut self) -> Result<Summary, Violation> {
+    pub(super) fn run(mut self) -> Result<Summary, Box<Violation>> {
         match self.play() {
             Ok(()) => {
                 self.summary.trace = self.trace.hash();
                 Ok(self.summary)
             }
-            Err(Broken { checker, what }) => Err(Violation {
+            Err(Broken { checker, what }) => Err(Box::new(Violation {
                 seed: self.seed,
                 checker,
                 at_millis: self.schedule.now(),
                 what,
                 safety_millis: self.options.safety_millis,
                 keep: self.keep,
+                replay: A::REPLAY,
                 story: self.story,
-            }),
+            })),
         }
     }
 
@@ -178,8 +180,9 @@ impl<A: Application> World<A> {
             self.happen(event)?;
             if let Phase::Liveness { deadline } = self.phase {
                 let now = self.schedule.now();
-                self.rounds.look(now, &self.links, &self.connections);
-                if self.is_settled() {
+                let are_equal = self.are_equal();
+                self.rounds.look(now, &self.links, &self.connections, are_equal);
+                if are_equal && self.sites.iter().all(Site::is_idle) {
                     self.summary.rounds.add(self.rounds.result(now));
                     return self.finish();
                 }
@@ -305,6 +308,7 @@ impl<A: Application> World<A> {
                     applied = true;
                 }
                 Told::Skew(_) => self.summary.add(Count::SkewReports, 1),
+                Told::Damage { what } => return Err(Broken::new("storage", what)),
                 Told::Overlap { origin, first } => {
                     let what = format!("{:?} met two histories of {origin:?} at {first}", here.id);
                     return Err(Broken { checker: "causality", what });
@@ -313,8 +317,7 @@ impl<A: Application> World<A> {
         }
         if applied {
             self.checks.causality.covers(core)?;
-            let due = here.looked_at + LOOK_EVERY;
-            if elapsed >= due {
+            if elapsed >= here.look_due {
                 return self.look(site);
             }
         }
@@ -326,9 +329,12 @@ impl<A: Application> World<A> {
         let elapsed = self.schedule.now();
         let here = &mut self.sites[site];
         let Some(core) = &here.core else { return Ok(()) };
-        here.looked_at = elapsed;
         self.checks.causality.covers(core)?;
         self.checks.convergence.look(core)?;
+        if elapsed < here.look_due {
+            return Ok(());
+        }
+        here.look_due = elapsed + thinned(LOOK_EVERY, elapsed);
         self.show(site, A::check)
     }
 
@@ -394,13 +400,11 @@ impl<A: Application> World<A> {
         self.settle(site)
     }
 
-    /// Whether all sites hold the same on their disks, and nobody waits for anything.
-    fn is_settled(&self) -> bool {
+    /// Whether all sites hold everything on their disks.
+    fn are_equal(&self) -> bool {
         let all = self.history.vector();
-        self.sites.iter().all(|site| {
-            let core = site.core.as_ref();
-            site.is_idle() && core.is_some_and(|core| *core.durable_vector() == all)
-        })
+        let mut cores = self.sites.iter().map(|site| site.core.as_ref());
+        cores.all(|core| core.is_some_and(|core| *core.durable_vector() == all))
     }
 
     fn what_is_missing(&self) -> String {

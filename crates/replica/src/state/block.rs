@@ -1,8 +1,8 @@
 //! Blocks: a few KiB of neighbouring keys, with a checksum and the interval that they cover.
 //!
 //! ```text
-//! 'B' · version · checksum (4, little-endian, of the rest)
-//! · run · level · number · upper: 0 or (1, key) · n, then n x (shared, key suffix, value)
+//! envelope 'B' · run · level · number · upper: 0 or (1, key)
+//! · n, then n x (shared, key suffix, value)
 //! ```
 //!
 //! Numbers are varints. Keys ascend; each repeats the beginning of the one before it. `upper` is
@@ -14,6 +14,8 @@
 use std::ops::Range;
 
 use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
+
+use crate::envelope;
 
 const VERSION: u8 = 1;
 /// A block is closed once it is this long, in bytes.
@@ -80,9 +82,7 @@ impl BlockBuilder {
         }
         write_varint(&mut body, done.count);
         body.extend_from_slice(&done.entries);
-        let mut bytes = vec![b'B', VERSION];
-        bytes.extend(crc32fast::hash(&body).to_le_bytes());
-        bytes.append(&mut body);
+        let bytes = envelope::seal(b'B', VERSION, &body);
         (bytes, done.first)
     }
 }
@@ -103,26 +103,25 @@ struct Entry {
     value: Range<usize>,
 }
 
+/// The keys of a block, where its entries are, and where the next one begins.
+type Parts = (Vec<u8>, Vec<Entry>, Option<Vec<u8>>);
+
 impl Block {
     /// Reads a block back.
     ///
     /// # Errors
-    /// Damage, another version, or a block of another place.
-    pub(super) fn parse(bytes: Vec<u8>, at: Address) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(&bytes);
-        if reader.byte()? != b'B' {
-            return Err(DecodeError::Invalid("a block without its mark"));
+    /// Damage, another version, or a block of another place; and the bytes.
+    pub(super) fn parse(bytes: Vec<u8>, at: Address) -> Result<Self, (DecodeError, Vec<u8>)> {
+        match Self::read(&bytes, at) {
+            Ok((keys, entries, upper)) => Ok(Self { bytes, keys, entries, upper }),
+            Err(error) => Err((error, bytes)),
         }
-        let version = reader.byte()?;
-        if version != VERSION {
-            return Err(DecodeError::UnknownTag { what: "version of a block", tag: version });
-        }
-        let checksum = u32::from_le_bytes(reader.array()?);
-        let start = reader.position();
-        if crc32fast::hash(reader.bytes(reader.remaining())?) != checksum {
-            return Err(DecodeError::Invalid("a block whose checksum does not match"));
-        }
-        let mut reader = Reader::new(bytes.get(start..).unwrap_or_default());
+    }
+
+    fn read(bytes: &[u8], at: Address) -> Result<Parts, DecodeError> {
+        let body = envelope::open(b'B', VERSION, "version of a block", bytes)?;
+        let start = bytes.len() - body.len();
+        let mut reader = Reader::new(body);
         let mut address = Vec::new();
         at.write(&mut address);
         if reader.bytes(address.len())? != address {
@@ -134,12 +133,15 @@ impl Block {
             tag => return Err(DecodeError::UnknownTag { what: "upper end of a block", tag }),
         };
         let (keys, entries) = Self::read_entries(&mut reader, start)?;
-        let block = Self { bytes, keys, entries, upper };
-        let above = |upper: &Vec<u8>| block.last_key().is_some_and(|last| upper.as_slice() > last);
-        if !block.upper.as_ref().is_none_or(above) {
+        let last = entries.last().and_then(|entry| keys.get(entry.key.clone()));
+        if upper.as_deref().is_some_and(|upper| last.is_none_or(|last| upper <= last)) {
             return Err(DecodeError::NotCanonical("the interval of a block"));
         }
-        Ok(block)
+        Ok((keys, entries, upper))
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 
     fn read_entries(
@@ -186,10 +188,6 @@ impl Block {
 
     pub(super) fn first_key(&self) -> Option<&[u8]> {
         self.entry(0).map(|(key, _)| key)
-    }
-
-    fn last_key(&self) -> Option<&[u8]> {
-        self.entry(self.len().checked_sub(1)?).map(|(key, _)| key)
     }
 
     /// Where the next block of the level begins; `None` in the last one.

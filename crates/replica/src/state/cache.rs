@@ -39,8 +39,4 @@ impl Cache {
             self.bytes = 0;
         }
     }
-
-    pub(super) fn clear(&mut self) {
-        (self.young, self.old, self.bytes) = (HashMap::new(), HashMap::new(), 0);
-    }
 }

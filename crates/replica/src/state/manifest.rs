@@ -1,8 +1,7 @@
 //! The manifest: what the rows of a space add up to.
 //!
 //! ```text
-//! 'M' · version · checksum (4, little-endian, of the rest)
-//! · folded up to (sequence) · log bytes · vector · a head (16) for each of its replicas
+//! envelope 'M' · folded up to (sequence) · log bytes · vector · a head (16) for each of its replicas
 //! · news: n, then n x (id, counter) · stamp · next run
 //! · runs, the newest first: n, then n x (id, levels: n, then n x blocks, entries, bytes, ids)
 //! ```
@@ -16,6 +15,7 @@ use rejoin_vclock::{HybridTimestamp, ReplicaId, VersionVector};
 
 use super::run::Run;
 use crate::entry::Head;
+use crate::envelope;
 
 const VERSION: u8 = 1;
 
@@ -76,10 +76,7 @@ impl Manifest {
         write_varint(&mut body, u64::from(*next_run));
         write_varint(&mut body, runs.len() as u64);
         runs.iter().for_each(|run| write_run(run, &mut body));
-        let mut bytes = vec![b'M', VERSION];
-        bytes.extend(crc32fast::hash(&body).to_le_bytes());
-        bytes.append(&mut body);
-        bytes
+        envelope::seal(b'M', VERSION, &body)
     }
 
     /// Reads a manifest back.
@@ -87,19 +84,7 @@ impl Manifest {
     /// # Errors
     /// Damage, or a version that this program does not know.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(bytes);
-        if reader.byte()? != b'M' {
-            return Err(DecodeError::Invalid("a manifest without its mark"));
-        }
-        let version = reader.byte()?;
-        if version != VERSION {
-            return Err(DecodeError::UnknownTag { what: "version of a manifest", tag: version });
-        }
-        let checksum = u32::from_le_bytes(reader.array()?);
-        let body = reader.bytes(reader.remaining())?;
-        if crc32fast::hash(body) != checksum {
-            return Err(DecodeError::Invalid("a manifest whose checksum does not match"));
-        }
+        let body = envelope::open(b'M', VERSION, "version of a manifest", bytes)?;
         let mut reader = Reader::new(body);
         let (sequence, log_bytes) = (reader.varint()?, reader.varint()?);
         let vector = VersionVector::decode(&mut reader)?;

@@ -34,8 +34,10 @@ use rejoin_crdts::{Dot, Kind, ReadError};
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 
+use crate::envelope;
 use crate::receipt::Receipt;
-use crate::storage::{StorageError, StorageRead};
+use crate::session::Config;
+use crate::storage::{RowWrite, StorageError, StorageRead};
 
 use cache::Cache;
 use fold::Folding;
@@ -55,6 +57,12 @@ pub(crate) struct Limits {
     pub fold: usize,
     /// Blocks that were read of late.
     pub cache: usize,
+}
+
+impl Limits {
+    pub(crate) const fn of(config: &Config) -> Self {
+        Self { fold: config.fold_bytes, cache: config.cache_bytes }
+    }
 }
 
 /// Changes that are in no run yet.
@@ -103,15 +111,37 @@ impl State {
         let manifest = match rows.row(space, row::HEAD)? {
             None => Manifest { stand: Stand::new(), next_run: 0, runs: Vec::new() },
             Some(bytes) => Manifest::decode(&bytes).map_err(|error| {
-                StorageError::Damaged(format!("the manifest of space {space}: {error}"))
+                envelope::fault(format_args!("the manifest of space {space}"), &error)
             })?,
         };
-        let Manifest { stand, next_run, runs } = manifest;
+        let stand = manifest.stand.clone();
+        Ok((Self::over(manifest, rows, space, limits)?, stand))
+    }
+
+    /// No cells, and rows that are all to be written anew.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the rows cannot be listed.
+    pub(crate) fn renew(
+        rows: Arc<dyn StorageRead>,
+        space: u32,
+        limits: Limits,
+    ) -> Result<Self, StorageError> {
+        let nothing = Manifest { stand: Stand::new(), next_run: 0, runs: Vec::new() };
+        Self::over(nothing, rows, space, limits)
+    }
+
+    fn over(
+        Manifest { stand, next_run, runs }: Manifest,
+        rows: Arc<dyn StorageRead>,
+        space: u32,
+        limits: Limits,
+    ) -> Result<Self, StorageError> {
         let cache = RefCell::new(Cache::new(limits.cache));
-        let blocks = Blocks { space, rows, cache };
-        let folding = Folding::resume(&blocks, stand.clone(), next_run, &runs)?;
+        let blocks = Blocks { space, rows, cache, damaged: RefCell::default() };
+        let folding = Folding::resume(&blocks, stand, next_run, &runs)?;
         let (active, frozen, fault) = (Layer::default(), None, RefCell::new(None));
-        Ok((Self { limits, active, frozen, runs, blocks, folding, fault }, stand))
+        Ok(Self { limits, active, frozen, runs, blocks, folding, fault })
     }
 
     /// The cells, to read from.
@@ -148,6 +178,16 @@ impl State {
     pub(crate) fn remember(&mut self, key: Vec<u8>, receipt: Receipt) {
         self.active.key_bytes += key.len() + size_of::<Receipt>() + 64;
         self.active.keys.insert(key, receipt);
+    }
+
+    /// The rows that were found damaged since the last call, to be kept aside.
+    pub(crate) fn take_damaged(&self) -> Vec<RowWrite> {
+        self.blocks.damaged.take()
+    }
+
+    /// Whether anything was found damaged since the last call of that.
+    pub(crate) fn is_damaged(&self) -> bool {
+        !self.blocks.damaged.borrow().is_empty()
     }
 
     /// The failure that a reader was told as text, if there was one since the last call.

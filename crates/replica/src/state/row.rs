@@ -5,6 +5,8 @@
 //! 1 · run (4) · level · number (4)   a block
 //! 2 · chunk (8)                      a chunk of the log's index
 //! 3 · chunk (8)                      which origins it has
+//! 4 · sequence (8)                   a log record that was set aside
+//! 5 · key of a row                   a row that was found damaged
 //! ```
 //!
 //! Numbers are big-endian, so that rows stand in the order in which they are written.
@@ -39,6 +41,21 @@ pub(crate) fn places(chunk: u64) -> Vec<u8> {
 
 pub(crate) fn origins(chunk: u64) -> Vec<u8> {
     numbered(3, chunk)
+}
+
+pub(crate) fn aside(sequence: u64) -> Vec<u8> {
+    numbered(4, sequence)
+}
+
+pub(crate) fn is_aside(key: &[u8]) -> bool {
+    key.first() == Some(&4)
+}
+
+/// Where a damaged row is kept for whoever wants to look at it.
+pub(crate) fn quarantined(key: &[u8]) -> Vec<u8> {
+    let mut kept = vec![5];
+    kept.extend_from_slice(key);
+    kept
 }
 
 fn numbered(table: u8, number: u64) -> Vec<u8> {

@@ -12,6 +12,7 @@ use rejoin_vclock::codec::{Reader, write_varint};
 use super::block::{Address, Block, BlockBuilder};
 use super::cache::Cache;
 use super::row;
+use crate::envelope;
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
 /// A run that is whole.
@@ -133,6 +134,8 @@ pub(super) struct Blocks {
     pub space: u32,
     pub rows: Arc<dyn StorageRead>,
     pub cache: RefCell<Cache>,
+    /// What was found damaged: the rows as they are, to be kept aside.
+    pub damaged: RefCell<Vec<RowWrite>>,
 }
 
 impl Blocks {
@@ -146,22 +149,45 @@ impl Blocks {
         if let Some(block) = self.cache.borrow_mut().get(at) {
             return Ok(block);
         }
-        let damaged = |what: &dyn std::fmt::Display| {
-            let Address { run, level, number } = at;
-            let space = self.space;
-            StorageError::Damaged(format!("block {run}/{level}/{number} of space {space}: {what}"))
+        let key = row::block(at);
+        let Some(bytes) = self.rows.row(self.space, &key)? else {
+            return Err(self.damage(at, None, &"it is missing"));
         };
-        let bytes = self.rows.row(self.space, &row::block(at))?;
-        let bytes = bytes.ok_or_else(|| damaged(&"it is missing"))?;
-        let block = Block::parse(bytes, at).map_err(|error| damaged(&error))?;
+        let block = match Block::parse(bytes, at) {
+            Ok(block) => block,
+            Err((error, bytes)) => {
+                let fault = envelope::fault("a block", &error);
+                let damage = || self.damage(at, Some(bytes), &error);
+                return Err(if fault.is_corruption() { damage() } else { fault });
+            }
+        };
         let fits = first.is_none_or(|first| block.first_key() == Some(first))
             && upper.is_none_or(|upper| block.upper() == upper);
         if !fits || block.len() == 0 {
-            return Err(damaged(&"it covers another interval than the index says"));
+            let what = "it covers another interval than the index says";
+            return Err(self.damage(at, Some(block.into_bytes()), &what));
         }
         let block = Arc::new(block);
         self.cache.borrow_mut().put(at, Arc::clone(&block));
         Ok(block)
+    }
+}
+
+impl Blocks {
+    /// Notes that a block is not what was written, and keeps what there is of it.
+    fn damage(
+        &self,
+        at: Address,
+        bytes: Option<Vec<u8>>,
+        what: &dyn std::fmt::Display,
+    ) -> StorageError {
+        let Address { run, level, number } = at;
+        let kept = (row::quarantined(&row::block(at)), Some(bytes.unwrap_or_default()));
+        self.damaged.borrow_mut().push(kept);
+        StorageError::Damaged(format!(
+            "block {run}/{level}/{number} of space {}: {what}",
+            self.space
+        ))
     }
 }
 

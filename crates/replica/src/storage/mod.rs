@@ -5,16 +5,34 @@
 //! *Rows* are what is derived from the log: blocks of state and indexes, written later, in order
 //! and in bulk. *Meta* is a few small named blobs.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
+#[cfg(feature = "fjall")]
+mod fjall_directory;
 #[cfg(feature = "redb")]
 mod held_back;
 mod memory;
+#[cfg(any(feature = "redb", feature = "fjall"))]
+mod place;
+#[cfg(all(feature = "redb", feature = "conformance"))]
+pub mod power_loss;
+#[cfg(all(feature = "redb", feature = "conformance"))]
+mod raw_file;
 #[cfg(feature = "redb")]
 mod redb_file;
+#[cfg(feature = "redb")]
+mod summed_file;
 mod trusted;
 
 use std::fmt;
+#[cfg(any(feature = "redb", feature = "fjall"))]
+use std::io;
 
+#[cfg(feature = "fjall")]
+pub use fjall_directory::FjallDirectory;
 pub use memory::Memory;
+#[cfg(all(feature = "redb", feature = "conformance"))]
+pub use raw_file::RawFile;
 #[cfg(feature = "redb")]
 pub use redb_file::RedbFile;
 pub(crate) use trusted::Trusted;
@@ -99,16 +117,30 @@ pub enum StorageError {
     AlreadyOpen,
     /// What is there is not what was written.
     Damaged(String),
+    /// It was written by another version of this program.
+    OtherVersion(String),
+    /// The medium has no space left. What was acknowledged is there; what was to be written is not.
+    Full,
     /// The medium could not be read or written.
     Io(String),
 }
 
 impl StorageError {
-    /// Whether the same call may go through later.
+    /// What the operating system says.
+    #[cfg(any(feature = "redb", feature = "fjall"))]
+    #[expect(clippy::needless_pass_by_value, reason = "to be handed to map_err as it is")]
+    fn of_io(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Io(error.to_string()),
+        }
+    }
+
+    /// Whether the same call may go through later: once it is closed elsewhere, or there is room.
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::AlreadyOpen => true,
-            Self::Damaged(_) | Self::Io(_) => false,
+            Self::AlreadyOpen | Self::Full => true,
+            Self::Damaged(_) | Self::OtherVersion(_) | Self::Io(_) => false,
         }
     }
 
@@ -116,7 +148,7 @@ impl StorageError {
     pub const fn is_corruption(&self) -> bool {
         match self {
             Self::Damaged(_) => true,
-            Self::AlreadyOpen | Self::Io(_) => false,
+            Self::AlreadyOpen | Self::OtherVersion(_) | Self::Full | Self::Io(_) => false,
         }
     }
 }
@@ -126,6 +158,10 @@ impl fmt::Display for StorageError {
         match self {
             Self::AlreadyOpen => f.write_str("it is open already, here or in another process"),
             Self::Damaged(what) => write!(f, "it is damaged: {what}"),
+            Self::OtherVersion(what) => {
+                write!(f, "it was written by another version of this program ({what})")
+            }
+            Self::Full => f.write_str("the medium is full; make room on it"),
             Self::Io(what) => write!(f, "the medium failed: {what}"),
         }
     }

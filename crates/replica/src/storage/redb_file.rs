@@ -2,35 +2,44 @@
 //!
 //! The file is made under another name and linked into place, so that a crash while it is made
 //! leaves no half a store behind, and of two who make it at once one wins; its directory is synced
-//! after that. An existing file is opened, never made anew. Every page is checked first, because
-//! the engine by itself trusts a file that was closed cleanly: a flipped bit in a branch would read
-//! as the absence of records. A file that is not whole is reported and left as it is.
+//! after that. An existing file is opened, never made anew.
+//!
+//! A flipped bit in a branch would read as the absence of records. What the engine reads of a file
+//! that was closed is compared with checksums of its pages (`summed_file`); one that was not is
+//! checked as a whole, by the engine. A file that is not whole is reported; nothing is written to
+//! a file before the first commit (`held_back`).
 
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::backends::FileBackend;
 use redb::{
-    AccessGuard, Builder, Database, ReadTransaction, ReadableDatabase, TableDefinition, TableError,
+    AccessGuard, Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend,
+    TableDefinition, TableError,
 };
 
 use super::held_back::HeldBack;
+use super::place::{making_name, put_in_place};
+use super::summed_file::{SummedFile, commit_number};
 use super::{Batch, Row, Storage, StorageError, StorageRead, Stored};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const LOG: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("log");
 const ROWS: TableDefinition<'_, (u32, &[u8]), &[u8]> = TableDefinition::new("rows");
 
+/// The engine keeps at most this many bytes of pages in memory.
+const CACHE_BYTES: usize = 64 << 20;
+
 /// A store file.
 #[derive(Debug)]
 pub struct RedbFile {
-    /// Only compaction needs it alone.
-    database: RwLock<Database>,
-    path: PathBuf,
+    /// Only compaction needs it alone. Snapshots keep it open.
+    database: Arc<RwLock<Database>>,
+    file: HeldBack,
 }
 
 impl RedbFile {
@@ -44,12 +53,16 @@ impl RedbFile {
         if file.metadata().map_err(of_redb)?.len() == 0 {
             return Err(StorageError::Damaged("it is empty".to_owned()));
         }
-        let file = HeldBack::new(FileBackend::new(file).map_err(of_redb)?);
-        let mut builder = Builder::new();
-        builder.set_check_integrity_on_open(true);
-        let database = builder.create_with_backend(file.clone()).map_err(of_redb)?;
-        file.accept().map_err(of_redb)?;
-        Ok(Self::over(database, path))
+        Self::over(Box::new(FileBackend::new(file).map_err(of_redb)?))
+    }
+
+    /// Opens what a made-up file holds; an empty one becomes an empty storage.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    #[cfg(feature = "conformance")]
+    pub fn over_raw(file: impl super::RawFile) -> Result<Self, StorageError> {
+        Self::over(Box::new(super::raw_file::Raw(file)))
     }
 
     /// Makes a new file that holds one batch. Where somebody else makes one at the same time, that
@@ -68,41 +81,18 @@ impl RedbFile {
 }
 
 fn make(path: &Path, batch: &Batch) -> Result<(), StorageError> {
-    let file = RedbFile::over(Database::create(path).map_err(of_redb)?, path);
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path);
+    let file = FileBackend::new(file.map_err(of_redb)?).map_err(of_redb)?;
+    let file = RedbFile::over(Box::new(file))?;
     file.commit(batch)?;
-    let database = file.database.into_inner().unwrap_or_else(PoisonError::into_inner);
-    database.close().map_err(of_redb)
+    file.close()
 }
 
-/// A name that nobody else uses.
-fn making_name(path: &Path) -> PathBuf {
-    static MADE: AtomicU64 = AtomicU64::new(0);
-    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
-    let nth = MADE.fetch_add(1, Ordering::Relaxed);
-    name.push(format!(".{}-{nth}.new", std::process::id()));
-    path.with_file_name(name)
+/// The file at one moment, and what keeps it open.
+struct Moment {
+    transaction: ReadTransaction,
+    _open: Arc<RwLock<Database>>,
 }
-
-/// Unlike a rename, a link never replaces a store that somebody made, and writes to, meanwhile.
-fn put_in_place(making: &Path, path: &Path) -> Result<(), StorageError> {
-    match std::fs::hard_link(making, path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            std::fs::rename(making, path).map_err(of_redb)?; // a file system without links
-        }
-        _ => {}
-    }
-    sync_directory(path)
-}
-
-/// A name is durable once its directory is.
-fn sync_directory(path: &Path) -> Result<(), StorageError> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = File::open(parent.unwrap_or(Path::new("."))).map_err(of_redb)?;
-    directory.sync_all().map_err(of_redb)
-}
-
-/// The file at one moment.
-struct Moment(ReadTransaction);
 
 impl std::fmt::Debug for Moment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -121,12 +111,12 @@ fn some<T>(opened: Result<T, TableError>) -> Result<Option<T>, StorageError> {
 
 impl StorageRead for Moment {
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        let Some(table) = some(self.0.open_table(META))? else { return Ok(None) };
+        let Some(table) = some(self.transaction.open_table(META))? else { return Ok(None) };
         Ok(table.get(name).map_err(of_redb)?.map(|value| value.value().to_vec()))
     }
 
     fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
-        let Some(table) = some(self.0.open_table(META))? else { return Ok(Vec::new()) };
+        let Some(table) = some(self.transaction.open_table(META))? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for row in table.range(prefix..).map_err(of_redb)? {
             let (name, value) = row.map_err(of_redb)?;
@@ -139,7 +129,7 @@ impl StorageRead for Moment {
     }
 
     fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        let Some(table) = some(self.0.open_table(LOG))? else { return Ok(Vec::new()) };
+        let Some(table) = some(self.transaction.open_table(LOG))? else { return Ok(Vec::new()) };
         let records = table.range((space, from)..=(space, u64::MAX)).map_err(of_redb)?;
         let stored = |record: Result<(AccessGuard<'_, (u32, u64)>, _), _>| {
             let (key, value): (_, AccessGuard<'_, &[u8]>) = record.map_err(of_redb)?;
@@ -149,19 +139,19 @@ impl StorageRead for Moment {
     }
 
     fn log_end(&self, space: u32) -> Result<u64, StorageError> {
-        let Some(table) = some(self.0.open_table(LOG))? else { return Ok(0) };
+        let Some(table) = some(self.transaction.open_table(LOG))? else { return Ok(0) };
         let mut records = table.range((space, 0)..=(space, u64::MAX)).map_err(of_redb)?;
         let Some(last) = records.next_back() else { return Ok(0) };
         Ok(last.map_err(of_redb)?.0.value().1 + 1)
     }
 
     fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        let Some(table) = some(self.0.open_table(ROWS))? else { return Ok(None) };
+        let Some(table) = some(self.transaction.open_table(ROWS))? else { return Ok(None) };
         Ok(table.get((space, key)).map_err(of_redb)?.map(|value| value.value().to_vec()))
     }
 
     fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
-        let Some(table) = some(self.0.open_table(ROWS))? else { return Ok(Vec::new()) };
+        let Some(table) = some(self.transaction.open_table(ROWS))? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for row in table.range((space, from)..).map_err(of_redb)?.take(limit) {
             let (key, value) = row.map_err(of_redb)?;
@@ -175,9 +165,46 @@ impl StorageRead for Moment {
     }
 }
 
+/// Opens the engine, and sees that it did not go back behind what was acknowledged.
+fn open(file: &HeldBack) -> Result<Database, StorageError> {
+    let repaired = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&repaired);
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder.set_check_integrity_on_open(!file.file().is_known());
+    builder.set_repair_callback(move |_| noted.store(true, Ordering::Relaxed));
+    let acknowledged = file.file().acknowledged();
+    let database = builder.create_with_backend(file.clone()).map_err(of_redb)?;
+    let mut header = [0; 320];
+    file.read(0, &mut header).map_err(of_redb)?;
+    // A repair ends with a commit of its own.
+    let found = commit_number(&header).unwrap_or(u64::MAX);
+    let found = found.saturating_sub(u64::from(repaired.load(Ordering::Relaxed)));
+    if found < acknowledged {
+        let what = format!(
+            "its last commit is not whole: {acknowledged} was acknowledged, {found} is there"
+        );
+        return Err(StorageError::Damaged(what));
+    }
+    Ok(database)
+}
+
 impl RedbFile {
-    fn over(database: Database, path: &Path) -> Self {
-        Self { database: RwLock::new(database), path: path.to_owned() }
+    fn over(file: Box<dyn StorageBackend>) -> Result<Self, StorageError> {
+        // The engine asserts what a header says, and what it says may be anything.
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            let file = HeldBack::new(SummedFile::new(file).map_err(of_redb)?);
+            Ok(Self { database: Arc::new(RwLock::new(open(&file)?)), file })
+        }));
+        let panicked = |_| StorageError::Damaged("the engine panicked over it".to_owned());
+        opened.map_err(panicked)?
+    }
+
+    /// The last handle closes the file; only this one says whether that went well.
+    fn close(self) -> Result<(), StorageError> {
+        let Some(database) = Arc::into_inner(self.database) else { return Ok(()) };
+        let database = database.into_inner().unwrap_or_else(PoisonError::into_inner);
+        database.close().map_err(of_redb)
     }
 
     fn database(&self) -> RwLockReadGuard<'_, Database> {
@@ -190,7 +217,8 @@ impl RedbFile {
     }
 
     fn now(&self) -> Result<Moment, StorageError> {
-        self.database().begin_read().map(Moment).map_err(of_redb)
+        let transaction = self.database().begin_read().map_err(of_redb)?;
+        Ok(Moment { transaction, _open: Arc::clone(&self.database) })
     }
 }
 
@@ -222,31 +250,9 @@ impl StorageRead for RedbFile {
 
 impl Storage for RedbFile {
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
-        let database = self.database();
-        let write = database.begin_write().map_err(of_redb)?;
-        if !batch.meta.is_empty() {
-            let mut meta = write.open_table(META).map_err(of_redb)?;
-            for (name, value) in &batch.meta {
-                meta.insert(name.as_str(), value.as_slice()).map_err(of_redb)?;
-            }
-        }
-        if !batch.log.is_empty() {
-            let mut log = write.open_table(LOG).map_err(of_redb)?;
-            for (space, sequence, bytes) in &batch.log {
-                log.insert((*space, *sequence), bytes.as_slice()).map_err(of_redb)?;
-            }
-        }
-        if !batch.rows.is_empty() {
-            let mut rows = write.open_table(ROWS).map_err(of_redb)?;
-            for (space, key, bytes) in &batch.rows {
-                let key = (*space, key.as_slice());
-                match bytes {
-                    Some(bytes) => rows.insert(key, bytes.as_slice()).map_err(of_redb)?,
-                    None => rows.remove(key).map_err(of_redb)?,
-                };
-            }
-        }
-        write.commit().map_err(of_redb)
+        self.file.accept().map_err(of_redb)?;
+        write(&self.database(), batch)?;
+        self.file.file().acknowledge().map_err(of_redb)
     }
 
     fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError> {
@@ -254,6 +260,7 @@ impl Storage for RedbFile {
     }
 
     fn compact(&self) -> Result<(), StorageError> {
+        self.file.accept().map_err(of_redb)?;
         self.alone().compact().map(|_| ()).map_err(of_redb)
     }
 
@@ -265,8 +272,36 @@ impl Storage for RedbFile {
     }
 
     fn size(&self) -> Result<u64, StorageError> {
-        std::fs::metadata(&self.path).map(|meta| meta.len()).map_err(of_redb)
+        self.file.len().map_err(of_redb)
     }
+}
+
+/// Writes a batch in one transaction of the engine.
+fn write(database: &Database, batch: &Batch) -> Result<(), StorageError> {
+    let write = database.begin_write().map_err(of_redb)?;
+    if !batch.meta.is_empty() {
+        let mut meta = write.open_table(META).map_err(of_redb)?;
+        for (name, value) in &batch.meta {
+            meta.insert(name.as_str(), value.as_slice()).map_err(of_redb)?;
+        }
+    }
+    if !batch.log.is_empty() {
+        let mut log = write.open_table(LOG).map_err(of_redb)?;
+        for (space, sequence, bytes) in &batch.log {
+            log.insert((*space, *sequence), bytes.as_slice()).map_err(of_redb)?;
+        }
+    }
+    if !batch.rows.is_empty() {
+        let mut rows = write.open_table(ROWS).map_err(of_redb)?;
+        for (space, key, bytes) in &batch.rows {
+            let key = (*space, key.as_slice());
+            match bytes {
+                Some(bytes) => rows.insert(key, bytes.as_slice()).map_err(of_redb)?,
+                None => rows.remove(key).map_err(of_redb)?,
+            };
+        }
+    }
+    write.commit().map_err(of_redb)
 }
 
 fn of_redb(error: impl Into<redb::Error>) -> StorageError {
@@ -274,11 +309,9 @@ fn of_redb(error: impl Into<redb::Error>) -> StorageError {
         redb::Error::DatabaseAlreadyOpen => StorageError::AlreadyOpen,
         redb::Error::Corrupted(what) => StorageError::Damaged(what),
         redb::Error::Io(error) => match error.kind() {
-            ErrorKind::InvalidData => {
-                StorageError::Damaged(format!("it is no store file: {error}"))
-            }
+            ErrorKind::InvalidData => StorageError::Damaged(error.to_string()),
             ErrorKind::UnexpectedEof => StorageError::Damaged("it ends too early".to_owned()),
-            _ => StorageError::Io(error.to_string()),
+            _ => StorageError::of_io(error),
         },
         error @ (redb::Error::TableTypeMismatch { .. }
         | redb::Error::TableIsMultimap(_)

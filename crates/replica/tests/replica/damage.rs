@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use rejoin_replica::{Space, Store, StoreError};
+use rejoin_replica::{Event, Space, Store, StoreError};
 
 use crate::medium::Medium;
 use crate::pipes::Cart;
@@ -64,7 +64,8 @@ fn a_file_that_is_cut_off_is_refused_and_left_as_it_is() {
                 assert_damaged(&path, &opened, &format!("{state}, cut to {cut} of {length}"));
             }
         }
-        for cut in [0, 1, 100, length / 2, length - 1] {
+        // Behind the last page of a closed file are checksums: without them it is checked.
+        for cut in [0, 1, 100, length / 2, length - 5_000] {
             let how = format!("{state}, cut to {cut} of {length}");
             assert_damaged(&path, &open(&path, &whole[..cut]), &how);
         }
@@ -138,21 +139,36 @@ fn refused(medium: &std::sync::Arc<Medium>) -> String {
     }
 }
 
+/// What a store says of the damage that it met on this medium.
+fn reports(medium: &std::sync::Arc<Medium>) -> Vec<String> {
+    let carts = medium.open().open_space::<Cart>("carts").expect("what is whole can be used");
+    let reports = carts.take_reports().expect("readable").into_iter();
+    let damage = reports.filter_map(|report| match report {
+        Event::Damage { what } => Some(what),
+        _ => None,
+    });
+    damage.collect()
+}
+
 #[test]
-fn any_flipped_bit_in_a_log_record_is_found_and_the_record_named() {
+fn any_flipped_bit_in_a_log_record_is_found_and_the_record_set_aside() {
     let mut length = 0;
-    three_records().damage_record(0, 0, |bytes| length = bytes.len());
+    three_records().damage_record(0, 2, |bytes| length = bytes.len());
+    let assert_aside = |medium: std::sync::Arc<Medium>, how: &str| {
+        let what = reports(&medium);
+        assert_eq!(what.len(), 2, "the record, and what follows on it: {how}: {what:?}");
+        assert!(what[0].contains("log record 2 of \"carts\" was set aside"), "{how}: {what:?}");
+        assert_eq!(reports(&medium), [""; 0], "it is told once, and stays set aside");
+    };
     for bit in 0..length * 8 {
         let medium = three_records();
-        medium.damage_record(0, 0, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
-        let what = refused(&medium);
-        assert!(what.contains("log record 0 of \"carts\""), "bit {bit}: {what}");
+        medium.damage_record(0, 2, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
+        assert_aside(medium, &format!("bit {bit}"));
     }
     for cut in 0..length {
         let medium = three_records();
-        medium.damage_record(0, 0, |bytes| bytes.truncate(cut));
-        let what = refused(&medium);
-        assert!(what.contains("log record 0 of \"carts\""), "cut to {cut}: {what}");
+        medium.damage_record(0, 2, |bytes| bytes.truncate(cut));
+        assert_aside(medium, &format!("cut to {cut}"));
     }
 }
 
@@ -162,17 +178,19 @@ fn a_record_of_another_place_is_found_and_named() {
     let mut second = Vec::new();
     medium.damage_record(0, 1, |bytes| second.clone_from(bytes));
     medium.damage_record(0, 2, |bytes| bytes.clone_from(&second));
-    let what = refused(&medium);
-    assert!(
-        what.contains("log record 2 of \"carts\": it does not follow the one before"),
-        "{what}"
-    );
+    let what = reports(&medium);
+    let named = "log record 2 of \"carts\" was set aside: it does not follow the one before";
+    assert_eq!(what[0], named);
 }
 
 #[test]
 fn versions_of_the_future_are_refused_by_name() {
     let medium = three_records();
-    medium.damage_record(0, 1, |bytes| bytes[1] = 9);
+    medium.damage_record(0, 1, |bytes| {
+        bytes[1] = 9;
+        let sum = crc32fast::hash(&[&bytes[..2], &bytes[6..]].concat());
+        bytes[2..6].copy_from_slice(&sum.to_le_bytes());
+    });
     let what = refused(&medium);
     assert!(what.contains("log record 1 of \"carts\"") && what.contains("version of a log record"));
     let medium = three_records();

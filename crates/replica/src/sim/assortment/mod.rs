@@ -32,6 +32,8 @@ pub struct Wishes(Vec<Operation>);
 impl Application for Assortment {
     type Request = Wishes;
 
+    const REPLAY: Option<&'static str> = Some("cargo xtask sim");
+
     fn request(&self, rng: &mut Rng) -> Wishes {
         Wishes(load::transaction(rng))
     }

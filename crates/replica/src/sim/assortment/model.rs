@@ -110,8 +110,7 @@ fn unseen<'a>(puts: &'a [Event<'a>]) -> impl Iterator<Item = Event<'a>> {
         }
     }
     let all: Vec<Event<'_>> = last.into_values().collect();
-    let left = all.clone().into_iter().filter(move |&event| !all.iter().any(|o| o.saw(event)));
-    left
+    all.clone().into_iter().filter(move |&event| !all.iter().any(|other| other.saw(event)))
 }
 
 /// What every replica may spend: what it was granted and passed, less what it spent and passed on.

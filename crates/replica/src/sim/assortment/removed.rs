@@ -37,7 +37,7 @@ impl Removed {
             *books = Books::default();
         }
         books.update(snapshot);
-        let Some(place) = shown.keys().find(|place| !books.alive.contains_key(place)) else {
+        let Some(place) = shown.keys().find(|&place| !books.has(place)) else {
             return Ok(());
         };
         let what = format!(
@@ -49,6 +49,10 @@ impl Removed {
 }
 
 impl Books {
+    fn has(&self, place: &Place) -> bool {
+        self.alive.get(place).is_some_and(|additions| !additions.is_empty())
+    }
+
     fn update(&mut self, snapshot: &Snapshot<'_, Wishes>) {
         let mut removals = Vec::new();
         for transaction in snapshot.applied_since(&self.vector) {
@@ -76,6 +80,5 @@ impl Books {
         for (_, additions) in below.take_while(|(place, _)| place.is_in(scope)) {
             additions.retain(|addition| !seen(addition));
         }
-        self.alive.retain(|_, additions| !additions.is_empty());
     }
 }

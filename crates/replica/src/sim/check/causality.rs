@@ -29,7 +29,7 @@ impl Causality {
         history: &History<R>,
     ) -> Checked {
         let applied = self.0.entry(at).or_default();
-        let entry = format!("{origin:?}:{first}..{last}");
+        let entry = format_args!("{origin:?}:{first}..{last}");
         let Some(committed) = history.ending_at(origin, last).filter(|made| made.first == first)
         else {
             return broken(format!("{at:?} applied {entry}, which is no transaction"));

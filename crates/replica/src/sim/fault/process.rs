@@ -2,7 +2,7 @@
 
 use super::Blow;
 use crate::sim::application::Application;
-use crate::sim::faults::Survives;
+use crate::sim::recovery::Survives;
 use crate::sim::violation::Checked;
 use crate::sim::world::{Event, World};
 

@@ -125,6 +125,7 @@ impl<A: Application> World<A> {
         }
         self.checks.monotonic.durable(&core)?;
         here.core = Some(core);
+        here.look_due = elapsed;
         here.disk_busy_until = elapsed;
         self.summary.add(Count::Restarts, u64::from(boot > 1));
         self.look(site)?;
@@ -142,10 +143,10 @@ impl<A: Application> World<A> {
     fn fail_recovery(&mut self, site: usize) -> Checked {
         let here = &mut self.sites[site];
         here.failing_recoveries -= 1;
-        let mut core = SpaceCore::new(SPACE, here.id, self.config);
-        let some = here.chance.process.below(1_000);
-        while let Some(bytes) = here.disk.read(core.log().end()).filter(|_| core.log().end() < some)
-        {
+        let rows = Arc::new(here.disk.clone());
+        let mut core = SpaceCore::open(SPACE, here.id, self.config, rows, 0)?;
+        for _ in 0..here.chance.process.below(50) {
+            let Some(bytes) = here.disk.read(core.log().end()) else { break };
             let record = Record::decode(&bytes)
                 .map_err(|error| Broken::new("recovery", format!("{:?}: {error}", here.id)))?;
             core.recover(record)?;
@@ -171,7 +172,12 @@ impl<A: Application> World<A> {
         for link in 0..self.links.len() {
             self.unblock(link);
         }
-        self.connections.values_mut().for_each(|connection| connection.detour = 0);
+        let mut quiet = self.sites.iter().map(|site| site.disk_busy_until).max().unwrap_or(0);
+        for connection in self.connections.values_mut() {
+            connection.detour = 0;
+            quiet = connection.ends.iter().fold(quiet, |so_far, e| e.pipe.last_arrival.max(so_far));
+        }
+        self.rounds.quiet_from(quiet);
         for end in self.connections.values_mut().flat_map(|connection| &mut connection.ends) {
             (end.relay.duplicates, end.relay.swaps) = (0, 0);
             if !end.pipe.is_dead() {

@@ -1,0 +1,154 @@
+//! A child: damages copies of the files one after the other, and says what came of each.
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use rejoin_replica::{Store, StoreError};
+
+use crate::Flags;
+use crate::content::{Content, Spaces, content};
+
+/// Files are cut off at each multiple of this.
+const CUTS: u64 = 509;
+
+/// What is done to a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Damage {
+    /// A bit is flipped.
+    Flip(u64),
+    /// It ends here.
+    Cut(u64),
+}
+
+/// The files, and all that is done to them.
+pub(crate) struct Plan {
+    lengths: [u64; 2],
+    every: u64,
+    first: u64,
+}
+
+impl Plan {
+    pub(crate) fn new(flags: &Flags, lengths: [u64; 2]) -> Self {
+        Self { lengths, every: flags.every, first: flags.seed % flags.every }
+    }
+
+    fn counts(&self, file: usize) -> (u64, u64) {
+        let length = self.lengths.get(file).copied().unwrap_or_default();
+        (length / CUTS, (length * 8).saturating_sub(self.first).div_ceil(self.every))
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        (0..2).map(|file| self.counts(file)).map(|(cuts, flips)| cuts + flips).sum()
+    }
+
+    /// The file and the damage under a number.
+    pub(crate) fn damage(&self, number: u64) -> Option<(usize, Damage)> {
+        let mut rest = number;
+        for file in 0..2 {
+            let (cuts, flips) = self.counts(file);
+            if rest < cuts {
+                return Some((file, Damage::Cut(rest * CUTS)));
+            }
+            rest -= cuts;
+            if rest < flips {
+                return Some((file, Damage::Flip(self.first + rest * self.every)));
+            }
+            rest -= flips;
+        }
+        None
+    }
+}
+
+impl Damage {
+    fn apply(self, bytes: &mut Vec<u8>) {
+        let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        match self {
+            Self::Cut(length) => bytes.truncate(index(length)),
+            Self::Flip(bit) => {
+                if let Some(byte) = bytes.get_mut(index(bit / 8)) {
+                    *byte ^= 1 << (bit % 8);
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn file_names(directory: &Path) -> [PathBuf; 2] {
+    ["closed", "killed"].map(|name| directory.join(name))
+}
+
+/// Goes through every `step`-th damage, and prints a letter for each: `r` for refused, `h` for
+/// harmless; or a line that begins with `w` or `p`.
+pub(crate) fn all(flags: &Flags, files: &Path, first: u64, step: u64) -> ExitCode {
+    std::panic::set_hook(Box::new(|_| {}));
+    let files = file_names(files).map(|path| std::fs::read(path).unwrap_or_default());
+    let plan = Plan::new(flags, [files[0].len() as u64, files[1].len() as u64]);
+    // The store syncs as it always does; what it waits for is of no interest here.
+    let in_memory = tempfile::tempdir_in("/dev/shm");
+    let directory = in_memory.or_else(|_| tempfile::tempdir());
+    let (Ok(expected), Ok(directory)) = (content(flags.seed), directory) else {
+        return ExitCode::FAILURE;
+    };
+    let path = directory.path().join("store.rejoin");
+    for number in (first..plan.len()).step_by(usize::try_from(step).unwrap_or(1)) {
+        let Some((file, damage)) = plan.damage(number) else { break };
+        let mut bytes = files[file].clone();
+        damage.apply(&mut bytes);
+        let tried = std::fs::write(&path, bytes).map_err(|error| error.to_string());
+        let tried = tried.and_then(|()| {
+            catch_unwind(AssertUnwindSafe(|| attempt(&path, &expected)))
+                .unwrap_or_else(|_| Err("a panic escapes".to_owned()))
+        });
+        let said = match tried {
+            Ok(Outcome::Refused) => "r".to_owned(),
+            Ok(Outcome::Harmless) => "h".to_owned(),
+            Err(what) if what.contains("panic") => format!("p{what}\n"),
+            Err(what) => format!("w{what}\n"),
+        };
+        let mut out = std::io::stdout();
+        if out.write_all(said.as_bytes()).and_then(|()| out.flush()).is_err() {
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+enum Outcome {
+    Refused,
+    Harmless,
+}
+
+/// Whether an error says that something is wrong with what is stored, or that it is not there.
+fn is_named(error: &StoreError) -> bool {
+    matches!(error, StoreError::Damaged { .. } | StoreError::Storage(_) | StoreError::Read(_))
+}
+
+fn attempt(path: &Path, expected: &Content) -> Result<Outcome, String> {
+    let mut expected = expected.clone();
+    for round in 0..2 {
+        let read = || {
+            let store = Store::open(path)?;
+            let spaces = Spaces::open(&store)?;
+            let content = spaces.read()?;
+            Ok((store, spaces, content))
+        };
+        let (_store, spaces, content) = match read() {
+            Ok(read) => read,
+            Err(error) if is_named(&error) => return Ok(Outcome::Refused),
+            Err(error) => return Err(format!("something is not there in silence: {error}")),
+        };
+        if content != expected {
+            return Err("something reads otherwise than it was written, in silence".to_owned());
+        }
+        if round == 0 {
+            match spaces.write(77_777, &mut expected) {
+                Ok(()) => {}
+                Err(error) if is_named(&error) => return Ok(Outcome::Refused),
+                Err(error) => return Err(format!("it cannot be written to: {error}")),
+            }
+        }
+    }
+    Ok(Outcome::Harmless)
+}

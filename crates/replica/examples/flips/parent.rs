@@ -1,0 +1,174 @@
+//! The parent: shares the damages out among children, watches them, and sums up.
+
+use std::env;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::Flags;
+use crate::content::files;
+use crate::damage::{Plan, file_names};
+
+/// A child that says nothing for so long hangs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Default, Debug)]
+struct Tally {
+    wrong: u64,
+    panics: u64,
+    refused: u64,
+    harmless: u64,
+    what: Vec<String>,
+}
+
+impl Tally {
+    fn total(&self) -> u64 {
+        self.wrong + self.panics + self.refused + self.harmless
+    }
+
+    fn violation(&mut self, plan: &Plan, number: u64, what: &str) {
+        self.what.push(match plan.damage(number) {
+            Some((0, damage)) => format!("closed file, {damage:?}: {what}"),
+            Some((_, damage)) => format!("killed file, {damage:?}: {what}"),
+            None => what.to_owned(),
+        });
+    }
+}
+
+pub(crate) fn main(flags: &Flags) -> ExitCode {
+    match campaign(flags) {
+        Ok(tally) => report(&tally),
+        Err(what) => {
+            println!("{what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn campaign(flags: &Flags) -> Result<Tally, String> {
+    let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let made = files(directory.path(), flags.seed).map_err(|error| error.to_string())?;
+    for (path, bytes) in file_names(directory.path()).iter().zip(&made) {
+        std::fs::write(path, bytes).map_err(|error| error.to_string())?;
+    }
+    let plan = Plan::new(flags, [made[0].len() as u64, made[1].len() as u64]);
+    let bar = ProgressBar::new(plan.len());
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} flips, {elapsed}, {eta} left");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let late = AtomicBool::new(false);
+    let shards = thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    let shard = |first| shard(flags, directory.path(), &plan, first, shards, &bar, &late);
+    let shard = &shard;
+    let mut total = Tally::default();
+    thread::scope(|scope| {
+        let shards: Vec<_> = (0..shards).map(|first| scope.spawn(move || shard(first))).collect();
+        for found in shards {
+            let found = found.join().map_err(|_| "a watcher panicked".to_owned())??;
+            total.wrong += found.wrong;
+            total.panics += found.panics;
+            total.refused += found.refused;
+            total.harmless += found.harmless;
+            total.what.extend(found.what);
+        }
+        Ok::<_, String>(())
+    })?;
+    bar.finish_and_clear();
+    Ok(total)
+}
+
+/// One child after the other, until all its damages are through: a new one after an abort or hang.
+fn shard(
+    flags: &Flags,
+    files: &Path,
+    plan: &Plan,
+    first: u64,
+    step: u64,
+    bar: &ProgressBar,
+    late: &AtomicBool,
+) -> Result<Tally, String> {
+    let (mut tally, start) = (Tally::default(), Instant::now());
+    loop {
+        let next = first + tally.total() * step;
+        if next >= plan.len() || late.load(Ordering::Relaxed) {
+            return Ok(tally);
+        }
+        let mut child = child(flags, files, next, step).map_err(|error| error.to_string())?;
+        let said = listen(&mut child);
+        loop {
+            let number = first + tally.total() * step;
+            match said.recv_timeout(PATIENCE) {
+                Ok(line) => match line.split_at_checked(1) {
+                    Some(("r", _)) => tally.refused += 1,
+                    Some(("h", _)) => tally.harmless += 1,
+                    Some((kind, what)) => {
+                        tally.violation(plan, number, what);
+                        *(if kind == "p" { &mut tally.panics } else { &mut tally.wrong }) += 1;
+                    }
+                    None => {}
+                },
+                Err(RecvTimeoutError::Disconnected) if number >= plan.len() => break,
+                Err(error) => {
+                    let hangs = error == RecvTimeoutError::Timeout;
+                    let what = if hangs { "it hangs" } else { "the process dies" };
+                    tally.violation(plan, number, what);
+                    tally.panics += 1;
+                    break;
+                }
+            }
+            bar.inc(1);
+            if flags.budget.is_some_and(|budget| start.elapsed() >= budget) {
+                late.store(true, Ordering::Relaxed);
+                break;
+            }
+        }
+        drop(child.kill());
+        drop(child.wait());
+    }
+}
+
+fn child(flags: &Flags, files: &Path, first: u64, step: u64) -> std::io::Result<Child> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args(["--every", &flags.every.to_string(), "--seed", &flags.seed.to_string()]);
+    command.arg("--child").arg(files).args([first.to_string(), step.to_string()]);
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()
+}
+
+/// What a child says: a letter, or a letter and a line.
+fn listen(child: &mut Child) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    if let Some(out) = child.stdout.take() {
+        thread::spawn(move || {
+            let mut out = BufReader::new(out);
+            let mut letter = [0];
+            while out.read_exact(&mut letter).is_ok() {
+                let mut said = char::from(letter[0]).to_string();
+                if !matches!(letter[0], b'r' | b'h') && out.read_line(&mut said).is_err() {
+                    break;
+                }
+                if sender.send(said).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    receiver
+}
+
+fn report(tally: &Tally) -> ExitCode {
+    for what in tally.what.iter().take(20) {
+        println!("{}", what.trim_end());
+    }
+    let Tally { wrong, panics, refused, harmless, .. } = tally;
+    println!(
+        "{wrong} silent wrong reads, {panics} panics, {} flips, {refused} refused, {harmless} \
+         harmless",
+        tally.total()
+    );
+    ExitCode::from(u8::from(wrong + panics > 0))
+}

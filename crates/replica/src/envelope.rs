@@ -1,0 +1,63 @@
+//! The envelope of everything that is stored: what it is, in which version, and a checksum.
+//!
+//! ```text
+//! mark · version · checksum (4, little-endian, of mark, version and body) · body
+//! ```
+//!
+//! The checksum covers the version, so that a flipped bit does not pass for a newer program's file.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use rejoin_vclock::codec::{DecodeError, Reader};
+
+use crate::storage::StorageError;
+
+/// What is stored of a body.
+pub(crate) fn seal(mark: u8, version: u8, body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(body.len() + 6);
+    bytes.extend([mark, version]);
+    bytes.extend(checksum(mark, version, body).to_le_bytes());
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// The body of what was stored.
+///
+/// # Errors
+/// Damage, or, as an unknown tag of `what`, a version that this program does not know.
+pub(crate) fn open<'a>(
+    mark: u8,
+    version: u8,
+    what: &'static str,
+    bytes: &'a [u8],
+) -> Result<&'a [u8], DecodeError> {
+    let mut reader = Reader::new(bytes);
+    if reader.byte()? != mark {
+        return Err(DecodeError::Invalid("bytes without the mark of what they should be"));
+    }
+    let tag = reader.byte()?;
+    let sum = u32::from_le_bytes(reader.array()?);
+    let body = reader.bytes(reader.remaining())?;
+    if checksum(mark, tag, body) != sum {
+        return Err(DecodeError::Invalid("a checksum that does not match"));
+    }
+    if tag == version { Ok(body) } else { Err(DecodeError::UnknownTag { what, tag }) }
+}
+
+/// What is wrong with something stored: damage, or the work of another version.
+pub(crate) fn fault(place: impl std::fmt::Display, error: &DecodeError) -> StorageError {
+    let what = format!("{place}: {error}");
+    match error {
+        DecodeError::UnknownTag { what: kind, .. } if kind.starts_with("version") => {
+            StorageError::OtherVersion(what)
+        }
+        _ => StorageError::Damaged(what),
+    }
+}
+
+fn checksum(mark: u8, version: u8, body: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&[mark, version]);
+    hasher.update(body);
+    hasher.finalize()
+}

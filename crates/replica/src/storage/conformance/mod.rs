@@ -1,0 +1,196 @@
+//! What every backend must hold, for backends of your own, too (feature `conformance`).
+//!
+//! Say how your backend is opened ([`Medium`]), and let [`storage_conformance!`] make a test of
+//! each [`Duty`]; or call [`check`]. A failure names the duty that was broken.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use rejoin_replica::storage::conformance::{Duty, Medium, check};
+//! use rejoin_replica::storage::{Memory, Storage, StorageError};
+//!
+//! struct Ram(Arc<Memory>);
+//!
+//! impl Medium for Ram {
+//!     fn open(&self) -> Result<Arc<dyn Storage>, StorageError> {
+//!         let storage: Arc<dyn Storage> = self.0.clone();
+//!         Ok(storage)
+//!     }
+//! }
+//!
+//! let fresh = || -> Box<dyn Medium> { Box::new(Ram(Arc::default())) };
+//! for duty in Duty::ALL {
+//!     check(duty, &fresh).expect("memory does its duties");
+//! }
+//! ```
+//!
+//! [`storage_conformance!`]: crate::storage_conformance
+
+mod lasting;
+mod reading;
+mod shared;
+pub(super) mod trial;
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Storage, StorageError};
+use trial::Flaw;
+
+/// Where a backend keeps a store: a file, a directory, a server.
+pub trait Medium: Send + Sync {
+    /// Opens what is there; where nothing is yet, an empty storage. The suite drops every handle
+    /// before it opens again.
+    ///
+    /// # Errors
+    /// [`StorageError`] when it cannot be opened.
+    fn open(&self) -> Result<Arc<dyn Storage>, StorageError>;
+
+    /// A copy of what is there, while nobody has it open, with something damaged in it that
+    /// follows from the number: another bit flipped, cut off somewhere else. `None` when the
+    /// numbers are used up; by default there are none.
+    fn damaged(&self, number: u32) -> Option<Box<dyn Medium>> {
+        let _ = number;
+        None
+    }
+}
+
+/// A promise that a backend makes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Duty {
+    /// What was written is read back from all three tables, and nothing else is there.
+    ReadsBack,
+    /// Ranges are ascending, keep to their limits, and end where the space ends.
+    Ranges,
+    /// The last write to a place stands; a row that is taken away is gone.
+    Overwrites,
+    /// Empty keys, and keys and bytes of every value, are kept as they are.
+    Keys,
+    /// Records of 8 MiB and ten thousand small ones are kept as they are.
+    Sizes,
+    /// The log ends behind its last record, for each space apart.
+    LogEnd,
+    /// A batch is seen as a whole or not at all.
+    Atomic,
+    /// A snapshot does not move, whatever is committed after it.
+    Snapshots,
+    /// Readers beside a writer see what was committed: no gaps, and nothing that goes back.
+    Readers,
+    /// Opening again shows exactly what was committed.
+    Lasting,
+    /// After `compact` and `verify` everything is as before.
+    Upkeep,
+    /// From a damaged medium comes what was written, or an error; never other bytes.
+    Damage,
+}
+
+impl Duty {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::ReadsBack,
+        Self::Ranges,
+        Self::Overwrites,
+        Self::Keys,
+        Self::Sizes,
+        Self::LogEnd,
+        Self::Atomic,
+        Self::Snapshots,
+        Self::Readers,
+        Self::Lasting,
+        Self::Upkeep,
+        Self::Damage,
+    ];
+
+    /// The promise in words.
+    pub const fn promise(self) -> &'static str {
+        match self {
+            Self::ReadsBack => "what was written is read back, and nothing else is there",
+            Self::Ranges => "ranges ascend, keep to limits, and end where the space ends",
+            Self::Overwrites => "the last write stands, and a row taken away is gone",
+            Self::Keys => "keys and bytes of every value are kept as they are",
+            Self::Sizes => "large records and many small ones are kept as they are",
+            Self::LogEnd => "the log ends behind its last record",
+            Self::Atomic => "a batch is seen as a whole or not at all",
+            Self::Snapshots => "a snapshot does not move",
+            Self::Readers => "readers beside a writer see what was committed",
+            Self::Lasting => "opening again shows exactly what was committed",
+            Self::Upkeep => "compact and verify change nothing that is stored",
+            Self::Damage => "a damaged medium gives an error, never other bytes",
+        }
+    }
+}
+
+/// A backend did not keep a promise.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Broken {
+    /// The duty.
+    pub duty: Duty,
+    /// What was seen.
+    pub what: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "duty {:?} ({}) is broken: {}", self.duty, self.duty.promise(), self.what)
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// Holds a backend to one duty. `fresh` makes a medium with nothing on it.
+///
+/// # Errors
+/// [`Broken`] with what was seen first that must not be.
+pub fn check(duty: Duty, fresh: &dyn Fn() -> Box<dyn Medium>) -> Result<(), Broken> {
+    let medium = fresh();
+    let medium = &*medium;
+    let kept = match duty {
+        Duty::ReadsBack => reading::reads_back(medium),
+        Duty::Ranges => reading::ranges(medium),
+        Duty::Overwrites => reading::overwrites(medium),
+        Duty::Keys => reading::keys(medium),
+        Duty::Sizes => lasting::sizes(medium),
+        Duty::LogEnd => reading::log_end(medium),
+        Duty::Atomic => shared::atomic(medium),
+        Duty::Snapshots => shared::snapshots(medium),
+        Duty::Readers => shared::readers(medium),
+        Duty::Lasting => lasting::lasting(medium),
+        Duty::Upkeep => lasting::upkeep(medium),
+        Duty::Damage => lasting::damage(medium),
+    };
+    kept.map_err(|Flaw(what)| Broken { duty, what })
+}
+
+/// Makes a test of every duty, for a backend whose fresh media a function makes.
+///
+/// ```ignore
+/// mod my_backend {
+///     rejoin_replica::storage_conformance!(super::fresh_medium);
+/// }
+/// ```
+#[macro_export]
+macro_rules! storage_conformance {
+    ($fresh:expr) => {
+        $crate::storage_conformance!(
+            $fresh;
+            reads_back ReadsBack, ranges Ranges, overwrites Overwrites, keys Keys, sizes Sizes,
+            log_end LogEnd, atomic Atomic, snapshots Snapshots, readers Readers, lasting Lasting,
+            upkeep Upkeep, damage Damage
+        );
+    };
+    ($fresh:expr; $($name:ident $duty:ident),*) => {
+        $(
+            #[test]
+            fn $name() {
+                let fresh = || -> Box<dyn $crate::storage::conformance::Medium> {
+                    Box::new($fresh())
+                };
+                let duty = $crate::storage::conformance::Duty::$duty;
+                if let Err(broken) = $crate::storage::conformance::check(duty, &fresh) {
+                    panic!("{broken}");
+                }
+            }
+        )*
+    };
+}

@@ -1,0 +1,83 @@
+//! A file as an engine sees it, for files that are made up (feature `conformance`).
+
+use std::fmt;
+use std::io;
+use std::ops::Bound;
+
+use redb::{BackendError, StorageBackend};
+
+/// What an engine does to a file. It is held by one handle at a time.
+///
+/// # Errors
+/// All: when the medium fails.
+pub trait RawFile: Send + Sync + fmt::Debug + 'static {
+    /// How long it is, in bytes.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether there is nothing in it.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Reads as many bytes as asked for, from an offset on.
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
+
+    /// Writes bytes at an offset, and behind the end where it lies there.
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()>;
+
+    /// Cuts it off, or extends it with zeros.
+    fn set_len(&self, length: u64) -> io::Result<()>;
+
+    /// Makes everything that was done to it durable.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// A made-up file in the place of a real one.
+#[derive(Debug)]
+pub(super) struct Raw<F>(pub(super) F);
+
+impl<F: RawFile> StorageBackend for Raw<F> {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+
+    fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        Ok(true)
+    }
+
+    fn try_lock_shared_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        Ok(true)
+    }
+
+    fn lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    fn lock_shared_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    fn query_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        Ok(false)
+    }
+}

@@ -1,0 +1,461 @@
+//! A file whose pages are compared with their checksums whenever they are read.
+//!
+//! redb compares checksums only while it checks a whole file, which costs as much as reading it.
+//! Without that check a flipped bit reads as the absence of records, or as a loop. So the checksum
+//! of every page is kept here, in memory while the file is open, and behind the end of the file
+//! once it is closed; what is read is compared with it, page by page, as it is needed. A file that
+//! was not closed has no checksums behind its end, and the engine checks all of it.
+//!
+//! ```text
+//! pages of the engine · checksums, 4 bytes each · blank · checksum of all that, count, mark
+//! ```
+//!
+//! The first page also has a line that the engine does not use: the number of the last commit that
+//! was acknowledged. The engine takes a commit that is not whole for one under way when the power
+//! failed, and goes back to the one before. Where that one was acknowledged, it is damage. The line
+//! is written after the sync and not synced itself: after a power loss it may say less, never more.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::io::{self, ErrorKind};
+use std::ops::Bound;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use redb::{BackendError, StorageBackend};
+
+const PAGE: usize = 4096;
+const PAGE_BYTES: u64 = PAGE as u64;
+/// What the engine writes at the front of the first page.
+const HEADER: usize = 320;
+const MARK: [u8; 8] = *b"pagesums";
+/// Checksum, count of the pages, mark.
+const FOOTER: usize = 4 + 8 + MARK.len();
+/// Where the first page says what was acknowledged.
+const ACKNOWLEDGED_AT: usize = 2048;
+/// Says that a page's checksum is not known.
+const UNKNOWN: u32 = 0;
+
+/// A file, the checksums of its pages, and what was acknowledged.
+#[derive(Debug)]
+pub(super) struct SummedFile {
+    file: Box<dyn StorageBackend>,
+    state: RwLock<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// How long the file is for the engine.
+    length: u64,
+    sums: Vec<u32>,
+    first_page: Vec<u8>,
+    /// Whether there may be something behind the engine's end.
+    has_tail: bool,
+    /// Whether all pages were known when the file was opened.
+    was_known: bool,
+    /// The number of the last commit that was acknowledged, as the file says.
+    acknowledged: u64,
+    written: bool,
+    /// Whether a write failed. Nobody knows then what the file holds: it is not written to again.
+    failed: bool,
+}
+
+/// The number of the commit that a header stands for; `None` where it is not one that we know.
+pub(super) fn commit_number(header: &[u8]) -> Option<u64> {
+    let god_byte = header.get(9)?;
+    let slot = header.get(64 + 128 * usize::from(god_byte & 1)..)?;
+    if !header.starts_with(b"redb") || *slot.first()? != 3 {
+        return None;
+    }
+    slot.get(104..112)?.try_into().ok().map(u64::from_le_bytes)
+}
+
+/// Whether the engine closed the file in order.
+fn is_closed(header: &[u8]) -> bool {
+    header.get(9).is_some_and(|god_byte| god_byte & 2 == 0)
+}
+
+fn sum(page: &[u8]) -> u32 {
+    crc32fast::hash(page).max(UNKNOWN + 1)
+}
+
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
+impl SummedFile {
+    /// Reads what stands behind the end of a file.
+    pub(super) fn new(file: Box<dyn StorageBackend>) -> io::Result<Self> {
+        let length = file.len()?;
+        let mut first_page = vec![0; PAGE];
+        if length >= PAGE_BYTES {
+            file.read(0, &mut first_page)?;
+        }
+        let acknowledged = read_acknowledged(&first_page);
+        let found = read_tail(&*file, length, &first_page)?;
+        let was_known = found.is_some();
+        let of_engine = engine_length(&first_page, length);
+        let sums = found.unwrap_or_else(|| vec![UNKNOWN; index(of_engine / PAGE_BYTES)]);
+        let state = State {
+            length: of_engine,
+            sums,
+            first_page,
+            has_tail: of_engine != length,
+            was_known,
+            acknowledged,
+            written: false,
+            failed: false,
+        };
+        Ok(Self { file, state: RwLock::new(state) })
+    }
+
+    /// Whether all that is read will be compared: the engine need not check it first.
+    pub(super) fn is_known(&self) -> bool {
+        self.state().was_known
+    }
+
+    /// The number of the last commit that was acknowledged, as far as the file says.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.state().acknowledged
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        // Each field is changed by itself, after the file.
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Compares whole pages that were read with what they were.
+    fn compare(&self, first: usize, bytes: &[u8]) -> io::Result<()> {
+        let mut unknown = Vec::new();
+        let state = self.state();
+        for (number, page) in (first..).zip(bytes.chunks_exact(PAGE)) {
+            match state.sums.get(number) {
+                // What the engine writes there is checked by the engine itself.
+                _ if number == 0 => {}
+                _ if rejoin_vclock::mutant!("pages-not-compared") => {}
+                Some(&UNKNOWN) | None => unknown.push((number, sum(page))),
+                Some(&known) if known == sum(page) => {}
+                Some(_) => {
+                    let what = format!("page {number} is not what was written");
+                    return Err(io::Error::new(ErrorKind::InvalidData, what));
+                }
+            }
+        }
+        drop(state);
+        if !unknown.is_empty() {
+            let mut state = self.state_mut();
+            for (number, sum) in unknown {
+                state.sums.get_mut(number).into_iter().for_each(|known| *known = sum);
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the file, unless an earlier change failed.
+    fn change(
+        &self,
+        change: impl FnOnce(&dyn StorageBackend, &mut State) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut state = self.state_mut();
+        if state.failed {
+            return Err(io::Error::other("an earlier write failed"));
+        }
+        let changed = change(&*self.file, &mut state);
+        state.failed = changed.is_err();
+        changed
+    }
+
+    /// The checksums are stale as soon as something is written.
+    fn cut_tail(file: &dyn StorageBackend, state: &mut State) -> io::Result<()> {
+        if state.has_tail {
+            file.set_len(state.length)?;
+            // Only behind a file that was closed something else than pages may stand.
+            file.sync_data()?;
+            state.has_tail = false;
+        }
+        state.written = true;
+        Ok(())
+    }
+
+    /// Says that the commit in the header is durable. Only after a commit: while the engine
+    /// recovers, the header may still name one that is not whole.
+    pub(super) fn acknowledge(&self) -> io::Result<()> {
+        self.change(|file, state| {
+            let number = commit_number(&state.first_page).unwrap_or_default();
+            if number <= state.acknowledged || rejoin_vclock::mutant!("forget-acknowledged") {
+                return Ok(());
+            }
+            let line = number.to_le_bytes();
+            let line = [&line[..], &crc32fast::hash(&line).to_le_bytes()].concat();
+            file.write(ACKNOWLEDGED_AT as u64, &line)?;
+            state.acknowledged = number;
+            put(&mut state.first_page, ACKNOWLEDGED_AT, &line);
+            Ok(())
+        })
+    }
+}
+
+impl State {
+    /// What was written is what will be read.
+    fn note(&mut self, offset: u64, data: &[u8]) {
+        let end = offset + data.len() as u64;
+        self.length = self.length.max(end);
+        let count = index(self.length / PAGE_BYTES).max(self.sums.len());
+        self.sums.resize(count, UNKNOWN);
+        let (first, last) = (index(offset / PAGE_BYTES), index(end.div_ceil(PAGE_BYTES)));
+        self.sums.iter_mut().take(last).skip(first).for_each(|known| *known = UNKNOWN);
+        if offset < PAGE_BYTES {
+            put(&mut self.first_page, index(offset), data);
+        }
+        if offset.is_multiple_of(PAGE_BYTES) {
+            let known = self.sums.iter_mut().skip(first);
+            known.zip(data.chunks_exact(PAGE)).for_each(|(known, page)| *known = sum(page));
+        }
+    }
+}
+
+fn put(page: &mut [u8], at: usize, bytes: &[u8]) {
+    let place = page.get_mut(at..).unwrap_or_default();
+    place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+}
+
+fn read_acknowledged(first_page: &[u8]) -> u64 {
+    let line = first_page.get(ACKNOWLEDGED_AT..).and_then(|line| line.split_first_chunk());
+    let Some((number, rest)) = line else { return 0 };
+    let whole = rest.starts_with(&crc32fast::hash(number).to_le_bytes());
+    if whole { u64::from_le_bytes(*number) } else { 0 }
+}
+
+/// The checksum over the checksums; it is bound to the header, which changes with every commit.
+fn sum_of_sums(header: &[u8], sums: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(header.get(..HEADER).unwrap_or_default());
+    hasher.update(sums);
+    hasher.finalize()
+}
+
+fn tail(first_page: &[u8], sums: &[u32]) -> Vec<u8> {
+    let mut bytes: Vec<u8> = sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
+    let check = sum_of_sums(first_page, &bytes);
+    bytes.resize(index(tail_length(sums.len() as u64)) - FOOTER, 0);
+    bytes.extend(check.to_le_bytes());
+    bytes.extend((sums.len() as u64).to_le_bytes());
+    bytes.extend(MARK);
+    bytes
+}
+
+/// How long a file of some length is for the engine. Behind the end of one that was closed there
+/// may be the checksums, or what a power loss left of them.
+fn engine_length(header: &[u8], length: u64) -> u64 {
+    let field = |at: usize| -> Option<u64> {
+        let bytes = header.get(at..)?.first_chunk()?;
+        Some(u64::from(u32::from_le_bytes(*bytes)))
+    };
+    let said = || {
+        let [extra, most, full, rest] = [field(16)?, field(20)?, field(24)?, field(28)?];
+        let full = full.checked_mul(extra + most)?;
+        let rest = if rest == 0 { 0 } else { extra + rest };
+        full.checked_add(rest + 1)?.checked_mul(PAGE_BYTES)
+    };
+    let said = said().filter(|_| is_closed(header)).unwrap_or(length);
+    let most = said.saturating_add(tail_length(said / PAGE_BYTES));
+    if (said..=most).contains(&length) { said } else { length }
+}
+
+fn tail_length(pages: u64) -> u64 {
+    pages.saturating_mul(4).saturating_add(FOOTER as u64).next_multiple_of(PAGE_BYTES)
+}
+
+/// The checksums behind the end of a file that was closed, if they belong to it as it is.
+fn read_tail(
+    file: &dyn StorageBackend,
+    length: u64,
+    first_page: &[u8],
+) -> io::Result<Option<Vec<u32>>> {
+    let mut footer = [0; FOOTER];
+    if length < 2 * PAGE_BYTES || !is_closed(first_page) {
+        return Ok(None);
+    }
+    file.read(length - FOOTER as u64, &mut footer)?;
+    let Some((check, rest)) = footer.split_first_chunk() else { return Ok(None) };
+    let Some((count, mark)) = rest.split_first_chunk() else { return Ok(None) };
+    let (count, starts) = (u64::from_le_bytes(*count), engine_length(first_page, length));
+    let belongs = count == starts / PAGE_BYTES && starts + tail_length(count) == length;
+    if mark != MARK || !belongs {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; index(count * 4)];
+    file.read(starts, &mut bytes)?;
+    if sum_of_sums(first_page, &bytes) != u32::from_le_bytes(*check) {
+        return Ok(None);
+    }
+    let sums = bytes.chunks_exact(4).map(|sum| sum.try_into().map_or(0, u32::from_le_bytes));
+    Ok(Some(sums.collect()))
+}
+
+impl StorageBackend for SummedFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.state().length)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let end = offset.checked_add(out.len() as u64).ok_or(ErrorKind::UnexpectedEof)?;
+        if end > self.state().length {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        let first = offset / PAGE_BYTES;
+        if offset.is_multiple_of(PAGE_BYTES) && out.len().is_multiple_of(PAGE) || end <= PAGE_BYTES
+        {
+            self.file.read(offset, out)?;
+            return self.compare(index(first), out);
+        }
+        let mut pages = vec![0; index(end.next_multiple_of(PAGE_BYTES) - first * PAGE_BYTES)];
+        self.file.read(first * PAGE_BYTES, &mut pages)?;
+        self.compare(index(first), &pages)?;
+        let wanted = pages.get(index(offset % PAGE_BYTES)..).unwrap_or_default();
+        put(out, 0, wanted);
+        Ok(())
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.change(|file, state| {
+            file.set_len(length)?;
+            (state.length, state.has_tail, state.written) = (length, false, true);
+            state.sums.resize(index(length / PAGE_BYTES), UNKNOWN);
+            Ok(())
+        })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        // Not under the lock: readers need not wait for the medium.
+        self.change(|_, _| Ok(()))?;
+        let synced = match self.file.sync_data() {
+            // The pages that it was about may be dropped, and the next sync has nothing to do.
+            Err(_) if rejoin_vclock::mutant!("retry-fsync") => self.file.sync_data(),
+            synced => synced,
+        };
+        synced.inspect_err(|_| self.state_mut().failed = true)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.change(|file, state| {
+            Self::cut_tail(file, state)?;
+            file.write(offset, data)?;
+            state.note(offset, data);
+            Ok(())
+        })
+    }
+
+    /// Where the checksums cannot be written the next open checks the file; they are not synced
+    /// for the same reason.
+    fn close(&self) -> io::Result<()> {
+        let mut state = self.state_mut();
+        if state.written
+            && !state.failed
+            && is_closed(&state.first_page)
+            && state.length.is_multiple_of(PAGE_BYTES)
+        {
+            let tail = tail(&state.first_page, &state.sums);
+            let written = self.file.set_len(state.length + tail.len() as u64);
+            drop(written.and_then(|()| self.file.write(state.length, &tail)));
+            state.written = false;
+        }
+        self.file.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.file.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(
+        &self,
+        start: Bound<u64>,
+        end: Bound<u64>,
+    ) -> Result<bool, BackendError> {
+        self.file.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.file.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.file.query_lock_range(start, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::FileExt;
+
+    use redb::backends::FileBackend;
+
+    use super::super::held_back::HeldBack;
+    use super::*;
+
+    fn file(length: u64) -> io::Result<(File, SummedFile)> {
+        let file = tempfile::tempfile()?;
+        file.set_len(length)?;
+        let backend = FileBackend::new(file.try_clone()?).map_err(io::Error::other)?;
+        Ok((file, SummedFile::new(Box::new(backend))?))
+    }
+
+    /// Offsets beyond 32 bits, in a file that takes no room on the disk.
+    #[test]
+    fn line_31_pages_beyond_four_gibibytes_are_compared() -> io::Result<()> {
+        let at = (5 << 30) + PAGE_BYTES;
+        let (file, summed) = file(6 << 30)?;
+        summed.write(at, &[7; 2 * PAGE])?;
+        let mut read = [0; 2 * PAGE];
+        summed.read(at, &mut read)?;
+        assert_eq!(read, [7; 2 * PAGE]);
+        file.write_all_at(&[8], at - (4 << 30))?;
+        summed.read(at, &mut read)?;
+        file.write_all_at(&[8], at + PAGE_BYTES)?;
+        let error = summed.read(at, &mut read).expect_err("another byte than was written");
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        summed.read(at, &mut [0; 100])?;
+        assert!(summed.read(at + PAGE_BYTES + 50, &mut [0; 100]).is_err(), "a part of the page");
+        let held = HeldBack::new(summed);
+        held.write(at + 10, &[9; 20])?;
+        let mut piece = [0; 40];
+        held.read(at, &mut piece)?;
+        assert_eq!(piece, [&[7; 10][..], &[9; 20], &[7; 10]].concat()[..]);
+        held.accept()?;
+        held.read(at, &mut piece)?;
+        assert_eq!(piece[10..30], [9; 20]);
+        Ok(())
+    }
+
+    #[test]
+    fn after_a_write_that_failed_nothing_is_written() -> io::Result<()> {
+        let (_, summed) = file(2 * PAGE_BYTES)?;
+        assert!(summed.write(u64::MAX / 2, &[1; PAGE]).is_err());
+        assert!(summed.write(0, &[1; PAGE]).is_err() && summed.sync_data().is_err());
+        summed.read(0, &mut [0; PAGE])
+    }
+
+    #[test]
+    fn lengths_that_a_header_claims_are_never_believed_blindly() {
+        let mut header = vec![0xff; PAGE];
+        header[9] = 0;
+        assert_eq!(engine_length(&header, 4 * PAGE_BYTES), 4 * PAGE_BYTES);
+        header[16..32].fill(0);
+        assert_eq!(engine_length(&header, 2 * PAGE_BYTES), PAGE_BYTES, "one page and its checksum");
+        assert_eq!(engine_length(&header, 3 * PAGE_BYTES), 3 * PAGE_BYTES);
+        header[9] = 2;
+        assert_eq!(engine_length(&header, 2 * PAGE_BYTES), 2 * PAGE_BYTES, "it was not closed");
+    }
+}

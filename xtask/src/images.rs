@@ -1,0 +1,56 @@
+//! `cargo xtask images`: what power losses leave of a store file, many of them.
+//!
+//! The machinery is an example of `rejoin-replica`; its last line is the figure.
+
+use std::process::{Command, ExitCode};
+
+use clap::Args;
+
+use crate::cargo;
+
+/// How many images, and of what.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How many images to open
+    #[arg(long, value_name = "N", default_value_t = 2_000)]
+    cycles: u64,
+    /// What the writes, the moments and the losses follow from
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// The first cycle: a loss says which to try again
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    first: u64,
+    /// Stop after this many minutes even if images are left
+    #[arg(long, value_name = "MINUTES")]
+    budget: Option<u64>,
+}
+
+/// Runs the example and hands on its exit code.
+pub(crate) fn main(options: &Options) -> ExitCode {
+    cargo::run("images", &mut command(options))
+}
+
+fn command(options: &Options) -> Command {
+    let mut command = cargo::example("images", "conformance");
+    command.args(["--cycles", &options.cycles.to_string(), "--seed", &options.seed.to_string()]);
+    command.args(["--first", &options.first.to_string()]);
+    if let Some(minutes) = options.budget {
+        command.args(["--budget", &minutes.to_string()]);
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_are_handed_through() {
+        let options = Options { cycles: 5000, seed: 3, first: 7, budget: Some(2) };
+        assert_eq!(
+            cargo::shown(&command(&options)),
+            "cargo run --release -p rejoin-replica --features conformance --example images -- \
+             --cycles 5000 --seed 3 --first 7 --budget 2"
+        );
+    }
+}
