@@ -16,7 +16,7 @@ type Sets = Space<OrSet<u64>>;
 /// Every so many transactions are made durable together.
 const FLUSH_EVERY: u64 = 100;
 /// So many elements per transaction while the large set is built.
-const BUILD_EACH: u64 = 1000;
+const BUILD_EACH: u64 = 20_000;
 
 /// What adding costs, per element.
 #[derive(Clone, Copy, Debug)]
