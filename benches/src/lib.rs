@@ -4,6 +4,7 @@
 //! differ, and the same machine differs from minute to minute.
 
 use rejoin_crdts::FreshId;
+use rejoin_replica::entry::HeadAt;
 use rejoin_replica::message::{Frames, Message};
 use rejoin_replica::sync::Transmit;
 use rejoin_replica::{Now, SessionId, SpaceCore};
@@ -35,7 +36,7 @@ pub const fn mix(n: u64) -> u64 {
 pub struct Side {
     /// The core.
     pub core: SpaceCore,
-    log: BTreeMap<u64, Vec<u8>>,
+    log: BTreeMap<u64, (HeadAt, Vec<u8>)>,
     session: Option<SessionId>,
     frames: Frames,
 }
@@ -49,7 +50,8 @@ impl Side {
     /// Makes durable whatever waits to be.
     pub fn settle(&mut self) {
         for (sequence, record) in self.core.poll_write() {
-            self.log.insert(sequence, record.entry.bytes().to_vec());
+            let head = HeadAt::of(&record);
+            self.log.insert(sequence, (head, record.entry.bytes().to_vec()));
         }
         self.core.handle_written(self.core.log().end());
     }
@@ -67,12 +69,14 @@ impl Side {
 
     fn transmit(&mut self, now: Now) -> Option<Vec<u8>> {
         let session = self.session?;
-        match self.core.poll_transmit(session, now).expect("all is in memory")? {
+        match self.core.poll_transmit(session, now)? {
             Transmit::Frame(frame) => Some(frame),
-            Transmit::Entries(sequences) => {
-                let entries: Vec<&[u8]> =
-                    sequences.iter().filter_map(|at| self.log.get(at).map(Vec::as_slice)).collect();
-                self.core.entries_frame(session, &entries).ok()
+            Transmit::Entries { before, sequences } => {
+                let head = |at: &u64| self.log.get(at).map(|&(head, _)| head);
+                let before = before.iter().filter_map(head).collect();
+                let entry = |at: &u64| self.log.get(at).map(|(_, bytes)| bytes.as_slice());
+                let entries: Vec<&[u8]> = sequences.iter().filter_map(entry).collect();
+                self.core.entries_frame(session, before, &entries).ok()
             }
         }
     }
@@ -83,7 +87,11 @@ impl Side {
         while let Ok(Some(message)) = self.frames.next_message() {
             hello |= matches!(message, Message::Hello { .. });
             if let Some(session) = self.session {
-                self.core.handle_message(session, message, now).expect("all is in memory");
+                self.core.handle_message(session, message, now);
+                while let Some(sequence) = self.core.poll_lookup() {
+                    let Some(&(head, _)) = self.log.get(&sequence) else { break };
+                    self.core.handle_lookup(head);
+                }
             }
         }
         self.settle();

@@ -92,6 +92,11 @@ const fn storage(filter: &'static str) -> Suite {
     Suite { package: "rejoin-replica", features: "", target: "storage", filter }
 }
 
+/// Tests of spaces, stores and sessions.
+const fn replica(filter: &'static str) -> Suite {
+    Suite { package: "rejoin-replica", features: "sim", target: "replica", filter }
+}
+
 /// Every planted bug.
 pub(crate) const PLANTED: &[Mutant] = &[
     Mutant {
@@ -177,6 +182,55 @@ pub(crate) const PLANTED: &[Mutant] = &[
         lines: &[27],
         brings_back: "nobody knows what was acknowledged: a damaged last commit is rolled back",
         suite: storage("line_27"),
+    },
+    Mutant {
+        name: "continue-after-restore",
+        class: Class::Identity,
+        lines: &[14, 16],
+        brings_back: "a store goes on under its id although nothing proves its place",
+        suite: replica("identity::failure_1"),
+    },
+    Mutant {
+        name: "head-not-compared",
+        class: Class::Identity,
+        lines: &[52, 60],
+        brings_back: "only counters are compared: another history under them is taken in",
+        suite: replica("forks::failure_"),
+    },
+    Mutant {
+        name: "amnesia-by-count-only",
+        class: Class::Identity,
+        lines: &[52],
+        brings_back: "a store asks only whether a peer holds more of it, not the same",
+        suite: replica("forks::failure_52"),
+    },
+    Mutant {
+        name: "mix-fork-branches",
+        class: Class::Identity,
+        lines: &[60],
+        brings_back: "third parties take both branches of a fork in",
+        suite: replica("forks::failure_60"),
+    },
+    Mutant {
+        name: "orphan-reserves-sequence",
+        class: Class::Storage,
+        lines: &[17],
+        brings_back: "an entry that waits takes a place in the log: the log never loads again",
+        suite: replica("forks::failure_17"),
+    },
+    Mutant {
+        name: "redot-keeps-totals",
+        class: Class::CrdtSemantics,
+        lines: &[45, 52],
+        brings_back: "entries written anew carry the old id's totals along: counted twice",
+        suite: replica("redot"),
+    },
+    Mutant {
+        name: "successor-retires-predecessor",
+        class: Class::Identity,
+        lines: &[59],
+        brings_back: "a restored store's word ends what the original wrote beyond the backup",
+        suite: replica("identity::failure_59"),
     },
     Mutant {
         name: "forget-keys",

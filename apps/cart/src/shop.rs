@@ -2,12 +2,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use rejoin::prelude::*;
-use rejoin::replica::{Config, MachineTime};
+use rejoin::replica::{Config, OpenOptions};
 use rejoin_node::{Dial, Node};
 use tokio::runtime::Handle;
 
@@ -133,7 +133,7 @@ impl CartShop {
 }
 
 fn open_store(path: &PathBuf) -> Result<Store, StoreError> {
-    Store::open_with(path, impatient(), Arc::new(MachineTime::default()))
+    OpenOptions::new().config(impatient()).open(path)
 }
 
 impl Shop for CartShop {
@@ -143,7 +143,7 @@ impl Shop for CartShop {
             Command::Listen { port } => return self.listen(port),
             Command::Connect { address } => return self.connect(address),
             Command::Identity => Ok(Reply::Identity {
-                replica: self.store.replica_id().to_string(),
+                replica: self.store.replica_id().map_or_else(String::new, |id| id.to_string()),
                 ticket: self.carts.ticket().to_string(),
             }),
             Command::Transact { key, customer, edits } => {

@@ -318,6 +318,13 @@ impl RawAtom {
         Self(bytes)
     }
 
+    /// Takes bytes that are one canonical atom.
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
+        let mut reader = Reader::new(&bytes);
+        skip(&mut reader).ok()?;
+        reader.is_empty().then_some(Self(bytes))
+    }
+
     /// The canonical bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -343,6 +350,11 @@ impl Atom for RawAtom {
 }
 
 impl Key for RawAtom {}
+
+/// Whether these bytes begin a list, or end one.
+pub(crate) fn opens_list(bytes: &[u8]) -> bool {
+    matches!(bytes.first(), Some(&(LIST | END)))
+}
 
 /// Steps over one atom of any type, checking that it is canonical, and returns its bytes.
 pub(crate) fn skip<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {

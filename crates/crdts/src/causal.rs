@@ -98,6 +98,13 @@ impl<D: AsRef<Delta>> Causal<D> {
         self.context.id(self.own)
     }
 
+    /// Goes on under another id, which nobody has used. Whether there was a slot for it.
+    pub fn succeed(&mut self, own: ReplicaId) -> bool {
+        let slot = self.context.intern(own);
+        self.own = slot.unwrap_or(self.own);
+        slot.is_some()
+    }
+
     /// The deps of the next own delta. The first of an incarnation names its whole vector.
     pub fn deps(&self) -> Vec<(ReplicaId, u64)> {
         if self.context.seen(self.id()) == 0 {
@@ -157,6 +164,13 @@ impl<D: AsRef<Delta>> Causal<D> {
                 Admission::Ready => return self.forget(key),
                 Admission::Known | Admission::Overlaps => drop(self.forget(key)),
             }
+        }
+    }
+
+    /// Forgets what waits of an origin.
+    pub fn drop_waiting(&mut self, origin: ReplicaId) {
+        while let Some((&key, _)) = self.waiting.range((origin, 0)..=(origin, u64::MAX)).next() {
+            self.forget(key);
         }
     }
 

@@ -4,6 +4,7 @@
 //! Neither ever holds a whole object, so a line added to a cart of a hundred thousand lines costs
 //! what it costs in a cart of ten.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::ControlFlow;
@@ -214,6 +215,17 @@ impl<'a> View<'a> {
             Err(wrong) => error = Some(ReadError::WrongType(wrong)),
         })?;
         error.map_or(Ok(names), Err)
+    }
+
+    /// The names of the visible children of one kind that are strings, ascending: the objects of a
+    /// space, among which others stand that its users do not see.
+    ///
+    /// # Errors
+    /// As the source.
+    pub fn object_keys(&self, kind: Kind) -> Result<Vec<String>, ReadError> {
+        let mut keys = Vec::new();
+        self.children(kind, &mut |name| keys.extend(name.to::<String>().ok()))?;
+        Ok(keys)
     }
 
     /// How many visible children of one kind there are.

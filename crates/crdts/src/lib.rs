@@ -78,6 +78,7 @@ pub mod path;
 mod placed;
 mod places;
 pub mod pn_counter;
+pub mod redot;
 pub mod replica;
 pub mod rw_set;
 mod sequence;

@@ -10,7 +10,7 @@
 //! 2. `durable <= log end`; entries from `durable` on are known to nobody else.
 //! 3. Every entry is applied once, when it is the next of its origin and its deps are covered.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -25,8 +25,11 @@ use rejoin_crdts::state_codec::{StateWriter, ids};
 use rejoin_crdts::{ConflictRecord, Delta, Path, ReadError};
 use rejoin_vclock::{HybridClock, HybridTimestamp, ReplicaId, SkewReport, VersionVector};
 
+use crate::agreement::{DurableHeads, Step};
+use crate::amnesia::{Lost, Moved, Reborn};
 use crate::digest::Digest;
-use crate::entry::{Entry, Head, Record};
+use crate::entry::{Entry, Head, HeadAt, Record};
+use crate::forks::Fork;
 use crate::log::Log;
 use crate::message::SpaceHash;
 use crate::receipt::Receipt;
@@ -76,6 +79,17 @@ pub enum Event {
         /// What was found, and what was done.
         what: String,
     },
+    /// A peer knows another history of this store than the store itself: it was put back from a
+    /// backup, or two copies write under one id. It goes on under a new id as soon as it is known
+    /// how much both share.
+    Amnesia {
+        /// Who knows it.
+        peer: ReplicaId,
+    },
+    /// The store goes on under a new id.
+    Reborn(Reborn),
+    /// An origin has two histories. Its entries are not taken in.
+    Fork(Fork),
     /// A stamp was too far in the future for the local clock to follow; its entry was applied.
     Skew(SkewReport),
     /// A peer brought an entry that overlaps what is known of its origin: two histories, one id.
@@ -88,17 +102,43 @@ pub enum Event {
     },
 }
 
+/// An entry that came in, and the head of its origin before it as its sender has it.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub entry: Entry,
+    pub before: Option<Head>,
+}
+
+impl AsRef<Delta> for Arrival {
+    fn as_ref(&self) -> &Delta {
+        self.entry.delta()
+    }
+}
+
 /// One space: state, log index, sessions.
 #[derive(Debug)]
 pub struct SpaceCore {
     pub(crate) hash: SpaceHash,
     pub(crate) config: Config,
-    pub(crate) causal: Causal<Entry>,
+    /// The identities under which this copy wrote before, the oldest first.
+    pub(crate) before: Vec<ReplicaId>,
+    pub(crate) causal: Causal<Arrival>,
     state: State,
     hybrid: HybridClock,
     pub(crate) log: Log,
     /// Per origin, the running hash of its entries that are applied here.
     heads: BTreeMap<ReplicaId, Head>,
+    pub(crate) durable_heads: DurableHeads,
+    /// What waits for heads from the log.
+    pub(crate) steps: VecDeque<Step>,
+    /// The last head of the probe at hand that is shared.
+    pub(crate) common: u64,
+    pub(crate) forks: BTreeMap<ReplicaId, Fork>,
+    /// Forked origins whose branch here a person chose.
+    pub(crate) kept: BTreeSet<ReplicaId>,
+    pub(crate) lost: Option<Lost>,
+    /// Own entries that went on under another id.
+    pub(crate) moved: Vec<Moved>,
     unwritten: VecDeque<(u64, Record)>,
     /// Entries before this sequence are durable.
     pub(crate) durable: u64,
@@ -166,14 +206,23 @@ impl SpaceCore {
         let context = Context::over(&stand.vector).ok_or_else(full)?;
         let causal = Causal::new(context, replica, config.waiting_bytes).ok_or_else(full)?;
         let origins = stand.vector.iter().map(|(id, _)| id);
+        let heads: BTreeMap<_, _> = origins.zip(stand.heads).collect();
         Ok(Self {
             hash,
             config,
+            before: Vec::new(),
             causal: causal.with_news(stand.news),
             state,
             hybrid: HybridClock::resume(stand.stamp),
             log: Log::open(rows, number, stand.sequence, stand.log_bytes)?,
-            heads: origins.zip(stand.heads).collect(),
+            durable_heads: DurableHeads::over(&stand.vector, &heads),
+            heads,
+            steps: VecDeque::new(),
+            common: 0,
+            forks: BTreeMap::new(),
+            kept: BTreeSet::new(),
+            lost: None,
+            moved: Vec::new(),
             unwritten: VecDeque::new(),
             durable: stand.sequence,
             durable_vector: stand.vector,
@@ -295,6 +344,7 @@ impl SpaceCore {
 
     /// The peers that are known to have made a receipt's dots durable.
     pub fn held_by(&self, receipt: &Receipt) -> Vec<ReplicaId> {
+        let receipt = self.as_moved(*receipt);
         let has = |vector: &VersionVector| vector.get(receipt.origin()) >= receipt.last();
         self.peers.iter().filter(|(_, vector)| has(vector)).map(|(&id, _)| id).collect()
     }
@@ -317,7 +367,13 @@ impl SpaceCore {
     /// The receipt as things stand now.
     pub fn refresh(&self, receipt: Receipt) -> Receipt {
         let early = rejoin_vclock::mutant!("ack-before-write");
+        let receipt = self.as_moved(receipt);
         receipt.with_durability(early || receipt.is_empty() || receipt.sequence() < self.durable)
+    }
+
+    /// The deps of the next own entry.
+    pub(crate) fn next_deps(&self) -> Vec<(ReplicaId, u64)> {
+        self.causal.deps()
     }
 
     // Commands.
@@ -345,6 +401,7 @@ impl SpaceCore {
             self.remember_key(record.key, record.entry.delta(), sequence);
         }
         self.durable = self.log.end();
+        self.durable_heads.written(self.durable);
         self.durable_vector
             .set_at_least(record.entry.delta().origin(), record.entry.delta().last());
         Ok(true)
@@ -391,6 +448,10 @@ impl SpaceCore {
         self.next_session = other.next_session;
         self.peers = std::mem::take(&mut other.peers);
         self.conflicts = std::mem::take(&mut other.conflicts);
+        self.forks = std::mem::take(&mut other.forks);
+        self.kept = std::mem::take(&mut other.kept);
+        self.moved = std::mem::take(&mut other.moved);
+        self.lost = other.lost.take();
         let told = std::mem::take(&mut other.events);
         let reports = std::mem::replace(&mut self.events, told);
         self.events.extend(reports.into_iter().filter(|event| !matches!(event, Event::Applied(_))));
@@ -425,7 +486,10 @@ impl SpaceCore {
     }
 
     /// The entry that the operations of a draft make. `None` when there are none.
-    pub fn entry(&self, operations: Vec<Operation>, stamp: HybridTimestamp) -> Option<Entry> {
+    pub fn entry(&self, mut operations: Vec<Operation>, stamp: HybridTimestamp) -> Option<Entry> {
+        if !operations.is_empty() {
+            operations.extend(self.announcement(stamp));
+        }
         let first = self.causal.context().seen(self.replica()) + 1;
         Delta::new(self.replica(), first, stamp, self.causal.deps(), operations).map(Entry::new)
     }
@@ -442,24 +506,48 @@ impl SpaceCore {
     }
 
     /// Takes in an entry of another replica: applies it and whatever waited for it, or keeps it.
-    pub(crate) fn deliver(&mut self, entry: Entry, now: Now) -> Result<(), StorageError> {
+    /// `before`: the head of its origin before it, as far as the sender's stream tells.
+    pub(crate) fn deliver(
+        &mut self,
+        id: SessionId,
+        entry: Entry,
+        before: Option<Head>,
+        now: Now,
+    ) -> Result<(), StorageError> {
+        let (origin, last) = (entry.delta().origin(), entry.delta().last());
+        if rejoin_vclock::mutant!("successor-retires-predecessor")
+            && self.goes_beyond_a_bound(origin, last)
+        {
+            return Ok(());
+        }
         match self.causal.admit(entry.delta()) {
             Admission::Known => return Ok(()),
             Admission::Early if !rejoin_vclock::mutant!("apply-out-of-order") => {
                 let bytes = entry.bytes().len();
-                self.causal.keep(entry, bytes);
+                if rejoin_vclock::mutant!("orphan-reserves-sequence") {
+                    self.log.push(entry.delta(), bytes);
+                }
+                self.causal.keep(Arrival { entry, before }, bytes);
                 return Ok(());
             }
             Admission::Overlaps => {
                 let (origin, first) = (entry.delta().origin(), entry.delta().first());
                 self.push_event(Event::Overlap { origin, first });
+                let counter = self.causal.context().seen(origin);
+                let theirs = HeadAt { origin, counter, head: Head::default() };
+                self.disagree(Some(id), theirs, self.head(origin));
                 return Ok(());
             }
             _ => {}
         }
-        self.apply_remote(entry, now)?;
-        while let Some(waited) = self.causal.take_ready() {
-            self.apply_remote(waited, now)?;
+        if self.continues(Some(id), &entry, before) {
+            self.apply_remote(entry, now)?;
+        }
+        while let Some(Arrival { entry, before }) = self.causal.take_ready() {
+            let origin = entry.delta().origin();
+            if !self.is_frozen(origin) && self.continues(None, &entry, before) {
+                self.apply_remote(entry, now)?;
+            }
         }
         Ok(())
     }
@@ -512,7 +600,10 @@ impl SpaceCore {
         }
         let head = self.head(delta.origin()).after(entry);
         self.heads.insert(delta.origin(), head);
-        Ok((self.log.push(delta, entry.bytes().len()), head))
+        let sequence = self.log.push(delta, entry.bytes().len());
+        let (origin, counter) = (delta.origin(), delta.last());
+        self.durable_heads.expect(sequence, HeadAt { origin, counter, head });
+        Ok((sequence, head))
     }
 
     fn tell(&mut self, delta: &Delta, paths: Vec<Path>, decisions: Vec<ConflictRecord>) {
@@ -535,7 +626,7 @@ impl SpaceCore {
         receipt
     }
 
-    fn push_event(&mut self, event: Event) {
+    pub(crate) fn push_event(&mut self, event: Event) {
         if self.events.len() == EVENTS {
             self.events.pop_front();
             self.events_lost += 1;
@@ -551,6 +642,7 @@ impl SpaceCore {
             }
             self.durable += 1;
         }
+        self.durable_heads.written(end);
     }
 
     // Output.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use rejoin_crdts::Delta;
+use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_length_prefixed};
 
 use crate::envelope;
@@ -70,6 +71,25 @@ impl Head {
         let mut head = [0; 16];
         hasher.finalize_xof().fill(&mut head);
         Self(head)
+    }
+}
+
+/// The head of an origin at a counter: what a copy's history of it hashes to up to there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HeadAt {
+    /// The origin.
+    pub origin: ReplicaId,
+    /// The last counter of an entry.
+    pub counter: u64,
+    /// The head after that entry.
+    pub head: Head,
+}
+
+impl HeadAt {
+    /// What a log record says.
+    pub const fn of(record: &Record) -> Self {
+        let delta = record.entry.delta();
+        Self { origin: delta.origin(), counter: delta.last(), head: record.head }
     }
 }
 

@@ -28,14 +28,21 @@
 //!
 //! The same core runs under the simulator (feature `sim`), which is how its promises are tested.
 
+mod agreement;
+mod amnesia;
 pub mod core;
 mod digest;
 pub mod entry;
 mod envelope;
 mod error;
+mod forks;
+mod identity;
+mod incarnation;
 mod link;
 pub mod log;
 pub mod message;
+mod options;
+mod place;
 mod receipt;
 mod recovery;
 pub mod session;
@@ -51,9 +58,15 @@ mod ticket;
 mod watch;
 
 pub use crate::core::{Change, Event, Now, SpaceCore};
+pub use amnesia::{Rebirth, Reborn};
 pub use digest::Digest;
 pub use error::StoreError;
+pub use forks::{Fork, Keep};
+pub use incarnation::Incarnation;
 pub use link::{Link, LinkError};
+pub use options::OpenOptions;
+#[cfg(feature = "redb")]
+pub use place::STATE_DIR;
 pub use receipt::Receipt;
 pub use session::{Config, SessionEnd, SessionId};
 pub use shared::{Time, Wake};

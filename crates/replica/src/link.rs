@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::DecodeError;
 
-use crate::entry::Record;
+use crate::entry::{HeadAt, Record};
 use crate::error::StoreError;
 use crate::message::{Message, SpaceHash};
 use crate::session::{SessionEnd, SessionId};
@@ -80,7 +80,7 @@ impl Link {
     /// [`StoreError`] when the store cannot be used.
     pub fn open(&self) -> Result<SessionId, StoreError> {
         let now = self.shared.time.now();
-        Ok(self.shared.lock()?.core.open_session(now))
+        Ok(self.shared.lock_as_self()?.core.open_session(now))
     }
 
     /// Ends a session whose connection is gone.
@@ -99,12 +99,17 @@ impl Link {
         let mut inner = self.shared.lock()?;
         for message in messages {
             inner.core.handle_message(session, message, now)?;
+            while let Some(sequence) = inner.core.poll_lookup() {
+                let found = self.record(sequence)?;
+                inner.core.handle_lookup(HeadAt::of(&found));
+            }
         }
         Shared::tell(&mut inner);
         let end = inner.core.log().end();
         let over = inner.core.session_end(session).cloned();
         drop(inner);
         self.shared.write_until(end)?;
+        self.shared.settle_amnesia()?;
         over.map_or(Ok(()), |end| Err(LinkError::Ended(end)))
     }
 
@@ -130,14 +135,23 @@ impl Link {
         drop(inner);
         match (transmit, over) {
             (Some(Transmit::Frame(frame)), _) => Ok(Some(frame)),
-            (Some(Transmit::Entries(sequences)), _) => self.entries(session, &sequences).map(Some),
+            (Some(Transmit::Entries { before, sequences }), _) => {
+                self.entries(session, &before, &sequences).map(Some)
+            }
             (None, Some(end)) => Err(LinkError::Ended(end)),
             (None, None) => Ok(None),
         }
     }
 
     /// Reads entries from storage, run by run, and frames them.
-    fn entries(&self, session: SessionId, sequences: &[u64]) -> Result<Vec<u8>, LinkError> {
+    fn entries(
+        &self,
+        session: SessionId,
+        before: &[u64],
+        sequences: &[u64],
+    ) -> Result<Vec<u8>, LinkError> {
+        let before = before.iter().map(|&sequence| Ok(HeadAt::of(&self.record(sequence)?)));
+        let before = before.collect::<Result<Vec<_>, StorageError>>()?;
         let mut stored = Vec::with_capacity(sequences.len());
         for run in sequences.chunk_by(|a, b| a + 1 == *b) {
             let Some(&first) = run.first() else { continue };
@@ -152,9 +166,16 @@ impl Link {
         });
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let mut inner = self.shared.lock()?;
-        let frame = inner.core.entries_frame(session, &entries);
+        let frame = inner.core.entries_frame(session, before, &entries);
         let first = sequences.first().copied().unwrap_or_default();
         Ok(frame.map_err(|error| self.damaged(first, &error))?)
+    }
+
+    fn record(&self, sequence: u64) -> Result<Record, StorageError> {
+        let records = self.shared.storage.log(self.shared.number, sequence, 1)?;
+        let found = records.first().filter(|(at, _)| *at == sequence);
+        let (_, bytes) = found.ok_or_else(|| self.damaged(sequence, &"it is missing"))?;
+        Record::decode(bytes).map_err(|error| self.damaged(sequence, &error))
     }
 
     fn damaged(&self, sequence: u64, what: &dyn fmt::Display) -> StorageError {

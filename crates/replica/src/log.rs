@@ -192,6 +192,40 @@ impl Log {
         Ok(entries.get(index).map(|&(_, sequence)| sequence))
     }
 
+    /// Where the entry of an origin that ends at a counter stands.
+    ///
+    /// # Errors
+    /// As [`place`](Self::place).
+    pub fn ending_at(&self, origin: ReplicaId, counter: u64) -> Result<Option<u64>, StorageError> {
+        let Some(before) = counter.checked_sub(1) else { return Ok(None) };
+        let Some(sequence) = self.first_after(origin, before)? else { return Ok(None) };
+        Ok(self.place(sequence)?.filter(|place| place.last == counter).map(|_| sequence))
+    }
+
+    /// The sequences of at most `most` entries of an origin that end between two counters, spread
+    /// evenly and ascending; the first of them, if there is any, is among them.
+    ///
+    /// # Errors
+    /// As [`place`](Self::place).
+    pub fn spread(
+        &self,
+        origin: ReplicaId,
+        low: u64,
+        high: u64,
+        most: u64,
+    ) -> Result<Vec<u64>, StorageError> {
+        let mut spread = Vec::new();
+        for part in 0..most {
+            let after = low + high.saturating_sub(low + 1) * part / most;
+            let Some(sequence) = self.first_after(origin, after)? else { break };
+            let ends_before = self.place(sequence)?.is_some_and(|place| place.last < high);
+            if ends_before && spread.last() != Some(&sequence) {
+                spread.push(sequence);
+            }
+        }
+        Ok(spread)
+    }
+
     /// The origins that have entries here.
     pub fn origins(&self) -> impl Iterator<Item = ReplicaId> + '_ {
         let earlier = self.chunks.keys().filter(|origin| !self.recent.contains_key(origin));

@@ -11,6 +11,10 @@
 //! | 3 have | n, then n x (replica, counter): what is newly durable at the sender |
 //! | 4 want | n, then n x (replica, after): entries to send, up to what the receiver has |
 //! | 5 refuse | a reason (1) |
+//! | 6 agree | digest (16) of the heads that both should share, then claims as in 7 |
+//! | 7 heads | n, then n x (replica, counter, head (16)): what the sender's history hashes to |
+//! | 8 probe | as 7, of one replica: which of these does the receiver share? |
+//! | 9 common | replica, counter: the last of them that it shares, or 0 |
 //!
 //! The checksum is of kind and body of this frame and all before it, per session and direction: a
 //! stream that loses whole frames is as broken as one that loses bytes.
@@ -26,10 +30,10 @@ use rejoin_vclock::codec::{
 };
 use rejoin_vclock::{MAX_COUNTER, ReplicaId, VersionVector};
 
-use crate::entry::{Entry, MAX_ENTRY_BYTES};
+use crate::entry::{Entry, Head, HeadAt, MAX_ENTRY_BYTES};
 
 const MAGIC: u8 = b'R';
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// A frame's body is at most this long, in bytes: room for the largest entry, although each of its
 /// 16-byte ids may take 17.
 pub const MAX_FRAME_BYTES: usize = MAX_ENTRY_BYTES / 16 * 17 + 64;
@@ -50,9 +54,6 @@ pub enum Refusal {
     SameReplica,
     /// The receiver is below the floor of the sender's log.
     TooOld,
-    /// It holds more of the receiver than the receiver knows: an old copy of the store was put
-    /// back.
-    Amnesia,
 }
 
 impl Refusal {
@@ -61,7 +62,6 @@ impl Refusal {
             Self::UnknownSpace => 1,
             Self::SameReplica => 2,
             Self::TooOld => 3,
-            Self::Amnesia => 4,
         }
     }
 
@@ -70,7 +70,6 @@ impl Refusal {
             1 => Self::UnknownSpace,
             2 => Self::SameReplica,
             3 => Self::TooOld,
-            4 => Self::Amnesia,
             _ => return Err(DecodeError::UnknownTag { what: "refusal", tag }),
         })
     }
@@ -84,10 +83,6 @@ impl fmt::Display for Refusal {
             }
             Self::SameReplica => "both ends have the same replica id; a store file was copied",
             Self::TooOld => "the log there no longer reaches back to what is missing here",
-            Self::Amnesia => {
-                "the peer holds more of this replica than it knows itself; an old copy of the \
-                 store was put back"
-            }
         })
     }
 }
@@ -115,6 +110,24 @@ pub enum Message {
     Want(Vec<(ReplicaId, u64)>),
     /// The session ends, and why.
     Refuse(Refusal),
+    /// What both have to agree on before any entry is sent.
+    Agree {
+        /// Over the heads of all origins that both hellos name with one counter.
+        digest: [u8; 16],
+        /// The sender's heads of the origins of which it has less.
+        behind: Vec<HeadAt>,
+    },
+    /// What the sender's history of some origins hashes to.
+    Heads(Vec<HeadAt>),
+    /// Heads of one origin: which of them does the receiver share?
+    Probe(Vec<HeadAt>),
+    /// The answer: the last that is shared, 0 for none.
+    Common {
+        /// The origin.
+        origin: ReplicaId,
+        /// The counter up to which both histories are known to be one.
+        counter: u64,
+    },
 }
 
 /// What one direction of a session has carried so far: the replicas that it named, and the running
@@ -189,6 +202,24 @@ impl Direction {
         (0..count).map(|_| Ok((self.read(reader)?, read_counter(reader)?))).collect()
     }
 
+    fn write_heads(&mut self, heads: &[HeadAt], out: &mut Vec<u8>) {
+        write_varint(out, heads.len() as u64);
+        for at in heads {
+            self.write(at.origin, out);
+            write_varint(out, at.counter);
+            out.extend(at.head.0);
+        }
+    }
+
+    fn read_heads(&mut self, reader: &mut Reader<'_>) -> Result<Vec<HeadAt>, DecodeError> {
+        let count = reader.count(18)?;
+        let read = |reader: &mut Reader<'_>, names: &mut Self| {
+            let (origin, counter) = (names.read(reader)?, read_counter(reader)?);
+            Ok(HeadAt { origin, counter, head: Head(reader.array()?) })
+        };
+        (0..count).map(|_| read(reader, self)).collect()
+    }
+
     /// Writes an entry with its replicas interned: its bytes begin with origin, first, stamp and
     /// the table of ids, and only those 16-byte ids are replaced.
     fn write_entry(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
@@ -244,6 +275,10 @@ impl Message {
             Self::Have(_) => 3,
             Self::Want(_) => 4,
             Self::Refuse(_) => 5,
+            Self::Agree { .. } => 6,
+            Self::Heads(_) => 7,
+            Self::Probe(_) => 8,
+            Self::Common { .. } => 9,
         }
     }
 
@@ -263,6 +298,15 @@ impl Message {
             }
             Self::Have(pairs) | Self::Want(pairs) => direction.write_pairs(pairs, &mut body),
             Self::Refuse(refusal) => body.push(refusal.tag()),
+            Self::Agree { digest, behind } => {
+                body.extend(digest);
+                direction.write_heads(behind, &mut body);
+            }
+            Self::Heads(heads) | Self::Probe(heads) => direction.write_heads(heads, &mut body),
+            Self::Common { origin, counter } => {
+                direction.write(*origin, &mut body);
+                write_varint(&mut body, *counter);
+            }
         }
         direction.seal(self.kind(), &body)
     }
@@ -288,6 +332,15 @@ impl Message {
             3 => Self::Have(direction.read_pairs(&mut reader)?),
             4 => Self::Want(direction.read_pairs(&mut reader)?),
             5 => Self::Refuse(Refusal::from_tag(reader.byte()?)?),
+            6 => {
+                Self::Agree { digest: reader.array()?, behind: direction.read_heads(&mut reader)? }
+            }
+            7 => Self::Heads(direction.read_heads(&mut reader)?),
+            8 => Self::Probe(direction.read_heads(&mut reader)?),
+            9 => Self::Common {
+                origin: direction.read(&mut reader)?,
+                counter: read_counter(&mut reader)?,
+            },
             tag => return Err(DecodeError::UnknownTag { what: "message", tag }),
         };
         reader.finish()?;
@@ -331,7 +384,7 @@ impl Frames {
     /// Anything that is not a frame of this protocol. The stream cannot be followed beyond it.
     pub fn next_message(&mut self) -> Result<Option<Message>, DecodeError> {
         let left = self.buffer.get(self.at..).unwrap_or_default();
-        let Some(head) = Head::read(left)? else { return Ok(None) };
+        let Some(head) = FrameHead::read(left)? else { return Ok(None) };
         let Some(body) = left.get(head.at..head.at + head.length) else { return Ok(None) };
         if self.direction.checksum_with(head.kind, body) != head.checksum {
             return Err(DecodeError::Invalid("a frame that is damaged, or follows a hole"));
@@ -344,14 +397,14 @@ impl Frames {
 }
 
 /// What stands before a frame's body.
-struct Head {
+struct FrameHead {
     kind: u8,
     checksum: u32,
     length: usize,
     at: usize,
 }
 
-impl Head {
+impl FrameHead {
     fn read(buffer: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut reader = Reader::new(buffer);
         let read = |reader: &mut Reader<'_>| -> Result<Self, DecodeError> {

@@ -23,6 +23,16 @@ impl Receipt {
         Self { durable, ..self }
     }
 
+    /// The same transaction where dots of one replica beyond a counter are those of another.
+    pub(crate) fn moved(self, from: (ReplicaId, u64), to: (ReplicaId, u64)) -> Self {
+        if self.origin != from.0 || self.first <= from.1 {
+            return self;
+        }
+        let counter = |counter: u64| counter - from.1 + to.1;
+        let (first, last) = (counter(self.first), counter(self.last));
+        Self { origin: to.0, first, last, ..self }
+    }
+
     /// The replica that wrote.
     pub const fn origin(&self) -> ReplicaId {
         self.origin

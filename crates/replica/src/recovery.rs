@@ -30,7 +30,17 @@ pub(crate) struct Stored {
     pub number: u32,
     pub ticket: Ticket,
     pub replica: ReplicaId,
+    /// The ids under which the store wrote before, the oldest first.
+    pub before: Vec<ReplicaId>,
     pub config: Config,
+}
+
+/// What came out of it.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    pub core: SpaceCore,
+    /// Whether log records were set aside. Some may have been the store's own.
+    pub set_aside: bool,
 }
 
 impl Stored {
@@ -38,11 +48,11 @@ impl Stored {
     ///
     /// # Errors
     /// [`StorageError`] when the medium cannot be read, or not be written where there is damage.
-    pub(crate) fn recover(&self) -> Result<SpaceCore, StorageError> {
+    pub(crate) fn recover(&self) -> Result<Recovered, StorageError> {
         let rows = || Arc::clone(&self.storage) as Arc<dyn StorageRead>;
         let (hash, number) = (self.ticket.hash(), self.number);
         let opened = SpaceCore::open(hash, self.replica, self.config, rows(), number);
-        match opened.and_then(|core| self.replay(core)) {
+        match opened.and_then(|core| self.replay(self.after_others(core))) {
             Err(damage) if damage.is_corruption() => self.rebuild(&damage),
             recovered => recovered,
         }
@@ -52,18 +62,32 @@ impl Stored {
     ///
     /// # Errors
     /// As [`recover`](Self::recover).
-    pub(crate) fn rebuild(&self, damage: &StorageError) -> Result<SpaceCore, StorageError> {
+    pub(crate) fn rebuild(&self, damage: &StorageError) -> Result<Recovered, StorageError> {
+        let mut recovered = self.replay(self.renew()?)?;
+        let what = format!("{damage}; rebuilt from the log");
+        recovered.core.report(Event::Damage { what });
+        recovered.core.request_flush();
+        Ok(recovered)
+    }
+
+    /// An empty core, to be fed the whole log; the rows are written anew.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the rows cannot be listed.
+    pub(crate) fn renew(&self) -> Result<SpaceCore, StorageError> {
         let rows = Arc::clone(&self.storage) as Arc<dyn StorageRead>;
         let (hash, number) = (self.ticket.hash(), self.number);
         let core = SpaceCore::rebuild(hash, self.replica, self.config, rows, number)?;
-        let mut core = self.replay(core)?;
-        core.report(Event::Damage { what: format!("{damage}; rebuilt from the log") });
-        core.request_flush();
-        Ok(core)
+        Ok(self.after_others(core))
+    }
+
+    fn after_others(&self, mut core: SpaceCore) -> SpaceCore {
+        core.comes_after(self.before.clone());
+        core
     }
 
     /// Takes in the records of the log that are not folded.
-    fn replay(&self, mut core: SpaceCore) -> Result<SpaceCore, StorageError> {
+    fn replay(&self, mut core: SpaceCore) -> Result<Recovered, StorageError> {
         let mut aside = Batch::default();
         loop {
             let records = self.storage.log(self.number, core.log().end(), CHUNK)?;
@@ -83,10 +107,11 @@ impl Stored {
                 break;
             }
         }
-        if !aside.log.is_empty() {
+        let set_aside = !aside.log.is_empty();
+        if set_aside {
             self.storage.commit(&aside)?;
         }
-        Ok(core)
+        Ok(Recovered { core, set_aside })
     }
 
     /// Takes in one record, or says why it cannot be used where it stands.

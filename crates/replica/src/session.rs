@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
+use crate::agreement::{Agreement, Search};
+use crate::entry::{Head, HeadAt};
 use crate::log::Place;
 use crate::message::{Direction, Message};
 
@@ -78,12 +80,34 @@ pub(crate) struct Session {
     pub sent_at: u64,
     /// When anything last came in.
     pub heard_at: u64,
+    /// What this end's hello stood for: the heads at its vector.
+    pub hello: Vec<HeadAt>,
+    /// How far both ends have come to an agreement about what both have.
+    pub agreement: Agreement,
+    /// Per origin, up to where the peer can follow what it was sent.
+    pub said: BTreeMap<ReplicaId, u64>,
+    /// Per origin, where the peer's history of it stands, as far as it has come here.
+    pub stream: BTreeMap<ReplicaId, (u64, Head)>,
+    /// The origins whose entries are not taken from this peer beyond a counter, because its history
+    /// of them, or of what they build upon, is another one.
+    pub refused: BTreeMap<ReplicaId, Refused>,
+    /// The searches for the last entry that both histories of an origin share.
+    pub searches: BTreeMap<ReplicaId, Search>,
     /// What goes out before anything else.
     pub outbox: VecDeque<Message>,
     /// What went out so far.
     pub outgoing: Direction,
     /// Why the session is over, once it is.
     pub over: Option<SessionEnd>,
+}
+
+/// What is not taken from a peer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused {
+    /// Up to here it is.
+    pub until: u64,
+    /// Whether the origin itself has two histories, or only builds upon one that has.
+    pub forked: bool,
 }
 
 /// Why a session ended.
@@ -96,6 +120,8 @@ pub enum SessionEnd {
     Refused(crate::message::Refusal),
     /// The peer broke the protocol.
     Protocol(String),
+    /// This store went on under a new id; connect again.
+    Reborn,
 }
 
 impl std::fmt::Display for SessionEnd {
@@ -103,6 +129,7 @@ impl std::fmt::Display for SessionEnd {
         match self {
             Self::Silent => f.write_str("nothing was heard from the peer for too long"),
             Self::Refused(refusal) => write!(f, "refused: {refusal}"),
+            Self::Reborn => f.write_str("this store goes on under a new id; connect again"),
             Self::Protocol(what) => write!(f, "the peer does not follow the protocol: {what}"),
         }
     }
@@ -122,6 +149,12 @@ impl Session {
             told_at: elapsed,
             sent_at: elapsed,
             heard_at: elapsed,
+            hello: Vec::new(),
+            agreement: Agreement::default(),
+            said: BTreeMap::new(),
+            stream: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            searches: BTreeMap::new(),
             outbox: VecDeque::new(),
             outgoing: Direction::default(),
             over: None,

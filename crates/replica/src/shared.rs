@@ -14,12 +14,14 @@ use rejoin_crdts::cell::Cell;
 use rejoin_crdts::context::LocalDot;
 use rejoin_crdts::cursor::Source;
 use rejoin_crdts::{Dot, ReadError};
-use rejoin_vclock::VersionVector;
+use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::{Event, Now, SpaceCore};
 use crate::entry::Record;
 use crate::error::StoreError;
-use crate::recovery::Stored;
+use crate::identity::Identity;
+use crate::recovery::{Recovered, Stored};
+use crate::session::Config;
 use crate::storage::{Batch, RowWrite, Storage, StorageError, Trusted};
 use crate::ticket::Ticket;
 use crate::watch::Watchers;
@@ -47,9 +49,11 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 pub(crate) struct Shared {
     pub storage: Arc<Trusted>,
+    pub identity: Arc<Identity>,
     pub time: Arc<dyn Time>,
     pub ticket: Ticket,
     pub number: u32,
+    pub config: Config,
     inner: Mutex<Inner>,
     written: Condvar,
 }
@@ -88,8 +92,10 @@ impl Shared {
         ticket: Ticket,
         number: u32,
         storage: Arc<Trusted>,
+        identity: Arc<Identity>,
         time: Arc<dyn Time>,
     ) -> Self {
+        let config = core.config;
         let inner = Inner {
             core,
             watchers: Watchers::default(),
@@ -99,7 +105,8 @@ impl Shared {
             aside: Some(VersionVector::new()),
             writing: false,
         };
-        Self { storage, time, ticket, number, inner: Mutex::new(inner), written: Condvar::new() }
+        let (inner, written) = (Mutex::new(inner), Condvar::new());
+        Self { storage, identity, time, ticket, number, config, inner, written }
     }
 
     /// The lock on the space.
@@ -127,7 +134,10 @@ impl Shared {
     fn mend(&self, inner: &mut Inner) -> Result<(), StorageError> {
         inner.rows.extend(inner.core.take_damaged());
         let damage = StorageError::Damaged("a block, or the log's index".to_owned());
-        let mut anew = self.stored(&inner.core).rebuild(&damage)?;
+        let Recovered { core: mut anew, set_aside } = self.stored(&inner.core).rebuild(&damage)?;
+        if set_aside {
+            self.identity.give_up(inner.core.replica(), |_| Ok(Batch::default()))?;
+        }
         anew.replace(&mut inner.core)?;
         inner.core = anew;
         Self::tell(inner);
@@ -135,9 +145,14 @@ impl Shared {
     }
 
     fn stored(&self, core: &SpaceCore) -> Stored {
+        self.stored_as(core.replica(), &core.before)
+    }
+
+    /// What is stored, for a core that goes on under an id.
+    pub(crate) fn stored_as(&self, replica: ReplicaId, before: &[ReplicaId]) -> Stored {
         let (storage, ticket) = (Arc::clone(&self.storage), self.ticket.clone());
-        let (number, replica, config) = (self.number, core.replica(), core.config);
-        Stored { storage, number, ticket, replica, config }
+        let (number, before, config) = (self.number, before.to_vec(), self.config);
+        Stored { storage, number, ticket, replica, before, config }
     }
 
     /// Takes in what was set aside and can be used by now. It is written at a new place, in one
@@ -222,11 +237,27 @@ impl Shared {
         Ok(())
     }
 
+    /// The lock on the space when nobody writes and nothing is left to write.
+    pub(crate) fn lock_quiet(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
+        let mut inner = self.lock()?;
+        while inner.writing {
+            inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+        let records = inner.core.poll_write();
+        if !records.is_empty() {
+            let end = self.commit(&records, Vec::new())?;
+            inner.core.handle_written(end);
+            self.written.notify_all();
+        }
+        Ok(inner)
+    }
+
     fn commit(&self, records: &[(u64, Record)], rows: Vec<RowWrite>) -> Result<u64, StorageError> {
         let stored = |(sequence, record): &(u64, Record)| (self.number, *sequence, record.encode());
         let log = records.iter().map(stored).collect();
         let rows = rows.into_iter().map(|(key, bytes)| (self.number, key, bytes)).collect();
         self.storage.commit(&Batch { log, rows, ..Batch::default() })?;
+        self.identity.wrote(records.len());
         Ok(records.last().map_or(0, |(sequence, _)| sequence + 1))
     }
 

@@ -36,7 +36,7 @@ pub enum Durability {
 /// A handle: clones are the same space.
 #[derive(Debug)]
 pub struct Space<T> {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     durability: Durability,
     object: PhantomData<fn() -> T>,
 }
@@ -140,7 +140,7 @@ impl<T: Crdt> Snapshot<'_, T> {
     /// # Errors
     /// [`StoreError::Read`] when the space cannot be read.
     pub fn keys(&self) -> Result<Vec<String>, StoreError> {
-        Ok(View::new(self.source, Path::default()).names(T::KIND)?)
+        Ok(View::new(self.source, Path::default()).object_keys(T::KIND)?)
     }
 }
 
@@ -194,7 +194,7 @@ impl<T: Crdt> Space<T> {
         edit: impl FnOnce(&mut Transaction<'_, T>) -> Result<R, EditError>,
     ) -> Result<Once<R>, StoreError> {
         let now = self.shared.time.now();
-        let mut inner = self.shared.lock()?;
+        let mut inner = self.shared.lock_as_self()?;
         if let Some(receipt) = inner.core.receipt_of(key)? {
             drop(inner);
             return Ok(Once::Repeated(self.settle(receipt)?));

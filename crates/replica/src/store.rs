@@ -15,7 +15,9 @@ use rejoin_vclock::{FreshId, ReplicaId};
 
 use crate::core::Now;
 use crate::error::StoreError;
-use crate::recovery::Stored;
+use crate::identity::{Claim, Identity, NoIdentity, first_batch};
+use crate::options::OpenOptions;
+use crate::recovery::{Recovered, Stored};
 use crate::session::Config;
 use crate::shared::{Shared, Time};
 use crate::space::Space;
@@ -23,7 +25,6 @@ use crate::storage::{Batch, Memory, Storage, StorageError, StorageRead, Trusted}
 use crate::ticket::Ticket;
 
 const VERSION: u8 = 1;
-const IDENTITY: &str = "store";
 const SPACE: &str = "space/";
 
 /// A store: an identity and the spaces it holds.
@@ -38,7 +39,7 @@ pub struct Store {
 struct Inner {
     label: std::path::PathBuf,
     storage: Arc<Trusted>,
-    replica: ReplicaId,
+    identity: Arc<Identity>,
     config: Config,
     time: Arc<dyn Time>,
     open: Mutex<HashMap<String, Arc<Shared>>>,
@@ -70,33 +71,15 @@ impl Time for MachineTime {
 impl Store {
     /// Opens a store file, or makes one where there is none.
     ///
+    /// A file that was copied, put back from a backup or moved goes on under a new id; see
+    /// [`replica_id`](Self::replica_id). There is [`OpenOptions`] for everything that can be set.
+    ///
     /// # Errors
     /// [`StoreError::AlreadyOpen`] when another process holds it; [`StoreError::Damaged`] when it
     /// is not whole, in which case it is left as it is.
     #[cfg(feature = "redb")]
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Self::open_with(path, Config::default(), Arc::new(MachineTime::default()))
-    }
-
-    /// As [`open`](Self::open), with settings for sync and a clock of one's own.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    #[cfg(feature = "redb")]
-    pub fn open_with(
-        path: impl AsRef<Path>,
-        config: Config,
-        time: Arc<dyn Time>,
-    ) -> Result<Self, StoreError> {
-        use crate::storage::RedbFile;
-        let path = path.as_ref();
-        let explain = |error| explain(path, error);
-        let storage = if path.try_exists().map_err(|e| StorageError::Io(e.to_string()))? {
-            RedbFile::open(path).map_err(explain)?
-        } else {
-            RedbFile::create(path, &identity_batch(FreshId::random())).map_err(explain)?
-        };
-        Self::over(path, Arc::new(storage), config, time)
+        OpenOptions::new().open(path)
     }
 
     /// A store that lasts as long as the process, under a new identity.
@@ -104,12 +87,12 @@ impl Store {
     /// # Errors
     /// None in practice: memory does not fail.
     pub fn memory() -> Result<Self, StoreError> {
-        let time = Arc::new(MachineTime::default());
-        Self::with_storage(Arc::new(Memory::default()), Config::default(), time)
+        OpenOptions::new().over(Arc::new(Memory::default()))
     }
 
     /// A store over storage of one's own, under the identity that it holds; an empty one is given a
-    /// new identity.
+    /// new identity. The caller answers for it that the storage is neither a copy nor older than
+    /// what was written to it; where it may be, there is [`OpenOptions::unproven`].
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when it holds something but no identity; [`StoreError::Storage`]
@@ -119,24 +102,33 @@ impl Store {
         config: Config,
         time: Arc<dyn Time>,
     ) -> Result<Self, StoreError> {
-        if storage.metas("")?.is_empty() {
-            storage.commit(&identity_batch(FreshId::random()))?;
-        }
-        Self::over(Path::new("(storage)"), storage, config, time)
+        OpenOptions::new().config(config).time(time).over(storage)
     }
 
-    fn over(
+    pub(crate) fn over(
         label: &Path,
         storage: Arc<dyn Storage>,
+        claim: Claim,
         config: Config,
         time: Arc<dyn Time>,
     ) -> Result<Self, StoreError> {
-        let identity = storage.meta(IDENTITY).map_err(|error| explain(label, error))?;
-        let identity = identity.ok_or_else(|| damaged(label, "it has no identity"))?;
-        let replica = read_identity(&identity).map_err(|error| damaged(label, error))?;
-        let label = label.to_owned();
-        let (storage, open) = (Arc::new(Trusted::new(storage)), Mutex::new(HashMap::new()));
-        Ok(Self { inner: Arc::new(Inner { label, storage, replica, config, time, open }) })
+        if storage.metas("")?.is_empty() {
+            storage.commit(&first_batch(FreshId::random().into_id()))?;
+        }
+        let storage = Arc::new(Trusted::new(storage));
+        let mut records = 0;
+        for (_, stored) in storage.metas(SPACE).map_err(|error| explain(label, error))? {
+            // One that cannot be read is reported when it is opened.
+            let Ok((number, _)) = read_space(&stored) else { continue };
+            records += storage.log_end(number).map_err(|error| explain(label, error))?;
+        }
+        let identity = Identity::open(Arc::clone(&storage), claim, records);
+        let identity = Arc::new(identity.map_err(|error| match error {
+            NoIdentity::Damaged(what) => damaged(label, what),
+            NoIdentity::Storage(error) => explain(label, error),
+        })?);
+        let (label, open) = (label.to_owned(), Mutex::new(HashMap::new()));
+        Ok(Self { inner: Arc::new(Inner { label, storage, identity, config, time, open }) })
     }
 
     /// Writes all that is left to write, with the state folded, so that the next start is quick.
@@ -150,9 +142,24 @@ impl Store {
         open.iter().try_for_each(|shared| shared.fold())
     }
 
-    /// The identity under which this store writes.
-    pub fn replica_id(&self) -> ReplicaId {
-        self.inner.replica
+    /// The identity under which this store writes. `None` for a store that could not prove that it
+    /// is the only one with its identity, until it has written or synced: then it has a new one.
+    ///
+    /// A store file proves its place by a witness outside of it ([`OpenOptions::state_dir`]). It
+    /// stays who it is after a crash; a copy of it, a backup that was put back, and a file that was
+    /// moved or whose witness is gone do not, or two would write under one id.
+    pub fn replica_id(&self) -> Option<ReplicaId> {
+        self.inner.identity.proven()
+    }
+
+    /// The identities under which this store wrote before, the oldest first. Who holds the original
+    /// of a copy may still write under them.
+    pub fn predecessors(&self) -> Vec<ReplicaId> {
+        let (id, mut before) = self.inner.identity.history();
+        if self.replica_id().is_none() {
+            before.push(id);
+        }
+        before
     }
 
     /// Makes a space with a lineage of its own.
@@ -236,28 +243,24 @@ impl Store {
     fn stored_space(&self, name: &str) -> Result<Option<(u32, Ticket)>, StoreError> {
         let stored = self.inner.storage.meta(&format!("{SPACE}{name}"));
         let stored = stored.map_err(|error| self.explain(error))?;
-        let read = |bytes: Vec<u8>| -> Result<(u32, Ticket), DecodeError> {
-            let mut reader = Reader::new(&bytes);
-            check_version(&mut reader)?;
-            let number = reader.varint()?;
-            let number = u32::try_from(number).map_err(|_| DecodeError::OutOfRange {
-                what: "number of a space",
-                value: number,
-            })?;
-            Ok((number, Ticket::decode(reader.bytes(reader.remaining())?)?))
-        };
+        let read = |bytes: Vec<u8>| read_space(&bytes);
         stored.map(read).transpose().map_err(|error| damaged(&self.inner.label, error))
     }
 
     /// The space as it was when it was last written to.
     fn recover(&self, number: u32, ticket: Ticket) -> Result<Shared, StoreError> {
-        let Inner { label, storage, replica, config, time, .. } = &*self.inner;
+        let Inner { label, storage, identity, config, time, .. } = &*self.inner;
         let (storage, time) = (Arc::clone(storage), Arc::clone(time));
-        let (replica, config) = (*replica, *config);
-        let stored = Stored { storage, number, ticket, replica, config };
-        let core = stored.recover().map_err(|error| explain(label, error))?;
+        let (replica, before) = identity.history();
+        let stored = Stored { storage, number, ticket, replica, before, config: *config };
+        let recovered = stored.recover().map_err(|error| explain(label, error))?;
+        let Recovered { core, set_aside } = recovered;
+        if set_aside {
+            // Of what is set aside some may be its own: it must not use those dots again.
+            identity.give_up(replica, |_| Ok(Batch::default()))?;
+        }
         let Stored { storage, ticket, .. } = stored;
-        let shared = Shared::new(core, ticket, number, storage, time);
+        let shared = Shared::new(core, ticket, number, storage, Arc::clone(identity), time);
         shared.readmit()?;
         Ok(shared)
     }
@@ -272,18 +275,13 @@ impl Store {
     }
 }
 
-fn identity_batch(id: FreshId) -> Batch {
-    let mut value = vec![VERSION];
-    value.extend(id.into_id().to_bytes());
-    Batch { meta: vec![(IDENTITY.to_owned(), value)], ..Batch::default() }
-}
-
-fn read_identity(bytes: &[u8]) -> Result<ReplicaId, DecodeError> {
+fn read_space(bytes: &[u8]) -> Result<(u32, Ticket), DecodeError> {
     let mut reader = Reader::new(bytes);
     check_version(&mut reader)?;
-    let id = ReplicaId::from_bytes(reader.array()?);
-    reader.finish()?;
-    Ok(id)
+    let number = reader.varint()?;
+    let number = u32::try_from(number)
+        .map_err(|_| DecodeError::OutOfRange { what: "number of a space", value: number })?;
+    Ok((number, Ticket::decode(reader.bytes(reader.remaining())?)?))
 }
 
 fn check_version(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
@@ -293,11 +291,11 @@ fn check_version(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     }
 }
 
-fn damaged(label: &Path, what: impl std::fmt::Display) -> StoreError {
+pub(crate) fn damaged(label: &Path, what: impl std::fmt::Display) -> StoreError {
     StoreError::Damaged { path: label.to_owned(), what: what.to_string() }
 }
 
-fn explain(path: &Path, error: StorageError) -> StoreError {
+pub(crate) fn explain(path: &Path, error: StorageError) -> StoreError {
     match error {
         StorageError::AlreadyOpen => StoreError::AlreadyOpen { path: path.to_owned() },
         StorageError::Damaged(what) => damaged(path, what),

@@ -7,6 +7,7 @@
 //!   north                                south
 //!     | -- hello(vector, pull?) ---------> |
 //!     | <--------- hello(vector, pull?) -- |   each knows what the other lacks
+//!     | <-- agree -- -- agree -----------> |   and that both mean the same by it
 //!     | -- entries ----------------------> |   own ones, in the order they were applied here
 //!     | <----------------------- entries - |
 //!     | -- have(west:7) -----------------> |   "I also hold what west wrote"
@@ -25,8 +26,10 @@ use std::collections::BTreeMap;
 use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
+use crate::agreement::Agreement;
 use crate::core::{Now, SpaceCore};
-use crate::entry::{Entry, MAX_ENTRY_BYTES};
+use crate::entry::{Entry, HeadAt, MAX_ENTRY_BYTES};
+use crate::forks::may_pass_on;
 use crate::message::{Message, Refusal, SpaceHash, entries_frame};
 use crate::session::{Session, SessionEnd, SessionId};
 use crate::storage::StorageError;
@@ -51,7 +54,12 @@ pub enum Transmit {
     Frame(Vec<u8>),
     /// The entries at these sequences of the log: read them and make a frame of them with
     /// [`SpaceCore::entries_frame`].
-    Entries(Vec<u64>),
+    Entries {
+        /// The records whose heads go ahead of them.
+        before: Vec<u64>,
+        /// The records whose entries are sent.
+        sequences: Vec<u64>,
+    },
 }
 
 impl SpaceCore {
@@ -67,6 +75,7 @@ impl SpaceCore {
         let mut session = Session::new(now.elapsed);
         session.told = vector.clone();
         session.pulls = pull;
+        session.hello = self.hello_heads();
         let (space, replica) = (self.hash, self.replica());
         session.outbox.push_back(Message::Hello { space, replica, pull, vector });
         self.sessions.insert(id, session);
@@ -76,6 +85,7 @@ impl SpaceCore {
     /// Ends a session whose connection is gone. What it was asked for is asked of others.
     pub fn close_session(&mut self, id: SessionId) {
         self.sessions.remove(&id);
+        self.forget_doubt(id);
     }
 
     /// Ends a session over what its peer sent.
@@ -83,7 +93,7 @@ impl SpaceCore {
         self.break_off(id, &error.to_string());
     }
 
-    fn break_off(&mut self, id: SessionId, what: &str) {
+    pub(crate) fn break_off(&mut self, id: SessionId, what: &str) {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.over = Some(SessionEnd::Protocol(what.to_owned()));
         }
@@ -122,12 +132,16 @@ impl SpaceCore {
             }
             (Message::Hello { .. }, Some(_)) => self.break_off(id, "a second hello"),
             (_, None) => self.break_off(id, "no hello"),
-            (message, Some(_)) if self.speaks_of_lost(&message) => {
-                self.refuse(id, Refusal::Amnesia);
-            }
+            (message, Some(_)) if self.speaks_of_lost(&message) => self.doubt(id),
             (Message::Entries(entries), Some(_)) => self.receive(id, entries, now)?,
             (Message::Have(pairs), Some(peer)) => self.learn(id, peer, &pairs),
             (Message::Want(pairs), Some(_)) => self.serve(id, &pairs)?,
+            (Message::Agree { digest, behind }, Some(_)) => self.agree(id, digest, behind),
+            (Message::Heads(heads), Some(_)) => self.hear_heads(id, heads),
+            (Message::Probe(heads), Some(_)) => self.hear_probe(id, heads),
+            (Message::Common { origin, counter }, Some(_)) => {
+                self.hear_common(id, origin, counter);
+            }
         }
         Ok(())
     }
@@ -142,7 +156,7 @@ impl SpaceCore {
                 .map(Entry::delta)
                 .any(|delta| lost((delta.origin(), delta.last())) || delta.needs().any(lost)),
             Message::Have(pairs) | Message::Want(pairs) => pairs.iter().copied().any(lost),
-            Message::Hello { .. } | Message::Refuse(_) => false,
+            _ => false,
         }
     }
 
@@ -159,7 +173,16 @@ impl SpaceCore {
                 session.learn(origin, counter);
             }
         }
-        entries.into_iter().try_for_each(|entry| self.deliver(entry, now))
+        if session.agreement != Agreement::Reached {
+            return Ok(()); // overtaken on the way; they are asked for again
+        }
+        for entry in entries {
+            let before = self.follow(id, &entry);
+            if self.accepts(id, &entry) {
+                self.deliver(id, entry, before, now)?;
+            }
+        }
+        Ok(())
     }
 
     fn refuse(&mut self, id: SessionId, refusal: Refusal) {
@@ -182,8 +205,6 @@ impl SpaceCore {
             Some(Refusal::UnknownSpace)
         } else if replica == own {
             Some(Refusal::SameReplica)
-        } else if vector.get(own) > self.durable_vector.get(own) {
-            Some(Refusal::Amnesia)
         } else if !vector.covers(self.log.floor()) {
             Some(Refusal::TooOld)
         } else {
@@ -208,9 +229,14 @@ impl SpaceCore {
         }
         session.pull_until = if pull { end } else { 0 };
         session.cursor = cursor.unwrap_or(end);
-        if session.pulls {
+        let (pulls, heard_at) = (session.pulls, session.heard_at);
+        self.propose(id, vector);
+        if vector.get(own) > self.durable_vector.get(own) {
+            self.doubt(id);
+        }
+        if pulls {
             // A pull asks for every origin at once.
-            let (since, session) = (session.heard_at, Some(id));
+            let (since, session) = (heard_at, Some(id));
             for (origin, upto) in vector {
                 let at = self.causal.context().seen(origin);
                 if at < upto {
@@ -253,6 +279,7 @@ impl SpaceCore {
                 session.over = Some(SessionEnd::Silent);
             }
         }
+        self.give_up_on_doubt(now);
         self.ask_for_gaps(now);
     }
 
@@ -287,7 +314,10 @@ impl SpaceCore {
             }
             let previous = asked.session;
             let holders = || {
-                let holds = |s: &Session| s.is_established() && s.has.get(origin) >= best;
+                let is_to_give = |s: &Session| !s.refused.contains_key(&origin);
+                let holds = move |s: &Session| {
+                    s.is_established() && s.has.get(origin) >= best && is_to_give(s)
+                };
                 // The newest first: an older one to the same peer may be dead already.
                 self.sessions.iter().rev().filter(move |(_, s)| holds(s)).map(|(&id, _)| id)
             };
@@ -303,9 +333,10 @@ impl SpaceCore {
     /// Per origin, the most that any connected peer has and this copy lacks.
     fn lacking(&self) -> BTreeMap<ReplicaId, u64> {
         let mut lacking = BTreeMap::new();
-        for session in self.sessions.values().filter(|session| session.is_established()) {
+        for (&id, session) in self.sessions.iter().filter(|(_, s)| s.is_established()) {
             for (origin, counter) in &session.has {
-                if counter > self.causal.context().seen(origin) {
+                let lacks = counter > self.causal.context().seen(origin);
+                if lacks && self.is_to_ask(id, origin) {
                     let best = lacking.entry(origin).or_insert(0);
                     *best = counter.max(*best);
                 }
@@ -328,34 +359,51 @@ impl SpaceCore {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(None) };
         let waiting = session.outbox.pop_front();
         let sequences = if waiting.is_none() { self.take_entries(id)? } else { Vec::new() };
-        let message = match (waiting, sequences.is_empty()) {
-            (Some(message), _) => Some(message),
-            (None, true) => self.next_have(id, now),
-            (None, false) => None,
-        };
-        let Some(session) = self.sessions.get_mut(&id) else { return Ok(None) };
-        if message.is_some() || !sequences.is_empty() {
+        if !sequences.is_empty() {
+            let before = self.heads_to_say(id, &sequences)?;
+            let Some(session) = self.sessions.get_mut(&id) else { return Ok(None) };
             session.sent_at = now.elapsed;
+            return Ok(Some(Transmit::Entries { before, sequences }));
         }
-        Ok(match message {
-            Some(message) => Some(Transmit::Frame(message.frame(&mut session.outgoing))),
-            None => (!sequences.is_empty()).then_some(Transmit::Entries(sequences)),
-        })
+        let Some(message) = waiting.or_else(|| self.next_have(id, now)) else { return Ok(None) };
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(None) };
+        session.sent_at = now.elapsed;
+        Ok(Some(Transmit::Frame(message.frame(&mut session.outgoing))))
     }
 
-    /// The frame that carries entries which [`poll_transmit`](Self::poll_transmit) asked for.
+    /// The bytes that carry what [`poll_transmit`](Self::poll_transmit) asked for: the heads of the
+    /// records that go before, and the entries.
     ///
     /// # Errors
     /// Bytes that are no entry.
     pub fn entries_frame(
         &mut self,
         id: SessionId,
+        before: Vec<HeadAt>,
         entries: &[&[u8]],
     ) -> Result<Vec<u8>, DecodeError> {
-        match self.sessions.get_mut(&id) {
-            Some(session) => entries_frame(entries, &mut session.outgoing),
-            None => Ok(Vec::new()),
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(Vec::new()) };
+        let mut frames = Vec::new();
+        if !before.is_empty() {
+            frames = Message::Heads(before).frame(&mut session.outgoing);
         }
+        frames.extend(entries_frame(entries, &mut session.outgoing)?);
+        Ok(frames)
+    }
+
+    /// The records whose heads the peer has to hear before some entries: where its stream of an
+    /// origin does not go on from what it was sent, or said.
+    fn heads_to_say(&mut self, id: SessionId, sequences: &[u64]) -> Result<Vec<u64>, StorageError> {
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(Vec::new()) };
+        let mut before = Vec::new();
+        for &sequence in sequences {
+            let Some(place) = self.log.place(sequence)? else { continue };
+            let said = session.said.insert(place.origin, place.last).unwrap_or(0);
+            if said + 1 != place.first {
+                before.extend(self.log.ending_at(place.origin, place.first - 1)?);
+            }
+        }
+        Ok(before)
     }
 
     /// The next durable entries that the peer lacks and is to get, about one batch. They count as
@@ -364,15 +412,19 @@ impl SpaceCore {
         let (own, end) = (self.replica(), self.sendable());
         let mut sequences = Vec::new();
         let serves = self.serving(id) == Some(id);
-        let Some(session) = self.sessions.get_mut(&id).filter(|_| serves) else {
+        let agreed = |s: &&mut Session| serves && s.agreement == Agreement::Reached;
+        let Some(session) = self.sessions.get_mut(&id).filter(agreed) else {
             return Ok(sequences);
         };
         // A frame has room for twice as much, whatever the setting.
         let (mut bytes, most) = (0, self.config.batch_bytes.min(MAX_ENTRY_BYTES / 2));
         while session.cursor < end
             && let Some(place) = self.log.place(session.cursor)?
+            && !(place.origin == own && self.lost.is_some())
         {
-            if place.last > session.sent_of(place.origin) && session.is_to_get(&place, own) {
+            let lacks =
+                place.last > session.sent_of(place.origin) && session.is_to_get(&place, own);
+            if lacks && may_pass_on(&self.forks, &self.kept, session, &place) {
                 if bytes > 0 && bytes + place.bytes > most {
                     break;
                 }
@@ -405,7 +457,7 @@ impl SpaceCore {
     /// What became durable since the peer was told, or a heartbeat, if it is time for either.
     fn next_have(&mut self, id: SessionId, now: Now) -> Option<Message> {
         let (have_interval, heartbeat) = (self.config.have_interval, self.config.heartbeat);
-        let session = self.sessions.get_mut(&id).filter(|s| s.is_established())?;
+        let session = self.sessions.get(&id).filter(|s| s.is_established())?;
         let news_is_due = now.elapsed.saturating_sub(session.told_at) >= have_interval;
         let silent_for = now.elapsed.saturating_sub(session.sent_at);
         if news_is_due {
@@ -414,8 +466,9 @@ impl SpaceCore {
                 .durable_vector
                 .missing_from(&session.told)
                 .map(|(origin, _, counter)| (origin, counter))
-                .filter(|&(origin, _)| origin != own)
+                .filter(|&(origin, _)| origin != own && !self.is_frozen(origin))
                 .collect();
+            let session = self.sessions.get_mut(&id)?;
             session.told = self.durable_vector.clone();
             session.told_at = now.elapsed;
             if !pairs.is_empty() {

@@ -64,20 +64,31 @@ impl Ticket {
 }
 
 impl fmt::Display for Ticket {
-    /// `rejoin-` and hexadecimal digits: to be pasted, not to be read.
+    /// `rejoin-` and hexadecimal digits, a checksum at the end: to be pasted, not to be read.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = self.encode();
+        bytes.extend(crc32fast::hash(&bytes).to_be_bytes());
         f.write_str(PREFIX)?;
-        self.encode().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
 /// A text that is no ticket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ParseTicketError;
+#[non_exhaustive]
+pub enum ParseTicketError {
+    /// It does not look like one.
+    NoTicket,
+    /// It looks like one, and something in it is wrong or missing.
+    Mistyped,
+}
 
 impl fmt::Display for ParseTicketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("this is no ticket; it begins with \"rejoin-\" and is copied whole")
+        f.write_str(match self {
+            Self::NoTicket => "this is no ticket; it begins with \"rejoin-\" and is copied whole",
+            Self::Mistyped => "the ticket was mistyped or cut off; it has to be copied whole",
+        })
     }
 }
 
@@ -87,15 +98,18 @@ impl FromStr for Ticket {
     type Err = ParseTicketError;
 
     fn from_str(text: &str) -> Result<Self, ParseTicketError> {
-        let digits = text.trim().strip_prefix(PREFIX).ok_or(ParseTicketError)?;
-        if digits.len() % 2 != 0 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(ParseTicketError);
+        let digits = text.trim().strip_prefix(PREFIX).ok_or(ParseTicketError::NoTicket)?;
+        let bytes = read_hex(digits).ok_or(ParseTicketError::Mistyped)?;
+        let (ticket, sum) = bytes.split_last_chunk().ok_or(ParseTicketError::Mistyped)?;
+        if crc32fast::hash(ticket) != u32::from_be_bytes(*sum) {
+            return Err(ParseTicketError::Mistyped);
         }
-        let byte = |at: usize| {
-            let pair = digits.get(at..at + 2).ok_or(ParseTicketError)?;
-            u8::from_str_radix(pair, 16).map_err(|_| ParseTicketError)
-        };
-        let bytes: Vec<u8> = (0..digits.len()).step_by(2).map(byte).collect::<Result<_, _>>()?;
-        Self::decode(&bytes).map_err(|_| ParseTicketError)
+        Self::decode(ticket).map_err(|_| ParseTicketError::Mistyped)
     }
+}
+
+fn read_hex(digits: &str) -> Option<Vec<u8>> {
+    let is_hex = digits.len().is_multiple_of(2) && digits.bytes().all(|at| at.is_ascii_hexdigit());
+    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    is_hex.then(|| (0..digits.len()).step_by(2).map(byte).collect())?
 }

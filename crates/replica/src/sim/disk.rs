@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::entry::Record;
+use crate::entry::{HeadAt, Record};
 use crate::storage::{Row, RowWrite, StorageError, StorageRead, Stored};
 
 /// One replica's disk. Clones are the same disk.
@@ -106,6 +106,11 @@ impl Disk {
     pub(super) fn read(&self, sequence: u64) -> Option<Vec<u8>> {
         let index = usize::try_from(sequence).ok()?;
         self.content().log.get(index).map(|record| record.bytes.clone())
+    }
+
+    /// The head that a record says.
+    pub(super) fn head(&self, sequence: u64) -> Option<HeadAt> {
+        Record::decode(&self.read(sequence)?).ok().map(|record| HeadAt::of(&record))
     }
 }
 

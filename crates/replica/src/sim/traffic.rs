@@ -86,10 +86,10 @@ impl<A: Application> World<A> {
         let Some(session) = near.session.filter(|_| near.pipe.in_flight < self.window) else {
             return Ok(None);
         };
-        let sequences = match core.poll_transmit(session, now)? {
+        let (before, sequences) = match core.poll_transmit(session, now)? {
             None => return Ok(None),
             Some(Transmit::Frame(frame)) => return Ok(Some(frame)),
-            Some(Transmit::Entries(sequences)) => sequences,
+            Some(Transmit::Entries { before, sequences }) => (before, sequences),
         };
         let unreadable = |what: &dyn std::fmt::Display| Broken {
             checker: "durability",
@@ -104,7 +104,8 @@ impl<A: Application> World<A> {
             entries.push(entry.to_vec());
         }
         let entries: Vec<&[u8]> = entries.iter().map(Vec::as_slice).collect();
-        core.entries_frame(session, &entries).map(Some).map_err(|error| unreadable(&error))
+        let before = before.into_iter().filter_map(|sequence| here.disk.head(sequence)).collect();
+        core.entries_frame(session, before, &entries).map(Some).map_err(|error| unreadable(&error))
     }
 
     /// Puts a frame on its way, in pieces.
@@ -177,6 +178,10 @@ impl<A: Application> World<A> {
                         let message = counted(delivery, &mut self.summary);
                         let waited = core.waiting();
                         core.handle_message(session, message.clone(), now)?;
+                        while let Some(sequence) = core.poll_lookup() {
+                            let Some(found) = here.disk.head(sequence) else { break };
+                            core.handle_lookup(found);
+                        }
                         self.checks.streams.heard(end, &message, core);
                         let waits = core.waiting().saturating_sub(waited) as u64;
                         self.summary.add(Count::Waits, waits);

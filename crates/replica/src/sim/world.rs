@@ -313,6 +313,10 @@ impl<A: Application> World<A> {
                     let what = format!("{:?} met two histories of {origin:?} at {first}", here.id);
                     return Err(Broken { checker: "causality", what });
                 }
+                other @ (Told::Amnesia { .. } | Told::Reborn(_) | Told::Fork(_)) => {
+                    let what = format!("{:?} reports {other:?}", here.id);
+                    return Err(Broken { checker: "causality", what });
+                }
             }
         }
         if applied {

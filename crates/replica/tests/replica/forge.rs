@@ -6,7 +6,7 @@ use rejoin_crdts::crdt::Crdt;
 use rejoin_crdts::cursor::Cursor;
 use rejoin_crdts::{EditError, LwwRegister, OrMap, OrSet, Path};
 use rejoin_replica::Now;
-use rejoin_replica::entry::{Entry, Record};
+use rejoin_replica::entry::{Entry, Head, HeadAt, Record};
 use rejoin_replica::message::{Direction, Message, Refusal};
 use rejoin_vclock::VersionVector;
 use rejoin_vclock::codec::{Reader, write_varint};
@@ -21,7 +21,7 @@ pub(crate) fn stream<'a>(messages: impl IntoIterator<Item = (u8, &'a [u8])>) -> 
         hasher.update(&[kind]);
         hasher.update(body);
         checksum = hasher.finalize();
-        stream.extend([b'R', 1, kind]);
+        stream.extend([b'R', 2, kind]);
         stream.extend(checksum.to_le_bytes());
         write_varint(&mut stream, body.len() as u64);
         stream.extend_from_slice(body);
@@ -117,6 +117,15 @@ pub(crate) static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
     c.records.iter().map(|record| record.entry.clone()).collect()
 });
 
+/// What histories hash to.
+pub(crate) static HEADS: LazyLock<[HeadAt; 2]> = LazyLock::new(|| {
+    [(1, 3), (2, 300)].map(|(n, counter)| HeadAt {
+        origin: id(n),
+        counter,
+        head: Head([n + 0x40; 16]),
+    })
+});
+
 /// A frame of every kind, each the first of its stream.
 pub(crate) static FRAMES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let vector: VersionVector = [(id(1), 3), (id(2), 41), (id(9), 1 << 39)].into_iter().collect();
@@ -128,6 +137,10 @@ pub(crate) static FRAMES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         Message::Have(Vec::new()),
         Message::Want(pairs),
         Message::Refuse(Refusal::TooOld),
+        Message::Agree { digest: [7; 16], behind: HEADS.to_vec() },
+        Message::Heads(HEADS.to_vec()),
+        Message::Probe(HEADS[..1].to_vec()),
+        Message::Common { origin: id(2), counter: 40 },
     ];
     messages.extend(ENTRIES.iter().map(|entry| Message::Entries(vec![entry.clone()])));
     messages.iter().map(|message| message.frame(&mut Direction::default())).collect()

@@ -8,7 +8,7 @@ use rejoin_replica::{Digest, Ticket};
 use rejoin_vclock::VersionVector;
 use rejoin_vclock::codec::Reader;
 
-use crate::forge::{ENTRIES, reader, recover, write};
+use crate::forge::{ENTRIES, HEADS, reader, recover, write};
 use crate::pipes::{Peer, SPACE, id, message};
 
 fn hex(bytes: &[u8]) -> String {
@@ -28,11 +28,23 @@ const RECORD: &str = "\
     69636f747300010301020001";
 
 const HELLO: &str = "\
-    52010156c0ce2145070707070707070707070707070707070909090909090909090909090909090901020101\
+    52020156c0ce2145070707070707070707070707070707070909090909090909090909090909090901020101\
     01010101010101010101010101010202020202020202020202020202020203ac02";
 
+const AGREEMENT: [&str; 4] = [
+    "\
+        520206e16d50e05607070707070707070707070707070707020001010101010101010101010101010101\
+        03414141414141414141414141414141410002020202020202020202020202020202ac02424242424242\
+        42424242424242424242",
+    "\
+        520207fbf74aa8260201034141414141414141414141414141414102ac02424242424242424242424242\
+        42424242",
+    "5202087e4d0c4a1301010341414141414141414141414141414141",
+    "5202098ff86a7a0302ac02",
+];
+
 const FRAME: &str = "\
-    520102a69a0844e101020001010101010101010101010101010101018080a01f004e0004001303616c696365\
+    520202a69a0844e101020001010101010101010101010101010101018080a01f004e0004001303616c696365\
     000101036170706c6573000103010102000c097269636f7473000103010200030a0766696773000103010301\
     0001076e6f7465000104010372696e6720747769636500010003030303030303030303030303030303018080\
     e05d0201000202020202020202020202020202020250020104022904001303616c696365000101036170706c\
@@ -64,6 +76,21 @@ fn a_hello() {
     assert_eq!(message(&frame), hello);
 }
 
+#[test]
+fn what_both_agree_on() {
+    let heads = HEADS.to_vec();
+    let messages = [
+        Message::Agree { digest: [7; 16], behind: heads.clone() },
+        Message::Heads(heads.clone()),
+        Message::Probe(heads[..1].to_vec()),
+        Message::Common { origin: id(2), counter: 300 },
+    ];
+    let mut direction = Direction::default();
+    let frames: Vec<String> =
+        messages.iter().map(|message| hex(&message.frame(&mut direction))).collect();
+    assert_eq!(frames, AGREEMENT);
+}
+
 /// An add, and what a third replica made of it and of its own: deps, floors, interned replicas.
 #[test]
 fn a_frame_of_entries() {
@@ -88,7 +115,7 @@ fn a_state_and_its_digest() {
 #[test]
 fn a_ticket_and_its_name_on_the_wire() {
     let ticket = Ticket::with_lineage("carts", [0xab; 16]);
-    let text = "rejoin-abababababababababababababababab056361727473";
+    let text = "rejoin-abababababababababababababababab05636172747314fd9c9a";
     assert_eq!(ticket.to_string(), text);
     assert_eq!(hex(&ticket.hash().0), "ef30d55db65cb1b9455741bf4aba0634");
 }

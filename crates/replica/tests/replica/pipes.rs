@@ -6,7 +6,7 @@ use rejoin_crdts::crdt::Crdt;
 use rejoin_crdts::cursor::Cursor;
 use rejoin_crdts::{EditError, OrMap, Path, PnCounter, ReplicaId};
 use rejoin_replica::core::SpaceCore;
-use rejoin_replica::entry::Record;
+use rejoin_replica::entry::{HeadAt, Record};
 use rejoin_replica::message::{Frames, Message, SpaceHash};
 use rejoin_replica::sync::Transmit;
 use rejoin_replica::{Config, Now, Receipt, SessionEnd, SessionId};
@@ -67,14 +67,23 @@ impl Peer {
     pub(crate) fn frame(&mut self, session: SessionId, now: Now) -> Option<Vec<u8>> {
         match self.core.poll_transmit(session, now).expect("all is in memory")? {
             Transmit::Frame(frame) => Some(frame),
-            Transmit::Entries(sequences) => {
-                let stored = |&sequence: &u64| {
-                    let sequence = usize::try_from(sequence).expect("a small log");
-                    &**self.records[sequence].entry.bytes()
-                };
-                let entries: Vec<&[u8]> = sequences.iter().map(stored).collect();
-                Some(self.core.entries_frame(session, &entries).expect("what was written"))
+            Transmit::Entries { before, sequences } => {
+                let index = |sequence: u64| usize::try_from(sequence).expect("a small log");
+                let record = |&sequence: &u64| &self.records[index(sequence)];
+                let before = before.iter().map(record).map(HeadAt::of).collect();
+                let entries: Vec<&[u8]> =
+                    sequences.iter().map(record).map(|record| &**record.entry.bytes()).collect();
+                Some(self.core.entries_frame(session, before, &entries).expect("what was written"))
             }
+        }
+    }
+
+    /// Takes in a message, and looks up what has to be looked up for it.
+    pub(crate) fn handle(&mut self, session: SessionId, message: Message, now: Now) {
+        assert_eq!(self.core.handle_message(session, message, now), Ok(()));
+        while let Some(sequence) = self.core.poll_lookup() {
+            let index = usize::try_from(sequence).expect("a small log");
+            self.core.handle_lookup(HeadAt::of(&self.records[index]));
         }
     }
 
@@ -93,12 +102,21 @@ pub(crate) fn message(frame: &[u8]) -> Message {
     frames.next_message().expect("a frame").expect("a whole one")
 }
 
-/// A session at `to` in which `from` said hello, and nothing else.
+/// A session at `to` in which `from` said hello and agreed, and nothing else.
 pub(crate) fn greeted(from: &mut Peer, to: &mut Peer, now: Now) -> SessionId {
     let there = from.core.open_session(now);
     let hello = from.frame(there, now).expect("a session begins with a hello");
     let here = to.core.open_session(now);
-    assert_eq!(to.core.handle_message(here, message(&hello), now), Ok(()));
+    let answer = to.frame(here, now).expect("a session begins with a hello");
+    to.handle(here, message(&hello), now);
+    from.handle(there, message(&answer), now);
+    let mut frames = Frames::default();
+    frames.push(&hello);
+    frames.push(&from.frame(there, now).unwrap_or_default());
+    frames.next_message().expect("a frame");
+    if let Some(agreed) = frames.next_message().expect("a frame") {
+        to.handle(here, agreed, now);
+    }
     here
 }
 
@@ -237,7 +255,7 @@ impl Net {
                         self.wants.push((sender, end.peer));
                     }
                     let peer = &mut self.peers[end.peer];
-                    assert_eq!(peer.core.handle_message(end.session, message, self.now), Ok(()));
+                    peer.handle(end.session, message, self.now);
                     peer.write();
                 }
             }

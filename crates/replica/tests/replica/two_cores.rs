@@ -219,7 +219,10 @@ fn what_rests_on_others_waits_for_their_entries_to_be_durable() {
     core.handle_written(1);
     assert_eq!(core.poll_transmit(to_south, now), Ok(None), "its own entry is the second");
     core.handle_written(2);
-    assert_eq!(core.poll_transmit(to_south, now), Ok(Some(Transmit::Entries(vec![1]))));
+    assert_eq!(
+        core.poll_transmit(to_south, now),
+        Ok(Some(Transmit::Entries { before: vec![], sequences: vec![1] }))
+    );
 }
 
 #[test]
@@ -245,7 +248,7 @@ fn catching_up_on_ten_of_five_thousand_costs_ten() {
     let (bytes, messages) = (there.bytes_in + here.bytes_in, there.messages_in + here.messages_in);
     println!("10 entries of 5,000: {messages} messages, {bytes} bytes ({entries} in entries)");
     assert_eq!(net.arrivals.len(), 10);
-    assert_eq!(messages, 3, "two hellos and one frame of entries");
+    assert_eq!(messages, 5, "two hellos, two agreements and one frame of entries");
     assert!(bytes < entries + 200, "{bytes} bytes for {entries}");
 }
 

@@ -5,7 +5,7 @@ use rejoin_replica::message::{Frames, Message, Refusal, SpaceHash};
 use rejoin_replica::{Config, Event, SessionEnd, Ticket};
 use rejoin_vclock::VersionVector;
 
-use crate::pipes::{Net, Peer, SPACE, add, greeted, id};
+use crate::pipes::{Net, Peer, SPACE, add, greeted, id, message};
 
 /// Connects two cores and says how the session ended on either side.
 fn ends(a: SpaceCore, b: SpaceCore) -> [Option<SessionEnd>; 2] {
@@ -60,9 +60,11 @@ fn a_replica_that_lost_its_own_events_hears_of_it_at_the_hello() {
     let before = net.peers[0].core.canonical_state();
     let wire = net.connect(0, 1);
     net.settle();
-    assert_eq!(net.over(wire, 0), refused(Refusal::Amnesia));
-    assert_eq!(net.over(wire, 1), refused(Refusal::Amnesia));
+    assert_eq!([net.over(wire, 0), net.over(wire, 1)], [None, None]);
     assert_eq!(net.peers[0].core.canonical_state(), before);
+    assert_eq!(net.peers[0].core.amnesia(), Some(1), "one event is common to both");
+    let told = net.peers[0].core.poll_event();
+    assert_eq!(told, Some(Event::Amnesia { peer: id(2) }));
 }
 
 /// The same, found out only after the hello: by news, by a request, and by entries.
@@ -99,18 +101,15 @@ fn nobody_else_extends_what_a_replica_wrote() {
         let honest = greeted(&mut Peer::new(id(8)), &mut core, now);
         let session = greeted(&mut Peer::new(id(9)), &mut core, now);
         let before = core.core.canonical_state();
-        assert_eq!(core.core.handle_message(session, message.clone(), now), Ok(()));
-        assert_eq!(
-            core.core.session_end(session).cloned(),
-            refused(Refusal::Amnesia),
-            "{message:?}"
-        );
+        core.handle(session, message.clone(), now);
+        let told = std::iter::from_fn(|| core.core.poll_event()).last();
+        assert_eq!(told, Some(Event::Amnesia { peer: id(9) }), "{message:?}");
         assert_eq!(core.core.canonical_state(), before);
         assert_eq!(
             (core.core.waiting(), core.core.held_by(&core.core.empty_receipt())),
             (0, vec![])
         );
-        assert_eq!(core.core.session_end(honest), None, "only that session ends");
+        assert_eq!(core.core.session_end(honest), None, "others go on");
     }
     let mut core = Peer::new(id(1));
     add(&mut core.core, now, "apples", 1);
@@ -183,7 +182,11 @@ fn a_session_goes_by_the_protocol() {
 fn a_refusal_is_sent() {
     let now = Net::new(0).now;
     let mut peer = Peer::new(id(1));
-    let session = greeted(&mut Peer::new(id(1)), &mut peer, now);
+    let mut same = Peer::new(id(1));
+    let there = same.core.open_session(now);
+    let hello = same.frame(there, now).expect("a hello");
+    let session = peer.core.open_session(now);
+    peer.handle(session, message(&hello), now);
     let mut frames = Frames::default();
     std::iter::from_fn(|| peer.frame(session, now)).for_each(|frame| frames.push(&frame));
     let mut next = || frames.next_message().expect("frames");

@@ -8,7 +8,7 @@ use rejoin_crdts::Delta;
 use rejoin_crdts::state_codec::{decode_state, encode_state};
 use rejoin_replica::entry::{Entry, Head, MAX_ENTRY_BYTES, Record};
 use rejoin_replica::message::{Direction, Frames, MAX_FRAME_BYTES, Message};
-use rejoin_replica::{Now, Ticket};
+use rejoin_replica::{Now, ParseTicketError, Ticket};
 use rejoin_vclock::codec::{DecodeError, Reader, write_varint};
 use rejoin_vclock::{HybridTimestamp, ReplicaId};
 
@@ -246,6 +246,13 @@ fn a_ticket_is_copied_whole() {
         assert!(error.contains("copied whole"), "{error}");
     }
     assert!(format!("{text}00").parse::<Ticket>().is_err());
+    for at in "rejoin-".len()..text.len() {
+        let mut mistyped = text.clone();
+        let other = if text[at..].starts_with('7') { "8" } else { "7" };
+        mistyped.replace_range(at..=at, other);
+        assert_eq!(mistyped.parse::<Ticket>(), Err(ParseTicketError::Mistyped), "digit {at}");
+    }
+    assert_eq!("carts".parse::<Ticket>(), Err(ParseTicketError::NoTicket));
 }
 
 /// Not by chance: every bit of every frame, one at a time.
@@ -265,7 +272,7 @@ fn any_flipped_bit_in_a_frame_is_found() {
 
 #[test]
 fn a_frame_that_claims_too_much_is_refused_by_its_head() {
-    let mut head = vec![b'R', 1, 2, 0, 0, 0, 0];
+    let mut head = vec![b'R', 2, 2, 0, 0, 0, 0];
     write_varint(&mut head, MAX_FRAME_BYTES as u64 + 1);
     let mut frames = Frames::default();
     frames.push(&head);
@@ -279,7 +286,7 @@ fn a_frame_that_claims_too_much_is_refused_by_its_head() {
 #[test]
 fn versions_of_the_future_are_refused_by_name() {
     let mut frame = FRAMES[0].clone();
-    frame[1] = 2;
+    frame[1] = 3;
     let mut frames = Frames::default();
     frames.push(&frame);
     let error = frames.next_message().expect_err("another version").to_string();

@@ -29,7 +29,10 @@ pub(in crate::sim) fn check_leaving(
         }
         Message::Hello { vector, .. } => vector.iter().find(unsynced),
         Message::Have(pairs) => pairs.iter().copied().find(unsynced),
-        Message::Want(_) | Message::Refuse(_) => None,
+        Message::Agree { behind: heads, .. } | Message::Heads(heads) | Message::Probe(heads) => {
+            heads.iter().map(|at| (at.origin, at.counter)).find(unsynced)
+        }
+        Message::Want(_) | Message::Refuse(_) | Message::Common { .. } => None,
     };
     let Some((id, counter)) = early else { return Ok(()) };
     let has = synced.get(id);

@@ -47,7 +47,7 @@ impl Streams {
                     delta.deps().iter().for_each(|&(id, counter)| learn(id, counter));
                 }
             }
-            Message::Hello { .. } | Message::Refuse(_) => {}
+            _ => {}
         }
     }
 

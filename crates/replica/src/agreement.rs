@@ -1,0 +1,373 @@
+//! Do both ends mean the same by the counters in their vectors?
+//!
+//! Two copies of a store that write on under one id use the same dots for different entries, and
+//! vectors do not show it. The running hash of each origin's entries, its *head*, does. So before
+//! any entry is sent, both ends agree:
+//!
+//! ```text
+//!   north                                       south
+//!     | -- hello(vector) -----------------------> |
+//!     | <----------------------- hello(vector) -- |
+//!     | -- agree(digest, heads where behind) ---> |  looks its own heads up at those counters
+//!     | <--- agree(digest, heads where behind) -- |
+//!     | <---------------- heads(all that equal) - |  only if the digests differ
+//!     | -- entries -----------------------------> |
+//! ```
+//!
+//! From there the receiver follows each origin's hash through what it is sent, and compares it
+//! with its own before it takes the next entry of that origin in. Where the stream of an origin
+//! goes on after a gap, because the receiver had the rest from elsewhere, the head before the gap's
+//! end is said again.
+//!
+//! Heads below the latest are in the log, which the core does not read: it asks for them
+//! ([`poll_lookup`](SpaceCore::poll_lookup)), and the shell answers
+//! ([`handle_lookup`](SpaceCore::handle_lookup)) before it hands in the next message.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use crate::core::SpaceCore;
+use crate::entry::{Entry, Head, HeadAt};
+use crate::message::Message;
+use crate::session::SessionId;
+
+/// A probe names at most so many heads.
+const PROBE: u64 = 8;
+
+/// How far two ends have come.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Agreement {
+    /// The peer has not said what its hello stood for.
+    #[default]
+    Awaited,
+    /// The digests differ; the peer's heads will come.
+    Disputed,
+    /// Entries can be sent.
+    Reached,
+}
+
+/// A search for the last entry of an origin that two histories share.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Search {
+    /// Up to here they are one.
+    low: u64,
+    /// At this counter they are not.
+    high: u64,
+    /// The heads that are asked about next.
+    gathered: Vec<HeadAt>,
+}
+
+/// The heads of what is durable, and of what will be.
+#[derive(Default, Debug)]
+pub(crate) struct DurableHeads {
+    heads: BTreeMap<ReplicaId, (u64, Head)>,
+    coming: VecDeque<(u64, HeadAt)>,
+}
+
+impl DurableHeads {
+    pub(crate) fn expect(&mut self, sequence: u64, at: HeadAt) {
+        self.coming.push_back((sequence, at));
+    }
+
+    /// Everything before this sequence is durable.
+    pub(crate) fn written(&mut self, end: u64) {
+        while let Some(&(_, at)) = self.coming.front().filter(|(sequence, _)| *sequence < end) {
+            self.heads.insert(at.origin, (at.counter, at.head));
+            self.coming.pop_front();
+        }
+    }
+
+    /// The heads of what was durable at the start.
+    pub(crate) fn over(vector: &VersionVector, heads: &BTreeMap<ReplicaId, Head>) -> Self {
+        let head = |id| heads.get(&id).copied().unwrap_or_default();
+        let heads = vector.iter().map(|(id, counter)| (id, (counter, head(id)))).collect();
+        Self { heads, coming: VecDeque::new() }
+    }
+
+    fn all(&self) -> Vec<HeadAt> {
+        let at = |(&origin, &(counter, head)): (&ReplicaId, &(u64, Head))| HeadAt {
+            origin,
+            counter,
+            head,
+        };
+        self.heads.iter().map(at).collect()
+    }
+}
+
+/// What is done next, once a head has been looked up, where one is needed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    /// Compare the peer's head with the one of the record at a sequence.
+    Compare(SessionId, HeadAt, u64),
+    /// The same, for an answer to a probe.
+    Match(HeadAt, u64),
+    /// The answer to a probe is complete.
+    Answer(SessionId, ReplicaId),
+    /// Take the head of the record at a sequence into a probe.
+    Gather(SessionId, ReplicaId, u64),
+    /// The probe is complete.
+    Ask(SessionId, ReplicaId),
+}
+
+impl Step {
+    const fn sequence(&self) -> Option<u64> {
+        match *self {
+            Self::Compare(_, _, sequence)
+            | Self::Match(_, sequence)
+            | Self::Gather(_, _, sequence) => Some(sequence),
+            Self::Answer(..) | Self::Ask(..) => None,
+        }
+    }
+}
+
+/// What is known here of an origin's history at a counter.
+enum Known {
+    Head(Head),
+    /// No entry ends there, though there are later ones.
+    Nothing,
+    /// It stands in the log.
+    At(u64),
+    /// It has not come here yet, or is not written yet.
+    Unknown,
+}
+
+fn digest_of(heads: &[HeadAt]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    for at in heads {
+        hasher.update(&at.origin.to_bytes()).update(&at.counter.to_le_bytes());
+        hasher.update(&at.head.0);
+    }
+    let mut digest = [0; 16];
+    hasher.finalize_xof().fill(&mut digest);
+    digest
+}
+
+impl SpaceCore {
+    /// The heads of what is durable, for a hello.
+    pub(crate) fn hello_heads(&self) -> Vec<HeadAt> {
+        self.durable_heads.all()
+    }
+
+    /// Answers a hello: says where this end is behind, and what both should share.
+    pub(crate) fn propose(&mut self, id: SessionId, vector: &VersionVector) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        for at in &session.hello {
+            session.stream.insert(at.origin, (at.counter, at.head));
+        }
+        session.said = vector.iter().collect();
+        let behind =
+            session.hello.iter().filter(|at| at.counter < vector.get(at.origin)).copied().collect();
+        session.hello.retain(|at| at.counter == vector.get(at.origin));
+        let digest = digest_of(&session.hello);
+        session.outbox.push_back(Message::Agree { digest, behind });
+    }
+
+    /// Compares what the peer's hello stood for.
+    pub(crate) fn agree(&mut self, id: SessionId, digest: [u8; 16], behind: Vec<HeadAt>) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if session.agreement != Agreement::Awaited {
+            return;
+        }
+        let shared = std::mem::take(&mut session.hello);
+        let blind = rejoin_vclock::mutant!("head-not-compared");
+        if digest == digest_of(&shared) || blind {
+            session.agreement = Agreement::Reached;
+        } else {
+            session.agreement = Agreement::Disputed;
+            session.outbox.push_back(Message::Heads(shared));
+        }
+        behind.into_iter().for_each(|theirs| self.compare(id, theirs));
+    }
+
+    /// Takes in what the peer's history of some origins hashes to.
+    pub(crate) fn hear_heads(&mut self, id: SessionId, heads: Vec<HeadAt>) {
+        for theirs in heads {
+            let Some(session) = self.sessions.get_mut(&id) else { return };
+            session.stream.insert(theirs.origin, (theirs.counter, theirs.head));
+            self.compare(id, theirs);
+        }
+        if let Some(session) = self.sessions.get_mut(&id)
+            && session.agreement == Agreement::Disputed
+        {
+            session.agreement = Agreement::Reached;
+        }
+    }
+
+    fn known(&self, origin: ReplicaId, counter: u64) -> Known {
+        let seen = self.causal.context().seen(origin);
+        if counter == 0 {
+            return Known::Head(Head::default());
+        }
+        if counter >= seen {
+            let here = counter == seen;
+            return if here { Known::Head(self.head(origin)) } else { Known::Unknown };
+        }
+        match self.log.ending_at(origin, counter) {
+            Ok(Some(sequence)) if sequence < self.durable => Known::At(sequence),
+            // Damage is told and mended elsewhere; it is no other history.
+            Ok(Some(_)) | Err(_) => Known::Unknown,
+            Ok(None) if self.log.floor().get(origin) >= counter => Known::Unknown,
+            Ok(None) => Known::Nothing,
+        }
+    }
+
+    /// Compares a head of the peer with one's own at that counter.
+    fn compare(&mut self, id: SessionId, theirs: HeadAt) {
+        match self.known(theirs.origin, theirs.counter) {
+            Known::Head(own) => self.compare_with(id, theirs, own),
+            Known::Nothing => self.compare_with(id, theirs, Head::default()),
+            Known::At(sequence) => self.steps.push_back(Step::Compare(id, theirs, sequence)),
+            Known::Unknown => {}
+        }
+    }
+
+    fn compare_with(&mut self, id: SessionId, theirs: HeadAt, own: Head) {
+        if own != theirs.head && !rejoin_vclock::mutant!("head-not-compared") {
+            self.disagree(Some(id), theirs, own);
+        }
+    }
+
+    /// Follows a peer's stream of an origin over an entry. The head before it, if that is known.
+    pub(crate) fn follow(&mut self, id: SessionId, entry: &Entry) -> Option<Head> {
+        let delta = entry.delta();
+        let session = self.sessions.get_mut(&id)?;
+        let start = (0, Head::default());
+        let (counter, before) = session.stream.get(&delta.origin()).copied().unwrap_or(start);
+        if counter + 1 != delta.first() {
+            return None;
+        }
+        session.stream.insert(delta.origin(), (delta.last(), before.after(entry)));
+        Some(before)
+    }
+
+    /// Whether an entry goes on where the history here ends. A peer with another one is found out.
+    pub(crate) fn continues(
+        &mut self,
+        id: Option<SessionId>,
+        entry: &Entry,
+        before: Option<Head>,
+    ) -> bool {
+        let (origin, counter) = (entry.delta().origin(), entry.delta().first() - 1);
+        let own = self.head(origin);
+        let seen = self.causal.context().seen(origin);
+        let (Some(head), true) = (before, counter == seen) else { return true };
+        if head == own || rejoin_vclock::mutant!("head-not-compared") {
+            return true;
+        }
+        self.disagree(id, HeadAt { origin, counter, head }, own);
+        // What a planted bug lets pass.
+        !self.is_frozen(origin) && id.is_some_and(|id| !self.refuses(id, origin))
+    }
+
+    /// Begins to look for the last entry that both histories of an origin share.
+    pub(crate) fn search(&mut self, id: SessionId, origin: ReplicaId, high: u64) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if session.searches.contains_key(&origin) {
+            return;
+        }
+        session.searches.insert(origin, Search { high, ..Search::default() });
+        self.probe(id, origin);
+    }
+
+    fn probe(&mut self, id: SessionId, origin: ReplicaId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(search) = session.searches.get_mut(&origin) else { return };
+        search.gathered.clear();
+        let (low, high) = (search.low, search.high);
+        let Ok(mut candidates) = self.log.spread(origin, low, high, PROBE) else {
+            return self.break_off(id, "the log's index cannot be read here");
+        };
+        candidates.retain(|&sequence| sequence < self.durable);
+        if candidates.is_empty() {
+            session.searches.remove(&origin);
+            return self.parted_at(id, origin, low);
+        }
+        let gather = |sequence| Step::Gather(id, origin, sequence);
+        self.steps.extend(candidates.into_iter().map(gather));
+        self.steps.push_back(Step::Ask(id, origin));
+    }
+
+    /// Takes in the answer to a probe.
+    pub(crate) fn hear_common(&mut self, id: SessionId, origin: ReplicaId, counter: u64) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(search) = session.searches.get_mut(&origin) else { return };
+        let shared = search.gathered.iter().filter(|at| at.counter <= counter);
+        search.low = shared.map(|at| at.counter).max().unwrap_or(search.low).max(search.low);
+        let low = search.low;
+        let beyond = search.gathered.iter().map(|at| at.counter).filter(|&at| at > low);
+        search.high = beyond.min().unwrap_or(search.high).min(search.high);
+        self.probe(id, origin);
+    }
+
+    /// Says which of some heads of an origin are known here.
+    pub(crate) fn hear_probe(&mut self, id: SessionId, heads: Vec<HeadAt>) {
+        let Some(origin) = heads.first().map(|at| at.origin) else { return };
+        self.common = 0;
+        for theirs in heads {
+            match self.known(theirs.origin, theirs.counter) {
+                Known::Head(own) if own == theirs.head => {
+                    self.common = self.common.max(theirs.counter);
+                }
+                Known::At(sequence) => self.steps.push_back(Step::Match(theirs, sequence)),
+                _ => {}
+            }
+        }
+        self.steps.push_back(Step::Answer(id, origin));
+    }
+
+    // Lookups.
+
+    /// The sequence of a log record whose head is needed, if one is.
+    pub fn poll_lookup(&mut self) -> Option<u64> {
+        loop {
+            let step = *self.steps.front()?;
+            if let Some(sequence) = step.sequence() {
+                return Some(sequence);
+            }
+            self.steps.pop_front();
+            match step {
+                Step::Answer(id, origin) => {
+                    let counter = std::mem::take(&mut self.common);
+                    self.say(id, Message::Common { origin, counter });
+                }
+                Step::Ask(id, origin) => self.ask(id, origin),
+                Step::Compare(..) | Step::Match(..) | Step::Gather(..) => {}
+            }
+        }
+    }
+
+    /// Takes in the head of the record that was asked for.
+    pub fn handle_lookup(&mut self, found: HeadAt) {
+        match self.steps.pop_front() {
+            Some(Step::Compare(id, theirs, _)) => self.compare_with(id, theirs, found.head),
+            Some(Step::Match(theirs, _)) if theirs == found => {
+                self.common = self.common.max(found.counter);
+            }
+            Some(Step::Gather(id, origin, _)) => {
+                let session = self.sessions.get_mut(&id);
+                let search = session.and_then(|session| session.searches.get_mut(&origin));
+                if let Some(search) = search {
+                    search.gathered.push(found);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn ask(&mut self, id: SessionId, origin: ReplicaId) {
+        let session = self.sessions.get_mut(&id);
+        let search = session.and_then(|session| session.searches.get(&origin));
+        if let Some(heads) = search.map(|search| search.gathered.clone()) {
+            self.say(id, Message::Probe(heads));
+        }
+    }
+
+    pub(crate) fn say(&mut self, id: SessionId, message: Message) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.outbox.push_back(message);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Two histories under one id: found, frozen, and left to a person.
+//!
+//! A third party cannot tell which branch is right, and mixing them makes replicas differ for ever.
+//! So it takes in no more entries of that origin and passes none on beyond the last that both
+//! branches share; of other origins' entries only those wait that build upon the other branch. A
+//! person picks a branch ([`Space::resolve_fork`]) and saves the other
+//! ([`Space::export_branch`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rejoin_crdts::Crdt;
+use rejoin_vclock::ReplicaId;
+use rejoin_vclock::codec::{Encode, write_length_prefixed, write_varint};
+
+use crate::core::{Event, SpaceCore};
+use crate::entry::{Entry, Head, HeadAt, Record};
+use crate::error::StoreError;
+use crate::log::Place;
+use crate::message::Message;
+use crate::session::{Refused, Session, SessionId};
+use crate::space::Space;
+use crate::storage::{StorageError, StorageRead};
+
+/// An origin with two histories.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fork {
+    /// The origin.
+    pub origin: ReplicaId,
+    /// A counter at which both histories differ.
+    pub counter: u64,
+    /// What its history here hashes to; all zeros where no entry here ends at the counter.
+    pub ours: Head,
+    /// What its history elsewhere hashes to; all zeros likewise.
+    pub theirs: Head,
+    /// Up to here both histories are known to be one.
+    pub common: u64,
+}
+
+/// Which branch of a fork to go on with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Keep {
+    /// The one that is held here. Peers with the other one get and give none of the origin's
+    /// entries until they have changed over.
+    Ours,
+}
+
+impl SpaceCore {
+    /// The forks that are not resolved here.
+    pub fn forks(&self) -> impl Iterator<Item = &Fork> {
+        self.forks.values().filter(|fork| !self.kept.contains(&fork.origin))
+    }
+
+    /// Goes on with the branch of an origin that is held here.
+    pub fn keep_own_branch(&mut self, origin: ReplicaId) {
+        self.kept.insert(origin);
+    }
+
+    pub(crate) fn is_frozen(&self, origin: ReplicaId) -> bool {
+        self.forks.contains_key(&origin) && !self.kept.contains(&origin)
+    }
+
+    pub(crate) fn refuses(&self, id: SessionId, origin: ReplicaId) -> bool {
+        self.sessions.get(&id).is_some_and(|session| session.refused.contains_key(&origin))
+    }
+
+    /// A peer's history of an origin is another than the one here.
+    pub(crate) fn disagree(&mut self, id: Option<SessionId>, theirs: HeadAt, ours: Head) {
+        let HeadAt { origin, counter, head } = theirs;
+        let is_own = origin == self.replica();
+        if (!is_own && rejoin_vclock::mutant!("mix-fork-branches"))
+            || (is_own && rejoin_vclock::mutant!("amnesia-by-count-only"))
+        {
+            return;
+        }
+        let session = id.and_then(|id| self.sessions.get_mut(&id));
+        let peer = session.as_ref().and_then(|session| session.peer);
+        let refused = Refused { until: 0, forked: true };
+        let told = session.is_some_and(|session| {
+            let told = session.refused.get(&origin).is_some_and(|before| before.forked);
+            told || {
+                session.refused.insert(origin, refused);
+                false
+            }
+        });
+        if !is_own && peer != Some(origin) && !self.forks.contains_key(&origin) {
+            let fork = Fork { origin, counter, ours, theirs: head, common: 0 };
+            self.forks.insert(origin, fork);
+            if !self.kept.contains(&origin) {
+                self.causal.drop_waiting(origin);
+                self.push_event(Event::Fork(fork));
+            }
+        }
+        let Some(id) = id.filter(|_| !told) else { return };
+        if is_own {
+            self.doubt(id);
+        }
+        self.say(id, Message::Heads(vec![HeadAt { origin, counter, head: ours }]));
+        self.search(id, origin, counter);
+    }
+
+    /// The last entry that both histories of an origin share is known.
+    pub(crate) fn parted_at(&mut self, id: SessionId, origin: ReplicaId, common: u64) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            // Those that only seemed to build upon the other branch are asked for again.
+            let held = session.refused.iter().filter(|(_, refused)| !refused.forked);
+            let context = self.causal.context();
+            let wants: Vec<_> = held.map(|(&of, _)| (of, context.seen(of))).collect();
+            session.refused.retain(|_, refused| refused.forked);
+            if !wants.is_empty() {
+                session.outbox.push_back(Message::Want(wants));
+            }
+            session.refused.insert(origin, Refused { until: common, forked: true });
+        }
+        if let Some(fork) = self.forks.get_mut(&origin) {
+            fork.common = common;
+        }
+        if origin == self.replica() {
+            self.lost_until(id, common);
+        }
+    }
+
+    /// Whether an entry is taken from a peer: neither it nor what it builds upon is of a branch
+    /// other than the one here.
+    pub(crate) fn accepts(&mut self, id: SessionId, entry: &Entry) -> bool {
+        let delta = entry.delta();
+        let origin = delta.origin();
+        let seen = self.causal.context().seen(origin);
+        let frozen = self.is_frozen(origin);
+        let Some(session) = self.sessions.get_mut(&id) else { return false };
+        let beyond = |(of, counter): (ReplicaId, u64)| {
+            session.refused.get(&of).is_some_and(|refused| counter > refused.until)
+        };
+        if frozen || beyond((origin, delta.last())) {
+            return false;
+        }
+        if delta.needs().any(beyond) {
+            session.refused.insert(origin, Refused { until: seen, forked: false });
+            return false;
+        }
+        true
+    }
+
+    /// Whether a peer that has more of an origin than is here is to be asked for it.
+    pub(crate) fn is_to_ask(&self, id: SessionId, origin: ReplicaId) -> bool {
+        !self.is_frozen(origin) && !self.refuses(id, origin)
+    }
+}
+
+/// Whether an entry may be passed on to a peer: it is of no branch that may be the wrong one, or
+/// not the peer's.
+pub(crate) fn may_pass_on(
+    forks: &BTreeMap<ReplicaId, Fork>,
+    kept: &BTreeSet<ReplicaId>,
+    session: &Session,
+    place: &Place,
+) -> bool {
+    let fork = forks.get(&place.origin).filter(|fork| !kept.contains(&fork.origin));
+    let refused = session.refused.get(&place.origin).filter(|refused| refused.forked);
+    fork.is_none_or(|fork| place.last <= fork.common)
+        && refused.is_none_or(|refused| place.last <= refused.until)
+}
+
+impl<T: Crdt> Space<T> {
+    /// The origins that have two histories, as far as it was found out here since the store was
+    /// opened: two copies of a store wrote under one id. None of their entries are taken in.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn forks(&self) -> Result<Vec<Fork>, StoreError> {
+        Ok(self.shared.lock()?.core.forks().copied().collect())
+    }
+
+    /// Picks a branch. To change over to the other one, export this one, remove the space's store,
+    /// and join again from a peer that has the branch you want: what is here of it cannot be taken
+    /// out of the state any more.
+    ///
+    /// The choice lasts as long as the store is open.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn resolve_fork(&self, origin: ReplicaId, keep: Keep) -> Result<(), StoreError> {
+        match keep {
+            Keep::Ours => self.shared.lock()?.core.keep_own_branch(origin),
+        }
+        Ok(())
+    }
+
+    /// The entries of an origin that are held here, from the last one on that both histories share,
+    /// to be looked at or entered again by hand.
+    ///
+    /// ```text
+    /// 'B' · version · checksum (4, little-endian, of the rest) · space hash (16) · origin (16)
+    /// · common counter · n, then n x (length, entry)
+    /// ```
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn export_branch(&self, origin: ReplicaId) -> Result<Vec<u8>, StoreError> {
+        let inner = self.shared.lock()?;
+        let common = inner.core.forks.get(&origin).map_or(0, |fork| fork.common);
+        let log = inner.core.log();
+        let (mut sequences, mut after) = (Vec::new(), common);
+        while let Some(sequence) = log.first_after(origin, after)? {
+            let Some(place) = log.place(sequence)? else { break };
+            sequences.push(sequence);
+            after = place.last;
+        }
+        let mut body = inner.core.hash.0.to_vec();
+        drop(inner);
+        origin.encode(&mut body);
+        write_varint(&mut body, common);
+        write_varint(&mut body, sequences.len() as u64);
+        for sequence in sequences {
+            let records = self.shared.storage.log(self.shared.number, sequence, 1)?;
+            let missing = || StorageError::Damaged(format!("log record {sequence} is missing"));
+            let (_, bytes) = records.first().ok_or_else(missing)?;
+            let entry = Record::entry_bytes(bytes);
+            let damaged = |error| StorageError::Damaged(format!("log record {sequence}: {error}"));
+            write_length_prefixed(&mut body, entry.map_err(damaged)?);
+        }
+        let mut bytes = vec![b'B', 1];
+        bytes.extend(crc32fast::hash(&body).to_le_bytes());
+        bytes.append(&mut body);
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,227 @@
+//! Under which id a store writes: the one it has, where it can prove that nobody else has it, too.
+//!
+//! A store that cannot prove its place (copied, put back from a backup, moved) opens and reads
+//! under no id. With its first write or its first session, whichever comes first, it takes a new
+//! *incarnation*: a new id, durable in the store before anything is written or sent under it. What
+//! was written before stays readable and is never extended. A crash at the same place needs no new
+//! id, because nothing leaves before it is durable: kills mint nothing.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
+use rejoin_vclock::{FreshId, ReplicaId};
+
+use crate::place::{Generation, Place, Witness};
+use crate::storage::{Batch, Storage, StorageError, StorageRead, Trusted};
+
+const VERSION: u8 = 2;
+const NAME: &str = "store";
+
+/// What is stored of an identity.
+///
+/// ```text
+/// version · id (16) · generation (16) · predecessors: n, then n x 16, the oldest first
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Stored {
+    id: ReplicaId,
+    generation: Generation,
+    before: Vec<ReplicaId>,
+}
+
+impl Stored {
+    fn encode(&self) -> (String, Vec<u8>) {
+        let mut bytes = vec![VERSION];
+        self.id.encode(&mut bytes);
+        bytes.extend(self.generation.0);
+        write_varint(&mut bytes, self.before.len() as u64);
+        self.before.iter().for_each(|id| id.encode(&mut bytes));
+        (NAME.to_owned(), bytes)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let version = reader.byte()?;
+        if version != VERSION {
+            return Err(DecodeError::UnknownTag { what: "version of a store", tag: version });
+        }
+        let id = ReplicaId::decode(&mut reader)?;
+        let generation = Generation(reader.array()?);
+        let count = reader.count(16)?;
+        let before =
+            (0..count).map(|_| ReplicaId::decode(&mut reader)).collect::<Result<_, _>>()?;
+        reader.finish()?;
+        Ok(Self { id, generation, before })
+    }
+}
+
+/// Whether a store goes on under the id that it holds.
+#[derive(Default, Debug)]
+pub(crate) struct Claim {
+    /// Nobody knows whether somebody else has the id, whatever proves its place.
+    pub unproven: bool,
+    /// The place that has to be proved. Without one the caller answers for it.
+    pub place: Option<Place>,
+    /// The id of the store that this call made, if it made one.
+    pub made: Option<ReplicaId>,
+}
+
+/// A store's identity.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    storage: Arc<Trusted>,
+    place: Option<Place>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    stored: Stored,
+    proven: bool,
+    witness: Option<Witness>,
+    /// The log records of all spaces.
+    records: u64,
+}
+
+/// What a new store is made with.
+pub(crate) fn first_batch(id: ReplicaId) -> Batch {
+    let stored = Stored { id, generation: Generation::random(), before: Vec::new() };
+    Batch { meta: vec![stored.encode()], ..Batch::default() }
+}
+
+/// Why a store has no identity that can be used.
+pub(crate) enum NoIdentity {
+    /// There is none, or it cannot be read.
+    Damaged(String),
+    /// The medium failed.
+    Storage(StorageError),
+}
+
+impl From<StorageError> for NoIdentity {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl Identity {
+    /// The identity that storage holds. `records`: the log records of all spaces.
+    pub(crate) fn open(
+        storage: Arc<Trusted>,
+        claim: Claim,
+        records: u64,
+    ) -> Result<Self, NoIdentity> {
+        let bytes = storage.meta(NAME)?;
+        let bytes = bytes.ok_or_else(|| NoIdentity::Damaged("it has no identity".to_owned()))?;
+        let stored = Stored::decode(&bytes);
+        let stored = stored.map_err(|error| NoIdentity::Damaged(error.to_string()))?;
+        let (id, at) = (stored.id, stored.generation);
+        let Claim { unproven, place, made } = claim;
+        let witness = match &place {
+            Some(place) if made == Some(id) => place.attest(id, at),
+            Some(place) if !unproven => place.proof(id, at, records),
+            _ => None,
+        };
+        let proven = !unproven && (place.is_none() || made == Some(id) || witness.is_some());
+        let mut state = State { stored, proven, witness, records };
+        move_on(&storage, &mut state)?;
+        Ok(Self { storage, place, state: Mutex::new(state) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is made once what it says is durable: a panic leaves it true.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The id under which the store writes, if it has one.
+    pub(crate) fn proven(&self) -> Option<ReplicaId> {
+        let state = self.state();
+        state.proven.then_some(state.stored.id)
+    }
+
+    /// The id under which it wrote last, and those before, the oldest first.
+    pub(crate) fn history(&self) -> (ReplicaId, Vec<ReplicaId>) {
+        let state = self.state();
+        (state.stored.id, state.stored.before.clone())
+    }
+
+    /// The id to write under, a new one if it has none.
+    pub(crate) fn claim(&self) -> Result<ReplicaId, StorageError> {
+        let mut state = self.state();
+        if !state.proven {
+            self.begin_incarnation(&mut state, |_| Ok(Batch::default()))?;
+        }
+        Ok(state.stored.id)
+    }
+
+    /// Gives an id up that turned out to be in use elsewhere, if that has not happened yet, and
+    /// replaces log records in the same batch. The id to write under from now on.
+    pub(crate) fn give_up(
+        &self,
+        id: ReplicaId,
+        replaced: impl FnOnce(ReplicaId) -> Result<Batch, StorageError>,
+    ) -> Result<ReplicaId, StorageError> {
+        let mut state = self.state();
+        if state.stored.id == id {
+            self.begin_incarnation(&mut state, replaced)?;
+        }
+        Ok(state.stored.id)
+    }
+
+    fn begin_incarnation(
+        &self,
+        state: &mut State,
+        replaced: impl FnOnce(ReplicaId) -> Result<Batch, StorageError>,
+    ) -> Result<(), StorageError> {
+        let id = FreshId::random().into_id();
+        let generation = Generation::random();
+        let mut before = state.stored.before.clone();
+        before.push(state.stored.id);
+        let stored = Stored { id, generation, before };
+        let mut batch = replaced(id)?;
+        let mut witness = self.place.as_ref().and_then(|place| place.attest(id, generation));
+        batch.meta.push(stored.encode());
+        self.storage.commit(&batch)?;
+        if let Some(witness) = &mut witness {
+            drop(witness.mark(state.records)); // a bound that is missing is no wrong one
+        }
+        (state.stored, state.proven, state.witness) = (stored, true, witness);
+        Ok(())
+    }
+
+    /// Notes that so many log records more are durable.
+    pub(crate) fn wrote(&self, records: usize) {
+        let mut state = self.state();
+        state.records += records as u64;
+        let records = state.records;
+        if let Some(witness) = &mut state.witness {
+            drop(witness.mark(records));
+        }
+    }
+}
+
+/// Begins the next generation of a store that has a witness: there first, then in the store.
+fn move_on(storage: &Trusted, state: &mut State) -> Result<(), StorageError> {
+    let Some(witness) = &mut state.witness else { return Ok(()) };
+    let next = Generation::random();
+    if witness.begin(state.stored.generation, next).is_err() {
+        // It may be gone or full by now: this time goes well, the next will be unproven.
+        state.witness = None;
+        return Ok(());
+    }
+    let stored = Stored { generation: next, ..state.stored.clone() };
+    storage.commit(&Batch { meta: vec![stored.encode()], ..Batch::default() })?;
+    drop(witness.settle(next)); // less strict, if it fails
+    state.stored = stored;
+    Ok(())
+}
+
+/// A clean close moves the generation on, so that a copy made while the store was open is not what
+/// is expected.
+impl Drop for Identity {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        drop(move_on(&self.storage, state)); // as after a crash, if it fails
+    }
+}

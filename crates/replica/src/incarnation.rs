@@ -1,0 +1,115 @@
+//! Incarnations: what a space knows of the ids that one store wrote under, one after the other.
+//!
+//! The first entry of an incarnation says whom it comes after, and up to where that one is known
+//! here: a *lower bound*. The original of a copy may live on, and a backup may name too little; so
+//! nothing is ever retired by it, and what the predecessor wrote beyond the bound is taken in as
+//! before. It stands in a set at a place of its own, under a key that is no string: users do not
+//! see it among their objects, and it is replicated, saved and digested like them.
+
+use std::sync::MutexGuard;
+
+use rejoin_crdts::crdt::Crdt;
+use rejoin_crdts::cursor::{Cursor, View};
+use rejoin_crdts::delta::Change as Operation;
+use rejoin_crdts::{Dot, GSet, Kind, Path};
+use rejoin_vclock::{HybridTimestamp, ReplicaId};
+
+use crate::core::SpaceCore;
+use crate::error::StoreError;
+use crate::shared::{Inner, Shared};
+use crate::space::Space;
+
+/// The set of (new id, the predecessor's last dot that was known).
+type Incarnations = GSet<(ReplicaId, Dot)>;
+
+fn place() -> Path {
+    Path::root(Kind::Map).field("incarnations", Kind::GSet)
+}
+
+/// A store that went on under a new id.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Incarnation {
+    /// The id under which it goes on.
+    pub id: ReplicaId,
+    /// The id under which it wrote before. Another copy of it may still do so.
+    pub predecessor: ReplicaId,
+    /// Up to where it knew its predecessor. There may be more.
+    pub counter: u64,
+}
+
+impl SpaceCore {
+    /// Says under which ids this copy wrote before, the oldest first.
+    pub fn comes_after(&mut self, before: Vec<ReplicaId>) {
+        self.before = before;
+    }
+
+    /// Goes on under a new id, which nobody has used: what was written so far is not extended.
+    pub fn succeed(&mut self, id: ReplicaId) {
+        let former = self.replica();
+        if self.causal.succeed(id) {
+            self.before.push(former);
+        }
+    }
+
+    /// What the first entry of an incarnation says beside its own operations.
+    pub(crate) fn announcement(&self, stamp: HybridTimestamp) -> Vec<Operation> {
+        let context = self.causal.context();
+        let own = self.replica();
+        let last = |&id: &ReplicaId| Dot::new(id, context.seen(id)).ok();
+        let Some(former) = self.before.iter().rev().find_map(last) else { return Vec::new() };
+        if context.seen(own) > 0 {
+            return Vec::new();
+        }
+        let base = self.source();
+        let mut draft = self.draft(&base, stamp);
+        let said = Incarnations::editor(Cursor::new(&mut draft, place())).insert(&(own, former));
+        said.map_or_else(|_| Vec::new(), |()| draft.finish())
+    }
+
+    /// Whether a successor is here that had not seen so much of an origin.
+    pub(crate) fn goes_beyond_a_bound(&self, origin: ReplicaId, last: u64) -> bool {
+        let told = self.incarnations().unwrap_or_default();
+        told.iter().any(|told| told.predecessor == origin && told.counter < last)
+    }
+
+    /// The incarnations that are known here, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`] when the space cannot be read.
+    pub fn incarnations(&self) -> Result<Vec<Incarnation>, StoreError> {
+        let source = self.source();
+        let said = Incarnations::reader(View::new(&source, place())).items()?;
+        let told = |(id, last): (ReplicaId, Dot)| Incarnation {
+            id,
+            predecessor: last.replica(),
+            counter: last.counter(),
+        };
+        Ok(said.into_iter().map(told).collect())
+    }
+}
+
+impl Shared {
+    /// The lock on the space, for what needs an id: to write, or to meet a peer.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock).
+    pub(crate) fn lock_as_self(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
+        let mut inner = self.lock()?;
+        let id = self.identity.claim()?;
+        if inner.core.replica() != id && inner.core.lost.is_none() {
+            inner.core.succeed(id);
+        }
+        Ok(inner)
+    }
+}
+
+impl<T: Crdt> Space<T> {
+    /// The stores that went on under a new id after they had written here, by their new ids:
+    /// copies, backups that were put back, files that were moved.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn incarnations(&self) -> Result<Vec<Incarnation>, StoreError> {
+        self.shared.lock()?.core.incarnations()
+    }
+}

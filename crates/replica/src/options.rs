@@ -1,0 +1,128 @@
+//! How a store is opened.
+
+use std::path::Path;
+#[cfg(feature = "redb")]
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[cfg(feature = "redb")]
+use rejoin_vclock::FreshId;
+
+use crate::error::StoreError;
+use crate::identity::Claim;
+#[cfg(feature = "redb")]
+use crate::identity::first_batch;
+#[cfg(feature = "redb")]
+use crate::place::Place;
+use crate::session::Config;
+use crate::shared::Time;
+use crate::storage::Storage;
+use crate::store::{MachineTime, Store};
+
+/// How a store is opened: settings for sync, a clock, and where the proof of its place is.
+///
+/// ```
+/// use rejoin_replica::OpenOptions;
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let (data, state) = (directory.path().join("shop.rejoin"), directory.path().join("state"));
+/// let store = OpenOptions::new().state_dir(&state).open(&data)?;
+/// let id = store.replica_id();
+/// drop(store);
+/// assert_eq!(OpenOptions::new().state_dir(&state).open(&data)?.replica_id(), id);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    config: Config,
+    time: Arc<dyn Time>,
+    #[cfg(feature = "redb")]
+    state_dir: Option<PathBuf>,
+    unproven: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl OpenOptions {
+    /// The defaults, the machine's clock among them.
+    pub fn new() -> Self {
+        Self {
+            config: Config::default(),
+            time: Arc::new(MachineTime::default()),
+            #[cfg(feature = "redb")]
+            state_dir: None,
+            unproven: false,
+        }
+    }
+
+    /// Settings for sync.
+    #[must_use]
+    pub const fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// A clock of one's own.
+    #[must_use]
+    pub fn time(mut self, time: Arc<dyn Time>) -> Self {
+        self.time = time;
+        self
+    }
+
+    /// Where the proof of the store's place is kept: a file of about a hundred bytes per store.
+    ///
+    /// By default `$REJOIN_STATE_DIR`, else `$XDG_STATE_HOME/rejoin`, else
+    /// `~/.local/state/rejoin`. It must outlive the process and must not be copied, backed up or
+    /// put back together with the store. In a container that loses its own files at every start,
+    /// give it a volume beside the one with the data. Where it cannot be written, each start of the
+    /// store takes a new id, and vectors grow by one entry each time.
+    #[cfg(feature = "redb")]
+    #[must_use]
+    pub fn state_dir(mut self, directory: impl AsRef<Path>) -> Self {
+        self.state_dir = Some(directory.as_ref().to_owned());
+        self
+    }
+
+    /// Treats the store as a copy: it goes on under a new id, whatever proves its place.
+    #[must_use]
+    pub const fn unproven(mut self) -> Self {
+        self.unproven = true;
+        self
+    }
+
+    /// Opens a store file, or makes one where there is none.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    #[cfg(feature = "redb")]
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Store, StoreError> {
+        use crate::storage::{RedbFile, StorageError};
+        let path = path.as_ref();
+        let explain = |error| crate::store::explain(path, error);
+        let exists = path.try_exists().map_err(|error| StorageError::Io(error.to_string()))?;
+        let mut made = None;
+        let storage = if exists {
+            RedbFile::open(path).map_err(explain)?
+        } else {
+            let id = FreshId::random().into_id();
+            made = Some(id);
+            RedbFile::create(path, &first_batch(id)).map_err(explain)?
+        };
+        let place = Some(Place::new(path, self.state_dir));
+        let claim = Claim { unproven: self.unproven, place, made };
+        Store::over(path, Arc::new(storage), claim, self.config, self.time)
+    }
+
+    /// A store over storage of one's own; see [`Store::with_storage`].
+    ///
+    /// # Errors
+    /// As [`Store::with_storage`].
+    pub fn over(self, storage: Arc<dyn Storage>) -> Result<Store, StoreError> {
+        let claim = Claim { unproven: self.unproven, ..Claim::default() };
+        Store::over(Path::new("(storage)"), storage, claim, self.config, self.time)
+    }
+}
