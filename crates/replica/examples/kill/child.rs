@@ -8,12 +8,11 @@
 use std::fmt::Display;
 use std::io::{Write, stdin, stdout};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rejoin_replica::{Durability, MachineTime, Once, Receipt, Space, Store};
+use rejoin_replica::{Durability, Once, Receipt, Space};
 
-use super::ledger::{Ledger, Outcome, SPACES, Writer, config, space};
+use super::ledger::{Ledger, Outcome, SPACES, Writer, open, replica, space};
 
 /// Names the store file in a child's environment.
 pub(crate) const FILE: &str = "REJOIN_KILL_FILE";
@@ -29,8 +28,8 @@ pub(crate) fn write_until_told(file: &Path) {
 }
 
 fn run(file: &Path) -> Outcome<()> {
-    let store = Store::open_with(file, config(), Arc::new(MachineTime::default()))?;
-    say(&format!("replica {}", store.replica_id()));
+    let store = open(file)?;
+    say(&replica(&store));
     let spaces = SPACES.map(|name| space(&store, name));
     let spaces: Vec<_> = spaces.into_iter().collect::<Result<_, _>>()?;
     for writer in Writer::all() {
