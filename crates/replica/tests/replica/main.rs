@@ -3,6 +3,7 @@
 mod contract;
 mod cost;
 mod damage;
+mod fold;
 mod forge;
 mod forks;
 mod golden;
