@@ -247,7 +247,9 @@ impl Store {
         replay(storage, number, &mut core, &ticket).map_err(|error| explain(label, error))?;
         let (storage, identity, time) =
             (Arc::clone(storage), Arc::clone(identity), Arc::clone(time));
-        Ok(Shared::new(core, ticket, number, storage, identity, time))
+        let shared = Shared::new(core, ticket, number, storage, identity, time);
+        shared.recall_choices()?;
+        Ok(shared)
     }
 
     fn explain(&self, error: StorageError) -> StoreError {
