@@ -292,6 +292,7 @@ impl SpaceCheck<'_, '_> {
 
     /// Reads the state whole; `None` where it is not what it has to be.
     fn state(&mut self, depth: Depth) -> Result<Option<Digest>, OperationError> {
+        self.watch.at(Step::ReadState, &self.listed.name, 0, 0)?;
         let hash = self.listed.ticket.hash();
         let rows = Arc::clone(self.reader);
         let config = Config::default();
