@@ -21,7 +21,7 @@ fn put(side: &mut Side, keys: std::ops::Range<u64>, value: i64) {
             .set(value);
         set.expect("a short key");
         let entry = side.core.entry(draft.finish(), stamp).expect("one operation");
-        side.core.commit(entry, Vec::new());
+        side.core.commit(entry, Vec::new()).expect("all is in memory");
     }
     side.settle();
 }

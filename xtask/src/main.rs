@@ -8,6 +8,8 @@
 //! | `no-std` | no | `no-std: 6 of 6 passed` |
 //! | `sim` | no | the simulator's own figure |
 //! | `images` | no | `0 lost or corrupt, 2000 images` |
+//! | `kill` | no | `0 acknowledged writes lost, ..` |
+//! | `restore` | no | `0 dots reused, ..` |
 //! | `flips` | no | `0 silent wrong reads, 0 panics, ..` |
 //! | `worlds` | no | `worlds: 0 differences, ..` |
 //! | `mutants` | no | `caught 6 of 6` |
@@ -18,8 +20,10 @@ mod cargo;
 mod fix;
 mod flips;
 mod images;
+mod kill;
 mod mutants;
 mod no_std;
+mod restore;
 mod sim;
 mod tidy;
 mod verify;
@@ -58,6 +62,10 @@ enum Command {
     Images(images::Options),
     /// Flip bits in a store file, cut it off, and read it
     Flips(flips::Options),
+    /// Kill a process that writes to a store, again and again
+    Kill(kill::Options),
+    /// Copy store files, put them back and clone them, and sync
+    Restore(restore::Options),
     /// Search the worlds of the types deeper than the gate does
     Worlds(worlds::Options),
     /// Switch each planted bug on and see that the tests catch it
@@ -73,6 +81,8 @@ fn main() -> ExitCode {
         Command::Sim(options) => sim::main(&options),
         Command::Images(options) => images::main(&options),
         Command::Flips(options) => flips::main(&options),
+        Command::Kill(options) => kill::main(&options),
+        Command::Restore(options) => restore::main(&options),
         Command::Worlds(options) => worlds::main(&options),
         Command::Mutants(options) => mutants::main(&options),
     }

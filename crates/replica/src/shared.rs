@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use rejoin_crdts::cell::Cell;
 use rejoin_crdts::context::LocalDot;
 use rejoin_crdts::cursor::Source;
-use rejoin_crdts::{Dot, ReadError};
+use rejoin_crdts::{Dot, Kind, ReadError};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::{Event, Now, SpaceCore};
@@ -332,5 +332,9 @@ impl Source for Shared {
 
     fn dot(&self, local: LocalDot) -> Dot {
         self.locked().core.source().dot(local)
+    }
+
+    fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
+        self.read(|core| core.source().other_kind(name, than))?
     }
 }

@@ -275,6 +275,7 @@ impl Store {
         let Stored { storage, ticket, .. } = stored;
         let shared = Shared::new(core, ticket, number, storage, Arc::clone(identity), time);
         shared.readmit()?;
+        shared.recall_choices()?;
         Ok(shared)
     }
 

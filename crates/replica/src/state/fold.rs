@@ -142,9 +142,14 @@ impl State {
         &mut self,
         context: &Context,
         budget: usize,
+        log_bytes: u64,
         stand: impl FnOnce() -> Stand,
     ) -> Result<Step, StorageError> {
-        let due = self.folding.wants_flush || self.active.bytes() >= self.limits.fold;
+        // Overwrites take no memory, but a start after a crash has to read their log again.
+        let tail = log_bytes.saturating_sub(self.folding.stand.log_bytes);
+        let due = self.folding.wants_flush
+            || self.active.bytes() >= self.limits.fold
+            || tail >= self.limits.fold as u64 / 2;
         if self.folding.done.is_some() {
             return Ok(Step::default());
         }

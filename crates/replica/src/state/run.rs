@@ -272,6 +272,11 @@ pub(super) struct RunCursor {
 }
 
 impl RunCursor {
+    /// The block and the index of the entry here.
+    pub(super) fn place(&self) -> Option<(Arc<Block>, usize)> {
+        Some((Arc::clone(self.leaf.as_ref()?), self.index))
+    }
+
     /// The entry here; `None` behind the last.
     pub(super) fn entry(&self) -> Option<(&[u8], &[u8])> {
         self.leaf.as_ref()?.entry(self.index)

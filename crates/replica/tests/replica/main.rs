@@ -4,6 +4,7 @@ mod backups;
 mod contract;
 mod cost;
 mod damage;
+mod fold;
 mod forge;
 mod forks;
 mod golden;

@@ -1,0 +1,72 @@
+//! Clocks, counters and the table.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// What a bench fails with.
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// The rows measured so far; each is shown on stderr at once.
+#[derive(Default)]
+pub(crate) struct Table(Vec<[String; 3]>);
+
+impl Table {
+    pub(crate) fn row(&mut self, work: &str, measured: String, target: &str) {
+        eprintln!("{work}: {measured} (target: {target})");
+        self.0.push([work.to_owned(), measured, target.to_owned()]);
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "| work | measured | target |\n|---|---|---|")?;
+        self.0.iter().try_for_each(|[work, measured, target]| {
+            writeln!(f, "| {work} | {measured} | {target} |")
+        })
+    }
+}
+
+/// How long it takes, and what it gives.
+pub(crate) fn timed<R>(run: impl FnOnce() -> R) -> (R, Duration) {
+    let started = Instant::now();
+    let result = run();
+    (result, started.elapsed())
+}
+
+/// The middle one.
+pub(crate) fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+pub(crate) fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// One by the other.
+#[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+pub(crate) fn ratio(a: u64, b: u64) -> f64 {
+    a as f64 / b.max(1) as f64
+}
+
+/// The bytes that this process had the file system write so far.
+pub(crate) fn bytes_written() -> Result<u64> {
+    number_of("/proc/self/io", "write_bytes:")
+}
+
+/// The most memory that this process had resident, in bytes.
+pub(crate) fn peak_memory() -> Result<u64> {
+    Ok(number_of("/proc/self/status", "VmHWM:")? << 10)
+}
+
+/// What is resident now, in bytes.
+pub(crate) fn memory() -> Result<u64> {
+    Ok(number_of("/proc/self/status", "VmRSS:")? << 10)
+}
+
+fn number_of(file: &str, name: &str) -> Result<u64> {
+    let text = std::fs::read_to_string(file)?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    Ok(number.ok_or_else(|| format!("{file} has no {name}"))?.parse()?)
+}
