@@ -88,7 +88,7 @@ impl Store {
     /// Checks everything that is stored, as it is at one moment; others may write meanwhile.
     ///
     /// # Errors
-    /// [`OperationError`] when it was stopped or the medium fails. Damage is no error but a finding.
+    /// [`OperationError`] when it was stopped or the medium fails. Damage is a finding and no error.
     pub fn verify(
         &self,
         depth: Depth,
@@ -266,6 +266,9 @@ impl SpaceCheck<'_, '_> {
 
     fn check_index(&mut self, chunk: u64, places: &[log::Place]) -> Result<(), OperationError> {
         for (key, expected) in log::index_rows(chunk, places) {
+            if rejoin_vclock::mutant!("verify-trusts-index") {
+                continue;
+            }
             match self.reader.row(self.listed.number, &key)? {
                 Some(bytes) if bytes == expected => {}
                 Some(_) => {
