@@ -233,6 +233,20 @@ pub(crate) const PLANTED: &[Mutant] = &[
         suite: replica("identity::failure_59"),
     },
     Mutant {
+        name: "restore-unchecked",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "a damaged backup takes the place of a store",
+        suite: replica("backups"),
+    },
+    Mutant {
+        name: "verify-trusts-index",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "a check that reads blocks and believes the index of the log",
+        suite: replica("verification"),
+    },
+    Mutant {
         name: "forget-keys",
         class: Class::Storage,
         lines: &[11],

@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Subcommand;
-use rejoin_replica::Store;
-use rejoin_replica::ops::{Copied, OperationError, Overwrite, Restore, backup_file, restore};
+use rejoin_replica::ops::{
+    Copied, OperationError, Overwrite, Restore, backup_file, compact_file, restore,
+};
 
 use crate::bar::Bar;
 use crate::failure::Failure;
@@ -84,11 +85,8 @@ impl Command {
                 println!("it goes on under a new identity; sync brings back what came later");
             }
             Self::Compact { store } => {
-                if !store.is_file() {
-                    return Err(OperationError::Missing { path: store }.into());
-                }
                 let mut bar = Bar::new();
-                let compacted = Store::open(&store)?.compact(&mut |at| bar.show(at))?;
+                let compacted = compact_file(&store, &mut |at| bar.show(at))?;
                 drop(bar);
                 let (before, after) = (compacted.before, compacted.after);
                 let (runs, run) = (compacted.runs_before, compacted.runs_after);

@@ -60,3 +60,16 @@ impl Store {
         Ok(Compacted { before, after: size()?, runs_before, runs_after })
     }
 }
+
+/// Compacts a store file that is not open; see [`Store::compact`].
+///
+/// # Errors
+/// As [`Store::compact`], and [`OperationError`] when there is no such store.
+#[cfg(feature = "redb")]
+pub fn compact_file(
+    path: impl AsRef<std::path::Path>,
+    progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Compacted, OperationError> {
+    super::new_file::find(path.as_ref())?;
+    Store::open(path)?.compact(progress)
+}

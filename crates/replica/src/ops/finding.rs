@@ -61,8 +61,9 @@ impl Finding {
     pub const fn advice(&self) -> &'static str {
         match self.place {
             Place::File | Place::Meta(_) => {
-                "restore a backup, or move the file away and join its spaces again from a peer; \
-                 keep the file until what it alone had is back"
+                "look at the name: it may be no store at all; otherwise restore a backup, or move \
+                 the file away and join its spaces again from a peer, and keep the file until what \
+                 it alone had is back"
             }
             Place::Record(_) => {
                 "open the store and sync it: what cannot be read is set aside and comes back from \

@@ -52,6 +52,8 @@ mod verify;
 #[cfg(feature = "redb")]
 pub use backup::{Copied, backup_file};
 pub use compact::Compacted;
+#[cfg(feature = "redb")]
+pub use compact::compact_file;
 pub use copied::CopiedFrom;
 pub use error::OperationError;
 pub use finding::{Finding, Place};

@@ -9,18 +9,21 @@ use super::error::OperationError;
 use crate::storage::{Batch, RedbFile};
 use crate::store::explain;
 
-/// Opens a store file that is there.
-pub(super) fn open(path: &Path) -> Result<RedbFile, OperationError> {
+/// Whether there is a file, of whatever kind.
+pub(super) fn find(path: &Path) -> Result<(), OperationError> {
     match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(OperationError::Missing { path: path.to_owned() });
+            Err(OperationError::Missing { path: path.to_owned() })
         }
-        Err(error) => return Err(OperationError::io(path, &error)),
-        Ok(meta) if !meta.is_file() => {
-            return Err(OperationError::NotAFile { path: path.to_owned() });
-        }
-        Ok(_) => {}
+        Err(error) => Err(OperationError::io(path, &error)),
+        Ok(meta) if !meta.is_file() => Err(OperationError::NotAFile { path: path.to_owned() }),
+        Ok(_) => Ok(()),
     }
+}
+
+/// Opens a store file that is there.
+pub(super) fn open(path: &Path) -> Result<RedbFile, OperationError> {
+    find(path)?;
     RedbFile::open(path).map_err(|error| explain(path, error).into())
 }
 

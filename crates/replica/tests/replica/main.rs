@@ -1,5 +1,6 @@
 //! The spine end to end: cores over byte pipes, stores over storage that fails, processes that die.
 
+mod backups;
 mod contract;
 mod cost;
 mod damage;

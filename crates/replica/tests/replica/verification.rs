@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use rejoin_replica::entry::Record;
 use rejoin_replica::ops::{Depth, Finding, OperationError, Place, Progress, Step};
 use rejoin_replica::storage::{Batch, Memory, Row, Storage, StorageRead};
 use rejoin_replica::{Config, Durability, Space, Store};
@@ -167,6 +168,25 @@ fn a_log_record_of_another_place_is_found() {
     assert!(what.contains("it goes on at"), "{what}");
 }
 
+/// A record whose checksum fits, of another history under the same dots.
+#[test]
+fn a_log_record_of_another_history_is_found() {
+    let storage = filled_again();
+    for sequence in [40, 2_505] {
+        let (_, bytes) = storage.log(0, sequence, 1).expect("memory").remove(0);
+        let mut record = Record::decode(&bytes).expect("a record");
+        record.head.0[0] ^= 1;
+        let log = vec![(0, sequence, record.encode())];
+        storage.commit(&Batch { log, ..Batch::default() }).expect("memory");
+        let (place, what) = only(&storage);
+        assert_eq!(place, Place::Record(sequence));
+        assert!(what.contains("running hash"), "{what}");
+        storage
+            .commit(&Batch { log: vec![(0, sequence, bytes)], ..Batch::default() })
+            .expect("memory");
+    }
+}
+
 #[test]
 fn log_records_that_are_gone_are_found() {
     let storage = filled();
@@ -283,19 +303,32 @@ fn blobs_that_cannot_be_read_are_found() {
     assert!(found[0].what.contains("version of a store"));
 }
 
-/// Blocks that are whole and fit, but of another history: only the log tells.
-#[test]
-fn a_state_that_the_log_does_not_make_is_found_by_replaying() {
+/// Two stores of one identity and one shape, with different histories.
+fn twins() -> [Arc<Memory>; 2] {
     let empty = Arc::new(Memory::default());
     open(&empty).create_space::<Cart>("carts").expect("a first space");
-    let of = |amount: i64| {
+    [1, 2].map(|amount| {
         let storage = copy_of(&empty).expect("memory");
         let carts: Carts = open(&storage).open_space("carts").expect("the space");
         carts.transact(|tx| tx.object("alice").entry("apples").add(amount)).expect("a transaction");
         drop(carts);
         storage
-    };
-    let (one, two) = (of(1), of(2));
+    })
+}
+
+#[test]
+fn a_manifest_of_another_history_is_found() {
+    let [one, two] = twins();
+    put_row(&one, &[0], two.row(0, &[0]).expect("memory"));
+    let (place, what) = only(&one);
+    assert_eq!(place, Place::Manifest);
+    assert!(what.contains("does not stand where"), "{what}");
+}
+
+/// Blocks that are whole and fit, but of another history: only the log tells.
+#[test]
+fn a_state_that_the_log_does_not_make_is_found_by_replaying() {
+    let [one, two] = twins();
     for (key, bytes) in rows(&two, BLOCK) {
         put_row(&one, &key, Some(bytes));
     }
