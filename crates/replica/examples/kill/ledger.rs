@@ -33,8 +33,8 @@ pub(crate) struct Ledger {
     last: LwwRegister<u64>,
 }
 
-/// Opens a store, with settings that keep folding and merging busy. The proof of its place is beside
-/// it: nobody copies it here.
+/// Opens a store, with settings that keep folding and merging busy. The proof of its place is
+/// beside it: nobody copies it here.
 pub(crate) fn open(file: &Path) -> Result<Store, StoreError> {
     let mut config = Config::default();
     config.fold_bytes = 12 << 10;
