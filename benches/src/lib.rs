@@ -69,7 +69,7 @@ impl Side {
 
     fn transmit(&mut self, now: Now) -> Option<Vec<u8>> {
         let session = self.session?;
-        match self.core.poll_transmit(session, now)? {
+        match self.core.poll_transmit(session, now).ok()?? {
             Transmit::Frame(frame) => Some(frame),
             Transmit::Entries { before, sequences } => {
                 let head = |at: &u64| self.log.get(at).map(|&(head, _)| head);
@@ -87,7 +87,7 @@ impl Side {
         while let Ok(Some(message)) = self.frames.next_message() {
             hello |= matches!(message, Message::Hello { .. });
             if let Some(session) = self.session {
-                self.core.handle_message(session, message, now);
+                assert_eq!(self.core.handle_message(session, message, now), Ok(()));
                 while let Some(sequence) = self.core.poll_lookup() {
                     let Some(&(head, _)) = self.log.get(&sequence) else { break };
                     self.core.handle_lookup(head);

@@ -163,10 +163,10 @@ pub(crate) const PLANTED: &[Mutant] = &[
         suite: storage("line_29"),
     },
     Mutant {
-        name: "recovery-not-synced",
+        name: "acknowledge-at-sync",
         class: Class::Storage,
         lines: &[28],
-        brings_back: "a recovery is not synced before it goes on: a crash in it loses commits",
+        brings_back: "a sync in a recovery acknowledges the commit that it is to roll back",
         suite: storage("line_28"),
     },
     Mutant {

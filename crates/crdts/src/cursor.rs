@@ -54,11 +54,14 @@ pub trait Source: fmt::Debug {
 }
 
 /// Shows cells in order from a path on, until told to stop.
-pub(crate) type VisitFrom<'a> =
+pub type VisitFrom<'a> =
     dyn FnMut(&[u8], &mut dyn FnMut(&[u8], &Cell) -> Flow) -> Result<(), ReadError> + 'a;
 
 /// Looks for a visible kind under a name, leaping over what stands below each.
-pub(crate) fn find_other_kind(
+///
+/// # Errors
+/// Those of `visit_from`.
+pub fn find_other_kind(
     name: &[u8],
     than: Kind,
     visit_from: &mut VisitFrom<'_>,

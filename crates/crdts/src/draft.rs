@@ -42,6 +42,11 @@ impl<'a> Draft<'a> {
     pub fn finish(self) -> Vec<Change> {
         self.changes
     }
+
+    /// As [`finish`](Self::finish), with what the operations make of the cells.
+    pub fn finish_with_cells(self) -> (Vec<Change>, Overlay) {
+        (self.changes, self.changed)
+    }
 }
 
 impl Source for Draft<'_> {

@@ -25,6 +25,8 @@ const CELL_BYTES: usize = 96;
 pub struct Overlay {
     cells: BTreeMap<Vec<u8>, Option<Cell>>,
     bytes: usize,
+    /// The paths among them at which there was nothing to see before.
+    shown: Vec<Vec<u8>>,
 }
 
 impl Overlay {
@@ -45,13 +47,22 @@ impl Overlay {
             return self.end_below(base, scope, &Covered::new(seen, at));
         }
         let there = self.over(base).cell(path)?;
+        let was_visible = there.as_ref().is_some_and(Cell::is_visible);
         let empty = || Cell::empty(change.path.kind()?);
         let Some(mut cell) = there.or_else(empty) else { return Ok(false) };
         let changed = cell.apply(&change.effect, at);
         if changed {
             self.put(path, cell);
         }
+        if changed && !was_visible {
+            self.shown.push(path.to_vec());
+        }
         Ok(changed)
+    }
+
+    /// Takes the paths at which something may be seen since the last call, and was not before.
+    pub fn take_shown(&mut self) -> Vec<Vec<u8>> {
+        core::mem::take(&mut self.shown)
     }
 
     fn end_below(
@@ -86,6 +97,7 @@ impl Overlay {
 
     /// Takes over what changed in another one, which lies over this one.
     pub fn absorb(&mut self, upper: Self) {
+        self.shown.extend(upper.shown);
         for (path, cell) in upper.cells {
             let bytes = path.len() + CELL_BYTES;
             if self.cells.insert(path, cell).is_none() {

@@ -171,6 +171,16 @@ pub(crate) fn split_as<K: Atom>(path: &[u8]) -> Option<(K, Kind, &[u8])> {
     Some((key, kind, rest))
 }
 
+/// Shows the names on the way to a path: for each level, the path up to its name, without a kind.
+pub fn names(path: &[u8], show: &mut dyn FnMut(&[u8])) {
+    let mut rest = path;
+    while let Some((_, _, below)) = split(rest) {
+        let end = path.len() - below.len();
+        show(path.get(..end - 1).unwrap_or_default());
+        rest = below;
+    }
+}
+
 /// Takes the first segment off when its name is a string, as a struct's fields are.
 pub fn split_field(path: &[u8]) -> Option<(alloc::string::String, Kind, &[u8])> {
     split_as(path)

@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::core::SpaceCore;
+use crate::core::{Arrival, SpaceCore};
 use crate::entry::{Entry, Head, HeadAt};
 use crate::message::Message;
 use crate::session::SessionId;
@@ -230,8 +230,9 @@ impl SpaceCore {
         }
     }
 
-    /// Follows a peer's stream of an origin over an entry. The head before it, if that is known.
-    pub(crate) fn follow(&mut self, id: SessionId, entry: &Entry) -> Option<Head> {
+    /// Follows a peer's stream of an origin over an entry. The heads before and after it, if the
+    /// one before is known.
+    pub(crate) fn follow(&mut self, id: SessionId, entry: &Entry) -> Option<(Head, Head)> {
         let delta = entry.delta();
         let session = self.sessions.get_mut(&id)?;
         let start = (0, Head::default());
@@ -239,21 +240,18 @@ impl SpaceCore {
         if counter + 1 != delta.first() {
             return None;
         }
-        session.stream.insert(delta.origin(), (delta.last(), before.after(entry)));
-        Some(before)
+        let after = before.after(entry);
+        session.stream.insert(delta.origin(), (delta.last(), after));
+        Some((before, after))
     }
 
     /// Whether an entry goes on where the history here ends. A peer with another one is found out.
-    pub(crate) fn continues(
-        &mut self,
-        id: Option<SessionId>,
-        entry: &Entry,
-        before: Option<Head>,
-    ) -> bool {
-        let (origin, counter) = (entry.delta().origin(), entry.delta().first() - 1);
+    pub(crate) fn continues(&mut self, id: Option<SessionId>, arrival: &Arrival) -> bool {
+        let delta = arrival.entry.delta();
+        let (origin, counter) = (delta.origin(), delta.first() - 1);
         let own = self.head(origin);
         let seen = self.causal.context().seen(origin);
-        let (Some(head), true) = (before, counter == seen) else { return true };
+        let (Some((head, _)), true) = (arrival.heads, counter == seen) else { return true };
         if head == own || rejoin_vclock::mutant!("head-not-compared") {
             return true;
         }

@@ -6,7 +6,8 @@
 //! sends nothing of its own any more, looks for the last entry that both histories share, and goes
 //! on from there as a new incarnation: what nobody saw of its own branch is written anew, the same
 //! changes under the new id, in one batch; what the peer holds comes back as the entries of a
-//! stranger. Both branches are kept.
+//! stranger. Both branches are kept. Users write on all the while: what they write stays here until
+//! it has its new id, and their receipts and idempotency keys answer under that.
 //!
 //! If somebody has seen its branch, it has spread and cannot be written anew: the entries would be
 //! there twice. Then the old id is a fork like any other.

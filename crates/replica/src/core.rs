@@ -68,6 +68,13 @@ pub struct Change {
     pub decisions: Vec<ConflictRecord>,
 }
 
+/// What a transaction's draft made of the cells, and how many of the operations it has applied.
+#[derive(Default, Debug)]
+pub(crate) struct Drafted {
+    pub cells: Overlay,
+    pub operations: usize,
+}
+
 /// What the core has to say.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
@@ -102,11 +109,12 @@ pub enum Event {
     },
 }
 
-/// An entry that came in, and the head of its origin before it as its sender has it.
+/// An entry that came in, and the heads of its origin before and after it as its sender has them,
+/// where its stream tells.
 #[derive(Debug)]
 pub(crate) struct Arrival {
     pub entry: Entry,
-    pub before: Option<Head>,
+    pub heads: Option<(Head, Head)>,
 }
 
 impl AsRef<Delta> for Arrival {
@@ -396,7 +404,7 @@ impl SpaceCore {
             self.hybrid = HybridClock::resume(self.hybrid.last().max(delta.stamp()))
                 .with_max_skew_millis(self.hybrid.max_skew_millis());
         }
-        let (sequence, _) = self.take_in(&record.entry, false)?;
+        let sequence = self.take_in(&record.entry, record.head, Drafted::default(), false)?;
         if !rejoin_vclock::mutant!("forget-keys") {
             self.remember_key(record.key, record.entry.delta(), sequence);
         }
@@ -423,7 +431,8 @@ impl SpaceCore {
             Admission::Known => Ok(true),
             Admission::Ready => {
                 let Record { key, entry, .. } = record;
-                let (sequence, head) = self.take_in(&entry, true)?;
+                let head = self.head(entry.delta().origin()).after(&entry);
+                let sequence = self.take_in(&entry, head, Drafted::default(), true)?;
                 self.remember_key(key.clone(), entry.delta(), sequence);
                 self.unwritten.push_back((sequence, Record { key, head, entry }));
                 Ok(true)
@@ -499,21 +508,34 @@ impl SpaceCore {
     /// # Errors
     /// [`StorageError`] when a block cannot be read; nothing has happened then.
     pub fn commit(&mut self, entry: Entry, key: Vec<u8>) -> Result<Receipt, StorageError> {
-        let (sequence, head) = self.take_in(&entry, true)?;
+        self.commit_drafted(entry, key, Drafted::default())
+    }
+
+    /// As [`commit`](Self::commit), with what its draft made of the cells.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub(crate) fn commit_drafted(
+        &mut self,
+        entry: Entry,
+        key: Vec<u8>,
+        drafted: Drafted,
+    ) -> Result<Receipt, StorageError> {
+        let head = self.head(self.replica()).after(&entry);
+        let sequence = self.take_in(&entry, head, drafted, true)?;
         let receipt = self.remember_key(key.clone(), entry.delta(), sequence);
         self.unwritten.push_back((sequence, Record { key, head, entry }));
         Ok(receipt)
     }
 
     /// Takes in an entry of another replica: applies it and whatever waited for it, or keeps it.
-    /// `before`: the head of its origin before it, as far as the sender's stream tells.
     pub(crate) fn deliver(
         &mut self,
         id: SessionId,
-        entry: Entry,
-        before: Option<Head>,
+        arrival: Arrival,
         now: Now,
     ) -> Result<(), StorageError> {
+        let entry = &arrival.entry;
         let (origin, last) = (entry.delta().origin(), entry.delta().last());
         if rejoin_vclock::mutant!("successor-retires-predecessor")
             && self.goes_beyond_a_bound(origin, last)
@@ -527,7 +549,7 @@ impl SpaceCore {
                 if rejoin_vclock::mutant!("orphan-reserves-sequence") {
                     self.log.push(entry.delta(), bytes);
                 }
-                self.causal.keep(Arrival { entry, before }, bytes);
+                self.causal.keep(arrival, bytes);
                 return Ok(());
             }
             Admission::Overlaps => {
@@ -540,39 +562,55 @@ impl SpaceCore {
             }
             _ => {}
         }
-        if self.continues(Some(id), &entry, before) {
-            self.apply_remote(entry, now)?;
+        if self.continues(Some(id), &arrival) {
+            self.apply_remote(arrival, now)?;
         }
-        while let Some(Arrival { entry, before }) = self.causal.take_ready() {
-            let origin = entry.delta().origin();
-            if !self.is_frozen(origin) && self.continues(None, &entry, before) {
-                self.apply_remote(entry, now)?;
+        while let Some(waited) = self.causal.take_ready() {
+            let origin = waited.entry.delta().origin();
+            if !self.is_frozen(origin) && self.continues(None, &waited) {
+                self.apply_remote(waited, now)?;
             }
         }
         Ok(())
     }
 
-    fn apply_remote(&mut self, entry: Entry, now: Now) -> Result<(), StorageError> {
+    fn apply_remote(
+        &mut self,
+        Arrival { entry, heads }: Arrival,
+        now: Now,
+    ) -> Result<(), StorageError> {
         if let Err(skew) = self.hybrid.observe(entry.delta().stamp(), now.wall) {
             self.push_event(Event::Skew(skew));
         }
-        let (sequence, head) = self.take_in(&entry, true)?;
+        let own = self.head(entry.delta().origin());
+        let known = heads.filter(|(before, _)| *before == own);
+        let head = known.map_or_else(|| own.after(&entry), |(_, after)| after);
+        let sequence = self.take_in(&entry, head, Drafted::default(), true)?;
         self.unwritten.push_back((sequence, Record { key: Vec::new(), head, entry }));
         Ok(())
     }
 
-    /// The one place where an entry becomes state. Its sequence in the log, and its origin's head.
+    /// The one place where an entry becomes state; `head` is its origin's after it. Its sequence in
+    /// the log.
     ///
     /// Where a block cannot be read, nothing has happened.
-    fn take_in(&mut self, entry: &Entry, tell: bool) -> Result<(u64, Head), StorageError> {
+    fn take_in(
+        &mut self,
+        entry: &Entry,
+        head: Head,
+        drafted: Drafted,
+        tell: bool,
+    ) -> Result<u64, StorageError> {
         let delta = entry.delta();
         let Some(first) = self.causal.begin(delta) else {
             unreachable!("a space meets fewer than 2^24 replicas")
         };
         let is_remote = delta.origin() != self.replica();
         let source = self.state.with(self.causal.context());
-        let (mut changed, mut paths) = (Overlay::default(), Vec::new());
-        for (index, operation) in delta.changes().iter().enumerate() {
+        let Drafted { cells: mut changed, operations } = drafted;
+        let (done, to_do) = delta.changes().split_at(operations.min(delta.changes().len()));
+        let mut paths: Vec<Path> = done.iter().map(|done| done.path().clone()).collect();
+        for (index, operation) in (done.len()..).zip(to_do) {
             if is_remote
                 && delta.last().is_multiple_of(7)
                 && rejoin_vclock::mutant!("skip-one-effect")
@@ -598,12 +636,11 @@ impl SpaceCore {
         if tell {
             self.tell(delta, paths, decided);
         }
-        let head = self.head(delta.origin()).after(entry);
         self.heads.insert(delta.origin(), head);
         let sequence = self.log.push(delta, entry.bytes().len());
         let (origin, counter) = (delta.origin(), delta.last());
         self.durable_heads.expect(sequence, HeadAt { origin, counter, head });
-        Ok((sequence, head))
+        Ok(sequence)
     }
 
     fn tell(&mut self, delta: &Delta, paths: Vec<Path>, decisions: Vec<ConflictRecord>) {
@@ -673,7 +710,7 @@ impl SpaceCore {
             news: causal.news().collect(),
             stamp: hybrid.last(),
         };
-        let mut step = state.poll_fold(causal.context(), budget, stand)?;
+        let mut step = state.poll_fold(causal.context(), budget, log.bytes(), stand)?;
         if let Some(sequence) = step.folded {
             step.rows.extend(self.log.rows_until(sequence));
         }
@@ -699,6 +736,11 @@ impl SpaceCore {
     /// Whether something that was to be flushed is not yet.
     pub fn is_flushing(&self) -> bool {
         self.state.is_flushing()
+    }
+
+    /// Whether runs that are to be merged are not yet, or rows of merged ones are still there.
+    pub fn is_compacting(&self) -> bool {
+        self.state.is_compacting()
     }
 
     /// Up to which sequence the log is folded into rows: a start reads only what comes after.

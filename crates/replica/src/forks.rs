@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rejoin_crdts::Crdt;
 use rejoin_vclock::ReplicaId;
-use rejoin_vclock::codec::{Encode, write_length_prefixed, write_varint};
+use rejoin_vclock::codec::{
+    Decode, DecodeError, Encode, Reader, write_length_prefixed, write_varint,
+};
 
 use crate::core::{Event, SpaceCore};
 use crate::entry::{Entry, Head, HeadAt, Record};
@@ -18,8 +20,9 @@ use crate::error::StoreError;
 use crate::log::Place;
 use crate::message::Message;
 use crate::session::{Refused, Session, SessionId};
+use crate::shared::Shared;
 use crate::space::Space;
-use crate::storage::{StorageError, StorageRead};
+use crate::storage::{Batch, Storage, StorageError, StorageRead};
 
 /// An origin with two histories.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -161,6 +164,37 @@ pub(crate) fn may_pass_on(
         && refused.is_none_or(|refused| place.last <= refused.until)
 }
 
+impl Shared {
+    fn choices(&self) -> String {
+        format!("kept/{}", self.number)
+    }
+
+    /// Stores which branches a person chose: version, then n x 16.
+    fn keep_choices(&self, kept: &BTreeSet<ReplicaId>) -> Result<(), StorageError> {
+        let mut bytes = vec![1];
+        write_varint(&mut bytes, kept.len() as u64);
+        kept.iter().for_each(|id| id.encode(&mut bytes));
+        let meta = vec![(self.choices(), bytes)];
+        self.storage.commit(&Batch { meta, ..Batch::default() })
+    }
+
+    /// The branches that a person chose.
+    pub(crate) fn recall_choices(&self) -> Result<(), StoreError> {
+        let Some(bytes) = self.storage.meta(&self.choices())? else { return Ok(()) };
+        let read = || -> Result<Vec<ReplicaId>, DecodeError> {
+            let mut reader = Reader::new(&bytes);
+            match reader.byte()? {
+                1 => {}
+                tag => return Err(DecodeError::UnknownTag { what: "version of a choice", tag }),
+            }
+            (0..reader.count(16)?).map(|_| ReplicaId::decode(&mut reader)).collect()
+        };
+        let kept = read().map_err(|error| StorageError::Damaged(error.to_string()))?;
+        self.lock()?.core.kept.extend(kept);
+        Ok(())
+    }
+}
+
 impl<T: Crdt> Space<T> {
     /// The origins that have two histories, as far as it was found out here since the store was
     /// opened: two copies of a store wrote under one id. None of their entries are taken in.
@@ -175,14 +209,15 @@ impl<T: Crdt> Space<T> {
     /// and join again from a peer that has the branch you want: what is here of it cannot be taken
     /// out of the state any more.
     ///
-    /// The choice lasts as long as the store is open.
-    ///
     /// # Errors
-    /// [`StoreError`] when the space cannot be read.
+    /// [`StoreError`] when the choice cannot be kept.
     pub fn resolve_fork(&self, origin: ReplicaId, keep: Keep) -> Result<(), StoreError> {
-        match keep {
-            Keep::Ours => self.shared.lock()?.core.keep_own_branch(origin),
-        }
+        let Keep::Ours = keep;
+        let mut inner = self.shared.lock()?;
+        let mut kept = inner.core.kept.clone();
+        kept.insert(origin);
+        self.shared.keep_choices(&kept)?;
+        inner.core.keep_own_branch(origin);
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use crate::place::{Generation, Place, Witness};
 use crate::storage::{Batch, Storage, StorageError, StorageRead, Trusted};
 
 const VERSION: u8 = 2;
-const NAME: &str = "store";
+pub(crate) const NAME: &str = "store";
 
 /// What is stored of an identity.
 ///
@@ -83,6 +83,17 @@ struct State {
     witness: Option<Witness>,
     /// The log records of all spaces.
     records: u64,
+}
+
+/// The id in a stored identity, and those before it, the oldest first.
+pub(crate) fn read(bytes: &[u8]) -> Result<(ReplicaId, Vec<ReplicaId>), DecodeError> {
+    Stored::decode(bytes).map(|Stored { id, before, .. }| (id, before))
+}
+
+/// A stored identity as a copy of the store is to hold it: no witness expects it anywhere.
+pub(crate) fn of_copy(bytes: &[u8]) -> Result<(String, Vec<u8>), DecodeError> {
+    let stored = Stored::decode(bytes)?;
+    Ok(Stored { generation: Generation::random(), ..stored }.encode())
 }
 
 /// What a new store is made with.

@@ -41,6 +41,7 @@ mod incarnation;
 mod link;
 pub mod log;
 pub mod message;
+pub mod ops;
 mod options;
 mod place;
 mod receipt;

@@ -24,7 +24,7 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::envelope;
 use crate::state::row;
-use crate::storage::{RowWrite, StorageError, StorageRead};
+use crate::storage::{Row, RowWrite, StorageError, StorageRead};
 
 const VERSION: u8 = 1;
 const WHAT: &str = "version of a log's index";
@@ -44,6 +44,12 @@ pub struct Place {
     pub last: u64,
     /// Its encoded length in bytes.
     pub bytes: usize,
+}
+
+impl Place {
+    /// A sequence without an entry.
+    pub(crate) const HOLE: Self =
+        Self { origin: ReplicaId::from_u128(0), first: 0, last: 0, bytes: 0 };
 }
 
 type Chunk = Arc<[Place]>;
@@ -130,8 +136,7 @@ impl Log {
 
     /// Leaves a sequence without an entry.
     pub(crate) fn leave_hole(&mut self) {
-        let origin = ReplicaId::from_u128(0);
-        self.tail.push_back(Place { origin, first: 0, last: 0, bytes: 0 });
+        self.tail.push_back(Place::HOLE);
     }
 
     /// Whether a chunk was found damaged.
@@ -248,8 +253,7 @@ impl Log {
         let places: Vec<Place> = self.tail.iter().take(places).copied().collect();
         let mut rows = Vec::new();
         for (number, places) in (self.start / CHUNK..).zip(places.chunks(CHUNK_LENGTH)) {
-            rows.push((row::places(number), Some(encode_places(places))));
-            rows.push((row::origins(number), Some(encode_origins(&lasts(places)))));
+            rows.extend(index_rows(number, places).map(|(key, bytes)| (key, Some(bytes))));
         }
         rows
     }
@@ -297,8 +301,14 @@ impl Log {
     }
 }
 
+/// The rows that index a chunk of places.
+pub(crate) fn index_rows(number: u64, places: &[Place]) -> [Row; 2] {
+    let origins = encode_origins(&lasts(places));
+    [(row::places(number), encode_places(places)), (row::origins(number), origins)]
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "it fits any address space")]
-const CHUNK_LENGTH: usize = CHUNK as usize;
+pub(crate) const CHUNK_LENGTH: usize = CHUNK as usize;
 
 fn damaged(chunk: u64, what: impl std::fmt::Display) -> StorageError {
     StorageError::Damaged(format!("chunk {chunk} of the log's index: {what}"))

@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use rejoin_crdts::cell::Cell;
 use rejoin_crdts::context::LocalDot;
 use rejoin_crdts::cursor::Source;
-use rejoin_crdts::{Dot, ReadError};
+use rejoin_crdts::{Dot, Kind, ReadError};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::{Event, Now, SpaceCore};
@@ -193,17 +193,34 @@ impl Shared {
 
     /// Waits until all entries before a sequence are durable, writing them if nobody else does.
     pub(crate) fn write_until(&self, end: u64) -> Result<(), StoreError> {
-        self.write(|core| core.durable() >= end)
+        self.write(FOLD_BYTES, |core| core.durable() >= end)
     }
 
     /// Writes everything that changed, the state with it, so that the next start finds it folded.
     pub(crate) fn fold(&self) -> Result<(), StoreError> {
         self.lock()?.core.request_flush();
-        self.write(|core| !core.wants_to_write() && !core.is_flushing())
+        self.write(FOLD_BYTES, |core| !core.wants_to_write() && !core.is_flushing())
     }
 
-    /// Writes, with whoever else does, until something is true of the core.
-    fn write(&self, until: impl Fn(&SpaceCore) -> bool) -> Result<(), StoreError> {
+    /// Merges the runs that are there now, about `budget` bytes per write, until the core says that
+    /// it is done or `until` says so. What changed is folded first.
+    pub(crate) fn compact(
+        &self,
+        budget: usize,
+        mut until: impl FnMut(&SpaceCore) -> bool,
+    ) -> Result<(), StoreError> {
+        self.fold()?;
+        self.lock()?.core.request_compaction();
+        self.write(budget, |core| !core.is_compacting() || until(core))
+    }
+
+    /// Writes, with whoever else does, until something is true of the core. With each commit at
+    /// least `budget` bytes of state are folded.
+    fn write(
+        &self,
+        budget: usize,
+        mut until: impl FnMut(&SpaceCore) -> bool,
+    ) -> Result<(), StoreError> {
         let mut inner = self.lock()?;
         while !until(&inner.core) {
             self.storage.check()?;
@@ -215,7 +232,7 @@ impl Shared {
             let bytes: usize = records.iter().map(|(_, record)| record.entry.bytes().len()).sum();
             let mut rows = std::mem::take(&mut inner.rows);
             // Folding can wait; damage that it met is mended at the next call.
-            let budget = FOLD_PER_BYTE * bytes + FOLD_BYTES;
+            let budget = FOLD_PER_BYTE * bytes + budget;
             rows.extend(inner.core.poll_fold(budget).unwrap_or_default());
             if records.is_empty() && rows.is_empty() {
                 break;
@@ -315,5 +332,9 @@ impl Source for Shared {
 
     fn dot(&self, local: LocalDot) -> Dot {
         self.locked().core.source().dot(local)
+    }
+
+    fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
+        self.read(|core| core.source().other_kind(name, than))?
     }
 }

@@ -9,7 +9,7 @@ use rejoin_crdts::draft::Draft;
 use rejoin_crdts::{ConflictRecord, Crdt, EditError, Path};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::core::Event;
+use crate::core::{Drafted, Event};
 use crate::digest::Digest;
 use crate::entry::MAX_ENTRY_BYTES;
 use crate::error::StoreError;
@@ -206,7 +206,8 @@ impl<T: Crdt> Space<T> {
         let inside = Inside::enter();
         let value = edit(&mut transaction);
         drop(inside);
-        let (value, operations) = (value?, transaction.draft.finish());
+        let (value, (operations, cells)) = (value?, transaction.draft.finish_with_cells());
+        let drafted = Drafted { cells, operations: operations.len() };
         let Some(entry) = inner.core.entry(operations, stamp) else {
             let receipt = inner.core.empty_receipt();
             return Ok(Once::First(Committed { value, receipt }));
@@ -215,7 +216,7 @@ impl<T: Crdt> Space<T> {
         if bytes > most {
             return Err(StoreError::TooLarge { bytes, most });
         }
-        let receipt = inner.core.commit(entry, key.to_vec())?;
+        let receipt = inner.core.commit_drafted(entry, key.to_vec(), drafted)?;
         Shared::tell(&mut inner);
         drop(inner);
         let receipt = self.settle(receipt)?;

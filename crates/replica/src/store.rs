@@ -25,7 +25,7 @@ use crate::storage::{Batch, Memory, Storage, StorageError, StorageRead, Trusted}
 use crate::ticket::Ticket;
 
 const VERSION: u8 = 1;
-const SPACE: &str = "space/";
+pub(crate) const SPACE: &str = "space/";
 
 /// A store: an identity and the spaces it holds.
 ///
@@ -176,17 +176,30 @@ impl Store {
     /// [`StoreError::NoSuchSpace`] when there is none of that name; [`StoreError::Damaged`] when
     /// its log cannot be trusted.
     pub fn open_space<T: Crdt>(&self, name: &str) -> Result<Space<T>, StoreError> {
+        Ok(Space::new(self.shared(name)?))
+    }
+
+    /// A space that is here, whatever its type.
+    pub(crate) fn shared(&self, name: &str) -> Result<Arc<Shared>, StoreError> {
         let mut open = self.open_spaces();
         self.inner.storage.check()?;
         if let Some(shared) = open.get(name) {
-            return Ok(Space::new(Arc::clone(shared)));
+            return Ok(Arc::clone(shared));
         }
         let (number, ticket) = self
             .stored_space(name)?
             .ok_or_else(|| StoreError::NoSuchSpace { name: name.to_owned() })?;
         let shared = Arc::new(self.recover(number, ticket)?);
         open.insert(name.to_owned(), Arc::clone(&shared));
-        Ok(Space::new(shared))
+        Ok(shared)
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<Trusted> {
+        &self.inner.storage
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        self.inner.time.now()
     }
 
     /// Takes a space over from another store, under a name of one's own. It is empty until it is
@@ -262,10 +275,11 @@ impl Store {
         let Stored { storage, ticket, .. } = stored;
         let shared = Shared::new(core, ticket, number, storage, Arc::clone(identity), time);
         shared.readmit()?;
+        shared.recall_choices()?;
         Ok(shared)
     }
 
-    fn explain(&self, error: StorageError) -> StoreError {
+    pub(crate) fn explain(&self, error: StorageError) -> StoreError {
         explain(&self.inner.label, error)
     }
 
@@ -275,7 +289,7 @@ impl Store {
     }
 }
 
-fn read_space(bytes: &[u8]) -> Result<(u32, Ticket), DecodeError> {
+pub(crate) fn read_space(bytes: &[u8]) -> Result<(u32, Ticket), DecodeError> {
     let mut reader = Reader::new(bytes);
     check_version(&mut reader)?;
     let number = reader.varint()?;

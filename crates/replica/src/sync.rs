@@ -27,7 +27,7 @@ use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::agreement::Agreement;
-use crate::core::{Now, SpaceCore};
+use crate::core::{Arrival, Now, SpaceCore};
 use crate::entry::{Entry, HeadAt, MAX_ENTRY_BYTES};
 use crate::forks::may_pass_on;
 use crate::message::{Message, Refusal, SpaceHash, entries_frame};
@@ -177,9 +177,9 @@ impl SpaceCore {
             return Ok(()); // overtaken on the way; they are asked for again
         }
         for entry in entries {
-            let before = self.follow(id, &entry);
+            let heads = self.follow(id, &entry);
             if self.accepts(id, &entry) {
-                self.deliver(id, entry, before, now)?;
+                self.deliver(id, Arrival { entry, heads }, now)?;
             }
         }
         Ok(())

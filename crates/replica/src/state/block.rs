@@ -99,8 +99,18 @@ pub(super) struct Block {
 /// Where an entry's key and value are.
 #[derive(Debug)]
 struct Entry {
-    key: Range<usize>,
-    value: Range<usize>,
+    key: (u32, u32),
+    value: (u32, u32),
+}
+
+const fn span((from, to): (u32, u32)) -> Range<usize> {
+    from as usize..to as usize
+}
+
+/// A block is as long as its longest entry, and that fits.
+fn spanning(from: usize, to: usize) -> Result<(u32, u32), DecodeError> {
+    let long = DecodeError::Invalid("a block that is too long");
+    Ok((u32::try_from(from).map_err(|_| long)?, u32::try_from(to).map_err(|_| long)?))
 }
 
 /// The keys of a block, where its entries are, and where the next one begins.
@@ -133,7 +143,7 @@ impl Block {
             tag => return Err(DecodeError::UnknownTag { what: "upper end of a block", tag }),
         };
         let (keys, entries) = Self::read_entries(&mut reader, start)?;
-        let last = entries.last().and_then(|entry| keys.get(entry.key.clone()));
+        let last = entries.last().and_then(|entry| keys.get(span(entry.key)));
         if upper.as_deref().is_some_and(|upper| last.is_none_or(|last| upper <= last)) {
             return Err(DecodeError::NotCanonical("the interval of a block"));
         }
@@ -152,7 +162,7 @@ impl Block {
         let (mut keys, mut entries) = (Vec::new(), Vec::<Entry>::with_capacity(count));
         for _ in 0..count {
             let shared = reader.varint()?;
-            let before = entries.last().map_or(0..0, |entry| entry.key.clone());
+            let before = entries.last().map_or(0..0, |entry| span(entry.key));
             let shared = usize::try_from(shared).ok().filter(|&shared| shared <= before.len());
             let shared =
                 shared.ok_or(DecodeError::Invalid("a key that shares more than there is"))?;
@@ -164,7 +174,8 @@ impl Block {
             }
             let value = reader.length_prefixed()?.len();
             let end = start + reader.position();
-            entries.push(Entry { key: at..keys.len(), value: end - value..end });
+            let (key, value) = (spanning(at, keys.len())?, spanning(end - value, end)?);
+            entries.push(Entry { key, value });
         }
         reader.finish()?;
         Ok((keys, entries))
@@ -175,6 +186,11 @@ impl Block {
         self.entries.len()
     }
 
+    /// Its length as it is stored, in bytes.
+    pub(super) const fn stored_bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     /// What it takes in memory, about, in bytes.
     pub(super) const fn weight(&self) -> usize {
         self.bytes.len() + self.keys.len() + self.entries.len() * size_of::<Entry>()
@@ -183,7 +199,7 @@ impl Block {
     /// The key and the value of an entry.
     pub(super) fn entry(&self, index: usize) -> Option<(&[u8], &[u8])> {
         let entry = self.entries.get(index)?;
-        Some((self.keys.get(entry.key.clone())?, self.bytes.get(entry.value.clone())?))
+        Some((self.keys.get(span(entry.key))?, self.bytes.get(span(entry.value))?))
     }
 
     pub(super) fn first_key(&self) -> Option<&[u8]> {
@@ -197,7 +213,7 @@ impl Block {
 
     /// How many entries have keys less than this one.
     pub(super) fn before(&self, key: &[u8]) -> usize {
-        let less = |entry: &Entry| self.keys.get(entry.key.clone()).is_some_and(|at| at < key);
+        let less = |entry: &Entry| self.keys.get(span(entry.key)).is_some_and(|at| at < key);
         self.entries.partition_point(less)
     }
 

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rejoin_crdts::hash::Seeded;
+
 use super::block::{Address, Block};
 
 /// Two generations: what is used stays in the young one; when that is full it becomes the old one,
 /// and what nobody used since then goes. Costs O(1) per use and keeps no order.
 #[derive(Debug)]
 pub(super) struct Cache {
-    young: HashMap<Address, Arc<Block>>,
-    old: HashMap<Address, Arc<Block>>,
+    young: HashMap<Address, Arc<Block>, Seeded>,
+    old: HashMap<Address, Arc<Block>, Seeded>,
     /// The bytes in the young generation.
     bytes: usize,
     /// Both generations together take at most this many bytes.
@@ -19,7 +21,7 @@ pub(super) struct Cache {
 
 impl Cache {
     pub(super) fn new(most: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), bytes: 0, most }
+        Self { young: HashMap::default(), old: HashMap::default(), bytes: 0, most }
     }
 
     pub(super) fn get(&mut self, at: Address) -> Option<Arc<Block>> {

@@ -116,6 +116,13 @@ impl State {
         self.folding.wants_compaction = true;
     }
 
+    /// Whether a merge is asked for or under way, or what it replaced is not taken away yet.
+    pub(crate) fn is_compacting(&self) -> bool {
+        let Folding { merge, garbage, done, wants_compaction, .. } = &self.folding;
+        let merged = matches!(done, Some(Done::Merged(..)));
+        *wants_compaction || merge.is_some() || merged || !garbage.is_empty()
+    }
+
     /// How far folding is: entries of the log before this sequence are in runs.
     pub(crate) const fn folded(&self) -> u64 {
         self.folding.stand.sequence
@@ -135,9 +142,14 @@ impl State {
         &mut self,
         context: &Context,
         budget: usize,
+        log_bytes: u64,
         stand: impl FnOnce() -> Stand,
     ) -> Result<Step, StorageError> {
-        let due = self.folding.wants_flush || self.active.bytes() >= self.limits.fold;
+        // Overwrites take no memory, but a start after a crash has to read their log again.
+        let tail = log_bytes.saturating_sub(self.folding.stand.log_bytes);
+        let due = self.folding.wants_flush
+            || self.active.bytes() >= self.limits.fold
+            || tail >= self.limits.fold as u64 / 2;
         if self.folding.done.is_some() {
             return Ok(Step::default());
         }

@@ -15,20 +15,23 @@
 
 mod block;
 mod cache;
+mod check;
 mod fold;
 mod manifest;
 pub(crate) mod row;
 mod run;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rejoin_crdts::cell::Cell;
 use rejoin_crdts::context::{Context, LocalDot};
-use rejoin_crdts::cursor::Source;
+use rejoin_crdts::cursor::{Source, find_other_kind};
+use rejoin_crdts::hash::Seeded;
 use rejoin_crdts::overlay::Overlay;
+use rejoin_crdts::path::names;
 use rejoin_crdts::state_codec::Names;
 use rejoin_crdts::{Dot, Kind, ReadError};
 use rejoin_vclock::ReplicaId;
@@ -40,6 +43,7 @@ use crate::session::Config;
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
 use cache::Cache;
+pub(crate) use check::{RowPlace, Rows, Told};
 use fold::Folding;
 use manifest::Manifest;
 pub(crate) use manifest::Stand;
@@ -49,6 +53,8 @@ use run::{Blocks, Run, RunCursor};
 const CELLS: u8 = 1;
 /// What the keys of idempotency keys in a run begin with.
 const KEYS: u8 = 2;
+/// So many names are remembered under which one kind stands alone.
+const NAMES: usize = 1 << 16;
 
 /// How much of a space's state is kept in memory, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,6 +100,8 @@ pub(crate) struct State {
     runs: Vec<Run>,
     blocks: Blocks,
     folding: Folding,
+    /// Names under which one kind stands alone, as far as looked at.
+    alone: RefCell<HashMap<Vec<u8>, Kind, Seeded>>,
     /// The last failure to read, which a source can only tell as text.
     fault: RefCell<Option<StorageError>>,
 }
@@ -140,8 +148,9 @@ impl State {
         let cache = RefCell::new(Cache::new(limits.cache));
         let blocks = Blocks { space, rows, cache, damaged: RefCell::default() };
         let folding = Folding::resume(&blocks, stand, next_run, &runs)?;
-        let (active, frozen, fault) = (Layer::default(), None, RefCell::new(None));
-        Ok(Self { limits, active, frozen, runs, blocks, folding, fault })
+        let (active, frozen) = (Layer::default(), None);
+        let (alone, fault) = (RefCell::default(), RefCell::default());
+        Ok(Self { limits, active, frozen, runs, blocks, folding, alone, fault })
     }
 
     /// The cells, to read from.
@@ -152,6 +161,17 @@ impl State {
     /// Takes over what an entry changed.
     pub(crate) fn absorb(&mut self, changed: Overlay) {
         self.active.cells.absorb(changed);
+        self.forget_kinds();
+    }
+
+    /// Where there is something new to see, other kinds may stand under the names above them.
+    fn forget_kinds(&mut self) {
+        let alone = self.alone.get_mut();
+        for path in self.active.cells.take_shown() {
+            if !alone.is_empty() {
+                names(&path, &mut |name| _ = alone.remove(name));
+            }
+        }
     }
 
     /// The receipt that was remembered under an idempotency key.
@@ -210,21 +230,63 @@ pub struct StateSource<'a> {
 }
 
 impl StateSource<'_> {
-    fn folded(&self) -> Folded<'_> {
-        Folded { state: self.state, context: self.context }
-    }
-
     /// Runs `read` on all layers, one over the other.
     fn layered<R>(&self, read: impl FnOnce(&dyn Source) -> R) -> R {
-        let (folded, active) = (self.folded(), &self.state.active.cells);
-        match &self.state.frozen {
-            None => read(&active.over(&folded)),
-            Some(frozen) => read(&active.over(&frozen.cells.over(&folded))),
-        }
+        let below = Below { state: self.state, context: self.context };
+        read(&self.state.active.cells.over(&below))
     }
 }
 
 impl Source for StateSource<'_> {
+    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
+        self.layered(|source| source.cell(path))
+    }
+
+    fn visit(
+        &self,
+        below: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        self.layered(|source| source.visit(below, from, visit))
+    }
+
+    fn dot(&self, local: LocalDot) -> Dot {
+        self.context.dot(local)
+    }
+
+    /// Nearly always nothing else stands under a name, and that is remembered.
+    fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
+        if self.state.alone.borrow().get(name) == Some(&than) {
+            return Ok(None);
+        }
+        let found = find_other_kind(name, than, &mut |from, show| self.visit(name, from, show))?;
+        let mut alone = self.state.alone.borrow_mut();
+        if found.is_none() && alone.len() < NAMES {
+            alone.insert(name.to_vec(), than);
+        }
+        Ok(found)
+    }
+}
+
+/// What is under the active layer.
+#[derive(Debug)]
+struct Below<'a> {
+    state: &'a State,
+    context: &'a Context,
+}
+
+impl Below<'_> {
+    fn layered<R>(&self, read: impl FnOnce(&dyn Source) -> R) -> R {
+        let folded = Folded { state: self.state, context: self.context };
+        match &self.state.frozen {
+            None => read(&folded),
+            Some(frozen) => read(&frozen.cells.over(&folded)),
+        }
+    }
+}
+
+impl Source for Below<'_> {
     fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
         self.layered(|source| source.cell(path))
     }
@@ -324,10 +386,11 @@ impl Merged {
 
     /// Goes on to the next key.
     fn advance(&mut self, runs: &[Run], blocks: &Blocks) -> Result<(), StorageError> {
-        let Some((_, key, _)) = self.entry() else { return Ok(()) };
-        let key = key.to_vec();
-        for (cursor, run) in self.0.iter_mut().zip(runs) {
-            if cursor.entry().is_some_and(|(at, _)| at == key) {
+        let Some((newest, ..)) = self.entry() else { return Ok(()) };
+        let Some((block, index)) = self.0[newest].place() else { return Ok(()) };
+        let key = block.entry(index).map(|(key, _)| key);
+        for (cursor, run) in self.0.iter_mut().zip(runs).skip(newest) {
+            if cursor.entry().map(|(at, _)| at) == key {
                 cursor.advance(run, blocks)?;
             }
         }

@@ -35,6 +35,28 @@ pub(super) fn run_of(key: &[u8]) -> Option<u32> {
     Some(u32::from_be_bytes(*id))
 }
 
+/// The block that stands under a key.
+pub(super) fn block_of(key: &[u8]) -> Option<Address> {
+    let rest = key.strip_prefix(&[1])?;
+    let (run, rest) = rest.split_first_chunk()?;
+    let (level, rest) = rest.split_first()?;
+    let number = rest.try_into().ok()?;
+    let (run, number) = (u32::from_be_bytes(*run), u32::from_be_bytes(number));
+    Some(Address { run, level: *level, number })
+}
+
+/// Whether a row is kept aside: a log record that could not be used, or a damaged row.
+pub(super) fn is_kept(key: &[u8]) -> bool {
+    matches!(key, [4, rest @ ..] if rest.len() == 8) || key.first() == Some(&5)
+}
+
+/// The chunk of the log's index that a row is about.
+pub(super) fn chunk_of(key: &[u8]) -> Option<u64> {
+    let (table, chunk) = key.split_first()?;
+    let chunk = chunk.try_into().ok().map(u64::from_be_bytes)?;
+    matches!(table, 2 | 3).then_some(chunk)
+}
+
 pub(crate) fn places(chunk: u64) -> Vec<u8> {
     numbered(2, chunk)
 }

@@ -124,8 +124,21 @@ impl RunWriter {
     }
 }
 
-fn address(run: u32, level: usize, number: u32) -> Address {
+/// The number of the block that an index entry leads to.
+pub(super) fn child(value: &[u8]) -> Option<u32> {
+    u32::try_from(Reader::new(value).varint().ok()?).ok()
+}
+
+pub(super) fn address(run: u32, level: usize, number: u32) -> Address {
     Address { run, level: u8::try_from(level).unwrap_or(u8::MAX), number }
+}
+
+/// Why a block cannot be used.
+pub(super) enum Unfit {
+    /// It is not what was written: what there is of it, and what is wrong.
+    Damaged(Option<Vec<u8>>, String),
+    /// It cannot be read.
+    Fault(StorageError),
 }
 
 /// Where blocks are read from.
@@ -149,26 +162,39 @@ impl Blocks {
         if let Some(block) = self.cache.borrow_mut().get(at) {
             return Ok(block);
         }
-        let key = row::block(at);
-        let Some(bytes) = self.rows.row(self.space, &key)? else {
-            return Err(self.damage(at, None, &"it is missing"));
-        };
-        let block = match Block::parse(bytes, at) {
-            Ok(block) => block,
-            Err((error, bytes)) => {
-                let fault = envelope::fault("a block", &error);
-                let damage = || self.damage(at, Some(bytes), &error);
-                return Err(if fault.is_corruption() { damage() } else { fault });
+        match self.read(at, first, upper) {
+            Ok(block) => {
+                let block = Arc::new(block);
+                self.cache.borrow_mut().put(at, Arc::clone(&block));
+                Ok(block)
             }
+            Err(Unfit::Damaged(bytes, what)) => Err(self.damage(at, bytes, &what)),
+            Err(Unfit::Fault(error)) => Err(error),
+        }
+    }
+
+    /// A block as it is stored.
+    pub(super) fn read(
+        &self,
+        at: Address,
+        first: Option<&[u8]>,
+        upper: Option<Option<&[u8]>>,
+    ) -> Result<Block, Unfit> {
+        let bytes = self.rows.row(self.space, &row::block(at)).map_err(Unfit::Fault)?;
+        let Some(bytes) = bytes else {
+            return Err(Unfit::Damaged(None, "it is missing".to_owned()));
         };
+        let block = Block::parse(bytes, at).map_err(|(error, bytes)| {
+            let fault = envelope::fault("a block", &error);
+            let damaged = || Unfit::Damaged(Some(bytes), error.to_string());
+            if fault.is_corruption() { damaged() } else { Unfit::Fault(fault) }
+        })?;
         let fits = first.is_none_or(|first| block.first_key() == Some(first))
             && upper.is_none_or(|upper| block.upper() == upper);
         if !fits || block.len() == 0 {
-            let what = "it covers another interval than the index says";
-            return Err(self.damage(at, Some(block.into_bytes()), &what));
+            let what = "it covers another interval than the index says".to_owned();
+            return Err(Unfit::Damaged(Some(block.into_bytes()), what));
         }
-        let block = Arc::new(block);
-        self.cache.borrow_mut().put(at, Arc::clone(&block));
         Ok(block)
     }
 }
@@ -203,9 +229,8 @@ impl Run {
             let index = if exact { Some(after) } else { after.checked_sub(1) };
             let Some(index) = index else { return Ok(None) };
             let Some((first, value)) = block.entry(index) else { return Ok(None) };
-            let child = Reader::new(value).varint().ok().and_then(|n| u32::try_from(n).ok());
             let damage = || StorageError::Damaged(format!("an index block of run {}", self.id));
-            number = child.ok_or_else(damage)?;
+            number = child(value).ok_or_else(damage)?;
             let upper = block.entry(index + 1).map(|(next, _)| next).or(block.upper());
             let at = address(self.id, level, number);
             let below = blocks.load(at, Some(first), Some(upper))?;
@@ -247,6 +272,11 @@ pub(super) struct RunCursor {
 }
 
 impl RunCursor {
+    /// The block and the index of the entry here.
+    pub(super) fn place(&self) -> Option<(Arc<Block>, usize)> {
+        Some((Arc::clone(self.leaf.as_ref()?), self.index))
+    }
+
     /// The entry here; `None` behind the last.
     pub(super) fn entry(&self) -> Option<(&[u8], &[u8])> {
         self.leaf.as_ref()?.entry(self.index)

@@ -9,7 +9,7 @@
 //! checked as a whole, by the engine. A file that is not whole is reported; nothing is written to
 //! a file before the first commit (`held_back`).
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -53,6 +53,12 @@ impl RedbFile {
         if file.metadata().map_err(of_redb)?.len() == 0 {
             return Err(StorageError::Damaged("it is empty".to_owned()));
         }
+        // Before anything is read: who holds the file may be writing to it.
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Err(StorageError::AlreadyOpen),
+            // The engine finds out by itself whether it can do without.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
+        }
         Self::over(Box::new(FileBackend::new(file).map_err(of_redb)?))
     }
 
@@ -91,6 +97,7 @@ fn make(path: &Path, batch: &Batch) -> Result<(), StorageError> {
 /// The file at one moment, and what keeps it open.
 struct Moment {
     transaction: ReadTransaction,
+    file: HeldBack,
     _open: Arc<RwLock<Database>>,
 }
 
@@ -109,14 +116,18 @@ fn some<T>(opened: Result<T, TableError>) -> Result<Option<T>, StorageError> {
     }
 }
 
-impl StorageRead for Moment {
+/// What a transaction reads.
+#[derive(Debug)]
+struct Tables<'a>(&'a ReadTransaction);
+
+impl StorageRead for Tables<'_> {
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        let Some(table) = some(self.transaction.open_table(META))? else { return Ok(None) };
+        let Some(table) = some(self.0.open_table(META))? else { return Ok(None) };
         Ok(table.get(name).map_err(of_redb)?.map(|value| value.value().to_vec()))
     }
 
     fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
-        let Some(table) = some(self.transaction.open_table(META))? else { return Ok(Vec::new()) };
+        let Some(table) = some(self.0.open_table(META))? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for row in table.range(prefix..).map_err(of_redb)? {
             let (name, value) = row.map_err(of_redb)?;
@@ -129,7 +140,7 @@ impl StorageRead for Moment {
     }
 
     fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        let Some(table) = some(self.transaction.open_table(LOG))? else { return Ok(Vec::new()) };
+        let Some(table) = some(self.0.open_table(LOG))? else { return Ok(Vec::new()) };
         let records = table.range((space, from)..=(space, u64::MAX)).map_err(of_redb)?;
         let stored = |record: Result<(AccessGuard<'_, (u32, u64)>, _), _>| {
             let (key, value): (_, AccessGuard<'_, &[u8]>) = record.map_err(of_redb)?;
@@ -139,19 +150,19 @@ impl StorageRead for Moment {
     }
 
     fn log_end(&self, space: u32) -> Result<u64, StorageError> {
-        let Some(table) = some(self.transaction.open_table(LOG))? else { return Ok(0) };
+        let Some(table) = some(self.0.open_table(LOG))? else { return Ok(0) };
         let mut records = table.range((space, 0)..=(space, u64::MAX)).map_err(of_redb)?;
         let Some(last) = records.next_back() else { return Ok(0) };
         Ok(last.map_err(of_redb)?.0.value().1 + 1)
     }
 
     fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        let Some(table) = some(self.transaction.open_table(ROWS))? else { return Ok(None) };
+        let Some(table) = some(self.0.open_table(ROWS))? else { return Ok(None) };
         Ok(table.get((space, key)).map_err(of_redb)?.map(|value| value.value().to_vec()))
     }
 
     fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
-        let Some(table) = some(self.transaction.open_table(ROWS))? else { return Ok(Vec::new()) };
+        let Some(table) = some(self.0.open_table(ROWS))? else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for row in table.range((space, from)..).map_err(of_redb)?.take(limit) {
             let (key, value) = row.map_err(of_redb)?;
@@ -165,6 +176,37 @@ impl StorageRead for Moment {
     }
 }
 
+impl StorageRead for Moment {
+    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        told(&self.file, Tables(&self.transaction).meta(name))
+    }
+
+    fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
+        told(&self.file, Tables(&self.transaction).metas(prefix))
+    }
+
+    fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        told(&self.file, Tables(&self.transaction).log(space, from, limit))
+    }
+
+    fn log_end(&self, space: u32) -> Result<u64, StorageError> {
+        told(&self.file, Tables(&self.transaction).log_end(space))
+    }
+
+    fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        told(&self.file, Tables(&self.transaction).row(space, key))
+    }
+
+    fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
+        told(&self.file, Tables(&self.transaction).rows(space, from, limit))
+    }
+}
+
+/// The engine says what is wrong once, and then that something was.
+fn told<T>(file: &HeldBack, result: Result<T, StorageError>) -> Result<T, StorageError> {
+    result.map_err(|error| file.file().damage().unwrap_or(error))
+}
+
 /// Opens the engine, and sees that it did not go back behind what was acknowledged.
 fn open(file: &HeldBack) -> Result<Database, StorageError> {
     let repaired = Arc::new(AtomicBool::new(false));
@@ -174,7 +216,7 @@ fn open(file: &HeldBack) -> Result<Database, StorageError> {
     builder.set_check_integrity_on_open(!file.file().is_known());
     builder.set_repair_callback(move |_| noted.store(true, Ordering::Relaxed));
     let acknowledged = file.file().acknowledged();
-    let database = builder.create_with_backend(file.clone()).map_err(of_redb)?;
+    let database = told(file, builder.create_with_backend(file.clone()).map_err(of_redb))?;
     let mut header = [0; 320];
     file.read(0, &mut header).map_err(of_redb)?;
     // A repair ends with a commit of its own.
@@ -217,8 +259,10 @@ impl RedbFile {
     }
 
     fn now(&self) -> Result<Moment, StorageError> {
-        let transaction = self.database().begin_read().map_err(of_redb)?;
-        Ok(Moment { transaction, _open: Arc::clone(&self.database) })
+        let transaction = self.database().begin_read().map_err(of_redb);
+        let transaction = told(&self.file, transaction)?;
+        let (file, _open) = (self.file.clone(), Arc::clone(&self.database));
+        Ok(Moment { transaction, file, _open })
     }
 }
 
@@ -251,7 +295,7 @@ impl StorageRead for RedbFile {
 impl Storage for RedbFile {
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
         self.file.accept().map_err(of_redb)?;
-        write(&self.database(), batch)?;
+        told(&self.file, write(&self.database(), batch))?;
         self.file.file().acknowledge().map_err(of_redb)
     }
 

@@ -23,6 +23,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::{BackendError, StorageBackend};
 
+use super::StorageError;
+
 const PAGE: usize = 4096;
 const PAGE_BYTES: u64 = PAGE as u64;
 /// What the engine writes at the front of the first page.
@@ -55,6 +57,8 @@ struct State {
     /// The number of the last commit that was acknowledged, as the file says.
     acknowledged: u64,
     written: bool,
+    /// The page that was met damaged: the engine reads nothing more after it.
+    damaged: Option<usize>,
     /// Whether a write failed. Nobody knows then what the file holds: it is not written to again.
     failed: bool,
 }
@@ -103,6 +107,7 @@ impl SummedFile {
             was_known,
             acknowledged,
             written: false,
+            damaged: None,
             failed: false,
         };
         Ok(Self { file, state: RwLock::new(state) })
@@ -116,6 +121,12 @@ impl SummedFile {
     /// The number of the last commit that was acknowledged, as far as the file says.
     pub(super) fn acknowledged(&self) -> u64 {
         self.state().acknowledged
+    }
+
+    /// What was found, if anything.
+    pub(super) fn damage(&self) -> Option<StorageError> {
+        let what = |number| format!("page {number} of the file is not what was written");
+        self.state().damaged.map(|number| StorageError::Damaged(what(number)))
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
@@ -139,8 +150,9 @@ impl SummedFile {
                 Some(&UNKNOWN) | None => unknown.push((number, sum(page))),
                 Some(&known) if known == sum(page) => {}
                 Some(_) => {
-                    let what = format!("page {number} is not what was written");
-                    return Err(io::Error::new(ErrorKind::InvalidData, what));
+                    drop(state);
+                    self.state_mut().damaged = Some(number);
+                    return Err(ErrorKind::InvalidData.into());
                 }
             }
         }
@@ -337,7 +349,8 @@ impl StorageBackend for SummedFile {
             Err(_) if rejoin_vclock::mutant!("retry-fsync") => self.file.sync_data(),
             synced => synced,
         };
-        synced.inspect_err(|_| self.state_mut().failed = true)
+        synced.inspect_err(|_| self.state_mut().failed = true)?;
+        if rejoin_vclock::mutant!("acknowledge-at-sync") { self.acknowledge() } else { Ok(()) }
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
@@ -395,7 +408,7 @@ impl StorageBackend for SummedFile {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use std::fs::File;
     use std::os::unix::fs::FileExt;

@@ -214,6 +214,10 @@ fn failure_60_third_parties_mix_no_branches() {
     assert_eq!(p.line("pears"), 11);
     p.sync(&q);
     assert_eq!((p.line("figs"), q.line("pears")), (0, 0), "the other one stays out");
+    let p = p.reopened();
+    p.sync(&q);
+    assert_eq!(p.carts.forks(), Ok(vec![]), "the choice is kept");
+    assert_eq!((p.line("figs"), q.line("pears")), (0, 0));
 }
 
 /// Both branches are equally long: no vector shows anything, to third parties nor to the owner.

@@ -3,6 +3,7 @@
 mod contract;
 mod cost;
 mod damage;
+mod fold;
 mod forge;
 mod forks;
 mod golden;
@@ -16,4 +17,5 @@ mod store_sync;
 mod two_cores;
 mod two_cores_refusals;
 mod two_cores_timers;
+mod verification;
 mod wire;

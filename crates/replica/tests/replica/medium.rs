@@ -50,9 +50,34 @@ impl Medium {
 
     /// A store on this medium.
     pub(crate) fn open(self: &Arc<Self>) -> Store {
+        self.open_with(Config::default())
+    }
+
+    /// A store on this medium, with settings.
+    pub(crate) fn open_with(self: &Arc<Self>, config: Config) -> Store {
         let storage: Arc<dyn Storage> = self.clone();
-        Store::with_storage(storage, Config::default(), Arc::new(Clock::default()))
+        Store::with_storage(storage, config, Arc::new(Clock::default()))
             .expect("a medium with an identity, or an empty one")
+    }
+
+    /// A copy that has lost all rows, and whatever else is not the log.
+    pub(crate) fn log_alone(&self) -> Arc<Self> {
+        let copy = self.after_power_loss();
+        let rows = copy.rows();
+        let rows = rows.into_iter().map(|(key, _)| (0, key, None)).collect();
+        copy.content.commit(&Batch { rows, ..Batch::default() }).unwrap();
+        copy
+    }
+
+    /// The rows of the first space.
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        self.content.rows(0, &[], usize::MAX).unwrap()
+    }
+
+    /// Puts a row behind everybody's back, or takes it away.
+    pub(crate) fn put_row(&self, key: &[u8], bytes: Option<Vec<u8>>) {
+        let rows = vec![(0, key.to_vec(), bytes)];
+        self.content.commit(&Batch { rows, ..Batch::default() }).unwrap();
     }
 
     /// How many commits there were, those that failed included.

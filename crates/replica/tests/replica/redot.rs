@@ -198,7 +198,7 @@ fn change(thing: &mut Editor<'_>, choice: u8) -> Result<(), EditError> {
         _ => {
             let nodes: Vec<_> = thing.outline().outline()?.iter().map(|(node, _)| node).collect();
             match nodes.get(index) {
-                Some(&node) if choice % 2 == 0 => thing.outline().remove(node),
+                Some(&node) if choice.is_multiple_of(2) => thing.outline().remove(node),
                 above => {
                     let parent = above.map_or(Parent::Root, |&node| Parent::Node(node));
                     let node = thing.outline().create(parent)?;

@@ -47,6 +47,11 @@ impl Wire {
     }
 }
 
+/// Joins two links until nothing moves, or one of them fails.
+pub(crate) fn settle(a: &Link, b: &Link) -> Result<(), LinkError> {
+    Wire::between(a, b).settle()
+}
+
 /// A store in memory with a clock of its own.
 fn store(clock: &Arc<Clock>) -> Store {
     Store::with_storage(Medium::new(), Config::default(), clock.clone()).expect("a new store")

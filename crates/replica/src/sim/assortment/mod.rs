@@ -7,6 +7,8 @@ mod model;
 mod objects;
 mod removed;
 
+use std::fmt;
+
 use rejoin_crdts::EditError;
 
 use self::load::Operation;
@@ -26,8 +28,14 @@ pub struct Assortment {
 }
 
 /// What a user of the [`Assortment`] asks for.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Wishes(Vec<Operation>);
+
+impl fmt::Debug for Wishes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl Application for Assortment {
     type Request = Wishes;

@@ -70,7 +70,7 @@ fn number(name: &str) -> Option<u8> {
 }
 
 /// The number of an object, then of a key, then of an element, as far down as it goes.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place(Vec<u8>);
 
 impl Place {
@@ -113,6 +113,13 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}-{}", self.family(), self.0[0])?;
         self.names().iter().try_for_each(|name| write!(f, "/{name}"))
+    }
+}
+
+/// As it reads in a story.
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -82,3 +82,70 @@ impl Books {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use rejoin_vclock::HybridTimestamp;
+
+    use super::*;
+    use crate::core::SpaceCore;
+    use crate::sim::assortment::objects::Value;
+    use crate::sim::check::Acknowledged;
+    use crate::sim::history::History;
+    use crate::sim::world::SPACE;
+
+    const HERE: ReplicaId = ReplicaId::from_u128(1);
+    const THERE: ReplicaId = ReplicaId::from_u128(2);
+
+    /// What one replica asked for, having seen so much of the other.
+    fn asked(
+        history: &mut History<Wishes>,
+        (origin, last): (ReplicaId, u64),
+        seen: &[(ReplicaId, u64)],
+        operation: Operation,
+    ) {
+        history.record(Committed {
+            origin,
+            first: last,
+            last,
+            stamp: HybridTimestamp::default(),
+            seen: seen.iter().copied().collect(),
+            request: Rc::new(Wishes(vec![operation])),
+        });
+    }
+
+    /// Whether a replica that has applied this much may show an element.
+    fn may_show(
+        removed: &mut Removed,
+        history: &History<Wishes>,
+        vector: &[(ReplicaId, u64)],
+        place: &Place,
+    ) -> bool {
+        let core = SpaceCore::new(SPACE, HERE, crate::Config::default());
+        let snapshot = Snapshot {
+            replica: HERE,
+            replicas: &[HERE, THERE],
+            source: &core.source(),
+            vector: vector.iter().copied().collect(),
+            history,
+            acknowledged: &Acknowledged::default(),
+        };
+        removed.check(&snapshot, &[(place.clone(), Value::Present)].into_iter().collect()).is_ok()
+    }
+
+    #[test]
+    fn what_a_removal_saw_stays_away_and_what_it_did_not_see_stays() {
+        let tag = Place::object(2).below(7);
+        let (mut books, mut history) = (Removed::default(), History::default());
+        assert!(!may_show(&mut books, &history, &[], &tag), "nobody ever added it");
+        asked(&mut history, (HERE, 1), &[], Operation::Insert(tag.clone()));
+        asked(&mut history, (THERE, 1), &[(HERE, 1)], Operation::Take(Place::object(2)));
+        asked(&mut history, (HERE, 2), &[(HERE, 1)], Operation::Insert(tag.clone()));
+        assert!(may_show(&mut books, &history, &[(HERE, 1)], &tag));
+        assert!(!may_show(&mut books, &history, &[(HERE, 1), (THERE, 1)], &tag), "it came back");
+        assert!(may_show(&mut books, &history, &[(HERE, 2), (THERE, 1)], &tag), "added anew");
+        assert!(!may_show(&mut books, &history, &[(HERE, 1), (THERE, 1)], &tag), "after a crash");
+    }
+}

@@ -164,10 +164,20 @@ pub fn check(duty: Duty, fresh: &dyn Fn() -> Box<dyn Medium>) -> Result<(), Brok
 
 /// Makes a test of every duty, for a backend whose fresh media a function makes.
 ///
-/// ```ignore
-/// mod my_backend {
-///     rejoin_replica::storage_conformance!(super::fresh_medium);
+/// ```
+/// # use std::sync::Arc;
+/// # use rejoin_replica::storage::{Memory, Storage, StorageError, conformance::Medium};
+/// #[derive(Default)]
+/// struct Ram(Arc<Memory>);
+///
+/// impl Medium for Ram {
+///     fn open(&self) -> Result<Arc<dyn Storage>, StorageError> {
+///         let storage: Arc<dyn Storage> = self.0.clone();
+///         Ok(storage)
+///     }
 /// }
+///
+/// rejoin_replica::storage_conformance!(Ram::default);
 /// ```
 #[macro_export]
 macro_rules! storage_conformance {

@@ -1,0 +1,55 @@
+//! `rejoin demo`: promises being kept, on files that are made for it and taken away again.
+
+mod kill;
+mod restore;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use rejoin_crdts::{OrMap, PnCounter};
+
+use crate::failure::Failure;
+
+/// What a demo keeps in its stores: how much of what.
+type Stock = OrMap<String, PnCounter>;
+
+/// The name of the space in them.
+const SPACE: &str = "stock";
+
+/// What is to be seen.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Demo {
+    /// A store that is put back from a backup uses none of its dots twice, and nothing is lost
+    Restore,
+    /// A process that is killed in the middle of writing loses nothing that it was told is written
+    Kill {
+        /// How often it is killed.
+        #[arg(long, default_value_t = 10)]
+        times: u32,
+    },
+    /// Writes until it is killed, and says what is written
+    #[command(hide = true)]
+    Writer {
+        /// The store file.
+        store: PathBuf,
+        /// The number to go on with.
+        from: u64,
+    },
+}
+
+impl Demo {
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Restore => restore::run(),
+            Self::Kill { times } => kill::run(times),
+            Self::Writer { store, from } => kill::write(&store, from),
+        }
+    }
+}
+
+/// A directory for what a demo makes.
+fn directory() -> Result<tempfile::TempDir, Failure> {
+    let made = tempfile::tempdir();
+    made.map_err(|error| crate::failure::of_io(&std::env::temp_dir(), &error))
+}

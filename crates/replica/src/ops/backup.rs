@@ -1,0 +1,187 @@
+//! Backups: a copy of a store at one moment, checked before it has its name.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::contents::Contents;
+use super::copied::CopiedFrom;
+use super::error::OperationError;
+use super::new_file::{self, NewFile};
+use super::progress::{Progress, Step, Watch};
+use super::replay::AT_A_TIME;
+use super::verify::{Checked, Depth, verify_storage};
+use crate::storage::{Batch, Storage, StorageRead};
+use crate::store::Store;
+
+/// So many bytes are written at a time.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// What was copied.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Copied {
+    /// How many log records.
+    pub records: u64,
+    /// How many rows.
+    pub rows: u64,
+    /// The length of both, in bytes.
+    pub bytes: u64,
+    /// The length of the file, in bytes.
+    pub file_bytes: u64,
+    /// The spaces that are in the copy, as they were found there.
+    pub spaces: Vec<Checked>,
+}
+
+impl Store {
+    /// Copies the store, as it is at one moment, into a new file; others may write meanwhile. All
+    /// that was acknowledged before the call is in it.
+    ///
+    /// The copy is checked whole before it gets its name, and a file of that name is never written
+    /// over. Put it back with [`restore`](super::restore): the store that it makes goes on under an
+    /// identity of its own.
+    ///
+    /// # Errors
+    /// [`OperationError::Exists`]; [`OperationError::Unsound`] when the store is damaged;
+    /// [`OperationError::Store`] when it cannot be read or the copy not be written.
+    pub fn backup(
+        &self,
+        to: impl AsRef<Path>,
+        progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+    ) -> Result<Copied, OperationError> {
+        let reader = self.storage().snapshot().map_err(|error| self.explain(error))?;
+        backup(&*reader, to.as_ref(), self.now().wall, &mut Watch(progress))
+    }
+}
+
+/// Copies a store file that is not open; see [`Store::backup`]. `at`: when, in milliseconds since
+/// the Unix epoch, for the copy to tell.
+///
+/// # Errors
+/// As [`Store::backup`].
+pub fn backup_file(
+    from: impl AsRef<Path>,
+    to: impl AsRef<Path>,
+    at: u64,
+    progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Copied, OperationError> {
+    let file = new_file::open(from.as_ref())?;
+    backup(&file, to.as_ref(), at, &mut Watch(progress))
+}
+
+fn backup(
+    reader: &dyn StorageRead,
+    to: &Path,
+    at: u64,
+    watch: &mut Watch<'_>,
+) -> Result<Copied, OperationError> {
+    if new_file::is_taken(to) {
+        return Err(OperationError::Exists { path: to.to_owned() });
+    }
+    let (file, mut copied) = copy(reader, to, at, watch)?;
+    let found = verify_storage(&Arc::new(file.reopen()?), Depth::Stored, watch)?;
+    if !found.is_sound() {
+        return Err(OperationError::Unsound { path: to.to_owned(), findings: found.findings });
+    }
+    copied.spaces = found.spaces;
+    file.put()?;
+    Ok(copied)
+}
+
+/// Copies everything into a new file, which is closed and not in place yet.
+pub(super) fn copy(
+    reader: &dyn StorageRead,
+    to: &Path,
+    at: u64,
+    watch: &mut Watch<'_>,
+) -> Result<(NewFile, Copied), OperationError> {
+    let contents = Contents::read(reader)?;
+    let mut first = Batch { meta: reader.metas("")?, ..Batch::default() };
+    CopiedFrom::of(&contents, at)?.write(&mut first)?;
+    let (file, storage) = NewFile::begin(to, &first)?;
+    let mut copy = Copy {
+        reader,
+        storage: &storage,
+        batch: Batch::default(),
+        waiting: 0,
+        copied: Copied { records: 0, rows: 0, bytes: 0, file_bytes: 0, spaces: Vec::new() },
+    };
+    for space in &contents.spaces {
+        copy.log(space.number, &space.name, watch)?;
+        copy.rows(space.number, &space.name, watch)?;
+    }
+    copy.write()?;
+    let mut copied = copy.copied;
+    copied.file_bytes = storage.size()?;
+    Ok((file, copied))
+}
+
+/// A copy while it is made.
+struct Copy<'a> {
+    reader: &'a dyn StorageRead,
+    storage: &'a dyn Storage,
+    batch: Batch,
+    waiting: usize,
+    copied: Copied,
+}
+
+impl Copy<'_> {
+    fn log(
+        &mut self,
+        number: u32,
+        name: &str,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), OperationError> {
+        let (end, mut from) = (self.reader.log_end(number)?, 0);
+        loop {
+            watch.at(Step::CopyLog, name, from, end)?;
+            let records = self.reader.log(number, from, AT_A_TIME)?;
+            let Some((last, _)) = records.last() else { return Ok(()) };
+            from = last + 1;
+            for (sequence, bytes) in records {
+                self.copied.records += 1;
+                self.count(bytes.len());
+                self.batch.log.push((number, sequence, bytes));
+            }
+            self.write_if_full()?;
+        }
+    }
+
+    fn rows(
+        &mut self,
+        number: u32,
+        name: &str,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), OperationError> {
+        let mut from = Vec::new();
+        let mut done = 0;
+        loop {
+            watch.at(Step::CopyRows, name, done, 0)?;
+            let rows = self.reader.rows(number, &from, AT_A_TIME)?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            from.clone_from(last);
+            from.push(0);
+            done += rows.len() as u64;
+            for (key, bytes) in rows {
+                self.copied.rows += 1;
+                self.count(bytes.len());
+                self.batch.rows.push((number, key, Some(bytes)));
+            }
+            self.write_if_full()?;
+        }
+    }
+
+    const fn count(&mut self, bytes: usize) {
+        self.waiting += bytes;
+        self.copied.bytes += bytes as u64;
+    }
+
+    fn write_if_full(&mut self) -> Result<(), OperationError> {
+        if self.waiting < BATCH_BYTES { Ok(()) } else { self.write() }
+    }
+
+    fn write(&mut self) -> Result<(), OperationError> {
+        self.waiting = 0;
+        Ok(self.storage.commit(&std::mem::take(&mut self.batch))?)
+    }
+}

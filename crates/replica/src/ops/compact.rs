@@ -1,0 +1,62 @@
+//! Compaction: what changed is folded, runs are merged into one, and what is not used is given
+//! back.
+
+use std::ops::ControlFlow;
+
+use super::error::OperationError;
+use super::progress::{Progress, Step, Watch};
+use crate::storage::Storage;
+use crate::store::Store;
+
+/// So many bytes of state are merged per write.
+const BUDGET: usize = 1 << 20;
+
+/// What compaction came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Compacted {
+    /// What the store took on its medium before, in bytes.
+    pub before: u64,
+    /// What it takes now.
+    pub after: u64,
+    /// How many runs of blocks there were, of all spaces.
+    pub runs_before: usize,
+    /// How many there are.
+    pub runs_after: usize,
+}
+
+impl Store {
+    /// Folds the log of all spaces into their state, merges the runs of each into one, and gives
+    /// the space back that nothing uses. No value changes, and others may write meanwhile.
+    ///
+    /// The spaces stay open as long as the store.
+    ///
+    /// # Errors
+    /// [`OperationError::Stopped`], with what was done so far; [`OperationError::Store`] when a
+    /// space cannot be opened or the medium fails. The engine shrinks its file only while nobody
+    /// else reads; if somebody does, call it again.
+    pub fn compact(
+        &self,
+        progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+    ) -> Result<Compacted, OperationError> {
+        let mut watch = Watch(progress);
+        let size = || self.storage().size().map_err(|error| self.explain(error));
+        let (before, mut runs_before, mut runs_after) = (size()?, 0, 0);
+        for name in self.spaces()? {
+            watch.at(Step::Fold, &name, 0, 0)?;
+            let shared = self.shared(&name)?;
+            runs_before += shared.lock()?.core.runs().0;
+            let (mut steps, mut stopped) = (0, Ok(()));
+            shared.compact(BUDGET, |_| {
+                steps += 1;
+                stopped = watch.at(Step::Fold, &name, steps, 0);
+                stopped.is_err()
+            })?;
+            stopped?;
+            runs_after += shared.lock()?.core.runs().0;
+        }
+        watch.at(Step::Shrink, "", 0, 0)?;
+        self.storage().compact().map_err(|error| self.explain(error))?;
+        Ok(Compacted { before, after: size()?, runs_before, runs_after })
+    }
+}

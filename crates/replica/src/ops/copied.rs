@@ -1,0 +1,79 @@
+//! The mark of a copy: of which store it is, and when it was made.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use rejoin_vclock::ReplicaId;
+use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
+
+use super::contents::Contents;
+use crate::error::StoreError;
+use crate::identity;
+use crate::storage::{Batch, StorageError, StorageRead};
+use crate::store::Store;
+
+/// The name of the mark among the named blobs.
+const NAME: &str = "copy";
+const VERSION: u8 = 1;
+
+/// Where a store came from, if it began as a backup of another.
+///
+/// ```text
+/// version · id (16) · milliseconds since the Unix epoch
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CopiedFrom {
+    /// The identity that the store had that was copied.
+    pub store: ReplicaId,
+    /// When it was copied, in milliseconds since the Unix epoch, as the clock there said.
+    pub at: u64,
+}
+
+impl CopiedFrom {
+    /// The mark for a copy of a store. A store whose identity cannot be read is not copied.
+    pub(super) fn of(contents: &Contents, at: u64) -> Result<Self, StorageError> {
+        let missing = || StorageError::Damaged("it has no identity".to_owned());
+        Ok(Self { store: contents.identity.ok_or_else(missing)?, at })
+    }
+
+    /// Marks the named blobs of a copy. Its identity is one that no witness expects.
+    pub(super) fn write(self, batch: &mut Batch) -> Result<(), StorageError> {
+        for (name, bytes) in batch.meta.iter_mut().filter(|(name, _)| name == identity::NAME) {
+            let damaged = |error: DecodeError| StorageError::Damaged(error.to_string());
+            (*name, *bytes) = identity::of_copy(bytes).map_err(damaged)?;
+        }
+        let mut bytes = vec![VERSION];
+        self.store.encode(&mut bytes);
+        write_varint(&mut bytes, self.at);
+        batch.meta.retain(|(name, _)| name != NAME);
+        batch.meta.push((NAME.to_owned(), bytes));
+        Ok(())
+    }
+
+    /// The mark of a store, if it has one.
+    pub(super) fn read(storage: &dyn StorageRead) -> Result<Option<Self>, StorageError> {
+        let Some(bytes) = storage.meta(NAME)? else { return Ok(None) };
+        let damaged = |error: DecodeError| StorageError::Damaged(format!("blob {NAME:?}: {error}"));
+        Self::decode(&bytes).map(Some).map_err(damaged)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        match reader.byte()? {
+            VERSION => {}
+            tag => return Err(DecodeError::UnknownTag { what: "version of a copy's mark", tag }),
+        }
+        let copied = Self { store: ReplicaId::decode(&mut reader)?, at: reader.varint()? };
+        reader.finish()?;
+        Ok(copied)
+    }
+}
+
+impl Store {
+    /// Of which store this one is a copy, if it began as a backup. It stays so for good.
+    ///
+    /// # Errors
+    /// [`StoreError`] when that cannot be read.
+    pub fn copied_from(&self) -> Result<Option<CopiedFrom>, StoreError> {
+        CopiedFrom::read(&**self.storage()).map_err(|error| self.explain(error))
+    }
+}

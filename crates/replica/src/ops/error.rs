@@ -1,0 +1,127 @@
+//! Why an operation on a store was not done, and what to do next.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::finding::Finding;
+use crate::error::StoreError;
+use crate::storage::StorageError;
+
+/// Why an operation was not done. What was there before is as it was.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum OperationError {
+    /// Whoever was told of its progress stopped it.
+    Stopped,
+    /// There is no such file.
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something else than a file has that name.
+    NotAFile {
+        /// The name.
+        path: PathBuf,
+    },
+    /// There is something under the name that was to be made.
+    Exists {
+        /// The name.
+        path: PathBuf,
+    },
+    /// A file cannot be put in its own place.
+    SameFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What was to be copied is damaged.
+    Unsound {
+        /// The file, or what stands for it.
+        path: PathBuf,
+        /// What is wrong with it, the worst first.
+        findings: Vec<Finding>,
+    },
+    /// The store cannot be used.
+    Store(StoreError),
+}
+
+impl OperationError {
+    pub(super) fn io(path: &Path, error: &io::Error) -> Self {
+        let what = format!("{}: {error}", path.display());
+        Self::Store(StoreError::Storage(StorageError::Io(what)))
+    }
+
+    /// Whether what is stored is not what was written.
+    pub const fn is_corruption(&self) -> bool {
+        match self {
+            Self::Unsound { .. } => true,
+            Self::Store(error) => error.is_corruption(),
+            Self::Stopped
+            | Self::Missing { .. }
+            | Self::NotAFile { .. }
+            | Self::Exists { .. }
+            | Self::SameFile { .. } => false,
+        }
+    }
+
+    /// Whether the same call may go through later.
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Stopped => true,
+            Self::Store(error) => error.is_retryable(),
+            Self::Unsound { .. }
+            | Self::Missing { .. }
+            | Self::NotAFile { .. }
+            | Self::Exists { .. }
+            | Self::SameFile { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for OperationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped => f.write_str("it was stopped; nothing was changed"),
+            Self::Missing { path } => {
+                write!(f, "there is no {}; look at how its name is written", path.display())
+            }
+            Self::NotAFile { path } => {
+                write!(f, "{} is no file; name the store file itself", path.display())
+            }
+            Self::Exists { path } => write!(
+                f,
+                "{} is there already and was left as it is; choose another name",
+                path.display()
+            ),
+            Self::SameFile { path } => {
+                write!(f, "{} is both source and target; choose another name", path.display())
+            }
+            Self::Unsound { path, findings } => {
+                write!(f, "{} is damaged", path.display())?;
+                if let [first, rest @ ..] = findings.as_slice() {
+                    write!(f, " ({first}")?;
+                    match rest.len() {
+                        0 => f.write_str(")")?,
+                        more => write!(f, ", and {more} more)")?,
+                    }
+                }
+                f.write_str("; nothing was made of it")
+            }
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for OperationError {}
+
+impl From<StoreError> for OperationError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<StorageError> for OperationError {
+    fn from(error: StorageError) -> Self {
+        Self::Store(StoreError::Storage(error))
+    }
+}

@@ -1,0 +1,94 @@
+//! What is wrong with a store, by name.
+
+use std::fmt;
+
+/// Where something is wrong.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Place {
+    /// In the pages of the engine, or in the file as a whole.
+    File,
+    /// In a named blob: the store's identity, or what a space is.
+    Meta(String),
+    /// In the log record of a sequence.
+    Record(u64),
+    /// In the manifest, which says what the rows of a space add up to.
+    Manifest,
+    /// In a row of the index of the log: a chunk.
+    LogIndex(u64),
+    /// In a run of blocks as a whole.
+    Run(u32),
+    /// In a block of a run: the run, its level above the data, its number.
+    Block(u32, u8, u32),
+    /// In a row that nothing knows, by its key.
+    Row(Vec<u8>),
+    /// In the state that all of it makes.
+    State,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File => f.write_str("file"),
+            Self::Meta(name) => write!(f, "blob {name:?}"),
+            Self::Record(sequence) => write!(f, "log record {sequence}"),
+            Self::Manifest => f.write_str("manifest"),
+            Self::LogIndex(chunk) => write!(f, "chunk {chunk} of the log's index"),
+            Self::Run(run) => write!(f, "run {run}"),
+            Self::Block(run, level, number) => write!(f, "block {run}/{level}/{number}"),
+            Self::Row(key) => {
+                f.write_str("row ")?;
+                key.iter().take(32).try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+            Self::State => f.write_str("state"),
+        }
+    }
+}
+
+/// Something that is wrong with a store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// The name of the space; empty where it is about the whole store.
+    pub space: String,
+    /// Where in it.
+    pub place: Place,
+    /// What is wrong there.
+    pub what: String,
+}
+
+impl Finding {
+    /// What to do next, as one sentence without a full stop.
+    pub const fn advice(&self) -> &'static str {
+        match self.place {
+            Place::File | Place::Meta(_) => {
+                "restore a backup, or move the file away and join its spaces again from a peer; \
+                 keep the file until what it alone had is back"
+            }
+            Place::Record(_) => {
+                "open the store and sync it: what cannot be read is set aside and comes back from \
+                 a peer that has it; where none has, restore a backup"
+            }
+            Place::Manifest
+            | Place::LogIndex(_)
+            | Place::Run(_)
+            | Place::Block(..)
+            | Place::Row(_) => {
+                "this follows from the log: where no log record is named, nothing is lost, and \
+                 the store makes it anew when it is opened and read"
+            }
+            Place::State => {
+                "the state does not follow from the log: keep the file, report it, and go on with \
+                 a backup or with what a peer has"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.space.is_empty() {
+            write!(f, "{:?}: ", self.space)?;
+        }
+        write!(f, "{}: {}", self.place, self.what)
+    }
+}

@@ -1,0 +1,80 @@
+//! A log, record by record: checksums, sequences, the running hash of each origin, and whether each
+//! entry has all that it depends on before it.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+
+use rejoin_vclock::ReplicaId;
+
+use crate::entry::{Head, Record, is_hole};
+use crate::log::Place;
+
+/// What a log makes, up to a sequence.
+#[derive(Default, Debug)]
+pub(super) struct LogCheck {
+    /// The sequence of the next record.
+    pub next: u64,
+    /// The encoded length of all entries, in bytes.
+    pub bytes: u64,
+    /// Per origin, the counter of its last dot and its running hash.
+    pub origins: BTreeMap<ReplicaId, (u64, Head)>,
+    /// After a record that cannot be read, nobody knows what follows from it.
+    is_broken: bool,
+}
+
+impl LogCheck {
+    /// Whether every record so far is as it should be.
+    pub(super) const fn is_whole(&self) -> bool {
+        !self.is_broken
+    }
+
+    /// Takes the next record that is stored. What stands there, or what is wrong with it.
+    pub(super) fn take(&mut self, sequence: u64, stored: &[u8]) -> Result<Place, String> {
+        let expected = std::mem::replace(&mut self.next, sequence.saturating_add(1));
+        if sequence != expected {
+            self.is_broken = true;
+            return Err(match sequence - expected.min(sequence) {
+                1 => format!("the record before it, {expected}, is missing"),
+                missing => format!("the {missing} records before it are missing"),
+            });
+        }
+        if is_hole(stored) {
+            return Ok(Place::HOLE);
+        }
+        let record = Record::decode(stored).map_err(|error| {
+            self.is_broken = true;
+            error.to_string()
+        })?;
+        let delta = record.entry.delta();
+        let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
+        let bytes = record.entry.bytes().len();
+        self.bytes += bytes as u64;
+        if !self.is_broken {
+            let followed = self.follow(&record);
+            self.is_broken = followed.is_err();
+            followed?;
+        }
+        Ok(Place { origin, first, last, bytes })
+    }
+
+    fn follow(&mut self, record: &Record) -> Result<(), String> {
+        let delta = record.entry.delta();
+        let (seen, head) = self.origins.get(&delta.origin()).copied().unwrap_or_default();
+        if delta.first() != seen + 1 {
+            let (first, origin) = (delta.first(), delta.origin());
+            return Err(format!("it goes on at {first} after {seen} of {origin}"));
+        }
+        if head.after(&record.entry) != record.head {
+            return Err("the running hash of its origin does not fit the one before".to_owned());
+        }
+        let is_there = |(origin, counter): (ReplicaId, u64)| {
+            self.origins.get(&origin).is_some_and(|&(last, _)| counter <= last)
+        };
+        if !delta.needs().all(is_there) {
+            return Err("it depends on an entry that is not before it".to_owned());
+        }
+        self.origins.insert(delta.origin(), (delta.last(), record.head));
+        Ok(())
+    }
+}

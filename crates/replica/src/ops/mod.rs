@@ -1,0 +1,66 @@
+//! Looking after a store: backups that are known to be readable, restoring them, checking, giving
+//! space back, and seeing what is in it.
+//!
+//! All of it reads a [snapshot](crate::storage::Storage::snapshot), so writers go on meanwhile, and
+//! takes a bounded amount of memory, apart from [`Depth::Replayed`]. It says how far it is, and
+//! stops where the answer is to stop; what was to be made is not there then.
+//!
+//! ```
+//! # #[cfg(feature = "redb")] {
+//! use std::ops::ControlFlow;
+//!
+//! use rejoin_crdts::{OrMap, PnCounter};
+//! use rejoin_replica::Store;
+//! use rejoin_replica::ops::{Depth, Overwrite, Restore, restore};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let (path, backup) = (directory.path().join("shop"), directory.path().join("shop.backup"));
+//! let store = Store::open(&path)?;
+//! let carts = store.create_space::<OrMap<String, PnCounter>>("carts")?;
+//! carts.transact(|tx| tx.object("alice").entry("apples").add(2))?;
+//!
+//! let mut go_on = |_: rejoin_replica::ops::Progress<'_>| ControlFlow::Continue(());
+//! assert!(store.verify(Depth::Stored, &mut go_on)?.is_sound());
+//! store.backup(&backup, &mut go_on)?; // others may write on
+//!
+//! drop((carts, store));
+//! let how = Restore { overwrite: Overwrite::Replace, ..Restore::default() };
+//! restore(&backup, &path, how, &mut go_on)?; // the old file is kept beside
+//! # Ok(())
+//! # }
+//! # main().expect("it goes well"); }
+//! ```
+
+#[cfg(feature = "redb")]
+mod backup;
+mod compact;
+mod contents;
+mod copied;
+mod error;
+mod finding;
+mod inspect;
+mod log_check;
+#[cfg(feature = "redb")]
+mod new_file;
+mod progress;
+mod replay;
+#[cfg(feature = "redb")]
+mod restore;
+mod verify;
+
+#[cfg(feature = "redb")]
+pub use backup::{Copied, backup_file};
+pub use compact::Compacted;
+pub use copied::CopiedFrom;
+pub use error::OperationError;
+pub use finding::{Finding, Place};
+#[cfg(feature = "redb")]
+pub use inspect::inspect_file;
+pub use inspect::{Inspection, SpaceInspection, SpaceState};
+pub use progress::{Progress, Step};
+#[cfg(feature = "redb")]
+pub use restore::{Overwrite, Restore, Restored, restore};
+#[cfg(feature = "redb")]
+pub use verify::verify_file;
+pub use verify::{Checked, Depth, Verification};

@@ -1,0 +1,115 @@
+//! A store file while it is made: under another name, and only put in place once it is whole.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::error::OperationError;
+use crate::storage::{Batch, RedbFile};
+use crate::store::explain;
+
+/// Opens a store file that is there.
+pub(super) fn open(path: &Path) -> Result<RedbFile, OperationError> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(OperationError::Missing { path: path.to_owned() });
+        }
+        Err(error) => return Err(OperationError::io(path, &error)),
+        Ok(meta) if !meta.is_file() => {
+            return Err(OperationError::NotAFile { path: path.to_owned() });
+        }
+        Ok(_) => {}
+    }
+    RedbFile::open(path).map_err(|error| explain(path, error).into())
+}
+
+/// Whether there is anything under a name, a link that leads nowhere included.
+pub(super) fn is_taken(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// A file that is taken away again unless it is put in place.
+#[derive(Debug)]
+pub(super) struct NewFile {
+    making: PathBuf,
+    target: PathBuf,
+}
+
+impl NewFile {
+    /// Begins a store file that is to get a name. It is beside it, as only there a name is given in
+    /// one step.
+    pub(super) fn begin(target: &Path, batch: &Batch) -> Result<(Self, RedbFile), OperationError> {
+        let making = beside(target, &format!("{}.part", std::process::id()));
+        drop(fs::remove_file(&making)); // what an earlier process of that number left
+        let file = Self { making, target: target.to_owned() };
+        let made = RedbFile::create(&file.making, batch);
+        Ok((file, made.map_err(|error| explain(target, error))?))
+    }
+
+    /// The file, once nobody has it open any more.
+    pub(super) fn reopen(&self) -> Result<RedbFile, OperationError> {
+        open(&self.making)
+    }
+
+    /// Makes it durable, and gives it its name. What has that name by now is kept.
+    pub(super) fn put(self) -> Result<(), OperationError> {
+        self.sync()?;
+        match fs::hard_link(&self.making, &self.target) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                return Err(OperationError::Exists { path: self.target.clone() });
+            }
+            // A file system without links: there is a moment between the look and the step.
+            Err(_) if is_taken(&self.target) => {
+                return Err(OperationError::Exists { path: self.target.clone() });
+            }
+            Err(_) => fs::rename(&self.making, &self.target)
+                .map_err(|error| OperationError::io(&self.target, &error))?,
+        }
+        sync_directory(&self.target)
+    }
+
+    /// Makes it durable, and gives it the name of a file that is there, which is kept under another
+    /// name. There is no moment at which nothing has the name, where the file system has links.
+    pub(super) fn replace(self) -> Result<PathBuf, OperationError> {
+        self.sync()?;
+        let target = &self.target;
+        let told = |error: std::io::Error| OperationError::io(target, &error);
+        let kept = (1..).map(|n| beside(target, &format!("before-restore.{n}")));
+        let kept = kept.into_iter().find(|path| !is_taken(path)).unwrap_or_default();
+        if fs::hard_link(target, &kept).is_err() {
+            fs::rename(target, &kept).map_err(told)?;
+        }
+        sync_directory(target)?;
+        fs::rename(&self.making, target).map_err(told)?;
+        sync_directory(target)?;
+        Ok(kept)
+    }
+
+    fn sync(&self) -> Result<(), OperationError> {
+        let synced = File::open(&self.making).and_then(|file| file.sync_all());
+        synced.map_err(|error| OperationError::io(&self.making, &error))
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.making));
+    }
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
+    name.push(".");
+    name.push(ending);
+    path.with_file_name(name)
+}
+
+/// A name is durable once its directory is.
+fn sync_directory(path: &Path) -> Result<(), OperationError> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = parent.unwrap_or(Path::new("."));
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(|error| OperationError::io(directory, &error))
+}

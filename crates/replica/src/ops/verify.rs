@@ -1,0 +1,352 @@
+//! Checking a store: its pages, every log record, every row, and what they add up to.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use rejoin_vclock::ReplicaId;
+
+use super::contents::{Contents, Listed};
+use super::error::OperationError;
+use super::finding::{Finding, Place};
+use super::log_check::LogCheck;
+use super::progress::{Progress, Step, Watch};
+use super::replay::{AT_A_TIME, Each, replay};
+use crate::core::SpaceCore;
+use crate::digest::Digest;
+use crate::error::StoreError;
+use crate::log::{self, CHUNK_LENGTH};
+use crate::session::Config;
+use crate::state::{RowPlace, Rows, Stand, Told};
+use crate::storage::{Storage, StorageError, StorageRead};
+use crate::store::Store;
+
+/// At most this many findings are kept; more are only counted.
+const FINDINGS: usize = 1000;
+
+/// How much is checked.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Depth {
+    /// That everything is as it was written, fits together, and can be read.
+    #[default]
+    Stored,
+    /// Also that the state is what the log makes. Applies the log once more, which takes time and
+    /// memory in proportion to the state.
+    Replayed,
+}
+
+/// What was found of one space.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Checked {
+    /// The name of the space here.
+    pub name: String,
+    /// How many log records were checked.
+    pub records: u64,
+    /// How many blocks of state were checked.
+    pub blocks: u64,
+    /// Rows that a crash left of what was being written. Nothing reads them, and folding takes them
+    /// away.
+    pub left_over: u64,
+    /// Log records that were found damaged when the store was open, and set aside. They come back
+    /// with the next sync with a peer that has them.
+    pub set_aside: u64,
+    /// The digest of the state; `None` where it cannot be read.
+    pub digest: Option<Digest>,
+}
+
+/// What a check found.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Verification {
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// How much more is wrong than is listed.
+    pub more: u64,
+    /// The spaces that were checked.
+    pub spaces: Vec<Checked>,
+}
+
+impl Verification {
+    /// Whether nothing is wrong.
+    pub const fn is_sound(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    fn add(&mut self, space: &str, place: Place, what: String) {
+        if self.findings.len() == FINDINGS {
+            self.more += 1;
+        } else {
+            self.findings.push(Finding { space: space.to_owned(), place, what });
+        }
+    }
+}
+
+impl Store {
+    /// Checks everything that is stored, as it is at one moment; others may write meanwhile.
+    ///
+    /// # Errors
+    /// [`OperationError`] when it was stopped or the medium fails. Damage is no error but a finding.
+    pub fn verify(
+        &self,
+        depth: Depth,
+        progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+    ) -> Result<Verification, OperationError> {
+        let (storage, mut watch) = (self.storage(), Watch(progress));
+        let found = pages(&**storage, &mut watch)?;
+        let reader = storage.snapshot().map_err(|error| self.explain(error))?;
+        verify(&Arc::from(reader), depth, found, &mut watch)
+    }
+}
+
+/// Checks a store file that is not open.
+///
+/// # Errors
+/// [`OperationError`] when there is none, it is open, the check was stopped, or the medium fails.
+/// Damage is no error but a finding.
+#[cfg(feature = "redb")]
+pub fn verify_file(
+    path: impl AsRef<std::path::Path>,
+    depth: Depth,
+    progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Verification, OperationError> {
+    let mut watch = Watch(progress);
+    watch.at(Step::Pages, "", 0, 0)?;
+    match super::new_file::open(path.as_ref()) {
+        Err(OperationError::Store(StoreError::Damaged { what, .. })) => {
+            let mut found = Verification::default();
+            found.add("", Place::File, what);
+            Ok(found)
+        }
+        Err(error) => Err(error),
+        Ok(file) => verify_storage(&Arc::new(file), depth, &mut watch),
+    }
+}
+
+/// Checks storage that nobody else writes to.
+#[cfg(feature = "redb")]
+pub(super) fn verify_storage(
+    storage: &Arc<impl Storage + 'static>,
+    depth: Depth,
+    watch: &mut Watch<'_>,
+) -> Result<Verification, OperationError> {
+    let found = pages(&**storage, watch)?;
+    let reader: Arc<dyn StorageRead> = Arc::clone(storage) as _;
+    verify(&reader, depth, found, watch)
+}
+
+fn pages(storage: &dyn Storage, watch: &mut Watch<'_>) -> Result<Verification, OperationError> {
+    watch.at(Step::Pages, "", 0, 0)?;
+    let mut found = Verification::default();
+    match storage.verify() {
+        Ok(()) => {}
+        Err(StorageError::Damaged(what)) => found.add("", Place::File, what),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(found)
+}
+
+/// Checks what can be read of a store.
+pub(super) fn verify(
+    reader: &Arc<dyn StorageRead>,
+    depth: Depth,
+    mut found: Verification,
+    watch: &mut Watch<'_>,
+) -> Result<Verification, OperationError> {
+    let contents = match Contents::read(&**reader) {
+        Ok(contents) => contents,
+        Err(StorageError::Damaged(what)) => {
+            found.add("", Place::File, what);
+            return Ok(found);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    found.findings.extend(contents.findings);
+    let id = contents.identity.unwrap_or(ReplicaId::from_bytes([0; 16]));
+    for listed in &contents.spaces {
+        let mut check = SpaceCheck { reader, listed, id, found: &mut found, watch };
+        // What the engine reads is not what it wrote, and it may well panic over it.
+        let checked = catch_unwind(AssertUnwindSafe(|| check.run(depth)));
+        let panicked = |_| {
+            let what = "the storage engine panicked while it read".to_owned();
+            Err(StorageError::Damaged(what).into())
+        };
+        match checked.unwrap_or_else(panicked) {
+            Ok(checked) => found.spaces.push(checked),
+            Err(OperationError::Store(StoreError::Storage(StorageError::Damaged(what)))) => {
+                found.add(&listed.name, Place::File, what);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// A space while it is checked.
+struct SpaceCheck<'a, 'w> {
+    reader: &'a Arc<dyn StorageRead>,
+    listed: &'a Listed,
+    id: ReplicaId,
+    found: &'a mut Verification,
+    watch: &'a mut Watch<'w>,
+}
+
+impl Told for SpaceCheck<'_, '_> {
+    type Stop = OperationError;
+
+    fn fault(&mut self, place: RowPlace, what: String) {
+        let place = match place {
+            RowPlace::Manifest => Place::Manifest,
+            RowPlace::Run(run) => Place::Run(run),
+            RowPlace::Block(run, level, number) => Place::Block(run, level, number),
+            RowPlace::Unknown(key) => Place::Row(key),
+        };
+        self.add(place, what);
+    }
+
+    fn checked(&mut self, blocks: u64, of: u64) -> Result<(), OperationError> {
+        self.watch.at(Step::CheckRows, &self.listed.name, blocks, of)
+    }
+}
+
+impl SpaceCheck<'_, '_> {
+    fn add(&mut self, place: Place, what: String) {
+        self.found.add(&self.listed.name, place, what);
+    }
+
+    fn run(&mut self, depth: Depth) -> Result<Checked, OperationError> {
+        let before = self.found.findings.len();
+        let mut rows = Rows::open(Arc::clone(self.reader), self.listed.number, self)?;
+        let records = self.check_log(rows.stand())?;
+        rows.check(self)?;
+        let digest = if self.found.findings.len() == before { self.state(depth)? } else { None };
+        let (name, blocks) = (self.listed.name.clone(), rows.named());
+        let (left_over, set_aside) = (rows.left_over, rows.set_aside);
+        Ok(Checked { name, records, blocks, left_over, set_aside, digest })
+    }
+
+    /// Checks the log, and what the rows say of it. How many records there are.
+    fn check_log(&mut self, stand: Option<&Stand>) -> Result<u64, OperationError> {
+        let number = self.listed.number;
+        let (end, mut log) = (self.reader.log_end(number)?, LogCheck::default());
+        let (mut records, mut places) = (0, Vec::new());
+        loop {
+            self.watch.at(Step::CheckLog, &self.listed.name, log.next, end)?;
+            let stored = self.reader.log(number, log.next, AT_A_TIME)?;
+            if stored.is_empty() {
+                break;
+            }
+            for (sequence, bytes) in &stored {
+                records += 1;
+                match log.take(*sequence, bytes) {
+                    Ok(place) => places.push(place),
+                    Err(what) => self.add(Place::Record(*sequence), what),
+                }
+                let folded = stand.is_some_and(|stand| stand.sequence >= log.next);
+                let at_end = stand.is_some_and(|stand| stand.sequence == log.next);
+                if at_end || log.next.is_multiple_of(CHUNK_LENGTH as u64) {
+                    if folded && log.is_whole() {
+                        self.check_index((log.next - 1) / CHUNK_LENGTH as u64, &places)?;
+                    }
+                    places.clear();
+                }
+                if at_end && log.is_whole() {
+                    self.check_stand(stand, &log);
+                }
+            }
+        }
+        if stand.is_some_and(|stand| stand.sequence > log.next) && log.is_whole() {
+            let what = "the records after the one before it are missing, and they are folded";
+            self.add(Place::Record(log.next), what.to_owned());
+        }
+        Ok(records)
+    }
+
+    fn check_index(&mut self, chunk: u64, places: &[log::Place]) -> Result<(), OperationError> {
+        for (key, expected) in log::index_rows(chunk, places) {
+            match self.reader.row(self.listed.number, &key)? {
+                Some(bytes) if bytes == expected => {}
+                Some(_) => {
+                    let what = "it does not say what the records say".to_owned();
+                    self.add(Place::LogIndex(chunk), what);
+                }
+                None => self.add(Place::LogIndex(chunk), "it is missing".to_owned()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares what the manifest says of the log's beginning with what that makes.
+    fn check_stand(&mut self, stand: Option<&Stand>, log: &LogCheck) {
+        let Some(stand) = stand else { return };
+        let told =
+            stand.vector.iter().zip(&stand.heads).map(|((id, last), head)| (id, last, *head));
+        let made = log.origins.iter().map(|(&id, &(last, head))| (id, last, head));
+        if !told.eq(made) || stand.log_bytes != log.bytes {
+            let what = "it does not stand where the records before it end".to_owned();
+            self.add(Place::Manifest, what);
+        }
+    }
+
+    /// Reads the state whole; `None` where it is not what it has to be.
+    fn state(&mut self, depth: Depth) -> Result<Option<Digest>, OperationError> {
+        let hash = self.listed.ticket.hash();
+        let rows = Arc::clone(self.reader);
+        let config = Config::default();
+        let mut core = SpaceCore::open(hash, self.id, config, rows, self.listed.number)?;
+        let followed = self.feed(&mut core, Step::ReadState, &mut |_, _| Ok(()))?;
+        let digest = core.digest()?;
+        let wrong = match (followed, depth) {
+            (Err(what), _) => Some(what),
+            (Ok(()), Depth::Stored) => None,
+            (Ok(()), Depth::Replayed) => self.against_the_log(&core, digest)?,
+        };
+        Ok(match wrong {
+            None => Some(digest),
+            Some(what) => {
+                self.add(Place::State, what);
+                None
+            }
+        })
+    }
+
+    /// Applies the whole log anew, in memory, and compares.
+    fn against_the_log(
+        &mut self,
+        stored: &SpaceCore,
+        digest: Digest,
+    ) -> Result<Option<String>, OperationError> {
+        let hash = self.listed.ticket.hash();
+        let mut anew = SpaceCore::new(hash, self.id, Config::default());
+        let mut forgotten = None;
+        let mut known = |anew: &SpaceCore, key: &[u8]| {
+            if stored.receipt_of(key)? != anew.receipt_of(key)? {
+                forgotten = Some(anew.log().end() - 1);
+            }
+            Ok(())
+        };
+        if let Err(what) = self.feed(&mut anew, Step::Replay, &mut known)? {
+            return Ok(Some(what));
+        }
+        if anew.digest()? != digest {
+            return Ok(Some("it is not what the log makes".to_owned()));
+        }
+        let what = |sequence| format!("it does not know the key of log record {sequence}");
+        Ok(forgotten.map(what))
+    }
+
+    fn feed(
+        &mut self,
+        core: &mut SpaceCore,
+        step: Step,
+        each: &mut Each<'_>,
+    ) -> Result<Result<(), String>, OperationError> {
+        let end = self.reader.log_end(self.listed.number)?;
+        replay(&**self.reader, self.listed.number, core, &mut |core, key| {
+            self.watch.at(step, &self.listed.name, core.log().end(), end)?;
+            each(core, key)
+        })
+    }
+}

@@ -1,0 +1,234 @@
+//! Every row of a space, held against the manifest that names it.
+//!
+//! Blocks are read down from the root of each run, as a look-up does, so that each is compared with
+//! the interval that the one above it says. Then all rows are gone through: what nothing names is
+//! what a crash left of a run that was being written, or it is damage.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+
+use super::block::{Address, Block};
+use super::cache::Cache;
+use super::manifest::{Manifest, Stand};
+use super::row;
+use super::run::{Blocks, Run, Unfit, address, child};
+use crate::storage::{StorageError, StorageRead};
+
+/// So many rows are read at a time; one may be as long as a whole value.
+const AT_A_TIME: usize = 16;
+
+/// Which row of a space.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum RowPlace {
+    /// The manifest.
+    Manifest,
+    /// A run as a whole.
+    Run(u32),
+    /// A block: its run, its level, its number.
+    Block(u32, u8, u32),
+    /// A row with a key that means nothing.
+    Unknown(Vec<u8>),
+}
+
+impl fmt::Display for RowPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manifest => f.write_str("manifest"),
+            Self::Run(run) => write!(f, "run {run}"),
+            Self::Block(run, level, number) => write!(f, "block {run}/{level}/{number}"),
+            Self::Unknown(key) => {
+                f.write_str("row ")?;
+                key.iter().take(32).try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+    }
+}
+
+/// Hears of each row that was checked, and of what is wrong.
+pub(crate) trait Told {
+    /// Why the check is broken off.
+    type Stop: From<StorageError>;
+
+    fn fault(&mut self, place: RowPlace, what: String);
+    /// So many blocks are checked, of so many.
+    fn checked(&mut self, blocks: u64, of: u64) -> Result<(), Self::Stop>;
+}
+
+/// The rows of a space, to be checked.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    blocks: Blocks,
+    manifest: Option<Manifest>,
+    checked: u64,
+    /// Rows that a crash left behind: nothing names them, and the next start takes them away.
+    pub left_over: u64,
+    /// Log records that were set aside, and wait for a peer to bring them again.
+    pub set_aside: u64,
+}
+
+impl Rows {
+    /// Reads the manifest.
+    pub(crate) fn open<T: Told>(
+        rows: Arc<dyn StorageRead>,
+        space: u32,
+        told: &mut T,
+    ) -> Result<Self, T::Stop> {
+        let manifest = match rows.row(space, row::HEAD)? {
+            None => Some(Manifest { stand: Stand::new(), next_run: 0, runs: Vec::new() }),
+            Some(bytes) => {
+                let decoded = Manifest::decode(&bytes);
+                decoded.map_err(|error| told.fault(RowPlace::Manifest, error.to_string())).ok()
+            }
+        };
+        let cache = RefCell::new(Cache::new(0));
+        let blocks = Blocks { space, rows, cache, damaged: RefCell::default() };
+        Ok(Self { blocks, manifest, checked: 0, left_over: 0, set_aside: 0 })
+    }
+
+    /// What the manifest says of the space; `None` where it cannot be read.
+    pub(crate) fn stand(&self) -> Option<&Stand> {
+        self.manifest.as_ref().map(|manifest| &manifest.stand)
+    }
+
+    /// How many blocks the manifest names.
+    pub(crate) fn named(&self) -> u64 {
+        let runs = self.manifest.iter().flat_map(|manifest| &manifest.runs);
+        runs.flat_map(|run| &run.blocks).map(|&blocks| u64::from(blocks)).sum()
+    }
+
+    /// Checks all blocks, and looks for rows that nothing names.
+    pub(crate) fn check<T: Told>(&mut self, told: &mut T) -> Result<(), T::Stop> {
+        let Some(manifest) = self.manifest.clone() else { return Ok(()) };
+        let of = self.named();
+        for run in &manifest.runs {
+            let Some(top) = run.blocks.len().checked_sub(1) else { continue };
+            let mut counted = Counted { blocks: vec![0; top + 1], ..Counted::default() };
+            let root = address(run.id, top, 0);
+            self.walk(root, None, Some(None), of, &mut counted, told)?;
+            if !counted.has_holes && !counted.is(run) {
+                let what = "its blocks do not add up to what the manifest says";
+                told.fault(RowPlace::Run(run.id), what.to_owned());
+            }
+        }
+        self.look_for_others(&manifest, told)
+    }
+
+    fn walk<T: Told>(
+        &mut self,
+        at: Address,
+        first: Option<&[u8]>,
+        upper: Option<Option<&[u8]>>,
+        of: u64,
+        counted: &mut Counted,
+        told: &mut T,
+    ) -> Result<(), T::Stop> {
+        let block = match self.blocks.read(at, first, upper) {
+            Ok(block) => block,
+            Err(Unfit::Fault(error)) => return Err(error.into()),
+            Err(Unfit::Damaged(_, what)) => {
+                counted.has_holes = true;
+                told.fault(RowPlace::Block(at.run, at.level, at.number), what);
+                return Ok(());
+            }
+        };
+        self.checked += 1;
+        told.checked(self.checked, of)?;
+        counted.add(at, &block);
+        let Some(below) = at.level.checked_sub(1) else { return Ok(()) };
+        for index in 0..block.len() {
+            let Some((first, value)) = block.entry(index) else { continue };
+            let Some(number) = child(value) else {
+                counted.has_holes = true;
+                let what = "an entry that leads nowhere".to_owned();
+                told.fault(RowPlace::Block(at.run, at.level, at.number), what);
+                continue;
+            };
+            let upper = block.entry(index + 1).map(|(next, _)| next).or(block.upper());
+            let at = Address { level: below, number, ..at };
+            self.walk(at, Some(first), Some(upper), of, counted, told)?;
+        }
+        Ok(())
+    }
+
+    fn look_for_others<T: Told>(
+        &mut self,
+        manifest: &Manifest,
+        told: &mut T,
+    ) -> Result<(), T::Stop> {
+        let chunks = manifest.stand.sequence.div_ceil(crate::log::CHUNK_LENGTH as u64);
+        let mut from = Vec::new();
+        loop {
+            let rows = self.blocks.rows.rows(self.blocks.space, &from, AT_A_TIME)?;
+            for (key, _) in &rows {
+                self.set_aside += u64::from(row::is_aside(key));
+                match manifest.names(key, chunks) {
+                    Named::Yes => {}
+                    Named::NotYet => self.left_over += 1,
+                    Named::Never => {
+                        let what = "nothing says what it is".to_owned();
+                        told.fault(RowPlace::Unknown(key.clone()), what);
+                    }
+                }
+            }
+            told.checked(self.checked, self.checked)?;
+            let Some((last, _)) = rows.last() else { return Ok(()) };
+            from.clone_from(last);
+            from.push(0);
+        }
+    }
+}
+
+/// Whether a manifest accounts for a row.
+enum Named {
+    Yes,
+    /// It is of a run that was not finished, or not taken away, before a crash.
+    NotYet,
+    Never,
+}
+
+impl Manifest {
+    fn names(&self, key: &[u8], chunks: u64) -> Named {
+        if key == row::HEAD || row::is_kept(key) {
+            return Named::Yes;
+        }
+        if let Some(at) = row::block_of(key) {
+            let Some(run) = self.runs.iter().find(|run| run.id == at.run) else {
+                return Named::NotYet;
+            };
+            let is_there = run.blocks.get(usize::from(at.level)).is_some_and(|&n| at.number < n);
+            return if is_there { Named::Yes } else { Named::Never };
+        }
+        if row::chunk_of(key).is_some_and(|chunk| chunk < chunks) {
+            return Named::Yes;
+        }
+        Named::Never
+    }
+}
+
+/// What was met in a run.
+#[derive(Default)]
+struct Counted {
+    blocks: Vec<u32>,
+    entries: u64,
+    bytes: u64,
+    has_holes: bool,
+}
+
+impl Counted {
+    fn add(&mut self, at: Address, block: &Block) {
+        if let Some(blocks) = self.blocks.get_mut(usize::from(at.level)) {
+            *blocks += 1;
+        }
+        self.bytes += block.stored_bytes();
+        if at.level == 0 {
+            self.entries += block.len() as u64;
+        }
+    }
+
+    fn is(&self, run: &Run) -> bool {
+        self.blocks == run.blocks && self.entries == run.entries && self.bytes == run.bytes
+    }
+}
