@@ -60,7 +60,7 @@ fn limited(part: &str, file: &Path, elements: u64, megabytes: u64) -> Result<boo
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -v $1 && shift && exec \"$@\"", "sh"]);
     command.arg((megabytes << 10).to_string()).arg(std::env::current_exe()?);
-    command.args([part.into(), file.as_os_str(), elements.to_string().as_ref()]);
+    command.arg(part).arg(file).arg(elements.to_string());
     Ok(command.stdin(Stdio::null()).status()?.success())
 }
 
