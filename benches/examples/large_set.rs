@@ -112,7 +112,8 @@ fn make_use_of(file: &Path, elements: u64) -> Result<()> {
     removed?;
     told("removed, each durable", took, TIMES)?;
     let (count, took) = timed(|| sets.object("large").len());
-    println!("there are {}", count?);
+    let gone = some().collect::<std::collections::BTreeSet<_>>().len() as u64;
+    assert_eq!(count? as u64, elements + TIMES - gone, "none was lost, none came back");
     told("counted", took, elements)?;
     let (closed, took) = timed(|| store.close());
     closed?;
