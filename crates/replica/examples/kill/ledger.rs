@@ -173,7 +173,7 @@ fn name(n: u64) -> String {
 
 /// The line that a transaction takes away instead of adding one.
 const fn taken_away_by(n: u64) -> Option<u64> {
-    if n % 5 == 0 && n > 2 { Some(n - 2) } else { None }
+    if n.is_multiple_of(5) && n > 2 { Some(n - 2) } else { None }
 }
 
 /// The names of the lines that are there after a transaction.
