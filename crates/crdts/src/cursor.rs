@@ -211,11 +211,36 @@ impl<'a> View<'a> {
     /// # Errors
     /// [`ReadError::WrongType`] when a name is not a `K`; otherwise as the source.
     pub fn names<K: Atom>(&self, kind: Kind) -> Result<Vec<K>, ReadError> {
+        self.page(kind, None::<&K>, usize::MAX)
+    }
+
+    /// At most `most` names of the visible children of one kind after a name, ascending: what is
+    /// too large to hold is read page by page.
+    ///
+    /// # Errors
+    /// As [`names`](Self::names).
+    pub fn page<K: Atom>(
+        &self,
+        kind: Kind,
+        after: Option<&impl Atom>,
+        most: usize,
+    ) -> Result<Vec<K>, ReadError> {
         let mut names = Vec::new();
         let mut error = None;
-        self.children(kind, &mut |name| match name.to() {
-            Ok(name) => names.push(name),
-            Err(wrong) => error = Some(ReadError::WrongType(wrong)),
+        if most == 0 {
+            return Ok(names);
+        }
+        let mut from = self.path.as_bytes().to_vec();
+        if let Some(after) = after {
+            after.write(&mut from);
+            from.push(0xFF);
+        }
+        self.children(kind, from, &mut |name| {
+            match name.to() {
+                Ok(name) => names.push(name),
+                Err(wrong) => error = Some(ReadError::WrongType(wrong)),
+            }
+            if names.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         error.map_or(Ok(names), Err)
     }
@@ -227,21 +252,32 @@ impl<'a> View<'a> {
     /// As the source.
     pub fn object_keys(&self, kind: Kind) -> Result<Vec<String>, ReadError> {
         let mut keys = Vec::new();
-        self.children(kind, &mut |name| keys.extend(name.to::<String>().ok()))?;
+        self.children(kind, self.path.as_bytes().to_vec(), &mut |name| {
+            keys.extend(name.to::<String>().ok());
+            ControlFlow::Continue(())
+        })?;
         Ok(keys)
     }
 
     /// How many visible children of one kind there are.
     pub(crate) fn count(&self, kind: Kind) -> Result<usize, ReadError> {
         let mut count = 0;
-        self.children(kind, &mut |_| count += 1)?;
+        self.children(kind, self.path.as_bytes().to_vec(), &mut |_| {
+            count += 1;
+            ControlFlow::Continue(())
+        })?;
         Ok(count)
     }
 
-    /// Shows the names of the visible children of one kind, leaping over what is below each.
-    fn children(&self, kind: Kind, show: &mut dyn FnMut(&RawAtom)) -> Result<(), ReadError> {
+    /// Shows the names of the visible children of one kind from a path on, leaping over what is
+    /// below each, until told to stop.
+    fn children(
+        &self,
+        kind: Kind,
+        mut from: Vec<u8>,
+        show: &mut dyn FnMut(&RawAtom) -> Flow,
+    ) -> Result<(), ReadError> {
         let above = self.path.as_bytes();
-        let mut from = above.to_vec();
         loop {
             let mut next = None;
             self.source.visit(above, &from, &mut |path, cell| {
@@ -251,8 +287,8 @@ impl<'a> View<'a> {
                 let Some((name, found, below)) = path.get(above.len()..).and_then(split) else {
                     return ControlFlow::Continue(());
                 };
-                if found == kind {
-                    show(&name);
+                if found == kind && show(&name).is_break() {
+                    return ControlFlow::Break(());
                 }
                 if below.is_empty() {
                     return ControlFlow::Continue(());

@@ -308,6 +308,18 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
         self.view.names(V::KIND)
     }
 
+    /// At most `most` keys after one, or from the first on, in ascending order: for maps that are
+    /// too large to be held.
+    ///
+    /// # Errors
+    /// As [`keys`](Self::keys).
+    pub fn page<Q>(&self, after: Option<&Q>, most: usize) -> Result<Vec<K>, ReadError>
+    where
+        Q: ToOwned<Owned = K> + ?Sized,
+    {
+        self.view.page(V::KIND, after.map(ToOwned::to_owned).as_ref(), most)
+    }
+
     /// How many keys exist.
     ///
     /// # Errors

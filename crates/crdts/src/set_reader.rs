@@ -42,6 +42,18 @@ impl<'a, T: Key> SetReader<'a, T> {
         self.view.names(self.part)
     }
 
+    /// At most `most` elements after one, or from the first on, in ascending order: for sets that
+    /// are too large to be held.
+    ///
+    /// # Errors
+    /// As [`items`](Self::items).
+    pub fn page<Q>(&self, after: Option<&Q>, most: usize) -> Result<Vec<T>, ReadError>
+    where
+        Q: ToOwned<Owned = T> + ?Sized,
+    {
+        self.view.page(self.part, after.map(ToOwned::to_owned).as_ref(), most)
+    }
+
     /// How many elements are there.
     ///
     /// # Errors

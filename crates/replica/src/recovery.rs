@@ -139,6 +139,9 @@ impl Stored {
 
     fn set_aside(&self, core: &mut SpaceCore, bytes: Vec<u8>, what: &str, batch: &mut Batch) {
         let sequence = core.log().end();
+        if rejoin_vclock::mutant!("damage-skipped") {
+            return core.leave_hole();
+        }
         let what = format!("{} was set aside: {what}", self.place(sequence));
         core.report(Event::Damage { what });
         core.leave_hole();

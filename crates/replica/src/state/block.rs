@@ -134,7 +134,8 @@ impl Block {
         let mut reader = Reader::new(body);
         let mut address = Vec::new();
         at.write(&mut address);
-        if reader.bytes(address.len())? != address {
+        let elsewhere = reader.bytes(address.len())? != address;
+        if elsewhere && !rejoin_vclock::mutant!("blocks-anywhere") {
             return Err(DecodeError::Invalid("a block of another place"));
         }
         let upper = match reader.byte()? {
@@ -159,19 +160,26 @@ impl Block {
         start: usize,
     ) -> Result<(Vec<u8>, Vec<Entry>), DecodeError> {
         let count = reader.count(3)?;
-        let (mut keys, mut entries) = (Vec::new(), Vec::<Entry>::with_capacity(count));
+        let (mut keys, mut entries) =
+            (Vec::with_capacity(2 * reader.remaining()), Vec::<Entry>::with_capacity(count));
         for _ in 0..count {
             let shared = reader.varint()?;
             let before = entries.last().map_or(0..0, |entry| span(entry.key));
             let shared = usize::try_from(shared).ok().filter(|&shared| shared <= before.len());
             let shared =
                 shared.ok_or(DecodeError::Invalid("a key that shares more than there is"))?;
-            let at = keys.len();
-            keys.extend_from_within(before.start..before.start + shared);
-            keys.extend_from_slice(reader.length_prefixed()?);
-            if !entries.is_empty() && keys.get(before) >= keys.get(at..) {
+            let suffix = reader.length_prefixed()?;
+            // What is shared is all that is equal: one byte says which key is the greater one.
+            let rises = match (keys.get(before.start + shared..before.end), suffix.first()) {
+                (Some([last, ..]), Some(next)) => next > last,
+                (_, next) => next.is_some() || entries.is_empty(),
+            };
+            if !rises {
                 return Err(DecodeError::NotCanonical("the order of keys in a block"));
             }
+            let at = keys.len();
+            keys.extend_from_within(before.start..before.start + shared);
+            keys.extend_from_slice(suffix);
             let value = reader.length_prefixed()?.len();
             let end = start + reader.position();
             let (key, value) = (spanning(at, keys.len())?, spanning(end - value, end)?);

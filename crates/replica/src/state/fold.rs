@@ -221,7 +221,7 @@ impl State {
                 }
                 value.clear();
                 match cell {
-                    None if is_first => continue,
+                    None if is_first || rejoin_vclock::mutant!("fold-forgets-removals") => continue,
                     None => {}
                     Some(cell) => names.write_cell(cell, &mut value),
                 }
@@ -236,7 +236,9 @@ impl State {
             }
             value.clear();
             write_receipt(receipt, &mut value);
-            flush.writer.push(&prefixed(KEYS, key), &value);
+            if !rejoin_vclock::mutant!("keys-not-folded") {
+                flush.writer.push(&prefixed(KEYS, key), &value);
+            }
         }
         true
     }

@@ -173,3 +173,39 @@ fn counters_go_on_where_they_were() {
         }
     }
 }
+
+#[test]
+fn a_large_set_is_read_page_by_page() {
+    let (medium, store, space) = worked(0, 0);
+    let names: Vec<String> = (0..1_000).map(|number| format!("{number:04}")).collect();
+    let add = space.transact(|tx| {
+        let mut room = tx.object("room");
+        let mut shelf = room.entry("shelf");
+        names.iter().try_for_each(|name| shelf.insert(name))
+    });
+    add.expect("a transaction");
+    store.close().expect("closed");
+    drop((store, space));
+    let space: Space<Shelves> = medium.open_with(hurried()).open_space("shelves").expect("there");
+    let room = space.object("room");
+    let shelf = room.at("shelf");
+    assert_eq!(
+        (shelf.contains("0500"), shelf.contains("x"), shelf.len()),
+        (Ok(true), Ok(false), Ok(1_000))
+    );
+    let (mut read, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let page = shelf.page(after.as_deref(), 64).expect("readable");
+        let Some(last) = page.last() else { break };
+        assert!(page.len() <= 64);
+        after = Some(last.clone());
+        read.extend(page);
+    }
+    assert_eq!(read, names);
+    assert_eq!(
+        shelf.page(Some("0123x"), 2),
+        Ok(names[124..126].to_vec()),
+        "after what is not there"
+    );
+    assert_eq!(room.page(None::<&str>, 5), Ok(vec!["shelf".to_owned()]));
+}
