@@ -54,11 +54,6 @@ pub(crate) fn bytes_written() -> Result<u64> {
     number_of("/proc/self/io", "write_bytes:")
 }
 
-/// The most memory that this process had resident, in bytes.
-pub(crate) fn peak_memory() -> Result<u64> {
-    Ok(number_of("/proc/self/status", "VmHWM:")? << 10)
-}
-
 /// What is resident now, in bytes.
 pub(crate) fn memory() -> Result<u64> {
     Ok(number_of("/proc/self/status", "VmRSS:")? << 10)

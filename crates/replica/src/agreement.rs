@@ -206,6 +206,7 @@ impl SpaceCore {
             return if here { Known::Head(self.head(origin)) } else { Known::Unknown };
         }
         match self.log.ending_at(origin, counter) {
+            Ok(Some(sequence)) if self.log.is_lost(sequence) => Known::Unknown,
             Ok(Some(sequence)) if sequence < self.durable => Known::At(sequence),
             // Damage is told and mended elsewhere; it is no other history.
             Ok(Some(_)) | Err(_) => Known::Unknown,
@@ -278,7 +279,7 @@ impl SpaceCore {
         let Ok(mut candidates) = self.log.spread(origin, low, high, PROBE) else {
             return self.break_off(id, "the log's index cannot be read here");
         };
-        candidates.retain(|&sequence| sequence < self.durable);
+        candidates.retain(|&at| at < self.durable && !self.log.is_lost(at));
         if candidates.is_empty() {
             session.searches.remove(&origin);
             return self.parted_at(id, origin, low);

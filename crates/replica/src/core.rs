@@ -11,31 +11,28 @@
 //! 3. Every entry is applied once, when it is the next of its origin and its deps are covered.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rejoin_crdts::causal::{Admission, Causal};
 use rejoin_crdts::conflict::decisions;
 use rejoin_crdts::context::Context;
-use rejoin_crdts::cursor::Source;
 use rejoin_crdts::delta::Change as Operation;
 use rejoin_crdts::draft::Draft;
 use rejoin_crdts::overlay::Overlay;
-use rejoin_crdts::state_codec::{StateWriter, ids};
-use rejoin_crdts::{ConflictRecord, Delta, Path, ReadError};
+use rejoin_crdts::{ConflictRecord, Delta, Path};
 use rejoin_vclock::{HybridClock, HybridTimestamp, ReplicaId, SkewReport, VersionVector};
 
 use crate::agreement::{DurableHeads, Step};
 use crate::amnesia::{Lost, Moved, Reborn};
-use crate::digest::Digest;
 use crate::entry::{Entry, Head, HeadAt, Record};
 use crate::forks::Fork;
 use crate::log::Log;
 use crate::message::SpaceHash;
+use crate::missing::Missing;
 use crate::receipt::Receipt;
 use crate::session::{Config, Session, SessionId};
 use crate::state::{Limits, Stand, State, StateSource};
-use crate::storage::{Memory, RowWrite, StorageError, StorageRead};
+use crate::storage::{Memory, StorageError, StorageRead};
 
 /// At most this many decisions are kept for [`SpaceCore::conflicts`].
 const CONFLICTS: usize = 10_000;
@@ -131,11 +128,11 @@ pub struct SpaceCore {
     /// The identities under which this copy wrote before, the oldest first.
     pub(crate) before: Vec<ReplicaId>,
     pub(crate) causal: Causal<Arrival>,
-    state: State,
-    hybrid: HybridClock,
+    pub(crate) state: State,
+    pub(crate) hybrid: HybridClock,
     pub(crate) log: Log,
     /// Per origin, the running hash of its entries that are applied here.
-    heads: BTreeMap<ReplicaId, Head>,
+    pub(crate) heads: BTreeMap<ReplicaId, Head>,
     pub(crate) durable_heads: DurableHeads,
     /// What waits for heads from the log.
     pub(crate) steps: VecDeque<Step>,
@@ -145,9 +142,11 @@ pub struct SpaceCore {
     /// Forked origins whose branch here a person chose.
     pub(crate) kept: BTreeSet<ReplicaId>,
     pub(crate) lost: Option<Lost>,
+    /// What the log lacks although it is folded.
+    pub(crate) missing: Missing,
     /// Own entries that went on under another id.
     pub(crate) moved: Vec<Moved>,
-    unwritten: VecDeque<(u64, Record)>,
+    pub(crate) unwritten: VecDeque<(u64, Record)>,
     /// Entries before this sequence are durable.
     pub(crate) durable: u64,
     /// The vector of what is durable: the only one that ever leaves.
@@ -157,9 +156,9 @@ pub struct SpaceCore {
     /// What each peer is known to have made durable.
     pub(crate) peers: BTreeMap<ReplicaId, VersionVector>,
     pub(crate) asked: BTreeMap<ReplicaId, crate::sync::Asked>,
-    conflicts: VecDeque<ConflictRecord>,
-    events: VecDeque<Event>,
-    events_lost: u64,
+    pub(crate) conflicts: VecDeque<ConflictRecord>,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) events_lost: u64,
 }
 
 impl SpaceCore {
@@ -230,6 +229,7 @@ impl SpaceCore {
             forks: BTreeMap::new(),
             kept: BTreeSet::new(),
             lost: None,
+            missing: Missing::default(),
             moved: Vec::new(),
             unwritten: VecDeque::new(),
             durable: stand.sequence,
@@ -281,65 +281,6 @@ impl SpaceCore {
         self.durable
     }
 
-    /// The digest of the canonical state: equal sets of entries, equal digests.
-    ///
-    /// # Errors
-    /// [`StorageError`] when a block cannot be read.
-    pub fn digest(&self) -> Result<Digest, StorageError> {
-        let mut hasher = Digest::begin();
-        self.write_state(&mut |bytes| {
-            if bytes.len() >= 1 << 16 {
-                hasher.add(bytes);
-                bytes.clear();
-            }
-        })
-        .map(|rest| {
-            hasher.add(&rest);
-            hasher.finish()
-        })
-    }
-
-    /// The canonical bytes of the state.
-    ///
-    /// # Errors
-    /// As [`digest`](Self::digest).
-    pub fn canonical_state(&self) -> Result<Vec<u8>, StorageError> {
-        self.write_state(&mut |_| {})
-    }
-
-    /// Writes the state cell by cell; `take` may take away what is written so far. The rest.
-    fn write_state(&self, take: &mut dyn FnMut(&mut Vec<u8>)) -> Result<Vec<u8>, StorageError> {
-        let (source, context) = (self.source(), self.causal.context());
-        let mut cells = 0;
-        let mut bytes = Vec::new();
-        self.told(source.visit(&[], &[], &mut |_, _| {
-            cells += 1;
-            ControlFlow::Continue(())
-        }))?;
-        let ids = ids(context);
-        let mut writer = StateWriter::new(context, &ids, cells, &mut bytes);
-        self.told(source.visit(&[], &[], &mut |path, cell| {
-            writer.cell(path, cell, &mut bytes);
-            take(&mut bytes);
-            ControlFlow::Continue(())
-        }))?;
-        Ok(bytes)
-    }
-
-    /// The failure behind what a source said of it.
-    fn told<R>(&self, read: Result<R, ReadError>) -> Result<R, StorageError> {
-        let fault = |error: ReadError| {
-            let fault = self.state.take_fault();
-            fault.unwrap_or_else(|| StorageError::Damaged(error.to_string()))
-        };
-        read.map_err(fault)
-    }
-
-    /// The failure behind the last [`ReadError::Unavailable`] of a [source](Self::source).
-    pub fn take_fault(&self) -> Option<StorageError> {
-        self.state.take_fault()
-    }
-
     /// The latest decisions, oldest first.
     pub fn conflicts(&self) -> impl Iterator<Item = &ConflictRecord> {
         self.conflicts.iter()
@@ -385,104 +326,6 @@ impl SpaceCore {
     }
 
     // Commands.
-
-    /// Takes in the next record of the stored log, in the order of its sequences.
-    ///
-    /// Whether it fits: a record that does not is damage, and nothing after it can be trusted.
-    ///
-    /// # Errors
-    /// [`StorageError`] when a block cannot be read.
-    pub fn recover(&mut self, record: Record) -> Result<bool, StorageError> {
-        let delta = record.entry.delta();
-        let follows = self.head(delta.origin()).after(&record.entry) == record.head;
-        if !follows || self.causal.admit(delta) != Admission::Ready {
-            return Ok(false);
-        }
-        // Others' stamps are left out: one from far in the future would be followed after all.
-        let follows_all = rejoin_vclock::mutant!("follow-on-restart");
-        if delta.origin() == self.replica() || follows_all {
-            self.hybrid = HybridClock::resume(self.hybrid.last().max(delta.stamp()))
-                .with_max_skew_millis(self.hybrid.max_skew_millis());
-        }
-        let sequence = self.take_in(&record.entry, record.head, Drafted::default(), false)?;
-        if !rejoin_vclock::mutant!("forget-keys") {
-            self.remember_key(record.key, record.entry.delta(), sequence);
-        }
-        self.durable = self.log.end();
-        self.durable_heads.written(self.durable);
-        self.durable_vector
-            .set_at_least(record.entry.delta().origin(), record.entry.delta().last());
-        Ok(true)
-    }
-
-    /// A record of the stored log cannot be used: its sequence stays without an entry.
-    pub fn leave_hole(&mut self) {
-        self.log.leave_hole();
-        self.durable = self.log.end();
-    }
-
-    /// Takes in a record that was set aside, if what it waited for is there. Whether it is of no
-    /// more use: it was taken in, or its entry has come from a peer.
-    ///
-    /// # Errors
-    /// [`StorageError`] when a block cannot be read.
-    pub fn readmit(&mut self, record: Record) -> Result<bool, StorageError> {
-        match self.causal.admit(record.entry.delta()) {
-            Admission::Known => Ok(true),
-            Admission::Ready => {
-                let Record { key, entry, .. } = record;
-                let head = self.head(entry.delta().origin()).after(&entry);
-                let sequence = self.take_in(&entry, head, Drafted::default(), true)?;
-                self.remember_key(key.clone(), entry.delta(), sequence);
-                self.unwritten.push_back((sequence, Record { key, head, entry }));
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
-    }
-
-    /// Goes on in place of another core of the same space that had met damage: with its sessions,
-    /// and with what it had not written.
-    ///
-    /// # Errors
-    /// [`StorageError`] when a block cannot be read.
-    pub fn replace(&mut self, other: &mut Self) -> Result<(), StorageError> {
-        for (_, record) in other.unwritten.drain(..) {
-            if !self.readmit(record)? {
-                let what = "what was not written yet depends on a record that was set aside";
-                return Err(StorageError::Damaged(what.to_owned()));
-            }
-        }
-        self.sessions = std::mem::take(&mut other.sessions);
-        self.next_session = other.next_session;
-        self.peers = std::mem::take(&mut other.peers);
-        self.conflicts = std::mem::take(&mut other.conflicts);
-        self.forks = std::mem::take(&mut other.forks);
-        self.kept = std::mem::take(&mut other.kept);
-        self.moved = std::mem::take(&mut other.moved);
-        self.lost = other.lost.take();
-        let told = std::mem::take(&mut other.events);
-        let reports = std::mem::replace(&mut self.events, told);
-        self.events.extend(reports.into_iter().filter(|event| !matches!(event, Event::Applied(_))));
-        self.events_lost = other.events_lost;
-        Ok(())
-    }
-
-    /// Whether blocks or the log's index were found damaged, so that this core is to be
-    /// [replaced](Self::replace) by one that is [rebuilt](Self::rebuild).
-    pub fn is_damaged(&self) -> bool {
-        self.state.is_damaged() || self.log.is_damaged()
-    }
-
-    /// The rows that were found damaged, to be kept aside.
-    pub fn take_damaged(&self) -> Vec<RowWrite> {
-        self.state.take_damaged()
-    }
-
-    /// Has something told to whoever listens.
-    pub(crate) fn report(&mut self, event: Event) {
-        self.push_event(event);
-    }
 
     /// Begins a transaction: a stamp, then a draft over the state.
     pub fn stamp(&mut self, now: Now) -> HybridTimestamp {
@@ -543,7 +386,10 @@ impl SpaceCore {
             return Ok(());
         }
         match self.causal.admit(entry.delta()) {
-            Admission::Known => return Ok(()),
+            Admission::Known => {
+                self.find(&arrival.entry);
+                return Ok(());
+            }
             Admission::Early if !rejoin_vclock::mutant!("apply-out-of-order") => {
                 let bytes = entry.bytes().len();
                 if rejoin_vclock::mutant!("orphan-reserves-sequence") {
@@ -594,7 +440,7 @@ impl SpaceCore {
     /// the log.
     ///
     /// Where a block cannot be read, nothing has happened.
-    fn take_in(
+    pub(crate) fn take_in(
         &mut self,
         entry: &Entry,
         head: Head,
@@ -655,7 +501,7 @@ impl SpaceCore {
         self.conflicts.drain(..excess);
     }
 
-    fn remember_key(&mut self, key: Vec<u8>, delta: &Delta, sequence: u64) -> Receipt {
+    pub(crate) fn remember_key(&mut self, key: Vec<u8>, delta: &Delta, sequence: u64) -> Receipt {
         let receipt = Receipt::new(delta.origin(), delta.first(), delta.last(), sequence);
         if !key.is_empty() {
             self.state.remember(key, receipt);
@@ -688,69 +534,6 @@ impl SpaceCore {
     /// [`handle_written`](Self::handle_written) says so.
     pub fn poll_write(&mut self) -> Vec<(u64, Record)> {
         self.unwritten.drain(..).collect()
-    }
-
-    /// The rows to write next, about `budget` bytes of them: state that follows from the log and is
-    /// folded a little at a time. They go into a batch with all that [`poll_write`](Self::poll_write)
-    /// gave before, or into a later one; once that is durable, [`handle_folded`](Self::handle_folded)
-    /// says so. Nothing is lost while they are not written.
-    ///
-    /// # Errors
-    /// [`StorageError`] when a block cannot be read.
-    pub fn poll_fold(&mut self, budget: usize) -> Result<Vec<RowWrite>, StorageError> {
-        let Self { state, causal, log, heads, hybrid, .. } = self;
-        let stand = || Stand {
-            sequence: log.end(),
-            log_bytes: log.bytes(),
-            vector: causal.context().version_vector(),
-            heads: ids(causal.context())
-                .iter()
-                .map(|id| heads.get(id).copied().unwrap_or_default())
-                .collect(),
-            news: causal.news().collect(),
-            stamp: hybrid.last(),
-        };
-        let mut step = state.poll_fold(causal.context(), budget, log.bytes(), stand)?;
-        if let Some(sequence) = step.folded {
-            step.rows.extend(self.log.rows_until(sequence));
-        }
-        Ok(step.rows)
-    }
-
-    /// The rows that [`poll_fold`](Self::poll_fold) gave last are durable.
-    pub fn handle_folded(&mut self) {
-        self.state.handle_folded();
-        self.log.release(self.state.folded());
-    }
-
-    /// Has [`poll_fold`](Self::poll_fold) write all that changed so far, however little it is.
-    pub const fn request_flush(&mut self) {
-        self.state.request_flush();
-    }
-
-    /// Has [`poll_fold`](Self::poll_fold) merge all that is folded into one run.
-    pub const fn request_compaction(&mut self) {
-        self.state.request_compaction();
-    }
-
-    /// Whether something that was to be flushed is not yet.
-    pub fn is_flushing(&self) -> bool {
-        self.state.is_flushing()
-    }
-
-    /// Whether runs that are to be merged are not yet, or rows of merged ones are still there.
-    pub fn is_compacting(&self) -> bool {
-        self.state.is_compacting()
-    }
-
-    /// Up to which sequence the log is folded into rows: a start reads only what comes after.
-    pub fn folded(&self) -> u64 {
-        self.state.folded()
-    }
-
-    /// How many runs of blocks hold the folded state, and their length in bytes.
-    pub fn runs(&self) -> (usize, u64) {
-        self.state.runs()
     }
 
     /// Whether anything waits to be written.

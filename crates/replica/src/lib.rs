@@ -30,17 +30,20 @@
 
 mod agreement;
 mod amnesia;
+mod canonical;
 pub mod core;
 mod digest;
 pub mod entry;
 mod envelope;
 mod error;
+mod folding;
 mod forks;
 mod identity;
 mod incarnation;
 mod link;
 pub mod log;
 pub mod message;
+mod missing;
 pub mod ops;
 mod options;
 mod place;

@@ -5,6 +5,7 @@
 //! own session), and calls [`tick`](Link::tick) about every
 //! [`have_interval`](crate::session::Config::have_interval).
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -100,8 +101,14 @@ impl Link {
         for message in messages {
             inner.core.handle_message(session, message, now)?;
             while let Some(sequence) = inner.core.poll_lookup() {
-                let found = self.record(sequence)?;
-                inner.core.handle_lookup(HeadAt::of(&found));
+                match self.shared.record_at(sequence) {
+                    Ok(found) => inner.core.handle_lookup(HeadAt::of(&found)),
+                    Err(damage) => {
+                        drop(inner);
+                        self.shared.lose(sequence, &damage)?;
+                        return Err(damage.into());
+                    }
+                }
             }
         }
         Shared::tell(&mut inner);
@@ -109,6 +116,7 @@ impl Link {
         let over = inner.core.session_end(session).cloned();
         drop(inner);
         self.shared.write_until(end)?;
+        self.shared.restore()?;
         self.shared.settle_amnesia()?;
         over.map_or(Ok(()), |end| Err(LinkError::Ended(end)))
     }
@@ -143,39 +151,49 @@ impl Link {
         }
     }
 
-    /// Reads entries from storage, run by run, and frames them.
+    /// Reads entries from storage, run by run, and frames them. What cannot be read is not sent.
     fn entries(
         &self,
         session: SessionId,
         before: &[u64],
         sequences: &[u64],
     ) -> Result<Vec<u8>, LinkError> {
-        let before = before.iter().map(|&sequence| Ok(HeadAt::of(&self.record(sequence)?)));
-        let before = before.collect::<Result<Vec<_>, StorageError>>()?;
-        let mut stored = Vec::with_capacity(sequences.len());
+        let before = before.iter().map(|&sequence| self.record(sequence));
+        let before = before.collect::<Result<Vec<_>, _>>()?;
+        let before = before.iter().flatten().map(HeadAt::of).collect();
+        let mut stored = BTreeMap::new();
         for run in sequences.chunk_by(|a, b| a + 1 == *b) {
             let Some(&first) = run.first() else { continue };
-            let records = self.shared.storage.log(self.shared.number, first, run.len())?;
-            if !records.iter().map(|(sequence, _)| sequence).eq(run) {
-                return Err(self.damaged(first, &"it, or one soon after it, is missing").into());
-            }
-            stored.extend(records);
+            stored.extend(self.shared.storage.log(self.shared.number, first, run.len())?);
         }
-        let entries = stored.iter().map(|(sequence, bytes)| {
-            Record::entry_bytes(bytes).map_err(|error| self.damaged(*sequence, &error))
-        });
-        let entries = entries.collect::<Result<Vec<_>, _>>()?;
+        let mut entries = Vec::with_capacity(sequences.len());
+        for &sequence in sequences {
+            match stored.get(&sequence).map(|bytes| Record::entry_bytes(bytes)) {
+                Some(Ok(entry)) => entries.push(entry),
+                Some(Err(error)) => self.lose(sequence, &error)?,
+                None => self.lose(sequence, &"it is missing")?,
+            }
+        }
         let mut inner = self.shared.lock()?;
         let frame = inner.core.entries_frame(session, before, &entries);
         let first = sequences.first().copied().unwrap_or_default();
         Ok(frame.map_err(|error| self.damaged(first, &error))?)
     }
 
-    fn record(&self, sequence: u64) -> Result<Record, StorageError> {
-        let records = self.shared.storage.log(self.shared.number, sequence, 1)?;
-        let found = records.first().filter(|(at, _)| *at == sequence);
-        let (_, bytes) = found.ok_or_else(|| self.damaged(sequence, &"it is missing"))?;
-        Record::decode(bytes).map_err(|error| self.damaged(sequence, &error))
+    /// The record at a sequence, if it can be read.
+    fn record(&self, sequence: u64) -> Result<Option<Record>, LinkError> {
+        match self.shared.record_at(sequence) {
+            Ok(record) => Ok(Some(record)),
+            Err(damage) if damage.is_corruption() => {
+                self.shared.lose(sequence, &damage)?;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn lose(&self, sequence: u64, what: &dyn fmt::Display) -> Result<(), LinkError> {
+        Ok(self.shared.lose(sequence, &self.damaged(sequence, what))?)
     }
 
     fn damaged(&self, sequence: u64, what: &dyn fmt::Display) -> StorageError {

@@ -15,7 +15,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rejoin_crdts::Delta;
@@ -68,6 +68,8 @@ pub struct Log {
     chunks: BTreeMap<ReplicaId, Vec<(u64, u64)>>,
     cache: RefCell<VecDeque<(u64, Chunk)>>,
     damaged: Cell<bool>,
+    /// Where records were lost.
+    lost: BTreeSet<u64>,
     /// Below this vector the log is incomplete; a peer below it cannot be served from the log.
     floor: VersionVector,
     bytes: u64,
@@ -93,6 +95,7 @@ impl Log {
             chunks: BTreeMap::new(),
             cache: RefCell::new(VecDeque::new()),
             damaged: Cell::new(false),
+            lost: BTreeSet::new(),
             floor: VersionVector::new(),
             bytes,
         };
@@ -137,6 +140,21 @@ impl Log {
     /// Leaves a sequence without an entry.
     pub(crate) fn leave_hole(&mut self) {
         self.tail.push_back(Place::HOLE);
+    }
+
+    /// The record at a sequence cannot be read any more.
+    pub(crate) fn lose(&mut self, sequence: u64) {
+        self.lost.insert(sequence);
+    }
+
+    /// The record at a sequence is there again.
+    pub(crate) fn find(&mut self, sequence: u64) {
+        self.lost.remove(&sequence);
+    }
+
+    /// Whether the record at a sequence cannot be read.
+    pub(crate) fn is_lost(&self, sequence: u64) -> bool {
+        self.lost.contains(&sequence)
     }
 
     /// Whether a chunk was found damaged.

@@ -8,14 +8,15 @@
 
 use std::sync::Arc;
 
-use rejoin_vclock::ReplicaId;
+use rejoin_crdts::causal::Admission;
+use rejoin_vclock::{HybridClock, ReplicaId};
 
-use crate::core::{Event, SpaceCore};
+use crate::core::{Drafted, Event, SpaceCore};
 use crate::entry::{Record, is_hole, write_hole};
 use crate::envelope;
 use crate::session::Config;
 use crate::state::row;
-use crate::storage::{Batch, Storage, StorageError, StorageRead, Trusted};
+use crate::storage::{Batch, RowWrite, Storage, StorageError, StorageRead, Trusted};
 use crate::ticket::Ticket;
 
 /// Log records are read back this many at a time.
@@ -153,5 +154,105 @@ impl Stored {
         let rows = self.storage.rows(self.number, &row::aside(0), usize::MAX)?;
         let aside = rows.into_iter().take_while(|(key, _)| row::is_aside(key));
         Ok(aside.map(|(key, bytes)| (key, Record::decode(&bytes).ok())).collect())
+    }
+}
+
+impl SpaceCore {
+    /// Takes in the next record of the stored log, in the order of its sequences.
+    ///
+    /// Whether it fits: a record that does not is damage, and nothing after it can be trusted.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read.
+    pub fn recover(&mut self, record: Record) -> Result<bool, StorageError> {
+        let delta = record.entry.delta();
+        let follows = self.head(delta.origin()).after(&record.entry) == record.head;
+        if !follows || self.causal.admit(delta) != Admission::Ready {
+            return Ok(false);
+        }
+        // Others' stamps are left out: one from far in the future would be followed after all.
+        let follows_all = rejoin_vclock::mutant!("follow-on-restart");
+        if delta.origin() == self.replica() || follows_all {
+            self.hybrid = HybridClock::resume(self.hybrid.last().max(delta.stamp()))
+                .with_max_skew_millis(self.hybrid.max_skew_millis());
+        }
+        let sequence = self.take_in(&record.entry, record.head, Drafted::default(), false)?;
+        if !rejoin_vclock::mutant!("forget-keys") {
+            self.remember_key(record.key, record.entry.delta(), sequence);
+        }
+        self.durable = self.log.end();
+        self.durable_heads.written(self.durable);
+        self.durable_vector
+            .set_at_least(record.entry.delta().origin(), record.entry.delta().last());
+        Ok(true)
+    }
+
+    /// A record of the stored log cannot be used: its sequence stays without an entry.
+    pub fn leave_hole(&mut self) {
+        self.log.leave_hole();
+        self.durable = self.log.end();
+    }
+
+    /// Takes in a record that was set aside, if what it waited for is there. Whether it is of no
+    /// more use: it was taken in, or its entry has come from a peer.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read.
+    pub fn readmit(&mut self, record: Record) -> Result<bool, StorageError> {
+        match self.causal.admit(record.entry.delta()) {
+            Admission::Known => Ok(true),
+            Admission::Ready => {
+                let Record { key, entry, .. } = record;
+                let head = self.head(entry.delta().origin()).after(&entry);
+                let sequence = self.take_in(&entry, head, Drafted::default(), true)?;
+                self.remember_key(key.clone(), entry.delta(), sequence);
+                self.unwritten.push_back((sequence, Record { key, head, entry }));
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Goes on in place of another core of the same space that had met damage: with its sessions,
+    /// and with what it had not written.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read.
+    pub fn replace(&mut self, other: &mut Self) -> Result<(), StorageError> {
+        for (_, record) in other.unwritten.drain(..) {
+            if !self.readmit(record)? {
+                let what = "what was not written yet depends on a record that was set aside";
+                return Err(StorageError::Damaged(what.to_owned()));
+            }
+        }
+        self.sessions = std::mem::take(&mut other.sessions);
+        self.next_session = other.next_session;
+        self.peers = std::mem::take(&mut other.peers);
+        self.conflicts = std::mem::take(&mut other.conflicts);
+        self.forks = std::mem::take(&mut other.forks);
+        self.kept = std::mem::take(&mut other.kept);
+        self.moved = std::mem::take(&mut other.moved);
+        self.lost = other.lost.take();
+        let told = std::mem::take(&mut other.events);
+        let reports = std::mem::replace(&mut self.events, told);
+        self.events.extend(reports.into_iter().filter(|event| !matches!(event, Event::Applied(_))));
+        self.events_lost = other.events_lost;
+        Ok(())
+    }
+
+    /// Whether blocks or the log's index were found damaged, so that this core is to be
+    /// [replaced](Self::replace) by one that is [rebuilt](Self::rebuild).
+    pub fn is_damaged(&self) -> bool {
+        self.state.is_damaged() || self.log.is_damaged()
+    }
+
+    /// The rows that were found damaged, to be kept aside.
+    pub fn take_damaged(&self) -> Vec<RowWrite> {
+        self.state.take_damaged()
+    }
+
+    /// Has something told to whoever listens.
+    pub(crate) fn report(&mut self, event: Event) {
+        self.push_event(event);
     }
 }

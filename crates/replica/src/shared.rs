@@ -22,6 +22,7 @@ use crate::error::StoreError;
 use crate::identity::Identity;
 use crate::recovery::{Recovered, Stored};
 use crate::session::Config;
+use crate::state::row;
 use crate::storage::{Batch, RowWrite, Storage, StorageError, Trusted};
 use crate::ticket::Ticket;
 use crate::watch::Watchers;
@@ -164,6 +165,14 @@ impl Shared {
             return Ok(());
         }
         let mut left = self.stored(&inner.core).aside()?;
+        // What is folded was applied once; only the record is missing.
+        let folded = inner.core.folded();
+        for sequence in left.iter().filter_map(|(key, _)| row::sequence(key)) {
+            if sequence < folded && !inner.core.log.is_lost(sequence) {
+                inner.core.lose(sequence)?;
+            }
+        }
+        left.retain(|(key, _)| row::sequence(key).is_none_or(|sequence| sequence >= folded));
         loop {
             let before = left.len();
             let mut waiting = Vec::new();

@@ -281,6 +281,7 @@ impl SpaceCore {
         }
         self.give_up_on_doubt(now);
         self.ask_for_gaps(now);
+        self.ask_for_missing(now);
     }
 
     /// Asks for what some peer has and this copy lacks, unless its origin is sending it.
@@ -335,7 +336,8 @@ impl SpaceCore {
         let mut lacking = BTreeMap::new();
         for (&id, session) in self.sessions.iter().filter(|(_, s)| s.is_established()) {
             for (origin, counter) in &session.has {
-                let lacks = counter > self.causal.context().seen(origin);
+                let lacks = !self.log.is_lost(session.cursor)
+                    && counter > self.causal.context().seen(origin);
                 if lacks && self.is_to_ask(id, origin) {
                     let best = lacking.entry(origin).or_insert(0);
                     *best = counter.max(*best);
@@ -400,7 +402,8 @@ impl SpaceCore {
             let Some(place) = self.log.place(sequence)? else { continue };
             let said = session.said.insert(place.origin, place.last).unwrap_or(0);
             if said + 1 != place.first {
-                before.extend(self.log.ending_at(place.origin, place.first - 1)?);
+                let said = self.log.ending_at(place.origin, place.first - 1)?;
+                before.extend(said.filter(|&sequence| !self.log.is_lost(sequence)));
             }
         }
         Ok(before)
@@ -422,8 +425,9 @@ impl SpaceCore {
             && let Some(place) = self.log.place(session.cursor)?
             && !(place.origin == own && self.lost.is_some())
         {
-            let lacks =
-                place.last > session.sent_of(place.origin) && session.is_to_get(&place, own);
+            let lacks = !self.log.is_lost(session.cursor)
+                && place.last > session.sent_of(place.origin)
+                && session.is_to_get(&place, own);
             if lacks && may_pass_on(&self.forks, &self.kept, session, &place) {
                 if bytes > 0 && bytes + place.bytes > most {
                     break;

@@ -33,8 +33,8 @@ pub(crate) struct Ledger {
     last: LwwRegister<u64>,
 }
 
-/// Opens a store, with settings that keep folding and merging busy. The proof of its place is beside
-/// it: nobody copies it here.
+/// Opens a store, with settings that keep folding and merging busy. The proof of its place is
+/// beside it: nobody copies it here.
 pub(crate) fn open(file: &Path) -> Result<Store, StoreError> {
     let mut config = Config::default();
     config.fold_bytes = 12 << 10;
@@ -173,7 +173,7 @@ fn name(n: u64) -> String {
 
 /// The line that a transaction takes away instead of adding one.
 const fn taken_away_by(n: u64) -> Option<u64> {
-    if n % 5 == 0 && n > 2 { Some(n - 2) } else { None }
+    if n.is_multiple_of(5) && n > 2 { Some(n - 2) } else { None }
 }
 
 /// The names of the lines that are there after a transaction.

@@ -105,7 +105,7 @@ impl Parent {
     pub(crate) fn cycle(&mut self) -> Outcome<()> {
         let cycle = self.tally.cycles;
         self.tally.cycles += 1;
-        if cycle > 0 && cycle % CYCLES_PER_FILE == 0 {
+        if cycle > 0 && cycle.is_multiple_of(CYCLES_PER_FILE) {
             self.finish()?;
         }
         if self.file.is_none() {
@@ -113,7 +113,7 @@ impl Parent {
         }
         let (die, fate) = (mix(self.seed ^ mix(cycle)), Moment::picked(self.seed, cycle));
         let told = self.run(fate);
-        let checked = told.and_then(|()| if die % 2 == 0 { self.check() } else { Ok(()) });
+        let checked = told.and_then(|()| if die.is_multiple_of(2) { self.check() } else { Ok(()) });
         checked.map_err(|what| self.loss(cycle, &*what))
     }
 

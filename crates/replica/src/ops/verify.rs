@@ -88,7 +88,7 @@ impl Store {
     /// Checks everything that is stored, as it is at one moment; others may write meanwhile.
     ///
     /// # Errors
-    /// [`OperationError`] when it was stopped or the medium fails. Damage is a finding.
+    /// [`OperationError`] when it was stopped or the medium fails. Damage is a finding, no error.
     pub fn verify(
         &self,
         depth: Depth,

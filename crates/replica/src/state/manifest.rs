@@ -1,8 +1,8 @@
 //! The manifest: what the rows of a space add up to.
 //!
 //! ```text
-//! envelope 'M' · folded up to (sequence) · log bytes · vector · a head (16) for each of its replicas
-//! · news: n, then n x (id, counter) · stamp · next run
+//! envelope 'M' · folded up to (sequence) · log bytes · vector · a head (16) for each of its
+//! replicas · news: n, then n x (id, counter) · stamp · next run
 //! · runs, the newest first: n, then n x (id, levels: n, then n x blocks, entries, bytes, ids)
 //! ```
 //!

@@ -73,6 +73,12 @@ pub(crate) fn is_aside(key: &[u8]) -> bool {
     key.first() == Some(&4)
 }
 
+/// The sequence of a record that was set aside, by the key of its row.
+pub(crate) fn sequence(key: &[u8]) -> Option<u64> {
+    let sequence = key.strip_prefix(&[4])?.first_chunk()?;
+    Some(u64::from_be_bytes(*sequence))
+}
+
 /// Where a damaged row is kept for whoever wants to look at it.
 pub(crate) fn quarantined(key: &[u8]) -> Vec<u8> {
     let mut kept = vec![5];

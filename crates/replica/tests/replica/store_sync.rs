@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use rejoin_crdts::{LwwRegister, Rule};
 use rejoin_replica::message::Frames;
-use rejoin_replica::storage::StorageError;
 use rejoin_replica::{
-    Config, Durability, Lagged, Link, LinkError, SessionEnd, SessionId, Space, Store, StoreError,
+    Config, Durability, Event, Lagged, Link, LinkError, SessionEnd, SessionId, Space, Store,
 };
 
 use crate::medium::{Clock, Medium};
@@ -216,22 +215,38 @@ fn what_is_buffered_stays_at_home() {
     assert_eq!(there.object("alice").at("apples").value(), Ok(1));
 }
 
+/// What was lost is set aside, asked for again, and there after a restart.
 #[test]
-fn a_damaged_record_is_not_passed_on() {
+fn a_damaged_record_is_not_passed_on_and_comes_back_from_a_peer() {
     let clock = Arc::new(Clock::default());
     let medium = Medium::new();
     let north = Store::with_storage(medium.clone(), Config::default(), clock.clone());
-    let (north, south) = (north.expect("a new store"), store(&clock));
+    let (north, south, east) = (north.expect("a new store"), store(&clock), store(&clock));
     let here: Carts = north.create_space("carts").expect("a first space");
-    let there: Carts = south.join_space("carts", here.ticket()).expect("joined");
-    add(&here, "apples", 1);
-    add(&here, "pears", 1);
+    let [there, third]: [Carts; 2] =
+        [&south, &east].map(|store| store.join_space("carts", here.ticket()).expect("joined"));
+    for line in ["apples", "pears", "plums"] {
+        add(&here, line, 1);
+    }
+    settle(&here.link(), &there.link()).expect("it goes on");
+    north.close().expect("closed");
     medium.damage_record(0, 1, |bytes| bytes[20] ^= 4);
+    settle(&here.link(), &third.link()).expect("it goes on");
+    assert_eq!(third.stats().expect("stats").entries, 1, "what comes after it cannot be used");
+    let reports = here.take_reports().expect("readable");
+    let [Event::Damage { what }] = &reports[..] else { panic!("{reports:?}") };
+    assert!(what.contains("log record 1 of \"carts\""), "{what}");
     let mut wire = Wire::between(&here.link(), &there.link());
-    let error = wire.settle().expect_err("it does not leave");
-    let LinkError::Store(StoreError::Storage(StorageError::Damaged(what))) = &error else {
-        panic!("{error:?}")
-    };
-    assert!(what.starts_with("log record 1 of \"carts\": "), "{what}");
-    assert_eq!(there.stats().expect("stats").entries, 0);
+    wire.settle().expect("it goes on");
+    here.link().tick().expect("it asks again");
+    wire.settle().expect("it goes on");
+    for restarted in [false, true] {
+        let again =
+            Store::with_storage(medium.after_power_loss(), Config::default(), clock.clone());
+        let again = again.expect("a store").open_space("carts").expect("there");
+        let from: &Carts = if restarted { &again } else { &here };
+        let fresh: Carts = store(&clock).join_space("carts", here.ticket()).expect("joined");
+        settle(&from.link(), &fresh.link()).expect("it goes on");
+        assert_eq!(fresh.digest(), here.digest(), "it is there again, restarted: {restarted}");
+    }
 }

@@ -1,0 +1,198 @@
+//! One store file of a world: open, copied, put back; and what it is expected to hold.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rejoin_crdts::{BoundedCounter, EditError, OrSet};
+use rejoin_replica::message::Frames;
+use rejoin_replica::{Link, OpenOptions, Receipt, SessionId, Space, Store, StoreError, Ticket};
+
+/// What goes wrong, in words.
+pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// What is written: each number is acknowledged once, in the whole world.
+pub(crate) type Notes = Space<OrSet<u64>>;
+/// What must never be sold twice.
+pub(crate) type Seats = Space<BoundedCounter>;
+
+/// The one object of each space.
+const OBJECT: &str = "all";
+
+/// A store while it is open.
+pub(crate) struct Open {
+    pub(crate) store: Store,
+    pub(crate) notes: Notes,
+    pub(crate) seats: Seats,
+}
+
+/// A store file.
+pub(crate) struct Site {
+    pub(crate) file: PathBuf,
+    state: PathBuf,
+    pub(crate) open: Open,
+    /// The writes that it holds, its own and others'.
+    pub(crate) held: BTreeSet<u64>,
+}
+
+/// A copy of a file, and what was in it.
+pub(crate) struct Backup {
+    pub(crate) file: PathBuf,
+    pub(crate) held: BTreeSet<u64>,
+}
+
+/// How a backup comes to be where the original was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Over {
+    /// Its bytes are written over the original's: the file keeps its inode.
+    TheSameFile,
+    /// It is renamed into place.
+    Renamed,
+}
+
+impl Open {
+    fn at(file: &Path, state: &Path) -> Result<Self, StoreError> {
+        let store = OpenOptions::new().state_dir(state).open(file)?;
+        let (notes, seats) = (store.open_space("notes")?, store.open_space("seats")?);
+        Ok(Self { store, notes, seats })
+    }
+}
+
+impl Site {
+    /// The first store of a world.
+    pub(crate) fn first(folder: &Path) -> Outcome<Self> {
+        let (file, state) = (folder.join("site-0.rejoin"), folder.join("state"));
+        let store = OpenOptions::new().state_dir(&state).open(&file)?;
+        let (notes, seats) = (store.create_space("notes")?, store.create_space("seats")?);
+        let open = Open { store, notes, seats };
+        Ok(Self { file, state, open, held: BTreeSet::new() })
+    }
+
+    /// A store of its own that joins the spaces.
+    pub(crate) fn joined(folder: &Path, number: u64, tickets: &[Ticket; 2]) -> Outcome<Self> {
+        let (file, state) = (folder.join(format!("site-{number}.rejoin")), folder.join("state"));
+        let store = OpenOptions::new().state_dir(&state).open(&file)?;
+        let notes = store.join_space("notes", &tickets[0])?;
+        let seats = store.join_space("seats", &tickets[1])?;
+        let open = Open { store, notes, seats };
+        Ok(Self { file, state, open, held: BTreeSet::new() })
+    }
+
+    /// A copy that is opened beside its original.
+    pub(crate) fn cloned(folder: &Path, number: u64, backup: &Backup) -> Outcome<Self> {
+        let (file, state) = (folder.join(format!("site-{number}.rejoin")), folder.join("state"));
+        fs::copy(&backup.file, &file)?;
+        let open = Open::at(&file, &state)?;
+        Ok(Self { file, state, open, held: backup.held.clone() })
+    }
+
+    /// Copies the file as it is: nothing is written meanwhile.
+    pub(crate) fn back_up(&self, to: PathBuf) -> Outcome<Backup> {
+        fs::copy(&self.file, &to)?;
+        Ok(Backup { file: to, held: self.held.clone() })
+    }
+
+    /// Closes the store, does something to the file, and opens what is there then.
+    pub(crate) fn reopened(self, change: impl FnOnce(&Path) -> Outcome<()>) -> Outcome<Self> {
+        let Self { file, state, open, held } = self;
+        drop(open);
+        change(&file)?;
+        let open = Open::at(&file, &state)?;
+        Ok(Self { file, state, open, held })
+    }
+
+    /// Puts a backup in the place of the file.
+    pub(crate) fn put_back(self, backup: &Backup, over: Over) -> Outcome<Self> {
+        let mut site = self.reopened(|file| {
+            match over {
+                Over::TheSameFile => fs::write(file, fs::read(&backup.file)?)?,
+                Over::Renamed => {
+                    let beside = file.with_extension("beside");
+                    fs::copy(&backup.file, &beside)?;
+                    fs::rename(&beside, file)?;
+                }
+            }
+            Ok(())
+        })?;
+        site.held = backup.held.clone();
+        Ok(site)
+    }
+
+    /// A note, acknowledged.
+    pub(crate) fn note(&mut self, number: u64) -> Outcome<Receipt> {
+        let noted = self.open.notes.transact(|tx| tx.object(OBJECT).insert(&number))?;
+        self.held.insert(number);
+        Ok(noted.receipt)
+    }
+
+    /// More seats, with the rights to sell them.
+    pub(crate) fn add_seats(&mut self, amount: u64) -> Outcome<Receipt> {
+        Ok(self.open.seats.transact(|tx| tx.object(OBJECT).add(amount))?.receipt)
+    }
+
+    /// Sells seats, if this store holds rights.
+    pub(crate) fn sell(&mut self, amount: u64) -> Outcome<Option<Receipt>> {
+        match self.open.seats.transact(|tx| tx.object(OBJECT).spend(amount)) {
+            Ok(sold) => Ok(Some(sold.receipt)),
+            Err(StoreError::Edit(EditError::NotEnoughRights { .. })) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Passes rights on, if this store holds them.
+    pub(crate) fn hand_over(&mut self, amount: u64, to: &Self) -> Outcome<Option<Receipt>> {
+        let Some(to) = to.open.store.replica_id() else { return Ok(None) };
+        match self.open.seats.transact(|tx| tx.object(OBJECT).transfer(amount, to)) {
+            Ok(passed) => Ok(Some(passed.receipt)),
+            Err(StoreError::Edit(EditError::NotEnoughRights { .. })) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The notes that are there.
+    pub(crate) fn notes(&self) -> Outcome<BTreeSet<u64>> {
+        Ok(self.open.notes.object(OBJECT).items()?.into_iter().collect())
+    }
+
+    /// The seats that are left.
+    pub(crate) fn seats_left(&self) -> Outcome<u64> {
+        Ok(self.open.seats.object(OBJECT).value()?)
+    }
+
+    /// The spaces as a transport sees them.
+    fn links(&self) -> [Link; 2] {
+        [self.open.notes.link(), self.open.seats.link()]
+    }
+}
+
+/// Connects two stores until nothing more comes through.
+pub(crate) fn sync(a: &mut Site, b: &mut Site) -> Outcome<()> {
+    for (a, b) in a.links().iter().zip(&b.links()) {
+        let sessions = [a.open()?, b.open()?];
+        exchange([a, b], sessions)?;
+        a.close(sessions[0]);
+        b.close(sessions[1]);
+    }
+    a.held.extend(&b.held);
+    b.held.clone_from(&a.held);
+    Ok(())
+}
+
+fn exchange(links: [&Link; 2], sessions: [SessionId; 2]) -> Outcome<()> {
+    let (mut moved, mut frames) = (true, [Frames::default(), Frames::default()]);
+    while moved {
+        moved = false;
+        for (from, to) in [(0, 1), (1, 0)] {
+            // A session that is over has nothing to send and takes nothing in.
+            while let Ok(Some(frame)) = links[from].transmit(sessions[from]) {
+                moved = true;
+                frames[to].push(&frame);
+                let messages = std::iter::from_fn(|| frames[to].next_message().transpose());
+                let messages = messages.collect::<Result<Vec<_>, _>>()?;
+                drop(links[to].handle(sessions[to], messages));
+            }
+        }
+    }
+    Ok(())
+}

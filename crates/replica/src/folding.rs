@@ -1,0 +1,87 @@
+//! What a space has folded into rows, and what it wants to write of that next.
+
+use rejoin_crdts::ReadError;
+use rejoin_crdts::state_codec::ids;
+
+use crate::core::SpaceCore;
+use crate::state::Stand;
+use crate::storage::{RowWrite, StorageError};
+
+impl SpaceCore {
+    /// The rows to write next, about `budget` bytes of them: state that follows from the log and is
+    /// folded a little at a time. They go into a batch with all that
+    /// [`poll_write`](Self::poll_write) gave before, or into a later one; once that is durable,
+    /// [`handle_folded`](Self::handle_folded) says so. Nothing is lost while they are not written.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read.
+    pub fn poll_fold(&mut self, budget: usize) -> Result<Vec<RowWrite>, StorageError> {
+        let Self { state, causal, log, heads, hybrid, .. } = self;
+        let stand = || Stand {
+            sequence: log.end(),
+            log_bytes: log.bytes(),
+            vector: causal.context().version_vector(),
+            heads: ids(causal.context())
+                .iter()
+                .map(|id| heads.get(id).copied().unwrap_or_default())
+                .collect(),
+            news: causal.news().collect(),
+            stamp: hybrid.last(),
+        };
+        let mut step = state.poll_fold(causal.context(), budget, log.bytes(), stand)?;
+        if let Some(sequence) = step.folded {
+            step.rows.extend(self.log.rows_until(sequence));
+        }
+        Ok(step.rows)
+    }
+
+    /// The rows that [`poll_fold`](Self::poll_fold) gave last are durable.
+    pub fn handle_folded(&mut self) {
+        self.state.handle_folded();
+        self.log.release(self.state.folded());
+    }
+
+    /// Has [`poll_fold`](Self::poll_fold) write all that changed so far, however little it is.
+    pub const fn request_flush(&mut self) {
+        self.state.request_flush();
+    }
+
+    /// Has [`poll_fold`](Self::poll_fold) merge all that is folded into one run.
+    pub const fn request_compaction(&mut self) {
+        self.state.request_compaction();
+    }
+
+    /// Whether something that was to be flushed is not yet.
+    pub fn is_flushing(&self) -> bool {
+        self.state.is_flushing()
+    }
+
+    /// Whether runs that are to be merged are not yet, or rows of merged ones are still there.
+    pub fn is_compacting(&self) -> bool {
+        self.state.is_compacting()
+    }
+
+    /// Up to which sequence the log is folded into rows: a start reads only what comes after.
+    pub fn folded(&self) -> u64 {
+        self.state.folded()
+    }
+
+    /// How many runs of blocks hold the folded state, and their length in bytes.
+    pub fn runs(&self) -> (usize, u64) {
+        self.state.runs()
+    }
+
+    /// The failure behind what a source said of it.
+    pub(crate) fn told<R>(&self, read: Result<R, ReadError>) -> Result<R, StorageError> {
+        let fault = |error: ReadError| {
+            let fault = self.state.take_fault();
+            fault.unwrap_or_else(|| StorageError::Damaged(error.to_string()))
+        };
+        read.map_err(fault)
+    }
+
+    /// The failure behind the last [`ReadError::Unavailable`] of a [source](Self::source).
+    pub fn take_fault(&self) -> Option<StorageError> {
+        self.state.take_fault()
+    }
+}

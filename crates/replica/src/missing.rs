@@ -1,0 +1,146 @@
+//! Log records that were lost after they were folded: they are asked for again.
+//!
+//! The state has what they did, so nothing is wrong here; but a peer that lacks them cannot be
+//! served, and the state could not be made again from the log. What a peer sends in their place is
+//! taken only if the running hash over it meets the hash of the record that comes after.
+
+use std::collections::BTreeMap;
+
+use rejoin_vclock::ReplicaId;
+
+use crate::core::{Event, Now, SpaceCore};
+use crate::entry::{Entry, Head, Record, write_hole};
+use crate::error::StoreError;
+use crate::message::Message;
+use crate::shared::Shared;
+use crate::state::row;
+use crate::storage::{Batch, Storage, StorageError, StorageRead};
+
+/// Which entries the log lacks, and what has come in their place.
+#[derive(Default, Debug)]
+pub(crate) struct Missing {
+    /// By origin and first counter.
+    entries: BTreeMap<(ReplicaId, u64), Lost>,
+    found: Vec<(u64, Entry)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Lost {
+    last: u64,
+    sequence: u64,
+    /// When a peer was last asked for it.
+    asked: Option<u64>,
+}
+
+impl SpaceCore {
+    /// The record at a sequence cannot be read any more. Its entry is not passed on, and is asked
+    /// for again.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the log's index cannot be read.
+    pub fn lose(&mut self, sequence: u64) -> Result<(), StorageError> {
+        let Some(place) = self.log.place(sequence)?.filter(|place| place.last > 0) else {
+            return Ok(());
+        };
+        self.log.lose(sequence);
+        let lost = Lost { last: place.last, sequence, asked: None };
+        self.missing.entries.insert((place.origin, place.first), lost);
+        Ok(())
+    }
+
+    /// Asks whoever has what is missing.
+    pub(crate) fn ask_for_missing(&mut self, now: Now) {
+        for (&(origin, first), lost) in &mut self.missing.entries {
+            let waits = |asked| now.elapsed.saturating_sub(asked) < self.config.request_timeout;
+            if lost.asked.is_some_and(waits) {
+                continue;
+            }
+            let mut sessions = self.sessions.values_mut().rev();
+            let holds = |session: &&mut crate::session::Session| {
+                session.is_established() && session.has.get(origin) >= lost.last
+            };
+            let Some(session) = sessions.find(holds) else { continue };
+            session.outbox.push_back(Message::Want(vec![(origin, first - 1)]));
+            lost.asked = Some(now.elapsed);
+        }
+    }
+
+    /// An entry came that is applied here already: it may be one that the log lacks.
+    pub(crate) fn find(&mut self, entry: &Entry) {
+        let (origin, first) = (entry.delta().origin(), entry.delta().first());
+        let lost = self.missing.entries.get(&(origin, first));
+        if let Some(lost) = lost.filter(|lost| lost.last == entry.delta().last()) {
+            self.missing.found.push((lost.sequence, entry.clone()));
+        }
+    }
+
+    /// Where the entries of an origin before and after an entry stand.
+    fn around(&self, entry: &Entry) -> Result<(Option<u64>, Option<u64>), StorageError> {
+        let delta = entry.delta();
+        let before = self.log.ending_at(delta.origin(), delta.first() - 1)?;
+        Ok((before, self.log.first_after(delta.origin(), delta.last())?))
+    }
+}
+
+impl Shared {
+    /// Sets aside the record at a sequence, which is not what was written.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used.
+    pub(crate) fn lose(&self, sequence: u64, damage: &StorageError) -> Result<(), StoreError> {
+        let mut inner = self.lock()?;
+        let found = self.storage.log(self.number, sequence, 1)?;
+        let bytes = found.into_iter().find(|(at, _)| *at == sequence).map(|(_, bytes)| bytes);
+        let log = vec![(self.number, sequence, write_hole())];
+        let aside = (self.number, row::aside(sequence), Some(bytes.unwrap_or_default()));
+        self.storage.commit(&Batch { log, rows: vec![aside], ..Batch::default() })?;
+        inner.core.lose(sequence)?;
+        inner.core.report(Event::Damage { what: format!("{damage}; it is asked for again") });
+        // What the record did is in memory only, as long as it is not folded.
+        inner.core.request_flush();
+        Self::tell(&mut inner);
+        Ok(())
+    }
+
+    /// Puts what has come from a peer in the place of what was lost.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used.
+    pub(crate) fn restore(&self) -> Result<(), StoreError> {
+        let mut inner = self.lock()?;
+        for (sequence, entry) in std::mem::take(&mut inner.core.missing.found) {
+            let (before, after) = inner.core.around(&entry)?;
+            let head = |at: u64| self.record_at(at).map(|record| record.head);
+            let before = before.map_or(Ok(Head::default()), head);
+            let Ok(before) = before else { continue };
+            let head = before.after(&entry);
+            let meets = match after.map(|at| self.record_at(at)) {
+                None => inner.core.head(entry.delta().origin()) == head,
+                Some(Ok(next)) => head.after(&next.entry) == next.head,
+                Some(Err(_)) => continue,
+            };
+            if !meets {
+                continue;
+            }
+            let key = (entry.delta().origin(), entry.delta().first());
+            let record = Record { key: Vec::new(), head, entry };
+            let log = vec![(self.number, sequence, record.encode())];
+            let rows = vec![(self.number, row::aside(sequence), None)];
+            self.storage.commit(&Batch { log, rows, ..Batch::default() })?;
+            inner.core.log.find(sequence);
+            inner.core.missing.entries.remove(&key);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn record_at(&self, sequence: u64) -> Result<Record, StorageError> {
+        let found = self.storage.log(self.number, sequence, 1)?;
+        let damaged = |what: &dyn std::fmt::Display| {
+            let name = self.ticket.name();
+            StorageError::Damaged(format!("log record {sequence} of {name:?}: {what}"))
+        };
+        let found = found.first().filter(|(at, _)| *at == sequence);
+        let (_, bytes) = found.ok_or_else(|| damaged(&"it is missing"))?;
+        Record::decode(bytes).map_err(|error| damaged(&error))
+    }
+}
