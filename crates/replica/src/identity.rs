@@ -91,6 +91,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(ReplicaId, Vec<ReplicaId>), DecodeEr
 }
 
 /// A stored identity as a copy of the store is to hold it: no witness expects it anywhere.
+#[cfg(feature = "redb")]
 pub(crate) fn of_copy(bytes: &[u8]) -> Result<(String, Vec<u8>), DecodeError> {
     let stored = Stored::decode(bytes)?;
     Ok(Stored { generation: Generation::random(), ..stored }.encode())

@@ -198,6 +198,7 @@ impl Store {
         &self.inner.storage
     }
 
+    #[cfg(feature = "redb")]
     pub(crate) fn now(&self) -> Now {
         self.inner.time.now()
     }

@@ -3,12 +3,18 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use rejoin_vclock::ReplicaId;
-use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
+use rejoin_vclock::codec::{Decode, DecodeError, Reader};
+#[cfg(feature = "redb")]
+use rejoin_vclock::codec::{Encode, write_varint};
 
+#[cfg(feature = "redb")]
 use super::contents::Contents;
 use crate::error::StoreError;
+#[cfg(feature = "redb")]
 use crate::identity;
-use crate::storage::{Batch, StorageError, StorageRead};
+#[cfg(feature = "redb")]
+use crate::storage::Batch;
+use crate::storage::{StorageError, StorageRead};
 use crate::store::Store;
 
 /// The name of the mark among the named blobs.
@@ -29,6 +35,27 @@ pub struct CopiedFrom {
 }
 
 impl CopiedFrom {
+    /// The mark of a store, if it has one.
+    pub(super) fn read(storage: &dyn StorageRead) -> Result<Option<Self>, StorageError> {
+        let Some(bytes) = storage.meta(NAME)? else { return Ok(None) };
+        let damaged = |error: DecodeError| StorageError::Damaged(format!("blob {NAME:?}: {error}"));
+        Self::decode(&bytes).map(Some).map_err(damaged)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        match reader.byte()? {
+            VERSION => {}
+            tag => return Err(DecodeError::UnknownTag { what: "version of a copy's mark", tag }),
+        }
+        let copied = Self { store: ReplicaId::decode(&mut reader)?, at: reader.varint()? };
+        reader.finish()?;
+        Ok(copied)
+    }
+}
+
+#[cfg(feature = "redb")]
+impl CopiedFrom {
     /// The mark for a copy of a store. A store whose identity cannot be read is not copied.
     pub(super) fn of(contents: &Contents, at: u64) -> Result<Self, StorageError> {
         let missing = || StorageError::Damaged("it has no identity".to_owned());
@@ -47,24 +74,6 @@ impl CopiedFrom {
         batch.meta.retain(|(name, _)| name != NAME);
         batch.meta.push((NAME.to_owned(), bytes));
         Ok(())
-    }
-
-    /// The mark of a store, if it has one.
-    pub(super) fn read(storage: &dyn StorageRead) -> Result<Option<Self>, StorageError> {
-        let Some(bytes) = storage.meta(NAME)? else { return Ok(None) };
-        let damaged = |error: DecodeError| StorageError::Damaged(format!("blob {NAME:?}: {error}"));
-        Self::decode(&bytes).map(Some).map_err(damaged)
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(bytes);
-        match reader.byte()? {
-            VERSION => {}
-            tag => return Err(DecodeError::UnknownTag { what: "version of a copy's mark", tag }),
-        }
-        let copied = Self { store: ReplicaId::decode(&mut reader)?, at: reader.varint()? };
-        reader.finish()?;
-        Ok(copied)
     }
 }
 

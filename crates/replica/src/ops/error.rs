@@ -1,8 +1,11 @@
 //! Why an operation on a store was not done, and what to do next.
 
 use std::fmt;
+#[cfg(feature = "redb")]
 use std::io;
-use std::path::{Path, PathBuf};
+#[cfg(feature = "redb")]
+use std::path::Path;
+use std::path::PathBuf;
 
 use super::finding::Finding;
 use crate::error::StoreError;
@@ -46,6 +49,7 @@ pub enum OperationError {
 }
 
 impl OperationError {
+    #[cfg(feature = "redb")]
     pub(super) fn io(path: &Path, error: &io::Error) -> Self {
         let what = format!("{}: {error}", path.display());
         Self::Store(StoreError::Storage(StorageError::Io(what)))

@@ -19,7 +19,8 @@ pub(super) struct LogCheck {
     pub bytes: u64,
     /// Per origin, the counter of its last dot and its running hash.
     pub origins: BTreeMap<ReplicaId, (u64, Head)>,
-    /// After a record that cannot be read, nobody knows what follows from it.
+    /// After a record that cannot be read, nobody knows what follows from it: the rest is only
+    /// decoded.
     is_broken: bool,
 }
 
@@ -27,6 +28,11 @@ impl LogCheck {
     /// Whether every record so far is as it should be.
     pub(super) const fn is_whole(&self) -> bool {
         !self.is_broken
+    }
+
+    /// A record was set aside after it was folded: what stands here follows from one that is not.
+    pub(super) const fn lose(&mut self) {
+        self.is_broken = true;
     }
 
     /// Takes the next record that is stored. What stands there, or what is wrong with it.

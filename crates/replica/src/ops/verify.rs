@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::log::{self, CHUNK_LENGTH};
 use crate::session::Config;
-use crate::state::{RowPlace, Rows, Stand, Told};
+use crate::state::{RowPlace, Rows, Stand, Told, row};
 use crate::storage::{Storage, StorageError, StorageRead};
 use crate::store::Store;
 
@@ -32,7 +32,7 @@ pub enum Depth {
     /// That everything is as it was written, fits together, and can be read.
     #[default]
     Stored,
-    /// Also that the state is what the log makes. Applies the log once more, which takes time and
+    /// Also that the state is what the log makes, where no record is set aside. Applies the log once more, which takes time and
     /// memory in proportion to the state.
     Replayed,
 }
@@ -221,6 +221,8 @@ impl SpaceCheck<'_, '_> {
         let mut rows = Rows::open(Arc::clone(self.reader), self.listed.number, self)?;
         let records = self.check_log(rows.stand())?;
         rows.check(self)?;
+        // Without all of its records the log does not make the state.
+        let depth = if rows.set_aside > 0 { Depth::Stored } else { depth };
         let digest = if self.found.findings.len() == before { self.state(depth)? } else { None };
         let (name, blocks) = (self.listed.name.clone(), rows.named());
         let (left_over, set_aside) = (rows.left_over, rows.set_aside);
@@ -241,6 +243,7 @@ impl SpaceCheck<'_, '_> {
             for (sequence, bytes) in &stored {
                 records += 1;
                 match log.take(*sequence, bytes) {
+                    Ok(log::Place::HOLE) if self.is_lost(*sequence, stand)? => log.lose(),
                     Ok(place) => places.push(place),
                     Err(what) => self.add(Place::Record(*sequence), what),
                 }
@@ -262,6 +265,13 @@ impl SpaceCheck<'_, '_> {
             self.add(Place::Record(log.next), what.to_owned());
         }
         Ok(records)
+    }
+
+    /// Whether the record at a hole was folded, and is waited for.
+    fn is_lost(&self, sequence: u64, stand: Option<&Stand>) -> Result<bool, StorageError> {
+        let is_folded = stand.is_none_or(|stand| sequence < stand.sequence);
+        let aside = self.reader.row(self.listed.number, &row::aside(sequence))?;
+        Ok(is_folded && aside.is_some())
     }
 
     fn check_index(&mut self, chunk: u64, places: &[log::Place]) -> Result<(), OperationError> {

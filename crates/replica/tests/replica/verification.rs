@@ -292,6 +292,21 @@ fn rows_that_nothing_knows_are_found_and_those_of_a_crash_are_no_damage() {
     assert_eq!(found.spaces[0].left_over, 1);
 }
 
+/// It is missing, but that is known, and nothing is wrong with what stands around it.
+#[test]
+fn records_that_were_set_aside_are_counted() {
+    let storage = filled_again();
+    let mut hole = vec![b'H', 2];
+    hole.extend(crc32fast::hash(b"H\x02").to_le_bytes());
+    let rows = vec![(0, [&[4], 700u64.to_be_bytes().as_slice()].concat(), Some(Vec::new()))];
+    let log = vec![(0, 700, hole)];
+    storage.commit(&Batch { log, rows, ..Batch::default() }).expect("memory");
+    let found = open(&storage).verify(Depth::Replayed, &mut go_on).expect("memory");
+    assert!(found.is_sound(), "{:?}", found.findings);
+    assert_eq!(found.spaces[0].set_aside, 1);
+    assert!(found.spaces[0].digest.is_some());
+}
+
 #[test]
 fn blobs_that_cannot_be_read_are_found() {
     let storage = filled_again();
