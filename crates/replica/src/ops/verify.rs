@@ -32,8 +32,8 @@ pub enum Depth {
     /// That everything is as it was written, fits together, and can be read.
     #[default]
     Stored,
-    /// Also that the state is what the log makes, where no record is set aside. Applies the log once more, which takes time and
-    /// memory in proportion to the state.
+    /// Also that the state is what the log makes, where no record is set aside. Applies the log
+    /// once more, which takes time and memory in proportion to the state.
     Replayed,
 }
 
