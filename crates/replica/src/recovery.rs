@@ -36,6 +36,9 @@ pub(crate) struct Stored {
     pub config: Config,
 }
 
+/// The key of a row with a record that was set aside, and the record, where it can be read.
+pub(crate) type Aside = (Vec<u8>, Option<Record>);
+
 /// What came out of it.
 #[derive(Debug)]
 pub(crate) struct Recovered {
@@ -153,7 +156,7 @@ impl Stored {
     ///
     /// # Errors
     /// [`StorageError`] when the medium cannot be read.
-    pub(crate) fn aside(&self) -> Result<Vec<(Vec<u8>, Option<Record>)>, StorageError> {
+    pub(crate) fn aside(&self) -> Result<Vec<Aside>, StorageError> {
         let rows = self.storage.rows(self.number, &row::aside(0), usize::MAX)?;
         let aside = rows.into_iter().take_while(|(key, _)| row::is_aside(key));
         Ok(aside.map(|(key, bytes)| (key, Record::decode(&bytes).ok())).collect())
