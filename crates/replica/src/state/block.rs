@@ -18,8 +18,8 @@ use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_var
 use crate::envelope;
 
 const VERSION: u8 = 1;
-/// A block is closed once it is this long, in bytes: with its last entry and what the engine adds it
-/// fits into a page of 4 KiB.
+/// A block is closed once it is this long, in bytes: with its last entry and what the engine adds
+/// it fits into a page of 4 KiB.
 pub(super) const BLOCK_BYTES: usize = 3500;
 
 /// Where a block stands: its run, its level above the data, and its place in the level.
