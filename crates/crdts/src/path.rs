@@ -181,6 +181,16 @@ pub fn names(path: &[u8], show: &mut dyn FnMut(&[u8])) {
     }
 }
 
+/// Whether these bytes are a path with one more name behind it, and no kind.
+pub fn is_name(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let Some((_, _, below)) = split(rest) {
+        rest = below;
+    }
+    let mut reader = Reader::new(rest);
+    !rest.is_empty() && RawAtom::read(&mut reader).is_ok() && reader.is_empty()
+}
+
 /// Takes the first segment off when its name is a string, as a struct's fields are.
 pub fn split_field(path: &[u8]) -> Option<(alloc::string::String, Kind, &[u8])> {
     split_as(path)

@@ -15,6 +15,7 @@ use std::ops::Range;
 
 use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
 
+use super::filter::Names;
 use crate::envelope;
 
 const VERSION: u8 = 1;
@@ -45,6 +46,7 @@ pub(super) struct BlockBuilder {
     count: u64,
     first: Vec<u8>,
     last: Vec<u8>,
+    names: Names,
 }
 
 impl BlockBuilder {
@@ -57,6 +59,7 @@ impl BlockBuilder {
             self.first = key.to_vec();
         }
         self.count += 1;
+        self.names.add(key);
         self.last.clear();
         self.last.extend_from_slice(key);
     }
@@ -69,8 +72,13 @@ impl BlockBuilder {
         self.entries.len() >= BLOCK_BYTES
     }
 
-    /// The bytes of the block and its first key. Leaves an empty builder behind.
-    pub(super) fn finish(&mut self, at: Address, upper: Option<&[u8]>) -> (Vec<u8>, Vec<u8>) {
+    /// The bytes of the block, its first key, and the filter of its names. Leaves an empty builder
+    /// behind.
+    pub(super) fn finish(
+        &mut self,
+        at: Address,
+        upper: Option<&[u8]>,
+    ) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
         let done = std::mem::take(self);
         let mut body = Vec::with_capacity(done.entries.len() + 32);
         at.write(&mut body);
@@ -84,7 +92,7 @@ impl BlockBuilder {
         write_varint(&mut body, done.count);
         body.extend_from_slice(&done.entries);
         let bytes = envelope::seal(b'B', VERSION, &body);
-        (bytes, done.first)
+        (bytes, done.first, done.names.filter())
     }
 }
 

@@ -16,6 +16,7 @@
 mod block;
 mod cache;
 mod check;
+mod filter;
 mod fold;
 mod manifest;
 pub(crate) mod row;
@@ -44,6 +45,7 @@ use crate::storage::{RowWrite, StorageError, StorageRead};
 
 use cache::Cache;
 pub(crate) use check::{RowPlace, Rows, Told};
+use filter::Probe;
 use fold::Folding;
 use manifest::Manifest;
 pub(crate) use manifest::Stand;
@@ -331,8 +333,8 @@ impl Folded<'_> {
         visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
     ) -> Result<(), StorageError> {
         let (runs, blocks) = (&self.state.runs, &self.state.blocks);
-        let mut merged = Merged::seek(runs, blocks, &prefixed(CELLS, from))?;
         let below = prefixed(CELLS, below);
+        let mut merged = Merged::seek_below(runs, blocks, &prefixed(CELLS, from), &below)?;
         while let Some((newest, key, value)) = merged.entry() {
             if !key.starts_with(&below) {
                 break;
@@ -374,6 +376,21 @@ struct Merged(Vec<RunCursor>);
 impl Merged {
     fn seek(runs: &[Run], blocks: &Blocks, key: &[u8]) -> Result<Self, StorageError> {
         Ok(Self(runs.iter().map(|run| run.seek(blocks, key)).collect::<Result<_, _>>()?))
+    }
+
+    /// As [`seek`](Self::seek), for what begins with a prefix only.
+    fn seek_below(
+        runs: &[Run],
+        blocks: &Blocks,
+        key: &[u8],
+        below: &[u8],
+    ) -> Result<Self, StorageError> {
+        let probe = Probe::below(below).filter(|_| key.starts_with(below));
+        let seek = |run: &Run| match probe {
+            Some(probe) => run.seek_below(blocks, key, below, probe),
+            None => run.seek(blocks, key),
+        };
+        Ok(Self(runs.iter().map(seek).collect::<Result<_, _>>()?))
     }
 
     /// The least key, with the number of the run that it stands in, and its value.

@@ -1,7 +1,8 @@
 //! Runs: immutable sorted sequences of blocks, with a tree of index blocks over them.
 //!
 //! A run is written once, front to back, and never changed, so a crash leaves either all of it or
-//! rubbish that no head names. An index block's entries are the first keys of the blocks below it.
+//! rubbish that no manifest names. An index block's entries are the first keys of the blocks below
+//! it, each with its number and, over data blocks, with the filter of its names.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use rejoin_vclock::codec::{Reader, write_varint};
 
 use super::block::{Address, Block, BlockBuilder};
 use super::cache::Cache;
+use super::filter::Probe;
 use super::row;
 use crate::envelope;
 use crate::storage::{RowWrite, StorageError, StorageRead};
@@ -41,6 +43,13 @@ pub(super) struct RunWriter {
     bytes: u64,
 }
 
+/// A block that is closed, as the index above it knows it.
+struct Sealed {
+    number: u32,
+    first: Vec<u8>,
+    filter: Vec<u8>,
+}
+
 #[derive(Default, Debug)]
 struct Level {
     builder: BlockBuilder,
@@ -68,29 +77,32 @@ impl RunWriter {
             self.levels.push(Level::default());
         }
         if self.levels[level].builder.is_full() {
-            let (number, first) = self.seal(level, Some(key));
-            self.index(level, number, &first);
+            let sealed = self.seal(level, Some(key));
+            self.index(level, &sealed);
         }
         self.levels[level].builder.push(key, value);
     }
 
-    fn index(&mut self, level: usize, number: u32, first: &[u8]) {
+    fn index(&mut self, level: usize, Sealed { number, first, filter }: &Sealed) {
         let mut value = Vec::new();
-        write_varint(&mut value, u64::from(number));
+        write_varint(&mut value, u64::from(*number));
+        if level == 0 {
+            value.extend_from_slice(filter);
+        }
         self.add(level + 1, first, &value);
     }
 
-    /// Closes the block of a level. Its number and first key.
-    fn seal(&mut self, level: usize, upper: Option<&[u8]>) -> (u32, Vec<u8>) {
+    /// Closes the block of a level.
+    fn seal(&mut self, level: usize, upper: Option<&[u8]>) -> Sealed {
         let Level { builder, sealed } = &mut self.levels[level];
         let number = *sealed;
         *sealed += 1;
         let at = address(self.id, level, number);
-        let (bytes, first) = builder.finish(at, upper);
+        let (bytes, first, filter) = builder.finish(at, upper);
         self.bytes += bytes.len() as u64;
         self.waiting += bytes.len();
         self.rows.push((row::block(at), Some(bytes)));
-        (number, first)
+        Sealed { number, first, filter }
     }
 
     /// The bytes of the blocks that are closed and not taken.
@@ -110,9 +122,9 @@ impl RunWriter {
         while level < self.levels.len() {
             let is_root = self.levels[level].sealed == 0;
             if !self.levels[level].builder.is_empty() {
-                let (number, first) = self.seal(level, None);
+                let sealed = self.seal(level, None);
                 if !is_root {
-                    self.index(level, number, &first);
+                    self.index(level, &sealed);
                 }
             }
             level += 1;
@@ -124,9 +136,26 @@ impl RunWriter {
     }
 }
 
-/// The number of the block that an index entry leads to.
+/// The number of the block below an index entry, by the entry's value.
 pub(super) fn child(value: &[u8]) -> Option<u32> {
-    u32::try_from(Reader::new(value).varint().ok()?).ok()
+    split_child(value).map(|(number, _)| number)
+}
+
+/// The number of the block below an index entry, and the filter of its names.
+fn split_child(value: &[u8]) -> Option<(u32, &[u8])> {
+    let mut reader = Reader::new(value);
+    let number = u32::try_from(reader.varint().ok()?).ok()?;
+    Some((number, value.get(reader.position()..)?))
+}
+
+/// Where a key is looked for.
+enum Found {
+    /// In this data block, of this number, whose interval holds it.
+    Leaf(u32, Arc<Block>),
+    /// Before the first block.
+    Before,
+    /// What is looked for is not in the run.
+    Nothing,
 }
 
 pub(super) fn address(run: u32, level: usize, number: u32) -> Address {
@@ -220,24 +249,38 @@ impl Blocks {
 
 impl Run {
     /// The data block whose interval holds a key, and its number; `None` below the first key.
-    fn leaf(&self, blocks: &Blocks, key: &[u8]) -> Result<Option<(u32, Arc<Block>)>, StorageError> {
-        let Some(top) = self.blocks.len().checked_sub(1) else { return Ok(None) };
+    /// With a probe, a block that cannot have what is looked for is not read; with a prefix what is
+    /// looked for may also begin the block after it.
+    fn leaf(
+        &self,
+        blocks: &Blocks,
+        key: &[u8],
+        probe: Option<(Probe, Option<&[u8]>)>,
+    ) -> Result<Found, StorageError> {
+        let Some(top) = self.blocks.len().checked_sub(1) else { return Ok(Found::Nothing) };
         let mut number = 0;
         let mut block = blocks.load(address(self.id, top, 0), None, Some(None))?;
         for level in (0..top).rev() {
             let after = block.before(key);
             let exact = block.entry(after).is_some_and(|(first, _)| first == key);
             let index = if exact { Some(after) } else { after.checked_sub(1) };
-            let Some(index) = index else { return Ok(None) };
-            let Some((first, value)) = block.entry(index) else { return Ok(None) };
+            let Some(index) = index else { return Ok(Found::Before) };
+            let Some((first, value)) = block.entry(index) else { return Ok(Found::Before) };
             let damage = || StorageError::Damaged(format!("an index block of run {}", self.id));
-            number = child(value).ok_or_else(damage)?;
+            let (child, filter) = split_child(value).ok_or_else(damage)?;
+            number = child;
             let upper = block.entry(index + 1).map(|(next, _)| next).or(block.upper());
+            if let Some((probe, below)) = probe.filter(|_| level == 0)
+                && !probe.may_be_in(filter)
+                && !below.is_some_and(|below| upper.is_some_and(|upper| upper.starts_with(below)))
+            {
+                return Ok(Found::Nothing);
+            }
             let at = address(self.id, level, number);
             let below = blocks.load(at, Some(first), Some(upper))?;
             block = below;
         }
-        Ok(Some((number, block)))
+        Ok(Found::Leaf(number, block))
     }
 
     /// Looks a key up; the value is shown where there is one.
@@ -247,15 +290,37 @@ impl Run {
         key: &[u8],
         show: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, StorageError> {
-        Ok(self.leaf(blocks, key)?.and_then(|(_, leaf)| leaf.get(key).map(show)))
+        let probe = Probe::entry(key).map(|probe| (probe, None));
+        Ok(match self.leaf(blocks, key, probe)? {
+            Found::Leaf(_, leaf) => leaf.get(key).map(show),
+            Found::Before | Found::Nothing => None,
+        })
+    }
+
+    /// As [`seek`](Self::seek), where only what begins with a prefix of the key is looked for, in
+    /// blocks that may have it.
+    pub(super) fn seek_below(
+        &self,
+        blocks: &Blocks,
+        key: &[u8],
+        below: &[u8],
+        probe: Probe,
+    ) -> Result<RunCursor, StorageError> {
+        let found = self.leaf(blocks, key, Some((probe, Some(below))))?;
+        self.cursor(blocks, key, found)
     }
 
     /// A cursor at the first key that is not less than this one.
     pub(super) fn seek(&self, blocks: &Blocks, key: &[u8]) -> Result<RunCursor, StorageError> {
-        let (number, leaf) = match self.leaf(blocks, key)? {
-            Some(found) => found,
-            None if self.blocks.is_empty() => return Ok(RunCursor::default()),
-            None => (0, blocks.load(address(self.id, 0, 0), None, None)?),
+        let found = self.leaf(blocks, key, None)?;
+        self.cursor(blocks, key, found)
+    }
+
+    fn cursor(&self, blocks: &Blocks, key: &[u8], found: Found) -> Result<RunCursor, StorageError> {
+        let (number, leaf) = match found {
+            Found::Leaf(number, leaf) => (number, leaf),
+            Found::Nothing => return Ok(RunCursor::default()),
+            Found::Before => (0, blocks.load(address(self.id, 0, 0), None, None)?),
         };
         let index = leaf.before(key);
         let mut cursor = RunCursor { leaf: Some(leaf), number, index };
