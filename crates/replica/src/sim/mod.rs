@@ -32,6 +32,7 @@
 //! | monotonic | what was durable at a replica stays so, restarts included |
 //! | once | a transaction happens at most once per key |
 //! | stream | a catch-up can be cut anywhere, and all that came can be applied |
+//! | dots | a dot is used once, whatever was restored |
 //! | clock | a wrong clock elsewhere does not move the clock here |
 //! | recovery, liveness | a replica comes back from its own disk; all come together in time |
 //!
@@ -101,6 +102,7 @@ mod disk;
 mod fault;
 mod history;
 mod keep;
+mod lineage;
 mod network;
 mod plan;
 mod recovery;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rejoin_vclock::ReplicaId;
+use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::{Now, SpaceCore};
 use crate::receipt::Receipt;
@@ -18,6 +18,16 @@ const EPOCH: i64 = 1_700_000_000_000;
 #[derive(Debug)]
 pub(super) struct Site<R> {
     pub id: ReplicaId,
+    /// The ids that it ever had.
+    pub ids: Vec<ReplicaId>,
+    /// Nothing proves that nobody else writes under its id: it takes a new one before it does.
+    pub is_unproven: bool,
+    /// All that was ever synced here, on disks that are gone, too.
+    pub once_held: VersionVector,
+    /// A copy of its disk, and the item of the plan that made it.
+    pub copy: Option<(u32, Disk)>,
+    /// Its disk is being exchanged: it does not come back before that is done.
+    pub in_repair: bool,
     /// Runs while there is one.
     pub core: Option<SpaceCore>,
     pub disk: Disk,
@@ -56,6 +66,7 @@ pub(super) struct Chance {
     pub disk: Rng,
     pub users: Rng,
     pub process: Rng,
+    pub identity: Rng,
 }
 
 /// What is wrong with a disk.
@@ -84,8 +95,13 @@ impl<R> Site<R> {
         let chance = |purpose| Rng::of(seed, purpose, number);
         Self {
             id,
+            ids: vec![id],
+            is_unproven: false,
+            once_held: VersionVector::new(),
+            copy: None,
+            in_repair: false,
             core: None,
-            disk: Disk::default(),
+            disk: Disk::new(id),
             boot: 0,
             joins_at: 0,
             failing_recoveries: 0,
@@ -104,6 +120,7 @@ impl<R> Site<R> {
                 disk: chance(Purpose::Disk),
                 users: chance(Purpose::Users),
                 process: chance(Purpose::Process),
+                identity: chance(Purpose::Identity),
             },
         }
     }

@@ -374,6 +374,9 @@ impl<A: Application> World<A> {
             return self.stop(site, Survives::Some, pause);
         }
         let records = core.poll_write();
+        for (_, record) in &records {
+            self.checks.dots.see(here.id, &record.entry)?;
+        }
         // Of folding one step is under way at a time.
         let budget = if here.folds { None } else { Some(*here.chance.disk.pick(&[1, 500, 8_000])) };
         let rows = budget.map_or(Ok(Vec::new()), |budget| core.poll_fold(budget))?;

@@ -23,6 +23,13 @@ impl Acknowledged {
         self.0.get(&replica).copied().unwrap_or(0)
     }
 
+    /// The transactions of an origin beyond a counter are gone with the only disk that had them.
+    pub(in crate::sim) fn forget(&mut self, origin: ReplicaId, after: u64) {
+        if let Some(last) = self.0.get_mut(&origin) {
+            *last = after.min(*last);
+        }
+    }
+
     /// What a replica acknowledged is there after a crash.
     pub(in crate::sim) fn survived(&self, replica: ReplicaId, counter: u64) -> Checked {
         let last = self.last_of(replica);

@@ -57,6 +57,13 @@ impl Causality {
         broken(format!("{:?} holds {vector:?} and told of {told:?}", core.replica()))
     }
 
+    /// A replica goes on under another id, with all that it had.
+    pub(in crate::sim) fn succeed(&mut self, former: ReplicaId, id: ReplicaId) {
+        if let Some(applied) = self.0.remove(&former) {
+            self.0.insert(id, applied);
+        }
+    }
+
     /// A replica starts again from what it had folded; its log goes on from there.
     pub(in crate::sim) fn restart(&mut self, replica: ReplicaId, folded: VersionVector) {
         self.0.insert(replica, folded);
