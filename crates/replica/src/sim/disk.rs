@@ -77,6 +77,21 @@ impl Disk {
         identity.before.push(std::mem::replace(&mut identity.id, id));
     }
 
+    /// Replaces records and takes rows away, in one go that is synced at once. All else is synced.
+    pub(super) fn rewrite(&self, changed: &[(u64, Record)], gone: &[&[u8]]) {
+        let mut content = self.content();
+        for (sequence, record) in changed {
+            let (origin, last) = (record.entry.delta().origin(), record.entry.delta().last());
+            let index = usize::try_from(*sequence).unwrap_or(usize::MAX);
+            if let Some(place) = content.log.get_mut(index) {
+                *place = LogRecord { bytes: record.encode(), origin, last };
+            }
+        }
+        gone.iter().for_each(|key| _ = content.rows.remove(*key));
+        (content.synced, content.synced_vector) = (0, VersionVector::new());
+        content.settle();
+    }
+
     /// Another disk with all that is synced on this one.
     pub(super) fn copy(&self) -> Self {
         let copy = Self(Arc::new(Mutex::new(self.content().clone())));

@@ -1,11 +1,18 @@
 //! Under which id a site goes on once its disk may not be the only one with its id.
 
+use std::sync::Arc;
+
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use super::application::Application;
-use super::disk::Disk;
+use super::branch::Branch;
+use super::disk::{Disk, Identity};
 use super::summary::Count;
-use super::world::World;
+use super::violation::{Broken, Checked};
+use super::world::{SPACE, World};
+use crate::amnesia::{Outcome, Rebirth};
+use crate::core::SpaceCore;
+use crate::state::row;
 
 impl<A: Application> World<A> {
     /// Before its first write and its first session a site that cannot prove its place takes a new
@@ -32,7 +39,104 @@ impl<A: Application> World<A> {
         };
         let others = self.sites.iter().enumerate().filter(|&(other, _)| other != site);
         let mut cores = others.filter_map(|(_, other)| other.core.as_ref());
-        cores.all(|core| core.waiting() == 0 && settled(&core.version_vector()))
+        self.sites.iter().all(|site| site.branch.is_none())
+            && cores.all(|core| core.waiting() == 0 && settled(&core.version_vector()))
+    }
+
+    /// Whether a site may go on under the id of a copy that it does not know for one: nobody knows
+    /// another history of it, or all whom it can meet do. Else what it writes would spread.
+    pub(super) fn fool(&mut self, site: usize) -> bool {
+        let here = &self.sites[site];
+        let own = here.id;
+        let common = here.disk.synced_vector().get(own);
+        let knows = |&other: &usize| self.sites[other].disk.synced_vector().get(own) > common;
+        let others = (0..self.sites.len()).filter(|&other| other != site);
+        let links = self.links.iter().filter(|link| link.sites.contains(&site));
+        let mut meets = links.flat_map(|link| link.sites).filter(|&other| other != site);
+        if self.checks.dots.is_retired(own) {
+            return false;
+        }
+        if others.filter(knows).count() == 0 {
+            return true;
+        }
+        if !meets.all(|other| knows(&other)) {
+            return false;
+        }
+        self.sites[site].branch = Some(Branch::new(own, common));
+        self.sites[site].parted = Some((own, common));
+        self.was_fooled = true;
+        true
+    }
+
+    /// Goes on under a new id once it is found out that others know another history, as a store
+    /// does: all that waits is written first, then its branch anew.
+    pub(super) fn settle_amnesia(&mut self, site: usize) -> Checked {
+        let here = &mut self.sites[site];
+        let Some(core) = &mut here.core else { return Ok(()) };
+        let Some((lost, common)) = core.settled_doubt() else { return Ok(()) };
+        let number = here.disk.write(&core.poll_write(), Vec::new());
+        core.handle_written(here.disk.sync(number));
+        let broken = |what: String| Err(Broken::new("amnesia", what));
+        let Identity { id: own, before } = here.disk.identity();
+        let Some(branch) = here.branch.take() else {
+            return broken(format!("{own:?} gives up for {lost:?}, and nobody fooled it"));
+        };
+        if (branch.own, branch.common) != (lost.own, common) {
+            return broken(format!("{own:?} parted at {}, and finds {lost:?}", branch.common));
+        }
+        if core.keeps_branch(own, common) {
+            return broken(format!(
+                "{own:?} believes that what it wrote beyond {common} has spread"
+            ));
+        }
+        let id = new_id(&mut here.chance.identity);
+        let rows = Arc::new(here.disk.clone());
+        let mut anew = SpaceCore::rebuild(SPACE, own, self.config, rows, 0)?;
+        anew.comes_after(before);
+        let rebirth = Rebirth::new(own, common, id);
+        let Some(Outcome { core: anew, changed, onto }) =
+            rebirth.rewrite(anew, &here.disk, 0, core.log().end())?
+        else {
+            return broken(format!("{own:?} has spread beyond {common}"));
+        };
+        if changed.len() != branch.made.len() {
+            return broken(format!(
+                "{own:?} wrote {} anew of {}",
+                changed.len(),
+                branch.made.len()
+            ));
+        }
+        here.disk.succeed(id);
+        here.disk.rewrite(&changed, &[row::HEAD]);
+        let former = std::mem::replace(core, anew);
+        core.go_on_after(former, lost, Some((onto, changed.len() as u64)));
+        (here.id, here.folds, here.acknowledged) = (id, None, None);
+        here.ids.push(id);
+        for (_, record) in &changed {
+            self.checks.dots.see(id, &record.entry)?;
+        }
+        self.rebook(site, branch, onto)
+    }
+
+    /// Puts what a site had written down under its new id.
+    fn rebook(&mut self, site: usize, branch: Branch<A::Request>, onto: u64) -> Checked {
+        let id = self.sites[site].id;
+        let (own, common) = (branch.own, branch.common);
+        if branch.acknowledged > common {
+            let until = branch.moved(branch.acknowledged, onto);
+            self.checks.acknowledged.note(id, until);
+        }
+        self.checks.once.moved((own, common), (id, onto));
+        let mut last = 0;
+        for made in branch.under(id, onto) {
+            last = made.last;
+            self.history.record(made);
+        }
+        self.checks.causality.moved(own, common, (id, last));
+        self.checks.succeed(own, id);
+        self.summary.add(Count::Rebirths, 1);
+        self.rounds.quiet_from(self.schedule.now());
+        self.look(site)
     }
 
     /// Whatever a site has sent and nobody has heard yet is never heard.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rejoin_vclock::ReplicaId;
 
 use super::application::Application;
+use super::branch::meant;
 use super::disk::Identity;
 use super::network::{Link, Side};
 use super::site::DiskTrouble;
@@ -58,7 +59,11 @@ impl<A: Application> World<A> {
         let lost = here.disk.crash(keep);
         self.summary.add(Count::Stops, 1);
         self.summary.add(Count::LostWrites, lost);
-        if !here.is_unproven {
+        if let Some(branch) = &mut here.branch {
+            let counter = here.disk.synced_vector().get(branch.own);
+            branch.survived(counter)?;
+            self.checks.once.forget(branch.own, counter);
+        } else if !here.is_unproven {
             let (id, counter) = (here.id, here.disk.synced_vector().get(here.id));
             self.checks.acknowledged.survived(id, counter)?;
             self.forget(id, counter);
@@ -118,7 +123,7 @@ impl<A: Application> World<A> {
             return self.fail_recovery(site);
         }
         here.boot += 1;
-        here.folds = false;
+        here.folds = None;
         let Identity { id, before } = here.disk.identity();
         here.id = id;
         let boot = here.boot;
@@ -134,7 +139,8 @@ impl<A: Application> World<A> {
             if !core.recover(record)? {
                 return Err(broken(format!("{id:?} refuses its own record of {entry:?}")));
             }
-            self.checks.causality.applied(id, entry, &self.history)?;
+            let made = meant(here.branch.as_ref(), &self.history, (entry.0, entry.2))?;
+            self.checks.causality.applied(id, entry, made)?;
         }
         self.checks.monotonic.durable(&core)?;
         here.core = Some(core);

@@ -7,6 +7,7 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 use crate::core::{Now, SpaceCore};
 use crate::receipt::Receipt;
 
+use super::branch::Branch;
 use super::disk::Disk;
 use super::rng::{Purpose, Rng};
 use super::world::Event;
@@ -22,6 +23,10 @@ pub(super) struct Site<R> {
     pub ids: Vec<ReplicaId>,
     /// Nothing proves that nobody else writes under its id: it takes a new one before it does.
     pub is_unproven: bool,
+    /// What it wrote under its id that somebody else knows as another history, unnoticed.
+    pub branch: Option<Branch<R>>,
+    /// The last own id that others knew another history of, and where the two parted.
+    pub parted: Option<(ReplicaId, u64)>,
     /// All that was ever synced here, on disks that are gone, too.
     pub once_held: VersionVector,
     /// A copy of its disk, and the item of the plan that made it.
@@ -42,8 +47,8 @@ pub(super) struct Site<R> {
     pub waiting: Vec<Event>,
     /// When the last sync that was begun will be done.
     pub disk_busy_until: u64,
-    /// Whether rows of folded state are on their way to the disk.
-    pub folds: bool,
+    /// The write that has rows of folded state on their way to the disk.
+    pub folds: Option<u64>,
     pub trouble: DiskTrouble,
     /// How wrong its wall clock is, in milliseconds.
     pub clock_error: i64,
@@ -97,6 +102,8 @@ impl<R> Site<R> {
             id,
             ids: vec![id],
             is_unproven: false,
+            branch: None,
+            parted: None,
             once_held: VersionVector::new(),
             copy: None,
             in_repair: false,
@@ -108,7 +115,7 @@ impl<R> Site<R> {
             is_paused: false,
             waiting: Vec::new(),
             disk_busy_until: 0,
-            folds: false,
+            folds: None,
             trouble: DiskTrouble::default(),
             clock_error: 0,
             frozen: None,

@@ -60,7 +60,11 @@ impl<A: Application> World<A> {
         let receipt = core.commit(entry, request.key.clone())?;
         let (origin, first, last) = (receipt.origin(), receipt.first(), receipt.last());
         let asked = Rc::clone(&request.request);
-        self.history.record(Committed { origin, first, last, stamp, seen, request: asked });
+        let made = Committed { origin, first, last, stamp, seen, request: asked };
+        match &mut here.branch {
+            Some(branch) => branch.made.push(made),
+            None => self.history.record(made),
+        }
         self.checks.dots.written(origin)?;
         self.checks.clock.says(origin, now.wall);
         self.checks.clock.stamped(origin, stamp)?;
@@ -85,7 +89,10 @@ impl<A: Application> World<A> {
                 here.unacknowledged.push(request);
                 continue;
             };
-            self.checks.acknowledged.note(&receipt);
+            match here.branch.as_mut().filter(|b| b.has(receipt.origin(), receipt.last())) {
+                Some(branch) => branch.acknowledged = receipt.last().max(branch.acknowledged),
+                None => self.checks.acknowledged.note(receipt.origin(), receipt.last()),
+            }
             self.summary.add(Count::Acknowledged, u64::from(!request.acknowledged));
             request.acknowledged = true;
             here.acknowledged = Some(receipt);

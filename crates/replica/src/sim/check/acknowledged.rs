@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::Receipt;
 use crate::sim::violation::{Broken, Checked};
 
 /// Up to where each replica acknowledged its own transactions as durable.
@@ -13,9 +12,9 @@ pub(in crate::sim) struct Acknowledged(BTreeMap<ReplicaId, u64>);
 
 impl Acknowledged {
     /// A user was told that a transaction is durable.
-    pub(in crate::sim) fn note(&mut self, receipt: &Receipt) {
-        let last = self.0.entry(receipt.origin()).or_insert(0);
-        *last = receipt.last().max(*last);
+    pub(in crate::sim) fn note(&mut self, origin: ReplicaId, until: u64) {
+        let last = self.0.entry(origin).or_insert(0);
+        *last = until.max(*last);
     }
 
     /// Up to where a replica acknowledged its own transactions.

@@ -47,6 +47,11 @@ impl Dots {
         self.retired.insert(id);
     }
 
+    /// Whether an id was given up.
+    pub(in crate::sim) fn is_retired(&self, id: ReplicaId) -> bool {
+        self.retired.contains(&id)
+    }
+
     /// The entries of an origin beyond a counter never happened, or are gone for good.
     pub(in crate::sim) fn forget(&mut self, origin: ReplicaId, after: u64) {
         let gone = (origin, after + 1)..=(origin, u64::MAX);

@@ -2,6 +2,10 @@
 //!
 //! What is found out about the other sites while theirs is down decides what is lost: a copy is put
 //! in place once nothing of that is on its way to another disk.
+//!
+//! Mostly the site notices and takes a new id. It is fooled only where nobody knows more of its id
+//! than the copy does, or where all whom it can meet do: then it finds out before it lets anything
+//! of its branch out. A branch that spreads is a fork, which is for a person to settle.
 
 use super::Blow;
 use crate::sim::application::Application;
@@ -36,7 +40,8 @@ impl<A: Application> World<A> {
         (here.copy, here.in_repair) = (None, false);
         if can {
             self.exchange(site, &copy);
-            self.sites[site].is_unproven = true;
+            let is_fooled = blow.rng.percent(50) && self.fool(site);
+            self.sites[site].is_unproven = !is_fooled;
             let now = self.schedule.now();
             self.felt(&blow, now, format_args!("site {site} is as it was copied"));
         }
