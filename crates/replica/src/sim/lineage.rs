@@ -159,8 +159,9 @@ impl<A: Application> World<A> {
         left
     }
 
-    /// Puts a copy in the place of a stopped site's disk. What was on no other disk is gone, and
-    /// that is nobody's fault but the copy's; which keys had been used there, nobody knows any more.
+    /// Puts a copy in the place of a stopped site's disk. What was on no other disk is gone, which
+    /// is the copy's doing and nobody's fault; which keys had been used there, nobody knows any
+    /// more.
     pub(super) fn exchange(&mut self, site: usize, copy: &Disk) {
         self.cut_all(site);
         let left = self.left_without(site, copy);
