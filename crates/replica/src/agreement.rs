@@ -179,7 +179,11 @@ impl SpaceCore {
             session.agreement = Agreement::Disputed;
             session.outbox.push_back(Message::Heads(shared));
         }
+        let reached = session.agreement == Agreement::Reached;
         behind.into_iter().for_each(|theirs| self.compare(id, theirs));
+        if reached {
+            self.trust(id);
+        }
     }
 
     /// Takes in what the peer's history of some origins hashes to.
@@ -193,6 +197,7 @@ impl SpaceCore {
             && session.agreement == Agreement::Disputed
         {
             session.agreement = Agreement::Reached;
+            self.trust(id);
         }
     }
 

@@ -70,6 +70,10 @@ impl SpaceCore {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(peer) = session.peer else { return };
         session.refused.entry(own).or_insert(Refused { until: 0, forked: true });
+        if let Some(known) = self.peers.get_mut(&peer) {
+            // What it has under the own id is of another history: none of this one.
+            *known = known.iter().filter(|&(id, _)| id != own).collect();
+        }
         if self.lost.is_none() {
             let since = session.heard_at;
             self.lost = Some(Lost { own, session: id, since, common: None });
@@ -77,6 +81,15 @@ impl SpaceCore {
         }
         let next = self.durable_vector.get(own) + 1;
         self.search(id, own, next);
+    }
+
+    /// What a peer has under the own id counts once both mean the same by it.
+    pub(crate) fn trust(&mut self, id: SessionId) {
+        let own = self.replica();
+        let Some(session) = self.sessions.get(&id) else { return };
+        if let Some(peer) = session.peer.filter(|_| !session.refused.contains_key(&own)) {
+            self.peers.entry(peer).or_default().set_at_least(own, session.has.get(own));
+        }
     }
 
     pub(crate) fn lost_until(&mut self, id: SessionId, common: u64) {
@@ -106,6 +119,34 @@ impl SpaceCore {
     /// once that is found out: from there on it has to go on under a new id.
     pub fn amnesia(&self) -> Option<u64> {
         self.lost.and_then(|lost| lost.common)
+    }
+
+    /// What is in doubt, once it is known how much is shared.
+    pub(crate) fn settled_doubt(&self) -> Option<(Lost, u64)> {
+        self.lost.and_then(|lost| Some((lost, lost.common?)))
+    }
+
+    /// Whether own entries beyond a counter stay under the id that they have.
+    pub(crate) fn keeps_branch(&self, before: ReplicaId, common: u64) -> bool {
+        let beyond = self.version_vector().get(before) > common;
+        self.replica() != before || (beyond && self.has_spread(common))
+    }
+
+    /// Goes on for a core in which this was in doubt. `onto`: where own entries beyond were written
+    /// anew, how much greater their counters are, and how many they are.
+    pub(crate) fn go_on_after(&mut self, former: Self, lost: Lost, onto: Option<(u64, u64)>) {
+        let (before, id, common) = (lost.own, self.replica(), lost.common.unwrap_or(0));
+        let forked = onto.is_none() && former.version_vector().get(before) > common;
+        let theirs = former.head_elsewhere(lost.session, before).unwrap_or_default();
+        self.take_over(former);
+        let (onto, moved) = onto.unwrap_or_default();
+        if forked {
+            let (counter, ours) = (self.version_vector().get(before), self.head(before));
+            self.forks.insert(before, Fork { origin: before, counter, ours, theirs, common });
+        } else if moved > 0 {
+            self.moved.push(Moved { from: before, after: common, to: id, onto });
+        }
+        self.push_event(Event::Reborn(Reborn { before, id, common, moved, forked }));
     }
 
     /// Whether anybody else has seen, or was sent, own entries beyond a counter.
@@ -186,11 +227,11 @@ impl Rebirth {
 }
 
 /// What a rebirth comes to.
-struct Outcome {
-    core: SpaceCore,
-    changed: Vec<(u64, Record)>,
+pub(crate) struct Outcome {
+    pub core: SpaceCore,
+    pub changed: Vec<(u64, Record)>,
     /// How much greater the counters are under the new id.
-    onto: u64,
+    pub onto: u64,
 }
 
 impl Shared {
@@ -203,13 +244,9 @@ impl Shared {
             return Ok(());
         }
         let mut inner = self.lock_quiet()?;
-        let Some((lost, common)) = inner.core.lost.and_then(|lost| Some((lost, lost.common?)))
-        else {
-            return Ok(());
-        };
+        let Some((lost, common)) = inner.core.settled_doubt() else { return Ok(()) };
         let (before, earlier) = (lost.own, inner.core.before.clone());
-        let beyond = inner.core.version_vector().get(before) > common;
-        let keeps = inner.core.replica() != before || (beyond && inner.core.has_spread(common));
+        let keeps = inner.core.keeps_branch(before, common);
         let mut outcome = None;
         let id = self.identity.give_up(before, |id| {
             if !keeps {
@@ -222,9 +259,7 @@ impl Shared {
             let head = (!log.is_empty()).then(|| (self.number, row::HEAD.to_vec(), None));
             Ok(Batch { log, rows: head.into_iter().collect(), ..Batch::default() })
         })?;
-        let forked = beyond && outcome.is_none();
-        let moved = outcome.as_ref().map_or(0, |outcome| outcome.changed.len() as u64);
-        let onto = outcome.as_ref().map_or(0, |outcome| outcome.onto);
+        let onto = outcome.as_ref().map(|outcome| (outcome.onto, outcome.changed.len() as u64));
         let mut core = match outcome {
             Some(outcome) => outcome.core,
             None => self.stored_as(before, &earlier).recover()?.core,
@@ -233,16 +268,7 @@ impl Shared {
             core.succeed(id);
         }
         let former = std::mem::replace(&mut inner.core, core);
-        let theirs = former.head_elsewhere(lost.session, before).unwrap_or_default();
-        let core = &mut inner.core;
-        core.take_over(former);
-        if forked {
-            let (counter, ours) = (core.version_vector().get(before), core.head(before));
-            core.forks.insert(before, Fork { origin: before, counter, ours, theirs, common });
-        } else if moved > 0 {
-            core.moved.push(Moved { from: before, after: common, to: id, onto });
-        }
-        core.push_event(Event::Reborn(Reborn { before, id, common, moved, forked }));
+        inner.core.go_on_after(former, lost, onto);
         Self::tell(&mut inner);
         let wakes = inner.wakes.clone();
         drop(inner);
@@ -260,22 +286,36 @@ impl Shared {
         earlier: &[ReplicaId],
     ) -> Result<Option<Outcome>, StorageError> {
         let from = current.replica();
-        let mut rebirth = Rebirth::new(from, common, id);
-        let mut core = self.stored_as(from, earlier).renew()?;
-        core.succeed(id);
+        let core = self.stored_as(from, earlier).renew()?;
+        let end = current.log().end();
+        Rebirth::new(from, common, id).rewrite(core, &*self.storage, self.number, end)
+    }
+}
+
+impl Rebirth {
+    /// The space as its log up to a sequence makes it, with the entries that are others now. `core`
+    /// is empty. `None` when others build upon them.
+    pub(crate) fn rewrite(
+        mut self,
+        mut core: SpaceCore,
+        storage: &dyn StorageRead,
+        number: u32,
+        end: u64,
+    ) -> Result<Option<Outcome>, StorageError> {
+        core.succeed(self.to);
         let mut changed = Vec::new();
-        for sequence in 0..current.log().end() {
+        for sequence in 0..end {
             let wrong = |what: &dyn std::fmt::Display| {
                 StorageError::Damaged(format!("log record {sequence}: {what}"))
             };
-            let found = self.storage.log(self.number, sequence, 1)?;
+            let found = storage.log(number, sequence, 1)?;
             let (_, bytes) = found.first().ok_or_else(|| wrong(&"it is missing"))?;
             if is_hole(bytes) {
                 core.leave_hole();
                 continue;
             }
             let record = Record::decode(bytes).map_err(|error| wrong(&error))?;
-            let record = match rebirth.next(&core, &record) {
+            let record = match self.next(&core, &record) {
                 Err(_) => return Ok(None),
                 Ok(None) => record,
                 Ok(Some(other)) => {
@@ -287,7 +327,7 @@ impl Shared {
                 return Err(wrong(&"it does not follow the one before"));
             }
         }
-        let onto = rebirth.redot.onto();
+        let onto = self.redot.onto();
         Ok(Some(Outcome { core, changed, onto }))
     }
 }

@@ -214,7 +214,8 @@ impl SpaceCore {
             self.refuse(id, refusal);
             return Ok(());
         }
-        self.peers.entry(replica).or_default().join(vector);
+        let others = vector.iter().filter(|&(id, _)| id != own).collect();
+        self.peers.entry(replica).or_default().join(&others);
         let end = self.log.end();
         let mut cursor = None;
         let wanted = self.log.origins().filter(|&origin| pull || origin == own);
@@ -248,10 +249,15 @@ impl SpaceCore {
     }
 
     fn learn(&mut self, id: SessionId, peer: ReplicaId, pairs: &[(ReplicaId, u64)]) {
+        let own = self.replica();
         let Some(session) = self.sessions.get_mut(&id) else { return };
+        let other_self = session.refused.contains_key(&own);
         let durable = self.peers.entry(peer).or_default();
         for &(origin, counter) in pairs {
             session.learn(origin, counter);
+            if origin == own && other_self {
+                continue;
+            }
             durable.set_at_least(origin, counter);
         }
     }

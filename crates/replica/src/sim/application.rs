@@ -102,6 +102,7 @@ pub struct Snapshot<'a, R> {
     pub(super) vector: VersionVector,
     pub(super) history: &'a History<R>,
     pub(super) acknowledged: &'a Acknowledged,
+    pub(super) was_fooled: bool,
 }
 
 impl<R> Snapshot<'_, R> {
@@ -118,6 +119,12 @@ impl<R> Snapshot<'_, R> {
     /// The reader of an object, which reads as the default where it does not exist.
     pub fn object<T: Crdt>(&self, key: &str) -> T::Reader<'_> {
         T::reader(View::new(self.source, Path::object(key, T::KIND)))
+    }
+
+    /// Whether a store was put back from a copy in this run, went on under the id of the copy
+    /// without noticing it, and so may have used rights again that it had used before.
+    pub const fn was_fooled(&self) -> bool {
+        self.was_fooled
     }
 
     /// Which transactions the replica has applied.

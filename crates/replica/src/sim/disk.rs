@@ -12,11 +12,19 @@ use crate::entry::{HeadAt, Record};
 use crate::storage::{Row, RowWrite, StorageError, StorageRead, Stored};
 
 /// One replica's disk. Clones are the same disk.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Disk(Arc<Mutex<Content>>);
 
-#[derive(Default, Debug)]
+/// Under which id a store writes, and under which it wrote before, the oldest first.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    pub id: ReplicaId,
+    pub before: Vec<ReplicaId>,
+}
+
+#[derive(Clone, Debug)]
 struct Content {
+    identity: Identity,
     log: Vec<LogRecord>,
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The writes that are not synced yet, in order.
@@ -26,7 +34,7 @@ struct Content {
     synced_vector: VersionVector,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct LogRecord {
     bytes: Vec<u8>,
     origin: ReplicaId,
@@ -34,7 +42,7 @@ struct LogRecord {
 }
 
 /// A write, and what it takes to undo it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Write {
     number: u64,
     /// Where the log ended before.
@@ -44,6 +52,59 @@ struct Write {
 }
 
 impl Disk {
+    /// The empty disk of a new store.
+    pub(super) fn new(id: ReplicaId) -> Self {
+        let identity = Identity { id, before: Vec::new() };
+        Self(Arc::new(Mutex::new(Content {
+            identity,
+            log: Vec::new(),
+            rows: BTreeMap::new(),
+            unsynced: Vec::new(),
+            writes: 0,
+            synced: 0,
+            synced_vector: VersionVector::new(),
+        })))
+    }
+
+    /// Under which id the store on it writes.
+    pub(super) fn identity(&self) -> Identity {
+        self.content().identity.clone()
+    }
+
+    /// The store goes on under a new id, which is synced at once.
+    pub(super) fn succeed(&self, id: ReplicaId) {
+        let identity = &mut self.content().identity;
+        identity.before.push(std::mem::replace(&mut identity.id, id));
+    }
+
+    /// Replaces records and takes rows away, in one go that is synced at once. All else is synced.
+    pub(super) fn rewrite(&self, changed: &[(u64, Record)], gone: &[&[u8]]) {
+        let mut content = self.content();
+        for (sequence, record) in changed {
+            let (origin, last) = (record.entry.delta().origin(), record.entry.delta().last());
+            let index = usize::try_from(*sequence).unwrap_or(usize::MAX);
+            if let Some(place) = content.log.get_mut(index) {
+                *place = LogRecord { bytes: record.encode(), origin, last };
+            }
+        }
+        gone.iter().for_each(|key| _ = content.rows.remove(*key));
+        (content.synced, content.synced_vector) = (0, VersionVector::new());
+        content.settle();
+    }
+
+    /// Another disk with all that is synced on this one.
+    pub(super) fn copy(&self) -> Self {
+        let copy = Self(Arc::new(Mutex::new(self.content().clone())));
+        copy.crash(0);
+        copy
+    }
+
+    /// Another disk stands in the place of this one.
+    pub(super) fn replace(&self, other: &Self) {
+        let other = other.content().clone();
+        *self.content() = other;
+    }
+
     fn content(&self) -> MutexGuard<'_, Content> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

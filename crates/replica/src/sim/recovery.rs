@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
+use rejoin_vclock::ReplicaId;
+
 use super::application::Application;
+use super::branch::meant;
+use super::disk::Identity;
 use super::network::{Link, Side};
 use super::site::DiskTrouble;
 use super::summary::Count;
@@ -55,11 +59,16 @@ impl<A: Application> World<A> {
         let lost = here.disk.crash(keep);
         self.summary.add(Count::Stops, 1);
         self.summary.add(Count::LostWrites, lost);
-        let (id, counter) = (here.id, here.disk.synced_vector().get(here.id));
-        self.checks.acknowledged.survived(id, counter)?;
-        self.history.forget(id, counter);
-        self.checks.once.forget(id, counter);
-        self.checks.convergence.forget(id, counter);
+        if let Some(branch) = &mut here.branch {
+            let counter = here.disk.synced_vector().get(branch.own);
+            branch.survived(counter)?;
+            self.checks.once.forget(branch.own, counter);
+        } else if !here.is_unproven {
+            let (id, counter) = (here.id, here.disk.synced_vector().get(here.id));
+            self.checks.acknowledged.survived(id, counter)?;
+            self.forget(id, counter);
+        }
+        let here = &mut self.sites[site];
         let unknown = std::mem::take(&mut here.unacknowledged);
         self.summary.add(Count::UnknownOutcomes, unknown.len() as u64);
         here.resend.extend(unknown.into_iter().filter(|request| !request.key.is_empty()));
@@ -68,6 +77,12 @@ impl<A: Application> World<A> {
         self.resume(site);
         self.schedule.after(pause, Event::Restart { site });
         Ok(())
+    }
+
+    /// The transactions of an origin beyond a counter are gone from all disks.
+    pub(super) fn forget(&mut self, origin: ReplicaId, after: u64) {
+        self.history.forget(origin, after);
+        self.checks.forget(origin, after);
     }
 
     /// A site goes on after a pause, with what came in meanwhile.
@@ -97,7 +112,7 @@ impl<A: Application> World<A> {
     pub(super) fn restart(&mut self, site: usize) -> Checked {
         let elapsed = self.schedule.now();
         let here = &mut self.sites[site];
-        if here.core.is_some() {
+        if here.core.is_some() || here.in_repair {
             return Ok(());
         }
         if elapsed < here.joins_at {
@@ -108,11 +123,14 @@ impl<A: Application> World<A> {
             return self.fail_recovery(site);
         }
         here.boot += 1;
-        here.folds = false;
-        let (boot, id) = (here.boot, here.id);
+        here.folds = None;
+        let Identity { id, before } = here.disk.identity();
+        here.id = id;
+        let boot = here.boot;
         let broken = |what: String| Broken::new("recovery", what);
         let rows = Arc::new(here.disk.clone());
         let mut core = SpaceCore::open(SPACE, id, self.config, rows, 0)?;
+        core.comes_after(before);
         self.checks.causality.restart(id, core.version_vector());
         while let Some(bytes) = here.disk.read(core.log().end()) {
             let record = Record::decode(&bytes).map_err(|error| broken(format!("{error}")))?;
@@ -121,7 +139,8 @@ impl<A: Application> World<A> {
             if !core.recover(record)? {
                 return Err(broken(format!("{id:?} refuses its own record of {entry:?}")));
             }
-            self.checks.causality.applied(id, entry, &self.history)?;
+            let made = meant(here.branch.as_ref(), &self.history, (entry.0, entry.2))?;
+            self.checks.causality.applied(id, entry, made)?;
         }
         self.checks.monotonic.durable(&core)?;
         here.core = Some(core);
@@ -187,6 +206,7 @@ impl<A: Application> World<A> {
         for (number, site) in self.sites.iter_mut().enumerate() {
             site.trouble = DiskTrouble::default();
             (site.joins_at, site.failing_recoveries) = (0, 0);
+            (site.copy, site.in_repair) = (None, false);
             let back = if site.core.is_none() {
                 Event::Restart { site: number }
             } else {

@@ -29,6 +29,8 @@ pub(super) enum Purpose {
     Users,
     /// When a site comes back, and when it connects.
     Process,
+    /// Under which new ids a site goes on.
+    Identity,
 }
 
 impl Rng {

@@ -2,11 +2,12 @@
 
 use std::rc::Rc;
 
-use rejoin_vclock::ReplicaId;
+use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::{Now, SpaceCore};
 use crate::receipt::Receipt;
 
+use super::branch::Branch;
 use super::disk::Disk;
 use super::rng::{Purpose, Rng};
 use super::world::Event;
@@ -18,6 +19,20 @@ const EPOCH: i64 = 1_700_000_000_000;
 #[derive(Debug)]
 pub(super) struct Site<R> {
     pub id: ReplicaId,
+    /// The ids that it ever had.
+    pub ids: Vec<ReplicaId>,
+    /// Nothing proves that nobody else writes under its id: it takes a new one before it does.
+    pub is_unproven: bool,
+    /// What it wrote under its id that somebody else knows as another history, unnoticed.
+    pub branch: Option<Branch<R>>,
+    /// The last own id that others knew another history of, and where the two parted.
+    pub parted: Option<(ReplicaId, u64)>,
+    /// All that was ever synced here, on disks that are gone, too.
+    pub once_held: VersionVector,
+    /// A copy of its disk, and the item of the plan that made it.
+    pub copy: Option<(u32, Disk)>,
+    /// Its disk is being exchanged: it does not come back before that is done.
+    pub in_repair: bool,
     /// Runs while there is one.
     pub core: Option<SpaceCore>,
     pub disk: Disk,
@@ -32,8 +47,8 @@ pub(super) struct Site<R> {
     pub waiting: Vec<Event>,
     /// When the last sync that was begun will be done.
     pub disk_busy_until: u64,
-    /// Whether rows of folded state are on their way to the disk.
-    pub folds: bool,
+    /// The write that has rows of folded state on their way to the disk.
+    pub folds: Option<u64>,
     pub trouble: DiskTrouble,
     /// How wrong its wall clock is, in milliseconds.
     pub clock_error: i64,
@@ -56,6 +71,7 @@ pub(super) struct Chance {
     pub disk: Rng,
     pub users: Rng,
     pub process: Rng,
+    pub identity: Rng,
 }
 
 /// What is wrong with a disk.
@@ -84,15 +100,22 @@ impl<R> Site<R> {
         let chance = |purpose| Rng::of(seed, purpose, number);
         Self {
             id,
+            ids: vec![id],
+            is_unproven: false,
+            branch: None,
+            parted: None,
+            once_held: VersionVector::new(),
+            copy: None,
+            in_repair: false,
             core: None,
-            disk: Disk::default(),
+            disk: Disk::new(id),
             boot: 0,
             joins_at: 0,
             failing_recoveries: 0,
             is_paused: false,
             waiting: Vec::new(),
             disk_busy_until: 0,
-            folds: false,
+            folds: None,
             trouble: DiskTrouble::default(),
             clock_error: 0,
             frozen: None,
@@ -104,6 +127,7 @@ impl<R> Site<R> {
                 disk: chance(Purpose::Disk),
                 users: chance(Purpose::Users),
                 process: chance(Purpose::Process),
+                identity: chance(Purpose::Identity),
             },
         }
     }

@@ -59,6 +59,10 @@ counts! {
     Restarts, "restarts";
     /// Log records that were not synced when a process stopped, and were lost.
     LostWrites, "lost unsynced writes";
+    /// New ids that sites took because nothing proved the old one to be theirs alone.
+    Incarnations, "incarnations";
+    /// New ids that sites took because somebody knew another history of theirs.
+    Rebirths, "rebirths";
 }
 
 /// What was done in one simulation, or in several together.

@@ -24,6 +24,7 @@ impl<A: Application> World<A> {
             self.redial(link, side);
             return Ok(());
         }
+        self.claim(near);
         let id = self.next_connection;
         self.next_connection += 1;
         let mut ends = [End::default(), End::default()];
@@ -50,12 +51,14 @@ impl<A: Application> World<A> {
         let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
         let side = 1 - connection.dialer;
         let site = self.links[connection.link].sites[side];
+        self.claim(site);
         let here = &mut self.sites[site];
         let clock = here.now(now);
         let Some(core) = &mut here.core else {
             self.notify(id, side);
             return Ok(());
         };
+        let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
         connection.ends[side].session = Some(core.open_session(clock));
         self.settle(site)
     }
@@ -77,6 +80,8 @@ impl<A: Application> World<A> {
     }
 
     fn next_frame(&mut self, site: usize, end: EndId) -> Result<Option<Vec<u8>>, Broken> {
+        let link = self.connections.get(&end.0).map(|connection| connection.link);
+        let parted = link.and_then(|link| self.sites[self.links[link].sites[1 - end.1]].parted);
         let here = &mut self.sites[site];
         let now = here.now(self.schedule.now());
         let (Some(core), Some(connection)) = (&mut here.core, self.connections.get(&end.0)) else {
@@ -100,7 +105,12 @@ impl<A: Application> World<A> {
             let bytes = here.disk.read(sequence).ok_or_else(|| unreadable(&sequence))?;
             let entry = Record::entry_bytes(&bytes).map_err(|error| unreadable(&error))?;
             let parsed = Entry::parse(entry).map_err(|error| unreadable(&error))?;
-            self.checks.streams.sent(end, sequence, &parsed, here.id)?;
+            self.checks.streams.sent(end, sequence, &parsed, here.id, parted)?;
+            let delta = parsed.delta();
+            if here.branch.as_ref().is_some_and(|b| b.has(delta.origin(), delta.last())) {
+                return Err(Broken::new("amnesia", format!("{:?} sends its branch", here.id)));
+            }
+            self.checks.dots.see(here.id, &parsed)?;
             entries.push(entry.to_vec());
         }
         let entries: Vec<&[u8]> = entries.iter().map(Vec::as_slice).collect();

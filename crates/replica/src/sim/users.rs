@@ -6,7 +6,7 @@ use super::application::{Application, Transaction};
 use super::check::check_holders;
 use super::history::Committed;
 use super::rng::{Purpose, Rng};
-use super::site::Request;
+use super::site::{Request, Site};
 use super::summary::Count;
 use super::violation::Checked;
 use super::world::{Event, Phase, World};
@@ -34,6 +34,7 @@ impl<A: Application> World<A> {
     /// A site takes a transaction as a store does: once per key, and only while it runs.
     fn submit(&mut self, site: usize, mut request: Request<A::Request>) -> Checked {
         let elapsed = self.schedule.now();
+        self.claim(site);
         let here = &mut self.sites[site];
         let now = here.now(elapsed);
         let running = here.core.as_mut().filter(|_| !here.is_paused);
@@ -59,7 +60,12 @@ impl<A: Application> World<A> {
         let receipt = core.commit(entry, request.key.clone())?;
         let (origin, first, last) = (receipt.origin(), receipt.first(), receipt.last());
         let asked = Rc::clone(&request.request);
-        self.history.record(Committed { origin, first, last, stamp, seen, request: asked });
+        let made = Committed { origin, first, last, stamp, seen, request: asked };
+        match &mut here.branch {
+            Some(branch) => branch.made.push(made),
+            None => self.history.record(made),
+        }
+        self.checks.dots.written(origin)?;
         self.checks.clock.says(origin, now.wall);
         self.checks.clock.stamped(origin, stamp)?;
         if !request.key.is_empty() {
@@ -83,7 +89,10 @@ impl<A: Application> World<A> {
                 here.unacknowledged.push(request);
                 continue;
             };
-            self.checks.acknowledged.note(&receipt);
+            match here.branch.as_mut().filter(|b| b.has(receipt.origin(), receipt.last())) {
+                Some(branch) => branch.acknowledged = receipt.last().max(branch.acknowledged),
+                None => self.checks.acknowledged.note(receipt.origin(), receipt.last()),
+            }
             self.summary.add(Count::Acknowledged, u64::from(!request.acknowledged));
             request.acknowledged = true;
             here.acknowledged = Some(receipt);
@@ -116,8 +125,10 @@ impl<A: Application> World<A> {
         let here = &self.sites[site];
         let (Some(core), Some(receipt)) = (&here.core, &here.acknowledged) else { return Ok(()) };
         check_holders(core, receipt, |peer| {
-            let held = self.sites.iter().find(|site| site.id == peer);
-            held.map_or(0, |site| site.disk.synced_vector().get(here.id))
+            let held = self.sites.iter().find(|site| site.ids.contains(&peer));
+            let origin = receipt.origin();
+            let ever = |site: &Site<_>| site.once_held.get(origin);
+            held.map_or(0, |site| site.disk.synced_vector().get(origin).max(ever(site)))
         })
     }
 }

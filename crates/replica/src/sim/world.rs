@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use rejoin_vclock::ReplicaId;
 
 use crate::core::Event as Told;
+use crate::entry::Record;
 use crate::message::SpaceHash;
 use crate::session::Config;
 
 use super::application::{Application, Snapshot};
+use super::branch::meant;
 use super::check::Checks;
 use super::fault::Fault;
 use super::history::History;
@@ -102,6 +104,8 @@ pub(super) struct World<A: Application> {
     pub tells: bool,
     /// A sender stops when so many bytes are under way.
     pub window: usize,
+    /// Whether a site wrote on under an id whose history was another one elsewhere.
+    pub was_fooled: bool,
 }
 
 pub(super) const SPACE: SpaceHash = SpaceHash(*b"simulated space.");
@@ -144,6 +148,7 @@ impl<A: Application> World<A> {
             trace: Trace::new(),
             story: Vec::new(),
             tells: false,
+            was_fooled: false,
             window: *rng.pick(&[1 << 10, 8 << 10, 64 << 10]),
         }
     }
@@ -288,6 +293,7 @@ impl<A: Application> World<A> {
         self.hear(site)?;
         self.write(site)?;
         self.acknowledge(site)?;
+        self.settle_amnesia(site)?;
         self.transmit(site)
     }
 
@@ -304,7 +310,8 @@ impl<A: Application> World<A> {
                 Told::Applied(change) => {
                     let entry = (change.origin, change.first, change.last);
                     self.trace.words(&[site as u64, change.first, change.last]);
-                    self.checks.causality.applied(here.id, entry, &self.history)?;
+                    let made = meant(here.branch.as_ref(), &self.history, (entry.0, entry.2))?;
+                    self.checks.causality.applied(here.id, entry, made)?;
                     applied = true;
                 }
                 Told::Skew(_) => self.summary.add(Count::SkewReports, 1),
@@ -313,6 +320,8 @@ impl<A: Application> World<A> {
                     let what = format!("{:?} met two histories of {origin:?} at {first}", here.id);
                     return Err(Broken { checker: "causality", what });
                 }
+                Told::Amnesia { .. } if here.branch.is_some() => {}
+                Told::Reborn(reborn) if !reborn.forked => {}
                 other @ (Told::Amnesia { .. } | Told::Reborn(_) | Told::Fork(_)) => {
                     let what = format!("{:?} reports {other:?}", here.id);
                     return Err(Broken { checker: "causality", what });
@@ -334,6 +343,9 @@ impl<A: Application> World<A> {
         let here = &mut self.sites[site];
         let Some(core) = &here.core else { return Ok(()) };
         self.checks.causality.covers(core)?;
+        if here.branch.is_some() {
+            return Ok(());
+        }
         self.checks.convergence.look(core)?;
         if elapsed < here.look_due {
             return Ok(());
@@ -356,6 +368,7 @@ impl<A: Application> World<A> {
             vector: core.version_vector(),
             history: &self.history,
             acknowledged: &self.checks.acknowledged,
+            was_fooled: self.was_fooled,
         };
         check(&mut self.application, &snapshot)
     }
@@ -374,12 +387,23 @@ impl<A: Application> World<A> {
             return self.stop(site, Survives::Some, pause);
         }
         let records = core.poll_write();
+        let branch = here.branch.as_ref();
+        let beyond = |r: &Record| {
+            branch.is_some_and(|b| b.has(r.entry.delta().origin(), r.entry.delta().last()))
+        };
+        for (_, record) in records.iter().filter(|(_, record)| !beyond(record)) {
+            self.checks.dots.see(here.id, &record.entry)?;
+        }
         // Of folding one step is under way at a time.
-        let budget = if here.folds { None } else { Some(*here.chance.disk.pick(&[1, 500, 8_000])) };
+        let budget = if here.folds.is_some() {
+            None
+        } else {
+            Some(*here.chance.disk.pick(&[1, 500, 8_000]))
+        };
         let rows = budget.map_or(Ok(Vec::new()), |budget| core.poll_fold(budget))?;
         let folds = !rows.is_empty();
-        here.folds |= folds;
         let number = here.disk.write(&records, rows);
+        here.folds = here.folds.or(folds.then_some(number));
         let done = here.disk_busy_until.max(now) + here.sync_millis(now);
         here.disk_busy_until = done;
         self.schedule.at(done, Event::Synced { site, boot: here.boot, number, folds });
@@ -396,8 +420,8 @@ impl<A: Application> World<A> {
             return self.stop(site, Survives::Some, pause);
         }
         core.handle_written(here.disk.sync(number));
-        if folds {
-            here.folds = false;
+        if folds && here.folds == Some(number) {
+            here.folds = None;
             core.handle_folded();
         }
         self.checks.monotonic.durable(core)?;
@@ -408,7 +432,8 @@ impl<A: Application> World<A> {
     fn are_equal(&self) -> bool {
         let all = self.history.vector();
         let mut cores = self.sites.iter().map(|site| site.core.as_ref());
-        cores.all(|core| core.is_some_and(|core| *core.durable_vector() == all))
+        self.sites.iter().all(|site| site.branch.is_none())
+            && cores.all(|core| core.is_some_and(|core| *core.durable_vector() == all))
     }
 
     fn what_is_missing(&self) -> String {

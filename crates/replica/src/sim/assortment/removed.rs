@@ -131,6 +131,7 @@ mod tests {
             vector: vector.iter().copied().collect(),
             history,
             acknowledged: &Acknowledged::default(),
+            was_fooled: false,
         };
         removed.check(&snapshot, &[(place.clone(), Value::Present)].into_iter().collect()).is_ok()
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::Receipt;
 use crate::sim::violation::{Broken, Checked};
 
 /// Up to where each replica acknowledged its own transactions as durable.
@@ -13,14 +12,21 @@ pub(in crate::sim) struct Acknowledged(BTreeMap<ReplicaId, u64>);
 
 impl Acknowledged {
     /// A user was told that a transaction is durable.
-    pub(in crate::sim) fn note(&mut self, receipt: &Receipt) {
-        let last = self.0.entry(receipt.origin()).or_insert(0);
-        *last = receipt.last().max(*last);
+    pub(in crate::sim) fn note(&mut self, origin: ReplicaId, until: u64) {
+        let last = self.0.entry(origin).or_insert(0);
+        *last = until.max(*last);
     }
 
     /// Up to where a replica acknowledged its own transactions.
     pub(in crate::sim) fn last_of(&self, replica: ReplicaId) -> u64 {
         self.0.get(&replica).copied().unwrap_or(0)
+    }
+
+    /// The transactions of an origin beyond a counter are gone with the only disk that had them.
+    pub(in crate::sim) fn forget(&mut self, origin: ReplicaId, after: u64) {
+        if let Some(last) = self.0.get_mut(&origin) {
+            *last = after.min(*last);
+        }
     }
 
     /// What a replica acknowledged is there after a crash.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::SpaceCore;
-use crate::sim::history::History;
+use crate::sim::history::Committed;
 use crate::sim::violation::{Broken, Checked};
 
 /// What was applied where, entry by entry.
@@ -26,12 +26,11 @@ impl Causality {
         &mut self,
         at: ReplicaId,
         (origin, first, last): (ReplicaId, u64, u64),
-        history: &History<R>,
+        committed: Option<&Committed<R>>,
     ) -> Checked {
         let applied = self.0.entry(at).or_default();
         let entry = format_args!("{origin:?}:{first}..{last}");
-        let Some(committed) = history.ending_at(origin, last).filter(|made| made.first == first)
-        else {
+        let Some(committed) = committed.filter(|made| made.first == first) else {
             return broken(format!("{at:?} applied {entry}, which is no transaction"));
         };
         if applied.get(origin) + 1 != first {
@@ -55,6 +54,23 @@ impl Causality {
             return Ok(());
         }
         broken(format!("{:?} holds {vector:?} and told of {told:?}", core.replica()))
+    }
+
+    /// What a replica applied of its own beyond a counter goes on under another id.
+    pub(in crate::sim) fn moved(&mut self, at: ReplicaId, common: u64, to: (ReplicaId, u64)) {
+        let Some(applied) = self.0.get_mut(&at) else { return };
+        let kept = |(id, counter): (ReplicaId, u64)| {
+            (id, if id == at { counter.min(common) } else { counter })
+        };
+        let all = applied.iter().map(kept).chain([to]);
+        *applied = all.filter(|&(_, counter)| counter > 0).collect();
+    }
+
+    /// A replica goes on under another id, with all that it had.
+    pub(in crate::sim) fn succeed(&mut self, former: ReplicaId, id: ReplicaId) {
+        if let Some(applied) = self.0.remove(&former) {
+            self.0.insert(id, applied);
+        }
     }
 
     /// A replica starts again from what it had folded; its log goes on from there.

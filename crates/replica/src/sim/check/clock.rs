@@ -20,6 +20,12 @@ impl Clock {
         *latest = wall.max(*latest);
     }
 
+    /// A replica goes on under another id, with the same clock.
+    pub(in crate::sim) fn succeed(&mut self, former: ReplicaId, id: ReplicaId) {
+        let latest = self.0.get(&former).copied().unwrap_or(0);
+        self.0.insert(id, latest);
+    }
+
     /// A replica stamped a transaction.
     pub(in crate::sim) fn stamped(&self, replica: ReplicaId, stamp: HybridTimestamp) -> Checked {
         let latest = self.0.get(&replica).copied().unwrap_or(0);

@@ -4,10 +4,13 @@
 //! applied what, what was on which disk) and takes nothing from a replica but what it is to be held
 //! to.
 
+use rejoin_vclock::ReplicaId;
+
 mod acknowledged;
 mod causality;
 mod clock;
 mod convergence;
+mod dots;
 mod durability;
 mod monotonic;
 mod once;
@@ -17,6 +20,7 @@ pub(super) use acknowledged::Acknowledged;
 pub(super) use causality::Causality;
 pub(super) use clock::Clock;
 pub(super) use convergence::Convergence;
+pub(super) use dots::Dots;
 pub(super) use durability::{check_holders, check_leaving};
 pub(super) use monotonic::Monotonic;
 pub(super) use once::Once;
@@ -32,4 +36,21 @@ pub(super) struct Checks {
     pub streams: Streams,
     pub clock: Clock,
     pub monotonic: Monotonic,
+    pub dots: Dots,
+}
+
+impl Checks {
+    /// The transactions of an origin beyond a counter are gone for good, wherever they were.
+    pub(super) fn forget(&mut self, origin: ReplicaId, after: u64) {
+        self.once.forget(origin, after);
+        self.convergence.forget(origin, after);
+        self.dots.forget(origin, after);
+    }
+
+    /// A replica goes on under another id.
+    pub(super) fn succeed(&mut self, former: ReplicaId, id: ReplicaId) {
+        self.causality.succeed(former, id);
+        self.clock.succeed(former, id);
+        self.dots.retire(former);
+    }
 }

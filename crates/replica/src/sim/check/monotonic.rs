@@ -23,4 +23,9 @@ impl Monotonic {
         *before = now.clone();
         Ok(())
     }
+
+    /// The disk of a replica is not the one that it was.
+    pub(in crate::sim) fn forget(&mut self, replica: ReplicaId) {
+        self.0.remove(&replica);
+    }
 }

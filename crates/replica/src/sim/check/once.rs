@@ -38,6 +38,13 @@ impl Once {
         broken(format!("key {key:?} is answered with {answer:?}; it happened as {truth:?}"))
     }
 
+    /// The transactions of an origin beyond a counter are those of another beyond another.
+    pub(in crate::sim) fn moved(&mut self, from: (ReplicaId, u64), to: (ReplicaId, u64)) {
+        for (id, last) in self.0.values_mut().filter(|(id, last)| *id == from.0 && *last > from.1) {
+            (*id, *last) = (to.0, *last - from.1 + to.1);
+        }
+    }
+
     /// The transactions of an origin beyond a counter never happened: a crash took them.
     pub(in crate::sim) fn forget(&mut self, origin: ReplicaId, after: u64) {
         self.0.retain(|_, &mut (id, last)| id != origin || last <= after);

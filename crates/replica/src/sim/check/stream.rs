@@ -51,19 +51,22 @@ impl Streams {
         }
     }
 
-    /// An entry at this sequence of the log leaves through an end.
+    /// An entry at this sequence of the log leaves through an end. The peer may have parted from
+    /// this history of an origin at a counter: what builds upon more of it, it takes in later.
     pub(in crate::sim) fn sent(
         &mut self,
         end: EndId,
         sequence: u64,
         entry: &Entry,
         from: ReplicaId,
+        parted: Option<(ReplicaId, u64)>,
     ) -> Checked {
         let Some(stream) = self.0.get_mut(&end) else { return Ok(()) };
         let (delta, has) = (entry.delta(), &stream.has);
         let before = (delta.origin(), delta.first() - 1);
         let mut needs = delta.needs().chain([before]);
-        let ahead = needs.find(|&(id, counter)| has.get(id) < counter);
+        let other = |id, counter| parted.is_some_and(|(own, common)| id == own && counter > common);
+        let ahead = needs.find(|&(id, counter)| has.get(id) < counter && !other(id, counter));
         if let Some((id, counter)) = ahead.filter(|_| sequence < stream.until) {
             let (origin, first) = (delta.origin(), delta.first());
             let what = format!("{from:?} streams {origin:?}:{first} ahead of {id:?}:{counter}");

@@ -1,6 +1,7 @@
 //! The kinds of faults. A new kind is one line here and one function of the world.
 
 mod clock;
+mod copies;
 mod disk;
 mod network;
 mod partition;
@@ -118,6 +119,8 @@ faults! {
     JumpBack, "clock jump back", jump_back;
     /// A wall clock stands still.
     FrozenClock, "frozen clock", frozen_clock;
+    /// A copy of a disk is put in its place later on.
+    RestoredSnapshot, "restored snapshot", restored_snapshot;
     /// Users of one site want many things at once.
     Burst, "burst of load", burst;
 }

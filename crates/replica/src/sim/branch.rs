@@ -1,0 +1,84 @@
+//! What a site writes that was put back from a copy without noticing it.
+
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use super::history::{Committed, History};
+use super::violation::{Broken, Checked};
+
+/// Transactions under dots that others know as other ones, until the site finds out.
+#[derive(Debug)]
+pub(super) struct Branch<R> {
+    pub own: ReplicaId,
+    /// Up to here there is one history.
+    pub common: u64,
+    pub made: Vec<Committed<R>>,
+    /// Up to where its users were told that it is durable.
+    pub acknowledged: u64,
+}
+
+impl<R> Branch<R> {
+    pub(super) const fn new(own: ReplicaId, common: u64) -> Self {
+        Self { own, common, made: Vec::new(), acknowledged: 0 }
+    }
+
+    pub(super) fn has(&self, origin: ReplicaId, last: u64) -> bool {
+        origin == self.own && last > self.common
+    }
+
+    /// What was not synced is gone with a crash.
+    pub(super) fn survived(&mut self, counter: u64) -> Checked {
+        self.made.retain(|made| made.last <= counter);
+        if counter >= self.acknowledged {
+            return Ok(());
+        }
+        let Self { own, acknowledged, .. } = self;
+        let what = format!("{own:?} acknowledged {acknowledged} and came back with {counter}");
+        Err(Broken::new("nothing lost", what))
+    }
+
+    /// Where a counter of the branch is under a new id whose counters are so much greater.
+    pub(super) const fn moved(&self, counter: u64, onto: u64) -> u64 {
+        counter - self.common + onto
+    }
+
+    /// Its transactions as those of a new id whose counters are so much greater.
+    pub(super) fn under(self, id: ReplicaId, onto: u64) -> impl Iterator<Item = Committed<R>> {
+        let Self { own, common, made, .. } = self;
+        let counter = move |counter: u64| counter - common + onto;
+        let seen = move |seen: &VersionVector| -> VersionVector {
+            let beyond = seen.get(own) > common;
+            let own_part = beyond.then(|| (id, counter(seen.get(own))));
+            let others =
+                seen.iter().map(|(of, at)| (of, if of == own { at.min(common) } else { at }));
+            others.filter(|&(_, at)| at > 0).chain(own_part).collect()
+        };
+        made.into_iter().enumerate().map(move |(index, made)| Committed {
+            origin: id,
+            // The first one says in addition whom the new id comes after.
+            first: if index == 0 { 1 } else { counter(made.first) },
+            last: counter(made.last),
+            seen: seen(&made.seen),
+            ..made
+        })
+    }
+}
+
+/// The transaction that a site means by a dot. Nothing that builds upon another history of its own
+/// may come to it.
+pub(super) fn meant<'a, R>(
+    branch: Option<&'a Branch<R>>,
+    history: &'a History<R>,
+    (origin, last): (ReplicaId, u64),
+) -> Result<Option<&'a Committed<R>>, Broken> {
+    let Some(branch) = branch else { return Ok(history.ending_at(origin, last)) };
+    if branch.has(origin, last) {
+        return Ok(branch.made.iter().find(|made| made.last == last));
+    }
+    let found = history.ending_at(origin, last);
+    if found.is_none_or(|found| found.seen.get(branch.own) <= branch.common) {
+        return Ok(found);
+    }
+    let what =
+        format!("{:?} applied {origin:?}:{last}, which builds upon its lost self", branch.own);
+    Err(Broken::new("amnesia", what))
+}

@@ -1,0 +1,188 @@
+//! Under which id a site goes on once its disk may not be the only one with its id.
+
+use std::sync::Arc;
+
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use super::application::Application;
+use super::branch::Branch;
+use super::disk::{Disk, Identity};
+use super::summary::Count;
+use super::violation::{Broken, Checked};
+use super::world::{SPACE, World};
+use crate::amnesia::{Outcome, Rebirth};
+use crate::core::SpaceCore;
+use crate::state::row;
+
+impl<A: Application> World<A> {
+    /// Before its first write and its first session a site that cannot prove its place takes a new
+    /// id.
+    pub(super) fn claim(&mut self, site: usize) {
+        let here = &mut self.sites[site];
+        let Some(core) = here.core.as_mut().filter(|_| here.is_unproven) else { return };
+        here.is_unproven = false;
+        let (former, id) = (here.id, new_id(&mut here.chance.identity));
+        here.disk.succeed(id);
+        core.succeed(id);
+        here.id = id;
+        here.ids.push(id);
+        self.checks.succeed(former, id);
+        self.summary.add(Count::Incarnations, 1);
+    }
+
+    /// Whether it is known who else has what: nothing that only a site has is on its way elsewhere.
+    pub(super) fn can_lose(&self, site: usize, copy: &Disk) -> bool {
+        let left = self.left_without(site, copy);
+        let lost = self.sites[site].disk.synced_vector();
+        let settled = |vector: &VersionVector| {
+            lost.missing_from(&left).all(|(id, _, _)| vector.get(id) <= left.get(id))
+        };
+        let others = self.sites.iter().enumerate().filter(|&(other, _)| other != site);
+        let mut cores = others.filter_map(|(_, other)| other.core.as_ref());
+        self.sites.iter().all(|site| site.branch.is_none())
+            && cores.all(|core| core.waiting() == 0 && settled(&core.version_vector()))
+    }
+
+    /// Whether a site may go on under the id of a copy that it does not know for one: nobody knows
+    /// another history of it, or all whom it can meet do. Else what it writes would spread.
+    pub(super) fn fool(&mut self, site: usize) -> bool {
+        let here = &self.sites[site];
+        let own = here.id;
+        let common = here.disk.synced_vector().get(own);
+        let knows = |&other: &usize| self.sites[other].disk.synced_vector().get(own) > common;
+        let others = (0..self.sites.len()).filter(|&other| other != site);
+        let links = self.links.iter().filter(|link| link.sites.contains(&site));
+        let mut meets = links.flat_map(|link| link.sites).filter(|&other| other != site);
+        if self.checks.dots.is_retired(own) {
+            return false;
+        }
+        if others.filter(knows).count() == 0 {
+            return true;
+        }
+        if !meets.all(|other| knows(&other)) {
+            return false;
+        }
+        self.sites[site].branch = Some(Branch::new(own, common));
+        self.sites[site].parted = Some((own, common));
+        self.was_fooled = true;
+        true
+    }
+
+    /// Goes on under a new id once it is found out that others know another history, as a store
+    /// does: all that waits is written first, then its branch anew.
+    pub(super) fn settle_amnesia(&mut self, site: usize) -> Checked {
+        let here = &mut self.sites[site];
+        let Some(core) = &mut here.core else { return Ok(()) };
+        let Some((lost, common)) = core.settled_doubt() else { return Ok(()) };
+        let number = here.disk.write(&core.poll_write(), Vec::new());
+        core.handle_written(here.disk.sync(number));
+        let broken = |what: String| Err(Broken::new("amnesia", what));
+        let Identity { id: own, before } = here.disk.identity();
+        let Some(branch) = here.branch.take() else {
+            return broken(format!("{own:?} gives up for {lost:?}, and nobody fooled it"));
+        };
+        if (branch.own, branch.common) != (lost.own, common) {
+            return broken(format!("{own:?} parted at {}, and finds {lost:?}", branch.common));
+        }
+        if core.keeps_branch(own, common) {
+            return broken(format!(
+                "{own:?} believes that what it wrote beyond {common} has spread"
+            ));
+        }
+        let id = new_id(&mut here.chance.identity);
+        let rows = Arc::new(here.disk.clone());
+        let mut anew = SpaceCore::rebuild(SPACE, own, self.config, rows, 0)?;
+        anew.comes_after(before);
+        let rebirth = Rebirth::new(own, common, id);
+        let Some(Outcome { core: anew, changed, onto }) =
+            rebirth.rewrite(anew, &here.disk, 0, core.log().end())?
+        else {
+            return broken(format!("{own:?} has spread beyond {common}"));
+        };
+        if changed.len() != branch.made.len() {
+            return broken(format!(
+                "{own:?} wrote {} anew of {}",
+                changed.len(),
+                branch.made.len()
+            ));
+        }
+        here.disk.succeed(id);
+        here.disk.rewrite(&changed, &[row::HEAD]);
+        let former = std::mem::replace(core, anew);
+        core.go_on_after(former, lost, Some((onto, changed.len() as u64)));
+        (here.id, here.folds, here.acknowledged) = (id, None, None);
+        here.ids.push(id);
+        for (_, record) in &changed {
+            self.checks.dots.see(id, &record.entry)?;
+        }
+        self.rebook(site, branch, onto)
+    }
+
+    /// Puts what a site had written down under its new id.
+    fn rebook(&mut self, site: usize, branch: Branch<A::Request>, onto: u64) -> Checked {
+        let id = self.sites[site].id;
+        let (own, common) = (branch.own, branch.common);
+        if branch.acknowledged > common {
+            let until = branch.moved(branch.acknowledged, onto);
+            self.checks.acknowledged.note(id, until);
+        }
+        self.checks.once.moved((own, common), (id, onto));
+        let mut last = 0;
+        for made in branch.under(id, onto) {
+            last = made.last;
+            self.history.record(made);
+        }
+        self.checks.causality.moved(own, common, (id, last));
+        self.checks.succeed(own, id);
+        self.summary.add(Count::Rebirths, 1);
+        self.rounds.quiet_from(self.schedule.now());
+        self.look(site)
+    }
+
+    /// Whatever a site has sent and nobody has heard yet is never heard.
+    fn cut_all(&mut self, site: usize) {
+        let is_here = |link: usize| self.links[link].sites.contains(&site);
+        let here = self.connections.iter().filter(|(_, connection)| is_here(connection.link));
+        for id in here.map(|(&id, _)| id).collect::<Vec<u64>>() {
+            self.close((id, 0));
+            self.close((id, 1));
+            self.connections.remove(&id);
+        }
+    }
+
+    /// What is on any disk when a copy stands in the place of a site's disk.
+    pub(super) fn left_without(&self, site: usize, copy: &Disk) -> VersionVector {
+        let mut left = copy.synced_vector();
+        for (_, other) in self.sites.iter().enumerate().filter(|&(other, _)| other != site) {
+            left.join(&other.disk.synced_vector());
+        }
+        left
+    }
+
+    /// Puts a copy in the place of a stopped site's disk. What was on no other disk is gone, which
+    /// is the copy's doing and nobody's fault; which keys had been used there, nobody knows any
+    /// more.
+    pub(super) fn exchange(&mut self, site: usize, copy: &Disk) {
+        self.cut_all(site);
+        let left = self.left_without(site, copy);
+        let here = &mut self.sites[site];
+        let (had, has) = (here.disk.synced_vector(), copy.synced_vector());
+        here.once_held.join(&had);
+        here.disk.replace(copy);
+        self.checks.monotonic.forget(here.id);
+        here.id = copy.identity().id;
+        self.checks.monotonic.forget(here.id);
+        for &id in &here.ids {
+            self.checks.once.forget(id, has.get(id));
+        }
+        for (id, _, _) in had.missing_from(&left) {
+            self.checks.acknowledged.forget(id, left.get(id));
+            self.history.forget(id, left.get(id));
+            self.checks.forget(id, left.get(id));
+        }
+    }
+}
+
+fn new_id(rng: &mut super::rng::Rng) -> ReplicaId {
+    ReplicaId::from_u128(u128::from(rng.next()) << 64 | u128::from(rng.next()))
+}
