@@ -56,6 +56,21 @@ pub(crate) fn example(name: &str, features: &str) -> Command {
     command
 }
 
+/// An [`example`] that takes numbers, each under its flag, and a budget in minutes.
+pub(crate) fn harness(
+    name: &str,
+    features: &str,
+    numbers: &[(&str, u64)],
+    budget: Option<u64>,
+) -> Command {
+    let mut command = example(name, features);
+    let budget = budget.map(|minutes| ("--budget", minutes));
+    for (flag, number) in numbers.iter().copied().chain(budget) {
+        command.args([flag, &number.to_string()]);
+    }
+    command
+}
+
 /// Runs a chore's command and hands on how it ended.
 pub(crate) fn run(chore: &str, command: &mut Command) -> ExitCode {
     match command.status() {

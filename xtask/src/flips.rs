@@ -28,12 +28,8 @@ pub(crate) fn main(options: &Options) -> ExitCode {
 }
 
 fn command(options: &Options) -> Command {
-    let mut command = cargo::example("flips", "redb");
-    command.args(["--every", &options.every.to_string(), "--seed", &options.seed.to_string()]);
-    if let Some(minutes) = options.budget {
-        command.args(["--budget", &minutes.to_string()]);
-    }
-    command
+    let numbers = [("--every", options.every), ("--seed", options.seed)];
+    cargo::harness("flips", "redb", &numbers, options.budget)
 }
 
 #[cfg(test)]

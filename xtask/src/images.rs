@@ -31,13 +31,9 @@ pub(crate) fn main(options: &Options) -> ExitCode {
 }
 
 fn command(options: &Options) -> Command {
-    let mut command = cargo::example("images", "conformance");
-    command.args(["--cycles", &options.cycles.to_string(), "--seed", &options.seed.to_string()]);
-    command.args(["--first", &options.first.to_string()]);
-    if let Some(minutes) = options.budget {
-        command.args(["--budget", &minutes.to_string()]);
-    }
-    command
+    let numbers =
+        [("--cycles", options.cycles), ("--seed", options.seed), ("--first", options.first)];
+    cargo::harness("images", "conformance", &numbers, options.budget)
 }
 
 #[cfg(test)]

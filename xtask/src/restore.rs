@@ -28,12 +28,8 @@ pub(crate) fn main(options: &Options) -> ExitCode {
 }
 
 fn command(options: &Options) -> Command {
-    let mut command = cargo::example("restore", "redb");
-    command.args(["--cycles", &options.cycles.to_string(), "--seed", &options.seed.to_string()]);
-    if let Some(minutes) = options.budget {
-        command.args(["--budget", &minutes.to_string()]);
-    }
-    command
+    let numbers = [("--cycles", options.cycles), ("--seed", options.seed)];
+    cargo::harness("restore", "redb", &numbers, options.budget)
 }
 
 #[cfg(test)]
