@@ -234,8 +234,12 @@ pub struct StateSource<'a> {
 impl StateSource<'_> {
     /// Runs `read` on all layers, one over the other.
     fn layered<R>(&self, read: impl FnOnce(&dyn Source) -> R) -> R {
-        let below = Below { state: self.state, context: self.context };
-        read(&self.state.active.cells.over(&below))
+        let folded = Folded { state: self.state, context: self.context };
+        let active = &self.state.active.cells;
+        match &self.state.frozen {
+            None => read(&active.over(&folded)),
+            Some(frozen) => read(&active.over(&frozen.cells.over(&folded))),
+        }
     }
 }
 
@@ -268,42 +272,6 @@ impl Source for StateSource<'_> {
             alone.insert(name.to_vec(), than);
         }
         Ok(found)
-    }
-}
-
-/// What is under the active layer.
-#[derive(Debug)]
-struct Below<'a> {
-    state: &'a State,
-    context: &'a Context,
-}
-
-impl Below<'_> {
-    fn layered<R>(&self, read: impl FnOnce(&dyn Source) -> R) -> R {
-        let folded = Folded { state: self.state, context: self.context };
-        match &self.state.frozen {
-            None => read(&folded),
-            Some(frozen) => read(&frozen.cells.over(&folded)),
-        }
-    }
-}
-
-impl Source for Below<'_> {
-    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
-        self.layered(|source| source.cell(path))
-    }
-
-    fn visit(
-        &self,
-        below: &[u8],
-        from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
-    ) -> Result<(), ReadError> {
-        self.layered(|source| source.visit(below, from, visit))
-    }
-
-    fn dot(&self, local: LocalDot) -> Dot {
-        self.context.dot(local)
     }
 }
 
