@@ -1,6 +1,7 @@
 //! A transaction while it is being written: it sees itself, and nobody else does.
 
 use alloc::vec::Vec;
+use core::cell::RefCell;
 
 use rejoin_vclock::{Dot, HybridTimestamp, MAX_COUNTER};
 
@@ -24,6 +25,8 @@ pub struct Draft<'a> {
     stamp: HybridTimestamp,
     changed: Overlay,
     changes: Vec<Change>,
+    /// The cell that was read last: an edit looks at what it is going to change.
+    read: RefCell<Option<(Vec<u8>, Option<Cell>)>>,
 }
 
 impl<'a> Draft<'a> {
@@ -35,7 +38,8 @@ impl<'a> Draft<'a> {
         stamp: HybridTimestamp,
     ) -> Self {
         let first = context.seen_by_slot()[own.index()] + 1;
-        Self { base, context, own, first, stamp, changed: Overlay::default(), changes: Vec::new() }
+        let (changed, changes, read) = (Overlay::default(), Vec::new(), RefCell::default());
+        Self { base, context, own, first, stamp, changed, changes, read }
     }
 
     /// The operations, each with the dot that its place in the list gives it.
@@ -51,7 +55,9 @@ impl<'a> Draft<'a> {
 
 impl Source for Draft<'_> {
     fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
-        self.changed.over(self.base).cell(path)
+        let cell = self.changed.over(self.base).cell(path)?;
+        *self.read.borrow_mut() = Some((path.to_vec(), cell.clone()));
+        Ok(cell)
     }
 
     fn visit(
@@ -99,7 +105,11 @@ impl Stage for Draft<'_> {
         }
         let at = At { dot: self.next_dot(), stamp: self.stamp, context: self.context };
         let change = Change { path: path.clone(), effect };
-        self.changed.apply(self.base, &change, &at)?;
+        let read = self.read.take().filter(|(path, _)| path == change.path.as_bytes());
+        match read.filter(|_| !matches!(change.effect, Effect::Below { .. })) {
+            Some((_, there)) => _ = self.changed.apply_to(there, &change, &at),
+            None => _ = self.changed.apply(self.base, &change, &at)?,
+        }
         self.changes.push(change);
         Ok(())
     }

@@ -47,9 +47,15 @@ impl Overlay {
             return self.end_below(base, scope, &Covered::new(seen, at));
         }
         let there = self.over(base).cell(path)?;
+        Ok(self.apply_to(there, change, at))
+    }
+
+    /// As [`apply`](Self::apply) for an operation on one cell, which is known as it is there.
+    pub(crate) fn apply_to(&mut self, there: Option<Cell>, change: &Change, at: &At<'_>) -> bool {
+        let path = change.path.as_bytes();
         let was_visible = there.as_ref().is_some_and(Cell::is_visible);
         let empty = || Cell::empty(change.path.kind()?);
-        let Some(mut cell) = there.or_else(empty) else { return Ok(false) };
+        let Some(mut cell) = there.or_else(empty) else { return false };
         let changed = cell.apply(&change.effect, at);
         if changed {
             self.put(path, cell);
@@ -57,7 +63,7 @@ impl Overlay {
         if changed && !was_visible {
             self.shown.push(path.to_vec());
         }
-        Ok(changed)
+        changed
     }
 
     /// Takes the paths at which something may be seen since the last call, and was not before.
@@ -97,6 +103,10 @@ impl Overlay {
 
     /// Takes over what changed in another one, which lies over this one.
     pub fn absorb(&mut self, upper: Self) {
+        if self.cells.is_empty() && self.shown.is_empty() {
+            *self = upper;
+            return;
+        }
         self.shown.extend(upper.shown);
         for (path, cell) in upper.cells {
             let bytes = path.len() + CELL_BYTES;
@@ -104,6 +114,16 @@ impl Overlay {
                 self.bytes += bytes;
             }
         }
+    }
+
+    /// Whether it has a cell at a path, or says that it is gone.
+    pub fn has(&self, path: &[u8]) -> bool {
+        self.cells.contains_key(path)
+    }
+
+    /// Has a cell as it is below, because it is about to change.
+    pub fn bring(&mut self, path: &[u8], cell: Cell) {
+        self.put(path, cell);
     }
 
     /// The changed cells from a path on, ascending.
