@@ -469,7 +469,7 @@ impl SpaceCore {
             }
         }
         let mut decided = Vec::new();
-        if is_remote {
+        if is_remote && tell {
             let after = changed.over(&source);
             for operation in delta.changes() {
                 let mut keep = |decision| decided.push(decision);

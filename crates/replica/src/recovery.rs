@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use rejoin_crdts::causal::Admission;
+use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{HybridClock, ReplicaId};
 
 use crate::core::{Drafted, Event, SpaceCore};
@@ -20,7 +21,7 @@ use crate::storage::{Batch, RowWrite, Storage, StorageError, StorageRead, Truste
 use crate::ticket::Ticket;
 
 /// Log records are read back this many at a time.
-const CHUNK: usize = 1024;
+const CHUNK: usize = 256;
 /// A log that lacks more records than these in a row is no log.
 const MOST_MISSING: u64 = 4096;
 
@@ -96,14 +97,22 @@ impl Stored {
         loop {
             let records = self.storage.log(self.number, core.log().end(), CHUNK)?;
             let last = records.len() < CHUNK;
-            for (sequence, bytes) in records {
+            let decoded = records.into_iter().map(|(sequence, bytes)| {
+                let record = Record::decode(&bytes);
+                (sequence, bytes, record)
+            });
+            let records: Vec<_> = decoded.collect();
+            core.bring(records.iter().filter_map(|(.., record)| record.as_ref().ok()))?;
+            for (sequence, bytes, record) in records {
                 if sequence - core.log().end() > MOST_MISSING {
                     return Err(StorageError::Damaged(self.place(sequence) + " follows a gap"));
                 }
                 while core.log().end() < sequence {
                     self.set_aside(&mut core, Vec::new(), "it is missing", &mut aside);
                 }
-                if let Some(what) = self.take(&mut core, &bytes)? {
+                if is_hole(&bytes) {
+                    core.leave_hole();
+                } else if let Some(what) = self.take(&mut core, record)? {
                     self.set_aside(&mut core, bytes, &what, &mut aside);
                 }
             }
@@ -119,12 +128,12 @@ impl Stored {
     }
 
     /// Takes in one record, or says why it cannot be used where it stands.
-    fn take(&self, core: &mut SpaceCore, bytes: &[u8]) -> Result<Option<String>, StorageError> {
-        if is_hole(bytes) {
-            core.leave_hole();
-            return Ok(None);
-        }
-        match Record::decode(bytes) {
+    fn take(
+        &self,
+        core: &mut SpaceCore,
+        record: Result<Record, DecodeError>,
+    ) -> Result<Option<String>, StorageError> {
+        match record {
             Ok(record) => {
                 let follows = core.recover(record)?;
                 Ok((!follows).then(|| "it does not follow the one before".to_owned()))
@@ -164,12 +173,23 @@ impl Stored {
 }
 
 impl SpaceCore {
+    /// Brings the cells that records are about into memory, in the order in which they are stored:
+    /// one by one, in the order of the log, each would be in another block.
+    fn bring<'a>(&mut self, records: impl Iterator<Item = &'a Record>) -> Result<(), StorageError> {
+        let changes = records.flat_map(|record| record.entry.delta().changes());
+        let mut paths: Vec<&[u8]> = changes.map(|change| change.path().as_bytes()).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        let brought = self.state.bring(&paths, self.causal.context());
+        self.told(brought)
+    }
+
     /// Takes in the next record of the stored log, in the order of its sequences.
     ///
     /// Whether it fits: a record that does not is damage, and nothing after it can be trusted.
     ///
     /// # Errors
-    /// [`StorageError`] when a block cannot be read.
+    /// [`StorageError`] when a block cannot be read; the core is of no use then.
     pub fn recover(&mut self, record: Record) -> Result<bool, StorageError> {
         let delta = record.entry.delta();
         let follows = self.head(delta.origin()).after(&record.entry) == record.head;
@@ -182,7 +202,9 @@ impl SpaceCore {
             self.hybrid = HybridClock::resume(self.hybrid.last().max(delta.stamp()))
                 .with_max_skew_millis(self.hybrid.max_skew_millis());
         }
-        let sequence = self.take_in(&record.entry, record.head, Drafted::default(), false)?;
+        // Nobody else looks meanwhile, so it is applied where it stays.
+        let drafted = Drafted { cells: self.state.take_active(), operations: 0 };
+        let sequence = self.take_in(&record.entry, record.head, drafted, false)?;
         if !rejoin_vclock::mutant!("forget-keys") {
             self.remember_key(record.key, record.entry.delta(), sequence);
         }

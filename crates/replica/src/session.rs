@@ -50,7 +50,7 @@ impl Default for Config {
             batch_bytes: 64 << 10,
             waiting_bytes: 4 << 20,
             fold_bytes: 16 << 20,
-            cache_bytes: 16 << 20,
+            cache_bytes: 64 << 20,
         }
     }
 }

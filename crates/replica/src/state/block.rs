@@ -5,12 +5,15 @@
 //! · n, then n x (shared, key suffix, value)
 //! ```
 //!
-//! Numbers are varints. Keys ascend; each repeats the beginning of the one before it. `upper` is
-//! where the next block of the level begins. A look-up must land in a block whose interval holds
-//! the key: an engine that follows a damaged pointer then cannot pass for "there is no such key".
+//! Numbers are varints. Keys ascend; each repeats the beginning of the one before it, but for every
+//! sixteenth one, and all in index blocks: a look-up begins there and reads on, and nothing is
+//! unpacked. `upper` is where the next block of the level begins. A look-up must land in a block
+//! whose interval holds the key: an engine that follows a damaged pointer then cannot pass for
+//! "there is no such key".
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
@@ -18,10 +21,12 @@ use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_var
 use super::filter::Names;
 use crate::envelope;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// A block is closed once it is this long, in bytes: with its last entry and what the engine adds
 /// it fits into a page of 4 KiB.
 pub(super) const BLOCK_BYTES: usize = 3500;
+/// Of so many entries of a data block one has its key whole.
+const WHOLE_EVERY: usize = 16;
 
 /// Where a block stands: its run, its level above the data, and its place in the level.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -32,6 +37,11 @@ pub(super) struct Address {
 }
 
 impl Address {
+    /// Of how many entries one has its key whole.
+    const fn whole_every(self) -> usize {
+        if self.level == 0 { WHOLE_EVERY } else { 1 }
+    }
+
     fn write(self, out: &mut Vec<u8>) {
         write_varint(out, u64::from(self.run));
         out.push(self.level);
@@ -39,19 +49,38 @@ impl Address {
     }
 }
 
+/// Where a block of a run stands.
+pub(super) fn address(run: u32, level: usize, number: u32) -> Address {
+    Address { run, level: u8::try_from(level).unwrap_or(u8::MAX), number }
+}
+
+/// How many bytes two keys begin with alike.
+fn common(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
 /// A block while it is filled.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub(super) struct BlockBuilder {
+    whole_every: usize,
     entries: Vec<u8>,
-    count: u64,
+    count: usize,
     first: Vec<u8>,
     last: Vec<u8>,
     names: Names,
 }
 
 impl BlockBuilder {
+    /// A block of a level.
+    pub(super) fn new(level: usize) -> Self {
+        let whole_every = address(0, level, 0).whole_every();
+        let (entries, first, last) = (Vec::new(), Vec::new(), Vec::new());
+        Self { whole_every, entries, count: 0, first, last, names: Names::default() }
+    }
+
     pub(super) fn push(&mut self, key: &[u8], value: &[u8]) {
-        let shared = self.last.iter().zip(key).take_while(|(a, b)| a == b).count();
+        let is_whole = self.count.is_multiple_of(self.whole_every);
+        let shared = if is_whole { 0 } else { common(&self.last, key) };
         write_varint(&mut self.entries, shared as u64);
         write_length_prefixed(&mut self.entries, key.get(shared..).unwrap_or(&[]));
         write_length_prefixed(&mut self.entries, value);
@@ -79,7 +108,7 @@ impl BlockBuilder {
         at: Address,
         upper: Option<&[u8]>,
     ) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
-        let done = std::mem::take(self);
+        let done = std::mem::replace(self, Self::new(usize::from(at.level)));
         let mut body = Vec::with_capacity(done.entries.len() + 32);
         at.write(&mut body);
         match upper {
@@ -89,41 +118,43 @@ impl BlockBuilder {
                 write_length_prefixed(&mut body, upper);
             }
         }
-        write_varint(&mut body, done.count);
+        write_varint(&mut body, done.count as u64);
         body.extend_from_slice(&done.entries);
         let bytes = envelope::seal(b'B', VERSION, &body);
         (bytes, done.first, done.names.filter())
     }
 }
 
-/// A block that was read back and found whole.
+/// A block that was read back and found whole. Nothing of it is unpacked.
 #[derive(Debug)]
 pub(super) struct Block {
     bytes: Vec<u8>,
-    keys: Vec<u8>,
-    entries: Vec<Entry>,
-    upper: Option<Vec<u8>>,
+    /// Where the entries begin that have their keys whole.
+    whole: Vec<u32>,
+    count: usize,
+    /// Where the key is at which the next block begins.
+    upper: Option<Range<usize>>,
 }
 
-/// Where an entry's key and value are.
-#[derive(Debug)]
-struct Entry {
-    key: (u32, u32),
-    value: (u32, u32),
+/// An entry of a data block, on the way through it.
+#[derive(Default, Debug)]
+pub(super) struct Place {
+    key: Vec<u8>,
+    value: Range<usize>,
+    /// Where the next entry begins.
+    next: usize,
 }
 
-const fn span((from, to): (u32, u32)) -> Range<usize> {
-    from as usize..to as usize
+/// An entry as it is stored.
+struct Stored<'a> {
+    shared: usize,
+    suffix: &'a [u8],
+    value: Range<usize>,
+    next: usize,
 }
 
-/// A block is as long as its longest entry, and that fits.
-fn spanning(from: usize, to: usize) -> Result<(u32, u32), DecodeError> {
-    let long = DecodeError::Invalid("a block that is too long");
-    Ok((u32::try_from(from).map_err(|_| long)?, u32::try_from(to).map_err(|_| long)?))
-}
-
-/// The keys of a block, where its entries are, and where the next one begins.
-type Parts = (Vec<u8>, Vec<Entry>, Option<Vec<u8>>);
+/// The whole keys of a block, how many entries it has, and where the next one begins.
+type Parts = (Vec<u32>, usize, Option<Range<usize>>);
 
 impl Block {
     /// Reads a block back.
@@ -132,7 +163,7 @@ impl Block {
     /// Damage, another version, or a block of another place; and the bytes.
     pub(super) fn parse(bytes: Vec<u8>, at: Address) -> Result<Self, (DecodeError, Vec<u8>)> {
         match Self::read(&bytes, at) {
-            Ok((keys, entries, upper)) => Ok(Self { bytes, keys, entries, upper }),
+            Ok((whole, count, upper)) => Ok(Self { bytes, whole, count, upper }),
             Err(error) => Err((error, bytes)),
         }
     }
@@ -149,58 +180,28 @@ impl Block {
         }
         let upper = match reader.byte()? {
             0 => None,
-            1 => Some(reader.length_prefixed()?.to_vec()),
+            1 => {
+                let length = reader.length_prefixed()?.len();
+                let end = start + reader.position();
+                Some(end - length..end)
+            }
             tag => return Err(DecodeError::UnknownTag { what: "upper end of a block", tag }),
         };
-        let (keys, entries) = Self::read_entries(&mut reader, start)?;
-        let last = entries.last().and_then(|entry| keys.get(span(entry.key)));
-        if upper.as_deref().is_some_and(|upper| last.is_none_or(|last| upper <= last)) {
+        let (whole, count, last) = read_entries(&mut reader, start, at.whole_every())?;
+        let upper_key = upper.clone().and_then(|upper| bytes.get(upper));
+        if upper_key.is_some_and(|upper| upper <= last.as_slice()) {
             return Err(DecodeError::NotCanonical("the interval of a block"));
         }
-        Ok((keys, entries, upper))
+        Ok((whole, count, upper))
     }
 
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
-    fn read_entries(
-        reader: &mut Reader<'_>,
-        start: usize,
-    ) -> Result<(Vec<u8>, Vec<Entry>), DecodeError> {
-        let count = reader.count(3)?;
-        let (mut keys, mut entries) =
-            (Vec::with_capacity(2 * reader.remaining()), Vec::<Entry>::with_capacity(count));
-        for _ in 0..count {
-            let shared = reader.varint()?;
-            let before = entries.last().map_or(0..0, |entry| span(entry.key));
-            let shared = usize::try_from(shared).ok().filter(|&shared| shared <= before.len());
-            let shared =
-                shared.ok_or(DecodeError::Invalid("a key that shares more than there is"))?;
-            let suffix = reader.length_prefixed()?;
-            // What is shared is all that is equal: one byte says which key is the greater one.
-            let rises = match (keys.get(before.start + shared..before.end), suffix.first()) {
-                (Some([last, ..]), Some(next)) => next > last,
-                (_, next) => next.is_some() || entries.is_empty(),
-            };
-            if !rises {
-                return Err(DecodeError::NotCanonical("the order of keys in a block"));
-            }
-            let at = keys.len();
-            keys.extend_from_within(before.start..before.start + shared);
-            keys.extend_from_slice(suffix);
-            let value = reader.length_prefixed()?.len();
-            let end = start + reader.position();
-            let (key, value) = (spanning(at, keys.len())?, spanning(end - value, end)?);
-            entries.push(Entry { key, value });
-        }
-        reader.finish()?;
-        Ok((keys, entries))
-    }
-
     /// How many entries there are.
     pub(super) const fn len(&self) -> usize {
-        self.entries.len()
+        self.count
     }
 
     /// Its length as it is stored, in bytes.
@@ -210,33 +211,128 @@ impl Block {
 
     /// What it takes in memory, about, in bytes.
     pub(super) const fn weight(&self) -> usize {
-        self.bytes.len() + self.keys.len() + self.entries.len() * size_of::<Entry>()
+        size_of::<Self>() + self.bytes.len() + self.whole.len() * size_of::<u32>()
     }
 
-    /// The key and the value of an entry.
-    pub(super) fn entry(&self, index: usize) -> Option<(&[u8], &[u8])> {
-        let entry = self.entries.get(index)?;
-        Some((self.keys.get(span(entry.key))?, self.bytes.get(span(entry.value))?))
+    /// The entry that begins somewhere; `None` at the end.
+    fn stored(&self, at: usize) -> Option<Stored<'_>> {
+        let mut reader = Reader::new(self.bytes.get(at..).filter(|rest| !rest.is_empty())?);
+        let shared = usize::try_from(reader.varint().ok()?).ok()?;
+        let suffix = reader.length_prefixed().ok()?;
+        let length = reader.length_prefixed().ok()?.len();
+        let next = at + reader.position();
+        Some(Stored { shared, suffix, value: next - length..next, next })
+    }
+
+    /// The key and the value of the `index`-th entry that has its key whole: in an index block of
+    /// the `index`-th entry.
+    pub(super) fn whole(&self, index: usize) -> Option<(&[u8], &[u8])> {
+        let entry = self.stored(*self.whole.get(index)? as usize)?;
+        Some((entry.suffix, self.bytes.get(entry.value)?))
     }
 
     pub(super) fn first_key(&self) -> Option<&[u8]> {
-        self.entry(0).map(|(key, _)| key)
+        self.whole(0).map(|(key, _)| key)
     }
 
     /// Where the next block of the level begins; `None` in the last one.
     pub(super) fn upper(&self) -> Option<&[u8]> {
-        self.upper.as_deref()
+        self.bytes.get(self.upper.clone()?)
     }
 
-    /// How many entries have keys less than this one.
-    pub(super) fn before(&self, key: &[u8]) -> usize {
-        let less = |entry: &Entry| self.keys.get(span(entry.key)).is_some_and(|at| at < key);
-        self.entries.partition_point(less)
+    /// The last of the entries with whole keys whose key is not greater; `None` below the first.
+    pub(super) fn floor(&self, key: &[u8]) -> Option<usize> {
+        let key_at = |&at: &u32| self.stored(at as usize).map(|entry| entry.suffix);
+        self.whole.partition_point(|at| key_at(at).is_some_and(|at| at <= key)).checked_sub(1)
     }
 
-    /// The value of a key.
+    /// The value of a key. What the keys before it have in common with it is looked at once.
     pub(super) fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        let (at, value) = self.entry(self.before(key))?;
-        (at == key).then_some(value)
+        let mut at = *self.whole.get(self.floor(key)?)? as usize;
+        let mut matched = 0;
+        loop {
+            let entry = self.stored(at)?;
+            match entry.shared.cmp(&matched) {
+                Ordering::Less => return None,
+                Ordering::Greater => {}
+                Ordering::Equal => {
+                    let rest = key.get(matched..)?;
+                    let alike = common(entry.suffix, rest);
+                    match (entry.suffix.get(alike), rest.get(alike)) {
+                        (None, None) => return self.bytes.get(entry.value),
+                        (Some(there), Some(sought)) if there > sought => return None,
+                        (Some(_), None) => return None,
+                        _ => matched += alike,
+                    }
+                }
+            }
+            at = entry.next;
+        }
     }
+
+    /// The first entry whose key is not less; `None` when all are.
+    pub(super) fn seek(&self, key: &[u8]) -> Option<Place> {
+        let from = self.whole.get(self.floor(key).unwrap_or(0)).copied().unwrap_or_default();
+        let mut place = Place { next: from as usize, ..Place::default() };
+        while self.step(&mut place) {
+            if place.key.as_slice() >= key {
+                return Some(place);
+            }
+        }
+        None
+    }
+
+    /// Goes on to the next entry. Whether there is one.
+    pub(super) fn step(&self, place: &mut Place) -> bool {
+        let Some(entry) = self.stored(place.next) else { return false };
+        place.key.truncate(entry.shared);
+        place.key.extend_from_slice(entry.suffix);
+        (place.value, place.next) = (entry.value, entry.next);
+        true
+    }
+
+    /// The key and the value at a place.
+    pub(super) fn at<'a>(&'a self, place: &'a Place) -> (&'a [u8], &'a [u8]) {
+        (&place.key, self.bytes.get(place.value.clone()).unwrap_or_default())
+    }
+}
+
+/// The places of the entries with whole keys, how many entries there are, and the last key.
+fn read_entries(
+    reader: &mut Reader<'_>,
+    start: usize,
+    whole_every: usize,
+) -> Result<(Vec<u32>, usize, Vec<u8>), DecodeError> {
+    let count = reader.count(3)?;
+    let mut whole = Vec::with_capacity(count.div_ceil(whole_every));
+    let mut key = Vec::<u8>::new();
+    for index in 0..count {
+        let at = u32::try_from(start + reader.position());
+        let shared = usize::try_from(reader.varint()?).unwrap_or(usize::MAX);
+        let suffix = reader.length_prefixed()?;
+        if index.is_multiple_of(whole_every) {
+            whole.push(at.map_err(|_| DecodeError::Invalid("a block that is too long"))?);
+            if shared > 0 {
+                return Err(DecodeError::NotCanonical("a key that is to be whole"));
+            }
+        }
+        // One byte says which key is the greater one, where all that is equal is shared.
+        let rises = match (key.get(shared..), suffix.first()) {
+            (None, _) => {
+                return Err(DecodeError::Invalid("a key that shares more than there is"));
+            }
+            (Some(_), None) => index == 0,
+            (Some([]), Some(_)) => true,
+            (Some([last, ..]), Some(next)) if next != last => next > last,
+            (Some(rest), Some(_)) => shared == 0 && suffix > rest,
+        };
+        if !rises {
+            return Err(DecodeError::NotCanonical("the order of keys in a block"));
+        }
+        key.truncate(shared);
+        key.extend_from_slice(suffix);
+        reader.length_prefixed()?;
+    }
+    reader.finish()?;
+    Ok((whole, count, key))
 }

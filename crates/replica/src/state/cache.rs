@@ -1,44 +1,29 @@
 //! Blocks that were read of late, within a bound.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use quick_cache::Weighter;
+use quick_cache::unsync::{Cache as Weighed, DefaultLifecycle};
 use rejoin_crdts::hash::Seeded;
 
-use super::block::{Address, Block};
+use super::block::{Address, BLOCK_BYTES, Block};
 
-/// Two generations: what is used stays in the young one; when that is full it becomes the old one,
-/// and what nobody used since then goes. Costs O(1) per use and keeps no order.
-#[derive(Debug)]
-pub(super) struct Cache {
-    young: HashMap<Address, Arc<Block>, Seeded>,
-    old: HashMap<Address, Arc<Block>, Seeded>,
-    /// The bytes in the young generation.
-    bytes: usize,
-    /// Both generations together take at most this many bytes.
-    most: usize,
+/// What was read of late and often; one scan through a run does not drive it out (S3-FIFO, Yang et
+/// al. 2023).
+pub(super) type Cache = Weighed<Address, Arc<Block>, Weight, Seeded>;
+
+/// Blocks that take at most so many bytes in memory.
+pub(super) fn cache(bytes: usize) -> Cache {
+    let (blocks, lifecycle) = (bytes / BLOCK_BYTES, DefaultLifecycle::default());
+    Cache::with(blocks, bytes as u64, Weight, Seeded::default(), lifecycle)
 }
 
-impl Cache {
-    pub(super) fn new(most: usize) -> Self {
-        Self { young: HashMap::default(), old: HashMap::default(), bytes: 0, most }
-    }
+/// What a block takes in memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weight;
 
-    pub(super) fn get(&mut self, at: Address) -> Option<Arc<Block>> {
-        if let Some(block) = self.young.get(&at) {
-            return Some(Arc::clone(block));
-        }
-        let block = self.old.remove(&at)?;
-        self.put(at, Arc::clone(&block));
-        Some(block)
-    }
-
-    pub(super) fn put(&mut self, at: Address, block: Arc<Block>) {
-        self.bytes += block.weight();
-        self.young.insert(at, block);
-        if self.bytes > self.most / 2 {
-            self.old = std::mem::take(&mut self.young);
-            self.bytes = 0;
-        }
+impl Weighter<Address, Arc<Block>> for Weight {
+    fn weight(&self, _: &Address, block: &Arc<Block>) -> u64 {
+        block.weight() as u64
     }
 }

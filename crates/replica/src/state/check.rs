@@ -10,11 +10,11 @@ use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
-use super::block::{Address, Block};
-use super::cache::Cache;
+use super::block::{Address, Block, address};
+use super::cache::cache;
 use super::manifest::{Manifest, Stand};
 use super::row;
-use super::run::{Blocks, Run, Unfit, address, child};
+use super::run::{Blocks, Run, Unfit, child};
 use crate::storage::{StorageError, StorageRead};
 
 /// So many rows are read at a time; one may be as long as a whole value.
@@ -83,7 +83,7 @@ impl Rows {
                 decoded.map_err(|error| told.fault(RowPlace::Manifest, error.to_string())).ok()
             }
         };
-        let cache = RefCell::new(Cache::new(0));
+        let cache = RefCell::new(cache(0));
         let blocks = Blocks { space, rows, cache, damaged: RefCell::default() };
         Ok(Self { blocks, manifest, checked: 0, left_over: 0, set_aside: 0 })
     }
@@ -139,14 +139,14 @@ impl Rows {
         counted.add(at, &block);
         let Some(below) = at.level.checked_sub(1) else { return Ok(()) };
         for index in 0..block.len() {
-            let Some((first, value)) = block.entry(index) else { continue };
+            let Some((first, value)) = block.whole(index) else { continue };
             let Some(number) = child(value) else {
                 counted.has_holes = true;
                 let what = "an entry that leads nowhere".to_owned();
                 told.fault(RowPlace::Block(at.run, at.level, at.number), what);
                 continue;
             };
-            let upper = block.entry(index + 1).map(|(next, _)| next).or(block.upper());
+            let upper = block.whole(index + 1).map(|(next, _)| next).or(block.upper());
             let at = Address { level: below, number, ..at };
             self.walk(at, Some(first), Some(upper), of, counted, told)?;
         }

@@ -24,6 +24,7 @@ mod run;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -43,7 +44,7 @@ use crate::receipt::Receipt;
 use crate::session::Config;
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
-use cache::Cache;
+use cache::cache;
 pub(crate) use check::{RowPlace, Rows, Told};
 use filter::Probe;
 use fold::Folding;
@@ -55,8 +56,8 @@ use run::{Blocks, Run, RunCursor};
 const CELLS: u8 = 1;
 /// What the keys of idempotency keys in a run begin with.
 const KEYS: u8 = 2;
-/// So many names are remembered under which one kind stands alone.
-const NAMES: usize = 1 << 16;
+/// One name is remembered under which one kind stands alone for so many bytes of the cache.
+const BYTES_PER_NAME: usize = 64;
 
 /// How much of a space's state is kept in memory, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,8 +103,9 @@ pub(crate) struct State {
     runs: Vec<Run>,
     blocks: Blocks,
     folding: Folding,
-    /// Names under which one kind stands alone, as far as looked at.
-    alone: RefCell<HashMap<Vec<u8>, Kind, Seeded>>,
+    /// By the hash of a name, the kind that stands alone under it, as far as looked at. The hash is
+    /// secret and 64 bits long: two names do not meet in it.
+    alone: RefCell<HashMap<u64, Kind, Seeded>>,
     /// The last failure to read, which a source can only tell as text.
     fault: RefCell<Option<StorageError>>,
 }
@@ -147,7 +149,7 @@ impl State {
         space: u32,
         limits: Limits,
     ) -> Result<Self, StorageError> {
-        let cache = RefCell::new(Cache::new(limits.cache));
+        let cache = RefCell::new(cache(limits.cache));
         let blocks = Blocks { space, rows, cache, damaged: RefCell::default() };
         let folding = Folding::resume(&blocks, stand, next_run, &runs)?;
         let (active, frozen) = (Layer::default(), None);
@@ -158,6 +160,26 @@ impl State {
     /// The cells, to read from.
     pub(crate) const fn with<'a>(&'a self, context: &'a Context) -> StateSource<'a> {
         StateSource { state: self, context }
+    }
+
+    /// Brings cells that are about to change into the active layer, as they are. The paths ascend.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a block cannot be read.
+    pub(crate) fn bring(&mut self, paths: &[&[u8]], context: &Context) -> Result<(), ReadError> {
+        for path in paths.iter().filter(|_| !self.runs.is_empty()) {
+            if !self.active.cells.has(path)
+                && let Some(cell) = self.with(context).cell(path)?
+            {
+                self.active.cells.bring(path, cell);
+            }
+        }
+        Ok(())
+    }
+
+    /// The active layer's cells, to be changed and [taken over](Self::absorb) again.
+    pub(crate) fn take_active(&mut self) -> Overlay {
+        std::mem::take(&mut self.active.cells)
     }
 
     /// Takes over what an entry changed.
@@ -171,7 +193,8 @@ impl State {
         let alone = self.alone.get_mut();
         for path in self.active.cells.take_shown() {
             if !alone.is_empty() {
-                names(&path, &mut |name| _ = alone.remove(name));
+                let hasher = alone.hasher().clone();
+                names(&path, &mut |name| _ = alone.remove(&hasher.hash_one(name)));
             }
         }
     }
@@ -263,13 +286,17 @@ impl Source for StateSource<'_> {
 
     /// Nearly always nothing else stands under a name, and that is remembered.
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
-        if self.state.alone.borrow().get(name) == Some(&than) {
+        let hash = self.state.alone.borrow().hasher().hash_one(name);
+        if self.state.alone.borrow().get(&hash) == Some(&than) {
             return Ok(None);
         }
         let found = find_other_kind(name, than, &mut |from, show| self.visit(name, from, show))?;
         let mut alone = self.state.alone.borrow_mut();
-        if found.is_none() && alone.len() < NAMES {
-            alone.insert(name.to_vec(), than);
+        if alone.len() >= self.state.limits.cache / BYTES_PER_NAME {
+            alone.clear();
+        }
+        if found.is_none() {
+            alone.insert(hash, than);
         }
         Ok(found)
     }
@@ -369,17 +396,18 @@ impl Merged {
         Some((run, key, value))
     }
 
-    /// Goes on to the next key.
+    /// Goes on to the next key, in all runs that have this one.
     fn advance(&mut self, runs: &[Run], blocks: &Blocks) -> Result<(), StorageError> {
         let Some((newest, ..)) = self.entry() else { return Ok(()) };
-        let Some((block, index)) = self.0[newest].place() else { return Ok(()) };
-        let key = block.entry(index).map(|(key, _)| key);
-        for (cursor, run) in self.0.iter_mut().zip(runs).skip(newest) {
-            if cursor.entry().map(|(at, _)| at) == key {
+        let (newer, older) = self.0.split_at_mut(newest + 1);
+        let Some(here) = newer.last_mut() else { return Ok(()) };
+        let Some((key, _)) = here.entry() else { return Ok(()) };
+        for (cursor, run) in older.iter_mut().zip(runs.iter().skip(newest + 1)) {
+            if cursor.entry().is_some_and(|(at, _)| at == key) {
                 cursor.advance(run, blocks)?;
             }
         }
-        Ok(())
+        here.advance(&runs[newest], blocks)
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Reader, write_varint};
 
-use super::block::{Address, Block, BlockBuilder};
+use super::block::{Address, Block, BlockBuilder, Place, address};
 use super::cache::Cache;
 use super::filter::Probe;
 use super::row;
@@ -50,7 +50,7 @@ struct Sealed {
     filter: Vec<u8>,
 }
 
-#[derive(Default, Debug)]
+#[derive(Debug)]
 struct Level {
     builder: BlockBuilder,
     sealed: u32,
@@ -74,7 +74,7 @@ impl RunWriter {
 
     fn add(&mut self, level: usize, key: &[u8], value: &[u8]) {
         if level == self.levels.len() {
-            self.levels.push(Level::default());
+            self.levels.push(Level { builder: BlockBuilder::new(level), sealed: 0 });
         }
         if self.levels[level].builder.is_full() {
             let sealed = self.seal(level, Some(key));
@@ -158,10 +158,6 @@ enum Found {
     Nothing,
 }
 
-pub(super) fn address(run: u32, level: usize, number: u32) -> Address {
-    Address { run, level: u8::try_from(level).unwrap_or(u8::MAX), number }
-}
-
 /// Why a block cannot be used.
 pub(super) enum Unfit {
     /// It is not what was written: what there is of it, and what is wrong.
@@ -188,13 +184,13 @@ impl Blocks {
         first: Option<&[u8]>,
         upper: Option<Option<&[u8]>>,
     ) -> Result<Arc<Block>, StorageError> {
-        if let Some(block) = self.cache.borrow_mut().get(at) {
-            return Ok(block);
+        if let Some(block) = self.cache.borrow().get(&at) {
+            return Ok(Arc::clone(block));
         }
         match self.read(at, first, upper) {
             Ok(block) => {
                 let block = Arc::new(block);
-                self.cache.borrow_mut().put(at, Arc::clone(&block));
+                self.cache.borrow_mut().insert(at, Arc::clone(&block));
                 Ok(block)
             }
             Err(Unfit::Damaged(bytes, what)) => Err(self.damage(at, bytes, &what)),
@@ -261,15 +257,12 @@ impl Run {
         let mut number = 0;
         let mut block = blocks.load(address(self.id, top, 0), None, Some(None))?;
         for level in (0..top).rev() {
-            let after = block.before(key);
-            let exact = block.entry(after).is_some_and(|(first, _)| first == key);
-            let index = if exact { Some(after) } else { after.checked_sub(1) };
-            let Some(index) = index else { return Ok(Found::Before) };
-            let Some((first, value)) = block.entry(index) else { return Ok(Found::Before) };
+            let Some(index) = block.floor(key) else { return Ok(Found::Before) };
+            let Some((first, value)) = block.whole(index) else { return Ok(Found::Before) };
             let damage = || StorageError::Damaged(format!("an index block of run {}", self.id));
             let (child, filter) = split_child(value).ok_or_else(damage)?;
             number = child;
-            let upper = block.entry(index + 1).map(|(next, _)| next).or(block.upper());
+            let upper = block.whole(index + 1).map(|(next, _)| next).or(block.upper());
             if let Some((probe, below)) = probe.filter(|_| level == 0)
                 && !probe.may_be_in(filter)
                 && !below.is_some_and(|below| upper.is_some_and(|upper| upper.starts_with(below)))
@@ -322,9 +315,12 @@ impl Run {
             Found::Nothing => return Ok(RunCursor::default()),
             Found::Before => (0, blocks.load(address(self.id, 0, 0), None, None)?),
         };
-        let index = leaf.before(key);
-        let mut cursor = RunCursor { leaf: Some(leaf), number, index };
-        cursor.settle(self, blocks)?;
+        let mut cursor = RunCursor { number, ..RunCursor::default() };
+        match leaf.seek(key) {
+            Some(place) => cursor.place = place,
+            None => return cursor.turn(&leaf, self, blocks).map(|()| cursor),
+        }
+        cursor.leaf = Some(leaf);
         Ok(cursor)
     }
 }
@@ -334,37 +330,32 @@ impl Run {
 pub(super) struct RunCursor {
     leaf: Option<Arc<Block>>,
     number: u32,
-    index: usize,
+    place: Place,
 }
 
 impl RunCursor {
-    /// The block and the index of the entry here.
-    pub(super) fn place(&self) -> Option<(Arc<Block>, usize)> {
-        Some((Arc::clone(self.leaf.as_ref()?), self.index))
-    }
-
     /// The entry here; `None` behind the last.
     pub(super) fn entry(&self) -> Option<(&[u8], &[u8])> {
-        self.leaf.as_ref()?.entry(self.index)
+        self.leaf.as_ref().map(|leaf| leaf.at(&self.place))
     }
 
     /// Goes on to the next entry.
     pub(super) fn advance(&mut self, run: &Run, blocks: &Blocks) -> Result<(), StorageError> {
-        self.index += 1;
-        self.settle(run, blocks)
+        match self.leaf.take() {
+            Some(leaf) if leaf.step(&mut self.place) => self.leaf = Some(leaf),
+            Some(leaf) => self.turn(&leaf, run, blocks)?,
+            None => {}
+        }
+        Ok(())
     }
 
-    /// Goes on to the next block where this one is through.
-    fn settle(&mut self, run: &Run, blocks: &Blocks) -> Result<(), StorageError> {
-        let Some(leaf) = self.leaf.as_ref().filter(|leaf| self.index >= leaf.len()) else {
-            return Ok(());
-        };
-        let Some(first) = leaf.upper() else {
-            self.leaf = None;
-            return Ok(());
-        };
+    /// Goes on to the first entry of the block behind this one.
+    fn turn(&mut self, leaf: &Block, run: &Run, blocks: &Blocks) -> Result<(), StorageError> {
+        let Some(first) = leaf.upper() else { return Ok(()) };
         let next = blocks.load(address(run.id, 0, self.number + 1), Some(first), None)?;
-        (self.leaf, self.number, self.index) = (Some(next), self.number + 1, 0);
+        if let Some(place) = next.seek(first) {
+            (self.leaf, self.number, self.place) = (Some(next), self.number + 1, place);
+        }
         Ok(())
     }
 }
