@@ -16,7 +16,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -59,28 +59,34 @@ fn wrong<T>(what: &'static str, tag: u8) -> Result<T, DecodeError> {
 }
 
 fn write_escaped(content: &[u8], out: &mut Vec<u8>) {
-    for &byte in content {
-        out.push(byte);
-        if byte == END {
-            out.push(ESCAPE);
-        }
+    let mut stretches = content.split(|&byte| byte == END);
+    out.extend_from_slice(stretches.next().unwrap_or_default());
+    for stretch in stretches {
+        out.extend([END, ESCAPE]);
+        out.extend_from_slice(stretch);
     }
     out.extend([END, STOP]);
 }
 
-fn read_escaped(reader: &mut Reader<'_>) -> Result<Vec<u8>, DecodeError> {
-    let mut content = Vec::new();
+/// The content, as it stands there unless something in it is escaped.
+fn read_escaped<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, [u8]>, DecodeError> {
+    let mut content = Cow::Borrowed(reader.until(END)?);
     loop {
-        let byte = reader.byte()?;
-        if byte == END {
-            match reader.byte()? {
-                STOP => return Ok(content),
-                ESCAPE => {}
-                _ => return Err(DecodeError::Invalid("escape in a string atom")),
+        match reader.byte()? {
+            STOP => return Ok(content),
+            ESCAPE => {
+                let content = content.to_mut();
+                content.push(END);
+                content.extend_from_slice(reader.until(END)?);
             }
+            _ => return Err(DecodeError::Invalid("escape in a string atom")),
         }
-        content.push(byte);
     }
+}
+
+fn check_utf8(content: &[u8]) -> Result<&str, DecodeError> {
+    core::str::from_utf8(content)
+        .map_err(|_| DecodeError::Invalid("a string atom that is not UTF-8"))
 }
 
 /// Integers as sign and magnitude, in as few bytes as the magnitude needs.
@@ -162,8 +168,7 @@ impl Atom for String {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match reader.byte()? {
-            STRING => Self::from_utf8(read_escaped(reader)?)
-                .map_err(|_| DecodeError::Invalid("a string atom that is not UTF-8")),
+            STRING => check_utf8(&read_escaped(reader)?).map(ToOwned::to_owned),
             tag => wrong("string atom", tag),
         }
     }
@@ -190,7 +195,7 @@ impl Atom for Vec<u8> {
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match reader.byte()? {
-            BYTES => read_escaped(reader),
+            BYTES => read_escaped(reader).map(Cow::into_owned),
             tag => wrong("bytes atom", tag),
         }
     }
@@ -372,8 +377,14 @@ fn check_one(reader: &mut Reader<'_>, depth: usize) -> Result<(), DecodeError> {
     let tag = ahead.byte()?;
     match tag {
         NULL | FALSE | TRUE => *reader = ahead,
-        BYTES => drop(Vec::<u8>::read(reader)?),
-        STRING => drop(String::read(reader)?),
+        BYTES => {
+            *reader = ahead;
+            read_escaped(reader)?;
+        }
+        STRING => {
+            *reader = ahead;
+            check_utf8(&read_escaped(reader)?)?;
+        }
         FLOAT => drop(f64::read(reader)?),
         UUID => drop(ReplicaId::read(reader)?),
         LIST => {

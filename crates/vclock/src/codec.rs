@@ -126,6 +126,20 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    /// The bytes before the next `end`, which is passed over.
+    ///
+    /// # Errors
+    /// [`DecodeError::UnexpectedEnd`] when there is none.
+    #[inline]
+    pub fn until(&mut self, end: u8) -> Result<&'a [u8], DecodeError> {
+        let left = self.left.len();
+        let at = self.left.iter().position(|&byte| byte == end);
+        let at = at.ok_or(DecodeError::UnexpectedEnd { needed: left + 1, left })?;
+        let taken = self.bytes(at)?;
+        self.byte()?;
+        Ok(taken)
+    }
+
     /// The next `N` bytes as an array.
     ///
     /// # Errors

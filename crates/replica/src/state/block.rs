@@ -22,9 +22,9 @@ use super::filter::Names;
 use crate::envelope;
 
 const VERSION: u8 = 2;
-/// A block is closed once it is this long, in bytes: with its last entry and what the engine adds
-/// it fits into a page of 4 KiB.
-pub(super) const BLOCK_BYTES: usize = 3500;
+/// A block is at most this long, in bytes, unless a single entry is longer: with what is around it,
+/// here and in the engine, it fits into a page of 4 KiB.
+pub(super) const BLOCK_BYTES: usize = 4000;
 /// Of so many entries of a data block one has its key whole.
 const WHOLE_EVERY: usize = 16;
 
@@ -97,8 +97,9 @@ impl BlockBuilder {
         self.count == 0
     }
 
-    pub(super) const fn is_full(&self) -> bool {
-        self.entries.len() >= BLOCK_BYTES
+    /// Whether an entry fits in, with as long a key behind it for where the next block begins.
+    pub(super) fn has_room(&self, key: &[u8], value: &[u8]) -> bool {
+        self.is_empty() || self.entries.len() + 2 * key.len() + value.len() <= BLOCK_BYTES
     }
 
     /// The bytes of the block, its first key, and the filter of its names. Leaves an empty builder
@@ -129,11 +130,30 @@ impl BlockBuilder {
 #[derive(Debug)]
 pub(super) struct Block {
     bytes: Vec<u8>,
-    /// Where the entries begin that have their keys whole.
-    whole: Vec<u32>,
+    whole: Vec<Whole>,
     count: usize,
     /// Where the key is at which the next block begins.
     upper: Option<Range<usize>>,
+}
+
+/// An entry that has its key whole: where it begins, and where its key is.
+#[derive(Clone, Copy, Debug)]
+struct Whole {
+    at: u32,
+    key: (u32, u32),
+}
+
+impl Whole {
+    fn new(at: usize, key: Range<usize>) -> Result<Self, DecodeError> {
+        let short = |at| u32::try_from(at);
+        let long = |_| DecodeError::Invalid("a block that is too long");
+        let key = (short(key.start).map_err(long)?, short(key.end).map_err(long)?);
+        Ok(Self { at: short(at).map_err(long)?, key })
+    }
+
+    fn key(self, bytes: &[u8]) -> Option<&[u8]> {
+        bytes.get(self.key.0 as usize..self.key.1 as usize)
+    }
 }
 
 /// An entry of a data block, on the way through it.
@@ -154,7 +174,7 @@ struct Stored<'a> {
 }
 
 /// The whole keys of a block, how many entries it has, and where the next one begins.
-type Parts = (Vec<u32>, usize, Option<Range<usize>>);
+type Parts = (Vec<Whole>, usize, Option<Range<usize>>);
 
 impl Block {
     /// Reads a block back.
@@ -211,7 +231,7 @@ impl Block {
 
     /// What it takes in memory, about, in bytes.
     pub(super) const fn weight(&self) -> usize {
-        size_of::<Self>() + self.bytes.len() + self.whole.len() * size_of::<u32>()
+        size_of::<Self>() + self.bytes.len() + self.whole.len() * size_of::<Whole>()
     }
 
     /// The entry that begins somewhere; `None` at the end.
@@ -227,12 +247,12 @@ impl Block {
     /// The key and the value of the `index`-th entry that has its key whole: in an index block of
     /// the `index`-th entry.
     pub(super) fn whole(&self, index: usize) -> Option<(&[u8], &[u8])> {
-        let entry = self.stored(*self.whole.get(index)? as usize)?;
+        let entry = self.stored(self.whole.get(index)?.at as usize)?;
         Some((entry.suffix, self.bytes.get(entry.value)?))
     }
 
     pub(super) fn first_key(&self) -> Option<&[u8]> {
-        self.whole(0).map(|(key, _)| key)
+        self.whole.first()?.key(&self.bytes)
     }
 
     /// Where the next block of the level begins; `None` in the last one.
@@ -242,13 +262,13 @@ impl Block {
 
     /// The last of the entries with whole keys whose key is not greater; `None` below the first.
     pub(super) fn floor(&self, key: &[u8]) -> Option<usize> {
-        let key_at = |&at: &u32| self.stored(at as usize).map(|entry| entry.suffix);
-        self.whole.partition_point(|at| key_at(at).is_some_and(|at| at <= key)).checked_sub(1)
+        let before = |whole: &Whole| whole.key(&self.bytes).is_some_and(|at| at <= key);
+        self.whole.partition_point(before).checked_sub(1)
     }
 
     /// The value of a key. What the keys before it have in common with it is looked at once.
     pub(super) fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        let mut at = *self.whole.get(self.floor(key)?)? as usize;
+        let mut at = self.whole.get(self.floor(key)?)?.at as usize;
         let mut matched = 0;
         loop {
             let entry = self.stored(at)?;
@@ -272,8 +292,8 @@ impl Block {
 
     /// The first entry whose key is not less; `None` when all are.
     pub(super) fn seek(&self, key: &[u8]) -> Option<Place> {
-        let from = self.whole.get(self.floor(key).unwrap_or(0)).copied().unwrap_or_default();
-        let mut place = Place { next: from as usize, ..Place::default() };
+        let from = self.whole.get(self.floor(key).unwrap_or(0))?;
+        let mut place = Place { next: from.at as usize, ..Place::default() };
         while self.step(&mut place) {
             if place.key.as_slice() >= key {
                 return Some(place);
@@ -302,16 +322,17 @@ fn read_entries(
     reader: &mut Reader<'_>,
     start: usize,
     whole_every: usize,
-) -> Result<(Vec<u32>, usize, Vec<u8>), DecodeError> {
+) -> Result<(Vec<Whole>, usize, Vec<u8>), DecodeError> {
     let count = reader.count(3)?;
     let mut whole = Vec::with_capacity(count.div_ceil(whole_every));
     let mut key = Vec::<u8>::new();
     for index in 0..count {
-        let at = u32::try_from(start + reader.position());
+        let at = start + reader.position();
         let shared = usize::try_from(reader.varint()?).unwrap_or(usize::MAX);
         let suffix = reader.length_prefixed()?;
         if index.is_multiple_of(whole_every) {
-            whole.push(at.map_err(|_| DecodeError::Invalid("a block that is too long"))?);
+            let end = start + reader.position();
+            whole.push(Whole::new(at, end - suffix.len()..end)?);
             if shared > 0 {
                 return Err(DecodeError::NotCanonical("a key that is to be whole"));
             }
@@ -335,4 +356,104 @@ fn read_entries(
     }
     reader.finish()?;
     Ok((whole, count, key))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Keys of few letters: many share beginnings, and some begin others.
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        vec(prop_oneof![Just(b'a'), Just(b'b'), any::<u8>()], 0..8)
+    }
+
+    fn built(level: usize, entries: &BTreeMap<Vec<u8>, Vec<u8>>, upper: Option<&[u8]>) -> Block {
+        let mut builder = BlockBuilder::new(level);
+        entries.iter().for_each(|(key, value)| builder.push(key, value));
+        let (bytes, first, _) = builder.finish(address(3, level, 4), upper);
+        assert_eq!(Some(&first), entries.keys().next());
+        Block::parse(bytes, address(3, level, 4)).map_err(|(error, _)| error).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_block_finds_what_an_ordered_map_finds(
+            entries in btree_map(key(), vec(any::<u8>(), 0..5), 1..80),
+            sought in vec(key(), 20),
+            level in 0_usize..2,
+        ) {
+            let block = built(level, &entries, None);
+            prop_assert_eq!(block.len(), entries.len());
+            for key in sought.iter().chain(entries.keys()) {
+                prop_assert_eq!(block.get(key), entries.get(key).map(Vec::as_slice));
+                let mut place = block.seek(key);
+                for (key, value) in entries.range(key.clone()..) {
+                    let here = place.as_ref().map(|place| block.at(place));
+                    prop_assert_eq!(here, Some((key.as_slice(), value.as_slice())));
+                    place = place.next_in(&block);
+                }
+                prop_assert!(place.is_none());
+                if level > 0 {
+                    let before = entries.range(..=key.clone()).count().checked_sub(1);
+                    prop_assert_eq!(block.floor(key), before);
+                    let there = before.and_then(|index| block.whole(index)).map(|(key, _)| key);
+                    let floor = entries.range(..=key.clone()).next_back();
+                    prop_assert_eq!(there, floor.map(|(key, _)| key.as_slice()));
+                }
+            }
+        }
+    }
+
+    trait Step {
+        fn next_in(self, block: &Block) -> Self;
+    }
+
+    impl Step for Option<Place> {
+        fn next_in(self, block: &Block) -> Self {
+            self.and_then(|mut place| block.step(&mut place).then_some(place))
+        }
+    }
+
+    /// Seals a body as a block, so that only what it says is wrong.
+    fn parsed(body: &[u8]) -> Option<DecodeError> {
+        let mut whole = Vec::new();
+        address(3, 0, 4).write(&mut whole);
+        whole.extend_from_slice(body);
+        let bytes = envelope::seal(b'B', VERSION, &whole);
+        Block::parse(bytes, address(3, 0, 4)).err().map(|(error, _)| error)
+    }
+
+    #[test]
+    fn what_no_writer_makes_is_refused() {
+        let order = DecodeError::NotCanonical("the order of keys in a block");
+        assert_eq!(parsed(&[0, 2, 0, 1, b'a', 0, 0, 1, b'b', 0]), None);
+        assert_eq!(parsed(&[0, 2, 0, 1, b'b', 0, 0, 1, b'a', 0]), Some(order.clone()));
+        assert_eq!(parsed(&[0, 2, 0, 1, b'a', 0, 1, 0, 0]), Some(order.clone()));
+        assert_eq!(parsed(&[0, 2, 0, 2, b'a', b'c', 0, 1, 1, b'b', 0]), Some(order));
+        let shares = DecodeError::Invalid("a key that shares more than there is");
+        assert_eq!(parsed(&[0, 2, 0, 1, b'a', 0, 2, 1, b'b', 0]), Some(shares));
+        let whole = DecodeError::NotCanonical("a key that is to be whole");
+        assert_eq!(parsed(&[0, 1, 1, 1, b'a', 0]), Some(whole));
+        let interval = DecodeError::NotCanonical("the interval of a block");
+        assert_eq!(parsed(&[1, 1, b'a', 1, 0, 1, b'a', 0]), Some(interval));
+        assert!(parsed(&[0, 2, 0, 1, b'a', 0]).is_some());
+    }
+
+    #[test]
+    fn a_block_stays_within_its_page() {
+        let mut builder = BlockBuilder::new(0);
+        let mut key = 0_u64;
+        while builder.has_room(&key.to_be_bytes(), &[7; 100]) {
+            builder.push(&key.to_be_bytes(), &[7; 100]);
+            key += 1;
+        }
+        let (bytes, ..) = builder.finish(address(9, 0, 70_000), Some(&key.to_be_bytes()));
+        assert!((3_800..4_040).contains(&bytes.len()), "{} bytes", bytes.len());
+    }
 }

@@ -76,7 +76,7 @@ impl RunWriter {
         if level == self.levels.len() {
             self.levels.push(Level { builder: BlockBuilder::new(level), sealed: 0 });
         }
-        if self.levels[level].builder.is_full() {
+        if !self.levels[level].builder.has_room(key, value) {
             let sealed = self.seal(level, Some(key));
             self.index(level, &sealed);
         }
