@@ -20,6 +20,7 @@ use crate::core::{Event, Now, SpaceCore};
 use crate::entry::Record;
 use crate::error::StoreError;
 use crate::identity::Identity;
+use crate::receipt::Receipt;
 use crate::recovery::{Recovered, Stored};
 use crate::session::Config;
 use crate::state::row;
@@ -202,13 +203,25 @@ impl Shared {
 
     /// Waits until all entries before a sequence are durable, writing them if nobody else does.
     pub(crate) fn write_until(&self, end: u64) -> Result<(), StoreError> {
-        self.write(FOLD_BYTES, |core| core.durable() >= end)
+        self.write(self.lock()?, FOLD_BYTES, |core| core.durable() >= end, |_| ())
+    }
+
+    /// A receipt, once what it is about is durable.
+    pub(crate) fn settle<'a>(
+        &'a self,
+        inner: MutexGuard<'a, Inner>,
+        receipt: Receipt,
+    ) -> Result<Receipt, StoreError> {
+        let until = |core: &SpaceCore| core.durable() > receipt.sequence();
+        self.write(inner, FOLD_BYTES, until, |core| core.refresh(receipt))
     }
 
     /// Writes everything that changed, the state with it, so that the next start finds it folded.
     pub(crate) fn fold(&self) -> Result<(), StoreError> {
-        self.lock()?.core.request_flush();
-        self.write(FOLD_BYTES, |core| !core.wants_to_write() && !core.is_flushing())
+        let mut inner = self.lock()?;
+        inner.core.request_flush();
+        let until = |core: &SpaceCore| !core.wants_to_write() && !core.is_flushing();
+        self.write(inner, FOLD_BYTES, until, |_| ())
     }
 
     /// Merges the runs that are there now, about `budget` bytes per write, until the core says that
@@ -219,18 +232,21 @@ impl Shared {
         mut until: impl FnMut(&SpaceCore) -> bool,
     ) -> Result<(), StoreError> {
         self.fold()?;
-        self.lock()?.core.request_compaction();
-        self.write(budget, |core| !core.is_compacting() || until(core))
+        let mut inner = self.lock()?;
+        inner.core.request_compaction();
+        self.write(inner, budget, |core| !core.is_compacting() || until(core), |_| ())
     }
 
-    /// Writes, with whoever else does, until something is true of the core. With each commit at
-    /// least `budget` bytes of state are folded.
-    fn write(
-        &self,
+    /// Writes, with whoever else does, until something is true of the core; then looks at it. With
+    /// each commit at least `budget` bytes of state are folded.
+    fn write<'a, R>(
+        &'a self,
+        mut inner: MutexGuard<'a, Inner>,
         budget: usize,
         mut until: impl FnMut(&SpaceCore) -> bool,
-    ) -> Result<(), StoreError> {
-        let mut inner = self.lock()?;
+        finish: impl FnOnce(&SpaceCore) -> R,
+    ) -> Result<R, StoreError> {
+        let mut wakes = Vec::new();
         while !until(&inner.core) {
             self.storage.check()?;
             if inner.writing {
@@ -254,13 +270,14 @@ impl Shared {
             if let Ok(end) = result {
                 inner.core.handle_written(end);
                 inner.core.handle_folded();
+                wakes.clone_from(&inner.wakes);
             }
             self.written.notify_all();
         }
-        let wakes = inner.wakes.clone();
+        let result = finish(&inner.core);
         drop(inner);
         wakes.iter().for_each(|wake| wake());
-        Ok(())
+        Ok(result)
     }
 
     /// The lock on the space when nobody writes and nothing is left to write.

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use rejoin_crdts::cursor::{Cursor, Source, View};
 use rejoin_crdts::draft::Draft;
@@ -15,7 +15,7 @@ use crate::entry::MAX_ENTRY_BYTES;
 use crate::error::StoreError;
 use crate::link::Link;
 use crate::receipt::Receipt;
-use crate::shared::{Inside, Shared};
+use crate::shared::{Inner, Inside, Shared};
 use crate::ticket::Ticket;
 use crate::watch::Watch;
 
@@ -196,8 +196,7 @@ impl<T: Crdt> Space<T> {
         let now = self.shared.time.now();
         let mut inner = self.shared.lock_as_self()?;
         if let Some(receipt) = inner.core.receipt_of(key)? {
-            drop(inner);
-            return Ok(Once::Repeated(self.settle(receipt)?));
+            return Ok(Once::Repeated(self.settle(inner, receipt)?));
         }
         let stamp = inner.core.stamp(now);
         let base = inner.core.source();
@@ -218,17 +217,20 @@ impl<T: Crdt> Space<T> {
         }
         let receipt = inner.core.commit_drafted(entry, key.to_vec(), drafted)?;
         Shared::tell(&mut inner);
-        drop(inner);
-        let receipt = self.settle(receipt)?;
+        let receipt = self.settle(inner, receipt)?;
         Ok(Once::First(Committed { value, receipt }))
     }
 
     /// Makes a receipt as durable as asked for.
-    fn settle(&self, receipt: Receipt) -> Result<Receipt, StoreError> {
-        if self.durability == Durability::Synced {
-            self.shared.write_until(receipt.sequence() + 1)?;
+    fn settle<'a>(
+        &'a self,
+        inner: MutexGuard<'a, Inner>,
+        receipt: Receipt,
+    ) -> Result<Receipt, StoreError> {
+        match self.durability {
+            Durability::Synced => self.shared.settle(inner, receipt),
+            Durability::Buffered => Ok(inner.core.refresh(receipt)),
         }
-        self.receipt(receipt)
     }
 
     /// Waits until everything written so far is durable.
