@@ -121,9 +121,20 @@ impl Overlay {
         self.cells.contains_key(path)
     }
 
-    /// Has a cell as it is below, because it is about to change.
-    pub fn bring(&mut self, path: &[u8], cell: Cell) {
-        self.put(path, cell);
+    /// Has cells as they are below, because they are about to change. Their paths ascend, and it
+    /// has none of them.
+    pub fn bring(&mut self, cells: Vec<(Vec<u8>, Cell)>) {
+        self.bytes += cells.iter().map(|(path, _)| path.len() + CELL_BYTES).sum::<usize>();
+        let many = cells.len() > self.cells.len() / 8;
+        let cells = cells.into_iter().map(|(path, cell)| (path, Some(cell)));
+        if many {
+            // One pass through both costs less than a search for each.
+            let mut brought: BTreeMap<_, _> = cells.collect();
+            brought.append(&mut self.cells);
+            self.cells = brought;
+        } else {
+            self.cells.extend(cells);
+        }
     }
 
     /// The changed cells from a path on, ascending.

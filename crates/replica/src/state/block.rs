@@ -260,6 +260,12 @@ impl Block {
         self.bytes.get(self.upper.clone()?)
     }
 
+    /// Whether its interval holds a key.
+    pub(super) fn spans(&self, key: &[u8]) -> bool {
+        self.first_key().is_some_and(|first| first <= key)
+            && self.upper().is_none_or(|upper| key < upper)
+    }
+
     /// The last of the entries with whole keys whose key is not greater; `None` below the first.
     pub(super) fn floor(&self, key: &[u8]) -> Option<usize> {
         let before = |whole: &Whole| whole.key(&self.bytes).is_some_and(|at| at <= key);

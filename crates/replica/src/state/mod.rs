@@ -44,6 +44,7 @@ use crate::receipt::Receipt;
 use crate::session::Config;
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
+use block::Block;
 use cache::cache;
 pub(crate) use check::{RowPlace, Rows, Told};
 use filter::Probe;
@@ -162,18 +163,20 @@ impl State {
         StateSource { state: self, context }
     }
 
-    /// Brings cells that are about to change into the active layer, as they are. The paths ascend.
+    /// Brings cells that are about to change into the active layer, as they are. The paths ascend,
+    /// and nothing is frozen.
     ///
     /// # Errors
     /// [`ReadError`] when a block cannot be read.
     pub(crate) fn bring(&mut self, paths: &[&[u8]], context: &Context) -> Result<(), ReadError> {
-        for path in paths.iter().filter(|_| !self.runs.is_empty()) {
-            if !self.active.cells.has(path)
-                && let Some(cell) = self.with(context).cell(path)?
-            {
-                self.active.cells.bring(path, cell);
-            }
+        let folded = Folded { state: self, context };
+        let mut near = vec![None; self.runs.len()];
+        let mut brought = Vec::new();
+        for path in paths.iter().filter(|path| !self.active.cells.has(path)) {
+            let found = folded.find(path, &mut near).map_err(|error| self.told(error))?;
+            brought.extend(found.map(|cell| (path.to_vec(), cell)));
         }
+        self.active.cells.bring(brought);
         Ok(())
     }
 
@@ -211,7 +214,7 @@ impl State {
         }
         let key = prefixed(KEYS, key);
         for run in &self.runs {
-            if let Some(read) = run.get(&self.blocks, &key, read_receipt)? {
+            if let Some(read) = run.get(&self.blocks, &key, None, read_receipt)? {
                 let damage = |error: DecodeError| StorageError::Damaged(error.to_string());
                 return read.map(Some).map_err(damage);
             }
@@ -310,11 +313,17 @@ struct Folded<'a> {
 }
 
 impl Folded<'_> {
-    fn find(&self, path: &[u8]) -> Result<Option<Cell>, StorageError> {
+    /// Looks a cell up. `near`: for each run the data block that was looked into last, where
+    /// neighbours are looked up one after the other.
+    fn find(
+        &self,
+        path: &[u8],
+        near: &mut [Option<Arc<Block>>],
+    ) -> Result<Option<Cell>, StorageError> {
         let key = prefixed(CELLS, path);
-        for run in &self.state.runs {
+        for (number, run) in self.state.runs.iter().enumerate() {
             let read = |value: &[u8]| read_cell(value, path, &run.ids, self.context);
-            if let Some(cell) = run.get(&self.state.blocks, &key, read)? {
+            if let Some(cell) = run.get(&self.state.blocks, &key, near.get_mut(number), read)? {
                 return cell;
             }
         }
@@ -347,7 +356,7 @@ impl Folded<'_> {
 
 impl Source for Folded<'_> {
     fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
-        self.find(path).map_err(|error| self.state.told(error))
+        self.find(path, &mut []).map_err(|error| self.state.told(error))
     }
 
     fn visit(

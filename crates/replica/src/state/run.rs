@@ -276,18 +276,27 @@ impl Run {
         Ok(Found::Leaf(number, block))
     }
 
-    /// Looks a key up; the value is shown where there is one.
+    /// Looks a key up; the value is shown where there is one. `near`: the data block that was looked
+    /// into last.
     pub(super) fn get<R>(
         &self,
         blocks: &Blocks,
         key: &[u8],
+        near: Option<&mut Option<Arc<Block>>>,
         show: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, StorageError> {
+        if let Some(Some(leaf)) = &near
+            && leaf.spans(key)
+        {
+            return Ok(leaf.get(key).map(show));
+        }
         let probe = Probe::entry(key).map(|probe| (probe, None));
-        Ok(match self.leaf(blocks, key, probe)? {
-            Found::Leaf(_, leaf) => leaf.get(key).map(show),
-            Found::Before | Found::Nothing => None,
-        })
+        let Found::Leaf(_, leaf) = self.leaf(blocks, key, probe)? else { return Ok(None) };
+        let found = leaf.get(key).map(show);
+        if let Some(near) = near {
+            *near = Some(leaf);
+        }
+        Ok(found)
     }
 
     /// As [`seek`](Self::seek), where only what begins with a prefix of the key is looked for, in
