@@ -16,6 +16,7 @@ use rejoin_vclock::codec::{
 
 use crate::core::{Event, SpaceCore};
 use crate::entry::{Entry, Head, HeadAt, Record};
+use crate::envelope;
 use crate::error::StoreError;
 use crate::log::Place;
 use crate::message::Message;
@@ -169,12 +170,12 @@ impl Shared {
         format!("kept/{}", self.number)
     }
 
-    /// Stores which branches a person chose: version, then n x 16.
+    /// Stores which branches a person chose: envelope 'K', n, then n x 16.
     fn keep_choices(&self, kept: &BTreeSet<ReplicaId>) -> Result<(), StorageError> {
-        let mut bytes = vec![1];
-        write_varint(&mut bytes, kept.len() as u64);
-        kept.iter().for_each(|id| id.encode(&mut bytes));
-        let meta = vec![(self.choices(), bytes)];
+        let mut body = Vec::new();
+        write_varint(&mut body, kept.len() as u64);
+        kept.iter().for_each(|id| id.encode(&mut body));
+        let meta = vec![(self.choices(), envelope::seal(b'K', 2, &body))];
         self.storage.commit(&Batch { meta, ..Batch::default() })
     }
 
@@ -182,11 +183,7 @@ impl Shared {
     pub(crate) fn recall_choices(&self) -> Result<(), StoreError> {
         let Some(bytes) = self.storage.meta(&self.choices())? else { return Ok(()) };
         let read = || -> Result<Vec<ReplicaId>, DecodeError> {
-            let mut reader = Reader::new(&bytes);
-            match reader.byte()? {
-                1 => {}
-                tag => return Err(DecodeError::UnknownTag { what: "version of a choice", tag }),
-            }
+            let mut reader = Reader::new(envelope::open(b'K', 2, "version of a choice", &bytes)?);
             (0..reader.count(16)?).map(|_| ReplicaId::decode(&mut reader)).collect()
         };
         let kept = read().map_err(|error| StorageError::Damaged(error.to_string()))?;

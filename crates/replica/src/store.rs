@@ -14,6 +14,7 @@ use rejoin_vclock::codec::{DecodeError, Reader, write_varint};
 use rejoin_vclock::{FreshId, ReplicaId};
 
 use crate::core::Now;
+use crate::envelope;
 use crate::error::StoreError;
 use crate::identity::{Claim, Identity, NoIdentity, first_batch};
 use crate::options::OpenOptions;
@@ -24,7 +25,7 @@ use crate::space::Space;
 use crate::storage::{Batch, Memory, Storage, StorageError, StorageRead, Trusted};
 use crate::ticket::Ticket;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 pub(crate) const SPACE: &str = "space/";
 
 /// A store: an identity and the spaces it holds.
@@ -244,10 +245,8 @@ impl Store {
                 return Err(StoreError::SpaceExists { name: there.clone() });
             }
         }
-        let mut value = vec![VERSION];
-        write_varint(&mut value, spaces.len() as u64);
-        value.extend(ticket.encode());
-        let meta = vec![(format!("{SPACE}{name}"), value)];
+        let number = u32::try_from(spaces.len()).unwrap_or(u32::MAX);
+        let meta = vec![(format!("{SPACE}{name}"), write_space(number, ticket))];
         let batch = Batch { meta, ..Batch::default() };
         self.inner.storage.commit(&batch).map_err(|error| self.explain(error))?;
         drop(open);
@@ -290,20 +289,24 @@ impl Store {
     }
 }
 
+/// What is stored of a space.
+///
+/// ```text
+/// envelope 'S' · number · lineage (16) · length · name
+/// ```
+pub(crate) fn write_space(number: u32, ticket: &Ticket) -> Vec<u8> {
+    let mut body = Vec::new();
+    write_varint(&mut body, number.into());
+    body.extend(ticket.encode());
+    envelope::seal(b'S', VERSION, &body)
+}
+
 pub(crate) fn read_space(bytes: &[u8]) -> Result<(u32, Ticket), DecodeError> {
-    let mut reader = Reader::new(bytes);
-    check_version(&mut reader)?;
+    let mut reader = Reader::new(envelope::open(b'S', VERSION, "version of a space", bytes)?);
     let number = reader.varint()?;
     let number = u32::try_from(number)
         .map_err(|_| DecodeError::OutOfRange { what: "number of a space", value: number })?;
     Ok((number, Ticket::decode(reader.bytes(reader.remaining())?)?))
-}
-
-fn check_version(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-    match reader.byte()? {
-        VERSION => Ok(()),
-        tag => Err(DecodeError::UnknownTag { what: "version of a store", tag }),
-    }
 }
 
 pub(crate) fn damaged(label: &Path, what: impl std::fmt::Display) -> StoreError {
