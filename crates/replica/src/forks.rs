@@ -165,17 +165,37 @@ pub(crate) fn may_pass_on(
         && refused.is_none_or(|refused| place.last <= refused.until)
 }
 
+const CHOICES_MARK: u8 = b'K';
+const CHOICES_VERSION: u8 = 2;
+
+/// The name of the blob with the choices for a space.
+fn choices(space: u64) -> String {
+    format!("kept/{space}")
+}
+
+/// The name of a blob with choices.
+///
+/// # Errors
+/// It is none.
+#[cfg(feature = "redb")]
+pub(crate) fn name_of_choices(bytes: &[u8]) -> Result<String, DecodeError> {
+    let body = envelope::open(CHOICES_MARK, CHOICES_VERSION, "version of a choice", bytes)?;
+    Ok(choices(Reader::new(body).varint()?))
+}
+
 impl Shared {
     fn choices(&self) -> String {
-        format!("kept/{}", self.number)
+        choices(self.number.into())
     }
 
-    /// Stores which branches a person chose: envelope 'K', n, then n x 16.
+    /// Stores which branches a person chose: envelope 'K', number of the space, n, then n x 16.
     fn keep_choices(&self, kept: &BTreeSet<ReplicaId>) -> Result<(), StorageError> {
         let mut body = Vec::new();
+        write_varint(&mut body, self.number.into());
         write_varint(&mut body, kept.len() as u64);
         kept.iter().for_each(|id| id.encode(&mut body));
-        let meta = vec![(self.choices(), envelope::seal(b'K', 2, &body))];
+        let bytes = envelope::seal(CHOICES_MARK, CHOICES_VERSION, &body);
+        let meta = vec![(self.choices(), bytes)];
         self.storage.commit(&Batch { meta, ..Batch::default() })
     }
 
@@ -183,7 +203,10 @@ impl Shared {
     pub(crate) fn recall_choices(&self) -> Result<(), StoreError> {
         let Some(bytes) = self.storage.meta(&self.choices())? else { return Ok(()) };
         let read = || -> Result<Vec<ReplicaId>, DecodeError> {
-            let mut reader = Reader::new(envelope::open(b'K', 2, "version of a choice", &bytes)?);
+            let what = "version of a choice";
+            let body = envelope::open(CHOICES_MARK, CHOICES_VERSION, what, &bytes)?;
+            let mut reader = Reader::new(body);
+            reader.varint()?;
             (0..reader.count(16)?).map(|_| ReplicaId::decode(&mut reader)).collect()
         };
         let kept = read().map_err(|error| StorageError::Damaged(error.to_string()))?;

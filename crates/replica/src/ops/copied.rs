@@ -52,6 +52,12 @@ impl CopiedFrom {
     }
 }
 
+/// The name of the mark of a copy, where bytes are one.
+#[cfg(feature = "redb")]
+pub(super) fn name_of(bytes: &[u8]) -> Option<String> {
+    CopiedFrom::decode(bytes).ok().map(|_| NAME.to_owned())
+}
+
 #[cfg(feature = "redb")]
 impl CopiedFrom {
     /// The mark for a copy of a store. A store whose identity cannot be read is not copied.
