@@ -72,8 +72,9 @@ impl From<StoreError> for Failure {
                  compacted by calls of its own"
             }
             StoreError::Damaged { .. } => {
-                "look at the name: this may be no store at all; `rejoin restore BACKUP STORE \
-                 --replace` puts a backup in its place and keeps this file beside"
+                "look at the name: this may be no store at all; `rejoin salvage STORE NEW` makes a \
+                 new store of all that can be read of it; `rejoin restore BACKUP STORE --replace` \
+                 puts a backup in its place and keeps this file beside"
             }
             StoreError::Storage(StorageError::Io(_) | StorageError::Full) => {
                 "make room, or look at who may read and write there, and run it again"

@@ -12,8 +12,8 @@ use crate::commands::Command;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done; `verify` found nothing wrong
-  1  damage was found, in the store or in the backup
+  0  done; `verify` found nothing wrong, `salvage` brought everything over
+  1  damage was found, in the store or in the backup; `salvage` made a store, and not of everything
   2  the command line cannot be understood
   3  it could not be done: no such file, no store, open elsewhere, name taken, no space left
   4  interrupted

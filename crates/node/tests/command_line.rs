@@ -107,6 +107,29 @@ fn damage_is_named_and_ends_with_one() {
 }
 
 #[test]
+fn a_damaged_store_is_salvaged() {
+    let (directory, path) = store();
+    let (new, whole) = (directory.path().join("new"), std::fs::read(&path).expect("readable"));
+    assert_says(&rejoin(&[&"salvage", &path, &new]), 0, &["50 log records brought over, 0 miss"]);
+    assert_eq!(lines(&new), 50);
+    // Behind the header come the pages, the newest copies last.
+    let mut bytes = whole.clone();
+    bytes[..4096].fill(0);
+    std::fs::write(&path, &bytes).expect("writable");
+    assert_says(&rejoin(&[&"inspect", &path]), 1, &["damaged", "rejoin salvage"]);
+    assert_says(&rejoin(&[&"verify", &path]), 1, &["damaged", "rejoin salvage"]);
+    assert_says(&rejoin(&[&"salvage", &path, &new]), 3, &["is there already"]);
+    std::fs::remove_file(&new).expect("writable");
+    let told = rejoin(&[&"salvage", &path, &new]);
+    assert_says(&told, 0, &["50 log records brought over, 0 missing", "new identity"]);
+    assert_says(&rejoin(&[&"verify", &new, &"--deep"]), 0, &["0 findings"]);
+    assert_eq!(lines(&new), 50);
+    std::fs::write(&path, "customer_id,stock_code").expect("writable");
+    let told = rejoin(&[&"salvage", &path, &directory.path().join("other")]);
+    assert_says(&told, 1, &["nothing of a store can be found"]);
+}
+
+#[test]
 fn what_cannot_be_done_says_why_and_what_to_do() {
     let (directory, path) = store();
     let at = |name: &str| directory.path().join(name);

@@ -121,6 +121,12 @@ pub(crate) fn is_hole(bytes: &[u8]) -> bool {
     bytes == write_hole()
 }
 
+/// Whether bytes are marked as a log record, or as the place of one that was set aside.
+#[cfg(feature = "redb")]
+pub(crate) fn is_marked(bytes: &[u8]) -> bool {
+    matches!(bytes.first(), Some(b'J' | b'H'))
+}
+
 impl Record {
     /// The bytes that are stored.
     pub fn encode(&self) -> Vec<u8> {

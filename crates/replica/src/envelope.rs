@@ -44,6 +44,32 @@ pub(crate) fn open<'a>(
     if tag == version { Ok(body) } else { Err(DecodeError::UnknownTag { what, tag }) }
 }
 
+/// Whether bytes are what was sealed, whatever it is.
+#[cfg(feature = "redb")]
+pub(crate) fn is_whole(bytes: &[u8]) -> bool {
+    whole_length(bytes, bytes.len(), bytes.len()).is_some()
+}
+
+/// The length of what was sealed at the front of some bytes, if that is between two lengths: the
+/// shortest whose checksum holds.
+#[cfg(feature = "redb")]
+pub(crate) fn whole_length(bytes: &[u8], least: usize, most: usize) -> Option<usize> {
+    let (mark, rest) = bytes.split_first_chunk::<2>()?;
+    let (sum, body) = rest.split_first_chunk()?;
+    let sum = u32::from_le_bytes(*sum);
+    let (known, open) = body.split_at_checked(least.saturating_sub(6))?;
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(mark);
+    hasher.update(known);
+    let mut length = known.len() + 6;
+    let mut open = open.chunks_exact(1);
+    while hasher.clone().finalize() != sum {
+        hasher.update(open.next().filter(|_| length < most)?);
+        length += 1;
+    }
+    Some(length)
+}
+
 /// What is wrong with something stored: damage, or the work of another version.
 pub(crate) fn fault(place: impl std::fmt::Display, error: &DecodeError) -> StorageError {
     let what = format!("{place}: {error}");

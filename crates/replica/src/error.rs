@@ -99,8 +99,8 @@ impl fmt::Display for StoreError {
             ),
             Self::Damaged { path, what } => write!(
                 f,
-                "{} is damaged and was left as it is ({what}); restore it, or move it away and \
-                 join its spaces again from a peer",
+                "{} is damaged and was left as it is ({what}); salvage it (`rejoin salvage`), or \
+                 restore a backup",
                 path.display()
             ),
             Self::Storage(error) => write!(f, "{error}; reopen the store"),

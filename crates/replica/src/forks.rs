@@ -16,6 +16,7 @@ use rejoin_vclock::codec::{
 
 use crate::core::{Event, SpaceCore};
 use crate::entry::{Entry, Head, HeadAt, Record};
+use crate::envelope;
 use crate::error::StoreError;
 use crate::log::Place;
 use crate::message::Message;
@@ -164,16 +165,36 @@ pub(crate) fn may_pass_on(
         && refused.is_none_or(|refused| place.last <= refused.until)
 }
 
+const CHOICES_MARK: u8 = b'K';
+const CHOICES_VERSION: u8 = 2;
+
+/// The name of the blob with the choices for a space.
+fn choices(space: u64) -> String {
+    format!("kept/{space}")
+}
+
+/// The name of a blob with choices.
+///
+/// # Errors
+/// It is none.
+#[cfg(feature = "redb")]
+pub(crate) fn name_of_choices(bytes: &[u8]) -> Result<String, DecodeError> {
+    let body = envelope::open(CHOICES_MARK, CHOICES_VERSION, "version of a choice", bytes)?;
+    Ok(choices(Reader::new(body).varint()?))
+}
+
 impl Shared {
     fn choices(&self) -> String {
-        format!("kept/{}", self.number)
+        choices(self.number.into())
     }
 
-    /// Stores which branches a person chose: version, then n x 16.
+    /// Stores which branches a person chose: envelope 'K', number of the space, n, then n x 16.
     fn keep_choices(&self, kept: &BTreeSet<ReplicaId>) -> Result<(), StorageError> {
-        let mut bytes = vec![1];
-        write_varint(&mut bytes, kept.len() as u64);
-        kept.iter().for_each(|id| id.encode(&mut bytes));
+        let mut body = Vec::new();
+        write_varint(&mut body, self.number.into());
+        write_varint(&mut body, kept.len() as u64);
+        kept.iter().for_each(|id| id.encode(&mut body));
+        let bytes = envelope::seal(CHOICES_MARK, CHOICES_VERSION, &body);
         let meta = vec![(self.choices(), bytes)];
         self.storage.commit(&Batch { meta, ..Batch::default() })
     }
@@ -182,11 +203,10 @@ impl Shared {
     pub(crate) fn recall_choices(&self) -> Result<(), StoreError> {
         let Some(bytes) = self.storage.meta(&self.choices())? else { return Ok(()) };
         let read = || -> Result<Vec<ReplicaId>, DecodeError> {
-            let mut reader = Reader::new(&bytes);
-            match reader.byte()? {
-                1 => {}
-                tag => return Err(DecodeError::UnknownTag { what: "version of a choice", tag }),
-            }
+            let what = "version of a choice";
+            let body = envelope::open(CHOICES_MARK, CHOICES_VERSION, what, &bytes)?;
+            let mut reader = Reader::new(body);
+            reader.varint()?;
             (0..reader.count(16)?).map(|_| ReplicaId::decode(&mut reader)).collect()
         };
         let kept = read().map_err(|error| StorageError::Damaged(error.to_string()))?;

@@ -13,16 +13,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 use rejoin_vclock::{FreshId, ReplicaId};
 
+use crate::envelope;
 use crate::place::{Generation, Place, Witness};
 use crate::storage::{Batch, Storage, StorageError, StorageRead, Trusted};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 pub(crate) const NAME: &str = "store";
 
 /// What is stored of an identity.
 ///
 /// ```text
-/// version · id (16) · generation (16) · predecessors: n, then n x 16, the oldest first
+/// envelope 'I' · id (16) · generation (16) · predecessors: n, then n x 16, the oldest first
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Stored {
@@ -33,20 +34,16 @@ struct Stored {
 
 impl Stored {
     fn encode(&self) -> (String, Vec<u8>) {
-        let mut bytes = vec![VERSION];
-        self.id.encode(&mut bytes);
-        bytes.extend(self.generation.0);
-        write_varint(&mut bytes, self.before.len() as u64);
-        self.before.iter().for_each(|id| id.encode(&mut bytes));
-        (NAME.to_owned(), bytes)
+        let mut body = Vec::new();
+        self.id.encode(&mut body);
+        body.extend(self.generation.0);
+        write_varint(&mut body, self.before.len() as u64);
+        self.before.iter().for_each(|id| id.encode(&mut body));
+        (NAME.to_owned(), envelope::seal(b'I', VERSION, &body))
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(bytes);
-        let version = reader.byte()?;
-        if version != VERSION {
-            return Err(DecodeError::UnknownTag { what: "version of a store", tag: version });
-        }
+        let mut reader = Reader::new(envelope::open(b'I', VERSION, "version of a store", bytes)?);
         let id = ReplicaId::decode(&mut reader)?;
         let generation = Generation(reader.array()?);
         let count = reader.count(16)?;

@@ -10,10 +10,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use rejoin_crdts::Crdt;
 use rejoin_crdts::hash::set_seed;
-use rejoin_vclock::codec::{DecodeError, Reader, write_varint};
+use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
 use rejoin_vclock::{FreshId, ReplicaId};
 
 use crate::core::Now;
+use crate::envelope;
 use crate::error::StoreError;
 use crate::identity::{Claim, Identity, NoIdentity, first_batch};
 use crate::options::OpenOptions;
@@ -24,8 +25,9 @@ use crate::space::Space;
 use crate::storage::{Batch, Memory, Storage, StorageError, StorageRead, Trusted};
 use crate::ticket::Ticket;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 pub(crate) const SPACE: &str = "space/";
+pub(crate) const SPACE_MARK: u8 = b'S';
 
 /// A store: an identity and the spaces it holds.
 ///
@@ -244,10 +246,8 @@ impl Store {
                 return Err(StoreError::SpaceExists { name: there.clone() });
             }
         }
-        let mut value = vec![VERSION];
-        write_varint(&mut value, spaces.len() as u64);
-        value.extend(ticket.encode());
-        let meta = vec![(format!("{SPACE}{name}"), value)];
+        let number = u32::try_from(spaces.len()).unwrap_or(u32::MAX);
+        let meta = vec![(format!("{SPACE}{name}"), write_space(number, name, ticket))];
         let batch = Batch { meta, ..Batch::default() };
         self.inner.storage.commit(&batch).map_err(|error| self.explain(error))?;
         drop(open);
@@ -290,20 +290,33 @@ impl Store {
     }
 }
 
-pub(crate) fn read_space(bytes: &[u8]) -> Result<(u32, Ticket), DecodeError> {
-    let mut reader = Reader::new(bytes);
-    check_version(&mut reader)?;
+/// What is stored of a space.
+///
+/// ```text
+/// envelope 'S' · number · length · name here · lineage (16) · length · name
+/// ```
+pub(crate) fn write_space(number: u32, name: &str, ticket: &Ticket) -> Vec<u8> {
+    let mut body = Vec::new();
+    write_varint(&mut body, number.into());
+    write_length_prefixed(&mut body, name.as_bytes());
+    body.extend(ticket.encode());
+    envelope::seal(SPACE_MARK, VERSION, &body)
+}
+
+/// The number of a space, its name here, and its ticket.
+pub(crate) fn read_space_named(bytes: &[u8]) -> Result<(u32, String, Ticket), DecodeError> {
+    let body = envelope::open(SPACE_MARK, VERSION, "version of a space", bytes)?;
+    let mut reader = Reader::new(body);
     let number = reader.varint()?;
     let number = u32::try_from(number)
         .map_err(|_| DecodeError::OutOfRange { what: "number of a space", value: number })?;
-    Ok((number, Ticket::decode(reader.bytes(reader.remaining())?)?))
+    let name = String::from_utf8(reader.length_prefixed()?.to_vec())
+        .map_err(|_| DecodeError::Invalid("a space's name that is not UTF-8"))?;
+    Ok((number, name, Ticket::decode(reader.bytes(reader.remaining())?)?))
 }
 
-fn check_version(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
-    match reader.byte()? {
-        VERSION => Ok(()),
-        tag => Err(DecodeError::UnknownTag { what: "version of a store", tag }),
-    }
+pub(crate) fn read_space(bytes: &[u8]) -> Result<(u32, Ticket), DecodeError> {
+    read_space_named(bytes).map(|(number, _, ticket)| (number, ticket))
 }
 
 pub(crate) fn damaged(label: &Path, what: impl std::fmt::Display) -> StoreError {

@@ -2,6 +2,7 @@
 
 mod demo;
 mod inspect;
+mod salvage;
 mod verify;
 
 use std::path::PathBuf;
@@ -49,6 +50,14 @@ pub(crate) enum Command {
         #[arg(long)]
         deep: bool,
     },
+    /// Make a new store out of all that can be read of a damaged one, which is left as it is; exit
+    /// code 1 when log records are missing
+    Salvage {
+        /// The damaged store file.
+        store: PathBuf,
+        /// The store file to make; there must be none of that name.
+        to: PathBuf,
+    },
     /// Show what is in a store: identity, spaces, tickets, sizes, vectors, digests
     Inspect {
         /// The store file, or a backup.
@@ -94,6 +103,7 @@ impl Command {
                 println!("{runs} runs of blocks before, {run} now");
             }
             Self::Verify { store, deep } => return verify::run(&store, deep, Bar::new()),
+            Self::Salvage { store, to } => return salvage::run(&store, &to, Bar::new()),
             Self::Inspect { store, json } => inspect::run(&store, json)?,
             Self::Demo(demo) => return demo.run(),
         }

@@ -9,6 +9,7 @@ use rejoin_vclock::codec::{Encode, write_varint};
 
 #[cfg(feature = "redb")]
 use super::contents::Contents;
+use crate::envelope;
 use crate::error::StoreError;
 #[cfg(feature = "redb")]
 use crate::identity;
@@ -19,12 +20,12 @@ use crate::store::Store;
 
 /// The name of the mark among the named blobs.
 const NAME: &str = "copy";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Where a store came from, if it began as a backup of another.
 ///
 /// ```text
-/// version · id (16) · milliseconds since the Unix epoch
+/// envelope 'C' · id (16) · milliseconds since the Unix epoch
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CopiedFrom {
@@ -43,15 +44,18 @@ impl CopiedFrom {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(bytes);
-        match reader.byte()? {
-            VERSION => {}
-            tag => return Err(DecodeError::UnknownTag { what: "version of a copy's mark", tag }),
-        }
+        let body = envelope::open(b'C', VERSION, "version of a copy's mark", bytes)?;
+        let mut reader = Reader::new(body);
         let copied = Self { store: ReplicaId::decode(&mut reader)?, at: reader.varint()? };
         reader.finish()?;
         Ok(copied)
     }
+}
+
+/// The name of the mark of a copy, where bytes are one.
+#[cfg(feature = "redb")]
+pub(super) fn name_of(bytes: &[u8]) -> Option<String> {
+    CopiedFrom::decode(bytes).ok().map(|_| NAME.to_owned())
 }
 
 #[cfg(feature = "redb")]
@@ -68,11 +72,11 @@ impl CopiedFrom {
             let damaged = |error: DecodeError| StorageError::Damaged(error.to_string());
             (*name, *bytes) = identity::of_copy(bytes).map_err(damaged)?;
         }
-        let mut bytes = vec![VERSION];
-        self.store.encode(&mut bytes);
-        write_varint(&mut bytes, self.at);
+        let mut body = Vec::new();
+        self.store.encode(&mut body);
+        write_varint(&mut body, self.at);
         batch.meta.retain(|(name, _)| name != NAME);
-        batch.meta.push((NAME.to_owned(), bytes));
+        batch.meta.push((NAME.to_owned(), envelope::seal(b'C', VERSION, &body)));
         Ok(())
     }
 }

@@ -37,6 +37,11 @@ pub enum OperationError {
         /// The file.
         path: PathBuf,
     },
+    /// Nothing of a store can be found in the file.
+    NothingLeft {
+        /// The file.
+        path: PathBuf,
+    },
     /// What was to be copied is damaged.
     Unsound {
         /// The file, or what stands for it.
@@ -58,7 +63,7 @@ impl OperationError {
     /// Whether what is stored is not what was written.
     pub const fn is_corruption(&self) -> bool {
         match self {
-            Self::Unsound { .. } => true,
+            Self::Unsound { .. } | Self::NothingLeft { .. } => true,
             Self::Store(error) => error.is_corruption(),
             Self::Stopped
             | Self::Missing { .. }
@@ -74,6 +79,7 @@ impl OperationError {
             Self::Stopped => true,
             Self::Store(error) => error.is_retryable(),
             Self::Unsound { .. }
+            | Self::NothingLeft { .. }
             | Self::Missing { .. }
             | Self::NotAFile { .. }
             | Self::Exists { .. }
@@ -100,6 +106,12 @@ impl fmt::Display for OperationError {
             Self::SameFile { path } => {
                 write!(f, "{} is both source and target; choose another name", path.display())
             }
+            Self::NothingLeft { path } => write!(
+                f,
+                "nothing of a store can be found in {}; look at the name: it may be no store at \
+                 all",
+                path.display()
+            ),
             Self::Unsound { path, findings } => {
                 write!(f, "{} is damaged", path.display())?;
                 if let [first, rest @ ..] = findings.as_slice() {

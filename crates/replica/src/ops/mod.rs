@@ -47,6 +47,10 @@ mod progress;
 mod replay;
 #[cfg(feature = "redb")]
 mod restore;
+#[cfg(feature = "redb")]
+mod salvage;
+#[cfg(feature = "redb")]
+mod settled;
 mod verify;
 
 #[cfg(feature = "redb")]
@@ -63,6 +67,8 @@ pub use inspect::{Inspection, SpaceInspection, SpaceState};
 pub use progress::{Progress, Step};
 #[cfg(feature = "redb")]
 pub use restore::{Overwrite, Restore, Restored, restore};
+#[cfg(feature = "redb")]
+pub use salvage::{Salvaged, SalvagedSpace, salvage};
 #[cfg(feature = "redb")]
 pub use verify::verify_file;
 pub use verify::{Checked, Depth, Verification};

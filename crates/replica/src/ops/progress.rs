@@ -11,6 +11,8 @@ use super::error::OperationError;
 pub enum Step {
     /// The engine checks its own pages.
     Pages,
+    /// The pages of a damaged file are looked at.
+    Salvage,
     /// Log records are copied.
     CopyLog,
     /// Rows are copied.
@@ -33,6 +35,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Pages => "checking pages",
+            Self::Salvage => "looking at pages",
             Self::CopyLog => "copying the log",
             Self::CopyRows => "copying the state",
             Self::CheckLog => "checking the log",

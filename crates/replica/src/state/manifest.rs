@@ -103,6 +103,12 @@ impl Manifest {
     }
 }
 
+/// Up to which sequence of the log a head row says that the state is folded, where it can be read.
+#[cfg(feature = "redb")]
+pub(crate) fn folded_until(head: &[u8]) -> Option<u64> {
+    Manifest::decode(head).ok().map(|manifest| manifest.stand.sequence)
+}
+
 fn write_run(run: &Run, out: &mut Vec<u8>) {
     write_varint(out, u64::from(run.id));
     write_varint(out, run.blocks.len() as u64);

@@ -51,6 +51,8 @@ use filter::Probe;
 use fold::Folding;
 use manifest::Manifest;
 pub(crate) use manifest::Stand;
+#[cfg(feature = "redb")]
+pub(crate) use manifest::folded_until;
 use run::{Blocks, Run, RunCursor};
 
 /// What the keys of cells in a run begin with.

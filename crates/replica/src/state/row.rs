@@ -46,7 +46,7 @@ pub(super) fn block_of(key: &[u8]) -> Option<Address> {
 }
 
 /// Whether a row is kept aside: a log record that could not be used, or a damaged row.
-pub(super) fn is_kept(key: &[u8]) -> bool {
+pub(crate) fn is_kept(key: &[u8]) -> bool {
     matches!(key, [4, rest @ ..] if rest.len() == 8) || key.first() == Some(&5)
 }
 

@@ -7,6 +7,8 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "redb")]
+mod engine_pages;
 #[cfg(feature = "fjall")]
 mod fjall_directory;
 #[cfg(feature = "redb")]
@@ -23,6 +25,8 @@ mod redb_file;
 #[cfg(feature = "redb")]
 mod summed_file;
 mod trusted;
+#[cfg(feature = "redb")]
+mod wreck;
 
 use std::fmt;
 #[cfg(any(feature = "redb", feature = "fjall"))]
@@ -36,6 +40,8 @@ pub use raw_file::RawFile;
 #[cfg(feature = "redb")]
 pub use redb_file::RedbFile;
 pub(crate) use trusted::Trusted;
+#[cfg(feature = "redb")]
+pub(crate) use wreck::{Piece, Wreck};
 
 /// What is written together, or not at all.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]

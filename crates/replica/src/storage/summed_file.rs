@@ -234,7 +234,8 @@ fn put(page: &mut [u8], at: usize, bytes: &[u8]) {
     place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
 }
 
-fn read_acknowledged(first_page: &[u8]) -> u64 {
+/// What the first page says was acknowledged; 0 where that line is not whole.
+pub(super) fn read_acknowledged(first_page: &[u8]) -> u64 {
     let line = first_page.get(ACKNOWLEDGED_AT..).and_then(|line| line.split_first_chunk());
     let Some((number, rest)) = line else { return 0 };
     let whole = rest.starts_with(&crc32fast::hash(number).to_le_bytes());

@@ -183,24 +183,46 @@ fn a_record_of_another_place_is_found_and_named() {
     assert_eq!(what[0], named);
 }
 
+/// What a newer program would have stored: another version, and the checksum to it.
+fn from_the_future(bytes: &mut [u8]) {
+    bytes[1] = 9;
+    let sum = crc32fast::hash(&[&bytes[..2], &bytes[6..]].concat());
+    bytes[2..6].copy_from_slice(&sum.to_le_bytes());
+}
+
 #[test]
 fn versions_of_the_future_are_refused_by_name() {
     let medium = three_records();
-    medium.damage_record(0, 1, |bytes| {
-        bytes[1] = 9;
-        let sum = crc32fast::hash(&[&bytes[..2], &bytes[6..]].concat());
-        bytes[2..6].copy_from_slice(&sum.to_le_bytes());
-    });
+    medium.damage_record(0, 1, |bytes| from_the_future(bytes));
     let what = refused(&medium);
     assert!(what.contains("log record 1 of \"carts\"") && what.contains("version of a log record"));
     let medium = three_records();
-    medium.damage_meta("space/carts", |bytes| bytes[0] = 9);
-    assert!(refused(&medium).contains("version of a store"));
+    medium.damage_meta("space/carts", |bytes| from_the_future(bytes));
+    assert!(refused(&medium).contains("version of a space"));
+    let what = identity_refused(|bytes| from_the_future(bytes));
+    assert!(what.contains("version of a store"), "{what}");
+}
+
+fn identity_refused(damage: impl FnOnce(&mut Vec<u8>)) -> String {
     let medium = three_records();
-    medium.damage_meta("store", |bytes| bytes[0] = 9);
+    medium.damage_meta("store", damage);
     let storage: std::sync::Arc<dyn rejoin_replica::storage::Storage> = medium;
     let clock = std::sync::Arc::new(crate::medium::Clock::default());
     let opened = Store::with_storage(storage, rejoin_replica::Config::default(), clock);
-    let what = opened.expect_err("another version").to_string();
-    assert!(what.contains("version of a store"), "{what}");
+    opened.expect_err("it is not what was written").to_string()
+}
+
+/// A lineage with a flipped bit would be that of another space, an id that of another replica.
+#[test]
+fn a_flipped_bit_in_a_named_blob_is_found() {
+    for at in 0..39 {
+        let medium = three_records();
+        medium.damage_meta("space/carts", |bytes| {
+            let at = at % bytes.len();
+            bytes[at] ^= 1 << (at % 8);
+        });
+        assert!(!refused(&medium).is_empty());
+        let what = identity_refused(|bytes| bytes[at] ^= 1 << (at % 8));
+        assert!(what.contains("damaged"), "{what}");
+    }
 }

@@ -13,6 +13,7 @@ mod medium;
 mod pipes;
 mod processes;
 mod redot;
+mod salvage;
 mod store;
 mod store_sync;
 mod two_cores;

@@ -1,0 +1,189 @@
+//! Salvage: all that can be read of a damaged store file becomes a new one.
+//!
+//! Every log record that is whole is brought over to its place. A hole stands where one is missing,
+//! and what that one said is asked for from peers. State that is whole is brought over, too: it has
+//! what a missing record did, if that was folded. Otherwise it is made anew from the log.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::ops::{ControlFlow, RangeInclusive};
+use std::path::Path;
+use std::sync::Arc;
+
+use rejoin_vclock::FreshId;
+
+use super::backup::{Copied, copy};
+use super::contents::{Contents, Listed};
+use super::copied;
+use super::error::OperationError;
+use super::finding::Place;
+use super::new_file;
+use super::progress::{Progress, Step, Watch};
+use super::settled::{Settled, settle};
+use super::verify::{Depth, Verification, verify_storage};
+use crate::digest::Digest;
+use crate::forks::name_of_choices;
+use crate::identity;
+use crate::recovery::Stored;
+use crate::session::Config;
+use crate::state::row;
+use crate::storage::{Batch, RedbFile, Storage, StorageRead, Trusted, Wreck};
+use crate::store::{SPACE, explain, read_space_named};
+
+/// Rows are listed so many at a time.
+const ROWS: usize = 1024;
+
+/// What was brought over of a space.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct SalvagedSpace {
+    /// The name of the space here.
+    pub name: String,
+    /// Whether its ticket could not be read. It has a lineage of its own then, under a name that
+    /// was made up: it can be read, and not be synced with what it was a copy of.
+    pub is_nameless: bool,
+    /// How many log records were brought over.
+    pub records: u64,
+    /// The sequences of the log records that were not.
+    pub missing: Vec<RangeInclusive<u64>>,
+    /// How many log records wait, set aside, for others: the missing ones and what builds upon
+    /// them. A sync with a peer that has the missing ones brings them back.
+    pub set_aside: u64,
+    /// Whether the state was not whole and is made anew from the log.
+    pub is_rebuilt: bool,
+    /// The digest of the state.
+    pub digest: Option<Digest>,
+}
+
+/// What was salvaged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Salvaged {
+    /// The spaces in the new store.
+    pub spaces: Vec<SalvagedSpace>,
+    /// How many log records the store had beyond those that are named as missing: nobody knows of
+    /// which space.
+    pub unknown: u64,
+    /// What was written.
+    pub copied: Copied,
+}
+
+impl Salvaged {
+    /// Whether every log record was brought over.
+    pub fn is_complete(&self) -> bool {
+        let is_complete = |space: &SalvagedSpace| space.missing.is_empty() && !space.is_nameless;
+        self.unknown == 0 && self.spaces.iter().all(is_complete)
+    }
+}
+
+/// Makes a new store file out of all that can be read of a damaged one, which is not open and is
+/// only read. `at`: when, in milliseconds since the Unix epoch, for the new store to tell.
+///
+/// The new store is checked whole before it gets its name. It is a copy and goes on under a new
+/// identity. Damage that a store mends itself (see [`verify_file`](super::verify_file)) needs no
+/// salvage.
+///
+/// # Errors
+/// [`OperationError::Exists`]; [`OperationError::NothingLeft`] when there is no space in what can
+/// be read; [`StoreError::AlreadyOpen`](crate::StoreError::AlreadyOpen) when somebody has the file
+/// open; [`OperationError::Store`] when the new file cannot be written.
+pub fn salvage(
+    from: impl AsRef<Path>,
+    to: impl AsRef<Path>,
+    at: u64,
+    progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Salvaged, OperationError> {
+    let (from, to, mut watch) = (from.as_ref(), to.as_ref(), Watch(progress));
+    new_file::find(from)?;
+    if new_file::is_taken(to) {
+        return Err(OperationError::Exists { path: to.to_owned() });
+    }
+    let settled = settle(read(from, &mut watch)?)?;
+    if settled.spaces.is_empty() {
+        return Err(OperationError::NothingLeft { path: from.to_owned() });
+    }
+    let (file, copied) = copy(&settled.wreck, to, at, &mut watch)?;
+    let rebuilt = mend(file.reopen()?, &mut watch)?;
+    let found = verify_storage(&Arc::new(file.reopen()?), Depth::Stored, &mut watch)?;
+    if !found.is_sound() {
+        return Err(OperationError::Unsound { path: to.to_owned(), findings: found.findings });
+    }
+    file.put()?;
+    Ok(told(settled, copied, &found, &rebuilt))
+}
+
+fn read(from: &Path, watch: &mut Watch<'_>) -> Result<Wreck, OperationError> {
+    let mut told = |done, total| match watch.at(Step::Salvage, "", done, total) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    };
+    match Wreck::read(from, name_of, &mut told).map_err(|error| explain(from, error))? {
+        ControlFlow::Continue(wreck) => Ok(wreck),
+        ControlFlow::Break(()) => Err(OperationError::Stopped),
+    }
+}
+
+/// The name of a blob, by what is in it.
+fn name_of(bytes: &[u8]) -> Option<String> {
+    if let Ok((_, name, _)) = read_space_named(bytes) {
+        return Some(format!("{SPACE}{name}"));
+    }
+    if identity::read(bytes).is_ok() {
+        return Some(identity::NAME.to_owned());
+    }
+    name_of_choices(bytes).ok().or_else(|| copied::name_of(bytes))
+}
+
+/// Sets aside what does not follow on what is there, and drops state that is not whole. The names
+/// of the spaces whose state it was.
+fn mend(file: RedbFile, watch: &mut Watch<'_>) -> Result<Vec<String>, OperationError> {
+    let file = Arc::new(file);
+    let found = verify_storage(&file, Depth::Stored, watch)?;
+    let of_rows = |place: &Place| !matches!(place, Place::Record(_) | Place::Meta(_));
+    let contents = Contents::read(&*file)?;
+    let id = contents.identity.unwrap_or_else(|| FreshId::random().into_id());
+    let mut rebuilt = Vec::new();
+    let storage = Arc::new(Trusted::new(file));
+    for Listed { name, number, ticket } in contents.spaces {
+        let is_damaged = |of: &str| of == name;
+        if found.findings.iter().any(|at| is_damaged(&at.space) && of_rows(&at.place)) {
+            drop_state(&storage, number)?;
+            rebuilt.push(name.clone());
+        }
+        watch.at(Step::Replay, &name, 0, 0)?;
+        let (before, config) = (contents.before.clone(), Config::default());
+        let storage = Arc::clone(&storage);
+        Stored { storage, number, ticket, replica: id, before, config }.recover()?;
+    }
+    Ok(rebuilt)
+}
+
+/// Takes all rows away that follow from the log.
+fn drop_state(storage: &Trusted, number: u32) -> Result<(), OperationError> {
+    let mut from = Vec::new();
+    loop {
+        let rows = storage.rows(number, &from, ROWS)?;
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        from.clone_from(last);
+        from.push(0);
+        let derived = rows.into_iter().filter(|(key, _)| !row::is_kept(key));
+        let rows = derived.map(|(key, _)| (number, key, None)).collect();
+        storage.commit(&Batch { rows, ..Batch::default() })?;
+    }
+}
+
+fn told(settled: Settled, copied: Copied, found: &Verification, rebuilt: &[String]) -> Salvaged {
+    let spaces = settled.spaces.into_iter().map(|space| {
+        let checked = found.spaces.iter().find(|checked| checked.name == space.name);
+        SalvagedSpace {
+            is_rebuilt: rebuilt.contains(&space.name),
+            set_aside: checked.map_or(0, |checked| checked.set_aside),
+            digest: checked.and_then(|checked| checked.digest),
+            name: space.name,
+            is_nameless: space.is_nameless,
+            records: space.records,
+            missing: space.missing,
+        }
+    });
+    Salvaged { spaces: spaces.collect(), unknown: settled.unknown, copied }
+}

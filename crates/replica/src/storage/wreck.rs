@@ -1,0 +1,327 @@
+//! What is left of a damaged store file.
+//!
+//! The trees of the commit that counts are followed as far as they lead; where records are missing
+//! then, those of the commit before, and at last every page of the file is looked at, whether
+//! anything leads to it or not. Pages are never written over in place, so old copies of them hold
+//! the same records; what the tree has goes before what such a copy has.
+//!
+//! The engine is not used, as it stops for good at the first page that is not what was written. The
+//! file is only read.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{File, TryLockError};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::engine_pages::{PAGE, Pages, Pair, Run, pairs, pairs_by_trial, tables};
+use super::{Row, StorageError, StorageRead, Stored};
+use crate::entry::is_marked;
+use crate::state::row;
+
+/// The key of a log record: the number of its space, and its sequence.
+pub(crate) type LogKey = (u32, u64);
+
+/// A log key is so long.
+const LOG_KEY: usize = 4 + 8;
+const CONTINUE: ControlFlow<()> = ControlFlow::Continue(());
+/// After so many pages it is told how far it is.
+const TELL: u64 = 256;
+
+/// Where a value is.
+#[derive(Clone, Debug)]
+pub(crate) enum Piece {
+    /// In the file.
+    There(Run),
+    /// Made up since.
+    Here(Vec<u8>),
+}
+
+impl Piece {
+    /// Its length in bytes.
+    pub(crate) const fn len(&self) -> usize {
+        match self {
+            Self::There(run) => run.length,
+            Self::Here(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// What is left of a store file.
+#[derive(Debug)]
+pub(crate) struct Wreck {
+    pages: Pages,
+    /// The name of a blob, by what is in it.
+    names: Names,
+    pub metas: BTreeMap<String, Vec<u8>>,
+    /// Records that are whole.
+    pub log: BTreeMap<LogKey, Piece>,
+    /// Records that are not, where it is known that they were there.
+    pub damaged: BTreeMap<LogKey, Piece>,
+    /// Whole records that stand under the key of another.
+    pub loose: Vec<(u32, Piece)>,
+    pub rows: BTreeMap<(u32, Vec<u8>), Piece>,
+    /// How many records the engine counted; `None` where that cannot be read.
+    pub counted: Option<u64>,
+}
+
+/// Hears how many pages of how many were looked at.
+pub(crate) type OnPage<'a> = dyn FnMut(u64, u64) -> ControlFlow<()> + 'a;
+
+/// The name under which a sealed blob is stored; `None` for one that has none.
+pub(crate) type Names = fn(&[u8]) -> Option<String>;
+
+/// What became of reading.
+pub(crate) type Read = ControlFlow<(), Wreck>;
+
+impl Wreck {
+    /// Reads all of a file that can be read.
+    ///
+    /// # Errors
+    /// [`StorageError::AlreadyOpen`] when somebody has it open; [`StorageError::Io`].
+    pub(crate) fn read(
+        path: &Path,
+        names: Names,
+        told: &mut OnPage<'_>,
+    ) -> Result<Read, StorageError> {
+        let file = File::open(path).map_err(StorageError::of_io)?;
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(StorageError::AlreadyOpen);
+        }
+        let length = file.metadata().map_err(StorageError::of_io)?.len();
+        let mut wreck = Self {
+            pages: Pages::new(file, length),
+            names,
+            metas: BTreeMap::new(),
+            log: BTreeMap::new(),
+            damaged: BTreeMap::new(),
+            loose: Vec::new(),
+            rows: BTreeMap::new(),
+            counted: None,
+        };
+        let (mut read, mut is_complete) = (HashSet::new(), false);
+        for (nth, commit) in wreck.pages.commits().into_iter().enumerate() {
+            if !is_complete {
+                let has_all = wreck.follow(commit.tables, &mut read, nth == 0);
+                is_complete = has_all && nth == 0 && commit.is_last;
+            }
+        }
+        let scanned = if is_complete { CONTINUE } else { wreck.scan(&mut read, told) };
+        wreck.damaged.retain(|key, _| !wreck.log.contains_key(key));
+        Ok(match scanned {
+            ControlFlow::Continue(()) => ControlFlow::Continue(wreck),
+            ControlFlow::Break(()) => ControlFlow::Break(()),
+        })
+    }
+
+    /// Follows the trees of a commit. Whether everything is there that the engine counted.
+    fn follow(&mut self, root: u64, read: &mut HashSet<u64>, is_first: bool) -> bool {
+        let mut found = BTreeMap::new();
+        self.pages.walk(root, &mut |_, page| {
+            found.extend(tables(page).map(|(name, root)| (name.to_vec(), root)));
+        });
+        let had_rows = !self.rows.is_empty();
+        for (name, root) in &found {
+            let (mut leaves, mut records) = (Vec::new(), Vec::new());
+            self.pages.walk(root.page, &mut |run, _| leaves.push(run));
+            for run in leaves {
+                let page = self.pages.read(run);
+                let has_any = match name.as_slice() {
+                    b"meta" => self.take_metas(&page),
+                    b"log" => {
+                        let before = records.len();
+                        records.extend(records_of(run, &page, is_first));
+                        records.iter().skip(before).any(|record| record.is_whole)
+                    }
+                    b"rows" => self.take_rows(run, &page, had_rows),
+                    _ => false,
+                };
+                if has_any {
+                    read.extend(run.pages());
+                }
+            }
+            self.take_log(&records, is_first);
+        }
+        let counted = |name: &[u8]| found.get(name).map(|root| root.pairs);
+        let records = self.log.len() + self.damaged.len() + self.loose.len();
+        if is_first {
+            self.counted = counted(b"log");
+        }
+        // A space without a record has no log, and one that never was folded no rows.
+        counted(b"meta") == Some(self.metas.len() as u64)
+            && counted(b"log").unwrap_or_default() == records as u64
+            && counted(b"rows").unwrap_or_default() == self.rows.len() as u64
+    }
+
+    /// Looks at every page that nothing was read from yet.
+    fn scan(&mut self, read: &mut HashSet<u64>, told: &mut OnPage<'_>) -> ControlFlow<()> {
+        let count = self.pages.length() / PAGE as u64;
+        for number in 0..count {
+            if number % TELL == 0 {
+                told(number, count)?;
+            }
+            let offset = number * PAGE as u64;
+            if read.contains(&offset) {
+                continue;
+            }
+            let Some((run, page)) = self.pages.leaf_at(offset) else { continue };
+            let records: Vec<_> = records_of(run, &page, false).collect();
+            if self.take_log(&records, false)
+                || self.take_rows(run, &page, true)
+                || self.take_metas(&page)
+            {
+                // What stands inside of a value is no page.
+                read.extend(run.pages());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Takes the named blobs of a leaf. Whether there are any.
+    fn take_metas(&mut self, page: &[u8]) -> bool {
+        let mut has_any = false;
+        for pair in pairs(page, None).into_iter().filter(|pair| pair.is_whole) {
+            let bytes = page.get(pair.value).unwrap_or_default();
+            // The name stands in the blob, too: that beside it may be damaged.
+            let Some(name) = (self.names)(bytes) else { continue };
+            has_any = true;
+            let known = self.metas.entry(name).or_default();
+            // Of an identity the one with the most predecessors is the last.
+            if known.len() < bytes.len() {
+                *known = bytes.to_vec();
+            }
+        }
+        has_any
+    }
+
+    /// Takes records that stand in a row. Whether there are any that are whole.
+    fn take_log(&mut self, records: &[Found], is_first: bool) -> bool {
+        let keys = repaired(records.iter().map(|record| record.key).collect());
+        for (&key, Found { run, is_whole, .. }) in keys.iter().zip(records) {
+            let piece = Piece::There(*run);
+            if !is_whole {
+                self.damaged.entry(key).or_insert(piece);
+                continue;
+            }
+            match self.log.get(&key) {
+                None if is_first || !self.damaged.contains_key(&key) => {
+                    self.log.insert(key, piece);
+                }
+                Some(known) if is_first && self.bytes(known) != self.bytes(&piece) => {
+                    self.loose.push((key.0, piece));
+                }
+                _ => {}
+            }
+        }
+        records.iter().any(|record| record.is_whole)
+    }
+
+    /// Takes the rows of a leaf, or only what was set aside. Whether there are any.
+    fn take_rows(&mut self, run: Run, page: &[u8], only_aside: bool) -> bool {
+        let mut has_any = false;
+        for pair in pairs(page, None) {
+            let Some((space, key)) = pair.key.split_first_chunk() else { continue };
+            if !only_aside || row::is_aside(key) && pair.is_whole {
+                has_any |= pair.is_whole;
+                let key = (u32::from_le_bytes(*space), key.to_vec());
+                self.rows.entry(key).or_insert_with(|| piece(run, &pair));
+            }
+        }
+        has_any
+    }
+
+    /// The bytes of a value.
+    pub(crate) fn bytes(&self, piece: &Piece) -> Vec<u8> {
+        match piece {
+            Piece::There(run) => self.pages.read(*run),
+            Piece::Here(bytes) => bytes.clone(),
+        }
+    }
+}
+
+fn piece(run: Run, pair: &Pair<'_>) -> Piece {
+    let offset = run.offset + pair.value.start as u64;
+    Piece::There(Run { offset, length: pair.value.len() })
+}
+
+/// A log record in a leaf, under the key that it seems to have.
+#[derive(Debug)]
+struct Found {
+    key: LogKey,
+    run: Run,
+    is_whole: bool,
+}
+
+/// The records of a leaf; of one that is surely one of the log also those that are not whole.
+fn records_of(run: Run, page: &[u8], is_log: bool) -> impl Iterator<Item = Found> {
+    let pairs = if is_log { pairs_by_trial } else { pairs }(page, Some(LOG_KEY));
+    pairs.into_iter().filter_map(move |pair| {
+        let is_whole = pair.is_whole && page.get(pair.value.clone()).is_some_and(is_marked);
+        let (space, sequence) = pair.key.split_first_chunk()?;
+        let sequence = sequence.try_into().ok().map(u64::from_le_bytes)?;
+        let key = (u32::from_le_bytes(*space), sequence);
+        let offset = run.offset + pair.value.start as u64;
+        let run = Run { offset, length: pair.value.len() };
+        (is_whole || is_log).then_some(Found { key, run, is_whole })
+    })
+}
+
+/// Keys follow on each other: one that does not, between others that do, is damaged.
+fn repaired(mut keys: Vec<LogKey>) -> Vec<LogKey> {
+    let follows = |a: LogKey, b: LogKey| {
+        (a.0 == b.0 && a.1.checked_add(1) == Some(b.1)) || (b.0 > a.0 && b.1 == 0)
+    };
+    let told = keys.clone();
+    let pair = |a: Option<usize>, b: usize| Some((*told.get(a?)?, *told.get(b)?));
+    let fits = |a: Option<usize>, b: usize| pair(a, b).is_some_and(|(a, b)| follows(a, b));
+    for (index, key) in keys.iter_mut().enumerate() {
+        let (before, two_before) = (index.checked_sub(1), index.checked_sub(2));
+        if fits(before, index) || fits(Some(index), index + 1) {
+            continue;
+        }
+        if let Some((_, last)) = before.and_then(|at| pair(two_before, at))
+            && fits(two_before, index - 1)
+        {
+            *key = (last.0, last.1 + 1);
+        } else if let Some((next, _)) = pair(Some(index + 1), index + 2)
+            && fits(Some(index + 1), index + 2)
+            && next.1 > 0
+        {
+            *key = (next.0, next.1 - 1);
+        }
+    }
+    keys
+}
+
+impl StorageRead for Wreck {
+    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.metas.get(name).cloned())
+    }
+
+    fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
+        let named = self.metas.range(prefix.to_owned()..);
+        let named = named.take_while(|(name, _)| name.starts_with(prefix));
+        Ok(named.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
+    fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        let records = self.log.range((space, from)..=(space, u64::MAX)).take(limit);
+        Ok(records.map(|(&(_, sequence), piece)| (sequence, self.bytes(piece))).collect())
+    }
+
+    fn log_end(&self, space: u32) -> Result<u64, StorageError> {
+        let last = self.log.range((space, 0)..=(space, u64::MAX)).next_back();
+        Ok(last.map_or(0, |(&(_, sequence), _)| sequence + 1))
+    }
+
+    fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.rows.get(&(space, key.to_vec())).map(|piece| self.bytes(piece)))
+    }
+
+    fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
+        let rows = self.rows.range((space, from.to_vec())..);
+        let rows = rows.take_while(|((of, _), _)| *of == space).take(limit);
+        Ok(rows.map(|((_, key), piece)| (key.clone(), self.bytes(piece))).collect())
+    }
+}
