@@ -205,6 +205,12 @@ impl Shared {
         self.write(FOLD_BYTES, |core| core.durable() >= end)
     }
 
+    /// Notes what is about to be let out, if that is not noted yet.
+    pub(crate) fn write_offer(&self) -> Result<(), StoreError> {
+        let offer = self.lock()?.core.offer();
+        offer.map_or(Ok(()), |offer| self.write(FOLD_BYTES, |core| core.is_noted(offer)))
+    }
+
     /// Writes everything that changed, the state with it, so that the next start finds it folded.
     pub(crate) fn fold(&self) -> Result<(), StoreError> {
         self.lock()?.core.request_flush();
@@ -243,6 +249,8 @@ impl Shared {
             // Folding can wait; damage that it met is mended at the next call.
             let budget = FOLD_PER_BYTE * bytes + budget;
             rows.extend(inner.core.poll_fold(budget).unwrap_or_default());
+            let offer = inner.core.poll_offer();
+            rows.extend(offer.map(|offer| offer.row()));
             if records.is_empty() && rows.is_empty() {
                 break;
             }
@@ -254,6 +262,7 @@ impl Shared {
             if let Ok(end) = result {
                 inner.core.handle_written(end);
                 inner.core.handle_folded();
+                offer.into_iter().for_each(|offer| inner.core.handle_offered(offer));
             }
             self.written.notify_all();
         }
