@@ -54,6 +54,9 @@ impl Side {
             self.log.insert(sequence, (head, record.entry.bytes().to_vec()));
         }
         self.core.handle_written(self.core.log().end());
+        if let Some(offer) = self.core.poll_offer() {
+            self.core.handle_offered(offer);
+        }
     }
 
     fn connect(&mut self, now: Now) {

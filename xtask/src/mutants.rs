@@ -212,6 +212,27 @@ pub(crate) const PLANTED: &[Mutant] = &[
         suite: replica("forks::failure_60"),
     },
     Mutant {
+        name: "offer-before-noted",
+        class: Class::Identity,
+        lines: &[14],
+        brings_back: "own entries leave before that is noted: after a crash they count as unseen",
+        suite: SWEEP,
+    },
+    Mutant {
+        name: "offers-forgotten",
+        class: Class::Identity,
+        lines: &[14, 16],
+        brings_back: "a restart forgets what was let out: it is written anew, and there twice",
+        suite: replica("forks::a_branch"),
+    },
+    Mutant {
+        name: "later-entries-not-compared",
+        class: Class::Identity,
+        lines: &[52],
+        brings_back: "what was written after a hello is not compared: two histories meet unnoticed",
+        suite: replica("forks::what_was_written"),
+    },
+    Mutant {
         name: "orphan-reserves-sequence",
         class: Class::Storage,
         lines: &[17],

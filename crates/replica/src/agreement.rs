@@ -106,6 +106,8 @@ pub(crate) enum Step {
     Match(HeadAt, u64),
     /// The answer to a probe is complete.
     Answer(SessionId, ReplicaId),
+    /// Ask whether the record at a sequence ends the history that the peer has.
+    Confirm(SessionId, u64),
     /// Take the head of the record at a sequence into a probe.
     Gather(SessionId, ReplicaId, u64),
     /// The probe is complete.
@@ -117,6 +119,7 @@ impl Step {
         match *self {
             Self::Compare(_, _, sequence)
             | Self::Match(_, sequence)
+            | Self::Confirm(_, sequence)
             | Self::Gather(_, _, sequence) => Some(sequence),
             Self::Answer(..) | Self::Ask(..) => None,
         }
@@ -157,7 +160,11 @@ impl SpaceCore {
         for at in &session.hello {
             session.stream.insert(at.origin, (at.counter, at.head));
         }
-        session.said = vector.iter().collect();
+        let here: BTreeMap<_, _> = session.hello.iter().map(|at| (at.origin, at.counter)).collect();
+        let both = |(id, counter): (ReplicaId, u64)| {
+            (id, counter.min(here.get(&id).copied().unwrap_or(0)))
+        };
+        session.said = vector.iter().map(both).collect();
         let behind =
             session.hello.iter().filter(|at| at.counter < vector.get(at.origin)).copied().collect();
         session.hello.retain(|at| at.counter == vector.get(at.origin));
@@ -294,9 +301,40 @@ impl SpaceCore {
         self.steps.push_back(Step::Ask(id, origin));
     }
 
+    /// The peer's hello says that it has own entries up to a counter. Up to where this end's hello
+    /// said that there are any, heads are compared. What was let out since may be what the peer
+    /// speaks of, or the peer has another history: it is asked.
+    pub(crate) fn make_sure(&mut self, id: SessionId, counter: u64) {
+        let own = self.replica();
+        if counter > self.durable_vector.get(own) {
+            return self.doubt(id);
+        }
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if counter <= session.told.get(own) || rejoin_vclock::mutant!("later-entries-not-compared")
+        {
+            return;
+        }
+        session.unsure = Some(counter);
+        match self.known(own, counter) {
+            Known::Head(head) => {
+                self.say(id, Message::Probe(vec![HeadAt { origin: own, counter, head }]));
+            }
+            Known::At(sequence) => self.steps.push_back(Step::Confirm(id, sequence)),
+            Known::Nothing => self.doubt(id),
+            // Its record is damaged here, which is told and mended elsewhere.
+            Known::Unknown => {
+                self.sessions.get_mut(&id).map(|session| session.unsure.take());
+            }
+        }
+    }
+
     /// Takes in the answer to a probe.
     pub(crate) fn hear_common(&mut self, id: SessionId, origin: ReplicaId, counter: u64) {
+        let own = self.replica();
         let Some(session) = self.sessions.get_mut(&id) else { return };
+        if let Some(asked) = session.unsure.take_if(|_| origin == own) {
+            return if counter == asked { self.trust(id) } else { self.doubt(id) };
+        }
         let Some(search) = session.searches.get_mut(&origin) else { return };
         let shared = search.gathered.iter().filter(|at| at.counter <= counter);
         search.low = shared.map(|at| at.counter).max().unwrap_or(search.low).max(search.low);
@@ -338,7 +376,7 @@ impl SpaceCore {
                     self.say(id, Message::Common { origin, counter });
                 }
                 Step::Ask(id, origin) => self.ask(id, origin),
-                Step::Compare(..) | Step::Match(..) | Step::Gather(..) => {}
+                Step::Compare(..) | Step::Match(..) | Step::Confirm(..) | Step::Gather(..) => {}
             }
         }
     }
@@ -350,6 +388,7 @@ impl SpaceCore {
             Some(Step::Match(theirs, _)) if theirs == found => {
                 self.common = self.common.max(found.counter);
             }
+            Some(Step::Confirm(id, _)) => self.say(id, Message::Probe(vec![found])),
             Some(Step::Gather(id, origin, _)) => {
                 let session = self.sessions.get_mut(&id);
                 let search = session.and_then(|session| session.searches.get_mut(&origin));

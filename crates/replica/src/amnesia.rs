@@ -15,7 +15,6 @@
 use rejoin_crdts::redot::Redot;
 use rejoin_vclock::ReplicaId;
 
-use crate::agreement::Agreement;
 use crate::core::{Event, Now, SpaceCore};
 use crate::entry::{Entry, Head, Record, is_hole};
 use crate::error::StoreError;
@@ -87,7 +86,7 @@ impl SpaceCore {
     pub(crate) fn trust(&mut self, id: SessionId) {
         let own = self.replica();
         let Some(session) = self.sessions.get(&id) else { return };
-        if let Some(peer) = session.peer.filter(|_| !session.refused.contains_key(&own)) {
+        if let Some(peer) = session.peer.filter(|_| session.is_of_one_mind(own)) {
             self.peers.entry(peer).or_default().set_at_least(own, session.has.get(own));
         }
     }
@@ -147,19 +146,6 @@ impl SpaceCore {
             self.moved.push(Moved { from: before, after: common, to: id, onto });
         }
         self.push_event(Event::Reborn(Reborn { before, id, common, moved, forked }));
-    }
-
-    /// Whether anybody else has seen, or was sent, own entries beyond a counter.
-    fn has_spread(&self, common: u64) -> bool {
-        let own = self.replica();
-        // What a peer has of another branch, or may have, says nothing about this one.
-        let (same, other): (Vec<_>, Vec<_>) = self.sessions.values().partition(|session| {
-            session.agreement == Agreement::Reached && !session.refused.contains_key(&own)
-        });
-        let knows_better = |peer| other.iter().any(|session| session.peer == Some(peer));
-        let mut holders = self.peers.iter().filter(|(_, vector)| vector.get(own) > common);
-        holders.any(|(&peer, _)| !knows_better(peer))
-            || same.iter().any(|session| session.said.get(&own).is_some_and(|&to| to > common))
     }
 
     /// A receipt under the id that its transaction has now.

@@ -29,6 +29,7 @@ use crate::forks::Fork;
 use crate::log::Log;
 use crate::message::SpaceHash;
 use crate::missing::Missing;
+use crate::offered::Offered;
 use crate::receipt::Receipt;
 use crate::session::{Config, Session, SessionId};
 use crate::state::{Limits, Stand, State, StateSource};
@@ -144,6 +145,7 @@ pub struct SpaceCore {
     pub(crate) lost: Option<Lost>,
     /// What the log lacks although it is folded.
     pub(crate) missing: Missing,
+    pub(crate) offered: Offered,
     /// Own entries that went on under another id.
     pub(crate) moved: Vec<Moved>,
     pub(crate) unwritten: VecDeque<(u64, Record)>,
@@ -221,6 +223,7 @@ impl SpaceCore {
             causal: causal.with_news(stand.news),
             state,
             hybrid: HybridClock::resume(stand.stamp),
+            offered: Offered::read(&*rows, number, replica)?,
             log: Log::open(rows, number, stand.sequence, stand.log_bytes)?,
             durable_heads: DurableHeads::over(&stand.vector, &heads),
             heads,
@@ -538,7 +541,7 @@ impl SpaceCore {
 
     /// Whether anything waits to be written.
     pub fn wants_to_write(&self) -> bool {
-        !self.unwritten.is_empty()
+        !self.unwritten.is_empty() || self.offer().is_some()
     }
 
     /// The next thing to tell whoever listens.

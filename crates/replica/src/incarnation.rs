@@ -16,6 +16,7 @@ use rejoin_vclock::{HybridTimestamp, ReplicaId};
 
 use crate::core::SpaceCore;
 use crate::error::StoreError;
+use crate::offered::Offered;
 use crate::shared::{Inner, Shared};
 use crate::space::Space;
 
@@ -48,6 +49,7 @@ impl SpaceCore {
         let former = self.replica();
         if self.causal.succeed(id) {
             self.before.push(former);
+            self.offered = Offered::default();
         }
     }
 

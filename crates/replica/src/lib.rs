@@ -44,6 +44,7 @@ mod link;
 pub mod log;
 pub mod message;
 mod missing;
+mod offered;
 pub mod ops;
 mod options;
 mod place;
@@ -68,6 +69,7 @@ pub use error::StoreError;
 pub use forks::{Fork, Keep};
 pub use incarnation::Incarnation;
 pub use link::{Link, LinkError};
+pub use offered::Offer;
 pub use options::OpenOptions;
 #[cfg(feature = "redb")]
 pub use place::STATE_DIR;

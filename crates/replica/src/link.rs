@@ -118,6 +118,7 @@ impl Link {
         self.shared.write_until(end)?;
         self.shared.restore()?;
         self.shared.settle_amnesia()?;
+        self.shared.write_offer()?;
         over.map_or(Ok(()), |end| Err(LinkError::Ended(end)))
     }
 
@@ -212,7 +213,10 @@ impl Link {
         inner.core.handle_timeout(now);
         let (end, buffered) = (inner.core.log().end(), inner.core.wants_to_write());
         drop(inner);
-        if buffered { self.shared.write_until(end) } else { Ok(()) }
+        if buffered {
+            self.shared.write_until(end)?;
+        }
+        self.shared.write_offer()
     }
 
     /// The peers at the other ends.

@@ -84,6 +84,8 @@ pub(crate) struct Session {
     pub hello: Vec<HeadAt>,
     /// How far both ends have come to an agreement about what both have.
     pub agreement: Agreement,
+    /// Up to where the peer has this end's own entries, until it has said that they are the same.
+    pub unsure: Option<u64>,
     /// Per origin, up to where the peer can follow what it was sent.
     pub said: BTreeMap<ReplicaId, u64>,
     /// Per origin, where the peer's history of it stands, as far as it has come here.
@@ -151,6 +153,7 @@ impl Session {
             heard_at: elapsed,
             hello: Vec::new(),
             agreement: Agreement::default(),
+            unsure: None,
             said: BTreeMap::new(),
             stream: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -164,6 +167,17 @@ impl Session {
     /// Whether the peer said hello and the session goes on.
     pub(crate) fn is_established(&self) -> bool {
         self.peer.is_some() && self.over.is_none()
+    }
+
+    /// Whether the peer means the same by the counters of this end's own entries, as far as told.
+    pub(crate) fn is_of_one_mind(&self, own: ReplicaId) -> bool {
+        self.unsure.is_none() && !self.refused.contains_key(&own)
+    }
+
+    /// Whether this end's own entries go out to the peer.
+    pub(crate) fn takes_from(&self, own: ReplicaId) -> bool {
+        let is_agreed = self.agreement == Agreement::Reached;
+        is_agreed && self.is_established() && self.is_of_one_mind(own)
     }
 
     pub(crate) fn sent_of(&self, origin: ReplicaId) -> u64 {

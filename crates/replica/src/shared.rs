@@ -216,6 +216,13 @@ impl Shared {
         self.write(inner, FOLD_BYTES, until, |core| core.refresh(receipt))
     }
 
+    /// Notes what is about to be let out, if that is not noted yet.
+    pub(crate) fn write_offer(&self) -> Result<(), StoreError> {
+        let inner = self.lock()?;
+        let Some(offer) = inner.core.offer() else { return Ok(()) };
+        self.write(inner, FOLD_BYTES, |core| core.is_noted(offer), |_| ())
+    }
+
     /// Writes everything that changed, the state with it, so that the next start finds it folded.
     pub(crate) fn fold(&self) -> Result<(), StoreError> {
         let mut inner = self.lock()?;
@@ -259,6 +266,8 @@ impl Shared {
             // Folding can wait; damage that it met is mended at the next call.
             let budget = FOLD_PER_BYTE * bytes + budget;
             rows.extend(inner.core.poll_fold(budget).unwrap_or_default());
+            let offer = inner.core.poll_offer();
+            rows.extend(offer.map(|offer| offer.row()));
             if records.is_empty() && rows.is_empty() {
                 break;
             }
@@ -270,6 +279,7 @@ impl Shared {
             if let Ok(end) = result {
                 inner.core.handle_written(end);
                 inner.core.handle_folded();
+                offer.into_iter().for_each(|offer| inner.core.handle_offered(offer));
                 wakes.clone_from(&inner.wakes);
             }
             self.written.notify_all();

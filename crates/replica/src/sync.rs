@@ -232,9 +232,7 @@ impl SpaceCore {
         session.cursor = cursor.unwrap_or(end);
         let (pulls, heard_at) = (session.pulls, session.heard_at);
         self.propose(id, vector);
-        if vector.get(own) > self.durable_vector.get(own) {
-            self.doubt(id);
-        }
+        self.make_sure(id, vector.get(own));
         if pulls {
             // A pull asks for every origin at once.
             let (since, session) = (heard_at, Some(id));
@@ -251,7 +249,7 @@ impl SpaceCore {
     fn learn(&mut self, id: SessionId, peer: ReplicaId, pairs: &[(ReplicaId, u64)]) {
         let own = self.replica();
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        let other_self = session.refused.contains_key(&own);
+        let other_self = !session.is_of_one_mind(own);
         let durable = self.peers.entry(peer).or_default();
         for &(origin, counter) in pairs {
             session.learn(origin, counter);
@@ -435,6 +433,12 @@ impl SpaceCore {
                 && place.last > session.sent_of(place.origin)
                 && session.is_to_get(&place, own);
             if lacks && may_pass_on(&self.forks, &self.kept, session, &place) {
+                let may_leave = session.unsure.is_none()
+                    && (self.offered.covers(place.last)
+                        || rejoin_vclock::mutant!("offer-before-noted"));
+                if place.origin == own && !may_leave {
+                    break;
+                }
                 if bytes > 0 && bytes + place.bytes > most {
                     break;
                 }

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::entry::{HeadAt, Record};
+use crate::offered::Offer;
+use crate::state::row;
 use crate::storage::{Row, RowWrite, StorageError, StorageRead, Stored};
 
 /// One replica's disk. Clones are the same disk.
@@ -161,6 +163,18 @@ impl Disk {
     /// What survives a crash, whatever comes.
     pub(super) fn synced_vector(&self) -> VersionVector {
         self.content().synced_vector.clone()
+    }
+
+    /// Up to where it is synced that own entries were offered.
+    pub(super) fn synced_offer(&self) -> u64 {
+        let content = self.content();
+        let before = |write: &Write| {
+            write.rows.iter().find(|(key, _)| key == row::OFFERED).map(|(_, before)| before.clone())
+        };
+        let unsynced = content.unsynced.iter().find_map(before);
+        let row = unsynced.unwrap_or_else(|| content.rows.get(row::OFFERED).cloned());
+        let offer = row.and_then(|row| Offer::decode(&row).ok());
+        offer.map_or(0, |offer| offer.of(content.identity.id))
     }
 
     /// The bytes of a record.

@@ -59,7 +59,7 @@ impl<A: Application> World<A> {
         if others.filter(knows).count() == 0 {
             return true;
         }
-        if !self.options.fools_proofs || !meets.all(|other| knows(&other)) {
+        if !meets.all(|other| knows(&other)) {
             return false;
         }
         self.sites[site].branch = Some(Branch::new(own, common));

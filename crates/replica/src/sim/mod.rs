@@ -28,7 +28,7 @@
 //! | convergence | equal vectors, equal bytes: everywhere, at any time |
 //! | causality | an entry comes after all that its origin had applied; transactions are whole |
 //! | nothing lost | what was acknowledged survives crashes and reaches everybody |
-//! | durability | nothing leaves before it is on the sender's disk |
+//! | durability | nothing leaves before it, and that it leaves, is on the sender's disk |
 //! | monotonic | what was durable at a replica stays so, restarts included |
 //! | once | a transaction happens at most once per key |
 //! | stream | a catch-up can be cut anywhere, and all that came can be applied |
@@ -145,10 +145,6 @@ pub struct Options {
     pub request_gap_millis: u64,
     /// In bad spells something goes wrong this often in the mean, in good ones less.
     pub fault_gap_millis: u64,
-    /// Whether a site that is put back from a copy may go on under its id, unnoticed. Not all that
-    /// follows from that keeps every promise yet: a branch that nobody saw may be taken for one
-    /// that has spread (seed 146, 360 s).
-    pub fools_proofs: bool,
 }
 
 impl Options {
@@ -165,7 +161,6 @@ impl Default for Options {
             liveness_millis: 60_000,
             request_gap_millis: 100,
             fault_gap_millis: 800,
-            fools_proofs: false,
         }
     }
 }

@@ -7,6 +7,7 @@ use rejoin_vclock::ReplicaId;
 use crate::core::Event as Told;
 use crate::entry::Record;
 use crate::message::SpaceHash;
+use crate::offered::Offer;
 use crate::session::Config;
 
 use super::application::{Application, Snapshot};
@@ -48,7 +49,7 @@ pub(super) enum Event {
     /// A user sends again what has no answer.
     Resend { site: usize },
     /// A disk is done with a sync.
-    Synced { site: usize, boot: u64, number: u64, folds: bool },
+    Synced { site: usize, boot: u64, written: Written },
     /// A site connects.
     Dial { link: usize, side: Side },
     /// The other site hears of it.
@@ -67,6 +68,15 @@ pub(super) enum Event {
     Restart { site: usize },
     /// Nothing more goes wrong.
     Heal,
+}
+
+/// What a write was about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    number: u64,
+    /// Whether it has rows of folded state.
+    folds: bool,
+    offer: Option<Offer>,
 }
 
 /// What the run is at.
@@ -228,7 +238,7 @@ impl<A: Application> World<A> {
             Event::Tick { site, boot } => self.tick(site, boot),
             Event::Item { item } => self.item(item),
             Event::Resend { site } => self.resend(site),
-            Event::Synced { site, boot, number, folds } => self.synced(site, boot, number, folds),
+            Event::Synced { site, boot, written } => self.synced(site, boot, written),
             Event::Dial { link, side } => self.dial(link, side),
             Event::Accept { connection } => self.accept(connection),
             Event::Arrive { from, bytes } => self.arrive(from, bytes),
@@ -400,18 +410,22 @@ impl<A: Application> World<A> {
         } else {
             Some(*here.chance.disk.pick(&[1, 500, 8_000]))
         };
-        let rows = budget.map_or(Ok(Vec::new()), |budget| core.poll_fold(budget))?;
+        let mut rows = budget.map_or(Ok(Vec::new()), |budget| core.poll_fold(budget))?;
         let folds = !rows.is_empty();
+        let offer = core.poll_offer();
+        rows.extend(offer.map(|offer| offer.row()));
         let number = here.disk.write(&records, rows);
         here.folds = here.folds.or(folds.then_some(number));
         let done = here.disk_busy_until.max(now) + here.sync_millis(now);
         here.disk_busy_until = done;
-        self.schedule.at(done, Event::Synced { site, boot: here.boot, number, folds });
+        let (boot, written) = (here.boot, Written { number, folds, offer });
+        self.schedule.at(done, Event::Synced { site, boot, written });
         Ok(())
     }
 
     /// A disk is done with a sync. A store whose sync fails gives up, and never tries again.
-    fn synced(&mut self, site: usize, boot: u64, number: u64, folds: bool) -> Checked {
+    fn synced(&mut self, site: usize, boot: u64, written: Written) -> Checked {
+        let Written { number, folds, offer } = written;
         let here = &mut self.sites[site];
         let Some(core) = here.core.as_mut().filter(|_| here.boot == boot) else { return Ok(()) };
         if here.trouble.next_sync_fails {
@@ -424,6 +438,7 @@ impl<A: Application> World<A> {
             here.folds = None;
             core.handle_folded();
         }
+        offer.into_iter().for_each(|offer| core.handle_offered(offer));
         self.checks.monotonic.durable(core)?;
         self.settle(site)
     }

@@ -15,6 +15,7 @@ use super::cache::cache;
 use super::manifest::{Manifest, Stand};
 use super::row;
 use super::run::{Blocks, Run, Unfit, child};
+use crate::offered::Offer;
 use crate::storage::{StorageError, StorageRead};
 
 /// So many rows are read at a time; one may be as long as a whole value.
@@ -162,8 +163,13 @@ impl Rows {
         let mut from = Vec::new();
         loop {
             let rows = self.blocks.rows.rows(self.blocks.space, &from, AT_A_TIME)?;
-            for (key, _) in &rows {
+            for (key, bytes) in &rows {
                 self.set_aside += u64::from(row::is_aside(key));
+                if key == row::OFFERED
+                    && let Err(error) = Offer::decode(bytes)
+                {
+                    told.fault(RowPlace::Unknown(key.clone()), error.to_string());
+                }
                 match manifest.names(key, chunks) {
                     Named::Yes => {}
                     Named::NotYet => self.left_over += 1,
@@ -191,7 +197,7 @@ enum Named {
 
 impl Manifest {
     fn names(&self, key: &[u8], chunks: u64) -> Named {
-        if key == row::HEAD || row::is_kept(key) {
+        if key == row::HEAD || key == row::OFFERED || row::is_kept(key) {
             return Named::Yes;
         }
         if let Some(at) = row::block_of(key) {

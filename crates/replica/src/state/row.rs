@@ -7,6 +7,7 @@
 //! 3 · chunk (8)                      which origins it has
 //! 4 · sequence (8)                   a log record that was set aside
 //! 5 · key of a row                   a row that was found damaged
+//! 6                                  up to where own entries were offered
 //! ```
 //!
 //! Numbers are big-endian, so that rows stand in the order in which they are written.
@@ -14,6 +15,7 @@
 use super::block::Address;
 
 pub(crate) const HEAD: &[u8] = &[0];
+pub(crate) const OFFERED: &[u8] = &[6];
 
 pub(super) fn block(at: Address) -> Vec<u8> {
     let mut key = run(at.run);

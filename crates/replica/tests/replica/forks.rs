@@ -6,7 +6,7 @@ use rejoin_crdts::ReplicaId;
 use rejoin_replica::message::Message;
 use rejoin_replica::{Event, Fork, Keep, Once, Reborn, Space, Store};
 
-use crate::identity::sync;
+use crate::identity::{sync, sync_while};
 use crate::medium::Medium;
 use crate::pipes::{Cart, Net, Peer, add as add_to, greeted, id};
 
@@ -272,6 +272,64 @@ fn a_branch_that_has_spread_is_a_fork() {
     assert_eq!(restored.carts.forks().expect("readable")[0].origin, d.id());
     assert_eq!((restored.line("pears"), restored.line("figs")), (0, 2));
     assert_ne!(restored.id(), d.id(), "and it is not extended");
+}
+
+/// Both hellos are made when the restored store has written nothing yet: what it writes then is
+/// neither taken for what the peer has under the same counters, nor put on top of that.
+#[test]
+fn what_was_written_after_a_hello_is_compared_as_well() {
+    let d = Site::first();
+    let p = Site::joined(&d);
+    write(&d.carts, "apples", 10);
+    d.sync(&p);
+    let restored = d.copy();
+    write(&d.carts, "pears", 2);
+    d.sync(&p);
+    sync_while(&restored.carts.link(), &p.carts.link(), || write(&restored.carts, "figs", 3));
+    let told = reborn(&restored.reports());
+    assert_eq!((told[0].common, told[0].moved, told[0].forked), (10, 3, false));
+    restored.sync(&p);
+    assert_eq!((p.line("figs"), p.line("pears")), (3, 2));
+    assert_eq!(p.carts.digest(), restored.carts.digest());
+}
+
+/// What was let out before a restart was seen, though this process never met anybody.
+#[test]
+fn a_branch_that_spread_before_a_restart_is_a_fork() {
+    let d = Site::first();
+    let [p, q] = [(); 2].map(|()| Site::joined(&d));
+    write(&d.carts, "apples", 10);
+    [&p, &q].into_iter().for_each(|site| d.sync(site));
+    let restored = d.copy();
+    write(&d.carts, "pears", 1);
+    d.sync(&q);
+    write(&restored.carts, "figs", 2);
+    restored.sync(&p);
+    add(&restored.carts, "nuts", 1); // nobody sees this one
+    let restarted = restored.reopened();
+    restarted.sync(&q);
+    let told = reborn(&restarted.reports());
+    assert_eq!((told[0].common, told[0].moved, told[0].forked), (10, 0, true));
+    restarted.sync(&p);
+    assert_eq!((p.line("figs"), restarted.line("figs")), (2, 2), "it is there once");
+}
+
+/// A branch that only one's own disk has is written anew, restarts or not.
+#[test]
+fn a_branch_that_nobody_saw_is_written_anew_after_a_restart() {
+    let d = Site::first();
+    let p = Site::joined(&d);
+    write(&d.carts, "apples", 10);
+    d.sync(&p);
+    let restored = d.copy();
+    write(&d.carts, "pears", 1);
+    d.sync(&p);
+    write(&restored.carts, "figs", 2);
+    let restarted = restored.reopened();
+    restarted.sync(&p);
+    let told = reborn(&restarted.reports());
+    assert_eq!((told[0].common, told[0].moved, told[0].forked), (10, 2, false));
+    assert_eq!((p.line("figs"), p.carts.digest()), (2, restarted.carts.digest()));
 }
 
 /// Failure 17: what waits reserves neither a dot nor a place in the log.

@@ -60,8 +60,14 @@ fn line(carts: &Carts, line: &str) -> i64 {
 
 /// Connects two spaces and lets everything through.
 pub(crate) fn sync(a: &Link, b: &Link) {
+    sync_while(a, b, || ());
+}
+
+/// The same; something happens between the hellos and all else.
+pub(crate) fn sync_while(a: &Link, b: &Link, meanwhile: impl FnOnce()) {
     let open = |link: &Link| (link.clone(), link.open().expect("usable"), Frames::default());
     let mut ends: [(Link, SessionId, Frames); 2] = [open(a), open(b)];
+    meanwhile();
     let mut moved = true;
     while moved {
         moved = false;

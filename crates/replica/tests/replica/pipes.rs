@@ -61,6 +61,9 @@ impl Peer {
             self.records.push(record);
         }
         self.core.handle_written(self.records.len() as u64);
+        if let Some(offer) = self.core.poll_offer() {
+            self.core.handle_offered(offer);
+        }
     }
 
     /// The next frame of a session.

@@ -2,11 +2,13 @@
 //!
 //! Every frame is read again on its way out and held against what is synced on the sender's disk:
 //! its entries, and the vectors in which it says what it holds. Counters that it *asks* after are
-//! exempt: a request says nothing that anybody relies on once the session is gone.
+//! exempt: a request says nothing that anybody relies on once the session is gone. And no own entry
+//! leaves before the disk says that it may have been seen: after a restart nothing else tells.
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::SpaceCore;
+use crate::entry::Entry;
 use crate::message::Message;
 use crate::receipt::Receipt;
 use crate::sim::violation::{Broken, Checked};
@@ -37,6 +39,16 @@ pub(in crate::sim) fn check_leaving(
     let Some((id, counter)) = early else { return Ok(()) };
     let has = synced.get(id);
     broken(format!("{from:?} lets out {id:?}:{counter} with {has} of it on its disk"))
+}
+
+/// An entry leaves a replica whose disk says up to where its own may have been seen.
+pub(in crate::sim) fn check_offered(from: ReplicaId, entry: &Entry, offered: u64) -> Checked {
+    let delta = entry.delta();
+    if delta.origin() != from || delta.last() <= offered {
+        return Ok(());
+    }
+    let last = delta.last();
+    broken(format!("{from:?} lets out its own {last}; its disk says that nobody has seen it"))
 }
 
 /// A replica is said to hold a receipt's transaction: it is on that replica's disk.

@@ -5,7 +5,8 @@
 //!
 //! Mostly the site notices and takes a new id. It is fooled only where nobody knows more of its id
 //! than the copy does, or where all whom it can meet do: then it finds out before it lets anything
-//! of its branch out. A branch that spreads is a fork, which is for a person to settle.
+//! of its branch out. A branch that spreads is a fork, which is for a person to settle; so is one
+//! that is copied and put back when the site has long written it anew, so it is not copied.
 
 use super::Blow;
 use crate::sim::application::Application;
@@ -52,7 +53,7 @@ impl<A: Application> World<A> {
     fn snapshot(&mut self, mut blow: Blow) -> Checked {
         let site = blow.rng.index(self.sites.len());
         let here = &mut self.sites[site];
-        if here.core.is_none() || here.copy.is_some() {
+        if here.core.is_none() || here.copy.is_some() || here.branch.is_some() {
             return Ok(());
         }
         here.copy = Some((blow.item, here.disk.copy()));
