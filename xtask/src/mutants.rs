@@ -233,6 +233,20 @@ pub(crate) const PLANTED: &[Mutant] = &[
         suite: replica("forks::what_was_written"),
     },
     Mutant {
+        name: "clone-keeps-id",
+        class: Class::Identity,
+        lines: &[16],
+        brings_back: "a copy of another store's disk writes under the id of that store",
+        suite: SWEEP,
+    },
+    Mutant {
+        name: "distrust-forgotten",
+        class: Class::Identity,
+        lines: &[14, 28],
+        brings_back: "a crash after records were set aside: the store goes on under its old id",
+        suite: SWEEP,
+    },
+    Mutant {
         name: "orphan-reserves-sequence",
         class: Class::Storage,
         lines: &[17],
@@ -293,7 +307,7 @@ pub(crate) const PLANTED: &[Mutant] = &[
         class: Class::Storage,
         lines: &[27, 30],
         brings_back: "a damaged log record is passed over in silence, and what follows it dropped",
-        suite: replica("damage::any_flipped_bit"),
+        suite: SWEEP,
     },
     Mutant {
         name: "forget-keys",

@@ -32,7 +32,7 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 use crate::core::{Arrival, SpaceCore};
 use crate::entry::{Entry, Head, HeadAt};
 use crate::message::Message;
-use crate::session::SessionId;
+use crate::session::{Refused, SessionId};
 
 /// A probe names at most so many heads.
 const PROBE: u64 = 8;
@@ -315,6 +315,8 @@ impl SpaceCore {
             return;
         }
         session.unsure = Some(counter);
+        // Until it has answered nothing is taken that builds upon more than was compared.
+        session.refused.insert(own, Refused { until: session.told.get(own), forked: false });
         match self.known(own, counter) {
             Known::Head(head) => {
                 self.say(id, Message::Probe(vec![HeadAt { origin: own, counter, head }]));
@@ -322,9 +324,19 @@ impl SpaceCore {
             Known::At(sequence) => self.steps.push_back(Step::Confirm(id, sequence)),
             Known::Nothing => self.doubt(id),
             // Its record is damaged here, which is told and mended elsewhere.
-            Known::Unknown => {
-                self.sessions.get_mut(&id).map(|session| session.unsure.take());
-            }
+            Known::Unknown => self.be_sure(id),
+        }
+    }
+
+    /// Both mean the same by the own entries that the peer has.
+    fn be_sure(&mut self, id: SessionId) {
+        let own = self.replica();
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.unsure = None;
+        if session.refused.get(&own).is_some_and(|refused| !refused.forked) {
+            session.refused.remove(&own);
+            self.ask_again(id);
+            self.trust(id);
         }
     }
 
@@ -333,7 +345,7 @@ impl SpaceCore {
         let own = self.replica();
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if let Some(asked) = session.unsure.take_if(|_| origin == own) {
-            return if counter == asked { self.trust(id) } else { self.doubt(id) };
+            return if counter == asked { self.be_sure(id) } else { self.doubt(id) };
         }
         let Some(search) = session.searches.get_mut(&origin) else { return };
         let shared = search.gathered.iter().filter(|at| at.counter <= counter);

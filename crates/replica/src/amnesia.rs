@@ -68,7 +68,10 @@ impl SpaceCore {
         let own = self.replica();
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(peer) = session.peer else { return };
-        session.refused.entry(own).or_insert(Refused { until: 0, forked: true });
+        let refused = session.refused.entry(own).or_insert(Refused::ALL);
+        if !refused.forked {
+            *refused = Refused::ALL;
+        }
         if let Some(known) = self.peers.get_mut(&peer) {
             // What it has under the own id is of another history: none of this one.
             *known = known.iter().filter(|&(id, _)| id != own).collect();

@@ -106,21 +106,26 @@ impl SpaceCore {
     /// The last entry that both histories of an origin share is known.
     pub(crate) fn parted_at(&mut self, id: SessionId, origin: ReplicaId, common: u64) {
         if let Some(session) = self.sessions.get_mut(&id) {
-            // Those that only seemed to build upon the other branch are asked for again.
-            let held = session.refused.iter().filter(|(_, refused)| !refused.forked);
-            let context = self.causal.context();
-            let wants: Vec<_> = held.map(|(&of, _)| (of, context.seen(of))).collect();
-            session.refused.retain(|_, refused| refused.forked);
-            if !wants.is_empty() {
-                session.outbox.push_back(Message::Want(wants));
-            }
             session.refused.insert(origin, Refused { until: common, forked: true });
         }
+        self.ask_again(id);
         if let Some(fork) = self.forks.get_mut(&origin) {
             fork.common = common;
         }
         if origin == self.replica() {
             self.lost_until(id, common);
+        }
+    }
+
+    /// Asks again for what only seemed to build upon another branch.
+    pub(crate) fn ask_again(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let held = session.refused.iter().filter(|(_, refused)| !refused.forked);
+        let context = self.causal.context();
+        let wants: Vec<_> = held.map(|(&of, _)| (of, context.seen(of))).collect();
+        session.refused.retain(|_, refused| refused.forked);
+        if !wants.is_empty() {
+            session.outbox.push_back(Message::Want(wants));
         }
     }
 

@@ -30,6 +30,7 @@
 
 mod agreement;
 mod amnesia;
+mod aside;
 mod canonical;
 pub mod core;
 mod digest;

@@ -61,10 +61,12 @@ pub(crate) struct Offered {
     noted: u64,
     /// This was handed out to be written.
     asked: u64,
+    /// What was noted is damaged: all may have been seen, until it is noted anew.
+    unknown: bool,
 }
 
 impl Offered {
-    /// What is stored of it. Where that is damaged, all may have been seen.
+    /// What is stored of it.
     pub(crate) fn read(
         rows: &dyn StorageRead,
         space: u32,
@@ -75,10 +77,9 @@ impl Offered {
         }
         let Some(bytes) = rows.row(space, row::OFFERED)? else { return Ok(Self::default()) };
         match Offer::decode(&bytes).map(|offer| offer.of(id)) {
-            Ok(upto) => Ok(Self { noted: upto, asked: upto }),
+            Ok(upto) => Ok(Self { noted: upto, asked: upto, unknown: false }),
             Err(error) => match envelope::fault("what was offered", &error) {
-                // The next offer writes it anew.
-                StorageError::Damaged(_) => Ok(Self { noted: u64::MAX, asked: 0 }),
+                StorageError::Damaged(_) => Ok(Self { unknown: true, ..Self::default() }),
                 fault => Err(fault),
             },
         }
@@ -102,8 +103,8 @@ impl SpaceCore {
 
     /// An offer is durable.
     pub fn handle_offered(&mut self, offer: Offer) {
-        let noted = &mut self.offered.noted;
-        *noted = offer.of(self.causal.id()).max(*noted);
+        let Offered { noted, unknown, .. } = &mut self.offered;
+        (*noted, *unknown) = (offer.of(self.causal.id()).max(*noted), false);
     }
 
     /// What is to be noted now, if anything.
@@ -122,6 +123,6 @@ impl SpaceCore {
 
     /// Whether anybody else may have seen own entries beyond a counter.
     pub(crate) const fn has_spread(&self, common: u64) -> bool {
-        self.offered.noted > common || self.offered.asked > common
+        self.offered.unknown || self.offered.asked > common
     }
 }

@@ -44,7 +44,7 @@ pub(crate) type Aside = (Vec<u8>, Option<Record>);
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub core: SpaceCore,
-    /// Whether log records were set aside. Some may have been the store's own.
+    /// Whether log records were set aside under the present id. Some may have been the store's own.
     pub set_aside: bool,
 }
 
@@ -120,11 +120,25 @@ impl Stored {
                 break;
             }
         }
-        let set_aside = !aside.log.is_empty();
-        if set_aside {
+        let distrusted = self.is_distrusted()?;
+        let set_aside = distrusted != Some(false) || !aside.log.is_empty();
+        if distrusted.is_none() || !aside.log.is_empty() {
+            let (key, bytes) = crate::aside::distrust(self.replica);
+            aside.rows.push((self.number, key, bytes));
             self.storage.commit(&aside)?;
         }
         Ok(Recovered { core, set_aside })
+    }
+
+    /// Whether records were set aside under the present id before, and a crash came before it was
+    /// given up; `None` when that cannot be read.
+    fn is_distrusted(&self) -> Result<Option<bool>, StorageError> {
+        if rejoin_vclock::mutant!("distrust-forgotten") {
+            return Ok(Some(false));
+        }
+        let row = self.storage.row(self.number, row::DISTRUSTED)?;
+        let same = |bytes: Vec<u8>| crate::aside::distrusted(&bytes).map(|id| id == self.replica);
+        Ok(row.map_or(Ok(false), same).ok())
     }
 
     /// Takes in one record, or says why it cannot be used where it stands.

@@ -112,6 +112,11 @@ pub(crate) struct Refused {
     pub forked: bool,
 }
 
+impl Refused {
+    /// As long as it is not known what both share.
+    pub(crate) const ALL: Self = Self { until: 0, forked: true };
+}
+
 /// Why a session ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -171,7 +176,7 @@ impl Session {
 
     /// Whether the peer means the same by the counters of this end's own entries, as far as told.
     pub(crate) fn is_of_one_mind(&self, own: ReplicaId) -> bool {
-        self.unsure.is_none() && !self.refused.contains_key(&own)
+        !self.refused.contains_key(&own)
     }
 
     /// Whether this end's own entries go out to the peer.

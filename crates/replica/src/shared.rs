@@ -14,8 +14,9 @@ use rejoin_crdts::cell::Cell;
 use rejoin_crdts::context::LocalDot;
 use rejoin_crdts::cursor::Source;
 use rejoin_crdts::{Dot, Kind, ReadError};
-use rejoin_vclock::{ReplicaId, VersionVector};
+use rejoin_vclock::ReplicaId;
 
+use crate::aside::SetAside;
 use crate::core::{Event, Now, SpaceCore};
 use crate::entry::Record;
 use crate::error::StoreError;
@@ -23,7 +24,6 @@ use crate::identity::Identity;
 use crate::receipt::Receipt;
 use crate::recovery::{Recovered, Stored};
 use crate::session::Config;
-use crate::state::row;
 use crate::storage::{Batch, RowWrite, Storage, StorageError, Trusted};
 use crate::ticket::Ticket;
 use crate::watch::Watchers;
@@ -67,8 +67,7 @@ pub(crate) struct Inner {
     pub wakes: Vec<Wake>,
     /// Rows to be written with the next records.
     rows: Vec<RowWrite>,
-    /// What was seen when records that were set aside were last tried again; `None` without any.
-    aside: Option<VersionVector>,
+    aside: SetAside,
     writing: bool,
 }
 
@@ -104,7 +103,7 @@ impl Shared {
             reports: VecDeque::new(),
             wakes: Vec::new(),
             rows: Vec::new(),
-            aside: Some(VersionVector::new()),
+            aside: SetAside::default(),
             writing: false,
         };
         let (inner, written) = (Mutex::new(inner), Condvar::new());
@@ -157,41 +156,12 @@ impl Shared {
         Stored { storage, number, ticket, replica, before, config }
     }
 
-    /// Takes in what was set aside and can be used by now. It is written at a new place, in one
-    /// batch with the removal of where it was kept.
+    /// Takes in what was set aside and can be used by now.
     pub(crate) fn readmit(&self) -> Result<(), StoreError> {
         let mut inner = self.lock()?;
-        let seen = inner.core.version_vector();
-        if inner.aside.as_ref().is_none_or(|tried| *tried == seen && !seen.is_empty()) {
-            return Ok(());
-        }
-        let mut left = self.stored(&inner.core).aside()?;
-        // What is folded was applied once; only the record is missing.
-        let folded = inner.core.folded();
-        for sequence in left.iter().filter_map(|(key, _)| row::sequence(key)) {
-            if sequence < folded && !inner.core.log.is_lost(sequence) {
-                inner.core.lose(sequence)?;
-            }
-        }
-        left.retain(|(key, _)| row::sequence(key).is_none_or(|sequence| sequence >= folded));
-        loop {
-            let before = left.len();
-            let mut waiting = Vec::new();
-            for (key, record) in left {
-                match record {
-                    Some(record) if inner.core.readmit(record.clone())? => {
-                        inner.rows.push((key, None));
-                    }
-                    record => waiting.push((key, record)),
-                }
-            }
-            left = waiting;
-            if left.len() == before {
-                break;
-            }
-        }
-        let waits = left.iter().any(|(_, record)| record.is_some());
-        inner.aside = waits.then(|| inner.core.version_vector());
+        let stored = self.stored(&inner.core);
+        let Inner { core, aside, rows, .. } = &mut *inner;
+        rows.extend(aside.readmit(&stored, core)?);
         Self::tell(&mut inner);
         Ok(())
     }

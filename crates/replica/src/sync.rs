@@ -433,7 +433,7 @@ impl SpaceCore {
                 && place.last > session.sent_of(place.origin)
                 && session.is_to_get(&place, own);
             if lacks && may_pass_on(&self.forks, &self.kept, session, &place) {
-                let may_leave = session.unsure.is_none()
+                let may_leave = session.is_of_one_mind(own)
                     && (self.offered.covers(place.last)
                         || rejoin_vclock::mutant!("offer-before-noted"));
                 if place.origin == own && !may_leave {

@@ -1,17 +1,15 @@
 //! Under which id a site goes on once its disk may not be the only one with its id.
 
-use std::sync::Arc;
-
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use super::application::Application;
 use super::branch::Branch;
-use super::disk::{Disk, Identity};
+use super::disk::Disk;
+use super::site::Site;
 use super::summary::Count;
 use super::violation::{Broken, Checked};
-use super::world::{SPACE, World};
+use super::world::World;
 use crate::amnesia::{Outcome, Rebirth};
-use crate::core::SpaceCore;
 use crate::state::row;
 
 impl<A: Application> World<A> {
@@ -30,17 +28,26 @@ impl<A: Application> World<A> {
         self.summary.add(Count::Incarnations, 1);
     }
 
-    /// Whether it is known who else has what: nothing that only a site has is on its way elsewhere.
-    pub(super) fn can_lose(&self, site: usize, copy: &Disk) -> bool {
-        let left = self.left_without(site, copy);
+    /// Whether it is known who else has what, and so what is gone when only this is left of what a
+    /// site has: nothing of that is on its way elsewhere.
+    pub(super) fn can_lose(&self, site: usize, left: &VersionVector) -> bool {
         let lost = self.sites[site].disk.synced_vector();
         let settled = |vector: &VersionVector| {
-            lost.missing_from(&left).all(|(id, _, _)| vector.get(id) <= left.get(id))
+            lost.missing_from(left).all(|(id, _, _)| vector.get(id) <= left.get(id))
         };
         let others = self.sites.iter().enumerate().filter(|&(other, _)| other != site);
         let mut cores = others.filter_map(|(_, other)| other.core.as_ref());
-        self.sites.iter().all(|site| site.branch.is_none())
-            && cores.all(|core| core.waiting() == 0 && settled(&core.version_vector()))
+        cores.all(|core| settled(&core.version_vector()))
+    }
+
+    /// Whether every entry is where it will stay: nobody has one that waits, or is kept aside, or
+    /// will be another one.
+    pub(super) fn is_settled(&self) -> bool {
+        let is_settled = |site: &Site<_>| {
+            let waits = site.core.as_ref().is_some_and(|core| core.waiting() > 0);
+            site.branch.is_none() && site.harmed.is_none() && !waits && !site.disk.keeps_aside()
+        };
+        self.sites.iter().all(is_settled)
     }
 
     /// Whether a site may go on under the id of a copy that it does not know for one: nobody knows
@@ -71,13 +78,14 @@ impl<A: Application> World<A> {
     /// Goes on under a new id once it is found out that others know another history, as a store
     /// does: all that waits is written first, then its branch anew.
     pub(super) fn settle_amnesia(&mut self, site: usize) -> Checked {
+        let stored = self.stored(site);
         let here = &mut self.sites[site];
         let Some(core) = &mut here.core else { return Ok(()) };
         let Some((lost, common)) = core.settled_doubt() else { return Ok(()) };
         let number = here.disk.write(&core.poll_write(), Vec::new());
         core.handle_written(here.disk.sync(number));
         let broken = |what: String| Err(Broken::new("amnesia", what));
-        let Identity { id: own, before } = here.disk.identity();
+        let own = here.disk.identity().id;
         let Some(branch) = here.branch.take() else {
             return broken(format!("{own:?} gives up for {lost:?}, and nobody fooled it"));
         };
@@ -90,9 +98,7 @@ impl<A: Application> World<A> {
             ));
         }
         let id = new_id(&mut here.chance.identity);
-        let rows = Arc::new(here.disk.clone());
-        let mut anew = SpaceCore::rebuild(SPACE, own, self.config, rows, 0)?;
-        anew.comes_after(before);
+        let anew = stored.renew()?;
         let rebirth = Rebirth::new(own, common, id);
         let Some(Outcome { core: anew, changed, onto }) =
             rebirth.rewrite(anew, &here.disk, 0, core.log().end())?
@@ -150,32 +156,70 @@ impl<A: Application> World<A> {
         }
     }
 
-    /// What is on any disk when a copy stands in the place of a site's disk.
-    pub(super) fn left_without(&self, site: usize, copy: &Disk) -> VersionVector {
-        let mut left = copy.synced_vector();
+    /// What is on the disks of the other sites.
+    pub(super) fn others_hold(&self, site: usize) -> VersionVector {
+        let mut held = VersionVector::new();
         for (_, other) in self.sites.iter().enumerate().filter(|&(other, _)| other != site) {
-            left.join(&other.disk.synced_vector());
+            held.join(&other.disk.synced_vector());
         }
+        held
+    }
+
+    /// What is on any disk when a copy stands in the place of a site's disk.
+    pub(super) fn left_with(&self, site: usize, copy: &Disk) -> VersionVector {
+        let mut left = self.others_hold(site);
+        left.join(&copy.synced_vector());
         left
     }
 
-    /// Puts a copy in the place of a stopped site's disk. What was on no other disk is gone, which
-    /// is the copy's doing and nobody's fault; which keys had been used there, nobody knows any
-    /// more.
+    /// Puts a copy in the place of a stopped site's disk. Which keys had been used there since,
+    /// nobody knows any more.
     pub(super) fn exchange(&mut self, site: usize, copy: &Disk) {
-        self.cut_all(site);
-        let left = self.left_without(site, copy);
+        let left = self.left_with(site, copy);
+        let has = copy.synced_vector();
+        self.give_up(site, &left);
         let here = &mut self.sites[site];
-        let (had, has) = (here.disk.synced_vector(), copy.synced_vector());
-        here.once_held.join(&had);
         here.disk.replace(copy);
-        self.checks.monotonic.forget(here.id);
+        here.harmed = None;
         here.id = copy.identity().id;
         self.checks.monotonic.forget(here.id);
         for &id in &here.ids {
             self.checks.once.forget(id, has.get(id));
         }
-        for (id, _, _) in had.missing_from(&left) {
+    }
+
+    /// Puts a copy of another site's disk in the place of a stopped site's own. It cannot prove its
+    /// place, and goes on under an id of its own; the other one goes on, too.
+    pub(super) fn clone_onto(&mut self, site: usize, copy: &Disk, left: &VersionVector) {
+        self.give_up(site, left);
+        let here = &mut self.sites[site];
+        let (former, id) = (here.id, new_id(&mut here.chance.identity));
+        here.disk.replace(copy);
+        here.harmed = None;
+        let original = copy.identity().id;
+        here.is_unproven = false;
+        here.ids.iter().for_each(|&id| self.checks.once.forget(id, 0));
+        if rejoin_vclock::mutant!("clone-keeps-id") {
+            here.id = original;
+            return;
+        }
+        here.disk.succeed(id);
+        here.id = id;
+        here.ids.push(id);
+        self.checks.succeed(former, id);
+        self.checks.clock.inherit(original, id);
+        self.summary.add(Count::Incarnations, 1);
+    }
+
+    /// A stopped site's disk is not what it was. What is left nowhere is gone, which is nobody's
+    /// fault.
+    pub(super) fn give_up(&mut self, site: usize, left: &VersionVector) {
+        self.cut_all(site);
+        let here = &mut self.sites[site];
+        let had = here.disk.synced_vector();
+        here.once_held.join(&had);
+        self.checks.monotonic.forget(here.id);
+        for (id, _, _) in had.missing_from(left) {
             self.checks.acknowledged.forget(id, left.get(id));
             self.history.forget(id, left.get(id));
             self.checks.forget(id, left.get(id));

@@ -12,8 +12,9 @@
 //! Three to five replicas, each a [`SpaceCore`](crate::SpaceCore) over a disk that loses what is
 //! not synced, are linked as a mesh, a ring, a line or a star. In the *safety phase* users send
 //! small transactions, some under idempotency keys, and all goes wrong that the seed can think of:
-//! every kind of [`Fault`], or a choice of them. Then nothing new goes wrong, and in the *liveness
-//! phase* all replicas have to come to the same state within a bound.
+//! every kind of [`Fault`], or a choice of them. Who stopped comes back by the recovery that a store
+//! has. Then nothing new goes wrong, and in the *liveness phase* all replicas have to come to the
+//! same state within a bound.
 //!
 //! What is to happen is a *plan*: faults and requests, each with a number and a time, all decided
 //! before the run begins. What an item does in particular, how long a link takes, how long a disk
@@ -27,7 +28,7 @@
 //! |---|---|
 //! | convergence | equal vectors, equal bytes: everywhere, at any time |
 //! | causality | an entry comes after all that its origin had applied; transactions are whole |
-//! | nothing lost | what was acknowledged survives crashes and reaches everybody |
+//! | nothing lost | what was acknowledged survives and reaches everybody; damage is always told |
 //! | durability | nothing leaves before it, and that it leaves, is on the sender's disk |
 //! | monotonic | what was durable at a replica stays so, restarts included |
 //! | once | a transaction happens at most once per key |

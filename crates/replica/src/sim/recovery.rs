@@ -1,5 +1,6 @@
 //! How a site stops and comes back, and how everything is put right again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rejoin_vclock::ReplicaId;
@@ -11,9 +12,13 @@ use super::network::{Link, Side};
 use super::site::DiskTrouble;
 use super::summary::Count;
 use super::violation::{Broken, Checked};
-use super::world::{Event, Phase, SPACE, World};
-use crate::core::SpaceCore;
-use crate::entry::Record;
+use super::world::{Event, Phase, World, space};
+use crate::aside::SetAside;
+use crate::core::{Event as Told, SpaceCore};
+use crate::entry::{Entry, Record};
+use crate::log::CHUNK_LENGTH;
+use crate::recovery::{Recovered, Stored};
+use crate::storage::{StorageError, StorageRead, Trusted};
 
 /// What of a stopped site's unsynced writes survives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -108,11 +113,20 @@ impl<A: Application> World<A> {
         }
     }
 
+    /// What a site's disk holds, as a store recovers it.
+    pub(super) fn stored(&self, site: usize) -> Stored {
+        let disk = self.sites[site].disk.clone();
+        let Identity { id, before } = disk.identity();
+        let storage = Arc::new(Trusted::new(Arc::new(disk)));
+        let (ticket, config) = (space(), self.config);
+        Stored { storage, number: 0, ticket, replica: id, before, config }
+    }
+
     /// A site comes up from what its disk holds.
     pub(super) fn restart(&mut self, site: usize) -> Checked {
         let elapsed = self.schedule.now();
         let here = &mut self.sites[site];
-        if here.core.is_some() || here.in_repair {
+        if here.core.is_some() || here.repair.is_some() {
             return Ok(());
         }
         if elapsed < here.joins_at {
@@ -124,30 +138,27 @@ impl<A: Application> World<A> {
         }
         here.boot += 1;
         here.folds = None;
-        let Identity { id, before } = here.disk.identity();
-        here.id = id;
-        let boot = here.boot;
-        let broken = |what: String| Broken::new("recovery", what);
-        let rows = Arc::new(here.disk.clone());
-        let mut core = SpaceCore::open(SPACE, id, self.config, rows, 0)?;
-        core.comes_after(before);
-        self.checks.causality.restart(id, core.version_vector());
-        while let Some(bytes) = here.disk.read(core.log().end()) {
-            let record = Record::decode(&bytes).map_err(|error| broken(format!("{error}")))?;
-            let delta = record.entry.delta();
-            let entry = (delta.origin(), delta.first(), delta.last());
-            if !core.recover(record)? {
-                return Err(broken(format!("{id:?} refuses its own record of {entry:?}")));
-            }
-            let made = meant(here.branch.as_ref(), &self.history, (entry.0, entry.2))?;
-            self.checks.causality.applied(id, entry, made)?;
+        here.id = here.disk.identity().id;
+        let (boot, held) = (here.boot, here.disk.synced_vector());
+        let Recovered { core, set_aside } = self.recover(site)?;
+        if *core.durable_vector() != held {
+            let what = format!("there was {held:?}, and there is {:?}", core.durable_vector());
+            return Err(Broken::new("recovery", what));
         }
+        self.check_recovered(site, &core)?;
         self.checks.monotonic.durable(&core)?;
+        let here = &mut self.sites[site];
         here.core = Some(core);
+        (here.aside, here.readmitted) = (SetAside::default(), Vec::new());
+        here.is_unproven |= set_aside;
         here.look_due = elapsed;
         here.disk_busy_until = elapsed;
         self.summary.add(Count::Restarts, u64::from(boot > 1));
         self.look(site)?;
+        if set_aside {
+            // Some of it may be its own: it must not use those dots again.
+            self.claim(site);
+        }
         let rng = &mut self.sites[site].chance.process;
         self.schedule.after(rng.below(50), Event::Tick { site, boot });
         self.schedule.after(rng.below(500), Event::Resend { site });
@@ -158,18 +169,85 @@ impl<A: Application> World<A> {
         Ok(())
     }
 
-    /// A recovery that reads some of the log and crashes.
-    fn fail_recovery(&mut self, site: usize) -> Checked {
-        let here = &mut self.sites[site];
-        here.failing_recoveries -= 1;
-        let rows = Arc::new(here.disk.clone());
-        let mut core = SpaceCore::open(SPACE, here.id, self.config, rows, 0)?;
-        for _ in 0..here.chance.process.below(50) {
-            let Some(bytes) = here.disk.read(core.log().end()) else { break };
-            let record = Record::decode(&bytes)
-                .map_err(|error| Broken::new("recovery", format!("{:?}: {error}", here.id)))?;
-            core.recover(record)?;
+    /// Recovers a site as a store does. Rows that are harmed are found at once, as a check finds
+    /// them. What is not what was written has to be told.
+    fn recover(&mut self, site: usize) -> Result<Recovered, Broken> {
+        let stored = self.stored(site);
+        let mut recovered = stored.recover()?;
+        let disk = self.sites[site].disk.clone();
+        if !disk.is_harmed() {
+            return Ok(recovered);
         }
+        let mut told = reports(&mut recovered.core);
+        let found = disk.faults()?.pop().or_else(|| fault_of_index(&recovered.core));
+        disk.set_harmed(found.is_some() || !told.is_empty());
+        if let Some(fault) = found {
+            let set_aside = recovered.set_aside;
+            recovered = stored.rebuild(&StorageError::Damaged(fault))?;
+            recovered.set_aside |= set_aside;
+            told.append(&mut reports(&mut recovered.core));
+        }
+        for sequence in self.sites[site].harmed.take().unwrap_or_default() {
+            let place = format!("log record {sequence} of");
+            if !told.iter().any(|what| what.contains(&place)) {
+                let id = self.sites[site].id;
+                let what = format!("{id:?} lost log record {sequence} in silence");
+                return Err(Broken::new("nothing lost", what));
+            }
+        }
+        Ok(recovered)
+    }
+
+    /// Every entry of a recovered log that is not folded is one that was written.
+    fn check_recovered(&mut self, site: usize, core: &SpaceCore) -> Checked {
+        let here = &self.sites[site];
+        let tail = here.disk.log(0, core.folded(), usize::MAX)?;
+        let tail = tail.iter().filter_map(|(_, bytes)| Record::decode(bytes).ok());
+        let tail: Vec<_> = tail.map(|record| record.entry).collect();
+        let mut folded = BTreeMap::from_iter(&core.version_vector());
+        for delta in tail.iter().rev().map(Entry::delta) {
+            folded.insert(delta.origin(), delta.first() - 1);
+        }
+        let folded = folded.into_iter().filter(|&(_, counter)| counter > 0).collect();
+        self.checks.causality.restart(here.id, folded);
+        for delta in tail.iter().map(Entry::delta) {
+            let entry = (delta.origin(), delta.first(), delta.last());
+            let made = meant(here.branch.as_ref(), &self.history, (entry.0, entry.2))?;
+            self.checks.causality.applied(here.id, entry, made)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what was set aside and can be used by now.
+    pub(super) fn readmit(&mut self, site: usize) -> Checked {
+        if self.sites[site].aside.is_empty() {
+            return Ok(());
+        }
+        let stored = self.stored(site);
+        let here = &mut self.sites[site];
+        let Some(core) = &mut here.core else { return Ok(()) };
+        here.readmitted.append(&mut here.aside.readmit(&stored, core)?);
+        Ok(())
+    }
+
+    /// A recovery that crashes: while it reads the log, or when it has done all it has to do.
+    fn fail_recovery(&mut self, site: usize) -> Checked {
+        self.sites[site].failing_recoveries -= 1;
+        if self.sites[site].chance.process.percent(50) {
+            self.recover(site)?;
+        } else {
+            let stored = self.stored(site);
+            let here = &mut self.sites[site];
+            let mut core = stored.renew()?;
+            for _ in 0..here.chance.process.below(50) {
+                let bytes = here.disk.read(core.log().end());
+                let Some(record) = bytes.and_then(|bytes| Record::decode(&bytes).ok()) else {
+                    break;
+                };
+                core.recover(record)?;
+            }
+        }
+        let here = &mut self.sites[site];
         here.disk.crash(0);
         let pause = here.chance.process.within(50..=2_000);
         self.schedule.after(pause, Event::Restart { site });
@@ -206,7 +284,7 @@ impl<A: Application> World<A> {
         for (number, site) in self.sites.iter_mut().enumerate() {
             site.trouble = DiskTrouble::default();
             (site.joins_at, site.failing_recoveries) = (0, 0);
-            (site.copy, site.in_repair) = (None, false);
+            (site.copy, site.repair) = (None, None);
             let back = if site.core.is_none() {
                 Event::Restart { site: number }
             } else {
@@ -215,4 +293,21 @@ impl<A: Application> World<A> {
             self.schedule.at(now, back);
         }
     }
+}
+
+/// What a recovery tells.
+fn reports(core: &mut SpaceCore) -> Vec<String> {
+    let told = std::iter::from_fn(|| core.poll_event());
+    let damage = told.filter_map(|event| match event {
+        Told::Damage { what } => Some(what),
+        _ => None,
+    });
+    damage.collect()
+}
+
+/// What is wrong with the index of its log.
+fn fault_of_index(core: &SpaceCore) -> Option<String> {
+    let log = core.log();
+    let mut chunks = (0..log.end()).step_by(CHUNK_LENGTH);
+    chunks.find_map(|at| log.place(at).err()).map(|fault| fault.to_string())
 }

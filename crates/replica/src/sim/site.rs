@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
+use crate::aside::SetAside;
 use crate::core::{Now, SpaceCore};
 use crate::receipt::Receipt;
+use crate::storage::RowWrite;
 
 use super::branch::Branch;
 use super::disk::Disk;
@@ -31,8 +33,13 @@ pub(super) struct Site<R> {
     pub once_held: VersionVector,
     /// A copy of its disk, and the item of the plan that made it.
     pub copy: Option<(u32, Disk)>,
-    /// Its disk is being exchanged: it does not come back before that is done.
-    pub in_repair: bool,
+    /// What its disk has set aside, and the rows to take away with the next write.
+    pub aside: SetAside,
+    pub readmitted: Vec<RowWrite>,
+    /// Its disk was harmed and not looked at since: the log records that are not what was written.
+    pub harmed: Option<Vec<u64>>,
+    /// The item of the plan that works on its disk: it does not come back before that is done.
+    pub repair: Option<u32>,
     /// Runs while there is one.
     pub core: Option<SpaceCore>,
     pub disk: Disk,
@@ -106,7 +113,10 @@ impl<R> Site<R> {
             parted: None,
             once_held: VersionVector::new(),
             copy: None,
-            in_repair: false,
+            aside: SetAside::default(),
+            readmitted: Vec::new(),
+            harmed: None,
+            repair: None,
             core: None,
             disk: Disk::new(id),
             boot: 0,

@@ -6,9 +6,9 @@ use rejoin_vclock::ReplicaId;
 
 use crate::core::Event as Told;
 use crate::entry::Record;
-use crate::message::SpaceHash;
 use crate::offered::Offer;
 use crate::session::Config;
+use crate::ticket::Ticket;
 
 use super::application::{Application, Snapshot};
 use super::branch::meant;
@@ -118,7 +118,10 @@ pub(super) struct World<A: Application> {
     pub was_fooled: bool,
 }
 
-pub(super) const SPACE: SpaceHash = SpaceHash(*b"simulated space.");
+/// The space that all sites hold.
+pub(super) fn space() -> Ticket {
+    Ticket::with_lineage("simulated", *b"simulated space.")
+}
 
 impl<A: Application> World<A> {
     pub(super) fn new(seed: u64, options: Options, application: A) -> Self {
@@ -293,6 +296,7 @@ impl<A: Application> World<A> {
         let now = here.now(elapsed);
         let Some(core) = here.core.as_mut().filter(|_| here.boot == boot) else { return Ok(()) };
         core.handle_timeout(now);
+        self.readmit(site)?;
         self.schedule.after(self.config.have_interval, Event::Tick { site, boot });
         self.check_holders(site)?;
         self.settle(site)
@@ -414,6 +418,7 @@ impl<A: Application> World<A> {
         let folds = !rows.is_empty();
         let offer = core.poll_offer();
         rows.extend(offer.map(|offer| offer.row()));
+        rows.append(&mut here.readmitted);
         let number = here.disk.write(&records, rows);
         here.folds = here.folds.or(folds.then_some(number));
         let done = here.disk_busy_until.max(now) + here.sync_millis(now);

@@ -15,6 +15,7 @@ use super::cache::cache;
 use super::manifest::{Manifest, Stand};
 use super::row;
 use super::run::{Blocks, Run, Unfit, child};
+use crate::aside;
 use crate::offered::Offer;
 use crate::storage::{StorageError, StorageRead};
 
@@ -165,9 +166,12 @@ impl Rows {
             let rows = self.blocks.rows.rows(self.blocks.space, &from, AT_A_TIME)?;
             for (key, bytes) in &rows {
                 self.set_aside += u64::from(row::is_aside(key));
-                if key == row::OFFERED
-                    && let Err(error) = Offer::decode(bytes)
-                {
+                let note = match key.as_slice() {
+                    row::OFFERED => Offer::decode(bytes).err(),
+                    row::DISTRUSTED => aside::distrusted(bytes).err(),
+                    _ => None,
+                };
+                if let Some(error) = note {
                     told.fault(RowPlace::Unknown(key.clone()), error.to_string());
                 }
                 match manifest.names(key, chunks) {
@@ -197,7 +201,7 @@ enum Named {
 
 impl Manifest {
     fn names(&self, key: &[u8], chunks: u64) -> Named {
-        if key == row::HEAD || key == row::OFFERED || row::is_kept(key) {
+        if [row::HEAD, row::OFFERED, row::DISTRUSTED].contains(&key) || row::is_kept(key) {
             return Named::Yes;
         }
         if let Some(at) = row::block_of(key) {

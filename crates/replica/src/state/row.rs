@@ -8,6 +8,7 @@
 //! 4 · sequence (8)                   a log record that was set aside
 //! 5 · key of a row                   a row that was found damaged
 //! 6                                  up to where own entries were offered
+//! 7                                  the id under which records were set aside last
 //! ```
 //!
 //! Numbers are big-endian, so that rows stand in the order in which they are written.
@@ -16,6 +17,7 @@ use super::block::Address;
 
 pub(crate) const HEAD: &[u8] = &[0];
 pub(crate) const OFFERED: &[u8] = &[6];
+pub(crate) const DISTRUSTED: &[u8] = &[7];
 
 pub(super) fn block(at: Address) -> Vec<u8> {
     let mut key = run(at.run);

@@ -94,7 +94,7 @@ mod tests {
     use crate::sim::assortment::objects::Value;
     use crate::sim::check::Acknowledged;
     use crate::sim::history::History;
-    use crate::sim::world::SPACE;
+    use crate::sim::world::space;
 
     const HERE: ReplicaId = ReplicaId::from_u128(1);
     const THERE: ReplicaId = ReplicaId::from_u128(2);
@@ -123,7 +123,7 @@ mod tests {
         vector: &[(ReplicaId, u64)],
         place: &Place,
     ) -> bool {
-        let core = SpaceCore::new(SPACE, HERE, crate::Config::default());
+        let core = SpaceCore::new(space().hash(), HERE, crate::Config::default());
         let snapshot = Snapshot {
             replica: HERE,
             replicas: &[HERE, THERE],

@@ -26,6 +26,12 @@ impl Clock {
         self.0.insert(id, latest);
     }
 
+    /// A replica goes on from a copy of another one, with the last stamp of that.
+    pub(in crate::sim) fn inherit(&mut self, of: ReplicaId, id: ReplicaId) {
+        let latest = self.0.get(&of).copied().unwrap_or(0);
+        self.says(id, latest);
+    }
+
     /// A replica stamped a transaction.
     pub(in crate::sim) fn stamped(&self, replica: ReplicaId, stamp: HybridTimestamp) -> Checked {
         let latest = self.0.get(&replica).copied().unwrap_or(0);

@@ -9,7 +9,11 @@ use crate::sim::violation::{Broken, Checked};
 
 /// Which transaction carried which key.
 #[derive(Default, Debug)]
-pub(in crate::sim) struct Once(BTreeMap<Vec<u8>, (ReplicaId, u64)>);
+pub(in crate::sim) struct Once {
+    known: BTreeMap<Vec<u8>, (ReplicaId, u64)>,
+    /// Those that may be forgotten by now, with a log record that was harmed.
+    unsure: BTreeMap<Vec<u8>, (ReplicaId, u64)>,
+}
 
 fn broken(what: String) -> Checked {
     Err(Broken { checker: "once", what })
@@ -19,7 +23,8 @@ impl Once {
     /// A transaction was committed under a key.
     pub(in crate::sim) fn committed(&mut self, key: &[u8], receipt: &Receipt) -> Checked {
         let dot = (receipt.origin(), receipt.last());
-        match self.0.insert(key.to_vec(), dot) {
+        self.unsure.remove(key);
+        match self.known.insert(key.to_vec(), dot) {
             None => Ok(()),
             Some(first) => {
                 let key = String::from_utf8_lossy(key);
@@ -30,7 +35,10 @@ impl Once {
 
     /// A key was answered with an earlier receipt.
     pub(in crate::sim) fn repeated(&self, key: &[u8], receipt: &Receipt) -> Checked {
-        let (answer, truth) = ((receipt.origin(), receipt.last()), self.0.get(key));
+        let (answer, truth) = (
+            (receipt.origin(), receipt.last()),
+            self.known.get(key).or_else(|| self.unsure.get(key)),
+        );
         if truth == Some(&answer) {
             return Ok(());
         }
@@ -40,13 +48,27 @@ impl Once {
 
     /// The transactions of an origin beyond a counter are those of another beyond another.
     pub(in crate::sim) fn moved(&mut self, from: (ReplicaId, u64), to: (ReplicaId, u64)) {
-        for (id, last) in self.0.values_mut().filter(|(id, last)| *id == from.0 && *last > from.1) {
+        for (id, last) in
+            self.known.values_mut().filter(|(id, last)| *id == from.0 && *last > from.1)
+        {
             (*id, *last) = (to.0, *last - from.1 + to.1);
         }
     }
 
+    /// The records of an origin beyond a counter are set aside; their entries may come back without
+    /// their keys.
+    pub(in crate::sim) fn doubt(&mut self, origin: ReplicaId, after: u64) {
+        let set_aside = |(_, dot): &(Vec<u8>, (ReplicaId, u64))| dot.0 == origin && dot.1 > after;
+        let all = std::mem::take(&mut self.known).into_iter();
+        let (unsure, known): (BTreeMap<_, _>, _) = all.partition(set_aside);
+        self.known = known;
+        self.unsure.extend(unsure);
+    }
+
     /// The transactions of an origin beyond a counter never happened: a crash took them.
     pub(in crate::sim) fn forget(&mut self, origin: ReplicaId, after: u64) {
-        self.0.retain(|_, &mut (id, last)| id != origin || last <= after);
+        for keys in [&mut self.known, &mut self.unsure] {
+            keys.retain(|_, &mut (id, last)| id != origin || last <= after);
+        }
     }
 }

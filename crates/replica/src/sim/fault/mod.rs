@@ -3,6 +3,7 @@
 mod clock;
 mod copies;
 mod disk;
+mod harm;
 mod network;
 mod partition;
 mod process;
@@ -121,6 +122,12 @@ faults! {
     FrozenClock, "frozen clock", frozen_clock;
     /// A copy of a disk is put in its place later on.
     RestoredSnapshot, "restored snapshot", restored_snapshot;
+    /// Bits of a disk flip: of log records, of folded state, or of both.
+    BitFlip, "bit flips", bit_flips;
+    /// Log records of a disk are gone.
+    LostRecords, "lost records", lost_records;
+    /// A copy of another site's disk is put in the place of one's own.
+    ClonedDisk, "cloned disk", cloned_disk;
     /// Users of one site want many things at once.
     Burst, "burst of load", burst;
 }

@@ -3,6 +3,8 @@
 //! What is written is there to read at once and lost in a crash, until it is synced. A crash keeps
 //! all that was synced and, of the rest, as many whole writes as it likes, from the front.
 
+mod harm;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +13,9 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 use crate::entry::{HeadAt, Record};
 use crate::offered::Offer;
 use crate::state::row;
-use crate::storage::{Row, RowWrite, StorageError, StorageRead, Stored};
+use crate::storage::{Batch, Row, RowWrite, Storage, StorageError, StorageRead, Stored};
+
+pub(super) use harm::Harm;
 
 /// One replica's disk. Clones are the same disk.
 #[derive(Clone, Debug)]
@@ -34,13 +38,33 @@ struct Content {
     writes: u64,
     synced: usize,
     synced_vector: VersionVector,
+    /// It was harmed; what was damaged of its rows may not be written anew yet.
+    is_harmed: bool,
 }
 
 #[derive(Clone, Debug)]
 struct LogRecord {
-    bytes: Vec<u8>,
+    /// `None` where the record was lost.
+    bytes: Option<Vec<u8>>,
     origin: ReplicaId,
     last: u64,
+}
+
+impl LogRecord {
+    fn of(record: &Record) -> Self {
+        let (origin, last) = (record.entry.delta().origin(), record.entry.delta().last());
+        Self { bytes: Some(record.encode()), origin, last }
+    }
+
+    /// As it is stored: a hole, or a record.
+    fn stored(bytes: &[u8]) -> Self {
+        let hole = Self { bytes: Some(bytes.to_vec()), origin: ReplicaId::from_u128(0), last: 0 };
+        Record::decode(bytes).map_or(hole, |record| Self::of(&record))
+    }
+
+    fn record(&self) -> Option<Record> {
+        Record::decode(self.bytes.as_ref()?).ok()
+    }
 }
 
 /// A write, and what it takes to undo it.
@@ -65,6 +89,7 @@ impl Disk {
             writes: 0,
             synced: 0,
             synced_vector: VersionVector::new(),
+            is_harmed: false,
         })))
     }
 
@@ -83,15 +108,13 @@ impl Disk {
     pub(super) fn rewrite(&self, changed: &[(u64, Record)], gone: &[&[u8]]) {
         let mut content = self.content();
         for (sequence, record) in changed {
-            let (origin, last) = (record.entry.delta().origin(), record.entry.delta().last());
             let index = usize::try_from(*sequence).unwrap_or(usize::MAX);
             if let Some(place) = content.log.get_mut(index) {
-                *place = LogRecord { bytes: record.encode(), origin, last };
+                *place = LogRecord::of(record);
             }
         }
         gone.iter().for_each(|key| _ = content.rows.remove(*key));
-        (content.synced, content.synced_vector) = (0, VersionVector::new());
-        content.settle();
+        content.settle_anew();
     }
 
     /// Another disk with all that is synced on this one.
@@ -117,8 +140,7 @@ impl Disk {
         let before = content.log.len();
         for (sequence, record) in records {
             debug_assert_eq!(*sequence, content.log.len() as u64, "every sequence comes once");
-            let (origin, last) = (record.entry.delta().origin(), record.entry.delta().last());
-            content.log.push(LogRecord { bytes: record.encode(), origin, last });
+            content.log.push(LogRecord::of(record));
         }
         let undo = rows.into_iter().map(|(key, bytes)| (key.clone(), content.put(key, bytes)));
         let undo = undo.collect::<Vec<_>>();
@@ -180,7 +202,7 @@ impl Disk {
     /// The bytes of a record.
     pub(super) fn read(&self, sequence: u64) -> Option<Vec<u8>> {
         let index = usize::try_from(sequence).ok()?;
-        self.content().log.get(index).map(|record| record.bytes.clone())
+        self.content().log.get(index)?.bytes.clone()
     }
 
     /// The head that a record says.
@@ -200,11 +222,32 @@ impl Content {
 
     fn settle(&mut self) {
         let end = self.unsynced.first().map_or(self.log.len(), |write| write.log);
-        for record in self.log.iter().take(end).skip(self.synced) {
+        for record in self.log.iter().take(end).skip(self.synced).filter(|record| record.last > 0) {
             self.synced_vector.set_at_least(record.origin, record.last);
         }
         self.synced = end;
     }
+
+    fn settle_anew(&mut self) {
+        (self.synced, self.synced_vector) = (0, VersionVector::new());
+        self.settle();
+    }
+
+    /// What can be applied of the log on top of some entries that are there.
+    fn follow(&self, mut there: VersionVector) -> VersionVector {
+        for record in self.log.iter().filter_map(LogRecord::record) {
+            let delta = record.entry.delta();
+            let is_next = there.get(delta.origin()) + 1 == delta.first();
+            if is_next && delta.needs().all(|(id, counter)| there.get(id) >= counter) {
+                there.set_at_least(delta.origin(), delta.last());
+            }
+        }
+        there
+    }
+}
+
+fn index(sequence: u64) -> usize {
+    usize::try_from(sequence).unwrap_or(usize::MAX)
 }
 
 /// A site has one space.
@@ -218,7 +261,10 @@ impl StorageRead for Disk {
     }
 
     fn log(&self, _: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        Ok((from..).map_while(|at| Some((at, self.read(at)?))).take(limit).collect())
+        let content = self.content();
+        let records = (from..).zip(content.log.iter().skip(index(from)));
+        let there = records.filter_map(|(at, record)| Some((at, record.bytes.clone()?)));
+        Ok(there.take(limit).collect())
     }
 
     fn log_end(&self, _: u32) -> Result<u64, StorageError> {
@@ -233,5 +279,38 @@ impl StorageRead for Disk {
         let content = self.content();
         let rows = content.rows.range(from.to_vec()..).take(limit);
         Ok(rows.map(|(key, bytes)| (key.clone(), bytes.clone())).collect())
+    }
+}
+
+/// For what a recovery writes, which waits for its sync.
+impl Storage for Disk {
+    fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
+        let mut content = self.content();
+        for (_, sequence, bytes) in &batch.log {
+            if let Some(place) = content.log.get_mut(index(*sequence)) {
+                *place = LogRecord::stored(bytes);
+            }
+        }
+        for (_, key, bytes) in &batch.rows {
+            content.put(key.clone(), bytes.clone());
+        }
+        content.settle_anew();
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError> {
+        Ok(Box::new(self.copy()))
+    }
+
+    fn compact(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn verify(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn size(&self) -> Result<u64, StorageError> {
+        Ok(0)
     }
 }

@@ -1,0 +1,124 @@
+//! A disk that holds something else than was written.
+
+use std::sync::Arc;
+
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use super::{Disk, index};
+use crate::entry::Record;
+use crate::sim::rng::Rng;
+use crate::state::{RowPlace, Rows, Told, row};
+use crate::storage::StorageError;
+
+/// What happens to a disk that nobody writes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::sim) enum Harm {
+    /// Bits of log records that the next start reads.
+    Records,
+    /// Log records that the next start reads are gone, as if they had never been written; not the
+    /// last ones, which only the engine below could miss.
+    Lost,
+    /// Bits of the rows with folded state.
+    Rows,
+    /// Bits of the manifest, so that the state is made anew from the log, and of log records.
+    Everything,
+}
+
+impl Disk {
+    /// Harms it. The sequences of the records that are not what was written.
+    pub(in crate::sim) fn harm(&self, harm: Harm, rng: &mut Rng) -> Vec<u64> {
+        let folded = self.folded();
+        let mut content = self.content();
+        let content = &mut *content;
+        content.is_harmed = true;
+        let from = if harm == Harm::Everything { 0 } else { folded };
+        let whole = (from..content.log.len() as u64)
+            .filter(|&at| content.log.get(index(at)).is_some_and(|record| record.last > 0));
+        let mut whole: Vec<u64> = whole.collect();
+        if harm == Harm::Lost {
+            whole.pop_if(|at| index(*at) + 1 == content.log.len());
+        }
+        if matches!(harm, Harm::Rows | Harm::Everything) {
+            let is_meant = |key: &&Vec<u8>| match harm {
+                Harm::Everything => *key == row::HEAD,
+                _ => !row::is_kept(key),
+            };
+            let keys: Vec<Vec<u8>> = content.rows.keys().filter(is_meant).cloned().collect();
+            for _ in 0..rng.within(1..=3).min(keys.len() as u64) {
+                content.rows.get_mut(rng.pick(&keys)).into_iter().for_each(|row| flip(row, rng));
+            }
+        }
+        if harm == Harm::Rows || whole.is_empty() {
+            return Vec::new();
+        }
+        let mut harmed: Vec<u64> = (0..rng.within(1..=3)).map(|_| *rng.pick(&whole)).collect();
+        harmed.sort_unstable();
+        harmed.dedup();
+        for &at in &harmed {
+            let Some(record) = content.log.get_mut(index(at)) else { continue };
+            (record.origin, record.last) = (ReplicaId::from_u128(0), 0);
+            match &mut record.bytes {
+                Some(bytes) if harm != Harm::Lost => flip(bytes, rng),
+                bytes => *bytes = None,
+            }
+        }
+        content.synced_vector = content.follow(VersionVector::new());
+        harmed
+    }
+
+    /// The log before this sequence is folded into rows, as far as they can be read.
+    fn folded(&self) -> u64 {
+        let rows = Rows::open(Arc::new(self.clone()), 0, &mut Faults::default());
+        let stand = rows.ok().and_then(|rows| rows.stand().map(|stand| stand.sequence));
+        stand.unwrap_or(0)
+    }
+
+    /// What is wrong with its rows, as a check of a store finds it.
+    pub(in crate::sim) fn faults(&self) -> Result<Vec<String>, StorageError> {
+        let mut faults = Faults::default();
+        Rows::open(Arc::new(self.clone()), 0, &mut faults)?.check(&mut faults)?;
+        Ok(faults.0)
+    }
+
+    /// What is there of this disk where others have some entries, once they have brought them.
+    pub(in crate::sim) fn with(&self, others: VersionVector) -> VersionVector {
+        self.content().follow(others)
+    }
+
+    /// Whether something may be wrong with it.
+    pub(in crate::sim) fn is_harmed(&self) -> bool {
+        self.content().is_harmed
+    }
+
+    pub(in crate::sim) fn set_harmed(&self, is_harmed: bool) {
+        self.content().is_harmed = is_harmed;
+    }
+
+    /// Whether there are records that wait for others that were harmed.
+    pub(in crate::sim) fn keeps_aside(&self) -> bool {
+        let content = self.content();
+        let rows = content.rows.range(row::aside(0)..);
+        let mut aside = rows.take_while(|(key, _)| row::is_aside(key));
+        aside.any(|(_, bytes)| Record::decode(bytes).is_ok())
+    }
+}
+
+fn flip(bytes: &mut [u8], rng: &mut Rng) {
+    let bit = rng.index((bytes.len() * 8).max(1));
+    bytes.get_mut(bit / 8).into_iter().for_each(|byte| *byte ^= 1 << (bit % 8));
+}
+
+#[derive(Default)]
+struct Faults(Vec<String>);
+
+impl Told for Faults {
+    type Stop = StorageError;
+
+    fn fault(&mut self, place: RowPlace, what: String) {
+        self.0.push(format!("{place}: {what}"));
+    }
+
+    fn checked(&mut self, _: u64, _: u64) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
