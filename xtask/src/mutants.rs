@@ -212,6 +212,13 @@ pub(crate) const PLANTED: &[Mutant] = &[
         suite: replica("forks::failure_60"),
     },
     Mutant {
+        name: "peers-without-bound",
+        class: Class::Sync,
+        lines: &[],
+        brings_back: "whoever says hello under ever new ids fills the memory",
+        suite: Suite { target: "", ..storage("peers::tests") },
+    },
+    Mutant {
         name: "orphan-reserves-sequence",
         class: Class::Storage,
         lines: &[17],

@@ -70,7 +70,7 @@ impl SpaceCore {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(peer) = session.peer else { return };
         session.refused.entry(own).or_insert(Refused { until: 0, forked: true });
-        if let Some(known) = self.peers.get_mut(&peer) {
+        if let Some(known) = self.peers.get_mut(peer) {
             // What it has under the own id is of another history: none of this one.
             *known = known.iter().filter(|&(id, _)| id != own).collect();
         }
@@ -88,7 +88,8 @@ impl SpaceCore {
         let own = self.replica();
         let Some(session) = self.sessions.get(&id) else { return };
         if let Some(peer) = session.peer.filter(|_| !session.refused.contains_key(&own)) {
-            self.peers.entry(peer).or_default().set_at_least(own, session.has.get(own));
+            let has = session.has.get(own);
+            self.peers.hear(peer, own, self.config.peers).set_at_least(own, has);
         }
     }
 
@@ -158,7 +159,8 @@ impl SpaceCore {
         });
         let knows_better = |peer| other.iter().any(|session| session.peer == Some(peer));
         let mut holders = self.peers.iter().filter(|(_, vector)| vector.get(own) > common);
-        holders.any(|(&peer, _)| !knows_better(peer))
+        holders.any(|(peer, _)| !knows_better(peer))
+            || self.peers.forgotten(own) > common
             || same.iter().any(|session| session.said.get(&own).is_some_and(|&to| to > common))
     }
 

@@ -46,6 +46,7 @@ pub mod message;
 mod missing;
 pub mod ops;
 mod options;
+mod peers;
 mod place;
 mod receipt;
 mod recovery;
