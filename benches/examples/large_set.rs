@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use rejoin_benches::mix;
 use rejoin_crdts::OrSet;
-use rejoin_replica::{Space, Store};
+use rejoin_replica::{Config, OpenOptions, Space, Store, StoreError};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -30,12 +30,13 @@ fn main() -> Result<ExitCode> {
     let number = |at: usize, default: u64| {
         arguments.get(at).map_or(Ok(default), |argument| argument.parse::<u64>())
     };
-    if let [part, file, elements] = arguments.as_slice()
-        && let Ok(elements) = elements.parse()
+    if let [part, file, elements, megabytes] = arguments.as_slice()
+        && let (Ok(elements), Ok(megabytes)) = (elements.parse(), megabytes.parse())
     {
+        let store = || open(Path::new(file), megabytes);
         match part.as_str() {
-            "build" => return build(Path::new(file), elements).map(|()| ExitCode::SUCCESS),
-            "use" => return make_use_of(Path::new(file), elements).map(|()| ExitCode::SUCCESS),
+            "build" => return build(&store()?, elements).map(|()| ExitCode::SUCCESS),
+            "use" => return make_use_of(store, elements).map(|()| ExitCode::SUCCESS),
             _ => {}
         }
     }
@@ -60,15 +61,25 @@ fn limited(part: &str, file: &Path, elements: u64, megabytes: u64) -> Result<boo
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -v $1 && shift && exec \"$@\"", "sh"]);
     command.arg((megabytes << 10).to_string()).arg(std::env::current_exe()?);
-    command.arg(part).arg(file).arg(elements.to_string());
+    command.arg(part).arg(file).arg(elements.to_string()).arg(megabytes.to_string());
     Ok(command.stdin(Stdio::null()).status()?.success())
 }
 
-fn build(file: &Path, elements: u64) -> Result<()> {
+/// Opens the store with a budget for its memory: a quarter for pages, an eighth for what is to be
+/// folded, and an eighth for blocks; and no more than there is without a limit.
+fn open(file: &Path, megabytes: usize) -> std::result::Result<Store, StoreError> {
+    let mut config = Config::default();
+    let eighth = megabytes << 17;
+    config.fold_bytes = config.fold_bytes.min(eighth);
+    config.cache_bytes = config.cache_bytes.min(eighth);
+    let pages = (2 * eighth).min(64 << 20);
+    OpenOptions::new().config(config).engine_cache_bytes(pages).open(file)
+}
+
+fn build(store: &Store, elements: u64) -> Result<()> {
     let started = Instant::now();
     let bar = ProgressBar::new(elements)
         .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} elements, {eta} left")?);
-    let store = Store::open(file)?;
     let sets: Space<OrSet<u64>> = store.create_space("sets")?;
     for first in (0..elements).step_by(usize::try_from(EACH)?) {
         sets.transact(|tx| {
@@ -82,9 +93,12 @@ fn build(file: &Path, elements: u64) -> Result<()> {
     told("built and closed", started.elapsed(), elements)
 }
 
-fn make_use_of(file: &Path, elements: u64) -> Result<()> {
+fn make_use_of(
+    store: impl FnOnce() -> std::result::Result<Store, StoreError>,
+    elements: u64,
+) -> Result<()> {
     let (opened, took) = timed(|| -> Result<_> {
-        let store = Store::open(file)?;
+        let store = store()?;
         let sets: Space<OrSet<u64>> = store.open_space("sets")?;
         Ok((store, sets))
     });

@@ -247,6 +247,13 @@ pub(crate) const PLANTED: &[Mutant] = &[
         suite: SWEEP,
     },
     Mutant {
+        name: "peers-without-bound",
+        class: Class::Sync,
+        lines: &[],
+        brings_back: "whoever says hello under ever new ids fills the memory",
+        suite: Suite { target: "", ..storage("peers::tests") },
+    },
+    Mutant {
         name: "orphan-reserves-sequence",
         class: Class::Storage,
         lines: &[17],

@@ -72,7 +72,7 @@ impl SpaceCore {
         if !refused.forked {
             *refused = Refused::ALL;
         }
-        if let Some(known) = self.peers.get_mut(&peer) {
+        if let Some(known) = self.peers.get_mut(peer) {
             // What it has under the own id is of another history: none of this one.
             *known = known.iter().filter(|&(id, _)| id != own).collect();
         }
@@ -90,7 +90,8 @@ impl SpaceCore {
         let own = self.replica();
         let Some(session) = self.sessions.get(&id) else { return };
         if let Some(peer) = session.peer.filter(|_| session.is_of_one_mind(own)) {
-            self.peers.entry(peer).or_default().set_at_least(own, session.has.get(own));
+            let has = session.has.get(own);
+            self.peers.hear(peer, self.config.peers).set_at_least(own, has);
         }
     }
 

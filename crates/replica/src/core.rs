@@ -30,6 +30,7 @@ use crate::log::Log;
 use crate::message::SpaceHash;
 use crate::missing::Missing;
 use crate::offered::Offered;
+use crate::peers::Peers;
 use crate::receipt::Receipt;
 use crate::session::{Config, Session, SessionId};
 use crate::state::{Limits, Stand, State, StateSource};
@@ -156,7 +157,7 @@ pub struct SpaceCore {
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) next_session: u64,
     /// What each peer is known to have made durable.
-    pub(crate) peers: BTreeMap<ReplicaId, VersionVector>,
+    pub(crate) peers: Peers,
     pub(crate) asked: BTreeMap<ReplicaId, crate::sync::Asked>,
     pub(crate) conflicts: VecDeque<ConflictRecord>,
     pub(crate) events: VecDeque<Event>,
@@ -239,7 +240,7 @@ impl SpaceCore {
             durable_vector: stand.vector,
             sessions: BTreeMap::new(),
             next_session: 0,
-            peers: BTreeMap::new(),
+            peers: Peers::default(),
             asked: BTreeMap::new(),
             conflicts: VecDeque::new(),
             events: VecDeque::new(),
@@ -294,11 +295,12 @@ impl SpaceCore {
         self.causal.waiting()
     }
 
-    /// The peers that are known to have made a receipt's dots durable.
+    /// The peers that are known to have made a receipt's dots durable, of those that are remembered
+    /// ([`Config::peers`]).
     pub fn held_by(&self, receipt: &Receipt) -> Vec<ReplicaId> {
         let receipt = self.as_moved(*receipt);
         let has = |vector: &VersionVector| vector.get(receipt.origin()) >= receipt.last();
-        self.peers.iter().filter(|(_, vector)| has(vector)).map(|(&id, _)| id).collect()
+        self.peers.iter().filter(|(_, vector)| has(vector)).map(|(id, _)| id).collect()
     }
 
     /// The receipt of a transaction that carried this idempotency key here.

@@ -48,6 +48,7 @@ mod missing;
 mod offered;
 pub mod ops;
 mod options;
+mod peers;
 mod place;
 mod receipt;
 mod recovery;

@@ -38,6 +38,8 @@ pub struct OpenOptions {
     time: Arc<dyn Time>,
     #[cfg(feature = "redb")]
     state_dir: Option<PathBuf>,
+    #[cfg(feature = "redb")]
+    engine_cache_bytes: usize,
     unproven: bool,
 }
 
@@ -55,6 +57,8 @@ impl OpenOptions {
             time: Arc::new(MachineTime::default()),
             #[cfg(feature = "redb")]
             state_dir: None,
+            #[cfg(feature = "redb")]
+            engine_cache_bytes: 64 << 20,
             unproven: false,
         }
     }
@@ -87,6 +91,21 @@ impl OpenOptions {
         self
     }
 
+    /// How many bytes of a store file's pages are kept in memory; 64 MiB by default.
+    ///
+    /// A store takes about so much, and per space that is open
+    /// [`fold_bytes`](Config::fold_bytes) + [`cache_bytes`](Config::cache_bytes), and
+    /// [`waiting_bytes`](Config::waiting_bytes) while entries of peers come in the wrong order; and
+    /// a transaction takes a small multiple of its own size. Blocks are kept decoded, pages are
+    /// not: where memory is short, a quarter of it for the pages, and an eighth for each of the two
+    /// of a space, is a fair beginning.
+    #[cfg(feature = "redb")]
+    #[must_use]
+    pub const fn engine_cache_bytes(mut self, bytes: usize) -> Self {
+        self.engine_cache_bytes = bytes;
+        self
+    }
+
     /// Treats the store as a copy: it goes on under a new id, whatever proves its place.
     #[must_use]
     pub const fn unproven(mut self) -> Self {
@@ -103,14 +122,15 @@ impl OpenOptions {
         use crate::storage::{RedbFile, StorageError};
         let path = path.as_ref();
         let explain = |error| crate::store::explain(path, error);
+        let cache = self.engine_cache_bytes;
         let exists = path.try_exists().map_err(|error| StorageError::Io(error.to_string()))?;
         let mut made = None;
         let storage = if exists {
-            RedbFile::open(path).map_err(explain)?
+            RedbFile::open_with_cache(path, cache).map_err(explain)?
         } else {
             let id = FreshId::random().into_id();
             made = Some(id);
-            RedbFile::create(path, &first_batch(id)).map_err(explain)?
+            RedbFile::create_with_cache(path, &first_batch(id), cache).map_err(explain)?
         };
         let place = Some(Place::new(path, self.state_dir));
         let claim = Claim { unproven: self.unproven, place, made };

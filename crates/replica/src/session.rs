@@ -32,6 +32,10 @@ pub struct Config {
     /// Entries that came too early take at most this many bytes per space; beyond that they are
     /// dropped, and asked for again.
     pub waiting_bytes: usize,
+    /// So many peers are remembered per space, with what each has; of more than that, the one that
+    /// was heard of least recently is forgotten. A receipt does not name a forgotten peer among
+    /// those that hold it, until it is heard of again.
+    pub peers: usize,
     /// Changes are kept in memory up to about so many bytes per space before they are folded into
     /// blocks. More means fewer bytes written, and a longer start after a crash.
     pub fold_bytes: usize,
@@ -49,6 +53,7 @@ impl Default for Config {
             request_timeout: 2_000,
             batch_bytes: 64 << 10,
             waiting_bytes: 4 << 20,
+            peers: 1000,
             fold_bytes: 16 << 20,
             cache_bytes: 64 << 20,
         }

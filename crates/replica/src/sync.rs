@@ -215,7 +215,7 @@ impl SpaceCore {
             return Ok(());
         }
         let others = vector.iter().filter(|&(id, _)| id != own).collect();
-        self.peers.entry(replica).or_default().join(&others);
+        self.peers.hear(replica, self.config.peers).join(&others);
         let end = self.log.end();
         let mut cursor = None;
         let wanted = self.log.origins().filter(|&origin| pull || origin == own);
@@ -250,7 +250,7 @@ impl SpaceCore {
         let own = self.replica();
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let other_self = !session.is_of_one_mind(own);
-        let durable = self.peers.entry(peer).or_default();
+        let durable = self.peers.hear(peer, self.config.peers);
         for &(origin, counter) in pairs {
             session.learn(origin, counter);
             if origin == own && other_self {

@@ -1,6 +1,7 @@
 //! A child: damages copies of the files one after the other, and says what came of each.
 
 use std::io::Write;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,9 +10,13 @@ use rejoin_replica::{Store, StoreError};
 
 use crate::Flags;
 use crate::content::{Content, Spaces, content};
+use crate::rescue::Expected;
 
 /// Files are cut off at each multiple of this.
 const CUTS: u64 = 509;
+
+/// One in so many refused files is salvaged, which takes longer than all else.
+const RESCUES: u64 = 23;
 
 /// What is done to a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,6 +67,14 @@ impl Plan {
 }
 
 impl Damage {
+    /// Whether anything in a range of bytes is not as it was.
+    pub(crate) fn hits(self, range: &Range<usize>) -> bool {
+        match self {
+            Self::Cut(length) => range.end as u64 > length,
+            Self::Flip(bit) => range.contains(&usize::try_from(bit / 8).unwrap_or(usize::MAX)),
+        }
+    }
+
     fn apply(self, bytes: &mut Vec<u8>) {
         let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
         match self {
@@ -80,7 +93,7 @@ pub(crate) fn file_names(directory: &Path) -> [PathBuf; 2] {
 }
 
 /// Goes through every `step`-th damage, and prints a letter for each: `r` for refused, `h` for
-/// harmless; or a line that begins with `w` or `p`.
+/// harmless; or a line that begins with `w`, `p`, or, for records that salvage loses, `l`.
 pub(crate) fn all(flags: &Flags, files: &Path, first: u64, step: u64) -> ExitCode {
     std::panic::set_hook(Box::new(|_| {}));
     let files = file_names(files).map(|path| std::fs::read(path).unwrap_or_default());
@@ -92,18 +105,32 @@ pub(crate) fn all(flags: &Flags, files: &Path, first: u64, step: u64) -> ExitCod
         return ExitCode::FAILURE;
     };
     let path = directory.path().join("store.rejoin");
+    let [Ok(of_closed), Ok(of_killed)] = files.each_ref().map(|file| Expected::of(file, &path))
+    else {
+        return ExitCode::FAILURE;
+    };
+    let records = [of_closed, of_killed];
     for number in (first..plan.len()).step_by(usize::try_from(step).unwrap_or(1)) {
         let Some((file, damage)) = plan.damage(number) else { break };
         let mut bytes = files[file].clone();
         damage.apply(&mut bytes);
-        let tried = std::fs::write(&path, bytes).map_err(|error| error.to_string());
-        let tried = tried.and_then(|()| {
-            catch_unwind(AssertUnwindSafe(|| attempt(&path, &expected)))
+        let write = || std::fs::write(&path, &bytes).map_err(|error| error.to_string());
+        let tried = write().and_then(|()| {
+            let attempt = || match attempt(&path, &expected)? {
+                Outcome::Harmless => Ok(None),
+                Outcome::Refused if number % RESCUES != 0 => Ok(Some(0)),
+                Outcome::Refused => {
+                    write()?;
+                    records[file].rescue(&path, damage).map(Some)
+                }
+            };
+            catch_unwind(AssertUnwindSafe(attempt))
                 .unwrap_or_else(|_| Err("a panic escapes".to_owned()))
         });
         let said = match tried {
-            Ok(Outcome::Refused) => "r".to_owned(),
-            Ok(Outcome::Harmless) => "h".to_owned(),
+            Ok(Some(0)) => "r".to_owned(),
+            Ok(Some(lost)) => format!("l{lost} records that were whole are lost in salvage\n"),
+            Ok(None) => "h".to_owned(),
             Err(what) if what.contains("panic") => format!("p{what}\n"),
             Err(what) => format!("w{what}\n"),
         };

@@ -3,12 +3,14 @@
 //!
 //! Every K-th bit of a file that was closed, and of one whose process was killed, is flipped once.
 //! The store is opened and read; if it reads as it was written, it is written to and read again.
-//! Fine is: a named error, or everything as it was. Children do it, so that an abort and a hang are
+//! Fine is: a named error, or everything as it was. Of what is refused some is salvaged: no record
+//! may be lost that was not hit. Children do it, so that an abort and a hang are
 //! found as well. Progress goes to stderr; the last line on stdout is the figure.
 
 mod content;
 mod damage;
 mod parent;
+mod rescue;
 
 use std::env;
 use std::path::PathBuf;

@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Tally {
     wrong: u64,
     panics: u64,
+    lost: u64,
     refused: u64,
     harmless: u64,
     what: Vec<String>,
@@ -29,7 +30,7 @@ struct Tally {
 
 impl Tally {
     fn total(&self) -> u64 {
-        self.wrong + self.panics + self.refused + self.harmless
+        self.wrong + self.panics + self.lost + self.refused + self.harmless
     }
 
     fn violation(&mut self, plan: &Plan, number: u64, what: &str) {
@@ -72,6 +73,7 @@ fn campaign(flags: &Flags) -> Result<Tally, String> {
             let found = found.join().map_err(|_| "a watcher panicked".to_owned())??;
             total.wrong += found.wrong;
             total.panics += found.panics;
+            total.lost += found.lost;
             total.refused += found.refused;
             total.harmless += found.harmless;
             total.what.extend(found.what);
@@ -108,7 +110,11 @@ fn shard(
                     Some(("h", _)) => tally.harmless += 1,
                     Some((kind, what)) => {
                         tally.violation(plan, number, what);
-                        *(if kind == "p" { &mut tally.panics } else { &mut tally.wrong }) += 1;
+                        *match kind {
+                            "p" => &mut tally.panics,
+                            "l" => &mut tally.lost,
+                            _ => &mut tally.wrong,
+                        } += 1;
                     }
                     None => {}
                 },
@@ -164,11 +170,11 @@ fn report(tally: &Tally) -> ExitCode {
     for what in tally.what.iter().take(20) {
         println!("{}", what.trim_end());
     }
-    let Tally { wrong, panics, refused, harmless, .. } = tally;
+    let Tally { wrong, panics, lost, refused, harmless, .. } = tally;
     println!(
-        "{wrong} silent wrong reads, {panics} panics, {} flips, {refused} refused, {harmless} \
-         harmless",
+        "{wrong} silent wrong reads, {panics} panics, {lost} salvages that lose whole records, {} \
+         flips, {refused} refused, {harmless} harmless",
         tally.total()
     );
-    ExitCode::from(u8::from(wrong + panics > 0))
+    ExitCode::from(u8::from(wrong + panics + lost > 0))
 }

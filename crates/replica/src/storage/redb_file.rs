@@ -31,7 +31,7 @@ const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const LOG: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("log");
 const ROWS: TableDefinition<'_, (u32, &[u8]), &[u8]> = TableDefinition::new("rows");
 
-/// The engine keeps at most this many bytes of pages in memory.
+/// The engine keeps at most this many bytes of pages in memory, unless told otherwise.
 const CACHE_BYTES: usize = 64 << 20;
 
 /// A store file.
@@ -49,6 +49,15 @@ impl RedbFile {
     /// [`StorageError::AlreadyOpen`] when somebody holds it; [`StorageError::Damaged`] when it is
     /// no store file, or not whole.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
+        Self::open_with_cache(path, CACHE_BYTES)
+    }
+
+    /// As [`open`](Self::open); the engine keeps at most so many bytes of pages in memory, beside
+    /// those of the commit at hand.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with_cache(path: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(of_redb)?;
         if file.metadata().map_err(of_redb)?.len() == 0 {
             return Err(StorageError::Damaged("it is empty".to_owned()));
@@ -59,7 +68,7 @@ impl RedbFile {
             // The engine finds out by itself whether it can do without.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
-        Self::over(Box::new(FileBackend::new(file).map_err(of_redb)?))
+        Self::over(Box::new(FileBackend::new(file).map_err(of_redb)?), cache_bytes)
     }
 
     /// Opens what a made-up file holds; an empty one becomes an empty storage.
@@ -68,7 +77,7 @@ impl RedbFile {
     /// As [`open`](Self::open).
     #[cfg(feature = "conformance")]
     pub fn over_raw(file: impl super::RawFile) -> Result<Self, StorageError> {
-        Self::over(Box::new(super::raw_file::Raw(file)))
+        Self::over(Box::new(super::raw_file::Raw(file)), CACHE_BYTES)
     }
 
     /// Makes a new file that holds one batch. Where somebody else makes one at the same time, that
@@ -77,19 +86,31 @@ impl RedbFile {
     /// # Errors
     /// [`StorageError::Io`] when it cannot be made; otherwise as [`open`](Self::open).
     pub fn create(path: &Path, batch: &Batch) -> Result<Self, StorageError> {
+        Self::create_with_cache(path, batch, CACHE_BYTES)
+    }
+
+    /// As [`create`](Self::create), and as [`open_with_cache`](Self::open_with_cache).
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_with_cache(
+        path: &Path,
+        batch: &Batch,
+        cache_bytes: usize,
+    ) -> Result<Self, StorageError> {
         let making = making_name(path);
         drop(std::fs::remove_file(&making)); // what a crash left behind
         let made = make(&making, batch).and_then(|()| put_in_place(&making, path));
         drop(std::fs::remove_file(&making));
         made?;
-        Self::open(path)
+        Self::open_with_cache(path, cache_bytes)
     }
 }
 
 fn make(path: &Path, batch: &Batch) -> Result<(), StorageError> {
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(path);
     let file = FileBackend::new(file.map_err(of_redb)?).map_err(of_redb)?;
-    let file = RedbFile::over(Box::new(file))?;
+    let file = RedbFile::over(Box::new(file), CACHE_BYTES)?;
     file.commit(batch)?;
     file.close()
 }
@@ -208,11 +229,11 @@ fn told<T>(file: &HeldBack, result: Result<T, StorageError>) -> Result<T, Storag
 }
 
 /// Opens the engine, and sees that it did not go back behind what was acknowledged.
-fn open(file: &HeldBack) -> Result<Database, StorageError> {
+fn open(file: &HeldBack, cache_bytes: usize) -> Result<Database, StorageError> {
     let repaired = Arc::new(AtomicBool::new(false));
     let noted = Arc::clone(&repaired);
     let mut builder = Builder::new();
-    builder.set_cache_size(CACHE_BYTES);
+    builder.set_cache_size(cache_bytes);
     builder.set_check_integrity_on_open(!file.file().is_known());
     builder.set_repair_callback(move |_| noted.store(true, Ordering::Relaxed));
     let acknowledged = file.file().acknowledged();
@@ -232,11 +253,11 @@ fn open(file: &HeldBack) -> Result<Database, StorageError> {
 }
 
 impl RedbFile {
-    fn over(file: Box<dyn StorageBackend>) -> Result<Self, StorageError> {
+    fn over(file: Box<dyn StorageBackend>, cache_bytes: usize) -> Result<Self, StorageError> {
         // The engine asserts what a header says, and what it says may be anything.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let file = HeldBack::new(SummedFile::new(file).map_err(of_redb)?);
-            Ok(Self { database: Arc::new(RwLock::new(open(&file)?)), file })
+            Ok(Self { database: Arc::new(RwLock::new(open(&file, cache_bytes)?)), file })
         }));
         let panicked = |_| StorageError::Damaged("the engine panicked over it".to_owned());
         opened.map_err(panicked)?
@@ -258,37 +279,40 @@ impl RedbFile {
         self.database.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn now(&self) -> Result<Moment, StorageError> {
-        let transaction = self.database().begin_read().map_err(of_redb);
-        let transaction = told(&self.file, transaction)?;
-        let (file, _open) = (self.file.clone(), Arc::clone(&self.database));
-        Ok(Moment { transaction, file, _open })
+    /// Reads as things are now. Compaction waits for it, unlike for a [`Moment`].
+    fn read<R>(
+        &self,
+        read: impl FnOnce(&Tables<'_>) -> Result<R, StorageError>,
+    ) -> Result<R, StorageError> {
+        let database = self.database();
+        let transaction = told(&self.file, database.begin_read().map_err(of_redb))?;
+        told(&self.file, read(&Tables(&transaction)))
     }
 }
 
 impl StorageRead for RedbFile {
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        self.now()?.meta(name)
+        self.read(|tables| tables.meta(name))
     }
 
     fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
-        self.now()?.metas(prefix)
+        self.read(|tables| tables.metas(prefix))
     }
 
     fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        self.now()?.log(space, from, limit)
+        self.read(|tables| tables.log(space, from, limit))
     }
 
     fn log_end(&self, space: u32) -> Result<u64, StorageError> {
-        self.now()?.log_end(space)
+        self.read(|tables| tables.log_end(space))
     }
 
     fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.now()?.row(space, key)
+        self.read(|tables| tables.row(space, key))
     }
 
     fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
-        self.now()?.rows(space, from, limit)
+        self.read(|tables| tables.rows(space, from, limit))
     }
 }
 
@@ -300,7 +324,10 @@ impl Storage for RedbFile {
     }
 
     fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError> {
-        Ok(Box::new(self.now()?))
+        let transaction = self.database().begin_read().map_err(of_redb);
+        let transaction = told(&self.file, transaction)?;
+        let (file, _open) = (self.file.clone(), Arc::clone(&self.database));
+        Ok(Box::new(Moment { transaction, file, _open }))
     }
 
     fn compact(&self) -> Result<(), StorageError> {
@@ -308,11 +335,9 @@ impl Storage for RedbFile {
         self.alone().compact().map(|_| ()).map_err(of_redb)
     }
 
+    /// The engine's own check wants to be alone, and this one may be run at any time.
     fn verify(&self) -> Result<(), StorageError> {
-        match self.alone().check_integrity().map_err(of_redb)? {
-            true => Ok(()),
-            false => Err(StorageError::Damaged("the engine had to repair its pages".to_owned())),
-        }
+        self.file.file().verify()
     }
 
     fn size(&self) -> Result<u64, StorageError> {

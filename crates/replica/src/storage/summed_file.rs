@@ -125,8 +125,11 @@ impl SummedFile {
 
     /// What was found, if anything.
     pub(super) fn damage(&self) -> Option<StorageError> {
-        let what = |number| format!("page {number} of the file is not what was written");
-        self.state().damaged.map(|number| StorageError::Damaged(what(number)))
+        self.state().damaged.map(Self::damaged)
+    }
+
+    fn damaged(number: usize) -> StorageError {
+        StorageError::Damaged(format!("page {number} of the file is not what was written"))
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
@@ -164,6 +167,32 @@ impl SummedFile {
             }
         }
         Ok(())
+    }
+
+    /// Compares all pages that are known with what they were, as the medium has them now. Others
+    /// may read and write meanwhile.
+    pub(super) fn verify(&self) -> Result<(), StorageError> {
+        let mut page = vec![0; PAGE];
+        let mut number = 1;
+        // The count grows while others write.
+        while number < self.state().sums.len() {
+            if !self.is_as_known(number, &mut page)? {
+                return Err(Self::damaged(number));
+            }
+            number += 1;
+        }
+        Ok(())
+    }
+
+    /// Whoever changes the file is shut out meanwhile.
+    fn is_as_known(&self, number: usize, page: &mut [u8]) -> Result<bool, StorageError> {
+        let state = self.state();
+        let known = state.sums.get(number).copied().unwrap_or(UNKNOWN);
+        if known == UNKNOWN {
+            return Ok(true);
+        }
+        self.file.read(number as u64 * PAGE_BYTES, page).map_err(StorageError::of_io)?;
+        Ok(known == sum(page))
     }
 
     /// Changes the file, unless an earlier change failed.

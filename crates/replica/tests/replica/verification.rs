@@ -2,13 +2,14 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rejoin_replica::entry::Record;
 use rejoin_replica::ops::{Depth, Finding, OperationError, Place, Progress, Step};
 use rejoin_replica::storage::{Batch, Memory, Row, Storage, StorageRead};
 use rejoin_replica::{Config, Durability, Space, Store};
 
-use crate::medium::Clock;
+use crate::medium::{Clock, until};
 use crate::pipes::Cart;
 
 type Carts = Space<Cart>;
@@ -351,4 +352,39 @@ fn a_state_that_the_log_does_not_make_is_found_by_replaying() {
     let found = open(&one).verify(Depth::Replayed, &mut go_on).expect("memory");
     let [Finding { place, what, .. }] = found.findings.as_slice() else { panic!("{found:?}") };
     assert_eq!((place, what.as_str()), (&Place::State, "it is not what the log makes"));
+}
+
+/// Whoever looks after a store need not wait for a quiet moment.
+#[test]
+fn a_store_under_constant_use_is_verified_and_compacted() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = Store::open(directory.path().join("shop")).expect("a new store");
+    let carts: Carts = store.create_space("carts").expect("a first space");
+    let (stop, written) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        let use_it = |object: &'static str| {
+            let (carts, stop, written) = (carts.clone(), &stop, &written);
+            move || {
+                for number in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let line = format!("line {}", number % 500);
+                    let add = carts.transact(|tx| tx.object(object).entry(&line).add(1));
+                    add.expect("a transaction");
+                    carts.object(object).at(&line).value().expect("readable");
+                    written.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        };
+        ["alice", "bob", "carol"].into_iter().for_each(|who| drop(scope.spawn(use_it(who))));
+        until(|| written.load(Ordering::Relaxed) > 100);
+        let look_after = || {
+            let found = store.verify(Depth::Stored, &mut go_on)?.findings;
+            store.compact(&mut go_on).map(|_| found)
+        };
+        let found: Vec<_> = (0..10).map(|_| look_after()).collect();
+        stop.store(true, Ordering::Relaxed);
+        assert!(found.iter().all(|found| *found == Ok(Vec::new())), "{found:?}");
+    });
 }
