@@ -58,7 +58,7 @@ impl OpenOptions {
             #[cfg(feature = "redb")]
             state_dir: None,
             #[cfg(feature = "redb")]
-            engine_cache_bytes: 64 << 20,
+            engine_cache_bytes: 16 << 20,
             unproven: false,
         }
     }
@@ -91,13 +91,13 @@ impl OpenOptions {
         self
     }
 
-    /// How many bytes of a store file's pages are kept in memory; 64 MiB by default.
+    /// How many bytes of a store file's pages are kept in memory; 16 MiB by default.
     ///
     /// A store takes about so much, and per space that is open
     /// [`fold_bytes`](Config::fold_bytes) + [`cache_bytes`](Config::cache_bytes), and
     /// [`waiting_bytes`](Config::waiting_bytes) while entries of peers come in the wrong order; and
-    /// a transaction takes a small multiple of its own size. Blocks are kept decoded, pages are
-    /// not: where memory is short, a quarter of it for the pages, and an eighth for each of the two
+    /// a transaction takes a small multiple of its own size. Pages are read where a block is not at
+    /// hand: where memory is short, a quarter of it for the pages, and an eighth for each of the two
     /// of a space, is a fair beginning.
     #[cfg(feature = "redb")]
     #[must_use]

@@ -55,7 +55,7 @@ impl Default for Config {
             waiting_bytes: 4 << 20,
             peers: 1000,
             fold_bytes: 16 << 20,
-            cache_bytes: 64 << 20,
+            cache_bytes: 48 << 20,
         }
     }
 }

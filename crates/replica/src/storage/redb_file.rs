@@ -32,7 +32,7 @@ const LOG: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("log");
 const ROWS: TableDefinition<'_, (u32, &[u8]), &[u8]> = TableDefinition::new("rows");
 
 /// The engine keeps at most this many bytes of pages in memory, unless told otherwise.
-const CACHE_BYTES: usize = 64 << 20;
+const CACHE_BYTES: usize = 16 << 20;
 
 /// A store file.
 #[derive(Debug)]
