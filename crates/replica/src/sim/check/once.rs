@@ -11,7 +11,7 @@ use crate::sim::violation::{Broken, Checked};
 #[derive(Default, Debug)]
 pub(in crate::sim) struct Once {
     known: BTreeMap<Vec<u8>, (ReplicaId, u64)>,
-    /// Those that may be forgotten by now, with a log record that was harmed.
+    /// Those that may be forgotten, with a log record that was set aside; or come back with it.
     unsure: BTreeMap<Vec<u8>, (ReplicaId, u64)>,
 }
 
@@ -23,7 +23,6 @@ impl Once {
     /// A transaction was committed under a key.
     pub(in crate::sim) fn committed(&mut self, key: &[u8], receipt: &Receipt) -> Checked {
         let dot = (receipt.origin(), receipt.last());
-        self.unsure.remove(key);
         match self.known.insert(key.to_vec(), dot) {
             None => Ok(()),
             Some(first) => {
@@ -35,11 +34,8 @@ impl Once {
 
     /// A key was answered with an earlier receipt.
     pub(in crate::sim) fn repeated(&self, key: &[u8], receipt: &Receipt) -> Checked {
-        let (answer, truth) = (
-            (receipt.origin(), receipt.last()),
-            self.known.get(key).or_else(|| self.unsure.get(key)),
-        );
-        if truth == Some(&answer) {
+        let (answer, truth) = ((receipt.origin(), receipt.last()), self.known.get(key));
+        if truth == Some(&answer) || self.unsure.get(key) == Some(&answer) {
             return Ok(());
         }
         let key = String::from_utf8_lossy(key);
