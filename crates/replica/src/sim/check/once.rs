@@ -1,6 +1,6 @@
 //! A transaction happens at most once per idempotency key, however often it is sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rejoin_vclock::ReplicaId;
 
@@ -12,7 +12,7 @@ use crate::sim::violation::{Broken, Checked};
 pub(in crate::sim) struct Once {
     known: BTreeMap<Vec<u8>, (ReplicaId, u64)>,
     /// Those that may be forgotten, with a log record that was set aside; or come back with it.
-    unsure: BTreeMap<Vec<u8>, (ReplicaId, u64)>,
+    unsure: BTreeSet<(Vec<u8>, (ReplicaId, u64))>,
 }
 
 fn broken(what: String) -> Checked {
@@ -35,7 +35,7 @@ impl Once {
     /// A key was answered with an earlier receipt.
     pub(in crate::sim) fn repeated(&self, key: &[u8], receipt: &Receipt) -> Checked {
         let (answer, truth) = ((receipt.origin(), receipt.last()), self.known.get(key));
-        if truth == Some(&answer) || self.unsure.get(key) == Some(&answer) {
+        if truth == Some(&answer) || self.unsure.contains(&(key.to_vec(), answer)) {
             return Ok(());
         }
         let key = String::from_utf8_lossy(key);
@@ -63,8 +63,8 @@ impl Once {
 
     /// The transactions of an origin beyond a counter never happened: a crash took them.
     pub(in crate::sim) fn forget(&mut self, origin: ReplicaId, after: u64) {
-        for keys in [&mut self.known, &mut self.unsure] {
-            keys.retain(|_, &mut (id, last)| id != origin || last <= after);
-        }
+        let stays = |(id, last): (ReplicaId, u64)| id != origin || last <= after;
+        self.known.retain(|_, dot| stays(*dot));
+        self.unsure.retain(|(_, dot)| stays(*dot));
     }
 }
