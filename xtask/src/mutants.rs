@@ -244,7 +244,7 @@ pub(crate) const PLANTED: &[Mutant] = &[
         class: Class::Identity,
         lines: &[14, 28],
         brings_back: "a crash after records were set aside: the store goes on under its old id",
-        suite: SWEEP,
+        suite: replica("damage::failure_14"),
     },
     Mutant {
         name: "peers-without-bound",

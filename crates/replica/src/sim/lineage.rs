@@ -218,6 +218,8 @@ impl<A: Application> World<A> {
         let here = &mut self.sites[site];
         let had = here.disk.synced_vector();
         here.once_held.join(&had);
+        // A copy of what it was would bring back what is gone.
+        here.copy = None;
         self.checks.monotonic.forget(here.id);
         for (id, _, _) in had.missing_from(left) {
             self.checks.acknowledged.forget(id, left.get(id));

@@ -113,6 +113,8 @@ pub(super) struct Pipe {
     /// How many bytes are under way, or lost and never confirmed.
     pub in_flight: usize,
     pub loss: Option<Loss>,
+    /// Bytes got lost in the middle: whatever comes, the other end makes nothing of it any more.
+    pub is_torn: bool,
     /// What runs into a block that only delays.
     pub parked: VecDeque<Vec<u8>>,
 }
@@ -156,6 +158,7 @@ impl Pipe {
             self.in_flight -= length;
             loss.lose -= lost;
         }
+        self.is_torn |= lost > 0;
         if loss.lose == 0 {
             self.loss = None;
         }

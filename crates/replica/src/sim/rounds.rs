@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::network::{Connection, Link};
+use super::network::{Connection, Link, Pipe};
 use super::topology;
 use crate::session::Config;
 
@@ -16,9 +16,9 @@ pub(super) struct Rounds {
     millis: u64,
     bound: u64,
     /// When the last transaction was committed, and when what was under way before all healed had
-    /// arrived.
+    /// arrived: also what a bad relay held back, until so many messages had overtaken it.
     quiet: u64,
-    /// When every link had a connection again, and none that is dead and not given up yet.
+    /// When every link had a connection again, and none that is dead or torn and not given up yet.
     connected: Option<u64>,
     /// When all were equal.
     equal: Option<u64>,
@@ -46,8 +46,9 @@ impl Rounds {
         connections: &BTreeMap<u64, Connection>,
         are_equal: bool,
     ) {
+        let carries = |pipe: &Pipe| !pipe.is_dead() && !pipe.is_torn;
         let works = |c: &Connection| {
-            c.is_open(0) && c.is_open(1) && c.ends.iter().all(|end| !end.pipe.is_dead())
+            c.is_open(0) && c.is_open(1) && c.ends.iter().all(|end| carries(&end.pipe))
         };
         if self.connected.is_none() && connections.values().all(works) {
             let mut all = 0..links.len();

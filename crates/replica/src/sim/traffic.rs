@@ -186,6 +186,9 @@ impl<A: Application> World<A> {
             match near.frames.next_message() {
                 Ok(Some(message)) => {
                     for delivery in near.relay.pass(message, rng) {
+                        if matches!(delivery, Delivery::Late(_)) {
+                            self.rounds.quiet_from(now.elapsed);
+                        }
                         let message = counted(delivery, &mut self.summary);
                         let waited = core.waiting();
                         core.handle_message(session, message.clone(), now)?;

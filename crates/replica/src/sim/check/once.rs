@@ -1,6 +1,6 @@
 //! A transaction happens at most once per idempotency key, however often it is sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rejoin_vclock::ReplicaId;
 
@@ -11,8 +11,8 @@ use crate::sim::violation::{Broken, Checked};
 #[derive(Default, Debug)]
 pub(in crate::sim) struct Once {
     known: BTreeMap<Vec<u8>, (ReplicaId, u64)>,
-    /// Those that may be forgotten by now, with a log record that was harmed.
-    unsure: BTreeMap<Vec<u8>, (ReplicaId, u64)>,
+    /// Those that may be forgotten, with a log record that was set aside; or come back with it.
+    unsure: BTreeSet<(Vec<u8>, (ReplicaId, u64))>,
 }
 
 fn broken(what: String) -> Checked {
@@ -23,7 +23,6 @@ impl Once {
     /// A transaction was committed under a key.
     pub(in crate::sim) fn committed(&mut self, key: &[u8], receipt: &Receipt) -> Checked {
         let dot = (receipt.origin(), receipt.last());
-        self.unsure.remove(key);
         match self.known.insert(key.to_vec(), dot) {
             None => Ok(()),
             Some(first) => {
@@ -35,11 +34,8 @@ impl Once {
 
     /// A key was answered with an earlier receipt.
     pub(in crate::sim) fn repeated(&self, key: &[u8], receipt: &Receipt) -> Checked {
-        let (answer, truth) = (
-            (receipt.origin(), receipt.last()),
-            self.known.get(key).or_else(|| self.unsure.get(key)),
-        );
-        if truth == Some(&answer) {
+        let (answer, truth) = ((receipt.origin(), receipt.last()), self.known.get(key));
+        if truth == Some(&answer) || self.unsure.contains(&(key.to_vec(), answer)) {
             return Ok(());
         }
         let key = String::from_utf8_lossy(key);
@@ -67,8 +63,8 @@ impl Once {
 
     /// The transactions of an origin beyond a counter never happened: a crash took them.
     pub(in crate::sim) fn forget(&mut self, origin: ReplicaId, after: u64) {
-        for keys in [&mut self.known, &mut self.unsure] {
-            keys.retain(|_, &mut (id, last)| id != origin || last <= after);
-        }
+        let stays = |(id, last): (ReplicaId, u64)| id != origin || last <= after;
+        self.known.retain(|_, dot| stays(*dot));
+        self.unsure.retain(|(_, dot)| stays(*dot));
     }
 }
