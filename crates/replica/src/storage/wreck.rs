@@ -197,7 +197,8 @@ impl Wreck {
 
     /// Takes records that stand in a row. Whether there are any that are whole.
     fn take_log(&mut self, records: &[Found], is_first: bool) -> bool {
-        let keys = repaired(records.iter().map(|record| record.key).collect());
+        let keys: Vec<LogKey> = records.iter().map(|record| record.key).collect();
+        let keys = repaired(&keys);
         for (&key, Found { run, is_whole, .. }) in keys.iter().zip(records) {
             let piece = Piece::There(*run);
             if !is_whole {
@@ -269,7 +270,7 @@ fn records_of(run: Run, page: &[u8], is_log: bool) -> impl Iterator<Item = Found
 
 /// Keys follow on each other: one that does not, beside others that do, is damaged. It is the one
 /// after those before it, or the one before those after it, whichever is more like what is left.
-fn repaired(told: Vec<LogKey>) -> Vec<LogKey> {
+fn repaired(told: &[LogKey]) -> Vec<LogKey> {
     let pair = |from: Option<usize>| match told.get(from?..)? {
         [a, b, ..] => Some((*a, *b)),
         _ => None,
@@ -336,7 +337,7 @@ mod tests {
         let spaces = [(0, 90), (1, 3), (2, 1), (7, 40)];
         let whole: Vec<LogKey> =
             spaces.iter().flat_map(|&(space, end)| (0..end).map(move |at| (space, at))).collect();
-        assert_eq!(repaired(whole.clone()), whole);
+        assert_eq!(repaired(&whole), whole);
         for index in 0..whole.len() {
             for bit in 0..96 {
                 let mut keys = whole.clone();
@@ -344,12 +345,12 @@ mod tests {
                     0..32 => keys[index].0 ^= 1 << bit,
                     _ => keys[index].1 ^= 1 << (bit - 32),
                 }
-                let found = repaired(keys);
+                let found = repaired(&keys);
                 // The only record of a space may have any number.
                 assert!(found == whole || whole[index].0 == 2, "{index}, bit {bit}");
             }
         }
-        assert_eq!(repaired(vec![(0, 1), (0, 2), (0, 9), (0, 10)])[2..], [(0, 9), (0, 10)]);
-        assert_eq!(repaired(vec![(3, 8)]), [(3, 8)]);
+        assert_eq!(repaired(&[(0, 1), (0, 2), (0, 9), (0, 10)])[2..], [(0, 9), (0, 10)]);
+        assert_eq!(repaired(&[(3, 8)]), [(3, 8)]);
     }
 }
