@@ -62,8 +62,8 @@ impl Finding {
         match self.place {
             Place::File | Place::Meta(_) => {
                 "look at the name: it may be no store at all; otherwise `rejoin salvage` makes a \
-                 new store of all that can be read, and a sync brings the rest from a peer; where none \
-                 has it, restore a backup; keep the file until what it alone had is back"
+                 new store of all that can be read, and a sync brings the rest from a peer; where \
+                 none has it, restore a backup; keep the file until what it alone had is back"
             }
             Place::Record(_) => {
                 "open the store and sync it: what cannot be read is set aside and comes back from \
