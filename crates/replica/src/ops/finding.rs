@@ -61,9 +61,9 @@ impl Finding {
     pub const fn advice(&self) -> &'static str {
         match self.place {
             Place::File | Place::Meta(_) => {
-                "look at the name: it may be no store at all; otherwise `rejoin salvage` makes a new \
-                 store of all that can be read, and a sync brings the rest from a peer; where none \
-                 has it, restore a backup; keep the file until what it alone had is back"
+                "look at the name: it may be no store at all; otherwise `rejoin salvage` makes a \
+                 new store of all that can be read, and a sync brings the rest from a peer; where \
+                 none has it, restore a backup; keep the file until what it alone had is back"
             }
             Place::Record(_) => {
                 "open the store and sync it: what cannot be read is set aside and comes back from \

@@ -64,6 +64,13 @@ pub(super) fn settle(mut wreck: Wreck) -> Result<Settled, OperationError> {
             false
         });
     }
+    for (number, piece) in std::mem::take(&mut wreck.loose) {
+        // Nobody knows where it stood. What it follows on is found out when the store is opened.
+        let own = spaces.iter().position(|space| space.number == number).unwrap_or_default();
+        let Some(space) = spaces.get_mut(own) else { break };
+        wreck.log.insert((space.number, wreck.log_end(space.number)?), piece);
+        space.records += 1;
+    }
     for (index, at) in gaps {
         let Some(space) = spaces.get_mut(index) else { continue };
         leave_hole(&mut wreck, space.number, at);
