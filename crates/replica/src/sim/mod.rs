@@ -12,8 +12,8 @@
 //! Three to five replicas, each a [`SpaceCore`](crate::SpaceCore) over a disk that loses what is
 //! not synced, are linked as a mesh, a ring, a line or a star. In the *safety phase* users send
 //! small transactions, some under idempotency keys, and all goes wrong that the seed can think of:
-//! every kind of [`Fault`], or a choice of them. Who stopped comes back by the recovery that a store
-//! has. Then nothing new goes wrong, and in the *liveness phase* all replicas have to come to the
+//! every kind of [`Fault`], or a choice of them. Who stopped comes back by the recovery that stores
+//! have. Then nothing new goes wrong, and in the *liveness phase* all replicas have to come to the
 //! same state within a bound.
 //!
 //! What is to happen is a *plan*: faults and requests, each with a number and a time, all decided
