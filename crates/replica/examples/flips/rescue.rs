@@ -12,6 +12,8 @@ use crate::damage::Damage;
 
 /// As many spaces as a store has.
 const SPACES: u32 = 3;
+/// A record begins with this.
+const MARK: u8 = b'J';
 /// The key of a row with a record that was set aside begins with this.
 const ASIDE: u8 = 4;
 
@@ -24,9 +26,10 @@ impl Expected {
     pub(crate) fn of(bytes: &[u8], path: &Path) -> Result<Self, String> {
         std::fs::write(path, bytes).map_err(|error| error.to_string())?;
         let mut records = records(path).map_err(|error| error.to_string())?;
+        let marks: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at] == MARK).collect();
         for ((_, record), places) in &mut records {
-            let starts = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(record));
-            places.extend(starts.map(|at| at..at + record.len()));
+            let starts = marks.iter().filter(|&&at| bytes[at..].starts_with(record));
+            places.extend(starts.map(|&at| at..at + record.len()));
         }
         Ok(Self(records))
     }
