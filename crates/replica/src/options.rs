@@ -96,9 +96,9 @@ impl OpenOptions {
     /// A store takes about so much, and per space that is open
     /// [`fold_bytes`](Config::fold_bytes) + [`cache_bytes`](Config::cache_bytes), and
     /// [`waiting_bytes`](Config::waiting_bytes) while entries of peers come in the wrong order; and
-    /// a transaction takes a small multiple of its own size. Pages are read where a block is not at
-    /// hand: where memory is short, a quarter of it for the pages, and an eighth for each of the two
-    /// of a space, is a fair beginning.
+    /// a transaction takes a small multiple of its own size. Pages are read where a block is not
+    /// at hand: where memory is short, a quarter of it for the pages, and an eighth for each of the
+    /// two of a space, is a fair beginning.
     #[cfg(feature = "redb")]
     #[must_use]
     pub const fn engine_cache_bytes(mut self, bytes: usize) -> Self {

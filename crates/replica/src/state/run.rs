@@ -276,8 +276,8 @@ impl Run {
         Ok(Found::Leaf(number, block))
     }
 
-    /// Looks a key up; the value is shown where there is one. `near`: the data block that was looked
-    /// into last.
+    /// Looks a key up; the value is shown where there is one. `near`: the data block that was
+    /// looked into last.
     pub(super) fn get<R>(
         &self,
         blocks: &Blocks,
