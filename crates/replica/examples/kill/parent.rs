@@ -281,6 +281,8 @@ impl Book {
         }
         tally.unheard_of += last - last.min(known.told);
         (known.done, known.told) = (last, last);
+        // What returned before it was durable, and is gone, will have other receipts.
+        known.dots.retain(|&n, _| n <= last);
         Ok(())
     }
 
