@@ -365,7 +365,6 @@ fn read_entries(
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use std::collections::BTreeMap;
 
@@ -439,8 +438,8 @@ mod tests {
     fn what_no_writer_makes_is_refused() {
         let order = DecodeError::NotCanonical("the order of keys in a block");
         assert_eq!(parsed(&[0, 2, 0, 1, b'a', 0, 0, 1, b'b', 0]), None);
-        assert_eq!(parsed(&[0, 2, 0, 1, b'b', 0, 0, 1, b'a', 0]), Some(order.clone()));
-        assert_eq!(parsed(&[0, 2, 0, 1, b'a', 0, 1, 0, 0]), Some(order.clone()));
+        assert_eq!(parsed(&[0, 2, 0, 1, b'b', 0, 0, 1, b'a', 0]), Some(order));
+        assert_eq!(parsed(&[0, 2, 0, 1, b'a', 0, 1, 0, 0]), Some(order));
         assert_eq!(parsed(&[0, 2, 0, 2, b'a', b'c', 0, 1, 1, b'b', 0]), Some(order));
         let shares = DecodeError::Invalid("a key that shares more than there is");
         assert_eq!(parsed(&[0, 2, 0, 1, b'a', 0, 2, 1, b'b', 0]), Some(shares));

@@ -198,7 +198,7 @@ impl State {
         let alone = self.alone.get_mut();
         for path in self.active.cells.take_shown() {
             if !alone.is_empty() {
-                let hasher = alone.hasher().clone();
+                let hasher = *alone.hasher();
                 names(&path, &mut |name| _ = alone.remove(&hasher.hash_one(name)));
             }
         }
