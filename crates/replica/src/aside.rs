@@ -17,7 +17,7 @@
 use rejoin_vclock::codec::{Decode, DecodeError, Reader};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::core::SpaceCore;
+use crate::core::{Now, SpaceCore};
 use crate::envelope;
 use crate::recovery::{Aside, Stored};
 use crate::state::row;
@@ -54,6 +54,7 @@ impl SetAside {
         &mut self,
         stored: &Stored,
         core: &mut SpaceCore,
+        now: Now,
     ) -> Result<Vec<RowWrite>, StorageError> {
         let Some(tried) = &self.tried else { return Ok(Vec::new()) };
         let seen = core.version_vector();
@@ -63,7 +64,7 @@ impl SetAside {
         let mut left = not_applied(core, stored.aside()?)?;
         let mut done = Vec::new();
         loop {
-            let before = left.len();
+            let before = core.version_vector();
             let mut waiting = Vec::new();
             for (key, record) in left {
                 match record {
@@ -72,7 +73,9 @@ impl SetAside {
                 }
             }
             left = waiting;
-            if left.len() == before {
+            // What came from peers may have waited for what was set aside.
+            core.apply_waiting(now)?;
+            if core.version_vector() == before {
                 break;
             }
         }
@@ -109,4 +112,58 @@ fn not_applied(core: &mut SpaceCore, aside: Vec<Aside>) -> Result<Vec<Aside>, St
         }
     }
     Ok(left)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rejoin_crdts::{Crdt, OrSet, Path};
+
+    use super::*;
+    use crate::core::Arrival;
+    use crate::entry::Record;
+    use crate::session::Config;
+    use crate::storage::{Batch, Memory, Storage, Trusted};
+    use crate::ticket::Ticket;
+
+    /// Four transactions of a replica, as its log has them.
+    fn records(ticket: &Ticket, origin: ReplicaId) -> Vec<Record> {
+        let mut core = SpaceCore::new(ticket.hash(), origin, Config::default());
+        for element in 1..5_u64 {
+            let stamp = core.stamp(Now::default());
+            let base = core.source();
+            let mut draft = core.draft(&base, stamp);
+            let path = Path::object("shelf", OrSet::<u64>::KIND);
+            let cursor = rejoin_crdts::cursor::Cursor::new(&mut draft, path);
+            OrSet::<u64>::editor(cursor).insert(&element).expect("an element");
+            let entry = core.entry(draft.finish(), stamp).expect("a change");
+            core.commit(entry, Vec::new()).expect("in memory");
+        }
+        core.poll_write().into_iter().map(|(_, record)| record).collect()
+    }
+
+    /// The second record is damaged, the third only follows on it; a peer brings the fourth early,
+    /// and the second last.
+    #[test]
+    fn what_waits_for_a_record_that_was_set_aside_is_applied_with_it() {
+        let ticket = Ticket::with_lineage("shelf", [1; 16]);
+        let [replica, origin] = [ReplicaId::from_u128(1), ReplicaId::from_u128(2)];
+        let records = records(&ticket, origin);
+        let storage = Arc::new(Trusted::new(Arc::new(Memory::default())));
+        let kept = (0, row::aside(2), Some(records[2].encode()));
+        storage.commit(&Batch { rows: vec![kept], ..Batch::default() }).expect("in memory");
+        let (config, before) = (Config::default(), Vec::new());
+        let mut core = SpaceCore::new(ticket.hash(), replica, config);
+        let stored = Stored { storage, number: 0, ticket, replica, before, config };
+        for at in [0, 1] {
+            assert!(core.recover(records[at].clone()).expect("in memory"));
+        }
+        core.causal.keep(Arrival { entry: records[3].entry.clone(), heads: None }, 1);
+        let mut aside = SetAside::default();
+        let done = aside.readmit(&stored, &mut core, Now::default()).expect("in memory");
+        assert_eq!((done, core.waiting()), (vec![(row::aside(2), None)], 0));
+        assert_eq!(core.version_vector().get(origin), 4);
+        assert!(aside.is_empty());
+    }
 }

@@ -416,6 +416,11 @@ impl SpaceCore {
         if self.continues(Some(id), &arrival) {
             self.apply_remote(arrival, now)?;
         }
+        self.apply_waiting(now)
+    }
+
+    /// Applies what waited and is ready by now, and forgets what has come in another way.
+    pub(crate) fn apply_waiting(&mut self, now: Now) -> Result<(), StorageError> {
         while let Some(waited) = self.causal.take_ready() {
             let origin = waited.entry.delta().origin();
             if !self.is_frozen(origin) && self.continues(None, &waited) {

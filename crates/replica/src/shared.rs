@@ -158,10 +158,11 @@ impl Shared {
 
     /// Takes in what was set aside and can be used by now.
     pub(crate) fn readmit(&self) -> Result<(), StoreError> {
+        let now = self.time.now();
         let mut inner = self.lock()?;
         let stored = self.stored(&inner.core);
         let Inner { core, aside, rows, .. } = &mut *inner;
-        rows.extend(aside.readmit(&stored, core)?);
+        rows.extend(aside.readmit(&stored, core, now)?);
         Self::tell(&mut inner);
         Ok(())
     }

@@ -223,10 +223,11 @@ impl<A: Application> World<A> {
         if self.sites[site].aside.is_empty() {
             return Ok(());
         }
-        let stored = self.stored(site);
+        let (stored, elapsed) = (self.stored(site), self.schedule.now());
         let here = &mut self.sites[site];
+        let now = here.now(elapsed);
         let Some(core) = &mut here.core else { return Ok(()) };
-        here.readmitted.append(&mut here.aside.readmit(&stored, core)?);
+        here.readmitted.append(&mut here.aside.readmit(&stored, core, now)?);
         Ok(())
     }
 
