@@ -79,7 +79,7 @@ impl<'a> Search<'a> {
             if let Some((_, items)) = &module.content {
                 self.items(items, &below, &below, test);
             } else if let Some(path) = path_attribute(&module.attrs) {
-                let path = join(own, &path);
+                let path = resolved(&join(own, &path));
                 self.file(&path, folder_of(&path), test);
             } else {
                 self.file(&format!("{below}.rs"), &below, test);
@@ -87,6 +87,19 @@ impl<'a> Search<'a> {
             }
         }
     }
+}
+
+/// A path without `..` in it.
+fn resolved(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    parts.join("/")
 }
 
 /// A path relative to the folder that it lies in.
@@ -163,7 +176,10 @@ mod tests {
             ("p/src/z.rs", ""),
             ("p/tests/it.rs", "#[path = \"../src/both.rs\"] mod both; mod more;"),
             ("p/tests/more.rs", ""),
+            ("p/examples/one/main.rs", "#[path = \"../two/mod.rs\"] mod two;"),
+            ("p/examples/two/mod.rs", ""),
         ]);
+        assert!(reached.contains("p/examples/two/mod.rs"));
         assert!(reached.only_by_tests("p/src/oracle/deep.rs"));
         assert!(reached.only_by_tests("p/tests/more.rs"));
         assert!(!reached.only_by_tests("p/src/both.rs"));
