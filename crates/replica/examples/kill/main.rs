@@ -7,23 +7,20 @@
 //! stderr; the last line on stdout is the figure. On a loss the exit code is 1, and the file stays.
 
 mod child;
+#[path = "../flags/mod.rs"]
+mod flags;
 mod ledger;
 mod parent;
 
 use std::env;
 use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use flags::{Flags, flags};
 use indicatif::{ProgressBar, ProgressStyle};
 use parent::{Parent, Tally};
 
 const USAGE: &str = "usage: kill [--cycles N] [--seed S] [--budget MINUTES]";
-
-struct Flags {
-    cycles: u64,
-    seed: u64,
-    budget: Option<Duration>,
-}
 
 fn main() -> ExitCode {
     if let Some(file) = env::var_os(child::FILE) {
@@ -37,21 +34,6 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
-}
-
-fn flags(mut arguments: impl Iterator<Item = String>) -> Result<Flags, String> {
-    let mut flags = Flags { cycles: 50, seed: 1, budget: None };
-    while let Some(name) = arguments.next() {
-        let value = arguments.next().ok_or_else(|| format!("{name} needs a number"))?;
-        let number = value.parse().map_err(|_| format!("{name} needs a number, not {value:?}"))?;
-        match name.as_str() {
-            "--cycles" => flags.cycles = number,
-            "--seed" => flags.seed = number,
-            "--budget" => flags.budget = Some(Duration::from_secs(60 * number)),
-            _ => return Err(format!("{name} is no flag of this program")),
-        }
-    }
-    Ok(flags)
 }
 
 fn run(flags: &Flags) -> ExitCode {

@@ -7,23 +7,20 @@
 //! is sold than there was. Progress goes to stderr; the last line on stdout is the figure. On a
 //! loss the exit code is 1, and the files stay.
 
+#[path = "../flags/mod.rs"]
+mod flags;
 mod site;
 mod world;
 
 use std::env;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use flags::{Flags, flags};
 use indicatif::{ProgressBar, ProgressStyle};
 use world::Tally;
 
 const USAGE: &str = "usage: restore [--cycles N] [--seed S] [--budget MINUTES]";
-
-struct Flags {
-    cycles: u64,
-    seed: u64,
-    budget: Option<Duration>,
-}
 
 fn main() -> ExitCode {
     match flags(env::args().skip(1)) {
@@ -33,21 +30,6 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
-}
-
-fn flags(mut arguments: impl Iterator<Item = String>) -> Result<Flags, String> {
-    let mut flags = Flags { cycles: 50, seed: 1, budget: None };
-    while let Some(name) = arguments.next() {
-        let value = arguments.next().ok_or_else(|| format!("{name} needs a number"))?;
-        let number = value.parse().map_err(|_| format!("{name} needs a number, not {value:?}"))?;
-        match name.as_str() {
-            "--cycles" => flags.cycles = number,
-            "--seed" => flags.seed = number,
-            "--budget" => flags.budget = Some(Duration::from_secs(60 * number)),
-            _ => return Err(format!("{name} is no flag of this program")),
-        }
-    }
-    Ok(flags)
 }
 
 fn run(flags: &Flags) -> ExitCode {

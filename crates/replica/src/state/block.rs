@@ -145,10 +145,10 @@ struct Whole {
 
 impl Whole {
     fn new(at: usize, key: Range<usize>) -> Result<Self, DecodeError> {
-        let short = |at| u32::try_from(at);
-        let long = |_| DecodeError::Invalid("a block that is too long");
-        let key = (short(key.start).map_err(long)?, short(key.end).map_err(long)?);
-        Ok(Self { at: short(at).map_err(long)?, key })
+        let short = |at: usize| {
+            u32::try_from(at).map_err(|_| DecodeError::Invalid("a block that is too long"))
+        };
+        Ok(Self { at: short(at)?, key: (short(key.start)?, short(key.end)?) })
     }
 
     fn key(self, bytes: &[u8]) -> Option<&[u8]> {
@@ -401,7 +401,7 @@ mod tests {
                 for (key, value) in entries.range(key.clone()..) {
                     let here = place.as_ref().map(|place| block.at(place));
                     prop_assert_eq!(here, Some((key.as_slice(), value.as_slice())));
-                    place = place.next_in(&block);
+                    place = place.and_then(|mut here| block.step(&mut here).then_some(here));
                 }
                 prop_assert!(place.is_none());
                 if level > 0 {
@@ -412,16 +412,6 @@ mod tests {
                     prop_assert_eq!(there, floor.map(|(key, _)| key.as_slice()));
                 }
             }
-        }
-    }
-
-    trait Step {
-        fn next_in(self, block: &Block) -> Self;
-    }
-
-    impl Step for Option<Place> {
-        fn next_in(self, block: &Block) -> Self {
-            self.and_then(|mut place| block.step(&mut place).then_some(place))
         }
     }
 

@@ -1,0 +1,26 @@
+//! The flags of the harnesses that repeat a cycle: how often, from which seed, for how long.
+
+use std::time::Duration;
+
+/// What to run.
+pub(crate) struct Flags {
+    pub(crate) cycles: u64,
+    pub(crate) seed: u64,
+    pub(crate) budget: Option<Duration>,
+}
+
+/// Reads `[--cycles N] [--seed S] [--budget MINUTES]`; what is wrong with them, in words.
+pub(crate) fn flags(mut arguments: impl Iterator<Item = String>) -> Result<Flags, String> {
+    let mut flags = Flags { cycles: 50, seed: 1, budget: None };
+    while let Some(name) = arguments.next() {
+        let value = arguments.next().ok_or_else(|| format!("{name} needs a number"))?;
+        let number = value.parse().map_err(|_| format!("{name} needs a number, not {value:?}"))?;
+        match name.as_str() {
+            "--cycles" => flags.cycles = number,
+            "--seed" => flags.seed = number,
+            "--budget" => flags.budget = Some(Duration::from_secs(60 * number)),
+            _ => return Err(format!("{name} is no flag of this program")),
+        }
+    }
+    Ok(flags)
+}
