@@ -226,7 +226,7 @@ impl Wreck {
             if !only_aside || row::is_aside(key) && pair.is_whole {
                 has_any |= pair.is_whole;
                 let key = (u32::from_le_bytes(*space), key.to_vec());
-                self.rows.entry(key).or_insert_with(|| piece(run, &pair));
+                self.rows.entry(key).or_insert_with(|| Piece::There(value_of(&pair, run)));
             }
         }
         has_any
@@ -241,9 +241,9 @@ impl Wreck {
     }
 }
 
-fn piece(run: Run, pair: &Pair<'_>) -> Piece {
-    let offset = run.offset + pair.value.start as u64;
-    Piece::There(Run { offset, length: pair.value.len() })
+/// Where the value of a pair in a leaf stands.
+fn value_of(pair: &Pair<'_>, leaf: Run) -> Run {
+    Run { offset: leaf.offset + pair.value.start as u64, length: pair.value.len() }
 }
 
 /// A log record in a leaf, under the key that it seems to have.
@@ -262,8 +262,7 @@ fn records_of(run: Run, page: &[u8], is_log: bool) -> impl Iterator<Item = Found
         let (space, sequence) = pair.key.split_first_chunk()?;
         let sequence = sequence.try_into().ok().map(u64::from_le_bytes)?;
         let key = (u32::from_le_bytes(*space), sequence);
-        let offset = run.offset + pair.value.start as u64;
-        let run = Run { offset, length: pair.value.len() };
+        let run = value_of(&pair, run);
         (is_whole || is_log).then_some(Found { key, run, is_whole })
     })
 }
@@ -286,7 +285,8 @@ fn repaired(told: &[LogKey]) -> Vec<LogKey> {
         // Where a space ends the neighbour may be the damaged one.
         let most = if there.iter().any(|pair| begins(*pair)) { 1 } else { u32::MAX };
         let fits = |pair: &(LogKey, LogKey)| is_next(*pair) || begins(*pair);
-        let before = pair(index.checked_sub(2)).filter(fits).map(|(_, last)| (last.0, last.1 + 1));
+        let before = pair(index.checked_sub(2)).filter(fits).map(|(_, last)| last);
+        let before = before.and_then(|last| Some((last.0, last.1.checked_add(1)?)));
         let next = pair(Some(index + 1)).filter(fits).map(|(next, _)| next);
         let next = next.and_then(|next| Some((next.0, next.1.checked_sub(1)?)));
         let unlike = |to: &LogKey| (to.0 ^ key.0).count_ones() + (to.1 ^ key.1).count_ones();
@@ -314,7 +314,7 @@ impl StorageRead for Wreck {
 
     fn log_end(&self, space: u32) -> Result<u64, StorageError> {
         let last = self.log.range((space, 0)..=(space, u64::MAX)).next_back();
-        Ok(last.map_or(0, |(&(_, sequence), _)| sequence + 1))
+        Ok(last.map_or(0, |(&(_, sequence), _)| sequence.saturating_add(1)))
     }
 
     fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
@@ -352,5 +352,7 @@ mod tests {
         }
         assert_eq!(repaired(&[(0, 1), (0, 2), (0, 9), (0, 10)])[2..], [(0, 9), (0, 10)]);
         assert_eq!(repaired(&[(3, 8)]), [(3, 8)]);
+        let last = [(3, u64::MAX - 1), (3, u64::MAX), (3, 5)];
+        assert_eq!(repaired(&last), last);
     }
 }
