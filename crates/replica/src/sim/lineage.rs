@@ -165,11 +165,10 @@ impl<A: Application> World<A> {
         held
     }
 
-    /// What is on any disk when a copy stands in the place of a site's disk.
+    /// What is left when a copy stands in the place of a site's disk: what it has set aside comes
+    /// back, too.
     pub(super) fn left_with(&self, site: usize, copy: &Disk) -> VersionVector {
-        let mut left = self.others_hold(site);
-        left.join(&copy.synced_vector());
-        left
+        copy.with(self.others_hold(site))
     }
 
     /// Puts a copy in the place of a stopped site's disk. Which keys had been used there since,

@@ -233,16 +233,29 @@ impl Content {
         self.settle();
     }
 
-    /// What can be applied of the log on top of some entries that are there.
+    /// What can be applied on top of some entries that are there: of the log, and of what was set
+    /// aside.
     fn follow(&self, mut there: VersionVector) -> VersionVector {
-        for record in self.log.iter().filter_map(LogRecord::record) {
-            let delta = record.entry.delta();
-            let is_next = there.get(delta.origin()) + 1 == delta.first();
-            if is_next && delta.needs().all(|(id, counter)| there.get(id) >= counter) {
-                there.set_at_least(delta.origin(), delta.last());
+        let log = self.log.iter().filter_map(LogRecord::record);
+        let aside = self.rows.range(row::aside(0)..).take_while(|(key, _)| row::is_aside(key));
+        let aside = aside.filter_map(|(_, bytes)| Record::decode(bytes).ok());
+        let mut left: Vec<Record> = log.chain(aside).collect();
+        loop {
+            let before = left.len();
+            left.retain(|record| {
+                let delta = record.entry.delta();
+                let is_next = there.get(delta.origin()) + 1 == delta.first();
+                let follows =
+                    is_next && delta.needs().all(|(id, counter)| there.get(id) >= counter);
+                if follows {
+                    there.set_at_least(delta.origin(), delta.last());
+                }
+                !follows
+            });
+            if left.len() == before {
+                return there;
             }
         }
-        there
     }
 }
 
