@@ -61,7 +61,7 @@ pub(crate) struct Offered {
     noted: u64,
     /// This was handed out to be written.
     asked: u64,
-    /// What was noted is damaged: all may have been seen, until it is noted anew.
+    /// What was noted is damaged: all that is here may have been seen.
     unknown: bool,
 }
 
@@ -121,8 +121,55 @@ impl SpaceCore {
         self.offered.covers(offer.of(self.replica()))
     }
 
+    /// Where what was noted cannot be read, all that is here may have been seen; the row that says
+    /// so. It is about the present id: a later one has let nothing out.
+    pub(crate) fn assume_seen(&mut self) -> Option<RowWrite> {
+        if !std::mem::take(&mut self.offered.unknown) {
+            return None;
+        }
+        let own = self.replica();
+        let upto = self.causal.context().seen(own);
+        (self.offered.asked, self.offered.noted) = (upto, upto);
+        Some(Offer { own, upto }.row())
+    }
+
     /// Whether anybody else may have seen own entries beyond a counter.
     pub(crate) const fn has_spread(&self, common: u64) -> bool {
         self.offered.unknown || self.offered.asked > common
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::recovery::Stored;
+    use crate::session::Config;
+    use crate::storage::{Batch, Memory, Storage, Trusted};
+    use crate::ticket::Ticket;
+
+    /// A damaged note makes the id under which it was found doubtful, and not the next one.
+    #[test]
+    fn a_damaged_note_is_about_the_id_that_finds_it() {
+        let ticket = Ticket::with_lineage("shelf", [1; 16]);
+        let [before, after] = [ReplicaId::from_u128(1), ReplicaId::from_u128(2)];
+        let storage = Arc::new(Trusted::new(Arc::new(Memory::default())));
+        let (_, damaged) = Offer { own: before, upto: 7 }.row();
+        let damaged = damaged.map(|mut row| {
+            row.pop();
+            row
+        });
+        let rows = vec![(0, row::OFFERED.to_vec(), damaged)];
+        storage.commit(&Batch { rows, ..Batch::default() }).expect("in memory");
+        let recovered = |replica| {
+            let (storage, ticket) = (Arc::clone(&storage), ticket.clone());
+            let (config, before) = (Config::default(), Vec::new());
+            let stored = Stored { storage, number: 0, ticket, replica, before, config };
+            stored.recover().expect("in memory").core
+        };
+        assert!(Offered::read(&*storage, 0, before).expect("in memory").unknown);
+        assert!(!recovered(before).has_spread(0), "it has written nothing that could be seen");
+        assert!(!recovered(after).has_spread(0), "and the next id has not, either");
     }
 }

@@ -122,9 +122,13 @@ impl Stored {
         }
         let distrusted = self.is_distrusted()?;
         let set_aside = distrusted != Some(false) || !aside.log.is_empty();
-        if distrusted.is_none() || !aside.log.is_empty() {
-            let (key, bytes) = crate::aside::distrust(self.replica);
-            aside.rows.push((self.number, key, bytes));
+        let distrust = distrusted.is_none() || !aside.log.is_empty();
+        let distrust = distrust.then(|| crate::aside::distrust(self.replica));
+        let seen = core.assume_seen();
+        aside
+            .rows
+            .extend(distrust.into_iter().chain(seen).map(|(key, bytes)| (self.number, key, bytes)));
+        if !aside.rows.is_empty() {
             self.storage.commit(&aside)?;
         }
         Ok(Recovered { core, set_aside })

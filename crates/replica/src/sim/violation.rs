@@ -73,15 +73,20 @@ impl fmt::Display for Step {
     }
 }
 
-/// A story longer than this is not told: it would hide what was found.
+/// At most so many steps are told, the last ones; of a longer story the faults alone.
 const LINES: usize = 60;
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, checker, at_millis, what, .. } = self;
-        if self.story.len() <= LINES {
-            self.story.iter().try_for_each(|step| writeln!(f, "{step}"))?;
+        let whole = self.story.len() <= LINES;
+        let mut told: Vec<&Step> =
+            self.story.iter().rev().filter(|step| whole || step.is_fault).take(LINES).collect();
+        if !whole {
+            writeln!(f, "{} of {} steps, faults only:", told.len(), self.story.len())?;
         }
+        told.reverse();
+        told.into_iter().try_for_each(|step| writeln!(f, "{step}"))?;
         writeln!(f, "seed {seed}, {at_millis} ms: {checker}: {what}")?;
         match self.replay {
             Some(command) => {
