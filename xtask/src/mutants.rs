@@ -247,6 +247,13 @@ pub(crate) const PLANTED: &[Mutant] = &[
         suite: replica("damage::failure_14"),
     },
     Mutant {
+        name: "loss-accepted-unasked",
+        class: Class::Identity,
+        lines: &[14],
+        brings_back: "what a peer may bring back is written anew, and is there twice",
+        suite: replica("loss::what_a_peer_may_have"),
+    },
+    Mutant {
         name: "peers-without-bound",
         class: Class::Sync,
         lines: &[],

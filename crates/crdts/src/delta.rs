@@ -245,6 +245,17 @@ impl Effect {
         self.named().next().is_some()
     }
 
+    /// Whether it neither ends anything nor puts anything there.
+    pub(crate) const fn does_nothing(&self) -> bool {
+        match self {
+            Self::Element { ends, add } => ends.is_empty() && !*add,
+            Self::Register { ends, value } => ends.is_empty() && value.is_none(),
+            Self::Counter { totals, floors } => floors.is_empty() && totals.is_none(),
+            Self::Contest { ends, put } => ends.is_empty() && put.is_none(),
+            Self::Rights { .. } | Self::Below { .. } => false,
+        }
+    }
+
     /// The dots that it ends, by replica and counter.
     pub(crate) fn named(&self) -> alloc::boxed::Box<dyn Iterator<Item = (ReplicaId, u64)> + '_> {
         use alloc::boxed::Box;

@@ -5,16 +5,21 @@
 //! that name list items and tree nodes, and those inside of their places. Totals of counters run
 //! over the whole life of an origin, so those of the branch are counted from where it began.
 //!
+//! Some of the branch may be lost. What only the lost part names goes with it; what it counted is
+//! there again, as later totals have it.
+//!
 //! # Invariants
 //! 1. What the branch did to everything else is what it did before, dot by dot.
 //! 2. Of counters and rights, the old id keeps what it had where the branch began; the sum is the
 //!    same.
+//! 3. Dots that are lost, or that nobody here has seen, are named nowhere but in places: what stood
+//!    beside a lost item stands at the end of its list.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use rejoin_vclock::codec::Reader;
-use rejoin_vclock::{Dot, ReplicaId};
+use rejoin_vclock::{Dot, ReplicaId, VersionVector};
 
 use crate::atom::{self, Atom, RawAtom};
 use crate::delta::{Change, Delta, Effect, Floor, Totals};
@@ -26,10 +31,17 @@ use crate::path::Path;
 pub struct Redot {
     from: (ReplicaId, u64),
     to: (ReplicaId, u64),
+    /// Ranges of the branch that are lost, both ends in them, ascending.
+    lost: Vec<(u64, u64)>,
+    /// What of others is there; `None` where all is.
+    seen: Option<VersionVector>,
     /// What the origin had counted where the branch begins, by path.
     counted: BTreeMap<Path, Floor>,
-    /// Where the counter records of the branch begin that go on with one from before.
-    begun: BTreeMap<Path, u64>,
+    /// The counter records of the branch that do not begin where they did: those that go on with
+    /// one from before, and those whose beginning is lost. Where they began, and where now.
+    begun: BTreeMap<Path, (u64, u64)>,
+    /// The last counter records of the branch, as they are now.
+    last: BTreeMap<Path, Floor>,
     /// What the origin had of rights where the branch begins.
     rights: BTreeMap<Path, Rights>,
 }
@@ -44,7 +56,22 @@ struct Rights {
 impl Redot {
     /// Dot `from.1 + n` of `from.0` becomes dot `to.1 + n` of `to.0`.
     pub fn new(from: (ReplicaId, u64), to: (ReplicaId, u64)) -> Self {
-        Self { from, to, counted: BTreeMap::new(), begun: BTreeMap::new(), rights: BTreeMap::new() }
+        let (lost, seen) = (Vec::new(), None);
+        let (counted, begun) = (BTreeMap::new(), BTreeMap::new());
+        let (last, rights) = (BTreeMap::new(), BTreeMap::new());
+        Self { from, to, lost, seen, counted, begun, last, rights }
+    }
+
+    /// As [`new`](Self::new), for a branch of which some is lost, in a place that has `seen` so
+    /// much: the ranges of counters (both ends in them, ascending) that nobody will bring back. The
+    /// dots behind them close up.
+    pub fn without(
+        from: (ReplicaId, u64),
+        to: (ReplicaId, u64),
+        lost: Vec<(u64, u64)>,
+        seen: VersionVector,
+    ) -> Self {
+        Self { lost, seen: Some(seen), ..Self::new(from, to) }
     }
 
     /// How much a counter beyond the branch's beginning is greater under the new id.
@@ -70,37 +97,72 @@ impl Redot {
     }
 
     /// The first delta of the branch: `extra` changes go before its own, and its deps are given.
+    /// `None` where it does nothing any more.
     pub fn first(
         &mut self,
         delta: &Delta,
         deps: Vec<(ReplicaId, u64)>,
         extra: Vec<Change>,
-    ) -> Delta {
-        let first = self.to.1 + 1;
+    ) -> Option<Delta> {
+        let before = self.to.1;
         self.to.1 += extra.len() as u64;
-        let Delta { origin, stamp, changes, .. } = self.apply(delta);
+        let delta = self.apply(delta);
+        if delta.is_empty() {
+            self.to.1 = before;
+            return None;
+        }
+        let Delta { origin, stamp, changes, .. } = delta;
         let changes = extra.into_iter().chain(changes).collect();
-        Delta { origin, first, stamp, deps, changes }
+        Some(Delta { origin, first: before + 1, stamp, deps, changes })
     }
 
-    /// A later delta of the branch, in order.
+    /// A later delta of the branch, in order, with the deps that it has now. `None` where it does
+    /// nothing any more.
+    pub fn later(&mut self, delta: &Delta, deps: Vec<(ReplicaId, u64)>) -> Option<Delta> {
+        let delta = Delta { deps, ..self.apply(delta) };
+        (!delta.is_empty()).then_some(delta)
+    }
+
+    /// A later delta of the branch, in order, with the deps that it had. What only ended something
+    /// that is lost is left out, and its dot with it.
     pub fn apply(&mut self, delta: &Delta) -> Delta {
-        let change = |(change, own): (&Change, u64)| Change {
-            path: self.path(&change.path),
-            effect: self.effect(change, own),
-        };
-        let changes = delta.changes.iter().zip(delta.first..).map(change).collect();
-        let (origin, first) = self.pair((delta.origin, delta.first));
+        let (mut first, mut changes) = (delta.first, Vec::with_capacity(delta.changes.len()));
+        for (change, own) in delta.changes.iter().zip(delta.first..) {
+            let effect = self.effect(change, own);
+            if effect.does_nothing() {
+                let place = self.lost.partition_point(|&(first, _)| first < own);
+                self.lost.insert(place, (own, own));
+                continue;
+            }
+            if changes.is_empty() {
+                first = own;
+            }
+            changes.push(Change { path: self.path(&change.path), effect });
+        }
+        let (origin, first) = self.pair((delta.origin, first));
         let mut deps: Vec<_> = delta.deps.iter().map(|&pair| self.pair(pair)).collect();
         deps.sort_unstable();
         Delta { origin, first, stamp: delta.stamp, deps, changes }
     }
 
-    fn pair(&self, (id, counter): (ReplicaId, u64)) -> (ReplicaId, u64) {
-        match counter.checked_sub(self.from.1) {
-            Some(beyond) if id == self.from.0 && beyond > 0 => (self.to.0, self.to.1 + beyond),
-            _ => (id, counter),
+    /// Whether a dot will never be there.
+    fn is_lost(&self, (id, counter): (ReplicaId, u64)) -> bool {
+        if id == self.from.0 && counter > self.from.1 {
+            return self.lost.iter().any(|&(first, last)| (first..=last).contains(&counter));
         }
+        self.seen.as_ref().is_some_and(|seen| counter > seen.get(id))
+    }
+
+    /// What is lost stays what it is.
+    fn pair(&self, (id, counter): (ReplicaId, u64)) -> (ReplicaId, u64) {
+        let beyond = counter.checked_sub(self.from.1).filter(|&beyond| beyond > 0);
+        let Some(beyond) = beyond.filter(|_| id == self.from.0 && !self.is_lost((id, counter)))
+        else {
+            return (id, counter);
+        };
+        let before = self.lost.iter().take_while(|&&(_, last)| last < counter);
+        let closed: u64 = before.map(|(first, last)| last - first + 1).sum();
+        (self.to.0, self.to.1 + beyond - closed)
     }
 
     fn dot(&self, dot: Dot) -> Dot {
@@ -109,7 +171,8 @@ impl Redot {
     }
 
     fn dots(&self, dots: &[Dot]) -> Vec<Dot> {
-        let mut dots: Vec<Dot> = dots.iter().map(|&dot| self.dot(dot)).collect();
+        let is_there = |dot: &&Dot| !self.is_lost((dot.replica(), dot.counter()));
+        let mut dots: Vec<Dot> = dots.iter().filter(is_there).map(|&dot| self.dot(dot)).collect();
         dots.sort_unstable();
         dots
     }
@@ -165,6 +228,11 @@ impl Redot {
                 // What was one's own before the branch is another's now, and was seen.
                 let before = (self.from.0, self.from.1);
                 let others = seen.iter().filter(|&(id, _)| id != self.to.0);
+                let there = |(id, counter)| match &self.seen {
+                    Some(seen) if id != self.from.0 => (id, seen.get(id).min(counter)),
+                    _ => (id, counter),
+                };
+                let others = others.map(there).filter(|&(_, counter)| counter > 0);
                 Effect::Below { seen: others.chain((before.1 > 0).then_some(before)).collect() }
             }
         }
@@ -180,30 +248,50 @@ impl Redot {
     }
 
     fn totals(&mut self, path: &Path, totals: Totals, own: u64) -> Totals {
-        let Some(base) = self.before(path, &totals) else {
-            let (_, start) = self.pair((self.from.0, totals.start));
-            return Totals { start, ..totals };
+        let base = self.before(path, &totals);
+        let (to, own) = self.pair((self.from.0, own));
+        let start = match self.begun.get(path) {
+            Some(&(began, start)) if began == totals.start => start,
+            _ if base.is_some() || self.is_lost((self.from.0, totals.start)) => {
+                self.begun.insert(path.clone(), (totals.start, own));
+                own
+            }
+            _ => self.pair((self.from.0, totals.start)).1,
         };
-        let (_, own) = self.pair((self.from.0, own));
-        let start = *self.begun.entry(path.clone()).or_insert(own);
-        since(&base, totals, start)
+        let totals = match base {
+            Some(base) => since(&base, totals, start),
+            None => Totals { start, ..totals },
+        };
+        if let Ok(last) = Dot::new(to, own) {
+            self.last.insert(path.clone(), Floor { last, totals });
+        }
+        totals
     }
 
-    /// A floor under a record that goes on with one from before is one under each.
+    /// A floor under a record that goes on with one from before is one under each. Of what is lost
+    /// there is no record: it took away the one before that, if there is one.
     fn floor(&self, path: &Path, floor: &Floor) -> Vec<Floor> {
+        let named = (floor.last.replica(), floor.last.counter());
         let last = self.dot(floor.last);
+        if self.is_lost(named) {
+            let of_branch = named.0 == self.from.0;
+            let base = of_branch.then(|| self.before(path, &floor.totals)).flatten();
+            let before = self.last.get(path).filter(|_| of_branch).copied();
+            return base.into_iter().chain(before).collect();
+        }
         if last == floor.last {
             return alloc::vec![*floor];
         }
-        match self.before(path, &floor.totals) {
-            Some(base) => {
-                let start = self.begun.get(path).copied().unwrap_or(last.counter());
-                alloc::vec![base, Floor { last, totals: since(&base, floor.totals, start) }]
-            }
-            None => {
-                let (_, start) = self.pair((self.from.0, floor.totals.start));
-                alloc::vec![Floor { last, totals: Totals { start, ..floor.totals } }]
-            }
+        let base = self.before(path, &floor.totals);
+        let start = match self.begun.get(path) {
+            Some(&(began, start)) if began == floor.totals.start => start,
+            _ if base.is_some() => last.counter(),
+            _ => self.pair((self.from.0, floor.totals.start)).1,
+        };
+        let here = |totals| Floor { last, totals };
+        match base {
+            Some(base) => alloc::vec![base, here(since(&base, floor.totals, start))],
+            None => alloc::vec![here(Totals { start, ..floor.totals })],
         }
     }
 

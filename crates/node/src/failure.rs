@@ -76,6 +76,10 @@ impl From<StoreError> for Failure {
                  new store of all that can be read of it; `rejoin restore BACKUP STORE --replace` \
                  puts a backup in its place and keeps this file beside"
             }
+            StoreError::MayComeBack { .. } => {
+                "sync with the peers that it had; `--for-good` gives up what they alone could \
+                 bring back"
+            }
             StoreError::Storage(StorageError::Io(_) | StorageError::Full) => {
                 "make room, or look at who may read and write there, and run it again"
             }

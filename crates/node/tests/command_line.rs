@@ -129,6 +129,26 @@ fn a_damaged_store_is_salvaged() {
     assert_says(&told, 1, &["nothing of a store can be found"]);
 }
 
+/// A record is lost, and the state in which it was folded: all that came after it waits.
+#[test]
+fn an_only_copy_goes_on_without_what_is_lost() {
+    let (_directory, path) = store();
+    damage(&path);
+    let file = RedbFile::open(&path).expect("a store");
+    let no_head = vec![(0, vec![0], None)];
+    file.commit(&Batch { rows: no_head, ..Batch::default() }).expect("writable");
+    drop(file);
+    assert_eq!(lines(&path), 7);
+    let told = rejoin(&[&"accept-loss", &path]);
+    assert_says(&told, 0, &["1 operations lost, 42 transactions written anew", "new identity"]);
+    assert_eq!(lines(&path), 49);
+    let told = rejoin(&[&"accept-loss", &path, &"--for-good"]);
+    assert_says(&told, 0, &["0 operations lost, 0 transactions"]);
+    assert_says(&rejoin(&[&"verify", &path, &"--deep"]), 0, &["0 findings"]);
+    let told = rejoin(&[&"accept-loss", &path.with_extension("none")]);
+    assert_says(&told, 3, &["there is no", "help:"]);
+}
+
 #[test]
 fn what_cannot_be_done_says_why_and_what_to_do() {
     let (directory, path) = store();

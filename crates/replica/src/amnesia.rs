@@ -205,12 +205,10 @@ impl Rebirth {
             return Ok(None);
         }
         let is_first = core.version_vector().get(self.to) == 0;
-        let moved = if is_first {
-            self.redot.first(delta, core.next_deps(), core.announcement(delta.stamp()))
-        } else {
-            self.redot.apply(delta)
-        };
-        let entry = Entry::new(moved);
+        let extra = || core.announcement(delta.stamp());
+        let first = is_first.then(|| self.redot.first(delta, core.next_deps(), extra()));
+        let first = first.flatten();
+        let entry = Entry::new(first.unwrap_or_else(|| self.redot.apply(delta)));
         self.head = self.head.after(&entry);
         Ok(Some(Record { key: record.key.clone(), head: self.head, entry }))
     }

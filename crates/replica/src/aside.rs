@@ -6,37 +6,43 @@
 //! did is applied already; only the log lacks it.
 //!
 //! Some of what is set aside may be the store's own, so it goes on under a new id. Until that is
-//! durable, a row says for which id it is due: a crash in between must not forget it.
+//! durable, a row says for which id it is due: a crash in between must not forget it. Up to where
+//! others may have seen what was written under it stays known for good ([`crate::loss`] asks).
 //!
 //! ```text
-//! envelope 'D' · id (16)
+//! envelope 'D' · n, then n x (id (16), up to where entries were let out)
 //! ```
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use rejoin_vclock::codec::{Decode, DecodeError, Reader};
+use std::collections::BTreeMap;
+
+use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::{Now, SpaceCore};
 use crate::envelope;
+use crate::receipt::Receipt;
 use crate::recovery::{Aside, Stored};
 use crate::state::row;
 use crate::storage::{RowWrite, StorageError};
 
-const VERSION: u8 = 1;
-const WHAT: &str = "version of a distrusted id";
+const VERSION: u8 = 2;
+const WHAT: &str = "version of distrusted ids";
 
 /// What is left of the records that a space has set aside.
 #[derive(Debug)]
 pub(crate) struct SetAside {
     /// What was applied when they were last tried; `None` without any.
     tried: Option<VersionVector>,
+    /// The idempotency keys of those that wait: they were used, and are in no state.
+    keys: BTreeMap<Vec<u8>, Receipt>,
 }
 
 impl Default for SetAside {
     /// Nobody has looked yet whether there are any.
     fn default() -> Self {
-        Self { tried: Some(VersionVector::new()) }
+        Self { tried: Some(VersionVector::new()), keys: BTreeMap::new() }
     }
 }
 
@@ -44,6 +50,11 @@ impl SetAside {
     /// Whether there may be any.
     pub(crate) const fn is_empty(&self) -> bool {
         self.tried.is_none()
+    }
+
+    /// The receipt of a transaction under an idempotency key that waits.
+    pub(crate) fn receipt(&self, key: &[u8]) -> Option<Receipt> {
+        self.keys.get(key).copied()
     }
 
     /// Takes in what can be used by now. The rows to take away with the next batch.
@@ -81,21 +92,56 @@ impl SetAside {
         }
         let waits = left.iter().any(|(_, record)| record.is_some());
         self.tried = waits.then(|| core.version_vector());
+        let keyed = |(key, record): Aside| {
+            let record = record.filter(|record| !record.key.is_empty())?;
+            let delta = record.entry.delta();
+            let receipt =
+                Receipt::new(delta.origin(), delta.first(), delta.last(), row::sequence(&key)?);
+            Some((record.key, receipt))
+        };
+        self.keys = left.into_iter().filter_map(keyed).collect();
         Ok(done)
     }
 }
 
-/// The row that says that an id is not to be used again.
-pub(crate) fn distrust(id: ReplicaId) -> RowWrite {
-    (row::DISTRUSTED.to_vec(), Some(envelope::seal(b'D', VERSION, &id.to_bytes())))
-}
+/// Ids that are not to be used again, and up to which counter others may have seen of them.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Distrusted(BTreeMap<ReplicaId, u64>);
 
-/// The id that such a row is about.
-pub(crate) fn distrusted(bytes: &[u8]) -> Result<ReplicaId, DecodeError> {
-    let mut reader = Reader::new(envelope::open(b'D', VERSION, WHAT, bytes)?);
-    let id = ReplicaId::decode(&mut reader)?;
-    reader.finish()?;
-    Ok(id)
+impl Distrusted {
+    pub(crate) fn has(&self, id: ReplicaId) -> bool {
+        self.0.contains_key(&id)
+    }
+
+    pub(crate) fn add(&mut self, id: ReplicaId, seen: u64) {
+        let known = self.0.entry(id).or_default();
+        *known = seen.max(*known);
+    }
+
+    /// Whether others may have seen entries of an id beyond a counter.
+    pub(crate) fn has_spread(&self, id: ReplicaId, beyond: u64) -> bool {
+        self.0.get(&id).is_none_or(|&seen| seen > beyond)
+    }
+
+    pub(crate) fn row(&self) -> RowWrite {
+        let mut body = Vec::new();
+        write_varint(&mut body, self.0.len() as u64);
+        for (id, seen) in &self.0 {
+            id.encode(&mut body);
+            write_varint(&mut body, *seen);
+        }
+        (row::DISTRUSTED.to_vec(), Some(envelope::seal(b'D', VERSION, &body)))
+    }
+
+    /// Reads a row back.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(envelope::open(b'D', VERSION, WHAT, bytes)?);
+        let count = reader.count(17)?;
+        let ids = (0..count).map(|_| Ok((ReplicaId::decode(&mut reader)?, reader.varint()?)));
+        let ids = ids.collect::<Result<_, DecodeError>>()?;
+        reader.finish()?;
+        Ok(Self(ids))
+    }
 }
 
 /// Those in whose place the log has no entry. The others were applied before they were lost: the

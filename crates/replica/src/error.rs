@@ -51,6 +51,11 @@ pub enum StoreError {
         /// What is allowed.
         most: usize,
     },
+    /// What is lost here may still come back from a peer. Nothing was given up.
+    MayComeBack {
+        /// So many log records wait for it.
+        records: usize,
+    },
     /// The space was called from inside one of its own transactions; use the transaction instead.
     Nested,
 }
@@ -68,6 +73,7 @@ impl StoreError {
             | Self::Edit(_)
             | Self::Read(_)
             | Self::TooLarge { .. }
+            | Self::MayComeBack { .. }
             | Self::Nested => false,
         }
     }
@@ -84,6 +90,7 @@ impl StoreError {
             | Self::Edit(_)
             | Self::Read(_)
             | Self::TooLarge { .. }
+            | Self::MayComeBack { .. }
             | Self::Nested => false,
         }
     }
@@ -120,6 +127,11 @@ impl fmt::Display for StoreError {
             Self::TooLarge { bytes, most } => {
                 write!(f, "the transaction takes {bytes} bytes, {most} are allowed; split it")
             }
+            Self::MayComeBack { records } => write!(
+                f,
+                "{records} log records wait for lost ones that a peer may still have; sync with \
+                 it, or say that they are lost for good"
+            ),
             Self::Nested => f.write_str(
                 "the space was called from inside its own transaction; use the transaction instead",
             ),

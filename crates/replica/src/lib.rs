@@ -44,6 +44,7 @@ mod identity;
 mod incarnation;
 mod link;
 pub mod log;
+mod loss;
 pub mod message;
 mod missing;
 mod offered;
@@ -72,6 +73,7 @@ pub use error::StoreError;
 pub use forks::{Fork, Keep};
 pub use incarnation::Incarnation;
 pub use link::{Link, LinkError};
+pub use loss::{Accepted, Loss};
 pub use offered::Offer;
 pub use options::OpenOptions;
 #[cfg(feature = "redb")]

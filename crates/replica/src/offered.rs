@@ -133,9 +133,14 @@ impl SpaceCore {
         Some(Offer { own, upto }.row())
     }
 
+    /// Up to which own counter somebody else may have seen entries.
+    pub(crate) const fn seen_until(&self) -> u64 {
+        if self.offered.unknown { u64::MAX } else { self.offered.asked }
+    }
+
     /// Whether anybody else may have seen own entries beyond a counter.
     pub(crate) const fn has_spread(&self, common: u64) -> bool {
-        self.offered.unknown || self.offered.asked > common
+        self.seen_until() > common
     }
 }
 

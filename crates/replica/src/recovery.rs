@@ -12,6 +12,7 @@ use rejoin_crdts::causal::Admission;
 use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{HybridClock, ReplicaId};
 
+use crate::aside::Distrusted;
 use crate::core::{Drafted, Event, SpaceCore};
 use crate::entry::{Record, is_hole, write_hole};
 use crate::envelope;
@@ -120,29 +121,33 @@ impl Stored {
                 break;
             }
         }
-        let distrusted = self.is_distrusted()?;
-        let set_aside = distrusted != Some(false) || !aside.log.is_empty();
-        let distrust = distrusted.is_none() || !aside.log.is_empty();
-        let distrust = distrust.then(|| crate::aside::distrust(self.replica));
+        let distrusted = self.distrusted()?;
+        let has = |distrusted: &Distrusted| distrusted.has(self.replica);
+        let set_aside = distrusted.as_ref().is_none_or(has) || !aside.log.is_empty();
+        if distrusted.is_none() || !aside.log.is_empty() {
+            let mut distrusted = distrusted.unwrap_or_default();
+            distrusted.add(self.replica, core.seen_until());
+            let (key, bytes) = distrusted.row();
+            aside.rows.push((self.number, key, bytes));
+        }
         let seen = core.assume_seen();
-        aside
-            .rows
-            .extend(distrust.into_iter().chain(seen).map(|(key, bytes)| (self.number, key, bytes)));
+        aside.rows.extend(seen.map(|(key, bytes)| (self.number, key, bytes)));
         if !aside.rows.is_empty() {
             self.storage.commit(&aside)?;
         }
         Ok(Recovered { core, set_aside })
     }
 
-    /// Whether records were set aside under the present id before, and a crash came before it was
-    /// given up; `None` when that cannot be read.
-    fn is_distrusted(&self) -> Result<Option<bool>, StorageError> {
-        if rejoin_vclock::mutant!("distrust-forgotten") {
-            return Ok(Some(false));
-        }
+    /// The ids under which records were set aside. If the present one is among them, a crash came
+    /// before it was given up. `None` when that cannot be read.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the medium cannot be read.
+    pub(crate) fn distrusted(&self) -> Result<Option<Distrusted>, StorageError> {
         let row = self.storage.row(self.number, row::DISTRUSTED)?;
-        let same = |bytes: Vec<u8>| crate::aside::distrusted(&bytes).map(|id| id == self.replica);
-        Ok(row.map_or(Ok(false), same).ok())
+        let row = row.filter(|_| !rejoin_vclock::mutant!("distrust-forgotten"));
+        let read = |bytes: Vec<u8>| Distrusted::decode(&bytes);
+        Ok(row.map_or(Ok(Distrusted::default()), read).ok())
     }
 
     /// Takes in one record, or says why it cannot be used where it stands.

@@ -66,8 +66,8 @@ pub(crate) struct Inner {
     pub reports: VecDeque<Event>,
     pub wakes: Vec<Wake>,
     /// Rows to be written with the next records.
-    rows: Vec<RowWrite>,
-    aside: SetAside,
+    pub rows: Vec<RowWrite>,
+    pub aside: SetAside,
     writing: bool,
 }
 
@@ -145,7 +145,8 @@ impl Shared {
         Ok(())
     }
 
-    fn stored(&self, core: &SpaceCore) -> Stored {
+    /// What is stored of it.
+    pub(crate) fn stored(&self, core: &SpaceCore) -> Stored {
         self.stored_as(core.replica(), &core.before)
     }
 
@@ -175,6 +176,16 @@ impl Shared {
     /// Waits until all entries before a sequence are durable, writing them if nobody else does.
     pub(crate) fn write_until(&self, end: u64) -> Result<(), StoreError> {
         self.write(self.lock()?, FOLD_BYTES, |core| core.durable() >= end, |_| ())
+    }
+
+    /// Writes the rows that wait for records, if none have come.
+    pub(crate) fn write_rows(&self) -> Result<(), StoreError> {
+        let mut inner = self.lock_quiet()?;
+        let rows = std::mem::take(&mut inner.rows);
+        if !rows.is_empty() {
+            self.commit(&[], rows)?;
+        }
+        Ok(())
     }
 
     /// A receipt, once what it is about is durable.

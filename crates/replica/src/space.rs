@@ -14,6 +14,7 @@ use crate::digest::Digest;
 use crate::entry::MAX_ENTRY_BYTES;
 use crate::error::StoreError;
 use crate::link::Link;
+use crate::loss::{Accepted, Loss};
 use crate::receipt::Receipt;
 use crate::shared::{Inner, Inside, Shared};
 use crate::ticket::Ticket;
@@ -195,7 +196,8 @@ impl<T: Crdt> Space<T> {
     ) -> Result<Once<R>, StoreError> {
         let now = self.shared.time.now();
         let mut inner = self.shared.lock_as_self()?;
-        if let Some(receipt) = inner.core.receipt_of(key)? {
+        let waiting = inner.aside.receipt(key);
+        if let Some(receipt) = inner.core.receipt_of(key)?.or(waiting) {
             return Ok(Once::Repeated(self.settle(inner, receipt)?));
         }
         let stamp = inner.core.stamp(now);
@@ -333,6 +335,17 @@ impl<T: Crdt> Space<T> {
         let log = inner.core.log();
         let (entries, entry_bytes, waiting) = (log.end(), log.bytes(), inner.core.waiting());
         Ok(SpaceStats { entries, entry_bytes, waiting })
+    }
+
+    /// Goes on without log records that are lost here. What this store wrote after them waits
+    /// until a peer brings them back; where nobody will, this has it written anew, under a new
+    /// [id](crate::Store::replica_id). Does nothing where nothing waits.
+    ///
+    /// # Errors
+    /// [`StoreError::MayComeBack`] when a peer may still have what is lost, and the loss is to be
+    /// of what [nobody else can have](Loss::Unseen); [`StoreError::Storage`] when the medium fails.
+    pub fn accept_loss(&self, loss: Loss) -> Result<Accepted, StoreError> {
+        self.shared.accept_loss(loss)
     }
 
     /// What another store needs to join this space.

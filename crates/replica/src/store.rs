@@ -17,6 +17,7 @@ use crate::core::Now;
 use crate::envelope;
 use crate::error::StoreError;
 use crate::identity::{Claim, Identity, NoIdentity, first_batch};
+use crate::loss::{Accepted, Loss};
 use crate::options::OpenOptions;
 use crate::recovery::{Recovered, Stored};
 use crate::session::Config;
@@ -222,6 +223,14 @@ impl Store {
     pub fn spaces(&self) -> Result<Vec<String>, StoreError> {
         let found = self.inner.storage.metas(SPACE).map_err(|error| self.explain(error))?;
         Ok(found.iter().filter_map(|(name, _)| name.strip_prefix(SPACE)).map(Into::into).collect())
+    }
+
+    /// [`Space::accept_loss`], whatever the type of the space.
+    ///
+    /// # Errors
+    /// As there; [`StoreError::NoSuchSpace`] when there is none of that name.
+    pub fn accept_loss(&self, name: &str, loss: Loss) -> Result<Accepted, StoreError> {
+        self.shared(name)?.accept_loss(loss)
     }
 
     fn add<T: Crdt>(

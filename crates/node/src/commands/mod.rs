@@ -1,5 +1,6 @@
 //! The commands, a file each for those that are more than a call.
 
+mod accept_loss;
 mod demo;
 mod inspect;
 mod salvage;
@@ -58,6 +59,14 @@ pub(crate) enum Command {
         /// The store file to make; there must be none of that name.
         to: PathBuf,
     },
+    /// Go on without log records that are lost: what waits for them is written anew
+    AcceptLoss {
+        /// The store file.
+        store: PathBuf,
+        /// Also where others may have seen them: those are gone, and never come back.
+        #[arg(long)]
+        for_good: bool,
+    },
     /// Show what is in a store: identity, spaces, tickets, sizes, vectors, digests
     Inspect {
         /// The store file, or a backup.
@@ -104,6 +113,7 @@ impl Command {
             }
             Self::Verify { store, deep } => return verify::run(&store, deep, Bar::new()),
             Self::Salvage { store, to } => return salvage::run(&store, &to, Bar::new()),
+            Self::AcceptLoss { store, for_good } => accept_loss::run(&store, for_good)?,
             Self::Inspect { store, json } => inspect::run(&store, json)?,
             Self::Demo(demo) => return demo.run(),
         }

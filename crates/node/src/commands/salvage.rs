@@ -28,6 +28,7 @@ fn print(to: &Path, salvaged: &Salvaged) {
     }
     if !salvaged.is_complete() {
         println!("help: sync with a peer: it brings back what it has of the missing records");
+        println!("help: where nobody has them: `rejoin accept-loss` has what waits go on without");
         println!("help: keep the damaged file until all is back that it alone had");
     }
     println!("it goes on under a new identity");

@@ -15,7 +15,7 @@ use super::cache::cache;
 use super::manifest::{Manifest, Stand};
 use super::row;
 use super::run::{Blocks, Run, Unfit, child};
-use crate::aside;
+use crate::aside::Distrusted;
 use crate::offered::Offer;
 use crate::storage::{StorageError, StorageRead};
 
@@ -168,7 +168,7 @@ impl Rows {
                 self.set_aside += u64::from(row::is_aside(key));
                 let note = match key.as_slice() {
                     row::OFFERED => Offer::decode(bytes).err(),
-                    row::DISTRUSTED => aside::distrusted(bytes).err(),
+                    row::DISTRUSTED => Distrusted::decode(bytes).err(),
                     _ => None,
                 };
                 if let Some(error) = note {

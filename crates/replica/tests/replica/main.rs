@@ -9,6 +9,7 @@ mod forge;
 mod forks;
 mod golden;
 mod identity;
+mod loss;
 mod medium;
 mod pipes;
 mod processes;

@@ -62,9 +62,14 @@ impl Medium {
 
     /// A copy that has lost all rows, and whatever else is not the log.
     pub(crate) fn log_alone(&self) -> Arc<Self> {
+        self.log_alone_but(&[])
+    }
+
+    /// A copy that has lost all rows but one, and whatever else is not the log.
+    pub(crate) fn log_alone_but(&self, kept: &[u8]) -> Arc<Self> {
         let copy = self.after_power_loss();
-        let rows = copy.rows();
-        let rows = rows.into_iter().map(|(key, _)| (0, key, None)).collect();
+        let rows = copy.rows().into_iter().filter(|(key, _)| key != kept);
+        let rows = rows.map(|(key, _)| (0, key, None)).collect();
         copy.content.commit(&Batch { rows, ..Batch::default() }).unwrap();
         copy
     }

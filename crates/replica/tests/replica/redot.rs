@@ -7,7 +7,7 @@ use crate::identity::sync;
 use crate::medium::Medium;
 
 #[derive(Crdt, Default, Debug)]
-struct Everything {
+pub(crate) struct Everything {
     lines: OrMap<String, PnCounter>,
     tags: OrSet<String>,
     banned: RwSet<String>,
@@ -18,15 +18,15 @@ struct Everything {
     outline: Tree<LwwRegister<String>>,
 }
 
-type Things = Space<Everything>;
+pub(crate) type Things = Space<Everything>;
 type Editor<'a> = <Everything as rejoin_crdts::Crdt>::Editor<'a>;
 
-fn edit(things: &Things, change: impl FnOnce(&mut Editor<'_>) -> Result<(), EditError>) {
+pub(crate) fn edit(things: &Things, change: impl FnOnce(&mut Editor<'_>) -> Result<(), EditError>) {
     things.transact(|tx| change(&mut tx.object("thing"))).expect("a transaction");
 }
 
 /// What both branches begin with.
-fn begin(things: &Things) {
+pub(crate) fn begin(things: &Things) {
     edit(things, |thing| {
         thing.lines().entry("apples").add(5)?;
         thing.lines().entry("pears").add(5)?;
@@ -46,7 +46,7 @@ fn begin(things: &Things) {
 }
 
 /// The branch: it goes on with what was there, ends some of it, and builds upon itself.
-fn go_on(things: &Things) {
+pub(crate) fn go_on(things: &Things) {
     edit(things, |thing| {
         thing.lines().entry("apples").add(2)?;
         thing.lines().entry("apples").add(-1)?;
@@ -83,7 +83,7 @@ fn go_on(things: &Things) {
 }
 
 /// Everything that is to be seen, without the dots that name it.
-fn read(things: &Things) -> Vec<String> {
+pub(crate) fn read(things: &Things) -> Vec<String> {
     let thing = things.object("thing");
     let lines = thing.lines();
     let line = |key: &String| (key.clone(), lines.at(key).value().expect("readable"));
@@ -209,6 +209,13 @@ fn change(thing: &mut Editor<'_>, choice: u8) -> Result<(), EditError> {
     }
 }
 
+/// Changes, three to a transaction.
+pub(crate) fn run(things: &Things, choices: &[u8]) {
+    for choices in choices.chunks(3) {
+        edit(things, |thing| choices.iter().try_for_each(|&at| change(thing, at)));
+    }
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(64))]
 
@@ -220,11 +227,6 @@ proptest::proptest! {
     ) {
         let medium = Medium::new();
         let here: Things = medium.open().create_space("things").expect("a first space");
-        let run = |things: &Things, choices: &[u8]| {
-            for choices in choices.chunks(3) {
-                edit(things, |thing| choices.iter().try_for_each(|&at| change(thing, at)));
-            }
-        };
         run(&here, &before);
         let copy = medium.after_power_loss().open();
         let restored: Things = copy.open_space("things").expect("the space");

@@ -1,0 +1,30 @@
+//! `rejoin accept-loss`.
+
+use std::path::Path;
+
+use rejoin_replica::{Accepted, Loss, Store};
+
+use crate::failure::Failure;
+
+pub(super) fn run(path: &Path, for_good: bool) -> Result<(), Failure> {
+    let loss = if for_good { Loss::ForGood } else { Loss::Unseen };
+    if !path.exists() {
+        let what = format!("there is no {}", path.display());
+        return Err(Failure::new(&what, "give the name of a store file"));
+    }
+    let store = Store::open(path)?;
+    let mut is_done = false;
+    for name in store.spaces()? {
+        let Accepted { lost, anew, waiting, .. } = store.accept_loss(&name, loss)?;
+        is_done |= lost + anew > 0;
+        println!("{name:?}: {lost} operations lost, {anew} transactions written anew");
+        if waiting > 0 {
+            println!("  {waiting} of others are set aside until somebody brings what is missing");
+        }
+    }
+    store.close()?;
+    if is_done {
+        println!("it goes on under a new identity");
+    }
+    Ok(())
+}

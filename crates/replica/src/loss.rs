@@ -1,0 +1,227 @@
+//! Losses that are accepted: going on without records that nobody will bring back.
+//!
+//! A record of the log that was damaged is set aside, and all that this store wrote after it waits,
+//! because an entry is applied only behind the one before it. A peer brings it back. Where there is
+//! none, somebody has to say so: then what waits is written anew, as the first entries of a new
+//! incarnation, in its order and with its stamps and idempotency keys. What the lost records alone
+//! had is gone; what they had counted is in the totals of those behind them.
+//!
+//! An entry that a peer holds would be there twice, once as what it was and once anew. So this is
+//! done without being told to only where it is known that nothing of it was ever let out
+//! ([`crate::offered`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rejoin_crdts::redot::Redot;
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use crate::core::SpaceCore;
+use crate::entry::{Entry, Record, is_hole};
+use crate::error::StoreError;
+use crate::recovery::{Aside, Stored};
+use crate::shared::{Inner, Shared};
+use crate::state::row;
+use crate::storage::{Batch, RowWrite, StorageError, StorageRead};
+
+/// The log is read so many records at a time.
+const CHUNK: usize = 256;
+
+/// Which losses are accepted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Loss {
+    /// Of what nobody else can have.
+    Unseen,
+    /// Also of what others may have seen: they are gone, and nobody will sync with them again. If
+    /// one comes back after all, what it holds of the old entries is there twice.
+    ForGood,
+}
+
+/// What became of an accepted loss.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// So many operations of this store are lost.
+    pub lost: u64,
+    /// So many transactions that waited for them were written anew.
+    pub anew: u64,
+    /// So many transactions of others wait on, until somebody brings what they follow on.
+    pub waiting: u64,
+}
+
+/// What one id of this store wrote after something that is lost.
+#[derive(Debug)]
+struct Branch {
+    origin: ReplicaId,
+    /// Its last counter that is applied.
+    common: u64,
+    /// What waits, in its order, with the rows in which it is kept.
+    waiting: Vec<(Vec<u8>, Record)>,
+    /// The ranges of counters in between that are lost.
+    lost: Vec<(u64, u64)>,
+}
+
+impl Branch {
+    /// The records of an origin that wait, some of which were run again under their keys.
+    fn new(core: &SpaceCore, origin: ReplicaId, mut waiting: Vec<(Vec<u8>, Record)>) -> Self {
+        waiting.sort_by_key(|(_, record)| record.entry.delta().first());
+        let common = core.version_vector().get(origin);
+        let (mut lost, mut next) = (Vec::new(), common + 1);
+        for (_, record) in &waiting {
+            let delta = record.entry.delta();
+            if delta.first() > next {
+                lost.push((next, delta.first() - 1));
+            }
+            next = delta.last() + 1;
+        }
+        Self { origin, common, waiting, lost }
+    }
+
+    fn lost(&self) -> u64 {
+        self.lost.iter().map(|(first, last)| last - first + 1).sum()
+    }
+
+    /// Whether somebody may bring back what it waits for: others have seen it, or it waits for
+    /// something of theirs.
+    fn may_come_back(&self, has_spread: bool, seen: &VersionVector) -> bool {
+        let of_others = |(_, record): &(Vec<u8>, Record)| {
+            record.entry.delta().needs().any(|(id, counter)| counter > seen.get(id))
+        };
+        has_spread || self.waiting.iter().any(of_others)
+    }
+
+    /// What its dots become under a new id. Totals go on from what is in the log.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the log cannot be read, or lacks a record that was folded: what it had
+    /// counted is not known any more.
+    fn redot(&self, core: &SpaceCore, stored: &Stored) -> Result<Redot, StorageError> {
+        let (from, to) = ((self.origin, self.common), (core.replica(), 0));
+        let seen = core.version_vector();
+        let mut redot = Redot::without(from, to, self.lost.clone(), seen);
+        let mut next = 0;
+        loop {
+            let records = stored.storage.log(stored.number, next, CHUNK)?;
+            let Some(&(last, _)) = records.last() else { return Ok(redot) };
+            next = last + 1;
+            for (sequence, bytes) in &records {
+                if is_hole(bytes) {
+                    let place = core.log().place(*sequence)?;
+                    if place.is_some_and(|place| place.origin == self.origin && place.last > 0) {
+                        let what = "was folded and is lost; sync with a peer first";
+                        return Err(StorageError::Damaged(format!("log record {sequence} {what}")));
+                    }
+                } else if let Ok(record) = Record::decode(bytes)
+                    && record.entry.delta().origin() == self.origin
+                    && record.entry.delta().last() <= self.common
+                {
+                    redot.learn(record.entry.delta());
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Writes what this store wrote after something that is lost anew.
+    ///
+    /// # Errors
+    /// [`StoreError::MayComeBack`] when a peer may still have what is lost and the loss is to be of
+    /// what [nobody else can have](Loss::Unseen); [`StoreError::Storage`] when the medium fails.
+    pub(crate) fn accept_loss(&self, loss: Loss) -> Result<Accepted, StoreError> {
+        self.readmit()?;
+        let mut inner = self.lock_as_self()?;
+        let stored = self.stored(&inner.core);
+        let unreadable = unreadable(&stored)?;
+        let (branches, waiting) = branches(&inner.core, stored.aside()?)?;
+        let distrusted = stored.distrusted()?.unwrap_or_default();
+        let seen = inner.core.version_vector();
+        let open = branches.iter().filter(|branch| {
+            let has_spread = distrusted.has_spread(branch.origin, branch.common);
+            branch.may_come_back(has_spread, &seen)
+        });
+        let records = open.map(|branch| branch.waiting.len()).sum();
+        let is_safe = records == 0 || rejoin_vclock::mutant!("loss-accepted-unasked");
+        if loss == Loss::Unseen && !is_safe {
+            return Err(StoreError::MayComeBack { records });
+        }
+        let mut accepted = Accepted { waiting, ..Accepted::default() };
+        for branch in branches {
+            accepted.lost += branch.lost();
+            accepted.anew += branch.waiting.len() as u64;
+            self.write_anew(&mut inner, &stored, branch)?;
+        }
+        if waiting == 0 {
+            inner.rows.extend(unreadable);
+        }
+        Self::tell(&mut inner);
+        let end = inner.core.log().end();
+        drop(inner);
+        self.write_until(end)?;
+        self.write_rows()?;
+        Ok(accepted)
+    }
+
+    /// Under a new id: what it has under the present one was written without the branch, and would
+    /// end where the branch takes away all that its writer had.
+    fn write_anew(
+        &self,
+        inner: &mut Inner,
+        stored: &Stored,
+        branch: Branch,
+    ) -> Result<(), StoreError> {
+        let core = &mut inner.core;
+        let present = core.replica();
+        if core.version_vector().get(present) > 0 {
+            let id = self.identity.give_up(present, |_| Ok(Batch::default()))?;
+            core.succeed(id);
+        }
+        let mut redot = branch.redot(core, stored)?;
+        for (key, record) in branch.waiting {
+            let delta = record.entry.delta();
+            let deps = core.next_deps();
+            let anew = if core.version_vector().get(core.replica()) == 0 {
+                redot.first(delta, deps, core.announcement(delta.stamp()))
+            } else {
+                redot.later(delta, deps)
+            };
+            if let Some(anew) = anew {
+                core.commit(Entry::new(anew), record.key)?;
+            }
+            inner.rows.push((key, None));
+        }
+        Ok(())
+    }
+}
+
+/// What puts records that cannot be read to the damaged rows: nobody waits for them any more, and
+/// somebody may still want to look at them.
+fn unreadable(stored: &Stored) -> Result<Vec<RowWrite>, StorageError> {
+    let rows = stored.storage.rows(stored.number, &row::aside(0), usize::MAX)?;
+    let aside = rows.into_iter().take_while(|(key, _)| row::is_aside(key));
+    let unreadable = aside.filter(|(_, bytes)| Record::decode(bytes).is_err());
+    let moved =
+        |(key, bytes): (Vec<u8>, Vec<u8>)| [(row::quarantined(&key), Some(bytes)), (key, None)];
+    Ok(unreadable.flat_map(moved).collect())
+}
+
+/// What waits of this store's own, by the id under which it was written, and how much of others.
+/// What was run again under its idempotency key is lost, and nobody misses it.
+fn branches(core: &SpaceCore, aside: Vec<Aside>) -> Result<(Vec<Branch>, u64), StorageError> {
+    let before: BTreeSet<ReplicaId> = core.before.iter().copied().collect();
+    let (mut own, mut others) = (BTreeMap::<ReplicaId, Vec<_>>::new(), 0);
+    for (key, record) in aside {
+        let Some(record) = record else { continue };
+        let delta = record.entry.delta();
+        if delta.last() <= core.version_vector().get(delta.origin()) {
+            continue;
+        }
+        if !before.contains(&delta.origin()) {
+            others += 1;
+        } else if core.receipt_of(&record.key)?.is_none() {
+            own.entry(delta.origin()).or_default().push((key, record));
+        }
+    }
+    let branches = own.into_iter().map(|(origin, waiting)| Branch::new(core, origin, waiting));
+    Ok((branches.collect(), others))
+}
