@@ -48,6 +48,7 @@ impl Default for SetAside {
 
 impl SetAside {
     /// Whether there may be any.
+    #[cfg(any(test, feature = "sim"))]
     pub(crate) const fn is_empty(&self) -> bool {
         self.tried.is_none()
     }
