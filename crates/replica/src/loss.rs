@@ -130,8 +130,11 @@ impl Shared {
     /// what [nobody else can have](Loss::Unseen); [`StoreError::Storage`] when the medium fails.
     pub(crate) fn accept_loss(&self, loss: Loss) -> Result<Accepted, StoreError> {
         self.readmit()?;
+        let stored = self.stored(&self.lock()?.core);
+        if stored.aside()?.is_empty() {
+            return Ok(Accepted::default());
+        }
         let mut inner = self.lock_as_self()?;
-        let stored = self.stored(&inner.core);
         let unreadable = unreadable(&stored)?;
         let (branches, waiting) = branches(&inner.core, stored.aside()?)?;
         let distrusted = stored.distrusted()?.unwrap_or_default();
