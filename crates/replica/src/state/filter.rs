@@ -8,7 +8,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use rejoin_crdts::path::{is_name, names};
+use rejoin_crdts::path::{is_name, name_ends, names};
 
 use super::{CELLS, KEYS};
 
@@ -16,13 +16,30 @@ const BITS_PER_NAME: usize = 10;
 /// So many bits are set per name.
 const PROBES: u64 = 6;
 
-/// A hash that is the same in every process: filters are stored.
+/// A hash that is the same in every process: filters are stored. It can go on behind a beginning
+/// (FNV, Fowler, Noll and Vo 1991).
+#[derive(Clone, Copy, Debug)]
+struct Hash(u64);
+
+impl Hash {
+    const fn of(table: u8) -> Self {
+        Self(0xCBF2_9CE4_8422_2325 ^ (table as u64) << 56)
+    }
+
+    fn then(self, bytes: &[u8]) -> Self {
+        let step =
+            |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
+        Self(bytes.iter().fold(self.0, step))
+    }
+
+    const fn finish(self) -> u64 {
+        let hash = (self.0 ^ self.0 >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        hash ^ hash >> 29
+    }
+}
+
 fn hash(table: u8, name: &[u8]) -> u64 {
-    let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
-    let start = 0xCBF2_9CE4_8422_2325 ^ u64::from(table) << 56;
-    let hash = name.iter().fold(start, fold);
-    let hash = (hash ^ hash >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    hash ^ hash >> 29
+    Hash::of(table).then(name).finish()
 }
 
 /// Where the bits of a hash are (double hashing, Kirsch and Mitzenmacher 2006).
@@ -38,27 +55,29 @@ fn places(hash: u64, bits: u64) -> impl Iterator<Item = (usize, u8)> {
 #[derive(Default, Debug)]
 pub(super) struct Names {
     hashes: Vec<u64>,
-    /// The names on the way to the last cell, by level.
-    last: Vec<u64>,
+    /// The names on the way to the last cell, by level: where each ends in the path, and its hash
+    /// so far.
+    last: Vec<(usize, Hash)>,
 }
 
 impl Names {
-    /// Adds the names of an entry's key.
-    pub(super) fn add(&mut self, key: &[u8]) {
-        let Some((&table, rest)) = key.split_first() else { return };
+    /// Adds the names of an entry's key, of which so many bytes are as in the last one.
+    pub(super) fn add(&mut self, key: &[u8], shared: usize) {
+        let Some((&table, path)) = key.split_first() else { return };
         if table != CELLS {
-            return self.hashes.push(hash(table, rest));
+            return self.hashes.push(hash(table, path));
         }
-        let mut level = 0;
-        names(rest, &mut |name| {
-            let hash = hash(CELLS, name);
-            if self.last.get(level) != Some(&hash) {
-                self.last.truncate(level);
-                self.last.push(hash);
-                self.hashes.push(hash);
-            }
-            level += 1;
-        });
+        while self.last.last().is_some_and(|(end, _)| *end >= shared) {
+            self.last.pop();
+        }
+        let (known, mut hash) = self.last.last().copied().unwrap_or((0, Hash::of(CELLS)));
+        let (mut at, from) = (known, known + usize::from(!self.last.is_empty()));
+        for end in name_ends(path, from) {
+            hash = hash.then(path.get(at..end).unwrap_or_default());
+            at = end;
+            self.last.push((end, hash));
+            self.hashes.push(hash.finish());
+        }
     }
 
     /// The filter of the names.
@@ -116,6 +135,7 @@ impl Probe {
 mod tests {
     use rejoin_crdts::{Kind, Path};
 
+    use super::super::block::common;
     use super::*;
 
     fn key(element: u32) -> Vec<u8> {
@@ -126,7 +146,11 @@ mod tests {
     #[test]
     fn what_is_there_is_never_missed_and_little_else_is_found() {
         let mut names = Names::default();
-        (0..1_000).for_each(|element| names.add(&key(element)));
+        let mut last = Vec::new();
+        for key in (0..1_000).map(key) {
+            names.add(&key, common(&last, &key));
+            last = key;
+        }
         let filter = names.filter();
         let found = |element| {
             let key = key(element);

@@ -262,7 +262,7 @@ impl Run {
             let damage = || StorageError::Damaged(format!("an index block of run {}", self.id));
             let (child, filter) = split_child(value).ok_or_else(damage)?;
             number = child;
-            let upper = block.whole(index + 1).map(|(next, _)| next).or(block.upper());
+            let upper = block.whole_key(index + 1).or(block.upper());
             if let Some((probe, below)) = probe.filter(|_| level == 0)
                 && !probe.may_be_in(filter)
                 && !below.is_some_and(|below| upper.is_some_and(|upper| upper.starts_with(below)))
@@ -276,12 +276,13 @@ impl Run {
         Ok(Found::Leaf(number, block))
     }
 
-    /// Looks a key up; the value is shown where there is one. `near`: the data block that was
-    /// looked into last.
+    /// Looks a key up; the value is shown where there is one. `probe` asks for the key; `near`: the
+    /// data block that was looked into last.
     pub(super) fn get<R>(
         &self,
         blocks: &Blocks,
         key: &[u8],
+        probe: Option<Probe>,
         near: Option<&mut Option<Arc<Block>>>,
         show: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, StorageError> {
@@ -290,7 +291,7 @@ impl Run {
         {
             return Ok(leaf.get(key).map(show));
         }
-        let probe = Probe::entry(key).map(|probe| (probe, None));
+        let probe = probe.map(|probe| (probe, None));
         let Found::Leaf(_, leaf) = self.leaf(blocks, key, probe)? else { return Ok(None) };
         let found = leaf.get(key).map(show);
         if let Some(near) = near {
