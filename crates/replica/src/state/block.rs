@@ -19,7 +19,7 @@ use std::ops::Range;
 
 use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
 
-use super::filter::Names;
+use super::filter::{Names, Probe};
 use crate::envelope;
 
 const VERSION: u8 = 2;
@@ -98,7 +98,8 @@ impl BlockBuilder {
         Self { whole_every, entries, count: 0, first, last, names: Names::default() }
     }
 
-    pub(super) fn push(&mut self, key: &[u8], value: &[u8]) {
+    /// Adds an entry; keys ascend. What it is asked for with.
+    pub(super) fn push(&mut self, key: &[u8], value: &[u8]) -> Probe {
         let is_whole = self.count.is_multiple_of(self.whole_every);
         let alike = common(&self.last, key);
         let shared = if is_whole { 0 } else { alike };
@@ -109,9 +110,9 @@ impl BlockBuilder {
             self.first = key.to_vec();
         }
         self.count += 1;
-        self.names.add(key, alike);
         self.last.clear();
         self.last.extend_from_slice(key);
+        self.names.add(key, alike)
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -434,7 +435,7 @@ mod tests {
 
     fn built(level: usize, entries: &BTreeMap<Vec<u8>, Vec<u8>>, upper: Option<&[u8]>) -> Block {
         let mut builder = BlockBuilder::new(level);
-        entries.iter().for_each(|(key, value)| builder.push(key, value));
+        entries.iter().for_each(|(key, value)| _ = builder.push(key, value));
         let (bytes, first, _) = builder.finish(address(3, level, 4), upper);
         assert_eq!(Some(&first), entries.keys().next());
         Block::parse(bytes, address(3, level, 4)).map_err(|(error, _)| error).unwrap()

@@ -61,11 +61,14 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Adds the names of an entry's key, of which so many bytes are as in the last one.
-    pub(super) fn add(&mut self, key: &[u8], shared: usize) {
-        let Some((&table, path)) = key.split_first() else { return };
+    /// Adds the names of an entry's key, of which so many bytes are as in the last one. What the
+    /// entry itself is asked for with.
+    pub(super) fn add(&mut self, key: &[u8], shared: usize) -> Probe {
+        let (&table, path) = key.split_first().unwrap_or((&CELLS, &[]));
         if table != CELLS {
-            return self.hashes.push(hash(table, path));
+            let hash = hash(table, path);
+            self.hashes.push(hash);
+            return Probe(hash);
         }
         while self.last.last().is_some_and(|(end, _)| *end >= shared) {
             self.last.pop();
@@ -78,6 +81,7 @@ impl Names {
             self.last.push((end, hash));
             self.hashes.push(hash.finish());
         }
+        Probe(hash.finish())
     }
 
     /// The filter of the names.
@@ -92,6 +96,56 @@ impl Names {
             }
         }
         filter
+    }
+}
+
+/// A filter of all entries of a run, kept in memory only: what is written after a start has one, as
+/// far as there is memory for it. The bits of an entry stand in one line of the processor's cache,
+/// so that the answer costs one miss (Putze, Sanders and Singler 2007).
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct WideFilter(Vec<[u64; 8]>);
+
+impl WideFilter {
+    const LINE: usize = 64;
+
+    /// What the filter of so many entries takes, in bytes.
+    pub(super) fn bytes_for(entries: u64) -> usize {
+        let bits = usize::try_from(entries).unwrap_or(usize::MAX).saturating_mul(BITS_PER_NAME);
+        (bits / 8 / Self::LINE + 1).saturating_mul(Self::LINE)
+    }
+
+    pub(super) fn new(entries: u64) -> Self {
+        Self(vec![[0; 8]; Self::bytes_for(entries) / Self::LINE])
+    }
+
+    pub(super) const fn bytes(&self) -> usize {
+        self.0.len() * Self::LINE
+    }
+
+    /// The line of an entry, and for each of its words which bits are the entry's.
+    fn place(&self, Probe(hash): Probe) -> (usize, [u64; 8]) {
+        let line = u128::from(hash) * self.0.len() as u128 >> 64;
+        let mut rest = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut bits = [0; 8];
+        for _ in 0..PROBES {
+            let (word, bit) = (usize::try_from(rest >> 61).unwrap_or_default(), rest >> 55 & 63);
+            bits.get_mut(word).into_iter().for_each(|word| *word |= 1 << bit);
+            rest <<= 9;
+        }
+        (usize::try_from(line).unwrap_or_default(), bits)
+    }
+
+    pub(super) fn add(&mut self, entry: Probe) {
+        let (line, bits) = self.place(entry);
+        let line = self.0.get_mut(line).into_iter().flatten();
+        line.zip(bits).for_each(|(word, bits)| *word |= bits);
+    }
+
+    /// Whether the run may have an entry.
+    pub(super) fn may_have(&self, entry: Probe) -> bool {
+        let (line, bits) = self.place(entry);
+        let line = self.0.get(line).into_iter().flatten();
+        line.zip(bits).all(|(word, bits)| word & bits == bits)
     }
 }
 
@@ -166,5 +220,16 @@ mod tests {
         assert!(Probe::below(&above).is_some_and(|probe| probe.may_be_in(&filter)));
         assert!(Probe::below(&[CELLS]).is_none() && Probe::below(&key(1)[..7]).is_none());
         assert_eq!(filter.len(), 1_002 * BITS_PER_NAME / 8 + 1);
+    }
+
+    #[test]
+    fn a_wide_filter_misses_nothing_and_finds_little_else() {
+        let mut wide = WideFilter::new(10_000);
+        let probe = |element| Probe::entry(&key(element)).expect("a path");
+        (0..10_000).for_each(|element| wide.add(probe(element)));
+        assert!((0..10_000).all(|element| wide.may_have(probe(element))));
+        let in_vain = (10_000..30_000).filter(|&element| wide.may_have(probe(element))).count();
+        assert!(in_vain < 600, "{in_vain} of 20,000");
+        assert_eq!(wide.bytes(), WideFilter::bytes_for(10_000));
     }
 }

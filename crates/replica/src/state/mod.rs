@@ -62,6 +62,9 @@ const CELLS: u8 = 1;
 const KEYS: u8 = 2;
 /// One name is remembered under which one kind stands alone for so many bytes of the cache.
 const BYTES_PER_NAME: usize = 64;
+/// Each run that is flushed is written in about so many steps: with each some pages of the engine's
+/// trees are written as well.
+const STEPS: usize = 64;
 
 /// How much of a space's state is kept in memory, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,6 +78,16 @@ pub(crate) struct Limits {
 impl Limits {
     pub(crate) const fn of(config: &Config) -> Self {
         Self { fold: config.fold_bytes, cache: config.cache_bytes }
+    }
+
+    /// Of the memory for blocks so much is for filters of whole runs, in bytes.
+    const fn filters(self) -> usize {
+        self.cache / 4
+    }
+
+    /// So much of a run is written at a time at least, in bytes.
+    const fn step(self) -> usize {
+        self.fold / STEPS
     }
 }
 
@@ -153,7 +166,7 @@ impl State {
         space: u32,
         limits: Limits,
     ) -> Result<Self, StorageError> {
-        let cache = RefCell::new(cache(limits.cache));
+        let cache = RefCell::new(cache(limits.cache - limits.filters()));
         let blocks = Blocks { space, rows, cache, damaged: RefCell::default() };
         let folding = Folding::resume(&blocks, stand, next_run, &runs)?;
         let (active, frozen) = (Layer::default(), None);
