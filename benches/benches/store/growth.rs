@@ -1,8 +1,9 @@
 //! What an element costs that is added to sets of ten, and to one of ten million.
 //!
 //! Both are added to in turns within one run, so that a machine that becomes slower does so for
-//! both. Folding goes on by itself meanwhile: merges that are under way when the rounds begin, and
-//! those that become due, are in the figures.
+//! both. Small sets are picked at random, as places in a large one are. The first rounds are not
+//! measured: in a new file there is nothing to look into yet, and the engine's trees are shallow.
+//! Folding goes on by itself meanwhile, and the merges that are under way are in the figures.
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,6 +25,8 @@ const FLUSH_EVERY: u64 = 100;
 const BUILD_EACH: u64 = 20_000;
 /// In so many rounds elements are added, to small sets and to the large one in turns.
 const ROUNDS: u64 = 40;
+/// So many rounds come before those that are measured: a flush is among them.
+const BEFORE: u64 = 40;
 
 /// What adding cost.
 #[derive(Default, Debug)]
@@ -47,14 +50,19 @@ pub(crate) fn rows(scale: Scale, table: &mut Table) -> Result<()> {
     let written = ratio(bytes_written()? - before, 2 * scale.elements);
     println!("built and synced a set of {} elements: {took:?}", scale.elements);
     println!("... {written:.1} bytes written per element and copy, {BUILD_EACH} at a time");
-    let (sets, each) = (scale.adds / 10, scale.adds / ROUNDS);
+    let each = scale.adds / ROUNDS;
+    let sets = each * (BEFORE + ROUNDS) / 10;
     let (mut of_small, mut of_large) = (Cost::default(), Cost::default());
-    let bar = bar("rounds", ROUNDS);
-    for round in 0..ROUNDS {
+    let bar = bar("rounds", BEFORE + ROUNDS);
+    for round in 0..BEFORE + ROUNDS {
+        if round == BEFORE {
+            (of_small, of_large) = (Cost::default(), Cost::default());
+        }
         let numbers = round * each..(round + 1) * each;
         let number = |n| (n, scale.elements + n);
         let in_small = numbers.clone().map(number);
-        small.add(in_small.map(|(n, e)| (format!("set-{:06}", n % sets), e)), &mut of_small)?;
+        small
+            .add(in_small.map(|(n, e)| (format!("set-{:06}", mix(n) % sets), e)), &mut of_small)?;
         let in_large = numbers.map(number);
         large.add(in_large.map(|(_, e)| ("set-000000".to_owned(), e)), &mut of_large)?;
         bar.inc(1);
