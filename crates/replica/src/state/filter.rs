@@ -124,7 +124,7 @@ impl WideFilter {
 
     /// The line of an entry, and for each of its words which bits are the entry's.
     fn place(&self, Probe(hash): Probe) -> (usize, [u64; 8]) {
-        let line = u128::from(hash) * self.0.len() as u128 >> 64;
+        let line = (u128::from(hash) * self.0.len() as u128) >> 64;
         let mut rest = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let mut bits = [0; 8];
         for _ in 0..PROBES {
