@@ -1,15 +1,21 @@
 //! What an element costs that is added to sets of ten, and to one of ten million.
+//!
+//! Both are added to in turns within one run, so that a machine that becomes slower does so for
+//! both. Small sets are picked at random, as places in a large one are. The first rounds are not
+//! measured: in a new file there is nothing to look into yet, and the engine's trees are shallow.
+//! Folding goes on by itself meanwhile, and the merges that are under way are in the figures.
 
 use std::path::Path;
 use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use rejoin_benches::mix;
 use rejoin_crdts::OrSet;
 use rejoin_replica::message::Frames;
 use rejoin_replica::{Durability, Link, SessionId, Space, Store};
 
 use crate::Scale;
-use crate::measure::{Result, Table, bytes_written, memory, ratio, timed};
+use crate::measure::{Result, Table, bytes_written, cpu_time, median, memory, ratio, timed};
 
 type Sets = Space<OrSet<u64>>;
 
@@ -17,45 +23,80 @@ type Sets = Space<OrSet<u64>>;
 const FLUSH_EVERY: u64 = 100;
 /// So many elements per transaction while the large set is built.
 const BUILD_EACH: u64 = 20_000;
+/// In so many rounds elements are added, to small sets and to the large one in turns.
+const ROUNDS: u64 = 40;
+/// So many rounds come before those that are measured: a flush is among them.
+const BEFORE: u64 = 40;
 
-/// What adding costs, per element.
-#[derive(Clone, Copy, Debug)]
+/// What adding cost.
+#[derive(Default, Debug)]
 struct Cost {
-    time: Duration,
+    /// By round.
+    times: Vec<Duration>,
+    on_cpu: Duration,
     written: u64,
     sent: u64,
-    memory: u64,
-    adds: u64,
+    memory: i64,
 }
 
 pub(crate) fn rows(scale: Scale, table: &mut Table) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let small = {
-        let sets = scale.adds / 10;
-        let pair = Pair::new(&folder.path().join("small"))?;
-        pair.add(scale, |n| format!("set-{:06}", n % sets))?
-    };
-    let large = {
-        let mut pair = Pair::new(&folder.path().join("large"))?;
-        let (built, took) = timed(|| pair.build(scale.elements));
-        built?;
-        println!("built and synced a set of {} elements: {took:?}", scale.elements);
-        pair.add(scale, |_| "set-000000".to_owned())?
-    };
+    let mut small = Pair::new(&folder.path().join("small"))?;
+    let mut large = Pair::new(&folder.path().join("large"))?;
+    let before = bytes_written()?;
+    let (built, took) = timed(|| large.build(scale.elements));
+    built?;
+    // All that was written while the set grew, merges of all sizes among it, on both ends.
+    let written = ratio(bytes_written()? - before, 2 * scale.elements);
+    println!("built and synced a set of {} elements: {took:?}", scale.elements);
+    println!("... {written:.1} bytes written per element and copy, {BUILD_EACH} at a time");
+    let each = scale.adds / ROUNDS;
+    let sets = each * (BEFORE + ROUNDS) / 10;
+    let (mut of_small, mut of_large) = (Cost::default(), Cost::default());
+    let bar = bar("rounds", BEFORE + ROUNDS);
+    for round in 0..BEFORE + ROUNDS {
+        if round == BEFORE {
+            (of_small, of_large) = (Cost::default(), Cost::default());
+        }
+        let numbers = round * each..(round + 1) * each;
+        let number = |n| (n, scale.elements + n);
+        let in_small = numbers.clone().map(number);
+        small
+            .add(in_small.map(|(n, e)| (format!("set-{:06}", mix(n) % sets), e)), &mut of_small)?;
+        let in_large = numbers.map(number);
+        large.add(in_large.map(|(_, e)| ("set-000000".to_owned(), e)), &mut of_large)?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    println!("{} elements added to each, in {ROUNDS} rounds", ROUNDS * each);
+    show(scale, table, of_large, of_small, ROUNDS * each);
+    small.close()?;
+    large.close()
+}
+
+fn show(scale: Scale, table: &mut Table, mut large: Cost, mut small: Cost, adds: u64) {
     let title = format!("element added to a set of {} against sets of ten", scale.elements);
-    let per = |bytes: u64| ratio(bytes, large.adds);
-    let nanos = |cost: Cost| cost.time.as_secs_f64() * 1e9 / per(1).recip();
+    let adds_of_round = Duration::from_nanos(adds / ROUNDS);
+    let by_round = |cost: &mut Cost| median(&mut cost.times).div_duration_f64(adds_of_round);
+    let on_cpu = |cost: &Cost| cost.on_cpu.div_duration_f64(Duration::from_nanos(adds));
+    let grown = |cost: &Cost| ratio(cost.memory.max(0).unsigned_abs(), adds);
     let rows = [
-        ("time", nanos(large), nanos(small), "ns"),
-        ("bytes written", per(large.written), per(small.written), "B"),
-        ("bytes sent", per(large.sent), per(small.sent), "B"),
-        ("memory grown", per(large.memory), per(small.memory), "B"),
+        ("time, median of rounds", by_round(&mut large), by_round(&mut small), "ns"),
+        ("time on the processor, mean", on_cpu(&large), on_cpu(&small), "ns"),
+        ("bytes written", ratio(large.written, adds), ratio(small.written, adds), "B"),
+        ("bytes sent", ratio(large.sent, adds), ratio(small.sent, adds), "B"),
+        ("memory grown", grown(&large), grown(&small), "B"),
     ];
     for (what, large, small, unit) in rows {
         let measured = format!("{large:.1} / {small:.1} {unit}: {:.2} x", large / small);
         table.row(&format!("{title}: {what}"), measured, "<= 1.3 x");
     }
-    Ok(())
+}
+
+fn bar(what: &'static str, length: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} [{bar:30}] {human_pos}/{human_len} {eta}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length).with_style(style).with_message(what)
 }
 
 /// Two stores in sync, so that the bytes sent can be counted.
@@ -81,13 +122,16 @@ impl Pair {
     }
 
     fn build(&mut self, elements: u64) -> Result<()> {
+        let bar = bar("building", elements);
         for first in (0..elements).step_by(usize::try_from(BUILD_EACH)?) {
             self.ends[0].1.transact(|tx| {
                 let mut set = tx.object("set-000000");
                 (first..first + BUILD_EACH).try_for_each(|n| set.insert(&mix(n)))
             })?;
             self.sync()?;
+            bar.inc(BUILD_EACH);
         }
+        bar.finish_and_clear();
         Ok(())
     }
 
@@ -112,26 +156,30 @@ impl Pair {
         Ok(sent)
     }
 
-    /// Adds elements one by one; then lets the other end catch up.
-    fn add(mut self, scale: Scale, object: impl Fn(u64) -> String) -> Result<Cost> {
-        let (written, before) = (bytes_written()?, memory()?);
+    /// Adds elements to sets one by one; then lets the other end catch up.
+    fn add(&mut self, adds: impl Iterator<Item = (String, u64)>, cost: &mut Cost) -> Result<()> {
+        let (written, before, on_cpu) = (bytes_written()?, memory()?, cpu_time()?);
         let buffered = self.ends[0].1.with_durability(Durability::Buffered);
         let (done, time) = timed(|| -> Result<()> {
-            for n in 0..scale.adds {
-                let element = mix(scale.elements + n);
-                buffered.transact(|tx| tx.object(&object(n)).insert(&element))?;
-                if n % FLUSH_EVERY == FLUSH_EVERY - 1 {
+            for (n, (set, element)) in (1..).zip(adds) {
+                buffered.transact(|tx| tx.object(&set).insert(&mix(element)))?;
+                if n % FLUSH_EVERY == 0 {
                     buffered.flush()?;
                 }
             }
             Ok(())
         });
         done?;
-        let written = bytes_written()? - written;
-        let memory = memory()?.saturating_sub(before);
-        let sent = self.sync()?;
+        cost.times.push(time);
+        cost.on_cpu += cpu_time()? - on_cpu;
+        cost.written += bytes_written()? - written;
+        cost.memory += memory()?.cast_signed() - before.cast_signed();
+        cost.sent += self.sync()?;
+        Ok(())
+    }
+
+    fn close(self) -> Result<()> {
         let [(north, _), _] = &self.ends;
-        north.close()?;
-        Ok(Cost { time, written, sent, memory, adds: scale.adds })
+        Ok(north.close()?)
     }
 }

@@ -54,6 +54,13 @@ pub(crate) fn bytes_written() -> Result<u64> {
     number_of("/proc/self/io", "write_bytes:")
 }
 
+/// For how long this thread was on a processor so far, in the kernel too.
+pub(crate) fn cpu_time() -> Result<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanos = text.split_whitespace().next().unwrap_or_default();
+    Ok(Duration::from_nanos(nanos.parse()?))
+}
+
 /// What is resident now, in bytes.
 pub(crate) fn memory() -> Result<u64> {
     Ok(number_of("/proc/self/status", "VmRSS:")? << 10)

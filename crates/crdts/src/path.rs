@@ -13,7 +13,7 @@ use core::fmt;
 use rejoin_vclock::Dot;
 use rejoin_vclock::codec::{DecodeError, Reader};
 
-use crate::atom::{self, Atom, RawAtom};
+use crate::atom::{self, Atom, RawAtom, skip};
 use crate::kind::Kind;
 
 /// A path is at most this long, in bytes. Longer keys belong into values.
@@ -173,22 +173,28 @@ pub(crate) fn split_as<K: Atom>(path: &[u8]) -> Option<(K, Kind, &[u8])> {
 
 /// Shows the names on the way to a path: for each level, the path up to its name, without a kind.
 pub fn names(path: &[u8], show: &mut dyn FnMut(&[u8])) {
-    let mut rest = path;
-    while let Some((_, _, below)) = split(rest) {
-        let end = path.len() - below.len();
-        show(path.get(..end - 1).unwrap_or_default());
-        rest = below;
-    }
+    name_ends(path, 0).for_each(|end| show(path.get(..end).unwrap_or_default()));
+}
+
+/// For each level from the segment on that begins at `from`: where its name ends in the path. The
+/// next segment begins one byte, the kind's, behind it.
+pub fn name_ends(path: &[u8], from: usize) -> impl Iterator<Item = usize> {
+    let mut at = from;
+    core::iter::from_fn(move || {
+        let mut reader = Reader::new(path.get(at..)?);
+        skip(&mut reader).ok()?;
+        let end = at + reader.position();
+        Kind::from_tag(reader.byte().ok()?).ok()?;
+        at = end + 1;
+        Some(end)
+    })
 }
 
 /// Whether these bytes are a path with one more name behind it, and no kind.
 pub fn is_name(bytes: &[u8]) -> bool {
-    let mut rest = bytes;
-    while let Some((_, _, below)) = split(rest) {
-        rest = below;
-    }
-    let mut reader = Reader::new(rest);
-    !rest.is_empty() && RawAtom::read(&mut reader).is_ok() && reader.is_empty()
+    let last = name_ends(bytes, 0).last().map_or(0, |end| end + 1);
+    let mut reader = Reader::new(bytes.get(last..).unwrap_or_default());
+    !reader.is_empty() && skip(&mut reader).is_ok() && reader.is_empty()
 }
 
 /// Takes the first segment off when its name is a string, as a struct's fields are.

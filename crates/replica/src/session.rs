@@ -39,7 +39,8 @@ pub struct Config {
     /// Changes are kept in memory up to about so many bytes per space before they are folded into
     /// blocks. More means fewer bytes written, and a longer start after a crash.
     pub fold_bytes: usize,
-    /// Blocks that were read of late are kept up to about so many bytes per space.
+    /// Blocks that were read of late are kept up to about so many bytes per space; up to a quarter
+    /// of that are filters, which tell what was not written since the start.
     pub cache_bytes: usize,
 }
 

@@ -28,8 +28,8 @@ use crate::storage::{Batch, RowWrite, Storage, StorageError, Trusted};
 use crate::ticket::Ticket;
 use crate::watch::Watchers;
 
-/// With each commit so many bytes of state are folded per byte of log: more than folding makes of
-/// a byte on its way through all tiers, so that it never falls behind.
+/// With each commit at most so many bytes of state are folded per byte of log: more than folding
+/// makes of a byte on its way through all tiers, so that it never falls behind.
 const FOLD_PER_BYTE: usize = 8;
 /// And so many whatever the commit, in bytes.
 const FOLD_BYTES: usize = 16 << 10;

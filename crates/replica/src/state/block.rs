@@ -14,11 +14,12 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
 use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
 
-use super::filter::Names;
+use super::filter::{Names, Probe};
 use crate::envelope;
 
 const VERSION: u8 = 2;
@@ -29,11 +30,19 @@ pub(super) const BLOCK_BYTES: usize = 4000;
 const WHOLE_EVERY: usize = 16;
 
 /// Where a block stands: its run, its level above the data, and its place in the level.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Address {
     pub run: u32,
     pub level: u8,
     pub number: u32,
+}
+
+/// One word for a hasher: a look-up passes by some blocks of each run.
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (run, number) = (u64::from(self.run), u64::from(self.number));
+        state.write_u64((run << 32 | number).rotate_left(8) ^ u64::from(self.level));
+    }
 }
 
 impl Address {
@@ -55,8 +64,19 @@ pub(super) fn address(run: u32, level: usize, number: u32) -> Address {
 }
 
 /// How many bytes two keys begin with alike.
-fn common(a: &[u8], b: &[u8]) -> usize {
+pub(super) fn common(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+/// The first eight bytes of a key from a place on. Heads are in order where keys are; equal heads
+/// say nothing.
+fn head(key: &[u8], from: usize) -> u64 {
+    let rest = key.get(from..).unwrap_or_default();
+    let whole = rest.first_chunk().map(|bytes| u64::from_be_bytes(*bytes));
+    whole.unwrap_or_else(|| {
+        let fold = |head: u64, byte: usize| head << 8 | rest.get(byte).map_or(0, |&b| b.into());
+        (0..8).fold(0, fold)
+    })
 }
 
 /// A block while it is filled.
@@ -74,13 +94,15 @@ impl BlockBuilder {
     /// A block of a level.
     pub(super) fn new(level: usize) -> Self {
         let whole_every = address(0, level, 0).whole_every();
-        let (entries, first, last) = (Vec::new(), Vec::new(), Vec::new());
+        let (entries, first, last) = (Vec::with_capacity(BLOCK_BYTES), Vec::new(), Vec::new());
         Self { whole_every, entries, count: 0, first, last, names: Names::default() }
     }
 
-    pub(super) fn push(&mut self, key: &[u8], value: &[u8]) {
+    /// Adds an entry; keys ascend. What it is asked for with.
+    pub(super) fn push(&mut self, key: &[u8], value: &[u8]) -> Probe {
         let is_whole = self.count.is_multiple_of(self.whole_every);
-        let shared = if is_whole { 0 } else { common(&self.last, key) };
+        let alike = common(&self.last, key);
+        let shared = if is_whole { 0 } else { alike };
         write_varint(&mut self.entries, shared as u64);
         write_length_prefixed(&mut self.entries, key.get(shared..).unwrap_or(&[]));
         write_length_prefixed(&mut self.entries, value);
@@ -88,9 +110,9 @@ impl BlockBuilder {
             self.first = key.to_vec();
         }
         self.count += 1;
-        self.names.add(key);
         self.last.clear();
         self.last.extend_from_slice(key);
+        self.names.add(key, alike)
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -131,14 +153,18 @@ impl BlockBuilder {
 pub(super) struct Block {
     bytes: Vec<u8>,
     whole: Vec<Whole>,
+    /// So many bytes all whole keys begin with alike.
+    alike: usize,
     count: usize,
     /// Where the key is at which the next block begins.
     upper: Option<Range<usize>>,
 }
 
-/// An entry that has its key whole: where it begins, and where its key is.
+/// An entry that has its key whole: where it begins, where its key is, and what the key begins with
+/// behind what all of the block have in common, so that a search looks into few keys.
 #[derive(Clone, Copy, Debug)]
 struct Whole {
+    head: u64,
     at: u32,
     key: (u32, u32),
 }
@@ -148,7 +174,7 @@ impl Whole {
         let short = |at: usize| {
             u32::try_from(at).map_err(|_| DecodeError::Invalid("a block that is too long"))
         };
-        Ok(Self { at: short(at)?, key: (short(key.start)?, short(key.end)?) })
+        Ok(Self { head: 0, at: short(at)?, key: (short(key.start)?, short(key.end)?) })
     }
 
     fn key(self, bytes: &[u8]) -> Option<&[u8]> {
@@ -183,9 +209,22 @@ impl Block {
     /// Damage, another version, or a block of another place; and the bytes.
     pub(super) fn parse(bytes: Vec<u8>, at: Address) -> Result<Self, (DecodeError, Vec<u8>)> {
         match Self::read(&bytes, at) {
-            Ok((whole, count, upper)) => Ok(Self { bytes, whole, count, upper }),
+            Ok((whole, count, upper)) => Ok(Self::over(bytes, whole, count, upper)),
             Err(error) => Err((error, bytes)),
         }
+    }
+
+    fn over(
+        bytes: Vec<u8>,
+        mut whole: Vec<Whole>,
+        count: usize,
+        upper: Option<Range<usize>>,
+    ) -> Self {
+        let key = |whole: &Whole| whole.key(&bytes).unwrap_or_default();
+        let ends = whole.first().zip(whole.last());
+        let alike = ends.map_or(0, |(first, last)| common(key(first), key(last)));
+        whole.iter_mut().for_each(|at| at.head = head(key(at), alike));
+        Self { bytes, whole, alike, count, upper }
     }
 
     fn read(bytes: &[u8], at: Address) -> Result<Parts, DecodeError> {
@@ -247,12 +286,18 @@ impl Block {
     /// The key and the value of the `index`-th entry that has its key whole: in an index block of
     /// the `index`-th entry.
     pub(super) fn whole(&self, index: usize) -> Option<(&[u8], &[u8])> {
-        let entry = self.stored(self.whole.get(index)?.at as usize)?;
-        Some((entry.suffix, self.bytes.get(entry.value)?))
+        let whole = self.whole.get(index)?;
+        let mut reader = Reader::new(self.bytes.get(whole.key.1 as usize..)?);
+        Some((whole.key(&self.bytes)?, reader.length_prefixed().ok()?))
+    }
+
+    /// The key alone of the `index`-th entry that has its key whole.
+    pub(super) fn whole_key(&self, index: usize) -> Option<&[u8]> {
+        self.whole.get(index)?.key(&self.bytes)
     }
 
     pub(super) fn first_key(&self) -> Option<&[u8]> {
-        self.whole.first()?.key(&self.bytes)
+        self.whole_key(0)
     }
 
     /// Where the next block of the level begins; `None` in the last one.
@@ -268,7 +313,17 @@ impl Block {
 
     /// The last of the entries with whole keys whose key is not greater; `None` below the first.
     pub(super) fn floor(&self, key: &[u8]) -> Option<usize> {
-        let before = |whole: &Whole| whole.key(&self.bytes).is_some_and(|at| at <= key);
+        let first = self.first_key()?;
+        match key.get(..self.alike).unwrap_or(key).cmp(first.get(..self.alike)?) {
+            Ordering::Less => return None,
+            Ordering::Greater => return self.whole.len().checked_sub(1),
+            Ordering::Equal => {}
+        }
+        let sought = head(key, self.alike);
+        let before = |whole: &Whole| match whole.head.cmp(&sought) {
+            Ordering::Equal => whole.key(&self.bytes).is_some_and(|at| at <= key),
+            less_or_greater => less_or_greater.is_lt(),
+        };
         self.whole.partition_point(before).checked_sub(1)
     }
 
@@ -380,7 +435,7 @@ mod tests {
 
     fn built(level: usize, entries: &BTreeMap<Vec<u8>, Vec<u8>>, upper: Option<&[u8]>) -> Block {
         let mut builder = BlockBuilder::new(level);
-        entries.iter().for_each(|(key, value)| builder.push(key, value));
+        entries.iter().for_each(|(key, value)| _ = builder.push(key, value));
         let (bytes, first, _) = builder.finish(address(3, level, 4), upper);
         assert_eq!(Some(&first), entries.keys().next());
         Block::parse(bytes, address(3, level, 4)).map_err(|(error, _)| error).unwrap()

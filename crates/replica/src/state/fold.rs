@@ -3,6 +3,9 @@
 //! Every step hands out rows that can be written with whatever else is written next. What they make
 //! is used once its last rows, with the manifest that names it, are durable; a crash before that
 //! leaves rows that nothing names, which the next start takes away.
+//!
+//! A flush goes on with every commit; merges go on as state comes in ([`Folding::pace`]), a large
+//! one beside the small ones of newer runs. So an addition costs about the same at any time.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,15 +13,24 @@ use std::sync::Arc;
 use rejoin_crdts::context::Context;
 use rejoin_crdts::state_codec::Names;
 
+use super::block::address;
+use super::filter::WideFilter;
 use super::manifest::{Manifest, Stand};
 use super::run::{Blocks, Run, RunWriter};
-use super::{CELLS, KEYS, Merged, State, prefixed, read_cell, row, write_receipt};
+use super::{CELLS, KEYS, Limits, Merged, State, prefixed, read_cell, row, write_receipt};
 use crate::storage::{RowWrite, StorageError};
 
 /// So many of the newest runs of one tier, or smaller ones, are merged into one.
 const FAN_IN: usize = 4;
+/// From one flush to the next each merge writes so many times what a flush writes. Once is what
+/// keeps up; the faster merges end, the fewer runs there are to look into.
+const PACE: u64 = 4;
+/// A merge of so few bytes is not worth spreading out.
+const SMALL: u64 = 1 << 20;
 /// So many rows are taken away at a time.
-const SWEEP: usize = 64;
+const SWEEP: usize = 512;
+/// So many where it has to be looked up which there are.
+const LISTED: usize = 64;
 
 /// What one step of folding made.
 #[derive(Default, Debug)]
@@ -36,13 +48,47 @@ pub(super) struct Folding {
     stand: Stand,
     next_run: u32,
     flush: Option<Flush>,
-    merge: Option<Merge>,
+    /// Each of runs newer than the next one's: small ones do not wait for large ones.
+    merges: Vec<Merge>,
+    /// What merges may write by now.
+    credit: u64,
+    /// How far the next flush was away when that was reckoned last.
+    reckoned: u64,
+    /// What the last flush wrote, in bytes.
+    flushed: u64,
+    /// Whether merges go on with every commit, however little comes in, until there are none.
+    hurries: bool,
     /// The runs that nothing names any more.
-    garbage: VecDeque<u32>,
+    garbage: VecDeque<Garbage>,
     /// What holds once the rows that were handed out are written.
     done: Option<Done>,
     wants_flush: bool,
     wants_compaction: bool,
+}
+
+/// The rows of a run that nothing names.
+#[derive(Debug)]
+struct Garbage {
+    run: u32,
+    /// How many blocks of each level are left; there may be more where a crash left them.
+    blocks: Vec<u32>,
+}
+
+impl Garbage {
+    /// The keys of some of the blocks that are left.
+    fn take(&mut self, most: usize) -> Vec<Vec<u8>> {
+        let mut keys = Vec::new();
+        while let Some(left) = self.blocks.last_mut().filter(|_| keys.len() < most) {
+            match left.checked_sub(1) {
+                None => _ = self.blocks.pop(),
+                Some(number) => {
+                    *left = number;
+                    keys.push(row::block(address(self.run, self.blocks.len() - 1, number)));
+                }
+            }
+        }
+        keys
+    }
 }
 
 #[derive(Debug)]
@@ -81,20 +127,51 @@ impl Folding {
         while let Some((key, _)) = blocks.rows.rows(blocks.space, &from, 1)?.pop() {
             let Some(id) = row::run_of(&key) else { break };
             if !runs.iter().any(|run| run.id == id) {
-                garbage.push_back(id);
+                garbage.push_back(Garbage { run: id, blocks: Vec::new() });
             }
             let Some(next) = id.checked_add(1) else { break };
             next_run = next_run.max(next);
             from = row::run(next);
         }
-        let (flush, merge, done) = (None, None, None);
-        let (wants_flush, wants_compaction) = (false, false);
-        Ok(Self { stand, next_run, flush, merge, garbage, done, wants_flush, wants_compaction })
+        Ok(Self {
+            credit: u64::MAX,
+            reckoned: 0,
+            flushed: runs.first().map_or(0, |run| run.bytes),
+            hurries: false,
+            stand,
+            next_run,
+            flush: None,
+            merges: Vec::new(),
+            garbage,
+            done: None,
+            wants_flush: false,
+            wants_compaction: false,
+        })
     }
 
     const fn new_run(&mut self) -> u32 {
         self.next_run += 1;
         self.next_run - 1
+    }
+
+    /// What merges, and what they leave behind, may write now: `None` while that is too little to
+    /// begin with. So what an addition costs hardly depends on what is under way.
+    fn pace(&mut self, progress: u64, limits: Limits, budget: usize) -> Option<usize> {
+        let share = u128::from(progress.saturating_sub(self.reckoned)) * u128::from(self.flushed);
+        let earned = u64::try_from(share / limits.fold.max(1) as u128).unwrap_or(u64::MAX);
+        self.reckoned = progress;
+        let merges = self.merges.len().max(1) as u64;
+        self.credit = self.credit.saturating_add(earned.saturating_mul(PACE * merges));
+        self.credit = self.credit.min(budget.max(limits.step()) as u64);
+        let is_idle = self.merges.is_empty() && self.garbage.is_empty();
+        self.hurries &= !is_idle;
+        if self.hurries || self.wants_compaction {
+            return Some(budget);
+        }
+        if is_idle || self.credit < limits.step() as u64 {
+            return None;
+        }
+        usize::try_from(std::mem::take(&mut self.credit)).ok()
     }
 }
 
@@ -118,9 +195,9 @@ impl State {
 
     /// Whether a merge is asked for or under way, or what it replaced is not taken away yet.
     pub(crate) fn is_compacting(&self) -> bool {
-        let Folding { merge, garbage, done, wants_compaction, .. } = &self.folding;
+        let Folding { merges, garbage, done, wants_compaction, .. } = &self.folding;
         let merged = matches!(done, Some(Done::Merged(..)));
-        *wants_compaction || merge.is_some() || merged || !garbage.is_empty()
+        *wants_compaction || !merges.is_empty() || merged || !garbage.is_empty()
     }
 
     /// How far folding is: entries of the log before this sequence are in runs.
@@ -147,9 +224,8 @@ impl State {
     ) -> Result<Step, StorageError> {
         // Overwrites take no memory, but a start after a crash has to read their log again.
         let tail = log_bytes.saturating_sub(self.folding.stand.log_bytes);
-        let due = self.folding.wants_flush
-            || self.active.bytes() >= self.limits.fold
-            || tail >= self.limits.fold as u64 / 2;
+        let progress = (self.active.bytes() as u64).max(2 * tail);
+        let due = self.folding.wants_flush || progress >= self.limits.fold as u64;
         if self.folding.done.is_some() {
             return Ok(Step::default());
         }
@@ -157,14 +233,19 @@ impl State {
             self.freeze(stand());
         }
         if let Some(flush) = self.folding.flush.take() {
-            return Ok(self.flush(flush, context, budget));
+            return Ok(self.flush(flush, context, budget.max(self.limits.step())));
         }
         self.folding.wants_flush = false;
-        let merge = self.folding.merge.take();
-        let merge = merge.map_or_else(|| self.plan_merge(), |merge| Ok(Some(merge)))?;
-        match merge {
-            Some(merge) => self.merge(merge, context, budget),
-            None => self.sweep(),
+        let planned = self.plan_merge()?;
+        self.folding.merges.extend(planned);
+        let budget = self.folding.pace(progress, self.limits, budget);
+        let Some(budget) = budget else { return Ok(Step::default()) };
+        match self.folding.merges.pop() {
+            Some(merge) if self.folding.garbage.is_empty() => self.merge(merge, context, budget),
+            merge => {
+                self.folding.merges.extend(merge);
+                self.sweep()
+            }
         }
     }
 
@@ -173,23 +254,37 @@ impl State {
         match self.folding.done.take() {
             None => {}
             Some(Done::Flushed(run, stand)) => {
+                self.folding.flushed = run.as_ref().map_or(0, |run| run.bytes);
                 self.runs.splice(0..0, run);
                 self.folding.stand = stand;
                 self.frozen = None;
             }
             Some(Done::Merged(run, ids)) => {
+                let merged = self.runs.iter().filter(|run| ids.contains(&run.id));
+                let garbage = merged.map(|run| Garbage { run: run.id, blocks: run.blocks.clone() });
+                self.folding.garbage.extend(garbage);
                 self.runs = replaced(&self.runs, run.as_ref(), &ids);
-                self.folding.garbage.extend(ids);
             }
         }
     }
 
     fn freeze(&mut self, stand: Stand) {
+        let entries = self.active.cells.range(&[]).count() + self.active.keys.len();
+        let wide = self.wide_filter(entries as u64);
         self.frozen = Some(std::mem::take(&mut self.active));
         let ids: Arc<[_]> = stand.vector.iter().map(|(id, _)| id).collect();
-        let writer = RunWriter::new(self.folding.new_run(), ids);
+        let writer = RunWriter::new(self.folding.new_run(), ids, wide);
         self.folding.wants_flush = false;
         self.folding.flush = Some(Flush { stand, writer, table: CELLS, from: Vec::new() });
+    }
+
+    /// A filter for a run of so many entries, where there is memory left for it.
+    fn wide_filter(&self, entries: u64) -> Option<WideFilter> {
+        let held = self.runs.iter().filter_map(|run| run.wide.as_ref());
+        let merging = self.folding.merges.iter().filter_map(|merge| merge.writer.wide());
+        let held: usize = held.map(AsRef::as_ref).chain(merging).map(WideFilter::bytes).sum();
+        let filter = WideFilter::bytes_for(entries);
+        (held + filter <= self.limits.filters()).then(|| WideFilter::new(entries))
     }
 
     fn flush(&mut self, mut flush: Flush, context: &Context, budget: usize) -> Step {
@@ -258,11 +353,14 @@ impl State {
     /// Merges the newest runs where enough of one tier, or smaller ones, stand together: each tier
     /// is four times as large as the one below, so an entry is written once per tier.
     fn plan_merge(&mut self) -> Result<Option<Merge>, StorageError> {
+        let merging = self.folding.merges.last().and_then(|merge| merge.ids.first());
+        let free = self.runs.iter().take_while(|run| Some(&run.id) != merging);
         let tier = |run: &Run| run.bytes.max(1).ilog2() / 2;
-        let newest = |most: u32| self.runs.iter().take_while(|run| tier(run) <= most).count();
-        let due = self.runs.iter().map(|run| newest(tier(run))).find(|&count| count >= FAN_IN);
-        let compacts = std::mem::take(&mut self.folding.wants_compaction) && self.runs.len() > 1;
-        let due = if compacts { Some(self.runs.len()) } else { due };
+        let newest = |most: u32| free.clone().take_while(|run| tier(run) <= most).count();
+        let due = free.clone().map(|run| newest(tier(run))).find(|&count| count >= FAN_IN);
+        let compacts = self.folding.wants_compaction && merging.is_none();
+        self.folding.wants_compaction &= !compacts;
+        let due = if compacts && self.runs.len() > 1 { Some(self.runs.len()) } else { due };
         let Some(count) = due else { return Ok(None) };
         let Some(runs) = self.runs.get(..count) else { return Ok(None) };
         let cursors = Merged::seek(runs, &self.blocks, &[])?;
@@ -270,7 +368,11 @@ impl State {
         ids.sort_unstable();
         ids.dedup();
         let merged = runs.iter().map(|run| run.id).collect();
-        let writer = RunWriter::new(self.folding.new_run(), ids.into());
+        let wide = self.wide_filter(runs.iter().map(|run| run.entries).sum());
+        let writer = RunWriter::new(self.folding.new_run(), ids.into(), wide);
+        // Many wait where processes are too short to end a merge.
+        let is_small = runs.iter().map(|run| run.bytes).sum::<u64>() <= SMALL;
+        self.folding.hurries |= compacts || is_small || count >= 2 * FAN_IN;
         Ok(Some(Merge { ids: merged, cursors, writer }))
     }
 
@@ -289,7 +391,7 @@ impl State {
         while let Some((newest, key, value)) = merge.cursors.entry() {
             if merge.writer.waiting() >= budget {
                 let rows = merge.writer.take_rows();
-                self.folding.merge = Some(merge);
+                self.folding.merges.push(merge);
                 return Ok(Step { rows, folded: None });
             }
             let is_cell = key.first() == Some(&CELLS);
@@ -316,10 +418,14 @@ impl State {
 
     /// Takes rows away that nothing names.
     fn sweep(&mut self) -> Result<Step, StorageError> {
-        while let Some(&id) = self.folding.garbage.front() {
-            let rows = self.blocks.rows.rows(self.blocks.space, &row::run(id), SWEEP)?;
-            let rows = rows.into_iter().filter(|(key, _)| row::run_of(key) == Some(id));
-            let rows: Vec<RowWrite> = rows.map(|(key, _)| (key, None)).collect();
+        while let Some(garbage) = self.folding.garbage.front_mut() {
+            let (id, mut keys) = (garbage.run, garbage.take(SWEEP));
+            if keys.is_empty() {
+                let rows = self.blocks.rows.rows(self.blocks.space, &row::run(id), LISTED)?;
+                let listed = rows.into_iter().map(|(key, _)| key);
+                keys.extend(listed.filter(|key| row::run_of(key) == Some(id)));
+            }
+            let rows: Vec<RowWrite> = keys.into_iter().map(|key| (key, None)).collect();
             if !rows.is_empty() {
                 return Ok(Step { rows, folded: None });
             }

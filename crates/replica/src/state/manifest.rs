@@ -129,7 +129,7 @@ fn read_run(reader: &mut Reader<'_>) -> Result<Run, DecodeError> {
     let (entries, bytes) = (reader.varint()?, reader.varint()?);
     let count = reader.count(16)?;
     let ids = (0..count).map(|_| ReplicaId::decode(reader)).collect::<Result<_, _>>()?;
-    Ok(Run { id, blocks, entries, bytes, ids })
+    Ok(Run { id, blocks, entries, bytes, ids, wide: None })
 }
 
 fn read_u32(reader: &mut Reader<'_>) -> Result<u32, DecodeError> {

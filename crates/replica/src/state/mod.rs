@@ -23,6 +23,7 @@ pub(crate) mod row;
 mod run;
 
 use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 use std::ops::ControlFlow;
@@ -61,6 +62,9 @@ const CELLS: u8 = 1;
 const KEYS: u8 = 2;
 /// One name is remembered under which one kind stands alone for so many bytes of the cache.
 const BYTES_PER_NAME: usize = 64;
+/// Each run that is flushed is written in about so many steps: with each some pages of the engine's
+/// trees are written as well.
+const STEPS: usize = 64;
 
 /// How much of a space's state is kept in memory, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +78,16 @@ pub(crate) struct Limits {
 impl Limits {
     pub(crate) const fn of(config: &Config) -> Self {
         Self { fold: config.fold_bytes, cache: config.cache_bytes }
+    }
+
+    /// Of the memory for blocks so much is for filters of whole runs, in bytes.
+    const fn filters(self) -> usize {
+        self.cache / 4
+    }
+
+    /// So much of a run is written at a time at least, in bytes.
+    const fn step(self) -> usize {
+        self.fold / STEPS
     }
 }
 
@@ -152,7 +166,7 @@ impl State {
         space: u32,
         limits: Limits,
     ) -> Result<Self, StorageError> {
-        let cache = RefCell::new(cache(limits.cache));
+        let cache = RefCell::new(cache(limits.cache - limits.filters()));
         let blocks = Blocks { space, rows, cache, damaged: RefCell::default() };
         let folding = Folding::resume(&blocks, stand, next_run, &runs)?;
         let (active, frozen) = (Layer::default(), None);
@@ -215,8 +229,9 @@ impl State {
             return Ok(Some(*receipt));
         }
         let key = prefixed(KEYS, key);
+        let probe = Probe::entry(&key);
         for run in &self.runs {
-            if let Some(read) = run.get(&self.blocks, &key, None, read_receipt)? {
+            if let Some(read) = run.get(&self.blocks, &key, probe, None, read_receipt)? {
                 let damage = |error: DecodeError| StorageError::Damaged(error.to_string());
                 return read.map(Some).map_err(damage);
             }
@@ -323,9 +338,12 @@ impl Folded<'_> {
         near: &mut [Option<Arc<Block>>],
     ) -> Result<Option<Cell>, StorageError> {
         let key = prefixed(CELLS, path);
+        let probe = Probe::entry(&key);
         for (number, run) in self.state.runs.iter().enumerate() {
             let read = |value: &[u8]| read_cell(value, path, &run.ids, self.context);
-            if let Some(cell) = run.get(&self.state.blocks, &key, near.get_mut(number), read)? {
+            if let Some(cell) =
+                run.get(&self.state.blocks, &key, probe, near.get_mut(number), read)?
+            {
                 return cell;
             }
         }
@@ -377,11 +395,17 @@ impl Source for Folded<'_> {
 
 /// Several runs as one: of equal keys the newest run's entry stands.
 #[derive(Debug)]
-struct Merged(Vec<RunCursor>);
+struct Merged {
+    cursors: Vec<RunCursor>,
+    /// Which cursor stands at the least key, the newest of those; none behind the last.
+    least: Option<usize>,
+    /// Whether older ones stand there as well.
+    is_shared: bool,
+}
 
 impl Merged {
     fn seek(runs: &[Run], blocks: &Blocks, key: &[u8]) -> Result<Self, StorageError> {
-        Ok(Self(runs.iter().map(|run| run.seek(blocks, key)).collect::<Result<_, _>>()?))
+        Self::over(runs.iter().map(|run| run.seek(blocks, key)))
     }
 
     /// As [`seek`](Self::seek), for what begins with a prefix only.
@@ -392,33 +416,57 @@ impl Merged {
         below: &[u8],
     ) -> Result<Self, StorageError> {
         let probe = Probe::below(below).filter(|_| key.starts_with(below));
-        let seek = |run: &Run| match probe {
+        Self::over(runs.iter().map(|run| match probe {
             Some(probe) => run.seek_below(blocks, key, below, probe),
             None => run.seek(blocks, key),
-        };
-        Ok(Self(runs.iter().map(seek).collect::<Result<_, _>>()?))
+        }))
+    }
+
+    fn over(
+        cursors: impl Iterator<Item = Result<RunCursor, StorageError>>,
+    ) -> Result<Self, StorageError> {
+        let cursors = cursors.collect::<Result<_, _>>()?;
+        let mut merged = Self { cursors, least: None, is_shared: false };
+        merged.compare();
+        Ok(merged)
+    }
+
+    fn compare(&mut self) {
+        let mut least: Option<(usize, &[u8])> = None;
+        self.is_shared = false;
+        for (number, cursor) in self.cursors.iter().enumerate() {
+            let Some((key, _)) = cursor.entry() else { continue };
+            match least.map_or(Ordering::Less, |(_, least)| key.cmp(least)) {
+                Ordering::Less => (least, self.is_shared) = (Some((number, key)), false),
+                Ordering::Equal => self.is_shared = true,
+                Ordering::Greater => {}
+            }
+        }
+        self.least = least.map(|(number, _)| number);
     }
 
     /// The least key, with the number of the run that it stands in, and its value.
     fn entry(&self) -> Option<(usize, &[u8], &[u8])> {
-        let entries = self.0.iter().enumerate();
-        let entries = entries.filter_map(|(run, cursor)| Some((run, cursor.entry()?)));
-        let (run, (key, value)) = entries.min_by_key(|&(run, (key, _))| (key, run))?;
+        let run = self.least?;
+        let (key, value) = self.cursors.get(run)?.entry()?;
         Some((run, key, value))
     }
 
     /// Goes on to the next key, in all runs that have this one.
     fn advance(&mut self, runs: &[Run], blocks: &Blocks) -> Result<(), StorageError> {
-        let Some((newest, ..)) = self.entry() else { return Ok(()) };
-        let (newer, older) = self.0.split_at_mut(newest + 1);
+        let Some(newest) = self.least else { return Ok(()) };
+        let (newer, older) = self.cursors.split_at_mut(newest + 1);
         let Some(here) = newer.last_mut() else { return Ok(()) };
-        let Some((key, _)) = here.entry() else { return Ok(()) };
-        for (cursor, run) in older.iter_mut().zip(runs.iter().skip(newest + 1)) {
-            if cursor.entry().is_some_and(|(at, _)| at == key) {
-                cursor.advance(run, blocks)?;
+        if self.is_shared {
+            for (cursor, run) in older.iter_mut().zip(runs.iter().skip(newest + 1)) {
+                if cursor.entry().map(|(at, _)| at) == here.entry().map(|(key, _)| key) {
+                    cursor.advance(run, blocks)?;
+                }
             }
         }
-        here.advance(&runs[newest], blocks)
+        here.advance(&runs[newest], blocks)?;
+        self.compare();
+        Ok(())
     }
 }
 

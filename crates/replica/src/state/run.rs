@@ -12,7 +12,7 @@ use rejoin_vclock::codec::{Reader, write_varint};
 
 use super::block::{Address, Block, BlockBuilder, Place, address};
 use super::cache::Cache;
-use super::filter::Probe;
+use super::filter::{Probe, WideFilter};
 use super::row;
 use crate::envelope;
 use crate::storage::{RowWrite, StorageError, StorageRead};
@@ -28,6 +28,8 @@ pub(super) struct Run {
     pub bytes: u64,
     /// The replicas that its cells name, ascending.
     pub ids: Arc<[ReplicaId]>,
+    /// Of all its entries, if it was written after the start and there was memory for it.
+    pub wide: Option<Arc<WideFilter>>,
 }
 
 /// A run while it is written.
@@ -35,6 +37,7 @@ pub(super) struct Run {
 pub(super) struct RunWriter {
     id: u32,
     ids: Arc<[ReplicaId]>,
+    wide: Option<WideFilter>,
     levels: Vec<Level>,
     rows: Vec<RowWrite>,
     /// The bytes in `rows`.
@@ -57,9 +60,13 @@ struct Level {
 }
 
 impl RunWriter {
-    pub(super) fn new(id: u32, ids: Arc<[ReplicaId]>) -> Self {
+    pub(super) fn new(id: u32, ids: Arc<[ReplicaId]>, wide: Option<WideFilter>) -> Self {
         let (levels, rows) = (Vec::new(), Vec::new());
-        Self { id, ids, levels, rows, waiting: 0, entries: 0, bytes: 0 }
+        Self { id, ids, wide, levels, rows, waiting: 0, entries: 0, bytes: 0 }
+    }
+
+    pub(super) const fn wide(&self) -> Option<&WideFilter> {
+        self.wide.as_ref()
     }
 
     pub(super) const fn ids(&self) -> &Arc<[ReplicaId]> {
@@ -80,7 +87,10 @@ impl RunWriter {
             let sealed = self.seal(level, Some(key));
             self.index(level, &sealed);
         }
-        self.levels[level].builder.push(key, value);
+        let entry = self.levels[level].builder.push(key, value);
+        if let Some(wide) = self.wide.as_mut().filter(|_| level == 0) {
+            wide.add(entry);
+        }
     }
 
     fn index(&mut self, level: usize, Sealed { number, first, filter }: &Sealed) {
@@ -129,9 +139,10 @@ impl RunWriter {
             }
             level += 1;
         }
-        let Self { id, ids, levels, rows, entries, bytes, .. } = self;
+        let Self { id, ids, wide, levels, rows, entries, bytes, .. } = self;
+        let wide = wide.map(Arc::new);
         let blocks: Vec<u32> = levels.iter().map(|level| level.sealed).collect();
-        let run = Run { id, blocks, entries, bytes, ids };
+        let run = Run { id, blocks, entries, bytes, ids, wide };
         ((entries > 0).then_some(run), rows)
     }
 }
@@ -262,7 +273,7 @@ impl Run {
             let damage = || StorageError::Damaged(format!("an index block of run {}", self.id));
             let (child, filter) = split_child(value).ok_or_else(damage)?;
             number = child;
-            let upper = block.whole(index + 1).map(|(next, _)| next).or(block.upper());
+            let upper = block.whole_key(index + 1).or(block.upper());
             if let Some((probe, below)) = probe.filter(|_| level == 0)
                 && !probe.may_be_in(filter)
                 && !below.is_some_and(|below| upper.is_some_and(|upper| upper.starts_with(below)))
@@ -276,12 +287,13 @@ impl Run {
         Ok(Found::Leaf(number, block))
     }
 
-    /// Looks a key up; the value is shown where there is one. `near`: the data block that was
-    /// looked into last.
+    /// Looks a key up; the value is shown where there is one. `probe` asks for the key; `near`: the
+    /// data block that was looked into last.
     pub(super) fn get<R>(
         &self,
         blocks: &Blocks,
         key: &[u8],
+        probe: Option<Probe>,
         near: Option<&mut Option<Arc<Block>>>,
         show: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, StorageError> {
@@ -290,7 +302,12 @@ impl Run {
         {
             return Ok(leaf.get(key).map(show));
         }
-        let probe = Probe::entry(key).map(|probe| (probe, None));
+        if let (Some(wide), Some(probe)) = (&self.wide, probe)
+            && !wide.may_have(probe)
+        {
+            return Ok(None);
+        }
+        let probe = probe.map(|probe| (probe, None));
         let Found::Leaf(_, leaf) = self.leaf(blocks, key, probe)? else { return Ok(None) };
         let found = leaf.get(key).map(show);
         if let Some(near) = near {

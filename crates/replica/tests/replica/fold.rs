@@ -84,6 +84,35 @@ fn rows_do_not_pile_up() {
     assert!(after < 4 * before, "{before} rows after 500 transactions, {after} after 4,500");
 }
 
+/// Merges that go on for many flushes, with others of newer runs before they end.
+#[test]
+fn large_merges_go_on_beside_small_ones_and_lose_nothing() {
+    let mut config = Config::default();
+    (config.fold_bytes, config.cache_bytes) = (64 << 10, 64 << 10);
+    let medium = Medium::new();
+    let store = medium.open_with(config);
+    let space: Space<OrSet<u64>> = store.create_space("numbers").expect("a first space");
+    let (mut chance, mut most) = (Chance(5), 0);
+    for round in 0..1_500_u64 {
+        let numbers: Vec<u64> = (0..100).map(|_| chance.below(1 << 40)).collect();
+        let add = space.transact(|tx| {
+            let mut set = tx.object("set");
+            numbers.iter().try_for_each(|number| set.insert(number))
+        });
+        add.expect("a transaction");
+        most = most.max(medium.rows().len());
+        if round % 250 == 249 {
+            let lost = medium.after_power_loss();
+            let again: Space<OrSet<u64>> = lost.open_with(config).open_space("numbers").unwrap();
+            assert_eq!(again.digest().expect("readable"), space.digest().expect("readable"));
+            assert!(numbers.iter().all(|number| space.object("set").contains(number).unwrap()));
+        }
+    }
+    store.compact(&mut |_| std::ops::ControlFlow::Continue(())).expect("merged");
+    let merged = medium.rows().len();
+    assert!(most < 4 * merged, "{most} rows at most, {merged} when all is merged");
+}
+
 #[test]
 fn keys_and_places_are_found_again_after_folding_and_closing() {
     let (medium, store, space) = worked(0, 0);
