@@ -1,0 +1,1 @@
+//! What fingerprints cost: what changed, and not what it changed in.
