@@ -237,6 +237,10 @@ impl CellWriter<'_> {
 
     fn write_dot(&self, dot: Dot, out: &mut Vec<u8>) {
         match self.ids {
+            None if rejoin_vclock::mutant!("fingerprint-by-slot") => {
+                let slot = self.context.slot(dot.replica());
+                write_varint(out, slot.map_or(0, |slot| slot.index() as u64));
+            }
             None => dot.replica().encode(out),
             Some(ids) => write_varint(out, ids.binary_search(&dot.replica()).unwrap_or(0) as u64),
         }

@@ -18,9 +18,7 @@ pub struct Fingerprint([u8; 16]);
 impl Fingerprint {
     /// The first half of what a hasher came to.
     pub(crate) fn of(hasher: &blake3::Hasher) -> Self {
-        let mut bytes = [0; 16];
-        hasher.finalize_xof().fill(&mut bytes);
-        Self(bytes)
+        Self(hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default())
     }
 
     /// A fingerprint that came from elsewhere.
@@ -50,7 +48,7 @@ impl fmt::Debug for Fingerprint {
 /// The cells of a space from one path up to another, and what they are like.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Range {
-    /// Its level: about 16 cells in level 0, 16 times as many in each level above.
+    /// Its level: about 4 cells in level 0, 4 times as many in each level above.
     pub level: u8,
     /// Its least path; empty where it begins before all of them.
     pub start: Vec<u8>,
@@ -94,8 +92,8 @@ impl SpaceCore {
     ///
     /// This is what range-based reconciliation asks for (Meyer 2023): where all fingerprints are
     /// the same there is nothing to do; between the nearest cuts around one that is not it goes on
-    /// a level below, and in level 0 with the [cells](Self::cells_between). A level above the
-    /// highest is the highest.
+    /// one or more levels below, and in the end with the [cells](Self::cells_between). A level
+    /// above the highest, 16, is the highest.
     ///
     /// # Errors
     /// As [`fingerprint`](Self::fingerprint).
