@@ -106,7 +106,8 @@ impl SpaceCore {
         self.told(self.source().ranges(level, from, to))
     }
 
-    /// The cells whose paths are not before `from` and before `to`, ascending.
+    /// The cells whose paths are not before `from` and before `to`, ascending. All of them are held
+    /// in memory: a range of level 0 or 1 has few, unless its paths were chosen to make it large.
     ///
     /// # Errors
     /// As [`fingerprint`](Self::fingerprint).

@@ -105,6 +105,9 @@ impl Print {
                 Some([shared.ok_or(outside)?, reader.length_prefixed()?].concat())
             }
         };
+        if end.as_deref().is_some_and(|end| end <= start) {
+            return Err(DecodeError::NotCanonical("the end of a range"));
+        }
         let cells = reader.varint()?;
         let fingerprint = Fingerprint::from_bytes(reader.array()?);
         reader.finish()?;
@@ -152,7 +155,8 @@ impl Prints {
     /// The cell at a path changes: it may also end a range, or begin one, from now on. No two
     /// ranges of a level overlap.
     pub(super) fn forget(&mut self, path: &[u8]) {
-        for level in KEPT..=TOP {
+        let top = self.prints.last_key_value().and_then(|(key, _)| key.first().copied());
+        for level in KEPT..=top.unwrap_or_default() {
             let (least, most) = (vec![level], key(level, path));
             let range = (Bound::Included(least), Bound::Included(most));
             let near = self.prints.range(range).rev().take(2);
@@ -189,8 +193,8 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Those of all ranges, of a run that has nothing below it. Takes about half a byte of memory
-    /// for each cell.
+    /// Those of all ranges, of a run that has nothing below it. Takes about a byte of memory for
+    /// each cell.
     pub(super) fn anew() -> Self {
         Self { tree: Some(Tree::new(&[], TOP)), prints: Prints::default() }
     }
@@ -256,8 +260,8 @@ impl Tree {
         Self { cells: Cells::default(), above, start: start.to_vec() }
     }
 
-    /// Goes on to the next cell, and tells which ranges end before it. Its rank may be higher than
-    /// that of the range at most where it begins it.
+    /// Goes on to the next cell, of this rank, and tells which ranges end before it. That of the
+    /// highest level does not.
     pub(super) fn add(
         &mut self,
         path: &[u8],
@@ -426,5 +430,24 @@ mod tests {
         let run = writer.finish().0.expect("prints");
         println!("{} prints of {LINES} cells, {} bytes", run.entries, run.bytes);
         assert!(run.bytes < u64::from(LINES) / 4, "{} bytes", run.bytes);
+    }
+    #[test]
+    fn a_print_is_read_back_and_one_that_leads_nowhere_is_refused() {
+        let fingerprint = Fingerprint::from_bytes([7; 16]);
+        for end in [None, Some(b"line 2".to_vec()), Some(b"line 10".to_vec()), Some(vec![255])] {
+            let print = Print { end, fingerprint, cells: 300 };
+            let mut bytes = Vec::new();
+            print.encode(b"line 1", &mut bytes);
+            assert_eq!(Print::decode(b"line 1", &bytes), Ok(print));
+            for length in 0..bytes.len() {
+                assert!(Print::decode(b"line 1", &bytes[..length]).is_err());
+            }
+        }
+        for end in [b"line 1".to_vec(), b"line 0".to_vec()] {
+            let mut bytes = Vec::new();
+            Print { end: Some(end), fingerprint, cells: 1 }.encode(b"line 1", &mut bytes);
+            assert!(Print::decode(b"line 1", &bytes).is_err(), "a walk would never end");
+        }
+        assert!(Print::decode(b"", &[9, 1, 1, 1]).is_err());
     }
 }
