@@ -7,12 +7,13 @@
 
 mod binary;
 mod gate;
+mod names;
 mod run;
 mod verdict;
 
 use std::fmt;
-use std::process::ExitCode;
 
+pub(crate) use names::{UnknownMutant, find};
 pub(crate) use run::{Options, main};
 
 /// One planted bug and the tests that must catch it.
@@ -296,6 +297,41 @@ pub(crate) const PLANTED: &[Mutant] = &[
         suite: replica("verification"),
     },
     Mutant {
+        name: "stale-fingerprint",
+        class: Class::Storage,
+        lines: &[6],
+        brings_back: "a fingerprint that is kept counts whatever was folded since",
+        suite: replica("fingerprints"),
+    },
+    Mutant {
+        name: "fingerprint-before-change",
+        class: Class::Storage,
+        lines: &[6],
+        brings_back: "a change in memory leaves the fingerprints in memory as they were",
+        suite: replica("fingerprints"),
+    },
+    Mutant {
+        name: "fingerprint-trusts-its-end",
+        class: Class::Storage,
+        lines: &[6],
+        brings_back: "a range whose end was taken away keeps the fingerprint it had up to there",
+        suite: replica("fingerprints"),
+    },
+    Mutant {
+        name: "fingerprint-by-slot",
+        class: Class::Sync,
+        lines: &[6],
+        brings_back: "what is compared names replicas by local numbers: endless anti-entropy",
+        suite: replica("fingerprints"),
+    },
+    Mutant {
+        name: "verify-trusts-fingerprints",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "a check that reads cells and believes the fingerprints that are kept",
+        suite: replica("verification"),
+    },
+    Mutant {
         name: "fold-forgets-removals",
         class: Class::Storage,
         lines: &[],
@@ -535,14 +571,6 @@ pub(crate) const PLANTED: &[Mutant] = &[
     },
 ];
 
-/// Finds a planted bug by its name.
-///
-/// # Errors
-/// [`UnknownMutant`] if nobody planted it.
-pub(crate) fn find(name: &str) -> Result<&'static Mutant, UnknownMutant> {
-    PLANTED.iter().find(|mutant| mutant.name == name).ok_or(UnknownMutant)
-}
-
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -554,29 +582,6 @@ impl fmt::Display for Class {
             Self::Clock => "clock",
         })
     }
-}
-
-/// Nobody planted a bug under this name.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct UnknownMutant;
-
-impl fmt::Display for UnknownMutant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = PLANTED.iter().map(|mutant| mutant.name).collect::<Vec<_>>();
-        write!(f, "no such planted bug; there are: {}", names.join(", "))
-    }
-}
-
-impl std::error::Error for UnknownMutant {}
-
-/// `--list`: prints the table.
-pub(crate) fn list() -> ExitCode {
-    for Mutant { name, class, lines, brings_back, .. } in PLANTED {
-        let lines = lines.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
-        println!("{name:<26} {class:<14} {lines:<8} {brings_back}");
-    }
-    println!("{} planted", PLANTED.len());
-    ExitCode::SUCCESS
 }
 
 #[cfg(test)]
@@ -592,11 +597,5 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), PLANTED.len());
-    }
-
-    #[test]
-    fn an_unknown_name_lists_the_known_ones() {
-        let error = find("nothing").map(|mutant| mutant.name).unwrap_err().to_string();
-        assert!(error.contains("log-by-origin"), "{error}");
     }
 }

@@ -9,7 +9,8 @@
 //! places    n, then n x (dot, stamp, value) and, in a list, 0 or (1, tag)
 //! ```
 //!
-//! Dots name their replica by its place in the state's vector.
+//! Dots name their replica by its place in the state's vector, or where a cell stands alone by its
+//! id in full.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -49,76 +50,9 @@ impl Names<'_> {
         self.context.dot(local)
     }
 
-    fn write_local(&self, dot: LocalDot, out: &mut Vec<u8>) {
-        self.write_dot(self.dot(dot), out);
-    }
-
-    fn write_dots(&self, dots: &Dots, out: &mut Vec<u8>) {
-        dots.to_dots(self.context).into_iter().for_each(|dot| self.write_dot(dot, out));
-    }
-
-    fn write_dot(&self, dot: Dot, out: &mut Vec<u8>) {
-        let place = self.ids.binary_search(&dot.replica()).unwrap_or(0);
-        write_varint(out, place as u64);
-        write_varint(out, dot.counter());
-    }
-
-    fn read_dot(&self, reader: &mut Reader<'_>) -> Result<LocalDot, DecodeError> {
-        let index = reader.varint()?;
-        let place = usize::try_from(index).unwrap_or(usize::MAX);
-        let unknown = DecodeError::OutOfRange { what: "replica of a state", value: index };
-        let id = *self.ids.get(place).ok_or(unknown)?;
-        let counter = reader.varint()?;
-        let outside = DecodeError::OutOfRange { what: "dot beyond the vector", value: counter };
-        let dot = Dot::new(id, counter).map_err(|_| outside)?;
-        self.context.local(dot).filter(|&dot| self.context.covers(dot)).ok_or(outside)
-    }
-
     /// Appends a cell.
     pub fn write_cell(&self, cell: &Cell, out: &mut Vec<u8>) {
-        match &cell.0 {
-            CellKind::Element(dots) => {
-                write_varint(out, dots.0.len() as u64);
-                self.write_dots(dots, out);
-            }
-            CellKind::Register(writes) | CellKind::Mark(Mark(writes)) => {
-                self.write_writes(writes, out);
-            }
-            CellKind::Counter(counter) => self.write_counter(counter, out),
-            CellKind::Contest(contest) => self.write_contest(contest, out),
-            CellKind::Rights(rights) => self.write_rights(rights, out),
-            CellKind::Positions(places) => self.write_places(places, out),
-            CellKind::Candidates(places) => self.write_places(places, out),
-        }
-    }
-
-    fn write_writes(&self, Writes(writes): &Writes, out: &mut Vec<u8>) {
-        write_varint(out, writes.len() as u64);
-        for write in writes {
-            self.write_local(write.dot, out);
-            write.stamp.encode(out);
-            write.value.write(out);
-        }
-    }
-
-    fn write_counter(&self, counter: &Tally, out: &mut Vec<u8>) {
-        let last = |record: &Record| self.context.dot(LocalDot::new(record.slot, record.last));
-        let mut records: Vec<&Record> = counter.records().iter().collect();
-        records.sort_unstable_by_key(|record| last(record));
-        write_varint(out, records.len() as u64);
-        for record in records {
-            self.write_dot(last(record), out);
-            write_totals(&record.totals, out);
-            match &record.floor {
-                None => out.push(0),
-                Some(floor) => {
-                    out.push(1);
-                    write_varint(out, floor.last);
-                    write_totals(&floor.totals, out);
-                    self.write_dot(self.context.dot(floor.tag), out);
-                }
-            }
-        }
+        CellWriter { context: self.context, ids: Some(self.ids) }.write_cell(cell, out);
     }
 
     /// Reads the cell of a place of this kind.
@@ -143,6 +77,17 @@ impl Names<'_> {
             return Err(DecodeError::NotCanonical("a cell with nothing in it"));
         }
         Ok(cell)
+    }
+
+    fn read_dot(&self, reader: &mut Reader<'_>) -> Result<LocalDot, DecodeError> {
+        let index = reader.varint()?;
+        let place = usize::try_from(index).unwrap_or(usize::MAX);
+        let unknown = DecodeError::OutOfRange { what: "replica of a state", value: index };
+        let id = *self.ids.get(place).ok_or(unknown)?;
+        let counter = reader.varint()?;
+        let outside = DecodeError::OutOfRange { what: "dot beyond the vector", value: counter };
+        let dot = Dot::new(id, counter).map_err(|_| outside)?;
+        self.context.local(dot).filter(|&dot| self.context.covers(dot)).ok_or(outside)
     }
 
     fn read_dots(&self, count: usize, reader: &mut Reader<'_>) -> Result<Dots, DecodeError> {
@@ -208,33 +153,10 @@ impl Names<'_> {
         Ok(counter)
     }
 
-    fn write_contest(&self, contest: &Contest, out: &mut Vec<u8>) {
-        for dots in [&contest.adds, &contest.removes] {
-            write_varint(out, dots.0.len() as u64);
-            self.write_dots(dots, out);
-        }
-    }
-
     fn read_contest(&self, adds: usize, reader: &mut Reader<'_>) -> Result<Contest, DecodeError> {
         let adds = self.read_dots(adds, reader)?;
         let removes = reader.count(2)?;
         Ok(Contest { adds, removes: self.read_dots(removes, reader)? })
-    }
-
-    fn write_rights(&self, Rights(shares): &Rights, out: &mut Vec<u8>) {
-        let mut shares: Vec<&Share> = shares.iter().collect();
-        shares.sort_unstable_by_key(|share| share.owner);
-        write_varint(out, shares.len() as u64);
-        for share in shares {
-            self.write_local(share.last, out);
-            write_varint(out, share.granted);
-            write_varint(out, share.spent);
-            write_varint(out, share.moved.len() as u64);
-            for (to, amount) in &share.moved {
-                to.encode(out);
-                write_varint(out, *amount);
-            }
-        }
     }
 
     fn read_rights(&self, count: usize, reader: &mut Reader<'_>) -> Result<Rights, DecodeError> {
@@ -253,23 +175,6 @@ impl Names<'_> {
         }
         rights.0.sort_unstable_by_key(|share| share.last.slot());
         Ok(rights)
-    }
-
-    fn write_places<const RETAINS: bool>(&self, places: &Places<RETAINS>, out: &mut Vec<u8>) {
-        write_varint(out, places.0.len() as u64);
-        for place in &places.0 {
-            self.write_dot(place.id, out);
-            place.stamp.encode(out);
-            place.value.write(out);
-            match place.dead {
-                _ if !RETAINS => {}
-                None => out.push(0),
-                Some(Tag(tag)) => {
-                    out.push(1);
-                    self.write_local(tag, out);
-                }
-            }
-        }
     }
 
     fn read_places<const RETAINS: bool>(
@@ -297,6 +202,126 @@ impl Names<'_> {
             places.0.push(Place { id, dot, stamp, value, dead });
         }
         Ok(places)
+    }
+}
+
+/// Appends a cell that names its replicas by their ids in full: its bytes mean the same everywhere,
+/// with no list of ids beside them.
+pub fn write_in_full(context: &Context, cell: &Cell, out: &mut Vec<u8>) {
+    CellWriter { context, ids: None }.write_cell(cell, out);
+}
+
+/// Writes cells; `ids` are those that dots name by their places, or none where they are in full.
+struct CellWriter<'a> {
+    context: &'a Context,
+    ids: Option<&'a [ReplicaId]>,
+}
+
+impl CellWriter<'_> {
+    fn write_cell(&self, cell: &Cell, out: &mut Vec<u8>) {
+        match &cell.0 {
+            CellKind::Element(dots) => {
+                write_varint(out, dots.0.len() as u64);
+                self.write_dots(dots, out);
+            }
+            CellKind::Register(writes) | CellKind::Mark(Mark(writes)) => {
+                self.write_writes(writes, out);
+            }
+            CellKind::Counter(counter) => self.write_counter(counter, out),
+            CellKind::Contest(contest) => self.write_contest(contest, out),
+            CellKind::Rights(rights) => self.write_rights(rights, out),
+            CellKind::Positions(places) => self.write_places(places, out),
+            CellKind::Candidates(places) => self.write_places(places, out),
+        }
+    }
+
+    fn write_dot(&self, dot: Dot, out: &mut Vec<u8>) {
+        match self.ids {
+            None if rejoin_vclock::mutant!("fingerprint-by-slot") => {
+                let slot = self.context.slot(dot.replica());
+                write_varint(out, slot.map_or(0, |slot| slot.index() as u64));
+            }
+            None => dot.replica().encode(out),
+            Some(ids) => write_varint(out, ids.binary_search(&dot.replica()).unwrap_or(0) as u64),
+        }
+        write_varint(out, dot.counter());
+    }
+
+    fn write_local(&self, dot: LocalDot, out: &mut Vec<u8>) {
+        self.write_dot(self.context.dot(dot), out);
+    }
+
+    fn write_dots(&self, dots: &Dots, out: &mut Vec<u8>) {
+        dots.to_dots(self.context).into_iter().for_each(|dot| self.write_dot(dot, out));
+    }
+
+    fn write_writes(&self, Writes(writes): &Writes, out: &mut Vec<u8>) {
+        write_varint(out, writes.len() as u64);
+        for write in writes {
+            self.write_local(write.dot, out);
+            write.stamp.encode(out);
+            write.value.write(out);
+        }
+    }
+
+    fn write_counter(&self, counter: &Tally, out: &mut Vec<u8>) {
+        let last = |record: &Record| self.context.dot(LocalDot::new(record.slot, record.last));
+        let mut records: Vec<&Record> = counter.records().iter().collect();
+        records.sort_unstable_by_key(|record| last(record));
+        write_varint(out, records.len() as u64);
+        for record in records {
+            self.write_dot(last(record), out);
+            write_totals(&record.totals, out);
+            match &record.floor {
+                None => out.push(0),
+                Some(floor) => {
+                    out.push(1);
+                    write_varint(out, floor.last);
+                    write_totals(&floor.totals, out);
+                    self.write_dot(self.context.dot(floor.tag), out);
+                }
+            }
+        }
+    }
+
+    fn write_contest(&self, contest: &Contest, out: &mut Vec<u8>) {
+        for dots in [&contest.adds, &contest.removes] {
+            write_varint(out, dots.0.len() as u64);
+            self.write_dots(dots, out);
+        }
+    }
+
+    fn write_rights(&self, Rights(shares): &Rights, out: &mut Vec<u8>) {
+        let mut shares: Vec<&Share> = shares.iter().collect();
+        shares.sort_unstable_by_key(|share| share.owner);
+        write_varint(out, shares.len() as u64);
+        for share in shares {
+            self.write_local(share.last, out);
+            write_varint(out, share.granted);
+            write_varint(out, share.spent);
+            write_varint(out, share.moved.len() as u64);
+            for (to, amount) in &share.moved {
+                to.encode(out);
+                write_varint(out, *amount);
+            }
+        }
+    }
+
+    fn write_places<const RETAINS: bool>(&self, places: &Places<RETAINS>, out: &mut Vec<u8>) {
+        write_varint(out, places.0.len() as u64);
+        for place in &places.0 {
+            self.write_dot(place.id, out);
+            place.stamp.encode(out);
+            place.value.write(out);
+            match place.dead {
+                _ if !RETAINS => {}
+                None => out.push(0),
+                Some(Tag(tag)) => {
+                    out.push(1);
+                    self.write_local(tag, out);
+                }
+            }
+        }
     }
 }
 

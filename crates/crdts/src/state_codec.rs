@@ -21,7 +21,7 @@ use crate::context::Context;
 use crate::delta_codec::sharable;
 use crate::parts::Parts;
 
-pub use crate::cell_codec::Names;
+pub use crate::cell_codec::{Names, write_in_full};
 
 /// Appends the canonical bytes of the cells under their context. `cells` ascend by path.
 pub fn encode_state<'a>(

@@ -13,6 +13,7 @@ use crate::core::{Drafted, Event};
 use crate::digest::Digest;
 use crate::entry::MAX_ENTRY_BYTES;
 use crate::error::StoreError;
+use crate::fingerprint::Fingerprint;
 use crate::link::Link;
 use crate::loss::{Accepted, Loss};
 use crate::receipt::Receipt;
@@ -324,6 +325,17 @@ impl<T: Crdt> Space<T> {
     /// [`StoreError`] when the space cannot be read.
     pub fn digest(&self) -> Result<Digest, StoreError> {
         Ok(self.shared.lock()?.core.digest()?)
+    }
+
+    /// The fingerprint of all cells: equal on all replicas that hold the same entries, at a cost
+    /// that follows what changed since it was asked for last. Where the vectors have to be compared
+    /// as well, also of what left nothing behind, there is [`digest`](Self::digest), which reads
+    /// everything.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn fingerprint(&self) -> Result<Fingerprint, StoreError> {
+        Ok(self.shared.lock()?.core.fingerprint()?)
     }
 
     /// What the space holds, in numbers.

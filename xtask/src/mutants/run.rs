@@ -10,8 +10,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::binary::{Binary, Target};
+use super::names::list;
 use super::verdict::Verdict;
-use super::{Mutant, PLANTED, Suite, UnknownMutant, find, gate, list};
+use super::{Mutant, PLANTED, Suite, UnknownMutant, find, gate};
 
 /// Which bugs to try, and for how long.
 #[derive(Args)]

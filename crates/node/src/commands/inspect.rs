@@ -46,6 +46,7 @@ fn space_to_json(space: &SpaceInspection) -> Value {
                 "run_bytes": state.run_bytes,
                 "folded": state.folded,
                 "digest": state.digest.to_string(),
+                "fingerprint": state.fingerprint.to_string(),
                 "vector": vector.collect::<Vec<_>>(),
             })
         }
@@ -83,6 +84,7 @@ fn print(store: &Path, found: &Inspection) {
                     println!("  and {more} more replicas; --json has them all");
                 }
                 println!("  digest {}", state.digest);
+                println!("  fingerprint {}", state.fingerprint);
             }
         }
     }

@@ -22,6 +22,8 @@ pub enum Place {
     Block(u32, u8, u32),
     /// In a row that nothing knows, by its key.
     Row(Vec<u8>),
+    /// In the fingerprints that are kept with the state.
+    Fingerprints,
     /// In the state that all of it makes.
     State,
 }
@@ -40,6 +42,7 @@ impl fmt::Display for Place {
                 f.write_str("row ")?;
                 key.iter().take(32).try_for_each(|byte| write!(f, "{byte:02x}"))
             }
+            Self::Fingerprints => f.write_str("fingerprints"),
             Self::State => f.write_str("state"),
         }
     }
@@ -76,6 +79,10 @@ impl Finding {
             | Place::Row(_) => {
                 "this follows from the log: where no log record is named, nothing is lost, and \
                  the store makes it anew when it is opened and read"
+            }
+            Place::Fingerprints => {
+                "the state is whole, and is compared with others' by what it is not: report it; \
+                 `rejoin salvage` makes a new store, and fingerprints with it, out of the log"
             }
             Place::State => {
                 "the state does not follow from the log: keep the file, report it, and go on with \

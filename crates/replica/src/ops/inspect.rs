@@ -11,6 +11,7 @@ use super::replay::replay;
 use crate::core::SpaceCore;
 use crate::digest::Digest;
 use crate::entry::Head;
+use crate::fingerprint::Fingerprint;
 use crate::session::Config;
 use crate::storage::{Storage, StorageError, StorageRead};
 use crate::store::Store;
@@ -68,6 +69,8 @@ pub struct SpaceState {
     pub heads: Vec<Head>,
     /// Equal on all replicas that hold the same entries.
     pub digest: Digest,
+    /// The fingerprint of its cells, without what was seen and left nothing.
+    pub fingerprint: Fingerprint,
 }
 
 impl Store {
@@ -134,5 +137,6 @@ fn state(
         heads: vector.iter().map(|(id, _)| core.head(id)).collect(),
         vector,
         digest: core.digest()?,
+        fingerprint: core.fingerprint()?,
     })
 }

@@ -312,6 +312,9 @@ impl SpaceCheck<'_, '_> {
         let mut core = SpaceCore::open(hash, self.id, config, rows, self.listed.number)?;
         let followed = self.feed(&mut core, Step::ReadState, &mut |_, _| Ok(()))?;
         let digest = core.digest()?;
+        if let Some(what) = core.check_fingerprints()? {
+            self.add(Place::Fingerprints, what);
+        }
         let wrong = match (followed, depth) {
             (Err(what), _) => Some(what),
             (Ok(()), Depth::Stored) => None,

@@ -2,7 +2,7 @@
 //! 1970).
 //!
 //! An index entry carries the filter of the block below it, ten bits for each name in it: of each
-//! cell the name that it stands under and all names above, of an idempotency key the key. What is
+//! cell the name that it stands under and all names above, of any other entry its key. What is
 //! new, as most that is added to a set is, then costs no data block to look up: about one in a
 //! hundred is looked for in vain.
 
@@ -10,7 +10,7 @@
 
 use rejoin_crdts::path::{is_name, name_ends, names};
 
-use super::{CELLS, KEYS};
+use super::{CELLS, KEYS, PRINTS};
 
 const BITS_PER_NAME: usize = 10;
 /// So many bits are set per name.
@@ -158,7 +158,7 @@ impl Probe {
     pub(super) fn entry(key: &[u8]) -> Option<Self> {
         match key.split_first()? {
             (&CELLS, path) => path.split_last().map(|(_, name)| Self(hash(CELLS, name))),
-            (&KEYS, key) => Some(Self(hash(KEYS, key))),
+            (&table @ (KEYS | PRINTS), key) => Some(Self(hash(table, key))),
             _ => None,
         }
     }

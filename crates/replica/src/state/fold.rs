@@ -16,8 +16,10 @@ use rejoin_crdts::state_codec::Names;
 use super::block::address;
 use super::filter::WideFilter;
 use super::manifest::{Manifest, Stand};
+use super::prints::{Pending, Prints};
+use super::ranges::Touched;
 use super::run::{Blocks, Run, RunWriter};
-use super::{CELLS, KEYS, Limits, Merged, State, prefixed, read_cell, row, write_receipt};
+use super::{CELLS, KEYS, Limits, Merged, PRINTS, State, prefixed, read_cell, row, write_receipt};
 use crate::storage::{RowWrite, StorageError};
 
 /// So many of the newest runs of one tier, or smaller ones, are merged into one.
@@ -98,6 +100,7 @@ struct Flush {
     table: u8,
     /// The key in the table to go on with.
     from: Vec<u8>,
+    prints: Pending,
 }
 
 #[derive(Debug)]
@@ -106,6 +109,7 @@ struct Merge {
     ids: Vec<u32>,
     cursors: Merged,
     writer: RunWriter,
+    prints: Pending,
 }
 
 #[derive(Debug)]
@@ -240,12 +244,10 @@ impl State {
         self.folding.merges.extend(planned);
         let budget = self.folding.pace(progress, self.limits, budget);
         let Some(budget) = budget else { return Ok(Step::default()) };
-        match self.folding.merges.pop() {
-            Some(merge) if self.folding.garbage.is_empty() => self.merge(merge, context, budget),
-            merge => {
-                self.folding.merges.extend(merge);
-                self.sweep()
-            }
+        let swept = self.sweep()?;
+        match self.folding.merges.pop_if(|_| swept.rows.is_empty()) {
+            Some(merge) => self.merge(merge, context, budget),
+            None => Ok(swept),
         }
     }
 
@@ -275,7 +277,16 @@ impl State {
         let ids: Arc<[_]> = stand.vector.iter().map(|(id, _)| id).collect();
         let writer = RunWriter::new(self.folding.new_run(), ids, wide);
         self.folding.wants_flush = false;
-        self.folding.flush = Some(Flush { stand, writer, table: CELLS, from: Vec::new() });
+        let prints = self.pending_prints();
+        self.folding.flush = Some(Flush { stand, writer, table: CELLS, from: Vec::new(), prints });
+    }
+
+    /// The prints of what is frozen: all of them, where it comes to stand below everything.
+    fn pending_prints(&self) -> Pending {
+        match &self.frozen {
+            Some(frozen) if !self.runs.is_empty() => Pending::known(frozen.prints.borrow().clone()),
+            _ => Pending::anew(),
+        }
     }
 
     /// A filter for a run of so many entries, where there is memory left for it.
@@ -318,13 +329,17 @@ impl State {
                 match cell {
                     None if is_first || rejoin_vclock::mutant!("fold-forgets-removals") => continue,
                     None => {}
-                    Some(cell) => names.write_cell(cell, &mut value),
+                    Some(cell) => {
+                        names.write_cell(cell, &mut value);
+                        flush.prints.cell(path, cell, context);
+                    }
                 }
                 flush.writer.push(&prefixed(CELLS, path), &value);
             }
             (flush.table, flush.from) = (KEYS, Vec::new());
         }
-        for (key, receipt) in frozen.keys.range(flush.from.clone()..) {
+        let (at_keys, keys) = (flush.table == KEYS, frozen.keys.range(flush.from.clone()..));
+        for (key, receipt) in keys.filter(|_| at_keys) {
             if flush.writer.waiting() >= budget {
                 flush.from.clone_from(key);
                 return false;
@@ -335,7 +350,8 @@ impl State {
                 flush.writer.push(&prefixed(KEYS, key), &value);
             }
         }
-        true
+        flush.table = PRINTS;
+        flush.prints.write(&mut flush.writer, budget)
     }
 
     fn with_manifest(
@@ -370,10 +386,14 @@ impl State {
         let merged = runs.iter().map(|run| run.id).collect();
         let wide = self.wide_filter(runs.iter().map(|run| run.entries).sum());
         let writer = RunWriter::new(self.folding.new_run(), ids.into(), wide);
+        let prints = match count == self.runs.len() {
+            true => Pending::anew(),
+            false => Pending::known(Prints::default()),
+        };
         // Many wait where processes are too short to end a merge.
         let is_small = runs.iter().map(|run| run.bytes).sum::<u64>() <= SMALL;
         self.folding.hurries |= compacts || is_small || count >= 2 * FAN_IN;
-        Ok(Some(Merge { ids: merged, cursors, writer }))
+        Ok(Some(Merge { ids: merged, cursors, writer, prints }))
     }
 
     fn merge(
@@ -387,27 +407,36 @@ impl State {
         let end = (first + merge.ids.len()).min(self.runs.len());
         let (runs, with_oldest) = (&self.runs[first..end], end == self.runs.len());
         let ids = Arc::clone(merge.writer.ids());
-        let mut anew = Vec::new();
+        let (mut anew, mut touched) = (Vec::new(), Touched::default());
         while let Some((newest, key, value)) = merge.cursors.entry() {
             if merge.writer.waiting() >= budget {
                 let rows = merge.writer.take_rows();
                 self.folding.merges.push(merge);
                 return Ok(Step { rows, folded: None });
             }
-            let is_cell = key.first() == Some(&CELLS);
-            if value.is_empty() && is_cell && with_oldest {
+            let (table, rest) = key.split_first().unwrap_or((&0, &[]));
+            match *table {
                 // Nothing below says otherwise any more.
-            } else if value.is_empty() || !is_cell || runs[newest].ids == ids {
-                merge.writer.push(key, value);
-            } else {
-                let path = key.get(1..).unwrap_or_default();
-                let cell = read_cell(value, path, &runs[newest].ids, context)?;
-                anew.clear();
-                cell.iter()
-                    .for_each(|cell| Names { context, ids: &ids }.write_cell(cell, &mut anew));
-                merge.writer.push(key, &anew);
+                CELLS if value.is_empty() && with_oldest => {}
+                CELLS if !value.is_empty() && (with_oldest || runs[newest].ids != ids) => {
+                    anew.clear();
+                    if let Some(cell) = read_cell(value, rest, &runs[newest].ids, context)? {
+                        merge.prints.cell(rest, &cell, context);
+                        Names { context, ids: &ids }.write_cell(&cell, &mut anew);
+                    }
+                    merge.writer.push(key, &anew);
+                }
+                // They are made anew, or what is newer here changes their ranges.
+                PRINTS if with_oldest => {}
+                PRINTS if touched.print(&runs[..newest], &self.blocks, rest, value)?.is_none() => {}
+                _ => merge.writer.push(key, value),
             }
             merge.cursors.advance(runs, &self.blocks)?;
+        }
+        if !merge.prints.write(&mut merge.writer, budget) {
+            let rows = merge.writer.take_rows();
+            self.folding.merges.push(merge);
+            return Ok(Step { rows, folded: None });
         }
         let (run, rows) = merge.writer.finish();
         let runs = replaced(&self.runs, run.as_ref(), &merge.ids);

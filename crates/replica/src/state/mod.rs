@@ -11,7 +11,7 @@
 //! ```
 //!
 //! The idempotency keys of the log's records are kept in the same runs, under a prefix of their
-//! own.
+//! own, and so are the fingerprints of ranges of cells.
 
 mod block;
 mod cache;
@@ -19,6 +19,8 @@ mod check;
 mod filter;
 mod fold;
 mod manifest;
+mod prints;
+mod ranges;
 pub(crate) mod row;
 mod run;
 
@@ -54,12 +56,15 @@ use manifest::Manifest;
 pub(crate) use manifest::Stand;
 #[cfg(feature = "redb")]
 pub(crate) use manifest::folded_until;
+use prints::Prints;
 use run::{Blocks, Run, RunCursor};
 
 /// What the keys of cells in a run begin with.
 const CELLS: u8 = 1;
 /// What the keys of idempotency keys in a run begin with.
 const KEYS: u8 = 2;
+/// What the keys of fingerprints in a run begin with.
+const PRINTS: u8 = 3;
 /// One name is remembered under which one kind stands alone for so many bytes of the cache.
 const BYTES_PER_NAME: usize = 64;
 /// Each run that is flushed is written in about so many steps: with each some pages of the engine's
@@ -97,6 +102,8 @@ struct Layer {
     cells: Overlay,
     keys: BTreeMap<Vec<u8>, Receipt>,
     key_bytes: usize,
+    /// Fingerprints of ranges as they are with these changes.
+    prints: RefCell<Prints>,
 }
 
 impl Layer {
@@ -203,6 +210,7 @@ impl State {
 
     /// Takes over what an entry changed.
     pub(crate) fn absorb(&mut self, changed: Overlay) {
+        self.active.forget_prints(changed.range(&[]).map(|(path, _)| path));
         self.active.cells.absorb(changed);
         self.forget_kinds();
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rejoin_crdts::{OrMap, OrSet, PnCounter};
-use rejoin_replica::{Config, Digest, Event, Once, Space, Store};
+use rejoin_replica::{Config, Digest, Event, Fingerprint, Once, Space, Store};
 
 use crate::medium::Medium;
 use crate::store_sync::settle;
@@ -143,6 +143,7 @@ fn a_damaged_or_missing_row_is_found_and_written_anew_from_the_log() {
     let (medium, store, space) = worked(1_500, 9);
     store.close().expect("closed");
     let right = space.digest().expect("readable");
+    let print = space.fingerprint().expect("readable");
     drop((store, space));
     let rows = medium.rows();
     assert!(rows.len() > 10);
@@ -159,7 +160,9 @@ fn a_damaged_or_missing_row_is_found_and_written_anew_from_the_log() {
         {
             let medium = medium.after_power_loss();
             medium.put_row(key, damaged);
+            let compared = medium.after_power_loss();
             assert_mended(&medium, right, &format!("row {key:?}, {how}"));
+            assert_compared(&compared, print, &format!("row {key:?}, {how}"));
         }
     }
 }
@@ -182,6 +185,14 @@ fn assert_mended(medium: &Arc<Medium>, right: Digest, how: &str) {
     let told = reports.iter().any(|report| matches!(report, Event::Damage { .. }));
     let lost_head = first.is_ok() && how.contains("row [0], missing");
     assert!(told || lost_head || first == Ok(right), "{how}: {reports:?}");
+}
+
+/// Fingerprints stand in the same blocks.
+fn assert_compared(medium: &Arc<Medium>, right: Fingerprint, how: &str) {
+    let space: Space<Shelves> = medium.open_with(hurried()).open_space("shelves").expect(how);
+    let first = space.fingerprint();
+    assert!(first.is_err() || first == Ok(right), "{how}: {first:?}");
+    assert_eq!(space.fingerprint(), Ok(right), "{how}");
 }
 
 /// A counter in a map of a space that is folded at every turn.

@@ -4,6 +4,8 @@ mod backups;
 mod contract;
 mod cost;
 mod damage;
+mod fingerprints;
+mod fingerprints_cost;
 mod fold;
 mod forge;
 mod forks;

@@ -4,13 +4,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use rejoin_replica::core::SpaceCore;
 use rejoin_replica::entry::Record;
 use rejoin_replica::ops::{Depth, Finding, OperationError, Place, Progress, Step};
 use rejoin_replica::storage::{Batch, Memory, Row, Storage, StorageRead};
 use rejoin_replica::{Config, Durability, Space, Store};
 
 use crate::medium::{Clock, until};
-use crate::pipes::Cart;
+use crate::pipes::{Cart, SPACE, id};
 
 type Carts = Space<Cart>;
 
@@ -317,6 +318,30 @@ fn blobs_that_cannot_be_read_are_found() {
     let found = store.verify(Depth::Stored, &mut go_on).expect("memory").findings;
     assert_eq!(found[0].place, Place::Meta("space/other".to_owned()));
     assert!(found[0].what.contains("without the mark"), "{}", found[0].what);
+}
+
+/// Only a mistake of ours can write such a one, so it is forged.
+#[test]
+fn a_fingerprint_that_is_not_that_of_its_cells_is_found() {
+    let storage = filled();
+    let store = open(&storage);
+    store.compact(&mut go_on).expect("memory");
+    drop(store);
+    assert!(findings(&storage).is_empty());
+    let rows_of = Arc::clone(&storage) as _;
+    let core = SpaceCore::open(SPACE, id(1), Config::default(), rows_of, 0).expect("whole");
+    let kept = core.ranges(3, &[], None).expect("whole");
+    let kept: Vec<[u8; 16]> = kept.iter().map(|range| range.fingerprint.to_bytes()).collect();
+    let is_kept = |bytes: &[u8]| kept.iter().any(|print| print == bytes);
+    let of_kept = |row: (Vec<u8>, Vec<u8>)| Some((row.1.windows(16).position(is_kept)?, row));
+    let (at, (key, mut bytes)) = rows(&storage, BLOCK).into_iter().find_map(of_kept).expect("one");
+    bytes[at] ^= 1;
+    let sum = crc32fast::hash(&[&bytes[..2], &bytes[6..]].concat());
+    bytes[2..6].copy_from_slice(&sum.to_le_bytes());
+    put_row(&storage, &key, Some(bytes));
+    let (place, what) = only(&storage);
+    assert_eq!(place, Place::Fingerprints);
+    assert!(what.starts_with("1 of "), "{what}");
 }
 
 /// Two stores of one identity and one shape, with different histories.

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use rejoin_vclock::codec::Encode;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::Digest;
 use crate::core::SpaceCore;
 use crate::sim::violation::{Broken, Checked};
+use crate::{Digest, Fingerprint};
 
-/// The digest of every set of entries that was looked at so far.
+/// The digest and the fingerprint of every set of entries that was looked at so far.
 #[derive(Default, Debug)]
 pub(in crate::sim) struct Convergence(BTreeMap<Vec<u8>, Seen>);
 
@@ -17,6 +17,7 @@ pub(in crate::sim) struct Convergence(BTreeMap<Vec<u8>, Seen>);
 struct Seen {
     vector: VersionVector,
     digest: Digest,
+    fingerprint: Fingerprint,
     by: ReplicaId,
 }
 
@@ -24,13 +25,15 @@ impl Convergence {
     /// Compares a replica with all that held the same entries before.
     pub(in crate::sim) fn look(&mut self, core: &SpaceCore) -> Checked {
         let (vector, digest) = (core.version_vector(), core.digest()?);
-        let by = core.replica();
-        let seen = self.0.entry(vector.to_bytes()).or_insert(Seen { vector, digest, by });
-        if seen.digest == digest {
+        let (fingerprint, by) = (core.fingerprint()?, core.replica());
+        let here = Seen { vector, digest, fingerprint, by };
+        let seen = self.0.entry(here.vector.to_bytes()).or_insert(here);
+        if (seen.digest, seen.fingerprint) == (digest, fingerprint) {
             return Ok(());
         }
         let (other, vector) = (seen.by, &seen.vector);
-        let what = format!("{by:?} and {other:?} hold the same entries, {vector:?}, and differ");
+        let differ = if seen.digest == digest { "have other fingerprints" } else { "differ" };
+        let what = format!("{by:?} and {other:?} hold the same entries, {vector:?}, and {differ}");
         Err(Broken { checker: "convergence", what })
     }
 

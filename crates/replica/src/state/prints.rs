@@ -1,0 +1,453 @@
+//! Fingerprints of ranges of cells: where ranges are cut, and what is hashed.
+//!
+//! The cells of a space stand in the order of their paths. The content cuts them: a path begins a
+//! range of level *l* where its hash ends in 2 (*l* + 1) zero bits ([`rank`]), so ranges of level 0
+//! have about 4 cells, those of level 1 about 16, and all replicas with the same cells cut alike,
+//! whatever their runs and blocks are (Merkle search trees, Auvolat and Taïani 2019).
+//!
+//! ```text
+//! level 2   [-----------------------------------)[------------ ...
+//! level 1   [-------)[------------)[------------)[------)[---- ...
+//! level 0   [-)[---)[)[--)[---)[--)[)[----)[----)[---)[-)[--)[ ...
+//! ```
+//!
+//! A range goes from its beginning up to the next beginning of its level or a higher one; the
+//! first begins before all paths, and the last has no end. Its fingerprint is, in level 0, the hash
+//! of its cells (0, then n x (length, path, cell with ids in full)), and above that of the
+//! fingerprints of the ranges that it is made of (1, then n x fingerprint). A range that is made of
+//! one only has the fingerprint of that one, so the number of levels does not matter. Nothing local
+//! is hashed.
+//!
+//! Whoever chooses paths can choose how long ranges are: that costs time, and never truth.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use rejoin_crdts::cell::Cell;
+use rejoin_crdts::context::Context;
+use rejoin_crdts::state_codec::write_in_full;
+use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
+
+use super::run::RunWriter;
+use super::{PRINTS, prefixed};
+use crate::fingerprint::Fingerprint;
+
+/// The one range of this level holds all cells: no path begins another.
+pub(super) const TOP: u8 = 16;
+/// The lowest level that is kept: of about 256 cells. What is below is made when it is asked for.
+pub(super) const KEPT: u8 = 3;
+/// So many zero bits more for every level.
+const BITS: u32 = 2;
+const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
+const FACTOR: u64 = 0xD6E8_FEB8_6659_FD93;
+/// What a fingerprint of cells begins with, and one of ranges.
+const OF_CELLS: u8 = 0;
+const OF_RANGES: u8 = 1;
+/// What a print takes in memory beside its paths, about, in bytes.
+const PRINT_BYTES: usize = 128;
+
+/// How many levels have a range that begins at a path.
+///
+/// The same everywhere, for good, and quick: 64 bits at a time, little-endian and the last ones
+/// filled up with the length, by multiplying and folding (wyhash).
+pub(super) fn rank(path: &[u8]) -> u8 {
+    let mut words = path.chunks_exact(8);
+    let hash = words.by_ref().fold(SEED, |hash, word| fold(hash, little_endian(word)));
+    let rest = little_endian(words.remainder()) | (path.len() as u64) << 56;
+    let zeros = fold(fold(hash, rest), SEED).trailing_zeros();
+    u8::try_from(zeros / BITS).map_or(TOP, |rank| rank.min(TOP))
+}
+
+fn little_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "both halves of the product are folded")]
+const fn fold(hash: u64, word: u64) -> u64 {
+    let product = (hash ^ word) as u128 * FACTOR as u128;
+    (product >> 64) as u64 ^ product as u64
+}
+
+/// What is known of a range whose level and beginning are known.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Print {
+    /// Where it ends; `None` behind all paths.
+    pub end: Option<Vec<u8>>,
+    pub fingerprint: Fingerprint,
+    pub cells: u64,
+}
+
+impl Print {
+    /// Appends `0` or `1 + bytes shared with the beginning · rest` of the end, cells, fingerprint.
+    fn encode(&self, start: &[u8], out: &mut Vec<u8>) {
+        match &self.end {
+            None => write_varint(out, 0),
+            Some(end) => {
+                let shared = start.iter().zip(end).take_while(|(a, b)| a == b).count();
+                write_varint(out, 1 + shared as u64);
+                write_length_prefixed(out, end.get(shared..).unwrap_or_default());
+            }
+        }
+        write_varint(out, self.cells);
+        out.extend_from_slice(&self.fingerprint.to_bytes());
+    }
+
+    /// Reads the print of a range that begins at `start`.
+    pub(super) fn decode(start: &[u8], bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let end = match reader.varint()? {
+            0 => None,
+            shared => {
+                let outside = DecodeError::OutOfRange { what: "end of a range", value: shared };
+                let shared = usize::try_from(shared - 1).ok().and_then(|at| start.get(..at));
+                Some([shared.ok_or(outside)?, reader.length_prefixed()?].concat())
+            }
+        };
+        if end.as_deref().is_some_and(|end| end <= start) {
+            return Err(DecodeError::NotCanonical("the end of a range"));
+        }
+        let cells = reader.varint()?;
+        let fingerprint = Fingerprint::from_bytes(reader.array()?);
+        reader.finish()?;
+        Ok(Self { end, fingerprint, cells })
+    }
+}
+
+/// A level and where a range of it begins, as in a row of a run.
+pub(super) fn key(level: u8, start: &[u8]) -> Vec<u8> {
+    prefixed(level, start)
+}
+
+/// Prints by level and beginning.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Prints {
+    prints: BTreeMap<Vec<u8>, Print>,
+    bytes: usize,
+}
+
+impl Prints {
+    pub(super) fn get(&self, level: u8, start: &[u8]) -> Option<&Print> {
+        if self.prints.is_empty() { None } else { self.prints.get(&key(level, start)) }
+    }
+
+    pub(super) fn insert(&mut self, level: u8, start: &[u8], print: Print) {
+        self.bytes += weight(&print) + start.len();
+        if let Some(before) = self.prints.insert(key(level, start), print) {
+            self.bytes -= weight(&before) + start.len();
+        }
+    }
+
+    /// What it takes in memory, about, in bytes.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.prints.is_empty()
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The cell at a path changes: it may also end a range, or begin one, from now on. No two
+    /// ranges of a level overlap.
+    pub(super) fn forget(&mut self, path: &[u8]) {
+        let top = self.prints.last_key_value().and_then(|(key, _)| key.first().copied());
+        for level in KEPT..=top.unwrap_or_default() {
+            let (least, most) = (vec![level], key(level, path));
+            let range = (Bound::Included(least), Bound::Included(most));
+            let near = self.prints.range(range).rev().take(2);
+            let ends_before = |print: &Print| print.end.as_deref().is_some_and(|end| end < path);
+            let gone: Vec<_> = near.filter(|(_, print)| !ends_before(print)).collect();
+            let gone: Vec<_> = gone.into_iter().map(|(key, _)| key.clone()).collect();
+            for key in gone {
+                if let Some(print) = self.prints.remove(&key) {
+                    self.bytes -= weight(&print) + key.len() - 1;
+                }
+            }
+        }
+    }
+
+    /// Takes the first one, as an entry of a run.
+    fn pop(&mut self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let (key, print) = self.prints.pop_first()?;
+        let mut value = Vec::new();
+        print.encode(key.get(1..).unwrap_or_default(), &mut value);
+        Some((prefixed(PRINTS, &key), value))
+    }
+}
+
+fn weight(print: &Print) -> usize {
+    PRINT_BYTES + print.end.as_ref().map_or(0, Vec::len)
+}
+
+/// The prints of a run that is written.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// Of a run that has nothing below it, while its cells go by.
+    tree: Option<Tree>,
+    prints: Prints,
+}
+
+impl Pending {
+    /// Those of all ranges, of a run that has nothing below it. Takes about a byte of memory for
+    /// each cell.
+    pub(super) fn anew() -> Self {
+        Self { tree: Some(Tree::new(&[], TOP)), prints: Prints::default() }
+    }
+
+    /// Those that are known already.
+    pub(super) const fn known(prints: Prints) -> Self {
+        Self { tree: None, prints }
+    }
+
+    /// The run's next cell.
+    pub(super) fn cell(&mut self, path: &[u8], cell: &Cell, context: &Context) {
+        if let Some(tree) = &mut self.tree {
+            tree.add(path, rank(path), cell, context, &mut |closed| closed.keep(&mut self.prints));
+        }
+    }
+
+    /// Puts them into the run, up to the budget; no cell comes after that. Whether that was all.
+    pub(super) fn write(&mut self, run: &mut RunWriter, budget: usize) -> bool {
+        if let Some(tree) = self.tree.take() {
+            tree.finish(None, &mut |closed| closed.keep(&mut self.prints));
+        }
+        while run.waiting() < budget {
+            let Some((key, value)) = self.prints.pop() else { return true };
+            run.push(&key, &value);
+        }
+        self.prints.is_empty()
+    }
+}
+
+/// A range that was gone through.
+#[derive(Debug)]
+pub(super) struct Closed {
+    pub level: u8,
+    pub start: Vec<u8>,
+    pub print: Print,
+    /// Of how many ranges of the level below it is made.
+    pub parts: u64,
+}
+
+impl Closed {
+    /// Keeps the print if that spares anything: not of a few cells, and not of one part that is
+    /// kept itself.
+    pub(super) fn keep(self, prints: &mut Prints) {
+        if self.level == KEPT || self.level > KEPT && self.parts > 1 {
+            prints.insert(self.level, &self.start, self.print);
+        }
+    }
+}
+
+/// Ranges of all levels up to one, while their cells go by in order.
+#[derive(Debug)]
+pub(super) struct Tree {
+    cells: Cells,
+    /// The level of the ranges above them, from 1 on.
+    above: Vec<Ranges>,
+    start: Vec<u8>,
+}
+
+impl Tree {
+    /// Begins the range of level `top` at a path, and in it those of all levels below.
+    pub(super) fn new(start: &[u8], top: u8) -> Self {
+        let above = (0..top).map(|_| Ranges::new(start)).collect();
+        Self { cells: Cells::default(), above, start: start.to_vec() }
+    }
+
+    /// Goes on to the next cell, of this rank, and tells which ranges end before it. That of the
+    /// highest level does not.
+    pub(super) fn add(
+        &mut self,
+        path: &[u8],
+        rank: u8,
+        cell: &Cell,
+        context: &Context,
+        closed: &mut dyn FnMut(Closed),
+    ) {
+        if rank > 0 && path != self.start {
+            self.close(rank, Some(path), closed);
+        }
+        self.cells.add(path, cell, context);
+    }
+
+    /// Ends all ranges, and tells which. What it was that ended last: all of it.
+    pub(super) fn finish(
+        mut self,
+        end: Option<&[u8]>,
+        closed: &mut dyn FnMut(Closed),
+    ) -> (Fingerprint, u64) {
+        self.close(TOP + 1, end, closed)
+    }
+
+    /// Ends the ranges of the lowest `levels`.
+    fn close(
+        &mut self,
+        levels: u8,
+        end: Option<&[u8]>,
+        closed: &mut dyn FnMut(Closed),
+    ) -> (Fingerprint, u64) {
+        let mut last = self.cells.finish();
+        for (level, ranges) in (1..).zip(&mut self.above) {
+            ranges.add(last.0, last.1);
+            if level >= levels {
+                break;
+            }
+            let (parts, start) = (ranges.parts, std::mem::take(&mut ranges.start));
+            last = ranges.finish();
+            ranges.start = end.unwrap_or_default().to_vec();
+            let (fingerprint, cells) = last;
+            let print = Print { end: end.map(<[u8]>::to_vec), fingerprint, cells };
+            closed(Closed { level, start, print, parts });
+        }
+        last
+    }
+}
+
+/// The cells of a range of level 0.
+#[derive(Debug)]
+struct Cells {
+    hasher: blake3::Hasher,
+    /// What is not hashed yet.
+    bytes: Vec<u8>,
+    count: u64,
+}
+
+impl Default for Cells {
+    fn default() -> Self {
+        Self { hasher: blake3::Hasher::new(), bytes: vec![OF_CELLS], count: 0 }
+    }
+}
+
+impl Cells {
+    fn add(&mut self, path: &[u8], cell: &Cell, context: &Context) {
+        write_length_prefixed(&mut self.bytes, path);
+        write_in_full(context, cell, &mut self.bytes);
+        self.count += 1;
+        if self.bytes.len() >= 1 << 14 {
+            self.hasher.update(&self.bytes);
+            self.bytes.clear();
+        }
+    }
+
+    fn finish(&mut self) -> (Fingerprint, u64) {
+        self.hasher.update(&self.bytes);
+        let made = (Fingerprint::of(&self.hasher), self.count);
+        self.hasher.reset();
+        self.bytes.clear();
+        self.bytes.push(OF_CELLS);
+        self.count = 0;
+        made
+    }
+}
+
+/// The ranges that one of the next level is made of.
+#[derive(Debug)]
+pub(super) struct Ranges {
+    start: Vec<u8>,
+    hasher: blake3::Hasher,
+    only: Option<Fingerprint>,
+    pub parts: u64,
+    cells: u64,
+}
+
+impl Ranges {
+    pub(super) fn new(start: &[u8]) -> Self {
+        let hasher = blake3::Hasher::new();
+        Self { start: start.to_vec(), hasher, only: None, parts: 0, cells: 0 }
+    }
+
+    pub(super) fn add(&mut self, part: Fingerprint, cells: u64) {
+        match self.only.take() {
+            None if self.parts == 0 => self.only = Some(part),
+            first => {
+                if let Some(first) = first {
+                    self.hasher.update(&[OF_RANGES]).update(&first.to_bytes());
+                }
+                self.hasher.update(&part.to_bytes());
+            }
+        }
+        self.parts += 1;
+        self.cells += cells;
+    }
+
+    /// The fingerprint of all of them, and how many cells they have. Begins anew.
+    pub(super) fn finish(&mut self) -> (Fingerprint, u64) {
+        let only = self.only.take();
+        let made = (only.unwrap_or_else(|| Fingerprint::of(&self.hasher)), self.cells);
+        if self.parts > 1 {
+            self.hasher.reset();
+        }
+        (self.parts, self.cells) = (0, 0);
+        made
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use rejoin_crdts::crdt::Crdt;
+    use rejoin_crdts::cursor::{Cursor, Source};
+    use rejoin_crdts::{OrMap, Path, PnCounter, ReplicaId};
+
+    use super::*;
+    use crate::core::{Now, SpaceCore};
+    use crate::message::SpaceHash;
+    use crate::session::Config;
+
+    type Cart = OrMap<String, PnCounter>;
+
+    #[test]
+    fn prints_take_a_small_part_of_a_byte_for_each_cell() {
+        const LINES: u32 = 100_000;
+        let own = ReplicaId::from_bytes([1; 16]);
+        let mut core = SpaceCore::new(SpaceHash([7; 16]), own, Config::default());
+        let stamp = core.stamp(Now::default());
+        let base = core.source();
+        let mut draft = core.draft(&base, stamp);
+        let mut cart = Cart::editor(Cursor::new(&mut draft, Path::object("alice", Cart::KIND)));
+        let add = (0..LINES).try_for_each(|line| cart.entry(&format!("line {line:06}")).add(1));
+        add.expect("an edit");
+        let entry = core.entry(draft.finish(), stamp).expect("a change");
+        core.commit(entry, Vec::new()).expect("memory");
+        let mut cells = Vec::new();
+        let all = core.source().visit(&[], &[], &mut |path, cell| {
+            cells.push((path.to_vec(), cell.clone()));
+            ControlFlow::Continue(())
+        });
+        all.expect("memory");
+        let mut pending = Pending::anew();
+        let context = core.causal.context();
+        cells.iter().for_each(|(path, cell)| pending.cell(path, cell, context));
+        let mut writer = RunWriter::new(0, Vec::new().into(), None);
+        assert!(pending.write(&mut writer, usize::MAX));
+        let run = writer.finish().0.expect("prints");
+        println!("{} prints of {LINES} cells, {} bytes", run.entries, run.bytes);
+        assert!(run.bytes < u64::from(LINES) / 4, "{} bytes", run.bytes);
+    }
+    #[test]
+    fn a_print_is_read_back_and_one_that_leads_nowhere_is_refused() {
+        let fingerprint = Fingerprint::from_bytes([7; 16]);
+        for end in [None, Some(b"line 2".to_vec()), Some(b"line 10".to_vec()), Some(vec![255])] {
+            let print = Print { end, fingerprint, cells: 300 };
+            let mut bytes = Vec::new();
+            print.encode(b"line 1", &mut bytes);
+            assert_eq!(Print::decode(b"line 1", &bytes), Ok(print));
+            for length in 0..bytes.len() {
+                assert!(Print::decode(b"line 1", &bytes[..length]).is_err());
+            }
+        }
+        for end in [b"line 1".to_vec(), b"line 0".to_vec()] {
+            let mut bytes = Vec::new();
+            Print { end: Some(end), fingerprint, cells: 1 }.encode(b"line 1", &mut bytes);
+            assert!(Print::decode(b"line 1", &bytes).is_err(), "a walk would never end");
+        }
+        assert!(Print::decode(b"", &[9, 1, 1, 1]).is_err());
+    }
+}

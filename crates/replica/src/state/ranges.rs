@@ -1,0 +1,312 @@
+//! The fingerprints of ranges as things stand: those that were kept and still hold, and what has
+//! to be made of cells for the rest.
+//!
+//! A print that a layer or a run has of a range holds if nothing that is newer has an entry in the
+//! range, or at its end: an entry there may take the cut away. So no range is ever marked; a walk
+//! goes down only where something newer is.
+
+use std::ops::ControlFlow;
+
+use rejoin_crdts::ReadError;
+use rejoin_crdts::cursor::Source;
+use rejoin_crdts::state_codec::write_in_full;
+use rejoin_vclock::codec::DecodeError;
+
+use super::filter::Probe;
+use super::prints::{Closed, KEPT, Print, Ranges, TOP, Tree, key, rank};
+use super::run::{Blocks, Run};
+use super::{CELLS, Layer, PRINTS, StateSource, prefixed};
+use crate::fingerprint::{FullCell, Range};
+use crate::storage::StorageError;
+
+/// Prints in memory may take this part of what changes may take.
+const SHARE: usize = 8;
+
+/// Where runs have entries of cells. Asked in ascending order it looks a few times per run.
+#[derive(Default, Debug)]
+pub(super) struct Touched(Vec<Option<Gap>>);
+
+/// From here up to the next entry, if there is one, a run has none.
+#[derive(Debug)]
+struct Gap {
+    from: Vec<u8>,
+    next: Option<Vec<u8>>,
+}
+
+impl Gap {
+    fn seek(run: &Run, blocks: &Blocks, from: &[u8]) -> Result<Self, StorageError> {
+        let cursor = run.seek(blocks, &prefixed(CELLS, from))?;
+        let next = cursor.entry().and_then(|(key, _)| key.strip_prefix(&[CELLS]));
+        Ok(Self { from: from.to_vec(), next: next.map(<[u8]>::to_vec) })
+    }
+
+    fn holds(&self, path: &[u8]) -> bool {
+        self.from.as_slice() <= path && self.next.as_deref().is_none_or(|next| path <= next)
+    }
+}
+
+impl Touched {
+    /// Whether any of the runs has an entry of a cell in a range or at its end.
+    pub(super) fn any(
+        &mut self,
+        runs: &[Run],
+        blocks: &Blocks,
+        start: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<bool, StorageError> {
+        self.0.resize_with(self.0.len().max(runs.len()), || None);
+        for (run, gap) in runs.iter().zip(&mut self.0) {
+            let known = gap.take().filter(|gap| gap.holds(start));
+            let known = known.map_or_else(|| Gap::seek(run, blocks, start), Ok)?;
+            let touches = known.next.as_deref().is_some_and(|next| is_within(next, end));
+            *gap = Some(known);
+            if touches {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The print of a run by its entry, without the table; `None` where runs that are newer have
+    /// anything to say about its range.
+    pub(super) fn print(
+        &mut self,
+        newer: &[Run],
+        blocks: &Blocks,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<Option<Print>, StorageError> {
+        let damage = |error: DecodeError| StorageError::Damaged(format!("a print: {error}"));
+        let start = key.get(1..).unwrap_or_default();
+        let print = Print::decode(start, value).map_err(damage)?;
+        let changed = self.any(newer, blocks, start, print.end.as_deref())?;
+        Ok(Some(print).filter(|_| !changed || rejoin_vclock::mutant!("stale-fingerprint")))
+    }
+}
+
+/// Whether a path that is not before a range is not behind its end either.
+fn is_within(path: &[u8], end: Option<&[u8]>) -> bool {
+    let counts = !rejoin_vclock::mutant!("fingerprint-trusts-its-end");
+    end.is_none_or(|end| path < end || path == end && counts)
+}
+
+impl Layer {
+    /// Whether it has an entry of a cell in a range or at its end.
+    fn touches(&self, start: &[u8], end: Option<&[u8]>) -> bool {
+        self.cells.range(start).next().is_some_and(|(path, _)| is_within(path, end))
+    }
+
+    /// Forgets the fingerprints of ranges that have a part in what is about to change.
+    pub(super) fn forget_prints<'a>(&mut self, paths: impl Iterator<Item = &'a [u8]>) {
+        let prints = self.prints.get_mut();
+        if !prints.is_empty() && !rejoin_vclock::mutant!("fingerprint-before-change") {
+            paths.for_each(|path| prints.forget(path));
+        }
+    }
+}
+
+impl StateSource<'_> {
+    /// All cells as one range.
+    pub(crate) fn range_of_all(&self) -> Result<Range, ReadError> {
+        let mut walk = Walk::new(*self, &[], None)?;
+        Ok(walk.range(TOP, &[])?.range(TOP, Vec::new()))
+    }
+
+    /// The ranges of a level between two paths.
+    pub(crate) fn ranges(
+        &self,
+        level: u8,
+        from: &[u8],
+        to: Option<&[u8]>,
+    ) -> Result<Vec<Range>, ReadError> {
+        let level = level.min(TOP);
+        let mut walk = Walk::new(*self, from, to)?;
+        let (mut ranges, mut next) = (Vec::new(), Some(from.to_vec()));
+        while let Some(start) = next.take_if(|start| to.is_none_or(|to| start.as_slice() < to)) {
+            let part = walk.range(level, &start)?;
+            next.clone_from(&part.print.end);
+            ranges.push(part.range(level, start));
+        }
+        Ok(ranges)
+    }
+
+    /// The cells between two paths.
+    pub(crate) fn cells_between(
+        &self,
+        from: &[u8],
+        to: Option<&[u8]>,
+    ) -> Result<Vec<FullCell>, ReadError> {
+        let mut cells = Vec::new();
+        self.visit(&[], from, &mut |path, cell| {
+            if to.is_some_and(|to| path >= to) {
+                return ControlFlow::Break(());
+            }
+            let mut bytes = Vec::new();
+            write_in_full(self.context, cell, &mut bytes);
+            cells.push((path.to_vec(), bytes));
+            ControlFlow::Continue(())
+        })?;
+        Ok(cells)
+    }
+
+    /// Compares what is kept of fingerprints with the cells.
+    pub(crate) fn check_fingerprints(&self) -> Result<Option<String>, ReadError> {
+        let mut closed = Vec::new();
+        let mut tree = Tree::new(&[], TOP);
+        self.visit(&[], &[], &mut |path, cell| {
+            let mut keep = |range: Closed| closed.extend(Some(range).filter(|it| it.level >= KEPT));
+            tree.add(path, rank(path), cell, self.context, &mut keep);
+            ControlFlow::Continue(())
+        })?;
+        tree.finish(None, &mut |range| closed.push(range));
+        let mut walk = Walk::new(*self, &[], None)?;
+        let (mut wrong, of) = (0, closed.len());
+        for range in closed {
+            let kept = walk.kept(range.level, &range.start)?;
+            let trusts = rejoin_vclock::mutant!("verify-trusts-fingerprints");
+            wrong += usize::from(kept.is_some_and(|kept| kept != range.print && !trusts));
+        }
+        Ok((wrong > 0).then(|| format!("{wrong} of {of} are not those of the cells")))
+    }
+}
+
+/// A range, and whether it was cut off where what was asked for ends, and not at a cell.
+struct Part {
+    print: Print,
+    is_cut: bool,
+}
+
+impl Part {
+    fn range(self, level: u8, start: Vec<u8>) -> Range {
+        let Print { end, fingerprint, cells } = self.print;
+        Range { level, start, end, fingerprint, cells }
+    }
+}
+
+/// A walk over ranges in ascending order.
+struct Walk<'a> {
+    source: StateSource<'a>,
+    touched: Touched,
+    from: &'a [u8],
+    /// Whether ranges begin at `from`, or are only asked for from there on.
+    begins: bool,
+    to: Option<&'a [u8]>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(
+        source: StateSource<'a>,
+        from: &'a [u8],
+        to: Option<&'a [u8]>,
+    ) -> Result<Self, ReadError> {
+        let begins = from.is_empty() || source.cell(from)?.is_some();
+        Ok(Self { source, touched: Touched::default(), from, begins, to })
+    }
+
+    /// The range of a level that begins at a path.
+    fn range(&mut self, level: u8, start: &[u8]) -> Result<Part, ReadError> {
+        let to = self.to;
+        let fits =
+            |print: &Print| to.is_none_or(|to| print.end.as_deref().is_some_and(|end| end <= to));
+        if let Some(print) = self.kept(level, start)?.filter(fits) {
+            return Ok(Part { print, is_cut: false });
+        }
+        let (part, parts) =
+            if level <= KEPT { self.scan(level, start)? } else { self.join(level, start)? };
+        let begins = start.is_empty() || rank(start) > level && (self.begins || start != self.from);
+        if (level == KEPT || level > KEPT && parts > 1) && begins && !part.is_cut {
+            self.keep(level, start, &part.print);
+        }
+        Ok(part)
+    }
+
+    /// What is kept of a range and holds.
+    fn kept(&mut self, level: u8, start: &[u8]) -> Result<Option<Print>, ReadError> {
+        if level < KEPT {
+            return Ok(None);
+        }
+        let state = self.source.state;
+        if let Some(print) = state.active.prints.borrow().get(level, start) {
+            return Ok(Some(print.clone()));
+        }
+        if let Some(frozen) = &state.frozen
+            && let Some(print) = frozen.prints.borrow().get(level, start)
+        {
+            let holds = !state.active.touches(start, print.end.as_deref());
+            return Ok(holds.then(|| print.clone()));
+        }
+        self.stored(level, start).map_err(|error| state.told(error))
+    }
+
+    /// What a run has of a range, where it holds.
+    fn stored(&mut self, level: u8, start: &[u8]) -> Result<Option<Print>, StorageError> {
+        let state = self.source.state;
+        let key = key(level, start);
+        let row = prefixed(PRINTS, &key);
+        let probe = Probe::entry(&row);
+        for (number, run) in state.runs.iter().enumerate() {
+            let newer = state.runs.get(..number).unwrap_or_default();
+            let read = |value: &[u8]| self.touched.print(newer, &state.blocks, &key, value);
+            let Some(print) = run.get(&state.blocks, &row, probe, None, read)? else { continue };
+            let layers = || [Some(&state.active), state.frozen.as_ref()].into_iter().flatten();
+            let is_changed =
+                |print: &Print| layers().any(|layer| layer.touches(start, print.end.as_deref()));
+            return Ok(print?.filter(|print| !is_changed(print)));
+        }
+        Ok(None)
+    }
+
+    /// Keeps a print until a cell in its range changes. It is written with the changes that it is
+    /// kept beside.
+    fn keep(&self, level: u8, start: &[u8], print: &Print) {
+        let mut prints = self.source.state.active.prints.borrow_mut();
+        if prints.bytes() >= self.source.state.limits.fold / SHARE {
+            prints.clear();
+        }
+        prints.insert(level, start, print.clone());
+    }
+
+    /// Makes a range of its cells; of how many ranges it is made.
+    fn scan(&self, level: u8, start: &[u8]) -> Result<(Part, u64), ReadError> {
+        let mut tree = Tree::new(start, level);
+        let (mut end, mut is_cut) = (self.to.map(<[u8]>::to_vec), self.to.is_some());
+        self.source.visit(&[], start, &mut |path, cell| {
+            let is_out = self.to.is_some_and(|to| path >= to);
+            let rank = rank(path);
+            let ends = path != start && rank > level;
+            if ends && self.to.is_none_or(|to| path <= to) {
+                (end, is_cut) = (Some(path.to_vec()), false);
+            }
+            if ends || is_out {
+                return ControlFlow::Break(());
+            }
+            tree.add(path, rank, cell, self.source.context, &mut |_| {});
+            ControlFlow::Continue(())
+        })?;
+        let mut parts = 0;
+        let end_of_all = end.as_deref();
+        let (fingerprint, cells) = tree.finish(end_of_all, &mut |range| parts = range.parts);
+        Ok((Part { print: Print { end, fingerprint, cells }, is_cut }, parts))
+    }
+
+    /// Makes a range of those of the level below; of how many.
+    fn join(&mut self, level: u8, start: &[u8]) -> Result<(Part, u64), ReadError> {
+        let mut ranges = Ranges::new(start);
+        let mut at = start.to_vec();
+        loop {
+            let Part { print: Print { end, fingerprint, cells }, is_cut } =
+                self.range(level - 1, &at)?;
+            ranges.add(fingerprint, cells);
+            let is_last = end.as_ref().is_none_or(|end| rank(end) > level);
+            let is_out = self.to.is_some() && self.to == end.as_deref();
+            match end {
+                Some(next) if !is_last && !is_out => at = next,
+                end => {
+                    let (parts, (fingerprint, cells)) = (ranges.parts, ranges.finish());
+                    let print = Print { end, fingerprint, cells };
+                    return Ok((Part { print, is_cut: is_cut || !is_last }, parts));
+                }
+            }
+        }
+    }
+}
