@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rejoin_crdts::crdt::Crdt;
-use rejoin_crdts::cursor::Source;
-use rejoin_crdts::{OrMap, PnCounter, ReplicaId};
+use rejoin_crdts::cursor::{Cursor, Source};
+use rejoin_crdts::{OrMap, OrSet, Path, PnCounter, ReplicaId};
 use rejoin_replica::core::SpaceCore;
 use rejoin_replica::entry::Record;
 use rejoin_replica::storage::{Batch, Memory, Row, Storage, StorageError, StorageRead, Stored};
 use rejoin_replica::{Config, Fingerprint, FullCell, Now, Range, Space};
 
 use crate::medium::Medium;
-use crate::pipes::{Cart, SPACE, edit, id};
+use crate::pipes::{SPACE, id};
 use crate::store_sync::settle;
+
+/// What the copies hold.
+type Shelf = OrSet<String>;
 
 /// Storage in memory that counts what is read of it.
 #[derive(Default, Debug)]
@@ -71,15 +74,19 @@ impl Copy {
         Self { core: core.expect("nothing"), storage, records: Vec::new(), id, config }
     }
 
-    /// Adds one to lines of a cart, or takes them away, in one transaction.
-    pub(crate) fn change<'a>(&mut self, lines: impl IntoIterator<Item = (&'a str, bool)>) {
-        edit(&mut self.core, NOW, |cart| {
-            let mut cart = Cart::editor(cart);
-            lines.into_iter().try_for_each(|(line, adds)| match adds {
-                true => cart.entry(line).add(1),
-                false => cart.remove(line),
-            })
+    /// Adds items to a set, or takes them away, in one transaction. What is gone leaves no cell.
+    pub(crate) fn change<'a>(&mut self, items: impl IntoIterator<Item = (&'a str, bool)>) {
+        let stamp = self.core.stamp(NOW);
+        let base = self.core.source();
+        let mut draft = self.core.draft(&base, stamp);
+        let mut shelf = Shelf::editor(Cursor::new(&mut draft, Path::object("a", Shelf::KIND)));
+        let done = items.into_iter().try_for_each(|(item, adds)| match adds {
+            true => shelf.insert(item),
+            false => shelf.remove(item),
         });
+        done.expect("the edit is fine");
+        let entry = self.core.entry(draft.finish(), stamp).expect("the edit changes something");
+        self.core.commit(entry, Vec::new()).expect("all is in memory");
         let log = self.core.poll_write();
         let log = log.into_iter().map(|(sequence, record)| {
             self.records.push(record.clone());
@@ -391,5 +398,26 @@ fn fingerprints_stay_as_they_are() {
     assert_eq!(copy.fingerprint().to_string(), "2d3adedff11b61f14c886e35afa03673");
     let lines: Vec<String> = (0..1_000).map(|line| format!("{line}")).collect();
     copy.change(lines.iter().map(|line| (line.as_str(), true)));
-    assert_eq!(copy.fingerprint().to_string(), "564cde57880d73bb798e5adbaf01cbc7");
+    assert_eq!(copy.fingerprint().to_string(), "00e39ffcd989c7ed93d134f17cb9f92c");
+}
+
+/// The range before a cut has no change in it, and is another one all the same.
+#[test]
+fn a_cut_that_is_taken_away_joins_what_stood_on_both_sides() {
+    let mut copy = Copy::new(1, 1 << 20, 1 << 20);
+    let items: Vec<String> = (0..3_000).map(|item| format!("{item:05}")).collect();
+    copy.change(items.iter().map(|item| (item.as_str(), true)));
+    copy.flush();
+    let ranges = copy.core.ranges(3, &[], None).expect("whole");
+    assert!(ranges.len() > 5);
+    for (number, cut) in ranges.iter().skip(1).enumerate() {
+        let is_at = |item: &&String| cut.start.windows(5).any(|part| part == item.as_bytes());
+        let item = items.iter().find(is_at).expect("a cell stands there");
+        copy.change([(item.as_str(), false)]);
+        if number % 2 == 0 {
+            copy.flush();
+        }
+        copy.restart();
+        assert_eq!(copy.fingerprint(), naive::root(&copy.cells()), "{item} is gone");
+    }
 }
