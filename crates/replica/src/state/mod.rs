@@ -19,6 +19,7 @@ mod check;
 mod filter;
 mod fold;
 mod manifest;
+mod merge;
 mod prints;
 mod ranges;
 pub(crate) mod row;

@@ -1,0 +1,261 @@
+//! Merging runs: some of like size become one, a few KiB at a time, and their rows go.
+//!
+//! Merges go on as state comes in ([`Merging::pace`]), a large one beside the small ones of newer
+//! runs. So an addition costs about the same at any time, whatever is under way.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rejoin_crdts::context::Context;
+use rejoin_crdts::state_codec::Names;
+
+use super::block::address;
+use super::filter::WideFilter;
+use super::fold::{Done, Step};
+use super::prints::{Pending, Prints};
+use super::ranges::Touched;
+use super::run::{Run, RunWriter};
+use super::{CELLS, Limits, Merged, PRINTS, State, read_cell, row};
+use crate::storage::{RowWrite, StorageError};
+
+/// So many of the newest runs of one tier, or smaller ones, are merged into one.
+const FAN_IN: usize = 4;
+/// From one flush to the next each merge writes so many times what a flush writes. Once is what
+/// keeps up; the faster merges end, the fewer runs there are to look into.
+const PACE: u64 = 4;
+/// A merge of so few bytes is not worth spreading out.
+const SMALL: u64 = 1 << 20;
+/// So many rows are taken away at a time.
+const SWEEP: usize = 512;
+/// So many where it has to be looked up which there are.
+const LISTED: usize = 64;
+
+/// The merges under way, and what is left of those that are done.
+#[derive(Debug)]
+pub(super) struct Merging {
+    /// Each of runs newer than the next one's: small ones do not wait for large ones.
+    merges: Vec<Merge>,
+    /// What merges may write by now.
+    credit: u64,
+    /// How far the next flush was away when that was reckoned last.
+    reckoned: u64,
+    /// What the last flush wrote, in bytes.
+    pub flushed: u64,
+    /// Whether merges go on with every commit, however little comes in, until there are none.
+    hurries: bool,
+    /// The runs that nothing names any more.
+    pub garbage: VecDeque<Garbage>,
+    /// Whether all runs are to become one.
+    pub wants_all: bool,
+}
+
+#[derive(Debug)]
+struct Merge {
+    /// The runs that are merged, the newest first.
+    ids: Vec<u32>,
+    cursors: Merged,
+    writer: RunWriter,
+    prints: Pending,
+}
+
+/// The rows of a run that nothing names.
+#[derive(Debug)]
+pub(super) struct Garbage {
+    run: u32,
+    /// How many blocks of each level are left; there may be more where a crash left them.
+    blocks: Vec<u32>,
+}
+
+impl Garbage {
+    /// Of a run that was merged.
+    pub(super) fn of(run: &Run) -> Self {
+        Self { run: run.id, blocks: run.blocks.clone() }
+    }
+
+    /// Of a run that a crash left behind.
+    pub(super) const fn left_over(run: u32) -> Self {
+        Self { run, blocks: Vec::new() }
+    }
+
+    /// The keys of some of the blocks that are left.
+    fn take(&mut self, most: usize) -> Vec<Vec<u8>> {
+        let mut keys = Vec::new();
+        while let Some(left) = self.blocks.last_mut().filter(|_| keys.len() < most) {
+            match left.checked_sub(1) {
+                None => _ = self.blocks.pop(),
+                Some(number) => {
+                    *left = number;
+                    keys.push(row::block(address(self.run, self.blocks.len() - 1, number)));
+                }
+            }
+        }
+        keys
+    }
+}
+
+impl Merging {
+    pub(super) fn new(garbage: VecDeque<Garbage>, flushed: u64) -> Self {
+        let (merges, credit, reckoned) = (Vec::new(), u64::MAX, 0);
+        Self { merges, credit, reckoned, flushed, hurries: false, garbage, wants_all: false }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.merges.is_empty() && self.garbage.is_empty()
+    }
+
+    /// What merges, and what they leave behind, may write now: `None` while that is too little to
+    /// begin with. So what an addition costs hardly depends on what is under way.
+    fn pace(&mut self, progress: u64, limits: Limits, budget: usize) -> Option<usize> {
+        let share = u128::from(progress.saturating_sub(self.reckoned)) * u128::from(self.flushed);
+        let earned = u64::try_from(share / limits.fold.max(1) as u128).unwrap_or(u64::MAX);
+        self.reckoned = progress;
+        let merges = self.merges.len().max(1) as u64;
+        self.credit = self.credit.saturating_add(earned.saturating_mul(PACE * merges));
+        self.credit = self.credit.min(budget.max(limits.step()) as u64);
+        self.hurries &= !self.is_idle();
+        if self.hurries || self.wants_all {
+            return Some(budget);
+        }
+        if self.is_idle() || self.credit < limits.step() as u64 {
+            return None;
+        }
+        usize::try_from(std::mem::take(&mut self.credit)).ok()
+    }
+}
+
+impl State {
+    /// The next step of merging, or of taking away what was merged.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a run that is merged cannot be read.
+    pub(super) fn go_on_merging(
+        &mut self,
+        context: &Context,
+        progress: u64,
+        budget: usize,
+    ) -> Result<Step, StorageError> {
+        let planned = self.plan_merge()?;
+        self.folding.merging.merges.extend(planned);
+        let budget = self.folding.merging.pace(progress, self.limits, budget);
+        let Some(budget) = budget else { return Ok(Step::default()) };
+        let swept = self.sweep()?;
+        match self.folding.merging.merges.pop_if(|_| swept.rows.is_empty()) {
+            Some(merge) => self.merge(merge, context, budget),
+            None => Ok(swept),
+        }
+    }
+
+    /// A filter for a run of so many entries, where there is memory left for it.
+    pub(super) fn wide_filter(&self, entries: u64) -> Option<WideFilter> {
+        let held = self.runs.iter().filter_map(|run| run.wide.as_ref());
+        let merging = self.folding.merging.merges.iter().filter_map(|merge| merge.writer.wide());
+        let held: usize = held.map(AsRef::as_ref).chain(merging).map(WideFilter::bytes).sum();
+        let filter = WideFilter::bytes_for(entries);
+        (held + filter <= self.limits.filters()).then(|| WideFilter::new(entries))
+    }
+
+    /// Merges the newest runs where enough of one tier, or smaller ones, stand together: each tier
+    /// is four times as large as the one below, so an entry is written once per tier.
+    fn plan_merge(&mut self) -> Result<Option<Merge>, StorageError> {
+        let merging = self.folding.merging.merges.last().and_then(|merge| merge.ids.first());
+        let free = self.runs.iter().take_while(|run| Some(&run.id) != merging);
+        let tier = |run: &Run| run.bytes.max(1).ilog2() / 2;
+        let newest = |most: u32| free.clone().take_while(|run| tier(run) <= most).count();
+        let due = free.clone().map(|run| newest(tier(run))).find(|&count| count >= FAN_IN);
+        let compacts = self.folding.merging.wants_all && merging.is_none();
+        self.folding.merging.wants_all &= !compacts;
+        let due = if compacts && self.runs.len() > 1 { Some(self.runs.len()) } else { due };
+        let Some(count) = due else { return Ok(None) };
+        let Some(runs) = self.runs.get(..count) else { return Ok(None) };
+        let cursors = Merged::seek(runs, &self.blocks, &[])?;
+        let mut ids: Vec<_> = runs.iter().flat_map(|run| run.ids.iter().copied()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let merged = runs.iter().map(|run| run.id).collect();
+        let wide = self.wide_filter(runs.iter().map(|run| run.entries).sum());
+        let writer = RunWriter::new(self.folding.new_run(), ids.into(), wide);
+        let prints = match count == self.runs.len() {
+            true => Pending::anew(),
+            false => Pending::known(Prints::default()),
+        };
+        // Many wait where processes are too short to end a merge.
+        let is_small = runs.iter().map(|run| run.bytes).sum::<u64>() <= SMALL;
+        self.folding.merging.hurries |= compacts || is_small || count >= 2 * FAN_IN;
+        Ok(Some(Merge { ids: merged, cursors, writer, prints }))
+    }
+
+    fn merge(
+        &mut self,
+        mut merge: Merge,
+        context: &Context,
+        budget: usize,
+    ) -> Result<Step, StorageError> {
+        let first = self.runs.iter().position(|run| Some(&run.id) == merge.ids.first());
+        let first = first.unwrap_or_default();
+        let end = (first + merge.ids.len()).min(self.runs.len());
+        let (runs, with_oldest) = (&self.runs[first..end], end == self.runs.len());
+        let ids = Arc::clone(merge.writer.ids());
+        let (mut anew, mut touched) = (Vec::new(), Touched::default());
+        while let Some((newest, key, value)) = merge.cursors.entry() {
+            if merge.writer.waiting() >= budget {
+                let rows = merge.writer.take_rows();
+                self.folding.merging.merges.push(merge);
+                return Ok(Step { rows, folded: None });
+            }
+            let (table, rest) = key.split_first().unwrap_or((&0, &[]));
+            match *table {
+                // Nothing below says otherwise any more.
+                CELLS if value.is_empty() && with_oldest => {}
+                CELLS if !value.is_empty() && (with_oldest || runs[newest].ids != ids) => {
+                    anew.clear();
+                    if let Some(cell) = read_cell(value, rest, &runs[newest].ids, context)? {
+                        merge.prints.cell(rest, &cell, context);
+                        Names { context, ids: &ids }.write_cell(&cell, &mut anew);
+                    }
+                    merge.writer.push(key, &anew);
+                }
+                // They are made anew, or what is newer here changes their ranges.
+                PRINTS if with_oldest => {}
+                PRINTS if touched.print(&runs[..newest], &self.blocks, rest, value)?.is_none() => {}
+                _ => merge.writer.push(key, value),
+            }
+            merge.cursors.advance(runs, &self.blocks)?;
+        }
+        if !merge.prints.write(&mut merge.writer, budget) {
+            let rows = merge.writer.take_rows();
+            self.folding.merging.merges.push(merge);
+            return Ok(Step { rows, folded: None });
+        }
+        let (run, rows) = merge.writer.finish();
+        let runs = replaced(&self.runs, run.as_ref(), &merge.ids);
+        let rows = self.with_manifest(rows, &self.folding.stand, runs);
+        self.folding.done = Some(Done::Merged(run, merge.ids));
+        Ok(Step { rows, folded: None })
+    }
+
+    /// Takes rows away that nothing names.
+    fn sweep(&mut self) -> Result<Step, StorageError> {
+        while let Some(garbage) = self.folding.merging.garbage.front_mut() {
+            let (id, mut keys) = (garbage.run, garbage.take(SWEEP));
+            if keys.is_empty() {
+                let rows = self.blocks.rows.rows(self.blocks.space, &row::run(id), LISTED)?;
+                let listed = rows.into_iter().map(|(key, _)| key);
+                keys.extend(listed.filter(|key| row::run_of(key) == Some(id)));
+            }
+            let rows: Vec<RowWrite> = keys.into_iter().map(|key| (key, None)).collect();
+            if !rows.is_empty() {
+                return Ok(Step { rows, folded: None });
+            }
+            self.folding.merging.garbage.pop_front();
+        }
+        Ok(Step::default())
+    }
+}
+
+/// The runs after some that stand together were merged into one.
+pub(super) fn replaced(runs: &[Run], merged: Option<&Run>, ids: &[u32]) -> Vec<Run> {
+    let place = runs.iter().position(|run| ids.contains(&run.id)).unwrap_or_default();
+    let mut kept: Vec<Run> = runs.iter().filter(|run| !ids.contains(&run.id)).cloned().collect();
+    kept.splice(place..place, merged.cloned());
+    kept
+}
