@@ -197,7 +197,8 @@ impl<A: Application> World<A> {
         here.harmed = None;
         let original = copy.identity().id;
         here.is_unproven = false;
-        here.ids.iter().for_each(|&id| self.checks.once.forget(id, 0));
+        // The other one's disk has no keys of this one, unless it is a copy of it itself.
+        here.ids.iter().for_each(|&id| self.checks.once.doubt(id, 0));
         if rejoin_vclock::mutant!("clone-keeps-id") {
             here.id = original;
             return;
