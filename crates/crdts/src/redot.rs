@@ -96,34 +96,27 @@ impl Redot {
         }
     }
 
-    /// The first delta of the branch: `extra` changes go before its own, and its deps are given.
-    /// `None` where it does nothing any more.
-    pub fn first(
+    /// A delta of the branch, in order, with the deps that it has now; `extra` changes go before
+    /// its own. `None` where it does nothing any more.
+    pub fn anew(
         &mut self,
         delta: &Delta,
         deps: Vec<(ReplicaId, u64)>,
-        extra: Vec<Change>,
+        mut extra: Vec<Change>,
     ) -> Option<Delta> {
-        let before = self.to.1;
-        self.to.1 += extra.len() as u64;
-        let delta = self.apply(delta);
-        if delta.is_empty() {
-            self.to.1 = before;
+        let more = extra.len() as u64;
+        self.to.1 += more;
+        let moved = self.apply(delta);
+        if moved.is_empty() {
+            self.to.1 -= more;
             return None;
         }
-        let Delta { origin, stamp, changes, .. } = delta;
-        let changes = extra.into_iter().chain(changes).collect();
-        Some(Delta { origin, first: before + 1, stamp, deps, changes })
+        let Delta { origin, first, stamp, changes, .. } = moved;
+        extra.extend(changes);
+        Some(Delta { origin, first: first - more, stamp, deps, changes: extra })
     }
 
-    /// A later delta of the branch, in order, with the deps that it has now. `None` where it does
-    /// nothing any more.
-    pub fn later(&mut self, delta: &Delta, deps: Vec<(ReplicaId, u64)>) -> Option<Delta> {
-        let delta = Delta { deps, ..self.apply(delta) };
-        (!delta.is_empty()).then_some(delta)
-    }
-
-    /// A later delta of the branch, in order, with the deps that it had. What only ended something
+    /// A delta of the branch, in order, with the deps that it had. What only ended something
     /// that is lost is left out, and its dot with it.
     pub fn apply(&mut self, delta: &Delta) -> Delta {
         let (mut first, mut changes) = (delta.first, Vec::with_capacity(delta.changes.len()));

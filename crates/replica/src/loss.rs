@@ -131,7 +131,7 @@ impl Shared {
     pub(crate) fn accept_loss(&self, loss: Loss) -> Result<Accepted, StoreError> {
         self.readmit()?;
         let stored = self.stored(&self.lock()?.core);
-        if stored.aside()?.is_empty() {
+        if stored.aside_rows()?.is_empty() {
             return Ok(Accepted::default());
         }
         let mut inner = self.lock_as_self()?;
@@ -182,13 +182,8 @@ impl Shared {
         let mut redot = branch.redot(core, stored)?;
         for (key, record) in branch.waiting {
             let delta = record.entry.delta();
-            let deps = core.next_deps();
-            let anew = if core.version_vector().get(core.replica()) == 0 {
-                redot.first(delta, deps, core.announcement(delta.stamp()))
-            } else {
-                redot.later(delta, deps)
-            };
-            if let Some(anew) = anew {
+            let extra = core.announcement(delta.stamp());
+            if let Some(anew) = redot.anew(delta, core.next_deps(), extra) {
                 core.commit(Entry::new(anew), record.key)?;
             }
             inner.rows.push((key, None));
@@ -200,8 +195,7 @@ impl Shared {
 /// What puts records that cannot be read to the damaged rows: nobody waits for them any more, and
 /// somebody may still want to look at them.
 fn unreadable(stored: &Stored) -> Result<Vec<RowWrite>, StorageError> {
-    let rows = stored.storage.rows(stored.number, &row::aside(0), usize::MAX)?;
-    let aside = rows.into_iter().take_while(|(key, _)| row::is_aside(key));
+    let aside = stored.aside_rows()?.into_iter();
     let unreadable = aside.filter(|(_, bytes)| Record::decode(bytes).is_err());
     let moved =
         |(key, bytes): (Vec<u8>, Vec<u8>)| [(row::quarantined(&key), Some(bytes)), (key, None)];

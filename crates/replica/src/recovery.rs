@@ -18,7 +18,7 @@ use crate::entry::{Record, is_hole, write_hole};
 use crate::envelope;
 use crate::session::Config;
 use crate::state::row;
-use crate::storage::{Batch, RowWrite, Storage, StorageError, StorageRead, Trusted};
+use crate::storage::{Batch, Row, RowWrite, Storage, StorageError, StorageRead, Trusted};
 use crate::ticket::Ticket;
 
 /// Log records are read back this many at a time.
@@ -189,9 +189,18 @@ impl Stored {
     /// # Errors
     /// [`StorageError`] when the medium cannot be read.
     pub(crate) fn aside(&self) -> Result<Vec<Aside>, StorageError> {
-        let rows = self.storage.rows(self.number, &row::aside(0), usize::MAX)?;
-        let aside = rows.into_iter().take_while(|(key, _)| row::is_aside(key));
-        Ok(aside.map(|(key, bytes)| (key, Record::decode(&bytes).ok())).collect())
+        let rows = self.aside_rows()?.into_iter();
+        Ok(rows.map(|(key, bytes)| (key, Record::decode(&bytes).ok())).collect())
+    }
+
+    /// What was set aside, as it is stored.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the medium cannot be read.
+    pub(crate) fn aside_rows(&self) -> Result<Vec<Row>, StorageError> {
+        let mut rows = self.storage.rows(self.number, &row::aside(0), usize::MAX)?;
+        rows.truncate(rows.partition_point(|(key, _)| row::is_aside(key)));
+        Ok(rows)
     }
 }
 

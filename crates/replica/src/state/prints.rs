@@ -30,6 +30,7 @@ use rejoin_crdts::context::Context;
 use rejoin_crdts::state_codec::write_in_full;
 use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
 
+use super::block::common;
 use super::run::RunWriter;
 use super::{PRINTS, prefixed};
 use crate::fingerprint::Fingerprint;
@@ -85,7 +86,7 @@ impl Print {
         match &self.end {
             None => write_varint(out, 0),
             Some(end) => {
-                let shared = start.iter().zip(end).take_while(|(a, b)| a == b).count();
+                let shared = common(start, end);
                 write_varint(out, 1 + shared as u64);
                 write_length_prefixed(out, end.get(shared..).unwrap_or_default());
             }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use super::{Disk, index};
-use crate::entry::Record;
 use crate::sim::rng::Rng;
 use crate::state::{RowPlace, Rows, Told, row};
 use crate::storage::StorageError;
@@ -96,10 +95,7 @@ impl Disk {
 
     /// Whether there are records that wait for others that were harmed.
     pub(in crate::sim) fn keeps_aside(&self) -> bool {
-        let content = self.content();
-        let rows = content.rows.range(row::aside(0)..);
-        let mut aside = rows.take_while(|(key, _)| row::is_aside(key));
-        aside.any(|(_, bytes)| Record::decode(bytes).is_ok())
+        self.content().aside().next().is_some()
     }
 }
 

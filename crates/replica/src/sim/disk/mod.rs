@@ -233,13 +233,17 @@ impl Content {
         self.settle();
     }
 
+    /// The records that were set aside and wait for others.
+    fn aside(&self) -> impl Iterator<Item = Record> {
+        let rows = self.rows.range(row::aside(0)..).take_while(|(key, _)| row::is_aside(key));
+        rows.filter_map(|(_, bytes)| Record::decode(bytes).ok())
+    }
+
     /// What can be applied on top of some entries that are there: of the log, and of what was set
     /// aside.
     fn follow(&self, mut there: VersionVector) -> VersionVector {
         let log = self.log.iter().filter_map(LogRecord::record);
-        let aside = self.rows.range(row::aside(0)..).take_while(|(key, _)| row::is_aside(key));
-        let aside = aside.filter_map(|(_, bytes)| Record::decode(bytes).ok());
-        let mut left: Vec<Record> = log.chain(aside).collect();
+        let mut left: Vec<Record> = log.chain(self.aside()).collect();
         loop {
             let before = left.len();
             left.retain(|record| {
