@@ -160,7 +160,8 @@ fn wait(child: &mut Child, limit: Duration) -> io::Result<Ended> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mutants::{PLANTED, SIBLINGS};
+    use crate::mutants::PLANTED;
+    use crate::mutants::suites::SIBLINGS;
 
     #[test]
     fn the_command_names_package_features_and_target() {

@@ -70,7 +70,8 @@ fn git(arguments: &[&str]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mutants::{Class, PLANTED, SIBLINGS};
+    use crate::mutants::suites::SIBLINGS;
+    use crate::mutants::{Class, PLANTED};
 
     fn names(chosen: &[Mutant]) -> Vec<&'static str> {
         chosen.iter().map(|mutant| mutant.name).collect()
@@ -97,7 +98,7 @@ mod tests {
     #[test]
     fn the_gate_is_shorter_than_the_list() {
         let classes: BTreeSet<_> = PLANTED.iter().map(|mutant| mutant.class).collect();
-        let chosen = choose(PLANTED, 3, &BTreeSet::new());
+        let chosen = choose(&PLANTED, 3, &BTreeSet::new());
         assert_eq!(chosen.len(), classes.len());
         assert!(chosen.len() < PLANTED.len());
     }

@@ -28,7 +28,7 @@ impl std::error::Error for UnknownMutant {}
 
 /// `--list`: prints the table.
 pub(crate) fn list() -> ExitCode {
-    for Mutant { name, class, lines, brings_back, .. } in PLANTED {
+    for Mutant { name, class, lines, brings_back, .. } in PLANTED.iter() {
         let lines = lines.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
         println!("{name:<26} {class:<14} {lines:<8} {brings_back}");
     }

@@ -42,7 +42,7 @@ pub(crate) fn main(options: &Options) -> ExitCode {
     }
     let chosen = match options.only {
         Some(mutant) => vec![*mutant],
-        None if options.gate => gate::chosen(PLANTED),
+        None if options.gate => gate::chosen(&PLANTED),
         None => PLANTED.to_vec(),
     };
     let tester = Tester::new(&chosen, Duration::from_secs(options.timeout));
@@ -198,7 +198,7 @@ impl fmt::Display for Broken {
                 write!(f, "{suite} takes too long without a bug; allow more with --timeout")
             }
             Self::Baseline(suite, Verdict::NothingRan) => {
-                write!(f, "no test matches {suite}; correct its row in xtask/src/mutants.rs")
+                write!(f, "no test matches {suite}; correct its row in xtask/src/mutants/planted")
             }
             Self::Baseline(suite, _) => write!(f, "the tests of {suite} did not start"),
         }
@@ -208,7 +208,7 @@ impl fmt::Display for Broken {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mutants::SIBLINGS;
+    use crate::mutants::suites::SIBLINGS;
 
     #[test]
     fn a_suite_is_tried_once_and_a_binary_built_once() {

@@ -9,7 +9,7 @@ use crate::mutants;
 
 pub(super) const RULE: Rule = Rule {
     name: "mutant-listed",
-    advice: "add a row to xtask/src/mutants.rs with the tests that must catch it",
+    advice: "add a row to a file of xtask/src/mutants/planted with the tests that must catch it",
     check,
 };
 

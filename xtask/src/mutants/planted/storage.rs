@@ -1,0 +1,133 @@
+//! Planted bugs in what is still there after a crash.
+
+use crate::mutants::suites::{SWEEP, replica, storage};
+use crate::mutants::{Class, Mutant, Suite};
+
+pub(super) const ROWS: &[Mutant] = &[
+    Mutant {
+        name: "ack-before-write",
+        class: Class::Storage,
+        lines: &[26],
+        brings_back: "a commit is acknowledged before it is written (the nothing-lost checker)",
+        suite: SWEEP,
+    },
+    Mutant {
+        name: "skip-directory-sync",
+        class: Class::Storage,
+        lines: &[29],
+        brings_back: "a new store's name is not synced: a power loss takes the store away",
+        suite: Suite { target: "", ..storage("place::tests::line_29") },
+    },
+    Mutant {
+        name: "retry-fsync",
+        class: Class::Storage,
+        lines: &[29],
+        brings_back: "a sync that failed is tried again, and the pages it dropped are acknowledged",
+        suite: storage("line_29"),
+    },
+    Mutant {
+        name: "acknowledge-at-sync",
+        class: Class::Storage,
+        lines: &[28],
+        brings_back: "a sync in a recovery acknowledges the commit that it is to roll back",
+        suite: storage("line_28"),
+    },
+    Mutant {
+        name: "pages-not-compared",
+        class: Class::Storage,
+        lines: &[27, 30],
+        brings_back: "pages are not compared with their checksums: a flipped bit reads as absence",
+        suite: storage("line_27"),
+    },
+    Mutant {
+        name: "forget-acknowledged",
+        class: Class::Storage,
+        lines: &[27],
+        brings_back: "nobody knows what was acknowledged: a damaged last commit is rolled back",
+        suite: storage("line_27"),
+    },
+    Mutant {
+        name: "orphan-reserves-sequence",
+        class: Class::Storage,
+        lines: &[17],
+        brings_back: "an entry that waits takes a place in the log: the log never loads again",
+        suite: replica("forks::failure_17"),
+    },
+    Mutant {
+        name: "restore-unchecked",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "a damaged backup takes the place of a store",
+        suite: replica("backups"),
+    },
+    Mutant {
+        name: "verify-trusts-index",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "a check that reads blocks and believes the index of the log",
+        suite: replica("verification"),
+    },
+    Mutant {
+        name: "stale-fingerprint",
+        class: Class::Storage,
+        lines: &[6],
+        brings_back: "a fingerprint that is kept counts whatever was folded since",
+        suite: replica("fingerprints"),
+    },
+    Mutant {
+        name: "fingerprint-before-change",
+        class: Class::Storage,
+        lines: &[6],
+        brings_back: "a change in memory leaves the fingerprints in memory as they were",
+        suite: replica("fingerprints"),
+    },
+    Mutant {
+        name: "fingerprint-trusts-its-end",
+        class: Class::Storage,
+        lines: &[6],
+        brings_back: "a range whose end was taken away keeps the fingerprint it had up to there",
+        suite: replica("fingerprints"),
+    },
+    Mutant {
+        name: "verify-trusts-fingerprints",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "a check that reads cells and believes the fingerprints that are kept",
+        suite: replica("verification"),
+    },
+    Mutant {
+        name: "fold-forgets-removals",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "a removal is not folded while older blocks still have what it removed",
+        suite: replica("fold::folded_state"),
+    },
+    Mutant {
+        name: "keys-not-folded",
+        class: Class::Storage,
+        lines: &[11],
+        brings_back: "idempotency keys are forgotten with the log's tail: a transaction runs twice",
+        suite: replica("fold::keys"),
+    },
+    Mutant {
+        name: "blocks-anywhere",
+        class: Class::Storage,
+        lines: &[30],
+        brings_back: "a block of another place is taken for the one that was asked for",
+        suite: replica("fold::a_damaged"),
+    },
+    Mutant {
+        name: "damage-skipped",
+        class: Class::Storage,
+        lines: &[27, 30],
+        brings_back: "a damaged log record is passed over in silence, and what follows it dropped",
+        suite: SWEEP,
+    },
+    Mutant {
+        name: "forget-keys",
+        class: Class::Storage,
+        lines: &[11],
+        brings_back: "a crash forgets idempotency keys: an unknown outcome is applied twice",
+        suite: SWEEP,
+    },
+];

@@ -1,0 +1,42 @@
+//! Planted bugs of what reaches the other side, and of clocks.
+
+use crate::mutants::suites::{SWEEP, replica, storage};
+use crate::mutants::{Class, Mutant, Suite};
+
+pub(super) const ROWS: &[Mutant] = &[
+    Mutant {
+        name: "log-by-origin",
+        class: Class::Sync,
+        lines: &[42],
+        brings_back: "a peer is streamed by (origin, counter) instead of in apply order",
+        suite: SWEEP,
+    },
+    Mutant {
+        name: "peers-without-bound",
+        class: Class::Sync,
+        lines: &[],
+        brings_back: "whoever says hello under ever new ids fills the memory",
+        suite: Suite { target: "", ..storage("peers::tests") },
+    },
+    Mutant {
+        name: "fingerprint-by-slot",
+        class: Class::Sync,
+        lines: &[6],
+        brings_back: "what is compared names replicas by local numbers: endless anti-entropy",
+        suite: replica("fingerprints"),
+    },
+    Mutant {
+        name: "follow-on-restart",
+        class: Class::Clock,
+        lines: &[20],
+        brings_back: "a restart follows stamps from the future that the running clock refused",
+        suite: SWEEP,
+    },
+    Mutant {
+        name: "claim-outlives-session",
+        class: Class::Sync,
+        lines: &[61],
+        brings_back: "a request outlives its session: nobody asks again",
+        suite: SWEEP,
+    },
+];

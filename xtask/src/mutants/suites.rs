@@ -1,0 +1,39 @@
+//! The tests that catch planted bugs.
+
+use super::Suite;
+
+/// A short sweep of simulator seeds under its three checkers.
+pub(crate) const SWEEP: Suite = Suite {
+    package: "rejoin-replica",
+    features: "sim",
+    target: "simulation",
+    filter: "mutant_sweep",
+};
+
+/// The tests of sibling sets.
+pub(crate) const SIBLINGS: Suite = Suite {
+    package: "rejoin-vclock",
+    features: "",
+    target: "vclock",
+    filter: "dotted_version_vector",
+};
+
+/// Tests of the values that merge.
+pub(crate) const fn crdts(filter: &'static str) -> Suite {
+    Suite { package: "rejoin-crdts", features: "", target: "crdts", filter }
+}
+
+/// Tests of lists, trees and documents.
+pub(crate) const fn structures(filter: &'static str) -> Suite {
+    Suite { package: "rejoin-crdts", features: "", target: "structures", filter }
+}
+
+/// Tests of what is below a store.
+pub(crate) const fn storage(filter: &'static str) -> Suite {
+    Suite { package: "rejoin-replica", features: "", target: "storage", filter }
+}
+
+/// Tests of spaces, stores and sessions.
+pub(crate) const fn replica(filter: &'static str) -> Suite {
+    Suite { package: "rejoin-replica", features: "sim", target: "replica", filter }
+}
