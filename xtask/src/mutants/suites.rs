@@ -37,3 +37,8 @@ pub(crate) const fn storage(filter: &'static str) -> Suite {
 pub(crate) const fn replica(filter: &'static str) -> Suite {
     Suite { package: "rejoin-replica", features: "sim", target: "replica", filter }
 }
+
+/// Tests named after faults that people met, through the facade.
+pub(crate) const fn faults(filter: &'static str) -> Suite {
+    Suite { package: "rejoin", features: "", target: "faults", filter }
+}

@@ -1,6 +1,6 @@
 //! Planted bugs in what is still there after a crash.
 
-use crate::mutants::suites::{SWEEP, replica, storage};
+use crate::mutants::suites::{SWEEP, faults, replica, storage};
 use crate::mutants::{Class, Mutant, Suite};
 
 pub(super) const ROWS: &[Mutant] = &[
@@ -129,5 +129,12 @@ pub(super) const ROWS: &[Mutant] = &[
         lines: &[11],
         brings_back: "a crash forgets idempotency keys: an unknown outcome is applied twice",
         suite: SWEEP,
+    },
+    Mutant {
+        name: "one-entry-fills-an-index-block",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "one long key fills an index block: levels are added without end",
+        suite: faults("fault_17"),
     },
 ];
