@@ -7,7 +7,8 @@
 //! # Invariants
 //! 1. Of each origin, exactly the deltas up to the vector are applied: a contiguous prefix.
 //! 2. What is applied is causally closed.
-//! 3. What waits takes at most the bound; beyond it a delta is dropped, to be asked for again.
+//! 3. What waits takes at most the bound, or is one delta; beyond it a delta is dropped, to be asked
+//!    for again.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -139,7 +140,8 @@ impl<D: AsRef<Delta>> Causal<D> {
         if self.waiting.contains_key(&key) {
             return true;
         }
-        if self.waiting_bytes + bytes > self.bound {
+        // One may wait whatever its length, or the longest would be dropped each time.
+        if self.waiting_bytes + bytes > self.bound && !self.waiting.is_empty() {
             return false;
         }
         let alike = |held: &Waiting<D>| held.delta.as_ref().needs().eq(delta.as_ref().needs());

@@ -92,6 +92,21 @@ pub enum EditError {
         /// Its levels, at most [`crate::path::MAX_LEVELS`].
         levels: usize,
     },
+    /// The value is too large; store it in parts.
+    ValueTooLarge {
+        /// Where.
+        path: Path,
+        /// Its content in bytes, at most [`crate::atom::MAX_VALUE_BYTES`].
+        bytes: usize,
+    },
+    /// A key, an element or a value that nobody could read back: an [`Atom`](crate::Atom) of one's
+    /// own wrote it, or its lists nest too deep.
+    Unreadable {
+        /// Where.
+        path: Path,
+        /// Why it could not be read back.
+        error: DecodeError,
+    },
     /// An operation of one kind at a place of another; the typed editors never make one.
     Misfit {
         /// Where.
@@ -161,6 +176,17 @@ impl fmt::Display for EditError {
             Self::PathTooDeep { levels } => {
                 let most = crate::path::MAX_LEVELS;
                 write!(f, "the place is {levels} levels deep, {most} are allowed; nest less")
+            }
+            Self::ValueTooLarge { path, bytes } => {
+                let most = crate::atom::MAX_VALUE_BYTES;
+                write!(
+                    f,
+                    "the value at {path} is {bytes} bytes long, {most} are allowed; store it in \
+                     parts, each at a place and in a transaction of its own"
+                )
+            }
+            Self::Unreadable { path, error } => {
+                write!(f, "what is written at {path} could not be read back: {error}")
             }
             Self::Misfit { path } => write!(f, "an operation of another kind at {path}"),
             Self::CannotReset { path } => write!(

@@ -16,7 +16,8 @@ use rejoin_vclock::codec::{DecodeError, Reader};
 use crate::atom::{self, Atom, RawAtom, skip};
 use crate::kind::Kind;
 
-/// A path is at most this long, in bytes. Longer keys belong into values.
+/// A path is at most this long, in bytes: all keys on the way to a place, with three bytes for each
+/// of them and a kind for each level. Longer keys belong into values.
 pub const MAX_PATH_BYTES: usize = 4096;
 
 /// A path has at most this many levels, so that hostile bytes cannot exhaust the stack.
@@ -65,10 +66,17 @@ impl Path {
     /// # Errors
     /// Bytes that are not canonical, a kind that may not stand where it stands, or too many levels.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, DecodeError> {
-        if bytes.len() > MAX_PATH_BYTES {
-            return Err(DecodeError::Invalid("a path longer than 4096 bytes"));
+        let path = Self(bytes);
+        path.check().map(|()| path)
+    }
+
+    /// Whether [`parse`](Self::parse) takes it, as everybody does to whom it is sent.
+    pub(crate) fn check(&self) -> Result<(), DecodeError> {
+        let value = self.0.len() as u64;
+        if value > MAX_PATH_BYTES as u64 {
+            return Err(DecodeError::OutOfRange { what: "length of a path", value });
         }
-        let mut reader = Reader::new(&bytes);
+        let mut reader = Reader::new(&self.0);
         let mut above = Kind::Map;
         for _ in 0..MAX_LEVELS {
             if above.names_by_dot() {
@@ -82,10 +90,11 @@ impl Path {
             }
             above = kind;
             if reader.is_empty() {
-                return Ok(Self(bytes));
+                return Ok(());
             }
         }
-        Err(DecodeError::Invalid("a path of more than 64 levels"))
+        let value = self.levels() as u64;
+        Err(DecodeError::OutOfRange { what: "number of levels of a path", value })
     }
 
     /// The canonical bytes.
@@ -110,7 +119,7 @@ impl Path {
 
     /// How many names there are along the way.
     pub fn levels(&self) -> usize {
-        self.names().count()
+        name_ends(&self.0, 0).count()
     }
 
     /// The object's key, when it is a string.

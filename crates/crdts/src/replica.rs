@@ -49,7 +49,7 @@ use crate::path::{Path, leads_to_leaf};
 use crate::state_codec::{decode_state, encode_state};
 use crate::value::Value;
 
-/// Deltas that came too early take at most this many bytes.
+/// Deltas that came too early take at most this many bytes, or are one that is longer.
 const HELD_BYTES: usize = 4 << 20;
 
 /// One copy of a value; see the [module](self).
@@ -205,7 +205,8 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
 
     /// Takes in a delta of another replica. Whether anything changed, be it only what is known to
     /// have happened: a delta that is known changes nothing, and one that came too early is
-    /// [held](Self::held).
+    /// [held](Self::held), up to 4 MiB of them, or one that is longer. What finds no room has to be
+    /// handed in again: it is not in the [vector](Self::version_vector).
     pub fn apply(&mut self, delta: &Delta) -> bool {
         self.apply_reporting(delta, &mut |_| {})
     }

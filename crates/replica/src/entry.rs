@@ -5,13 +5,22 @@
 use std::sync::Arc;
 
 use rejoin_crdts::Delta;
+use rejoin_crdts::atom::MAX_VALUE_BYTES;
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_length_prefixed};
 
 use crate::envelope;
 
-/// An entry is at most this long, in bytes. A transaction that would be longer is refused.
-pub const MAX_ENTRY_BYTES: usize = 8 << 20;
+/// The values that a transaction writes have at most this many
+/// [bytes of content](rejoin_crdts::RawAtom::content_bytes), all together.
+pub const MAX_TRANSACTION_BYTES: usize = MAX_VALUE_BYTES;
+
+/// An entry is at most this long, in bytes: each byte of content takes two at most, and there is
+/// room for the places and for what ends there. A transaction that would be longer is refused.
+pub const MAX_ENTRY_BYTES: usize = 2 * MAX_TRANSACTION_BYTES + (1 << 20);
+
+/// The key of [`Space::transact_once`](crate::Space::transact_once) is at most this long, in bytes.
+pub const MAX_KEY_BYTES: usize = 4096;
 
 /// A delta and its canonical bytes, made once and shared.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,7 +42,8 @@ impl Entry {
     /// Any deviation from the canonical bytes of a delta, by name.
     pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
         if bytes.len() > MAX_ENTRY_BYTES {
-            return Err(DecodeError::Invalid("an entry longer than 8 MiB"));
+            let value = bytes.len() as u64;
+            return Err(DecodeError::OutOfRange { what: "length of an entry", value });
         }
         Ok(Self { delta: Delta::from_bytes(bytes)?, bytes: bytes.into() })
     }
@@ -94,6 +104,9 @@ impl HeadAt {
 }
 
 const RECORD_VERSION: u8 = 2;
+
+/// A log record is at most this long, in bytes: an entry, a key, and what is around them.
+pub const MAX_RECORD_BYTES: usize = MAX_ENTRY_BYTES + MAX_KEY_BYTES + 64;
 
 /// A log record: an entry, the head of its origin after it, and the idempotency key that its
 /// transaction carried here, if any.

@@ -86,5 +86,5 @@ pub use shared::{Time, Wake};
 pub use space::{Committed, Durability, Once, Snapshot, Space, SpaceStats, Transaction};
 pub use state::StateSource;
 pub use store::{MachineTime, Store};
-pub use ticket::{ParseTicketError, Ticket};
+pub use ticket::{MAX_NAME_BYTES, ParseTicketError, Ticket};
 pub use watch::{Lagged, Watch};

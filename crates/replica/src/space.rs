@@ -11,8 +11,8 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::{Drafted, Event};
 use crate::digest::Digest;
-use crate::entry::MAX_ENTRY_BYTES;
-use crate::error::StoreError;
+use crate::entry::{MAX_ENTRY_BYTES, MAX_KEY_BYTES, MAX_TRANSACTION_BYTES};
+use crate::error::{StoreError, at_most};
 use crate::fingerprint::Fingerprint;
 use crate::link::Link;
 use crate::loss::{Accepted, Loss};
@@ -181,12 +181,14 @@ impl<T: Crdt> Space<T> {
     /// empty key is none.
     ///
     /// # Errors
-    /// As [`transact`](Self::transact).
+    /// As [`transact`](Self::transact); [`StoreError::NameTooLong`] when the key is longer than
+    /// [`MAX_KEY_BYTES`].
     pub fn transact_once<R>(
         &self,
         key: &[u8],
         edit: impl FnOnce(&mut Transaction<'_, T>) -> Result<R, EditError>,
     ) -> Result<Once<R>, StoreError> {
+        at_most(MAX_KEY_BYTES, "idempotency key", key)?;
         self.run(key, edit)
     }
 
@@ -208,7 +210,11 @@ impl<T: Crdt> Space<T> {
         let inside = Inside::enter();
         let value = edit(&mut transaction);
         drop(inside);
+        let (bytes, most) = (transaction.draft.content_bytes(), MAX_TRANSACTION_BYTES);
         let (value, (operations, cells)) = (value?, transaction.draft.finish_with_cells());
+        if bytes > most {
+            return Err(StoreError::TooLarge { bytes, most });
+        }
         let drafted = Drafted { cells, operations: operations.len() };
         let Some(entry) = inner.core.entry(operations, stamp) else {
             let receipt = inner.core.empty_receipt();
@@ -216,7 +222,8 @@ impl<T: Crdt> Space<T> {
         };
         let (bytes, most) = (entry.bytes().len(), MAX_ENTRY_BYTES);
         if bytes > most {
-            return Err(StoreError::TooLarge { bytes, most });
+            let operations = entry.delta().changes().len();
+            return Err(StoreError::TooMuch { operations, bytes, most });
         }
         let receipt = inner.core.commit_drafted(entry, key.to_vec(), drafted)?;
         Shared::tell(&mut inner);

@@ -1,5 +1,7 @@
 //! Jobs that people do, and that went wrong once: each fault is a file, named after what happened.
 
+mod fault_11_large_values;
 mod fault_17_long_keys;
+mod fault_25_errors;
 mod fixtures;
 mod wire;
