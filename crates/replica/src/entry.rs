@@ -1,4 +1,8 @@
 //! An entry: one transaction as it stands in the log and travels between replicas.
+//!
+//! ```text
+//! delta · section, where it carries anything beside
+//! ```
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -9,33 +13,62 @@ use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_length_prefixed};
 
 use crate::envelope;
+use crate::once::KeyHash;
+pub use crate::section::MAX_SECTION_BYTES;
+use crate::section::{self, Tag};
 
 /// An entry is at most this long, in bytes. A transaction that would be longer is refused.
 pub const MAX_ENTRY_BYTES: usize = 8 << 20;
 
-/// A delta and its canonical bytes, made once and shared.
+/// A delta with what its transaction carries beside, and the canonical bytes of both, made once and
+/// shared.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
     delta: Delta,
     bytes: Arc<[u8]>,
+    /// Where the section begins: at the end, where there is none.
+    section: usize,
 }
 
 impl Entry {
-    /// The entry of a delta made here.
+    /// The entry of a delta, with nothing beside it.
     pub fn new(delta: Delta) -> Self {
-        let bytes = delta.to_bytes().into();
-        Self { delta, bytes }
+        Self::with_section(delta, &[])
+    }
+
+    /// The entry of a delta whose transaction has an idempotency key.
+    pub fn with_key(delta: Delta, key: KeyHash) -> Self {
+        Self::with_section(delta, &section::write(&[(Tag::Key, &key.0)]))
+    }
+
+    /// Another delta with what this one carries beside: the same transaction, written anew.
+    #[must_use]
+    pub fn with_delta(&self, delta: Delta) -> Self {
+        Self::with_section(delta, self.section())
+    }
+
+    fn with_section(delta: Delta, section: &[u8]) -> Self {
+        let mut bytes = delta.to_bytes();
+        let at = bytes.len();
+        bytes.extend_from_slice(section);
+        Self { delta, bytes: bytes.into(), section: at }
     }
 
     /// Takes bytes from outside.
     ///
     /// # Errors
-    /// Any deviation from the canonical bytes of a delta, by name.
+    /// Any deviation from the canonical bytes of an entry, by name.
     pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
         if bytes.len() > MAX_ENTRY_BYTES {
             return Err(DecodeError::Invalid("an entry longer than 8 MiB"));
         }
-        Ok(Self { delta: Delta::from_bytes(bytes)?, bytes: bytes.into() })
+        let mut reader = Reader::new(bytes);
+        let delta = Delta::decode(&mut reader)?;
+        let section = reader.position();
+        if !reader.is_empty() {
+            section::check(reader.bytes(reader.remaining())?)?;
+        }
+        Ok(Self { delta, bytes: bytes.into(), section })
     }
 
     /// What it does.
@@ -46,6 +79,17 @@ impl Entry {
     /// Its canonical bytes.
     pub const fn bytes(&self) -> &Arc<[u8]> {
         &self.bytes
+    }
+
+    /// The hash of the idempotency key of its transaction, if that had one.
+    pub fn key(&self) -> Option<KeyHash> {
+        let hash = section::field(self.section(), Tag::Key)?;
+        hash.try_into().ok().map(KeyHash)
+    }
+
+    /// What it carries beside its delta, tagged; empty where that is nothing.
+    pub fn section(&self) -> &[u8] {
+        self.bytes.get(self.section..).unwrap_or_default()
     }
 }
 
@@ -94,6 +138,8 @@ impl HeadAt {
 }
 
 const RECORD_VERSION: u8 = 2;
+/// Of a record whose entry has a section. Programs that know none refuse it by this number.
+const WITH_SECTION: u8 = 3;
 
 /// A log record: an entry, the head of its origin after it, and the idempotency key that its
 /// transaction carried here, if any.
@@ -101,9 +147,12 @@ const RECORD_VERSION: u8 = 2;
 /// ```text
 /// envelope 'J' · head (16) · key length · key · entry
 /// ```
+///
+/// The version in the envelope is 3 where the entry has a section, else 2.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
-    /// The idempotency key; empty for none. It never leaves this store.
+    /// The idempotency key, where the transaction was made here; empty for none. It never leaves
+    /// this store.
     pub key: Vec<u8>,
     /// The running hash of the origin's entries up to this one.
     pub head: Head,
@@ -134,7 +183,8 @@ impl Record {
         body.extend(self.head.0);
         write_length_prefixed(&mut body, &self.key);
         body.extend_from_slice(self.entry.bytes());
-        envelope::seal(b'J', RECORD_VERSION, &body)
+        let version = if self.entry.section().is_empty() { RECORD_VERSION } else { WITH_SECTION };
+        envelope::seal(b'J', version, &body)
     }
 
     /// Reads stored bytes back.
@@ -142,8 +192,12 @@ impl Record {
     /// # Errors
     /// Damage, or a version that this program does not know.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (head, key, entry) = Self::split(bytes)?;
-        Ok(Self { key: key.to_vec(), head, entry: Entry::parse(entry)? })
+        let (version, head, key, entry) = Self::split(bytes)?;
+        let record = Self { key: key.to_vec(), head, entry: Entry::parse(entry)? };
+        if record.entry.section().is_empty() != (version == RECORD_VERSION) {
+            return Err(DecodeError::NotCanonical("the version of a log record"));
+        }
+        Ok(record)
     }
 
     /// The bytes of the entry in a stored record, which are only compared with their checksum: for
@@ -152,14 +206,16 @@ impl Record {
     /// # Errors
     /// As [`decode`](Self::decode).
     pub fn entry_bytes(bytes: &[u8]) -> Result<&[u8], DecodeError> {
-        Self::split(bytes).map(|(_, _, entry)| entry)
+        Self::split(bytes).map(|(.., entry)| entry)
     }
 
-    fn split(bytes: &[u8]) -> Result<(Head, &[u8], &[u8]), DecodeError> {
-        let body = envelope::open(b'J', RECORD_VERSION, "version of a log record", bytes)?;
+    fn split(bytes: &[u8]) -> Result<(u8, Head, &[u8], &[u8]), DecodeError> {
+        let known = RECORD_VERSION..=WITH_SECTION;
+        let (version, body) =
+            envelope::open_one_of(b'J', known, "version of a log record", bytes)?;
         let mut reader = Reader::new(body);
         let head = Head(reader.array()?);
         let key = reader.length_prefixed()?;
-        Ok((head, key, reader.bytes(reader.remaining())?))
+        Ok((version, head, key, reader.bytes(reader.remaining())?))
     }
 }

@@ -130,4 +130,18 @@ pub(super) const ROWS: &[Mutant] = &[
         brings_back: "a crash forgets idempotency keys: an unknown outcome is applied twice",
         suite: SWEEP,
     },
+    Mutant {
+        name: "key-not-in-entry",
+        class: Class::Storage,
+        lines: &[11],
+        brings_back: "a key does not come back with its entry: after a restore an order runs twice",
+        suite: replica("once::"),
+    },
+    Mutant {
+        name: "former-key-repeated",
+        class: Class::Storage,
+        lines: &[11],
+        brings_back: "what a clone did under the former id passes for done: its order is swallowed",
+        suite: SWEEP,
+    },
 ];
