@@ -100,7 +100,8 @@ impl CartShop {
                 Edit::Note(text) => cart.note().set(text.as_str()),
             })
         })?;
-        let repeated = matches!(once, Once::Repeated(_));
+        // Keys are of one sequence for all shops: who has done it has done this very request.
+        let repeated = !matches!(once, Once::First(_));
         Ok(Reply::Receipt { repeated, durable: once.receipt().is_durable() })
     }
 

@@ -16,7 +16,7 @@ use rejoin_crdts::redot::Redot;
 use rejoin_vclock::ReplicaId;
 
 use crate::core::{Event, Now, SpaceCore};
-use crate::entry::{Entry, Head, Record, is_hole};
+use crate::entry::{Head, Record, is_hole};
 use crate::error::StoreError;
 use crate::forks::Fork;
 use crate::receipt::Receipt;
@@ -208,7 +208,8 @@ impl Rebirth {
         let extra = || core.announcement(delta.stamp());
         let first = is_first.then(|| self.redot.anew(delta, core.next_deps(), extra()));
         let first = first.flatten();
-        let entry = Entry::new(first.unwrap_or_else(|| self.redot.apply(delta)));
+        let anew = first.unwrap_or_else(|| self.redot.apply(delta));
+        let entry = record.entry.with_delta(anew);
         self.head = self.head.after(&entry);
         Ok(Some(Record { key: record.key.clone(), head: self.head, entry }))
     }

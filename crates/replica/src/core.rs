@@ -303,15 +303,6 @@ impl SpaceCore {
         self.peers.iter().filter(|(_, vector)| has(vector)).map(|(id, _)| id).collect()
     }
 
-    /// The receipt of a transaction that carried this idempotency key here.
-    ///
-    /// # Errors
-    /// [`StorageError`] when a block cannot be read.
-    pub fn receipt_of(&self, key: &[u8]) -> Result<Option<Receipt>, StorageError> {
-        let known = if key.is_empty() { None } else { self.state.receipt(key)? };
-        Ok(known.map(|receipt| self.refresh(receipt)))
-    }
-
     /// The receipt of a transaction that changed nothing: it is as durable as anything.
     pub fn empty_receipt(&self) -> Receipt {
         let (own, seen) = (self.replica(), self.causal.context().seen(self.replica()));
@@ -343,12 +334,27 @@ impl SpaceCore {
     }
 
     /// The entry that the operations of a draft make. `None` when there are none.
-    pub fn entry(&self, mut operations: Vec<Operation>, stamp: HybridTimestamp) -> Option<Entry> {
+    pub fn entry(&self, operations: Vec<Operation>, stamp: HybridTimestamp) -> Option<Entry> {
+        self.entry_once(operations, stamp, &[])
+    }
+
+    /// As [`entry`](Self::entry), of a transaction that has an idempotency key.
+    pub fn entry_once(
+        &self,
+        mut operations: Vec<Operation>,
+        stamp: HybridTimestamp,
+        key: &[u8],
+    ) -> Option<Entry> {
         if !operations.is_empty() {
             operations.extend(self.announcement(stamp));
         }
         let first = self.causal.context().seen(self.replica()) + 1;
-        Delta::new(self.replica(), first, stamp, self.causal.deps(), operations).map(Entry::new)
+        let delta = Delta::new(self.replica(), first, stamp, self.causal.deps(), operations)?;
+        let key = self.key_hash(key).filter(|_| !rejoin_vclock::mutant!("key-not-in-entry"));
+        Some(match key {
+            None => Entry::new(delta),
+            Some(key) => Entry::with_key(delta, key),
+        })
     }
 
     /// Applies an own entry and hands it to [`poll_write`](Self::poll_write).
@@ -371,7 +377,7 @@ impl SpaceCore {
     ) -> Result<Receipt, StorageError> {
         let head = self.head(self.replica()).after(&entry);
         let sequence = self.take_in(&entry, head, drafted, true)?;
-        let receipt = self.remember_key(key.clone(), entry.delta(), sequence);
+        let receipt = self.remember_key(key.clone(), &entry, sequence);
         self.unwritten.push_back((sequence, Record { key, head, entry }));
         Ok(receipt)
     }
@@ -442,7 +448,9 @@ impl SpaceCore {
         let known = heads.filter(|(before, _)| *before == own);
         let head = known.map_or_else(|| own.after(&entry), |(_, after)| after);
         let sequence = self.take_in(&entry, head, Drafted::default(), true)?;
-        self.unwritten.push_back((sequence, Record { key: Vec::new(), head, entry }));
+        let key = Vec::new();
+        self.remember_key(key.clone(), &entry, sequence);
+        self.unwritten.push_back((sequence, Record { key, head, entry }));
         Ok(())
     }
 
@@ -509,14 +517,6 @@ impl SpaceCore {
         self.conflicts.extend(decided.iter().cloned());
         let excess = self.conflicts.len().saturating_sub(CONFLICTS);
         self.conflicts.drain(..excess);
-    }
-
-    pub(crate) fn remember_key(&mut self, key: Vec<u8>, delta: &Delta, sequence: u64) -> Receipt {
-        let receipt = Receipt::new(delta.origin(), delta.first(), delta.last(), sequence);
-        if !key.is_empty() {
-            self.state.remember(key, receipt);
-        }
-        receipt
     }
 
     pub(crate) fn push_event(&mut self, event: Event) {

@@ -1,4 +1,8 @@
 //! An entry: one transaction as it stands in the log and travels between replicas.
+//!
+//! ```text
+//! delta · section, where it carries anything beside
+//! ```
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -10,6 +14,9 @@ use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_length_prefixed};
 
 use crate::envelope;
+use crate::once::KeyHash;
+pub use crate::section::MAX_SECTION_BYTES;
+use crate::section::{self, Tag};
 
 /// The values that a transaction writes have at most this many
 /// [bytes of content](rejoin_crdts::RawAtom::content_bytes), all together.
@@ -22,30 +29,56 @@ pub const MAX_ENTRY_BYTES: usize = 2 * MAX_TRANSACTION_BYTES + (1 << 20);
 /// The key of [`Space::transact_once`](crate::Space::transact_once) is at most this long, in bytes.
 pub const MAX_KEY_BYTES: usize = 4096;
 
-/// A delta and its canonical bytes, made once and shared.
+/// A delta with what its transaction carries beside, and the canonical bytes of both, made once and
+/// shared.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
     delta: Delta,
     bytes: Arc<[u8]>,
+    /// Where the section begins: at the end, where there is none.
+    section: usize,
 }
 
 impl Entry {
-    /// The entry of a delta made here.
+    /// The entry of a delta, with nothing beside it.
     pub fn new(delta: Delta) -> Self {
-        let bytes = delta.to_bytes().into();
-        Self { delta, bytes }
+        Self::with_section(delta, &[])
+    }
+
+    /// The entry of a delta whose transaction has an idempotency key.
+    pub fn with_key(delta: Delta, key: KeyHash) -> Self {
+        Self::with_section(delta, &section::write(&[(Tag::Key, &key.0)]))
+    }
+
+    /// Another delta with what this one carries beside: the same transaction, written anew.
+    #[must_use]
+    pub fn with_delta(&self, delta: Delta) -> Self {
+        Self::with_section(delta, self.section())
+    }
+
+    fn with_section(delta: Delta, section: &[u8]) -> Self {
+        let mut bytes = delta.to_bytes();
+        let at = bytes.len();
+        bytes.extend_from_slice(section);
+        Self { delta, bytes: bytes.into(), section: at }
     }
 
     /// Takes bytes from outside.
     ///
     /// # Errors
-    /// Any deviation from the canonical bytes of a delta, by name.
+    /// Any deviation from the canonical bytes of an entry, by name.
     pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
         if bytes.len() > MAX_ENTRY_BYTES {
             let value = bytes.len() as u64;
             return Err(DecodeError::OutOfRange { what: "length of an entry", value });
         }
-        Ok(Self { delta: Delta::from_bytes(bytes)?, bytes: bytes.into() })
+        let mut reader = Reader::new(bytes);
+        let delta = Delta::decode(&mut reader)?;
+        let section = reader.position();
+        if !reader.is_empty() {
+            section::check(reader.bytes(reader.remaining())?)?;
+        }
+        Ok(Self { delta, bytes: bytes.into(), section })
     }
 
     /// What it does.
@@ -56,6 +89,17 @@ impl Entry {
     /// Its canonical bytes.
     pub const fn bytes(&self) -> &Arc<[u8]> {
         &self.bytes
+    }
+
+    /// The hash of the idempotency key of its transaction, if that had one.
+    pub fn key(&self) -> Option<KeyHash> {
+        let hash = section::field(self.section(), Tag::Key)?;
+        hash.try_into().ok().map(KeyHash)
+    }
+
+    /// What it carries beside its delta, tagged; empty where that is nothing.
+    pub fn section(&self) -> &[u8] {
+        self.bytes.get(self.section..).unwrap_or_default()
     }
 }
 
@@ -104,6 +148,8 @@ impl HeadAt {
 }
 
 const RECORD_VERSION: u8 = 2;
+/// Of a record whose entry has a section. Programs that know none refuse it by this number.
+const WITH_SECTION: u8 = 3;
 
 /// A log record is at most this long, in bytes: an entry, a key, and what is around them.
 pub const MAX_RECORD_BYTES: usize = MAX_ENTRY_BYTES + MAX_KEY_BYTES + 64;
@@ -114,9 +160,12 @@ pub const MAX_RECORD_BYTES: usize = MAX_ENTRY_BYTES + MAX_KEY_BYTES + 64;
 /// ```text
 /// envelope 'J' · head (16) · key length · key · entry
 /// ```
+///
+/// The version in the envelope is 3 where the entry has a section, else 2.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
-    /// The idempotency key; empty for none. It never leaves this store.
+    /// The idempotency key, where the transaction was made here; empty for none. It never leaves
+    /// this store.
     pub key: Vec<u8>,
     /// The running hash of the origin's entries up to this one.
     pub head: Head,
@@ -147,7 +196,8 @@ impl Record {
         body.extend(self.head.0);
         write_length_prefixed(&mut body, &self.key);
         body.extend_from_slice(self.entry.bytes());
-        envelope::seal(b'J', RECORD_VERSION, &body)
+        let version = if self.entry.section().is_empty() { RECORD_VERSION } else { WITH_SECTION };
+        envelope::seal(b'J', version, &body)
     }
 
     /// Reads stored bytes back.
@@ -155,8 +205,12 @@ impl Record {
     /// # Errors
     /// Damage, or a version that this program does not know.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (head, key, entry) = Self::split(bytes)?;
-        Ok(Self { key: key.to_vec(), head, entry: Entry::parse(entry)? })
+        let (version, head, key, entry) = Self::split(bytes)?;
+        let record = Self { key: key.to_vec(), head, entry: Entry::parse(entry)? };
+        if record.entry.section().is_empty() != (version == RECORD_VERSION) {
+            return Err(DecodeError::NotCanonical("the version of a log record"));
+        }
+        Ok(record)
     }
 
     /// The bytes of the entry in a stored record, which are only compared with their checksum: for
@@ -165,14 +219,16 @@ impl Record {
     /// # Errors
     /// As [`decode`](Self::decode).
     pub fn entry_bytes(bytes: &[u8]) -> Result<&[u8], DecodeError> {
-        Self::split(bytes).map(|(_, _, entry)| entry)
+        Self::split(bytes).map(|(.., entry)| entry)
     }
 
-    fn split(bytes: &[u8]) -> Result<(Head, &[u8], &[u8]), DecodeError> {
-        let body = envelope::open(b'J', RECORD_VERSION, "version of a log record", bytes)?;
+    fn split(bytes: &[u8]) -> Result<(u8, Head, &[u8], &[u8]), DecodeError> {
+        let known = RECORD_VERSION..=WITH_SECTION;
+        let (version, body) =
+            envelope::open_one_of(b'J', known, "version of a log record", bytes)?;
         let mut reader = Reader::new(body);
         let head = Head(reader.array()?);
         let key = reader.length_prefixed()?;
-        Ok((head, key, reader.bytes(reader.remaining())?))
+        Ok((version, head, key, reader.bytes(reader.remaining())?))
     }
 }

@@ -49,12 +49,14 @@ mod loss;
 pub mod message;
 mod missing;
 mod offered;
+mod once;
 pub mod ops;
 mod options;
 mod peers;
 mod place;
 mod receipt;
 mod recovery;
+mod section;
 pub mod session;
 mod shared;
 #[cfg(feature = "sim")]
@@ -77,6 +79,7 @@ pub use incarnation::Incarnation;
 pub use link::{Link, LinkError};
 pub use loss::{Accepted, Loss};
 pub use offered::Offer;
+pub use once::{KeyHash, Used};
 pub use options::OpenOptions;
 #[cfg(feature = "redb")]
 pub use place::STATE_DIR;

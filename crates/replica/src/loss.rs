@@ -16,7 +16,7 @@ use rejoin_crdts::redot::Redot;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::SpaceCore;
-use crate::entry::{Entry, Record, is_hole};
+use crate::entry::{Record, is_hole};
 use crate::error::StoreError;
 use crate::recovery::{Aside, Stored};
 use crate::shared::{Inner, Shared};
@@ -184,7 +184,7 @@ impl Shared {
             let delta = record.entry.delta();
             let extra = core.announcement(delta.stamp());
             if let Some(anew) = redot.anew(delta, core.next_deps(), extra) {
-                core.commit(Entry::new(anew), record.key)?;
+                core.commit(record.entry.with_delta(anew), record.key)?;
             }
             inner.rows.push((key, None));
         }

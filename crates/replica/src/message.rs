@@ -33,7 +33,8 @@ use rejoin_vclock::{MAX_COUNTER, ReplicaId, VersionVector};
 use crate::entry::{Entry, Head, HeadAt, MAX_ENTRY_BYTES};
 
 const MAGIC: u8 = b'R';
-const VERSION: u8 = 2;
+/// 3 since entries have sections, which programs of before take for damage.
+const VERSION: u8 = 3;
 /// A frame's body is at most this long, in bytes: room for the largest entry, although each of its
 /// 16-byte ids may take 17.
 pub const MAX_FRAME_BYTES: usize = MAX_ENTRY_BYTES / 16 * 17 + 64;
@@ -221,7 +222,8 @@ impl Direction {
     }
 
     /// Writes an entry with its replicas interned: its bytes begin with origin, first, stamp and
-    /// the table of ids, and only those 16-byte ids are replaced.
+    /// the table of ids, and only those 16-byte ids are replaced. The rest is as it is, the section
+    /// with it.
     fn write_entry(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
         let mut reader = Reader::new(bytes);
         let origin = ReplicaId::decode(&mut reader)?;

@@ -238,7 +238,7 @@ impl SpaceCore {
         let drafted = Drafted { cells: self.state.take_active(), operations: 0 };
         let sequence = self.take_in(&record.entry, record.head, drafted, false)?;
         if !rejoin_vclock::mutant!("forget-keys") {
-            self.remember_key(record.key, record.entry.delta(), sequence);
+            self.remember_key(record.key, &record.entry, sequence);
         }
         self.durable = self.log.end();
         self.durable_heads.written(self.durable);
@@ -265,7 +265,7 @@ impl SpaceCore {
                 let Record { key, entry, .. } = record;
                 let head = self.head(entry.delta().origin()).after(&entry);
                 let sequence = self.take_in(&entry, head, Drafted::default(), true)?;
-                self.remember_key(key.clone(), entry.delta(), sequence);
+                self.remember_key(key.clone(), &entry, sequence);
                 self.unwritten.push_back((sequence, Record { key, head, entry }));
                 Ok(true)
             }

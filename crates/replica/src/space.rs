@@ -16,6 +16,7 @@ use crate::error::{StoreError, at_most};
 use crate::fingerprint::Fingerprint;
 use crate::link::Link;
 use crate::loss::{Accepted, Loss};
+use crate::once::Used;
 use crate::receipt::Receipt;
 use crate::shared::{Inner, Inside, Shared};
 use crate::ticket::Ticket;
@@ -73,6 +74,13 @@ pub enum Once<R> {
     First(Committed<R>),
     /// It had run before; this is its receipt. The closure was not called.
     Repeated(Receipt),
+    /// It has run under an [id that this store had before](crate::Store::predecessors), and came
+    /// from a peer; this is its receipt. The closure was not called.
+    ///
+    /// Either this store ran it itself, and was put back from a backup that does not know, or a
+    /// copy of this store did that goes its own way and may have meant something else by the key.
+    /// The caller knows which. What is to run all the same is sent under a key of its own.
+    DoneByFormer(Receipt),
 }
 
 impl<R> Once<R> {
@@ -80,7 +88,7 @@ impl<R> Once<R> {
     pub const fn receipt(&self) -> &Receipt {
         match self {
             Self::First(committed) => &committed.receipt,
-            Self::Repeated(receipt) => receipt,
+            Self::Repeated(receipt) | Self::DoneByFormer(receipt) => receipt,
         }
     }
 }
@@ -168,7 +176,7 @@ impl<T: Crdt> Space<T> {
     ) -> Result<Committed<R>, StoreError> {
         match self.run(&[], edit)? {
             Once::First(committed) => Ok(committed),
-            Once::Repeated(_) => unreachable!("only a key makes a transaction repeat another"),
+            _ => unreachable!("only a key makes a transaction repeat another"),
         }
     }
 
@@ -176,9 +184,11 @@ impl<T: Crdt> Space<T> {
     /// answers with the first one's receipt, also after a crash and under another handle.
     ///
     /// The key is kept in the transaction's own log record, as long as that is (the log is not
-    /// trimmed yet). It is known to this store only; send an unknown outcome to the same store
-    /// again. A transaction that changes nothing leaves no record and does not use its key up; an
-    /// empty key is none.
+    /// trimmed yet), and a hash of it travels with the entry. So where the store was put back from
+    /// a backup and has met a peer that knows what came after, it is answered
+    /// [as done under a former id](Once::DoneByFormer). It is known to this store only; send an
+    /// unknown outcome to the same store again. A transaction that changes nothing leaves no record
+    /// and does not use its key up; an empty key is none.
     ///
     /// # Errors
     /// As [`transact`](Self::transact); [`StoreError::NameTooLong`] when the key is longer than
@@ -199,9 +209,18 @@ impl<T: Crdt> Space<T> {
     ) -> Result<Once<R>, StoreError> {
         let now = self.shared.time.now();
         let mut inner = self.shared.lock_as_self()?;
-        let waiting = inner.aside.receipt(key);
-        if let Some(receipt) = inner.core.receipt_of(key)?.or(waiting) {
-            return Ok(Once::Repeated(self.settle(inner, receipt)?));
+        let used = match inner.aside.receipt(key) {
+            Some(waits) if inner.core.receipt_of(key)?.is_none() => Some(Used::Here(waits)),
+            _ => inner.core.used(key)?,
+        };
+        match used {
+            Some(Used::Here(receipt)) => {
+                return Ok(Once::Repeated(self.settle(inner, receipt)?));
+            }
+            Some(Used::ByFormer(receipt)) => {
+                return Ok(Once::DoneByFormer(self.settle(inner, receipt)?));
+            }
+            None => {}
         }
         let stamp = inner.core.stamp(now);
         let base = inner.core.source();
@@ -216,7 +235,7 @@ impl<T: Crdt> Space<T> {
             return Err(StoreError::TooLarge { bytes, most });
         }
         let drafted = Drafted { cells, operations: operations.len() };
-        let Some(entry) = inner.core.entry(operations, stamp) else {
+        let Some(entry) = inner.core.entry_once(operations, stamp, key) else {
             let receipt = inner.core.empty_receipt();
             return Ok(Once::First(Committed { value, receipt }));
         };

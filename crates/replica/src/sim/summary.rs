@@ -43,6 +43,8 @@ counts! {
     Resent, "resent";
     /// Of those, the ones that had happened and were answered with their first receipt.
     Deduplicated, "deduplicated";
+    /// Those that had happened under a former id, as their entries told that came back.
+    DoneByFormer, "done by a former id";
     /// Entries that came before what they depend on.
     Waits, "waits";
     /// Connections that were made.

@@ -10,7 +10,7 @@
 //!   read ->  active  ->  frozen  ->  newest run  -> ... ->  oldest run
 //! ```
 //!
-//! The idempotency keys of the log's records are kept in the same runs, under a prefix of their
+//! The idempotency keys of the log's records are kept in the same runs, under prefixes of their
 //! own, and so are the fingerprints of ranges of cells.
 
 mod block;
@@ -60,6 +60,8 @@ pub(crate) use manifest::folded_until;
 use prints::Prints;
 use run::{Blocks, Run, RunCursor};
 
+/// What the keys of idempotency keys that came back begin with in a run.
+const RETURNED: u8 = 0;
 /// What the keys of cells in a run begin with.
 const CELLS: u8 = 1;
 /// What the keys of idempotency keys in a run begin with.
@@ -97,11 +99,30 @@ impl Limits {
     }
 }
 
+/// What receipts are found by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Receipts {
+    /// The idempotency keys of transactions that were made here.
+    Written,
+    /// The hashes of those of transactions of this store that came back from peers.
+    Returned,
+}
+
+impl Receipts {
+    const fn table(self) -> u8 {
+        match self {
+            Self::Written => KEYS,
+            Self::Returned => RETURNED,
+        }
+    }
+}
+
 /// Changes that are in no run yet.
 #[derive(Default, Debug)]
 struct Layer {
     cells: Overlay,
     keys: BTreeMap<Vec<u8>, Receipt>,
+    returned: BTreeMap<Vec<u8>, Receipt>,
     key_bytes: usize,
     /// Fingerprints of ranges as they are with these changes.
     prints: RefCell<Prints>,
@@ -113,7 +134,14 @@ impl Layer {
     }
 
     fn is_empty(&self) -> bool {
-        self.cells.is_empty() && self.keys.is_empty()
+        self.cells.is_empty() && self.keys.is_empty() && self.returned.is_empty()
+    }
+
+    const fn receipts(&self, by: Receipts) -> &BTreeMap<Vec<u8>, Receipt> {
+        match by {
+            Receipts::Written => &self.keys,
+            Receipts::Returned => &self.returned,
+        }
     }
 }
 
@@ -227,17 +255,20 @@ impl State {
         }
     }
 
-    /// The receipt that was remembered under an idempotency key.
+    /// The receipt that was remembered under a key.
     ///
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
-    pub(crate) fn receipt(&self, key: &[u8]) -> Result<Option<Receipt>, StorageError> {
-        let frozen = self.frozen.as_ref();
-        let here = self.active.keys.get(key).or_else(|| frozen?.keys.get(key));
-        if let Some(receipt) = here {
+    pub(crate) fn receipt(
+        &self,
+        by: Receipts,
+        key: &[u8],
+    ) -> Result<Option<Receipt>, StorageError> {
+        let mut layers = [Some(&self.active), self.frozen.as_ref()].into_iter().flatten();
+        if let Some(receipt) = layers.find_map(|layer| layer.receipts(by).get(key)) {
             return Ok(Some(*receipt));
         }
-        let key = prefixed(KEYS, key);
+        let key = prefixed(by.table(), key);
         let probe = Probe::entry(&key);
         for run in &self.runs {
             if let Some(read) = run.get(&self.blocks, &key, probe, None, read_receipt)? {
@@ -248,10 +279,14 @@ impl State {
         Ok(None)
     }
 
-    /// Remembers a receipt under an idempotency key.
-    pub(crate) fn remember(&mut self, key: Vec<u8>, receipt: Receipt) {
-        self.active.key_bytes += key.len() + size_of::<Receipt>() + 64;
-        self.active.keys.insert(key, receipt);
+    /// Remembers a receipt under a key.
+    pub(crate) fn remember(&mut self, by: Receipts, key: Vec<u8>, receipt: Receipt) {
+        let active = &mut self.active;
+        active.key_bytes += key.len() + size_of::<Receipt>() + 64;
+        match by {
+            Receipts::Written => active.keys.insert(key, receipt),
+            Receipts::Returned => active.returned.insert(key, receipt),
+        };
     }
 
     /// The rows that were found damaged since the last call, to be kept aside.

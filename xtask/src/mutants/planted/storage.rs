@@ -136,5 +136,17 @@ pub(super) const ROWS: &[Mutant] = &[
         lines: &[],
         brings_back: "one long key fills an index block: levels are added without end",
         suite: faults("fault_17"),
+        name: "key-not-in-entry",
+        class: Class::Storage,
+        lines: &[11],
+        brings_back: "a key does not come back with its entry: after a restore an order runs twice",
+        suite: replica("once::"),
+    },
+    Mutant {
+        name: "former-key-repeated",
+        class: Class::Storage,
+        lines: &[11],
+        brings_back: "what a clone did under the former id passes for done: its order is swallowed",
+        suite: SWEEP,
     },
 ];
