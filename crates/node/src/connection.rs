@@ -16,15 +16,16 @@ use rejoin_replica::message::{Frames, SpaceHash};
 use rejoin_replica::{LinkError, SessionEnd};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedWriteHalf;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::dial::{DialError, Target};
-use crate::mux::{Broken, Event, Mux, Why};
+use crate::dial::Target;
+use crate::end::{End, Outcome, Reason};
+use crate::mux::{Event, Mux, Why};
 use crate::node::Hub;
 use crate::report::Report;
-use crate::shared::{Bell, Done, Reason, Slot};
+use crate::shared::{Bell, Done, Slot};
 
 const READ_BYTES: usize = 64 << 10;
 const WRITE_BYTES: usize = 64 << 10;
@@ -38,62 +39,6 @@ pub(crate) enum Side {
     Listener(u64),
     /// The one that dials, and opens the channels.
     Dialler(Arc<Target>),
-}
-
-/// Why a connection is over.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// There is nothing to keep it for.
-    Idle,
-    Closed,
-    Silent,
-    Io(io::Error),
-    Broken(Broken),
-    /// The other end said why.
-    Left(Why),
-    /// The other end was told why.
-    SentAway(Why),
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Idle => f.write_str("nothing is shared over it any more"),
-            Self::Closed => f.write_str("the peer closed it"),
-            Self::Silent => f.write_str("nothing was heard from the peer for too long"),
-            Self::Io(error) => error.fmt(f),
-            Self::Broken(broken) => broken.fmt(f),
-            Self::Left(why) => why.fmt(f),
-            Self::SentAway(Why::Full(limit)) => {
-                write!(f, "it gave way to another: the limit is {limit}")
-            }
-            Self::SentAway(why) => why.fmt(f),
-        }
-    }
-}
-
-impl From<io::Error> for End {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<Broken> for End {
-    fn from(broken: Broken) -> Self {
-        Self::Broken(broken)
-    }
-}
-
-/// What became of a connection.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub end: End,
-    /// The other end spoke the protocol.
-    pub greeted: bool,
-    /// It was reported as connected.
-    pub connected: bool,
-    /// Some space was in session, and both ends agreed.
-    pub agreed: bool,
 }
 
 struct Channel {
@@ -129,11 +74,40 @@ struct Connection {
     next_want: Option<Instant>,
 }
 
-/// The times of a connection.
-struct Times {
+/// The bytes of a connection, and when they moved.
+struct Wire {
+    reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
+    buffer: Vec<u8>,
+    out: Vec<u8>,
+    /// Of what goes out, so much is gone.
+    gone: usize,
     born: Instant,
     heard: Instant,
     sent: Instant,
+}
+
+impl Wire {
+    fn new(stream: TcpStream) -> Self {
+        drop(stream.set_nodelay(true));
+        let (reader, writer) = stream.into_split();
+        let (buffer, out, now) = (vec![0; READ_BYTES], Vec::new(), Instant::now());
+        Self { reader, writer, buffer, out, gone: 0, born: now, heard: now, sent: now }
+    }
+
+    fn is_writing(&self) -> bool {
+        self.gone < self.out.len()
+    }
+
+    /// Fetches more to send, when all is sent.
+    fn refill(&mut self, mux: &mut Mux) {
+        if !self.is_writing() {
+            (self.out, self.gone) = (mux.poll_transmit(WRITE_BYTES), 0);
+            if self.is_writing() {
+                self.sent = Instant::now();
+            }
+        }
+    }
 }
 
 /// Drives a connection until it is over.
@@ -159,95 +133,74 @@ pub(crate) async fn drive(
         admitted: false,
         next_want: None,
     };
-    let end = connection.run(stream).await.err().unwrap_or(End::Closed);
+    let mut wire = Wire::new(stream);
+    connection.look_at_wants(wire.born);
+    let end = loop {
+        if let Err(end) = connection.step(&mut wire).await {
+            break end;
+        }
+    };
+    connection.say_why(&end, &mut wire).await;
     let Connection { greeted, agreed, admitted: connected, .. } = connection;
     Outcome { end, greeted, connected, agreed }
 }
 
 impl Connection {
-    async fn run(&mut self, stream: TcpStream) -> Result<(), End> {
-        drop(stream.set_nodelay(true));
-        let (mut reader, mut writer) = stream.into_split();
-        let (mut buffer, mut out, mut at) = (vec![0; READ_BYTES], Vec::new(), 0);
-        let now = Instant::now();
-        let mut times = Times { born: now, heard: now, sent: now };
-        let bell = Arc::clone(&self.bell);
-        self.look_at_wants(now);
-        loop {
-            if at == out.len() {
-                (out, at) = (self.mux.poll_transmit(WRITE_BYTES), 0);
-                if !out.is_empty() {
-                    times.sent = Instant::now();
-                }
-            }
-            if let Err(end) = self.handle_events() {
-                return self.hang_up(end, &out[at..], &mut writer).await;
-            }
-            self.start_jobs();
-            if out.is_empty() && self.is_idle() {
-                return Err(End::Idle);
-            }
-            let (is_full, now) = (self.mux.is_full(), Instant::now());
-            if is_full {
-                times.heard = now; // nobody listens
-            }
-            if let Err(end) = self.look_at_times(&mut times, at < out.len()) {
-                return self.hang_up(end, &out[at..], &mut writer).await;
-            }
-            if at == out.len() && !self.mux.is_quiet() {
-                continue;
-            }
-            let next = self.next_time(&times, at < out.len());
-            tokio::select! {
-                read = reader.read(&mut buffer), if !is_full => {
-                    let read = read?;
-                    if read == 0 {
-                        return Ok(());
-                    }
-                    times.heard = Instant::now();
-                    if let Err(broken) = self.mux.handle_bytes(&buffer[..read]) {
-                        let end = End::Broken(broken);
-                        return self.hang_up(end, &out[at..], &mut writer).await;
-                    }
-                }
-                wrote = writer.write(&out[at..]), if at < out.len() => {
-                    let wrote = wrote?;
-                    if wrote == 0 {
-                        return Err(io::Error::from(io::ErrorKind::WriteZero).into());
-                    }
-                    at += wrote;
-                    times.sent = Instant::now();
-                }
-                Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => {
-                    self.finish(done.map_err(io::Error::other)??);
-                }
-                () = bell.notify.notified() => {
-                    if let Err(end) = self.handle_bell() {
-                        return self.hang_up(end, &out[at..], &mut writer).await;
-                    }
-                }
-                () = sleep_until(next) => {}
-            }
+    /// Does what there is to do, and waits for the next thing to happen.
+    async fn step(&mut self, wire: &mut Wire) -> Result<(), End> {
+        wire.refill(&mut self.mux);
+        self.handle_events()?;
+        self.start_jobs();
+        if !wire.is_writing() && self.is_idle() {
+            return Err(End::Idle);
         }
+        let is_full = self.mux.is_full();
+        if is_full {
+            wire.heard = Instant::now(); // nobody listens
+        }
+        self.look_at_times(wire)?;
+        if !wire.is_writing() && !self.mux.is_quiet() {
+            return Ok(());
+        }
+        let (next, writing) = (self.next_time(wire), wire.is_writing());
+        tokio::select! {
+            read = wire.reader.read(&mut wire.buffer), if !is_full => {
+                let arrived = &wire.buffer[..read?];
+                if arrived.is_empty() {
+                    return Err(End::Closed);
+                }
+                wire.heard = Instant::now();
+                self.mux.handle_bytes(arrived)?;
+            }
+            wrote = wire.writer.write(&wire.out[wire.gone..]), if writing => {
+                let wrote = wrote?;
+                if wrote == 0 {
+                    return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+                }
+                wire.gone += wrote;
+                wire.sent = Instant::now();
+            }
+            Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => {
+                self.finish(done.map_err(io::Error::other)??);
+            }
+            () = self.bell.notify.notified() => self.handle_bell()?,
+            () = sleep_until(next) => {}
+        }
+        Ok(())
     }
 
-    /// Says why, if it is the other end's business, and that is all.
-    async fn hang_up(
-        &mut self,
-        end: End,
-        begun: &[u8],
-        writer: &mut OwnedWriteHalf,
-    ) -> Result<(), End> {
-        let mut last = begun.to_vec();
+    /// Ends all sessions, and says why, where that is the other end's business.
+    async fn say_why(&mut self, end: &End, wire: &mut Wire) {
+        self.channels.clear();
         match end {
-            End::SentAway(why) => self.mux.leave(why),
+            End::SentAway(why) => self.mux.leave(*why),
             // What is left to say may be what names this end's version.
             End::Broken(_) => {}
-            _ => return Err(end),
+            _ => return,
         }
+        let mut last = wire.out.split_off(wire.gone);
         last.extend(self.mux.poll_transmit(WRITE_BYTES));
-        drop(timeout(GOODBYE, writer.write_all(&last)).await);
-        Err(end)
+        drop(timeout(GOODBYE, wire.writer.write_all(&last)).await);
     }
 
     // What comes in.
@@ -452,20 +405,20 @@ impl Connection {
     }
 
     /// What time has brought.
-    fn look_at_times(&mut self, times: &mut Times, writing: bool) -> Result<(), End> {
+    fn look_at_times(&mut self, wire: &mut Wire) -> Result<(), End> {
         let (options, now) = (self.hub.options, Instant::now());
-        if writing && now >= times.sent + options.write_timeout {
+        if wire.is_writing() && now >= wire.sent + options.write_timeout {
             return Err(io::Error::from(io::ErrorKind::TimedOut).into());
         }
-        if now >= times.heard + options.idle_timeout {
+        if now >= wire.heard + options.idle_timeout {
             return Err(if self.is_stranger() { End::SentAway(Why::Silent) } else { End::Silent });
         }
-        if self.is_stranger() && now >= times.born + options.hello {
+        if self.is_stranger() && now >= wire.born + options.hello {
             return Err(End::SentAway(Why::Silent));
         }
-        if !writing && now >= times.sent + options.heartbeat {
+        if !wire.is_writing() && now >= wire.sent + options.heartbeat {
             self.mux.say_alive();
-            times.sent = now;
+            wire.sent = now;
         }
         if self.next_want.is_some_and(|next| next <= now) {
             self.look_at_wants(now);
@@ -478,25 +431,12 @@ impl Connection {
     }
 
     /// When to look at the time again.
-    fn next_time(&self, times: &Times, writing: bool) -> Instant {
+    fn next_time(&self, wire: &Wire) -> Instant {
         let options = self.hub.options;
-        let sent = times.sent + if writing { options.write_timeout } else { options.heartbeat };
-        let stranger = self.is_stranger().then(|| times.born + options.hello);
+        let patience = if wire.is_writing() { options.write_timeout } else { options.heartbeat };
+        let sent = wire.sent + patience;
+        let stranger = self.is_stranger().then(|| wire.born + options.hello);
         let others = self.next_want.into_iter().chain(stranger);
-        others.fold(sent.min(times.heard + options.idle_timeout), Instant::min)
-    }
-}
-
-impl Reason {
-    fn of_dial(&self, address: SocketAddr) -> DialError {
-        let reason = self.to_string();
-        match self {
-            Self::Closed(Why::Full(limit)) => DialError::Full { address, limit: *limit },
-            Self::Closed(Why::UnknownSpace)
-            | Self::Session(LinkError::Ended(SessionEnd::Refused(_))) => {
-                DialError::Refused { address, reason }
-            }
-            _ => DialError::Ended { address, reason },
-        }
+        others.fold(sent.min(wire.heard + options.idle_timeout), Instant::min)
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! A [`Node`] listens for peers and dials others; what travels, and when, is decided by the space's
 //! own core. Connect a pair of replicas in one direction: one listens, the other dials and goes on
-//! dialling, with growing pauses, for as long as the [`Dial`] is kept; [`Dial::status`] says how that
-//! goes. However many spaces two processes share, they have one connection. How many peers may come,
-//! and what else is limited, stands in [`Options`].
+//! dialling, with growing pauses, for as long as the [`Dial`] is kept; [`Dial::status`] says how
+//! that goes. However many spaces two processes share, they have one connection. How many peers may
+//! come, and what else is limited, stands in [`Options`].
 //!
 //! ```no_run
 //! use rejoin_crdts::{OrMap, PnCounter};
@@ -27,6 +27,7 @@
 mod backoff;
 mod connection;
 mod dial;
+mod end;
 mod guests;
 mod mux;
 mod node;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rejoin_replica::message::SpaceHash;
 use rejoin_replica::{Link, StoreError};
@@ -16,8 +16,9 @@ use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::backoff::Backoff;
-use crate::connection::{End, Outcome, Side, drive};
+use crate::connection::{Side, drive};
 use crate::dial::{Dial, DialError, Target, Want, pause};
+use crate::end::{End, Outcome};
 use crate::guests::Guests;
 use crate::mux::Why;
 use crate::options::Options;
@@ -42,7 +43,8 @@ pub(crate) struct Hub {
     spaces: Mutex<BTreeMap<SpaceHash, Arc<Shared>>>,
     targets: Mutex<BTreeMap<SocketAddr, (Arc<Target>, JoinHandle<()>)>>,
     numbers: AtomicU64,
-    runtime: Handle,
+    /// Known from the first space on that is shared.
+    runtime: OnceLock<Handle>,
     tell: Box<dyn Fn(Report) + Send + Sync>,
 }
 
@@ -59,19 +61,13 @@ impl fmt::Debug for Hub {
 }
 
 impl Node {
-    /// A node that says what happens to its connections. It has to live in a tokio runtime with
+    /// A node that says what happens to its connections. It has to be used in a tokio runtime with
     /// time and I/O.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
     pub fn new(tell: impl Fn(Report) + Send + Sync + 'static) -> Self {
         Self::with_options(Options::default(), tell)
     }
 
     /// As [`new`](Self::new), with limits and times of one's own.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
     pub fn with_options(options: Options, tell: impl Fn(Report) + Send + Sync + 'static) -> Self {
         let hub = Arc::new(Hub {
             options,
@@ -81,18 +77,24 @@ impl Node {
             spaces: Mutex::default(),
             targets: Mutex::default(),
             numbers: AtomicU64::new(0),
-            runtime: Handle::current(),
+            runtime: OnceLock::new(),
             tell: Box::new(tell),
         });
-        let keeper = tokio::spawn(keep_time(Arc::clone(&hub)));
-        Self { hub, tasks: Mutex::new(vec![keeper]) }
+        Self { hub, tasks: Mutex::default() }
     }
 
     /// Shares a space with whoever connects and knows it.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be used.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub fn share(&self, link: &Link) -> Result<(), StoreError> {
+        self.hub.runtime.get_or_init(|| {
+            lock(&self.tasks).push(tokio::spawn(keep_time(Arc::clone(&self.hub))));
+            Handle::current()
+        });
         let shared = Shared::new(link.clone(), &self.hub.clock)?;
         let former = lock(&self.hub.spaces).insert(link.hash(), shared);
         former.into_iter().for_each(|former| former.close());
@@ -158,8 +160,10 @@ impl Hub {
         let mut targets = lock(&self.targets);
         let (target, _) = targets.entry(address).or_insert_with(|| {
             let target = Arc::new(Target::new(address));
-            let task = self.runtime.spawn(dial_on(Arc::clone(self), Arc::clone(&target)));
-            (target, task)
+            let dialling = dial_on(Arc::clone(self), Arc::clone(&target));
+            // Only what is shared is dialled for.
+            let runtime = self.runtime.get_or_init(Handle::current);
+            (target, runtime.spawn(dialling))
         });
         target.add(number, want);
         Arc::clone(target)
@@ -257,8 +261,10 @@ async fn dial_on(hub: Arc<Hub>, target: Arc<Target>) {
                 continue;
             }
         }
-        let error = match timeout(options.dial_timeout, TcpStream::connect(peer)).await {
-            Ok(Ok(stream)) => {
+        let late = |_| Err(io::Error::from(io::ErrorKind::TimedOut));
+        let dialled = timeout(options.dial_timeout, TcpStream::connect(peer));
+        let error = match dialled.await.unwrap_or_else(late) {
+            Ok(stream) => {
                 let (side, bell) = (Side::Dialler(Arc::clone(&target)), Arc::clone(&target.bell));
                 let outcome = drive(Arc::clone(&hub), stream, peer, side, bell).await;
                 if outcome.agreed {
@@ -269,16 +275,7 @@ async fn dial_on(hub: Arc<Hub>, target: Arc<Target>) {
                     None => continue,
                 }
             }
-            failed => {
-                let reason = failed.map_or_else(
-                    |late| late.to_string(),
-                    |failed| match failed {
-                        Err(error) => error.to_string(),
-                        Ok(_) => String::new(),
-                    },
-                );
-                DialError::Unreachable { address: peer, reason }
-            }
+            Err(error) => DialError::Unreachable { address: peer, reason: error.to_string() },
         };
         let again_in = pause(&mut backoff, &options);
         pause_ends = Instant::now() + again_in;

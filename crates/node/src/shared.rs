@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use rejoin_replica::message::{Frames, SpaceHash};
-use rejoin_replica::{Link, LinkError, SessionEnd, SessionId, StoreError, Wake};
+use rejoin_replica::{Link, LinkError, SessionId, StoreError, Wake};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::end::Reason;
 use crate::mux::Why;
 
 /// A session hands over frames of at least so many bytes at a time, if it has them.
@@ -214,36 +215,6 @@ pub(crate) struct Done {
     /// Whether both ends agree on what they have.
     pub agreed: bool,
     pub end: Option<Reason>,
-}
-
-/// Why a channel is over.
-#[derive(Debug)]
-pub(crate) enum Reason {
-    Session(LinkError),
-    /// One end closed it.
-    Closed(Why),
-}
-
-impl From<LinkError> for Reason {
-    fn from(end: LinkError) -> Self {
-        Self::Session(end)
-    }
-}
-
-impl From<StoreError> for Reason {
-    fn from(error: StoreError) -> Self {
-        Self::Session(error.into())
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Session(LinkError::Ended(SessionEnd::Refused(refusal))) => refusal.fmt(f),
-            Self::Session(end) => end.fmt(f),
-            Self::Closed(why) => why.fmt(f),
-        }
-    }
 }
 
 impl Slot {

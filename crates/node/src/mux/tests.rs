@@ -20,7 +20,7 @@ impl Pair {
         Self { ends, bytes: 0, came: [BTreeMap::new(), BTreeMap::new()], stuck: BTreeSet::new() }
     }
 
-    /// Moves one lot of bytes from an end to the other, which takes them in. Whether there were any.
+    /// Moves one lot of bytes from an end to the other, which takes them in. Whether any moved.
     fn pass(&mut self, from: usize, most: usize) -> bool {
         let bytes = self.ends[from].poll_transmit(most);
         self.bytes += bytes.len();
