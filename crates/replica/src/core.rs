@@ -35,6 +35,7 @@ use crate::receipt::Receipt;
 use crate::session::{Config, Session, SessionId};
 use crate::state::{Limits, Stand, State, StateSource};
 use crate::storage::{Memory, StorageError, StorageRead};
+use crate::timing::Timing;
 
 /// At most this many decisions are kept for [`SpaceCore::conflicts`].
 const CONFLICTS: usize = 10_000;
@@ -162,6 +163,7 @@ pub struct SpaceCore {
     pub(crate) conflicts: VecDeque<ConflictRecord>,
     pub(crate) events: VecDeque<Event>,
     pub(crate) events_lost: u64,
+    pub(crate) timing: Timing,
 }
 
 impl SpaceCore {
@@ -245,6 +247,7 @@ impl SpaceCore {
             conflicts: VecDeque::new(),
             events: VecDeque::new(),
             events_lost: 0,
+            timing: Timing::default(),
         })
     }
 
@@ -532,6 +535,7 @@ impl SpaceCore {
         while self.durable < end {
             if let Some(place) = self.log.recent(self.durable) {
                 self.durable_vector.set_at_least(place.origin, place.last);
+                self.timing.news += u64::from(place.origin != self.causal.id());
             }
             self.durable += 1;
         }

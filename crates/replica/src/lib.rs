@@ -67,6 +67,7 @@ pub mod storage;
 mod store;
 pub mod sync;
 mod ticket;
+mod timing;
 mod watch;
 
 pub use crate::core::{Change, Event, Now, SpaceCore};

@@ -394,6 +394,9 @@ impl Frames {
         self.direction.checksum = head.checksum;
         let message = Message::parse(head.kind, body, &mut self.direction)?;
         self.at += head.at + head.length;
+        if self.at == self.buffer.len() {
+            (self.buffer, self.at) = (Vec::new(), 0); // a stream that pauses keeps no room
+        }
         Ok(Some(message))
     }
 }

@@ -293,6 +293,7 @@ impl SpaceCore {
         self.kept = std::mem::take(&mut other.kept);
         self.moved = std::mem::take(&mut other.moved);
         self.lost = other.lost.take();
+        self.timing.take_over(&other.timing);
         let told = std::mem::take(&mut other.events);
         let reports = std::mem::replace(&mut self.events, told);
         self.events.extend(reports.into_iter().filter(|event| !matches!(event, Event::Applied(_))));

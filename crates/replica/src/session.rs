@@ -19,9 +19,9 @@ pub struct SessionId(pub(crate) u64);
 pub struct Config {
     /// What became durable is told at most this often.
     pub have_interval: u64,
-    /// A session that has nothing to say says so this often.
+    /// A session that watches its peer itself says this often that it has nothing to say.
     pub heartbeat: u64,
-    /// A session that hears nothing for so long is given up.
+    /// A session that watches its peer itself, and hears nothing for so long, is given up.
     pub idle_timeout: u64,
     /// Entries that a peer has are asked for when their origin has not sent them for so long.
     pub grace: u64,
@@ -32,9 +32,9 @@ pub struct Config {
     /// Entries that came too early take at most this many bytes per space, or are one that is longer;
     /// beyond that they are dropped, and asked for again.
     pub waiting_bytes: usize,
-    /// So many peers are remembered per space, with what each has; of more than that, the one that
-    /// was heard of least recently is forgotten. A receipt does not name a forgotten peer among
-    /// those that hold it, until it is heard of again.
+    /// So many peers are remembered per space, with what each has of what was written here; of more
+    /// than that, the one that was heard of least recently is forgotten. A receipt does not name a
+    /// forgotten peer among those that hold it, until it is heard of again.
     pub peers: usize,
     /// Changes are kept in memory up to about so many bytes per space before they are folded into
     /// blocks. More means fewer bytes written, and a longer start after a crash.
@@ -82,6 +82,10 @@ pub(crate) struct Session {
     pub told: VersionVector,
     /// When the peer was last told a vector.
     pub told_at: u64,
+    /// The news that there were then.
+    pub told_news: u64,
+    /// Whether the session itself sends heartbeats and ends when it hears none.
+    pub watched: bool,
     /// When anything last went out.
     pub sent_at: u64,
     /// When anything last came in.
@@ -149,7 +153,7 @@ impl std::fmt::Display for SessionEnd {
 }
 
 impl Session {
-    pub(crate) fn new(elapsed: u64) -> Self {
+    pub(crate) fn new(elapsed: u64, watched: bool) -> Self {
         Self {
             peer: None,
             has: VersionVector::new(),
@@ -160,6 +164,8 @@ impl Session {
             cursor: 0,
             told: VersionVector::new(),
             told_at: elapsed,
+            told_news: 0,
+            watched,
             sent_at: elapsed,
             heard_at: elapsed,
             hello: Vec::new(),

@@ -8,7 +8,7 @@ use std::cell::Cell as ThreadCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use rejoin_crdts::cell::Cell;
 use rejoin_crdts::context::LocalDot;
@@ -46,8 +46,10 @@ pub trait Time: Send + Sync + fmt::Debug {
     fn now(&self) -> Now;
 }
 
-/// Called when a space may have something to send.
+/// Called when a space may have something to send, or to write, for as long as somebody keeps it.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+type WeakWake = Weak<dyn Fn() + Send + Sync>;
 
 pub(crate) struct Shared {
     pub storage: Arc<Trusted>,
@@ -64,7 +66,7 @@ pub(crate) struct Inner {
     pub core: SpaceCore,
     pub watchers: Watchers,
     pub reports: VecDeque<Event>,
-    pub wakes: Vec<Wake>,
+    pub wakes: Vec<WeakWake>,
     /// Rows to be written with the next records.
     pub rows: Vec<RowWrite>,
     pub aside: SetAside,
@@ -173,6 +175,13 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Has everybody look who sends or writes for the space.
+    pub(crate) fn wake(&self, inner: MutexGuard<'_, Inner>) {
+        let wakes = inner.wakes.clone();
+        drop(inner);
+        call(&wakes);
+    }
+
     /// Waits until all entries before a sequence are durable, writing them if nobody else does.
     pub(crate) fn write_until(&self, end: u64) -> Result<(), StoreError> {
         self.write(self.lock()?, FOLD_BYTES, |core| core.durable() >= end, |_| ())
@@ -268,7 +277,7 @@ impl Shared {
         }
         let result = finish(&inner.core);
         drop(inner);
-        wakes.iter().for_each(|wake| wake());
+        call(&wakes);
         Ok(result)
     }
 
@@ -316,6 +325,10 @@ impl Shared {
         let inner = self.lock().map_err(|error| ReadError::Unavailable(error.to_string()))?;
         Ok(read(&inner.core))
     }
+}
+
+fn call(wakes: &[WeakWake]) {
+    wakes.iter().filter_map(Weak::upgrade).for_each(|wake| wake());
 }
 
 /// A store that is closed in order starts quickly. Where that fails, the log has everything.

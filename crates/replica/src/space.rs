@@ -258,7 +258,11 @@ impl<T: Crdt> Space<T> {
     ) -> Result<Receipt, StoreError> {
         match self.durability {
             Durability::Synced => self.shared.settle(inner, receipt),
-            Durability::Buffered => Ok(inner.core.refresh(receipt)),
+            Durability::Buffered => {
+                let receipt = inner.core.refresh(receipt);
+                self.shared.wake(inner);
+                Ok(receipt)
+            }
         }
     }
 

@@ -33,6 +33,11 @@ pub(crate) const fn storage(filter: &'static str) -> Suite {
     Suite { package: "rejoin-replica", features: "", target: "storage", filter }
 }
 
+/// Tests of connections between nodes.
+pub(crate) const fn node(target: &'static str, filter: &'static str) -> Suite {
+    Suite { package: "rejoin-node", features: "", target, filter }
+}
+
 /// Tests of spaces, stores and sessions.
 pub(crate) const fn replica(filter: &'static str) -> Suite {
     Suite { package: "rejoin-replica", features: "sim", target: "replica", filter }
