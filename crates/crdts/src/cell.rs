@@ -185,8 +185,8 @@ impl Cell {
             CellKind::Element(dots) => dots.to_dots(context),
             CellKind::Register(writes) => writes.dots(context),
             CellKind::Contest(contest) => contest.to_dots(context),
-            CellKind::Positions(places) => places.dots(),
-            CellKind::Candidates(places) => places.dots(),
+            CellKind::Positions(places) => places.dots(context),
+            CellKind::Candidates(places) => places.dots(context),
             CellKind::Mark(mark) => mark.0.dots(context),
             CellKind::Counter(_) | CellKind::Rights(_) => Vec::new(),
         }

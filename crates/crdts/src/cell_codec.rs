@@ -6,7 +6,8 @@
 //! counter   n, then n x (id, last, totals, 0) or (id, last, totals, 1, last, totals, tag)
 //! contest   n, then n x dot of an add, then n, then n x dot of a remove
 //! rights    n, then n x (id, last, granted, spent, n, then n x (id in full, amount))
-//! places    n, then n x (dot, stamp, value) and, in a list, 0 or (1, tag)
+//! places    n, then n x (dot, stamp, value) and, in a list, 0 or (1, tag); where the thing is not
+//!           there by its live places alone, 0 before and n, then n x dot of its existence, behind
 //! ```
 //!
 //! Dots name their replica by its place in the state's vector, or where a cell stands alone by its
@@ -182,7 +183,9 @@ impl Names<'_> {
         count: usize,
         reader: &mut Reader<'_>,
     ) -> Result<Places<RETAINS>, DecodeError> {
-        let mut places = Places(Vec::with_capacity(count));
+        let told_apart = count == 0;
+        let count = if told_apart { reader.count(2)? } else { count };
+        let mut places = Places { all: Vec::with_capacity(count), ..Places::default() };
         let mut before = None;
         for _ in 0..count {
             let dot = self.read_dot(reader)?;
@@ -199,7 +202,16 @@ impl Names<'_> {
                 return Err(DecodeError::NotCanonical("the order of places"));
             }
             before = Some(rank);
-            places.0.push(Place { id, dot, stamp, value, dead });
+            places.all.push(Place { id, dot, stamp, value, dead });
+        }
+        if told_apart {
+            let count = reader.count(2)?;
+            places.existence = self.read_dots(count, reader)?;
+            if places.is_there_by_places() {
+                return Err(DecodeError::NotCanonical("the existence of an item or node"));
+            }
+        } else {
+            places.existence = Dots(places.live().map(|place| place.dot).collect());
         }
         Ok(places)
     }
@@ -308,8 +320,12 @@ impl CellWriter<'_> {
     }
 
     fn write_places<const RETAINS: bool>(&self, places: &Places<RETAINS>, out: &mut Vec<u8>) {
-        write_varint(out, places.0.len() as u64);
-        for place in &places.0 {
+        let told_apart = !places.is_there_by_places();
+        if told_apart {
+            write_varint(out, 0);
+        }
+        write_varint(out, places.all.len() as u64);
+        for place in &places.all {
             self.write_dot(place.id, out);
             place.stamp.encode(out);
             place.value.write(out);
@@ -321,6 +337,10 @@ impl CellWriter<'_> {
                     self.write_local(tag, out);
                 }
             }
+        }
+        if told_apart {
+            write_varint(out, places.existence.0.len() as u64);
+            self.write_dots(&places.existence, out);
         }
     }
 }

@@ -13,13 +13,14 @@ use rejoin_vclock::Dot;
 use crate::atom::{Atom, RawAtom};
 use crate::causal::Causal;
 use crate::cell::{Cell, CellKind};
-use crate::context::LocalDot;
+use crate::context::{Context, LocalDot};
 use crate::cursor::Source;
 use crate::delta::{Change, Delta, Effect};
 use crate::dots::Dots;
+use crate::error::ReadError;
 use crate::kind::Kind;
 use crate::lww_register::{Write, Writes};
-use crate::path::Path;
+use crate::path::{Path, items_on_the_way};
 use crate::tally::{Record, Tally};
 
 /// How concurrent changes of one place were brought together.
@@ -43,6 +44,9 @@ pub enum Rule {
     EveryChangeCounts,
     /// A reset takes away what it had seen; what it had not seen stays.
     ResetSparesUnseen,
+    /// An item or node that somebody removed is gone, whoever moved or changed it meanwhile: set
+    /// aside is what they wrote, and nothing stands.
+    RemovedIsGone,
 }
 
 impl fmt::Display for Rule {
@@ -55,6 +59,7 @@ impl fmt::Display for Rule {
             Self::AddWins => "an add beats a remove that had not seen it",
             Self::RemoveWins => "a remove beats an add that had not seen it",
             Self::EveryChangeCounts => "every change counts",
+            Self::RemovedIsGone => "what is removed is gone",
             Self::ResetSparesUnseen => "a removal takes away only what it had seen",
         })
     }
@@ -93,8 +98,11 @@ impl fmt::Display for ConflictRecord {
                 write!(f, "{comma}{} by {}", side.value, side.dot)
             })
         };
-        write!(f, "{}: {}; kept ", self.path, self.rule)?;
-        list(f, &self.kept)?;
+        write!(f, "{}: {}", self.path, self.rule)?;
+        if !self.kept.is_empty() {
+            f.write_str("; kept ")?;
+            list(f, &self.kept)?;
+        }
         if !self.set_aside.is_empty() {
             f.write_str("; set aside ")?;
             list(f, &self.set_aside)?;
@@ -112,25 +120,113 @@ pub fn decisions<D: AsRef<Delta>>(
     report: &mut dyn FnMut(ConflictRecord),
 ) {
     let place = change.path().as_bytes();
-    let mut show = |path: &[u8], cell: &Cell| {
-        if let Ok(path) = Path::parse(path.to_vec())
-            && let Some(kind) = path.kind()
-            && let Some((rule, kept, set_aside)) = decide(change, delta, kind, cell, causal)
+    let mut show = |path: &[u8], decision: Option<Decision>| {
+        if let Some((rule, kept, set_aside)) = decision
+            && let Ok(path) = Path::parse(path.to_vec())
             && let Ok(by) = Dot::new(delta.origin(), delta.last())
         {
             report(ConflictRecord { path, rule, kept, set_aside, by });
         }
     };
-    // Only a removal by vector speaks about what is below its place.
-    let decided = if matches!(change.effect, Effect::Below { .. }) {
-        state.visit(place, place, &mut |path, cell| {
-            show(path, cell);
-            ControlFlow::Continue(())
-        })
-    } else {
-        state.cell(place).map(|cell| _ = cell.map(|cell| show(place, &cell)))
-    };
+    let decided = cells_spoken_of(change, state).and_then(|cells| {
+        for (path, cell) in cells {
+            let decision = if !is_gone(state, &path)? {
+                decide(change, delta, &path, &cell, causal)
+            } else if !change.removes() {
+                unseen(&cell, causal, |dot| spans(delta, dot))
+            } else if path == place && !is_part(place) {
+                // What is removed below a thing that is gone is told with that thing.
+                None
+            } else {
+                unseen(&cell, causal, |_| true)
+            };
+            show(&path, decision);
+        }
+        Ok(())
+    });
     debug_assert!(decided.is_ok(), "the state that was just written can be read");
+}
+
+/// The cells that a change speaks about: those below its place where it ends all there, those of an
+/// item or node where that is removed, else the one at its place.
+fn cells_spoken_of(change: &Change, state: &dyn Source) -> Result<Vec<(Vec<u8>, Cell)>, ReadError> {
+    let place = change.path().as_bytes();
+    let mut cells = Vec::new();
+    let scope = match (&change.effect, place.split_last()) {
+        (Effect::Below { .. }, _) => place,
+        (_, Some((_, name))) if change.removes() && is_part(place) => name,
+        _ => {
+            cells.extend(state.cell(place)?.map(|cell| (place.to_vec(), cell)));
+            return Ok(cells);
+        }
+    };
+    state.visit(scope, scope, &mut |path, cell| {
+        cells.push((path.to_vec(), cell.clone()));
+        ControlFlow::Continue(())
+    })?;
+    Ok(cells)
+}
+
+fn is_part(path: &[u8]) -> bool {
+    let kind = path.last().and_then(|&tag| Kind::from_tag(tag).ok());
+    matches!(kind, Some(Kind::ListItem | Kind::TreeNode))
+}
+
+/// Whether a path belongs to an item or node, at any level, that is not there.
+fn is_gone(state: &dyn Source, path: &[u8]) -> Result<bool, ReadError> {
+    let there = |part: &[u8]| Ok(state.cell(part)?.is_some_and(|cell| cell.is_visible()));
+    if is_part(path) && !there(path)? {
+        return Ok(true);
+    }
+    for (end, part) in items_on_the_way(None, path) {
+        if !there(&[&path[..end], &[part.tag()]].concat())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn spans(delta: &Delta, dot: Dot) -> bool {
+    dot.replica() == delta.origin() && (delta.first()..=delta.last()).contains(&dot.counter())
+}
+
+/// What is alive in a cell of an item or node that is not there: its removal had not seen it.
+fn unseen<D: AsRef<Delta>>(
+    cell: &Cell,
+    causal: &Causal<D>,
+    of_interest: impl Fn(Dot) -> bool,
+) -> Option<Decision> {
+    let context = causal.context();
+    let null = || RawAtom::of(&None::<bool>);
+    let side = |dot: LocalDot, value| Side { dot: context.dot(dot), value };
+    let dots = |dots: &Dots| dots.0.iter().map(|&dot| side(dot, null())).collect();
+    let mut sides: Vec<Side> = match &cell.0 {
+        CellKind::Element(there) => dots(there),
+        CellKind::Contest(contest) => dots(&contest.adds),
+        CellKind::Register(writes) => {
+            writes.0.iter().map(|write| side(write.dot, write.value.clone())).collect()
+        }
+        CellKind::Counter(counter) => {
+            let alive = counter.records().iter().filter(|record| !record.is_dead());
+            alive.map(|record| counted(record, record.last, record.net(), context)).collect()
+        }
+        CellKind::Positions(places) => {
+            places.live().map(|place| side(place.dot, place.value.clone())).collect()
+        }
+        CellKind::Candidates(places) => {
+            places.live().map(|place| side(place.dot, place.value.clone())).collect()
+        }
+        CellKind::Mark(_) | CellKind::Rights(_) => Vec::new(),
+    };
+    sides.retain(|side| of_interest(side.dot));
+    let is_told = !sides.is_empty() && !rejoin_vclock::mutant!("removal-is-not-told");
+    is_told.then_some((Rule::RemovedIsGone, Vec::new(), sides))
+}
+
+/// One side of a decision about a counter.
+fn counted(record: &Record, last: u64, net: i128, context: &Context) -> Side {
+    let amount = RawAtom::of(&i64::try_from(net).unwrap_or(i64::MAX));
+    Side { dot: context.dot(LocalDot::new(record.slot, last)), value: amount }
 }
 
 type Decision = (Rule, Vec<Side>, Vec<Side>);
@@ -138,10 +234,11 @@ type Decision = (Rule, Vec<Side>, Vec<Side>);
 fn decide<D: AsRef<Delta>>(
     change: &Change,
     delta: &Delta,
-    kind: Kind,
+    path: &[u8],
     cell: &Cell,
     causal: &Causal<D>,
 ) -> Option<Decision> {
+    let kind = path.last().and_then(|&tag| Kind::from_tag(tag).ok())?;
     let side = |dot: LocalDot, value| Side { dot: causal.context().dot(dot), value };
     match &cell.0 {
         CellKind::Element(dots) if change.removes() && cell.is_visible() => {
@@ -203,11 +300,7 @@ fn decide_counter<D: AsRef<Delta>>(
     causal: &Causal<D>,
 ) -> Option<Decision> {
     let context = causal.context();
-    let amount = |net: i128| RawAtom::of(&i64::try_from(net).unwrap_or(i64::MAX));
-    let side = |record: &Record, last: u64, net: i128| Side {
-        dot: context.dot(LocalDot::new(record.slot, last)),
-        value: amount(net),
-    };
+    let side = |record: &Record, last: u64, net: i128| counted(record, last, net, context);
     let alive = || counter.records().iter().filter(|record| !record.is_dead());
     let mut kept: Vec<Side> = alive().map(|r| side(r, r.last, r.net())).collect();
     kept.sort_unstable_by_key(|side| side.dot);

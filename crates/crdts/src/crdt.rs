@@ -53,6 +53,9 @@ pub trait Crdt: Default {
     /// [`BoundedCounter`](crate::BoundedCounter), nor what holds one.
     const RESETTABLE: bool = true;
 
+    /// The names and kinds of a struct's fields; none for what has no declared fields.
+    const FIELDS: &'static [(&'static str, Kind)] = &[];
+
     /// Changes the value in a transaction.
     type Editor<'a>;
 

@@ -18,7 +18,7 @@ use crate::crdt::Flow;
 use crate::delta::{Effect, Stand};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
-use crate::path::{Path, split};
+use crate::path::{Path, items_on_the_way, split};
 
 /// Something that cells can be read from, by path.
 pub trait Source: fmt::Debug {
@@ -73,7 +73,7 @@ pub fn find_other_kind(
             let kind = path.get(name.len()).and_then(|&tag| Kind::from_tag(tag).ok());
             match kind {
                 Some(kind) if kind == than || kind.is_part() => leap = Some(kind),
-                Some(kind) if cell.is_visible() => found = Some(kind),
+                Some(kind) if is_seen(kind, path, name.len() + 1, cell) => found = Some(kind),
                 _ => return ControlFlow::Continue(()),
             }
             ControlFlow::Break(())
@@ -82,6 +82,13 @@ pub fn find_other_kind(
         from.truncate(name.len());
         from.push(over.tag() + 1);
     }
+}
+
+/// Whether there is something to see in a cell at a path that leads through a place of a kind, which
+/// ends at `end`: below the value of an item or node there never is, as its part tells.
+pub(crate) fn is_seen(kind: Kind, path: &[u8], end: usize, cell: &Cell) -> bool {
+    let below = path.get(end..).unwrap_or_default();
+    cell.is_visible() && items_on_the_way(Some(kind), below).next().is_none()
 }
 
 /// A [`Source`] that a transaction writes into.
@@ -150,13 +157,6 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether anything of any kind is visible under a name below.
-    pub(crate) fn is_named(&self, name: &impl Atom) -> Result<bool, ReadError> {
-        let mut prefix = self.path.as_bytes().to_vec();
-        name.write(&mut prefix);
-        self.any_visible(&prefix)
-    }
-
     /// Reads the cell that stands here, or an empty one.
     pub(crate) fn leaf<R>(
         &self,
@@ -197,13 +197,23 @@ impl<'a> View<'a> {
         self.any_visible(self.path.as_bytes())
     }
 
-    fn any_visible(&self, path: &[u8]) -> Result<bool, ReadError> {
-        let mut visible = false;
-        self.source.visit(path, path, &mut |_, cell| {
-            visible = cell.is_visible();
-            if visible { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        Ok(visible)
+    fn any_visible(&self, place: &[u8]) -> Result<bool, ReadError> {
+        let mut from = place.to_vec();
+        loop {
+            let (mut visible, mut leap) = (false, None);
+            self.source.visit(place, &from, &mut |path, cell| {
+                if !cell.is_visible() {
+                    return ControlFlow::Continue(());
+                }
+                leap = over_value(place, path);
+                visible = leap.is_none();
+                ControlFlow::Break(())
+            })?;
+            match leap {
+                Some(next) => from = next,
+                None => return Ok(visible),
+            }
+        }
     }
 
     /// The names of the visible children of one kind, ascending.
@@ -287,6 +297,10 @@ impl<'a> View<'a> {
                 let Some((name, found, below)) = path.get(above.len()..).and_then(split) else {
                     return ControlFlow::Continue(());
                 };
+                next = over_value(above, path);
+                if next.is_some() {
+                    return ControlFlow::Break(());
+                }
                 if found == kind && show(&name).is_break() {
                     return ControlFlow::Break(());
                 }
@@ -304,6 +318,16 @@ impl<'a> View<'a> {
             }
         }
     }
+}
+
+/// Where to go on from a path that leads, from a place, to the value of an item or node, or below:
+/// whether anything is to be seen of that its part tells, beside the value.
+fn over_value(place: &[u8], path: &[u8]) -> Option<Vec<u8>> {
+    let above = place.last().and_then(|&tag| Kind::from_tag(tag).ok());
+    let (end, part) = items_on_the_way(above, path.get(place.len()..)?).next()?;
+    let (name, value) = path.split_at_checked(place.len() + end)?;
+    let next = if *value.first()? < part.tag() { part.tag() } else { 0xFF };
+    Some([name, &[next]].concat())
 }
 
 /// A place to write at.
@@ -371,6 +395,17 @@ impl<'a> Cursor<'a> {
     pub(crate) fn overwrite(&mut self, value: RawAtom) -> Result<(), EditError> {
         let ends = self.live()?;
         self.write(Effect::Register { ends, value: Some(value) })
+    }
+
+    /// Puts the item or node that stands here elsewhere.
+    pub(crate) fn relocate(&mut self, value: RawAtom) -> Result<(), EditError> {
+        let cell = self.cell()?;
+        let ends = match cell.as_ref().map(|cell| &cell.0) {
+            Some(CellKind::Positions(places)) => places.live_dots(),
+            Some(CellKind::Candidates(places)) => places.live_dots(),
+            _ => Vec::new(),
+        };
+        self.write(Effect::Move { ends, value })
     }
 
     /// Stands for one side over all that contends here.

@@ -59,6 +59,14 @@ pub enum Effect {
         /// The value written.
         value: Option<RawAtom>,
     },
+    /// On an item of a list or a node of a tree: it stands elsewhere. Whether it is there is not
+    /// touched.
+    Move {
+        /// The places that end, ascending.
+        ends: Vec<Dot>,
+        /// The new place.
+        value: RawAtom,
+    },
     /// On a counter.
     Counter {
         /// The origin's new totals.
@@ -220,7 +228,7 @@ impl Change {
             Effect::Register { ends, value } => !ends.is_empty() && value.is_none(),
             Effect::Counter { floors, .. } => !floors.is_empty(),
             Effect::Contest { put, .. } => *put != Some(Stand::Add),
-            Effect::Rights { .. } => false,
+            Effect::Move { .. } | Effect::Rights { .. } => false,
             Effect::Below { .. } => true,
         }
     }
@@ -235,6 +243,7 @@ impl Effect {
             Self::Counter { .. } => Shape::Counter,
             Self::Contest { .. } => Shape::Contest,
             Self::Rights { .. } => Shape::Rights,
+            Self::Move { .. } => return matches!(kind, Kind::ListItem | Kind::TreeNode),
             Self::Below { .. } => return !kind.is_leaf(),
         };
         Shape::of(kind) == Some(shape)
@@ -252,7 +261,7 @@ impl Effect {
             Self::Register { ends, value } => ends.is_empty() && value.is_none(),
             Self::Counter { totals, floors } => floors.is_empty() && totals.is_none(),
             Self::Contest { ends, put } => ends.is_empty() && put.is_none(),
-            Self::Rights { .. } | Self::Below { .. } => false,
+            Self::Move { .. } | Self::Rights { .. } | Self::Below { .. } => false,
         }
     }
 
@@ -262,6 +271,7 @@ impl Effect {
         match self {
             Self::Element { ends, .. }
             | Self::Register { ends, .. }
+            | Self::Move { ends, .. }
             | Self::Contest { ends, .. } => {
                 Box::new(ends.iter().map(|dot| (dot.replica(), dot.counter())))
             }

@@ -8,7 +8,7 @@
 //! Numbers are varints. An id is 0 for the origin or its place in `ids` plus one. A path repeats
 //! the beginning of the path before it, as long as what is decoded stays within a small multiple of
 //! what is sent. Flags: 1 something is put, 2 dots end, 4 everything seen below ends, 8 what is put
-//! stands for a remove. The payload is as the kind of the path says.
+//! stands for a remove, 16 what is put is only moved. The payload is as the kind of the path says.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -22,12 +22,14 @@ use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId, VersionVector};
 use crate::atom::{Atom, RawAtom};
 use crate::cell::Shape;
 use crate::delta::{Change, Delta, Effect, Floor, Stand, Totals};
+use crate::kind::Kind;
 use crate::path::{Path, shared_prefix};
 
 const PUT: u8 = 1;
 const ENDS: u8 = 2;
 const BELOW: u8 = 4;
 const AGAINST: u8 = 8;
+const MOVES: u8 = 16;
 
 /// The prefix that a path takes over from the one before it.
 ///
@@ -134,6 +136,11 @@ fn write_effect(effect: &Effect, ids: &Ids, out: &mut Vec<u8>) {
                 value.write(out);
             }
         }
+        Effect::Move { ends, value } => {
+            out.push(flags(true, !ends.is_empty()) | MOVES);
+            ids.write_dots(ends, out);
+            value.write(out);
+        }
         Effect::Counter { totals, floors } => {
             out.push(flags(totals.is_some(), !floors.is_empty()));
             if !floors.is_empty() {
@@ -174,6 +181,10 @@ fn read_effect(path: &Path, ids: &mut Ids, reader: &mut Reader<'_>) -> Result<Ef
     let kind = path.kind().ok_or(DecodeError::Invalid("an empty path"))?;
     if flags == BELOW && !kind.is_leaf() {
         return read_below(ids, reader);
+    }
+    if flags & !ENDS == PUT | MOVES && matches!(kind, Kind::ListItem | Kind::TreeNode) {
+        let ends = ids.read_dots(flags & ENDS != 0, reader)?;
+        return Ok(Effect::Move { ends, value: RawAtom::read(reader)? });
     }
     let shape = Shape::of(kind);
     let (put, ends, against) = (flags & PUT != 0, flags & ENDS != 0, flags & AGAINST != 0);

@@ -47,7 +47,7 @@ use crate::bounded_counter::{BoundedCounter, BoundedCounterEditor};
 use crate::cell::Cell;
 use crate::context::Join;
 use crate::crdt::{Crdt, Outcome, Visit};
-use crate::cursor::{Cursor, View, find_other_kind};
+use crate::cursor::{Cursor, View, find_other_kind, is_seen};
 use crate::delta::{At, Covered, Effect};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
@@ -122,7 +122,7 @@ impl Crdt for Doc {
     }
 
     fn is_visible(&self) -> bool {
-        self.parts.iter().any(|(_, cell)| cell.is_visible())
+        self.parts.iter().any(|(below, cell)| is_seen(Kind::Map, below, 0, cell))
     }
 
     fn is_gone(&self) -> bool {
@@ -237,7 +237,8 @@ impl DocReader<'_> {
     pub fn names(&self) -> Result<Vec<(RawAtom, Kind)>, ReadError> {
         let mut names: Vec<(RawAtom, Kind)> = Vec::new();
         self.view.cells(&mut |below, cell| {
-            if let Some((name, kind, _)) = split(below).filter(|_| cell.is_visible())
+            if let Some((name, kind, _)) =
+                split(below).filter(|_| is_seen(Kind::Map, below, 0, cell))
                 && names.last().is_none_or(|last| *last != (name.clone(), kind))
             {
                 names.push((name, kind));

@@ -141,6 +141,13 @@ pub enum EditError {
         /// How many items there are.
         len: usize,
     },
+    /// The list has no such item, at least not any more: it was removed. Insert it anew.
+    NoSuchItem {
+        /// The list.
+        path: Path,
+        /// The dot that inserted the item.
+        item: Dot,
+    },
     /// The tree has no such node, at least not any more.
     NoSuchNode {
         /// The tree.
@@ -210,6 +217,9 @@ impl fmt::Display for EditError {
             }
             Self::OutOfRange { path, index, len } => {
                 write!(f, "index {index} of {path}, which has {len} items")
+            }
+            Self::NoSuchItem { path, item } => {
+                write!(f, "{path} has no item {item} any more; insert it anew")
             }
             Self::NoSuchNode { path, node } => write!(f, "{path} has no node {node}"),
             Self::OntoLost { path } => {

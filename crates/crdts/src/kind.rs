@@ -136,6 +136,15 @@ impl Kind {
         matches!(self, Self::Element | Self::Contested | Self::ListItem | Self::TreeNode)
     }
 
+    /// What says of a child whether it is there and where, where that is not the child's value.
+    pub(crate) const fn part(self) -> Option<Self> {
+        match self {
+            Self::List => Some(Self::ListItem),
+            Self::Tree => Some(Self::TreeNode),
+            _ => None,
+        }
+    }
+
     /// Whether a child of kind `child` may stand directly below a thing of this kind.
     pub const fn may_hold(self, child: Self) -> bool {
         match self {

@@ -30,7 +30,8 @@
 //!
 //! # Anomalies
 //! A key removed here and changed there comes back with the change alone: a line of 2 removed and
-//! concurrently raised to 5 shows 3.
+//! concurrently raised to 5 shows 3, and a struct of which one field was changed has that field. The
+//! reader [names](OrMapReader::missing_fields) the others.
 //!
 //! # Retained
 //! The floors of counters below a removed key; nothing else.
@@ -298,6 +299,28 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
         Q: ToOwned<Owned = K> + ?Sized,
     {
         self.view.key(&key.to_owned(), V::KIND).is_visible()
+    }
+
+    /// The fields of the struct under a key that exists in which there is nothing: never written, or
+    /// taken away by a removal while somebody else changed another field. Empty where the key does
+    /// not exist, and where the value is no struct.
+    ///
+    /// # Errors
+    /// As the source.
+    pub fn missing_fields<Q>(&self, key: &Q) -> Result<Vec<&'static str>, ReadError>
+    where
+        Q: ToOwned<Owned = K> + ?Sized,
+    {
+        let value = self.view.key(&key.to_owned(), V::KIND);
+        let mut missing = Vec::new();
+        if value.is_visible()? {
+            for &(name, kind) in V::FIELDS {
+                if !value.field(name, kind).is_visible()? {
+                    missing.push(name);
+                }
+            }
+        }
+        Ok(missing)
     }
 
     /// The keys in ascending order.

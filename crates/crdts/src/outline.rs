@@ -1,6 +1,7 @@
 //! Who hangs where in a tree: a view over every candidate place of every node.
 //!
-//! It is a function of the candidates alone, so that copies that have seen the same agree. By
+//! It is a function of the candidates of the nodes that are there, so that copies that have seen the
+//! same agree. By
 //! descending (priority, dot) a candidate is accepted unless it would close a cycle; then the nodes
 //! of which none was accepted go to the parent that they had before, else to the root.
 
@@ -12,7 +13,7 @@ use hashbrown::HashMap;
 use rejoin_vclock::Dot;
 
 use crate::atom::RawAtom;
-use crate::cell::Cell;
+use crate::cell::{Cell, Leaf};
 use crate::hash::Seeded;
 use crate::kind::Kind;
 use crate::places::{Candidates, Place};
@@ -64,27 +65,24 @@ pub(crate) struct Gather {
 }
 
 impl Gather {
+    /// A node that is not there has no say, wherever somebody moved it.
     pub(crate) fn candidates(&mut self, node: Dot, candidates: &Candidates) {
-        for place in candidates.live() {
+        if !candidates.is_visible() {
+            return;
+        }
+        self.parents.insert(node, None);
+        self.all.extend(candidates.live().map(|place| {
             let candidate = Candidate::of(place);
-            self.all.push((Reverse((candidate.priority, place.id)), node, candidate));
-            self.parents.insert(node, None);
-        }
+            (Reverse((candidate.priority, place.id)), node, candidate)
+        }));
     }
 
-    /// A cell of a node, or of its value, if that is of the kind that is asked for.
-    pub(crate) fn cell(&mut self, node: Dot, kind: Kind, cell: &Cell, value: Option<Kind>) {
-        match cell.as_candidates() {
-            // Below a value stand the candidates of trees that nest in it.
-            Some(candidates) if kind == Kind::TreeNode => self.candidates(node, candidates),
-            _ if value.is_none_or(|value| value == kind) && cell.is_visible() => self.valued(node),
-            _ => {}
+    /// A cell at a path below the tree.
+    pub(crate) fn cell(&mut self, node: Dot, kind: Kind, cell: &Cell) {
+        // Below a value stand the candidates of trees that nest in it.
+        if let (Kind::TreeNode, Some(candidates)) = (kind, cell.as_candidates()) {
+            self.candidates(node, candidates);
         }
-    }
-
-    /// A node that is there because its value is.
-    pub(crate) fn valued(&mut self, node: Dot) {
-        self.parents.entry(node).or_insert(None);
     }
 
     pub(crate) fn finish(mut self) -> Outline {

@@ -199,6 +199,22 @@ pub fn name_ends(path: &[u8], from: usize) -> impl Iterator<Item = usize> {
     })
 }
 
+/// The items and nodes to whose values, or below, a path leads from a place of the kind `above`: where
+/// the name of each ends, and the kind of what stands beside the value and says whether it is there.
+pub(crate) fn items_on_the_way(
+    mut above: Option<Kind>,
+    below: &[u8],
+) -> impl Iterator<Item = (usize, Kind)> + '_ {
+    name_ends(below, 0).filter_map(move |end| {
+        let here = below.get(end).and_then(|&tag| Kind::from_tag(tag).ok());
+        let part = core::mem::replace(&mut above, here).and_then(Kind::part)?;
+        if rejoin_vclock::mutant!("gone-items-are-seen") {
+            return None;
+        }
+        (here != Some(part)).then_some((end, part))
+    })
+}
+
 /// Whether these bytes are a path with one more name behind it, and no kind.
 pub fn is_name(bytes: &[u8]) -> bool {
     let last = name_ends(bytes, 0).last().map_or(0, |end| end + 1);

@@ -1,8 +1,9 @@
 //! What is named by the dot that created it, stands at a place and has a value: the items of a
 //! list, the nodes of a tree.
 //!
-//! Place and value are two cells under one name. A thing is there while it has a live place or a
-//! visible value, so that whoever changes what another one removes brings it back.
+//! Place and value are two cells under one name, and the first of them says whether the thing is
+//! there. What was written to the value of one that is not, by somebody who had not seen it removed,
+//! stays as it is and is not shown.
 
 use hashbrown::HashMap;
 use rejoin_vclock::Dot;
@@ -61,7 +62,7 @@ pub(crate) struct Placed<P, V> {
 impl<P: PlaceCell, V: Crdt> Placed<P, V> {
     /// Whether there is anything of it to see.
     pub(crate) fn is_there(&self) -> bool {
-        self.place.is_visible() || self.value.is_visible()
+        self.place.is_visible()
     }
 
     fn is_gone(&self) -> bool {

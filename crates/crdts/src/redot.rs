@@ -197,6 +197,9 @@ impl Redot {
                 });
                 Effect::Register { ends: self.dots(ends), value }
             }
+            Effect::Move { ends, value } => {
+                Effect::Move { ends: self.dots(ends), value: self.atom(value) }
+            }
             Effect::Counter { totals, floors } => {
                 let mut floors: Vec<Floor> =
                     floors.iter().flat_map(|floor| self.floor(&change.path, floor)).collect();

@@ -10,6 +10,7 @@ use rejoin_vclock::Dot;
 use crate::atom::RawAtom;
 use crate::cell::{Cell, CellKind};
 use crate::crdt::Crdt;
+use crate::cursor::is_seen;
 use crate::extreme_register::{Greatest, Least, standing};
 use crate::kind::Kind;
 use crate::list::Gather as Positions;
@@ -140,7 +141,7 @@ fn groups<'a>(cells: &Cells<'a>) -> Vec<Group<'a>> {
 
 impl Group<'_> {
     fn is_visible(&self) -> bool {
-        self.cells.iter().any(|(_, cell)| cell.is_visible())
+        self.cells.iter().any(|(below, cell)| is_seen(self.kind, below, 0, cell))
     }
 }
 
@@ -173,7 +174,7 @@ fn list(groups: &[Group<'_>]) -> Value {
     let mut positions = Positions::default();
     for group in groups {
         let Some(id) = group_dot(group) else { continue };
-        group.cells.iter().for_each(|(_, cell)| positions.cell(id, group.kind, cell, None));
+        group.cells.iter().for_each(|(_, cell)| positions.cell(id, group.kind, cell));
     }
     let values = named(groups);
     let empty = || Value::Map(Vec::new());
@@ -185,7 +186,7 @@ fn tree(groups: &[Group<'_>]) -> Value {
     let mut candidates = Candidates::default();
     for group in groups {
         let Some(id) = group_dot(group) else { continue };
-        group.cells.iter().for_each(|(_, cell)| candidates.cell(id, group.kind, cell, None));
+        group.cells.iter().for_each(|(_, cell)| candidates.cell(id, group.kind, cell));
     }
     let (outline, values) = (candidates.finish(), named(groups));
     let tops = [Parent::Root, Parent::Lost];

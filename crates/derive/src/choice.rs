@@ -19,7 +19,7 @@ pub(crate) fn expand(enumeration: &Enumeration) -> TokenStream {
         name = enumeration.name,
     );
     let declared = declare(&choice, &about, &[]);
-    let crdt = value::expand_as(&choice, &kind(enumeration, &choice));
+    let crdt = value::expand_as(&choice, &kind(enumeration, &choice), &TokenStream::new());
     let methods = methods(enumeration, &choice);
     let editor = handles::editor_with(&choice, &editor_methods(enumeration, &choice));
     let reader = handles::reader_with(&choice, &reader_methods(enumeration, &choice));

@@ -9,11 +9,23 @@ use crate::declaration::{Declaration, Field};
 /// `impl Crdt for Cart`.
 pub(crate) fn expand(declaration: &Declaration) -> TokenStream {
     let crdts = &declaration.crdts;
-    expand_as(declaration, &quote! { #crdts::kind::Kind::Map })
+    let fields = declaration.fields.iter().map(|field| {
+        let (name, kind) = (&field.wire_name, member(declaration, field, "KIND"));
+        quote! { (#name, #kind) }
+    });
+    let fields = quote! {
+        const FIELDS: &'static [(&'static str, #crdts::kind::Kind)] = &[#(#fields),*];
+    };
+    expand_as(declaration, &quote! { #crdts::kind::Kind::Map }, &fields)
 }
 
-/// As [`expand`], with an expression for the kind, which may check something on the way.
-pub(crate) fn expand_as(declaration: &Declaration, kind: &TokenStream) -> TokenStream {
+/// As [`expand`], with an expression for the kind, which may check something on the way, and with
+/// what else there is to say of it.
+pub(crate) fn expand_as(
+    declaration: &Declaration,
+    kind: &TokenStream,
+    more: &TokenStream,
+) -> TokenStream {
     let Declaration { name, crdts, .. } = declaration;
     let handles = handle_types(declaration);
     let operations = operations(declaration);
@@ -32,6 +44,7 @@ pub(crate) fn expand_as(declaration: &Declaration, kind: &TokenStream) -> TokenS
         impl #parameters #crdts::crdt::Crdt for #name #arguments #bounds {
             const KIND: #crdts::kind::Kind = #kind;
             const RESETTABLE: bool = #(#resettable)&&*;
+            #more
             #handles
             #operations
             #state

@@ -120,20 +120,20 @@ fn order(all: &[Position], side: Anchor) -> Vec<Dot> {
 /// Alive before dead, then the latest.
 type Rank = Reverse<(bool, HybridTimestamp, Dot)>;
 
+/// Whether an item is there: it was inserted, and nobody removed it.
+fn is_there(events: &[Event<Act>], seen: Seen, item: Dot) -> bool {
+    !of(events, seen).any(|(_, event)| takes_away(event, item))
+}
+
 /// The position at which each item that is there stands, with the item.
 fn standing(events: &[Event<Act>], seen: Seen, all: &[Position]) -> BTreeMap<Dot, Dot> {
     let mut best: BTreeMap<Dot, (Rank, Dot)> = BTreeMap::new();
-    for position in all {
-        let alive = !of(events, seen).any(|(_, later)| {
-            saw(later, position.event)
-                && (item_of(later) == Some(position.item) || takes_away(later, position.item))
-        });
-        let there = alive || value(events, seen, position.item).is_some();
+    for position in all.iter().filter(|position| is_there(events, seen, position.item)) {
+        let alive = !of(events, seen)
+            .any(|(_, later)| saw(later, position.event) && item_of(later) == Some(position.item));
         let rank = (Reverse((alive, position.stamp, position.id)), position.id);
-        if there || best.contains_key(&position.item) {
-            let known = best.entry(position.item).or_insert(rank);
-            *known = rank.min(*known);
-        }
+        let known = best.entry(position.item).or_insert(rank);
+        *known = rank.min(*known);
     }
     best.into_iter().map(|(item, (_, id))| (id, item)).collect()
 }

@@ -58,6 +58,11 @@ fn takes_away(event: &Event<Act>, node: Dot) -> bool {
     matches!(&event.act, Act::Remove { nodes } if nodes.contains(&node))
 }
 
+/// Whether a node is there: it was created, and nobody removed it.
+fn is_there(events: &[Event<Act>], seen: Seen, node: Dot) -> bool {
+    !of(events, seen).any(|(_, event)| takes_away(event, node))
+}
+
 /// One more than the greatest that the event had seen.
 fn priority(events: &[Event<Act>], event: &Event<Act>) -> u64 {
     let moves = of(events, event.seen).filter(|(_, earlier)| node_of(earlier).is_some());
@@ -67,10 +72,11 @@ fn priority(events: &[Event<Act>], event: &Event<Act>) -> u64 {
 fn candidates(events: &[Event<Act>], seen: Seen) -> Vec<Candidate> {
     let mut found = Vec::new();
     for (index, event) in of(events, seen) {
-        let Some(node) = node_of(event) else { continue };
-        let replaced = of(events, seen).any(|(_, later)| {
-            saw(later, index) && (node_of(later) == Some(node) || takes_away(later, node))
-        });
+        let Some(node) = node_of(event).filter(|&node| is_there(events, seen, node)) else {
+            continue;
+        };
+        let replaced =
+            of(events, seen).any(|(_, later)| saw(later, index) && node_of(later) == Some(node));
         let (Act::Create { on } | Act::Move { on, .. }) = event.act else { continue };
         if !replaced {
             let before = match event.act {
@@ -117,11 +123,8 @@ pub(crate) fn picture(events: &[Event<Act>], seen: Seen) -> Picture {
         .filter(|(_, event)| matches!(event.act, Act::Create { .. }))
         .map(|(_, event)| event.dot(1))
         .collect();
-    let placed = |node: &Dot| candidates.iter().any(|candidate| candidate.node == *node);
-    let there: BTreeSet<Dot> = all
-        .into_iter()
-        .filter(|node| placed(node) || value(events, seen, *node).is_some())
-        .collect();
+    let there: BTreeSet<Dot> =
+        all.into_iter().filter(|&node| is_there(events, seen, node)).collect();
     let mut hung: BTreeMap<Dot, On> = BTreeMap::new();
     let hang = |hung: &mut BTreeMap<Dot, On>, node: Dot, on: On| {
         let on = match on {
