@@ -136,6 +136,8 @@ pub(super) const ROWS: &[Mutant] = &[
         lines: &[],
         brings_back: "one long key fills an index block: levels are added without end",
         suite: faults("fault_17"),
+    },
+    Mutant {
         name: "key-not-in-entry",
         class: Class::Storage,
         lines: &[11],
