@@ -128,7 +128,7 @@ pub fn decisions<D: AsRef<Delta>>(
             ControlFlow::Continue(())
         })
     } else {
-        state.cell(place).map(|cell| _ = cell.map(|cell| show(place, &cell)))
+        state.look(place, &mut |cell| show(place, cell))
     };
     debug_assert!(decided.is_ok(), "the state that was just written can be read");
 }
@@ -167,6 +167,9 @@ fn decide<D: AsRef<Delta>>(
         _ => None,
     }
 }
+
+/// Where more replicas than this count, nobody would look through what each has counted.
+const PARTIES: usize = 16;
 
 /// Among several live writes. A write beaten before it was made is alive and no conflict.
 fn decide_register<D: AsRef<Delta>>(
@@ -208,6 +211,14 @@ fn decide_counter<D: AsRef<Delta>>(
         dot: context.dot(LocalDot::new(record.slot, last)),
         value: amount(net),
     };
+    if counter.records().len() > PARTIES && !change.removes() {
+        let record = counter.of(context.slot(delta.origin())?)?;
+        let floor = record.floor.as_ref()?;
+        let unseen = !causal.knew(delta, context.dot(floor.tag));
+        let kept = alloc::vec![side(record, record.last, record.net())];
+        let taken = alloc::vec![side(record, floor.last, floor.totals.net())];
+        return unseen.then_some((Rule::ResetSparesUnseen, kept, taken));
+    }
     let alive = || counter.records().iter().filter(|record| !record.is_dead());
     let mut kept: Vec<Side> = alive().map(|r| side(r, r.last, r.net())).collect();
     kept.sort_unstable_by_key(|side| side.dot);
