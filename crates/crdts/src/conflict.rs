@@ -128,38 +128,45 @@ pub fn decisions<D: AsRef<Delta>>(
             report(ConflictRecord { path, rule, kept, set_aside, by });
         }
     };
-    let decided = cells_spoken_of(change, state).and_then(|cells| {
-        for (path, cell) in cells {
-            let decision = if !is_gone(state, &path)? {
-                decide(change, delta, &path, &cell, causal)
-            } else if !change.removes() {
-                unseen(&cell, causal, |dot| spans(delta, dot))
-            } else if path == place && !is_part(place) {
-                // What is removed below a thing that is gone is told with that thing.
-                None
-            } else {
-                unseen(&cell, causal, |_| true)
-            };
-            show(&path, decision);
-        }
+    let mut speak = |path: &[u8], cell: &Cell| {
+        let decision = if !is_gone(state, path)? {
+            decide(change, delta, path, cell, causal)
+        } else if !change.removes() {
+            unseen(cell, causal, |dot| spans(delta, dot))
+        } else if path == place && !is_part(place) {
+            // What is removed below a thing that is gone is told with that thing.
+            None
+        } else {
+            unseen(cell, causal, |_| true)
+        };
+        show(path, decision);
         Ok(())
-    });
+    };
+    let decided = match scope_of(change) {
+        // Lent, and not copied: a counter has a record of every replica.
+        None => {
+            let mut spoken = Ok(());
+            state.look(place, &mut |cell| spoken = speak(place, cell)).and(spoken)
+        }
+        Some(scope) => cells_below(scope, state)
+            .and_then(|cells| cells.iter().try_for_each(|(path, cell)| speak(path, cell))),
+    };
     debug_assert!(decided.is_ok(), "the state that was just written can be read");
 }
 
-/// The cells that a change speaks about: those below its place where it ends all there, those of an
-/// item or node where that is removed, else the one at its place.
-fn cells_spoken_of(change: &Change, state: &dyn Source) -> Result<Vec<(Vec<u8>, Cell)>, ReadError> {
+/// Where the cells stand that a change speaks about: those below its place where it ends all there,
+/// those of an item or node where that is removed. `None` for the one at its place.
+fn scope_of(change: &Change) -> Option<&[u8]> {
     let place = change.path().as_bytes();
+    match (&change.effect, place.split_last()) {
+        (Effect::Below { .. }, _) => Some(place),
+        (_, Some((_, name))) if change.removes() && is_part(place) => Some(name),
+        _ => None,
+    }
+}
+
+fn cells_below(scope: &[u8], state: &dyn Source) -> Result<Vec<(Vec<u8>, Cell)>, ReadError> {
     let mut cells = Vec::new();
-    let scope = match (&change.effect, place.split_last()) {
-        (Effect::Below { .. }, _) => place,
-        (_, Some((_, name))) if change.removes() && is_part(place) => name,
-        _ => {
-            cells.extend(state.cell(place)?.map(|cell| (place.to_vec(), cell)));
-            return Ok(cells);
-        }
-    };
     state.visit(scope, scope, &mut |path, cell| {
         cells.push((path.to_vec(), cell.clone()));
         ControlFlow::Continue(())
@@ -265,6 +272,9 @@ fn decide<D: AsRef<Delta>>(
     }
 }
 
+/// Where more replicas than this count, nobody would look through what each has counted.
+const PARTIES: usize = 16;
+
 /// Among several live writes. A write beaten before it was made is alive and no conflict.
 fn decide_register<D: AsRef<Delta>>(
     delta: &Delta,
@@ -301,6 +311,14 @@ fn decide_counter<D: AsRef<Delta>>(
 ) -> Option<Decision> {
     let context = causal.context();
     let side = |record: &Record, last: u64, net: i128| counted(record, last, net, context);
+    if counter.records().len() > PARTIES && !change.removes() {
+        let record = counter.of(context.slot(delta.origin())?)?;
+        let floor = record.floor.as_ref()?;
+        let unseen = !causal.knew(delta, context.dot(floor.tag));
+        let kept = alloc::vec![side(record, record.last, record.net())];
+        let taken = alloc::vec![side(record, floor.last, floor.totals.net())];
+        return unseen.then_some((Rule::ResetSparesUnseen, kept, taken));
+    }
     let alive = || counter.records().iter().filter(|record| !record.is_dead());
     let mut kept: Vec<Side> = alive().map(|r| side(r, r.last, r.net())).collect();
     kept.sort_unstable_by_key(|side| side.dot);

@@ -28,6 +28,14 @@ pub trait Source: fmt::Debug {
     /// [`ReadError::Unavailable`] when the source cannot be read.
     fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError>;
 
+    /// Shows the cell at a path, if there is one, without a copy where the source can.
+    ///
+    /// # Errors
+    /// As [`cell`](Self::cell).
+    fn look(&self, path: &[u8], show: &mut dyn FnMut(&Cell)) -> Result<(), ReadError> {
+        self.cell(path).map(|cell| cell.iter().for_each(show))
+    }
+
     /// Shows the cells whose paths begin with `below` and are not less than `from`, in ascending
     /// order, until told to stop.
     ///

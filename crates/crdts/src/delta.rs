@@ -221,6 +221,11 @@ impl Change {
         &self.path
     }
 
+    /// Whether it is about the cell at its path alone, and about nothing below.
+    pub const fn is_on_one_cell(&self) -> bool {
+        !matches!(self.effect, Effect::Below { .. })
+    }
+
     /// Whether it takes something away (and may add something, too).
     pub fn removes(&self) -> bool {
         match &self.effect {

@@ -473,9 +473,17 @@ impl SpaceCore {
             unreachable!("a space meets fewer than 2^24 replicas")
         };
         let is_remote = delta.origin() != self.replica();
-        let source = self.state.with(self.causal.context());
         let Drafted { cells: mut changed, operations } = drafted;
         let (done, to_do) = delta.changes().split_at(operations.min(delta.changes().len()));
+        // Where no read can fail half-way, cells are changed where they are: a copy costs as much
+        // as the cell is large, and a counter has a record of every replica.
+        let in_place = done.is_empty() && to_do.iter().all(Operation::is_on_one_cell);
+        if in_place {
+            self.bring(std::iter::once(entry))?;
+            let paths = to_do.iter().map(|operation| operation.path().as_bytes());
+            changed = self.state.take_active(paths);
+        }
+        let source = self.state.with(self.causal.context());
         let mut paths: Vec<Path> = done.iter().map(|done| done.path().clone()).collect();
         for (index, operation) in (done.len()..).zip(to_do) {
             if is_remote
@@ -485,7 +493,12 @@ impl SpaceCore {
                 continue;
             }
             let at = self.causal.at(first, index, delta);
-            if self.told(changed.apply(&source, operation, &at))? && tell {
+            let has_changed = if in_place {
+                changed.apply_brought(operation, &at)
+            } else {
+                self.told(changed.apply(&source, operation, &at))?
+            };
+            if has_changed && tell {
                 paths.push(operation.path().clone());
             }
         }
@@ -497,7 +510,11 @@ impl SpaceCore {
                 decisions(operation, delta, &after, &self.causal, &mut keep);
             }
         }
-        self.state.absorb(changed);
+        if in_place {
+            self.state.put_active(changed);
+        } else {
+            self.state.absorb(changed);
+        }
         self.causal.finish(delta, first);
         self.remember_conflicts(&decided);
         if tell {

@@ -14,7 +14,7 @@ use rejoin_vclock::{HybridClock, ReplicaId};
 
 use crate::aside::Distrusted;
 use crate::core::{Drafted, Event, SpaceCore};
-use crate::entry::{Record, is_hole, write_hole};
+use crate::entry::{Entry, Record, is_hole, write_hole};
 use crate::envelope;
 use crate::session::Config;
 use crate::state::row;
@@ -103,7 +103,8 @@ impl Stored {
                 (sequence, bytes, record)
             });
             let records: Vec<_> = decoded.collect();
-            core.bring(records.iter().filter_map(|(.., record)| record.as_ref().ok()))?;
+            let whole = records.iter().filter_map(|(.., record)| record.as_ref().ok());
+            core.bring(whole.map(|record| &record.entry))?;
             for (sequence, bytes, record) in records {
                 if sequence - core.log().end() > MOST_MISSING {
                     return Err(StorageError::Damaged(self.place(sequence) + " follows a gap"));
@@ -205,10 +206,13 @@ impl Stored {
 }
 
 impl SpaceCore {
-    /// Brings the cells that records are about into memory, in the order in which they are stored:
+    /// Brings the cells that entries are about into memory, in the order in which they are stored:
     /// one by one, in the order of the log, each would be in another block.
-    fn bring<'a>(&mut self, records: impl Iterator<Item = &'a Record>) -> Result<(), StorageError> {
-        let changes = records.flat_map(|record| record.entry.delta().changes());
+    pub(crate) fn bring<'a>(
+        &mut self,
+        entries: impl Iterator<Item = &'a Entry>,
+    ) -> Result<(), StorageError> {
+        let changes = entries.flat_map(|entry| entry.delta().changes());
         let mut paths: Vec<&[u8]> = changes.map(|change| change.path().as_bytes()).collect();
         paths.sort_unstable();
         paths.dedup();
@@ -234,9 +238,7 @@ impl SpaceCore {
             self.hybrid = HybridClock::resume(self.hybrid.last().max(delta.stamp()))
                 .with_max_skew_millis(self.hybrid.max_skew_millis());
         }
-        // Nobody else looks meanwhile, so it is applied where it stays.
-        let drafted = Drafted { cells: self.state.take_active(), operations: 0 };
-        let sequence = self.take_in(&record.entry, record.head, drafted, false)?;
+        let sequence = self.take_in(&record.entry, record.head, Drafted::default(), false)?;
         if !rejoin_vclock::mutant!("forget-keys") {
             self.remember_key(record.key, &record.entry, sequence);
         }

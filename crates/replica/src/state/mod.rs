@@ -215,8 +215,7 @@ impl State {
         StateSource { state: self, context }
     }
 
-    /// Brings cells that are about to change into the active layer, as they are. The paths ascend,
-    /// and nothing is frozen.
+    /// Brings cells that are about to change into the active layer, as they are. The paths ascend.
     ///
     /// # Errors
     /// [`ReadError`] when a block cannot be read.
@@ -225,16 +224,27 @@ impl State {
         let mut near = vec![None; self.runs.len()];
         let mut brought = Vec::new();
         for path in paths.iter().filter(|path| !self.active.cells.has(path)) {
-            let found = folded.find(path, &mut near).map_err(|error| self.told(error))?;
+            let frozen = self.frozen.as_ref().and_then(|frozen| frozen.cells.get(path));
+            let found = match frozen {
+                Some(cell) => cell.cloned(),
+                None => folded.find(path, &mut near).map_err(|error| self.told(error))?,
+            };
             brought.extend(found.map(|cell| (path.to_vec(), cell)));
         }
         self.active.cells.bring(brought);
         Ok(())
     }
 
-    /// The active layer's cells, to be changed and [taken over](Self::absorb) again.
-    pub(crate) fn take_active(&mut self) -> Overlay {
+    /// The active layer's cells, to be changed at some paths and [put back](Self::put_active).
+    pub(crate) fn take_active<'a>(&mut self, paths: impl Iterator<Item = &'a [u8]>) -> Overlay {
+        self.active.forget_prints(paths);
         std::mem::take(&mut self.active.cells)
+    }
+
+    /// The active layer's cells are there again.
+    pub(crate) fn put_active(&mut self, cells: Overlay) {
+        self.active.cells = cells;
+        self.forget_kinds();
     }
 
     /// Takes over what an entry changed.

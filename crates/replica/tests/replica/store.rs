@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use rejoin_crdts::{EditError, LwwRegister, OrMap, OrSet, ReadError};
+use rejoin_crdts::{EditError, OrMap, OrSet, ReadError};
 use rejoin_replica::{Once, Space, Store, StoreError, Ticket};
 
 use crate::medium::{Medium, until};
