@@ -10,9 +10,10 @@ use rejoin_vclock::Dot;
 
 use crate::bounded_counter::Rights;
 use crate::contest::Contest;
-use crate::context::{Context, Join};
+use crate::context::{Context, Join, LocalDot};
 use crate::delta::{At, Covered, Effect};
 use crate::dots::Dots;
+use crate::hiding::Hidings;
 use crate::kind::Kind;
 use crate::lww_register::Writes;
 use crate::places::{Candidates, Positions};
@@ -45,6 +46,7 @@ pub(crate) enum Shape {
     Counter,
     Contest,
     Rights,
+    Hidings,
 }
 
 impl Shape {
@@ -62,6 +64,7 @@ impl Shape {
             Kind::Counter | Kind::GCounter => Self::Counter,
             Kind::Contested | Kind::DisableWinsFlag => Self::Contest,
             Kind::BoundedCounter => Self::Rights,
+            Kind::MapKey => Self::Hidings,
             Kind::Set | Kind::GSet | Kind::RwSet | Kind::TwoPhaseSet => return None,
         })
     }
@@ -81,6 +84,7 @@ pub(crate) enum CellKind {
     Positions(Positions),
     Candidates(Candidates),
     Mark(Mark),
+    Hidings(Hidings),
 }
 
 /// Runs one method of [`Leaf`] on whichever cell it is.
@@ -95,6 +99,7 @@ macro_rules! on_leaf {
             CellKind::Positions($leaf) => $call,
             CellKind::Candidates($leaf) => $call,
             CellKind::Mark($leaf) => $call,
+            CellKind::Hidings($leaf) => $call,
         }
     };
 }
@@ -125,6 +130,7 @@ impl Cell {
             Shape::Counter => CellKind::Counter(Tally::default()),
             Shape::Contest => CellKind::Contest(Contest::default()),
             Shape::Rights => CellKind::Rights(Rights::default()),
+            Shape::Hidings => CellKind::Hidings(Hidings::default()),
         }))
     }
 
@@ -139,6 +145,7 @@ impl Cell {
             CellKind::Positions(_) => CellKind::Positions(Positions::default()),
             CellKind::Candidates(_) => CellKind::Candidates(Candidates::default()),
             CellKind::Mark(_) => CellKind::Mark(Mark::default()),
+            CellKind::Hidings(_) => CellKind::Hidings(Hidings::default()),
         })
     }
 
@@ -165,6 +172,7 @@ impl Cell {
             (CellKind::Positions(ours), CellKind::Positions(theirs)) => ours.merge(theirs, join),
             (CellKind::Candidates(ours), CellKind::Candidates(theirs)) => ours.merge(theirs, join),
             (CellKind::Mark(ours), CellKind::Mark(theirs)) => ours.merge(theirs, join),
+            (CellKind::Hidings(ours), CellKind::Hidings(theirs)) => ours.merge(theirs, join),
             _ => unreachable!("the kind at the end of a path says which cell stands there"),
         }
     }
@@ -188,7 +196,50 @@ impl Cell {
             CellKind::Positions(places) => places.dots(context),
             CellKind::Candidates(places) => places.dots(context),
             CellKind::Mark(mark) => mark.0.dots(context),
+            CellKind::Hidings(hidings) => hidings.dots(context),
             CellKind::Counter(_) | CellKind::Rights(_) => Vec::new(),
+        }
+    }
+
+    /// Every dot that is alive in it and adds something, in any order.
+    pub(crate) fn each_dot(&self, show: &mut dyn FnMut(LocalDot)) {
+        match &self.0 {
+            CellKind::Element(dots) => dots.0.iter().for_each(|&dot| show(dot)),
+            CellKind::Register(writes) | CellKind::Mark(Mark(writes)) => {
+                writes.0.iter().for_each(|write| show(write.dot));
+            }
+            CellKind::Counter(tally) => {
+                let alive = tally.records().iter().filter(|record| !record.is_dead());
+                alive.for_each(|record| show(LocalDot::new(record.slot, record.last)));
+            }
+            CellKind::Contest(contest) => {
+                contest.adds.0.iter().chain(&contest.removes.0).for_each(|&dot| show(dot));
+            }
+            CellKind::Rights(rights) => rights.0.iter().for_each(|share| show(share.last)),
+            CellKind::Positions(places) => places.each_dot(show),
+            CellKind::Candidates(places) => places.each_dot(show),
+            CellKind::Hidings(_) => {}
+        }
+    }
+
+    /// The removals that hide what stands under this name.
+    pub(crate) const fn hidings(&self) -> Option<&Hidings> {
+        match &self.0 {
+            CellKind::Positions(places) => Some(&places.hidings),
+            CellKind::Candidates(places) => Some(&places.hidings),
+            CellKind::Hidings(hidings) => Some(hidings),
+            _ => None,
+        }
+    }
+
+    /// Whether what stands under this name is hidden as far as this part of it tells: what is alive in
+    /// the value may say that it is there.
+    pub(crate) fn is_undecided(&self) -> bool {
+        match &self.0 {
+            CellKind::Positions(places) => places.is_undecided(),
+            CellKind::Candidates(places) => places.is_undecided(),
+            CellKind::Hidings(hidings) => !hidings.is_empty(),
+            _ => false,
         }
     }
 

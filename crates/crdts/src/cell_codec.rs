@@ -7,7 +7,9 @@
 //! contest   n, then n x dot of an add, then n, then n x dot of a remove
 //! rights    n, then n x (id, last, granted, spent, n, then n x (id in full, amount))
 //! places    n, then n x (dot, stamp, value) and, in a list, 0 or (1, tag); where the thing is not
-//!           there by its live places alone, 0 before and n, then n x dot of its existence, behind
+//!           there by its live places alone, 0 before, and behind n, then n x dot of its existence,
+//!           then the removals that hide it
+//! hidings   n, then n x (dot of the removal, n, then n x dot that it saw)
 //! ```
 //!
 //! Dots name their replica by its place in the state's vector, or where a cell stands alone by its
@@ -29,7 +31,8 @@ use crate::cell::{Cell, CellKind};
 use crate::contest::Contest;
 use crate::context::{Context, LocalDot};
 use crate::delta_codec::{read_totals, write_totals};
-use crate::dots::Dots;
+use crate::dots::{Dots, sorted};
+use crate::hiding::{Hiding, Hidings};
 use crate::kind::Kind;
 use crate::lww_register::{Write, Writes};
 use crate::places::{Place, Places, Tag};
@@ -73,6 +76,7 @@ impl Names<'_> {
             CellKind::Rights(_) => CellKind::Rights(self.read_rights(count, reader)?),
             CellKind::Positions(_) => CellKind::Positions(self.read_places(count, reader)?),
             CellKind::Candidates(_) => CellKind::Candidates(self.read_places(count, reader)?),
+            CellKind::Hidings(_) => CellKind::Hidings(self.read_hidings(count, reader)?),
         });
         if cell.is_gone() {
             return Err(DecodeError::NotCanonical("a cell with nothing in it"));
@@ -207,6 +211,8 @@ impl Names<'_> {
         if told_apart {
             let count = reader.count(2)?;
             places.existence = self.read_dots(count, reader)?;
+            let count = reader.count(5)?;
+            places.hidings = self.read_hidings(count, reader)?;
             if places.is_there_by_places() {
                 return Err(DecodeError::NotCanonical("the existence of an item or node"));
             }
@@ -214,6 +220,25 @@ impl Names<'_> {
             places.existence = Dots(places.live().map(|place| place.dot).collect());
         }
         Ok(places)
+    }
+
+    fn read_hidings(&self, count: usize, reader: &mut Reader<'_>) -> Result<Hidings, DecodeError> {
+        let mut hidings = Hidings::default();
+        let mut before = None;
+        for _ in 0..count {
+            let dot = self.read_dot(reader)?;
+            let count = reader.count(2)?;
+            let seen = self.read_dots(count, reader)?;
+            let replicas = seen.0.iter().map(|dot| self.context.id(dot.slot()));
+            let alone = replicas.clone().zip(replicas.skip(1)).all(|(a, b)| a != b);
+            let known = Some(self.dot(dot));
+            if known <= before || count == 0 || !alone {
+                return Err(DecodeError::NotCanonical("the removals that hide a thing"));
+            }
+            before = known;
+            hidings.0.push(Hiding { dot, seen: seen.0.into_iter().collect() });
+        }
+        Ok(hidings)
     }
 }
 
@@ -244,6 +269,7 @@ impl CellWriter<'_> {
             CellKind::Rights(rights) => self.write_rights(rights, out),
             CellKind::Positions(places) => self.write_places(places, out),
             CellKind::Candidates(places) => self.write_places(places, out),
+            CellKind::Hidings(hidings) => self.write_hidings(hidings, out),
         }
     }
 
@@ -319,6 +345,18 @@ impl CellWriter<'_> {
         }
     }
 
+    fn write_hidings(&self, Hidings(hidings): &Hidings, out: &mut Vec<u8>) {
+        let mut hidings: Vec<&Hiding> = hidings.iter().collect();
+        hidings.sort_unstable_by_key(|hiding| self.context.dot(hiding.dot));
+        write_varint(out, hidings.len() as u64);
+        for hiding in hidings {
+            self.write_local(hiding.dot, out);
+            write_varint(out, hiding.seen.len() as u64);
+            let seen = sorted(hiding.seen.iter().copied(), self.context);
+            seen.into_iter().for_each(|dot| self.write_dot(dot, out));
+        }
+    }
+
     fn write_places<const RETAINS: bool>(&self, places: &Places<RETAINS>, out: &mut Vec<u8>) {
         let told_apart = !places.is_there_by_places();
         if told_apart {
@@ -341,6 +379,7 @@ impl CellWriter<'_> {
         if told_apart {
             write_varint(out, places.existence.0.len() as u64);
             self.write_dots(&places.existence, out);
+            self.write_hidings(&places.hidings, out);
         }
     }
 }

@@ -18,10 +18,12 @@ use crate::cursor::Source;
 use crate::delta::{Change, Delta, Effect};
 use crate::dots::Dots;
 use crate::error::ReadError;
+use crate::hiding::Hidings;
 use crate::kind::Kind;
 use crate::lww_register::{Write, Writes};
 use crate::path::{Path, items_on_the_way};
 use crate::tally::{Record, Tally};
+use crate::visible::{hidden_names, is_there};
 
 /// How concurrent changes of one place were brought together.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -47,6 +49,9 @@ pub enum Rule {
     /// An item or node that somebody removed is gone, whoever moved or changed it meanwhile: set
     /// aside is what they wrote, and nothing stands.
     RemovedIsGone,
+    /// An item or node that was removed unless edited is there: somebody moved or changed it who had
+    /// not seen the removal, which is set aside.
+    EditKeeps,
 }
 
 impl fmt::Display for Rule {
@@ -60,6 +65,7 @@ impl fmt::Display for Rule {
             Self::RemoveWins => "a remove beats an add that had not seen it",
             Self::EveryChangeCounts => "every change counts",
             Self::RemovedIsGone => "what is removed is gone",
+            Self::EditKeeps => "an edit keeps what is removed unless edited",
             Self::ResetSparesUnseen => "a removal takes away only what it had seen",
         })
     }
@@ -119,7 +125,6 @@ pub fn decisions<D: AsRef<Delta>>(
     causal: &Causal<D>,
     report: &mut dyn FnMut(ConflictRecord),
 ) {
-    let place = change.path().as_bytes();
     let mut show = |path: &[u8], decision: Option<Decision>| {
         if let Some((rule, kept, set_aside)) = decision
             && let Ok(path) = Path::parse(path.to_vec())
@@ -128,41 +133,64 @@ pub fn decisions<D: AsRef<Delta>>(
             report(ConflictRecord { path, rule, kept, set_aside, by });
         }
     };
-    let mut speak = |path: &[u8], cell: &Cell| {
-        let decision = if !is_gone(state, path)? {
-            decide(change, delta, path, cell, causal)
-        } else if !change.removes() {
-            unseen(cell, causal, |dot| spans(delta, dot))
-        } else if path == place && !is_part(place) {
-            // What is removed below a thing that is gone is told with that thing.
-            None
-        } else {
-            unseen(cell, causal, |_| true)
-        };
-        show(path, decision);
+    let mut speak = |path: &[u8], cell: &Cell| -> Result<(), ReadError> {
+        show(path, decide_among(change, delta, state, (path, cell), causal)?);
         Ok(())
     };
-    let decided = match scope_of(change) {
+    let place = change.path().as_bytes();
+    let decided = match scope_of(change, state) {
         // Lent, and not copied: a counter has a record of every replica.
-        None => {
+        Ok(Scope::Place) => {
             let mut spoken = Ok(());
             state.look(place, &mut |cell| spoken = speak(place, cell)).and(spoken)
         }
-        Some(scope) => cells_below(scope, state)
+        Ok(Scope::Below(scope)) => cells_below(scope, state)
             .and_then(|cells| cells.iter().try_for_each(|(path, cell)| speak(path, cell))),
+        Ok(Scope::Nothing) => Ok(()),
+        Err(error) => Err(error),
     };
     debug_assert!(decided.is_ok(), "the state that was just written can be read");
 }
 
-/// Where the cells stand that a change speaks about: those below its place where it ends all there,
-/// those of an item or node where that is removed. `None` for the one at its place.
-fn scope_of(change: &Change) -> Option<&[u8]> {
-    let place = change.path().as_bytes();
-    match (&change.effect, place.split_last()) {
-        (Effect::Below { .. }, _) => Some(place),
-        (_, Some((_, name))) if change.removes() && is_part(place) => Some(name),
-        _ => None,
+/// A decision about a cell, where items and nodes may be gone that it belongs to, or hidden.
+fn decide_among<D: AsRef<Delta>>(
+    change: &Change,
+    delta: &Delta,
+    state: &dyn Source,
+    (path, cell): (&[u8], &Cell),
+    causal: &Causal<D>,
+) -> Result<Option<Decision>, ReadError> {
+    let (takes, hides) = (change.removes(), matches!(change.effect, Effect::Hide { .. }));
+    let of_interest = |dot: Dot| takes || spans(delta, dot);
+    if is_gone(state, path)? {
+        return Ok(if hides { None } else { gone(cell, causal, of_interest) });
     }
+    let hidings = hidings_over(state, path)?;
+    let kept = hidings.and_then(|hidings| kept(&hidings, cell, causal, of_interest));
+    Ok(if hides { kept } else { kept.or_else(|| decide(change, delta, path, cell, causal)) })
+}
+
+/// The cells that a change speaks about.
+enum Scope<'a> {
+    /// The one at its place.
+    Place,
+    /// Those that stand below: where it ends all there, and those of an item or node that it removes.
+    Below(&'a [u8]),
+    /// None: what is removed below a thing that is gone is told with that thing.
+    Nothing,
+}
+
+fn scope_of<'a>(change: &'a Change, state: &dyn Source) -> Result<Scope<'a>, ReadError> {
+    let place = change.path().as_bytes();
+    if change.removes() && any_gone(state, items_over(place))? {
+        return Ok(Scope::Nothing);
+    }
+    Ok(match (&change.effect, place.split_last()) {
+        (Effect::Below { .. }, _) => Scope::Below(place),
+        (Effect::Hide { .. }, Some((_, name))) => Scope::Below(name),
+        (_, Some((_, name))) if change.removes() && is_part(place) => Scope::Below(name),
+        _ => Scope::Place,
+    })
 }
 
 fn cells_below(scope: &[u8], state: &dyn Source) -> Result<Vec<(Vec<u8>, Cell)>, ReadError> {
@@ -179,18 +207,57 @@ fn is_part(path: &[u8]) -> bool {
     matches!(kind, Some(Kind::ListItem | Kind::TreeNode))
 }
 
+/// The parts of the items and nodes to whose values, or below, a path leads.
+fn items_over(path: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    items_on_the_way(None, path).map(|(end, part)| [&path[..end], &[part.tag()]].concat())
+}
+
+/// As [`items_over`], with the part itself where the path is one.
+fn parts_over(path: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    items_over(path).chain(is_part(path).then(|| path.to_vec()))
+}
+
 /// Whether a path belongs to an item or node, at any level, that is not there.
 fn is_gone(state: &dyn Source, path: &[u8]) -> Result<bool, ReadError> {
-    let there = |part: &[u8]| Ok(state.cell(part)?.is_some_and(|cell| cell.is_visible()));
-    if is_part(path) && !there(path)? {
-        return Ok(true);
+    any_gone(state, parts_over(path))
+}
+
+fn any_gone(
+    state: &dyn Source,
+    mut parts: impl Iterator<Item = Vec<u8>>,
+) -> Result<bool, ReadError> {
+    let is_gone = |part: Vec<u8>| {
+        let Some(cell) = state.cell(&part)? else { return Ok(true) };
+        let name = part.split_last().map_or(&[][..], |(_, name)| name);
+        is_there(&part, &cell, &mut |from, show| state.visit(name, from, show)).map(|there| !there)
+    };
+    parts.try_fold(false, |gone, part| Ok(gone || is_gone(part)?))
+}
+
+/// What hides the innermost item, node or name that a path belongs to and that is hidden by anything.
+fn hidings_over(state: &dyn Source, path: &[u8]) -> Result<Option<Hidings>, ReadError> {
+    let mut innermost = None;
+    for part in parts_over(path).chain(hidden_names(state, path)?) {
+        let cell = state.cell(&part)?;
+        let hidings = cell.as_ref().and_then(Cell::hidings).filter(|hidings| !hidings.is_empty());
+        innermost = hidings.cloned().or(innermost);
     }
-    for (end, part) in items_on_the_way(None, path) {
-        if !there(&[&path[..end], &[part.tag()]].concat())? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    Ok(innermost)
+}
+
+/// What is alive in a cell of an item or node that removals had not seen which would have hidden it.
+fn kept<D: AsRef<Delta>>(
+    hidings: &Hidings,
+    cell: &Cell,
+    causal: &Causal<D>,
+    of_interest: impl Fn(Dot) -> bool,
+) -> Option<Decision> {
+    let context = causal.context();
+    let spared = |dot| context.local(dot).is_some_and(|local| !hidings.cover(local));
+    let kept = sides(cell, context, |dot| spared(dot) && of_interest(dot));
+    let null = || RawAtom::of(&None::<bool>);
+    let removals = hidings.dots(context).into_iter().map(|dot| Side { dot, value: null() });
+    (!kept.is_empty()).then(|| (Rule::EditKeeps, kept, removals.collect()))
 }
 
 fn spans(delta: &Delta, dot: Dot) -> bool {
@@ -198,12 +265,18 @@ fn spans(delta: &Delta, dot: Dot) -> bool {
 }
 
 /// What is alive in a cell of an item or node that is not there: its removal had not seen it.
-fn unseen<D: AsRef<Delta>>(
+fn gone<D: AsRef<Delta>>(
     cell: &Cell,
     causal: &Causal<D>,
     of_interest: impl Fn(Dot) -> bool,
 ) -> Option<Decision> {
-    let context = causal.context();
+    let sides = sides(cell, causal.context(), of_interest);
+    let is_told = !sides.is_empty() && !rejoin_vclock::mutant!("removal-is-not-told");
+    is_told.then_some((Rule::RemovedIsGone, Vec::new(), sides))
+}
+
+/// What is alive in a cell.
+fn sides(cell: &Cell, context: &Context, of_interest: impl Fn(Dot) -> bool) -> Vec<Side> {
     let null = || RawAtom::of(&None::<bool>);
     let side = |dot: LocalDot, value| Side { dot: context.dot(dot), value };
     let dots = |dots: &Dots| dots.0.iter().map(|&dot| side(dot, null())).collect();
@@ -223,11 +296,10 @@ fn unseen<D: AsRef<Delta>>(
         CellKind::Candidates(places) => {
             places.live().map(|place| side(place.dot, place.value.clone())).collect()
         }
-        CellKind::Mark(_) | CellKind::Rights(_) => Vec::new(),
+        CellKind::Mark(_) | CellKind::Rights(_) | CellKind::Hidings(_) => Vec::new(),
     };
     sides.retain(|side| of_interest(side.dot));
-    let is_told = !sides.is_empty() && !rejoin_vclock::mutant!("removal-is-not-told");
-    is_told.then_some((Rule::RemovedIsGone, Vec::new(), sides))
+    sides
 }
 
 /// One side of a decision about a counter.

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::ControlFlow;
 
-use rejoin_vclock::Dot;
+use rejoin_vclock::{Dot, VersionVector};
 
 use crate::atom::{Atom, RawAtom};
 use crate::cell::{Cell, CellKind};
@@ -19,6 +19,7 @@ use crate::delta::{Effect, Stand};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
 use crate::path::{Path, items_on_the_way, split};
+use crate::visible::first_seen;
 
 /// Something that cells can be read from, by path.
 pub trait Source: fmt::Debug {
@@ -65,7 +66,8 @@ pub trait Source: fmt::Debug {
 pub type VisitFrom<'a> =
     dyn FnMut(&[u8], &mut dyn FnMut(&[u8], &Cell) -> Flow) -> Result<(), ReadError> + 'a;
 
-/// Looks for a visible kind under a name, leaping over what stands below each.
+/// Looks for a kind under a name of which something is seen, leaping over what stands below each.
+/// Where removals hide what stands under the name, that is what is found.
 ///
 /// # Errors
 /// Those of `visit_from`.
@@ -74,29 +76,41 @@ pub fn find_other_kind(
     than: Kind,
     visit_from: &mut VisitFrom<'_>,
 ) -> Result<Option<Kind>, ReadError> {
-    let mut from = name.to_vec();
-    loop {
-        let (mut found, mut leap) = (None, None);
-        visit_from(&from, &mut |path, cell| {
-            let kind = path.get(name.len()).and_then(|&tag| Kind::from_tag(tag).ok());
-            match kind {
-                Some(kind) if kind == than || kind.is_part() => leap = Some(kind),
-                Some(kind) if is_seen(kind, path, name.len() + 1, cell) => found = Some(kind),
-                _ => return ControlFlow::Continue(()),
-            }
-            ControlFlow::Break(())
-        })?;
-        let Some(over) = leap else { return Ok(found) };
-        from.truncate(name.len());
-        from.push(over.tag() + 1);
-    }
+    find_kind(name.to_vec(), name, than, visit_from)
 }
 
-/// Whether there is something to see in a cell at a path that leads through a place of a kind, which
-/// ends at `end`: below the value of an item or node there never is, as its part tells.
-pub(crate) fn is_seen(kind: Kind, path: &[u8], end: usize, cell: &Cell) -> bool {
-    let below = path.get(end..).unwrap_or_default();
-    cell.is_visible() && items_on_the_way(Some(kind), below).next().is_none()
+fn find_kind(
+    mut from: Vec<u8>,
+    name: &[u8],
+    than: Kind,
+    visit_from: &mut VisitFrom<'_>,
+) -> Result<Option<Kind>, ReadError> {
+    loop {
+        let mut found = None;
+        visit_from(&from, &mut |path, cell| {
+            let kind = path.get(name.len()).and_then(|&tag| Kind::from_tag(tag).ok());
+            found = kind.map(|kind| (kind, cell.is_visible() || cell.is_undecided()));
+            match found {
+                Some((kind, seen)) if seen || kind == than || kind.is_part() => {
+                    ControlFlow::Break(())
+                }
+                _ => ControlFlow::Continue(()),
+            }
+        })?;
+        let Some((kind, seen)) = found else { return Ok(None) };
+        if kind == Kind::MapKey {
+            return Ok(found.filter(|_| seen).map(|(kind, _)| kind));
+        }
+        let place = [name, &[kind.tag()]].concat();
+        if seen
+            && kind != than
+            && !kind.is_part()
+            && first_seen(&place, Some(kind), place.clone(), visit_from)?.is_some()
+        {
+            return Ok(Some(kind));
+        }
+        from = [name, &[kind.tag() + 1]].concat();
+    }
 }
 
 /// A [`Source`] that a transaction writes into.
@@ -117,8 +131,8 @@ pub trait Stage: Source {
 /// A place to read from.
 #[derive(Clone, Debug)]
 pub struct View<'a> {
-    source: &'a dyn Source,
-    path: Path,
+    pub(crate) source: &'a dyn Source,
+    pub(crate) path: Path,
 }
 
 impl<'a> View<'a> {
@@ -171,8 +185,9 @@ impl<'a> View<'a> {
         read: impl FnOnce(&Cell) -> Result<R, ReadError>,
     ) -> Result<R, ReadError> {
         let kind = self.path.kind().unwrap_or(Kind::Element);
-        self.check_kinds()?;
-        match self.source.cell(self.path.as_bytes())? {
+        let hidden = self.check_kinds()?;
+        let there = if hidden { None } else { self.source.cell(self.path.as_bytes())? };
+        match there {
             Some(cell) => read(&cell),
             None => Cell::empty(kind).map_or_else(
                 || unreachable!("only leaves are read as cells, and their kinds have one"),
@@ -181,14 +196,24 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What stands here as another kind than asked for, here or on the way, cannot be read as it.
-    fn check_kinds(&self) -> Result<(), ReadError> {
+    /// Whether what stands here is hidden, here or on the way. What stands here as another kind than
+    /// asked for cannot be read as it.
+    fn check_kinds(&self) -> Result<bool, ReadError> {
         let path = self.path.as_bytes();
-        let mut rest = path;
+        let (mut rest, mut hidden) = (path, false);
         while let Some((_, kind, below)) = split(rest) {
             let end = path.len() - below.len();
             let (above, name) = (&path[..end], &path[..end - 1]);
-            if let Some(other) = self.source.other_kind(name, kind)? {
+            let mut other = self.source.other_kind(name, kind)?;
+            if other == Some(Kind::MapKey) {
+                let part = [name, &[Kind::MapKey.tag()]].concat();
+                hidden |= !self.spares(&part)?;
+                let behind = [name, &[Kind::MapKey.tag() + 1]].concat();
+                other = find_kind(behind, name, kind, &mut |from, show| {
+                    self.source.visit(name, from, show)
+                })?;
+            }
+            if let Some(other) = other {
                 let path = parse(above.to_vec())?;
                 return Err(match self.any_visible(above)? {
                     true => ReadError::KindClash { path, kinds: alloc::vec![kind, other] },
@@ -197,31 +222,7 @@ impl<'a> View<'a> {
             }
             rest = below;
         }
-        Ok(())
-    }
-
-    /// Whether anything here or below is visible.
-    pub(crate) fn is_visible(&self) -> Result<bool, ReadError> {
-        self.any_visible(self.path.as_bytes())
-    }
-
-    fn any_visible(&self, place: &[u8]) -> Result<bool, ReadError> {
-        let mut from = place.to_vec();
-        loop {
-            let (mut visible, mut leap) = (false, None);
-            self.source.visit(place, &from, &mut |path, cell| {
-                if !cell.is_visible() {
-                    return ControlFlow::Continue(());
-                }
-                leap = over_value(place, path);
-                visible = leap.is_none();
-                ControlFlow::Break(())
-            })?;
-            match leap {
-                Some(next) => from = next,
-                None => return Ok(visible),
-            }
-        }
+        Ok(hidden)
     }
 
     /// The names of the visible children of one kind, ascending.
@@ -253,7 +254,7 @@ impl<'a> View<'a> {
             after.write(&mut from);
             from.push(0xFF);
         }
-        self.children(kind, from, &mut |name| {
+        self.children(Some(kind), from, &mut |name, _| {
             match name.to() {
                 Ok(name) => names.push(name),
                 Err(wrong) => error = Some(ReadError::WrongType(wrong)),
@@ -270,7 +271,7 @@ impl<'a> View<'a> {
     /// As the source.
     pub fn object_keys(&self, kind: Kind) -> Result<Vec<String>, ReadError> {
         let mut keys = Vec::new();
-        self.children(kind, self.path.as_bytes().to_vec(), &mut |name| {
+        self.children(Some(kind), self.path.as_bytes().to_vec(), &mut |name, _| {
             keys.extend(name.to::<String>().ok());
             ControlFlow::Continue(())
         })?;
@@ -280,69 +281,79 @@ impl<'a> View<'a> {
     /// How many visible children of one kind there are.
     pub(crate) fn count(&self, kind: Kind) -> Result<usize, ReadError> {
         let mut count = 0;
-        self.children(kind, self.path.as_bytes().to_vec(), &mut |_| {
+        self.children(Some(kind), self.path.as_bytes().to_vec(), &mut |_, _| {
             count += 1;
             ControlFlow::Continue(())
         })?;
         Ok(count)
     }
 
-    /// Shows the names of the visible children of one kind from a path on, leaping over what is
-    /// below each, until told to stop.
+    /// The names of the visible children, each once per kind, ascending.
+    pub(crate) fn names_and_kinds(&self) -> Result<Vec<(RawAtom, Kind)>, ReadError> {
+        let mut names = Vec::new();
+        self.children(None, self.path.as_bytes().to_vec(), &mut |name, kind| {
+            names.push((name.clone(), kind));
+            ControlFlow::Continue(())
+        })?;
+        Ok(names)
+    }
+
+    /// Shows the names of the visible children, of one kind or of all, from a path on, leaping over
+    /// what is below each, until told to stop.
     fn children(
         &self,
-        kind: Kind,
+        only: Option<Kind>,
         mut from: Vec<u8>,
-        show: &mut dyn FnMut(&RawAtom) -> Flow,
+        show: &mut dyn FnMut(&RawAtom, Kind) -> Flow,
     ) -> Result<(), ReadError> {
         let above = self.path.as_bytes();
+        let wanted = |kind: Kind| only.is_none_or(|only| only == kind);
+        if self.is_hidden()? {
+            return Ok(());
+        }
         loop {
             let mut next = None;
             self.source.visit(above, &from, &mut |path, cell| {
-                if !cell.is_visible() {
+                let undecided = cell.is_undecided();
+                if !cell.is_visible() && !undecided {
                     return ControlFlow::Continue(());
                 }
-                let Some((name, found, below)) = path.get(above.len()..).and_then(split) else {
+                let Some((name, kind, below)) = path.get(above.len()..).and_then(split) else {
                     return ControlFlow::Continue(());
                 };
-                next = over_value(above, path);
-                if next.is_some() {
-                    return ControlFlow::Break(());
+                if below.is_empty() && (kind != Kind::MapKey) {
+                    let shown = wanted(kind) && !undecided;
+                    return if shown { show(&name, kind) } else { ControlFlow::Continue(()) };
                 }
-                if found == kind && show(&name).is_break() {
-                    return ControlFlow::Break(());
-                }
-                if below.is_empty() {
-                    return ControlFlow::Continue(());
-                }
-                let mut end = path[..path.len() - below.len()].to_vec();
-                end.push(0xFF);
-                next = Some(end);
+                let seen = !undecided && items_on_the_way(Some(kind), below).next().is_none();
+                next = Some((name, kind, path[..path.len() - below.len()].to_vec(), seen));
                 ControlFlow::Break(())
             })?;
-            match next {
-                Some(end) => from = end,
-                None => return Ok(()),
+            let Some((name, kind, mut child, seen)) = next else { return Ok(()) };
+            if kind == Kind::MapKey {
+                // Over all under the name, or on to what it does not hide.
+                let is_hidden = self.key(&name, kind).is_hidden()?;
+                if is_hidden {
+                    child.pop();
+                }
+                child.push(if is_hidden { 0xFF } else { 0 });
+                from = child;
+                continue;
             }
+            if wanted(kind) && (seen || self.any_visible(&child)?) && show(&name, kind).is_break() {
+                return Ok(());
+            }
+            from = child;
+            from.push(0xFF);
         }
     }
-}
-
-/// Where to go on from a path that leads, from a place, to the value of an item or node, or below:
-/// whether anything is to be seen of that its part tells, beside the value.
-fn over_value(place: &[u8], path: &[u8]) -> Option<Vec<u8>> {
-    let above = place.last().and_then(|&tag| Kind::from_tag(tag).ok());
-    let (end, part) = items_on_the_way(above, path.get(place.len()..)?).next()?;
-    let (name, value) = path.split_at_checked(place.len() + end)?;
-    let next = if *value.first()? < part.tag() { part.tag() } else { 0xFF };
-    Some([name, &[next]].concat())
 }
 
 /// A place to write at.
 #[derive(Debug)]
 pub struct Cursor<'a> {
-    stage: &'a mut dyn Stage,
-    path: Path,
+    pub(crate) stage: &'a mut dyn Stage,
+    pub(crate) path: Path,
 }
 
 impl<'a> Cursor<'a> {
@@ -395,18 +406,21 @@ impl<'a> Cursor<'a> {
 
     /// Adds a dot over the live ones: an element, an enabled flag, the presence of an empty map.
     pub(crate) fn add(&mut self) -> Result<(), EditError> {
+        self.open()?;
         let ends = self.live()?;
         self.write(Effect::Element { ends, add: true })
     }
 
     /// Writes a value over every live one.
     pub(crate) fn overwrite(&mut self, value: RawAtom) -> Result<(), EditError> {
+        self.open()?;
         let ends = self.live()?;
         self.write(Effect::Register { ends, value: Some(value) })
     }
 
     /// Puts the item or node that stands here elsewhere.
     pub(crate) fn relocate(&mut self, value: RawAtom) -> Result<(), EditError> {
+        self.open()?;
         let cell = self.cell()?;
         let ends = match cell.as_ref().map(|cell| &cell.0) {
             Some(CellKind::Positions(places)) => places.live_dots(),
@@ -418,6 +432,7 @@ impl<'a> Cursor<'a> {
 
     /// Stands for one side over all that contends here.
     pub(crate) fn contend(&mut self, stand: Stand) -> Result<(), EditError> {
+        self.open()?;
         let ends = self.live()?;
         self.write(Effect::Contest { ends, put: Some(stand) })
     }
@@ -428,6 +443,9 @@ impl<'a> Cursor<'a> {
     /// As [`Stage::write`].
     pub fn reset(&mut self) -> Result<(), EditError> {
         let mut resets = self.resets(self.path.as_bytes())?;
+        if !resets.is_empty() {
+            self.spare_above(self.path.above())?;
+        }
         let is_counter = |effect: &Effect| matches!(effect, Effect::Counter { .. });
         let seen = self.stage.context().version_vector();
         let inner = self.path.kind().is_some_and(|kind| !kind.is_leaf());
@@ -440,7 +458,15 @@ impl<'a> Cursor<'a> {
             let seen = seen.iter().filter(|&(id, _)| id != own).collect();
             self.write(Effect::Below { seen })?;
         }
-        self.write_all(resets)
+        self.write_all(resets)?;
+        // What hides it goes with it.
+        let Some((&tag, name)) = self.path.as_bytes().split_last() else { return Ok(()) };
+        let kind = Kind::from_tag(tag).map_err(ReadError::WrongType)?;
+        if self.stage.other_kind(name, kind)? != Some(Kind::MapKey) {
+            return Ok(());
+        }
+        let part = parse([name, &[Kind::MapKey.tag()]].concat())?;
+        Cursor { stage: &mut *self.stage, path: part }.spare()
     }
 
     /// Takes away all that is seen under a name below, of whatever kind.
@@ -448,11 +474,14 @@ impl<'a> Cursor<'a> {
         let mut prefix = self.path.as_bytes().to_vec();
         name.write(&mut prefix);
         let resets = self.resets(&prefix)?;
+        if !resets.is_empty() {
+            self.spare_above(self.path.as_bytes().len())?;
+        }
         self.write_all(resets)
     }
 
     /// What takes away all that is seen at paths that begin with these bytes.
-    fn resets(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Effect)>, EditError> {
+    pub(crate) fn resets(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Effect)>, EditError> {
         let mut resets = Vec::new();
         let mut fixed = None;
         self.stage.visit(prefix, prefix, &mut |at, cell| {
@@ -470,12 +499,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn write_all(&mut self, effects: Vec<(Vec<u8>, Effect)>) -> Result<(), EditError> {
+    pub(crate) fn write_all(&mut self, effects: Vec<(Vec<u8>, Effect)>) -> Result<(), EditError> {
         effects.into_iter().try_for_each(|(at, effect)| self.stage.write(&parse(at)?, effect))
     }
 }
 
-fn parse(path: Vec<u8>) -> Result<Path, ReadError> {
+pub(crate) fn parse(path: Vec<u8>) -> Result<Path, ReadError> {
     Path::parse(path).map_err(ReadError::WrongType)
 }
 
@@ -492,6 +521,9 @@ fn taking_away(cell: &Cell, context: &Context) -> Option<Effect> {
         }
         CellKind::Contest(contest) => {
             Effect::Contest { ends: contest.adds.to_dots(context), put: None }
+        }
+        CellKind::Hidings(hidings) => {
+            Effect::Hide { ends: hidings.dots(context), seen: VersionVector::new() }
         }
         CellKind::Rights(_) => return None,
     };

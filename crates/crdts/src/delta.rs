@@ -67,6 +67,16 @@ pub enum Effect {
         /// The new place.
         value: RawAtom,
     },
+    /// On an item of a list, a node of a tree or a name in a map: it is hidden, with all below, unless
+    /// something is alive there that this removal had not seen. It ends nothing but removals of this
+    /// kind.
+    Hide {
+        /// The earlier removals that end, ascending.
+        ends: Vec<Dot>,
+        /// How far each replica was seen that had written what is hidden; empty where the removals
+        /// only end.
+        seen: VersionVector,
+    },
     /// On a counter.
     Counter {
         /// The origin's new totals.
@@ -233,6 +243,7 @@ impl Change {
             Effect::Register { ends, value } => !ends.is_empty() && value.is_none(),
             Effect::Counter { floors, .. } => !floors.is_empty(),
             Effect::Contest { put, .. } => *put != Some(Stand::Add),
+            Effect::Hide { seen, .. } => !seen.is_empty(),
             Effect::Move { .. } | Effect::Rights { .. } => false,
             Effect::Below { .. } => true,
         }
@@ -249,6 +260,9 @@ impl Effect {
             Self::Contest { .. } => Shape::Contest,
             Self::Rights { .. } => Shape::Rights,
             Self::Move { .. } => return matches!(kind, Kind::ListItem | Kind::TreeNode),
+            Self::Hide { .. } => {
+                return matches!(kind, Kind::ListItem | Kind::TreeNode | Kind::MapKey);
+            }
             Self::Below { .. } => return !kind.is_leaf(),
         };
         Shape::of(kind) == Some(shape)
@@ -260,12 +274,13 @@ impl Effect {
     }
 
     /// Whether it neither ends anything nor puts anything there.
-    pub(crate) const fn does_nothing(&self) -> bool {
+    pub(crate) fn does_nothing(&self) -> bool {
         match self {
             Self::Element { ends, add } => ends.is_empty() && !*add,
             Self::Register { ends, value } => ends.is_empty() && value.is_none(),
             Self::Counter { totals, floors } => floors.is_empty() && totals.is_none(),
             Self::Contest { ends, put } => ends.is_empty() && put.is_none(),
+            Self::Hide { ends, seen } => ends.is_empty() && seen.is_empty(),
             Self::Move { .. } | Self::Rights { .. } | Self::Below { .. } => false,
         }
     }
@@ -283,6 +298,10 @@ impl Effect {
             Self::Rights { .. } => Box::new(core::iter::empty()),
             Self::Counter { floors, .. } => {
                 Box::new(floors.iter().map(|floor| (floor.last.replica(), floor.last.counter())))
+            }
+            Self::Hide { ends, seen } => {
+                let ends = ends.iter().map(|dot| (dot.replica(), dot.counter()));
+                Box::new(ends.chain(seen.iter()))
             }
             Self::Below { seen } => Box::new(seen.iter()),
         }

@@ -8,7 +8,8 @@
 //! Numbers are varints. An id is 0 for the origin or its place in `ids` plus one. A path repeats
 //! the beginning of the path before it, as long as what is decoded stays within a small multiple of
 //! what is sent. Flags: 1 something is put, 2 dots end, 4 everything seen below ends, 8 what is put
-//! stands for a remove, 16 what is put is only moved. The payload is as the kind of the path says.
+//! stands for a remove, 16 what is put is only moved, 32 what is
+//! put is a removal that hides. The payload is as the kind of the path says.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -30,6 +31,7 @@ const ENDS: u8 = 2;
 const BELOW: u8 = 4;
 const AGAINST: u8 = 8;
 const MOVES: u8 = 16;
+const HIDES: u8 = 32;
 
 /// The prefix that a path takes over from the one before it.
 ///
@@ -141,6 +143,13 @@ fn write_effect(effect: &Effect, ids: &Ids, out: &mut Vec<u8>) {
             ids.write_dots(ends, out);
             value.write(out);
         }
+        Effect::Hide { ends, seen } => {
+            out.push(flags(!seen.is_empty(), !ends.is_empty()) | HIDES);
+            ids.write_dots(ends, out);
+            if !seen.is_empty() {
+                ids.write_vector(seen, out);
+            }
+        }
         Effect::Counter { totals, floors } => {
             out.push(flags(totals.is_some(), !floors.is_empty()));
             if !floors.is_empty() {
@@ -170,8 +179,7 @@ fn write_effect(effect: &Effect, ids: &Ids, out: &mut Vec<u8>) {
         }
         Effect::Below { seen } => {
             out.push(BELOW);
-            write_varint(out, seen.len() as u64);
-            seen.iter().for_each(|(id, counter)| ids.write(id, counter, out));
+            ids.write_vector(seen, out);
         }
     }
 }
@@ -182,9 +190,9 @@ fn read_effect(path: &Path, ids: &mut Ids, reader: &mut Reader<'_>) -> Result<Ef
     if flags == BELOW && !kind.is_leaf() {
         return read_below(ids, reader);
     }
-    if flags & !ENDS == PUT | MOVES && matches!(kind, Kind::ListItem | Kind::TreeNode) {
-        let ends = ids.read_dots(flags & ENDS != 0, reader)?;
-        return Ok(Effect::Move { ends, value: RawAtom::read(reader)? });
+    let is_place = matches!(kind, Kind::ListItem | Kind::TreeNode);
+    if flags & (MOVES | HIDES) != 0 && (is_place || kind == Kind::MapKey) {
+        return read_place(flags, is_place, ids, reader);
     }
     let shape = Shape::of(kind);
     let (put, ends, against) = (flags & PUT != 0, flags & ENDS != 0, flags & AGAINST != 0);
@@ -210,17 +218,43 @@ fn read_effect(path: &Path, ids: &mut Ids, reader: &mut Reader<'_>) -> Result<Ef
             Ok(Effect::Contest { ends, put })
         }
         Some(Shape::Rights) if put => read_rights(ends, reader),
-        Some(Shape::Rights) | None => Err(DecodeError::UnknownTag { what: "effect", tag: flags }),
+        Some(Shape::Rights | Shape::Hidings) | None => {
+            Err(DecodeError::UnknownTag { what: "effect", tag: flags })
+        }
+    }
+}
+
+/// A move, or a removal that hides.
+fn read_place(
+    flags: u8,
+    is_place: bool,
+    ids: &mut Ids,
+    reader: &mut Reader<'_>,
+) -> Result<Effect, DecodeError> {
+    let (put, ends) = (flags & PUT != 0, flags & ENDS != 0);
+    match flags & !(PUT | ENDS) {
+        MOVES if put && is_place => {
+            let ends = ids.read_dots(ends, reader)?;
+            Ok(Effect::Move { ends, value: RawAtom::read(reader)? })
+        }
+        HIDES if put || ends => {
+            let ends = ids.read_dots(ends, reader)?;
+            let seen = if put { ids.read_vector(reader)? } else { VersionVector::new() };
+            match put && seen.is_empty() {
+                false => Ok(Effect::Hide { ends, seen }),
+                true => Err(DecodeError::NotCanonical("a vector in a delta")),
+            }
+        }
+        _ => Err(DecodeError::UnknownTag { what: "effect", tag: flags }),
     }
 }
 
 fn read_below(ids: &mut Ids, reader: &mut Reader<'_>) -> Result<Effect, DecodeError> {
-    let pairs = ids.read_list(reader)?;
-    let ascending = pairs.windows(2).all(|pair| matches!(pair, [a, b] if a.0 < b.0));
-    if !ascending || pairs.iter().any(|&(id, _)| id == ids.origin) {
-        return Err(DecodeError::NotCanonical("a vector in a delta"));
+    let seen = ids.read_vector(reader)?;
+    match seen.get(ids.origin) {
+        0 => Ok(Effect::Below { seen }),
+        _ => Err(DecodeError::NotCanonical("a vector in a delta")),
     }
-    Ok(Effect::Below { seen: pairs.into_iter().collect::<VersionVector>() })
 }
 
 fn read_rights(moved: bool, reader: &mut Reader<'_>) -> Result<Effect, DecodeError> {
@@ -332,6 +366,19 @@ impl Ids {
         (0..count)
             .map(|_| self.read_dot(reader).map(|dot| (dot.replica(), dot.counter())))
             .collect()
+    }
+
+    fn write_vector(&self, vector: &VersionVector, out: &mut Vec<u8>) {
+        write_varint(out, vector.len() as u64);
+        vector.iter().for_each(|(id, counter)| self.write(id, counter, out));
+    }
+
+    fn read_vector(&mut self, reader: &mut Reader<'_>) -> Result<VersionVector, DecodeError> {
+        let pairs = self.read_list(reader)?;
+        match pairs.windows(2).all(|pair| matches!(pair, [a, b] if a.0 < b.0)) {
+            true => Ok(pairs.into_iter().collect()),
+            false => Err(DecodeError::NotCanonical("a vector in a delta")),
+        }
     }
 
     fn read_dots(&mut self, any: bool, reader: &mut Reader<'_>) -> Result<Vec<Dot>, DecodeError> {

@@ -47,14 +47,15 @@ use crate::bounded_counter::{BoundedCounter, BoundedCounterEditor};
 use crate::cell::Cell;
 use crate::context::Join;
 use crate::crdt::{Crdt, Outcome, Visit};
-use crate::cursor::{Cursor, View, find_other_kind, is_seen};
+use crate::cursor::{Cursor, View, find_other_kind};
 use crate::delta::{At, Covered, Effect};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
 use crate::lww_register::LwwRegister;
 use crate::parts::Parts;
-use crate::path::{Path, split};
+use crate::path::Path;
 use crate::value::Value;
+use crate::visible::first_seen;
 
 /// A document of any shape; see the [module](self).
 #[derive(Clone, Default, Debug)]
@@ -122,7 +123,11 @@ impl Crdt for Doc {
     }
 
     fn is_visible(&self) -> bool {
-        self.parts.iter().any(|(below, cell)| is_seen(Kind::Map, below, 0, cell))
+        let seen = first_seen(&[], Some(Kind::Map), Vec::new(), &mut |from, show| {
+            self.parts.range(&[], from, show);
+            Ok(())
+        });
+        seen.is_ok_and(|first| first.is_some())
     }
 
     fn is_gone(&self) -> bool {
@@ -186,6 +191,16 @@ impl DocEditor<'_> {
         self.cursor.reset_name(&RawAtom::of_str(name))
     }
 
+    /// As [`remove`](Self::remove), and keeps the name, with all that was below it, for whoever changes
+    /// something there without having seen this. A struct in memory shows a field that is hidden so;
+    /// its reader does not.
+    ///
+    /// # Errors
+    /// As [`remove`](Self::remove).
+    pub fn remove_unless_edited(&mut self, name: &str) -> Result<(), EditError> {
+        self.cursor.hide(&RawAtom::of_str(name), Kind::MapKey)
+    }
+
     /// Removes what stands under a name as one kind, and leaves the others.
     ///
     /// # Errors
@@ -235,17 +250,7 @@ impl DocReader<'_> {
     /// # Errors
     /// As the source.
     pub fn names(&self) -> Result<Vec<(RawAtom, Kind)>, ReadError> {
-        let mut names: Vec<(RawAtom, Kind)> = Vec::new();
-        self.view.cells(&mut |below, cell| {
-            if let Some((name, kind, _)) =
-                split(below).filter(|_| is_seen(Kind::Map, below, 0, cell))
-                && names.last().is_none_or(|last| *last != (name.clone(), kind))
-            {
-                names.push((name, kind));
-            }
-            ControlFlow::Continue(())
-        })?;
-        Ok(names)
+        self.view.names_and_kinds()
     }
 
     /// Everything that is to be seen.
@@ -254,6 +259,9 @@ impl DocReader<'_> {
     /// As the source.
     pub fn value(&self) -> Result<Value, ReadError> {
         let mut cells = Vec::new();
+        if self.view.is_hidden()? {
+            return Ok(Value::Map(Vec::new()));
+        }
         self.view.cells(&mut |below, cell| {
             cells.push((below.to_vec(), cell.clone()));
             ControlFlow::Continue(())

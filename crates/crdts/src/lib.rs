@@ -63,6 +63,7 @@ pub mod g_counter;
 pub mod g_set;
 pub mod guide;
 pub mod hash;
+mod hiding;
 pub mod kind;
 #[cfg(feature = "laws")]
 pub mod laws;
@@ -93,6 +94,7 @@ pub mod tree;
 pub mod two_phase_set;
 pub mod value;
 pub mod variants;
+mod visible;
 
 pub use atom::{Atom, Key, RawAtom};
 pub use bounded_counter::BoundedCounter;

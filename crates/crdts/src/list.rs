@@ -35,6 +35,10 @@
 //! stamp, then replica id. Items inserted at one place by several people stand in runs, one person's
 //! after the other's.
 //!
+//! [`remove_unless_edited`](ListEditor::remove_unless_edited) hides what it saw instead of ending it:
+//! the item is there, whole, as soon as something in it is alive that no such removal had seen, be it
+//! a position or a value. Whoever goes on with one that was kept so ends those removals.
+//!
 //! An item of a list that was written before moves told existence and position apart is there while
 //! a position is alive.
 //!
@@ -47,7 +51,8 @@
 //! # Retained
 //! Dead positions, until a cut: others may hang on them. What was written to an item, or where it
 //! was moved, by somebody who had not seen it removed is not retained: it is alive, not shown, and
-//! goes when the list is cleared or what is above is removed. It takes what those changes wrote.
+//! goes when the list is cleared or what is above is removed. It takes what those changes wrote. What
+//! a removal hides is retained with the removal, whose dot is the tag, until a cut.
 //!
 //! # Complexity
 //! | operation | time | delta |
@@ -67,7 +72,6 @@
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
-use core::ops::ControlFlow;
 
 use rejoin_vclock::Dot;
 
@@ -80,7 +84,7 @@ use crate::delta::{At, Covered, Effect};
 use crate::dots::Dots;
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
-use crate::path::{Path, split_as};
+use crate::path::Path;
 use crate::placed::PlacedTable;
 use crate::places::Positions;
 use crate::sequence::{Anchor, Position, Sequence};
@@ -157,7 +161,9 @@ impl<V: Crdt> List<V> {
 
     fn sequence(&self) -> Sequence {
         let mut gather = Gather::default();
-        self.items.iter().for_each(|(id, item)| gather.positions(id, &item.place));
+        for (id, item) in self.items.iter() {
+            gather.positions(id, &item.place, item.is_there());
+        }
         gather.finish()
     }
 }
@@ -171,8 +177,7 @@ pub(crate) struct Gather {
 impl Gather {
     /// An item that is there is seen at the first of its positions. Nobody takes the last one of an
     /// item and leaves the item; should it be so, the item stands where it stood, or at the end.
-    pub(crate) fn positions(&mut self, item: Dot, positions: &Positions) {
-        let is_there = positions.is_visible();
+    fn positions(&mut self, item: Dot, positions: &Positions, is_there: bool) {
         self.all.extend(positions.all.iter().enumerate().map(|(index, place)| Position {
             id: place.id,
             item,
@@ -185,11 +190,10 @@ impl Gather {
         }
     }
 
-    /// A cell at a path below the list.
-    pub(crate) fn cell(&mut self, item: Dot, kind: Kind, cell: &Cell) {
-        // Below a value stand the positions of lists that nest in it.
-        if let (Kind::ListItem, Some(positions)) = (kind, cell.as_positions()) {
-            self.positions(item, positions);
+    /// The part that stands beside an item's value.
+    pub(crate) fn part(&mut self, item: Dot, cell: &Cell, is_there: bool) {
+        if let Some(positions) = cell.as_positions() {
+            self.positions(item, positions, is_there);
         }
     }
 
@@ -201,12 +205,7 @@ impl Gather {
 /// Reads the order off the cells of a place.
 pub(crate) fn sequence_at(view: &View<'_>) -> Result<Sequence, ReadError> {
     let mut gather = Gather::default();
-    view.cells(&mut |below, cell| {
-        if let Some((item, kind, _)) = split_as::<Dot>(below) {
-            gather.cell(item, kind, cell);
-        }
-        ControlFlow::Continue(())
-    })?;
+    view.things(Kind::ListItem, &mut |item, cell, there| gather.part(item, cell, there))?;
     Ok(gather.finish())
 }
 
@@ -308,7 +307,7 @@ impl<'a> ListCursor<'a> {
 
     /// That an item is there.
     fn check(&self, item: Dot) -> Result<(), EditError> {
-        match self.cursor.view().key(&item, Kind::ListItem).is_visible()? {
+        match self.cursor.view().has_named(item, Kind::ListItem)? {
             true => Ok(()),
             false => Err(EditError::NoSuchItem { path: self.cursor.path().clone(), item }),
         }
@@ -329,6 +328,7 @@ impl<'a> ListCursor<'a> {
         if index > len {
             return Err(self.outside(index, len));
         }
+        self.cursor.open()?;
         let (item, value) = self.anchor(index, None)?;
         let value = Some(value);
         self.cursor
@@ -348,6 +348,7 @@ impl<'a> ListCursor<'a> {
             return Ok(());
         }
         sequence.hide(from);
+        self.cursor.keep(item, Kind::ListItem)?;
         let (_, value) = self.anchor(to, Some(item))?;
         self.cursor.key(&item, Kind::ListItem).relocate(value)
     }
@@ -356,6 +357,19 @@ impl<'a> ListCursor<'a> {
         let item = self.item(index)?;
         self.sequence()?.hide(index);
         self.cursor.reset_name(&item)
+    }
+
+    pub(crate) fn remove_unless_edited(&mut self, index: usize) -> Result<(), EditError> {
+        let item = self.item(index)?;
+        self.sequence()?.hide(index);
+        self.cursor.hide(&item, Kind::ListItem)
+    }
+
+    /// The item at an index, to be changed: whoever changes one that somebody wanted removed wants
+    /// it to stay.
+    fn item_to_change(&mut self, index: usize) -> Result<Dot, EditError> {
+        let item = self.item(index)?;
+        self.cursor.keep(item, Kind::ListItem).map(|()| item)
     }
 }
 
@@ -411,6 +425,15 @@ impl<V: Crdt> ListEditor<'_, V> {
         self.items.remove(index)
     }
 
+    /// As [`remove`](Self::remove), and keeps the item, with all that was in it, for whoever moves
+    /// or changes it without having seen this.
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    pub fn remove_unless_edited(&mut self, index: usize) -> Result<(), EditError> {
+        self.items.remove_unless_edited(index)
+    }
+
     /// Removes every item seen here.
     ///
     /// # Errors
@@ -425,7 +448,7 @@ impl<V: Crdt> ListEditor<'_, V> {
     /// # Errors
     /// As [`insert`](Self::insert).
     pub fn at(&mut self, index: usize) -> Result<V::Editor<'_>, EditError> {
-        let item = self.items.item(index)?;
+        let item = self.items.item_to_change(index)?;
         Ok(V::editor(self.items.cursor.key(&item, V::KIND)))
     }
 
@@ -435,6 +458,7 @@ impl<V: Crdt> ListEditor<'_, V> {
     /// [`EditError::NoSuchItem`] when it is not there; otherwise as [`insert`](Self::insert).
     pub fn item(&mut self, id: ItemId) -> Result<V::Editor<'_>, EditError> {
         self.items.check(id.0)?;
+        self.items.cursor.keep(id.0, Kind::ListItem)?;
         Ok(V::editor(self.items.cursor.key(&id.0, V::KIND)))
     }
 
@@ -494,7 +518,7 @@ impl<V: Crdt> ListReader<'_, V> {
     /// # Errors
     /// As the source.
     pub fn item(&self, id: ItemId) -> Result<Option<V::Reader<'_>>, ReadError> {
-        let is_there = self.view.key(&id.0, Kind::ListItem).is_visible()?;
+        let is_there = self.view.has_named(id.0, Kind::ListItem)?;
         Ok(is_there.then(|| self.value(id.0)))
     }
 

@@ -28,13 +28,19 @@
 //! A child's identity is its name *and* its kind, so a peer's child of another kind under the same
 //! name never overwrites this one.
 //!
+//! [`remove_unless_edited`](OrMapEditor::remove_unless_edited) hides what it saw instead of ending it:
+//! the key exists, with all below, as soon as something below is alive that no such removal had seen.
+//! Whoever writes below a key that he sees hidden first ends what is hidden, as a plain removal would
+//! have; whoever does below one that was kept ends the removals.
+//!
 //! # Anomalies
 //! A key removed here and changed there comes back with the change alone: a line of 2 removed and
 //! concurrently raised to 5 shows 3, and a struct of which one field was changed has that field. The
 //! reader [names](OrMapReader::missing_fields) the others.
 //!
 //! # Retained
-//! The floors of counters below a removed key; nothing else.
+//! The floors of counters below a removed key; what a removal that keeps what is edited hides, with the
+//! removal, whose dot is the tag, until a cut; nothing else.
 //!
 //! # Complexity
 //! | operation | time | delta |
@@ -54,7 +60,7 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 
 use crate::atom::Key;
-use crate::cell::Cell;
+use crate::cell::{Cell, CellKind, Leaf};
 use crate::context::Join;
 use crate::crdt::{Crdt, Outcome, Visit};
 use crate::cursor::{Cursor, View};
@@ -62,18 +68,21 @@ use crate::delta::{At, Covered, Effect};
 use crate::entries::with_entry;
 use crate::error::{EditError, ReadError};
 use crate::hash::Seeded;
+use crate::hiding::Hidings;
 use crate::kind::Kind;
-use crate::path::{Path, split_as};
+use crate::path::{Path, split_as, split_name};
 
 /// A map of CRDTs; see the [module](self).
 #[derive(Clone, Debug)]
 pub struct OrMap<K, V> {
     children: HashMap<K, V, Seeded>,
+    /// What hides a key: seldom anything.
+    hidings: HashMap<K, Hidings, Seeded>,
 }
 
 impl<K, V> Default for OrMap<K, V> {
     fn default() -> Self {
-        Self { children: HashMap::default() }
+        Self { children: HashMap::default(), hidings: HashMap::default() }
     }
 }
 
@@ -84,7 +93,8 @@ impl<K: Key, V: Crdt + Clone> OrMap<K, V> {
         Q: ToOwned<Owned = K> + Hash + Eq + ?Sized,
         K: Borrow<Q>,
     {
-        self.children.get(key).filter(|value| value.is_visible())
+        let (key, value) = self.children.get_key_value(key)?;
+        self.has(key, value).then_some(value)
     }
 
     /// The value of a key, or the default value where it does not exist.
@@ -98,7 +108,7 @@ impl<K: Key, V: Crdt + Clone> OrMap<K, V> {
 
     /// The keys that exist and their values, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.children.iter().filter(|(_, value)| value.is_visible())
+        self.children.iter().filter(|(key, value)| self.has(key, value))
     }
 
     /// How many keys exist.
@@ -113,6 +123,21 @@ impl<K: Key, V: Crdt + Clone> OrMap<K, V> {
 }
 
 impl<K: Key, V: Crdt> OrMap<K, V> {
+    /// Whether a key exists: where removals hide it, something in it must have been spared.
+    fn has(&self, key: &K, value: &V) -> bool {
+        value.is_visible()
+            && self.hidings.get(key).is_none_or(|hidings| {
+                let mut spared = false;
+                value.visit(&Path::default(), &mut |_, cell| spared |= hidings.spare(&cell));
+                spared
+            })
+    }
+
+    /// Changes what hides a key.
+    fn with_hidings<R>(&mut self, key: K, change: impl FnOnce(&mut Hidings) -> R) -> R {
+        with_entry(&mut self.hidings, key, change, Hidings::is_gone)
+    }
+
     /// Changes a child, which is made for it and dropped when nothing is left of it.
     fn with_child<R>(&mut self, key: K, change: impl FnOnce(&mut V) -> R) -> R {
         with_entry(&mut self.children, key, change, V::is_gone)
@@ -146,6 +171,9 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
             Some((key, kind, below)) if kind == V::KIND => {
                 self.with_child(key, |child| child.apply(below, effect, at))
             }
+            Some((key, Kind::MapKey, [])) => {
+                Outcome::of(self.with_hidings(key, |hidings| hidings.apply(effect, at)))
+            }
             _ => Outcome::Unknown,
         }
     }
@@ -155,6 +183,10 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
         self.children.retain(|_, child| {
             changed |= child.end(covered);
             !child.is_gone()
+        });
+        self.hidings.retain(|_, hidings| {
+            changed |= hidings.end(covered);
+            !hidings.is_gone()
         });
         changed
     }
@@ -176,6 +208,15 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
             }
             !child.is_gone()
         });
+        for (key, hidings) in &theirs.hidings {
+            changed |= self.with_hidings(key.clone(), |ours| ours.merge(hidings, join));
+        }
+        self.hidings.retain(|key, hidings| {
+            if !theirs.hidings.contains_key(key) {
+                changed |= hidings.merge(&Hidings::default(), join);
+            }
+            !hidings.is_gone()
+        });
         changed
     }
 
@@ -183,33 +224,47 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
         for (key, child) in &self.children {
             child.visit(&at.key(key, V::KIND), visit);
         }
+        for (key, hidings) in &self.hidings {
+            visit(&at.key(key, Kind::MapKey), Cell(CellKind::Hidings(hidings.clone())));
+        }
     }
 
     fn cell(&self, path: &[u8]) -> Option<Cell> {
         let (key, kind, below) = split_as::<K>(path)?;
+        if kind == Kind::MapKey {
+            let hidings = self.hidings.get(&key).filter(|_| below.is_empty())?;
+            return Some(Cell(CellKind::Hidings(hidings.clone())));
+        }
         if kind == V::KIND { self.children.get(&key)?.cell(below) } else { None }
     }
 
     fn other_kind(&self, name: &[u8], than: Kind) -> Option<Kind> {
+        if let Some(key) = split_name::<K>(name) {
+            return self.hidings.contains_key(&key).then_some(Kind::MapKey);
+        }
         let (key, kind, below) = split_as::<K>(name)?;
         if kind == V::KIND { self.children.get(&key)?.other_kind(below, than) } else { None }
     }
 
     fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
-        match split_as::<K>(path) {
-            Some((key, kind, below)) if kind == V::KIND => {
-                self.with_child(key, |child| child.load(below, cell))
+        match (split_as::<K>(path), cell.0) {
+            (Some((key, Kind::MapKey, [])), CellKind::Hidings(saved)) => {
+                self.with_hidings(key, |hidings| *hidings = saved);
+                Outcome::Changed
+            }
+            (Some((key, kind, below)), cell) if kind == V::KIND => {
+                self.with_child(key, |child| child.load(below, Cell(cell)))
             }
             _ => Outcome::Unknown,
         }
     }
 
     fn is_visible(&self) -> bool {
-        self.children.values().any(V::is_visible)
+        self.children.iter().any(|(key, value)| self.has(key, value))
     }
 
     fn is_gone(&self) -> bool {
-        self.children.is_empty()
+        self.children.is_empty() && self.hidings.is_empty()
     }
 }
 
@@ -246,6 +301,18 @@ impl<'a, K: Key, V: Crdt> OrMapEditor<'a, K, V> {
         Q: ToOwned<Owned = K> + ?Sized,
     {
         self.cursor.key(&key.to_owned(), V::KIND).reset()
+    }
+
+    /// As [`remove`](Self::remove), and keeps the key, with all that was below it, for whoever changes
+    /// something there without having seen this.
+    ///
+    /// # Errors
+    /// As [`remove`](Self::remove).
+    pub fn remove_unless_edited<Q>(&mut self, key: &Q) -> Result<(), EditError>
+    where
+        Q: ToOwned<Owned = K> + ?Sized,
+    {
+        self.cursor.hide(&key.to_owned(), Kind::MapKey)
     }
 
     /// Removes every key seen here.

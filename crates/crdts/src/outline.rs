@@ -13,9 +13,8 @@ use hashbrown::HashMap;
 use rejoin_vclock::Dot;
 
 use crate::atom::RawAtom;
-use crate::cell::{Cell, Leaf};
+use crate::cell::Cell;
 use crate::hash::Seeded;
-use crate::kind::Kind;
 use crate::places::{Candidates, Place};
 use crate::tree::NodeId;
 
@@ -65,11 +64,8 @@ pub(crate) struct Gather {
 }
 
 impl Gather {
-    /// A node that is not there has no say, wherever somebody moved it.
+    /// The places of a node that is there. One that is not has no say, wherever it was moved.
     pub(crate) fn candidates(&mut self, node: Dot, candidates: &Candidates) {
-        if !candidates.is_visible() {
-            return;
-        }
         self.parents.insert(node, None);
         self.all.extend(candidates.live().map(|place| {
             let candidate = Candidate::of(place);
@@ -77,10 +73,9 @@ impl Gather {
         }));
     }
 
-    /// A cell at a path below the tree.
-    pub(crate) fn cell(&mut self, node: Dot, kind: Kind, cell: &Cell) {
-        // Below a value stand the candidates of trees that nest in it.
-        if let (Kind::TreeNode, Some(candidates)) = (kind, cell.as_candidates()) {
+    /// The part that stands beside a node's value.
+    pub(crate) fn part(&mut self, node: Dot, cell: &Cell, is_there: bool) {
+        if let Some(candidates) = cell.as_candidates().filter(|_| is_there) {
             self.candidates(node, candidates);
         }
     }

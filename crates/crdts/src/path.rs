@@ -107,6 +107,12 @@ impl Path {
         self.0.last().and_then(|&tag| Kind::from_tag(tag).ok())
     }
 
+    /// Where the path of what this stands in ends.
+    pub(crate) fn above(&self) -> usize {
+        let ends: Vec<usize> = name_ends(&self.0, 0).collect();
+        ends.len().checked_sub(2).and_then(|last| ends.get(last)).map_or(0, |end| end + 1)
+    }
+
     /// The names along the way, the object's key first.
     pub fn names(&self) -> impl Iterator<Item = RawAtom> + '_ {
         let mut rest = self.0.as_slice();
@@ -178,6 +184,13 @@ pub(crate) fn split_as<K: Atom>(path: &[u8]) -> Option<(K, Kind, &[u8])> {
     let kind = Kind::from_tag(reader.byte().ok()?).ok()?;
     let rest = path.get(reader.position()..)?;
     Some((key, kind, rest))
+}
+
+/// A name alone, without a kind behind it, when it reads as a `K`.
+pub(crate) fn split_name<K: Atom>(name: &[u8]) -> Option<K> {
+    let mut reader = Reader::new(name);
+    let key = K::read(&mut reader).ok()?;
+    reader.is_empty().then_some(key)
 }
 
 /// Shows the names on the way to a path: for each level, the path up to its name, without a kind.

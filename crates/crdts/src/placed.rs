@@ -14,6 +14,7 @@ use crate::crdt::{Crdt, Outcome, Visit};
 use crate::delta::{At, Covered, Effect};
 use crate::entries::with_entry;
 use crate::hash::Seeded;
+use crate::hiding::Hidings;
 use crate::kind::Kind;
 use crate::path::{Path, split_as};
 use crate::places::{Candidates, Positions};
@@ -23,6 +24,9 @@ pub(crate) trait PlaceCell: Leaf + Clone {
     /// What stands beside the value, under the same name.
     const PART: Kind;
 
+    /// The removals that hide the thing, unless something alive in its value was spared by them.
+    fn undecided(&self) -> Option<&Hidings>;
+
     fn into_cell(self) -> Cell;
 
     fn from_cell(cell: Cell) -> Option<Self>;
@@ -30,6 +34,10 @@ pub(crate) trait PlaceCell: Leaf + Clone {
 
 impl PlaceCell for Positions {
     const PART: Kind = Kind::ListItem;
+
+    fn undecided(&self) -> Option<&Hidings> {
+        self.is_undecided().then_some(&self.hidings)
+    }
 
     fn into_cell(self) -> Cell {
         Cell(CellKind::Positions(self))
@@ -42,6 +50,10 @@ impl PlaceCell for Positions {
 
 impl PlaceCell for Candidates {
     const PART: Kind = Kind::TreeNode;
+
+    fn undecided(&self) -> Option<&Hidings> {
+        self.is_undecided().then_some(&self.hidings)
+    }
 
     fn into_cell(self) -> Cell {
         Cell(CellKind::Candidates(self))
@@ -60,9 +72,12 @@ pub(crate) struct Placed<P, V> {
 }
 
 impl<P: PlaceCell, V: Crdt> Placed<P, V> {
-    /// Whether there is anything of it to see.
+    /// Whether it is there: where removals hide it, what is alive in its value has a say.
     pub(crate) fn is_there(&self) -> bool {
-        self.place.is_visible()
+        let Some(hidings) = self.place.undecided() else { return self.place.is_visible() };
+        let mut spared = false;
+        self.value.visit(&Path::default(), &mut |_, cell| spared |= hidings.spare(&cell));
+        spared
     }
 
     fn is_gone(&self) -> bool {

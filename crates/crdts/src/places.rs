@@ -23,6 +23,7 @@ use crate::cell::Leaf;
 use crate::context::{Context, Join, LocalDot};
 use crate::delta::{At, Covered, Effect};
 use crate::dots::Dots;
+use crate::hiding::Hidings;
 
 /// One place: what was written, and since when it is dead.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,6 +45,8 @@ pub(crate) struct Tag(pub LocalDot);
 pub(crate) struct Places<const RETAINS: bool> {
     /// It is there while any of these is alive.
     pub existence: Dots,
+    /// The removals that hide it.
+    pub hidings: Hidings,
     /// The one that stands first: the live ones, the latest first, then the dead ones, the latest
     /// first.
     pub all: Vec<Place>,
@@ -73,6 +76,7 @@ impl<const RETAINS: bool> Places<RETAINS> {
     pub(crate) fn dots(&self, context: &Context) -> Vec<Dot> {
         let mut dots = self.live_dots();
         dots.extend(self.existence.to_dots(context));
+        dots.extend(self.hidings.dots(context));
         dots.sort_unstable();
         dots.dedup();
         dots
@@ -81,8 +85,21 @@ impl<const RETAINS: bool> Places<RETAINS> {
     /// Whether it is there by its live places and by nothing else, as before anything was moved.
     pub(crate) fn is_there_by_places(&self) -> bool {
         let existence = &self.existence.0;
-        self.live().count() == existence.len()
+        self.hidings.is_empty()
+            && self.live().count() == existence.len()
             && self.live().all(|place| existence.contains(&place.dot))
+    }
+
+    pub(crate) fn each_dot(&self, show: &mut dyn FnMut(LocalDot)) {
+        self.existence.0.iter().for_each(|&dot| show(dot));
+        self.live().for_each(|place| show(place.dot));
+    }
+
+    /// Whether it is hidden, as far as its existence and its places tell.
+    pub(crate) fn is_undecided(&self) -> bool {
+        let mut spared = self.hidings.is_empty() || self.existence.is_gone();
+        self.each_dot(&mut |dot| spared |= !self.hidings.cover(dot));
+        !spared
     }
 
     fn sort(&mut self) {
@@ -128,12 +145,14 @@ impl<const RETAINS: bool> Leaf for Places<RETAINS> {
         let (ends, value, moves) = match effect {
             Effect::Register { ends, value } => (ends, value.as_ref(), false),
             Effect::Move { ends, value } => (ends, Some(value), true),
+            Effect::Hide { .. } => return self.hidings.apply(effect, at),
             _ => return false,
         };
         let rank = |dot: LocalDot| (at.context.id(dot.slot()), dot.counter());
         let mut changed = self.kill(at.dot, |place| ends.contains(&place.id), rank);
         if !moves && !rejoin_vclock::mutant!("removal-spares-existence") {
             changed |= !ends.is_empty() && self.existence.end_named(ends, at.context);
+            changed |= self.hidings.end_named(ends, at.context);
         }
         let Some(value) = value else { return changed };
         let (id, dot, stamp) = (at.context.dot(at.dot), at.dot, at.stamp);
@@ -146,7 +165,7 @@ impl<const RETAINS: bool> Leaf for Places<RETAINS> {
     }
 
     fn end(&mut self, covered: &Covered) -> bool {
-        let existed = self.existence.end_covered(covered);
+        let existed = self.existence.end_covered(covered) | self.hidings.end(covered);
         let tag = covered.tag;
         let stood = self.kill(tag, |place| covered.contains(place.dot), |dot| covered.rank(dot));
         existed | stood
@@ -159,6 +178,7 @@ impl<const RETAINS: bool> Leaf for Places<RETAINS> {
         self.all.retain(|mine| their(mine.id).is_some() || !join.they_saw(mine.dot));
         let mut changed = self.all.len() < before;
         changed |= self.existence.join(&theirs.existence, join);
+        changed |= self.hidings.merge(&theirs.hidings, join);
         for mine in &mut self.all {
             if let Some(Tag(tag)) = their(mine.id).and_then(|other| other.dead) {
                 changed |= mine.die(Tag(join.dot(tag)), rank);
@@ -179,10 +199,10 @@ impl<const RETAINS: bool> Leaf for Places<RETAINS> {
     }
 
     fn is_visible(&self) -> bool {
-        self.existence.is_visible()
+        self.existence.is_visible() && !self.is_undecided()
     }
 
     fn is_gone(&self) -> bool {
-        self.all.is_empty() && self.existence.is_gone()
+        self.all.is_empty() && self.existence.is_gone() && self.hidings.is_empty()
     }
 }

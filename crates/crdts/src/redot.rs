@@ -158,6 +158,21 @@ impl Redot {
         (self.to.0, self.to.1 + beyond - closed)
     }
 
+    /// All of a replica up to a counter: of the branch's, what was before it and what is there of it.
+    fn up_to(&self, (id, counter): (ReplicaId, u64)) -> Vec<(ReplicaId, u64)> {
+        if id != self.from.0 || counter <= self.from.1 {
+            let seen = self.seen.as_ref().filter(|_| id != self.from.0);
+            let counter = seen.map_or(counter, |seen| seen.get(id).min(counter));
+            return [(id, counter)].into_iter().filter(|&(_, counter)| counter > 0).collect();
+        }
+        let before = |&&(first, _): &&(u64, u64)| first <= counter;
+        let lost = self.lost.iter().take_while(before);
+        let closed: u64 = lost.map(|&(first, last)| last.min(counter) - first + 1).sum();
+        let beyond = counter - self.from.1 - closed;
+        let branch = (self.to.0, if beyond == 0 { 0 } else { self.to.1 + beyond });
+        [(id, self.from.1), branch].into_iter().filter(|&(_, counter)| counter > 0).collect()
+    }
+
     fn dot(&self, dot: Dot) -> Dot {
         let (id, counter) = self.pair((dot.replica(), dot.counter()));
         Dot::new(id, counter).unwrap_or(dot)
@@ -199,6 +214,10 @@ impl Redot {
             }
             Effect::Move { ends, value } => {
                 Effect::Move { ends: self.dots(ends), value: self.atom(value) }
+            }
+            Effect::Hide { ends, seen } => {
+                let seen = seen.iter().flat_map(|pair| self.up_to(pair)).collect();
+                Effect::Hide { ends: self.dots(ends), seen }
             }
             Effect::Counter { totals, floors } => {
                 let mut floors: Vec<Floor> =

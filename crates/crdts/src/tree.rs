@@ -56,7 +56,8 @@
 //!    is at least the priority of every live candidate.
 //!
 //! # Retained
-//! Nothing. What was written to a node, or where it was moved, by somebody who had not seen it
+//! What a removal [that keeps what is edited](TreeEditor::remove_unless_edited) hides, with the removal,
+//! whose dot is the tag, until a cut. What was written to a node, or where it was moved, by somebody who had not seen it
 //! removed is alive, not shown, and goes when the tree is cleared or what is above is removed. It
 //! takes what those changes wrote.
 //!
@@ -76,7 +77,6 @@
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
-use core::ops::ControlFlow;
 
 use rejoin_vclock::Dot;
 
@@ -90,7 +90,7 @@ use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
 use crate::lww_register::Writes;
 use crate::outline::{Candidate, Gather};
-use crate::path::{Path, split_as};
+use crate::path::Path;
 use crate::placed::PlacedTable;
 use crate::places::Candidates;
 
@@ -171,7 +171,9 @@ impl<V: Crdt> Tree<V> {
     /// Who hangs where.
     pub fn outline(&self) -> Outline {
         let mut gather = Gather::default();
-        self.nodes.iter().for_each(|(id, node)| gather.candidates(id, &node.place));
+        for (id, node) in self.nodes.iter().filter(|(_, node)| node.is_there()) {
+            gather.candidates(id, &node.place);
+        }
         gather.finish()
     }
 
@@ -194,18 +196,13 @@ impl<V: Crdt> Tree<V> {
 /// Reads who hangs where off the cells of a place.
 pub(crate) fn outline_at(view: &View<'_>) -> Result<Outline, ReadError> {
     let mut gather = Gather::default();
-    view.cells(&mut |below, cell| {
-        if let Some((node, kind, _)) = split_as::<Dot>(below) {
-            gather.cell(node, kind, cell);
-        }
-        ControlFlow::Continue(())
-    })?;
+    view.things(Kind::TreeNode, &mut |node, cell, there| gather.part(node, cell, there))?;
     Ok(gather.finish())
 }
 
 /// Whether a node is there.
 fn is_node(view: &View<'_>, node: Dot) -> Result<bool, ReadError> {
-    view.key(&node, Kind::TreeNode).is_visible()
+    view.has_named(node, Kind::TreeNode)
 }
 
 impl<V: Crdt + 'static> Crdt for Tree<V> {
@@ -302,11 +299,13 @@ impl TreeCursor<'_> {
         let mut candidates_of = view.parts(Kind::TreeNode);
         loop {
             let cell = candidates_of(at)?;
-            let there = cell.as_ref().and_then(Cell::as_candidates);
-            let Some(candidates) = there.filter(|candidates| candidates.is_visible()) else {
+            let Some(cell) = cell.filter(|cell| cell.is_visible() || cell.is_undecided()) else {
                 // Not there: what hangs on it is lost.
                 above.pop();
                 return Ok(Some(above));
+            };
+            let Some(candidates) = cell.as_candidates().filter(|_| cell.is_visible()) else {
+                return Ok(None);
             };
             let [only] = candidates.all.as_slice() else { return Ok(None) };
             let only = Candidate::of(only);
@@ -338,6 +337,7 @@ impl TreeCursor<'_> {
         parent: Option<Dot>,
         previous: Option<Dot>,
     ) -> Result<Dot, EditError> {
+        self.cursor.open()?;
         let cell = self.cursor.cell()?;
         let mark = cell.as_ref().and_then(Cell::as_mark);
         let priority = mark.map_or(0, Mark::greatest).saturating_add(1);
@@ -374,6 +374,7 @@ impl TreeCursor<'_> {
             return Err(EditError::BelowItself { path: self.cursor.path().clone() });
         }
         let previous = self.above(node)?.first().copied();
+        self.cursor.keep(node, Kind::TreeNode)?;
         self.put(Some(node), parent, previous).map(drop)
     }
 
@@ -381,6 +382,12 @@ impl TreeCursor<'_> {
         self.check(node)?;
         let below = self.outline()?.below(NodeId(node));
         below.into_iter().try_for_each(|NodeId(node)| self.cursor.reset_name(&node))
+    }
+
+    pub(crate) fn remove_unless_edited(&mut self, node: Dot) -> Result<(), EditError> {
+        self.check(node)?;
+        let below = self.outline()?.below(NodeId(node));
+        below.into_iter().try_for_each(|NodeId(node)| self.cursor.hide(&node, Kind::TreeNode))
     }
 }
 
@@ -418,12 +425,23 @@ impl<V: Crdt> TreeEditor<'_, V> {
         self.nodes.remove(node.0)
     }
 
+    /// As [`remove`](Self::remove), and keeps each node, with all that was in it, for whoever moves
+    /// or changes it without having seen this. Each is kept by itself: what hung on another one that
+    /// is not kept is found under [`Parent::Lost`].
+    ///
+    /// # Errors
+    /// As [`remove`](Self::remove).
+    pub fn remove_unless_edited(&mut self, node: NodeId) -> Result<(), EditError> {
+        self.nodes.remove_unless_edited(node.0)
+    }
+
     /// The editor of a node's value.
     ///
     /// # Errors
     /// [`EditError::NoSuchNode`] when it is not there.
     pub fn node(&mut self, node: NodeId) -> Result<V::Editor<'_>, EditError> {
         self.nodes.check(node.0)?;
+        self.nodes.cursor.keep(node.0, Kind::TreeNode)?;
         Ok(V::editor(self.nodes.cursor.key(&node.0, V::KIND)))
     }
 

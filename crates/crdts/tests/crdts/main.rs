@@ -9,6 +9,7 @@
 //! | `held_back` | what comes too early waits, within a bound |
 //! | `dishonest` | origins that lie do not divide the honest |
 //! | `hostile_bytes` | canonical both ways; bytes from strangers neither panic nor allocate |
+//! | `removals` | moves, and removals that hide, have one spelling |
 //! | `atoms`, `paths` | order, canonical form, limits |
 //! | `kinds` | one name, several kinds; old readers and new data |
 //! | `editing` | transactions are all or nothing, and see themselves |
@@ -30,6 +31,7 @@ mod kinds;
 mod laws;
 mod paths;
 mod random;
+mod removals;
 mod rights;
 mod types;
 #[cfg(feature = "serde")]

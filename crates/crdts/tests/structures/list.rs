@@ -17,6 +17,7 @@ enum Wish {
     Insert { at: usize, empty: bool },
     Move { from: usize, to: usize },
     Remove(usize),
+    Hide(usize),
     Write(usize),
     Clear,
 }
@@ -36,7 +37,8 @@ impl Kind for Lists {
         prop_oneof![
             4 => (index.clone(), any::<bool>()).prop_map(|(at, empty)| Wish::Insert { at, empty }),
             4 => (index.clone(), index.clone()).prop_map(|(from, to)| Wish::Move { from, to }),
-            2 => index.clone().prop_map(Wish::Remove),
+            1 => index.clone().prop_map(Wish::Remove),
+            2 => index.clone().prop_map(Wish::Hide),
             2 => index.prop_map(Wish::Write),
             1 => Just(Wish::Clear),
         ]
@@ -64,15 +66,16 @@ impl Kind for Lists {
                 let item = dot_of(item_at(copy, index));
                 (Act::Remove { item }, copy.edit(|list| list.remove(index)))
             }
+            Wish::Hide(index) if index < len => {
+                let item = dot_of(item_at(copy, index));
+                (Act::Hide { item }, copy.edit(|list| list.remove_unless_edited(index)))
+            }
             Wish::Write(index) if index < len => {
                 let item = dot_of(item_at(copy, index));
                 let delta = copy.edit(|list| list.at(index)?.set(text.as_str()));
                 (Act::Write { item, text }, delta)
             }
-            Wish::Clear => {
-                let items = copy.items().into_iter().map(|(id, _)| dot_of(id)).collect();
-                (Act::Clear { items }, copy.edit(|list| list.clear()))
-            }
+            Wish::Clear => (Act::Clear, copy.edit(|list| list.clear())),
             _ => return (None, None),
         };
         (Some(act), Some(delta.expect("a legal edit")))
@@ -112,6 +115,9 @@ fn small_worlds() {
     let insert = |at| Wish::Insert { at, empty: false };
     let wishes =
         [insert(1), Wish::Move { from: 1, to: 0 }, Wish::Move { from: 0, to: 1 }, Wish::Remove(0)];
+    exhaust::<Lists>(&[insert(0), insert(1)], &wishes, 3);
+    // Removals of either kind against moves and changes.
+    let wishes = [Wish::Move { from: 0, to: 1 }, Wish::Write(0), Wish::Hide(0), Wish::Remove(0)];
     exhaust::<Lists>(&[insert(0), insert(1)], &wishes, 3);
 }
 
@@ -233,6 +239,24 @@ fn what_is_left_of_a_list_is_not_seen() {
     a.edit(|lists| lists.remove("k")).expect("a legal edit");
     let dead = a.save().len();
     assert!(dead < empty + 250, "two dead positions and the vector: {dead} bytes");
+}
+
+/// What is in a list under a key that is hidden cannot be reached by its id either: whoever writes
+/// under the key finds it empty.
+#[test]
+fn items_below_a_hidden_key_are_not_there() {
+    let mut a = Replica::<OrMap<String, Texts>>::new(fresh(1));
+    a.edit(|lists| lists.entry("k").push()?.set("a")).expect("a legal edit");
+    let item = a.get("k").expect("a key").items()[0].0;
+    a.edit(|lists| lists.remove_unless_edited("k")).expect("a legal edit");
+    assert!(a.read(|lists| lists.at("k").item(item).expect("readable").is_none()));
+    assert!(a.read(|lists| lists.at("k").is_empty().expect("readable")));
+    let gone = a.edit(|lists| lists.entry("k").item(item)?.set("b"));
+    assert!(matches!(gone, Err(EditError::NoSuchItem { .. })), "{gone:?}");
+    assert!(a.edit(|lists| lists.entry("k").at(0)?.set("b")).is_err());
+    a.edit(|lists| lists.entry("k").insert(0)?.set("c")).expect("a legal edit");
+    assert_eq!(a.to_value().to_string(), r#"{"k": ["c"]}"#);
+    assert!(a.edit(|lists| lists.remove_unless_edited("none")).expect("legal").is_empty());
 }
 
 /// A list whose moves were removals and insertions in one, as before existence had dots of its own,

@@ -181,3 +181,104 @@ fn fault_03_the_fields_that_a_removal_took_are_named() {
     phone.merge(&laptop);
     assert_eq!(phone.read(|people| people.missing_fields("ada")).unwrap(), ["name"]);
 }
+
+/// Removed unless edited: whoever packed or moved it has it back whole, and both are told.
+#[test]
+fn fault_03_removed_unless_edited_and_changed_there() {
+    let spaces = two();
+    let [(_, phone), (_, laptop)] = &spaces;
+    let photos = node(phone, "photos");
+    phone
+        .transact(|tx| {
+            let mut trip = tx.object("rome");
+            trip.things().remove_unless_edited(0)?;
+            trip.things().remove_unless_edited(0)?;
+            trip.letters().remove_unless_edited(1)?;
+            trip.folders().remove_unless_edited(photos)
+        })
+        .unwrap();
+    assert_eq!((titles(phone), letters(phone)), (some(&["map"]), some(&["a"])));
+    laptop
+        .transact(|tx| {
+            let mut trip = tx.object("rome");
+            trip.things().at(0)?.packed().enable()?;
+            trip.letters().move_to(1, 0)?;
+            let films = trip.folders().create(Parent::Root)?;
+            trip.folders().move_to(photos, Parent::Node(films))
+        })
+        .unwrap();
+    sync(phone, laptop);
+    assert_eq!(phone.digest().unwrap(), laptop.digest().unwrap());
+    for space in [phone, laptop] {
+        assert_eq!(titles(space), some(&["tent", "map"]), "the rope was not touched");
+        assert!(
+            space.object("rome").things().get(0).unwrap().unwrap().packed().is_enabled().unwrap()
+        );
+        assert_eq!(letters(space), some(&["b", "a"]));
+        assert_eq!(node(space, "photos"), photos);
+        let kept = |conflict: &ConflictRecord| {
+            conflict.rule == Rule::EditKeeps && !conflict.set_aside.is_empty()
+        };
+        assert!(space.conflicts().unwrap().iter().filter(|conflict| kept(conflict)).count() >= 3);
+    }
+    // Whoever changes one that was kept says that it stays: the last word is not the removal's.
+    phone.transact(|tx| tx.object("rome").things().at(0)?.title().set("large tent")).unwrap();
+    sync(phone, laptop);
+    laptop.transact(|tx| tx.object("rome").things().at(0)?.packed().disable()).unwrap();
+    sync(phone, laptop);
+    assert_eq!(titles(phone), some(&["large tent", "map"]));
+}
+
+/// The rule stands in the removal: whoever knows the key as an older struct or as a document sees
+/// the same, and a write by somebody who has seen the removal finds nothing there.
+#[test]
+fn fault_03_a_key_removed_unless_edited() {
+    #[derive(Crdt, Default, Clone)]
+    struct Person {
+        name: LwwRegister<String>,
+        phone: LwwRegister<String>,
+    }
+    #[derive(Crdt, Default, Clone)]
+    struct OlderPerson {
+        name: LwwRegister<String>,
+    }
+    type People = OrMap<String, Person>;
+    let fresh = |number| FreshId::assume_fresh(ReplicaId::from_u128(number));
+    let mut phone = Replica::<People>::new(fresh(1));
+    phone
+        .edit(|people| {
+            people.entry("ada").name().set("Ada")?;
+            people.entry("ada").phone().set("1")?;
+            people.entry("bob").name().set("Bob")
+        })
+        .unwrap();
+    let mut laptop = phone.fork(fresh(2));
+    phone
+        .edit(|people| {
+            people.remove_unless_edited("ada")?;
+            people.remove_unless_edited("bob")
+        })
+        .unwrap();
+    assert!(phone.is_empty());
+    let older = |copy: &Replica<People>| {
+        copy.read_as::<OrMap<String, OlderPerson>, _>(|people| {
+            (people.keys().unwrap(), people.at("ada").name().get().unwrap())
+        })
+    };
+    assert_eq!(older(&phone), (vec![], None));
+    assert_eq!(phone.read_as::<Doc, _>(|doc| doc.names().unwrap()), []);
+    laptop.edit(|people| people.entry("ada").phone().set("2")).unwrap();
+    phone.edit(|people| people.entry("bob").phone().set("3")).unwrap();
+    phone.merge(&laptop);
+    laptop.merge(&phone);
+    for copy in [&phone, &laptop] {
+        let shown = r#"{"ada": {"name": "Ada", "phone": "2"}, "bob": {"phone": "3"}}"#;
+        assert_eq!(copy.to_value().to_string(), shown);
+        assert_eq!(copy.read_as::<Doc, _>(|doc| doc.value().unwrap()).to_string(), shown);
+        assert_eq!(older(copy), (vec!["ada".into(), "bob".into()], Some("Ada".into())));
+        assert_eq!((copy.len(), copy.at("bob").name.get().unwrap()), (2, None));
+        let loaded = Replica::<Doc>::load(&copy.save(), fresh(9)).unwrap();
+        assert_eq!((loaded.value().to_string(), loaded.save()), (shown.to_owned(), copy.save()));
+    }
+    assert_eq!(phone.save(), laptop.save());
+}

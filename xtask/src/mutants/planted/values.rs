@@ -215,6 +215,27 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: crdts("conflicts::"),
     },
     Mutant {
+        name: "unless-edited-ends",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "a removal that is to keep what is edited ends what it saw: an empty shell",
+        suite: structures("list::small_worlds"),
+    },
+    Mutant {
+        name: "hidden-outlives-a-write",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "who writes under a key that he saw removed brings back what was hidden there",
+        suite: crdts("exhaustive::kept_registers"),
+    },
+    Mutant {
+        name: "one-removal-hides",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "of two removals at once that keep what is edited only one hides what it saw",
+        suite: crdts("exhaustive::kept_shelves"),
+    },
+    Mutant {
         name: "hang-on-the-left-only",
         class: Class::CrdtSemantics,
         lines: &[],
