@@ -38,7 +38,8 @@
 //! An item that one person moves while another removes it is there: the move had not been seen.
 //!
 //! # Invariants
-//! 1. Every item has a position, alive or dead, or a value. 2. A position hangs on earlier ones.
+//! 1. Every item has a position, alive or dead, or a value. 2. A position hangs on earlier ones. (Of
+//! liars it may not; every item has one place in the order all the same.)
 //!
 //! # Retained
 //! Dead positions, until a cut: others may hang on them.
@@ -208,8 +209,7 @@ impl Gather {
             match standing.get(&item) {
                 Some(&place) => self.all[place].shown = true,
                 None => {
-                    let anchor = Anchor { parent: None, right: true };
-                    self.all.push(Position { id: item, item, anchor, shown: true });
+                    self.all.push(Position { id: item, item, anchor: Anchor::END, shown: true });
                 }
             }
         }
@@ -266,6 +266,13 @@ impl<V: Crdt + 'static> Crdt for List<V> {
             visit(at, Cell(CellKind::Element(self.present.clone())));
         }
         self.items.visit(at, visit);
+    }
+
+    fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        if below.is_empty() {
+            return self.visit(at, visit);
+        }
+        self.items.visit_below(below, at, visit);
     }
 
     fn cell(&self, path: &[u8]) -> Option<Cell> {
@@ -332,6 +339,8 @@ impl<'a> ListCursor<'a> {
         let item = item.unwrap_or(id);
         let sequence = self.sequence()?;
         let (anchor, place) = sequence.anchor_at(index);
+        // A liar may have named an item by a dot that is yet to come.
+        let anchor = Some(anchor).filter(|at| at.is_earlier(id)).unwrap_or(Anchor::END);
         sequence.insert(place, Position { id, item, anchor, shown: true });
         let value = Some(anchor.to_atom());
         self.cursor.key(&item, Kind::ListItem).write(Effect::Register { ends, value })?;

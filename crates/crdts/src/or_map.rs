@@ -62,7 +62,7 @@ use crate::entries::with_entry;
 use crate::error::{EditError, ReadError};
 use crate::hash::Seeded;
 use crate::kind::Kind;
-use crate::path::{Path, split_as};
+use crate::path::{Path, first_name, split_as};
 
 /// A map of CRDTs; see the [module](self).
 #[derive(Clone, Debug)]
@@ -181,6 +181,17 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
     fn visit(&self, at: &Path, visit: &mut Visit<'_>) {
         for (key, child) in &self.children {
             child.visit(&at.key(key, V::KIND), visit);
+        }
+    }
+
+    fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        if below.is_empty() {
+            return self.visit(at, visit);
+        }
+        let Some(key) = first_name::<K>(below) else { return };
+        let child = at.key(&key, V::KIND);
+        if let (Some(below), Some(value)) = (at.left_for(&child, below), self.children.get(&key)) {
+            value.visit_below(below, &child, visit);
         }
     }
 

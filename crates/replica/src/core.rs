@@ -348,7 +348,8 @@ impl SpaceCore {
             operations.extend(self.announcement(stamp));
         }
         let first = self.causal.context().seen(self.replica()) + 1;
-        Delta::new(self.replica(), first, stamp, self.causal.deps(), operations).map(Entry::new)
+        let deps = self.causal.deps();
+        Delta::new(self.replica(), first, stamp, &deps, &operations).map(Entry::new)
     }
 
     /// Applies an own entry and hands it to [`poll_write`](Self::poll_write).
@@ -464,9 +465,12 @@ impl SpaceCore {
         let is_remote = delta.origin() != self.replica();
         let source = self.state.with(self.causal.context());
         let Drafted { cells: mut changed, operations } = drafted;
-        let (done, to_do) = delta.changes().split_at(operations.min(delta.changes().len()));
-        let mut paths: Vec<Path> = done.iter().map(|done| done.path().clone()).collect();
-        for (index, operation) in (done.len()..).zip(to_do) {
+        let mut paths: Vec<Path> = Vec::new();
+        for (index, operation) in delta.changes().enumerate() {
+            if index < operations {
+                paths.push(operation.into_path());
+                continue;
+            }
             if is_remote
                 && delta.last().is_multiple_of(7)
                 && rejoin_vclock::mutant!("skip-one-effect")
@@ -474,8 +478,8 @@ impl SpaceCore {
                 continue;
             }
             let at = self.causal.at(first, index, delta);
-            if self.told(changed.apply(&source, operation, &at))? && tell {
-                paths.push(operation.path().clone());
+            if self.told(changed.apply(&source, &operation, &at))? && tell {
+                paths.push(operation.into_path());
             }
         }
         let mut decided = Vec::new();
@@ -483,7 +487,7 @@ impl SpaceCore {
             let after = changed.over(&source);
             for operation in delta.changes() {
                 let mut keep = |decision| decided.push(decision);
-                decisions(operation, delta, &after, &self.causal, &mut keep);
+                decisions(&operation, delta, &after, &self.causal, &mut keep);
             }
         }
         self.state.absorb(changed);

@@ -6,36 +6,46 @@ use std::sync::Arc;
 
 use rejoin_crdts::Delta;
 use rejoin_vclock::ReplicaId;
-use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_length_prefixed};
+use rejoin_vclock::codec::{Decode, DecodeError, Reader, write_length_prefixed};
 
 use crate::envelope;
 
 /// An entry is at most this long, in bytes. A transaction that would be longer is refused.
 pub const MAX_ENTRY_BYTES: usize = 8 << 20;
 
-/// A delta and its canonical bytes, made once and shared.
+/// A delta on its way: its canonical bytes, shared.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
     delta: Delta,
-    bytes: Arc<[u8]>,
 }
 
 impl Entry {
     /// The entry of a delta made here.
-    pub fn new(delta: Delta) -> Self {
-        let bytes = delta.to_bytes().into();
-        Self { delta, bytes }
+    pub const fn new(delta: Delta) -> Self {
+        Self { delta }
     }
 
-    /// Takes bytes from outside.
+    /// Takes bytes from outside. It takes no more memory than a copy of them.
     ///
     /// # Errors
     /// Any deviation from the canonical bytes of a delta, by name.
     pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
-        if bytes.len() > MAX_ENTRY_BYTES {
-            return Err(DecodeError::Invalid("an entry longer than 8 MiB"));
+        Self::check_length(bytes.len())?;
+        Ok(Self { delta: Delta::from_bytes(bytes)? })
+    }
+
+    /// As [`parse`](Self::parse), without a copy.
+    pub(crate) fn shared(bytes: Arc<[u8]>) -> Result<Self, DecodeError> {
+        Self::check_length(bytes.len())?;
+        Ok(Self { delta: Delta::from_shared(bytes)? })
+    }
+
+    /// That an entry may be so long.
+    pub(crate) fn check_length(bytes: usize) -> Result<(), DecodeError> {
+        match bytes {
+            0..=MAX_ENTRY_BYTES => Ok(()),
+            _ => Err(DecodeError::Invalid("an entry longer than 8 MiB")),
         }
-        Ok(Self { delta: Delta::from_bytes(bytes)?, bytes: bytes.into() })
     }
 
     /// What it does.
@@ -45,7 +55,7 @@ impl Entry {
 
     /// Its canonical bytes.
     pub const fn bytes(&self) -> &Arc<[u8]> {
-        &self.bytes
+        self.delta.bytes()
     }
 }
 
@@ -87,7 +97,7 @@ pub struct HeadAt {
 
 impl HeadAt {
     /// What a log record says.
-    pub const fn of(record: &Record) -> Self {
+    pub fn of(record: &Record) -> Self {
         let delta = record.entry.delta();
         Self { origin: delta.origin(), counter: delta.last(), head: record.head }
     }

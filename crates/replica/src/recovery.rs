@@ -8,7 +8,9 @@
 
 use std::sync::Arc;
 
+use rejoin_crdts::Path;
 use rejoin_crdts::causal::Admission;
+use rejoin_crdts::delta::Change;
 use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{HybridClock, ReplicaId};
 
@@ -209,9 +211,10 @@ impl SpaceCore {
     /// one by one, in the order of the log, each would be in another block.
     fn bring<'a>(&mut self, records: impl Iterator<Item = &'a Record>) -> Result<(), StorageError> {
         let changes = records.flat_map(|record| record.entry.delta().changes());
-        let mut paths: Vec<&[u8]> = changes.map(|change| change.path().as_bytes()).collect();
+        let mut paths: Vec<Path> = changes.map(Change::into_path).collect();
         paths.sort_unstable();
         paths.dedup();
+        let paths: Vec<&[u8]> = paths.iter().map(Path::as_bytes).collect();
         let brought = self.state.bring(&paths, self.causal.context());
         self.told(brought)
     }
