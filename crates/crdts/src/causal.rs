@@ -199,7 +199,7 @@ impl<D: AsRef<Delta>> Causal<D> {
         let origin = delta.origin();
         if self.knowledge.contains_key(&origin) || self.knowledge.len() < KNOWLEDGE_BOUND {
             let known = self.knowledge.entry(origin).or_default();
-            for &(id, counter) in delta.deps() {
+            for (id, counter) in delta.deps() {
                 known.set_at_least(id, counter);
             }
         }
@@ -225,7 +225,7 @@ impl<D: AsRef<Delta>> Causal<D> {
     /// Advances the vector over a delta that has been applied.
     pub fn finish(&mut self, delta: &Delta, first: LocalDot) {
         if rejoin_vclock::mutant!("removals-do-not-advance")
-            && delta.changes().iter().all(crate::delta::Change::removes)
+            && delta.changes().all(|change| change.removes())
         {
             return;
         }

@@ -36,6 +36,7 @@ use crate::hiding::{Hiding, Hidings};
 use crate::kind::Kind;
 use crate::lww_register::{Write, Writes};
 use crate::places::{Place, Places, Tag};
+use crate::state_invariants::{OneDotOnePlace, check_positions};
 use crate::tally::{Record, Taken, Tally};
 use crate::tree::Mark;
 
@@ -81,6 +82,10 @@ impl Names<'_> {
         if cell.is_gone() {
             return Err(DecodeError::NotCanonical("a cell with nothing in it"));
         }
+        cell.as_positions().map_or(Ok(()), check_positions)?;
+        let mut dots = OneDotOnePlace::default();
+        dots.add(&cell);
+        dots.check()?;
         Ok(cell)
     }
 

@@ -80,6 +80,17 @@ pub trait Crdt: Default {
     /// Shows every cell, in any order, with its path below `at`.
     fn visit(&self, at: &Path, visit: &mut Visit<'_>);
 
+    /// Shows, as [`visit`](Self::visit) does, the cells whose paths from here begin with `below`: a
+    /// path, or one with a name more behind it. It costs what it shows, where the type says how;
+    /// unless it does, everything is looked at.
+    fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        self.visit(at, &mut |path, cell| {
+            if at.is_followed(path, below) {
+                visit(path, cell);
+            }
+        });
+    }
+
     /// The cell at a path below.
     fn cell(&self, path: &[u8]) -> Option<Cell>;
 

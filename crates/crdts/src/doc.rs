@@ -105,6 +105,13 @@ impl Crdt for Doc {
         }
     }
 
+    fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        self.parts.range(below, below, &mut |path, cell| {
+            visit(&at.below(path), cell.clone());
+            ControlFlow::Continue(())
+        });
+    }
+
     fn cell(&self, path: &[u8]) -> Option<Cell> {
         self.parts.get(path).cloned()
     }

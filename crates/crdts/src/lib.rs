@@ -89,12 +89,14 @@ mod serde_impls;
 mod serde_values;
 pub mod set_reader;
 pub mod state_codec;
+mod state_invariants;
 mod tally;
 pub mod tree;
 pub mod two_phase_set;
 pub mod value;
 pub mod variants;
 mod visible;
+mod whole;
 
 pub use atom::{Atom, Key, RawAtom};
 pub use bounded_counter::BoundedCounter;

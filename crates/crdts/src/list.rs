@@ -46,7 +46,8 @@
 //! What one person writes into an item that another one removes at the same time is gone with it.
 //!
 //! # Invariants
-//! 1. Every item that is there has a position, alive or dead. 2. A position hangs on earlier ones.
+//! 1. Every item that is there has a position, alive or dead. 2. A position hangs on earlier ones. (Of
+//! liars it may not; every item has one place in the order all the same.)
 //!
 //! # Retained
 //! Dead positions, until a cut: others may hang on them. What was written to an item, or where it
@@ -248,6 +249,13 @@ impl<V: Crdt + 'static> Crdt for List<V> {
         self.items.visit(at, visit);
     }
 
+    fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        if below.is_empty() {
+            return self.visit(at, visit);
+        }
+        self.items.visit_below(below, at, visit);
+    }
+
     fn cell(&self, path: &[u8]) -> Option<Cell> {
         let present = || Cell(CellKind::Element(self.present.clone()));
         if path.is_empty() { Some(present()) } else { self.items.cell(path) }
@@ -319,6 +327,8 @@ impl<'a> ListCursor<'a> {
         let item = item.unwrap_or(id);
         let sequence = self.sequence()?;
         let (anchor, place) = sequence.anchor_at(index);
+        // A liar may have named an item by a dot that is yet to come.
+        let anchor = Some(anchor).filter(|at| at.is_earlier(id)).unwrap_or(Anchor::END);
         sequence.insert(place, Position { id, item, anchor, shown: true });
         Ok((item, anchor.to_atom()))
     }

@@ -70,7 +70,7 @@ use crate::error::{EditError, ReadError};
 use crate::hash::Seeded;
 use crate::hiding::Hidings;
 use crate::kind::Kind;
-use crate::path::{Path, split_as, split_name};
+use crate::path::{Path, first_name, split_as, split_name};
 
 /// A map of CRDTs; see the [module](self).
 #[derive(Clone, Debug)]
@@ -226,6 +226,21 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
         }
         for (key, hidings) in &self.hidings {
             visit(&at.key(key, Kind::MapKey), Cell(CellKind::Hidings(hidings.clone())));
+        }
+    }
+
+    fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        if below.is_empty() {
+            return self.visit(at, visit);
+        }
+        let Some(key) = first_name::<K>(below) else { return };
+        let child = at.key(&key, V::KIND);
+        if let (Some(below), Some(value)) = (at.left_for(&child, below), self.children.get(&key)) {
+            value.visit_below(below, &child, visit);
+        }
+        let part = at.key(&key, Kind::MapKey);
+        if let (true, Some(hidings)) = (at.is_followed(&part, below), self.hidings.get(&key)) {
+            visit(&part, Cell(CellKind::Hidings(hidings.clone())));
         }
     }
 

@@ -61,6 +61,9 @@ type Rank = Reverse<(u64, Dot)>;
 pub(crate) struct Gather {
     all: Vec<(Rank, Dot, Candidate)>,
     parents: HashMap<Dot, Option<Parent>, Seeded>,
+    /// From a node that hangs on another one to one further up, so that a way up is short however
+    /// deep the tree is.
+    up: HashMap<Dot, Dot, Seeded>,
 }
 
 impl Gather {
@@ -104,25 +107,27 @@ impl Gather {
             None => Parent::Root,
             Some(on) if !self.parents.contains_key(&on) => Parent::Lost,
             Some(on) if self.is_below(on, node) => return,
-            Some(on) => Parent::Node(NodeId(on)),
+            Some(on) => {
+                self.up.insert(node, on);
+                Parent::Node(NodeId(on))
+            }
         };
         self.parents.insert(node, Some(parent));
     }
 
-    /// Whether a node is another one or hangs on it, as far as is accepted.
-    fn is_below(&self, mut node: Dot, above: Dot) -> bool {
-        if rejoin_vclock::mutant!("cycles-accepted") {
-            return false;
+    /// Whether a node is another one or hangs on it, as far as is accepted; that one hangs nowhere.
+    fn is_below(&mut self, node: Dot, above: Dot) -> bool {
+        !rejoin_vclock::mutant!("cycles-accepted") && self.top(node) == above
+    }
+
+    /// The node above a node that hangs on no other one. Halves the way for those who come after.
+    fn top(&mut self, mut node: Dot) -> Dot {
+        while let Some(&above) = self.up.get(&node) {
+            let further = self.up.get(&above).copied().unwrap_or(above);
+            self.up.insert(node, further);
+            node = further;
         }
-        loop {
-            if node == above {
-                return true;
-            }
-            match self.parents.get(&node) {
-                Some(Some(Parent::Node(NodeId(up)))) => node = *up,
-                _ => return false,
-            }
-        }
+        node
     }
 }
 

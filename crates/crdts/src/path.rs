@@ -53,6 +53,18 @@ impl Path {
         Self([self.as_bytes(), path].concat())
     }
 
+    /// Whether a path goes on from here with these bytes.
+    pub(crate) fn is_followed(&self, path: &Self, below: &[u8]) -> bool {
+        path.0.strip_prefix(self.0.as_slice()).is_some_and(|path| path.starts_with(below))
+    }
+
+    /// What of `below`, which begins here, is left for a child: nothing where it does not reach
+    /// further; `None` where it leads elsewhere.
+    pub fn left_for<'a>(&self, child: &Self, below: &'a [u8]) -> Option<&'a [u8]> {
+        let child = child.0.strip_prefix(self.0.as_slice())?;
+        below.strip_prefix(child).or_else(|| child.starts_with(below).then_some(&[]))
+    }
+
     fn child(&self, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         let mut bytes = Vec::with_capacity(self.0.len() + 24);
         bytes.extend_from_slice(&self.0);
@@ -191,6 +203,11 @@ pub(crate) fn split_name<K: Atom>(name: &[u8]) -> Option<K> {
     let mut reader = Reader::new(name);
     let key = K::read(&mut reader).ok()?;
     reader.is_empty().then_some(key)
+}
+
+/// The name that a path begins with, when it reads as a `K`, whether a kind follows or not.
+pub(crate) fn first_name<K: Atom>(path: &[u8]) -> Option<K> {
+    K::read(&mut Reader::new(path)).ok()
 }
 
 /// Shows the names on the way to a path: for each level, the path up to its name, without a kind.

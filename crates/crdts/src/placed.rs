@@ -16,7 +16,7 @@ use crate::entries::with_entry;
 use crate::hash::Seeded;
 use crate::hiding::Hidings;
 use crate::kind::Kind;
-use crate::path::{Path, split_as};
+use crate::path::{Path, first_name, split_as};
 use crate::places::{Candidates, Positions};
 
 /// The cell that says where a thing stands.
@@ -82,6 +82,17 @@ impl<P: PlaceCell, V: Crdt> Placed<P, V> {
 
     fn is_gone(&self) -> bool {
         self.place.is_gone() && self.value.is_gone()
+    }
+
+    /// Shows its cells whose paths from `at`, which does not name it yet, begin with `below`.
+    fn visit_below(&self, id: Dot, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        let (place, value) = (at.key(&id, P::PART), at.key(&id, V::KIND));
+        if at.is_followed(&place, below) && !self.place.is_gone() {
+            visit(&place, self.place.clone().into_cell());
+        }
+        if let Some(below) = at.left_for(&value, below) {
+            self.value.visit_below(below, &value, visit);
+        }
     }
 
     fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
@@ -171,10 +182,16 @@ impl<P: PlaceCell, V: Crdt> PlacedTable<P, V> {
 
     pub(crate) fn visit(&self, at: &Path, visit: &mut Visit<'_>) {
         for (id, thing) in self.iter() {
-            if !thing.place.is_gone() {
-                visit(&at.key(&id, P::PART), thing.place.clone().into_cell());
-            }
-            thing.value.visit(&at.key(&id, V::KIND), visit);
+            thing.visit_below(id, &[], at, visit);
+        }
+    }
+
+    /// As [`Crdt::visit_below`], of things; `below` is not empty.
+    pub(crate) fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        if let Some(id) = first_name::<Dot>(below)
+            && let Some(thing) = self.things.get(&id)
+        {
+            thing.visit_below(id, below, at, visit);
         }
     }
 

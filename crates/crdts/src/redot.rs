@@ -81,8 +81,9 @@ impl Redot {
 
     /// Takes in a delta of the origin before the branch, in order: totals go on from there.
     pub fn learn(&mut self, delta: &Delta) {
-        for (change, counter) in delta.changes.iter().zip(delta.first..) {
-            match (&change.effect, Dot::new(delta.origin, counter)) {
+        let origin = delta.origin();
+        for (change, counter) in delta.changes().zip(delta.first()..) {
+            match (&change.effect, Dot::new(origin, counter)) {
                 (Effect::Counter { totals: Some(totals), .. }, Ok(last)) => {
                     self.counted.insert(change.path.clone(), Floor { last, totals: *totals });
                 }
@@ -106,22 +107,29 @@ impl Redot {
     ) -> Option<Delta> {
         let more = extra.len() as u64;
         self.to.1 += more;
-        let moved = self.apply(delta);
-        if moved.is_empty() {
+        let ((origin, first), changes) = self.moved(delta);
+        if changes.is_empty() {
             self.to.1 -= more;
             return None;
         }
-        let Delta { origin, first, stamp, changes, .. } = moved;
         extra.extend(changes);
-        Some(Delta { origin, first: first - more, stamp, deps, changes: extra })
+        Some(Delta::of(origin, first - more, delta.stamp(), &deps, &extra))
     }
 
     /// A delta of the branch, in order, with the deps that it had. What only ended something
     /// that is lost is left out, and its dot with it.
     pub fn apply(&mut self, delta: &Delta) -> Delta {
-        let (mut first, mut changes) = (delta.first, Vec::with_capacity(delta.changes.len()));
-        for (change, own) in delta.changes.iter().zip(delta.first..) {
-            let effect = self.effect(change, own);
+        let ((origin, first), changes) = self.moved(delta);
+        let mut deps: Vec<_> = delta.deps().into_iter().map(|pair| self.pair(pair)).collect();
+        deps.sort_unstable();
+        Delta::of(origin, first, delta.stamp(), &deps, &changes)
+    }
+
+    /// The changes under their other dots, and the first of these.
+    fn moved(&mut self, delta: &Delta) -> ((ReplicaId, u64), Vec<Change>) {
+        let (mut first, mut changes) = (delta.first(), Vec::with_capacity(delta.changes().len()));
+        for (change, own) in delta.changes().zip(delta.first()..) {
+            let effect = self.effect(&change, own);
             if effect.does_nothing() {
                 let place = self.lost.partition_point(|&(first, _)| first < own);
                 self.lost.insert(place, (own, own));
@@ -132,10 +140,7 @@ impl Redot {
             }
             changes.push(Change { path: self.path(&change.path), effect });
         }
-        let (origin, first) = self.pair((delta.origin, first));
-        let mut deps: Vec<_> = delta.deps.iter().map(|&pair| self.pair(pair)).collect();
-        deps.sort_unstable();
-        Delta { origin, first, stamp: delta.stamp, deps, changes }
+        (self.pair((delta.origin(), first)), changes)
     }
 
     /// Whether a dot will never be there.

@@ -27,27 +27,26 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::{ControlFlow, Deref};
+use core::ops::Deref;
 
-use rejoin_vclock::codec::{DecodeError, Encode, Reader};
-use rejoin_vclock::{Dot, FreshId, HybridClock, ReplicaId, SkewReport, VersionVector};
+use rejoin_vclock::codec::{DecodeError, Reader};
+use rejoin_vclock::{FreshId, HybridClock, ReplicaId, SkewReport, VersionVector};
 
-use crate::atom;
 use crate::causal::{Admission, Causal};
 use crate::cell::Cell;
 use crate::clock::{Clock, Logical};
 use crate::conflict::{ConflictRecord, decisions};
-use crate::context::{Context, LocalDot};
-use crate::crdt::{Crdt, Flow, Outcome};
-use crate::cursor::{Cursor, Source, View};
+use crate::context::Context;
+use crate::crdt::{Crdt, Outcome};
+use crate::cursor::{Cursor, View};
 use crate::delta::{Delta, Effect};
 use crate::draft::Draft;
-use crate::error::{EditError, ReadError};
-use crate::kind::Kind;
+use crate::error::EditError;
 use crate::parts::Parts;
-use crate::path::{Path, leads_to_leaf};
+use crate::path::Path;
 use crate::state_codec::{decode_state, encode_state};
 use crate::value::Value;
+use crate::whole::{Whole, below_root};
 
 /// Deltas that came too early take at most this many bytes, or are one that is longer.
 const HELD_BYTES: usize = 4 << 20;
@@ -84,6 +83,9 @@ impl<T: Crdt, C: Clock + Default> Replica<T, C> {
 
     /// A copy of a [saved](Self::save) state under a fresh id.
     ///
+    /// Takes at most 64 KiB and 64 times the bytes, whatever they are: what the value takes in memory,
+    /// beside its cells.
+    ///
     /// # Errors
     /// Bytes that no replica saved.
     pub fn load(bytes: &[u8], id: FreshId) -> Result<Self, DecodeError> {
@@ -93,11 +95,11 @@ impl<T: Crdt, C: Clock + Default> Replica<T, C> {
             reader.finish()?;
         }
         let mut loaded = Self::over(context, id, C::default());
-        for (path, cell) in parts.iter() {
-            let known = below_root::<T>(path)
+        for (path, cell) in parts.into_cells() {
+            let known = below_root::<T>(&path)
                 .is_some_and(|below| loaded.value.load(below, cell.clone()) != Outcome::Unknown);
             if !known {
-                loaded.beside.load(path.to_vec(), cell.clone());
+                loaded.beside.load(path, cell);
             }
         }
         Ok(loaded)
@@ -158,17 +160,12 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         let now = self.clock.now_millis();
         let stamp = self.hybrid.tick(now);
         let context = self.causal.context();
-        let base = Whole { value: &self.value, beside: &self.beside, context };
+        let base = Whole::new(&self.value, &self.beside, context);
         let mut draft = Draft::new(&base, context, self.causal.own(), stamp);
         edit(&mut U::editor(Cursor::new(&mut draft, Path::root(U::KIND))))?;
-        let delta = Delta {
-            origin: self.id(),
-            first: context.seen(self.id()) + 1,
-            stamp,
-            deps: self.causal.deps(),
-            changes: draft.finish(),
-        };
-        if !delta.changes.is_empty() {
+        let (first, deps) = (context.seen(self.id()) + 1, self.causal.deps());
+        let delta = Delta::of(self.id(), first, stamp, &deps, &draft.finish());
+        if !delta.is_empty() {
             self.take_in(&delta, &mut |_| {});
         }
         Ok(delta)
@@ -185,7 +182,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     pub fn read_as<U: Crdt, R>(&self, read: impl FnOnce(&U::Reader<'_>) -> R) -> R {
         const { assert!(U::KIND.tag() == T::KIND.tag(), "a value is read as its own kind") };
         let context = self.causal.context();
-        let whole = Whole { value: &self.value, beside: &self.beside, context };
+        let whole = Whole::new(&self.value, &self.beside, context);
         read(&U::reader(View::new(&whole, Path::root(U::KIND))))
     }
 
@@ -217,13 +214,13 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         delta: &Delta,
         report: &mut dyn FnMut(ConflictRecord),
     ) -> bool {
-        if delta.changes.is_empty() {
+        if delta.is_empty() {
             return false;
         }
         match self.causal.admit(delta) {
             Admission::Ready => {}
             Admission::Early => {
-                self.causal.keep(delta.clone(), delta.to_bytes().len());
+                self.causal.keep(delta.clone(), delta.bytes().len());
                 return false;
             }
             Admission::Known | Admission::Overlaps => return false,
@@ -237,7 +234,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
 
     fn observe_and_take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) {
         let now = self.clock.now_millis();
-        if let Err(skew) = self.hybrid.observe(delta.stamp, now) {
+        if let Err(skew) = self.hybrid.observe(delta.stamp(), now) {
             self.skew = Some(skew);
         }
         self.take_in(delta, report);
@@ -245,21 +242,21 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
 
     fn take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) {
         let Some(first) = self.causal.begin(delta) else { return };
-        for (index, change) in delta.changes.iter().enumerate() {
+        for (index, change) in delta.changes().enumerate() {
             let at = self.causal.at(first, index, delta);
             let path = change.path.as_bytes();
             let typed = below_root::<T>(path)
                 .map_or(Outcome::Unknown, |below| self.value.apply(below, &change.effect, &at));
             // A vector may end dots of kinds that the type does not know, below the same place.
             if typed == Outcome::Unknown || matches!(change.effect, Effect::Below { .. }) {
-                self.beside.apply(change, &at);
+                self.beside.apply(&change, &at);
             }
         }
-        if delta.origin != self.id() {
+        if delta.origin() != self.id() {
             let context = self.causal.context();
-            let whole = Whole { value: &self.value, beside: &self.beside, context };
-            for change in &delta.changes {
-                decisions(change, delta, &whole, &self.causal, report);
+            let whole = Whole::new(&self.value, &self.beside, context);
+            for change in delta.changes() {
+                decisions(&change, delta, &whole, &self.causal, report);
             }
         }
         self.causal.finish(delta, first);
@@ -331,71 +328,5 @@ impl<T, C> Deref for Replica<T, C> {
 impl<T: fmt::Debug, C> fmt::Debug for Replica<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replica").field("value", &self.value).finish_non_exhaustive()
-    }
-}
-
-/// The path below the one object of a plain replica, if it is of the type's kind.
-fn below_root<T: Crdt>(path: &[u8]) -> Option<&[u8]> {
-    path.strip_prefix(&[atom::NULL, T::KIND.tag()])
-}
-
-/// The value and what stands beside it, as one thing to read from.
-struct Whole<'a, T> {
-    value: &'a T,
-    beside: &'a Parts,
-    context: &'a Context,
-}
-
-impl<T> fmt::Debug for Whole<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Whole").finish_non_exhaustive()
-    }
-}
-
-impl<T: Crdt> Source for Whole<'_, T> {
-    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
-        let typed = below_root::<T>(path).and_then(|below| self.value.cell(below));
-        Ok(typed.or_else(|| self.beside.get(path).cloned()))
-    }
-
-    fn visit(
-        &self,
-        below: &[u8],
-        from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
-    ) -> Result<(), ReadError> {
-        if leads_to_leaf(below) {
-            if let Some(cell) = self.cell(below)?.filter(|_| from <= below) {
-                let _ = visit(below, &cell);
-            }
-            return Ok(());
-        }
-        let mut cells = BTreeMap::new();
-        self.value.visit(&Path::root(T::KIND), &mut |path, cell| {
-            cells.insert(path.as_bytes().to_vec(), cell);
-        });
-        self.beside.range(below, from, &mut |path, cell| {
-            cells.insert(path.to_vec(), cell.clone());
-            ControlFlow::Continue(())
-        });
-        for (path, cell) in cells.range(from.to_vec()..) {
-            if !path.starts_with(below) || visit(path, cell).is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn dot(&self, local: LocalDot) -> Dot {
-        self.context.dot(local)
-    }
-
-    /// What the type knows tells for itself; what it does not know stands beside it.
-    fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
-        let known = below_root::<T>(name).and_then(|name| self.value.other_kind(name, than));
-        if known.is_some() {
-            return Ok(known);
-        }
-        self.beside.with(self.context).other_kind(name, than)
     }
 }

@@ -244,6 +244,13 @@ impl<V: Crdt + 'static> Crdt for Tree<V> {
         self.nodes.visit(at, visit);
     }
 
+    fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        if below.is_empty() {
+            return self.visit(at, visit);
+        }
+        self.nodes.visit_below(below, at, visit);
+    }
+
     fn cell(&self, path: &[u8]) -> Option<Cell> {
         let mark = || Cell(CellKind::Mark(self.mark.clone()));
         if path.is_empty() { Some(mark()) } else { self.nodes.cell(path) }

@@ -170,6 +170,17 @@ fn cells(declaration: &Declaration) -> TokenStream {
         let [shows, kind] = ["visit", "KIND"].map(|called| member(declaration, field, called));
         quote! { #shows(&self.#name, &at.field(#wire_name, #kind), visit); }
     });
+    let visit_below = declaration.fields.iter().map(|field| {
+        let (name, wire_name) = (&field.name, &field.wire_name);
+        let [shows, kind] =
+            ["visit_below", "KIND"].map(|called| member(declaration, field, called));
+        quote! {
+            let child = at.field(#wire_name, #kind);
+            if let ::core::option::Option::Some(below) = at.left_for(&child, below) {
+                #shows(&self.#name, below, &child, visit);
+            }
+        }
+    });
     let cell = by_field(declaration, "cell", |cell, field| {
         quote! { #cell(&self.#field, below) }
     });
@@ -182,6 +193,15 @@ fn cells(declaration: &Declaration) -> TokenStream {
     quote! {
         fn visit(&self, at: &#crdts::path::Path, visit: &mut #crdts::crdt::Visit<'_>) {
             #(#visit)*
+        }
+
+        fn visit_below(
+            &self,
+            below: &[u8],
+            at: &#crdts::path::Path,
+            visit: &mut #crdts::crdt::Visit<'_>,
+        ) {
+            #(#visit_below)*
         }
 
         fn cell(&self, path: &[u8]) -> ::core::option::Option<#crdts::cell::Cell> {

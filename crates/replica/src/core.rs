@@ -352,7 +352,8 @@ impl SpaceCore {
             operations.extend(self.announcement(stamp));
         }
         let first = self.causal.context().seen(self.replica()) + 1;
-        let delta = Delta::new(self.replica(), first, stamp, self.causal.deps(), operations)?;
+        let deps = self.causal.deps();
+        let delta = Delta::new(self.replica(), first, stamp, &deps, &operations)?;
         let key = self.key_hash(key).filter(|_| !rejoin_vclock::mutant!("key-not-in-entry"));
         Some(match key {
             None => Entry::new(delta),
@@ -474,14 +475,15 @@ impl SpaceCore {
         };
         let is_remote = delta.origin() != self.replica();
         let Drafted { cells: mut changed, operations } = drafted;
-        let (done, to_do) = delta.changes().split_at(operations.min(delta.changes().len()));
+        let all: Vec<Operation> = delta.changes().collect();
+        let (done, to_do) = all.split_at(operations.min(all.len()));
         // Where no read can fail half-way, cells are changed where they are: a copy costs as much
         // as the cell is large, and a counter has a record of every replica.
         let in_place = done.is_empty() && to_do.iter().all(Operation::is_on_one_cell);
         if in_place {
-            self.bring(std::iter::once(entry))?;
-            let paths = to_do.iter().map(|operation| operation.path().as_bytes());
-            changed = self.state.take_active(paths);
+            let paths = || to_do.iter().map(|operation| operation.path().as_bytes());
+            self.bring(paths().collect())?;
+            changed = self.state.take_active(paths());
         }
         let source = self.state.with(self.causal.context());
         let mut paths: Vec<Path> = done.iter().map(|done| done.path().clone()).collect();
@@ -505,7 +507,7 @@ impl SpaceCore {
         let mut decided = Vec::new();
         if is_remote && tell {
             let after = changed.over(&source);
-            for operation in delta.changes() {
+            for operation in &all {
                 let mut keep = |decision| decided.push(decision);
                 decisions(operation, delta, &after, &self.causal, &mut keep);
             }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rejoin_crdts::Delta;
 use rejoin_crdts::atom::MAX_VALUE_BYTES;
 use rejoin_vclock::ReplicaId;
-use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_length_prefixed};
+use rejoin_vclock::codec::{Decode, DecodeError, Reader, write_length_prefixed};
 
 use crate::envelope;
 use crate::once::KeyHash;
@@ -34,6 +34,7 @@ pub const MAX_KEY_BYTES: usize = 4096;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
     delta: Delta,
+    /// Those of the delta, where there is nothing beside it.
     bytes: Arc<[u8]>,
     /// Where the section begins: at the end, where there is none.
     section: usize,
@@ -57,28 +58,45 @@ impl Entry {
     }
 
     fn with_section(delta: Delta, section: &[u8]) -> Self {
-        let mut bytes = delta.to_bytes();
-        let at = bytes.len();
-        bytes.extend_from_slice(section);
-        Self { delta, bytes: bytes.into(), section: at }
+        let at = delta.bytes().len();
+        let bytes = match section {
+            [] => Arc::clone(delta.bytes()),
+            section => [delta.bytes(), section].concat().into(),
+        };
+        Self { delta, bytes, section: at }
     }
 
-    /// Takes bytes from outside.
+    /// Takes bytes from outside. It takes no more memory than a copy of them.
     ///
     /// # Errors
     /// Any deviation from the canonical bytes of an entry, by name.
     pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
-        if bytes.len() > MAX_ENTRY_BYTES {
-            let value = bytes.len() as u64;
-            return Err(DecodeError::OutOfRange { what: "length of an entry", value });
+        Self::check_length(bytes.len())?;
+        Self::shared(bytes.into())
+    }
+
+    /// As [`parse`](Self::parse), without a copy where nothing stands beside the delta.
+    pub(crate) fn shared(bytes: Arc<[u8]>) -> Result<Self, DecodeError> {
+        Self::check_length(bytes.len())?;
+        let delta = match Delta::from_shared(Arc::clone(&bytes)) {
+            Err(DecodeError::TrailingBytes { left }) => {
+                let (delta, section) =
+                    bytes.split_at_checked(bytes.len() - left).unwrap_or_default();
+                section::check(section)?;
+                Delta::from_bytes(delta)?
+            }
+            delta => delta?,
+        };
+        let section = delta.bytes().len();
+        Ok(Self { delta, bytes, section })
+    }
+
+    /// That an entry may be so long.
+    pub(crate) fn check_length(bytes: usize) -> Result<(), DecodeError> {
+        match bytes {
+            0..=MAX_ENTRY_BYTES => Ok(()),
+            _ => Err(DecodeError::OutOfRange { what: "length of an entry", value: bytes as u64 }),
         }
-        let mut reader = Reader::new(bytes);
-        let delta = Delta::decode(&mut reader)?;
-        let section = reader.position();
-        if !reader.is_empty() {
-            section::check(reader.bytes(reader.remaining())?)?;
-        }
-        Ok(Self { delta, bytes: bytes.into(), section })
     }
 
     /// What it does.
@@ -141,7 +159,7 @@ pub struct HeadAt {
 
 impl HeadAt {
     /// What a log record says.
-    pub const fn of(record: &Record) -> Self {
+    pub fn of(record: &Record) -> Self {
         let delta = record.entry.delta();
         Self { origin: delta.origin(), counter: delta.last(), head: record.head }
     }

@@ -8,13 +8,15 @@
 
 use std::sync::Arc;
 
+use rejoin_crdts::Path;
 use rejoin_crdts::causal::Admission;
+use rejoin_crdts::delta::Change;
 use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{HybridClock, ReplicaId};
 
 use crate::aside::Distrusted;
 use crate::core::{Drafted, Event, SpaceCore};
-use crate::entry::{Entry, Record, is_hole, write_hole};
+use crate::entry::{Record, is_hole, write_hole};
 use crate::envelope;
 use crate::session::Config;
 use crate::state::row;
@@ -104,7 +106,9 @@ impl Stored {
             });
             let records: Vec<_> = decoded.collect();
             let whole = records.iter().filter_map(|(.., record)| record.as_ref().ok());
-            core.bring(whole.map(|record| &record.entry))?;
+            let changes = whole.flat_map(|record| record.entry.delta().changes());
+            let paths: Vec<Path> = changes.map(Change::into_path).collect();
+            core.bring(paths.iter().map(Path::as_bytes).collect())?;
             for (sequence, bytes, record) in records {
                 if sequence - core.log().end() > MOST_MISSING {
                     return Err(StorageError::Damaged(self.place(sequence) + " follows a gap"));
@@ -206,14 +210,9 @@ impl Stored {
 }
 
 impl SpaceCore {
-    /// Brings the cells that entries are about into memory, in the order in which they are stored:
-    /// one by one, in the order of the log, each would be in another block.
-    pub(crate) fn bring<'a>(
-        &mut self,
-        entries: impl Iterator<Item = &'a Entry>,
-    ) -> Result<(), StorageError> {
-        let changes = entries.flat_map(|entry| entry.delta().changes());
-        let mut paths: Vec<&[u8]> = changes.map(|change| change.path().as_bytes()).collect();
+    /// Brings the cells at some paths into memory, in the order in which they are stored: one by
+    /// one, in the order of the log, each would be in another block.
+    pub(crate) fn bring(&mut self, mut paths: Vec<&[u8]>) -> Result<(), StorageError> {
         paths.sort_unstable();
         paths.dedup();
         let brought = self.state.bring(&paths, self.causal.context());

@@ -195,7 +195,7 @@ impl SpaceCore {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         for delta in entries.iter().map(Entry::delta) {
             session.learn(delta.origin(), delta.last());
-            for &(origin, counter) in delta.deps() {
+            for (origin, counter) in delta.deps() {
                 session.learn(origin, counter);
             }
         }

@@ -10,6 +10,8 @@
 //! | `dishonest` | origins that lie do not divide the honest |
 //! | `hostile_bytes` | canonical both ways; bytes from strangers neither panic nor allocate |
 //! | `removals` | moves, and removals that hide, have one spelling |
+//! | `fault_18_changed_bytes`, `fault_18_every_type` | changed states are refused or mean themselves; liars close no endless walk |
+//! | `fault_21_removal` | a removal looks at what is below it |
 //! | `atoms`, `paths` | order, canonical form, limits |
 //! | `kinds` | one name, several kinds; old readers and new data |
 //! | `editing` | transactions are all or nothing, and see themselves |
@@ -24,6 +26,9 @@ mod dishonest;
 mod editing;
 mod exhaustive;
 mod failures;
+mod fault_18_changed_bytes;
+mod fault_18_every_type;
+mod fault_21_removal;
 mod forge;
 mod held_back;
 mod hostile_bytes;

@@ -319,9 +319,9 @@ fn a_frame_has_room_for_the_largest_entry() {
         let text = "\0".repeat(7_700_000) + &"x".repeat(text);
         let note = |at: &mut crate::forge::Places<'_, '_>| at.note().set(text.clone());
         let made = crate::forge::write(&mut peer, 1_000, b"", note);
-        let changes = made.entry.delta().changes().to_vec();
+        let changes = made.entry.delta().changes().collect::<Vec<_>>();
         let stamp = HybridTimestamp::from_u64(7);
-        Entry::new(Delta::new(id(200), 1, stamp, deps.clone(), changes).expect("one change"))
+        Entry::new(Delta::new(id(200), 1, stamp, &deps, &changes).expect("one change"))
     };
     let spare = MAX_ENTRY_BYTES - entry(0).bytes().len();
     let largest = entry(spare);

@@ -5,6 +5,13 @@ use crate::mutants::{Class, Mutant, Suite};
 
 pub(super) const ROWS: &[Mutant] = &[
     Mutant {
+        name: "pairs-without-end",
+        class: Class::Sync,
+        lines: &[],
+        brings_back: "a frame names one replica a million times and takes twelve times its length",
+        suite: Suite { target: "fault_23_memory", ..storage("fault_23_frames") },
+    },
+    Mutant {
         name: "log-by-origin",
         class: Class::Sync,
         lines: &[42],

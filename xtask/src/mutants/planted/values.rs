@@ -5,6 +5,20 @@ use crate::mutants::{Class, Mutant};
 
 pub(super) const ROWS: &[Mutant] = &[
     Mutant {
+        name: "dots-at-two-places",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "a changed byte gives one dot two places, and the state loads",
+        suite: crdts("fault_18_changed_bytes::fault_18_a_dot_at_two_places"),
+    },
+    Mutant {
+        name: "circles-left-out",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "items whose positions hang on each other are there and are not shown",
+        suite: crdts("fault_18_changed_bytes::fault_18_two_liars"),
+    },
+    Mutant {
         name: "unscoped-ends",
         class: Class::CrdtSemantics,
         lines: &[44],
