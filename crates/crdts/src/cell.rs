@@ -8,9 +8,10 @@ use alloc::vec::Vec;
 
 use rejoin_vclock::Dot;
 
+use crate::atom::RawAtom;
 use crate::bounded_counter::Rights;
 use crate::contest::Contest;
-use crate::context::{Context, Join};
+use crate::context::{Context, Join, LocalDot};
 use crate::delta::{At, Covered, Effect};
 use crate::dots::Dots;
 use crate::kind::Kind;
@@ -190,6 +191,29 @@ impl Cell {
             CellKind::Mark(mark) => mark.0.dots(context),
             CellKind::Counter(_) | CellKind::Rights(_) => Vec::new(),
         }
+    }
+
+    /// A dot of somebody who wrote what is to be seen here.
+    pub(crate) fn writer(&self) -> Option<LocalDot> {
+        match &self.0 {
+            CellKind::Element(dots) => dots.0.first().copied(),
+            CellKind::Register(writes) => writes.0.first().map(|write| write.dot),
+            CellKind::Mark(mark) => mark.0.0.first().map(|write| write.dot),
+            CellKind::Contest(contest) => contest.adds.0.first().copied(),
+            CellKind::Positions(places) => places.live().next().map(|place| place.dot),
+            CellKind::Candidates(places) => places.live().next().map(|place| place.dot),
+            CellKind::Counter(tally) => {
+                let record = tally.records().iter().find(|record| !record.is_dead())?;
+                Some(LocalDot::new(record.slot, record.last))
+            }
+            CellKind::Rights(rights) => rights.0.first().map(|share| share.last),
+        }
+    }
+
+    /// The dot of a register's write that wrote a value.
+    pub(crate) fn writer_of(&self, value: &RawAtom) -> Option<LocalDot> {
+        let writes = self.as_writes()?;
+        writes.0.iter().find(|write| write.value == *value).map(|write| write.dot)
     }
 
     picks! {

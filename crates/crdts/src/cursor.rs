@@ -4,7 +4,7 @@
 //! Neither ever holds a whole object, so a line added to a cart of a hundred thousand lines costs
 //! what it costs in a cart of ten.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::ControlFlow;
@@ -13,12 +13,13 @@ use rejoin_vclock::Dot;
 
 use crate::atom::{Atom, RawAtom};
 use crate::cell::{Cell, CellKind};
+use crate::clash::{find_other_kind, refuse_others};
 use crate::context::{Context, LocalDot};
 use crate::crdt::Flow;
 use crate::delta::{Effect, Stand};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
-use crate::path::{Path, split};
+use crate::path::{Path, name_ends, split};
 
 /// Something that cells can be read from, by path.
 pub trait Source: fmt::Debug {
@@ -50,37 +51,6 @@ pub trait Source: fmt::Debug {
     /// As [`cell`](Self::cell).
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
         find_other_kind(name, than, &mut |from, show| self.visit(name, from, show))
-    }
-}
-
-/// Shows cells in order from a path on, until told to stop.
-pub type VisitFrom<'a> =
-    dyn FnMut(&[u8], &mut dyn FnMut(&[u8], &Cell) -> Flow) -> Result<(), ReadError> + 'a;
-
-/// Looks for a visible kind under a name, leaping over what stands below each.
-///
-/// # Errors
-/// Those of `visit_from`.
-pub fn find_other_kind(
-    name: &[u8],
-    than: Kind,
-    visit_from: &mut VisitFrom<'_>,
-) -> Result<Option<Kind>, ReadError> {
-    let mut from = name.to_vec();
-    loop {
-        let (mut found, mut leap) = (None, None);
-        visit_from(&from, &mut |path, cell| {
-            let kind = path.get(name.len()).and_then(|&tag| Kind::from_tag(tag).ok());
-            match kind {
-                Some(kind) if kind == than || kind.is_part() => leap = Some(kind),
-                Some(kind) if cell.is_visible() => found = Some(kind),
-                _ => return ControlFlow::Continue(()),
-            }
-            ControlFlow::Break(())
-        })?;
-        let Some(over) = leap else { return Ok(found) };
-        from.truncate(name.len());
-        from.push(over.tag() + 1);
     }
 }
 
@@ -127,11 +97,40 @@ impl<'a> View<'a> {
         self.source.dot(local)
     }
 
+    /// That nothing of another kind is visible here, nor on the way here: what stands there as
+    /// another kind cannot be read as the one that is asked for, and must not look like nothing.
+    ///
+    /// # Errors
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when something is; otherwise as the
+    /// source.
+    pub fn check_kinds(&self) -> Result<(), ReadError> {
+        let path = self.path.as_bytes();
+        for end in name_ends(path, 0) {
+            let (Some(name), Some(place)) = (path.get(..end), path.get(..=end)) else { break };
+            let kind = place.last().and_then(|&tag| Kind::from_tag(tag).ok());
+            // What a set, list or tree is made of stands alone, or beside the value by design.
+            let Some(kind) = kind.filter(|kind| !kind.is_part()) else { continue };
+            if self.source.other_kind(name, kind)?.is_some() {
+                refuse_others(self.source, &parse(place.to_vec())?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// That what is in this collection may be read as such.
+    fn check_collection(&self) -> Result<(), ReadError> {
+        if rejoin_vclock::mutant!("collection-kind-unchecked") {
+            return Ok(());
+        }
+        self.check_kinds()
+    }
+
     /// Shows the cells below, each with its path from here.
     pub(crate) fn cells(
         &self,
         visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
     ) -> Result<(), ReadError> {
+        self.check_collection()?;
         let above = self.path.as_bytes();
         self.source.visit(above, above, &mut |path, cell| {
             visit(path.get(above.len()..).unwrap_or(&[]), cell)
@@ -152,6 +151,7 @@ impl<'a> View<'a> {
 
     /// Whether anything of any kind is visible under a name below.
     pub(crate) fn is_named(&self, name: &impl Atom) -> Result<bool, ReadError> {
+        self.check_collection()?;
         let mut prefix = self.path.as_bytes().to_vec();
         name.write(&mut prefix);
         self.any_visible(&prefix)
@@ -164,36 +164,33 @@ impl<'a> View<'a> {
     ) -> Result<R, ReadError> {
         let kind = self.path.kind().unwrap_or(Kind::Element);
         self.check_kinds()?;
-        match self.source.cell(self.path.as_bytes())? {
-            Some(cell) => read(&cell),
-            None => Cell::empty(kind).map_or_else(
-                || unreachable!("only leaves are read as cells, and their kinds have one"),
-                |cell| read(&cell),
-            ),
-        }
+        let there = self.source.cell(self.path.as_bytes())?;
+        let cell = there.or_else(|| Cell::empty(kind)).unwrap_or_else(|| {
+            unreachable!("only leaves are read as cells, and their kinds have one")
+        });
+        read(&cell).map_err(|error| {
+            let dot = match &error {
+                ReadError::WrongType { found, .. } => cell.writer_of(found),
+                _ => None,
+            };
+            self.located(error, dot)
+        })
     }
 
-    /// What stands here as another kind than asked for, here or on the way, cannot be read as it.
-    fn check_kinds(&self) -> Result<(), ReadError> {
-        let path = self.path.as_bytes();
-        let mut rest = path;
-        while let Some((_, kind, below)) = split(rest) {
-            let end = path.len() - below.len();
-            let (above, name) = (&path[..end], &path[..end - 1]);
-            if let Some(other) = self.source.other_kind(name, kind)? {
-                let path = parse(above.to_vec())?;
-                return Err(match self.any_visible(above)? {
-                    true => ReadError::KindClash { path, kinds: alloc::vec![kind, other] },
-                    false => ReadError::WrongKind { path, expected: kind, found: other },
-                });
+    /// Adds to a value of another type where it stands, and whose dot it has.
+    fn located(&self, error: ReadError, dot: Option<LocalDot>) -> ReadError {
+        match error {
+            ReadError::WrongType { found, expected, .. } => {
+                let writer = dot.map(|dot| self.dot(dot).replica());
+                ReadError::WrongType { path: Some(self.path.clone()), writer, found, expected }
             }
-            rest = below;
+            other => other,
         }
-        Ok(())
     }
 
     /// Whether anything here or below is visible.
     pub(crate) fn is_visible(&self) -> Result<bool, ReadError> {
+        self.check_collection()?;
         self.any_visible(self.path.as_bytes())
     }
 
@@ -209,7 +206,9 @@ impl<'a> View<'a> {
     /// The names of the visible children of one kind, ascending.
     ///
     /// # Errors
-    /// [`ReadError::WrongType`] when a name is not a `K`; otherwise as the source.
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when this is something else, or a
+    /// visible child is; [`ReadError::WrongType`] when a name is not a `K`; otherwise as the
+    /// source.
     pub fn names<K: Atom>(&self, kind: Kind) -> Result<Vec<K>, ReadError> {
         self.page(kind, None::<&K>, usize::MAX)
     }
@@ -218,41 +217,42 @@ impl<'a> View<'a> {
     /// too large to hold is read page by page.
     ///
     /// # Errors
-    /// As [`names`](Self::names).
+    /// As [`names`](Self::names), of the children that are looked at.
     pub fn page<K: Atom>(
         &self,
         kind: Kind,
         after: Option<&impl Atom>,
         most: usize,
     ) -> Result<Vec<K>, ReadError> {
-        let mut names = Vec::new();
-        let mut error = None;
-        if most == 0 {
-            return Ok(names);
-        }
+        let (mut names, mut wrong) = (Vec::new(), None);
         let mut from = self.path.as_bytes().to_vec();
         if let Some(after) = after {
             after.write(&mut from);
             from.push(0xFF);
         }
-        self.children(kind, from, &mut |name| {
+        if most == 0 {
+            return self.check_collection().map(|()| names);
+        }
+        self.children_of(kind, from, &mut |name, cell| {
             match name.to() {
                 Ok(name) => names.push(name),
-                Err(wrong) => error = Some(ReadError::WrongType(wrong)),
+                Err(_) => wrong = Some((ReadError::wrong_type::<K>(name), cell.writer())),
             }
-            if names.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            let more = wrong.is_none() && names.len() < most;
+            if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        error.map_or(Ok(names), Err)
+        wrong.map_or(Ok(names), |(error, dot)| Err(self.located(error, dot)))
     }
 
     /// The names of the visible children of one kind that are strings, ascending: the objects of a
     /// space, among which others stand that its users do not see.
     ///
     /// # Errors
-    /// As the source.
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when an object is of another kind;
+    /// otherwise as the source.
     pub fn object_keys(&self, kind: Kind) -> Result<Vec<String>, ReadError> {
         let mut keys = Vec::new();
-        self.children(kind, self.path.as_bytes().to_vec(), &mut |name| {
+        self.children_of(kind, self.path.as_bytes().to_vec(), &mut |name, _| {
             keys.extend(name.to::<String>().ok());
             ControlFlow::Continue(())
         })?;
@@ -262,20 +262,67 @@ impl<'a> View<'a> {
     /// How many visible children of one kind there are.
     pub(crate) fn count(&self, kind: Kind) -> Result<usize, ReadError> {
         let mut count = 0;
-        self.children(kind, self.path.as_bytes().to_vec(), &mut |_| {
+        self.children_of(kind, self.path.as_bytes().to_vec(), &mut |_, _| {
             count += 1;
             ControlFlow::Continue(())
         })?;
         Ok(count)
     }
 
-    /// Shows the names of the visible children of one kind from a path on, leaping over what is
-    /// below each, until told to stop.
-    fn children(
+    /// Whether there is a visible child of one kind.
+    pub(crate) fn has_any(&self, kind: Kind) -> Result<bool, ReadError> {
+        let mut any = false;
+        self.children_of(kind, self.path.as_bytes().to_vec(), &mut |_, _| {
+            any = true;
+            ControlFlow::Break(())
+        })?;
+        Ok(any)
+    }
+
+    /// The names of the visible children, ascending, and as which kind: a name appears once for
+    /// each.
+    pub(crate) fn named(&self) -> Result<Vec<(RawAtom, Kind)>, ReadError> {
+        self.check_collection()?;
+        let mut names = Vec::new();
+        self.children(self.path.as_bytes().to_vec(), &mut |name, kind, _| {
+            names.push((name.clone(), kind));
+            ControlFlow::Continue(())
+        })?;
+        Ok(names)
+    }
+
+    /// Shows the names of the visible children from a path on, all of which must be of one kind,
+    /// until told to stop.
+    fn children_of(
         &self,
         kind: Kind,
+        from: Vec<u8>,
+        show: &mut dyn FnMut(&RawAtom, &Cell) -> Flow,
+    ) -> Result<(), ReadError> {
+        self.check_collection()?;
+        let mut other = None;
+        self.children(from, &mut |name, found, cell| {
+            if found == kind {
+                return show(name, cell);
+            }
+            if rejoin_vclock::mutant!("child-kind-unchecked") {
+                return ControlFlow::Continue(());
+            }
+            other = Some((name.clone(), found));
+            ControlFlow::Break(())
+        })?;
+        let Some((name, found)) = other else { return Ok(()) };
+        let child = self.key(&name, kind);
+        refuse_others(child.source, &child.path)?;
+        Err(ReadError::WrongKind { path: child.path, expected: kind, found })
+    }
+
+    /// Shows the visible children from a path on, each with a cell that is visible there or below,
+    /// and leaping over the others, until told to stop.
+    fn children(
+        &self,
         mut from: Vec<u8>,
-        show: &mut dyn FnMut(&RawAtom) -> Flow,
+        show: &mut dyn FnMut(&RawAtom, Kind, &Cell) -> Flow,
     ) -> Result<(), ReadError> {
         let above = self.path.as_bytes();
         loop {
@@ -287,10 +334,10 @@ impl<'a> View<'a> {
                 let Some((name, found, below)) = path.get(above.len()..).and_then(split) else {
                     return ControlFlow::Continue(());
                 };
-                if found == kind && show(&name).is_break() {
+                if show(&name, found, cell).is_break() {
                     return ControlFlow::Break(());
                 }
-                if below.is_empty() {
+                if found.is_leaf() {
                     return ControlFlow::Continue(());
                 }
                 let mut end = path[..path.len() - below.len()].to_vec();
@@ -382,9 +429,28 @@ impl<'a> Cursor<'a> {
     /// Takes away all that is seen here and below; nothing is written when nothing is.
     ///
     /// # Errors
-    /// As [`Stage::write`].
+    /// [`ReadError::WrongKind`] when nothing is to be taken away but what another kind keeps here;
+    /// otherwise as [`Stage::write`].
     pub fn reset(&mut self) -> Result<(), EditError> {
-        let mut resets = self.resets(self.path.as_bytes())?;
+        let resets = self.resets(self.path.as_bytes())?;
+        if resets.is_empty() {
+            return Ok(self.view().check_kinds()?);
+        }
+        self.write_resets(resets)
+    }
+
+    /// As [`reset`](Self::reset), of what stands here as one kind, whatever others do.
+    ///
+    /// # Errors
+    /// As [`Stage::write`].
+    pub fn reset_kind(&mut self, kind: Kind) -> Result<(), EditError> {
+        let Some(path) = self.path.as_kind(kind) else { return Ok(()) };
+        let mut there = Cursor { stage: &mut *self.stage, path };
+        let resets = there.resets(there.path.as_bytes())?;
+        there.write_resets(resets)
+    }
+
+    fn write_resets(&mut self, mut resets: Vec<(Vec<u8>, Effect)>) -> Result<(), EditError> {
         let is_counter = |effect: &Effect| matches!(effect, Effect::Counter { .. });
         let seen = self.stage.context().version_vector();
         let inner = self.path.kind().is_some_and(|kind| !kind.is_leaf());
@@ -405,6 +471,9 @@ impl<'a> Cursor<'a> {
         let mut prefix = self.path.as_bytes().to_vec();
         name.write(&mut prefix);
         let resets = self.resets(&prefix)?;
+        if resets.is_empty() {
+            return Ok(self.view().check_kinds()?);
+        }
         self.write_all(resets)
     }
 
@@ -433,7 +502,7 @@ impl<'a> Cursor<'a> {
 }
 
 fn parse(path: Vec<u8>) -> Result<Path, ReadError> {
-    Path::parse(path).map_err(ReadError::WrongType)
+    Path::parse(path).map_err(|error| ReadError::Unavailable(error.to_string()))
 }
 
 /// The operation that ends all that is alive in a cell, if anything is. What is retained stays.

@@ -26,7 +26,7 @@
 //! A key exists while something below it is visible. Removing it resets everything below, whatever
 //! nests there: each part by its own rule, as far as it was seen. Two concurrent creations merge.
 //! A child's identity is its name *and* its kind, so a peer's child of another kind under the same
-//! name never overwrites this one.
+//! name never overwrites this one, and is never left out in silence: the reader names it.
 //!
 //! # Anomalies
 //! A key removed here and changed there comes back with the change alone: a line of 2 removed and
@@ -55,14 +55,14 @@ use hashbrown::HashMap;
 use crate::atom::Key;
 use crate::cell::Cell;
 use crate::context::Join;
-use crate::crdt::{Crdt, Outcome, Visit};
+use crate::crdt::{Crdt, Outcome, Visit, own_kind};
 use crate::cursor::{Cursor, View};
 use crate::delta::{At, Covered, Effect};
 use crate::entries::with_entry;
 use crate::error::{EditError, ReadError};
 use crate::hash::Seeded;
 use crate::kind::Kind;
-use crate::path::{Path, split_as};
+use crate::path::{Path, last_name, split_as};
 
 /// A map of CRDTs; see the [module](self).
 #[derive(Clone, Debug)]
@@ -190,8 +190,12 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
     }
 
     fn other_kind(&self, name: &[u8], than: Kind) -> Option<Kind> {
-        let (key, kind, below) = split_as::<K>(name)?;
-        if kind == V::KIND { self.children.get(&key)?.other_kind(below, than) } else { None }
+        let child = |key| self.children.get::<K>(key);
+        match split_as::<K>(name) {
+            Some((key, kind, below)) if kind == V::KIND => child(&key)?.other_kind(below, than),
+            Some(_) => None,
+            None => own_kind(child(&last_name(name)?)?, than),
+        }
     }
 
     fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
@@ -236,9 +240,11 @@ impl<'a, K: Key, V: Crdt> OrMapEditor<'a, K, V> {
         V::editor(self.cursor.into_key(&key.to_owned(), V::KIND))
     }
 
-    /// Removes a key with all below, as far as it is seen here.
+    /// Removes a key with all below, as far as it is seen here. One that does not exist changes
+    /// nothing.
     ///
     /// # Errors
+    /// [`ReadError::WrongKind`] when only another kind stands under the key; otherwise
     /// [`EditError`] when the place cannot be read or named.
     pub fn remove<Q>(&mut self, key: &Q) -> Result<(), EditError>
     where
@@ -280,7 +286,8 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// The reader of a key that exists.
     ///
     /// # Errors
-    /// As the source.
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when another kind stands under the key,
+    /// or above; otherwise as the source.
     pub fn get<Q>(&self, key: &Q) -> Result<Option<V::Reader<'_>>, ReadError>
     where
         Q: ToOwned<Owned = K> + ?Sized,
@@ -292,7 +299,7 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// Whether the key exists.
     ///
     /// # Errors
-    /// As the source.
+    /// As [`get`](Self::get).
     pub fn contains_key<Q>(&self, key: &Q) -> Result<bool, ReadError>
     where
         Q: ToOwned<Owned = K> + ?Sized,
@@ -303,7 +310,9 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// The keys in ascending order.
     ///
     /// # Errors
-    /// [`ReadError::WrongType`] when a key is not a `K`; otherwise as the source.
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when another kind than the values' stands
+    /// under one of the keys, or above; [`ReadError::WrongType`] when a key is not a `K`; otherwise
+    /// as the source.
     pub fn keys(&self) -> Result<Vec<K>, ReadError> {
         self.view.names(V::KIND)
     }
@@ -312,7 +321,7 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// too large to be held.
     ///
     /// # Errors
-    /// As [`keys`](Self::keys).
+    /// As [`keys`](Self::keys), of the keys that are looked at.
     pub fn page<Q>(&self, after: Option<&Q>, most: usize) -> Result<Vec<K>, ReadError>
     where
         Q: ToOwned<Owned = K> + ?Sized,
@@ -323,7 +332,7 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// How many keys exist.
     ///
     /// # Errors
-    /// As the source.
+    /// As [`get`](Self::get), of any key.
     pub fn len(&self) -> Result<usize, ReadError> {
         self.view.count(V::KIND)
     }
@@ -331,8 +340,8 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// Whether none does.
     ///
     /// # Errors
-    /// As the source.
+    /// As [`get`](Self::get), of the first key.
     pub fn is_empty(&self) -> Result<bool, ReadError> {
-        self.view.is_visible().map(|any| !any)
+        self.view.has_any(V::KIND).map(|any| !any)
     }
 }

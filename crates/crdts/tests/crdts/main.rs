@@ -11,6 +11,7 @@
 //! | `hostile_bytes` | canonical both ways; bytes from strangers neither panic nor allocate |
 //! | `atoms`, `paths` | order, canonical form, limits |
 //! | `kinds` | one name, several kinds; old readers and new data |
+//! | `fault_02_kinds_on_every_read` | of every pair of kinds, one is never read as nothing of the other |
 //! | `editing` | transactions are all or nothing, and see themselves |
 //! | `costs` | a delta costs what it changes, not what there is |
 //! | `conflicts` | what a merge tells of its decisions |
@@ -23,6 +24,7 @@ mod dishonest;
 mod editing;
 mod exhaustive;
 mod failures;
+mod fault_02_kinds_on_every_read;
 mod forge;
 mod held_back;
 mod hostile_bytes;
@@ -31,6 +33,7 @@ mod laws;
 mod paths;
 mod random;
 mod rights;
+mod samples;
 mod types;
 #[cfg(feature = "serde")]
 mod with_serde;
