@@ -25,6 +25,8 @@ use core::hash::Hash;
 use rejoin_vclock::codec::{DecodeError, Reader};
 use rejoin_vclock::{Dot, ReplicaId};
 
+use crate::error::ReadError;
+
 pub(crate) const NULL: u8 = 0x01;
 const BYTES: u8 = 0x02;
 const STRING: u8 = 0x03;
@@ -349,6 +351,25 @@ impl RawAtom {
         let mut reader = Reader::new(&self.0);
         let content = check_one(&mut reader, MAX_DEPTH)?;
         reader.finish().map(|()| content)
+    }
+
+    /// What sort of value it is, as a person would say.
+    pub fn type_name(&self) -> &'static str {
+        match self.0.first() {
+            Some(&NULL) => "null",
+            Some(&BYTES) => "bytes",
+            Some(&STRING) => "string",
+            Some(&LIST) => "list",
+            Some(&(FALSE | TRUE)) => "boolean",
+            Some(&FLOAT) => "float",
+            Some(&UUID) => "UUID",
+            _ => "integer",
+        }
+    }
+
+    /// Reads the atom as a type; an atom of another type is an error that names it.
+    pub(crate) fn read_as<T: Atom>(&self) -> Result<T, ReadError> {
+        self.to().map_err(|_| ReadError::wrong_type::<T>(self))
     }
 
     /// Reads the atom as a type; an atom of another type is an error.

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use rejoin_vclock::Dot;
 
+use crate::atom::RawAtom;
 use crate::bounded_counter::Rights;
 use crate::contest::Contest;
 use crate::context::{Context, Join, LocalDot};
@@ -241,6 +242,30 @@ impl Cell {
             CellKind::Hidings(hidings) => !hidings.is_empty(),
             _ => false,
         }
+    }
+
+    /// A dot of somebody who wrote what is to be seen here.
+    pub(crate) fn writer(&self) -> Option<LocalDot> {
+        match &self.0 {
+            CellKind::Element(dots) => dots.0.first().copied(),
+            CellKind::Register(writes) => writes.0.first().map(|write| write.dot),
+            CellKind::Mark(mark) => mark.0.0.first().map(|write| write.dot),
+            CellKind::Contest(contest) => contest.adds.0.first().copied(),
+            CellKind::Positions(places) => places.live().next().map(|place| place.dot),
+            CellKind::Candidates(places) => places.live().next().map(|place| place.dot),
+            CellKind::Counter(tally) => {
+                let record = tally.records().iter().find(|record| !record.is_dead())?;
+                Some(LocalDot::new(record.slot, record.last))
+            }
+            CellKind::Rights(rights) => rights.0.first().map(|share| share.last),
+            CellKind::Hidings(_) => None,
+        }
+    }
+
+    /// The dot of a register's write that wrote a value.
+    pub(crate) fn writer_of(&self, value: &RawAtom) -> Option<LocalDot> {
+        let writes = self.as_writes()?;
+        writes.0.iter().find(|write| write.value == *value).map(|write| write.dot)
     }
 
     picks! {

@@ -95,8 +95,8 @@ pub trait Crdt: Default {
     fn cell(&self, path: &[u8]) -> Option<Cell>;
 
     /// A kind other than `than` that is visible under a name below, which is a path without its
-    /// last byte. Only a [`Doc`](crate::Doc), and what holds one, can have it: to others there is
-    /// one kind per name, and any other stands beside the value.
+    /// last byte. Only a [`Doc`](crate::Doc) has several; others have the one that their type says,
+    /// and are asked for another when they are read as another type.
     fn other_kind(&self, _name: &[u8], _than: Kind) -> Option<Kind> {
         None
     }
@@ -109,6 +109,12 @@ pub trait Crdt: Default {
 
     /// Whether nothing is left, neither visible nor retained, so that a map can drop the key.
     fn is_gone(&self) -> bool;
+}
+
+/// The kind of a value that is visible, when another one is asked for: half of
+/// [`Crdt::other_kind`], for what holds the value under a name.
+pub fn own_kind<V: Crdt>(value: &V, than: Kind) -> Option<Kind> {
+    (V::KIND != than && value.is_visible()).then_some(V::KIND)
 }
 
 /// Applies to a leaf, which has nothing below itself.

@@ -4,22 +4,23 @@
 //! Neither ever holds a whole object, so a line added to a cart of a hundred thousand lines costs
 //! what it costs in a cart of ten.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::ControlFlow;
 
+use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{Dot, VersionVector};
 
 use crate::atom::{Atom, RawAtom};
 use crate::cell::{Cell, CellKind};
+use crate::clash::{find_other_kind, refuse_others};
 use crate::context::{Context, LocalDot};
 use crate::crdt::Flow;
 use crate::delta::{Effect, Stand};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
-use crate::path::{Path, items_on_the_way, split};
-use crate::visible::first_seen;
+use crate::path::{Path, items_on_the_way, name_ends, split};
 
 /// Something that cells can be read from, by path.
 pub trait Source: fmt::Debug {
@@ -59,57 +60,6 @@ pub trait Source: fmt::Debug {
     /// As [`cell`](Self::cell).
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
         find_other_kind(name, than, &mut |from, show| self.visit(name, from, show))
-    }
-}
-
-/// Shows cells in order from a path on, until told to stop.
-pub type VisitFrom<'a> =
-    dyn FnMut(&[u8], &mut dyn FnMut(&[u8], &Cell) -> Flow) -> Result<(), ReadError> + 'a;
-
-/// Looks for a kind under a name of which something is seen, leaping over what stands below each.
-/// Where removals hide what stands under the name, that is what is found.
-///
-/// # Errors
-/// Those of `visit_from`.
-pub fn find_other_kind(
-    name: &[u8],
-    than: Kind,
-    visit_from: &mut VisitFrom<'_>,
-) -> Result<Option<Kind>, ReadError> {
-    find_kind(name.to_vec(), name, than, visit_from)
-}
-
-fn find_kind(
-    mut from: Vec<u8>,
-    name: &[u8],
-    than: Kind,
-    visit_from: &mut VisitFrom<'_>,
-) -> Result<Option<Kind>, ReadError> {
-    loop {
-        let mut found = None;
-        visit_from(&from, &mut |path, cell| {
-            let kind = path.get(name.len()).and_then(|&tag| Kind::from_tag(tag).ok());
-            found = kind.map(|kind| (kind, cell.is_visible() || cell.is_undecided()));
-            match found {
-                Some((kind, seen)) if seen || kind == than || kind.is_part() => {
-                    ControlFlow::Break(())
-                }
-                _ => ControlFlow::Continue(()),
-            }
-        })?;
-        let Some((kind, seen)) = found else { return Ok(None) };
-        if kind == Kind::MapKey {
-            return Ok(found.filter(|_| seen).map(|(kind, _)| kind));
-        }
-        let place = [name, &[kind.tag()]].concat();
-        if seen
-            && kind != than
-            && !kind.is_part()
-            && first_seen(&place, Some(kind), place.clone(), visit_from)?.is_some()
-        {
-            return Ok(Some(kind));
-        }
-        from = [name, &[kind.tag() + 1]].concat();
     }
 }
 
@@ -161,6 +111,9 @@ impl<'a> View<'a> {
         &self,
         visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
     ) -> Result<(), ReadError> {
+        if self.check_collection()? {
+            return Ok(());
+        }
         let above = self.path.as_bytes();
         self.source.visit(above, above, &mut |path, cell| {
             visit(path.get(above.len()..).unwrap_or(&[]), cell)
@@ -179,6 +132,37 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Whether what stands here is hidden, here or on the way, and that nothing of another kind is
+    /// visible there: what stands as another kind cannot be read as the one that is asked for, and
+    /// must not look like nothing.
+    ///
+    /// # Errors
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when something is; otherwise as the
+    /// source.
+    pub fn check_kinds(&self) -> Result<bool, ReadError> {
+        let path = self.path.as_bytes();
+        for end in name_ends(path, 0) {
+            let (Some(name), Some(place)) = (path.get(..end), path.get(..=end)) else { break };
+            let kind = place.last().and_then(|&tag| Kind::from_tag(tag).ok());
+            // What a set, list or tree is made of stands alone, or beside the value by design.
+            let Some(kind) = kind.filter(|kind| !kind.is_part()) else { continue };
+            let Some(other) = self.source.other_kind(name, kind)? else { continue };
+            if other == Kind::MapKey && !self.spares(&[name, &[other.tag()]].concat())? {
+                return Ok(true);
+            }
+            refuse_others(self.source, &parse(place.to_vec())?)?;
+        }
+        Ok(false)
+    }
+
+    /// Whether this collection is hidden, and that what is in it may be read as such.
+    pub(crate) fn check_collection(&self) -> Result<bool, ReadError> {
+        if rejoin_vclock::mutant!("collection-kind-unchecked") {
+            return self.is_hidden();
+        }
+        self.check_kinds()
+    }
+
     /// Reads the cell that stands here, or an empty one.
     pub(crate) fn leaf<R>(
         &self,
@@ -187,48 +171,35 @@ impl<'a> View<'a> {
         let kind = self.path.kind().unwrap_or(Kind::Element);
         let hidden = self.check_kinds()?;
         let there = if hidden { None } else { self.source.cell(self.path.as_bytes())? };
-        match there {
-            Some(cell) => read(&cell),
-            None => Cell::empty(kind).map_or_else(
-                || unreachable!("only leaves are read as cells, and their kinds have one"),
-                |cell| read(&cell),
-            ),
-        }
+        let cell = there.or_else(|| Cell::empty(kind)).unwrap_or_else(|| {
+            unreachable!("only leaves are read as cells, and their kinds have one")
+        });
+        read(&cell).map_err(|error| {
+            let dot = match &error {
+                ReadError::WrongType { found, .. } => cell.writer_of(found),
+                _ => None,
+            };
+            self.located(error, dot)
+        })
     }
 
-    /// Whether what stands here is hidden, here or on the way. What stands here as another kind than
-    /// asked for cannot be read as it.
-    fn check_kinds(&self) -> Result<bool, ReadError> {
-        let path = self.path.as_bytes();
-        let (mut rest, mut hidden) = (path, false);
-        while let Some((_, kind, below)) = split(rest) {
-            let end = path.len() - below.len();
-            let (above, name) = (&path[..end], &path[..end - 1]);
-            let mut other = self.source.other_kind(name, kind)?;
-            if other == Some(Kind::MapKey) {
-                let part = [name, &[Kind::MapKey.tag()]].concat();
-                hidden |= !self.spares(&part)?;
-                let behind = [name, &[Kind::MapKey.tag() + 1]].concat();
-                other = find_kind(behind, name, kind, &mut |from, show| {
-                    self.source.visit(name, from, show)
-                })?;
+    /// Adds to a value of another type where it stands, and whose dot it has.
+    fn located(&self, error: ReadError, dot: Option<LocalDot>) -> ReadError {
+        match error {
+            ReadError::WrongType { found, expected, .. } => {
+                let writer = dot.map(|dot| self.dot(dot).replica());
+                ReadError::WrongType { path: Some(self.path.clone()), writer, found, expected }
             }
-            if let Some(other) = other {
-                let path = parse(above.to_vec())?;
-                return Err(match self.any_visible(above)? {
-                    true => ReadError::KindClash { path, kinds: alloc::vec![kind, other] },
-                    false => ReadError::WrongKind { path, expected: kind, found: other },
-                });
-            }
-            rest = below;
+            other => other,
         }
-        Ok(hidden)
     }
 
     /// The names of the visible children of one kind, ascending.
     ///
     /// # Errors
-    /// [`ReadError::WrongType`] when a name is not a `K`; otherwise as the source.
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when this is something else, or a
+    /// visible child is; [`ReadError::WrongType`] when a name is not a `K`; otherwise as the
+    /// source.
     pub fn names<K: Atom>(&self, kind: Kind) -> Result<Vec<K>, ReadError> {
         self.page(kind, None::<&K>, usize::MAX)
     }
@@ -237,41 +208,42 @@ impl<'a> View<'a> {
     /// too large to hold is read page by page.
     ///
     /// # Errors
-    /// As [`names`](Self::names).
+    /// As [`names`](Self::names), of the children that are looked at.
     pub fn page<K: Atom>(
         &self,
         kind: Kind,
         after: Option<&impl Atom>,
         most: usize,
     ) -> Result<Vec<K>, ReadError> {
-        let mut names = Vec::new();
-        let mut error = None;
-        if most == 0 {
-            return Ok(names);
-        }
+        let (mut names, mut wrong) = (Vec::new(), None);
         let mut from = self.path.as_bytes().to_vec();
         if let Some(after) = after {
             after.write(&mut from);
             from.push(0xFF);
         }
-        self.children(Some(kind), from, &mut |name, _| {
+        if most == 0 {
+            return self.check_collection().map(|_| names);
+        }
+        self.children_of(kind, from, &mut |name, writer| {
             match name.to() {
                 Ok(name) => names.push(name),
-                Err(wrong) => error = Some(ReadError::WrongType(wrong)),
+                Err(_) => wrong = Some((ReadError::wrong_type::<K>(name), writer)),
             }
-            if names.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            let more = wrong.is_none() && names.len() < most;
+            if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        error.map_or(Ok(names), Err)
+        wrong.map_or(Ok(names), |(error, dot)| Err(self.located(error, dot)))
     }
 
     /// The names of the visible children of one kind that are strings, ascending: the objects of a
     /// space, among which others stand that its users do not see.
     ///
     /// # Errors
-    /// As the source.
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when an object is of another kind;
+    /// otherwise as the source.
     pub fn object_keys(&self, kind: Kind) -> Result<Vec<String>, ReadError> {
         let mut keys = Vec::new();
-        self.children(Some(kind), self.path.as_bytes().to_vec(), &mut |name, _| {
+        self.children_of(kind, self.path.as_bytes().to_vec(), &mut |name, _| {
             keys.extend(name.to::<String>().ok());
             ControlFlow::Continue(())
         })?;
@@ -281,36 +253,73 @@ impl<'a> View<'a> {
     /// How many visible children of one kind there are.
     pub(crate) fn count(&self, kind: Kind) -> Result<usize, ReadError> {
         let mut count = 0;
-        self.children(Some(kind), self.path.as_bytes().to_vec(), &mut |_, _| {
+        self.children_of(kind, self.path.as_bytes().to_vec(), &mut |_, _| {
             count += 1;
             ControlFlow::Continue(())
         })?;
         Ok(count)
     }
 
-    /// The names of the visible children, each once per kind, ascending.
-    pub(crate) fn names_and_kinds(&self) -> Result<Vec<(RawAtom, Kind)>, ReadError> {
+    /// Whether there is a visible child of one kind.
+    pub(crate) fn has_any(&self, kind: Kind) -> Result<bool, ReadError> {
+        let mut any = false;
+        self.children_of(kind, self.path.as_bytes().to_vec(), &mut |_, _| {
+            any = true;
+            ControlFlow::Break(())
+        })?;
+        Ok(any)
+    }
+
+    /// The names of the visible children, ascending, and as which kind: a name appears once for
+    /// each.
+    pub(crate) fn named(&self) -> Result<Vec<(RawAtom, Kind)>, ReadError> {
         let mut names = Vec::new();
-        self.children(None, self.path.as_bytes().to_vec(), &mut |name, kind| {
+        if self.check_collection()? {
+            return Ok(names);
+        }
+        self.children(self.path.as_bytes().to_vec(), &mut |name, kind, _| {
             names.push((name.clone(), kind));
             ControlFlow::Continue(())
         })?;
         Ok(names)
     }
 
-    /// Shows the names of the visible children, of one kind or of all, from a path on, leaping over
-    /// what is below each, until told to stop.
-    fn children(
+    /// Shows the names of the visible children from a path on, all of which must be of one kind,
+    /// each with a dot of somebody who wrote there, until told to stop.
+    fn children_of(
         &self,
-        only: Option<Kind>,
-        mut from: Vec<u8>,
-        show: &mut dyn FnMut(&RawAtom, Kind) -> Flow,
+        kind: Kind,
+        from: Vec<u8>,
+        show: &mut dyn FnMut(&RawAtom, Option<LocalDot>) -> Flow,
     ) -> Result<(), ReadError> {
-        let above = self.path.as_bytes();
-        let wanted = |kind: Kind| only.is_none_or(|only| only == kind);
-        if self.is_hidden()? {
+        if self.check_collection()? {
             return Ok(());
         }
+        let mut other = None;
+        self.children(from, &mut |name, found, writer| {
+            if found == kind {
+                return show(name, writer);
+            }
+            if rejoin_vclock::mutant!("child-kind-unchecked") {
+                return ControlFlow::Continue(());
+            }
+            other = Some((name.clone(), found));
+            ControlFlow::Break(())
+        })?;
+        let Some((name, found)) = other else { return Ok(()) };
+        let child = self.key(&name, kind);
+        refuse_others(child.source, &child.path)?;
+        Err(ReadError::WrongKind { path: child.path, expected: kind, found })
+    }
+
+    /// Shows the visible children from a path on, leaping over what stands below each, until told
+    /// to stop.
+    fn children(
+        &self,
+        mut from: Vec<u8>,
+        show: &mut dyn FnMut(&RawAtom, Kind, Option<LocalDot>) -> Flow,
+    ) -> Result<(), ReadError> {
+        let above = self.path.as_bytes();
         loop {
             let mut next = None;
             self.source.visit(above, &from, &mut |path, cell| {
@@ -321,15 +330,38 @@ impl<'a> View<'a> {
                 let Some((name, kind, below)) = path.get(above.len()..).and_then(split) else {
                     return ControlFlow::Continue(());
                 };
-                if below.is_empty() && (kind != Kind::MapKey) {
-                    let shown = wanted(kind) && !undecided;
-                    return if shown { show(&name, kind) } else { ControlFlow::Continue(()) };
+                let child = || path[..path.len() - below.len()].to_vec();
+                if below.is_empty() && kind != Kind::MapKey {
+                    if !undecided && show(&name, kind, cell.writer()).is_break() {
+                        return ControlFlow::Break(());
+                    }
+                    if kind.is_leaf() {
+                        return ControlFlow::Continue(());
+                    }
+                    next = Some(Next::Over(child()));
+                } else {
+                    let seen = !undecided && items_on_the_way(Some(kind), below).next().is_none();
+                    next = Some(Next::Look {
+                        name,
+                        kind,
+                        child: child(),
+                        seen,
+                        writer: cell.writer(),
+                    });
                 }
-                let seen = !undecided && items_on_the_way(Some(kind), below).next().is_none();
-                next = Some((name, kind, path[..path.len() - below.len()].to_vec(), seen));
                 ControlFlow::Break(())
             })?;
-            let Some((name, kind, mut child, seen)) = next else { return Ok(()) };
+            let (name, kind, mut child, seen, writer) = match next {
+                None => return Ok(()),
+                Some(Next::Over(child)) => {
+                    from = child;
+                    from.push(0xFF);
+                    continue;
+                }
+                Some(Next::Look { name, kind, child, seen, writer }) => {
+                    (name, kind, child, seen, writer)
+                }
+            };
             if kind == Kind::MapKey {
                 // Over all under the name, or on to what it does not hide.
                 let is_hidden = self.key(&name, kind).is_hidden()?;
@@ -340,13 +372,22 @@ impl<'a> View<'a> {
                 from = child;
                 continue;
             }
-            if wanted(kind) && (seen || self.any_visible(&child)?) && show(&name, kind).is_break() {
+            let is_seen = seen || self.any_visible(&child)?;
+            if is_seen && show(&name, kind, writer).is_break() {
                 return Ok(());
             }
             from = child;
             from.push(0xFF);
         }
     }
+}
+
+/// What a walk over children meets and cannot show at once.
+enum Next {
+    /// It goes on behind this child, which was shown.
+    Over(Vec<u8>),
+    /// Whether a child is there takes a look at what stands below it.
+    Look { name: RawAtom, kind: Kind, child: Vec<u8>, seen: bool, writer: Option<LocalDot> },
 }
 
 /// A place to write at.
@@ -440,12 +481,33 @@ impl<'a> Cursor<'a> {
     /// Takes away all that is seen here and below; nothing is written when nothing is.
     ///
     /// # Errors
-    /// As [`Stage::write`].
+    /// [`ReadError::WrongKind`] when nothing is to be taken away but what another kind keeps here;
+    /// otherwise as [`Stage::write`].
     pub fn reset(&mut self) -> Result<(), EditError> {
-        let mut resets = self.resets(self.path.as_bytes())?;
-        if !resets.is_empty() {
-            self.spare_above(self.path.above())?;
+        let resets = self.resets(self.path.as_bytes())?;
+        if resets.is_empty() {
+            return Ok(self.view().check_kinds().map(drop)?);
         }
+        self.spare_above(self.path.above())?;
+        self.write_resets(resets)
+    }
+
+    /// As [`reset`](Self::reset), of what stands here as one kind, whatever others do.
+    ///
+    /// # Errors
+    /// As [`Stage::write`].
+    pub fn reset_kind(&mut self, kind: Kind) -> Result<(), EditError> {
+        let Some(path) = self.path.as_kind(kind) else { return Ok(()) };
+        let mut there = Cursor { stage: &mut *self.stage, path };
+        let resets = there.resets(there.path.as_bytes())?;
+        if resets.is_empty() {
+            return Ok(());
+        }
+        there.spare_above(there.path.above())?;
+        there.write_resets(resets)
+    }
+
+    fn write_resets(&mut self, mut resets: Vec<(Vec<u8>, Effect)>) -> Result<(), EditError> {
         let is_counter = |effect: &Effect| matches!(effect, Effect::Counter { .. });
         let seen = self.stage.context().version_vector();
         let inner = self.path.kind().is_some_and(|kind| !kind.is_leaf());
@@ -461,7 +523,7 @@ impl<'a> Cursor<'a> {
         self.write_all(resets)?;
         // What hides it goes with it.
         let Some((&tag, name)) = self.path.as_bytes().split_last() else { return Ok(()) };
-        let kind = Kind::from_tag(tag).map_err(ReadError::WrongType)?;
+        let kind = Kind::from_tag(tag).map_err(unread)?;
         if self.stage.other_kind(name, kind)? != Some(Kind::MapKey) {
             return Ok(());
         }
@@ -474,9 +536,10 @@ impl<'a> Cursor<'a> {
         let mut prefix = self.path.as_bytes().to_vec();
         name.write(&mut prefix);
         let resets = self.resets(&prefix)?;
-        if !resets.is_empty() {
-            self.spare_above(self.path.as_bytes().len())?;
+        if resets.is_empty() {
+            return Ok(self.view().check_kinds().map(drop)?);
         }
+        self.spare_above(self.path.as_bytes().len())?;
         self.write_all(resets)
     }
 
@@ -504,8 +567,13 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Bytes of a source that are no path: it is not what it was.
+pub(crate) fn unread(error: DecodeError) -> ReadError {
+    ReadError::Unavailable(error.to_string())
+}
+
 pub(crate) fn parse(path: Vec<u8>) -> Result<Path, ReadError> {
-    Path::parse(path).map_err(ReadError::WrongType)
+    Path::parse(path).map_err(unread)
 }
 
 /// The operation that ends all that is alive in a cell, if anything is. What is retained stays.

@@ -26,8 +26,8 @@
 //! edits a typed value as a document.
 //!
 //! # One name, several kinds
-//! Two versions of a program can put different kinds under one name. Both stand; a typed read says
-//! so by a named error, [`value`](Doc::value) shows both, and
+//! Two versions of a program can put different kinds under one name. Both stand; every typed read,
+//! of a leaf or of a collection, says so by a named error, [`value`](Doc::value) shows both, and
 //! [`remove_kind`](DocEditor::remove_kind) takes one away.
 //!
 //! # Semantics
@@ -45,9 +45,10 @@ use alloc::vec::Vec;
 use crate::atom::{Atom, RawAtom};
 use crate::bounded_counter::{BoundedCounter, BoundedCounterEditor};
 use crate::cell::Cell;
+use crate::clash::find_other_kind;
 use crate::context::Join;
 use crate::crdt::{Crdt, Outcome, Visit};
-use crate::cursor::{Cursor, View, find_other_kind};
+use crate::cursor::{Cursor, View};
 use crate::delta::{At, Covered, Effect};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
@@ -213,7 +214,7 @@ impl DocEditor<'_> {
     /// # Errors
     /// As [`remove`](Self::remove).
     pub fn remove_kind(&mut self, name: &str, kind: Kind) -> Result<(), EditError> {
-        self.cursor.key(&RawAtom::of_str(name), kind).reset()
+        self.cursor.key(&RawAtom::of_str(name), kind).reset_kind(kind)
     }
 
     /// Removes everything in it.
@@ -255,15 +256,16 @@ impl DocReader<'_> {
     /// appears once for each.
     ///
     /// # Errors
-    /// As the source.
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when something else than a map stands
+    /// here, or above; otherwise as the source.
     pub fn names(&self) -> Result<Vec<(RawAtom, Kind)>, ReadError> {
-        self.view.names_and_kinds()
+        self.view.named()
     }
 
-    /// Everything that is to be seen.
+    /// Everything that is to be seen; several kinds under one name are shown side by side.
     ///
     /// # Errors
-    /// As the source.
+    /// As [`names`](Self::names).
     pub fn value(&self) -> Result<Value, ReadError> {
         let mut cells = Vec::new();
         if self.view.is_hidden()? {

@@ -112,7 +112,7 @@ pub(crate) fn standing<E: Extreme>(writes: &Writes) -> Option<&RawAtom> {
 }
 
 fn get<T: Atom, E: Extreme>(writes: &Writes) -> Result<Option<T>, ReadError> {
-    standing::<E>(writes).map(RawAtom::to).transpose().map_err(ReadError::WrongType)
+    standing::<E>(writes).map(RawAtom::read_as).transpose()
 }
 
 leaf_value! {

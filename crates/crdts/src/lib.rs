@@ -41,6 +41,7 @@ pub mod bounded_counter;
 pub mod causal;
 pub mod cell;
 mod cell_codec;
+pub mod clash;
 mod clock;
 pub mod conflict;
 mod contest;

@@ -26,7 +26,7 @@
 //! A key exists while something below it is visible. Removing it resets everything below, whatever
 //! nests there: each part by its own rule, as far as it was seen. Two concurrent creations merge.
 //! A child's identity is its name *and* its kind, so a peer's child of another kind under the same
-//! name never overwrites this one.
+//! name never overwrites this one, and is never left out in silence: the reader names it.
 //!
 //! [`remove_unless_edited`](OrMapEditor::remove_unless_edited) hides what it saw instead of ending it:
 //! the key exists, with all below, as soon as something below is alive that no such removal had seen.
@@ -62,7 +62,7 @@ use hashbrown::HashMap;
 use crate::atom::Key;
 use crate::cell::{Cell, CellKind, Leaf};
 use crate::context::Join;
-use crate::crdt::{Crdt, Outcome, Visit};
+use crate::crdt::{Crdt, Outcome, Visit, own_kind};
 use crate::cursor::{Cursor, View};
 use crate::delta::{At, Covered, Effect};
 use crate::entries::with_entry;
@@ -70,7 +70,7 @@ use crate::error::{EditError, ReadError};
 use crate::hash::Seeded;
 use crate::hiding::Hidings;
 use crate::kind::Kind;
-use crate::path::{Path, first_name, split_as, split_name};
+use crate::path::{Path, first_name, last_name, split_as};
 
 /// A map of CRDTs; see the [module](self).
 #[derive(Clone, Debug)]
@@ -254,11 +254,16 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
     }
 
     fn other_kind(&self, name: &[u8], than: Kind) -> Option<Kind> {
-        if let Some(key) = split_name::<K>(name) {
-            return self.hidings.contains_key(&key).then_some(Kind::MapKey);
+        let child = |key| self.children.get::<K>(key);
+        match split_as::<K>(name) {
+            Some((key, kind, below)) if kind == V::KIND => child(&key)?.other_kind(below, than),
+            Some(_) => None,
+            None => {
+                let key = last_name(name)?;
+                let hidden = self.hidings.contains_key(&key).then_some(Kind::MapKey);
+                hidden.or_else(|| own_kind(child(&key)?, than))
+            }
         }
-        let (key, kind, below) = split_as::<K>(name)?;
-        if kind == V::KIND { self.children.get(&key)?.other_kind(below, than) } else { None }
     }
 
     fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
@@ -307,9 +312,11 @@ impl<'a, K: Key, V: Crdt> OrMapEditor<'a, K, V> {
         V::editor(self.cursor.into_key(&key.to_owned(), V::KIND))
     }
 
-    /// Removes a key with all below, as far as it is seen here.
+    /// Removes a key with all below, as far as it is seen here. One that does not exist changes
+    /// nothing.
     ///
     /// # Errors
+    /// [`ReadError::WrongKind`] when only another kind stands under the key; otherwise
     /// [`EditError`] when the place cannot be read or named.
     pub fn remove<Q>(&mut self, key: &Q) -> Result<(), EditError>
     where
@@ -363,7 +370,8 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// The reader of a key that exists.
     ///
     /// # Errors
-    /// As the source.
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when another kind stands under the key,
+    /// or above; otherwise as the source.
     pub fn get<Q>(&self, key: &Q) -> Result<Option<V::Reader<'_>>, ReadError>
     where
         Q: ToOwned<Owned = K> + ?Sized,
@@ -375,7 +383,7 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// Whether the key exists.
     ///
     /// # Errors
-    /// As the source.
+    /// As [`get`](Self::get).
     pub fn contains_key<Q>(&self, key: &Q) -> Result<bool, ReadError>
     where
         Q: ToOwned<Owned = K> + ?Sized,
@@ -408,7 +416,9 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// The keys in ascending order.
     ///
     /// # Errors
-    /// [`ReadError::WrongType`] when a key is not a `K`; otherwise as the source.
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when another kind than the values' stands
+    /// under one of the keys, or above; [`ReadError::WrongType`] when a key is not a `K`; otherwise
+    /// as the source.
     pub fn keys(&self) -> Result<Vec<K>, ReadError> {
         self.view.names(V::KIND)
     }
@@ -417,7 +427,7 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// too large to be held.
     ///
     /// # Errors
-    /// As [`keys`](Self::keys).
+    /// As [`keys`](Self::keys), of the keys that are looked at.
     pub fn page<Q>(&self, after: Option<&Q>, most: usize) -> Result<Vec<K>, ReadError>
     where
         Q: ToOwned<Owned = K> + ?Sized,
@@ -428,7 +438,7 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// How many keys exist.
     ///
     /// # Errors
-    /// As the source.
+    /// As [`get`](Self::get), of any key.
     pub fn len(&self) -> Result<usize, ReadError> {
         self.view.count(V::KIND)
     }
@@ -436,8 +446,8 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// Whether none does.
     ///
     /// # Errors
-    /// As the source.
+    /// As [`get`](Self::get), of the first key.
     pub fn is_empty(&self) -> Result<bool, ReadError> {
-        self.view.is_visible().map(|any| !any)
+        self.view.has_any(V::KIND).map(|any| !any)
     }
 }

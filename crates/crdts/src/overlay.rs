@@ -9,11 +9,13 @@ use core::ops::{Bound, ControlFlow};
 
 use rejoin_vclock::Dot;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, CellKind};
+use crate::clash::find_other_kind;
 use crate::context::LocalDot;
 use crate::crdt::Flow;
-use crate::cursor::{Source, find_other_kind};
+use crate::cursor::Source;
 use crate::delta::{At, Change, Covered, Effect};
+use crate::dots::Dots;
 use crate::error::ReadError;
 use crate::kind::Kind;
 
@@ -260,8 +262,10 @@ impl Source for Layered<'_> {
         }
         find_other_kind(name, than, &mut |from, show| {
             let changed = self.overlay.range(from);
+            // What is gone is shown as well, or many removals would be stepped over one by one.
+            let gone = Cell(CellKind::Element(Dots::default()));
             for (path, cell) in changed.take_while(|(path, _)| path.starts_with(name)) {
-                if cell.is_some_and(|cell| show(path, cell).is_break()) {
+                if show(path, cell.unwrap_or(&gone)).is_break() {
                     break;
                 }
             }

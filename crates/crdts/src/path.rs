@@ -65,6 +65,12 @@ impl Path {
         below.strip_prefix(child).or_else(|| child.starts_with(below).then_some(&[]))
     }
 
+    /// The same name as another kind; `None` for the empty path, which has no name.
+    pub(crate) fn as_kind(&self, kind: Kind) -> Option<Self> {
+        let (_, name) = self.0.split_last()?;
+        Some(Self([name, &[kind.tag()]].concat()))
+    }
+
     fn child(&self, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         let mut bytes = Vec::with_capacity(self.0.len() + 24);
         bytes.extend_from_slice(&self.0);
@@ -198,13 +204,6 @@ pub(crate) fn split_as<K: Atom>(path: &[u8]) -> Option<(K, Kind, &[u8])> {
     Some((key, kind, rest))
 }
 
-/// A name alone, without a kind behind it, when it reads as a `K`.
-pub(crate) fn split_name<K: Atom>(name: &[u8]) -> Option<K> {
-    let mut reader = Reader::new(name);
-    let key = K::read(&mut reader).ok()?;
-    reader.is_empty().then_some(key)
-}
-
 /// The name that a path begins with, when it reads as a `K`, whether a kind follows or not.
 pub(crate) fn first_name<K: Atom>(path: &[u8]) -> Option<K> {
     K::read(&mut Reader::new(path)).ok()
@@ -255,6 +254,18 @@ pub fn is_name(bytes: &[u8]) -> bool {
 /// Takes the first segment off when its name is a string, as a struct's fields are.
 pub fn split_field(path: &[u8]) -> Option<(alloc::string::String, Kind, &[u8])> {
     split_as(path)
+}
+
+/// The name that is all there is of a path, whose kind is not said.
+pub(crate) fn last_name<K: Atom>(name: &[u8]) -> Option<K> {
+    let mut reader = Reader::new(name);
+    let key = K::read(&mut reader).ok()?;
+    reader.is_empty().then_some(key)
+}
+
+/// As a struct's fields are named: the name that is all there is of a path without its kind.
+pub fn last_field(name: &[u8]) -> Option<alloc::string::String> {
+    last_name(name)
 }
 
 /// The bytes shared by the beginnings of two paths.

@@ -10,13 +10,13 @@ use rejoin_vclock::Dot;
 
 use crate::cell::{Cell, CellKind, Leaf};
 use crate::context::Join;
-use crate::crdt::{Crdt, Outcome, Visit};
+use crate::crdt::{Crdt, Outcome, Visit, own_kind};
 use crate::delta::{At, Covered, Effect};
 use crate::entries::with_entry;
 use crate::hash::Seeded;
 use crate::hiding::Hidings;
 use crate::kind::Kind;
-use crate::path::{Path, first_name, split_as};
+use crate::path::{Path, first_name, last_name, split_as};
 use crate::places::{Candidates, Positions};
 
 /// The cell that says where a thing stands.
@@ -206,8 +206,12 @@ impl<P: PlaceCell, V: Crdt> PlacedTable<P, V> {
     }
 
     pub(crate) fn other_kind(&self, name: &[u8], than: Kind) -> Option<Kind> {
-        let (id, kind, below) = split_as::<Dot>(name)?;
-        if kind == V::KIND { self.things.get(&id)?.value.other_kind(below, than) } else { None }
+        let value = |id| self.things.get(id).map(|thing| &thing.value);
+        match split_as::<Dot>(name) {
+            Some((id, kind, below)) if kind == V::KIND => value(&id)?.other_kind(below, than),
+            Some(_) => None,
+            None => own_kind(value(&last_name(name)?)?, than),
+        }
     }
 
     pub(crate) fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {

@@ -42,6 +42,7 @@ use crate::cursor::{Cursor, View};
 use crate::delta::{Delta, Effect};
 use crate::draft::Draft;
 use crate::error::EditError;
+use crate::kind::Kind;
 use crate::parts::Parts;
 use crate::path::Path;
 use crate::state_codec::{decode_state, encode_state};
@@ -157,12 +158,19 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         edit: impl FnOnce(&mut U::Editor<'_>) -> Result<(), EditError>,
     ) -> Result<Delta, EditError> {
         const { assert!(U::KIND.tag() == T::KIND.tag(), "a value is edited as its own kind") };
+        self.draft(|draft| edit(&mut U::editor(Cursor::new(draft, Path::root(U::KIND)))))
+    }
+
+    fn draft(
+        &mut self,
+        edit: impl FnOnce(&mut Draft<'_>) -> Result<(), EditError>,
+    ) -> Result<Delta, EditError> {
         let now = self.clock.now_millis();
         let stamp = self.hybrid.tick(now);
         let context = self.causal.context();
         let base = Whole::new(&self.value, &self.beside, context);
         let mut draft = Draft::new(&base, context, self.causal.own(), stamp);
-        edit(&mut U::editor(Cursor::new(&mut draft, Path::root(U::KIND))))?;
+        edit(&mut draft)?;
         let (first, deps) = (context.seen(self.id()) + 1, self.causal.deps());
         let delta = Delta::of(self.id(), first, stamp, &deps, &draft.finish());
         if !delta.is_empty() {
@@ -171,8 +179,19 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         Ok(delta)
     }
 
+    /// Takes away what stands at a place as one kind, and leaves what stands there as another: how
+    /// a [`ReadError::KindClash`] or [`ReadError::WrongKind`] is resolved, with the path that it
+    /// names.
+    ///
+    /// # Errors
+    /// [`EditError::CannotReset`] for a bounded counter, or what holds one.
+    pub fn remove_kind(&mut self, path: &Path, kind: Kind) -> Result<Delta, EditError> {
+        self.draft(|draft| Cursor::new(draft, path.clone()).reset_kind(kind))
+    }
+
     /// Reads through the type's reader, which sees what stands beside the type, too: a name that
-    /// holds another kind is a named error there.
+    /// holds another kind is a named error there. The plain value, to which a replica derefs, has
+    /// only what is of its type.
     pub fn read<R>(&self, read: impl FnOnce(&T::Reader<'_>) -> R) -> R {
         self.read_as::<T, R>(read)
     }
@@ -186,18 +205,15 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         read(&U::reader(View::new(&whole, Path::root(U::KIND))))
     }
 
-    /// Everything that is to be seen, whatever the type, with what stands beside the type.
+    /// Everything that is to be seen, whatever the type, with what stands beside the type, also in
+    /// the type's own place.
     pub fn to_value(&self) -> Value {
-        let root = Path::root(T::KIND);
         let mut cells = BTreeMap::new();
-        let mut keep = |path: &[u8], cell: &Cell| {
-            if let Some(below) = path.strip_prefix(root.as_bytes()) {
-                cells.insert(below.to_vec(), cell.clone());
-            }
-        };
-        self.value.visit(&root, &mut |path, cell| keep(path.as_bytes(), &cell));
-        self.beside.iter().for_each(|(path, cell)| keep(path, cell));
-        Value::of_cells(T::KIND, &cells)
+        self.value.visit(&Path::root(T::KIND), &mut |path, cell| {
+            cells.insert(path.as_bytes().to_vec(), cell);
+        });
+        cells.extend(self.beside.iter().map(|(path, cell)| (path.to_vec(), cell.clone())));
+        Value::at_name(T::KIND, &cells)
     }
 
     /// Takes in a delta of another replica. Whether anything changed, be it only what is known to

@@ -9,8 +9,8 @@ use rejoin_vclock::Dot;
 
 use crate::atom::RawAtom;
 use crate::cell::{Cell, CellKind};
+use crate::clash::VisitFrom;
 use crate::crdt::{Crdt, Flow};
-use crate::cursor::VisitFrom;
 use crate::error::ReadError;
 use crate::extreme_register::{Greatest, Least, standing};
 use crate::kind::Kind;
@@ -83,18 +83,22 @@ impl Value {
 
     /// Reads any value in memory.
     pub fn of_crdt<T: Crdt>(value: &T) -> Self {
-        let root = Path::root(T::KIND);
         let mut cells = BTreeMap::new();
-        value.visit(&root, &mut |path, cell| {
-            let below = path.as_bytes().strip_prefix(root.as_bytes()).unwrap_or(&[]);
-            cells.insert(below.to_vec(), cell);
+        value.visit(&Path::root(T::KIND), &mut |path, cell| {
+            cells.insert(path.as_bytes().to_vec(), cell);
         });
-        Self::of_cells(T::KIND, &cells)
+        Self::at_name(T::KIND, &cells)
     }
 
-    pub(crate) fn of_cells(kind: Kind, cells: &BTreeMap<Vec<u8>, Cell>) -> Self {
+    /// Reads the cells under one name: as the kind, unless another one is to be seen there.
+    pub(crate) fn at_name(kind: Kind, cells: &BTreeMap<Vec<u8>, Cell>) -> Self {
         let cells: Vec<_> = cells.iter().map(|(path, cell)| (path.as_slice(), cell)).collect();
-        Self::of(kind, &cells)
+        let mut groups = groups(&cells);
+        if let Some((_, value)) = named(&groups).pop() {
+            return value;
+        }
+        groups.retain(|group| group.kind == kind);
+        groups.first().map_or_else(|| Self::of(kind, &[]), |group| Self::of(kind, &group.cells))
     }
 
     /// The value under a name, where it is a map that has it.

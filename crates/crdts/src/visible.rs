@@ -11,7 +11,8 @@ use core::ops::ControlFlow;
 use rejoin_vclock::Dot;
 
 use crate::cell::Cell;
-use crate::cursor::{Source, View, VisitFrom};
+use crate::clash::VisitFrom;
+use crate::cursor::{Source, View, unread};
 use crate::error::ReadError;
 use crate::kind::Kind;
 use crate::path::{items_on_the_way, name_ends, split_as};
@@ -85,7 +86,7 @@ pub(crate) fn hidden_names(source: &dyn Source, path: &[u8]) -> Result<Vec<Vec<u
     let (mut hidden, mut above) = (Vec::new(), Kind::Map);
     for end in name_ends(path, 0) {
         let (Some(name), Some(&tag)) = (path.get(..end), path.get(end)) else { break };
-        let kind = Kind::from_tag(tag).map_err(ReadError::WrongType)?;
+        let kind = Kind::from_tag(tag).map_err(unread)?;
         if core::mem::replace(&mut above, kind) != Kind::Map {
             continue;
         }
@@ -137,7 +138,7 @@ impl View<'_> {
 
     /// Whether anything here or below is visible.
     pub(crate) fn is_visible(&self) -> Result<bool, ReadError> {
-        Ok(self.any_visible(self.path.as_bytes())? && !self.is_hidden()?)
+        Ok(!self.check_collection()? && self.any_visible(self.path.as_bytes())?)
     }
 
     pub(crate) fn any_visible(&self, place: &[u8]) -> Result<bool, ReadError> {
@@ -157,9 +158,6 @@ impl View<'_> {
         show: &mut dyn FnMut(Dot, &Cell, bool),
     ) -> Result<(), ReadError> {
         let mut undecided = Vec::new();
-        if self.is_hidden()? {
-            return Ok(());
-        }
         self.cells(&mut |below, cell| {
             match split_as::<Dot>(below) {
                 Some((thing, kind, [])) if kind == part && cell.is_undecided() => {

@@ -333,8 +333,8 @@ fn read(enumeration: &Enumeration, choice: &Declaration) -> TokenStream {
     let taken = |field: &Field, part: &Declaration| {
         let (wire_name, kind, ty) = (&field.wire_name, member(choice, field, "KIND"), &field.ty);
         let checks = part.fields.iter().map(|field| {
-            let (wire_name, kind, ty) = (&field.wire_name, member(part, field, "KIND"), &field.ty);
-            quote! { #crdts::variants::check::<#ty>(&view.field(#wire_name, #kind))?; }
+            let (wire_name, kind) = (&field.wire_name, member(part, field, "KIND"));
+            quote! { view.field(#wire_name, #kind).check_kinds()?; }
         });
         quote! {
             {

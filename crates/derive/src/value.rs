@@ -187,6 +187,10 @@ fn cells(declaration: &Declaration) -> TokenStream {
     let other_kind = by_field(declaration, "other_kind", |other_kind, field| {
         quote! { #other_kind(&self.#field, below, than) }
     });
+    let own_kind = declaration.fields.iter().map(|field| {
+        let (name, wire_name) = (&field.name, &field.wire_name);
+        quote! { #wire_name => #crdts::crdt::own_kind(&self.#name, than), }
+    });
     let load = by_field(declaration, "load", |load, field| {
         quote! { #load(&mut self.#field, below, cell) }
     });
@@ -217,6 +221,12 @@ fn cells(declaration: &Declaration) -> TokenStream {
             name: &[u8],
             than: #crdts::kind::Kind,
         ) -> ::core::option::Option<#crdts::kind::Kind> {
+            if let ::core::option::Option::Some(last) = #crdts::path::last_field(name) {
+                return match last.as_str() {
+                    #(#own_kind)*
+                    _ => ::core::option::Option::None,
+                };
+            }
             let (name, kind, below) = #crdts::path::split_field(name)?;
             match name.as_str() {
                 #(#other_kind,)*

@@ -6,7 +6,7 @@ use std::sync::{Arc, MutexGuard};
 
 use rejoin_crdts::cursor::{Cursor, Source, View};
 use rejoin_crdts::draft::Draft;
-use rejoin_crdts::{ConflictRecord, Crdt, EditError, Path};
+use rejoin_crdts::{ConflictRecord, Crdt, EditError, Kind, Path};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::{Drafted, Event};
@@ -121,9 +121,20 @@ impl<T: Crdt> Transaction<'_, T> {
     /// Takes away all of an object, as far as it is seen here.
     ///
     /// # Errors
-    /// [`EditError`] when it cannot be read.
+    /// [`EditError::Read`] when the object is of another kind only, or cannot be read.
     pub fn remove(&mut self, key: &str) -> Result<(), EditError> {
         Cursor::new(&mut self.draft, Path::object(key, T::KIND)).reset()
+    }
+
+    /// Takes away what stands at a place as one kind, and leaves what stands there as another: how
+    /// a [`KindClash`](rejoin_crdts::ReadError::KindClash) or a
+    /// [`WrongKind`](rejoin_crdts::ReadError::WrongKind) is resolved, with the path that it names.
+    ///
+    /// # Errors
+    /// [`EditError::CannotReset`] for a bounded counter, or what holds one; otherwise
+    /// [`EditError`] when the place cannot be read.
+    pub fn remove_kind(&mut self, path: &Path, kind: Kind) -> Result<(), EditError> {
+        Cursor::new(&mut self.draft, path.clone()).reset_kind(kind)
     }
 
     /// An object as this transaction sees it.
@@ -148,7 +159,8 @@ impl<T: Crdt> Snapshot<'_, T> {
     /// The keys of the objects that exist, ascending.
     ///
     /// # Errors
-    /// [`StoreError::Read`] when the space cannot be read.
+    /// [`StoreError::Read`] when one of them is of another kind than `T`, or when the space cannot
+    /// be read.
     pub fn keys(&self) -> Result<Vec<String>, StoreError> {
         Ok(View::new(self.source, Path::default()).object_keys(T::KIND)?)
     }
@@ -295,7 +307,7 @@ impl<T: Crdt> Space<T> {
     /// The keys of the objects that exist, ascending.
     ///
     /// # Errors
-    /// [`StoreError`] when the space cannot be read.
+    /// As [`Snapshot::keys`].
     pub fn keys(&self) -> Result<Vec<String>, StoreError> {
         self.read(|snapshot| snapshot.keys())?
     }

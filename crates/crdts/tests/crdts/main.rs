@@ -14,6 +14,7 @@
 //! | `fault_21_removal` | a removal looks at what is below it |
 //! | `atoms`, `paths` | order, canonical form, limits |
 //! | `kinds` | one name, several kinds; old readers and new data |
+//! | `fault_02_kinds_on_every_read` | of every pair of kinds, one is never read as nothing of the other |
 //! | `editing` | transactions are all or nothing, and see themselves |
 //! | `costs` | a delta costs what it changes, not what there is |
 //! | `conflicts` | what a merge tells of its decisions |
@@ -26,6 +27,7 @@ mod dishonest;
 mod editing;
 mod exhaustive;
 mod failures;
+mod fault_02_kinds_on_every_read;
 mod fault_18_changed_bytes;
 mod fault_18_every_type;
 mod fault_21_removal;
@@ -38,6 +40,7 @@ mod paths;
 mod random;
 mod removals;
 mod rights;
+mod samples;
 mod types;
 #[cfg(feature = "serde")]
 mod with_serde;

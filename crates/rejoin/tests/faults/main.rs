@@ -1,9 +1,12 @@
 //! Jobs that people do, and that went wrong once: each fault is a file, named after what happened.
 
+mod fault_02_kinds_on_every_read;
 mod fault_03_removed_and_changed;
 mod fault_07_same_order_after_restore;
 mod fault_11_large_values;
 mod fault_17_long_keys;
 mod fault_25_errors;
 mod fixtures;
+#[path = "../../../crdts/tests/crdts/samples.rs"]
+mod samples;
 mod wire;

@@ -33,8 +33,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rejoin_crdts::cell::Cell;
+use rejoin_crdts::clash::find_other_kind;
 use rejoin_crdts::context::{Context, LocalDot};
-use rejoin_crdts::cursor::{Source, find_other_kind};
+use rejoin_crdts::cursor::Source;
 use rejoin_crdts::hash::Seeded;
 use rejoin_crdts::overlay::Overlay;
 use rejoin_crdts::path::names;
@@ -254,14 +255,21 @@ impl State {
         self.forget_kinds();
     }
 
-    /// Where there is something new to see, other kinds may stand under the names above them.
+    /// Where there is something new to see, another kind may stand under a name on the way to it.
     fn forget_kinds(&mut self) {
         let alone = self.alone.get_mut();
         for path in self.active.cells.take_shown() {
-            if !alone.is_empty() {
-                let hasher = *alone.hasher();
-                names(&path, &mut |name| _ = alone.remove(&hasher.hash_one(name)));
+            if alone.is_empty() {
+                continue;
             }
+            let hasher = *alone.hasher();
+            names(&path, &mut |name| {
+                let hash = hasher.hash_one(name);
+                let shown = path.get(name.len()).and_then(|&tag| Kind::from_tag(tag).ok());
+                if alone.get(&hash).is_some_and(|kind| shown != Some(*kind)) {
+                    alone.remove(&hash);
+                }
+            });
         }
     }
 

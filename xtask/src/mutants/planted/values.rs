@@ -256,4 +256,25 @@ pub(super) const ROWS: &[Mutant] = &[
         brings_back: "a run typed back to front hangs on its left neighbour, and interleaves",
         suite: structures("list::concurrent_runs"),
     },
+    Mutant {
+        name: "collection-kind-unchecked",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "a collection does not look at other kinds: what another version wrote is []",
+        suite: crdts("fault_02"),
+    },
+    Mutant {
+        name: "child-kind-unchecked",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "keys of another kind than a map's values are left out in silence",
+        suite: crdts("fault_02"),
+    },
+    Mutant {
+        name: "clash-names-two",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "a clash of three kinds names two of them: the third is never taken away",
+        suite: crdts("fault_02"),
+    },
 ];
