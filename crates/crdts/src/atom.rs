@@ -428,11 +428,11 @@ fn check_one(reader: &mut Reader<'_>, depth: usize) -> Result<usize, DecodeError
         NULL | FALSE | TRUE => *reader = ahead,
         BYTES => {
             *reader = ahead;
-            return read_escaped(reader).map(|content| content.len());
+            return check_escaped(reader, |_| Ok(()));
         }
         STRING => {
             *reader = ahead;
-            return check_utf8(&read_escaped(reader)?).map(str::len);
+            return check_escaped(reader, |stretch| check_utf8(stretch).map(drop));
         }
         FLOAT => drop(f64::read(reader)?),
         UUID => drop(ReplicaId::read(reader)?),
@@ -443,6 +443,24 @@ fn check_one(reader: &mut Reader<'_>, depth: usize) -> Result<usize, DecodeError
         _ => drop(read_integer(reader)?),
     }
     Ok(reader.position() - start)
+}
+
+/// Steps over content, between one escaped byte and the next. How long it is.
+fn check_escaped(
+    reader: &mut Reader<'_>,
+    check: impl Fn(&[u8]) -> Result<(), DecodeError>,
+) -> Result<usize, DecodeError> {
+    let mut content = 0;
+    loop {
+        let stretch = reader.until(END)?;
+        check(stretch)?;
+        content += stretch.len();
+        match reader.byte()? {
+            STOP => return Ok(content),
+            ESCAPE => content += 1,
+            _ => return Err(DecodeError::Invalid("escape in a string atom")),
+        }
+    }
 }
 
 fn check_list(reader: &mut Reader<'_>, depth: usize) -> Result<usize, DecodeError> {

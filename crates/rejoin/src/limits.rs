@@ -9,13 +9,14 @@
 //! |---|---|---|---|
 //! | value of a register | [`MAX_VALUE_BYTES`], 8 MiB | a text's or byte string's own length, a pair's items | [`EditError::ValueTooLarge`]: store it in parts |
 //! | values of a transaction | [`MAX_TRANSACTION_BYTES`], 8 MiB | the sum of the above | [`StoreError::TooLarge`]: split it |
-//! | transaction | [`MAX_ENTRY_BYTES`], 17 MiB | its bytes in the log: values, the keys on the way to their places, what ends there | [`StoreError::TooMuch`]: split it, or use shorter keys |
+//! | transaction | [`MAX_WRITTEN_BYTES`], 17 MiB | its bytes in the log: values, the keys on the way to their places, what ends there | [`StoreError::TooMuch`]: split it, or use shorter keys |
 //! | keys on the way to a place, or to a set's element | [`MAX_PATH_BYTES`], 4,096 | their lengths, 4 more for each level, 1 for each zero byte in them | [`EditError::PathTooLong`] |
 //! | levels of nesting | [`MAX_LEVELS`], 64 | objects, maps, lists, fields | [`EditError::PathTooDeep`] |
 //! | pairs in pairs, within one key or value | [`MAX_DEPTH`], 16 | levels | [`EditError::Unreadable`] |
 //! | idempotency key | [`MAX_KEY_BYTES`], 4,096 | bytes | [`StoreError::NameTooLong`] |
-//! | name of a space | [`MAX_NAME_BYTES`], 4,096 | bytes; its ticket is twice as long, and 47 | [`StoreError::NameTooLong`] |
+//! | name of a space | [`MAX_NAME_BYTES`], 4,096 | bytes; its ticket has two letters for each, and 51 | [`StoreError::NameTooLong`] |
 //! | transactions of one replica | [`MAX_COUNTER`], 2^40 operations | all that it ever wrote | [`EditError::CountersExhausted`] |
+//! | entry of a peer | [`MAX_ENTRY_BYTES`], 18 MiB | a transaction, with room to name all replicas where it was written anew | the session ends |
 //! | frame between peers | [`MAX_FRAME_BYTES`] | its body; room for any one entry | the session ends |
 //! | replicas that ever wrote in a space | 2^24, and about 230,000 that one frame can name | ids | the session ends |
 //!
@@ -36,7 +37,7 @@
 //! let refused = note.edit(|note| note.set(vec![0; MAX_VALUE_BYTES + 1]));
 //! assert!(matches!(refused, Err(EditError::ValueTooLarge { bytes, .. }) if bytes > 8 << 20));
 //! assert_eq!([MAX_PATH_BYTES, MAX_KEY_BYTES, MAX_NAME_BYTES], [4096; 3]);
-//! assert_eq!([MAX_TRANSACTION_BYTES, MAX_ENTRY_BYTES], [8 << 20, 17 << 20]);
+//! assert_eq!([MAX_TRANSACTION_BYTES, MAX_WRITTEN_BYTES], [8 << 20, 17 << 20]);
 //! assert_eq!([MAX_LEVELS, MAX_DEPTH], [64, 16]);
 //! # Ok::<(), EditError>(())
 //! ```
@@ -53,6 +54,8 @@
 pub use rejoin_crdts::atom::{MAX_DEPTH, MAX_VALUE_BYTES};
 pub use rejoin_crdts::path::{MAX_LEVELS, MAX_PATH_BYTES};
 pub use rejoin_replica::MAX_NAME_BYTES;
-pub use rejoin_replica::entry::{MAX_ENTRY_BYTES, MAX_KEY_BYTES, MAX_TRANSACTION_BYTES};
+pub use rejoin_replica::entry::{
+    MAX_ENTRY_BYTES, MAX_KEY_BYTES, MAX_TRANSACTION_BYTES, MAX_WRITTEN_BYTES,
+};
 pub use rejoin_replica::message::MAX_FRAME_BYTES;
 pub use rejoin_vclock::MAX_COUNTER;

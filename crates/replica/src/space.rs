@@ -11,7 +11,7 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::{Drafted, Event};
 use crate::digest::Digest;
-use crate::entry::{MAX_ENTRY_BYTES, MAX_KEY_BYTES, MAX_TRANSACTION_BYTES};
+use crate::entry::{MAX_KEY_BYTES, MAX_TRANSACTION_BYTES, MAX_WRITTEN_BYTES};
 use crate::error::{StoreError, at_most};
 use crate::fingerprint::Fingerprint;
 use crate::link::Link;
@@ -251,7 +251,7 @@ impl<T: Crdt> Space<T> {
             let receipt = inner.core.empty_receipt();
             return Ok(Once::First(Committed { value, receipt }));
         };
-        let (bytes, most) = (entry.bytes().len(), MAX_ENTRY_BYTES);
+        let (bytes, most) = (entry.bytes().len(), MAX_WRITTEN_BYTES);
         if bytes > most {
             let operations = entry.delta().changes().len();
             return Err(StoreError::TooMuch { operations, bytes, most });

@@ -522,6 +522,43 @@ mod tests {
     }
 
     #[test]
+    fn fault_17_a_block_has_room_for_some_keys_however_long_they_are() {
+        for length in [1, 100, 499, 500, 1_400, 4_000, 40_000] {
+            for (level, least) in [(0, LONG_KEYS - 2), (1, LEAST_INDEXED)] {
+                let (mut builder, mut count) = (BlockBuilder::new(level), 0_u64);
+                let key = |count: u64| [vec![7; length], count.to_be_bytes().to_vec()].concat();
+                let value = vec![0; 2_500 * level];
+                while builder.has_room(&key(count), &value) {
+                    builder.push(&key(count), &value);
+                    count += 1;
+                }
+                assert!(count >= least as u64, "{count} of {length} bytes, level {level}");
+                let next = key(count);
+                let end = builder.end_before(&next);
+                let (bytes, _) = builder.finish(address(1, level, 0), Some(end));
+                let block = Block::parse(bytes, address(1, level, 0)).expect("what was written");
+                assert!((0..count).all(|at| block.spans(&key(at))) && !block.spans(&next));
+            }
+        }
+    }
+
+    /// As the stores have them that were written before intervals began at the shortest key.
+    #[test]
+    fn blocks_of_the_version_before_are_read() {
+        let whole = [&[3, 0, 4, 1, 1, b'b', 1], &[0, 1, b'a', 0][..]].concat();
+        let read = |version| {
+            let bytes = envelope::seal(b'B', version, &whole);
+            Block::parse(bytes, address(3, 0, 4))
+                .map(|block| block.len())
+                .map_err(|(error, _)| error)
+        };
+        assert_eq!([read(BEGINS_AT_FIRST), read(VERSION)], [Ok(1), Ok(1)]);
+        let tag = VERSION + 1;
+        let newer = DecodeError::UnknownTag { what: "version of a block", tag };
+        assert_eq!(read(tag), Err(newer));
+    }
+
+    #[test]
     fn a_block_stays_within_its_page() {
         let mut builder = BlockBuilder::new(0);
         let mut key = 0_u64;
