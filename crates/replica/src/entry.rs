@@ -211,8 +211,7 @@ impl Record {
 
     fn split(bytes: &[u8]) -> Result<(u8, Head, &[u8], &[u8]), DecodeError> {
         let known = RECORD_VERSION..=WITH_SECTION;
-        let (version, body) =
-            envelope::open_one_of(b'J', known, "version of a log record", bytes)?;
+        let (version, body) = envelope::open_one_of(b'J', known, "version of a log record", bytes)?;
         let mut reader = Reader::new(body);
         let head = Head(reader.array()?);
         let key = reader.length_prefixed()?;
