@@ -30,7 +30,7 @@ use core::fmt;
 use core::ops::{ControlFlow, Deref};
 
 use rejoin_vclock::codec::{DecodeError, Encode, Reader};
-use rejoin_vclock::{Dot, FreshId, HybridClock, ReplicaId, SkewReport, VersionVector};
+use rejoin_vclock::{Dot, FreshId, HybridClock, OwnSkew, ReplicaId, SkewReport, VersionVector};
 
 use crate::atom;
 use crate::causal::{Admission, Causal};
@@ -61,6 +61,7 @@ pub struct Replica<T, C = Logical> {
     hybrid: HybridClock,
     clock: C,
     skew: Option<SkewReport>,
+    own_skew: Option<OwnSkew>,
 }
 
 impl<T: Crdt, C: Clock + Default> Replica<T, C> {
@@ -120,6 +121,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
             hybrid: HybridClock::new(),
             clock,
             skew: None,
+            own_skew: None,
         }
     }
 
@@ -155,8 +157,8 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         edit: impl FnOnce(&mut U::Editor<'_>) -> Result<(), EditError>,
     ) -> Result<Delta, EditError> {
         const { assert!(U::KIND.tag() == T::KIND.tag(), "a value is edited as its own kind") };
-        let now = self.clock.now_millis();
-        let stamp = self.hybrid.tick(now);
+        let stamp = self.hybrid.tick(self.clock.now());
+        self.hear();
         let context = self.causal.context();
         let base = Whole { value: &self.value, beside: &self.beside, context };
         let mut draft = Draft::new(&base, context, self.causal.own(), stamp);
@@ -235,11 +237,19 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     }
 
     fn observe_and_take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) {
-        let now = self.clock.now_millis();
-        if let Err(skew) = self.hybrid.observe(delta.stamp, now) {
+        if let Err(skew) = self.hybrid.observe(delta.stamp, self.clock.now()) {
             self.skew = Some(skew);
         }
+        if let Some(own) = self.causal.answered_by(delta) {
+            self.hybrid.answered(own, delta.stamp);
+        }
+        self.hear();
         self.take_in(delta, report);
+    }
+
+    /// Hears what there is to say of the own clock.
+    fn hear(&mut self) {
+        self.own_skew = self.hybrid.take_report().or(self.own_skew.take());
     }
 
     fn take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) {
@@ -271,8 +281,9 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         let joined = self.causal.merge(theirs.causal.context(), |join| {
             value.merge(&theirs.value, join) | beside.merge(&theirs.beside, join)
         });
-        let now = self.clock.now_millis();
+        let now = self.clock.now();
         self.skew = self.hybrid.observe(theirs.hybrid.last(), now).err().or(self.skew.take());
+        self.hear();
         let mut changed = joined == Some(true);
         while let Some(waited) = self.causal.take_ready() {
             self.observe_and_take_in(&waited, &mut |_| {});
@@ -294,6 +305,12 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     /// The last stamp that was too far in the future for the own clock to follow.
     pub const fn skew(&self) -> Option<&SkewReport> {
         self.skew.as_ref()
+    }
+
+    /// What was said last of the own clock: stamps that were made here came from the future, as it is
+    /// set right now, or as somebody has answered who did not follow them.
+    pub const fn own_skew(&self) -> Option<&OwnSkew> {
+        self.own_skew.as_ref()
     }
 
     /// The canonical bytes of the state: equal sets of deltas give equal bytes, whoever saves.

@@ -277,6 +277,8 @@ impl SpaceCore {
 
     /// Looks at what time has brought: silence, heartbeats, gaps that nobody fills.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.hybrid.read(now);
+        self.hear_of_clock();
         for session in self.sessions.values_mut() {
             let silent = now.elapsed.saturating_sub(session.heard_at) >= self.config.idle_timeout;
             if silent && session.over.is_none() {
