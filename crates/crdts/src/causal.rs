@@ -13,7 +13,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use rejoin_vclock::{Dot, ReplicaId, VersionVector};
+use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId, VersionVector};
 
 use crate::context::{Context, LocalDot, Slot};
 use crate::delta::{At, Delta};
@@ -47,6 +47,8 @@ struct Waiting<D> {
 pub struct Causal<D> {
     context: Context,
     own: Slot,
+    /// The stamp of the last own delta, where that is known.
+    stamped: Option<HybridTimestamp>,
     /// What was applied since the last own delta: the next one's deps.
     news: BTreeMap<ReplicaId, u64>,
     /// What each origin is known to have applied, for telling concurrent changes from later ones.
@@ -64,6 +66,7 @@ impl<D: AsRef<Delta>> Causal<D> {
         Some(Self {
             context,
             own,
+            stamped: None,
             news: BTreeMap::new(),
             knowledge: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -103,6 +106,7 @@ impl<D: AsRef<Delta>> Causal<D> {
     pub fn succeed(&mut self, own: ReplicaId) -> bool {
         let slot = self.context.intern(own);
         self.own = slot.unwrap_or(self.own);
+        self.stamped = None;
         slot.is_some()
     }
 
@@ -213,6 +217,13 @@ impl<D: AsRef<Delta>> Causal<D> {
             || self.knowledge.get(&delta.origin()).is_none_or(|known| known.contains(dot))
     }
 
+    /// The stamp of the last own delta, if this delta's origin says that it has applied that since
+    /// its own delta before. A clock that follows others makes a greater one then.
+    pub fn answered_by(&self, delta: &Delta) -> Option<HybridTimestamp> {
+        let last = (self.id(), self.context.seen(self.id()));
+        self.stamped.filter(|_| delta.deps().contains(&last))
+    }
+
     /// Where the `index`-th change of a delta is applied, after [`begin`](Self::begin).
     pub fn at(&self, first: LocalDot, index: usize, delta: &Delta) -> At<'_> {
         let counter = first.counter() + index as u64;
@@ -234,6 +245,7 @@ impl<D: AsRef<Delta>> Causal<D> {
         self.context.advance(first.slot(), delta.last() + u64::from(ahead));
         if !foreign {
             self.news.clear();
+            self.stamped = Some(delta.stamp());
         } else {
             self.news.insert(delta.origin(), delta.last());
         }

@@ -30,7 +30,7 @@ use core::fmt;
 use core::ops::Deref;
 
 use rejoin_vclock::codec::{DecodeError, Reader};
-use rejoin_vclock::{FreshId, HybridClock, ReplicaId, SkewReport, VersionVector};
+use rejoin_vclock::{FreshId, HybridClock, OwnSkew, ReplicaId, SkewReport, VersionVector};
 
 use crate::causal::{Admission, Causal};
 use crate::cell::Cell;
@@ -61,6 +61,7 @@ pub struct Replica<T, C = Logical> {
     hybrid: HybridClock,
     clock: C,
     skew: Option<SkewReport>,
+    own_skew: Option<OwnSkew>,
 }
 
 impl<T: Crdt, C: Clock + Default> Replica<T, C> {
@@ -123,6 +124,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
             hybrid: HybridClock::new(),
             clock,
             skew: None,
+            own_skew: None,
         }
     }
 
@@ -165,8 +167,8 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         &mut self,
         edit: impl FnOnce(&mut Draft<'_>) -> Result<(), EditError>,
     ) -> Result<Delta, EditError> {
-        let now = self.clock.now_millis();
-        let stamp = self.hybrid.tick(now);
+        let stamp = self.hybrid.tick(self.clock.now());
+        self.hear();
         let context = self.causal.context();
         let base = Whole::new(&self.value, &self.beside, context);
         let mut draft = Draft::new(&base, context, self.causal.own(), stamp);
@@ -249,11 +251,19 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     }
 
     fn observe_and_take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) {
-        let now = self.clock.now_millis();
-        if let Err(skew) = self.hybrid.observe(delta.stamp(), now) {
+        if let Err(skew) = self.hybrid.observe(delta.stamp(), self.clock.now()) {
             self.skew = Some(skew);
         }
+        if let Some(own) = self.causal.answered_by(delta) {
+            self.hybrid.answered(own, delta.stamp());
+        }
+        self.hear();
         self.take_in(delta, report);
+    }
+
+    /// Hears what there is to say of the own clock.
+    fn hear(&mut self) {
+        self.own_skew = self.hybrid.take_report().or(self.own_skew.take());
     }
 
     fn take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) {
@@ -285,8 +295,9 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         let joined = self.causal.merge(theirs.causal.context(), |join| {
             value.merge(&theirs.value, join) | beside.merge(&theirs.beside, join)
         });
-        let now = self.clock.now_millis();
+        let now = self.clock.now();
         self.skew = self.hybrid.observe(theirs.hybrid.last(), now).err().or(self.skew.take());
+        self.hear();
         let mut changed = joined == Some(true);
         while let Some(waited) = self.causal.take_ready() {
             self.observe_and_take_in(&waited, &mut |_| {});
@@ -308,6 +319,12 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     /// The last stamp that was too far in the future for the own clock to follow.
     pub const fn skew(&self) -> Option<&SkewReport> {
         self.skew.as_ref()
+    }
+
+    /// What was said last of the own clock: stamps that were made here came from the future, as it is
+    /// set right now, or as somebody has answered who did not follow them.
+    pub const fn own_skew(&self) -> Option<&OwnSkew> {
+        self.own_skew.as_ref()
     }
 
     /// The canonical bytes of the state: equal sets of deltas give equal bytes, whoever saves.

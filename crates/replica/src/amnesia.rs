@@ -45,6 +45,8 @@ pub(crate) struct Moved {
     after: u64,
     to: ReplicaId,
     onto: u64,
+    /// Where the log ended. What comes behind that is of the other history.
+    until: u64,
 }
 
 /// How a store went on under a new id in a space.
@@ -150,7 +152,8 @@ impl SpaceCore {
             let (counter, ours) = (self.version_vector().get(before), self.head(before));
             self.forks.insert(before, Fork { origin: before, counter, ours, theirs, common });
         } else if moved > 0 {
-            self.moved.push(Moved { from: before, after: common, to: id, onto });
+            let until = self.log.end();
+            self.moved.push(Moved { from: before, after: common, to: id, onto, until });
         }
         self.push_event(Event::Reborn(Reborn { before, id, common, moved, forked }));
     }
@@ -158,21 +161,26 @@ impl SpaceCore {
     /// A receipt under the id that its transaction has now.
     pub(crate) fn as_moved(&self, receipt: Receipt) -> Receipt {
         let moved = |receipt: Receipt, moved: &Moved| {
-            let Moved { from, after, to, onto } = *moved;
-            receipt.moved((from, after), (to, onto))
+            let Moved { from, after, to, onto, until } = *moved;
+            match receipt.sequence() < until {
+                true => receipt.moved((from, after), (to, onto)),
+                false => receipt,
+            }
         };
         self.moved.iter().fold(receipt, moved)
     }
 
     /// Takes over from a core that went on under another id what is not in the log.
     pub(crate) fn take_over(&mut self, former: Self) {
-        let Self { mut sessions, next_session, peers, forks, kept, moved, timing, .. } = former;
+        let Self { mut sessions, next_session, peers, forks, kept, moved, timing, hybrid, .. } =
+            former;
         for session in sessions.values_mut() {
             session.over.get_or_insert(SessionEnd::Reborn);
         }
         (self.sessions, self.next_session, self.peers) = (sessions, next_session, peers);
         self.timing.take_over(&timing);
         (self.forks, self.kept, self.moved) = (forks, kept, moved);
+        self.hybrid = hybrid;
     }
 }
 

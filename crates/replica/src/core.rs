@@ -20,7 +20,8 @@ use rejoin_crdts::delta::Change as Operation;
 use rejoin_crdts::draft::Draft;
 use rejoin_crdts::overlay::Overlay;
 use rejoin_crdts::{ConflictRecord, Delta, Path};
-use rejoin_vclock::{HybridClock, HybridTimestamp, ReplicaId, SkewReport, VersionVector};
+pub use rejoin_vclock::Now;
+use rejoin_vclock::{HybridClock, HybridTimestamp, OwnSkew, ReplicaId, SkewReport, VersionVector};
 
 use crate::agreement::{DurableHeads, Step};
 use crate::amnesia::{Lost, Moved, Reborn};
@@ -41,15 +42,6 @@ use crate::timing::Timing;
 const CONFLICTS: usize = 10_000;
 /// At most this many events wait for [`SpaceCore::poll_event`].
 const EVENTS: usize = 100_000;
-
-/// The time, as an argument.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
-pub struct Now {
-    /// Milliseconds since the Unix epoch, as the wall clock says; it may jump.
-    pub wall: u64,
-    /// Milliseconds since any fixed moment; it never goes back. Timers use this one.
-    pub elapsed: u64,
-}
 
 /// A change that was applied, local or remote.
 #[derive(Clone, PartialEq, Debug)]
@@ -99,6 +91,9 @@ pub enum Event {
     Fork(Fork),
     /// A stamp was too far in the future for the local clock to follow; its entry was applied.
     Skew(SkewReport),
+    /// Stamps that were made here came from the future: the wall clock was wrong, and either is
+    /// set right now, or a peer has answered that did not follow them. Told once each time.
+    OwnSkew(OwnSkew),
     /// A peer brought an entry that overlaps what is known of its origin: two histories, one id.
     /// It was not applied.
     Overlap {
@@ -225,7 +220,7 @@ impl SpaceCore {
             before: Vec::new(),
             causal: causal.with_news(stand.news),
             state,
-            hybrid: HybridClock::resume(stand.stamp),
+            hybrid: HybridClock::resume(stand.stamp).with_max_skew_millis(config.max_skew),
             offered: Offered::read(&*rows, number, replica)?,
             log: Log::open(rows, number, stand.sequence, stand.log_bytes)?,
             durable_heads: DurableHeads::over(&stand.vector, &heads),
@@ -328,7 +323,16 @@ impl SpaceCore {
 
     /// Begins a transaction: a stamp, then a draft over the state.
     pub fn stamp(&mut self, now: Now) -> HybridTimestamp {
-        self.hybrid.tick(now.wall)
+        let stamp = self.hybrid.tick(now);
+        self.hear_of_clock();
+        stamp
+    }
+
+    /// Tells what there is to say of the own clock.
+    pub(crate) fn hear_of_clock(&mut self) {
+        if let Some(skew) = self.hybrid.take_report() {
+            self.push_event(Event::OwnSkew(skew));
+        }
     }
 
     /// The draft of a transaction that was [stamped](Self::stamp).
@@ -445,9 +449,13 @@ impl SpaceCore {
         Arrival { entry, heads }: Arrival,
         now: Now,
     ) -> Result<(), StorageError> {
-        if let Err(skew) = self.hybrid.observe(entry.delta().stamp(), now.wall) {
+        if let Err(skew) = self.hybrid.observe(entry.delta().stamp(), now) {
             self.push_event(Event::Skew(skew));
         }
+        if let Some(own) = self.causal.answered_by(entry.delta()) {
+            self.hybrid.answered(own, entry.delta().stamp());
+        }
+        self.hear_of_clock();
         let own = self.head(entry.delta().origin());
         let known = heads.filter(|(before, _)| *before == own);
         let head = known.map_or_else(|| own.after(&entry), |(_, after)| after);

@@ -82,7 +82,7 @@ impl Link {
     /// # Errors
     /// [`StoreError`] when the store cannot be used.
     pub fn open(&self) -> Result<SessionId, StoreError> {
-        let now = self.shared.time.now();
+        let now = self.shared.now();
         Ok(self.shared.lock_as_self()?.core.open_session(now))
     }
 
@@ -113,7 +113,7 @@ impl Link {
     /// # Errors
     /// [`LinkError::Ended`] when the session is over: send what is left to send and close it.
     pub fn handle(&self, session: SessionId, messages: Vec<Message>) -> Result<(), LinkError> {
-        let now = self.shared.time.now();
+        let now = self.shared.now();
         let mut inner = self.shared.lock()?;
         for message in messages {
             inner.core.handle_message(session, message, now)?;
@@ -154,7 +154,7 @@ impl Link {
     /// # Errors
     /// [`LinkError::Ended`] when the session is over and nothing is left to send.
     pub fn transmit(&self, session: SessionId) -> Result<Option<Vec<u8>>, LinkError> {
-        let now = self.shared.time.now();
+        let now = self.shared.now();
         let mut inner = self.shared.lock()?;
         let transmit = inner.core.poll_transmit(session, now)?;
         let over = inner.core.session_end(session).cloned();
@@ -225,7 +225,7 @@ impl Link {
     /// [`StoreError`] when the store cannot be used.
     pub fn tick(&self) -> Result<(), StoreError> {
         self.shared.readmit()?;
-        let now = self.shared.time.now();
+        let now = self.shared.now();
         let mut inner = self.shared.lock()?;
         inner.core.handle_timeout(now);
         let (end, buffered) = (inner.core.log().end(), inner.core.wants_to_write());

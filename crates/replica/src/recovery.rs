@@ -231,10 +231,10 @@ impl SpaceCore {
         if !follows || self.causal.admit(delta) != Admission::Ready {
             return Ok(false);
         }
-        // Others' stamps are left out: one from far in the future would be followed after all.
-        let follows_all = rejoin_vclock::mutant!("follow-on-restart");
-        if delta.origin() == self.replica() || follows_all {
-            self.hybrid = HybridClock::resume(self.hybrid.last().max(delta.stamp()))
+        // The last own stamp counts, and not the greatest: that may be from before a wrong clock was
+        // set right. If this one is wrong, too, the first look at the time will tell.
+        if delta.origin() == self.replica() {
+            self.hybrid = HybridClock::resume(delta.stamp())
                 .with_max_skew_millis(self.hybrid.max_skew_millis());
         }
         let sequence = self.take_in(&record.entry, record.head, Drafted::default(), false)?;
@@ -295,6 +295,7 @@ impl SpaceCore {
         self.moved = std::mem::take(&mut other.moved);
         self.lost = other.lost.take();
         self.timing.take_over(&other.timing);
+        self.hybrid = other.hybrid.clone();
         let told = std::mem::take(&mut other.events);
         let reports = std::mem::replace(&mut self.events, told);
         self.events.extend(reports.into_iter().filter(|event| !matches!(event, Event::Applied(_))));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use rejoin_vclock::{ReplicaId, VersionVector};
+use rejoin_vclock::{DEFAULT_MAX_SKEW_MILLIS, ReplicaId, VersionVector};
 
 use crate::agreement::{Agreement, Search};
 use crate::entry::{Head, HeadAt};
@@ -42,6 +42,9 @@ pub struct Config {
     /// Blocks that were read of late are kept up to about so many bytes per space; up to a quarter
     /// of that are filters, which tell what was not written since the start.
     pub cache_bytes: usize,
+    /// How far ahead of the wall clock here a stamp may be and still be followed, in milliseconds.
+    /// Own stamps that are further ahead fall back when the clock was right for so long.
+    pub max_skew: u64,
 }
 
 impl Default for Config {
@@ -57,6 +60,7 @@ impl Default for Config {
             peers: 1000,
             fold_bytes: 16 << 20,
             cache_bytes: 48 << 20,
+            max_skew: DEFAULT_MAX_SKEW_MILLIS,
         }
     }
 }

@@ -14,7 +14,7 @@ use rejoin_crdts::cell::Cell;
 use rejoin_crdts::context::LocalDot;
 use rejoin_crdts::cursor::Source;
 use rejoin_crdts::{Dot, Kind, ReadError};
-use rejoin_vclock::ReplicaId;
+use rejoin_vclock::{EARLIEST_MILLIS, ReplicaId};
 
 use crate::aside::SetAside;
 use crate::core::{Event, Now, SpaceCore};
@@ -147,6 +147,12 @@ impl Shared {
         Ok(())
     }
 
+    /// The time now. Where the wall clock says what cannot be, it is the earliest that can be.
+    pub(crate) fn now(&self) -> Now {
+        let now = self.time.now();
+        Now { wall: now.wall.max(EARLIEST_MILLIS), ..now }
+    }
+
     /// What is stored of it.
     pub(crate) fn stored(&self, core: &SpaceCore) -> Stored {
         self.stored_as(core.replica(), &core.before)
@@ -161,7 +167,7 @@ impl Shared {
 
     /// Takes in what was set aside and can be used by now.
     pub(crate) fn readmit(&self) -> Result<(), StoreError> {
-        let now = self.time.now();
+        let now = self.now();
         let mut inner = self.lock()?;
         let stored = self.stored(&inner.core);
         let Inner { core, aside, rows, .. } = &mut *inner;

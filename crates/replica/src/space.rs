@@ -219,7 +219,7 @@ impl<T: Crdt> Space<T> {
         key: &[u8],
         edit: impl FnOnce(&mut Transaction<'_, T>) -> Result<R, EditError>,
     ) -> Result<Once<R>, StoreError> {
-        let now = self.shared.time.now();
+        let now = self.shared.now();
         let mut inner = self.shared.lock_as_self()?;
         let used = match inner.aside.receipt(key) {
             Some(waits) if inner.core.receipt_of(key)?.is_none() => Some(Used::Here(waits)),

@@ -66,6 +66,8 @@ impl SpaceCore {
     pub fn handle_timeout(&mut self, now: Now) {
         self.timing.looked = now.elapsed;
         (self.timing.stirred, self.timing.due) = (false, None);
+        self.hybrid.read(now);
+        self.hear_of_clock();
         for session in self.sessions.values_mut().filter(|session| session.watched) {
             let silent = now.elapsed.saturating_sub(session.heard_at) >= self.config.idle_timeout;
             if silent && session.over.is_none() {

@@ -219,7 +219,6 @@ impl<A: Application> World<A> {
         here.id = id;
         here.ids.push(id);
         self.checks.succeed(former, id);
-        self.checks.clock.inherit(original, id);
         self.summary.add(Count::Incarnations, 1);
     }
 

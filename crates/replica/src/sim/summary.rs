@@ -51,6 +51,8 @@ counts! {
     Connections, "connections";
     /// Stamps that were too far ahead for a clock to follow.
     SkewReports, "skew reports";
+    /// Times that a site was told that its own clock was wrong.
+    OwnSkewReports, "own skew reports";
     /// Messages that were delivered twice.
     Duplicates, "duplicated messages";
     /// Messages that others overtook.

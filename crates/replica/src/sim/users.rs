@@ -78,8 +78,7 @@ impl<A: Application> World<A> {
             None => self.history.record(made),
         }
         self.checks.dots.written(origin)?;
-        self.checks.clock.says(origin, now.wall);
-        self.checks.clock.stamped(origin, stamp)?;
+        self.checks.clock.stamped(site, now, stamp, self.config.max_skew)?;
         self.summary.add(Count::Transactions, 1);
         self.rounds.quiet_from(elapsed);
         request.receipt = Some(receipt);

@@ -2,7 +2,7 @@
 //! needs a new version byte and a reader for the old one.
 
 use rejoin_crdts::state_codec::decode_state;
-use rejoin_replica::entry::Record;
+use rejoin_replica::entry::{Entry, Head, Record};
 use rejoin_replica::message::{Direction, Message};
 use rejoin_replica::{Digest, Ticket};
 use rejoin_vclock::VersionVector;
@@ -26,6 +26,11 @@ const RECORD: &str = "\
     4a02006c8af21475a9e305662f2102028093dfaebf3f086f7264657220313701010101010101010101010101\
     01010101808080c0d6fcf3c501000002001303616c696365000101036170706c6573000103010102000c0972\
     69636f747300010301020001";
+
+const KEYED: &str = "\
+    4a033827bd87e7645a8ac85f9c1280bf0bd9253064d7086f726465722031370101010101010101010101\
+    010101010101808080c0d6fcf3c501000002001303616c696365000101036170706c6573000103010102\
+    000c097269636f7473000103010200010101103ab0a3e4f2fb2c099d6cab71557a857b";
 
 const HELLO: &str = "\
     52030156c0ce2145070707070707070707070707070707070909090909090909090909090909090901020101\
@@ -64,6 +69,18 @@ const DIGEST: &str = "4cefcb7fc76274a0fe59acd6b7b31b6e952f6f13d624dfaa3539ca3ee0
 fn a_log_record() {
     let record = record();
     assert_eq!(hex(&record.encode()), RECORD);
+    assert_eq!(Record::decode(&record.encode()), Ok(record));
+}
+
+/// As they are written now: the hash of the key stands in the entry, too.
+#[test]
+fn a_log_record_with_a_section() {
+    let Record { key, entry, .. } = record();
+    let core = Peer::new(id(1)).core;
+    let hash = core.key_hash(&key).expect("a key");
+    let entry = Entry::with_key(entry.delta().clone(), hash);
+    let record = Record { key, head: Head::default().after(&entry), entry };
+    assert_eq!(hex(&record.encode()), KEYED);
     assert_eq!(Record::decode(&record.encode()), Ok(record));
 }
 

@@ -102,6 +102,24 @@ fn keys_that_came_back_are_folded() {
     assert_sound(&store);
 }
 
+/// A copy that no proof notices writes a branch, gives its id up, and then hears of what it had done
+/// under it: that is no part of the branch.
+#[test]
+fn what_came_back_is_not_taken_for_the_branch_that_was_moved() {
+    let (_, backup, peer) = shop(2);
+    let (store, carts) = open(&backup);
+    let id = store.replica_id();
+    assert!(matches!(order(&carts, "order 9"), Once::First(_)));
+    (0..3).for_each(|_| sync(&carts.link(), &peer.link()));
+    assert_ne!(store.replica_id(), id);
+    assert_eq!(figs(&carts), 3);
+    let Once::DoneByFormer(receipt) = order(&carts, "order 1") else { panic!("it came back") };
+    assert_eq!(Some(receipt.origin()), id);
+    assert_eq!(carts.receipt(receipt), Ok(receipt));
+    let Once::Repeated(receipt) = order(&carts, "order 9") else { panic!("it was moved") };
+    assert_eq!(Some(receipt.origin()), store.replica_id());
+}
+
 /// A record is set aside, and a peer brings it back: its key is not free in between nor after.
 #[test]
 fn a_record_that_was_set_aside_brings_its_key_back() {

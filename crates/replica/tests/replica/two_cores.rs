@@ -280,7 +280,32 @@ fn a_stamp_from_the_future_moves_no_clock() {
     }
     let mut own = Peer::new(id(1));
     assert_eq!(own.core.recover(net.peers[0].records[0].clone()), Ok(true));
-    assert!(own.core.stamp(now).millis() >= ahead.wall, "one's own stamps never go back");
+    assert!(own.core.stamp(now).millis() <= now.wall, "one's own does not go on there, either");
+    let event = own.core.poll_event();
+    assert!(matches!(event, Some(Event::OwnSkew(report)) if report.ahead_by == year), "{event:?}");
+}
+
+/// A peer that answers without having followed shows it, to the one whose clock is off.
+#[test]
+fn who_stamps_from_the_future_is_told_by_an_answer() {
+    let mut net = Net::new(2);
+    let now = net.now;
+    let year = 365 * 24 * 3_600_000;
+    let ahead = Now { wall: now.wall + year, ..now };
+    add(&mut net.peers[0].core, ahead, "apples", 1);
+    net.peers[0].write();
+    net.connect(0, 1);
+    net.settle();
+    net.add(1, "pears", 1);
+    net.settle();
+    let mut own = std::iter::from_fn(|| net.peers[0].core.poll_event());
+    let told = own.find_map(|event| match event {
+        Event::OwnSkew(report) => Some(report),
+        _ => None,
+    });
+    let told = told.expect("the answer tells");
+    assert_eq!((told.stamp.millis(), told.ahead_by), (ahead.wall, year));
+    assert_eq!(own.filter(|event| matches!(event, Event::OwnSkew(_))).count(), 0);
 }
 
 #[test]

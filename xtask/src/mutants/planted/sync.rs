@@ -33,10 +33,10 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: replica("fingerprints"),
     },
     Mutant {
-        name: "follow-on-restart",
+        name: "stamps-never-fall-back",
         class: Class::Clock,
         lines: &[20],
-        brings_back: "a restart follows stamps from the future that the running clock refused",
+        brings_back: "a clock that was wrong once stamps from the future for ever, also after a start",
         suite: SWEEP,
     },
     Mutant {

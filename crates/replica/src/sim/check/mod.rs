@@ -50,7 +50,6 @@ impl Checks {
     /// A replica goes on under another id.
     pub(super) fn succeed(&mut self, former: ReplicaId, id: ReplicaId) {
         self.causality.succeed(former, id);
-        self.clock.succeed(former, id);
         self.dots.retire(former);
     }
 }
