@@ -124,7 +124,9 @@ async fn tick_on(link: Link, every: Duration, wake: Arc<watch::Sender<u64>>, tel
         sleep(every).await;
         let ticking = link.clone();
         let ticked = blocking(move || ticking.tick()).await;
-        if let Ok(Err(error)) = ticked {
+        if let Ok(Err(error)) = ticked
+            && !error.is_retryable()
+        {
             return tell(Report::Stopped { reason: error.to_string() });
         }
         wake.send_modify(|count| *count = count.wrapping_add(1));

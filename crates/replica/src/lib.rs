@@ -66,6 +66,7 @@ mod store;
 pub mod sync;
 mod ticket;
 mod watch;
+mod withdrawal;
 
 pub use crate::core::{Change, Event, Now, SpaceCore};
 pub use amnesia::{Rebirth, Reborn};

@@ -292,6 +292,7 @@ impl SpaceCore {
         self.forks = std::mem::take(&mut other.forks);
         self.kept = std::mem::take(&mut other.kept);
         self.moved = std::mem::take(&mut other.moved);
+        self.withdrawals = std::mem::take(&mut other.withdrawals);
         self.lost = other.lost.take();
         let told = std::mem::take(&mut other.events);
         let reports = std::mem::replace(&mut self.events, told);

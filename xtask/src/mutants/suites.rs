@@ -33,6 +33,15 @@ pub(crate) const fn storage(filter: &'static str) -> Suite {
     Suite { package: "rejoin-replica", features: "", target: "storage", filter }
 }
 
+/// Tests of jobs that people do, and that went wrong once.
+pub(crate) const fn faults(filter: &'static str) -> Suite {
+    Suite { package: "rejoin", features: "", target: "faults", filter }
+}
+
+/// Tests of stores on a disk that is full now and then.
+pub(crate) const FULL: Suite =
+    Suite { package: "rejoin-replica", features: "", target: "full", filter: "fault_10" };
+
 /// Tests of spaces, stores and sessions.
 pub(crate) const fn replica(filter: &'static str) -> Suite {
     Suite { package: "rejoin-replica", features: "sim", target: "replica", filter }
