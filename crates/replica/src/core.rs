@@ -524,18 +524,18 @@ impl SpaceCore {
                 paths.push(operation.path().clone());
             }
         }
-        let mut decided = Vec::new();
-        if is_remote && tell {
-            let after = changed.over(&source);
-            for operation in &all {
-                let mut keep = |decision| decided.push(decision);
-                decisions(operation, delta, &after, &self.causal, &mut keep);
-            }
-        }
         if in_place {
             self.state.put_active(changed);
         } else {
             self.state.absorb(changed);
+        }
+        let mut decided = Vec::new();
+        if is_remote && tell {
+            let after = self.state.with(self.causal.context());
+            for operation in &all {
+                let mut keep = |decision| decided.push(decision);
+                decisions(operation, delta, &after, &self.causal, &mut keep);
+            }
         }
         self.causal.finish(delta, first);
         self.remember_conflicts(&decided);

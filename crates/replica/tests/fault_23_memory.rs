@@ -176,7 +176,7 @@ fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&[kind]);
     hasher.update(body);
-    let mut out = vec![b'R', 2, kind];
+    let mut out = vec![b'R', 3, kind];
     out.extend(hasher.finalize().to_le_bytes());
     write_length_prefixed(&mut out, body);
     out

@@ -353,6 +353,10 @@ impl Source for StateSource<'_> {
         self.layered(|source| source.cell(path))
     }
 
+    fn look(&self, path: &[u8], show: &mut dyn FnMut(&Cell)) -> Result<(), ReadError> {
+        self.layered(|source| source.look(path, show))
+    }
+
     fn visit(
         &self,
         below: &[u8],

@@ -313,10 +313,10 @@ fn repeated_replicas_do_not_blow_up() {
 #[test]
 fn a_frame_has_room_for_the_largest_entry() {
     let replica = |n: u32| ReplicaId::from_u128(u128::from(n) << 64 | 1);
-    let deps: Vec<_> = (0..100_000).map(|n| (replica(n), 1)).collect();
+    let deps: Vec<_> = (0..160_000).map(|n| (replica(n), 1)).collect();
     let entry = |text: usize| {
         let mut peer = Peer::new(id(200));
-        let text = "\0".repeat(7_700_000) + &"x".repeat(text);
+        let text = "\0".repeat(7_600_000) + &"x".repeat(text);
         let note = |at: &mut crate::forge::Places<'_, '_>| at.note().set(text.clone());
         let made = crate::forge::write(&mut peer, 1_000, b"", note);
         let changes = made.entry.delta().changes().collect::<Vec<_>>();
