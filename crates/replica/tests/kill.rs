@@ -8,8 +8,6 @@ mod child;
 mod ledger;
 #[path = "../examples/kill/parent.rs"]
 mod parent;
-#[path = "../examples/kill/store_file.rs"]
-mod store_file;
 
 use std::env;
 use std::process::{Command, Stdio};
@@ -18,7 +16,7 @@ use parent::Parent;
 
 #[test]
 fn child() {
-    if let Some(file) = env::var_os(store_file::FILE) {
+    if let Some(file) = env::var_os(child::FILE) {
         child::write_until_told(file.as_ref());
     }
 }

@@ -46,8 +46,6 @@ mod new_file;
 mod progress;
 mod replay;
 #[cfg(feature = "redb")]
-mod rescue;
-#[cfg(feature = "redb")]
 mod restore;
 #[cfg(feature = "redb")]
 mod salvage;
