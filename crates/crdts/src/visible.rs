@@ -186,8 +186,11 @@ impl View<'_> {
 
     /// Whether the item or node that a dot names is there.
     pub(crate) fn has_named(&self, thing: Dot, part: Kind) -> Result<bool, ReadError> {
+        if self.check_collection()? {
+            return Ok(false);
+        }
         match self.source.cell(self.path.key(&thing, part).as_bytes())? {
-            Some(cell) => Ok(self.has(thing, part, &cell)? && !self.is_hidden()?),
+            Some(cell) => self.has(thing, part, &cell),
             None => Ok(false),
         }
     }

@@ -38,10 +38,8 @@ pub const MAX_KEY_BYTES: usize = 4096;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
     delta: Delta,
-    /// Those of the delta, where there is nothing beside it.
-    bytes: Arc<[u8]>,
-    /// Where the section begins: at the end, where there is none.
-    section: usize,
+    /// All bytes, where something stands beside the delta.
+    with_section: Option<Arc<[u8]>>,
 }
 
 impl Entry {
@@ -62,12 +60,11 @@ impl Entry {
     }
 
     fn with_section(delta: Delta, section: &[u8]) -> Self {
-        let at = delta.bytes().len();
-        let bytes = match section {
-            [] => Arc::clone(delta.bytes()),
-            section => [delta.bytes(), section].concat().into(),
+        let with_section = match section {
+            [] => None,
+            section => Some([delta.bytes(), section].concat().into()),
         };
-        Self { delta, bytes, section: at }
+        Self { delta, with_section }
     }
 
     /// Takes bytes from outside. It takes no more memory than a copy of them.
@@ -82,17 +79,15 @@ impl Entry {
     /// As [`parse`](Self::parse), without a copy where nothing stands beside the delta.
     pub(crate) fn shared(bytes: Arc<[u8]>) -> Result<Self, DecodeError> {
         Self::check_length(bytes.len())?;
-        let delta = match Delta::from_shared(Arc::clone(&bytes)) {
+        match Delta::from_shared(Arc::clone(&bytes)) {
             Err(DecodeError::TrailingBytes { left }) => {
                 let (delta, section) =
                     bytes.split_at_checked(bytes.len() - left).unwrap_or_default();
                 section::check(section)?;
-                Delta::from_bytes(delta)?
+                Ok(Self { delta: Delta::from_bytes(delta)?, with_section: Some(bytes) })
             }
-            delta => delta?,
-        };
-        let section = delta.bytes().len();
-        Ok(Self { delta, bytes, section })
+            delta => Ok(Self { delta: delta?, with_section: None }),
+        }
     }
 
     /// That an entry may be so long.
@@ -110,7 +105,10 @@ impl Entry {
 
     /// Its canonical bytes.
     pub const fn bytes(&self) -> &Arc<[u8]> {
-        &self.bytes
+        match &self.with_section {
+            Some(bytes) => bytes,
+            None => self.delta.bytes(),
+        }
     }
 
     /// The hash of the idempotency key of its transaction, if that had one.
@@ -121,7 +119,7 @@ impl Entry {
 
     /// What it carries beside its delta, tagged; empty where that is nothing.
     pub fn section(&self) -> &[u8] {
-        self.bytes.get(self.section..).unwrap_or_default()
+        self.bytes().get(self.delta.bytes().len()..).unwrap_or_default()
     }
 }
 
