@@ -14,7 +14,12 @@ use crate::cargo;
 #[derive(Args)]
 pub(crate) struct Options {
     /// Operations in every history of the small worlds (4 in the gate)
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 5,
+        value_parser = value_parser!(u32).range(1..)
+    )]
     depth: u32,
     /// Random scripts per type (256 in the gate)
     #[arg(

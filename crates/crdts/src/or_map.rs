@@ -416,9 +416,9 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// The keys in ascending order.
     ///
     /// # Errors
-    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when another kind than the values' stands
-    /// under one of the keys, or above; [`ReadError::WrongType`] when a key is not a `K`; otherwise
-    /// as the source.
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when another kind than the values'
+    /// stands under one of the keys, or above; [`ReadError::WrongType`] when a key is not a `K`;
+    /// otherwise as the source.
     pub fn keys(&self) -> Result<Vec<K>, ReadError> {
         self.view.names(V::KIND)
     }

@@ -14,7 +14,7 @@
 //! | `fault_21_removal` | a removal looks at what is below it |
 //! | `atoms`, `paths` | order, canonical form, limits |
 //! | `kinds` | one name, several kinds; old readers and new data |
-//! | `fault_02_kinds_on_every_read` | of every pair of kinds, one is never read as nothing of the other |
+//! | `fault_02_kinds_on_every_read` | every pair of kinds: none is read as nothing |
 //! | `editing` | transactions are all or nothing, and see themselves |
 //! | `costs` | a delta costs what it changes, not what there is |
 //! | `conflicts` | what a merge tells of its decisions |

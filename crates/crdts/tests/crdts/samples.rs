@@ -201,7 +201,12 @@ set_sample!(TwoPhaseSet;);
 
 /// A leaf has one value, in as many forms.
 macro_rules! leaf_sample {
-    ($leaf:ty; $write:ident($($value:expr),*); $($read:ident),*; $($edit:ident($($with:expr),*)),*) => {
+    (
+        $leaf:ty;
+        $write:ident($($value:expr),*);
+        $($read:ident),*;
+        $($edit:ident($($with:expr),*)),*
+    ) => {
         impl Sample for $leaf {
             fn write(editor: &mut Self::Editor<'_>) -> Result<(), EditError> {
                 editor.$write($($value),*)
