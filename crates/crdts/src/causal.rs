@@ -7,8 +7,8 @@
 //! # Invariants
 //! 1. Of each origin, exactly the deltas up to the vector are applied: a contiguous prefix.
 //! 2. What is applied is causally closed.
-//! 3. What waits takes at most the bound, or is one delta; beyond it a delta is dropped, to be asked
-//!    for again.
+//! 3. What waits takes at most the bound, or is one delta; beyond it a delta is dropped, to be
+//!    asked for again.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

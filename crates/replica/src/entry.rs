@@ -22,12 +22,12 @@ use crate::section::{self, Tag};
 /// [bytes of content](rejoin_crdts::RawAtom::content_bytes), all together.
 pub const MAX_TRANSACTION_BYTES: usize = MAX_VALUE_BYTES;
 
-/// A transaction takes at most so much as an entry, in bytes: each byte of content takes two at most,
-/// and there is room for the places and for what ends there.
+/// A transaction takes at most so much as an entry, in bytes: each byte of content takes two at
+/// most, and there is room for the places and for what ends there.
 pub const MAX_WRITTEN_BYTES: usize = 2 * MAX_TRANSACTION_BYTES + (1 << 20);
 
-/// An entry is at most this long, in bytes: where one is written anew under another id, it names the
-/// whole vector.
+/// An entry is at most this long, in bytes: where one is written anew under another id, it names
+/// the whole vector.
 pub const MAX_ENTRY_BYTES: usize = MAX_WRITTEN_BYTES + (1 << 20);
 
 /// The key of [`Space::transact_once`](crate::Space::transact_once) is at most this long, in bytes.

@@ -167,7 +167,8 @@ impl fmt::Display for StoreError {
             Self::TooMuch { operations, bytes, most } => write!(
                 f,
                 "the transaction's {operations} operations take {bytes} bytes with the keys on the \
-                 way to their places, {most} are allowed; split it into several, or use shorter keys"
+                 way to their places, {most} are allowed; split it into several, or use shorter \
+                 keys"
             ),
             Self::NameTooLong { what, bytes, most } => {
                 write!(f, "the {what} is {bytes} bytes long, {most} are allowed; use a shorter one")

@@ -29,8 +29,8 @@ pub struct Config {
     pub request_timeout: u64,
     /// Entries go out in frames of about this many bytes.
     pub batch_bytes: usize,
-    /// Entries that came too early take at most this many bytes per space, or are one that is longer;
-    /// beyond that they are dropped, and asked for again.
+    /// Entries that came too early take at most this many bytes per space, or are one that is
+    /// longer; beyond that they are dropped, and asked for again.
     pub waiting_bytes: usize,
     /// So many peers are remembered per space, with what each has of what was written here; of more
     /// than that, the one that was heard of least recently is forgotten. A receipt does not name a

@@ -78,8 +78,8 @@ impl Store {
     /// [`replica_id`](Self::replica_id). There is [`OpenOptions`] for everything that can be set.
     ///
     /// # Errors
-    /// [`StoreError::AlreadyOpen`] when another handle or process holds it; [`StoreError::Damaged`] when it
-    /// is not whole, in which case it is left as it is.
+    /// [`StoreError::AlreadyOpen`] when another handle or process holds it;
+    /// [`StoreError::Damaged`] when it is not whole, in which case it is left as it is.
     #[cfg(feature = "redb")]
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         OpenOptions::new().open(path)
