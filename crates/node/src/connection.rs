@@ -6,7 +6,6 @@
 //! task wakes up for heartbeats.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -295,9 +295,13 @@ impl<A: Application> World<A> {
         let here = &mut self.sites[site];
         let now = here.now(elapsed);
         let Some(core) = here.core.as_mut().filter(|_| here.boot == boot) else { return Ok(()) };
+        self.schedule.after(self.config.have_interval, Event::Tick { site, boot });
+        // As a transport does: what the core does not ask for does not happen.
+        if core.next_timeout().is_none_or(|due| due > now.elapsed) {
+            return Ok(());
+        }
         core.handle_timeout(now);
         self.readmit(site)?;
-        self.schedule.after(self.config.have_interval, Event::Tick { site, boot });
         self.check_holders(site)?;
         self.settle(site)
     }

@@ -1,7 +1,7 @@
 //! Two and three cores: catching up, live push, forwarding, no echo.
 
 use rejoin_crdts::crdt::Crdt;
-use rejoin_replica::message::Message;
+use rejoin_replica::message::{Frames, Message};
 use rejoin_replica::sync::Transmit;
 use rejoin_replica::{Event, Now, SessionEnd};
 
@@ -310,4 +310,35 @@ fn silence_ends_a_session_and_heartbeats_keep_it() {
     assert_eq!(net.over(wire, 0), Some(SessionEnd::Silent));
     assert_eq!(net.peers[0].core.connected().count(), 0);
     assert_eq!(net.over(wire, 1), None, "the other side still hears");
+}
+
+/// Two that have told each other everything wait for nothing, when their connection is watched by
+/// whoever carries it.
+#[test]
+fn a_core_where_nothing_is_under_way_never_looks_at_the_clock() {
+    let mut net = Net::new(2);
+    net.add(0, "apples", 1);
+    let sessions = [0, 1].map(|at| net.peers[at].core.open_carried_session(net.now));
+    let mut frames = [Frames::default(), Frames::default()];
+    let mut looks = 0;
+    for _ in 0..1_000 {
+        net.now.elapsed += 10;
+        for from in [0, 1] {
+            let peer = &mut net.peers[from];
+            if peer.core.next_timeout().is_some_and(|due| due <= net.now.elapsed) {
+                peer.core.handle_timeout(net.now);
+                looks += 1;
+            }
+            while let Some(frame) = net.peers[from].frame(sessions[from], net.now) {
+                frames[1 - from].push(&frame);
+                while let Some(message) = frames[1 - from].next_message().expect("a frame") {
+                    net.peers[1 - from].handle(sessions[1 - from], message, net.now);
+                    net.peers[1 - from].write();
+                }
+            }
+        }
+    }
+    assert_eq!(net.peers[1].line("apples"), 1);
+    assert_eq!([0, 1].map(|at| net.peers[at].core.next_timeout()), [None, None]);
+    assert!(looks < 20, "{looks} looks in ten seconds");
 }
