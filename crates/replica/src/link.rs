@@ -2,9 +2,9 @@
 //!
 //! The transport opens a session per connection, hands in what arrives, sends what
 //! [`transmit`](Link::transmit) returns when the connection takes it (so a slow peer slows only its
-//! own session), and calls [`tick`](Link::tick) when [`next_tick`](Link::next_tick) says so: it asks
-//! after whatever it handed in, and when it is [woken](Link::on_wake). After a tick, and when woken,
-//! every session of the space may have something to send.
+//! own session), and calls [`tick`](Link::tick) when [`next_tick`](Link::next_tick) says so: it
+//! asks after whatever it handed in, and when it is [woken](Link::on_wake). After a tick, and when
+//! woken, every session of the space may have something to send.
 
 use std::collections::BTreeMap;
 use std::fmt;
