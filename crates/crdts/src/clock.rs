@@ -7,10 +7,10 @@ pub trait Clock {
     /// Milliseconds since the Unix epoch. It may jump.
     fn now_millis(&mut self) -> u64;
 
-    /// Both clocks of a machine: this one, and one that never goes back. By that it is known for how
+    /// Both clocks of a machine: this one, and one that never goes back. That one tells for how
     /// long a wall clock that was wrong has been right again.
     ///
-    /// Unless it is said otherwise the wall clock stands for both; then that is told late.
+    /// Unless it is said otherwise the wall clock stands for both; then that is known late.
     fn now(&mut self) -> Now {
         self.now_millis().into()
     }

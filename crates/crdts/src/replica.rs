@@ -321,8 +321,8 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         self.skew.as_ref()
     }
 
-    /// What was said last of the own clock: stamps that were made here came from the future, as it is
-    /// set right now, or as somebody has answered who did not follow them.
+    /// What was said last of the own clock: stamps that were made here came from the future, as is
+    /// seen now that it is set right, or as somebody has answered who did not follow them.
     pub const fn own_skew(&self) -> Option<&OwnSkew> {
         self.own_skew.as_ref()
     }

@@ -225,7 +225,7 @@ impl Record {
     /// # Errors
     /// Damage, or a version that this program does not know.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (version, head, key, entry) = Self::split(bytes)?;
+        let Parts { version, head, key, entry } = Parts::of(bytes)?;
         let record = Self { key: key.to_vec(), head, entry: Entry::parse(entry)? };
         if record.entry.section().is_empty() != (version == RECORD_VERSION) {
             return Err(DecodeError::NotCanonical("the version of a log record"));
@@ -239,15 +239,25 @@ impl Record {
     /// # Errors
     /// As [`decode`](Self::decode).
     pub fn entry_bytes(bytes: &[u8]) -> Result<&[u8], DecodeError> {
-        Self::split(bytes).map(|(.., entry)| entry)
+        Parts::of(bytes).map(|parts| parts.entry)
     }
+}
 
-    fn split(bytes: &[u8]) -> Result<(u8, Head, &[u8], &[u8]), DecodeError> {
+/// What a stored record consists of.
+struct Parts<'a> {
+    version: u8,
+    head: Head,
+    key: &'a [u8],
+    entry: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let known = RECORD_VERSION..=WITH_SECTION;
         let (version, body) = envelope::open_one_of(b'J', known, "version of a log record", bytes)?;
         let mut reader = Reader::new(body);
         let head = Head(reader.array()?);
         let key = reader.length_prefixed()?;
-        Ok((version, head, key, reader.bytes(reader.remaining())?))
+        Ok(Self { version, head, key, entry: reader.bytes(reader.remaining())? })
     }
 }

@@ -10,7 +10,7 @@
 //! were cloned from one image number their orders alike, and the order of one is not done because
 //! the other has done its own. So that is an answer of its own ([`Used::ByFormer`]), for the
 //! caller to judge. It is found by what came from a peer, and not by a counter from which on this
-//! incarnation goes its own way: a later incarnation would take the other till's orders for its own.
+//! incarnation goes its own way: a later one would take the other till's orders for its own.
 //!
 //! What stores under ids that were never this one's have done is theirs.
 

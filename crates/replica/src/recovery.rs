@@ -231,8 +231,8 @@ impl SpaceCore {
         if !follows || self.causal.admit(delta) != Admission::Ready {
             return Ok(false);
         }
-        // The last own stamp counts, and not the greatest: that may be from before a wrong clock was
-        // set right. If this one is wrong, too, the first look at the time will tell.
+        // The last own stamp counts, and not the greatest: that may be from before a wrong clock
+        // was set right. If this one is wrong, too, the first look at the time will tell.
         if delta.origin() == self.replica() {
             self.hybrid = HybridClock::resume(delta.stamp())
                 .with_max_skew_millis(self.hybrid.max_skew_millis());

@@ -56,11 +56,11 @@
 //! A wall clock that was wrong and is right again takes the stamps with it. As long as it vouches
 //! for the last stamp, which is then at most the bound ahead of it, stamps only rise. Once it has
 //! not for one bound of *monotonic* time, they fall back to it; so a clock that is set back for a
-//! moment changes nothing. A clock that was resumed has nobody to vouch for its last stamp: it falls
-//! back at its first reading. And a wall clock that says no more than [`EARLIEST_MILLIS`] vouches for
-//! nothing and takes nothing back: that is a machine that does not know the time yet. Whoever made
-//! stamps from the future is told so ([`OwnSkew`]): when its clock is set right, and before that as
-//! soon as somebody answers one without having followed it.
+//! moment changes nothing. A clock that was resumed has nobody to vouch for its last stamp: it
+//! falls back at its first reading. And a wall clock that says no more than [`EARLIEST_MILLIS`]
+//! vouches for nothing and takes nothing back: that machine does not know the time yet. Whoever
+//! made stamps from the future is told so ([`OwnSkew`]): when its clock is set right, and before
+//! that as soon as somebody answers one without having followed it.
 //!
 //! The skew rule: a stamp more than the bound (5 minutes unless set) ahead of the local wall clock
 //! does not move the local clock, and comes back as a [`SkewReport`]. It is *only* the local clock
@@ -108,7 +108,8 @@ pub const DEFAULT_MAX_SKEW_MILLIS: u64 = 300_000;
 /// The greatest time a stamp can hold, in milliseconds since 1970: 48 bits, the year 10889.
 pub const MAX_MILLIS: u64 = (1 << 48) - 1;
 
-/// A wall clock that says no more than this is not believed: 2023-11-01, in milliseconds since 1970.
+/// A wall clock that says no more than this is not believed: 2023-11-01, in milliseconds of unix
+/// time.
 ///
 /// No machine runs this program at an earlier time. Moved on by hand with each release.
 pub const EARLIEST_MILLIS: u64 = 1_698_796_800_000;
@@ -239,8 +240,8 @@ impl HybridClock {
         Self::resume(HybridTimestamp::ZERO)
     }
 
-    /// A clock that goes on after `last`, the last stamp it is known to have made, unless that turns
-    /// out to be from the future.
+    /// A clock that goes on after `last`, the last stamp it is known to have made, unless that
+    /// turns out to be from the future.
     #[must_use]
     pub const fn resume(last: HybridTimestamp) -> Self {
         let (vouched, told, report) = (None, (false, false), None);
@@ -281,7 +282,7 @@ impl HybridClock {
         if !core::mem::replace(&mut self.told.0, true) {
             self.tell(self.last, wall);
         }
-        // One that goes back is none, and counts from there.
+        // A monotonic clock that goes back is none: the time counts from there.
         let since = self.vouched.map(|vouched| vouched.min(elapsed));
         self.vouched = since;
         let is_over = since.is_none_or(|since| elapsed - since >= self.max_skew_millis);
@@ -409,7 +410,7 @@ impl fmt::Display for OwnSkew {
         write!(
             f,
             "stamp {stamp} was made here, {ahead_by} ms ahead of what a clock says now \
-             ({physical}; up to {bound} ms are followed); see that the clock of this machine is right"
+             ({physical}; up to {bound} ms are followed); see that this machine's clock is right"
         )
     }
 }

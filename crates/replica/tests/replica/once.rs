@@ -102,8 +102,8 @@ fn keys_that_came_back_are_folded() {
     assert_sound(&store);
 }
 
-/// A copy that no proof notices writes a branch, gives its id up, and then hears of what it had done
-/// under it: that is no part of the branch.
+/// A copy that no proof notices writes a branch, gives its id up, and then hears of what it had
+/// done under it: that is no part of the branch.
 #[test]
 fn what_came_back_is_not_taken_for_the_branch_that_was_moved() {
     let (_, backup, peer) = shop(2);

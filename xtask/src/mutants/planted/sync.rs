@@ -36,7 +36,7 @@ pub(super) const ROWS: &[Mutant] = &[
         name: "stamps-never-fall-back",
         class: Class::Clock,
         lines: &[20],
-        brings_back: "a clock that was wrong once stamps from the future for ever, also after a start",
+        brings_back: "a clock that was wrong once stamps from the future, also after a start",
         suite: SWEEP,
     },
     Mutant {

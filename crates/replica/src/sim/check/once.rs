@@ -37,8 +37,8 @@ impl Once {
         seen: &VersionVector,
     ) -> Checked {
         let dot = (receipt.origin(), receipt.last());
-        let former = self.former.iter().filter(|(at, _)| at == key).map(|&(_, dot)| dot);
-        let had_come_back = former.filter(|&(id, last)| seen.get(id) >= last).last();
+        let mut former = self.former.iter().filter(|(at, _)| at == key).map(|&(_, dot)| dot);
+        let had_come_back = former.find(|&(id, last)| seen.get(id) >= last);
         match self.known.insert(key.to_vec(), dot).or(had_come_back) {
             None => Ok(()),
             Some(first) => {
