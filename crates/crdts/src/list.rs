@@ -46,8 +46,8 @@
 //! What one person writes into an item that another one removes at the same time is gone with it.
 //!
 //! # Invariants
-//! 1. Every item that is there has a position, alive or dead. 2. A position hangs on earlier ones. (Of
-//! liars it may not; every item has one place in the order all the same.)
+//! 1. Every item that is there has a position, alive or dead. 2. A position hangs on earlier ones.
+//!    (Of liars it may not; every item has one place in the order all the same.)
 //!
 //! # Retained
 //! Dead positions, until a cut: others may hang on them. What was written to an item, or where it

@@ -102,7 +102,7 @@ impl Redot {
     pub fn anew(
         &mut self,
         delta: &Delta,
-        deps: Vec<(ReplicaId, u64)>,
+        deps: &[(ReplicaId, u64)],
         mut extra: Vec<Change>,
     ) -> Option<Delta> {
         let more = extra.len() as u64;
@@ -113,7 +113,7 @@ impl Redot {
             return None;
         }
         extra.extend(changes);
-        Some(Delta::of(origin, first - more, delta.stamp(), &deps, &extra))
+        Some(Delta::of(origin, first - more, delta.stamp(), deps, &extra))
     }
 
     /// A delta of the branch, in order, with the deps that it had. What only ended something

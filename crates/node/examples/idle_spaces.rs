@@ -93,6 +93,7 @@ async fn dial(tickets: &str, address: SocketAddr) -> Outcome<()> {
     Ok(())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a node hands its reports over")]
 fn tell(report: Report) {
     if !matches!(report, Report::Connected { .. }) {
         eprintln!("{report}");

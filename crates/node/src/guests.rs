@@ -117,7 +117,7 @@ mod tests {
             |at: usize| guests.meet(&bells[at], &options, now + Duration::from_secs(at as u64));
         let first = meet(0);
         assert_eq!(guests.admit(first, &options, now), Ok(()));
-        assert_eq!((1..5).map(meet).count(), 4);
+        (1..5).for_each(|at| _ = meet(at));
         let left: Vec<_> = bells.iter().map(|bell| bell.take().leave).collect();
         assert_eq!(left, [None, Some(Why::Silent), None, None, None]);
     }

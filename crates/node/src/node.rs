@@ -34,6 +34,9 @@ pub struct Node {
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// The addresses that are dialled, and the task of each.
+type Targets = BTreeMap<SocketAddr, (Arc<Target>, JoinHandle<()>)>;
+
 /// What the connections of a node share.
 pub(crate) struct Hub {
     pub options: Options,
@@ -41,7 +44,7 @@ pub(crate) struct Hub {
     pub workers: Arc<Semaphore>,
     clock: Arc<Clock>,
     spaces: Mutex<BTreeMap<SpaceHash, Arc<Shared>>>,
-    targets: Mutex<BTreeMap<SocketAddr, (Arc<Target>, JoinHandle<()>)>>,
+    targets: Mutex<Targets>,
     numbers: AtomicU64,
     /// Known from the first space on that is shared.
     runtime: OnceLock<Handle>,

@@ -218,7 +218,7 @@ impl Rebirth {
         }
         let is_first = core.version_vector().get(self.to) == 0;
         let extra = || core.announcement(delta.stamp());
-        let first = is_first.then(|| self.redot.anew(delta, core.next_deps(), extra()));
+        let first = is_first.then(|| self.redot.anew(delta, &core.next_deps(), extra()));
         let first = first.flatten();
         let anew = first.unwrap_or_else(|| self.redot.apply(delta));
         let entry = record.entry.with_delta(anew);

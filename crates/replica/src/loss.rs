@@ -183,7 +183,7 @@ impl Shared {
         for (key, record) in branch.waiting {
             let delta = record.entry.delta();
             let extra = core.announcement(delta.stamp());
-            if let Some(anew) = redot.anew(delta, core.next_deps(), extra) {
+            if let Some(anew) = redot.anew(delta, &core.next_deps(), extra) {
                 core.commit(record.entry.with_delta(anew), record.key)?;
             }
             inner.rows.push((key, None));

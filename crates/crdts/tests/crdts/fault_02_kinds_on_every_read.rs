@@ -18,8 +18,10 @@ struct Row {
     kind: Kind,
     resettable: bool,
     write: fn(u128) -> Delta,
-    say: fn(&[Delta], Option<(&Path, Kind)>) -> Said,
+    say: Say,
 }
+
+type Say = fn(&[Delta], Option<(&Path, Kind)>) -> Said;
 
 /// What a replica answers, after one kind was taken away if that is asked for.
 struct Said {
@@ -107,7 +109,7 @@ fn over_pairs(rows: &[Row], at: &str) {
         let kinds = [newer.kind, older.kind];
         let [by_older, by_newer] = [(older.write)(1), (newer.write)(2)];
         assert_read(&(newer.say)(&[], None).reads);
-        let said = (newer.say)(&[by_older.clone()], None);
+        let said = (newer.say)(std::slice::from_ref(&by_older), None);
         assert_refused(&said.reads, at, kinds);
         assert_edits_refused(said.edits, at, kinds);
         if !said.keys.is_empty() {

@@ -285,7 +285,7 @@ fn lies(
     let part = if kind == Kind::List { Kind::ListItem } else { Kind::TreeNode };
     let mut lies = Vec::new();
     for at in 0..12 {
-        let (origin, first) = (7 + at / 4, 1 + at as u64 % 4);
+        let (origin, first) = (7 + at / 4, 1 + u64::try_from(at % 4).unwrap());
         let name = numbers.dot();
         let (kind_of, value) = match numbers.below(4) {
             0 => (Kind::LwwRegister, RawAtom::of(&7_u8)),
@@ -352,6 +352,6 @@ fn fault_18_a_long_circle_ends() {
     };
     let mut copy = Replica::<Texts>::new(fresh(1));
     assert!(copy.apply(&ring(8, 9)) && copy.apply(&ring(9, 8)));
-    assert_eq!(copy.iter().count(), 2 * HALF as usize);
-    assert_eq!(copy.len(), 2 * HALF as usize);
+    assert_eq!(copy.iter().count(), 2 * usize::try_from(HALF).unwrap());
+    assert_eq!(copy.len(), 2 * usize::try_from(HALF).unwrap());
 }

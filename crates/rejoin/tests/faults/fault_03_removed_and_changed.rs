@@ -38,7 +38,7 @@ fn two() -> [(Store, Space<Trip>); 2] {
         })
         .unwrap();
     let laptop_store = Store::memory().unwrap();
-    let laptop = laptop_store.join_space::<Trip>("trip", &phone.ticket()).unwrap();
+    let laptop = laptop_store.join_space::<Trip>("trip", phone.ticket()).unwrap();
     sync(&phone, &laptop);
     [(phone_store, phone), (laptop_store, laptop)]
 }
