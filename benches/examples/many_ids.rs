@@ -1,7 +1,7 @@
 //! What many replicas cost: `cargo run --release -p rejoin-benches --example many_ids -- 200 2000`.
 //!
-//! So many devices join one hub, one after the other; each counts one and syncs, which brings it the
-//! entries of all before it. What an entry costs must not follow the number of ids.
+//! So many devices join one hub, one after the other; each counts one and syncs, which brings it
+//! the entries of all before it. What an entry costs must not follow the number of ids.
 
 use std::time::{Duration, Instant};
 
@@ -26,8 +26,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let all = begin.elapsed();
         let (of_last, last) = join(&counted)?;
         println!(
-            "{devices} devices joined in {:.2} s, {:.2} us per entry that came or went; the next one \
-             takes {of_last} entries, {:.2} us each",
+            "{devices} devices joined in {:.2} s, {:.2} us per entry that moved; the next one takes \
+             {of_last} entries, {:.2} us each",
             all.as_secs_f64(),
             micros(all) / entries as f64,
             micros(last) / of_last as f64,

@@ -233,8 +233,8 @@ impl Cell {
         }
     }
 
-    /// Whether what stands under this name is hidden as far as this part of it tells: what is alive in
-    /// the value may say that it is there.
+    /// Whether what stands under this name is hidden as far as this part of it tells: what is alive
+    /// in the value may say that it is there.
     pub(crate) fn is_undecided(&self) -> bool {
         match &self.0 {
             CellKind::Positions(places) => places.is_undecided(),

@@ -49,8 +49,8 @@ pub enum Rule {
     /// An item or node that somebody removed is gone, whoever moved or changed it meanwhile: set
     /// aside is what they wrote, and nothing stands.
     RemovedIsGone,
-    /// An item or node that was removed unless edited is there: somebody moved or changed it who had
-    /// not seen the removal, which is set aside.
+    /// An item or node that was removed unless edited is there: somebody moved or changed it who
+    /// had not seen the removal, which is set aside.
     EditKeeps,
 }
 
@@ -174,7 +174,8 @@ fn decide_among<D: AsRef<Delta>>(
 enum Scope<'a> {
     /// The one at its place.
     Place,
-    /// Those that stand below: where it ends all there, and those of an item or node that it removes.
+    /// Those that stand below: where it ends all there, and those of an item or node that it
+    /// removes.
     Below(&'a [u8]),
     /// None: what is removed below a thing that is gone is told with that thing.
     Nothing,
@@ -234,7 +235,8 @@ fn any_gone(
     parts.try_fold(false, |gone, part| Ok(gone || is_gone(part)?))
 }
 
-/// What hides the innermost item, node or name that a path belongs to and that is hidden by anything.
+/// What hides the innermost item, node or name that a path belongs to and that is hidden by
+/// anything.
 fn hidings_over(state: &dyn Source, path: &[u8]) -> Result<Option<Hidings>, ReadError> {
     let mut innermost = None;
     for part in parts_over(path).chain(hidden_names(state, path)?) {
@@ -245,7 +247,8 @@ fn hidings_over(state: &dyn Source, path: &[u8]) -> Result<Option<Hidings>, Read
     Ok(innermost)
 }
 
-/// What is alive in a cell of an item or node that removals had not seen which would have hidden it.
+/// What is alive in a cell of an item or node that removals had not seen which would have hidden
+/// it.
 fn kept<D: AsRef<Delta>>(
     hidings: &Hidings,
     cell: &Cell,

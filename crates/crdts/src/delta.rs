@@ -9,8 +9,8 @@
 //! 1. At least one change; `first + changes - 1` is a valid counter.
 //! 2. `deps` ascend by replica and never name the origin.
 //! 3. The effect of a change fits the kind of its path.
-//! 4. What a change says of dots of its own origin, it says of earlier ones: those that it ends, where
-//!    a counter's record starts, and what a list position hangs on.
+//! 4. What a change says of dots of its own origin, it says of earlier ones: those that it ends,
+//!    where a counter's record starts, and what a list position hangs on.
 //! 5. One delta, one byte string.
 //!
 //! # References
@@ -73,9 +73,9 @@ pub enum Effect {
         /// The new place.
         value: RawAtom,
     },
-    /// On an item of a list, a node of a tree or a name in a map: it is hidden, with all below, unless
-    /// something is alive there that this removal had not seen. It ends nothing but removals of this
-    /// kind.
+    /// On an item of a list, a node of a tree or a name in a map: it is hidden, with all below,
+    /// unless something is alive there that this removal had not seen. It ends nothing but removals
+    /// of this kind.
     Hide {
         /// The earlier removals that end, ascending.
         ends: Vec<Dot>,

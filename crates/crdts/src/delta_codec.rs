@@ -95,8 +95,8 @@ impl Delta {
         }
     }
 
-    /// The operations, in order; operation `i` has the dot `first + i`. Each is read when it is come
-    /// to.
+    /// The operations, in order; operation `i` has the dot `first + i`. Each is read when it is
+    /// come to.
     pub fn changes(&self) -> Changes<'_> {
         let head = self.head();
         let mut reader = Reader::new(&self.bytes);
@@ -320,7 +320,7 @@ fn read_effect(
     let flags = reader.byte()?;
     let kind = path.kind().ok_or(DecodeError::Invalid("an empty path"))?;
     if flags == BELOW && !kind.is_leaf() {
-        return read_below(ids, reader);
+        return ids.read_vector(reader, false).map(|(seen, _)| Effect::Below { seen });
     }
     let may_hide = matches!(kind, Kind::ListItem | Kind::TreeNode | Kind::MapKey);
     if flags & (MOVES | HIDES) != 0 && may_hide {
@@ -385,11 +385,6 @@ fn read_place(
         }
         _ => Err(DecodeError::UnknownTag { what: "effect", tag: flags }),
     }
-}
-
-fn read_below(ids: &mut Ids<'_>, reader: &mut Reader<'_>) -> Result<Effect, DecodeError> {
-    let (seen, _) = ids.read_vector(reader, false)?;
-    Ok(Effect::Below { seen })
 }
 
 fn read_rights(moved: bool, reader: &mut Reader<'_>) -> Result<Effect, DecodeError> {

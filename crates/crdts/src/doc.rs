@@ -199,9 +199,9 @@ impl DocEditor<'_> {
         self.cursor.reset_name(&RawAtom::of_str(name))
     }
 
-    /// As [`remove`](Self::remove), and keeps the name, with all that was below it, for whoever changes
-    /// something there without having seen this. A struct in memory shows a field that is hidden so;
-    /// its reader does not.
+    /// As [`remove`](Self::remove), and keeps the name, with all that was below it, for whoever
+    /// changes something there without having seen this. A struct in memory shows a field that is
+    /// hidden so; its reader does not.
     ///
     /// # Errors
     /// As [`remove`](Self::remove).

@@ -1,9 +1,10 @@
 //! Removals that keep what is edited: they hide what they saw instead of ending it.
 //!
 //! Such a removal leaves its own dot beside the thing, with how far it had seen each replica that
-//! wrote there. What is hidden stays alive and is not shown. As soon as something is alive there that
-//! no such removal had seen (a change or a move made without knowing of it), the thing is there
-//! again, whole. Whether it is, is a function of what is alive: it does not matter what came first.
+//! wrote there. What is hidden stays alive and is not shown. As soon as something is alive there
+//! that no such removal had seen (a change or a move made without knowing of it), the thing is
+//! there again, whole. Whether it is, is a function of what is alive: it does not matter what came
+//! first.
 //!
 //! The dot of the removal is also the tag by which a cut judges what it keeps.
 
@@ -166,7 +167,8 @@ impl Cursor<'_> {
         part.write(Effect::Hide { ends, seen })
     }
 
-    /// Says of an item or node that somebody wanted removed and somebody else changed that it stays.
+    /// Says of an item or node that somebody wanted removed and somebody else changed that it
+    /// stays.
     pub(crate) fn keep(&mut self, thing: Dot, part: Kind) -> Result<(), EditError> {
         self.key(&thing, part).spare()
     }

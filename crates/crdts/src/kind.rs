@@ -52,8 +52,8 @@ pub enum Kind {
     Tree,
     /// Where one node of a tree hangs, beside the node's value under the same name.
     TreeNode,
-    /// The removals that hide what stands under one name of a map, beside it. Its byte is the least:
-    /// whoever walks through a map meets it before what it hides.
+    /// The removals that hide what stands under one name of a map, beside it. Its byte is the
+    /// least: whoever walks through a map meets it before what it hides.
     MapKey,
 }
 

@@ -27,17 +27,17 @@
 //! ```
 //!
 //! # Semantics
-//! An item is known by the dot that inserted it, wherever it stands, and is there while a dot of its
-//! *existence* is alive: inserting it adds one, moving and changing it do not, and removing it ends
-//! those that were seen, with the positions and the value. So a removed item is gone everywhere, and
-//! whoever moved or changed it without knowing is [told](crate::ConflictRecord). A move ends the
-//! positions of the item that it saw and adds one; of concurrent positions the latest stands, by
-//! stamp, then replica id. Items inserted at one place by several people stand in runs, one person's
-//! after the other's.
+//! An item is known by the dot that inserted it, wherever it stands, and is there while a dot of
+//! its *existence* is alive: inserting it adds one, moving and changing it do not, and removing it
+//! ends those that were seen, with the positions and the value. So a removed item is gone
+//! everywhere, and whoever moved or changed it without knowing is [told](crate::ConflictRecord). A
+//! move ends the positions of the item that it saw and adds one; of concurrent positions the latest
+//! stands, by stamp, then replica id. Items inserted at one place by several people stand in runs,
+//! one person's after the other's.
 //!
-//! [`remove_unless_edited`](ListEditor::remove_unless_edited) hides what it saw instead of ending it:
-//! the item is there, whole, as soon as something in it is alive that no such removal had seen, be it
-//! a position or a value. Whoever goes on with one that was kept so ends those removals.
+//! [`remove_unless_edited`](ListEditor::remove_unless_edited) hides what it saw instead of ending
+//! it: the item is there, whole, as soon as something in it is alive that no such removal had seen,
+//! be it a position or a value. Whoever goes on with one that was kept so ends those removals.
 //!
 //! An item of a list that was written before moves told existence and position apart is there while
 //! a position is alive.
@@ -52,8 +52,8 @@
 //! # Retained
 //! Dead positions, until a cut: others may hang on them. What was written to an item, or where it
 //! was moved, by somebody who had not seen it removed is not retained: it is alive, not shown, and
-//! goes when the list is cleared or what is above is removed. It takes what those changes wrote. What
-//! a removal hides is retained with the removal, whose dot is the tag, until a cut.
+//! goes when the list is cleared or what is above is removed. It takes what those changes wrote.
+//! What a removal hides is retained with the removal, whose dot is the tag, until a cut.
 //!
 //! # Complexity
 //! | operation | time | delta |

@@ -28,19 +28,19 @@
 //! A child's identity is its name *and* its kind, so a peer's child of another kind under the same
 //! name never overwrites this one, and is never left out in silence: the reader names it.
 //!
-//! [`remove_unless_edited`](OrMapEditor::remove_unless_edited) hides what it saw instead of ending it:
-//! the key exists, with all below, as soon as something below is alive that no such removal had seen.
-//! Whoever writes below a key that he sees hidden first ends what is hidden, as a plain removal would
-//! have; whoever does below one that was kept ends the removals.
+//! [`remove_unless_edited`](OrMapEditor::remove_unless_edited) hides what it saw instead of ending
+//! it: the key exists, with all below, as soon as something below is alive that no such removal had
+//! seen. Whoever writes below a key that he sees hidden first ends what is hidden, as a plain
+//! removal would have; whoever does below one that was kept ends the removals.
 //!
 //! # Anomalies
 //! A key removed here and changed there comes back with the change alone: a line of 2 removed and
-//! concurrently raised to 5 shows 3, and a struct of which one field was changed has that field. The
-//! reader [names](OrMapReader::missing_fields) the others.
+//! concurrently raised to 5 shows 3, and a struct of which one field was changed has that field.
+//! The reader [names](OrMapReader::missing_fields) the others.
 //!
 //! # Retained
-//! The floors of counters below a removed key; what a removal that keeps what is edited hides, with the
-//! removal, whose dot is the tag, until a cut; nothing else.
+//! The floors of counters below a removed key; what a removal that keeps what is edited hides, with
+//! the removal, whose dot is the tag, until a cut; nothing else.
 //!
 //! # Complexity
 //! | operation | time | delta |
@@ -325,8 +325,8 @@ impl<'a, K: Key, V: Crdt> OrMapEditor<'a, K, V> {
         self.cursor.key(&key.to_owned(), V::KIND).reset()
     }
 
-    /// As [`remove`](Self::remove), and keeps the key, with all that was below it, for whoever changes
-    /// something there without having seen this.
+    /// As [`remove`](Self::remove), and keeps the key, with all that was below it, for whoever
+    /// changes something there without having seen this.
     ///
     /// # Errors
     /// As [`remove`](Self::remove).
@@ -391,9 +391,9 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
         self.view.key(&key.to_owned(), V::KIND).is_visible()
     }
 
-    /// The fields of the struct under a key that exists in which there is nothing: never written, or
-    /// taken away by a removal while somebody else changed another field. Empty where the key does
-    /// not exist, and where the value is no struct.
+    /// The fields of the struct under a key that exists in which there is nothing: never written,
+    /// or taken away by a removal while somebody else changed another field. Empty where the key
+    /// does not exist, and where the value is no struct.
     ///
     /// # Errors
     /// As the source.

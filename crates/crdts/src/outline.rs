@@ -1,7 +1,7 @@
 //! Who hangs where in a tree: a view over every candidate place of every node.
 //!
-//! It is a function of the candidates of the nodes that are there, so that copies that have seen the
-//! same agree. By
+//! It is a function of the candidates of the nodes that are there, so that copies that have seen
+//! the same agree. By
 //! descending (priority, dot) a candidate is accepted unless it would close a cycle; then the nodes
 //! of which none was accepted go to the parent that they had before, else to the root.
 

@@ -228,8 +228,9 @@ pub fn name_ends(path: &[u8], from: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The items and nodes to whose values, or below, a path leads from a place of the kind `above`: where
-/// the name of each ends, and the kind of what stands beside the value and says whether it is there.
+/// The items and nodes to whose values, or below, a path leads from a place of the kind `above`:
+/// where the name of each ends, and the kind of what stands beside the value and says whether it is
+/// there.
 pub(crate) fn items_on_the_way(
     mut above: Option<Kind>,
     below: &[u8],

@@ -2,8 +2,8 @@
 //! list, the nodes of a tree.
 //!
 //! Place and value are two cells under one name, and the first of them says whether the thing is
-//! there. What was written to the value of one that is not, by somebody who had not seen it removed,
-//! stays as it is and is not shown.
+//! there. What was written to the value of one that is not, by somebody who had not seen it
+//! removed, stays as it is and is not shown.
 
 use hashbrown::HashMap;
 use rejoin_vclock::Dot;

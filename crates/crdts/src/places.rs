@@ -1,10 +1,10 @@
 //! Whether one item of a list, or one node of a tree, is there, and the places it was put at.
 //!
-//! It is there while a dot of its *existence* is alive. Inserting it adds the insertion's own dot to
-//! both, to what it is there by and to its places. A move ends the places that were seen, adds one,
-//! and leaves existence alone; a removal ends what was seen of both. So what is removed is gone,
-//! whoever moves it at the same time: that place stays, alive and not shown, until a removal that
-//! has seen it (of what is above, as the thing itself is not there) ends it.
+//! It is there while a dot of its *existence* is alive. Inserting it adds the insertion's own dot
+//! to both, to what it is there by and to its places. A move ends the places that were seen, adds
+//! one, and leaves existence alone; a removal ends what was seen of both. So what is removed is
+//! gone, whoever moves it at the same time: that place stays, alive and not shown, until a removal
+//! that has seen it (of what is above, as the thing itself is not there) ends it.
 //!
 //! In a list an ended place is kept as a *dead anchor*, because a concurrent insertion may hang on
 //! it ([`crate::sequence`]). It carries its tag, the dot of the operation that ended it (of several

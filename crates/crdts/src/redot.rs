@@ -163,7 +163,8 @@ impl Redot {
         (self.to.0, self.to.1 + beyond - closed)
     }
 
-    /// All of a replica up to a counter: of the branch's, what was before it and what is there of it.
+    /// All of a replica up to a counter: of the branch's, what was before it and what is there of
+    /// it.
     fn up_to(&self, (id, counter): (ReplicaId, u64)) -> Vec<(ReplicaId, u64)> {
         if id != self.from.0 || counter <= self.from.1 {
             let seen = self.seen.as_ref().filter(|_| id != self.from.0);

@@ -85,8 +85,8 @@ impl<T: Crdt, C: Clock + Default> Replica<T, C> {
 
     /// A copy of a [saved](Self::save) state under a fresh id.
     ///
-    /// Takes at most 64 KiB and 64 times the bytes, whatever they are: what the value takes in memory,
-    /// beside its cells.
+    /// Takes at most 64 KiB and 64 times the bytes, whatever they are: what the value takes in
+    /// memory, beside its cells.
     ///
     /// # Errors
     /// Bytes that no replica saved.

@@ -8,9 +8,9 @@
 //! A new position hangs on visible neighbours only: to the left of its right neighbour if that one
 //! descends from the left neighbour, else to the right of the left neighbour.
 //!
-//! Honest positions hang on earlier ones. Those of a liar may hang on nothing that is there, on each
-//! other in a circle, or bear the dot of another one. The order is a function of the positions all
-//! the same, every position is in it once, and it takes O(n log n) steps:
+//! Honest positions hang on earlier ones. Those of a liar may hang on nothing that is there, on
+//! each other in a circle, or bear the dot of another one. The order is a function of the positions
+//! all the same, every position is in it once, and it takes O(n log n) steps:
 //! - what hangs on a position that is not there, and what is in a circle, hangs to the right of the
 //!   list itself;
 //! - of positions with one dot the first in the order has what hangs on it.

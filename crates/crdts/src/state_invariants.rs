@@ -1,20 +1,20 @@
 //! What must hold of the cells of a state, whoever wrote its bytes.
 //!
 //! Whoever reads a state rests on it, so the decoders refuse what breaks it, by name. All of it
-//! holds of whatever deltas can make, those of liars included: a rule that a liar's delta could break
-//! would lock an honest replica out of its own saved state.
+//! holds of whatever deltas can make, those of liars included: a rule that a liar's delta could
+//! break would lock an honest replica out of its own saved state.
 //!
 //! # Invariants
-//! 1. A dot has one place: no two elements, writes, adds, removes, positions or candidates of a state
-//!    bear the same. (A dot of a counter's record is not among them: of two histories under one id
-//!    both can be counted, at different places.)
-//! 2. A position of a list hangs on an earlier dot, if that is of the same replica. So no replica alone
-//!    can close a circle; several that lie together can, and [`sequence`](crate::sequence) says what
-//!    is read then. (The candidates of a tree close circles among the honest, and
+//! 1. A dot has one place: no two elements, writes, adds, removes, positions or candidates of a
+//!    state bear the same. (A dot of a counter's record is not among them: of two histories under
+//!    one id both can be counted, at different places.)
+//! 2. A position of a list hangs on an earlier dot, if that is of the same replica. So no replica
+//!    alone can close a circle; several that lie together can, and [`sequence`](crate::sequence)
+//!    says what is read then. (The candidates of a tree close circles among the honest, and
 //!    [`outline`](crate::outline) opens them all.)
 //!
-//! What concerns one cell alone (the order of its dots, what the vector covers, floors) is read with
-//! the cell, in [`cell_codec`](crate::cell_codec).
+//! What concerns one cell alone (the order of its dots, what the vector covers, floors) is read
+//! with the cell, in [`cell_codec`](crate::cell_codec).
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 

@@ -33,18 +33,18 @@
 //! ```
 //!
 //! # Semantics
-//! A node is known by the dot that created it, and is there while a dot of its *existence* is alive:
-//! creating it adds one, moving and changing it do not, and removing it ends those that were seen,
-//! with the places and the value. So a removed node is gone everywhere, and whoever moved or changed
-//! it without knowing is [told](crate::ConflictRecord). (A node of a tree that was written before
-//! moves told the two apart is there while a place is alive.)
+//! A node is known by the dot that created it, and is there while a dot of its *existence* is
+//! alive: creating it adds one, moving and changing it do not, and removing it ends those that were
+//! seen, with the places and the value. So a removed node is gone everywhere, and whoever moved or
+//! changed it without knowing is [told](crate::ConflictRecord). (A node of a tree that was written
+//! before moves told the two apart is there while a place is alive.)
 //!
 //! A move ends the places of the node that it saw and adds one, with a *priority* one above the
 //! greatest in the tree and with the parent that the node had. The places of the nodes that are
-//! there are candidates; the [outline](Outline) is a view over all of them: by descending (priority,
-//! dot) a candidate is accepted unless it would close a cycle; a node of which none is accepted goes
-//! to the parent it had before, else to the root. One that hangs on a node that is not there, or on
-//! none, is found under [`Parent::Lost`].
+//! there are candidates; the [outline](Outline) is a view over all of them: by descending
+//! (priority, dot) a candidate is accepted unless it would close a cycle; a node of which none is
+//! accepted goes to the parent it had before, else to the root. One that hangs on a node that is
+//! not there, or on none, is found under [`Parent::Lost`].
 //!
 //! # Anomalies
 //! Of two concurrent moves of one node, one stands. What is put into a folder that somebody removes
@@ -56,10 +56,10 @@
 //!    is at least the priority of every live candidate.
 //!
 //! # Retained
-//! What a removal [that keeps what is edited](TreeEditor::remove_unless_edited) hides, with the removal,
-//! whose dot is the tag, until a cut. What was written to a node, or where it was moved, by somebody who had not seen it
-//! removed is alive, not shown, and goes when the tree is cleared or what is above is removed. It
-//! takes what those changes wrote.
+//! What a removal [that keeps what is edited](TreeEditor::remove_unless_edited) hides, with the
+//! removal, whose dot is the tag, until a cut. What was written to a node, or where it was moved,
+//! by somebody who had not seen it removed is alive, not shown, and goes when the tree is cleared
+//! or what is above is removed. It takes what those changes wrote.
 //!
 //! # Complexity
 //! | operation | time | delta |
@@ -433,8 +433,8 @@ impl<V: Crdt> TreeEditor<'_, V> {
     }
 
     /// As [`remove`](Self::remove), and keeps each node, with all that was in it, for whoever moves
-    /// or changes it without having seen this. Each is kept by itself: what hung on another one that
-    /// is not kept is found under [`Parent::Lost`].
+    /// or changes it without having seen this. Each is kept by itself: what hung on another one
+    /// that is not kept is found under [`Parent::Lost`].
     ///
     /// # Errors
     /// As [`remove`](Self::remove).

@@ -1,9 +1,9 @@
 //! What is to be seen among the cells of a place, where a cell alone does not tell.
 //!
-//! Of a list's item and a tree's node the part that stands beside the value says whether it is there,
-//! and never the value: what is written below a thing that is gone is alive and not seen. Where
-//! [removals hide](crate::hiding) the thing, all that is alive below it has a say. So it is with the
-//! names of a map, beside which a part stands only where removals hide them.
+//! Of a list's item and a tree's node the part that stands beside the value says whether it is
+//! there, and never the value: what is written below a thing that is gone is alive and not seen.
+//! Where [removals hide](crate::hiding) the thing, all that is alive below it has a say. So it is
+//! with the names of a map, beside which a part stands only where removals hide them.
 
 use alloc::vec::Vec;
 use core::ops::ControlFlow;

@@ -1,9 +1,9 @@
 //! A typed value and what stands beside it, as one thing to read from.
 //!
-//! Typed values keep their children in hash tables, and a reader goes through cells in order. So what
-//! stands below a path is put in order when it is first asked for, and kept: one who looks around
-//! there, leaping from name to name, pays for it once. It costs what stands below that path, and
-//! nothing of what stands elsewhere is looked at.
+//! Typed values keep their children in hash tables, and a reader goes through cells in order. So
+//! what stands below a path is put in order when it is first asked for, and kept: one who looks
+//! around there, leaping from name to name, pays for it once. It costs what stands below that path,
+//! and nothing of what stands elsewhere is looked at.
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;

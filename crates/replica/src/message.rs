@@ -41,8 +41,8 @@ const VERSION: u8 = 3;
 pub const MAX_FRAME_BYTES: usize = MAX_ENTRY_BYTES / 16 * 17 + 64;
 /// At most this many replicas are interned per session and direction.
 const MAX_INTERNED: usize = 4096;
-/// The fewest bytes of an entry in a frame: origin, first, stamp, no ids, and behind their length no
-/// deps and one change.
+/// The fewest bytes of an entry in a frame: origin, first, stamp, no ids, and behind their length
+/// no deps and one change.
 const MIN_ENTRY_BYTES: usize = 12;
 /// The fewest bytes of a replica and a counter; and where the replica is new.
 const MIN_PAIR_BYTES: usize = 2;

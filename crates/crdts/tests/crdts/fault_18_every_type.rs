@@ -1,5 +1,5 @@
-//! Fault 18, for every type: states of small worlds with a byte changed are refused by name, or they
-//! are values like any other.
+//! Fault 18, for every type: states of small worlds with a byte changed are refused by name, or
+//! they are values like any other.
 
 use crate::fault_18_changed_bytes::changed;
 use crate::hostile_bytes::try_as_state;

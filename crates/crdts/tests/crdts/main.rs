@@ -10,7 +10,7 @@
 //! | `dishonest` | origins that lie do not divide the honest |
 //! | `hostile_bytes` | canonical both ways; bytes from strangers neither panic nor allocate |
 //! | `removals` | moves, and removals that hide, have one spelling |
-//! | `fault_18_changed_bytes`, `fault_18_every_type` | changed states are refused or mean themselves; liars close no endless walk |
+//! | `fault_18_*` | changed states are refused or mean themselves; no walk is endless |
 //! | `fault_21_removal` | a removal looks at what is below it |
 //! | `atoms`, `paths` | order, canonical form, limits |
 //! | `kinds` | one name, several kinds; old readers and new data |

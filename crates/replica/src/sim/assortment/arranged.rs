@@ -1,4 +1,5 @@
-//! What users do with what has an order or a shape: they add, move, rename and remove, by either rule.
+//! What users do with what has an order or a shape: they add, move, rename and remove, by either
+//! rule.
 
 use rejoin_crdts::tree::{NodeId, Parent};
 use rejoin_crdts::{Crdt, EditError};
