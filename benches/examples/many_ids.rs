@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let all = begin.elapsed();
         let (of_last, last) = join(&counted)?;
         println!(
-            "{devices} devices joined in {:.2} s, {:.2} us per entry that moved; the next one takes \
+            "{devices} devices joined in {:.2} s, {:.2} us per entry that moved; the next takes \
              {of_last} entries, {:.2} us each",
             all.as_secs_f64(),
             micros(all) / entries as f64,
