@@ -408,12 +408,13 @@ mod tests {
         assert_eq!(flaw(b"1,\"a,2,7,France\n"), Flaw::OpenQuote);
         assert_eq!(flaw(b"1, ,2,7,France\n"), Flaw::NoStockCode);
         assert_eq!(flaw(b"1,a,2,\xff,France\n"), Flaw::NotUtf8 { column: "customer_id" });
-        for text in
-            ["", "2.5", "2.", ".0", "2.0.0", "2,0", "two", "1000000001", "-9999999999999999999999"]
+        for text in ["", "2.5", "2.", ".0", "2.0.0", "two", "1000000001", "-9999999999999999999999"]
         {
             let expected = Flaw::Quantity { text: text.to_owned() };
             assert_eq!(flaw(format!("1,a,{text},7,France\n").as_bytes()), expected);
         }
+        let comma = Flaw::Quantity { text: "2,0".to_owned() };
+        assert_eq!(flaw(b"1,a,\"2,0\",7,France\n"), comma);
     }
 
     #[test]

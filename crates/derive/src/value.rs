@@ -162,8 +162,8 @@ fn state(declaration: &Declaration) -> TokenStream {
     }
 }
 
-/// What shows, finds and loads its cells.
-fn cells(declaration: &Declaration) -> TokenStream {
+/// What shows its cells.
+fn visits(declaration: &Declaration) -> TokenStream {
     let crdts = &declaration.crdts;
     let visit = declaration.fields.iter().map(|field| {
         let (name, wire_name) = (&field.name, &field.wire_name);
@@ -181,6 +181,26 @@ fn cells(declaration: &Declaration) -> TokenStream {
             }
         }
     });
+    quote! {
+        fn visit(&self, at: &#crdts::path::Path, visit: &mut #crdts::crdt::Visit<'_>) {
+            #(#visit)*
+        }
+
+        fn visit_below(
+            &self,
+            below: &[u8],
+            at: &#crdts::path::Path,
+            visit: &mut #crdts::crdt::Visit<'_>,
+        ) {
+            #(#visit_below)*
+        }
+    }
+}
+
+/// What shows, finds and loads its cells.
+fn cells(declaration: &Declaration) -> TokenStream {
+    let crdts = &declaration.crdts;
+    let visits = visits(declaration);
     let cell = by_field(declaration, "cell", |cell, field| {
         quote! { #cell(&self.#field, below) }
     });
@@ -195,18 +215,7 @@ fn cells(declaration: &Declaration) -> TokenStream {
         quote! { #load(&mut self.#field, below, cell) }
     });
     quote! {
-        fn visit(&self, at: &#crdts::path::Path, visit: &mut #crdts::crdt::Visit<'_>) {
-            #(#visit)*
-        }
-
-        fn visit_below(
-            &self,
-            below: &[u8],
-            at: &#crdts::path::Path,
-            visit: &mut #crdts::crdt::Visit<'_>,
-        ) {
-            #(#visit_below)*
-        }
+        #visits
 
         fn cell(&self, path: &[u8]) -> ::core::option::Option<#crdts::cell::Cell> {
             let (name, kind, below) = #crdts::path::split_field(path)?;

@@ -197,12 +197,10 @@ fn read(snapshot: &Snapshot<'_, Wishes>, place: Place, shown: &mut Shown) -> Res
             (!texts.is_empty()).then(|| Value::Texts(texts.into_iter().collect()))
         }
         Family::Open => {
-            let flag = snapshot.object::<EnableWinsFlag>(&key);
-            flag.is_enabled()?.then_some(Value::Present)
+            snapshot.object::<EnableWinsFlag>(&key).is_enabled()?.then_some(Value::Present)
         }
         Family::Calm => {
-            let flag = snapshot.object::<DisableWinsFlag>(&key);
-            flag.is_enabled()?.then_some(Value::Present)
+            snapshot.object::<DisableWinsFlag>(&key).is_enabled()?.then_some(Value::Present)
         }
         Family::Steps => {
             let steps = snapshot.object::<Steps>(&key);
