@@ -485,10 +485,10 @@ impl<'a> Cursor<'a> {
     /// otherwise as [`Stage::write`].
     pub fn reset(&mut self) -> Result<(), EditError> {
         let resets = self.resets(self.path.as_bytes())?;
-        if resets.is_empty() {
-            return Ok(self.view().check_kinds().map(drop)?);
+        match resets.is_empty() {
+            true => _ = self.view().check_kinds()?,
+            false => self.spare_above(self.path.above())?,
         }
-        self.spare_above(self.path.above())?;
         self.write_resets(resets)
     }
 
@@ -500,10 +500,9 @@ impl<'a> Cursor<'a> {
         let Some(path) = self.path.as_kind(kind) else { return Ok(()) };
         let mut there = Cursor { stage: &mut *self.stage, path };
         let resets = there.resets(there.path.as_bytes())?;
-        if resets.is_empty() {
-            return Ok(());
+        if !resets.is_empty() {
+            there.spare_above(there.path.above())?;
         }
-        there.spare_above(there.path.above())?;
         there.write_resets(resets)
     }
 
