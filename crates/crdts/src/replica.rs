@@ -182,7 +182,8 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     }
 
     /// Takes away what stands at a place as one kind, and leaves what stands there as another: how
-    /// a [`ReadError::KindClash`] or [`ReadError::WrongKind`] is resolved, with the path that it
+    /// a [`ReadError::KindClash`](crate::ReadError::KindClash) or
+    /// [`ReadError::WrongKind`](crate::ReadError::WrongKind) is resolved, with the path that it
     /// names.
     ///
     /// # Errors

@@ -75,8 +75,7 @@ impl<'a> StateWriter<'a> {
 /// Reads a state that [`encode_state`] wrote.
 ///
 /// # Errors
-/// Any deviation from the canonical bytes, and any [invariant](crate::state_invariants) of cells
-/// that does not hold, by name.
+/// Any deviation from the canonical bytes, and any invariant of cells that does not hold, by name.
 pub fn decode_state(reader: &mut Reader<'_>) -> Result<(Context, Parts), DecodeError> {
     let vector = VersionVector::decode(reader)?;
     let mut context = Context::default();
