@@ -18,6 +18,7 @@ use rejoin_crdts::conflict::decisions;
 use rejoin_crdts::context::Context;
 use rejoin_crdts::delta::Change as Operation;
 use rejoin_crdts::draft::Draft;
+use rejoin_crdts::orders::Orders;
 use rejoin_crdts::overlay::Overlay;
 use rejoin_crdts::{ConflictRecord, Delta, Path};
 pub use rejoin_vclock::Now;
@@ -64,6 +65,7 @@ pub struct Change {
 #[derive(Default, Debug)]
 pub(crate) struct Drafted {
     pub cells: Overlay,
+    pub orders: Orders,
     pub operations: usize,
 }
 
@@ -482,7 +484,7 @@ impl SpaceCore {
             unreachable!("a space meets fewer than 2^24 replicas")
         };
         let is_remote = delta.origin() != self.replica();
-        let Drafted { cells: mut changed, operations } = drafted;
+        let Drafted { cells: mut changed, orders, operations } = drafted;
         let all: Vec<Operation> = delta.changes().collect();
         let (done, to_do) = all.split_at(operations.min(all.len()));
         // Where no read can fail half-way, cells are changed where they are: a copy costs as much
@@ -517,6 +519,7 @@ impl SpaceCore {
         } else {
             self.state.absorb(changed);
         }
+        self.state.hear(orders, &all);
         let mut decided = Vec::new();
         if is_remote && tell {
             let after = self.state.with(self.causal.context());

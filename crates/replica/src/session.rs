@@ -40,7 +40,8 @@ pub struct Config {
     /// blocks. More means fewer bytes written, and a longer start after a crash.
     pub fold_bytes: usize,
     /// Blocks that were read of late are kept up to about so many bytes per space; up to a quarter
-    /// of that are filters, which tell what was not written since the start.
+    /// of that are filters, which tell what was not written since the start. The orders of lists
+    /// that were asked for take as much again at most, or what the longest of them takes.
     pub cache_bytes: usize,
     /// How far ahead of the wall clock here a stamp may be and still be followed, in milliseconds.
     /// Own stamps that are further ahead fall back when the clock was right for so long.

@@ -13,6 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use rejoin_crdts::cell::Cell;
 use rejoin_crdts::context::LocalDot;
 use rejoin_crdts::cursor::Source;
+use rejoin_crdts::orders::Order;
 use rejoin_crdts::{Dot, Kind, ReadError};
 use rejoin_vclock::{EARLIEST_MILLIS, ReplicaId};
 
@@ -373,5 +374,9 @@ impl Source for Shared {
 
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
         self.read(|core| core.source().other_kind(name, than))?
+    }
+
+    fn order(&self, list: &[u8], show: &mut dyn FnMut(&mut Order)) -> Result<bool, ReadError> {
+        self.read(|core| core.source().order(list, show))?
     }
 }

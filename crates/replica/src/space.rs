@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::{Arc, MutexGuard};
 
 use rejoin_crdts::cursor::{Cursor, Source, View};
-use rejoin_crdts::draft::Draft;
+use rejoin_crdts::draft::{Draft, Written};
 use rejoin_crdts::{ConflictRecord, Crdt, EditError, Kind, Path};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
@@ -242,12 +242,13 @@ impl<T: Crdt> Space<T> {
         let value = edit(&mut transaction);
         drop(inside);
         let (bytes, most) = (transaction.draft.content_bytes(), MAX_TRANSACTION_BYTES);
-        let (value, (operations, cells)) = (value?, transaction.draft.finish_with_cells());
+        let (value, written) = (value?, transaction.draft.written());
         if bytes > most {
             return Err(StoreError::TooLarge { bytes, most });
         }
-        let drafted = Drafted { cells, operations: operations.len() };
-        let Some(entry) = inner.core.entry_once(operations, stamp, key) else {
+        let Written { changes, cells, orders } = written;
+        let drafted = Drafted { cells, orders, operations: changes.len() };
+        let Some(entry) = inner.core.entry_once(changes, stamp, key) else {
             let receipt = inner.core.empty_receipt();
             return Ok(Once::First(Committed { value, receipt }));
         };

@@ -5,6 +5,7 @@ mod fault_03_removed_and_changed;
 mod fault_04_clock_right_again;
 mod fault_07_same_order_after_restore;
 mod fault_11_large_values;
+mod fault_13_queue_in_a_list;
 mod fault_17_long_keys;
 mod fault_22_many_ids;
 mod fault_25_errors;
