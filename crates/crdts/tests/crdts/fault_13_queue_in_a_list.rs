@@ -13,7 +13,7 @@ type Queue = Replica<Watched<Jobs>>;
 /// The first of ten leaves, another one comes.
 fn job(queue: &mut ListEditor<'_, LwwRegister<u64>>) -> Result<(), EditError> {
     queue.remove(0)?;
-    queue.push()?.set(7)
+    queue.push()?.set(7_u64)
 }
 
 /// A queue of ten items through which 300 have gone.
@@ -50,7 +50,10 @@ fn many_jobs_in_one_transaction_look_at_what_they_change() {
 #[test]
 fn a_transaction_that_read_and_gave_up_leaves_the_order() {
     let mut queue = queue();
-    let refused = queue.edit(|queue| queue.remove(queue.len()?));
+    let refused = queue.edit(|queue| {
+        let len = queue.len()?;
+        queue.remove(len)
+    });
     assert!(matches!(refused, Err(EditError::OutOfRange { index: 10, len: 10, .. })));
     queue.edit(|queue| job(queue)).unwrap();
     let shown = queue.take_shown();
@@ -62,12 +65,12 @@ fn a_transaction_that_wrote_and_gave_up_is_not_seen() {
     let mut queue = queue();
     let before = jobs(&queue);
     let refused = queue.edit(|queue| {
-        queue.insert(3)?.set(99)?;
+        queue.insert(3)?.set(99_u64)?;
         queue.move_to(0, 5)?;
         queue.remove(usize::MAX)
     });
     assert!(refused.is_err());
-    queue.edit(|queue| queue.push()?.set(100)).unwrap();
+    queue.edit(|queue| queue.push()?.set(100_u64)).unwrap();
     let mut after = jobs(&queue);
     assert_eq!(after.pop(), Some(Some(100)));
     assert_eq!(after, before);
