@@ -63,11 +63,11 @@
 //! | get, len | O(log n) | |
 //! | items, iter | O(items) | |
 //!
-//! Of n positions, dead ones too; with each comes a step through n / 256 neighbours, which is quick.
-//! They are what it costs to read the order off, O(n log n): when it is asked for first, again after
-//! a transaction that wrote to the list and was given up, after a whole state was merged or loaded,
-//! and when a space [keeps](crate::orders) more orders than it has room for. A queue through which
-//! 100,000 jobs went is as quick as a new one, and takes the memory of 100,000 positions.
+//! Of n positions, dead ones too; with each goes a step through n / 256 neighbours, which is quick.
+//! To read the order off costs O(n log n): when it is asked for first, again after a transaction
+//! that wrote to the list and was given up, after a whole state was merged or loaded, and when a
+//! space [keeps](crate::orders) more orders than it has room for. A queue through which 100,000
+//! jobs went is as quick as a new one, and takes the memory of 100,000 positions.
 //!
 //! An item and every move of it take about 150 bytes, beside the value, and 200 in an order that is
 //! kept; a path about 25 in a delta.
