@@ -147,6 +147,9 @@ impl Orders {
 
     /// Hears of a change that was made.
     pub fn hear(&mut self, change: &Change) {
+        if rejoin_vclock::mutant!("kept-order-hears-nothing") {
+            return;
+        }
         if !self.kept.is_empty() {
             self.hear_of(change, false);
         }
@@ -183,6 +186,9 @@ impl Orders {
 
     /// Forgets the orders of all lists at paths that begin so.
     fn forget_below(&mut self, scope: &[u8]) {
+        if rejoin_vclock::mutant!("cleared-lists-keep-their-order") {
+            return;
+        }
         let below = |path: &Vec<u8>| path.starts_with(scope);
         while let Some((path, _)) =
             self.kept.range(scope.to_vec()..).next().filter(|(path, _)| below(path))
@@ -256,7 +262,8 @@ impl Orders {
         if failed.is_none() {
             show(&mut order);
         }
-        order.sequence = order.sequence.filter(Sequence::is_regular);
+        let keep = !rejoin_vclock::mutant!("orders-read-anew");
+        order.sequence = order.sequence.filter(|sequence| keep && sequence.is_regular());
         self.put(list, order);
         failed.map_or(Ok(()), Err)
     }
