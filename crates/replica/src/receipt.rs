@@ -2,6 +2,8 @@
 
 use rejoin_vclock::ReplicaId;
 
+use crate::withdrawal::Mark;
+
 /// What became of a transaction: its dots, and whether they are durable here.
 ///
 /// Ask the space again later for how things stand then: which peers hold it, too.
@@ -11,16 +13,28 @@ pub struct Receipt {
     first: u64,
     last: u64,
     sequence: u64,
+    /// So many withdrawals there had been.
+    round: u64,
     durable: bool,
+    withdrawn: bool,
 }
 
 impl Receipt {
     pub(crate) const fn new(origin: ReplicaId, first: u64, last: u64, sequence: u64) -> Self {
-        Self { origin, first, last, sequence, durable: false }
+        Self { origin, first, last, sequence, round: 0, durable: false, withdrawn: false }
     }
 
     pub(crate) const fn with_durability(self, durable: bool) -> Self {
         Self { durable, ..self }
+    }
+
+    /// The same, known to be there after so many withdrawals.
+    pub(crate) const fn as_of(self, round: u64) -> Self {
+        Self { round, ..self }
+    }
+
+    pub(crate) const fn withdrawn(self) -> Self {
+        Self { durable: false, withdrawn: true, ..self }
     }
 
     /// The same transaction where dots of one replica beyond a counter are those of another.
@@ -56,6 +70,17 @@ impl Receipt {
     /// Whether it survives a power loss here.
     pub const fn is_durable(&self) -> bool {
         self.durable
+    }
+
+    /// Whether it was taken back before it was durable, because the medium was full: it is as if it
+    /// had never been, and its dots may be those of another transaction by now.
+    pub const fn is_withdrawn(&self) -> bool {
+        self.withdrawn
+    }
+
+    /// Where the log has to be durable for it.
+    pub(crate) const fn mark(&self) -> Mark {
+        Mark { round: self.round, end: self.sequence + 1 }
     }
 
     /// Its place in the local log.
