@@ -130,6 +130,11 @@ impl Shared {
         // Half withdrawn it cannot be: then this store is of no use until it is opened again.
         match self.withdraw(inner) {
             Ok(()) => error,
+            // What is damaged is to be kept aside, and there is no room for that, either.
+            Err(StorageError::Full) => {
+                let what = "the medium is full, and what it did not take cannot be withdrawn";
+                self.storage.fail(StorageError::Io(what.to_owned()))
+            }
             Err(error) => self.storage.fail(error),
         }
     }

@@ -57,6 +57,8 @@ pub struct RedbFile {
 struct Engine {
     database: Database,
     file: HeldBack,
+    /// The number of the commit that it began with, its repair included.
+    began: u64,
 }
 
 impl RedbFile {
@@ -263,16 +265,26 @@ impl Engine {
         let database = told(file.file(), database)?;
         let mut header = [0; 320];
         file.read(0, &mut header).map_err(of_redb)?;
+        let began = commit_number(&header).unwrap_or(u64::MAX);
         // A repair ends with a commit of its own.
-        let found = commit_number(&header).unwrap_or(u64::MAX);
-        let found = found.saturating_sub(u64::from(repaired.load(Ordering::Relaxed)));
+        let found = began.saturating_sub(u64::from(repaired.load(Ordering::Relaxed)));
         if found < acknowledged {
             let what = format!(
                 "its last commit is not whole: {acknowledged} was acknowledged, {found} is there"
             );
             return Err(StorageError::Damaged(what));
         }
-        Ok((Self { database, file }, found))
+        Ok((Self { database, file, began }, found))
+    }
+
+    /// The number of the last commit as the engine has it, be it a repair that is still held back.
+    fn commit_number(&self) -> u64 {
+        let written = self.file.file().commit_number();
+        if rejoin_vclock::mutant!("repair-taken-for-a-change") {
+            written
+        } else {
+            written.max(self.began)
+        }
     }
 
     /// Opens a table to read from.
@@ -347,20 +359,24 @@ impl RedbFile {
     ) -> Result<(), StorageError> {
         let _writer = self.writer();
         self.check_untouched()?;
-        let before = self.file.commit_number();
+        let before = self.engine().commit_number();
         match change() {
-            Err(StorageError::Full) if self.file.is_writable() => self.go_back_to(before)?,
+            Err(StorageError::Full) => self.go_back_to(before)?,
             changed => changed?,
         }
         self.check_name()?;
         self.file.acknowledge().map_err(of_redb)
     }
 
-    /// Has another engine take the file over, after a write for which there was no room. What it
-    /// finds is synced first, as it will be taken for durable.
+    /// Has another engine take the file over, after a change for which there was no room, and before
+    /// which there was a commit of that number. What it finds is synced first, as it will be taken
+    /// for durable.
+    ///
+    /// The number is that of the former engine, its repair included: of that the file may have any
+    /// part by now, and all of it is no more of the change than none.
     ///
     /// # Errors
-    /// [`StorageError::Full`] when it finds nothing newer than a commit: the change is not there.
+    /// [`StorageError::Full`] when it finds nothing newer: the change is not there.
     fn go_back_to(&self, before: u64) -> Result<(), StorageError> {
         let mut engine = self.alone();
         self.file.sync_data().map_err(of_redb)?;

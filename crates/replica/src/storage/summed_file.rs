@@ -205,11 +205,6 @@ impl SummedFile {
         commit_number(&self.state().first_page).unwrap_or_default()
     }
 
-    /// Whether the file may still be written to.
-    pub(super) fn is_writable(&self) -> bool {
-        !self.state().failed
-    }
-
     /// Writes nothing any more.
     pub(super) fn give_up(&self) {
         self.state_mut().failed = true;

@@ -47,6 +47,13 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: FULL,
     },
     Mutant {
+        name: "repair-taken-for-a-change",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "a repair that went through on a full disk acknowledges the write that did not",
+        suite: storage("fault_10"),
+    },
+    Mutant {
         name: "acknowledge-at-sync",
         class: Class::Storage,
         lines: &[28],
