@@ -301,31 +301,6 @@ impl SpaceCore {
         self.causal.waiting()
     }
 
-    /// The peers that are known to have made a receipt's dots durable, of those that are remembered
-    /// ([`Config::peers`]).
-    pub fn held_by(&self, receipt: &Receipt) -> Vec<ReplicaId> {
-        let receipt = self.refresh(*receipt);
-        let has = |vector: &VersionVector| vector.get(receipt.origin()) >= receipt.last();
-        let peers = self.peers.iter().filter(|(_, vector)| !receipt.is_withdrawn() && has(vector));
-        peers.map(|(id, _)| id).collect()
-    }
-
-    /// The receipt of a transaction that changed nothing: it is as durable as anything.
-    pub fn empty_receipt(&self) -> Receipt {
-        let (own, seen) = (self.replica(), self.causal.context().seen(self.replica()));
-        Receipt::new(own, seen + 1, seen, 0).with_durability(true)
-    }
-
-    /// The receipt as things stand now.
-    pub fn refresh(&self, receipt: Receipt) -> Receipt {
-        let early = rejoin_vclock::mutant!("ack-before-write");
-        if !receipt.is_empty() && self.withdrawals.cover(receipt.mark()) {
-            return receipt.withdrawn();
-        }
-        let receipt = self.as_moved(receipt).as_of(self.withdrawals.round());
-        receipt.with_durability(early || receipt.is_empty() || receipt.sequence() < self.durable)
-    }
-
     /// The deps of the next own entry.
     pub(crate) fn next_deps(&self) -> Vec<(ReplicaId, u64)> {
         self.causal.deps()

@@ -1,7 +1,8 @@
 //! Receipts: what a write returns.
 
-use rejoin_vclock::ReplicaId;
+use rejoin_vclock::{ReplicaId, VersionVector};
 
+use crate::core::SpaceCore;
 use crate::withdrawal::Mark;
 
 /// What became of a transaction: its dots, and whether they are durable here.
@@ -86,5 +87,32 @@ impl Receipt {
     /// Its place in the local log.
     pub(crate) const fn sequence(&self) -> u64 {
         self.sequence
+    }
+}
+
+impl SpaceCore {
+    /// The peers that are known to have made a receipt's dots durable, of those that are remembered
+    /// ([`Config::peers`](crate::Config::peers)).
+    pub fn held_by(&self, receipt: &Receipt) -> Vec<ReplicaId> {
+        let receipt = self.refresh(*receipt);
+        let has = |vector: &VersionVector| vector.get(receipt.origin()) >= receipt.last();
+        let peers = self.peers.iter().filter(|(_, vector)| !receipt.is_withdrawn() && has(vector));
+        peers.map(|(id, _)| id).collect()
+    }
+
+    /// The receipt of a transaction that changed nothing: it is as durable as anything.
+    pub fn empty_receipt(&self) -> Receipt {
+        let (own, seen) = (self.replica(), self.causal.context().seen(self.replica()));
+        Receipt::new(own, seen + 1, seen, 0).with_durability(true)
+    }
+
+    /// The receipt as things stand now.
+    pub fn refresh(&self, receipt: Receipt) -> Receipt {
+        let early = rejoin_vclock::mutant!("ack-before-write");
+        if !receipt.is_empty() && self.withdrawals.cover(receipt.mark()) {
+            return receipt.withdrawn();
+        }
+        let receipt = self.as_moved(receipt).as_of(self.withdrawals.round());
+        receipt.with_durability(early || receipt.is_empty() || receipt.sequence() < self.durable)
     }
 }
