@@ -38,6 +38,7 @@ use crate::session::{Config, Session, SessionId};
 use crate::state::{Limits, Stand, State, StateSource};
 use crate::storage::{Memory, StorageError, StorageRead};
 use crate::timing::Timing;
+use crate::withdrawal::Withdrawals;
 
 /// At most this many decisions are kept for [`SpaceCore::conflicts`].
 const CONFLICTS: usize = 10_000;
@@ -59,6 +60,9 @@ pub struct Change {
     pub paths: Vec<Path>,
     /// What was decided when it was applied.
     pub decisions: Vec<ConflictRecord>,
+    /// Whether it was taken back instead: it was not durable yet, and the medium is full. The state
+    /// is as if it had never been, and other changes may come under its dots.
+    pub is_withdrawn: bool,
 }
 
 /// What a transaction's draft made of the cells, and how many of the operations it has applied.
@@ -75,6 +79,8 @@ pub(crate) struct Drafted {
 pub enum Event {
     /// An entry was applied.
     Applied(Change),
+    /// An entry that was applied could not be written, and was taken back.
+    Withdrawn(Change),
     /// What is stored is not what was written. What could be mended is; nothing was thrown away.
     Damage {
         /// What was found, and what was done.
@@ -152,6 +158,7 @@ pub struct SpaceCore {
     pub(crate) durable: u64,
     /// The vector of what is durable: the only one that ever leaves.
     pub(crate) durable_vector: VersionVector,
+    pub(crate) withdrawals: Withdrawals,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) next_session: u64,
     /// What each peer is known to have made durable.
@@ -237,6 +244,7 @@ impl SpaceCore {
             unwritten: VecDeque::new(),
             durable: stand.sequence,
             durable_vector: stand.vector,
+            withdrawals: Withdrawals::default(),
             sessions: BTreeMap::new(),
             next_session: 0,
             peers: Peers::default(),
@@ -293,27 +301,6 @@ impl SpaceCore {
     /// How many entries wait for others that they depend on.
     pub fn waiting(&self) -> usize {
         self.causal.waiting()
-    }
-
-    /// The peers that are known to have made a receipt's dots durable, of those that are remembered
-    /// ([`Config::peers`]).
-    pub fn held_by(&self, receipt: &Receipt) -> Vec<ReplicaId> {
-        let receipt = self.as_moved(*receipt);
-        let has = |vector: &VersionVector| vector.get(receipt.origin()) >= receipt.last();
-        self.peers.iter().filter(|(_, vector)| has(vector)).map(|(id, _)| id).collect()
-    }
-
-    /// The receipt of a transaction that changed nothing: it is as durable as anything.
-    pub fn empty_receipt(&self) -> Receipt {
-        let (own, seen) = (self.replica(), self.causal.context().seen(self.replica()));
-        Receipt::new(own, seen + 1, seen, 0).with_durability(true)
-    }
-
-    /// The receipt as things stand now.
-    pub fn refresh(&self, receipt: Receipt) -> Receipt {
-        let early = rejoin_vclock::mutant!("ack-before-write");
-        let receipt = self.as_moved(receipt);
-        receipt.with_durability(early || receipt.is_empty() || receipt.sequence() < self.durable)
     }
 
     /// The deps of the next own entry.
@@ -543,7 +530,9 @@ impl SpaceCore {
     fn tell(&mut self, delta: &Delta, paths: Vec<Path>, decisions: Vec<ConflictRecord>) {
         let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
         let stamp = delta.stamp();
-        self.push_event(Event::Applied(Change { origin, first, last, stamp, paths, decisions }));
+        let is_withdrawn = false;
+        let change = Change { origin, first, last, stamp, paths, decisions, is_withdrawn };
+        self.push_event(Event::Applied(change));
     }
 
     fn remember_conflicts(&mut self, decided: &[ConflictRecord]) {

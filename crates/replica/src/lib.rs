@@ -69,6 +69,7 @@ pub mod sync;
 mod ticket;
 mod timing;
 mod watch;
+mod withdrawal;
 
 pub use crate::core::{Change, Event, Now, SpaceCore};
 pub use amnesia::{Rebirth, Reborn};

@@ -144,6 +144,8 @@ pub enum SessionEnd {
     Protocol(String),
     /// This store went on under a new id; connect again.
     Reborn,
+    /// This store had no room for what came in, and withdrew it; connect again later.
+    NoRoom,
 }
 
 impl std::fmt::Display for SessionEnd {
@@ -152,6 +154,7 @@ impl std::fmt::Display for SessionEnd {
             Self::Silent => f.write_str("nothing was heard from the peer for too long"),
             Self::Refused(refusal) => write!(f, "refused: {refusal}"),
             Self::Reborn => f.write_str("this store goes on under a new id; connect again"),
+            Self::NoRoom => f.write_str("this store's medium is full; make room on it"),
             Self::Protocol(what) => write!(f, "the peer does not follow the protocol: {what}"),
         }
     }

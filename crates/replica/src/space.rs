@@ -30,7 +30,9 @@ pub enum Durability {
     #[default]
     Synced,
     /// At once. It is written with the next synced transaction, or by [`Space::flush`]; it leaves
-    /// this process only after that.
+    /// this process only after that. Where the medium is full then, it is withdrawn: it is as if it
+    /// had never been, [watchers](Space::watch) are told, and the
+    /// [receipt](Receipt::is_withdrawn) says so when it is asked for again.
     Buffered,
 }
 
@@ -284,8 +286,8 @@ impl<T: Crdt> Space<T> {
     /// # Errors
     /// [`StoreError::Storage`] when the medium fails.
     pub fn flush(&self) -> Result<(), StoreError> {
-        let end = self.shared.lock()?.core.log().end();
-        self.shared.write_until(end)
+        let mark = self.shared.lock()?.core.mark();
+        self.shared.write_until(mark)
     }
 
     /// The reader of an object. Every read sees the space at its own moment; for several at one

@@ -4,6 +4,7 @@ mod fault_02_kinds_on_every_read;
 mod fault_03_removed_and_changed;
 mod fault_04_clock_right_again;
 mod fault_07_same_order_after_restore;
+mod fault_08_replaced_file;
 mod fault_11_large_values;
 mod fault_13_queue_in_a_list;
 mod fault_17_long_keys;
