@@ -9,10 +9,10 @@ use core::ops::ControlFlow;
 
 use crate::cell::Cell;
 use crate::crdt::Flow;
-use crate::cursor::Source;
 use crate::error::ReadError;
 use crate::kind::Kind;
 use crate::path::Path;
+use crate::source::Source;
 use crate::visible::first_seen;
 
 /// Shows cells in order from a path on, until told to stop.

@@ -14,7 +14,6 @@ use crate::atom::{Atom, RawAtom};
 use crate::causal::Causal;
 use crate::cell::{Cell, CellKind};
 use crate::context::{Context, LocalDot};
-use crate::cursor::Source;
 use crate::delta::{Change, Delta, Effect};
 use crate::dots::Dots;
 use crate::error::ReadError;
@@ -22,6 +21,7 @@ use crate::hiding::Hidings;
 use crate::kind::Kind;
 use crate::lww_register::{Write, Writes};
 use crate::path::{Path, items_on_the_way};
+use crate::source::Source;
 use crate::tally::{Record, Tally};
 use crate::visible::{hidden_names, is_there};
 

@@ -9,13 +9,13 @@ use crate::atom::MAX_VALUE_BYTES;
 use crate::cell::Cell;
 use crate::context::{Context, LocalDot, Slot};
 use crate::crdt::Flow;
-use crate::cursor::{Source, Stage};
 use crate::delta::{At, Change, Effect};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
 use crate::orders::{Order, Orders};
 use crate::overlay::Overlay;
 use crate::path::{MAX_LEVELS, MAX_PATH_BYTES, Path};
+use crate::source::{Source, Stage};
 
 /// The operations of a transaction so far, over the state it started from.
 #[derive(Debug)]

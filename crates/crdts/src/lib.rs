@@ -90,6 +90,7 @@ mod serde_impls;
 #[cfg(feature = "serde")]
 mod serde_values;
 pub mod set_reader;
+pub mod source;
 pub mod state_codec;
 mod state_invariants;
 mod tally;

@@ -20,13 +20,14 @@ use rejoin_vclock::{Dot, HybridTimestamp};
 
 use crate::atom::Atom;
 use crate::cell::Cell;
-use crate::cursor::{Source, View};
+use crate::cursor::View;
 use crate::delta::{Change, Effect};
 use crate::error::ReadError;
 use crate::kind::Kind;
 use crate::path::{last_name, name_ends};
 use crate::places::Positions;
 use crate::sequence::{Anchor, Position, Sequence};
+use crate::source::Source;
 use crate::visible::{has, things};
 
 /// An order that was not looked at while more than this many items changed is read anew.

@@ -13,11 +13,11 @@ use crate::cell::{Cell, CellKind};
 use crate::clash::find_other_kind;
 use crate::context::LocalDot;
 use crate::crdt::Flow;
-use crate::cursor::Source;
 use crate::delta::{At, Change, Covered, Effect};
 use crate::dots::Dots;
 use crate::error::ReadError;
 use crate::kind::Kind;
+use crate::source::Source;
 
 /// What a cell takes in memory beside its path, about, in bytes.
 const CELL_BYTES: usize = 96;

@@ -13,10 +13,10 @@ use rejoin_vclock::Dot;
 use crate::cell::Cell;
 use crate::context::{Context, Join, LocalDot};
 use crate::crdt::Flow;
-use crate::cursor::Source;
 use crate::delta::{At, Change, Covered, Effect};
 use crate::error::ReadError;
 use crate::kind::Kind;
+use crate::source::Source;
 
 /// Cells by path.
 #[derive(Clone, Default, Debug)]

@@ -12,10 +12,11 @@ use rejoin_vclock::Dot;
 
 use crate::cell::Cell;
 use crate::clash::VisitFrom;
-use crate::cursor::{Source, View, unread};
+use crate::cursor::{View, unread};
 use crate::error::ReadError;
 use crate::kind::Kind;
 use crate::path::{items_on_the_way, name_ends, split_as};
+use crate::source::Source;
 
 /// Where a walk stopped.
 enum Stop {

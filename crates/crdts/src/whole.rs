@@ -18,12 +18,12 @@ use crate::atom;
 use crate::cell::Cell;
 use crate::context::{Context, LocalDot};
 use crate::crdt::{Crdt, Flow};
-use crate::cursor::Source;
 use crate::error::ReadError;
 use crate::kind::Kind;
 use crate::orders::{Order, Orders};
 use crate::parts::Parts;
 use crate::path::{Path, leads_to_leaf};
+use crate::source::Source;
 
 /// The path below the one object of a plain replica, if it is of the type's kind.
 pub(crate) fn below_root<T: Crdt>(path: &[u8]) -> Option<&[u8]> {

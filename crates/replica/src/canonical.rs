@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use rejoin_crdts::cursor::Source;
+use rejoin_crdts::source::Source;
 use rejoin_crdts::state_codec::{StateWriter, ids};
 
 use crate::core::SpaceCore;

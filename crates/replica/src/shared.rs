@@ -13,8 +13,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use rejoin_crdts::cell::Cell;
 use rejoin_crdts::context::LocalDot;
-use rejoin_crdts::cursor::Source;
 use rejoin_crdts::orders::Order;
+use rejoin_crdts::source::Source;
 use rejoin_crdts::{Dot, Kind, ReadError};
 use rejoin_vclock::{EARLIEST_MILLIS, ReplicaId};
 

@@ -4,8 +4,9 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::{Arc, MutexGuard};
 
-use rejoin_crdts::cursor::{Cursor, Source, View};
+use rejoin_crdts::cursor::{Cursor, View};
 use rejoin_crdts::draft::{Draft, Written};
+use rejoin_crdts::source::Source;
 use rejoin_crdts::{ConflictRecord, Crdt, EditError, Kind, Path};
 use rejoin_vclock::{ReplicaId, VersionVector};
 

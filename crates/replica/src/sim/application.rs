@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use rejoin_crdts::cursor::{Cursor, Source, View};
+use rejoin_crdts::cursor::{Cursor, View};
 use rejoin_crdts::draft::Draft;
+use rejoin_crdts::source::Source;
 use rejoin_crdts::{Crdt, EditError, Path};
 use rejoin_vclock::{ReplicaId, VersionVector};
 

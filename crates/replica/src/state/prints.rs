@@ -394,7 +394,8 @@ mod tests {
     use std::ops::ControlFlow;
 
     use rejoin_crdts::crdt::Crdt;
-    use rejoin_crdts::cursor::{Cursor, Source};
+    use rejoin_crdts::cursor::Cursor;
+    use rejoin_crdts::source::Source;
     use rejoin_crdts::{OrMap, Path, PnCounter, ReplicaId};
 
     use super::*;

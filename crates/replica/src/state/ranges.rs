@@ -8,7 +8,7 @@
 use std::ops::ControlFlow;
 
 use rejoin_crdts::ReadError;
-use rejoin_crdts::cursor::Source;
+use rejoin_crdts::source::Source;
 use rejoin_crdts::state_codec::write_in_full;
 use rejoin_vclock::codec::DecodeError;
 

@@ -1,0 +1,152 @@
+//! Reading the cells of a space: what changed in memory over what is folded into runs.
+
+use std::hash::BuildHasher;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use rejoin_crdts::cell::Cell;
+use rejoin_crdts::clash::find_other_kind;
+use rejoin_crdts::context::{Context, LocalDot};
+use rejoin_crdts::orders::Order;
+use rejoin_crdts::source::Source;
+use rejoin_crdts::{Dot, Kind, ReadError};
+
+use crate::storage::StorageError;
+
+use super::block::Block;
+use super::filter::Probe;
+use super::{BYTES_PER_NAME, CELLS, Merged, State, prefixed, read_cell};
+
+/// The cells beside the context that their dots belong to, to read from.
+#[derive(Clone, Copy, Debug)]
+pub struct StateSource<'a> {
+    pub(super) state: &'a State,
+    pub(super) context: &'a Context,
+}
+
+impl StateSource<'_> {
+    /// Runs `read` on all layers, one over the other.
+    fn layered<R>(&self, read: impl FnOnce(&dyn Source) -> R) -> R {
+        let folded = Folded { state: self.state, context: self.context };
+        let active = &self.state.active.cells;
+        match &self.state.frozen {
+            None => read(&active.over(&folded)),
+            Some(frozen) => read(&active.over(&frozen.cells.over(&folded))),
+        }
+    }
+}
+
+impl Source for StateSource<'_> {
+    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
+        self.layered(|source| source.cell(path))
+    }
+
+    fn look(&self, path: &[u8], show: &mut dyn FnMut(&Cell)) -> Result<(), ReadError> {
+        self.layered(|source| source.look(path, show))
+    }
+
+    fn visit(
+        &self,
+        below: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        self.layered(|source| source.visit(below, from, visit))
+    }
+
+    fn dot(&self, local: LocalDot) -> Dot {
+        self.context.dot(local)
+    }
+
+    /// Nearly always nothing else stands under a name, and that is remembered.
+    fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
+        let hash = self.state.alone.borrow().hasher().hash_one(name);
+        if self.state.alone.borrow().get(&hash) == Some(&than) {
+            return Ok(None);
+        }
+        let found = find_other_kind(name, than, &mut |from, show| self.visit(name, from, show))?;
+        let mut alone = self.state.alone.borrow_mut();
+        if alone.len() >= self.state.limits.cache / BYTES_PER_NAME {
+            alone.clear();
+        }
+        if found.is_none() {
+            alone.insert(hash, than);
+        }
+        Ok(found)
+    }
+
+    fn order(&self, list: &[u8], show: &mut dyn FnMut(&mut Order)) -> Result<bool, ReadError> {
+        self.state.orders.borrow_mut().show(self, list, show).map(|()| true)
+    }
+}
+
+/// What is in runs alone.
+#[derive(Debug)]
+pub(super) struct Folded<'a> {
+    pub(super) state: &'a State,
+    pub(super) context: &'a Context,
+}
+
+impl Folded<'_> {
+    /// Looks a cell up. `near`: for each run the data block that was looked into last, where
+    /// neighbours are looked up one after the other.
+    pub(super) fn find(
+        &self,
+        path: &[u8],
+        near: &mut [Option<Arc<Block>>],
+    ) -> Result<Option<Cell>, StorageError> {
+        let key = prefixed(CELLS, path);
+        let probe = Probe::entry(&key);
+        for (number, run) in self.state.runs.iter().enumerate() {
+            let read = |value: &[u8]| read_cell(value, path, &run.ids, self.context);
+            if let Some(cell) =
+                run.get(&self.state.blocks, &key, probe, near.get_mut(number), read)?
+            {
+                return cell;
+            }
+        }
+        Ok(None)
+    }
+
+    fn walk(
+        &self,
+        below: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
+    ) -> Result<(), StorageError> {
+        let (runs, blocks) = (&self.state.runs, &self.state.blocks);
+        let below = prefixed(CELLS, below);
+        let mut merged = Merged::seek_below(runs, blocks, &prefixed(CELLS, from), &below)?;
+        while let Some((newest, key, value)) = merged.entry() {
+            if !key.starts_with(&below) {
+                break;
+            }
+            let path = key.get(1..).unwrap_or_default();
+            let cell = read_cell(value, path, &runs[newest].ids, self.context)?;
+            if cell.is_some_and(|cell| visit(path, &cell).is_break()) {
+                break;
+            }
+            merged.advance(runs, blocks)?;
+        }
+        Ok(())
+    }
+}
+
+impl Source for Folded<'_> {
+    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
+        self.find(path, &mut []).map_err(|error| self.state.told(error))
+    }
+
+    fn visit(
+        &self,
+        below: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        self.walk(below, from, visit).map_err(|error| self.state.told(error))
+    }
+
+    fn dot(&self, local: LocalDot) -> Dot {
+        self.context.dot(local)
+    }
+}
