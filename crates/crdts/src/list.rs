@@ -63,7 +63,7 @@
 //! | get, len | O(log n) | |
 //! | items, iter | O(items) | |
 //!
-//! Of n positions, dead ones too; with each goes a step through n / 256 neighbours, which is quick.
+//! Of n positions, dead ones too; with each goes a step through n / 512 neighbours, which is quick.
 //! To read the order off costs O(n log n): when it is asked for first, again after a transaction
 //! that wrote to the list and was given up, after a whole state was merged or loaded, and when a
 //! space [keeps](crate::orders) more orders than it has room for. A queue through which 100,000

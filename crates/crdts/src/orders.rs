@@ -8,7 +8,7 @@
 //! is read anew.
 //!
 //! # Complexity
-//! O(log n + n / 256) for each item that changed, of a list that had n positions in its life; 200
+//! O(log n + n / 512) for each item that changed, of a list that had n positions in its life; 200
 //! bytes for each of those. When more are kept than there is room for, all but the last are
 //! forgotten.
 

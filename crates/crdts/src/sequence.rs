@@ -21,7 +21,7 @@
 //! | operation | time |
 //! |---|---|
 //! | make it of n positions | O(n log n) |
-//! | put a position in, show or hide one, find an index | O(log n), and n / 256 quick steps |
+//! | put a position in, show or hide one, find an index | O(log n), and n / 512 quick steps |
 //!
 //! Dead positions stand in it, too: a list that much went through takes about 200 bytes for each
 //! that it ever had, and hardly more time.
@@ -82,7 +82,7 @@ pub(crate) struct Position {
 }
 
 /// At most this many positions stand in a chunk.
-const CHUNK: usize = 256;
+const CHUNK: usize = 512;
 
 /// The node that all others hang on, and the one that jumps end at: the list itself.
 const ROOT: u32 = 0;
@@ -350,15 +350,16 @@ impl Sequence {
         self.shown += usize::from(position.shown);
     }
 
-    /// Makes two of a chunk, and says where a place in it is now.
+    /// Makes two of a chunk, and says where a place in it is now. Behind the last position there
+    /// is more to come, so that the chunks of a list that grows there are full.
     fn split(&mut self, chunk: usize, index: usize) -> (usize, usize) {
-        let half = CHUNK / 2;
+        let half = if index == CHUNK { CHUNK } else { CHUNK / 2 };
         let later = self.chunks[chunk].nodes.split_off(half);
         let shown = later.iter().filter(|&&node| self.node(node).shown).count();
         self.chunks[chunk].shown -= shown;
         self.shown -= shown; // counted again with the chunk that they go to
         self.add_chunk(chunk + 1, later);
-        if index <= half { (chunk, index) } else { (chunk + 1, index - half) }
+        if index < half { (chunk, index) } else { (chunk + 1, index - half) }
     }
 
     /// Where a node stands that hangs in the tree and is in no chunk yet.
@@ -559,7 +560,7 @@ mod tests {
     #[test]
     fn a_long_list_stands_in_many_chunks() {
         let (mut sequence, mut positions) = (Sequence::default(), Vec::new());
-        for step in 1..=2_000 {
+        for step in 1..=4_000 {
             let index = if step % 3 == 0 { sequence.len() / 2 } else { sequence.len() };
             let (id, anchor) = (dot(1, step), sequence.anchor_at(index));
             positions.push(Position { id, item: id, anchor, shown: true });

@@ -26,7 +26,8 @@ fn kept(space: &Space<Boards>) -> (Jobs, Vec<Jobs>) {
         items.iter().map(|(_, item)| item.get().unwrap()).collect()
     };
     let boards = object.boards();
-    let board = boards.at("board").items().unwrap();
+    let board = boards.at("board");
+    let board = board.items().unwrap();
     (numbers(object.jobs()), board.into_iter().map(|(_, column)| numbers(column)).collect())
 }
 
