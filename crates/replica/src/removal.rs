@@ -1,8 +1,8 @@
 //! Spaces that go: removed with all that they take, or under another name.
 //!
 //! A removal is one batch: the space's blob goes, and a mark with its number comes. Then its rows
-//! and its log go, a bounded piece at a time, and the mark last; where a crash comes in between, the
-//! next start goes on. Until then no other space gets the number.
+//! and its log go, a bounded piece at a time, and the mark last; where a crash comes in between,
+//! the next start goes on. Until then no other space gets the number.
 //!
 //! Who joins the same lineage again knows nothing of what it wrote there, and its peers do: a dot
 //! that is used again would stand for two entries. So where a space was written in, a small blob

@@ -3,7 +3,8 @@
 //! Whoever finds no writer at work becomes the writer: it takes all that waits, of everybody, and
 //! commits it in one go (group commit). The lock is not held meanwhile, so others queue up for the
 //! next round. A failed write ends the use of the whole store, without a retry ([`Trusted`]); on a
-//! full medium what was to be written is withdrawn ([`crate::withdrawal`]), and all who wait hear so.
+//! full medium what was to be written is withdrawn ([`crate::withdrawal`]), and all who wait hear
+//! so.
 
 use std::cell::Cell as ThreadCell;
 use std::collections::VecDeque;

@@ -177,8 +177,8 @@ impl StorageError {
         if Self::is_full(error.kind()) { Self::Full } else { Self::Io(error.to_string()) }
     }
 
-    /// Whether the system says that there is no room: on the medium, or for this user, or for a file
-    /// of that length.
+    /// Whether the system says that there is no room: on the medium, or for this user, or for a
+    /// file of that length.
     #[cfg(any(feature = "redb", feature = "fjall"))]
     const fn is_full(kind: io::ErrorKind) -> bool {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};

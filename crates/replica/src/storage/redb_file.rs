@@ -368,9 +368,9 @@ impl RedbFile {
         self.file.acknowledge().map_err(of_redb)
     }
 
-    /// Has another engine take the file over, after a change for which there was no room, and before
-    /// which there was a commit of that number. What it finds is synced first, as it will be taken
-    /// for durable.
+    /// Has another engine take the file over, after a change for which there was no room, and
+    /// before which there was a commit of that number. What it finds is synced first, as it will be
+    /// taken for durable.
     ///
     /// The number is that of the former engine, its repair included: of that the file may have any
     /// part by now, and all of it is no more of the change than none.
