@@ -7,6 +7,8 @@ pub use crate::crdts::{
     MaxRegister, MinRegister, MvRegister, OrMap, OrSet, PnCounter, RwSet, Tree, TwoPhaseSet,
 };
 pub use crate::crdts::{ConflictRecord, Delta, EditError, Key, ReadError, Value};
-pub use crate::replica::{Change, Committed, Durability, Once, Receipt, Watch};
+pub use crate::replica::{
+    Change, Committed, Durability, Once, Receipt, Removal, SyncProgress, Watch,
+};
 pub use crate::{Crdt, FreshId, Replica, ReplicaId};
 pub use crate::{Space, Store, StoreError, Ticket};

@@ -172,12 +172,13 @@ impl SpaceCore {
 
     /// Takes over from the core before it what is not in the log. Its sessions end.
     pub(crate) fn take_over(&mut self, former: Self, end: &SessionEnd) {
-        let Self { mut sessions, next_session, peers, .. } = former;
+        let Self { mut sessions, next_session, peers, heard, .. } = former;
         let Self { forks, kept, moved, timing, hybrid, withdrawals, .. } = former;
         for session in sessions.values_mut() {
             session.over.get_or_insert_with(|| end.clone());
         }
-        (self.sessions, self.next_session, self.peers) = (sessions, next_session, peers);
+        (self.sessions, self.next_session) = (sessions, next_session);
+        (self.peers, self.heard) = (peers, heard);
         self.timing.take_over(&timing);
         (self.forks, self.kept, self.moved) = (forks, kept, moved);
         (self.hybrid, self.withdrawals) = (hybrid, withdrawals);

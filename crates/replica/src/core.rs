@@ -33,6 +33,7 @@ use crate::message::SpaceHash;
 use crate::missing::Missing;
 use crate::offered::Offered;
 use crate::peers::Peers;
+use crate::progress::Heard;
 use crate::receipt::Receipt;
 use crate::session::{Config, Session, SessionId};
 use crate::state::{Limits, Stand, State, StateSource};
@@ -163,6 +164,7 @@ pub struct SpaceCore {
     pub(crate) next_session: u64,
     /// What each peer is known to have made durable.
     pub(crate) peers: Peers,
+    pub(crate) heard: Heard,
     pub(crate) asked: BTreeMap<ReplicaId, crate::sync::Asked>,
     pub(crate) conflicts: VecDeque<ConflictRecord>,
     pub(crate) events: VecDeque<Event>,
@@ -248,6 +250,7 @@ impl SpaceCore {
             sessions: BTreeMap::new(),
             next_session: 0,
             peers: Peers::default(),
+            heard: Heard::default(),
             asked: BTreeMap::new(),
             conflicts: VecDeque::new(),
             events: VecDeque::new(),

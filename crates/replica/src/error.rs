@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use rejoin_crdts::{EditError, ReadError};
 
+use crate::removal::OwnOperations;
 use crate::storage::{Holder, StorageError};
 
 /// Why a store did not do what it was asked to. Nothing that was acknowledged is lost by any.
@@ -48,6 +49,18 @@ pub enum StoreError {
     OtherLineage {
         /// The name.
         name: String,
+    },
+    /// The space was removed while this handle was open.
+    SpaceRemoved {
+        /// The name under which it was created.
+        name: String,
+    },
+    /// The space has own entries that no peer is known to have. It was not removed.
+    OnlyHere {
+        /// The name.
+        name: String,
+        /// The operations, by the id under which they were written.
+        own: Vec<OwnOperations>,
     },
     /// A value could not be changed as asked. The transaction was aborted.
     Edit(EditError),
@@ -98,6 +111,8 @@ impl StoreError {
             | Self::NoSuchSpace { .. }
             | Self::SpaceExists { .. }
             | Self::OtherLineage { .. }
+            | Self::SpaceRemoved { .. }
+            | Self::OnlyHere { .. }
             | Self::Edit(_)
             | Self::Read(_)
             | Self::TooLarge { .. }
@@ -118,6 +133,8 @@ impl StoreError {
             | Self::NoSuchSpace { .. }
             | Self::SpaceExists { .. }
             | Self::OtherLineage { .. }
+            | Self::SpaceRemoved { .. }
+            | Self::OnlyHere { .. }
             | Self::Edit(_)
             | Self::Read(_)
             | Self::TooLarge { .. }
@@ -129,24 +146,27 @@ impl StoreError {
     }
 }
 
+/// Where the store is open, and what to do about it.
+const fn holder_advice(holder: Holder) -> &'static str {
+    match holder {
+        Holder::ThisProcess => {
+            "in this process already; go on with a clone of its handle, or drop that \
+             first"
+        }
+        Holder::AnotherProcess => "in another process; close it there, or use a store of its own",
+        Holder::Unknown => {
+            "already, here or in another process; close it there, or use a store of \
+             its own"
+        }
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AlreadyOpen { path, holder } => {
                 write!(f, "{} is open ", path.display())?;
-                f.write_str(match holder {
-                    Holder::ThisProcess => {
-                        "in this process already; go on with a clone of its handle, or drop that \
-                         first"
-                    }
-                    Holder::AnotherProcess => {
-                        "in another process; close it there, or use a store of its own"
-                    }
-                    Holder::Unknown => {
-                        "already, here or in another process; close it there, or use a store of \
-                         its own"
-                    }
-                })
+                f.write_str(holder_advice(*holder))
             }
             Self::Damaged { path, what } => write!(
                 f,
@@ -170,6 +190,20 @@ impl fmt::Display for StoreError {
                 "the space {name:?} here was created apart from the ticket's; join under another \
                  name"
             ),
+            Self::SpaceRemoved { name } => {
+                write!(f, "the space {name:?} was removed from this store; join it again to use it")
+            }
+            Self::OnlyHere { name, own } => {
+                let named = |(id, range): &OwnOperations| {
+                    format!("{} to {} of {id}", range.start(), range.end())
+                };
+                let own = own.iter().map(named).collect::<Vec<_>>().join(", ");
+                write!(
+                    f,
+                    "nobody else is known to have what was written here in {name:?} ({own})"
+                )?;
+                f.write_str("; sync it first, or say that it may go")
+            }
             Self::Edit(error) => error.fmt(f),
             Self::Read(error) => error.fmt(f),
             Self::TooLarge { bytes, most } => write!(

@@ -174,7 +174,7 @@ const CHOICES_MARK: u8 = b'K';
 const CHOICES_VERSION: u8 = 2;
 
 /// The name of the blob with the choices for a space.
-fn choices(space: u64) -> String {
+pub(crate) fn choices(space: u64) -> String {
     format!("kept/{space}")
 }
 

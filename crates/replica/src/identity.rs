@@ -216,6 +216,19 @@ impl Identity {
     }
 }
 
+impl Identity {
+    /// Notes that so many log records are about to go. Before they do: the witness's bound is low
+    /// rather than wrong.
+    pub(crate) fn forgets(&self, records: u64) {
+        let mut state = self.state();
+        state.records = state.records.saturating_sub(records);
+        let records = state.records;
+        if let Some(witness) = &mut state.witness {
+            drop(witness.mark(records));
+        }
+    }
+}
+
 /// Begins the next generation of a store that has a witness: there first, then in the store.
 fn move_on(storage: &Trusted, state: &mut State) -> Result<(), StorageError> {
     let Some(witness) = &mut state.witness else { return Ok(()) };

@@ -289,6 +289,7 @@ impl SpaceCore {
         self.sessions = std::mem::take(&mut other.sessions);
         self.next_session = other.next_session;
         self.peers = std::mem::take(&mut other.peers);
+        self.heard = std::mem::take(&mut other.heard);
         self.conflicts = std::mem::take(&mut other.conflicts);
         self.forks = std::mem::take(&mut other.forks);
         self.kept = std::mem::take(&mut other.kept);

@@ -3,7 +3,8 @@
 //! Whoever finds no writer at work becomes the writer: it takes all that waits, of everybody, and
 //! commits it in one go (group commit). The lock is not held meanwhile, so others queue up for the
 //! next round. A failed write ends the use of the whole store, without a retry ([`Trusted`]); on a
-//! full medium what was to be written is withdrawn ([`crate::withdrawal`]), and all who wait hear so.
+//! full medium what was to be written is withdrawn ([`crate::withdrawal`]), and all who wait hear
+//! so.
 
 use std::cell::Cell as ThreadCell;
 use std::collections::VecDeque;
@@ -73,6 +74,8 @@ pub(crate) struct Inner {
     /// Rows to be written with the next records.
     pub rows: Vec<RowWrite>,
     pub aside: SetAside,
+    /// Whether the space was removed from the store.
+    pub is_removed: bool,
     writing: bool,
 }
 
@@ -109,6 +112,7 @@ impl Shared {
             wakes: Vec::new(),
             rows: Vec::new(),
             aside: SetAside::default(),
+            is_removed: false,
             writing: false,
         };
         let (inner, written) = (Mutex::new(inner), Condvar::new());
@@ -119,13 +123,13 @@ impl Shared {
     ///
     /// # Errors
     /// [`StoreError::Nested`] inside a transaction of this thread, which would wait for itself;
-    /// [`StoreError::Storage`] after a failed write.
+    /// [`StoreError::Storage`] after a failed write; [`StoreError::SpaceRemoved`].
     pub(crate) fn lock(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
         if INSIDE.get() {
             return Err(StoreError::Nested);
         }
         let mut inner = self.locked();
-        self.storage.check()?;
+        self.check(&inner)?;
         while inner.core.is_damaged() {
             if inner.writing {
                 inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
@@ -134,6 +138,15 @@ impl Shared {
             }
         }
         Ok(inner)
+    }
+
+    /// Whether the space is still to be used.
+    fn check(&self, inner: &Inner) -> Result<(), StoreError> {
+        self.storage.check()?;
+        if inner.is_removed {
+            return Err(StoreError::SpaceRemoved { name: self.ticket.name().to_owned() });
+        }
+        Ok(())
     }
 
     /// Writes damaged blocks anew, from the log. What is left of them is kept aside.
@@ -277,7 +290,7 @@ impl Shared {
     ) -> Result<R, StoreError> {
         let mut wakes = Vec::new();
         while !until(&inner.core)? {
-            self.storage.check()?;
+            self.check(&inner)?;
             if inner.writing {
                 inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
                 continue;

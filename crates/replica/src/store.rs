@@ -20,6 +20,7 @@ use crate::identity::{Claim, Identity, NoIdentity, first_batch};
 use crate::loss::{Accepted, Loss};
 use crate::options::OpenOptions;
 use crate::recovery::{Recovered, Stored};
+use crate::removal::clear_all;
 use crate::session::Config;
 use crate::shared::{Shared, Time};
 use crate::space::Space;
@@ -130,6 +131,10 @@ impl Store {
             NoIdentity::Damaged(what) => damaged(label, what),
             NoIdentity::Storage(error) => explain(label, error),
         })?);
+        match clear_all(&storage) {
+            Ok(()) | Err(StorageError::Full) => {} // there will be room at another start
+            Err(error) => return Err(explain(label, error)),
+        }
         let (label, open) = (label.to_owned(), Mutex::new(HashMap::new()));
         Ok(Self { inner: Arc::new(Inner { label, storage, identity, config, time, open }) })
     }
@@ -199,6 +204,10 @@ impl Store {
 
     pub(crate) fn storage(&self) -> &Arc<Trusted> {
         &self.inner.storage
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.inner.identity
     }
 
     #[cfg(feature = "redb")]
@@ -278,15 +287,16 @@ impl Store {
                 return Err(StoreError::SpaceExists { name: there.clone() });
             }
         }
-        let number = u32::try_from(spaces.len()).unwrap_or(u32::MAX);
+        let gone = if join { self.return_to(ticket)? } else { Vec::new() };
+        let number = self.free_number()?;
         let meta = vec![(format!("{SPACE}{name}"), write_space(number, name, ticket))];
-        let batch = Batch { meta, ..Batch::default() };
+        let batch = Batch { meta, gone, ..Batch::default() };
         self.inner.storage.commit(&batch).map_err(|error| self.explain(error))?;
         drop(open);
         self.open_space(name)
     }
 
-    fn stored_space(&self, name: &str) -> Result<Option<(u32, Ticket)>, StoreError> {
+    pub(crate) fn stored_space(&self, name: &str) -> Result<Option<(u32, Ticket)>, StoreError> {
         let stored = self.inner.storage.meta(&format!("{SPACE}{name}"));
         let stored = stored.map_err(|error| self.explain(error))?;
         let read = |bytes: Vec<u8>| read_space(&bytes);
@@ -294,7 +304,7 @@ impl Store {
     }
 
     /// The space as it was when it was last written to.
-    fn recover(&self, number: u32, ticket: Ticket) -> Result<Shared, StoreError> {
+    pub(crate) fn recover(&self, number: u32, ticket: Ticket) -> Result<Shared, StoreError> {
         let Inner { label, storage, identity, config, time, .. } = &*self.inner;
         let (storage, time) = (Arc::clone(storage), Arc::clone(time));
         let (replica, before) = identity.history();
@@ -316,7 +326,7 @@ impl Store {
         explain(&self.inner.label, error)
     }
 
-    fn open_spaces(&self) -> MutexGuard<'_, HashMap<String, Arc<Shared>>> {
+    pub(crate) fn open_spaces(&self) -> MutexGuard<'_, HashMap<String, Arc<Shared>>> {
         // The table is changed by single inserts: a panic elsewhere leaves it whole.
         self.inner.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -97,7 +97,9 @@ impl SpaceCore {
 
     /// Ends a session whose connection is gone. What it was asked for is asked of others.
     pub fn close_session(&mut self, id: SessionId) {
-        self.sessions.remove(&id);
+        if let Some(session) = self.sessions.remove(&id) {
+            self.part(&session);
+        }
         self.forget_doubt(id);
         if self.sessions.is_empty() {
             self.asked.clear(); // as many ids as peers have named
@@ -240,6 +242,7 @@ impl SpaceCore {
             self.refuse(id, refusal);
             return Ok(());
         }
+        self.heard.any = true;
         let before = self.before.iter().map(|&id| (id, vector.get(id)));
         let before = before.filter(|&(_, counter)| counter > 0).collect();
         self.peers.hear(replica, self.config.peers).join(&before);

@@ -7,6 +7,7 @@ mod fault_07_same_order_after_restore;
 mod fault_08_replaced_file;
 mod fault_11_large_values;
 mod fault_13_queue_in_a_list;
+mod fault_15_spaces_as_things;
 mod fault_17_long_keys;
 mod fault_22_many_ids;
 mod fault_25_errors;

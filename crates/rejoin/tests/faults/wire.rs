@@ -22,23 +22,25 @@ impl Wire {
 
     /// Moves frames until nothing moves.
     pub(crate) fn settle(&mut self) {
-        let mut moved = true;
-        while moved {
-            moved = false;
-            for _ in 0..2 {
-                self.ends.rotate_left(1);
-                let [from, to] = &mut self.ends;
-                while let Some(frame) = from.0.transmit(from.1).unwrap() {
-                    moved = true;
-                    to.2.push(&frame);
-                    let mut messages = Vec::new();
-                    while let Some(message) = to.2.next_message().unwrap() {
-                        messages.push(message);
-                    }
-                    to.0.handle(to.1, messages).unwrap();
-                }
+        while self.step() {}
+    }
+
+    /// Moves at most one frame in each direction. Whether any moved.
+    pub(crate) fn step(&mut self) -> bool {
+        let mut moved = false;
+        for _ in 0..2 {
+            self.ends.rotate_left(1);
+            let [from, to] = &mut self.ends;
+            let Some(frame) = from.0.transmit(from.1).unwrap() else { continue };
+            moved = true;
+            to.2.push(&frame);
+            let mut messages = Vec::new();
+            while let Some(message) = to.2.next_message().unwrap() {
+                messages.push(message);
             }
+            to.0.handle(to.1, messages).unwrap();
         }
+        moved
     }
 }
 

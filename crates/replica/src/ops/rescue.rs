@@ -31,8 +31,8 @@ impl Store {
     /// is missing is named. A transaction that was refused may be in it.
     ///
     /// # Errors
-    /// [`OperationError::Exists`]; [`OperationError::NothingLeft`] when there is no space in what can
-    /// be read; [`OperationError::Store`] when the new file cannot be written.
+    /// [`OperationError::Exists`]; [`OperationError::NothingLeft`] when there is no space in what
+    /// can be read; [`OperationError::Store`] when the new file cannot be written.
     pub fn rescue_to(&self, to: impl AsRef<Path>) -> Result<Salvaged, OperationError> {
         let (to, at) = (to.as_ref(), self.now().wall);
         if new_file::is_taken(to) {

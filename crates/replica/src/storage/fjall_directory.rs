@@ -16,7 +16,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistM
 
 use super::named::Named;
 use super::place::{making_name, put_in_place};
-use super::{Batch, Row, Storage, StorageError, StorageRead, Stored};
+use super::{Batch, Gone, Row, Storage, StorageError, StorageRead, Stored};
 
 /// The engine's limit for keys, less the number of the space before each.
 const LONGEST_KEY: usize = 65_535 - 4;
@@ -270,6 +270,14 @@ impl StorageRead for FjallDirectory {
 
 impl FjallDirectory {
     fn fill(&self, write: &mut OwnedWriteBatch, batch: &Batch) -> Result<(), StorageError> {
+        for gone in &batch.gone {
+            match gone {
+                Gone::Meta(name) => write.remove(&self.tables.meta, fits(named(name))?),
+                Gone::Record(space, sequence) => {
+                    write.remove(&self.tables.log, keyed(*space, &sequence.to_be_bytes()));
+                }
+            }
+        }
         for (name, value) in &batch.meta {
             write.insert(&self.tables.meta, fits(named(name))?, value.as_slice());
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Batch, Row, Storage, StorageError, StorageRead, Stored};
+use super::{Batch, Gone, Row, Storage, StorageError, StorageRead, Stored};
 
 /// Storage in memory. It counts as durable for the life of the process.
 #[derive(Default, Debug)]
@@ -63,6 +63,12 @@ impl Storage for Memory {
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
         let mut content = self.content();
         content.meta.extend(batch.meta.iter().cloned());
+        for gone in &batch.gone {
+            match gone {
+                Gone::Meta(name) => drop(content.meta.remove(name)),
+                Gone::Record(space, sequence) => drop(content.log.remove(&(*space, *sequence))),
+            }
+        }
         let records = batch.log.iter();
         content
             .log

@@ -58,6 +58,17 @@ pub struct Batch {
     pub log: Vec<(u32, u64, Vec<u8>)>,
     /// Rows: number of the space, key, bytes; `None` takes the row away.
     pub rows: Vec<(u32, Vec<u8>, Option<Vec<u8>>)>,
+    /// What is taken away of the other two. It is not written in the same batch.
+    pub gone: Vec<Gone>,
+}
+
+/// Something that is taken away; that it was not there does not matter.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Gone {
+    /// A named blob.
+    Meta(String),
+    /// A log record: number of the space, sequence.
+    Record(u32, u64),
 }
 
 /// A log record as it was stored: its sequence and its bytes.
@@ -166,8 +177,8 @@ impl StorageError {
         if Self::is_full(error.kind()) { Self::Full } else { Self::Io(error.to_string()) }
     }
 
-    /// Whether the system says that there is no room: on the medium, or for this user, or for a file
-    /// of that length.
+    /// Whether the system says that there is no room: on the medium, or for this user, or for a
+    /// file of that length.
     #[cfg(any(feature = "redb", feature = "fjall"))]
     const fn is_full(kind: io::ErrorKind) -> bool {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};

@@ -30,7 +30,7 @@ use super::held_back::HeldBack;
 use super::named::Named;
 use super::place::{making_name, put_in_place};
 use super::summed_file::{SummedFile, commit_number};
-use super::{Batch, Row, Storage, StorageError, StorageRead, Stored};
+use super::{Batch, Gone, Row, Storage, StorageError, StorageRead, Stored};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const LOG: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("log");
@@ -368,9 +368,9 @@ impl RedbFile {
         self.file.acknowledge().map_err(of_redb)
     }
 
-    /// Has another engine take the file over, after a change for which there was no room, and before
-    /// which there was a commit of that number. What it finds is synced first, as it will be taken
-    /// for durable.
+    /// Has another engine take the file over, after a change for which there was no room, and
+    /// before which there was a commit of that number. What it finds is synced first, as it will be
+    /// taken for durable.
     ///
     /// The number is that of the former engine, its repair included: of that the file may have any
     /// part by now, and all of it is no more of the change than none.
@@ -475,6 +475,18 @@ impl Storage for RedbFile {
 /// Writes a batch in one transaction of the engine.
 fn write(database: &Database, batch: &Batch) -> Result<(), StorageError> {
     let write = database.begin_write().map_err(of_redb)?;
+    for gone in &batch.gone {
+        match gone {
+            Gone::Meta(name) => {
+                let mut meta = write.open_table(META).map_err(of_redb)?;
+                drop(meta.remove(name.as_str()).map_err(of_redb)?);
+            }
+            Gone::Record(space, sequence) => {
+                let mut log = write.open_table(LOG).map_err(of_redb)?;
+                drop(log.remove((*space, *sequence)).map_err(of_redb)?);
+            }
+        }
+    }
     if !batch.meta.is_empty() {
         let mut meta = write.open_table(META).map_err(of_redb)?;
         for (name, value) in &batch.meta {

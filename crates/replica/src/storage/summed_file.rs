@@ -16,8 +16,8 @@
 //! is written after the sync and not synced itself: after a power loss it may say less, never more.
 //!
 //! A write for which there is no room leaves nobody knows what in pages that nothing refers to yet;
-//! the file may be written to again. After a sync that failed, or any other failed write, it is not:
-//! the system may have dropped what was written before, and the next sync would not say so.
+//! the file may be written to again. After a sync that failed, or any other failed write, it is
+//! not: the system may have dropped what was written before, and the next sync would not say so.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 

@@ -1,5 +1,5 @@
-//! The disk is full, and then there is room: reads go on all the while, what could not be written is
-//! as if it had never been, and the same handle goes on.
+//! The disk is full, and then there is room: reads go on all the while, what could not be written
+//! is as if it had never been, and the same handle goes on.
 
 use std::sync::Arc;
 

@@ -17,6 +17,7 @@ mod once;
 mod pipes;
 mod processes;
 mod redot;
+mod removal;
 mod salvage;
 mod store;
 mod store_sync;

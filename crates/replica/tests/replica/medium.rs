@@ -125,7 +125,7 @@ impl Medium {
         };
         let (log, rows) = ((0..8).flat_map(records).collect(), (0..8).flat_map(rows).collect());
         let copy = Self::new();
-        copy.content.commit(&Batch { meta, log, rows }).unwrap();
+        copy.content.commit(&Batch { meta, log, rows, ..Batch::default() }).unwrap();
         copy
     }
 

@@ -68,7 +68,7 @@ fn copy_of(storage: &Memory) -> Result<Arc<Memory>, rejoin_replica::storage::Sto
     let rows = storage.rows(0, &[], usize::MAX)?.into_iter();
     let rows = rows.map(|(key, bytes)| (0, key, Some(bytes))).collect();
     let copy = Arc::new(Memory::default());
-    copy.commit(&Batch { meta: storage.metas("")?, log, rows })?;
+    copy.commit(&Batch { meta: storage.metas("")?, log, rows, ..Batch::default() })?;
     Ok(copy)
 }
 
@@ -200,7 +200,8 @@ fn log_records_that_are_gone_are_found() {
         let log = kept.map(|(sequence, bytes)| (0, sequence, bytes)).collect();
         let rows = copy.rows(0, &[], usize::MAX).expect("memory").into_iter();
         let rows = rows.map(|(key, bytes)| (0, key, Some(bytes))).collect();
-        anew.commit(&Batch { meta: copy.metas("").expect("memory"), log, rows }).expect("memory");
+        let meta = copy.metas("").expect("memory");
+        anew.commit(&Batch { meta, log, rows, ..Batch::default() }).expect("memory");
         anew
     };
     let (place, what) = only(&rebuilt(&|sequence| sequence != 30));

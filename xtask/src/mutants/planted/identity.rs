@@ -1,6 +1,6 @@
 //! Planted bugs of whose dots these are.
 
-use crate::mutants::suites::{SWEEP, crdts, replica};
+use crate::mutants::suites::{SWEEP, crdts, faults, replica};
 use crate::mutants::{Class, Mutant};
 
 pub(super) const ROWS: &[Mutant] = &[
@@ -17,6 +17,13 @@ pub(super) const ROWS: &[Mutant] = &[
         lines: &[14, 16],
         brings_back: "a store goes on under its id although nothing proves its place",
         suite: replica("identity::failure_1"),
+    },
+    Mutant {
+        name: "rejoin-under-the-old-id",
+        class: Class::Identity,
+        lines: &[],
+        brings_back: "a store that left a space and joins it again uses its dots there again",
+        suite: faults("fault_15"),
     },
     Mutant {
         name: "head-not-compared",

@@ -43,14 +43,14 @@ pub(super) const ROWS: &[Mutant] = &[
         name: "withdrawn-written-later",
         class: Class::Storage,
         lines: &[],
-        brings_back: "what was refused on a full disk is written later: sent again, it counts twice",
+        brings_back: "what a full disk refused is written later: sent again, it counts twice",
         suite: FULL,
     },
     Mutant {
         name: "repair-taken-for-a-change",
         class: Class::Storage,
         lines: &[],
-        brings_back: "a repair that went through on a full disk acknowledges the write that did not",
+        brings_back: "a repair that a full disk took acknowledges the write that it did not take",
         suite: storage("fault_10"),
     },
     Mutant {

@@ -2,7 +2,7 @@
 
 use super::Medium;
 use super::trial::{Finding, SPACES, bytes, same};
-use crate::storage::{Batch, Storage};
+use crate::storage::{Batch, Gone, Storage};
 
 fn log(records: &[(u32, u64, &str)]) -> Batch {
     let log = records.iter().map(|&(space, at, text)| (space, at, text.into())).collect();
@@ -38,6 +38,7 @@ pub(super) fn reads_back(medium: &dyn Medium) -> Finding {
             (1, b"key".to_vec(), Some(b"row".to_vec())),
             (1, b"none".to_vec(), Some(vec![])),
         ],
+        ..Batch::default()
     })?;
     same("a blob", &storage.meta("name")?, &Some(b"blob".to_vec()))?;
     same("an empty blob", &storage.meta("empty")?, &Some(vec![]))?;
@@ -143,7 +144,16 @@ pub(super) fn overwrites(medium: &dyn Medium) -> Finding {
         storage.commit(&Batch { meta, ..log(&[(0, 3, text)]) })?;
     }
     same("a blob that was written twice", &storage.meta("name")?, &Some(b"second".to_vec()))?;
-    same("a record that was written twice", &storage.log(0, 0, 9)?, &vec![(3, b"second".to_vec())])
+    same(
+        "a record that was written twice",
+        &storage.log(0, 0, 9)?,
+        &vec![(3, b"second".to_vec())],
+    )?;
+    let never = [Gone::Meta("never".to_owned()), Gone::Record(7, 7)];
+    let gone = [Gone::Meta("name".to_owned()), Gone::Record(0, 3)].into_iter().chain(never);
+    storage.commit(&Batch { gone: gone.collect(), ..log(&[(0, 4, "third")]) })?;
+    same("a blob that was taken away", &storage.meta("name")?, &None)?;
+    same("a record that was taken away", &storage.log(0, 0, 9)?, &vec![(4, b"third".to_vec())])
 }
 
 pub(super) fn keys(medium: &dyn Medium) -> Finding {
@@ -155,7 +165,8 @@ pub(super) fn keys(medium: &dyn Medium) -> Finding {
     let rows = keys.iter().map(|key| (3, key.clone(), Some(value(key)))).collect();
     let names = ["", "\0", "a\0b", "\u{10ffff}", "space/\u{fc}\u{dfff7}", "\u{7f}"];
     let meta = names.iter().map(|&name| (name.to_owned(), value(name.as_bytes()))).collect();
-    storage.commit(&Batch { meta, rows, log: vec![(3, 0, (0..=255).collect())] })?;
+    let log = vec![(3, 0, (0..=255).collect())];
+    storage.commit(&Batch { meta, rows, log, ..Batch::default() })?;
     for key in &keys {
         let what = format!("the row {key:?}");
         same(&what, &storage.row(3, key)?, &Some(value(key)))?;

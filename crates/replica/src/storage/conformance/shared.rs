@@ -19,6 +19,7 @@ fn number(number: u64) -> Batch {
             (0, b"number".to_vec(), Some(value.clone())),
             (9, b"number".to_vec(), Some(value)),
         ],
+        ..Batch::default()
     }
 }
 

@@ -62,6 +62,7 @@ pub(super) fn batch(number: u64) -> Batch {
         meta: vec![(format!("name/{}", number % 5), bytes(number, 20))],
         log: vec![(0, number, bytes(number, size)), (1, number, bytes(number + 1, 30))],
         rows: rows.into_iter().chain(taken).collect(),
+        ..Batch::default()
     }
 }
 

@@ -81,7 +81,7 @@ fn batch(dice: &mut Dice, number: u64) -> Batch {
     rows.truncate(1 + dice.below(2));
     let mut meta = vec![("name".to_owned(), bytes(dice.next(), 3))];
     meta.truncate(dice.below(2));
-    Batch { meta, log, rows }
+    Batch { meta, log, rows, ..Batch::default() }
 }
 
 impl Run {

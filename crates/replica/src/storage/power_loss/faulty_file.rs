@@ -65,8 +65,8 @@ impl FaultyFile {
         Self(Arc::new(Mutex::new(Disk { bytes, recording, taken, ..Disk::default() })))
     }
 
-    /// From now on there is room for so much and no more; `None` for enough. A write for which there
-    /// is not enough is there in part.
+    /// From now on there is room for so much and no more; `None` for enough. A write for which
+    /// there is not enough is there in part.
     pub fn set_room(&self, room: Option<Room>) {
         self.disk().room = room;
     }

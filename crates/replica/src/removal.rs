@@ -1,0 +1,253 @@
+//! Spaces that go: removed with all that they take, or under another name.
+//!
+//! A removal is one batch: the space's blob goes, and a mark with its number comes. Then its rows
+//! and its log go, a bounded piece at a time, and the mark last; where a crash comes in between,
+//! the next start goes on. Until then no other space gets the number.
+//!
+//! Who joins the same lineage again knows nothing of what it wrote there, and its peers do: a dot
+//! that is used again would stand for two entries. So where a space was written in, a small blob
+//! keeps the id, and a store that still has it takes a new one before it joins.
+//!
+//! ```text
+//! gone/NUMBER    envelope 'G' · number
+//! left/LINEAGE   envelope 'L' · id (16)
+//! ```
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use rejoin_vclock::ReplicaId;
+use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
+
+use crate::core::SpaceCore;
+use crate::envelope;
+use crate::error::{StoreError, at_most};
+use crate::forks::choices;
+use crate::shared::Shared;
+use crate::storage::{Batch, Gone, Storage, StorageError, StorageRead, Trusted};
+use crate::store::{SPACE, Store, read_space, write_space};
+use crate::ticket::{MAX_NAME_BYTES, Ticket};
+
+const VERSION: u8 = 1;
+const GONE: &str = "gone/";
+/// So many rows or records are taken away at a time.
+const AT_A_TIME: usize = 1024;
+
+/// What becomes of a space's own entries that nobody else is known to have.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub enum Removal {
+    /// Where there are any, the space stays, and an error names them.
+    #[default]
+    IfHeld,
+    /// They go with the space, for good.
+    Anyway,
+}
+
+/// Own operations: their id, and from which counter to which.
+pub type OwnOperations = (ReplicaId, RangeInclusive<u64>);
+
+impl Store {
+    /// Removes a space with all that it takes. The room in the file is used for other spaces, and
+    /// given back by [`compact`](Self::compact). Handles of the space answer
+    /// [`StoreError::SpaceRemoved`] from then on; peers keep what they have.
+    ///
+    /// The space can be joined again by its ticket. Where this store wrote in it, all of the store
+    /// goes on under a new [id](Self::replica_id) then.
+    ///
+    /// # Errors
+    /// [`StoreError::OnlyHere`] when own entries are in it that no peer has said to have, since the
+    /// store was opened, and the removal is not to be [anyway](Removal::Anyway);
+    /// [`StoreError::NoSuchSpace`]; [`StoreError::Storage`] when the medium fails: the space is
+    /// there, or it is gone and the rest of it goes at the next start.
+    pub fn remove_space(&self, name: &str, removal: Removal) -> Result<(), StoreError> {
+        let mut open = self.open_spaces();
+        self.storage().check()?;
+        let (number, ticket) = self
+            .stored_space(name)?
+            .ok_or_else(|| StoreError::NoSuchSpace { name: name.to_owned() })?;
+        let shared = match open.get(name) {
+            Some(shared) => Some(Arc::clone(shared)),
+            None => match self.recover(number, ticket.clone()) {
+                Ok(shared) => Some(Arc::new(shared)),
+                // What cannot be opened can be removed all the same.
+                Err(error) if error.is_corruption() && removal == Removal::Anyway => None,
+                Err(error) => return Err(error),
+            },
+        };
+        let remove = |wrote_as: Option<ReplicaId>| -> Result<(), StorageError> {
+            let mut meta = vec![mark(number)];
+            meta.extend(wrote_as.map(|id| left(&ticket, id)));
+            let gone = vec![Gone::Meta(format!("{SPACE}{name}"))];
+            self.identity().forgets(self.storage().log_end(number)?);
+            self.storage().commit(&Batch { meta, gone, ..Batch::default() })
+        };
+        match shared {
+            Some(shared) => shared.end(name, removal, remove)?,
+            None => remove(self.replica_id())?,
+        }
+        open.remove(name);
+        drop(open);
+        clear(self.storage(), number)?;
+        Ok(())
+    }
+
+    /// Gives a space another name here. Its ticket stays as it is, with the name under which the
+    /// space was created, and peers do not notice.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchSpace`] when there is none of the old name; [`StoreError::SpaceExists`]
+    /// when there is one of the new name; [`StoreError::NameTooLong`] when that is longer than
+    /// [`MAX_NAME_BYTES`].
+    pub fn rename_space(&self, old: &str, new: &str) -> Result<(), StoreError> {
+        let mut open = self.open_spaces();
+        let (number, ticket) = self
+            .stored_space(old)?
+            .ok_or_else(|| StoreError::NoSuchSpace { name: old.to_owned() })?;
+        if self.stored_space(new)?.is_some() {
+            return Err(StoreError::SpaceExists { name: new.to_owned() });
+        }
+        at_most(MAX_NAME_BYTES, "name of a space", new.as_bytes())?;
+        let meta = vec![(format!("{SPACE}{new}"), write_space(number, new, &ticket))];
+        let gone = vec![Gone::Meta(format!("{SPACE}{old}"))];
+        self.storage().commit(&Batch { meta, gone, ..Batch::default() })?;
+        if let Some(shared) = open.remove(old) {
+            open.insert(new.to_owned(), shared);
+        }
+        Ok(())
+    }
+
+    /// Takes a new id where the present one has entries in a lineage that was left. What is to be
+    /// taken away with the batch that joins it.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the medium fails.
+    pub(crate) fn return_to(&self, ticket: &Ticket) -> Result<Vec<Gone>, StorageError> {
+        let name = left_name(ticket);
+        let Some(bytes) = self.storage().meta(&name)? else { return Ok(Vec::new()) };
+        if !rejoin_vclock::mutant!("rejoin-under-the-old-id") {
+            let read = || -> Result<ReplicaId, DecodeError> {
+                let what = "version of a space that was left";
+                ReplicaId::decode(&mut Reader::new(envelope::open(b'L', VERSION, what, &bytes)?))
+            };
+            // Where it cannot be read any id may be the one.
+            let id = read().unwrap_or_else(|_| self.identity().history().0);
+            self.identity().give_up(id, |_| Ok(Batch::default()))?;
+        }
+        Ok(vec![Gone::Meta(name)])
+    }
+
+    /// A number that no space has, and none that is not cleared away yet.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the medium cannot be read.
+    pub(crate) fn free_number(&self) -> Result<u32, StorageError> {
+        let storage = self.storage();
+        let spaces = storage.metas(SPACE)?.into_iter();
+        let spaces = spaces.filter_map(|(_, bytes)| read_space(&bytes).ok());
+        let spaces = spaces.map(|(number, _)| number);
+        let taken: BTreeSet<u32> = spaces.chain(removed(storage)?).collect();
+        for number in 0..u32::MAX {
+            // The blob of one that is there may be unreadable.
+            if !taken.contains(&number)
+                && storage.log_end(number)? == 0
+                && storage.rows(number, &[], 1)?.is_empty()
+            {
+                return Ok(number);
+            }
+        }
+        Ok(u32::MAX)
+    }
+}
+
+impl Shared {
+    /// Ends the use of the space, once something is done that says so. That is told the id under
+    /// which the store wrote in it.
+    ///
+    /// # Errors
+    /// [`StoreError::OnlyHere`], or what was to be done failed: the space goes on.
+    fn end(
+        &self,
+        name: &str,
+        removal: Removal,
+        remove: impl FnOnce(Option<ReplicaId>) -> Result<(), StorageError>,
+    ) -> Result<(), StoreError> {
+        let mut inner = self.lock_quiet()?;
+        let own = inner.core.unheld();
+        if removal == Removal::IfHeld && !own.is_empty() {
+            return Err(StoreError::OnlyHere { name: name.to_owned(), own });
+        }
+        let id = inner.core.replica();
+        remove((inner.core.version_vector().get(id) > 0).then_some(id))?;
+        inner.is_removed = true;
+        // Whoever carries a session of it finds out at once.
+        self.wake(inner);
+        Ok(())
+    }
+}
+
+impl SpaceCore {
+    /// Own operations that no peer has said to have.
+    fn unheld(&self) -> Vec<OwnOperations> {
+        let here = self.version_vector();
+        let unheld = |id: ReplicaId| {
+            let held = self.peers.iter().map(|(_, has)| has.get(id)).max().unwrap_or(0);
+            (here.get(id) > held).then(|| (id, held + 1..=here.get(id)))
+        };
+        self.before.iter().copied().chain([self.replica()]).filter_map(unheld).collect()
+    }
+}
+
+/// Goes on with removals that a crash interrupted.
+///
+/// # Errors
+/// [`StorageError`] when the medium fails.
+pub(crate) fn clear_all(storage: &Trusted) -> Result<(), StorageError> {
+    removed(storage)?.into_iter().try_for_each(|number| clear(storage, number))
+}
+
+/// The numbers of spaces that are removed and not cleared away yet.
+fn removed(storage: &Trusted) -> Result<Vec<u32>, StorageError> {
+    let marks = storage.metas(GONE)?.into_iter();
+    Ok(marks.filter_map(|(name, _)| name.strip_prefix(GONE)?.parse().ok()).collect())
+}
+
+fn clear(storage: &Trusted, number: u32) -> Result<(), StorageError> {
+    loop {
+        let rows = storage.rows(number, &[], AT_A_TIME)?;
+        if rows.is_empty() {
+            break;
+        }
+        let rows = rows.into_iter().map(|(key, _)| (number, key, None)).collect();
+        storage.commit(&Batch { rows, ..Batch::default() })?;
+    }
+    loop {
+        let records = storage.log(number, 0, AT_A_TIME)?;
+        if records.is_empty() {
+            break;
+        }
+        let gone = records.iter().map(|(sequence, _)| Gone::Record(number, *sequence)).collect();
+        storage.commit(&Batch { gone, ..Batch::default() })?;
+    }
+    let gone = vec![Gone::Meta(choices(number.into())), Gone::Meta(mark(number).0)];
+    storage.commit(&Batch { gone, ..Batch::default() })
+}
+
+fn mark(number: u32) -> (String, Vec<u8>) {
+    let mut body = Vec::new();
+    write_varint(&mut body, number.into());
+    (format!("{GONE}{number}"), envelope::seal(b'G', VERSION, &body))
+}
+
+fn left_name(ticket: &Ticket) -> String {
+    format!("left/{:032x}", u128::from_be_bytes(ticket.hash().0))
+}
+
+fn left(ticket: &Ticket, id: ReplicaId) -> (String, Vec<u8>) {
+    let mut body = Vec::new();
+    id.encode(&mut body);
+    (left_name(ticket), envelope::seal(b'L', VERSION, &body))
+}
