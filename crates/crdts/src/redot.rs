@@ -1,7 +1,8 @@
 //! The same changes under other dots: a branch of an origin's history, written anew.
 //!
 //! When two copies of a store wrote under one id, one of them gives it up, and what only it has
-//! goes on under a new id. All dots of the branch are mapped: its own, those that it ends, those
+//! goes on under another. What comes out is a function of the origin's entries alone, so that all
+//! who hold the branch make the same of it. All dots of the branch are mapped: its own, those that it ends, those
 //! that name list items and tree nodes, and those inside of their places. Totals of counters run
 //! over the whole life of an origin, so those of the branch are counted from where it began.
 //!
@@ -26,23 +27,37 @@ use crate::delta::{Change, Delta, Effect, Floor, Totals};
 use crate::kind::Kind;
 use crate::path::Path;
 
-/// A map of dots: those of one replica beyond a counter become those of another beyond another.
-#[derive(Clone, Debug)]
+/// A map of dots: those of some replicas beyond a counter become those of others. One history may
+/// build upon another that is written anew, so there may be several.
+#[derive(Clone, Default, Debug)]
 pub struct Redot {
-    from: (ReplicaId, u64),
+    branches: BTreeMap<ReplicaId, Branch>,
+    /// What of others is there; `None` where all is.
+    seen: Option<VersionVector>,
+    /// What each origin had counted where its branch begins.
+    bases: BTreeMap<ReplicaId, Base>,
+}
+
+/// The history of one origin beyond a counter.
+#[derive(Clone, Debug)]
+struct Branch {
+    common: u64,
     to: (ReplicaId, u64),
     /// Ranges of the branch that are lost, both ends in them, ascending.
     lost: Vec<(u64, u64)>,
-    /// What of others is there; `None` where all is.
-    seen: Option<VersionVector>,
-    /// What the origin had counted where the branch begins, by path.
-    counted: BTreeMap<Path, Floor>,
+    /// What the origin had counted where the branch begins.
+    base: Base,
     /// The counter records of the branch that do not begin where they did: those that go on with
     /// one from before, and those whose beginning is lost. Where they began, and where now.
     begun: BTreeMap<Path, (u64, u64)>,
     /// The last counter records of the branch, as they are now.
     last: BTreeMap<Path, Floor>,
-    /// What the origin had of rights where the branch begins.
+}
+
+/// What an origin had counted, and what it had of rights.
+#[derive(Clone, Default, Debug)]
+struct Base {
+    counted: BTreeMap<Path, Floor>,
     rights: BTreeMap<Path, Rights>,
 }
 
@@ -54,40 +69,44 @@ struct Rights {
 }
 
 impl Redot {
-    /// Dot `from.1 + n` of `from.0` becomes dot `to.1 + n` of `to.0`.
-    pub fn new(from: (ReplicaId, u64), to: (ReplicaId, u64)) -> Self {
-        let (lost, seen) = (Vec::new(), None);
-        let (counted, begun) = (BTreeMap::new(), BTreeMap::new());
-        let (last, rights) = (BTreeMap::new(), BTreeMap::new());
-        Self { from, to, lost, seen, counted, begun, last, rights }
+    /// For a place that has `seen` so much, and will not see more of what was lost.
+    pub fn in_a_place_that_has(seen: VersionVector) -> Self {
+        Self { seen: Some(seen), ..Self::default() }
     }
 
-    /// As [`new`](Self::new), for a branch of which some is lost, in a place that has `seen` so
-    /// much: the ranges of counters (both ends in them, ascending) that nobody will bring back. The
-    /// dots behind them close up.
-    pub fn without(
+    /// From here on dot `from.1 + n` of `from.0` becomes dot `onto + n` of `to`. `lost`: the ranges
+    /// of counters (both ends in them, ascending) that nobody will bring back; the dots behind them
+    /// close up.
+    pub fn branch(
+        &mut self,
         from: (ReplicaId, u64),
-        to: (ReplicaId, u64),
+        (to, onto): (ReplicaId, u64),
         lost: Vec<(u64, u64)>,
-        seen: VersionVector,
-    ) -> Self {
-        Self { lost, seen: Some(seen), ..Self::new(from, to) }
+    ) {
+        let base = self.bases.remove(&from.0).unwrap_or_default();
+        let (begun, last) = (BTreeMap::new(), BTreeMap::new());
+        let branch = Branch { common: from.1, to: (to, onto), lost, base, begun, last };
+        self.branches.insert(from.0, branch);
     }
 
-    /// How much a counter beyond the branch's beginning is greater under the new id.
-    pub const fn onto(&self) -> u64 {
-        self.to.1
+    /// Whether a dot is of a branch.
+    pub fn has(&self, (id, counter): (ReplicaId, u64)) -> bool {
+        self.branches.get(&id).is_some_and(|branch| counter > branch.common)
     }
 
-    /// Takes in a delta of the origin before the branch, in order: totals go on from there.
+    /// Takes in a delta of an origin before its branch, in order: totals go on from there.
     pub fn learn(&mut self, delta: &Delta) {
+        let base = match self.branches.get_mut(&delta.origin) {
+            Some(branch) => &mut branch.base,
+            None => self.bases.entry(delta.origin).or_default(),
+        };
         for (change, counter) in delta.changes.iter().zip(delta.first..) {
             match (&change.effect, Dot::new(delta.origin, counter)) {
                 (Effect::Counter { totals: Some(totals), .. }, Ok(last)) => {
-                    self.counted.insert(change.path.clone(), Floor { last, totals: *totals });
+                    base.counted.insert(change.path.clone(), Floor { last, totals: *totals });
                 }
                 (Effect::Rights { granted, spent, moved }, _) => {
-                    let rights = self.rights.entry(change.path.clone()).or_default();
+                    let rights = base.rights.entry(change.path.clone()).or_default();
                     (rights.granted, rights.spent) = (*granted, *spent);
                     rights.moved.extend(*moved);
                 }
@@ -96,35 +115,40 @@ impl Redot {
         }
     }
 
-    /// A delta of the branch, in order, with the deps that it has now; `extra` changes go before
-    /// its own. `None` where it does nothing any more.
-    pub fn anew(
-        &mut self,
-        delta: &Delta,
-        deps: Vec<(ReplicaId, u64)>,
-        mut extra: Vec<Change>,
-    ) -> Option<Delta> {
-        let more = extra.len() as u64;
-        self.to.1 += more;
-        let moved = self.apply(delta);
-        if moved.is_empty() {
-            self.to.1 -= more;
+    /// A delta of a branch, in order. `opening`: for the first one, changes that go before its own.
+    /// What only ended something that is lost is left out, and its dot with it; `None` where
+    /// nothing is left.
+    ///
+    /// The first one depends on the last entry that was there before the branch, beside what it
+    /// depended on: for everything else its origin follows on itself.
+    pub fn anew(&mut self, delta: &Delta, mut opening: Vec<Change>) -> Option<Delta> {
+        let more = opening.len() as u64;
+        let branch = self.branches.get_mut(&delta.origin)?;
+        branch.to.1 += more;
+        let (common, is_first) = (branch.common, more > 0);
+        let mut moved = self.apply(delta);
+        if moved.changes.is_empty() {
+            self.branches.get_mut(&delta.origin)?.to.1 -= more;
             return None;
         }
-        let Delta { origin, first, stamp, changes, .. } = moved;
-        extra.extend(changes);
-        Some(Delta { origin, first: first - more, stamp, deps, changes: extra })
+        if is_first && common > 0 {
+            moved.deps.push((delta.origin, common));
+            moved.deps.sort_unstable();
+        }
+        let Delta { origin, first, stamp, deps, changes } = moved;
+        opening.extend(changes);
+        Some(Delta { origin, first: first - more, stamp, deps, changes: opening })
     }
 
-    /// A delta of the branch, in order, with the deps that it had. What only ended something
-    /// that is lost is left out, and its dot with it.
-    pub fn apply(&mut self, delta: &Delta) -> Delta {
+    fn apply(&mut self, delta: &Delta) -> Delta {
         let (mut first, mut changes) = (delta.first, Vec::with_capacity(delta.changes.len()));
         for (change, own) in delta.changes.iter().zip(delta.first..) {
-            let effect = self.effect(change, own);
+            let effect = self.effect(change, (delta.origin, own));
             if effect.does_nothing() {
-                let place = self.lost.partition_point(|&(first, _)| first < own);
-                self.lost.insert(place, (own, own));
+                if let Some(branch) = self.branches.get_mut(&delta.origin) {
+                    let place = branch.lost.partition_point(|&(first, _)| first < own);
+                    branch.lost.insert(place, (own, own));
+                }
                 continue;
             }
             if changes.is_empty() {
@@ -133,29 +157,33 @@ impl Redot {
             changes.push(Change { path: self.path(&change.path), effect });
         }
         let (origin, first) = self.pair((delta.origin, first));
-        let mut deps: Vec<_> = delta.deps.iter().map(|&pair| self.pair(pair)).collect();
-        deps.sort_unstable();
-        Delta { origin, first, stamp: delta.stamp, deps, changes }
+        let mut deps = VersionVector::new();
+        for &pair in &delta.deps {
+            let (id, counter) = if self.has(pair) { self.last_there(pair) } else { pair };
+            if id != origin && counter > 0 && !self.is_lost((id, counter)) {
+                deps.set_at_least(id, counter);
+            }
+        }
+        Delta { origin, first, stamp: delta.stamp, deps: deps.iter().collect(), changes }
     }
 
     /// Whether a dot will never be there.
     fn is_lost(&self, (id, counter): (ReplicaId, u64)) -> bool {
-        if id == self.from.0 && counter > self.from.1 {
-            return self.lost.iter().any(|&(first, last)| (first..=last).contains(&counter));
+        if let Some(branch) = self.branches.get(&id).filter(|branch| counter > branch.common) {
+            return branch.lost.iter().any(|&(first, last)| (first..=last).contains(&counter));
         }
         self.seen.as_ref().is_some_and(|seen| counter > seen.get(id))
     }
 
     /// What is lost stays what it is.
     fn pair(&self, (id, counter): (ReplicaId, u64)) -> (ReplicaId, u64) {
-        let beyond = counter.checked_sub(self.from.1).filter(|&beyond| beyond > 0);
-        let Some(beyond) = beyond.filter(|_| id == self.from.0 && !self.is_lost((id, counter)))
-        else {
+        let branch = self.branches.get(&id).filter(|branch| counter > branch.common);
+        let Some(branch) = branch.filter(|_| !self.is_lost((id, counter))) else {
             return (id, counter);
         };
-        let before = self.lost.iter().take_while(|&&(_, last)| last < counter);
+        let before = branch.lost.iter().take_while(|&&(_, last)| last < counter);
         let closed: u64 = before.map(|(first, last)| last - first + 1).sum();
-        (self.to.0, self.to.1 + beyond - closed)
+        (branch.to.0, branch.to.1 + counter - branch.common - closed)
     }
 
     fn dot(&self, dot: Dot) -> Dot {
@@ -186,7 +214,7 @@ impl Redot {
         Path::parse(mapped).unwrap_or_else(|_| path.clone())
     }
 
-    fn effect(&mut self, change: &Change, own: u64) -> Effect {
+    fn effect(&mut self, change: &Change, own: (ReplicaId, u64)) -> Effect {
         match &change.effect {
             Effect::Element { ends, add } => Effect::Element { ends: self.dots(ends), add: *add },
             Effect::Register { ends, value } => {
@@ -206,7 +234,9 @@ impl Redot {
             }
             Effect::Contest { ends, put } => Effect::Contest { ends: self.dots(ends), put: *put },
             Effect::Rights { granted, spent, moved } => {
-                let base = self.rights.get(&change.path).cloned().unwrap_or_default();
+                let branch = self.branches.get(&own.0);
+                let base = branch.and_then(|branch| branch.base.rights.get(&change.path));
+                let base = base.cloned().unwrap_or_default();
                 let passed = |(to, amount): (ReplicaId, u64)| {
                     let before = base.moved.get(&to).copied().unwrap_or_default();
                     (to, amount.saturating_sub(before))
@@ -217,46 +247,74 @@ impl Redot {
                     moved: moved.map(passed),
                 }
             }
-            Effect::Below { seen } => {
-                // What was one's own before the branch is another's now, and was seen.
-                let before = (self.from.0, self.from.1);
-                let others = seen.iter().filter(|&(id, _)| id != self.to.0);
-                let there = |(id, counter)| match &self.seen {
-                    Some(seen) if id != self.from.0 => (id, seen.get(id).min(counter)),
-                    _ => (id, counter),
-                };
-                let others = others.map(there).filter(|&(_, counter)| counter > 0);
-                Effect::Below { seen: others.chain((before.1 > 0).then_some(before)).collect() }
+            Effect::Below { seen } => Effect::Below { seen: self.below(seen, own.0) },
+        }
+    }
+
+    /// What was seen below a path. What was the origin's own before the branch is another's now,
+    /// and was seen.
+    fn below(&self, seen: &VersionVector, origin: ReplicaId) -> VersionVector {
+        let mut below = VersionVector::new();
+        let mut add = |(id, counter): (ReplicaId, u64)| {
+            let there = match &self.seen {
+                Some(seen) if !self.branches.contains_key(&id) => seen.get(id).min(counter),
+                _ => counter,
+            };
+            if there > 0 {
+                below.set_at_least(id, there);
+            }
+        };
+        for (id, counter) in seen {
+            let common = self.branches.get(&id).map_or(counter, |branch| branch.common);
+            add((id, counter.min(common)));
+            if counter > common {
+                add(self.last_there((id, counter)));
             }
         }
+        if let Some(branch) = self.branches.get(&origin) {
+            add((origin, branch.common));
+        }
+        below
+    }
+
+    /// Where the last dot up to one of a branch is that is not lost.
+    fn last_there(&self, (id, counter): (ReplicaId, u64)) -> (ReplicaId, u64) {
+        let Some(branch) = self.branches.get(&id) else { return (id, counter) };
+        let there = (branch.common + 1..=counter).rev().find(|&at| !self.is_lost((id, at)));
+        there.map_or((id, branch.common), |at| self.pair((id, at)))
     }
 
     /// The record that was there where the branch began, if `totals` goes on with it.
-    fn before(&self, path: &Path, totals: &Totals) -> Option<Floor> {
+    fn before(&self, origin: ReplicaId, path: &Path, totals: &Totals) -> Option<Floor> {
         if rejoin_vclock::mutant!("redot-keeps-totals") {
             return None;
         }
-        let base = self.counted.get(path)?;
-        (base.totals.start == totals.start && totals.start <= self.from.1).then_some(*base)
+        let branch = self.branches.get(&origin)?;
+        let base = branch.base.counted.get(path)?;
+        let goes_on = base.totals.start == totals.start && totals.start <= branch.common;
+        goes_on.then_some(*base)
     }
 
-    fn totals(&mut self, path: &Path, totals: Totals, own: u64) -> Totals {
-        let base = self.before(path, &totals);
-        let (to, own) = self.pair((self.from.0, own));
-        let start = match self.begun.get(path) {
+    fn totals(&mut self, path: &Path, totals: Totals, own: (ReplicaId, u64)) -> Totals {
+        let base = self.before(own.0, path, &totals);
+        let (to, here) = self.pair(own);
+        let is_begun = base.is_some() || self.is_lost((own.0, totals.start));
+        let began = self.pair((own.0, totals.start)).1;
+        let Some(branch) = self.branches.get_mut(&own.0) else { return totals };
+        let start = match branch.begun.get(path) {
             Some(&(began, start)) if began == totals.start => start,
-            _ if base.is_some() || self.is_lost((self.from.0, totals.start)) => {
-                self.begun.insert(path.clone(), (totals.start, own));
-                own
+            _ if is_begun => {
+                branch.begun.insert(path.clone(), (totals.start, here));
+                here
             }
-            _ => self.pair((self.from.0, totals.start)).1,
+            _ => began,
         };
         let totals = match base {
             Some(base) => since(&base, totals, start),
             None => Totals { start, ..totals },
         };
-        if let Ok(last) = Dot::new(to, own) {
-            self.last.insert(path.clone(), Floor { last, totals });
+        if let Ok(last) = Dot::new(to, here) {
+            branch.last.insert(path.clone(), Floor { last, totals });
         }
         totals
     }
@@ -266,20 +324,20 @@ impl Redot {
     fn floor(&self, path: &Path, floor: &Floor) -> Vec<Floor> {
         let named = (floor.last.replica(), floor.last.counter());
         let last = self.dot(floor.last);
+        let base = || self.before(named.0, path, &floor.totals);
+        let branch = self.branches.get(&named.0);
         if self.is_lost(named) {
-            let of_branch = named.0 == self.from.0;
-            let base = of_branch.then(|| self.before(path, &floor.totals)).flatten();
-            let before = self.last.get(path).filter(|_| of_branch).copied();
-            return base.into_iter().chain(before).collect();
+            let before = branch.and_then(|branch| branch.last.get(path)).copied();
+            return base().into_iter().chain(before).collect();
         }
         if last == floor.last {
             return alloc::vec![*floor];
         }
-        let base = self.before(path, &floor.totals);
-        let start = match self.begun.get(path) {
+        let base = base();
+        let start = match branch.and_then(|branch| branch.begun.get(path)) {
             Some(&(began, start)) if began == floor.totals.start => start,
             _ if base.is_some() => last.counter(),
-            _ => self.pair((self.from.0, floor.totals.start)).1,
+            _ => self.pair((named.0, floor.totals.start)).1,
         };
         let here = |totals| Floor { last, totals };
         match base {

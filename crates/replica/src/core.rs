@@ -23,7 +23,7 @@ use rejoin_crdts::{ConflictRecord, Delta, Path};
 use rejoin_vclock::{HybridClock, HybridTimestamp, ReplicaId, SkewReport, VersionVector};
 
 use crate::agreement::{DurableHeads, Step};
-use crate::amnesia::{Lost, Moved, Reborn};
+use crate::amnesia::{Lost, Reborn};
 use crate::entry::{Entry, Head, HeadAt, Record};
 use crate::forks::Fork;
 use crate::log::Log;
@@ -31,10 +31,12 @@ use crate::message::SpaceHash;
 use crate::missing::Missing;
 use crate::offered::Offered;
 use crate::peers::Peers;
+use crate::rebirth::{Moved, WrittenAnew};
 use crate::receipt::Receipt;
 use crate::session::{Config, Session, SessionId};
 use crate::state::{Limits, Stand, State, StateSource};
 use crate::storage::{Memory, StorageError, StorageRead};
+use crate::twice::Twice;
 
 /// At most this many decisions are kept for [`SpaceCore::conflicts`].
 const CONFLICTS: usize = 10_000;
@@ -147,6 +149,9 @@ pub struct SpaceCore {
     /// What the log lacks although it is folded.
     pub(crate) missing: Missing,
     pub(crate) offered: Offered,
+    pub(crate) twice: Twice,
+    /// Whether records of the log are missing, as far as it was read.
+    pub(crate) has_holes: bool,
     /// Own entries that went on under another id.
     pub(crate) moved: Vec<Moved>,
     pub(crate) unwritten: VecDeque<(u64, Record)>,
@@ -217,7 +222,7 @@ impl SpaceCore {
         let causal = Causal::new(context, replica, config.waiting_bytes).ok_or_else(full)?;
         let origins = stand.vector.iter().map(|(id, _)| id);
         let heads: BTreeMap<_, _> = origins.zip(stand.heads).collect();
-        Ok(Self {
+        let mut core = Self {
             hash,
             config,
             before: Vec::new(),
@@ -234,6 +239,8 @@ impl SpaceCore {
             kept: BTreeSet::new(),
             lost: None,
             missing: Missing::default(),
+            twice: Twice::default(),
+            has_holes: false,
             moved: Vec::new(),
             unwritten: VecDeque::new(),
             durable: stand.sequence,
@@ -245,7 +252,10 @@ impl SpaceCore {
             conflicts: VecDeque::new(),
             events: VecDeque::new(),
             events_lost: 0,
-        })
+        };
+        // Where the state cannot be read it is made anew, and this with it.
+        drop(core.find_written_anew());
+        Ok(core)
     }
 
     // Getters.
@@ -326,8 +336,19 @@ impl SpaceCore {
     }
 
     /// The deps of the next own entry.
-    pub(crate) fn next_deps(&self) -> Vec<(ReplicaId, u64)> {
-        self.causal.deps()
+    ///
+    /// The first one of an incarnation names the last entry of the one before, and what was applied
+    /// since. That covers everything: an entry depends on all that its origin had applied, because
+    /// it names what is new since the origin's own last one, which in turn does the same; and
+    /// whatever is written under a former id elsewhere was written after all that was here when it
+    /// began. Where records of the log are missing, nobody knows what they named, and the whole
+    /// vector stands there.
+    fn next_deps(&self) -> Vec<(ReplicaId, u64)> {
+        let is_first = self.causal.context().seen(self.replica()) == 0;
+        match self.former().filter(|_| is_first && !self.has_holes) {
+            Some(former) => self.causal.deps_after(former.replica()),
+            None => self.causal.deps(),
+        }
     }
 
     // Commands.
@@ -348,7 +369,7 @@ impl SpaceCore {
             operations.extend(self.announcement(stamp));
         }
         let first = self.causal.context().seen(self.replica()) + 1;
-        Delta::new(self.replica(), first, stamp, self.causal.deps(), operations).map(Entry::new)
+        Delta::new(self.replica(), first, stamp, self.next_deps(), operations).map(Entry::new)
     }
 
     /// Applies an own entry and hands it to [`poll_write`](Self::poll_write).
@@ -487,6 +508,9 @@ impl SpaceCore {
             }
         }
         self.state.absorb(changed);
+        if let Some(branch) = WrittenAnew::told_by(entry) {
+            self.twice.add(&branch);
+        }
         self.causal.finish(delta, first);
         self.remember_conflicts(&decided);
         if tell {

@@ -5,6 +5,8 @@
 use std::sync::Arc;
 
 use rejoin_crdts::Delta;
+use rejoin_crdts::delta::Change;
+use rejoin_crdts::redot::Redot;
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_length_prefixed};
 
@@ -36,6 +38,12 @@ impl Entry {
             return Err(DecodeError::Invalid("an entry longer than 8 MiB"));
         }
         Ok(Self { delta: Delta::from_bytes(bytes)?, bytes: bytes.into() })
+    }
+
+    /// The same transaction as an entry of a branch that is written anew; see [`Redot::anew`].
+    /// `None` where it does nothing any more.
+    pub(crate) fn anew(&self, redot: &mut Redot, opening: Vec<Change>) -> Option<Self> {
+        redot.anew(&self.delta, opening).map(Self::new)
     }
 
     /// What it does.

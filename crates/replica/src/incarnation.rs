@@ -16,7 +16,6 @@ use rejoin_vclock::{HybridTimestamp, ReplicaId};
 
 use crate::core::SpaceCore;
 use crate::error::StoreError;
-use crate::offered::Offered;
 use crate::shared::{Inner, Shared};
 use crate::space::Space;
 
@@ -42,6 +41,7 @@ impl SpaceCore {
     /// Says under which ids this copy wrote before, the oldest first.
     pub fn comes_after(&mut self, before: Vec<ReplicaId>) {
         self.before = before;
+        self.keep_own_notes();
     }
 
     /// Goes on under a new id, which nobody has used: what was written so far is not extended.
@@ -49,17 +49,22 @@ impl SpaceCore {
         let former = self.replica();
         if self.causal.succeed(id) {
             self.before.push(former);
-            self.offered = Offered::default();
+            self.offered.begin(&[id], None);
         }
+    }
+
+    /// The last dot that is known of the last id under which this copy wrote before.
+    pub(crate) fn former(&self) -> Option<Dot> {
+        let context = self.causal.context();
+        let wrote = self.before.iter().rev().filter(|id| !self.twice.is_derived(**id));
+        wrote.copied().find_map(|id| Dot::new(id, context.seen(id)).ok())
     }
 
     /// What the first entry of an incarnation says beside its own operations.
     pub(crate) fn announcement(&self, stamp: HybridTimestamp) -> Vec<Operation> {
-        let context = self.causal.context();
         let own = self.replica();
-        let last = |&id: &ReplicaId| Dot::new(id, context.seen(id)).ok();
-        let Some(former) = self.before.iter().rev().find_map(last) else { return Vec::new() };
-        if context.seen(own) > 0 {
+        let Some(former) = self.former() else { return Vec::new() };
+        if self.causal.context().seen(own) > 0 {
             return Vec::new();
         }
         let base = self.source();

@@ -33,6 +33,11 @@ pub(crate) const fn storage(filter: &'static str) -> Suite {
     Suite { package: "rejoin-replica", features: "", target: "storage", filter }
 }
 
+/// Jobs that went wrong once, done on the crate that users add.
+pub(crate) const fn faults(filter: &'static str) -> Suite {
+    Suite { package: "rejoin", features: "", target: "faults", filter }
+}
+
 /// Tests of spaces, stores and sessions.
 pub(crate) const fn replica(filter: &'static str) -> Suite {
     Suite { package: "rejoin-replica", features: "sim", target: "replica", filter }

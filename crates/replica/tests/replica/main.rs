@@ -16,6 +16,7 @@ mod medium;
 mod pipes;
 mod processes;
 mod redot;
+mod rollbacks;
 mod salvage;
 mod store;
 mod store_sync;

@@ -1,6 +1,6 @@
 //! Planted bugs of whose dots these are.
 
-use crate::mutants::suites::{SWEEP, crdts, replica};
+use crate::mutants::suites::{SWEEP, crdts, faults, replica};
 use crate::mutants::{Class, Mutant};
 
 pub(super) const ROWS: &[Mutant] = &[
@@ -17,6 +17,34 @@ pub(super) const ROWS: &[Mutant] = &[
         lines: &[14, 16],
         brings_back: "a store goes on under its id although nothing proves its place",
         suite: replica("identity::failure_1"),
+    },
+    Mutant {
+        name: "branch-under-a-random-id",
+        class: Class::Identity,
+        lines: &[52],
+        brings_back: "what is written anew has another id at each holder: counted once for each",
+        suite: faults("fault_19"),
+    },
+    Mutant {
+        name: "branch-taken-twice",
+        class: Class::Identity,
+        lines: &[52, 60],
+        brings_back: "a copy holds a branch under its old id and under the derived one: counted twice",
+        suite: replica("rollbacks"),
+    },
+    Mutant {
+        name: "former-ids-told",
+        class: Class::Identity,
+        lines: &[60],
+        brings_back: "a copy tells what it has of a former id: whoever it meets takes that for a fork",
+        suite: faults("fault_19"),
+    },
+    Mutant {
+        name: "rebirth-leaves-rows",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "rows of a log that is another one now stay: a sound store is called damaged",
+        suite: faults("fault_20"),
     },
     Mutant {
         name: "head-not-compared",
