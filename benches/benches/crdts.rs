@@ -4,7 +4,8 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use rejoin_benches::{fresh, mix};
-use rejoin_crdts::{LwwRegister, OrMap, OrSet, PnCounter, Replica};
+use rejoin_crdts::tree::Parent;
+use rejoin_crdts::{LwwRegister, OrMap, OrSet, PnCounter, Replica, Tree};
 
 const ELEMENTS: u64 = 100_000;
 
@@ -96,5 +97,40 @@ fn maps(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, counters, sets, maps);
+/// A removal costs what is below it, and not what stands beside that.
+fn removals(c: &mut Criterion) {
+    type Folders = Tree<LwwRegister<u64>>;
+    type Shelves = OrMap<u64, OrMap<u64, PnCounter>>;
+    let mut group = c.benchmark_group("removal");
+    group.sample_size(10);
+    for nodes in [1_000_u64, 10_000] {
+        let mut tree = Replica::<Folders>::new(fresh(0));
+        let mut top = None;
+        let made = tree.edit(|tree| {
+            let folder = tree.create(Parent::Root)?;
+            top = Some(folder);
+            (0..nodes).try_for_each(|_| tree.create(Parent::Node(folder)).map(drop))
+        });
+        made.expect("in range");
+        let top = top.expect("it was created");
+        group.bench_function(format!("a folder of {nodes} nodes of a tree"), |b| {
+            let fork = || tree.fork(fresh(1));
+            b.iter_batched_ref(
+                fork,
+                |tree| tree.edit(|tree| tree.remove(top)),
+                BatchSize::LargeInput,
+            );
+        });
+        let mut map = Replica::<Shelves>::new(fresh(0));
+        let filled = map.edit(|map| (0..nodes).try_for_each(|n| map.entry(&n).entry(&n).add(1)));
+        filled.expect("in range");
+        group.bench_function(format!("one key of a map of {nodes} maps"), |b| {
+            let fork = || map.fork(fresh(1));
+            b.iter_batched_ref(fork, |map| map.edit(|map| map.remove(&7)), BatchSize::LargeInput);
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, counters, sets, maps, removals);
 criterion_main!(benches);

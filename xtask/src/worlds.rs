@@ -3,10 +3,10 @@
 //! The tests take their depth and number of cases from the environment; this sets both, builds for
 //! speed, and says in the end what was searched. One type at a time: `--only rw_set`.
 
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::time::Instant;
 
-use clap::Args;
+use clap::{Args, value_parser};
 
 use crate::cargo;
 
@@ -14,10 +14,20 @@ use crate::cargo;
 #[derive(Args)]
 pub(crate) struct Options {
     /// Operations in every history of the small worlds (4 in the gate)
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 5,
+        value_parser = value_parser!(u32).range(1..)
+    )]
     depth: u32,
     /// Random scripts per type (256 in the gate)
-    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20_000,
+        value_parser = value_parser!(u32).range(1..)
+    )]
     cases: u32,
     /// Only tests whose names contain this
     #[arg(long, value_name = "NAME")]
@@ -27,6 +37,15 @@ pub(crate) struct Options {
 /// Runs the searches and hands on their exit code.
 pub(crate) fn main(options: &Options) -> ExitCode {
     let start = Instant::now();
+    match searches(options) {
+        Ok(true) => {}
+        Ok(false) => {
+            let name = options.only.as_deref().unwrap_or_default();
+            eprintln!("worlds: no search is built whose name contains {name:?}");
+            return ExitCode::FAILURE;
+        }
+        Err(error) => eprintln!("worlds: the searches cannot be listed: {error}"),
+    }
     let mut command = command(options);
     match command.status() {
         Ok(status) if status.success() => {
@@ -45,6 +64,17 @@ pub(crate) fn main(options: &Options) -> ExitCode {
     }
 }
 
+/// Whether there is a search to run: a filter that matches none would find no difference.
+fn searches(options: &Options) -> std::io::Result<bool> {
+    let listed = command(options).arg("--list").stderr(Stdio::inherit()).output()?;
+    // Where they do not even build, running them says so.
+    Ok(!listed.status.success() || names_a_test(&String::from_utf8_lossy(&listed.stdout)))
+}
+
+fn names_a_test(listed: &str) -> bool {
+    listed.lines().any(|line| line.ends_with(": test"))
+}
+
 fn command(options: &Options) -> std::process::Command {
     let mut command = cargo::command(["test", "--release", "-p", "rejoin-crdts"]);
     command.args(["--test", "crdts", "--test", "structures", "--"]);
@@ -61,6 +91,12 @@ fn command(options: &Options) -> std::process::Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_without_a_test_is_seen() {
+        assert!(names_a_test("exhaustive::rw_set: test\n\n1 test, 0 benchmarks\n"));
+        assert!(!names_a_test("0 tests, 0 benchmarks\n\n0 tests, 0 benchmarks\n"));
+    }
 
     #[test]
     fn the_searches_are_named() {

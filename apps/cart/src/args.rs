@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 
+use crate::intake::Malformed;
+
 /// The seed when none is given: the same run for everybody who just tries it.
 pub(crate) const DEFAULT_SEED: u64 = 2_011;
 
@@ -33,7 +35,8 @@ pub(crate) struct ReplayArgs {
     /// Invoices as CSV, plain or gzipped; without it, invoices are made up from the seed
     ///
     /// Columns are found by name: invoice, stock_code, quantity, customer_id, country.
-    /// InvoiceNo, StockCode, Quantity, CustomerID and Country will do as well.
+    /// InvoiceNo, StockCode, Quantity, CustomerID and Country will do as well. Commas, semicolons
+    /// or tabs stand between them, as in the first line; 2.0 is a quantity of 2.
     pub(crate) file: Option<PathBuf>,
 
     /// How many replicas take part
@@ -67,6 +70,21 @@ pub(crate) struct ReplayArgs {
     /// Stop at the first malformed line instead of skipping it
     #[arg(long)]
     pub(crate) strict: bool,
+
+    /// Replay what can be taken of a file of which more is skipped than taken
+    #[arg(long, conflicts_with = "strict")]
+    pub(crate) allow_skips: bool,
+}
+
+impl ReplayArgs {
+    /// How malformed lines are met.
+    pub(crate) const fn malformed(&self) -> Malformed {
+        match (self.strict, self.allow_skips) {
+            (true, _) => Malformed::Stop,
+            (false, true) => Malformed::SkipAny,
+            (false, false) => Malformed::Skip,
+        }
+    }
 }
 
 /// Arguments of the child process.
@@ -122,6 +140,15 @@ mod tests {
         assert_eq!(args.file, Some(PathBuf::from("in.csv")));
         assert_eq!(args.dump, Some(PathBuf::from("o.csv")));
         assert!(args.json && args.strict);
+    }
+
+    #[test]
+    fn malformed_lines_stop_or_are_skipped_but_not_both() {
+        let malformed = |line| replay(line).map(|args| args.malformed());
+        assert_eq!(malformed(""), Ok(Malformed::Skip));
+        assert_eq!(malformed("--strict"), Ok(Malformed::Stop));
+        assert_eq!(malformed("--allow-skips"), Ok(Malformed::SkipAny));
+        assert_eq!(malformed("--strict --allow-skips"), Err(ErrorKind::ArgumentConflict));
     }
 
     #[test]

@@ -1,13 +1,19 @@
 //! The invoices of a replay: from a file or made up, gathered into transactions.
+//!
+//! What a replay did not take in it did not check. So a file of which nothing can be taken, or less
+//! than is skipped, is refused before anything is sold.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
+use crate::failure::Advice;
 use crate::invoices::{InvoiceError, Invoices};
 use crate::synthetic::Synthetic;
 use crate::transactions::{Gathering, Transaction};
 
 /// So many skipped lines are shown one by one.
-const SHOWN: u64 = 5;
+const SHOWN: usize = 5;
 
 /// What there is to replay.
 #[derive(Debug, Default)]
@@ -16,21 +22,57 @@ pub(crate) struct Intake {
     pub(crate) transactions: Vec<Transaction>,
     /// How many lines they have together.
     pub(crate) lines: u64,
-    /// How many malformed lines were left out.
-    pub(crate) skipped: u64,
+    /// The malformed lines that were left out.
+    pub(crate) skips: Skips,
+}
+
+/// Lines that were left out, and why.
+#[derive(Debug, Default)]
+pub(crate) struct Skips {
+    by_reason: BTreeMap<&'static str, u64>,
+    /// What is said of the first ones.
+    first: Vec<String>,
+}
+
+impl Skips {
+    /// How many lines they are.
+    pub(crate) fn lines(&self) -> u64 {
+        self.by_reason.values().sum()
+    }
+
+    fn add(&mut self, reason: &'static str, told: String) {
+        *self.by_reason.entry(reason).or_default() += 1;
+        if self.first.len() < SHOWN {
+            self.first.push(told);
+        }
+    }
+
+    /// The first ones, and how many there are by reason; nothing when nothing was skipped.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let reasons = self.by_reason.iter();
+        let counts = reasons.map(|(reason, lines)| format!("skipped {lines}: {reason}"));
+        self.first.iter().cloned().chain(counts).collect()
+    }
+}
+
+/// How malformed lines are met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Malformed {
+    /// The first one stops the reading.
+    Stop,
+    /// They are skipped, as long as there are not more of them than of the others.
+    Skip,
+    /// They are skipped, however many there are.
+    SkipAny,
 }
 
 impl Intake {
-    /// Reads the file at `path`; a malformed line stops it if `strict`, and else is passed to
-    /// `warn` (the first few) and counted.
+    /// Reads the file at `path`.
     ///
     /// # Errors
-    /// Those of [`Invoices`].
-    pub(crate) fn read(
-        path: &Path,
-        strict: bool,
-        mut warn: impl FnMut(&str),
-    ) -> Result<Intake, InvoiceError> {
+    /// [`IntakeError::Invoices`] when it cannot be read; the others when a replay of what was taken
+    /// would say nothing of the file.
+    pub(crate) fn read(path: &Path, malformed: Malformed) -> Result<Intake, IntakeError> {
         let mut intake = Intake::default();
         let mut gathering = Gathering::default();
         for line in Invoices::open(path)? {
@@ -39,19 +81,24 @@ impl Intake {
                     intake.lines += 1;
                     gathering.push(line);
                 }
-                Err(malformed @ InvoiceError::Malformed { .. }) if !strict => {
-                    intake.skipped += 1;
-                    if intake.skipped <= SHOWN {
-                        warn(&format!("{malformed}; skipped"));
+                Err(error) => match &error {
+                    InvoiceError::Malformed { flaw, .. } if malformed != Malformed::Stop => {
+                        intake.skips.add(flaw.reason(), error.to_string());
                     }
-                }
-                Err(fatal) => return Err(fatal),
+                    _ => return Err(error.into()),
+                },
             }
         }
-        if intake.skipped > SHOWN {
-            warn(&format!("{} more lines skipped", intake.skipped - SHOWN));
+        let intake = Intake { transactions: gathering.finish(), ..intake };
+        let path = path.to_owned();
+        match (intake.lines, intake.skips.lines()) {
+            (0, 0) => Err(IntakeError::NoLines { path }),
+            (0, _) => Err(IntakeError::Nothing { path, skips: intake.skips }),
+            (lines, skipped) if skipped > lines && malformed == Malformed::Skip => {
+                Err(IntakeError::MostlySkipped { path, lines, skips: intake.skips })
+            }
+            _ => Ok(intake),
         }
-        Ok(Intake { transactions: gathering.finish(), ..intake })
     }
 
     /// Makes up `invoices` invoices.
@@ -66,6 +113,80 @@ impl Intake {
     }
 }
 
+/// Why there is nothing to replay.
+#[derive(Debug)]
+#[non_exhaustive]
+pub(crate) enum IntakeError {
+    /// The file cannot be read.
+    Invoices(InvoiceError),
+    /// It has a header, and nothing else.
+    NoLines { path: PathBuf },
+    /// Each of its lines is malformed.
+    Nothing { path: PathBuf, skips: Skips },
+    /// More of its lines are malformed than are not.
+    MostlySkipped { path: PathBuf, lines: u64, skips: Skips },
+}
+
+impl From<InvoiceError> for IntakeError {
+    fn from(error: InvoiceError) -> IntakeError {
+        IntakeError::Invoices(error)
+    }
+}
+
+impl fmt::Display for IntakeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IntakeError::Invoices(error) => error.fmt(f),
+            IntakeError::NoLines { path } => {
+                write!(f, "{} has a header line and no invoices", path.display())
+            }
+            IntakeError::Nothing { path, skips } => {
+                write!(f, "none of the {} lines of {} can be taken", skips.lines(), path.display())
+            }
+            IntakeError::MostlySkipped { path, lines, skips } => {
+                let all = lines + skips.lines();
+                write!(f, "only {lines} of the {all} lines of {} can be taken", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for IntakeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            IntakeError::Invoices(error) => error.source(),
+            IntakeError::NoLines { .. }
+            | IntakeError::Nothing { .. }
+            | IntakeError::MostlySkipped { .. } => None,
+        }
+    }
+}
+
+impl Advice for IntakeError {
+    fn help(&self) -> String {
+        match self {
+            IntakeError::Invoices(error) => return error.help(),
+            IntakeError::NoLines { .. } => {
+                "give a file with invoices, or none to replay made-up ones"
+            }
+            IntakeError::Nothing { .. } => "correct the file; nothing of it was replayed",
+            IntakeError::MostlySkipped { .. } => {
+                "correct the file, or give --allow-skips to replay the lines that can be taken"
+            }
+        }
+        .to_owned()
+    }
+
+    fn details(&self) -> Vec<String> {
+        match self {
+            IntakeError::Nothing { skips, .. } | IntakeError::MostlySkipped { skips, .. } => {
+                skips.told()
+            }
+            IntakeError::Invoices(_) | IntakeError::NoLines { .. } => Vec::new(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -74,28 +195,57 @@ mod tests {
 
     fn file(lines: &str) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        writeln!(file, "invoice,stock_code,quantity,customer_id,country\n{lines}").unwrap();
+        write!(file, "invoice,stock_code,quantity,customer_id,country\n{lines}").unwrap();
         file
     }
 
+    fn read(lines: &str, malformed: Malformed) -> Result<Intake, IntakeError> {
+        Intake::read(file(lines).path(), malformed)
+    }
+
+    const GOOD: &str = "1,a,1,7,France\n";
+    const BAD: &str = "1,a,2.5,7,France\n";
+
     #[test]
-    fn malformed_lines_are_counted_and_the_first_are_shown() {
-        let bad = "1,a,x,7,France\n".repeat(7);
-        let file = file(&format!("1,a,1,7,France\n{bad}1,b,2,7,France\n"));
-        let mut warnings = Vec::new();
-        let read = Intake::read(file.path(), false, |warning| warnings.push(warning.to_owned()));
-        let intake = read.unwrap();
-        assert_eq!((intake.lines, intake.skipped, intake.transactions.len()), (2, 7, 1));
-        assert_eq!(warnings.len(), 6);
-        assert!(warnings[0].contains("line 3: quantity \"x\""), "{}", warnings[0]);
-        assert_eq!(warnings[5], "2 more lines skipped");
+    fn malformed_lines_are_counted_by_reason_and_the_first_are_shown() {
+        let bad = format!("{}{}", BAD.repeat(7), "1, ,2,7,France\n".repeat(2));
+        let intake = read(&format!("{}{bad}", GOOD.repeat(9)), Malformed::Skip).unwrap();
+        assert_eq!((intake.lines, intake.skips.lines(), intake.transactions.len()), (9, 9, 1));
+        let told = intake.skips.told();
+        assert_eq!(told.len(), 7);
+        assert!(told[0].contains("line 11: quantity \"2.5\""), "{}", told[0]);
+        assert_eq!(
+            told[5..],
+            ["skipped 7: a quantity that is no whole number", "skipped 2: an empty stock_code",]
+        );
     }
 
     #[test]
     fn strict_reading_stops_at_the_first() {
-        let file = file("1,a,1,7,France\n1,a,,7,France\n1,a,x,7,France\n");
-        let error = Intake::read(file.path(), true, |_| panic!("a warning")).unwrap_err();
+        let text = "1,a,1,7,France\n1,a,,7,France\n1,a,x,7,France\n";
+        let error = read(text, Malformed::Stop).unwrap_err();
         assert!(error.to_string().contains(", line 3:"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_which_nothing_was_taken_is_refused_whatever_is_allowed() {
+        for malformed in [Malformed::Stop, Malformed::Skip, Malformed::SkipAny] {
+            assert!(matches!(read("", malformed), Err(IntakeError::NoLines { .. })));
+        }
+        for malformed in [Malformed::Skip, Malformed::SkipAny] {
+            let error = read(&BAD.repeat(3), malformed).unwrap_err();
+            assert!(error.to_string().starts_with("none of the 3 lines"), "{error}");
+            assert_eq!(error.details().len(), 4);
+        }
+    }
+
+    #[test]
+    fn more_skipped_than_taken_is_refused_unless_it_is_allowed() {
+        let text = format!("{GOOD}{}", BAD.repeat(2));
+        let error = read(&text, Malformed::Skip).unwrap_err();
+        assert!(error.to_string().starts_with("only 1 of the 3 lines"), "{error}");
+        assert!(error.help().contains("--allow-skips"), "{}", error.help());
+        assert_eq!(read(&text, Malformed::SkipAny).unwrap().skips.lines(), 2);
     }
 
     #[test]
@@ -103,6 +253,6 @@ mod tests {
         let intake = Intake::make_up(1, 30);
         assert_eq!(intake.transactions.len(), 30);
         let lines: usize = intake.transactions.iter().map(|t| t.lines.len()).sum();
-        assert_eq!((intake.lines, intake.skipped), (lines as u64, 0));
+        assert_eq!((intake.lines, intake.skips.lines()), (lines as u64, 0));
     }
 }

@@ -59,7 +59,7 @@ impl Invoices {
     /// Opens `path` and finds the columns.
     ///
     /// # Errors
-    /// [`InvoiceError::Unreadable`], [`InvoiceError::NotCsv`] or [`InvoiceError::MissingColumn`].
+    /// [`InvoiceError::Unreadable`], [`InvoiceError::NotCsv`] or [`InvoiceError::MissingColumns`].
     pub(crate) fn open(path: &Path) -> Result<Invoices, InvoiceError> {
         let unreadable = |source| InvoiceError::Unreadable { path: path.to_owned(), source };
         Invoices::read(path, File::open(path).map_err(unreadable)?)
@@ -142,25 +142,27 @@ fn find_columns(path: &Path, header: &ByteRecord) -> Result<[usize; 5], InvoiceE
     if names.iter().any(|name| name.contains(|c: char| c == '\u{fffd}' || c.is_control())) {
         return Err(InvoiceError::NotCsv { path: path.to_owned() });
     }
-    let mut columns = [0; 5];
-    for (column, (name, accepted)) in columns.iter_mut().zip(COLUMNS) {
-        let found = names.iter().position(|name| accepted.contains(&plain(name).as_str()));
-        let missing = || InvoiceError::MissingColumn {
-            path: path.to_owned(),
-            column: name,
-            found: names.clone(),
-        };
-        *column = found.ok_or_else(missing)?;
+    let place = |accepted: &[&str]| names.iter().position(|name| accepted.contains(&&*plain(name)));
+    let columns = COLUMNS.map(|(_, accepted)| place(accepted));
+    let missing = COLUMNS.iter().zip(columns).filter(|(_, column)| column.is_none());
+    let missing: Vec<_> = missing.map(|((name, _), _)| *name).collect();
+    if missing.is_empty() {
+        return Ok(columns.map(Option::unwrap_or_default));
     }
-    Ok(columns)
+    Err(InvoiceError::MissingColumns { path: path.to_owned(), missing, found: names })
 }
 
 fn plain(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, ' ' | '_')).flat_map(char::to_lowercase).collect()
 }
 
+/// A whole number, which some exports write as `2.0`.
 fn parse_quantity(text: &str) -> Result<i64, Flaw> {
-    let quantity: Option<i64> = text.trim().parse().ok();
+    let whole = match text.trim().split_once('.') {
+        Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|c| c == b'0') => whole,
+        _ => text.trim(),
+    };
+    let quantity: Option<i64> = whole.parse().ok();
     quantity
         .filter(|quantity| (-MAX_QUANTITY..=MAX_QUANTITY).contains(quantity))
         .ok_or_else(|| Flaw::Quantity { text: text.chars().take(40).collect() })
@@ -189,8 +191,8 @@ pub(crate) enum InvoiceError {
     Damaged { path: PathBuf, lines: u64, source: io::Error },
     /// There is no header, or it is not text.
     NotCsv { path: PathBuf },
-    /// A column that is needed is not in the header.
-    MissingColumn { path: PathBuf, column: &'static str, found: Vec<String> },
+    /// Columns that are needed are not in the header.
+    MissingColumns { path: PathBuf, missing: Vec<&'static str>, found: Vec<String> },
     /// One line, counted from 1, makes no sense; those after it can still be read.
     Malformed { path: PathBuf, line: u64, flaw: Flaw },
 }
@@ -228,12 +230,25 @@ impl fmt::Display for InvoiceError {
             InvoiceError::NotCsv { path } => {
                 write!(f, "{} is not a CSV file with a header line", path.display())
             }
-            InvoiceError::MissingColumn { path, column, .. } => {
-                write!(f, "{} has no column `{column}`", path.display())
+            InvoiceError::MissingColumns { path, missing, .. } => {
+                write!(f, "{} has no {}", path.display(), columns(missing))
             }
             InvoiceError::Malformed { path, line, flaw } => {
                 write!(f, "{}, line {line}: {flaw}", path.display())
             }
+        }
+    }
+}
+
+impl Flaw {
+    /// What is wrong, alike for all lines with which it is.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Flaw::Width { .. } => "another number of fields than the header has",
+            Flaw::OpenQuote => "a quote that is opened and not closed",
+            Flaw::Quantity { .. } => "a quantity that is no whole number",
+            Flaw::NotUtf8 { .. } => "text that is not UTF-8",
+            Flaw::NoStockCode => "an empty stock_code",
         }
     }
 }
@@ -262,7 +277,7 @@ impl std::error::Error for InvoiceError {
             }
             InvoiceError::Truncated { .. }
             | InvoiceError::NotCsv { .. }
-            | InvoiceError::MissingColumn { .. }
+            | InvoiceError::MissingColumns { .. }
             | InvoiceError::Malformed { .. } => None,
         }
     }
@@ -281,7 +296,10 @@ impl Advice for InvoiceError {
                 let names = COLUMNS.map(|(name, _)| name).join(",");
                 format!("give a CSV file (plain or gzipped) whose first line names {names}")
             }
-            InvoiceError::MissingColumn { column, found, .. } => missing_column_help(column, found),
+            InvoiceError::MissingColumns { missing, found, .. } => {
+                let shown = found.iter().take(20).map(String::as_str).collect::<Vec<_>>();
+                format!("name {}; found were: {}", columns(missing), shown.join(", "))
+            }
             InvoiceError::Malformed { .. } => {
                 "correct the line, or leave out --strict to skip and count such lines".to_owned()
             }
@@ -289,11 +307,10 @@ impl Advice for InvoiceError {
     }
 }
 
-fn missing_column_help(column: &str, found: &[String]) -> String {
-    let shown = found.iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ");
-    let separated = found.len() == 1 && shown.contains([';', '\t']);
-    let hint = if separated { "; separate the columns by commas" } else { "" };
-    format!("name a column `{column}`; found were: {shown}{hint}")
+/// "column `a`", "columns `a`, `b`".
+fn columns(names: &[&str]) -> String {
+    let plural = if names.len() == 1 { "" } else { "s" };
+    format!("column{plural} `{}`", names.join("`, `"))
 }
 
 #[cfg(test)]
@@ -391,9 +408,22 @@ mod tests {
         assert_eq!(flaw(b"1,\"a,2,7,France\n"), Flaw::OpenQuote);
         assert_eq!(flaw(b"1, ,2,7,France\n"), Flaw::NoStockCode);
         assert_eq!(flaw(b"1,a,2,\xff,France\n"), Flaw::NotUtf8 { column: "customer_id" });
-        for text in ["", "2.0", "two", "1000000001", "-9999999999999999999999"] {
+        for text in ["", "2.5", "2.", ".0", "2.0.0", "two", "1000000001", "-9999999999999999999999"]
+        {
             let expected = Flaw::Quantity { text: text.to_owned() };
             assert_eq!(flaw(format!("1,a,{text},7,France\n").as_bytes()), expected);
+        }
+        let comma = Flaw::Quantity { text: "2,0".to_owned() };
+        assert_eq!(flaw(b"1,a,\"2,0\",7,France\n"), comma);
+    }
+
+    #[test]
+    fn a_decimal_quantity_that_is_whole_is_that_number() {
+        for (text, quantity) in
+            [("2.0", 2), (" -6.00 ", -6), ("0.0", 0), ("1000000000.0", MAX_QUANTITY)]
+        {
+            let seen = lines(format!("{HEADER}1,a,{text},7,France\n")).remove(0).unwrap();
+            assert_eq!(seen.quantity, quantity);
         }
     }
 
@@ -410,16 +440,22 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_column_is_named_with_those_found() {
+    fn all_missing_columns_are_named_with_those_found() {
         let error = open("invoice,quantity,Country,customer_id\n").err().unwrap();
         assert_eq!(error.to_string(), "in.csv has no column `stock_code`");
-        assert!(
-            error.help().contains("found were: invoice, quantity, Country"),
-            "{}",
-            error.help()
-        );
-        let error = open("invoice;stock_code;quantity\n").err().unwrap();
-        assert!(error.help().ends_with("separate the columns by commas"), "{}", error.help());
+        let error = open("invoice,amount,Country\n").err().unwrap();
+        let missing = "columns `stock_code`, `quantity`, `customer_id`";
+        assert_eq!(error.to_string(), format!("in.csv has no {missing}"));
+        assert_eq!(error.help(), format!("name {missing}; found were: invoice, amount, Country"));
+    }
+
+    #[test]
+    fn semicolons_and_tabs_stand_between_columns_where_the_header_has_them() {
+        for delimiter in [";", "\t"] {
+            let text = format!("{HEADER}1,\"a,b\",2,7,France\n");
+            let text = text.replace(',', delimiter).replace(&format!("a{delimiter}b"), "a,b");
+            assert_eq!(lines(text).remove(0).unwrap(), line("1", "a,b", 2, "7", "France"));
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! CSV records with the number of the line on which each begins.
 //!
+//! What stands between the fields is what the header has most of: commas, semicolons or tabs.
+//!
 //! A stray quote must not swallow the rest of a file. A field that opens a quote goes on over the
 //! following lines, as CSV says; but when that makes no record of the header's width, or the
 //! closing quote does not end its field, only the line with the first quote is malformed, and
@@ -41,14 +43,14 @@ pub(crate) struct Records<R> {
     ahead: VecDeque<Vec<u8>>,
     /// How many lines were taken so far.
     taken: u64,
-    /// How many fields the header has; unknown until it is read.
-    width: Option<usize>,
+    /// The header's number of fields, and what stands between them; unknown until it is read.
+    shape: Option<(usize, u8)>,
 }
 
 impl<R: BufRead> Records<R> {
-    /// Reads from the start of `input`; the first record fixes the width.
+    /// Reads from the start of `input`; the first record fixes the width and the delimiter.
     pub(crate) fn new(input: R) -> Records<R> {
-        Records { input, ahead: VecDeque::new(), taken: 0, width: None }
+        Records { input, ahead: VecDeque::new(), taken: 0, shape: None }
     }
 
     /// How many lines were read so far.
@@ -63,7 +65,8 @@ impl<R: BufRead> Records<R> {
     pub(crate) fn next(&mut self) -> io::Result<Option<Record>> {
         let Some(first) = self.next_filled_line()? else { return Ok(None) };
         let line = self.taken;
-        let mut quotes = Quotes::default();
+        let delimiter = self.shape.map_or_else(|| delimiter_of(&first), |(_, delimiter)| delimiter);
+        let mut quotes = Quotes::of(delimiter);
         quotes.scan(&first);
         let mut record = first;
         let mut rest: Vec<Vec<u8>> = Vec::new();
@@ -73,9 +76,8 @@ impl<R: BufRead> Records<R> {
             record.extend_from_slice(&more);
             rest.push(more);
         }
-        let fields = split(&record);
-        // The header fixes the width.
-        let width = *self.width.get_or_insert(fields.len());
+        let fields = split(&record, delimiter);
+        let (width, _) = *self.shape.get_or_insert((fields.len(), delimiter));
         let sound = !quotes.ragged && fields.len() == width;
         if quotes.is_open() || (!rest.is_empty() && !sound) {
             self.give_back(rest);
@@ -123,14 +125,28 @@ impl<R: BufRead> Records<R> {
     }
 }
 
+/// What a header has most of outside of quotes, and a comma where it has nothing of it.
+fn delimiter_of(header: &[u8]) -> u8 {
+    let mut quotes = Quotes::of(b',');
+    let mut counts = [(b'\t', 0), (b';', 0), (b',', 0)];
+    for byte in header {
+        quotes.scan(&[*byte]);
+        let plain = counts.iter_mut().filter(|(delimiter, _)| delimiter == byte);
+        plain.for_each(|(_, count)| *count += usize::from(!quotes.is_open()));
+    }
+    // Of equal counts the last one counts.
+    counts.iter().max_by_key(|(_, count)| count).map_or(b',', |(delimiter, _)| *delimiter)
+}
+
 /// Splits the bytes of one record into its fields.
-fn split(record: &[u8]) -> ByteRecord {
+fn split(record: &[u8], delimiter: u8) -> ByteRecord {
     let mut fields = ByteRecord::new();
     // Only a line feed ends a record: a bare carriage return is content like any other byte. The
     // reader leaves out the byte order mark that spreadsheets put before a header.
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
+        .delimiter(delimiter)
         .terminator(Terminator::Any(b'\n'))
         .buffer_capacity(record.len().max(1))
         .from_reader(without_ending(record));
@@ -145,17 +161,17 @@ fn without_ending(line: &[u8]) -> &[u8] {
 }
 
 /// Follows the quotes of a record over its lines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Quotes {
+    delimiter: u8,
     place: Place,
     /// A closing quote was followed by more of the same field.
     ragged: bool,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// Before the first byte of a field.
-    #[default]
     FieldStart,
     /// In a field, or a part of one, that is not quoted.
     Plain,
@@ -166,13 +182,17 @@ enum Place {
 }
 
 impl Quotes {
+    fn of(delimiter: u8) -> Quotes {
+        Quotes { delimiter, place: Place::FieldStart, ragged: false }
+    }
+
     fn scan(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.place = match (self.place, byte) {
                 (Place::FieldStart | Place::Closing, b'"') => Place::Quoted,
                 (Place::Quoted, b'"') => Place::Closing,
                 (Place::Quoted, _) => Place::Quoted,
-                (_, b',') => Place::FieldStart,
+                (_, byte) if byte == self.delimiter => Place::FieldStart,
                 (place, _) => {
                     self.ragged |= place == Place::Closing && !matches!(byte, b'\r' | b'\n');
                     Place::Plain
@@ -218,6 +238,14 @@ mod tests {
     fn quoted_fields_hold_commas_quotes_and_lines() {
         let text = "a,b\n\"x, \"\"y\"\"\nz\",2\n3,4\n";
         assert_eq!(read(text), ["1: a|b", "2: x, \"y\"\nz|2", "4: 3|4"]);
+    }
+
+    #[test]
+    fn the_header_says_what_stands_between_fields() {
+        assert_eq!(read("a;b\n1,5;\"x;y\"\n"), ["1: a|b", "2: 1,5|x;y"]);
+        assert_eq!(read("a\tb\n1,5\t\"x\ty\nz\"\n"), ["1: a|b", "2: 1,5|x\ty\nz"]);
+        assert_eq!(read("\"a;b;c\",d\n1;2,3\n"), ["1: a;b;c|d", "2: 1;2|3"]);
+        assert_eq!(read("a,b;c\n"), ["1: a|b;c"]);
     }
 
     #[test]

@@ -44,9 +44,10 @@ pub(crate) async fn run(args: &ReplayArgs) -> Result<(), Failure> {
         None => None,
     };
     let intake = match &args.file {
-        Some(path) => Intake::read(path, args.strict, |line| eprintln!("warning: {line}"))?,
+        Some(path) => Intake::read(path, args.malformed())?,
         None => Intake::make_up(args.seed, synthetic::INVOICES),
     };
+    intake.skips.told().iter().for_each(|line| eprintln!("warning: {line}"));
     let plan = Plan::new(args, &intake);
     let end = plan.carry_out(args, &intake).await?;
     let converged = end.converged();
@@ -266,7 +267,7 @@ fn report(plan: &Plan, intake: &Intake, end: &End, elapsed: Duration) -> Report 
     let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     Report {
         lines: intake.lines,
-        skipped: intake.skipped,
+        skipped: intake.skips.lines(),
         transactions: intake.transactions.len() as u64,
         carts: end.carts,
         units: end.totals.units(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rejoin::prelude::*;
 use rejoin::replica::{Config, OpenOptions};
-use rejoin_node::{Dial, Node};
+use rejoin_node::{Dial, Node, Options};
 use tokio::runtime::Handle;
 
 use crate::args::ReplicaArgs;
@@ -42,11 +42,18 @@ pub(crate) struct CartShop {
 fn impatient() -> Config {
     let mut config = Config::default();
     config.have_interval = 50;
-    config.heartbeat = 200;
-    config.idle_timeout = 700;
     config.grace = 300;
     config.request_timeout = 600;
     config
+}
+
+/// The same of the network.
+fn restless() -> Options {
+    let mut options = Options::default();
+    options.heartbeat = Duration::from_millis(200);
+    options.idle_timeout = Duration::from_millis(700);
+    options.longest_pause = Duration::from_secs(1);
+    options
 }
 
 fn refuse(message: &impl ToString, help: &str) -> Refusal {
@@ -78,7 +85,7 @@ impl CartShop {
         };
         let carts = carts.map_err(|error| of_store(&error))?;
         let name = args.name.clone();
-        let node = Node::new(move |report| eprintln!("{name}: {report}"));
+        let node = Node::with_options(restless(), move |report| eprintln!("{name}: {report}"));
         node.share(&carts.link()).map_err(|error| of_store(&error))?;
         let (path, name) = (args.store.clone(), args.name.clone());
         Ok(Self { path, name, store, carts, node, dials: Mutex::default() })
@@ -100,7 +107,8 @@ impl CartShop {
                 Edit::Note(text) => cart.note().set(text.as_str()),
             })
         })?;
-        let repeated = matches!(once, Once::Repeated(_));
+        // Keys are of one sequence for all shops: who has done it has done this very request.
+        let repeated = !matches!(once, Once::First(_));
         Ok(Reply::Receipt { repeated, durable: once.receipt().is_durable() })
     }
 

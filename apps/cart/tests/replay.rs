@@ -75,11 +75,57 @@ fn links_that_are_cut_until_the_end_heal_there() {
 }
 
 #[test]
-fn two_replicas_do_and_a_file_without_lines_is_no_failure() {
+fn two_replicas_do() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("in.csv"), invoices(0).0).unwrap();
+    let (file, sum) = invoices(2);
+    fs::write(folder.path().join("in.csv"), file).unwrap();
     let (report, dump) = replay(folder.path(), &["--replicas", "2"]);
-    assert_eq!(dump, "customer_id,stock_code,quantity\n");
-    assert_eq!((report["lines"].as_u64(), report["carts"].as_u64()), (Some(0), Some(0)));
+    assert_eq!(dump, sum);
     assert_eq!(report["digests"].as_array().unwrap().len(), 2);
+}
+
+/// Exports of other programs: decimal quantities, semicolons, tabs.
+#[test]
+fn fault_09_other_exports_are_taken() {
+    let (file, sum) = invoices(20);
+    let mut decimal = String::new();
+    for line in file.lines() {
+        let fields: Vec<&str> = line.split(',').collect();
+        let is_number = fields[3].parse::<i64>().is_ok();
+        let quantity = format!("{}{}", fields[3], if is_number { ".0" } else { "" });
+        let [invoice, code, note, _, customer, country] = fields[..] else { panic!("{line}") };
+        writeln!(decimal, "{invoice},{code},{note},{quantity},{customer},{country}").unwrap();
+    }
+    for file in [decimal.clone(), decimal.replace(',', ";"), decimal.replace(',', "\t")] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("in.csv"), file).unwrap();
+        let (report, dump) = replay(folder.path(), &["--replicas", "2"]);
+        assert_eq!(dump, sum);
+        let [lines, skipped] = ["lines", "skipped"].map(|field| report[field].as_u64());
+        assert_eq!([lines, skipped], [Some(20), Some(1)]);
+    }
+}
+
+/// A file of which hardly anything can be taken is no success: its sum says nothing of it.
+#[test]
+fn fault_09_more_skipped_than_taken_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut file, sum) = invoices(2);
+    file.push_str(&"9999,s1,x,2.5,1,France\n".repeat(1_003));
+    fs::write(folder.path().join("in.csv"), file).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cart"));
+    let output = command.current_dir(folder.path()).args(["replay", "in.csv"]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    for part in [
+        "error: only 2 of the 1006 lines of in.csv can be taken",
+        "line 4: quantity \"many\" is not a whole number",
+        "skipped 1004: a quantity that is no whole number",
+        "help: correct the file, or give --allow-skips",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let (report, dump) = replay(folder.path(), &["--allow-skips", "--replicas", "2"]);
+    assert_eq!((report["lines"].as_u64(), report["skipped"].as_u64()), (Some(2), Some(1_004)));
+    assert_eq!(dump, sum);
 }

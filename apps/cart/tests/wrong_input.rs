@@ -30,6 +30,7 @@ fn each_is_refused_with_advice() {
     write("good.csv", format!("{HEADER}1,a,2,7,France\n").as_bytes());
     write("bad.csv", format!("{HEADER}1,a,2,7,France\n1,b,two,7,France\n").as_bytes());
     write("column.csv", b"invoice,stock_code,customer_id,country\n");
+    write("empty.csv", HEADER.as_bytes());
     write("short.csv.gz", &[0x1f, 0x8b, 8, 0, 0, 0]);
     fs::create_dir(folder.join("used")).unwrap();
     write("used/shop.rejoin", b"a store");
@@ -37,6 +38,8 @@ fn each_is_refused_with_advice() {
     refused(folder, &["none.csv"], "cannot read none.csv", "check the path");
     refused(folder, &["bad.csv", "--strict"], "bad.csv, line 3: quantity", "leave out --strict");
     refused(folder, &["column.csv"], "no column `quantity`", "found were: invoice, stock_code");
+    refused(folder, &["empty.csv"], "a header line and no invoices", "made-up ones");
+    refused(folder, &["empty.csv", "--allow-skips"], "no invoices", "made-up ones");
     refused(folder, &["short.csv.gz"], "ends too early", "copy the file again");
     refused(folder, &["good.csv", "--dir", "used"], "it holds shop.rejoin", "new or empty");
     refused(
@@ -49,7 +52,7 @@ fn each_is_refused_with_advice() {
 
     let kept = fs::read(folder.join("used/shop.rejoin")).unwrap();
     assert_eq!(kept, b"a store");
-    assert_eq!(fs::read_dir(folder).unwrap().count(), 5, "nothing new beside the input");
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 6, "nothing new beside the input");
 }
 
 #[test]

@@ -25,6 +25,8 @@ use core::hash::Hash;
 use rejoin_vclock::codec::{DecodeError, Reader};
 use rejoin_vclock::{Dot, ReplicaId};
 
+use crate::error::ReadError;
+
 pub(crate) const NULL: u8 = 0x01;
 const BYTES: u8 = 0x02;
 const STRING: u8 = 0x03;
@@ -37,8 +39,12 @@ const UUID: u8 = 0x21;
 const END: u8 = 0x00;
 const ESCAPE: u8 = 0xFE;
 const STOP: u8 = 0x01;
-/// Lists nest at most this deep, so that hostile bytes cannot exhaust the stack.
-const MAX_DEPTH: usize = 16;
+/// Atoms in lists or pairs nest at most this deep, so that hostile bytes cannot exhaust the stack.
+pub const MAX_DEPTH: usize = 16;
+
+/// A value has at most this many [bytes of content](RawAtom::content_bytes). Larger ones are stored
+/// in parts.
+pub const MAX_VALUE_BYTES: usize = 8 << 20;
 
 /// A scalar with one canonical, self-describing, order-preserving encoding.
 pub trait Atom: Clone {
@@ -335,6 +341,37 @@ impl RawAtom {
         &self.0
     }
 
+    /// How much is stored, whatever its encoding takes, in bytes: of a string or of bytes their
+    /// length, of a list that of its items, of any other scalar its encoding.
+    ///
+    /// # Errors
+    /// Bytes that are no canonical atom, as an [`Atom`] of one's own may write them, or lists that
+    /// nest deeper than [`MAX_DEPTH`].
+    pub fn content_bytes(&self) -> Result<usize, DecodeError> {
+        let mut reader = Reader::new(&self.0);
+        let content = check_one(&mut reader, MAX_DEPTH)?;
+        reader.finish().map(|()| content)
+    }
+
+    /// What sort of value it is, as a person would say.
+    pub fn type_name(&self) -> &'static str {
+        match self.0.first() {
+            Some(&NULL) => "null",
+            Some(&BYTES) => "bytes",
+            Some(&STRING) => "string",
+            Some(&LIST) => "list",
+            Some(&(FALSE | TRUE)) => "boolean",
+            Some(&FLOAT) => "float",
+            Some(&UUID) => "UUID",
+            _ => "integer",
+        }
+    }
+
+    /// Reads the atom as a type; an atom of another type is an error that names it.
+    pub(crate) fn read_as<T: Atom>(&self) -> Result<T, ReadError> {
+        self.to().map_err(|_| ReadError::wrong_type::<T>(self))
+    }
+
     /// Reads the atom as a type; an atom of another type is an error.
     pub fn to<T: Atom>(&self) -> Result<T, DecodeError> {
         let mut reader = Reader::new(&self.0);
@@ -350,7 +387,12 @@ impl Atom for RawAtom {
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        skip(reader).map(|bytes| Self(bytes.to_owned()))
+        let (bytes, content) = measure(reader)?;
+        if content > MAX_VALUE_BYTES {
+            let value = content as u64;
+            return Err(DecodeError::OutOfRange { what: "length of a value", value });
+        }
+        Ok(Self(bytes.to_owned()))
     }
 }
 
@@ -363,44 +405,74 @@ pub(crate) fn opens_list(bytes: &[u8]) -> bool {
 
 /// Steps over one atom of any type, checking that it is canonical, and returns its bytes.
 pub(crate) fn skip<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
-    let mut ahead = reader.clone();
-    let start = ahead.position();
-    check_one(&mut ahead, MAX_DEPTH)?;
-    reader.bytes(ahead.position() - start)
+    measure(reader).map(|(bytes, _)| bytes)
 }
 
-fn check_one(reader: &mut Reader<'_>, depth: usize) -> Result<(), DecodeError> {
+/// As [`skip`], with the bytes of content.
+fn measure<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], usize), DecodeError> {
+    let mut ahead = reader.clone();
+    let start = ahead.position();
+    let content = check_one(&mut ahead, MAX_DEPTH)?;
+    Ok((reader.bytes(ahead.position() - start)?, content))
+}
+
+/// Steps over one atom. How many bytes of content it has.
+fn check_one(reader: &mut Reader<'_>, depth: usize) -> Result<usize, DecodeError> {
     let Some(deeper) = depth.checked_sub(1) else {
         return Err(DecodeError::Invalid("an atom that nests too deep"));
     };
+    let start = reader.position();
     let mut ahead = reader.clone();
     let tag = ahead.byte()?;
     match tag {
         NULL | FALSE | TRUE => *reader = ahead,
         BYTES => {
             *reader = ahead;
-            read_escaped(reader)?;
+            return check_escaped(reader, |_| Ok(()));
         }
         STRING => {
             *reader = ahead;
-            check_utf8(&read_escaped(reader)?)?;
+            return check_escaped(reader, |stretch| check_utf8(stretch).map(drop));
         }
         FLOAT => drop(f64::read(reader)?),
         UUID => drop(ReplicaId::read(reader)?),
         LIST => {
             *reader = ahead;
-            loop {
-                let mut ahead = reader.clone();
-                if ahead.byte()? == END {
-                    *reader = ahead;
-                    break;
-                }
-                check_one(reader, deeper)?;
-            }
+            return check_list(reader, deeper);
         }
         _ => drop(read_integer(reader)?),
     }
-    Ok(())
+    Ok(reader.position() - start)
+}
+
+/// Steps over content, between one escaped byte and the next. How long it is.
+fn check_escaped(
+    reader: &mut Reader<'_>,
+    check: impl Fn(&[u8]) -> Result<(), DecodeError>,
+) -> Result<usize, DecodeError> {
+    let mut content = 0;
+    loop {
+        let stretch = reader.until(END)?;
+        check(stretch)?;
+        content += stretch.len();
+        match reader.byte()? {
+            STOP => return Ok(content),
+            ESCAPE => content += 1,
+            _ => return Err(DecodeError::Invalid("escape in a string atom")),
+        }
+    }
+}
+
+fn check_list(reader: &mut Reader<'_>, depth: usize) -> Result<usize, DecodeError> {
+    let mut content = 0;
+    loop {
+        let mut ahead = reader.clone();
+        if ahead.byte()? == END {
+            *reader = ahead;
+            return Ok(content);
+        }
+        content += check_one(reader, depth)?;
+    }
 }
 
 impl fmt::Display for RawAtom {

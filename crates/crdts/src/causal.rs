@@ -7,12 +7,13 @@
 //! # Invariants
 //! 1. Of each origin, exactly the deltas up to the vector are applied: a contiguous prefix.
 //! 2. What is applied is causally closed.
-//! 3. What waits takes at most the bound; beyond it a delta is dropped, to be asked for again.
+//! 3. What waits takes at most the bound, or is one delta; beyond it a delta is dropped, to be
+//!    asked for again.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use rejoin_vclock::{Dot, ReplicaId, VersionVector};
+use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId, VersionVector};
 
 use crate::context::{Context, LocalDot, Slot};
 use crate::delta::{At, Delta};
@@ -46,6 +47,8 @@ struct Waiting<D> {
 pub struct Causal<D> {
     context: Context,
     own: Slot,
+    /// The stamp of the last own delta, where that is known.
+    stamped: Option<HybridTimestamp>,
     /// What was applied since the last own delta: the next one's deps.
     news: BTreeMap<ReplicaId, u64>,
     /// What each origin is known to have applied, for telling concurrent changes from later ones.
@@ -63,6 +66,7 @@ impl<D: AsRef<Delta>> Causal<D> {
         Some(Self {
             context,
             own,
+            stamped: None,
             news: BTreeMap::new(),
             knowledge: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -102,6 +106,7 @@ impl<D: AsRef<Delta>> Causal<D> {
     pub fn succeed(&mut self, own: ReplicaId) -> bool {
         let slot = self.context.intern(own);
         self.own = slot.unwrap_or(self.own);
+        self.stamped = None;
         slot.is_some()
     }
 
@@ -147,7 +152,8 @@ impl<D: AsRef<Delta>> Causal<D> {
         if self.waiting.contains_key(&key) {
             return true;
         }
-        if self.waiting_bytes + bytes > self.bound {
+        // One may wait whatever its length, or the longest would be dropped each time.
+        if self.waiting_bytes + bytes > self.bound && !self.waiting.is_empty() {
             return false;
         }
         let alike = |held: &Waiting<D>| held.delta.as_ref().needs().eq(delta.as_ref().needs());
@@ -205,7 +211,7 @@ impl<D: AsRef<Delta>> Causal<D> {
         let origin = delta.origin();
         if self.knowledge.contains_key(&origin) || self.knowledge.len() < KNOWLEDGE_BOUND {
             let known = self.knowledge.entry(origin).or_default();
-            for &(id, counter) in delta.deps() {
+            for (id, counter) in delta.deps() {
                 known.set_at_least(id, counter);
             }
         }
@@ -217,6 +223,13 @@ impl<D: AsRef<Delta>> Causal<D> {
     pub fn knew(&self, delta: &Delta, dot: Dot) -> bool {
         dot.replica() == delta.origin()
             || self.knowledge.get(&delta.origin()).is_none_or(|known| known.contains(dot))
+    }
+
+    /// The stamp of the last own delta, if this delta's origin says that it has applied that since
+    /// its own delta before. A clock that follows others makes a greater one then.
+    pub fn answered_by(&self, delta: &Delta) -> Option<HybridTimestamp> {
+        let last = (self.id(), self.context.seen(self.id()));
+        self.stamped.filter(|_| delta.deps().contains(&last))
     }
 
     /// Where the `index`-th change of a delta is applied, after [`begin`](Self::begin).
@@ -231,7 +244,7 @@ impl<D: AsRef<Delta>> Causal<D> {
     /// Advances the vector over a delta that has been applied.
     pub fn finish(&mut self, delta: &Delta, first: LocalDot) {
         if rejoin_vclock::mutant!("removals-do-not-advance")
-            && delta.changes().iter().all(crate::delta::Change::removes)
+            && delta.changes().all(|change| change.removes())
         {
             return;
         }
@@ -240,6 +253,7 @@ impl<D: AsRef<Delta>> Causal<D> {
         self.context.advance(first.slot(), delta.last() + u64::from(ahead));
         if !foreign {
             self.news.clear();
+            self.stamped = Some(delta.stamp());
         } else {
             self.news.insert(delta.origin(), delta.last());
         }

@@ -8,11 +8,13 @@ use alloc::vec::Vec;
 
 use rejoin_vclock::Dot;
 
+use crate::atom::RawAtom;
 use crate::bounded_counter::Rights;
 use crate::contest::Contest;
-use crate::context::{Context, Join};
+use crate::context::{Context, Join, LocalDot};
 use crate::delta::{At, Covered, Effect};
 use crate::dots::Dots;
+use crate::hiding::Hidings;
 use crate::kind::Kind;
 use crate::lww_register::Writes;
 use crate::places::{Candidates, Positions};
@@ -45,6 +47,7 @@ pub(crate) enum Shape {
     Counter,
     Contest,
     Rights,
+    Hidings,
 }
 
 impl Shape {
@@ -62,6 +65,7 @@ impl Shape {
             Kind::Counter | Kind::GCounter => Self::Counter,
             Kind::Contested | Kind::DisableWinsFlag => Self::Contest,
             Kind::BoundedCounter => Self::Rights,
+            Kind::MapKey => Self::Hidings,
             Kind::Set | Kind::GSet | Kind::RwSet | Kind::TwoPhaseSet => return None,
         })
     }
@@ -81,6 +85,7 @@ pub(crate) enum CellKind {
     Positions(Positions),
     Candidates(Candidates),
     Mark(Mark),
+    Hidings(Hidings),
 }
 
 /// Runs one method of [`Leaf`] on whichever cell it is.
@@ -95,6 +100,7 @@ macro_rules! on_leaf {
             CellKind::Positions($leaf) => $call,
             CellKind::Candidates($leaf) => $call,
             CellKind::Mark($leaf) => $call,
+            CellKind::Hidings($leaf) => $call,
         }
     };
 }
@@ -125,6 +131,7 @@ impl Cell {
             Shape::Counter => CellKind::Counter(Tally::default()),
             Shape::Contest => CellKind::Contest(Contest::default()),
             Shape::Rights => CellKind::Rights(Rights::default()),
+            Shape::Hidings => CellKind::Hidings(Hidings::default()),
         }))
     }
 
@@ -139,6 +146,7 @@ impl Cell {
             CellKind::Positions(_) => CellKind::Positions(Positions::default()),
             CellKind::Candidates(_) => CellKind::Candidates(Candidates::default()),
             CellKind::Mark(_) => CellKind::Mark(Mark::default()),
+            CellKind::Hidings(_) => CellKind::Hidings(Hidings::default()),
         })
     }
 
@@ -165,6 +173,7 @@ impl Cell {
             (CellKind::Positions(ours), CellKind::Positions(theirs)) => ours.merge(theirs, join),
             (CellKind::Candidates(ours), CellKind::Candidates(theirs)) => ours.merge(theirs, join),
             (CellKind::Mark(ours), CellKind::Mark(theirs)) => ours.merge(theirs, join),
+            (CellKind::Hidings(ours), CellKind::Hidings(theirs)) => ours.merge(theirs, join),
             _ => unreachable!("the kind at the end of a path says which cell stands there"),
         }
     }
@@ -185,11 +194,78 @@ impl Cell {
             CellKind::Element(dots) => dots.to_dots(context),
             CellKind::Register(writes) => writes.dots(context),
             CellKind::Contest(contest) => contest.to_dots(context),
-            CellKind::Positions(places) => places.dots(),
-            CellKind::Candidates(places) => places.dots(),
+            CellKind::Positions(places) => places.dots(context),
+            CellKind::Candidates(places) => places.dots(context),
             CellKind::Mark(mark) => mark.0.dots(context),
+            CellKind::Hidings(hidings) => hidings.dots(context),
             CellKind::Counter(_) | CellKind::Rights(_) => Vec::new(),
         }
+    }
+
+    /// Every dot that is alive in it and adds something, in any order.
+    pub(crate) fn each_dot(&self, show: &mut dyn FnMut(LocalDot)) {
+        match &self.0 {
+            CellKind::Element(dots) => dots.0.iter().for_each(|&dot| show(dot)),
+            CellKind::Register(writes) | CellKind::Mark(Mark(writes)) => {
+                writes.0.iter().for_each(|write| show(write.dot));
+            }
+            CellKind::Counter(tally) => {
+                let alive = tally.records().iter().filter(|record| !record.is_dead());
+                alive.for_each(|record| show(LocalDot::new(record.slot, record.last)));
+            }
+            CellKind::Contest(contest) => {
+                contest.adds.0.iter().chain(&contest.removes.0).for_each(|&dot| show(dot));
+            }
+            CellKind::Rights(rights) => rights.0.iter().for_each(|share| show(share.last)),
+            CellKind::Positions(places) => places.each_dot(show),
+            CellKind::Candidates(places) => places.each_dot(show),
+            CellKind::Hidings(_) => {}
+        }
+    }
+
+    /// The removals that hide what stands under this name.
+    pub(crate) const fn hidings(&self) -> Option<&Hidings> {
+        match &self.0 {
+            CellKind::Positions(places) => Some(&places.hidings),
+            CellKind::Candidates(places) => Some(&places.hidings),
+            CellKind::Hidings(hidings) => Some(hidings),
+            _ => None,
+        }
+    }
+
+    /// Whether what stands under this name is hidden as far as this part of it tells: what is alive
+    /// in the value may say that it is there.
+    pub(crate) fn is_undecided(&self) -> bool {
+        match &self.0 {
+            CellKind::Positions(places) => places.is_undecided(),
+            CellKind::Candidates(places) => places.is_undecided(),
+            CellKind::Hidings(hidings) => !hidings.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// A dot of somebody who wrote what is to be seen here.
+    pub(crate) fn writer(&self) -> Option<LocalDot> {
+        match &self.0 {
+            CellKind::Element(dots) => dots.0.first().copied(),
+            CellKind::Register(writes) => writes.0.first().map(|write| write.dot),
+            CellKind::Mark(mark) => mark.0.0.first().map(|write| write.dot),
+            CellKind::Contest(contest) => contest.adds.0.first().copied(),
+            CellKind::Positions(places) => places.live().next().map(|place| place.dot),
+            CellKind::Candidates(places) => places.live().next().map(|place| place.dot),
+            CellKind::Counter(tally) => {
+                let record = tally.records().iter().find(|record| !record.is_dead())?;
+                Some(LocalDot::new(record.slot, record.last))
+            }
+            CellKind::Rights(rights) => rights.0.first().map(|share| share.last),
+            CellKind::Hidings(_) => None,
+        }
+    }
+
+    /// The dot of a register's write that wrote a value.
+    pub(crate) fn writer_of(&self, value: &RawAtom) -> Option<LocalDot> {
+        let writes = self.as_writes()?;
+        writes.0.iter().find(|write| write.value == *value).map(|write| write.dot)
     }
 
     picks! {

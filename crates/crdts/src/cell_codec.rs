@@ -6,7 +6,10 @@
 //! counter   n, then n x (id, last, totals, 0) or (id, last, totals, 1, last, totals, tag)
 //! contest   n, then n x dot of an add, then n, then n x dot of a remove
 //! rights    n, then n x (id, last, granted, spent, n, then n x (id in full, amount))
-//! places    n, then n x (dot, stamp, value) and, in a list, 0 or (1, tag)
+//! places    n, then n x (dot, stamp, value) and, in a list, 0 or (1, tag); where the thing is not
+//!           there by its live places alone, 0 before, and behind n, then n x dot of its existence,
+//!           then the removals that hide it
+//! hidings   n, then n x (dot of the removal, n, then n x dot that it saw)
 //! ```
 //!
 //! Dots name their replica by its place in the state's vector, or where a cell stands alone by its
@@ -28,10 +31,12 @@ use crate::cell::{Cell, CellKind};
 use crate::contest::Contest;
 use crate::context::{Context, LocalDot};
 use crate::delta_codec::{read_totals, write_totals};
-use crate::dots::Dots;
+use crate::dots::{Dots, sorted};
+use crate::hiding::{Hiding, Hidings};
 use crate::kind::Kind;
 use crate::lww_register::{Write, Writes};
 use crate::places::{Place, Places, Tag};
+use crate::state_invariants::{OneDotOnePlace, check_positions};
 use crate::tally::{Record, Taken, Tally};
 use crate::tree::Mark;
 
@@ -72,10 +77,15 @@ impl Names<'_> {
             CellKind::Rights(_) => CellKind::Rights(self.read_rights(count, reader)?),
             CellKind::Positions(_) => CellKind::Positions(self.read_places(count, reader)?),
             CellKind::Candidates(_) => CellKind::Candidates(self.read_places(count, reader)?),
+            CellKind::Hidings(_) => CellKind::Hidings(self.read_hidings(count, reader)?),
         });
         if cell.is_gone() {
             return Err(DecodeError::NotCanonical("a cell with nothing in it"));
         }
+        cell.as_positions().map_or(Ok(()), check_positions)?;
+        let mut dots = OneDotOnePlace::default();
+        dots.add(&cell);
+        dots.check()?;
         Ok(cell)
     }
 
@@ -182,7 +192,9 @@ impl Names<'_> {
         count: usize,
         reader: &mut Reader<'_>,
     ) -> Result<Places<RETAINS>, DecodeError> {
-        let mut places = Places(Vec::with_capacity(count));
+        let told_apart = count == 0;
+        let count = if told_apart { reader.count(2)? } else { count };
+        let mut places = Places { all: Vec::with_capacity(count), ..Places::default() };
         let mut before = None;
         for _ in 0..count {
             let dot = self.read_dot(reader)?;
@@ -199,9 +211,39 @@ impl Names<'_> {
                 return Err(DecodeError::NotCanonical("the order of places"));
             }
             before = Some(rank);
-            places.0.push(Place { id, dot, stamp, value, dead });
+            places.all.push(Place { id, dot, stamp, value, dead });
+        }
+        if told_apart {
+            let count = reader.count(2)?;
+            places.existence = self.read_dots(count, reader)?;
+            let count = reader.count(5)?;
+            places.hidings = self.read_hidings(count, reader)?;
+            if places.is_there_by_places() {
+                return Err(DecodeError::NotCanonical("the existence of an item or node"));
+            }
+        } else {
+            places.existence = Dots(places.live().map(|place| place.dot).collect());
         }
         Ok(places)
+    }
+
+    fn read_hidings(&self, count: usize, reader: &mut Reader<'_>) -> Result<Hidings, DecodeError> {
+        let mut hidings = Hidings::default();
+        let mut before = None;
+        for _ in 0..count {
+            let dot = self.read_dot(reader)?;
+            let count = reader.count(2)?;
+            let seen = self.read_dots(count, reader)?;
+            let replicas = seen.0.iter().map(|dot| self.context.id(dot.slot()));
+            let alone = replicas.clone().zip(replicas.skip(1)).all(|(a, b)| a != b);
+            let known = Some(self.dot(dot));
+            if known <= before || count == 0 || !alone {
+                return Err(DecodeError::NotCanonical("the removals that hide a thing"));
+            }
+            before = known;
+            hidings.0.push(Hiding { dot, seen: seen.0.into_iter().collect() });
+        }
+        Ok(hidings)
     }
 }
 
@@ -232,6 +274,7 @@ impl CellWriter<'_> {
             CellKind::Rights(rights) => self.write_rights(rights, out),
             CellKind::Positions(places) => self.write_places(places, out),
             CellKind::Candidates(places) => self.write_places(places, out),
+            CellKind::Hidings(hidings) => self.write_hidings(hidings, out),
         }
     }
 
@@ -307,9 +350,25 @@ impl CellWriter<'_> {
         }
     }
 
+    fn write_hidings(&self, Hidings(hidings): &Hidings, out: &mut Vec<u8>) {
+        let mut hidings: Vec<&Hiding> = hidings.iter().collect();
+        hidings.sort_unstable_by_key(|hiding| self.context.dot(hiding.dot));
+        write_varint(out, hidings.len() as u64);
+        for hiding in hidings {
+            self.write_local(hiding.dot, out);
+            write_varint(out, hiding.seen.len() as u64);
+            let seen = sorted(hiding.seen.iter().copied(), self.context);
+            seen.into_iter().for_each(|dot| self.write_dot(dot, out));
+        }
+    }
+
     fn write_places<const RETAINS: bool>(&self, places: &Places<RETAINS>, out: &mut Vec<u8>) {
-        write_varint(out, places.0.len() as u64);
-        for place in &places.0 {
+        let told_apart = !places.is_there_by_places();
+        if told_apart {
+            write_varint(out, 0);
+        }
+        write_varint(out, places.all.len() as u64);
+        for place in &places.all {
             self.write_dot(place.id, out);
             place.stamp.encode(out);
             place.value.write(out);
@@ -321,6 +380,11 @@ impl CellWriter<'_> {
                     self.write_local(tag, out);
                 }
             }
+        }
+        if told_apart {
+            write_varint(out, places.existence.0.len() as u64);
+            self.write_dots(&places.existence, out);
+            self.write_hidings(&places.hidings, out);
         }
     }
 }

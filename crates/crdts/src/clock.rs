@@ -1,9 +1,19 @@
 //! Where time comes from: from outside, always.
 
+use rejoin_vclock::Now;
+
 /// Something that knows the time.
 pub trait Clock {
-    /// Milliseconds since the Unix epoch.
+    /// Milliseconds since the Unix epoch. It may jump.
     fn now_millis(&mut self) -> u64;
+
+    /// Both clocks of a machine: this one, and one that never goes back. That one tells for how
+    /// long a wall clock that was wrong has been right again.
+    ///
+    /// Unless it is said otherwise the wall clock stands for both; then that is known late.
+    fn now(&mut self) -> Now {
+        self.now_millis().into()
+    }
 }
 
 /// A clock that stands still, so that stamps count events instead of time.

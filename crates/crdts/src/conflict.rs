@@ -13,14 +13,17 @@ use rejoin_vclock::Dot;
 use crate::atom::{Atom, RawAtom};
 use crate::causal::Causal;
 use crate::cell::{Cell, CellKind};
-use crate::context::LocalDot;
+use crate::context::{Context, LocalDot};
 use crate::cursor::Source;
 use crate::delta::{Change, Delta, Effect};
 use crate::dots::Dots;
+use crate::error::ReadError;
+use crate::hiding::Hidings;
 use crate::kind::Kind;
 use crate::lww_register::{Write, Writes};
-use crate::path::Path;
+use crate::path::{Path, items_on_the_way};
 use crate::tally::{Record, Tally};
+use crate::visible::{hidden_names, is_there};
 
 /// How concurrent changes of one place were brought together.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -43,6 +46,12 @@ pub enum Rule {
     EveryChangeCounts,
     /// A reset takes away what it had seen; what it had not seen stays.
     ResetSparesUnseen,
+    /// An item or node that somebody removed is gone, whoever moved or changed it meanwhile: set
+    /// aside is what they wrote, and nothing stands.
+    RemovedIsGone,
+    /// An item or node that was removed unless edited is there: somebody moved or changed it who
+    /// had not seen the removal, which is set aside.
+    EditKeeps,
 }
 
 impl fmt::Display for Rule {
@@ -55,6 +64,8 @@ impl fmt::Display for Rule {
             Self::AddWins => "an add beats a remove that had not seen it",
             Self::RemoveWins => "a remove beats an add that had not seen it",
             Self::EveryChangeCounts => "every change counts",
+            Self::RemovedIsGone => "what is removed is gone",
+            Self::EditKeeps => "an edit keeps what is removed unless edited",
             Self::ResetSparesUnseen => "a removal takes away only what it had seen",
         })
     }
@@ -93,8 +104,11 @@ impl fmt::Display for ConflictRecord {
                 write!(f, "{comma}{} by {}", side.value, side.dot)
             })
         };
-        write!(f, "{}: {}; kept ", self.path, self.rule)?;
-        list(f, &self.kept)?;
+        write!(f, "{}: {}", self.path, self.rule)?;
+        if !self.kept.is_empty() {
+            f.write_str("; kept ")?;
+            list(f, &self.kept)?;
+        }
         if !self.set_aside.is_empty() {
             f.write_str("; set aside ")?;
             list(f, &self.set_aside)?;
@@ -111,26 +125,190 @@ pub fn decisions<D: AsRef<Delta>>(
     causal: &Causal<D>,
     report: &mut dyn FnMut(ConflictRecord),
 ) {
-    let place = change.path().as_bytes();
-    let mut show = |path: &[u8], cell: &Cell| {
-        if let Ok(path) = Path::parse(path.to_vec())
-            && let Some(kind) = path.kind()
-            && let Some((rule, kept, set_aside)) = decide(change, delta, kind, cell, causal)
+    let mut show = |path: &[u8], decision: Option<Decision>| {
+        if let Some((rule, kept, set_aside)) = decision
+            && let Ok(path) = Path::parse(path.to_vec())
             && let Ok(by) = Dot::new(delta.origin(), delta.last())
         {
             report(ConflictRecord { path, rule, kept, set_aside, by });
         }
     };
-    // Only a removal by vector speaks about what is below its place.
-    let decided = if matches!(change.effect, Effect::Below { .. }) {
-        state.visit(place, place, &mut |path, cell| {
-            show(path, cell);
-            ControlFlow::Continue(())
-        })
-    } else {
-        state.cell(place).map(|cell| _ = cell.map(|cell| show(place, &cell)))
+    let mut speak = |path: &[u8], cell: &Cell| -> Result<(), ReadError> {
+        show(path, decide_among(change, delta, state, (path, cell), causal)?);
+        Ok(())
+    };
+    let place = change.path().as_bytes();
+    let decided = match scope_of(change, state) {
+        // Lent, and not copied: a counter has a record of every replica.
+        Ok(Scope::Place) => {
+            let mut spoken = Ok(());
+            state.look(place, &mut |cell| spoken = speak(place, cell)).and(spoken)
+        }
+        Ok(Scope::Below(scope)) => cells_below(scope, state)
+            .and_then(|cells| cells.iter().try_for_each(|(path, cell)| speak(path, cell))),
+        Ok(Scope::Nothing) => Ok(()),
+        Err(error) => Err(error),
     };
     debug_assert!(decided.is_ok(), "the state that was just written can be read");
+}
+
+/// A decision about a cell, where items and nodes may be gone that it belongs to, or hidden.
+fn decide_among<D: AsRef<Delta>>(
+    change: &Change,
+    delta: &Delta,
+    state: &dyn Source,
+    (path, cell): (&[u8], &Cell),
+    causal: &Causal<D>,
+) -> Result<Option<Decision>, ReadError> {
+    let (takes, hides) = (change.removes(), matches!(change.effect, Effect::Hide { .. }));
+    let of_interest = |dot: Dot| takes || spans(delta, dot);
+    if is_gone(state, path)? {
+        return Ok(if hides { None } else { gone(cell, causal, of_interest) });
+    }
+    let hidings = hidings_over(state, path)?;
+    let kept = hidings.and_then(|hidings| kept(&hidings, cell, causal, of_interest));
+    Ok(if hides { kept } else { kept.or_else(|| decide(change, delta, path, cell, causal)) })
+}
+
+/// The cells that a change speaks about.
+enum Scope<'a> {
+    /// The one at its place.
+    Place,
+    /// Those that stand below: where it ends all there, and those of an item or node that it
+    /// removes.
+    Below(&'a [u8]),
+    /// None: what is removed below a thing that is gone is told with that thing.
+    Nothing,
+}
+
+fn scope_of<'a>(change: &'a Change, state: &dyn Source) -> Result<Scope<'a>, ReadError> {
+    let place = change.path().as_bytes();
+    if change.removes() && any_gone(state, items_over(place))? {
+        return Ok(Scope::Nothing);
+    }
+    Ok(match (&change.effect, place.split_last()) {
+        (Effect::Below { .. }, _) => Scope::Below(place),
+        (Effect::Hide { .. }, Some((_, name))) => Scope::Below(name),
+        (_, Some((_, name))) if change.removes() && is_part(place) => Scope::Below(name),
+        _ => Scope::Place,
+    })
+}
+
+fn cells_below(scope: &[u8], state: &dyn Source) -> Result<Vec<(Vec<u8>, Cell)>, ReadError> {
+    let mut cells = Vec::new();
+    state.visit(scope, scope, &mut |path, cell| {
+        cells.push((path.to_vec(), cell.clone()));
+        ControlFlow::Continue(())
+    })?;
+    Ok(cells)
+}
+
+fn is_part(path: &[u8]) -> bool {
+    let kind = path.last().and_then(|&tag| Kind::from_tag(tag).ok());
+    matches!(kind, Some(Kind::ListItem | Kind::TreeNode))
+}
+
+/// The parts of the items and nodes to whose values, or below, a path leads.
+fn items_over(path: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    items_on_the_way(None, path).map(|(end, part)| [&path[..end], &[part.tag()]].concat())
+}
+
+/// As [`items_over`], with the part itself where the path is one.
+fn parts_over(path: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    items_over(path).chain(is_part(path).then(|| path.to_vec()))
+}
+
+/// Whether a path belongs to an item or node, at any level, that is not there.
+fn is_gone(state: &dyn Source, path: &[u8]) -> Result<bool, ReadError> {
+    any_gone(state, parts_over(path))
+}
+
+fn any_gone(
+    state: &dyn Source,
+    mut parts: impl Iterator<Item = Vec<u8>>,
+) -> Result<bool, ReadError> {
+    let is_gone = |part: Vec<u8>| {
+        let Some(cell) = state.cell(&part)? else { return Ok(true) };
+        let name = part.split_last().map_or(&[][..], |(_, name)| name);
+        is_there(&part, &cell, &mut |from, show| state.visit(name, from, show)).map(|there| !there)
+    };
+    parts.try_fold(false, |gone, part| Ok(gone || is_gone(part)?))
+}
+
+/// What hides the innermost item, node or name that a path belongs to and that is hidden by
+/// anything.
+fn hidings_over(state: &dyn Source, path: &[u8]) -> Result<Option<Hidings>, ReadError> {
+    let mut innermost = None;
+    for part in parts_over(path).chain(hidden_names(state, path)?) {
+        let cell = state.cell(&part)?;
+        let hidings = cell.as_ref().and_then(Cell::hidings).filter(|hidings| !hidings.is_empty());
+        innermost = hidings.cloned().or(innermost);
+    }
+    Ok(innermost)
+}
+
+/// What is alive in a cell of an item or node that removals had not seen which would have hidden
+/// it.
+fn kept<D: AsRef<Delta>>(
+    hidings: &Hidings,
+    cell: &Cell,
+    causal: &Causal<D>,
+    of_interest: impl Fn(Dot) -> bool,
+) -> Option<Decision> {
+    let context = causal.context();
+    let spared = |dot| context.local(dot).is_some_and(|local| !hidings.cover(local));
+    let kept = sides(cell, context, |dot| spared(dot) && of_interest(dot));
+    let null = || RawAtom::of(&None::<bool>);
+    let removals = hidings.dots(context).into_iter().map(|dot| Side { dot, value: null() });
+    (!kept.is_empty()).then(|| (Rule::EditKeeps, kept, removals.collect()))
+}
+
+fn spans(delta: &Delta, dot: Dot) -> bool {
+    dot.replica() == delta.origin() && (delta.first()..=delta.last()).contains(&dot.counter())
+}
+
+/// What is alive in a cell of an item or node that is not there: its removal had not seen it.
+fn gone<D: AsRef<Delta>>(
+    cell: &Cell,
+    causal: &Causal<D>,
+    of_interest: impl Fn(Dot) -> bool,
+) -> Option<Decision> {
+    let sides = sides(cell, causal.context(), of_interest);
+    let is_told = !sides.is_empty() && !rejoin_vclock::mutant!("removal-is-not-told");
+    is_told.then_some((Rule::RemovedIsGone, Vec::new(), sides))
+}
+
+/// What is alive in a cell.
+fn sides(cell: &Cell, context: &Context, of_interest: impl Fn(Dot) -> bool) -> Vec<Side> {
+    let null = || RawAtom::of(&None::<bool>);
+    let side = |dot: LocalDot, value| Side { dot: context.dot(dot), value };
+    let dots = |dots: &Dots| dots.0.iter().map(|&dot| side(dot, null())).collect();
+    let mut sides: Vec<Side> = match &cell.0 {
+        CellKind::Element(there) => dots(there),
+        CellKind::Contest(contest) => dots(&contest.adds),
+        CellKind::Register(writes) => {
+            writes.0.iter().map(|write| side(write.dot, write.value.clone())).collect()
+        }
+        CellKind::Counter(counter) => {
+            let alive = counter.records().iter().filter(|record| !record.is_dead());
+            alive.map(|record| counted(record, record.last, record.net(), context)).collect()
+        }
+        CellKind::Positions(places) => {
+            places.live().map(|place| side(place.dot, place.value.clone())).collect()
+        }
+        CellKind::Candidates(places) => {
+            places.live().map(|place| side(place.dot, place.value.clone())).collect()
+        }
+        CellKind::Mark(_) | CellKind::Rights(_) | CellKind::Hidings(_) => Vec::new(),
+    };
+    sides.retain(|side| of_interest(side.dot));
+    sides
+}
+
+/// One side of a decision about a counter.
+fn counted(record: &Record, last: u64, net: i128, context: &Context) -> Side {
+    let amount = RawAtom::of(&i64::try_from(net).unwrap_or(i64::MAX));
+    Side { dot: context.dot(LocalDot::new(record.slot, last)), value: amount }
 }
 
 type Decision = (Rule, Vec<Side>, Vec<Side>);
@@ -138,10 +316,11 @@ type Decision = (Rule, Vec<Side>, Vec<Side>);
 fn decide<D: AsRef<Delta>>(
     change: &Change,
     delta: &Delta,
-    kind: Kind,
+    path: &[u8],
     cell: &Cell,
     causal: &Causal<D>,
 ) -> Option<Decision> {
+    let kind = path.last().and_then(|&tag| Kind::from_tag(tag).ok())?;
     let side = |dot: LocalDot, value| Side { dot: causal.context().dot(dot), value };
     match &cell.0 {
         CellKind::Element(dots) if change.removes() && cell.is_visible() => {
@@ -167,6 +346,9 @@ fn decide<D: AsRef<Delta>>(
         _ => None,
     }
 }
+
+/// Where more replicas than this count, nobody would look through what each has counted.
+const PARTIES: usize = 16;
 
 /// Among several live writes. A write beaten before it was made is alive and no conflict.
 fn decide_register<D: AsRef<Delta>>(
@@ -203,11 +385,15 @@ fn decide_counter<D: AsRef<Delta>>(
     causal: &Causal<D>,
 ) -> Option<Decision> {
     let context = causal.context();
-    let amount = |net: i128| RawAtom::of(&i64::try_from(net).unwrap_or(i64::MAX));
-    let side = |record: &Record, last: u64, net: i128| Side {
-        dot: context.dot(LocalDot::new(record.slot, last)),
-        value: amount(net),
-    };
+    let side = |record: &Record, last: u64, net: i128| counted(record, last, net, context);
+    if counter.records().len() > PARTIES && !change.removes() {
+        let record = counter.of(context.slot(delta.origin())?)?;
+        let floor = record.floor.as_ref()?;
+        let unseen = !causal.knew(delta, context.dot(floor.tag));
+        let kept = alloc::vec![side(record, record.last, record.net())];
+        let taken = alloc::vec![side(record, floor.last, floor.totals.net())];
+        return unseen.then_some((Rule::ResetSparesUnseen, kept, taken));
+    }
     let alive = || counter.records().iter().filter(|record| !record.is_dead());
     let mut kept: Vec<Side> = alive().map(|r| side(r, r.last, r.net())).collect();
     kept.sort_unstable_by_key(|side| side.dot);

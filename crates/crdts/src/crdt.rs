@@ -53,6 +53,9 @@ pub trait Crdt: Default {
     /// [`BoundedCounter`](crate::BoundedCounter), nor what holds one.
     const RESETTABLE: bool = true;
 
+    /// The names and kinds of a struct's fields; none for what has no declared fields.
+    const FIELDS: &'static [(&'static str, Kind)] = &[];
+
     /// Changes the value in a transaction.
     type Editor<'a>;
 
@@ -77,12 +80,23 @@ pub trait Crdt: Default {
     /// Shows every cell, in any order, with its path below `at`.
     fn visit(&self, at: &Path, visit: &mut Visit<'_>);
 
+    /// Shows, as [`visit`](Self::visit) does, the cells whose paths from here begin with `below`: a
+    /// path, or one with a name more behind it. It costs what it shows, where the type says how;
+    /// unless it does, everything is looked at.
+    fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        self.visit(at, &mut |path, cell| {
+            if at.is_followed(path, below) {
+                visit(path, cell);
+            }
+        });
+    }
+
     /// The cell at a path below.
     fn cell(&self, path: &[u8]) -> Option<Cell>;
 
     /// A kind other than `than` that is visible under a name below, which is a path without its
-    /// last byte. Only a [`Doc`](crate::Doc), and what holds one, can have it: to others there is
-    /// one kind per name, and any other stands beside the value.
+    /// last byte. Only a [`Doc`](crate::Doc) has several; others have the one that their type says,
+    /// and are asked for another when they are read as another type.
     fn other_kind(&self, _name: &[u8], _than: Kind) -> Option<Kind> {
         None
     }
@@ -95,6 +109,12 @@ pub trait Crdt: Default {
 
     /// Whether nothing is left, neither visible nor retained, so that a map can drop the key.
     fn is_gone(&self) -> bool;
+}
+
+/// The kind of a value that is visible, when another one is asked for: half of
+/// [`Crdt::other_kind`], for what holds the value under a name.
+pub fn own_kind<V: Crdt>(value: &V, than: Kind) -> Option<Kind> {
+    (V::KIND != than && value.is_visible()).then_some(V::KIND)
 }
 
 /// Applies to a leaf, which has nothing below itself.

@@ -4,21 +4,23 @@
 //! Neither ever holds a whole object, so a line added to a cart of a hundred thousand lines costs
 //! what it costs in a cart of ten.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::ControlFlow;
 
-use rejoin_vclock::Dot;
+use rejoin_vclock::codec::DecodeError;
+use rejoin_vclock::{Dot, VersionVector};
 
 use crate::atom::{Atom, RawAtom};
 use crate::cell::{Cell, CellKind};
+use crate::clash::{find_other_kind, refuse_others};
 use crate::context::{Context, LocalDot};
 use crate::crdt::Flow;
 use crate::delta::{Effect, Stand};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
-use crate::path::{Path, split};
+use crate::path::{Path, items_on_the_way, name_ends, split};
 
 /// Something that cells can be read from, by path.
 pub trait Source: fmt::Debug {
@@ -27,6 +29,14 @@ pub trait Source: fmt::Debug {
     /// # Errors
     /// [`ReadError::Unavailable`] when the source cannot be read.
     fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError>;
+
+    /// Shows the cell at a path, if there is one, without a copy where the source can.
+    ///
+    /// # Errors
+    /// As [`cell`](Self::cell).
+    fn look(&self, path: &[u8], show: &mut dyn FnMut(&Cell)) -> Result<(), ReadError> {
+        self.cell(path).map(|cell| cell.iter().for_each(show))
+    }
 
     /// Shows the cells whose paths begin with `below` and are not less than `from`, in ascending
     /// order, until told to stop.
@@ -53,37 +63,6 @@ pub trait Source: fmt::Debug {
     }
 }
 
-/// Shows cells in order from a path on, until told to stop.
-pub type VisitFrom<'a> =
-    dyn FnMut(&[u8], &mut dyn FnMut(&[u8], &Cell) -> Flow) -> Result<(), ReadError> + 'a;
-
-/// Looks for a visible kind under a name, leaping over what stands below each.
-///
-/// # Errors
-/// Those of `visit_from`.
-pub fn find_other_kind(
-    name: &[u8],
-    than: Kind,
-    visit_from: &mut VisitFrom<'_>,
-) -> Result<Option<Kind>, ReadError> {
-    let mut from = name.to_vec();
-    loop {
-        let (mut found, mut leap) = (None, None);
-        visit_from(&from, &mut |path, cell| {
-            let kind = path.get(name.len()).and_then(|&tag| Kind::from_tag(tag).ok());
-            match kind {
-                Some(kind) if kind == than || kind.is_part() => leap = Some(kind),
-                Some(kind) if cell.is_visible() => found = Some(kind),
-                _ => return ControlFlow::Continue(()),
-            }
-            ControlFlow::Break(())
-        })?;
-        let Some(over) = leap else { return Ok(found) };
-        from.truncate(name.len());
-        from.push(over.tag() + 1);
-    }
-}
-
 /// A [`Source`] that a transaction writes into.
 pub trait Stage: Source {
     /// The dot that the next operation takes.
@@ -102,8 +81,8 @@ pub trait Stage: Source {
 /// A place to read from.
 #[derive(Clone, Debug)]
 pub struct View<'a> {
-    source: &'a dyn Source,
-    path: Path,
+    pub(crate) source: &'a dyn Source,
+    pub(crate) path: Path,
 }
 
 impl<'a> View<'a> {
@@ -132,6 +111,9 @@ impl<'a> View<'a> {
         &self,
         visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
     ) -> Result<(), ReadError> {
+        if self.check_collection()? {
+            return Ok(());
+        }
         let above = self.path.as_bytes();
         self.source.visit(above, above, &mut |path, cell| {
             visit(path.get(above.len()..).unwrap_or(&[]), cell)
@@ -150,11 +132,35 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether anything of any kind is visible under a name below.
-    pub(crate) fn is_named(&self, name: &impl Atom) -> Result<bool, ReadError> {
-        let mut prefix = self.path.as_bytes().to_vec();
-        name.write(&mut prefix);
-        self.any_visible(&prefix)
+    /// Whether what stands here is hidden, here or on the way, and that nothing of another kind is
+    /// visible there: what stands as another kind cannot be read as the one that is asked for, and
+    /// must not look like nothing.
+    ///
+    /// # Errors
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when something is; otherwise as the
+    /// source.
+    pub fn check_kinds(&self) -> Result<bool, ReadError> {
+        let path = self.path.as_bytes();
+        for end in name_ends(path, 0) {
+            let (Some(name), Some(place)) = (path.get(..end), path.get(..=end)) else { break };
+            let kind = place.last().and_then(|&tag| Kind::from_tag(tag).ok());
+            // What a set, list or tree is made of stands alone, or beside the value by design.
+            let Some(kind) = kind.filter(|kind| !kind.is_part()) else { continue };
+            let Some(other) = self.source.other_kind(name, kind)? else { continue };
+            if other == Kind::MapKey && !self.spares(&[name, &[other.tag()]].concat())? {
+                return Ok(true);
+            }
+            refuse_others(self.source, &parse(place.to_vec())?)?;
+        }
+        Ok(false)
+    }
+
+    /// Whether this collection is hidden, and that what is in it may be read as such.
+    pub(crate) fn check_collection(&self) -> Result<bool, ReadError> {
+        if rejoin_vclock::mutant!("collection-kind-unchecked") {
+            return self.is_hidden();
+        }
+        self.check_kinds()
     }
 
     /// Reads the cell that stands here, or an empty one.
@@ -163,53 +169,37 @@ impl<'a> View<'a> {
         read: impl FnOnce(&Cell) -> Result<R, ReadError>,
     ) -> Result<R, ReadError> {
         let kind = self.path.kind().unwrap_or(Kind::Element);
-        self.check_kinds()?;
-        match self.source.cell(self.path.as_bytes())? {
-            Some(cell) => read(&cell),
-            None => Cell::empty(kind).map_or_else(
-                || unreachable!("only leaves are read as cells, and their kinds have one"),
-                |cell| read(&cell),
-            ),
-        }
+        let hidden = self.check_kinds()?;
+        let there = if hidden { None } else { self.source.cell(self.path.as_bytes())? };
+        let cell = there.or_else(|| Cell::empty(kind)).unwrap_or_else(|| {
+            unreachable!("only leaves are read as cells, and their kinds have one")
+        });
+        read(&cell).map_err(|error| {
+            let dot = match &error {
+                ReadError::WrongType { found, .. } => cell.writer_of(found),
+                _ => None,
+            };
+            self.located(error, dot)
+        })
     }
 
-    /// What stands here as another kind than asked for, here or on the way, cannot be read as it.
-    fn check_kinds(&self) -> Result<(), ReadError> {
-        let path = self.path.as_bytes();
-        let mut rest = path;
-        while let Some((_, kind, below)) = split(rest) {
-            let end = path.len() - below.len();
-            let (above, name) = (&path[..end], &path[..end - 1]);
-            if let Some(other) = self.source.other_kind(name, kind)? {
-                let path = parse(above.to_vec())?;
-                return Err(match self.any_visible(above)? {
-                    true => ReadError::KindClash { path, kinds: alloc::vec![kind, other] },
-                    false => ReadError::WrongKind { path, expected: kind, found: other },
-                });
+    /// Adds to a value of another type where it stands, and whose dot it has.
+    fn located(&self, error: ReadError, dot: Option<LocalDot>) -> ReadError {
+        match error {
+            ReadError::WrongType { found, expected, .. } => {
+                let writer = dot.map(|dot| self.dot(dot).replica());
+                ReadError::WrongType { path: Some(self.path.clone()), writer, found, expected }
             }
-            rest = below;
+            other => other,
         }
-        Ok(())
-    }
-
-    /// Whether anything here or below is visible.
-    pub(crate) fn is_visible(&self) -> Result<bool, ReadError> {
-        self.any_visible(self.path.as_bytes())
-    }
-
-    fn any_visible(&self, path: &[u8]) -> Result<bool, ReadError> {
-        let mut visible = false;
-        self.source.visit(path, path, &mut |_, cell| {
-            visible = cell.is_visible();
-            if visible { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
-        Ok(visible)
     }
 
     /// The names of the visible children of one kind, ascending.
     ///
     /// # Errors
-    /// [`ReadError::WrongType`] when a name is not a `K`; otherwise as the source.
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when this is something else, or a
+    /// visible child is; [`ReadError::WrongType`] when a name is not a `K`; otherwise as the
+    /// source.
     pub fn names<K: Atom>(&self, kind: Kind) -> Result<Vec<K>, ReadError> {
         self.page(kind, None::<&K>, usize::MAX)
     }
@@ -218,41 +208,42 @@ impl<'a> View<'a> {
     /// too large to hold is read page by page.
     ///
     /// # Errors
-    /// As [`names`](Self::names).
+    /// As [`names`](Self::names), of the children that are looked at.
     pub fn page<K: Atom>(
         &self,
         kind: Kind,
         after: Option<&impl Atom>,
         most: usize,
     ) -> Result<Vec<K>, ReadError> {
-        let mut names = Vec::new();
-        let mut error = None;
-        if most == 0 {
-            return Ok(names);
-        }
+        let (mut names, mut wrong) = (Vec::new(), None);
         let mut from = self.path.as_bytes().to_vec();
         if let Some(after) = after {
             after.write(&mut from);
             from.push(0xFF);
         }
-        self.children(kind, from, &mut |name| {
+        if most == 0 {
+            return self.check_collection().map(|_| names);
+        }
+        self.children_of(kind, from, &mut |name, writer| {
             match name.to() {
                 Ok(name) => names.push(name),
-                Err(wrong) => error = Some(ReadError::WrongType(wrong)),
+                Err(_) => wrong = Some((ReadError::wrong_type::<K>(name), writer)),
             }
-            if names.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            let more = wrong.is_none() && names.len() < most;
+            if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        error.map_or(Ok(names), Err)
+        wrong.map_or(Ok(names), |(error, dot)| Err(self.located(error, dot)))
     }
 
     /// The names of the visible children of one kind that are strings, ascending: the objects of a
     /// space, among which others stand that its users do not see.
     ///
     /// # Errors
-    /// As the source.
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when an object is of another kind;
+    /// otherwise as the source.
     pub fn object_keys(&self, kind: Kind) -> Result<Vec<String>, ReadError> {
         let mut keys = Vec::new();
-        self.children(kind, self.path.as_bytes().to_vec(), &mut |name| {
+        self.children_of(kind, self.path.as_bytes().to_vec(), &mut |name, _| {
             keys.extend(name.to::<String>().ok());
             ControlFlow::Continue(())
         })?;
@@ -262,55 +253,148 @@ impl<'a> View<'a> {
     /// How many visible children of one kind there are.
     pub(crate) fn count(&self, kind: Kind) -> Result<usize, ReadError> {
         let mut count = 0;
-        self.children(kind, self.path.as_bytes().to_vec(), &mut |_| {
+        self.children_of(kind, self.path.as_bytes().to_vec(), &mut |_, _| {
             count += 1;
             ControlFlow::Continue(())
         })?;
         Ok(count)
     }
 
-    /// Shows the names of the visible children of one kind from a path on, leaping over what is
-    /// below each, until told to stop.
-    fn children(
+    /// Whether there is a visible child of one kind.
+    pub(crate) fn has_any(&self, kind: Kind) -> Result<bool, ReadError> {
+        let mut any = false;
+        self.children_of(kind, self.path.as_bytes().to_vec(), &mut |_, _| {
+            any = true;
+            ControlFlow::Break(())
+        })?;
+        Ok(any)
+    }
+
+    /// The names of the visible children, ascending, and as which kind: a name appears once for
+    /// each.
+    pub(crate) fn named(&self) -> Result<Vec<(RawAtom, Kind)>, ReadError> {
+        let mut names = Vec::new();
+        if self.check_collection()? {
+            return Ok(names);
+        }
+        self.children(self.path.as_bytes().to_vec(), &mut |name, kind, _| {
+            names.push((name.clone(), kind));
+            ControlFlow::Continue(())
+        })?;
+        Ok(names)
+    }
+
+    /// Shows the names of the visible children from a path on, all of which must be of one kind,
+    /// each with a dot of somebody who wrote there, until told to stop.
+    fn children_of(
         &self,
         kind: Kind,
+        from: Vec<u8>,
+        show: &mut dyn FnMut(&RawAtom, Option<LocalDot>) -> Flow,
+    ) -> Result<(), ReadError> {
+        if self.check_collection()? {
+            return Ok(());
+        }
+        let mut other = None;
+        self.children(from, &mut |name, found, writer| {
+            if found == kind {
+                return show(name, writer);
+            }
+            if rejoin_vclock::mutant!("child-kind-unchecked") {
+                return ControlFlow::Continue(());
+            }
+            other = Some((name.clone(), found));
+            ControlFlow::Break(())
+        })?;
+        let Some((name, found)) = other else { return Ok(()) };
+        let child = self.key(&name, kind);
+        refuse_others(child.source, &child.path)?;
+        Err(ReadError::WrongKind { path: child.path, expected: kind, found })
+    }
+
+    /// Shows the visible children from a path on, leaping over what stands below each, until told
+    /// to stop.
+    fn children(
+        &self,
         mut from: Vec<u8>,
-        show: &mut dyn FnMut(&RawAtom) -> Flow,
+        show: &mut dyn FnMut(&RawAtom, Kind, Option<LocalDot>) -> Flow,
     ) -> Result<(), ReadError> {
         let above = self.path.as_bytes();
         loop {
             let mut next = None;
             self.source.visit(above, &from, &mut |path, cell| {
-                if !cell.is_visible() {
+                let undecided = cell.is_undecided();
+                if !cell.is_visible() && !undecided {
                     return ControlFlow::Continue(());
                 }
-                let Some((name, found, below)) = path.get(above.len()..).and_then(split) else {
+                let Some((name, kind, below)) = path.get(above.len()..).and_then(split) else {
                     return ControlFlow::Continue(());
                 };
-                if found == kind && show(&name).is_break() {
-                    return ControlFlow::Break(());
+                let child = || path[..path.len() - below.len()].to_vec();
+                if below.is_empty() && kind != Kind::MapKey {
+                    if !undecided && show(&name, kind, cell.writer()).is_break() {
+                        return ControlFlow::Break(());
+                    }
+                    if kind.is_leaf() {
+                        return ControlFlow::Continue(());
+                    }
+                    next = Some(Next::Over(child()));
+                } else {
+                    let seen = !undecided && items_on_the_way(Some(kind), below).next().is_none();
+                    next = Some(Next::Look {
+                        name,
+                        kind,
+                        child: child(),
+                        seen,
+                        writer: cell.writer(),
+                    });
                 }
-                if below.is_empty() {
-                    return ControlFlow::Continue(());
-                }
-                let mut end = path[..path.len() - below.len()].to_vec();
-                end.push(0xFF);
-                next = Some(end);
                 ControlFlow::Break(())
             })?;
-            match next {
-                Some(end) => from = end,
+            let (name, kind, mut child, seen, writer) = match next {
                 None => return Ok(()),
+                Some(Next::Over(child)) => {
+                    from = child;
+                    from.push(0xFF);
+                    continue;
+                }
+                Some(Next::Look { name, kind, child, seen, writer }) => {
+                    (name, kind, child, seen, writer)
+                }
+            };
+            if kind == Kind::MapKey {
+                // Over all under the name, or on to what it does not hide.
+                let is_hidden = self.key(&name, kind).is_hidden()?;
+                if is_hidden {
+                    child.pop();
+                }
+                child.push(if is_hidden { 0xFF } else { 0 });
+                from = child;
+                continue;
             }
+            let is_seen = seen || self.any_visible(&child)?;
+            if is_seen && show(&name, kind, writer).is_break() {
+                return Ok(());
+            }
+            from = child;
+            from.push(0xFF);
         }
     }
+}
+
+/// What a walk over children meets and cannot show at once.
+enum Next {
+    /// It goes on behind this child, which was shown.
+    Over(Vec<u8>),
+    /// Whether a child is there takes a look at what stands below it.
+    Look { name: RawAtom, kind: Kind, child: Vec<u8>, seen: bool, writer: Option<LocalDot> },
 }
 
 /// A place to write at.
 #[derive(Debug)]
 pub struct Cursor<'a> {
-    stage: &'a mut dyn Stage,
-    path: Path,
+    pub(crate) stage: &'a mut dyn Stage,
+    pub(crate) path: Path,
 }
 
 impl<'a> Cursor<'a> {
@@ -363,18 +447,33 @@ impl<'a> Cursor<'a> {
 
     /// Adds a dot over the live ones: an element, an enabled flag, the presence of an empty map.
     pub(crate) fn add(&mut self) -> Result<(), EditError> {
+        self.open()?;
         let ends = self.live()?;
         self.write(Effect::Element { ends, add: true })
     }
 
     /// Writes a value over every live one.
     pub(crate) fn overwrite(&mut self, value: RawAtom) -> Result<(), EditError> {
+        self.open()?;
         let ends = self.live()?;
         self.write(Effect::Register { ends, value: Some(value) })
     }
 
+    /// Puts the item or node that stands here elsewhere.
+    pub(crate) fn relocate(&mut self, value: RawAtom) -> Result<(), EditError> {
+        self.open()?;
+        let cell = self.cell()?;
+        let ends = match cell.as_ref().map(|cell| &cell.0) {
+            Some(CellKind::Positions(places)) => places.live_dots(),
+            Some(CellKind::Candidates(places)) => places.live_dots(),
+            _ => Vec::new(),
+        };
+        self.write(Effect::Move { ends, value })
+    }
+
     /// Stands for one side over all that contends here.
     pub(crate) fn contend(&mut self, stand: Stand) -> Result<(), EditError> {
+        self.open()?;
         let ends = self.live()?;
         self.write(Effect::Contest { ends, put: Some(stand) })
     }
@@ -382,9 +481,32 @@ impl<'a> Cursor<'a> {
     /// Takes away all that is seen here and below; nothing is written when nothing is.
     ///
     /// # Errors
-    /// As [`Stage::write`].
+    /// [`ReadError::WrongKind`] when nothing is to be taken away but what another kind keeps here;
+    /// otherwise as [`Stage::write`].
     pub fn reset(&mut self) -> Result<(), EditError> {
-        let mut resets = self.resets(self.path.as_bytes())?;
+        let resets = self.resets(self.path.as_bytes())?;
+        match resets.is_empty() {
+            true => _ = self.view().check_kinds()?,
+            false => self.spare_above(self.path.above())?,
+        }
+        self.write_resets(resets)
+    }
+
+    /// As [`reset`](Self::reset), of what stands here as one kind, whatever others do.
+    ///
+    /// # Errors
+    /// As [`Stage::write`].
+    pub fn reset_kind(&mut self, kind: Kind) -> Result<(), EditError> {
+        let Some(path) = self.path.as_kind(kind) else { return Ok(()) };
+        let mut there = Cursor { stage: &mut *self.stage, path };
+        let resets = there.resets(there.path.as_bytes())?;
+        if !resets.is_empty() {
+            there.spare_above(there.path.above())?;
+        }
+        there.write_resets(resets)
+    }
+
+    fn write_resets(&mut self, mut resets: Vec<(Vec<u8>, Effect)>) -> Result<(), EditError> {
         let is_counter = |effect: &Effect| matches!(effect, Effect::Counter { .. });
         let seen = self.stage.context().version_vector();
         let inner = self.path.kind().is_some_and(|kind| !kind.is_leaf());
@@ -397,7 +519,15 @@ impl<'a> Cursor<'a> {
             let seen = seen.iter().filter(|&(id, _)| id != own).collect();
             self.write(Effect::Below { seen })?;
         }
-        self.write_all(resets)
+        self.write_all(resets)?;
+        // What hides it goes with it.
+        let Some((&tag, name)) = self.path.as_bytes().split_last() else { return Ok(()) };
+        let kind = Kind::from_tag(tag).map_err(unread)?;
+        if self.stage.other_kind(name, kind)? != Some(Kind::MapKey) {
+            return Ok(());
+        }
+        let part = parse([name, &[Kind::MapKey.tag()]].concat())?;
+        Cursor { stage: &mut *self.stage, path: part }.spare()
     }
 
     /// Takes away all that is seen under a name below, of whatever kind.
@@ -405,11 +535,15 @@ impl<'a> Cursor<'a> {
         let mut prefix = self.path.as_bytes().to_vec();
         name.write(&mut prefix);
         let resets = self.resets(&prefix)?;
+        if resets.is_empty() {
+            return Ok(self.view().check_kinds().map(drop)?);
+        }
+        self.spare_above(self.path.as_bytes().len())?;
         self.write_all(resets)
     }
 
     /// What takes away all that is seen at paths that begin with these bytes.
-    fn resets(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Effect)>, EditError> {
+    pub(crate) fn resets(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Effect)>, EditError> {
         let mut resets = Vec::new();
         let mut fixed = None;
         self.stage.visit(prefix, prefix, &mut |at, cell| {
@@ -427,13 +561,18 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn write_all(&mut self, effects: Vec<(Vec<u8>, Effect)>) -> Result<(), EditError> {
+    pub(crate) fn write_all(&mut self, effects: Vec<(Vec<u8>, Effect)>) -> Result<(), EditError> {
         effects.into_iter().try_for_each(|(at, effect)| self.stage.write(&parse(at)?, effect))
     }
 }
 
-fn parse(path: Vec<u8>) -> Result<Path, ReadError> {
-    Path::parse(path).map_err(ReadError::WrongType)
+/// Bytes of a source that are no path: it is not what it was.
+pub(crate) fn unread(error: DecodeError) -> ReadError {
+    ReadError::Unavailable(error.to_string())
+}
+
+pub(crate) fn parse(path: Vec<u8>) -> Result<Path, ReadError> {
+    Path::parse(path).map_err(unread)
 }
 
 /// The operation that ends all that is alive in a cell, if anything is. What is retained stays.
@@ -449,6 +588,9 @@ fn taking_away(cell: &Cell, context: &Context) -> Option<Effect> {
         }
         CellKind::Contest(contest) => {
             Effect::Contest { ends: contest.adds.to_dots(context), put: None }
+        }
+        CellKind::Hidings(hidings) => {
+            Effect::Hide { ends: hidings.dots(context), seen: VersionVector::new() }
         }
         CellKind::Rights(_) => return None,
     };

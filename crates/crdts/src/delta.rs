@@ -9,12 +9,16 @@
 //! 1. At least one change; `first + changes - 1` is a valid counter.
 //! 2. `deps` ascend by replica and never name the origin.
 //! 3. The effect of a change fits the kind of its path.
-//! 4. One delta, one byte string.
+//! 4. What a change says of dots of its own origin, it says of earlier ones: those that it ends,
+//!    where a counter's record starts, and what a list position hangs on.
+//! 5. One delta, one byte string.
 //!
 //! # References
 //! Almeida, Shoker, Baquero, *Delta State Replicated Data Types*, JPDC 2018.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 use rejoin_vclock::{Dot, HybridTimestamp, MAX_COUNTER, ReplicaId, VersionVector};
 
@@ -24,14 +28,16 @@ use crate::context::{Context, LocalDot};
 use crate::kind::Kind;
 use crate::path::Path;
 
-/// What one transaction of one replica changed.
-#[derive(Clone, PartialEq, Eq, Debug)]
+pub use crate::delta_codec::Changes;
+
+/// What one transaction of one replica changed. It is its canonical bytes, and takes no more memory
+/// than they do: what is in it is read when it is asked for.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Delta {
-    pub(crate) origin: ReplicaId,
-    pub(crate) first: u64,
-    pub(crate) stamp: HybridTimestamp,
-    pub(crate) deps: Vec<(ReplicaId, u64)>,
-    pub(crate) changes: Vec<Change>,
+    pub(crate) bytes: Arc<[u8]>,
+    /// Where in the bytes the first change begins.
+    pub(crate) changes_at: usize,
+    pub(crate) changes: usize,
 }
 
 /// One operation at one place.
@@ -58,6 +64,24 @@ pub enum Effect {
         ends: Vec<Dot>,
         /// The value written.
         value: Option<RawAtom>,
+    },
+    /// On an item of a list or a node of a tree: it stands elsewhere. Whether it is there is not
+    /// touched.
+    Move {
+        /// The places that end, ascending.
+        ends: Vec<Dot>,
+        /// The new place.
+        value: RawAtom,
+    },
+    /// On an item of a list, a node of a tree or a name in a map: it is hidden, with all below,
+    /// unless something is alive there that this removal had not seen. It ends nothing but removals
+    /// of this kind.
+    Hide {
+        /// The earlier removals that end, ascending.
+        ends: Vec<Dot>,
+        /// How far each replica was seen that had written what is hidden; empty where the removals
+        /// only end.
+        seen: VersionVector,
     },
     /// On a counter.
     Counter {
@@ -134,45 +158,40 @@ impl Delta {
         origin: ReplicaId,
         first: u64,
         stamp: HybridTimestamp,
-        deps: Vec<(ReplicaId, u64)>,
-        changes: Vec<Change>,
+        deps: &[(ReplicaId, u64)],
+        changes: &[Change],
     ) -> Option<Self> {
-        Self::in_range(first, changes.len()).then_some(Self { origin, first, stamp, deps, changes })
+        Self::in_range(first, changes.len()).then(|| Self::of(origin, first, stamp, deps, changes))
     }
 
     /// The replica that made it.
-    pub const fn origin(&self) -> ReplicaId {
-        self.origin
+    pub fn origin(&self) -> ReplicaId {
+        self.head().origin
     }
 
     /// The counter of its first dot.
-    pub const fn first(&self) -> u64 {
-        self.first
+    pub fn first(&self) -> u64 {
+        self.head().first
     }
 
     /// The counter of its last dot.
-    pub const fn last(&self) -> u64 {
-        self.first + self.changes.len() as u64 - 1
+    pub fn last(&self) -> u64 {
+        self.first() + self.changes as u64 - 1
     }
 
     /// When it was made, by its origin's hybrid clock.
-    pub const fn stamp(&self) -> HybridTimestamp {
-        self.stamp
-    }
-
-    /// What the origin had newly applied since its own previous delta.
-    pub fn deps(&self) -> &[(ReplicaId, u64)] {
-        &self.deps
-    }
-
-    /// The operations, in order; operation `i` has the dot `first + i`.
-    pub fn changes(&self) -> &[Change] {
-        &self.changes
+    pub fn stamp(&self) -> HybridTimestamp {
+        self.head().stamp
     }
 
     /// Whether it changes nothing: what an edit that had no effect returns.
     pub const fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.changes == 0
+    }
+
+    /// Its canonical bytes.
+    pub const fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
     }
 
     pub(crate) const fn in_range(first: u64, changes: usize) -> bool {
@@ -184,20 +203,19 @@ impl Delta {
     /// An honest origin's deps cover the rest; a receiver that waits for all of them stays a
     /// function of the set of entries even beside a dishonest one.
     pub fn needs(&self) -> impl Iterator<Item = (ReplicaId, u64)> + '_ {
-        let named = self.changes.iter().flat_map(|change| change.effect.named());
-        self.deps.iter().copied().chain(named).filter(|&(id, _)| id != self.origin)
+        let origin = self.origin();
+        let named = self.changes().flat_map(|change| change.effect.named().collect::<Vec<_>>());
+        self.deps().into_iter().chain(named).filter(move |&(id, _)| id != origin)
     }
+}
 
-    /// Whether every dot of its own that it speaks about comes before the operation that does.
-    pub(crate) fn speaks_only_of_the_past(&self) -> bool {
-        self.changes.iter().zip(self.first..).all(|(change, own)| {
-            let starts = match &change.effect {
-                Effect::Counter { totals: Some(totals), .. } => totals.start <= own,
-                _ => true,
-            };
-            let mut named = change.effect.named();
-            starts && named.all(|(id, counter)| id != self.origin || counter < own)
-        })
+impl fmt::Debug for Delta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (origin, first, stamp) = (self.origin(), self.first(), self.stamp());
+        let mut fields = f.debug_struct("Delta");
+        fields.field("origin", &origin).field("first", &first).field("stamp", &stamp);
+        fields.field("deps", &self.deps()).field("changes", &self.changes().collect::<Vec<_>>());
+        fields.finish()
     }
 }
 
@@ -213,6 +231,16 @@ impl Change {
         &self.path
     }
 
+    /// Whether it is about the cell at its path alone, and about nothing below.
+    pub const fn is_on_one_cell(&self) -> bool {
+        !matches!(self.effect, Effect::Below { .. })
+    }
+
+    /// Where, to be kept.
+    pub fn into_path(self) -> Path {
+        self.path
+    }
+
     /// Whether it takes something away (and may add something, too).
     pub fn removes(&self) -> bool {
         match &self.effect {
@@ -220,7 +248,8 @@ impl Change {
             Effect::Register { ends, value } => !ends.is_empty() && value.is_none(),
             Effect::Counter { floors, .. } => !floors.is_empty(),
             Effect::Contest { put, .. } => *put != Some(Stand::Add),
-            Effect::Rights { .. } => false,
+            Effect::Hide { seen, .. } => !seen.is_empty(),
+            Effect::Move { .. } | Effect::Rights { .. } => false,
             Effect::Below { .. } => true,
         }
     }
@@ -235,6 +264,10 @@ impl Effect {
             Self::Counter { .. } => Shape::Counter,
             Self::Contest { .. } => Shape::Contest,
             Self::Rights { .. } => Shape::Rights,
+            Self::Move { .. } => return matches!(kind, Kind::ListItem | Kind::TreeNode),
+            Self::Hide { .. } => {
+                return matches!(kind, Kind::ListItem | Kind::TreeNode | Kind::MapKey);
+            }
             Self::Below { .. } => return !kind.is_leaf(),
         };
         Shape::of(kind) == Some(shape)
@@ -246,13 +279,14 @@ impl Effect {
     }
 
     /// Whether it neither ends anything nor puts anything there.
-    pub(crate) const fn does_nothing(&self) -> bool {
+    pub(crate) fn does_nothing(&self) -> bool {
         match self {
             Self::Element { ends, add } => ends.is_empty() && !*add,
             Self::Register { ends, value } => ends.is_empty() && value.is_none(),
             Self::Counter { totals, floors } => floors.is_empty() && totals.is_none(),
             Self::Contest { ends, put } => ends.is_empty() && put.is_none(),
-            Self::Rights { .. } | Self::Below { .. } => false,
+            Self::Hide { ends, seen } => ends.is_empty() && seen.is_empty(),
+            Self::Move { .. } | Self::Rights { .. } | Self::Below { .. } => false,
         }
     }
 
@@ -262,12 +296,17 @@ impl Effect {
         match self {
             Self::Element { ends, .. }
             | Self::Register { ends, .. }
+            | Self::Move { ends, .. }
             | Self::Contest { ends, .. } => {
                 Box::new(ends.iter().map(|dot| (dot.replica(), dot.counter())))
             }
             Self::Rights { .. } => Box::new(core::iter::empty()),
             Self::Counter { floors, .. } => {
                 Box::new(floors.iter().map(|floor| (floor.last.replica(), floor.last.counter())))
+            }
+            Self::Hide { ends, seen } => {
+                let ends = ends.iter().map(|dot| (dot.replica(), dot.counter()));
+                Box::new(ends.chain(seen.iter()))
             }
             Self::Below { seen } => Box::new(seen.iter()),
         }

@@ -8,10 +8,12 @@
 //! Numbers are varints. An id is 0 for the origin or its place in `ids` plus one. A path repeats
 //! the beginning of the path before it, as long as what is decoded stays within a small multiple of
 //! what is sent. Flags: 1 something is put, 2 dots end, 4 everything seen below ends, 8 what is put
-//! stands for a remove. The payload is as the kind of the path says.
+//! stands for a remove, 16 what is put is only moved, 32 what is
+//! put is a removal that hides. The payload is as the kind of the path says.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use rejoin_vclock::codec::{
@@ -22,12 +24,16 @@ use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId, VersionVector};
 use crate::atom::{Atom, RawAtom};
 use crate::cell::Shape;
 use crate::delta::{Change, Delta, Effect, Floor, Stand, Totals};
+use crate::kind::Kind;
 use crate::path::{Path, shared_prefix};
+use crate::sequence::Anchor;
 
 const PUT: u8 = 1;
 const ENDS: u8 = 2;
 const BELOW: u8 = 4;
 const AGAINST: u8 = 8;
+const MOVES: u8 = 16;
+const HIDES: u8 = 32;
 
 /// The prefix that a path takes over from the one before it.
 ///
@@ -41,66 +47,192 @@ const fn may_share(decoded: usize, coded: usize) -> bool {
     decoded <= 4 * coded + 4096
 }
 
-impl Encode for Delta {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let start = out.len();
-        let ids = Ids::of(self);
-        self.origin.encode(out);
-        write_varint(out, self.first);
-        self.stamp.encode(out);
-        write_varint(out, ids.others.len() as u64);
-        ids.others.iter().for_each(|id| id.encode(out));
-        write_varint(out, self.deps.len() as u64);
-        for &(id, counter) in &self.deps {
-            ids.write(id, counter, out);
+impl Delta {
+    /// The delta of these parts, whose first dot and number are not looked at.
+    pub(crate) fn of(
+        origin: ReplicaId,
+        first: u64,
+        stamp: HybridTimestamp,
+        deps: &[(ReplicaId, u64)],
+        changes: &[Change],
+    ) -> Self {
+        let mut out = Vec::new();
+        let ids = IdTable::of(origin, deps, changes);
+        origin.encode(&mut out);
+        write_varint(&mut out, first);
+        stamp.encode(&mut out);
+        write_varint(&mut out, ids.others.len() as u64);
+        ids.others.iter().for_each(|id| id.encode(&mut out));
+        write_varint(&mut out, deps.len() as u64);
+        for &(id, counter) in deps {
+            ids.write(id, counter, &mut out);
         }
-        write_varint(out, self.changes.len() as u64);
+        write_varint(&mut out, changes.len() as u64);
+        let changes_at = out.len();
         let mut previous: &[u8] = &[];
         let mut decoded = 0;
-        for change in &self.changes {
+        for change in changes {
             let path = change.path.as_bytes();
-            let shared = sharable(previous, path, decoded, out.len() - start);
-            write_varint(out, shared as u64);
-            write_length_prefixed(out, path.get(shared..).unwrap_or(&[]));
-            write_effect(&change.effect, &ids, out);
+            let shared = sharable(previous, path, decoded, out.len());
+            write_varint(&mut out, shared as u64);
+            write_length_prefixed(&mut out, path.get(shared..).unwrap_or(&[]));
+            write_effect(&change.effect, &ids, &mut out);
             decoded += path.len();
             previous = path;
         }
+        Self { bytes: out.into(), changes_at, changes: changes.len() }
+    }
+
+    /// Takes canonical bytes over, without a copy.
+    ///
+    /// # Errors
+    /// As [`decode`](Decode::decode), and when bytes are left over.
+    pub fn from_shared(bytes: Arc<[u8]>) -> Result<Self, DecodeError> {
+        let Checked { length, changes_at, changes } = check(&bytes)?;
+        match bytes.len() - length {
+            0 => Ok(Self { bytes, changes_at, changes }),
+            left => Err(DecodeError::TrailingBytes { left }),
+        }
+    }
+
+    /// The operations, in order; operation `i` has the dot `first + i`. Each is read when it is
+    /// come to.
+    pub fn changes(&self) -> Changes<'_> {
+        let head = self.head();
+        let mut reader = Reader::new(&self.bytes);
+        let skipped = reader.bytes(self.changes_at);
+        debug_assert!(skipped.is_ok(), "the changes stand in the bytes");
+        Changes::new(&head, reader, self.changes, true)
+    }
+
+    pub(crate) fn head(&self) -> Head<'_> {
+        Head::read(&mut Reader::new(&self.bytes)).unwrap_or_else(|_| checked_before())
+    }
+
+    /// What the origin had newly applied since its own previous delta, ascending by replica.
+    pub fn deps(&self) -> Vec<(ReplicaId, u64)> {
+        let mut reader = Reader::new(&self.bytes);
+        let head = Head::read(&mut reader).unwrap_or_else(|_| checked_before());
+        Ids::new(&head, true).read_list(&mut reader).unwrap_or_else(|_| checked_before())
+    }
+}
+
+fn checked_before() -> ! {
+    unreachable!("the bytes of a delta were checked when they came in, or written here")
+}
+
+impl Encode for Delta {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes);
     }
 }
 
 impl Decode for Delta {
+    /// Takes what the bytes take, and a few KiB on the way.
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let start = reader.position();
+        let mut ahead = reader.clone();
+        let Checked { length, changes_at, changes } = check(ahead.bytes(ahead.remaining())?)?;
+        Ok(Self { bytes: reader.bytes(length)?.into(), changes_at, changes })
+    }
+}
+
+/// What stands before a delta's deps.
+pub(crate) struct Head<'a> {
+    pub origin: ReplicaId,
+    pub first: u64,
+    pub stamp: HybridTimestamp,
+    /// The ids that it names beside its origin, 16 bytes each.
+    ids: &'a [u8],
+}
+
+impl<'a> Head<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let origin = ReplicaId::decode(reader)?;
         let first = reader.varint()?;
         let stamp = HybridTimestamp::decode(reader)?;
-        let mut ids = Ids::decode(origin, reader)?;
-        let deps = ids.read_list(reader)?;
-        let ascending = deps.windows(2).all(|pair| matches!(pair, [a, b] if a.0 < b.0));
-        if !ascending || deps.iter().any(|&(id, _)| id == origin) {
-            return Err(DecodeError::NotCanonical("deps of a delta"));
-        }
-        let count = reader.count(4)?;
-        if !Self::in_range(first, count) {
-            return Err(DecodeError::OutOfRange { what: "counter of a delta", value: first });
-        }
-        let mut changes: Vec<Change> = Vec::with_capacity(count);
-        let mut decoded = 0;
-        for _ in 0..count {
-            let previous = changes.last().map_or(&[][..], |change| change.path.as_bytes());
-            let path = read_path(previous, decoded, reader.position() - start, reader)?;
-            decoded += path.as_bytes().len();
-            let effect = read_effect(&path, &mut ids, reader)?;
-            changes.push(Change { path, effect });
-        }
-        let delta = Self { origin, first, stamp, deps, changes };
-        if !ids.all_used() || !delta.speaks_only_of_the_past() {
-            return Err(DecodeError::Invalid("a delta that names what it cannot know"));
-        }
-        Ok(delta)
+        let ids = reader.count(16)?;
+        Ok(Self { origin, first, stamp, ids: reader.bytes(16 * ids)? })
     }
 }
+
+/// Where the parts of a delta begin and end.
+struct Checked {
+    length: usize,
+    changes_at: usize,
+    changes: usize,
+}
+
+/// Goes through the bytes of a delta and what may follow it, and keeps nothing of it.
+fn check(bytes: &[u8]) -> Result<Checked, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let head = Head::read(&mut reader)?;
+    let mut ids = Ids::new(&head, false);
+    ids.check()?;
+    let mut before = None;
+    for _ in 0..reader.count(2)? {
+        let (id, _) = ids.read_pair(&mut reader)?;
+        if id == head.origin || before >= Some(id) {
+            return Err(DecodeError::NotCanonical("deps of a delta"));
+        }
+        before = Some(id);
+    }
+    let count = reader.count(4)?;
+    if !Delta::in_range(head.first, count) {
+        return Err(DecodeError::OutOfRange { what: "counter of a delta", value: head.first });
+    }
+    let changes_at = reader.position();
+    let mut changes = Changes { ids, ..Changes::new(&head, reader, count, false) };
+    for _ in 0..count {
+        changes.read()?;
+    }
+    if !changes.ids.all_used() {
+        return Err(cannot_know());
+    }
+    Ok(Checked { length: changes.reader.position(), changes_at, changes: count })
+}
+
+/// The operations of a delta, as they are come to.
+#[derive(Debug)]
+pub struct Changes<'a> {
+    reader: Reader<'a>,
+    ids: Ids<'a>,
+    left: usize,
+    previous: Vec<u8>,
+    decoded: usize,
+}
+
+impl<'a> Changes<'a> {
+    fn new(head: &Head<'a>, reader: Reader<'a>, left: usize, keep: bool) -> Self {
+        let ids = Ids::new(head, keep);
+        Self { reader, ids, left, previous: Vec::new(), decoded: 0 }
+    }
+
+    fn read(&mut self) -> Result<Change, DecodeError> {
+        let coded = self.reader.position();
+        let path = read_path(&self.previous, self.decoded, coded, &mut self.reader)?;
+        self.decoded += path.as_bytes().len();
+        self.previous.clear();
+        self.previous.extend_from_slice(path.as_bytes());
+        let effect = read_effect(&path, &mut self.ids, &mut self.reader)?;
+        self.ids.own += 1;
+        Ok(Change { path, effect })
+    }
+}
+
+impl Iterator for Changes<'_> {
+    type Item = Change;
+
+    fn next(&mut self) -> Option<Change> {
+        self.left = self.left.checked_sub(1)?;
+        Some(self.read().unwrap_or_else(|_| checked_before()))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Changes<'_> {}
 
 pub(crate) fn read_path(
     previous: &[u8],
@@ -120,7 +252,7 @@ pub(crate) fn read_path(
     Path::parse(bytes)
 }
 
-fn write_effect(effect: &Effect, ids: &Ids, out: &mut Vec<u8>) {
+fn write_effect(effect: &Effect, ids: &IdTable, out: &mut Vec<u8>) {
     let flags = |put: bool, ends: bool| (u8::from(put) * PUT) | (u8::from(ends) * ENDS);
     match effect {
         Effect::Element { ends, add } => {
@@ -132,6 +264,18 @@ fn write_effect(effect: &Effect, ids: &Ids, out: &mut Vec<u8>) {
             ids.write_dots(ends, out);
             if let Some(value) = value {
                 value.write(out);
+            }
+        }
+        Effect::Move { ends, value } => {
+            out.push(flags(true, !ends.is_empty()) | MOVES);
+            ids.write_dots(ends, out);
+            value.write(out);
+        }
+        Effect::Hide { ends, seen } => {
+            out.push(flags(!seen.is_empty(), !ends.is_empty()) | HIDES);
+            ids.write_dots(ends, out);
+            if !seen.is_empty() {
+                ids.write_vector(seen, out);
             }
         }
         Effect::Counter { totals, floors } => {
@@ -163,17 +307,24 @@ fn write_effect(effect: &Effect, ids: &Ids, out: &mut Vec<u8>) {
         }
         Effect::Below { seen } => {
             out.push(BELOW);
-            write_varint(out, seen.len() as u64);
-            seen.iter().for_each(|(id, counter)| ids.write(id, counter, out));
+            ids.write_vector(seen, out);
         }
     }
 }
 
-fn read_effect(path: &Path, ids: &mut Ids, reader: &mut Reader<'_>) -> Result<Effect, DecodeError> {
+fn read_effect(
+    path: &Path,
+    ids: &mut Ids<'_>,
+    reader: &mut Reader<'_>,
+) -> Result<Effect, DecodeError> {
     let flags = reader.byte()?;
     let kind = path.kind().ok_or(DecodeError::Invalid("an empty path"))?;
     if flags == BELOW && !kind.is_leaf() {
-        return read_below(ids, reader);
+        return ids.read_vector(reader, false).map(|(seen, _)| Effect::Below { seen });
+    }
+    let may_hide = matches!(kind, Kind::ListItem | Kind::TreeNode | Kind::MapKey);
+    if flags & (MOVES | HIDES) != 0 && may_hide {
+        return read_place(flags, kind, ids, reader);
     }
     let shape = Shape::of(kind);
     let (put, ends, against) = (flags & PUT != 0, flags & ENDS != 0, flags & AGAINST != 0);
@@ -186,11 +337,15 @@ fn read_effect(path: &Path, ids: &mut Ids, reader: &mut Reader<'_>) -> Result<Ef
         Some(Shape::Writes) => {
             let ends = ids.read_dots(ends, reader)?;
             let value = if put { Some(RawAtom::read(reader)?) } else { None };
+            value.iter().try_for_each(|place| ids.check_place(kind, place))?;
             Ok(Effect::Register { ends, value })
         }
         Some(Shape::Counter) => {
             let floors = if ends { read_floors(ids, reader)? } else { Vec::new() };
             let totals = if put { Some(read_totals(reader)?) } else { None };
+            if totals.is_some_and(|totals| totals.start > ids.own) {
+                return Err(cannot_know());
+            }
             Ok(Effect::Counter { totals, floors })
         }
         Some(Shape::Contest) => {
@@ -199,17 +354,37 @@ fn read_effect(path: &Path, ids: &mut Ids, reader: &mut Reader<'_>) -> Result<Ef
             Ok(Effect::Contest { ends, put })
         }
         Some(Shape::Rights) if put => read_rights(ends, reader),
-        Some(Shape::Rights) | None => Err(DecodeError::UnknownTag { what: "effect", tag: flags }),
+        Some(Shape::Rights | Shape::Hidings) | None => {
+            Err(DecodeError::UnknownTag { what: "effect", tag: flags })
+        }
     }
 }
 
-fn read_below(ids: &mut Ids, reader: &mut Reader<'_>) -> Result<Effect, DecodeError> {
-    let pairs = ids.read_list(reader)?;
-    let ascending = pairs.windows(2).all(|pair| matches!(pair, [a, b] if a.0 < b.0));
-    if !ascending || pairs.iter().any(|&(id, _)| id == ids.origin) {
-        return Err(DecodeError::NotCanonical("a vector in a delta"));
+/// A move, or a removal that hides.
+fn read_place(
+    flags: u8,
+    kind: Kind,
+    ids: &mut Ids<'_>,
+    reader: &mut Reader<'_>,
+) -> Result<Effect, DecodeError> {
+    let (put, ends) = (flags & PUT != 0, flags & ENDS != 0);
+    match flags & !(PUT | ENDS) {
+        MOVES if put && kind != Kind::MapKey => {
+            let (ends, value) = (ids.read_dots(ends, reader)?, RawAtom::read(reader)?);
+            ids.check_place(kind, &value)?;
+            Ok(Effect::Move { ends, value })
+        }
+        HIDES if put || ends => {
+            let ends = ids.read_dots(ends, reader)?;
+            let (seen, named) =
+                if put { ids.read_vector(reader, true)? } else { (VersionVector::new(), 0) };
+            match put && named == 0 {
+                false => Ok(Effect::Hide { ends, seen }),
+                true => Err(DecodeError::NotCanonical("a vector in a delta")),
+            }
+        }
+        _ => Err(DecodeError::UnknownTag { what: "effect", tag: flags }),
     }
-    Ok(Effect::Below { seen: pairs.into_iter().collect::<VersionVector>() })
 }
 
 fn read_rights(moved: bool, reader: &mut Reader<'_>) -> Result<Effect, DecodeError> {
@@ -218,19 +393,22 @@ fn read_rights(moved: bool, reader: &mut Reader<'_>) -> Result<Effect, DecodeErr
     Ok(Effect::Rights { granted, spent, moved })
 }
 
-fn read_floors(ids: &mut Ids, reader: &mut Reader<'_>) -> Result<Vec<Floor>, DecodeError> {
+fn read_floors(ids: &mut Ids<'_>, reader: &mut Reader<'_>) -> Result<Vec<Floor>, DecodeError> {
     let count = reader.count(5)?;
-    let mut floors: Vec<Floor> = Vec::with_capacity(count);
+    let mut floors: Vec<Floor> = Vec::with_capacity(if ids.keep { count } else { 0 });
+    let mut before = None;
     for _ in 0..count {
         let last = ids.read_dot(reader)?;
         let totals = read_totals(reader)?;
-        let after = floors.last().is_none_or(|before| before.last.replica() < last.replica());
-        if !after || totals.start > last.counter() {
+        if before >= Some(last.replica()) || totals.start > last.counter() {
             return Err(DecodeError::NotCanonical("floors of a counter"));
         }
-        floors.push(Floor { last, totals });
+        before = Some(last.replica());
+        if ids.keep {
+            floors.push(Floor { last, totals });
+        }
     }
-    if floors.is_empty() {
+    if before.is_none() {
         return Err(DecodeError::NotCanonical("floors of a counter"));
     }
     Ok(floors)
@@ -254,37 +432,24 @@ pub(crate) fn read_totals(reader: &mut Reader<'_>) -> Result<Totals, DecodeError
     Ok(totals)
 }
 
-/// The replicas that a delta names, each once.
-struct Ids {
-    origin: ReplicaId,
-    others: Vec<ReplicaId>,
-    used: Vec<bool>,
+/// Why a delta is refused that honest origins cannot make.
+const fn cannot_know() -> DecodeError {
+    DecodeError::Invalid("a delta that names what it cannot know")
 }
 
-impl Ids {
-    fn of(delta: &Delta) -> Self {
-        let mut others: Vec<ReplicaId> = delta.needs().map(|(id, _)| id).collect();
+/// The replicas that a delta names beside its origin, each once, for writing it.
+struct IdTable {
+    others: Vec<ReplicaId>,
+}
+
+impl IdTable {
+    fn of(origin: ReplicaId, deps: &[(ReplicaId, u64)], changes: &[Change]) -> Self {
+        let named = changes.iter().flat_map(|change| change.effect.named());
+        let ids = deps.iter().copied().chain(named).map(|(id, _)| id);
+        let mut others: Vec<ReplicaId> = ids.filter(|&id| id != origin).collect();
         others.sort_unstable();
         others.dedup();
-        Self { origin: delta.origin, others, used: Vec::new() }
-    }
-
-    fn decode(origin: ReplicaId, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let count = reader.count(16)?;
-        let mut others: Vec<ReplicaId> = Vec::with_capacity(count);
-        for _ in 0..count {
-            let id = ReplicaId::decode(reader)?;
-            if id == origin || others.last().is_some_and(|&before| before >= id) {
-                return Err(DecodeError::NotCanonical("replicas of a delta"));
-            }
-            others.push(id);
-        }
-        let used = alloc::vec![false; count];
-        Ok(Self { origin, others, used })
-    }
-
-    fn all_used(&self) -> bool {
-        self.used.iter().all(|&used| used)
+        Self { others }
     }
 
     fn write(&self, id: ReplicaId, counter: u64, out: &mut Vec<u8>) {
@@ -293,13 +458,70 @@ impl Ids {
         write_varint(out, counter);
     }
 
+    fn write_vector(&self, vector: &VersionVector, out: &mut Vec<u8>) {
+        write_varint(out, vector.len() as u64);
+        vector.iter().for_each(|(id, counter)| self.write(id, counter, out));
+    }
+
     fn write_dots(&self, dots: &[Dot], out: &mut Vec<u8>) {
         if !dots.is_empty() {
             write_varint(out, dots.len() as u64);
         }
         dots.iter().for_each(|dot| self.write(dot.replica(), dot.counter(), out));
     }
+}
 
+/// The replicas that a delta names, where they stand in its bytes.
+#[derive(Debug)]
+struct Ids<'a> {
+    origin: ReplicaId,
+    others: &'a [u8],
+    /// The counter of the operation that is being read.
+    own: u64,
+    /// Whether what is read is kept. Who only checks has memory for nothing.
+    keep: bool,
+    /// Of who checks: which ids were named.
+    used: Vec<bool>,
+}
+
+impl<'a> Ids<'a> {
+    fn new(head: &Head<'a>, keep: bool) -> Self {
+        let used = if keep { Vec::new() } else { alloc::vec![false; head.ids.len() / 16] };
+        Self { origin: head.origin, others: head.ids, own: head.first, keep, used }
+    }
+
+    /// That the ids ascend, and that the origin is not among them.
+    fn check(&self) -> Result<(), DecodeError> {
+        let mut before = None;
+        for id in self.others.chunks(16).filter_map(|id| id.first_chunk()) {
+            let id = ReplicaId::from_bytes(*id);
+            if id == self.origin || before >= Some(id) {
+                return Err(DecodeError::NotCanonical("replicas of a delta"));
+            }
+            before = Some(id);
+        }
+        Ok(())
+    }
+
+    /// That a position in a list hangs on one that was there before.
+    fn check_place(&self, kind: Kind, place: &RawAtom) -> Result<(), DecodeError> {
+        match Dot::new(self.origin, self.own) {
+            Ok(own) if kind == Kind::ListItem && !Anchor::of(place).is_earlier(own) => {
+                Err(cannot_know())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn all_used(&self) -> bool {
+        self.used.iter().all(|&used| used)
+    }
+
+    fn read_pair(&mut self, reader: &mut Reader<'_>) -> Result<(ReplicaId, u64), DecodeError> {
+        self.read_dot(reader).map(|dot| (dot.replica(), dot.counter()))
+    }
+
+    /// A dot; of the origin's own, only such as come before the operation.
     fn read_dot(&mut self, reader: &mut Reader<'_>) -> Result<Dot, DecodeError> {
         let index = reader.varint()?;
         let id = match index.checked_sub(1) {
@@ -307,20 +529,46 @@ impl Ids {
             Some(place) => {
                 let place = usize::try_from(place).unwrap_or(usize::MAX);
                 let unknown = DecodeError::OutOfRange { what: "replica of a delta", value: index };
-                *self.used.get_mut(place).ok_or(unknown)? = true;
-                *self.others.get(place).ok_or(unknown)?
+                let bytes = self.others.get(place.saturating_mul(16)..).ok_or(unknown)?;
+                self.used.get_mut(place).into_iter().for_each(|used| *used = true);
+                ReplicaId::from_bytes(*bytes.first_chunk().ok_or(unknown)?)
             }
         };
         let counter = reader.varint()?;
+        if id == self.origin && counter >= self.own {
+            return Err(cannot_know());
+        }
         Dot::new(id, counter)
             .map_err(|_| DecodeError::OutOfRange { what: "counter of a dot", value: counter })
     }
 
     fn read_list(&mut self, reader: &mut Reader<'_>) -> Result<Vec<(ReplicaId, u64)>, DecodeError> {
         let count = reader.count(2)?;
-        (0..count)
-            .map(|_| self.read_dot(reader).map(|dot| (dot.replica(), dot.counter())))
-            .collect()
+        let mut pairs = Vec::with_capacity(count);
+        for _ in 0..count {
+            pairs.push(self.read_pair(reader)?);
+        }
+        Ok(pairs)
+    }
+
+    /// A vector, and how many replicas it names; the origin only where it may.
+    fn read_vector(
+        &mut self,
+        reader: &mut Reader<'_>,
+        may_name_origin: bool,
+    ) -> Result<(VersionVector, usize), DecodeError> {
+        let (mut before, mut ahead) = (None, reader.clone());
+        let count = ahead.count(2)?;
+        for _ in 0..count {
+            let (id, _) = self.read_pair(&mut ahead)?;
+            if (id == self.origin && !may_name_origin) || before >= Some(id) {
+                return Err(DecodeError::NotCanonical("a vector in a delta"));
+            }
+            before = Some(id);
+        }
+        let seen = if self.keep { self.read_list(reader)? } else { Vec::new() };
+        *reader = ahead;
+        Ok((seen.into_iter().collect(), count))
     }
 
     fn read_dots(&mut self, any: bool, reader: &mut Reader<'_>) -> Result<Vec<Dot>, DecodeError> {
@@ -328,9 +576,19 @@ impl Ids {
             return Ok(Vec::new());
         }
         let count = reader.count(2)?;
-        let dots: Vec<Dot> = (0..count).map(|_| self.read_dot(reader)).collect::<Result<_, _>>()?;
-        let ascending = dots.windows(2).all(|pair| matches!(pair, [a, b] if a < b));
-        if dots.is_empty() || !ascending {
+        let mut dots = Vec::with_capacity(if self.keep { count } else { 0 });
+        let mut before = None;
+        for _ in 0..count {
+            let dot = self.read_dot(reader)?;
+            if before >= Some(dot) {
+                return Err(DecodeError::NotCanonical("dots of a delta"));
+            }
+            before = Some(dot);
+            if self.keep {
+                dots.push(dot);
+            }
+        }
+        if before.is_none() {
             return Err(DecodeError::NotCanonical("dots of a delta"));
         }
         Ok(dots)

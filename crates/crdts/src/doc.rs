@@ -26,8 +26,8 @@
 //! edits a typed value as a document.
 //!
 //! # One name, several kinds
-//! Two versions of a program can put different kinds under one name. Both stand; a typed read says
-//! so by a named error, [`value`](Doc::value) shows both, and
+//! Two versions of a program can put different kinds under one name. Both stand; every typed read,
+//! of a leaf or of a collection, says so by a named error, [`value`](Doc::value) shows both, and
 //! [`remove_kind`](DocEditor::remove_kind) takes one away.
 //!
 //! # Semantics
@@ -45,16 +45,18 @@ use alloc::vec::Vec;
 use crate::atom::{Atom, RawAtom};
 use crate::bounded_counter::{BoundedCounter, BoundedCounterEditor};
 use crate::cell::Cell;
+use crate::clash::find_other_kind;
 use crate::context::Join;
 use crate::crdt::{Crdt, Outcome, Visit};
-use crate::cursor::{Cursor, View, find_other_kind};
+use crate::cursor::{Cursor, View};
 use crate::delta::{At, Covered, Effect};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
 use crate::lww_register::LwwRegister;
 use crate::parts::Parts;
-use crate::path::{Path, split};
+use crate::path::Path;
 use crate::value::Value;
+use crate::visible::first_seen;
 
 /// A document of any shape; see the [module](self).
 #[derive(Clone, Default, Debug)]
@@ -104,6 +106,13 @@ impl Crdt for Doc {
         }
     }
 
+    fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        self.parts.range(below, below, &mut |path, cell| {
+            visit(&at.below(path), cell.clone());
+            ControlFlow::Continue(())
+        });
+    }
+
     fn cell(&self, path: &[u8]) -> Option<Cell> {
         self.parts.get(path).cloned()
     }
@@ -122,7 +131,11 @@ impl Crdt for Doc {
     }
 
     fn is_visible(&self) -> bool {
-        self.parts.iter().any(|(_, cell)| cell.is_visible())
+        let seen = first_seen(&[], Some(Kind::Map), Vec::new(), &mut |from, show| {
+            self.parts.range(&[], from, show);
+            Ok(())
+        });
+        seen.is_ok_and(|first| first.is_some())
     }
 
     fn is_gone(&self) -> bool {
@@ -186,12 +199,22 @@ impl DocEditor<'_> {
         self.cursor.reset_name(&RawAtom::of_str(name))
     }
 
+    /// As [`remove`](Self::remove), and keeps the name, with all that was below it, for whoever
+    /// changes something there without having seen this. A struct in memory shows a field that is
+    /// hidden so; its reader does not.
+    ///
+    /// # Errors
+    /// As [`remove`](Self::remove).
+    pub fn remove_unless_edited(&mut self, name: &str) -> Result<(), EditError> {
+        self.cursor.hide(&RawAtom::of_str(name), Kind::MapKey)
+    }
+
     /// Removes what stands under a name as one kind, and leaves the others.
     ///
     /// # Errors
     /// As [`remove`](Self::remove).
     pub fn remove_kind(&mut self, name: &str, kind: Kind) -> Result<(), EditError> {
-        self.cursor.key(&RawAtom::of_str(name), kind).reset()
+        self.cursor.key(&RawAtom::of_str(name), kind).reset_kind(kind)
     }
 
     /// Removes everything in it.
@@ -233,26 +256,21 @@ impl DocReader<'_> {
     /// appears once for each.
     ///
     /// # Errors
-    /// As the source.
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when something else than a map stands
+    /// here, or above; otherwise as the source.
     pub fn names(&self) -> Result<Vec<(RawAtom, Kind)>, ReadError> {
-        let mut names: Vec<(RawAtom, Kind)> = Vec::new();
-        self.view.cells(&mut |below, cell| {
-            if let Some((name, kind, _)) = split(below).filter(|_| cell.is_visible())
-                && names.last().is_none_or(|last| *last != (name.clone(), kind))
-            {
-                names.push((name, kind));
-            }
-            ControlFlow::Continue(())
-        })?;
-        Ok(names)
+        self.view.named()
     }
 
-    /// Everything that is to be seen.
+    /// Everything that is to be seen; several kinds under one name are shown side by side.
     ///
     /// # Errors
-    /// As the source.
+    /// As [`names`](Self::names).
     pub fn value(&self) -> Result<Value, ReadError> {
         let mut cells = Vec::new();
+        if self.view.is_hidden()? {
+            return Ok(Value::Map(Vec::new()));
+        }
         self.view.cells(&mut |below, cell| {
             cells.push((below.to_vec(), cell.clone()));
             ControlFlow::Continue(())

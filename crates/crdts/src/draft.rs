@@ -5,6 +5,7 @@ use core::cell::RefCell;
 
 use rejoin_vclock::{Dot, HybridTimestamp, MAX_COUNTER};
 
+use crate::atom::MAX_VALUE_BYTES;
 use crate::cell::Cell;
 use crate::context::{Context, LocalDot, Slot};
 use crate::crdt::Flow;
@@ -25,6 +26,7 @@ pub struct Draft<'a> {
     stamp: HybridTimestamp,
     changed: Overlay,
     changes: Vec<Change>,
+    content_bytes: usize,
     /// The cell that was read last: an edit looks at what it is going to change.
     read: RefCell<Option<(Vec<u8>, Option<Cell>)>>,
 }
@@ -39,7 +41,13 @@ impl<'a> Draft<'a> {
     ) -> Self {
         let first = context.seen_by_slot()[own.index()] + 1;
         let (changed, changes, read) = (Overlay::default(), Vec::new(), RefCell::default());
-        Self { base, context, own, first, stamp, changed, changes, read }
+        Self { base, context, own, first, stamp, changed, changes, content_bytes: 0, read }
+    }
+
+    /// How much is in the values written so far, in
+    /// [bytes of content](crate::atom::RawAtom::content_bytes).
+    pub const fn content_bytes(&self) -> usize {
+        self.content_bytes
     }
 
     /// The operations, each with the dot that its place in the list gives it.
@@ -91,15 +99,8 @@ impl Stage for Draft<'_> {
         if !path.kind().is_some_and(|kind| effect.fits(kind)) {
             return Err(EditError::Misfit { path: path.clone() });
         }
-        let bytes = path.as_bytes().len();
-        if bytes > MAX_PATH_BYTES {
-            return Err(EditError::PathTooLong { bytes });
-        }
-        // A level takes two bytes or more, so that ordinary paths need no counting.
-        let levels = if bytes > 2 * MAX_LEVELS { path.levels() } else { 0 };
-        if levels > MAX_LEVELS {
-            return Err(EditError::PathTooDeep { levels });
-        }
+        check_path(path)?;
+        let content = content_bytes(path, &effect)?;
         if self.first + self.changes.len() as u64 > MAX_COUNTER {
             return Err(EditError::CountersExhausted);
         }
@@ -111,6 +112,31 @@ impl Stage for Draft<'_> {
             None => _ = self.changed.apply(self.base, &change, &at)?,
         }
         self.changes.push(change);
+        self.content_bytes += content;
         Ok(())
     }
+}
+
+/// What is written is what peers take and the next start reads.
+fn check_path(path: &Path) -> Result<(), EditError> {
+    let Err(error) = path.check() else { return Ok(()) };
+    let (bytes, levels) = (path.as_bytes().len(), path.levels());
+    Err(if levels > MAX_LEVELS {
+        EditError::PathTooDeep { levels }
+    } else if bytes > MAX_PATH_BYTES {
+        EditError::PathTooLong { bytes }
+    } else {
+        EditError::Unreadable { path: path.clone(), error }
+    })
+}
+
+/// The content of the value that is written, in bytes.
+fn content_bytes(path: &Path, effect: &Effect) -> Result<usize, EditError> {
+    let Effect::Register { value: Some(value), .. } = effect else { return Ok(0) };
+    let unreadable = |error| EditError::Unreadable { path: path.clone(), error };
+    let bytes = value.content_bytes().map_err(unreadable)?;
+    if bytes > MAX_VALUE_BYTES {
+        return Err(EditError::ValueTooLarge { path: path.clone(), bytes });
+    }
+    Ok(bytes)
 }

@@ -11,7 +11,7 @@ use crate::context::Join;
 use crate::crdt::{Outcome, Visit};
 use crate::delta::{At, Covered, Effect};
 use crate::kind::Kind;
-use crate::path::{Path, split_as};
+use crate::path::{Path, first_name, split_as};
 
 /// Elements with their cells.
 pub(crate) trait ElementTable<T>: Default {
@@ -132,6 +132,15 @@ macro_rules! set_value {
                 $crate::element_table::visit(&self.table, at, visit);
             }
 
+            fn visit_below(
+                &self,
+                below: &[u8],
+                at: &$crate::path::Path,
+                visit: &mut $crate::crdt::Visit<'_>,
+            ) {
+                $crate::element_table::visit_below(&self.table, below, at, visit);
+            }
+
             fn cell(&self, path: &[u8]) -> Option<$crate::cell::Cell> {
                 $crate::element_table::cell(&self.table, path)
             }
@@ -177,6 +186,22 @@ pub(crate) fn visit<T: Key, E: ElementTable<T>>(table: &E, at: &Path, visit: &mu
         if let Some(part) = table.get(element) {
             visit(&at.key(element, E::PART), E::cell(part));
         }
+    }
+}
+
+pub(crate) fn visit_below<T: Key, E: ElementTable<T>>(
+    table: &E,
+    below: &[u8],
+    at: &Path,
+    show: &mut Visit<'_>,
+) {
+    if below.is_empty() {
+        return visit(table, at, show);
+    }
+    let Some(element) = first_name::<T>(below) else { return };
+    let path = at.key(&element, E::PART);
+    if let Some(part) = table.get(&element).filter(|_| at.is_followed(&path, below)) {
+        show(&path, E::cell(part));
     }
 }
 

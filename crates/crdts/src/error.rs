@@ -1,28 +1,34 @@
 //! What can go wrong when a value is read or changed. A merge cannot go wrong.
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
 use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{Dot, ReplicaId};
 
+use crate::atom::RawAtom;
 use crate::kind::Kind;
 use crate::path::Path;
+
+/// An error shows so many characters of a value.
+const SHOWN: usize = 40;
 
 /// Why a value could not be read.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// Two kinds stand under one name, both kept; remove one of them in a transaction.
+    /// Several kinds stand under one name, all kept; take all but one of them away, each with
+    /// `remove_kind` in a transaction.
     KindClash {
         /// Where.
         path: Path,
-        /// The kinds that stand there.
+        /// All kinds that stand there: the one that was asked for first, if it does, then in the
+        /// order of their tags.
         kinds: Vec<Kind>,
     },
     /// Only another kind than asked for stands there: an older or newer version of the type wrote
-    /// it. Read it as that kind, or remove it in a transaction.
+    /// it. Read it as that kind, or take it away with `remove_kind` in a transaction.
     WrongKind {
         /// Where.
         path: Path,
@@ -31,8 +37,19 @@ pub enum ReadError {
         /// The kind that stands there.
         found: Kind,
     },
-    /// A value of another type than asked for stands there.
-    WrongType(DecodeError),
+    /// A value or a name of another type than asked for: an older or newer version wrote it. Read
+    /// it as that type, as a [`RawAtom`] or in a [`Doc`](crate::Doc), or write over it.
+    WrongType {
+        /// The register, or the collection that has the name. `None` where a plain value in memory
+        /// was asked, which does not know its own place.
+        path: Option<Path>,
+        /// The Rust type asked for.
+        expected: &'static str,
+        /// What stands there.
+        found: RawAtom,
+        /// Who wrote it; `None` as for the path.
+        writer: Option<ReplicaId>,
+    },
     /// A counter's value does not fit 64 bits.
     Overflow {
         /// The value.
@@ -55,14 +72,26 @@ impl fmt::Display for ReadError {
                 for (index, kind) in kinds.iter().enumerate() {
                     write!(f, "{}{kind}", if index > 0 { ", " } else { "" })?;
                 }
-                f.write_str("); remove all but one of them")
+                f.write_str("); take all but one of them away with remove_kind")
             }
             Self::WrongKind { path, expected, found } => write!(
                 f,
                 "{path} holds a {found} where a {expected} was asked for; read it as a {found}, or \
-                 remove it first"
+                 take it away with remove_kind"
             ),
-            Self::WrongType(error) => write!(f, "a value of another type stands here: {error}"),
+            Self::WrongType { path, expected, found, writer } => {
+                match path {
+                    Some(path) => write!(f, "{path} holds the {} ", found.type_name())?,
+                    None => write!(f, "the value is the {} ", found.type_name())?,
+                }
+                show_start(f, found)?;
+                if let Some(writer) = writer {
+                    write!(f, ", written by {writer},")?;
+                }
+                f.write_str(" where a ")?;
+                show_type(f, expected)?;
+                f.write_str(" was asked for; read it as what it is, or write over it")
+            }
             Self::Overflow { total } => write!(f, "the counter is at {total}, beyond 64 bits"),
             Self::UnknownVariant { name } => {
                 write!(f, "the variant {name} is of a newer version of the program; update it")
@@ -73,6 +102,29 @@ impl fmt::Display for ReadError {
 }
 
 impl core::error::Error for ReadError {}
+
+impl ReadError {
+    /// Of a value or name that is no `T`; whoever knows more adds where it is and who wrote it.
+    pub(crate) fn wrong_type<T>(found: &RawAtom) -> Self {
+        let expected = core::any::type_name::<T>();
+        Self::WrongType { path: None, expected, found: found.clone(), writer: None }
+    }
+}
+
+/// The beginning of a value, which may be long.
+fn show_start(f: &mut fmt::Formatter<'_>, value: &RawAtom) -> fmt::Result {
+    let text = value.to_string();
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => write!(f, "{}...", &text[..end]),
+        None => f.write_str(&text),
+    }
+}
+
+/// A type without the modules that it is in: `Option<String>`.
+fn show_type(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+    let parts = name.split_inclusive(['<', '>', '(', ')', ',', ' ']);
+    parts.map(|part| part.rsplit("::").next()).try_for_each(|part| f.write_str(part.unwrap_or("")))
+}
 
 /// Why a change could not be made. Nothing of its transaction happens.
 #[derive(Clone, PartialEq, Debug)]
@@ -91,6 +143,21 @@ pub enum EditError {
     PathTooDeep {
         /// Its levels, at most [`crate::path::MAX_LEVELS`].
         levels: usize,
+    },
+    /// The value is too large; store it in parts.
+    ValueTooLarge {
+        /// Where.
+        path: Path,
+        /// Its content in bytes, at most [`crate::atom::MAX_VALUE_BYTES`].
+        bytes: usize,
+    },
+    /// A key, an element or a value that nobody could read back: an [`Atom`](crate::Atom) of one's
+    /// own wrote it, or its lists nest too deep.
+    Unreadable {
+        /// Where.
+        path: Path,
+        /// Why it could not be read back.
+        error: DecodeError,
     },
     /// An operation of one kind at a place of another; the typed editors never make one.
     Misfit {
@@ -125,6 +192,13 @@ pub enum EditError {
         index: usize,
         /// How many items there are.
         len: usize,
+    },
+    /// The list has no such item, at least not any more: it was removed. Insert it anew.
+    NoSuchItem {
+        /// The list.
+        path: Path,
+        /// The dot that inserted the item.
+        item: Dot,
     },
     /// The tree has no such node, at least not any more.
     NoSuchNode {
@@ -162,6 +236,17 @@ impl fmt::Display for EditError {
                 let most = crate::path::MAX_LEVELS;
                 write!(f, "the place is {levels} levels deep, {most} are allowed; nest less")
             }
+            Self::ValueTooLarge { path, bytes } => {
+                let most = crate::atom::MAX_VALUE_BYTES;
+                write!(
+                    f,
+                    "the value at {path} is {bytes} bytes long, {most} are allowed; store it in \
+                     parts, each at a place and in a transaction of its own"
+                )
+            }
+            Self::Unreadable { path, error } => {
+                write!(f, "what is written at {path} could not be read back: {error}")
+            }
             Self::Misfit { path } => write!(f, "an operation of another kind at {path}"),
             Self::CannotReset { path } => write!(
                 f,
@@ -184,6 +269,9 @@ impl fmt::Display for EditError {
             }
             Self::OutOfRange { path, index, len } => {
                 write!(f, "index {index} of {path}, which has {len} items")
+            }
+            Self::NoSuchItem { path, item } => {
+                write!(f, "{path} has no item {item} any more; insert it anew")
             }
             Self::NoSuchNode { path, node } => write!(f, "{path} has no node {node}"),
             Self::OntoLost { path } => {

@@ -112,7 +112,7 @@ pub(crate) fn standing<E: Extreme>(writes: &Writes) -> Option<&RawAtom> {
 }
 
 fn get<T: Atom, E: Extreme>(writes: &Writes) -> Result<Option<T>, ReadError> {
-    standing::<E>(writes).map(RawAtom::to).transpose().map_err(ReadError::WrongType)
+    standing::<E>(writes).map(RawAtom::read_as).transpose()
 }
 
 leaf_value! {
@@ -160,6 +160,7 @@ impl<T: Atom, E: Extreme> ExtremeRegisterEditor<'_, (T, E)> {
 
 /// Writes a value over those seen that do not beat it.
 pub(crate) fn write<E: Extreme>(cursor: &mut Cursor<'_>, value: RawAtom) -> Result<(), EditError> {
+    cursor.open()?;
     let cell = cursor.cell()?;
     let empty = Writes::default();
     let writes = cell.as_ref().and_then(Cell::as_writes).unwrap_or(&empty);

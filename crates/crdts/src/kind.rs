@@ -52,11 +52,14 @@ pub enum Kind {
     Tree,
     /// Where one node of a tree hangs, beside the node's value under the same name.
     TreeNode,
+    /// The removals that hide what stands under one name of a map, beside it. Its byte is the
+    /// least: whoever walks through a map meets it before what it hides.
+    MapKey,
 }
 
 impl Kind {
-    /// All of them, in the order of their tags.
-    pub const ALL: [Self; 20] = [
+    /// All of them.
+    pub const ALL: [Self; 21] = [
         Self::Map,
         Self::Set,
         Self::Counter,
@@ -77,6 +80,7 @@ impl Kind {
         Self::ListItem,
         Self::Tree,
         Self::TreeNode,
+        Self::MapKey,
     ];
 
     /// The byte that stands for this kind in every encoding.
@@ -102,6 +106,7 @@ impl Kind {
             Self::ListItem => 18,
             Self::Tree => 19,
             Self::TreeNode => 21,
+            Self::MapKey => 0,
         }
     }
 
@@ -133,13 +138,25 @@ impl Kind {
 
     /// Whether it is a part of a set, list or tree and no value of its own.
     pub const fn is_part(self) -> bool {
-        matches!(self, Self::Element | Self::Contested | Self::ListItem | Self::TreeNode)
+        matches!(
+            self,
+            Self::Element | Self::Contested | Self::ListItem | Self::TreeNode | Self::MapKey
+        )
+    }
+
+    /// What says of a child whether it is there and where, where that is not the child's value.
+    pub(crate) const fn part(self) -> Option<Self> {
+        match self {
+            Self::List => Some(Self::ListItem),
+            Self::Tree => Some(Self::TreeNode),
+            _ => None,
+        }
     }
 
     /// Whether a child of kind `child` may stand directly below a thing of this kind.
     pub const fn may_hold(self, child: Self) -> bool {
         match self {
-            Self::Map => !child.is_part(),
+            Self::Map => !child.is_part() || matches!(child, Self::MapKey),
             Self::Set | Self::GSet => matches!(child, Self::Element),
             Self::RwSet | Self::TwoPhaseSet => matches!(child, Self::Contested),
             Self::List => !child.is_part() || matches!(child, Self::ListItem),
@@ -177,6 +194,7 @@ impl fmt::Display for Kind {
             Self::ListItem => "list item",
             Self::Tree => "tree",
             Self::TreeNode => "tree node",
+            Self::MapKey => "key of a map",
         })
     }
 }

@@ -27,21 +27,33 @@
 //! ```
 //!
 //! # Semantics
-//! An item is known by the dot that inserted it, wherever it stands. A move ends the positions of
-//! the item that it saw and adds one; of concurrent positions the latest stands, by stamp, then
-//! replica id. A removal ends the positions and the value it saw. An item is there while a position
-//! is alive, or its value is visible: whoever changes an item that another removes brings it back,
-//! to where it last stood. Items inserted at one place by several people stand in runs, one
-//! person's after the other's.
+//! An item is known by the dot that inserted it, wherever it stands, and is there while a dot of
+//! its *existence* is alive: inserting it adds one, moving and changing it do not, and removing it
+//! ends those that were seen, with the positions and the value. So a removed item is gone
+//! everywhere, and whoever moved or changed it without knowing is [told](crate::ConflictRecord). A
+//! move ends the positions of the item that it saw and adds one; of concurrent positions the latest
+//! stands, by stamp, then replica id. Items inserted at one place by several people stand in runs,
+//! one person's after the other's.
+//!
+//! [`remove_unless_edited`](ListEditor::remove_unless_edited) hides what it saw instead of ending
+//! it: the item is there, whole, as soon as something in it is alive that no such removal had seen,
+//! be it a position or a value. Whoever goes on with one that was kept so ends those removals.
+//!
+//! An item of a list that was written before moves told existence and position apart is there while
+//! a position is alive.
 //!
 //! # Anomalies
-//! An item that one person moves while another removes it is there: the move had not been seen.
+//! What one person writes into an item that another one removes at the same time is gone with it.
 //!
 //! # Invariants
-//! 1. Every item has a position, alive or dead, or a value. 2. A position hangs on earlier ones.
+//! 1. Every item that is there has a position, alive or dead. 2. A position hangs on earlier ones.
+//!    (Of liars it may not; every item has one place in the order all the same.)
 //!
 //! # Retained
-//! Dead positions, until a cut: others may hang on them.
+//! Dead positions, until a cut: others may hang on them. What was written to an item, or where it
+//! was moved, by somebody who had not seen it removed is not retained: it is alive, not shown, and
+//! goes when the list is cleared or what is above is removed. It takes what those changes wrote.
+//! What a removal hides is retained with the removal, whose dot is the tag, until a cut.
 //!
 //! # Complexity
 //! | operation | time | delta |
@@ -61,11 +73,10 @@
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
-use core::ops::ControlFlow;
 
-use hashbrown::HashMap;
 use rejoin_vclock::Dot;
 
+use crate::atom::RawAtom;
 use crate::cell::{Cell, CellKind, Leaf};
 use crate::context::Join;
 use crate::crdt::{Crdt, Outcome, Visit};
@@ -73,9 +84,8 @@ use crate::cursor::{Cursor, View};
 use crate::delta::{At, Covered, Effect};
 use crate::dots::Dots;
 use crate::error::{EditError, ReadError};
-use crate::hash::Seeded;
 use crate::kind::Kind;
-use crate::path::{Path, split_as};
+use crate::path::Path;
 use crate::placed::PlacedTable;
 use crate::places::Positions;
 use crate::sequence::{Anchor, Position, Sequence};
@@ -153,10 +163,7 @@ impl<V: Crdt> List<V> {
     fn sequence(&self) -> Sequence {
         let mut gather = Gather::default();
         for (id, item) in self.items.iter() {
-            gather.positions(id, &item.place);
-            if item.value.is_visible() {
-                gather.valued(id);
-            }
+            gather.positions(id, &item.place, item.is_there());
         }
         gather.finish()
     }
@@ -166,66 +173,40 @@ impl<V: Crdt> List<V> {
 #[derive(Default)]
 pub(crate) struct Gather {
     all: Vec<Position>,
-    /// Items whose value is visible.
-    valued: Vec<Dot>,
 }
 
 impl Gather {
-    /// The first position stands; it is seen if it is alive.
-    pub(crate) fn positions(&mut self, item: Dot, positions: &Positions) {
-        self.all.extend(positions.0.iter().enumerate().map(|(index, place)| Position {
+    /// An item that is there is seen at the first of its positions. Nobody takes the last one of an
+    /// item and leaves the item; should it be so, the item stands where it stood, or at the end.
+    fn positions(&mut self, item: Dot, positions: &Positions, is_there: bool) {
+        self.all.extend(positions.all.iter().enumerate().map(|(index, place)| Position {
             id: place.id,
             item,
             anchor: Anchor::of(&place.value),
-            shown: index == 0 && place.dead.is_none(),
+            shown: is_there && index == 0,
         }));
-    }
-
-    /// A cell of an item, or of its value, if that is of the kind that is asked for.
-    pub(crate) fn cell(&mut self, item: Dot, kind: Kind, cell: &Cell, value: Option<Kind>) {
-        match cell.as_positions() {
-            // Below a value stand the positions of lists that nest in it.
-            Some(positions) if kind == Kind::ListItem => self.positions(item, positions),
-            _ if value.is_none_or(|value| value == kind) && cell.is_visible() => self.valued(item),
-            _ => {}
+        if is_there && positions.all.is_empty() {
+            let anchor = Anchor { parent: None, right: true };
+            self.all.push(Position { id: item, item, anchor, shown: true });
         }
     }
 
-    /// An item whose value is visible.
-    pub(crate) fn valued(&mut self, item: Dot) {
-        self.valued.push(item);
+    /// The part that stands beside an item's value.
+    pub(crate) fn part(&mut self, item: Dot, cell: &Cell, is_there: bool) {
+        if let Some(positions) = cell.as_positions() {
+            self.positions(item, positions, is_there);
+        }
     }
 
-    /// An item without a live position whose value is visible stands where it last stood.
-    pub(crate) fn finish(mut self) -> Sequence {
-        self.valued.sort_unstable();
-        self.valued.dedup();
-        let mut standing: HashMap<Dot, usize, Seeded> = HashMap::default();
-        for (place, position) in self.all.iter().enumerate() {
-            standing.entry(position.item).or_insert(place);
-        }
-        for item in self.valued {
-            match standing.get(&item) {
-                Some(&place) => self.all[place].shown = true,
-                None => {
-                    let anchor = Anchor { parent: None, right: true };
-                    self.all.push(Position { id: item, item, anchor, shown: true });
-                }
-            }
-        }
+    pub(crate) fn finish(self) -> Sequence {
         Sequence::new(self.all)
     }
 }
 
-/// Reads the order off the cells of a place; `value` is the kind of the items' values, or all.
-pub(crate) fn sequence_at(view: &View<'_>, value: Option<Kind>) -> Result<Sequence, ReadError> {
+/// Reads the order off the cells of a place.
+pub(crate) fn sequence_at(view: &View<'_>) -> Result<Sequence, ReadError> {
     let mut gather = Gather::default();
-    view.cells(&mut |below, cell| {
-        if let Some((item, kind, _)) = split_as::<Dot>(below) {
-            gather.cell(item, kind, cell, value);
-        }
-        ControlFlow::Continue(())
-    })?;
+    view.things(Kind::ListItem, &mut |item, cell, there| gather.part(item, cell, there))?;
     Ok(gather.finish())
 }
 
@@ -238,7 +219,7 @@ impl<V: Crdt + 'static> Crdt for List<V> {
     type Reader<'a> = ListReader<'a, V>;
 
     fn editor(cursor: Cursor<'_>) -> Self::Editor<'_> {
-        ListEditor { items: ListCursor::new(cursor, Some(V::KIND)), value: PhantomData }
+        ListEditor { items: ListCursor::new(cursor), value: PhantomData }
     }
 
     fn reader(view: View<'_>) -> Self::Reader<'_> {
@@ -266,6 +247,13 @@ impl<V: Crdt + 'static> Crdt for List<V> {
             visit(at, Cell(CellKind::Element(self.present.clone())));
         }
         self.items.visit(at, visit);
+    }
+
+    fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        if below.is_empty() {
+            return self.visit(at, visit);
+        }
+        self.items.visit_below(below, at, visit);
     }
 
     fn cell(&self, path: &[u8]) -> Option<Cell> {
@@ -298,20 +286,19 @@ impl<V: Crdt + 'static> Crdt for List<V> {
 #[derive(Debug)]
 pub(crate) struct ListCursor<'a> {
     pub cursor: Cursor<'a>,
-    value: Option<Kind>,
     /// The order as this transaction sees it, once it has been asked for.
     sequence: Option<Sequence>,
 }
 
 impl<'a> ListCursor<'a> {
-    pub(crate) const fn new(cursor: Cursor<'a>, value: Option<Kind>) -> Self {
-        Self { cursor, value, sequence: None }
+    pub(crate) const fn new(cursor: Cursor<'a>) -> Self {
+        Self { cursor, sequence: None }
     }
 
     pub(crate) fn sequence(&mut self) -> Result<&mut Sequence, EditError> {
         let fresh = match self.sequence.take() {
             Some(known) => known,
-            None => sequence_at(&self.cursor.view(), self.value)?,
+            None => sequence_at(&self.cursor.view())?,
         };
         Ok(self.sequence.insert(fresh))
     }
@@ -326,16 +313,24 @@ impl<'a> ListCursor<'a> {
         item.ok_or_else(|| self.outside(index, len))
     }
 
-    /// Puts an item, or a new one, at an index of the others.
-    fn put(&mut self, item: Option<Dot>, ends: Vec<Dot>, index: usize) -> Result<Dot, EditError> {
+    /// That an item is there.
+    fn check(&self, item: Dot) -> Result<(), EditError> {
+        match self.cursor.view().has_named(item, Kind::ListItem)? {
+            true => Ok(()),
+            false => Err(EditError::NoSuchItem { path: self.cursor.path().clone(), item }),
+        }
+    }
+
+    /// Where what the next operation puts hangs so that it has an index among the others.
+    fn anchor(&mut self, index: usize, item: Option<Dot>) -> Result<(Dot, RawAtom), EditError> {
         let id = self.cursor.view().dot(self.cursor.next_dot());
         let item = item.unwrap_or(id);
         let sequence = self.sequence()?;
         let (anchor, place) = sequence.anchor_at(index);
+        // A liar may have named an item by a dot that is yet to come.
+        let anchor = Some(anchor).filter(|at| at.is_earlier(id)).unwrap_or(Anchor::END);
         sequence.insert(place, Position { id, item, anchor, shown: true });
-        let value = Some(anchor.to_atom());
-        self.cursor.key(&item, Kind::ListItem).write(Effect::Register { ends, value })?;
-        Ok(item)
+        Ok((item, anchor.to_atom()))
     }
 
     pub(crate) fn insert(&mut self, index: usize) -> Result<Dot, EditError> {
@@ -343,7 +338,13 @@ impl<'a> ListCursor<'a> {
         if index > len {
             return Err(self.outside(index, len));
         }
-        self.put(None, Vec::new(), index)
+        self.cursor.open()?;
+        let (item, value) = self.anchor(index, None)?;
+        let value = Some(value);
+        self.cursor
+            .key(&item, Kind::ListItem)
+            .write(Effect::Register { ends: Vec::new(), value })?;
+        Ok(item)
     }
 
     pub(crate) fn move_to(&mut self, from: usize, to: usize) -> Result<(), EditError> {
@@ -357,14 +358,28 @@ impl<'a> ListCursor<'a> {
             return Ok(());
         }
         sequence.hide(from);
-        let ends = self.cursor.key(&item, Kind::ListItem).live()?;
-        self.put(Some(item), ends, to).map(drop)
+        self.cursor.keep(item, Kind::ListItem)?;
+        let (_, value) = self.anchor(to, Some(item))?;
+        self.cursor.key(&item, Kind::ListItem).relocate(value)
     }
 
     pub(crate) fn remove(&mut self, index: usize) -> Result<(), EditError> {
         let item = self.item(index)?;
         self.sequence()?.hide(index);
         self.cursor.reset_name(&item)
+    }
+
+    pub(crate) fn remove_unless_edited(&mut self, index: usize) -> Result<(), EditError> {
+        let item = self.item(index)?;
+        self.sequence()?.hide(index);
+        self.cursor.hide(&item, Kind::ListItem)
+    }
+
+    /// The item at an index, to be changed: whoever changes one that somebody wanted removed wants
+    /// it to stay.
+    fn item_to_change(&mut self, index: usize) -> Result<Dot, EditError> {
+        let item = self.item(index)?;
+        self.cursor.keep(item, Kind::ListItem).map(|()| item)
     }
 }
 
@@ -420,6 +435,15 @@ impl<V: Crdt> ListEditor<'_, V> {
         self.items.remove(index)
     }
 
+    /// As [`remove`](Self::remove), and keeps the item, with all that was in it, for whoever moves
+    /// or changes it without having seen this.
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    pub fn remove_unless_edited(&mut self, index: usize) -> Result<(), EditError> {
+        self.items.remove_unless_edited(index)
+    }
+
     /// Removes every item seen here.
     ///
     /// # Errors
@@ -434,14 +458,18 @@ impl<V: Crdt> ListEditor<'_, V> {
     /// # Errors
     /// As [`insert`](Self::insert).
     pub fn at(&mut self, index: usize) -> Result<V::Editor<'_>, EditError> {
-        let item = self.items.item(index)?;
+        let item = self.items.item_to_change(index)?;
         Ok(V::editor(self.items.cursor.key(&item, V::KIND)))
     }
 
-    /// The editor of the value of an item, wherever it stands. Writing to one that is not there any
-    /// more brings it back.
-    pub fn item(&mut self, id: ItemId) -> V::Editor<'_> {
-        V::editor(self.items.cursor.key(&id.0, V::KIND))
+    /// The editor of the value of an item, wherever it stands.
+    ///
+    /// # Errors
+    /// [`EditError::NoSuchItem`] when it is not there; otherwise as [`insert`](Self::insert).
+    pub fn item(&mut self, id: ItemId) -> Result<V::Editor<'_>, EditError> {
+        self.items.check(id.0)?;
+        self.items.cursor.keep(id.0, Kind::ListItem)?;
+        Ok(V::editor(self.items.cursor.key(&id.0, V::KIND)))
     }
 
     /// What the item at an index is known by.
@@ -482,8 +510,8 @@ impl<V: Crdt> ListReader<'_, V> {
     /// # Errors
     /// As the source.
     pub fn items(&self) -> Result<Vec<(ItemId, V::Reader<'_>)>, ReadError> {
-        let sequence = sequence_at(&self.view, Some(V::KIND))?;
-        Ok(sequence.items().map(|id| (ItemId(id), self.item(ItemId(id)))).collect())
+        let sequence = sequence_at(&self.view)?;
+        Ok(sequence.items().map(|id| (ItemId(id), self.value(id))).collect())
     }
 
     /// The reader of the item at an index, if there is one.
@@ -491,13 +519,21 @@ impl<V: Crdt> ListReader<'_, V> {
     /// # Errors
     /// As the source.
     pub fn get(&self, index: usize) -> Result<Option<V::Reader<'_>>, ReadError> {
-        let sequence = sequence_at(&self.view, Some(V::KIND))?;
-        Ok(sequence.item(index).map(|id| self.item(ItemId(id))))
+        let sequence = sequence_at(&self.view)?;
+        Ok(sequence.item(index).map(|id| self.value(id)))
     }
 
-    /// The reader of an item's value, which reads as the default where the item is not there.
-    pub fn item(&self, id: ItemId) -> V::Reader<'_> {
-        V::reader(self.view.key(&id.0, V::KIND))
+    /// The reader of the value of an item that is there, wherever it stands.
+    ///
+    /// # Errors
+    /// As the source.
+    pub fn item(&self, id: ItemId) -> Result<Option<V::Reader<'_>>, ReadError> {
+        let is_there = self.view.has_named(id.0, Kind::ListItem)?;
+        Ok(is_there.then(|| self.value(id.0)))
+    }
+
+    fn value(&self, item: Dot) -> V::Reader<'_> {
+        V::reader(self.view.key(&item, V::KIND))
     }
 
     /// How many items there are.
@@ -505,7 +541,7 @@ impl<V: Crdt> ListReader<'_, V> {
     /// # Errors
     /// As the source.
     pub fn len(&self) -> Result<usize, ReadError> {
-        Ok(sequence_at(&self.view, Some(V::KIND))?.len())
+        Ok(sequence_at(&self.view)?.len())
     }
 
     /// Whether there is none.

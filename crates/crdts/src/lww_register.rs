@@ -175,11 +175,11 @@ impl<T: Atom> LwwRegister<T> {
 }
 
 fn first<T: Atom>(writes: &Writes) -> Result<Option<T>, ReadError> {
-    writes.0.first().map(|write| write.value.to()).transpose().map_err(ReadError::WrongType)
+    writes.0.first().map(|write| write.value.read_as()).transpose()
 }
 
 fn all<T: Atom>(writes: &Writes) -> Result<Vec<T>, ReadError> {
-    writes.0.iter().map(|write| write.value.to().map_err(ReadError::WrongType)).collect()
+    writes.0.iter().map(|write| write.value.read_as()).collect()
 }
 
 leaf_value! {

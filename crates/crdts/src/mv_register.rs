@@ -77,7 +77,7 @@ impl<T: Atom> MvRegister<T> {
 }
 
 fn values<T: Atom>(writes: &Writes) -> Result<Vec<T>, ReadError> {
-    writes.distinct().into_iter().map(|value| value.to().map_err(ReadError::WrongType)).collect()
+    writes.distinct().into_iter().map(RawAtom::read_as).collect()
 }
 
 leaf_value! {

@@ -26,14 +26,21 @@
 //! A key exists while something below it is visible. Removing it resets everything below, whatever
 //! nests there: each part by its own rule, as far as it was seen. Two concurrent creations merge.
 //! A child's identity is its name *and* its kind, so a peer's child of another kind under the same
-//! name never overwrites this one.
+//! name never overwrites this one, and is never left out in silence: the reader names it.
+//!
+//! [`remove_unless_edited`](OrMapEditor::remove_unless_edited) hides what it saw instead of ending
+//! it: the key exists, with all below, as soon as something below is alive that no such removal had
+//! seen. Whoever writes below a key that he sees hidden first ends what is hidden, as a plain
+//! removal would have; whoever does below one that was kept ends the removals.
 //!
 //! # Anomalies
 //! A key removed here and changed there comes back with the change alone: a line of 2 removed and
-//! concurrently raised to 5 shows 3.
+//! concurrently raised to 5 shows 3, and a struct of which one field was changed has that field.
+//! The reader [names](OrMapReader::missing_fields) the others.
 //!
 //! # Retained
-//! The floors of counters below a removed key; nothing else.
+//! The floors of counters below a removed key; what a removal that keeps what is edited hides, with
+//! the removal, whose dot is the tag, until a cut; nothing else.
 //!
 //! # Complexity
 //! | operation | time | delta |
@@ -53,26 +60,29 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 
 use crate::atom::Key;
-use crate::cell::Cell;
+use crate::cell::{Cell, CellKind, Leaf};
 use crate::context::Join;
-use crate::crdt::{Crdt, Outcome, Visit};
+use crate::crdt::{Crdt, Outcome, Visit, own_kind};
 use crate::cursor::{Cursor, View};
 use crate::delta::{At, Covered, Effect};
 use crate::entries::with_entry;
 use crate::error::{EditError, ReadError};
 use crate::hash::Seeded;
+use crate::hiding::Hidings;
 use crate::kind::Kind;
-use crate::path::{Path, split_as};
+use crate::path::{Path, first_name, last_name, split_as};
 
 /// A map of CRDTs; see the [module](self).
 #[derive(Clone, Debug)]
 pub struct OrMap<K, V> {
     children: HashMap<K, V, Seeded>,
+    /// What hides a key: seldom anything.
+    hidings: HashMap<K, Hidings, Seeded>,
 }
 
 impl<K, V> Default for OrMap<K, V> {
     fn default() -> Self {
-        Self { children: HashMap::default() }
+        Self { children: HashMap::default(), hidings: HashMap::default() }
     }
 }
 
@@ -83,7 +93,8 @@ impl<K: Key, V: Crdt + Clone> OrMap<K, V> {
         Q: ToOwned<Owned = K> + Hash + Eq + ?Sized,
         K: Borrow<Q>,
     {
-        self.children.get(key).filter(|value| value.is_visible())
+        let (key, value) = self.children.get_key_value(key)?;
+        self.has(key, value).then_some(value)
     }
 
     /// The value of a key, or the default value where it does not exist.
@@ -97,7 +108,7 @@ impl<K: Key, V: Crdt + Clone> OrMap<K, V> {
 
     /// The keys that exist and their values, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.children.iter().filter(|(_, value)| value.is_visible())
+        self.children.iter().filter(|(key, value)| self.has(key, value))
     }
 
     /// How many keys exist.
@@ -112,6 +123,21 @@ impl<K: Key, V: Crdt + Clone> OrMap<K, V> {
 }
 
 impl<K: Key, V: Crdt> OrMap<K, V> {
+    /// Whether a key exists: where removals hide it, something in it must have been spared.
+    fn has(&self, key: &K, value: &V) -> bool {
+        value.is_visible()
+            && self.hidings.get(key).is_none_or(|hidings| {
+                let mut spared = false;
+                value.visit(&Path::default(), &mut |_, cell| spared |= hidings.spare(&cell));
+                spared
+            })
+    }
+
+    /// Changes what hides a key.
+    fn with_hidings<R>(&mut self, key: K, change: impl FnOnce(&mut Hidings) -> R) -> R {
+        with_entry(&mut self.hidings, key, change, Hidings::is_gone)
+    }
+
     /// Changes a child, which is made for it and dropped when nothing is left of it.
     fn with_child<R>(&mut self, key: K, change: impl FnOnce(&mut V) -> R) -> R {
         with_entry(&mut self.children, key, change, V::is_gone)
@@ -145,6 +171,9 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
             Some((key, kind, below)) if kind == V::KIND => {
                 self.with_child(key, |child| child.apply(below, effect, at))
             }
+            Some((key, Kind::MapKey, [])) => {
+                Outcome::of(self.with_hidings(key, |hidings| hidings.apply(effect, at)))
+            }
             _ => Outcome::Unknown,
         }
     }
@@ -154,6 +183,10 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
         self.children.retain(|_, child| {
             changed |= child.end(covered);
             !child.is_gone()
+        });
+        self.hidings.retain(|_, hidings| {
+            changed |= hidings.end(covered);
+            !hidings.is_gone()
         });
         changed
     }
@@ -175,6 +208,15 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
             }
             !child.is_gone()
         });
+        for (key, hidings) in &theirs.hidings {
+            changed |= self.with_hidings(key.clone(), |ours| ours.merge(hidings, join));
+        }
+        self.hidings.retain(|key, hidings| {
+            if !theirs.hidings.contains_key(key) {
+                changed |= hidings.merge(&Hidings::default(), join);
+            }
+            !hidings.is_gone()
+        });
         changed
     }
 
@@ -182,33 +224,67 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
         for (key, child) in &self.children {
             child.visit(&at.key(key, V::KIND), visit);
         }
+        for (key, hidings) in &self.hidings {
+            visit(&at.key(key, Kind::MapKey), Cell(CellKind::Hidings(hidings.clone())));
+        }
+    }
+
+    fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        if below.is_empty() {
+            return self.visit(at, visit);
+        }
+        let Some(key) = first_name::<K>(below) else { return };
+        let child = at.key(&key, V::KIND);
+        if let (Some(below), Some(value)) = (at.left_for(&child, below), self.children.get(&key)) {
+            value.visit_below(below, &child, visit);
+        }
+        let part = at.key(&key, Kind::MapKey);
+        if let (true, Some(hidings)) = (at.is_followed(&part, below), self.hidings.get(&key)) {
+            visit(&part, Cell(CellKind::Hidings(hidings.clone())));
+        }
     }
 
     fn cell(&self, path: &[u8]) -> Option<Cell> {
         let (key, kind, below) = split_as::<K>(path)?;
+        if kind == Kind::MapKey {
+            let hidings = self.hidings.get(&key).filter(|_| below.is_empty())?;
+            return Some(Cell(CellKind::Hidings(hidings.clone())));
+        }
         if kind == V::KIND { self.children.get(&key)?.cell(below) } else { None }
     }
 
     fn other_kind(&self, name: &[u8], than: Kind) -> Option<Kind> {
-        let (key, kind, below) = split_as::<K>(name)?;
-        if kind == V::KIND { self.children.get(&key)?.other_kind(below, than) } else { None }
+        let child = |key| self.children.get::<K>(key);
+        match split_as::<K>(name) {
+            Some((key, kind, below)) if kind == V::KIND => child(&key)?.other_kind(below, than),
+            Some(_) => None,
+            None => {
+                let key = last_name(name)?;
+                let hidden = self.hidings.contains_key(&key).then_some(Kind::MapKey);
+                hidden.or_else(|| own_kind(child(&key)?, than))
+            }
+        }
     }
 
     fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
-        match split_as::<K>(path) {
-            Some((key, kind, below)) if kind == V::KIND => {
-                self.with_child(key, |child| child.load(below, cell))
+        match (split_as::<K>(path), cell.0) {
+            (Some((key, Kind::MapKey, [])), CellKind::Hidings(saved)) => {
+                self.with_hidings(key, |hidings| *hidings = saved);
+                Outcome::Changed
+            }
+            (Some((key, kind, below)), cell) if kind == V::KIND => {
+                self.with_child(key, |child| child.load(below, Cell(cell)))
             }
             _ => Outcome::Unknown,
         }
     }
 
     fn is_visible(&self) -> bool {
-        self.children.values().any(V::is_visible)
+        self.children.iter().any(|(key, value)| self.has(key, value))
     }
 
     fn is_gone(&self) -> bool {
-        self.children.is_empty()
+        self.children.is_empty() && self.hidings.is_empty()
     }
 }
 
@@ -236,15 +312,29 @@ impl<'a, K: Key, V: Crdt> OrMapEditor<'a, K, V> {
         V::editor(self.cursor.into_key(&key.to_owned(), V::KIND))
     }
 
-    /// Removes a key with all below, as far as it is seen here.
+    /// Removes a key with all below, as far as it is seen here. One that does not exist changes
+    /// nothing.
     ///
     /// # Errors
+    /// [`ReadError::WrongKind`] when only another kind stands under the key; otherwise
     /// [`EditError`] when the place cannot be read or named.
     pub fn remove<Q>(&mut self, key: &Q) -> Result<(), EditError>
     where
         Q: ToOwned<Owned = K> + ?Sized,
     {
         self.cursor.key(&key.to_owned(), V::KIND).reset()
+    }
+
+    /// As [`remove`](Self::remove), and keeps the key, with all that was below it, for whoever
+    /// changes something there without having seen this.
+    ///
+    /// # Errors
+    /// As [`remove`](Self::remove).
+    pub fn remove_unless_edited<Q>(&mut self, key: &Q) -> Result<(), EditError>
+    where
+        Q: ToOwned<Owned = K> + ?Sized,
+    {
+        self.cursor.hide(&key.to_owned(), Kind::MapKey)
     }
 
     /// Removes every key seen here.
@@ -280,7 +370,8 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// The reader of a key that exists.
     ///
     /// # Errors
-    /// As the source.
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when another kind stands under the key,
+    /// or above; otherwise as the source.
     pub fn get<Q>(&self, key: &Q) -> Result<Option<V::Reader<'_>>, ReadError>
     where
         Q: ToOwned<Owned = K> + ?Sized,
@@ -292,7 +383,7 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// Whether the key exists.
     ///
     /// # Errors
-    /// As the source.
+    /// As [`get`](Self::get).
     pub fn contains_key<Q>(&self, key: &Q) -> Result<bool, ReadError>
     where
         Q: ToOwned<Owned = K> + ?Sized,
@@ -300,10 +391,34 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
         self.view.key(&key.to_owned(), V::KIND).is_visible()
     }
 
+    /// The fields of the struct under a key that exists in which there is nothing: never written,
+    /// or taken away by a removal while somebody else changed another field. Empty where the key
+    /// does not exist, and where the value is no struct.
+    ///
+    /// # Errors
+    /// As the source.
+    pub fn missing_fields<Q>(&self, key: &Q) -> Result<Vec<&'static str>, ReadError>
+    where
+        Q: ToOwned<Owned = K> + ?Sized,
+    {
+        let value = self.view.key(&key.to_owned(), V::KIND);
+        let mut missing = Vec::new();
+        if value.is_visible()? {
+            for &(name, kind) in V::FIELDS {
+                if !value.field(name, kind).is_visible()? {
+                    missing.push(name);
+                }
+            }
+        }
+        Ok(missing)
+    }
+
     /// The keys in ascending order.
     ///
     /// # Errors
-    /// [`ReadError::WrongType`] when a key is not a `K`; otherwise as the source.
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when another kind than the values'
+    /// stands under one of the keys, or above; [`ReadError::WrongType`] when a key is not a `K`;
+    /// otherwise as the source.
     pub fn keys(&self) -> Result<Vec<K>, ReadError> {
         self.view.names(V::KIND)
     }
@@ -312,7 +427,7 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// too large to be held.
     ///
     /// # Errors
-    /// As [`keys`](Self::keys).
+    /// As [`keys`](Self::keys), of the keys that are looked at.
     pub fn page<Q>(&self, after: Option<&Q>, most: usize) -> Result<Vec<K>, ReadError>
     where
         Q: ToOwned<Owned = K> + ?Sized,
@@ -323,7 +438,7 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// How many keys exist.
     ///
     /// # Errors
-    /// As the source.
+    /// As [`get`](Self::get), of any key.
     pub fn len(&self) -> Result<usize, ReadError> {
         self.view.count(V::KIND)
     }
@@ -331,8 +446,8 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// Whether none does.
     ///
     /// # Errors
-    /// As the source.
+    /// As [`get`](Self::get), of the first key.
     pub fn is_empty(&self) -> Result<bool, ReadError> {
-        self.view.is_visible().map(|any| !any)
+        self.view.has_any(V::KIND).map(|any| !any)
     }
 }

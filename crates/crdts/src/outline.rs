@@ -1,6 +1,7 @@
 //! Who hangs where in a tree: a view over every candidate place of every node.
 //!
-//! It is a function of the candidates alone, so that copies that have seen the same agree. By
+//! It is a function of the candidates of the nodes that are there, so that copies that have seen
+//! the same agree. By
 //! descending (priority, dot) a candidate is accepted unless it would close a cycle; then the nodes
 //! of which none was accepted go to the parent that they had before, else to the root.
 
@@ -14,7 +15,6 @@ use rejoin_vclock::Dot;
 use crate::atom::RawAtom;
 use crate::cell::Cell;
 use crate::hash::Seeded;
-use crate::kind::Kind;
 use crate::places::{Candidates, Place};
 use crate::tree::NodeId;
 
@@ -61,30 +61,26 @@ type Rank = Reverse<(u64, Dot)>;
 pub(crate) struct Gather {
     all: Vec<(Rank, Dot, Candidate)>,
     parents: HashMap<Dot, Option<Parent>, Seeded>,
+    /// From a node that hangs on another one to one further up, so that a way up is short however
+    /// deep the tree is.
+    up: HashMap<Dot, Dot, Seeded>,
 }
 
 impl Gather {
+    /// The places of a node that is there. One that is not has no say, wherever it was moved.
     pub(crate) fn candidates(&mut self, node: Dot, candidates: &Candidates) {
-        for place in candidates.live() {
+        self.parents.insert(node, None);
+        self.all.extend(candidates.live().map(|place| {
             let candidate = Candidate::of(place);
-            self.all.push((Reverse((candidate.priority, place.id)), node, candidate));
-            self.parents.insert(node, None);
-        }
+            (Reverse((candidate.priority, place.id)), node, candidate)
+        }));
     }
 
-    /// A cell of a node, or of its value, if that is of the kind that is asked for.
-    pub(crate) fn cell(&mut self, node: Dot, kind: Kind, cell: &Cell, value: Option<Kind>) {
-        match cell.as_candidates() {
-            // Below a value stand the candidates of trees that nest in it.
-            Some(candidates) if kind == Kind::TreeNode => self.candidates(node, candidates),
-            _ if value.is_none_or(|value| value == kind) && cell.is_visible() => self.valued(node),
-            _ => {}
+    /// The part that stands beside a node's value.
+    pub(crate) fn part(&mut self, node: Dot, cell: &Cell, is_there: bool) {
+        if let Some(candidates) = cell.as_candidates().filter(|_| is_there) {
+            self.candidates(node, candidates);
         }
-    }
-
-    /// A node that is there because its value is.
-    pub(crate) fn valued(&mut self, node: Dot) {
-        self.parents.entry(node).or_insert(None);
     }
 
     pub(crate) fn finish(mut self) -> Outline {
@@ -111,25 +107,27 @@ impl Gather {
             None => Parent::Root,
             Some(on) if !self.parents.contains_key(&on) => Parent::Lost,
             Some(on) if self.is_below(on, node) => return,
-            Some(on) => Parent::Node(NodeId(on)),
+            Some(on) => {
+                self.up.insert(node, on);
+                Parent::Node(NodeId(on))
+            }
         };
         self.parents.insert(node, Some(parent));
     }
 
-    /// Whether a node is another one or hangs on it, as far as is accepted.
-    fn is_below(&self, mut node: Dot, above: Dot) -> bool {
-        if rejoin_vclock::mutant!("cycles-accepted") {
-            return false;
+    /// Whether a node is another one or hangs on it, as far as is accepted; that one hangs nowhere.
+    fn is_below(&mut self, node: Dot, above: Dot) -> bool {
+        !rejoin_vclock::mutant!("cycles-accepted") && self.top(node) == above
+    }
+
+    /// The node above a node that hangs on no other one. Halves the way for those who come after.
+    fn top(&mut self, mut node: Dot) -> Dot {
+        while let Some(&above) = self.up.get(&node) {
+            let further = self.up.get(&above).copied().unwrap_or(above);
+            self.up.insert(node, further);
+            node = further;
         }
-        loop {
-            if node == above {
-                return true;
-            }
-            match self.parents.get(&node) {
-                Some(Some(Parent::Node(NodeId(up)))) => node = *up,
-                _ => return false,
-            }
-        }
+        node
     }
 }
 

@@ -9,11 +9,13 @@ use core::ops::{Bound, ControlFlow};
 
 use rejoin_vclock::Dot;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, CellKind};
+use crate::clash::find_other_kind;
 use crate::context::LocalDot;
 use crate::crdt::Flow;
-use crate::cursor::{Source, find_other_kind};
+use crate::cursor::Source;
 use crate::delta::{At, Change, Covered, Effect};
+use crate::dots::Dots;
 use crate::error::ReadError;
 use crate::kind::Kind;
 
@@ -46,8 +48,36 @@ impl Overlay {
             let scope = if everywhere { &[] } else { path };
             return self.end_below(base, scope, &Covered::new(seen, at));
         }
-        let there = self.over(base).cell(path)?;
-        Ok(self.apply_to(there, change, at))
+        match self.amend(change, at) {
+            Some(changed) => Ok(changed),
+            None => Ok(self.apply_to(base.cell(path)?, change, at)),
+        }
+    }
+
+    /// As [`apply`](Self::apply) for an operation on one cell, which was [brought](Self::bring) if
+    /// it is anywhere. Nothing is read, so that it cannot fail, and nothing is copied.
+    pub fn apply_brought(&mut self, change: &Change, at: &At<'_>) -> bool {
+        self.amend(change, at).unwrap_or_else(|| self.apply_to(None, change, at))
+    }
+
+    /// Changes a cell where it stands, at a cost that does not follow its size. `None` where it is
+    /// not here.
+    fn amend(&mut self, change: &Change, at: &At<'_>) -> Option<bool> {
+        let path = change.path.as_bytes();
+        let there = self.cells.get_mut(path)?;
+        let was_visible = there.as_ref().is_some_and(Cell::is_visible);
+        let cell = match there {
+            Some(cell) => cell,
+            None => there.insert(Cell::empty(change.path.kind()?)?),
+        };
+        let changed = cell.apply(&change.effect, at);
+        if cell.is_gone() {
+            *there = None;
+        }
+        if changed && !was_visible {
+            self.shown.push(path.to_vec());
+        }
+        Some(changed)
     }
 
     /// As [`apply`](Self::apply) for an operation on one cell, which is known as it is there.
@@ -121,6 +151,11 @@ impl Overlay {
         self.cells.contains_key(path)
     }
 
+    /// The cell at a path, if it is here; `Some(None)` where it is gone.
+    pub fn get(&self, path: &[u8]) -> Option<Option<&Cell>> {
+        self.cells.get(path).map(Option::as_ref)
+    }
+
     /// Has cells as they are below, because they are about to change. Their paths ascend, and it
     /// has none of them.
     pub fn bring(&mut self, cells: Vec<(Vec<u8>, Cell)>) {
@@ -177,6 +212,14 @@ impl Source for Layered<'_> {
         }
     }
 
+    fn look(&self, path: &[u8], show: &mut dyn FnMut(&Cell)) -> Result<(), ReadError> {
+        match self.overlay.cells.get(path) {
+            Some(cell) => cell.iter().for_each(show),
+            None => self.base.look(path, show)?,
+        }
+        Ok(())
+    }
+
     fn visit(
         &self,
         below: &[u8],
@@ -219,8 +262,10 @@ impl Source for Layered<'_> {
         }
         find_other_kind(name, than, &mut |from, show| {
             let changed = self.overlay.range(from);
+            // What is gone is shown as well, or many removals would be stepped over one by one.
+            let gone = Cell(CellKind::Element(Dots::default()));
             for (path, cell) in changed.take_while(|(path, _)| path.starts_with(name)) {
-                if cell.is_some_and(|cell| show(path, cell).is_break()) {
+                if show(path, cell.unwrap_or(&gone)).is_break() {
                     break;
                 }
             }

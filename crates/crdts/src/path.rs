@@ -16,7 +16,8 @@ use rejoin_vclock::codec::{DecodeError, Reader};
 use crate::atom::{self, Atom, RawAtom, skip};
 use crate::kind::Kind;
 
-/// A path is at most this long, in bytes. Longer keys belong into values.
+/// A path is at most this long, in bytes: all keys on the way to a place, with three bytes for each
+/// of them and a kind for each level. Longer keys belong into values.
 pub const MAX_PATH_BYTES: usize = 4096;
 
 /// A path has at most this many levels, so that hostile bytes cannot exhaust the stack.
@@ -52,6 +53,24 @@ impl Path {
         Self([self.as_bytes(), path].concat())
     }
 
+    /// Whether a path goes on from here with these bytes.
+    pub(crate) fn is_followed(&self, path: &Self, below: &[u8]) -> bool {
+        path.0.strip_prefix(self.0.as_slice()).is_some_and(|path| path.starts_with(below))
+    }
+
+    /// What of `below`, which begins here, is left for a child: nothing where it does not reach
+    /// further; `None` where it leads elsewhere.
+    pub fn left_for<'a>(&self, child: &Self, below: &'a [u8]) -> Option<&'a [u8]> {
+        let child = child.0.strip_prefix(self.0.as_slice())?;
+        below.strip_prefix(child).or_else(|| child.starts_with(below).then_some(&[]))
+    }
+
+    /// The same name as another kind; `None` for the empty path, which has no name.
+    pub(crate) fn as_kind(&self, kind: Kind) -> Option<Self> {
+        let (_, name) = self.0.split_last()?;
+        Some(Self([name, &[kind.tag()]].concat()))
+    }
+
     fn child(&self, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         let mut bytes = Vec::with_capacity(self.0.len() + 24);
         bytes.extend_from_slice(&self.0);
@@ -65,10 +84,17 @@ impl Path {
     /// # Errors
     /// Bytes that are not canonical, a kind that may not stand where it stands, or too many levels.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, DecodeError> {
-        if bytes.len() > MAX_PATH_BYTES {
-            return Err(DecodeError::Invalid("a path longer than 4096 bytes"));
+        let path = Self(bytes);
+        path.check().map(|()| path)
+    }
+
+    /// Whether [`parse`](Self::parse) takes it, as everybody does to whom it is sent.
+    pub(crate) fn check(&self) -> Result<(), DecodeError> {
+        let value = self.0.len() as u64;
+        if value > MAX_PATH_BYTES as u64 {
+            return Err(DecodeError::OutOfRange { what: "length of a path", value });
         }
-        let mut reader = Reader::new(&bytes);
+        let mut reader = Reader::new(&self.0);
         let mut above = Kind::Map;
         for _ in 0..MAX_LEVELS {
             if above.names_by_dot() {
@@ -82,10 +108,11 @@ impl Path {
             }
             above = kind;
             if reader.is_empty() {
-                return Ok(Self(bytes));
+                return Ok(());
             }
         }
-        Err(DecodeError::Invalid("a path of more than 64 levels"))
+        let value = self.levels() as u64;
+        Err(DecodeError::OutOfRange { what: "number of levels of a path", value })
     }
 
     /// The canonical bytes.
@@ -96,6 +123,12 @@ impl Path {
     /// The kind of the thing at this place; `None` for the empty path only.
     pub fn kind(&self) -> Option<Kind> {
         self.0.last().and_then(|&tag| Kind::from_tag(tag).ok())
+    }
+
+    /// Where the path of what this stands in ends.
+    pub(crate) fn above(&self) -> usize {
+        let ends: Vec<usize> = name_ends(&self.0, 0).collect();
+        ends.len().checked_sub(2).and_then(|last| ends.get(last)).map_or(0, |end| end + 1)
     }
 
     /// The names along the way, the object's key first.
@@ -110,7 +143,7 @@ impl Path {
 
     /// How many names there are along the way.
     pub fn levels(&self) -> usize {
-        self.names().count()
+        name_ends(&self.0, 0).count()
     }
 
     /// The object's key, when it is a string.
@@ -171,6 +204,11 @@ pub(crate) fn split_as<K: Atom>(path: &[u8]) -> Option<(K, Kind, &[u8])> {
     Some((key, kind, rest))
 }
 
+/// The name that a path begins with, when it reads as a `K`, whether a kind follows or not.
+pub(crate) fn first_name<K: Atom>(path: &[u8]) -> Option<K> {
+    K::read(&mut Reader::new(path)).ok()
+}
+
 /// Shows the names on the way to a path: for each level, the path up to its name, without a kind.
 pub fn names(path: &[u8], show: &mut dyn FnMut(&[u8])) {
     name_ends(path, 0).for_each(|end| show(path.get(..end).unwrap_or_default()));
@@ -190,6 +228,23 @@ pub fn name_ends(path: &[u8], from: usize) -> impl Iterator<Item = usize> {
     })
 }
 
+/// The items and nodes to whose values, or below, a path leads from a place of the kind `above`:
+/// where the name of each ends, and the kind of what stands beside the value and says whether it is
+/// there.
+pub(crate) fn items_on_the_way(
+    mut above: Option<Kind>,
+    below: &[u8],
+) -> impl Iterator<Item = (usize, Kind)> + '_ {
+    name_ends(below, 0).filter_map(move |end| {
+        let here = below.get(end).and_then(|&tag| Kind::from_tag(tag).ok());
+        let part = core::mem::replace(&mut above, here).and_then(Kind::part)?;
+        if rejoin_vclock::mutant!("gone-items-are-seen") {
+            return None;
+        }
+        (here != Some(part)).then_some((end, part))
+    })
+}
+
 /// Whether these bytes are a path with one more name behind it, and no kind.
 pub fn is_name(bytes: &[u8]) -> bool {
     let last = name_ends(bytes, 0).last().map_or(0, |end| end + 1);
@@ -200,6 +255,18 @@ pub fn is_name(bytes: &[u8]) -> bool {
 /// Takes the first segment off when its name is a string, as a struct's fields are.
 pub fn split_field(path: &[u8]) -> Option<(alloc::string::String, Kind, &[u8])> {
     split_as(path)
+}
+
+/// The name that is all there is of a path, whose kind is not said.
+pub(crate) fn last_name<K: Atom>(name: &[u8]) -> Option<K> {
+    let mut reader = Reader::new(name);
+    let key = K::read(&mut reader).ok()?;
+    reader.is_empty().then_some(key)
+}
+
+/// As a struct's fields are named: the name that is all there is of a path without its kind.
+pub fn last_field(name: &[u8]) -> Option<alloc::string::String> {
+    last_name(name)
 }
 
 /// The bytes shared by the beginnings of two paths.

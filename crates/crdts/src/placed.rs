@@ -1,26 +1,31 @@
 //! What is named by the dot that created it, stands at a place and has a value: the items of a
 //! list, the nodes of a tree.
 //!
-//! Place and value are two cells under one name. A thing is there while it has a live place or a
-//! visible value, so that whoever changes what another one removes brings it back.
+//! Place and value are two cells under one name, and the first of them says whether the thing is
+//! there. What was written to the value of one that is not, by somebody who had not seen it
+//! removed, stays as it is and is not shown.
 
 use hashbrown::HashMap;
 use rejoin_vclock::Dot;
 
 use crate::cell::{Cell, CellKind, Leaf};
 use crate::context::Join;
-use crate::crdt::{Crdt, Outcome, Visit};
+use crate::crdt::{Crdt, Outcome, Visit, own_kind};
 use crate::delta::{At, Covered, Effect};
 use crate::entries::with_entry;
 use crate::hash::Seeded;
+use crate::hiding::Hidings;
 use crate::kind::Kind;
-use crate::path::{Path, split_as};
+use crate::path::{Path, first_name, last_name, split_as};
 use crate::places::{Candidates, Positions};
 
 /// The cell that says where a thing stands.
 pub(crate) trait PlaceCell: Leaf + Clone {
     /// What stands beside the value, under the same name.
     const PART: Kind;
+
+    /// The removals that hide the thing, unless something alive in its value was spared by them.
+    fn undecided(&self) -> Option<&Hidings>;
 
     fn into_cell(self) -> Cell;
 
@@ -29,6 +34,10 @@ pub(crate) trait PlaceCell: Leaf + Clone {
 
 impl PlaceCell for Positions {
     const PART: Kind = Kind::ListItem;
+
+    fn undecided(&self) -> Option<&Hidings> {
+        self.is_undecided().then_some(&self.hidings)
+    }
 
     fn into_cell(self) -> Cell {
         Cell(CellKind::Positions(self))
@@ -41,6 +50,10 @@ impl PlaceCell for Positions {
 
 impl PlaceCell for Candidates {
     const PART: Kind = Kind::TreeNode;
+
+    fn undecided(&self) -> Option<&Hidings> {
+        self.is_undecided().then_some(&self.hidings)
+    }
 
     fn into_cell(self) -> Cell {
         Cell(CellKind::Candidates(self))
@@ -59,13 +72,27 @@ pub(crate) struct Placed<P, V> {
 }
 
 impl<P: PlaceCell, V: Crdt> Placed<P, V> {
-    /// Whether there is anything of it to see.
+    /// Whether it is there: where removals hide it, what is alive in its value has a say.
     pub(crate) fn is_there(&self) -> bool {
-        self.place.is_visible() || self.value.is_visible()
+        let Some(hidings) = self.place.undecided() else { return self.place.is_visible() };
+        let mut spared = false;
+        self.value.visit(&Path::default(), &mut |_, cell| spared |= hidings.spare(&cell));
+        spared
     }
 
     fn is_gone(&self) -> bool {
         self.place.is_gone() && self.value.is_gone()
+    }
+
+    /// Shows its cells whose paths from `at`, which does not name it yet, begin with `below`.
+    fn visit_below(&self, id: Dot, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        let (place, value) = (at.key(&id, P::PART), at.key(&id, V::KIND));
+        if at.is_followed(&place, below) && !self.place.is_gone() {
+            visit(&place, self.place.clone().into_cell());
+        }
+        if let Some(below) = at.left_for(&value, below) {
+            self.value.visit_below(below, &value, visit);
+        }
     }
 
     fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
@@ -155,10 +182,16 @@ impl<P: PlaceCell, V: Crdt> PlacedTable<P, V> {
 
     pub(crate) fn visit(&self, at: &Path, visit: &mut Visit<'_>) {
         for (id, thing) in self.iter() {
-            if !thing.place.is_gone() {
-                visit(&at.key(&id, P::PART), thing.place.clone().into_cell());
-            }
-            thing.value.visit(&at.key(&id, V::KIND), visit);
+            thing.visit_below(id, &[], at, visit);
+        }
+    }
+
+    /// As [`Crdt::visit_below`], of things; `below` is not empty.
+    pub(crate) fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        if let Some(id) = first_name::<Dot>(below)
+            && let Some(thing) = self.things.get(&id)
+        {
+            thing.visit_below(id, below, at, visit);
         }
     }
 
@@ -173,8 +206,12 @@ impl<P: PlaceCell, V: Crdt> PlacedTable<P, V> {
     }
 
     pub(crate) fn other_kind(&self, name: &[u8], than: Kind) -> Option<Kind> {
-        let (id, kind, below) = split_as::<Dot>(name)?;
-        if kind == V::KIND { self.things.get(&id)?.value.other_kind(below, than) } else { None }
+        let value = |id| self.things.get(id).map(|thing| &thing.value);
+        match split_as::<Dot>(name) {
+            Some((id, kind, below)) if kind == V::KIND => value(&id)?.other_kind(below, than),
+            Some(_) => None,
+            None => own_kind(value(&last_name(name)?)?, than),
+        }
     }
 
     pub(crate) fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {

@@ -1,9 +1,17 @@
-//! Where one item of a list stands, or one node of a tree hangs: the places it was put at.
+//! Whether one item of a list, or one node of a tree, is there, and the places it was put at.
 //!
-//! Putting it somewhere else, or removing it, ends the places that were seen, so what is alive is
-//! concurrent. In a list an ended place is kept as a *dead anchor*, because a concurrent insertion
-//! may hang on it ([`crate::sequence`]). It carries its tag, the dot of the operation that ended it
-//! (of several the smallest), by which a cut judges it. A tree retains nothing.
+//! It is there while a dot of its *existence* is alive. Inserting it adds the insertion's own dot
+//! to both, to what it is there by and to its places. A move ends the places that were seen, adds
+//! one, and leaves existence alone; a removal ends what was seen of both. So what is removed is
+//! gone, whoever moves it at the same time: that place stays, alive and not shown, until a removal
+//! that has seen it (of what is above, as the thing itself is not there) ends it.
+//!
+//! In a list an ended place is kept as a *dead anchor*, because a concurrent insertion may hang on
+//! it ([`crate::sequence`]). It carries its tag, the dot of the operation that ended it (of several
+//! the smallest), by which a cut judges it. A tree retains nothing.
+//!
+//! Programs of before this rule wrote moves as removals and insertions in one: what they stored is
+//! there while a place of it lives, by the same words.
 
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -12,8 +20,10 @@ use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId};
 
 use crate::atom::RawAtom;
 use crate::cell::Leaf;
-use crate::context::{Join, LocalDot};
+use crate::context::{Context, Join, LocalDot};
 use crate::delta::{At, Covered, Effect};
+use crate::dots::Dots;
+use crate::hiding::Hidings;
 
 /// One place: what was written, and since when it is dead.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,10 +40,17 @@ pub(crate) struct Place {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Tag(pub LocalDot);
 
-/// The places of one thing, the one that stands first: the live ones, the latest first, then the
-/// dead ones, the latest first.
+/// What one thing is there by, and where it was put.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub(crate) struct Places<const RETAINS: bool>(pub Vec<Place>);
+pub(crate) struct Places<const RETAINS: bool> {
+    /// It is there while any of these is alive.
+    pub existence: Dots,
+    /// The removals that hide it.
+    pub hidings: Hidings,
+    /// The one that stands first: the live ones, the latest first, then the dead ones, the latest
+    /// first.
+    pub all: Vec<Place>,
+}
 
 /// The places of a list's item.
 pub(crate) type Positions = Places<true>;
@@ -45,17 +62,48 @@ type Rank = (ReplicaId, u64);
 
 impl<const RETAINS: bool> Places<RETAINS> {
     pub(crate) fn live(&self) -> impl Iterator<Item = &Place> {
-        self.0.iter().filter(|place| place.dead.is_none())
+        self.all.iter().filter(|place| place.dead.is_none())
     }
 
-    pub(crate) fn dots(&self) -> Vec<Dot> {
+    /// What a move ends.
+    pub(crate) fn live_dots(&self) -> Vec<Dot> {
         let mut dots: Vec<Dot> = self.live().map(|place| place.id).collect();
         dots.sort_unstable();
         dots
     }
 
+    /// What a removal ends.
+    pub(crate) fn dots(&self, context: &Context) -> Vec<Dot> {
+        let mut dots = self.live_dots();
+        dots.extend(self.existence.to_dots(context));
+        dots.extend(self.hidings.dots(context));
+        dots.sort_unstable();
+        dots.dedup();
+        dots
+    }
+
+    /// Whether it is there by its live places and by nothing else, as before anything was moved.
+    pub(crate) fn is_there_by_places(&self) -> bool {
+        let existence = &self.existence.0;
+        self.hidings.is_empty()
+            && self.live().count() == existence.len()
+            && self.live().all(|place| existence.contains(&place.dot))
+    }
+
+    pub(crate) fn each_dot(&self, show: &mut dyn FnMut(LocalDot)) {
+        self.existence.0.iter().for_each(|&dot| show(dot));
+        self.live().for_each(|place| show(place.dot));
+    }
+
+    /// Whether it is hidden, as far as its existence and its places tell.
+    pub(crate) fn is_undecided(&self) -> bool {
+        let mut spared = self.hidings.is_empty() || self.existence.is_gone();
+        self.each_dot(&mut |dot| spared |= !self.hidings.cover(dot));
+        !spared
+    }
+
     fn sort(&mut self) {
-        self.0.sort_by_key(|place| (place.dead.is_some(), Reverse((place.stamp, place.id))));
+        self.all.sort_by_key(|place| (place.dead.is_some(), Reverse((place.stamp, place.id))));
     }
 
     /// Lets the places that `ended` names die of the operation `tag`. Whether anything changed.
@@ -65,13 +113,13 @@ impl<const RETAINS: bool> Places<RETAINS> {
         ended: impl Fn(&Place) -> bool,
         rank: impl Fn(LocalDot) -> Rank,
     ) -> bool {
-        let before = self.0.len();
+        let before = self.all.len();
         if !RETAINS || rejoin_vclock::mutant!("anchors-forgotten") {
-            self.0.retain(|place| !ended(place));
-            return self.0.len() < before;
+            self.all.retain(|place| !ended(place));
+            return self.all.len() < before;
         }
         let mut changed = false;
-        for place in self.0.iter_mut().filter(|place| ended(place)) {
+        for place in self.all.iter_mut().filter(|place| ended(place)) {
             changed |= place.die(Tag(tag), &rank);
         }
         if changed {
@@ -94,37 +142,53 @@ impl Place {
 
 impl<const RETAINS: bool> Leaf for Places<RETAINS> {
     fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool {
-        let Effect::Register { ends, value } = effect else { return false };
+        let (ends, value, moves) = match effect {
+            Effect::Register { ends, value } => (ends, value.as_ref(), false),
+            Effect::Move { ends, value } => (ends, Some(value), true),
+            Effect::Hide { .. } => return self.hidings.apply(effect, at),
+            _ => return false,
+        };
         let rank = |dot: LocalDot| (at.context.id(dot.slot()), dot.counter());
-        let ended = self.kill(at.dot, |place| ends.contains(&place.id), rank);
-        if let Some(value) = value {
-            let (id, dot, stamp) = (at.context.dot(at.dot), at.dot, at.stamp);
-            self.0.push(Place { id, dot, stamp, value: value.clone(), dead: None });
-            self.sort();
+        let mut changed = self.kill(at.dot, |place| ends.contains(&place.id), rank);
+        if !moves && !rejoin_vclock::mutant!("removal-spares-existence") {
+            changed |= !ends.is_empty() && self.existence.end_named(ends, at.context);
+            changed |= self.hidings.end_named(ends, at.context);
         }
-        ended || value.is_some()
+        let Some(value) = value else { return changed };
+        let (id, dot, stamp) = (at.context.dot(at.dot), at.dot, at.stamp);
+        self.all.push(Place { id, dot, stamp, value: value.clone(), dead: None });
+        self.sort();
+        if !moves || rejoin_vclock::mutant!("move-adds-existence") {
+            self.existence.0.push(dot);
+        }
+        true
     }
 
     fn end(&mut self, covered: &Covered) -> bool {
-        self.kill(covered.tag, |place| covered.contains(place.dot), |dot| covered.rank(dot))
+        let existed = self.existence.end_covered(covered) | self.hidings.end(covered);
+        let tag = covered.tag;
+        let stood = self.kill(tag, |place| covered.contains(place.dot), |dot| covered.rank(dot));
+        existed | stood
     }
 
     fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
         let rank = |dot: LocalDot| (join.id(dot.slot()), dot.counter());
-        let their = |id: Dot| theirs.0.iter().find(|other| other.id == id);
-        let before = self.0.len();
-        self.0.retain(|mine| their(mine.id).is_some() || !join.they_saw(mine.dot));
-        let mut changed = self.0.len() < before;
-        for mine in &mut self.0 {
+        let their = |id: Dot| theirs.all.iter().find(|other| other.id == id);
+        let before = self.all.len();
+        self.all.retain(|mine| their(mine.id).is_some() || !join.they_saw(mine.dot));
+        let mut changed = self.all.len() < before;
+        changed |= self.existence.join(&theirs.existence, join);
+        changed |= self.hidings.merge(&theirs.hidings, join);
+        for mine in &mut self.all {
             if let Some(Tag(tag)) = their(mine.id).and_then(|other| other.dead) {
                 changed |= mine.die(Tag(join.dot(tag)), rank);
             }
         }
-        for other in &theirs.0 {
+        for other in &theirs.all {
             let dot = join.dot(other.dot);
             if !join.we_saw(dot) {
                 let dead = other.dead.map(|Tag(tag)| Tag(join.dot(tag)));
-                self.0.push(Place { dot, dead, ..other.clone() });
+                self.all.push(Place { dot, dead, ..other.clone() });
                 changed = true;
             }
         }
@@ -135,10 +199,10 @@ impl<const RETAINS: bool> Leaf for Places<RETAINS> {
     }
 
     fn is_visible(&self) -> bool {
-        self.live().next().is_some()
+        self.existence.is_visible() && !self.is_undecided()
     }
 
     fn is_gone(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty() && self.existence.is_gone() && self.hidings.is_empty()
     }
 }

@@ -106,6 +106,7 @@ impl PnCounterEditor<'_> {
     /// [`EditError::Overflow`] when this replica's totals would leave 64 bits; otherwise
     /// [`EditError`] when the place cannot be read or named.
     pub fn add(&mut self, amount: i64) -> Result<(), EditError> {
+        self.cursor.open()?;
         let cell = self.cursor.cell()?;
         let empty = Tally::default();
         let tally = cell.as_ref().and_then(Cell::as_counter).unwrap_or(&empty);

@@ -2,9 +2,10 @@
 //!
 //! When two copies of a store wrote under one id, one of them gives it up, and what only it has
 //! goes on under another. What comes out is a function of the origin's entries alone, so that all
-//! who hold the branch make the same of it. All dots of the branch are mapped: its own, those that it ends, those
-//! that name list items and tree nodes, and those inside of their places. Totals of counters run
-//! over the whole life of an origin, so those of the branch are counted from where it began.
+//! who hold the branch make the same of it. All dots of the branch are mapped: its own, those that
+//! it ends, those that name list items and tree nodes, and those inside of their places. Totals of
+//! counters run over the whole life of an origin, so those of the branch are counted from where it
+//! began.
 //!
 //! Some of the branch may be lost. What only the lost part names goes with it; what it counted is
 //! there again, as later totals have it.
@@ -96,12 +97,12 @@ impl Redot {
 
     /// Takes in a delta of an origin before its branch, in order: totals go on from there.
     pub fn learn(&mut self, delta: &Delta) {
-        let base = match self.branches.get_mut(&delta.origin) {
+        let base = match self.branches.get_mut(&delta.origin()) {
             Some(branch) => &mut branch.base,
-            None => self.bases.entry(delta.origin).or_default(),
+            None => self.bases.entry(delta.origin()).or_default(),
         };
-        for (change, counter) in delta.changes.iter().zip(delta.first..) {
-            match (&change.effect, Dot::new(delta.origin, counter)) {
+        for (change, counter) in delta.changes().zip(delta.first()..) {
+            match (&change.effect, Dot::new(delta.origin(), counter)) {
                 (Effect::Counter { totals: Some(totals), .. }, Ok(last)) => {
                     base.counted.insert(change.path.clone(), Floor { last, totals: *totals });
                 }
@@ -122,30 +123,33 @@ impl Redot {
     /// The first one depends on the last entry that was there before the branch, beside what it
     /// depended on: for everything else its origin follows on itself.
     pub fn anew(&mut self, delta: &Delta, mut opening: Vec<Change>) -> Option<Delta> {
+        let from = delta.origin();
         let more = opening.len() as u64;
-        let branch = self.branches.get_mut(&delta.origin)?;
+        let branch = self.branches.get_mut(&from)?;
         branch.to.1 += more;
         let (common, is_first) = (branch.common, more > 0);
-        let mut moved = self.apply(delta);
-        if moved.changes.is_empty() {
-            self.branches.get_mut(&delta.origin)?.to.1 -= more;
+        let ((origin, first), changes) = self.moved(delta);
+        if changes.is_empty() {
+            self.branches.get_mut(&from)?.to.1 -= more;
             return None;
         }
+        let mut deps = self.deps(delta, origin);
         if is_first && common > 0 {
-            moved.deps.push((delta.origin, common));
-            moved.deps.sort_unstable();
+            deps.set_at_least(from, common);
         }
-        let Delta { origin, first, stamp, deps, changes } = moved;
         opening.extend(changes);
-        Some(Delta { origin, first: first - more, stamp, deps, changes: opening })
+        let deps: Vec<_> = deps.iter().collect();
+        Some(Delta::of(origin, first - more, delta.stamp(), &deps, &opening))
     }
 
-    fn apply(&mut self, delta: &Delta) -> Delta {
-        let (mut first, mut changes) = (delta.first, Vec::with_capacity(delta.changes.len()));
-        for (change, own) in delta.changes.iter().zip(delta.first..) {
-            let effect = self.effect(change, (delta.origin, own));
+    /// The changes under their other dots, and the first of these.
+    fn moved(&mut self, delta: &Delta) -> ((ReplicaId, u64), Vec<Change>) {
+        let origin = delta.origin();
+        let (mut first, mut changes) = (delta.first(), Vec::with_capacity(delta.changes().len()));
+        for (change, own) in delta.changes().zip(delta.first()..) {
+            let effect = self.effect(&change, (origin, own));
             if effect.does_nothing() {
-                if let Some(branch) = self.branches.get_mut(&delta.origin) {
+                if let Some(branch) = self.branches.get_mut(&origin) {
                     let place = branch.lost.partition_point(|&(first, _)| first < own);
                     branch.lost.insert(place, (own, own));
                 }
@@ -156,15 +160,19 @@ impl Redot {
             }
             changes.push(Change { path: self.path(&change.path), effect });
         }
-        let (origin, first) = self.pair((delta.origin, first));
+        (self.pair((origin, first)), changes)
+    }
+
+    /// What a delta of a branch depends on under its new `origin`.
+    fn deps(&self, delta: &Delta, origin: ReplicaId) -> VersionVector {
         let mut deps = VersionVector::new();
-        for &pair in &delta.deps {
+        for pair in delta.deps() {
             let (id, counter) = if self.has(pair) { self.last_there(pair) } else { pair };
             if id != origin && counter > 0 && !self.is_lost((id, counter)) {
                 deps.set_at_least(id, counter);
             }
         }
-        Delta { origin, first, stamp: delta.stamp, deps: deps.iter().collect(), changes }
+        deps
     }
 
     /// Whether a dot will never be there.
@@ -225,6 +233,12 @@ impl Redot {
                 });
                 Effect::Register { ends: self.dots(ends), value }
             }
+            Effect::Move { ends, value } => {
+                Effect::Move { ends: self.dots(ends), value: self.atom(value) }
+            }
+            Effect::Hide { ends, seen } => {
+                Effect::Hide { ends: self.dots(ends), seen: self.seen_now(seen) }
+            }
             Effect::Counter { totals, floors } => {
                 let mut floors: Vec<Floor> =
                     floors.iter().flat_map(|floor| self.floor(&change.path, floor)).collect();
@@ -247,34 +261,35 @@ impl Redot {
                     moved: moved.map(passed),
                 }
             }
-            Effect::Below { seen } => Effect::Below { seen: self.below(seen, own.0) },
+            Effect::Below { seen } => {
+                // What was the origin's own before the branch is another's now, and was seen.
+                let mut seen = self.seen_now(seen);
+                if let Some(branch) = self.branches.get(&own.0).filter(|at| at.common > 0) {
+                    seen.set_at_least(own.0, branch.common);
+                }
+                Effect::Below { seen }
+            }
         }
     }
 
-    /// What was seen below a path. What was the origin's own before the branch is another's now,
-    /// and was seen.
-    fn below(&self, seen: &VersionVector, origin: ReplicaId) -> VersionVector {
-        let mut below = VersionVector::new();
-        let mut add = |(id, counter): (ReplicaId, u64)| {
-            let there = match &self.seen {
-                Some(seen) if !self.branches.contains_key(&id) => seen.get(id).min(counter),
-                _ => counter,
-            };
-            if there > 0 {
-                below.set_at_least(id, there);
-            }
-        };
+    /// What was seen, as far as it is there: of a branch what was before it, and what is there of
+    /// it.
+    fn seen_now(&self, seen: &VersionVector) -> VersionVector {
+        let mut now = VersionVector::new();
         for (id, counter) in seen {
-            let common = self.branches.get(&id).map_or(counter, |branch| branch.common);
-            add((id, counter.min(common)));
-            if counter > common {
-                add(self.last_there((id, counter)));
+            let there = match (self.branches.get(&id), &self.seen) {
+                (Some(branch), _) => counter.min(branch.common),
+                (None, Some(seen)) => counter.min(seen.get(id)),
+                (None, None) => counter,
+            };
+            let beyond = self.has((id, counter)).then(|| self.last_there((id, counter)));
+            for (id, counter) in beyond.into_iter().chain([(id, there)]) {
+                if counter > 0 {
+                    now.set_at_least(id, counter);
+                }
             }
         }
-        if let Some(branch) = self.branches.get(&origin) {
-            add((origin, branch.common));
-        }
-        below
+        now
     }
 
     /// Where the last dot up to one of a branch is that is not lost.

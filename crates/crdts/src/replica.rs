@@ -27,29 +27,29 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::{ControlFlow, Deref};
+use core::ops::Deref;
 
-use rejoin_vclock::codec::{DecodeError, Encode, Reader};
-use rejoin_vclock::{Dot, FreshId, HybridClock, ReplicaId, SkewReport, VersionVector};
+use rejoin_vclock::codec::{DecodeError, Reader};
+use rejoin_vclock::{FreshId, HybridClock, OwnSkew, ReplicaId, SkewReport, VersionVector};
 
-use crate::atom;
 use crate::causal::{Admission, Causal};
 use crate::cell::Cell;
 use crate::clock::{Clock, Logical};
 use crate::conflict::{ConflictRecord, decisions};
-use crate::context::{Context, LocalDot};
-use crate::crdt::{Crdt, Flow, Outcome};
-use crate::cursor::{Cursor, Source, View};
+use crate::context::Context;
+use crate::crdt::{Crdt, Outcome};
+use crate::cursor::{Cursor, View};
 use crate::delta::{Delta, Effect};
 use crate::draft::Draft;
-use crate::error::{EditError, ReadError};
+use crate::error::EditError;
 use crate::kind::Kind;
 use crate::parts::Parts;
-use crate::path::{Path, leads_to_leaf};
+use crate::path::Path;
 use crate::state_codec::{decode_state, encode_state};
 use crate::value::Value;
+use crate::whole::{Whole, below_root};
 
-/// Deltas that came too early take at most this many bytes.
+/// Deltas that came too early take at most this many bytes, or are one that is longer.
 const HELD_BYTES: usize = 4 << 20;
 
 /// One copy of a value; see the [module](self).
@@ -61,6 +61,7 @@ pub struct Replica<T, C = Logical> {
     hybrid: HybridClock,
     clock: C,
     skew: Option<SkewReport>,
+    own_skew: Option<OwnSkew>,
 }
 
 impl<T: Crdt, C: Clock + Default> Replica<T, C> {
@@ -84,6 +85,9 @@ impl<T: Crdt, C: Clock + Default> Replica<T, C> {
 
     /// A copy of a [saved](Self::save) state under a fresh id.
     ///
+    /// Takes at most 64 KiB and 64 times the bytes, whatever they are: what the value takes in
+    /// memory, beside its cells.
+    ///
     /// # Errors
     /// Bytes that no replica saved.
     pub fn load(bytes: &[u8], id: FreshId) -> Result<Self, DecodeError> {
@@ -93,11 +97,11 @@ impl<T: Crdt, C: Clock + Default> Replica<T, C> {
             reader.finish()?;
         }
         let mut loaded = Self::over(context, id, C::default());
-        for (path, cell) in parts.iter() {
-            let known = below_root::<T>(path)
+        for (path, cell) in parts.into_cells() {
+            let known = below_root::<T>(&path)
                 .is_some_and(|below| loaded.value.load(below, cell.clone()) != Outcome::Unknown);
             if !known {
-                loaded.beside.load(path.to_vec(), cell.clone());
+                loaded.beside.load(path, cell);
             }
         }
         Ok(loaded)
@@ -120,6 +124,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
             hybrid: HybridClock::new(),
             clock,
             skew: None,
+            own_skew: None,
         }
     }
 
@@ -155,27 +160,41 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         edit: impl FnOnce(&mut U::Editor<'_>) -> Result<(), EditError>,
     ) -> Result<Delta, EditError> {
         const { assert!(U::KIND.tag() == T::KIND.tag(), "a value is edited as its own kind") };
-        let now = self.clock.now_millis();
-        let stamp = self.hybrid.tick(now);
+        self.draft(|draft| edit(&mut U::editor(Cursor::new(draft, Path::root(U::KIND)))))
+    }
+
+    fn draft(
+        &mut self,
+        edit: impl FnOnce(&mut Draft<'_>) -> Result<(), EditError>,
+    ) -> Result<Delta, EditError> {
+        let stamp = self.hybrid.tick(self.clock.now());
+        self.hear();
         let context = self.causal.context();
-        let base = Whole { value: &self.value, beside: &self.beside, context };
+        let base = Whole::new(&self.value, &self.beside, context);
         let mut draft = Draft::new(&base, context, self.causal.own(), stamp);
-        edit(&mut U::editor(Cursor::new(&mut draft, Path::root(U::KIND))))?;
-        let delta = Delta {
-            origin: self.id(),
-            first: context.seen(self.id()) + 1,
-            stamp,
-            deps: self.causal.deps(),
-            changes: draft.finish(),
-        };
-        if !delta.changes.is_empty() {
+        edit(&mut draft)?;
+        let (first, deps) = (context.seen(self.id()) + 1, self.causal.deps());
+        let delta = Delta::of(self.id(), first, stamp, &deps, &draft.finish());
+        if !delta.is_empty() {
             self.take_in(&delta, &mut |_| {});
         }
         Ok(delta)
     }
 
+    /// Takes away what stands at a place as one kind, and leaves what stands there as another: how
+    /// a [`ReadError::KindClash`](crate::ReadError::KindClash) or
+    /// [`ReadError::WrongKind`](crate::ReadError::WrongKind) is resolved, with the path that it
+    /// names.
+    ///
+    /// # Errors
+    /// [`EditError::CannotReset`] for a bounded counter, or what holds one.
+    pub fn remove_kind(&mut self, path: &Path, kind: Kind) -> Result<Delta, EditError> {
+        self.draft(|draft| Cursor::new(draft, path.clone()).reset_kind(kind))
+    }
+
     /// Reads through the type's reader, which sees what stands beside the type, too: a name that
-    /// holds another kind is a named error there.
+    /// holds another kind is a named error there. The plain value, to which a replica derefs, has
+    /// only what is of its type.
     pub fn read<R>(&self, read: impl FnOnce(&T::Reader<'_>) -> R) -> R {
         self.read_as::<T, R>(read)
     }
@@ -185,27 +204,25 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     pub fn read_as<U: Crdt, R>(&self, read: impl FnOnce(&U::Reader<'_>) -> R) -> R {
         const { assert!(U::KIND.tag() == T::KIND.tag(), "a value is read as its own kind") };
         let context = self.causal.context();
-        let whole = Whole { value: &self.value, beside: &self.beside, context };
+        let whole = Whole::new(&self.value, &self.beside, context);
         read(&U::reader(View::new(&whole, Path::root(U::KIND))))
     }
 
-    /// Everything that is to be seen, whatever the type, with what stands beside the type.
+    /// Everything that is to be seen, whatever the type, with what stands beside the type, also in
+    /// the type's own place.
     pub fn to_value(&self) -> Value {
-        let root = Path::root(T::KIND);
         let mut cells = BTreeMap::new();
-        let mut keep = |path: &[u8], cell: &Cell| {
-            if let Some(below) = path.strip_prefix(root.as_bytes()) {
-                cells.insert(below.to_vec(), cell.clone());
-            }
-        };
-        self.value.visit(&root, &mut |path, cell| keep(path.as_bytes(), &cell));
-        self.beside.iter().for_each(|(path, cell)| keep(path, cell));
-        Value::of_cells(T::KIND, &cells)
+        self.value.visit(&Path::root(T::KIND), &mut |path, cell| {
+            cells.insert(path.as_bytes().to_vec(), cell);
+        });
+        cells.extend(self.beside.iter().map(|(path, cell)| (path.to_vec(), cell.clone())));
+        Value::at_name(T::KIND, &cells)
     }
 
     /// Takes in a delta of another replica. Whether anything changed, be it only what is known to
     /// have happened: a delta that is known changes nothing, and one that came too early is
-    /// [held](Self::held).
+    /// [held](Self::held), up to 4 MiB of them, or one that is longer. What finds no room has to be
+    /// handed in again: it is not in the [vector](Self::version_vector).
     pub fn apply(&mut self, delta: &Delta) -> bool {
         self.apply_reporting(delta, &mut |_| {})
     }
@@ -216,13 +233,13 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         delta: &Delta,
         report: &mut dyn FnMut(ConflictRecord),
     ) -> bool {
-        if delta.changes.is_empty() {
+        if delta.is_empty() {
             return false;
         }
         match self.causal.admit(delta) {
             Admission::Ready => {}
             Admission::Early => {
-                self.causal.keep(delta.clone(), delta.to_bytes().len());
+                self.causal.keep(delta.clone(), delta.bytes().len());
                 return false;
             }
             Admission::Known | Admission::Overlaps => return false,
@@ -235,30 +252,38 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     }
 
     fn observe_and_take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) {
-        let now = self.clock.now_millis();
-        if let Err(skew) = self.hybrid.observe(delta.stamp, now) {
+        if let Err(skew) = self.hybrid.observe(delta.stamp(), self.clock.now()) {
             self.skew = Some(skew);
         }
+        if let Some(own) = self.causal.answered_by(delta) {
+            self.hybrid.answered(own, delta.stamp());
+        }
+        self.hear();
         self.take_in(delta, report);
+    }
+
+    /// Hears what there is to say of the own clock.
+    fn hear(&mut self) {
+        self.own_skew = self.hybrid.take_report().or(self.own_skew.take());
     }
 
     fn take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) {
         let Some(first) = self.causal.begin(delta) else { return };
-        for (index, change) in delta.changes.iter().enumerate() {
+        for (index, change) in delta.changes().enumerate() {
             let at = self.causal.at(first, index, delta);
             let path = change.path.as_bytes();
             let typed = below_root::<T>(path)
                 .map_or(Outcome::Unknown, |below| self.value.apply(below, &change.effect, &at));
             // A vector may end dots of kinds that the type does not know, below the same place.
             if typed == Outcome::Unknown || matches!(change.effect, Effect::Below { .. }) {
-                self.beside.apply(change, &at);
+                self.beside.apply(&change, &at);
             }
         }
-        if delta.origin != self.id() {
+        if delta.origin() != self.id() {
             let context = self.causal.context();
-            let whole = Whole { value: &self.value, beside: &self.beside, context };
-            for change in &delta.changes {
-                decisions(change, delta, &whole, &self.causal, report);
+            let whole = Whole::new(&self.value, &self.beside, context);
+            for change in delta.changes() {
+                decisions(&change, delta, &whole, &self.causal, report);
             }
         }
         self.causal.finish(delta, first);
@@ -271,8 +296,9 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         let joined = self.causal.merge(theirs.causal.context(), |join| {
             value.merge(&theirs.value, join) | beside.merge(&theirs.beside, join)
         });
-        let now = self.clock.now_millis();
+        let now = self.clock.now();
         self.skew = self.hybrid.observe(theirs.hybrid.last(), now).err().or(self.skew.take());
+        self.hear();
         let mut changed = joined == Some(true);
         while let Some(waited) = self.causal.take_ready() {
             self.observe_and_take_in(&waited, &mut |_| {});
@@ -294,6 +320,12 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     /// The last stamp that was too far in the future for the own clock to follow.
     pub const fn skew(&self) -> Option<&SkewReport> {
         self.skew.as_ref()
+    }
+
+    /// What was said last of the own clock: stamps that were made here came from the future, as is
+    /// seen now that it is set right, or as somebody has answered who did not follow them.
+    pub const fn own_skew(&self) -> Option<&OwnSkew> {
+        self.own_skew.as_ref()
     }
 
     /// The canonical bytes of the state: equal sets of deltas give equal bytes, whoever saves.
@@ -330,71 +362,5 @@ impl<T, C> Deref for Replica<T, C> {
 impl<T: fmt::Debug, C> fmt::Debug for Replica<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replica").field("value", &self.value).finish_non_exhaustive()
-    }
-}
-
-/// The path below the one object of a plain replica, if it is of the type's kind.
-fn below_root<T: Crdt>(path: &[u8]) -> Option<&[u8]> {
-    path.strip_prefix(&[atom::NULL, T::KIND.tag()])
-}
-
-/// The value and what stands beside it, as one thing to read from.
-struct Whole<'a, T> {
-    value: &'a T,
-    beside: &'a Parts,
-    context: &'a Context,
-}
-
-impl<T> fmt::Debug for Whole<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Whole").finish_non_exhaustive()
-    }
-}
-
-impl<T: Crdt> Source for Whole<'_, T> {
-    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
-        let typed = below_root::<T>(path).and_then(|below| self.value.cell(below));
-        Ok(typed.or_else(|| self.beside.get(path).cloned()))
-    }
-
-    fn visit(
-        &self,
-        below: &[u8],
-        from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
-    ) -> Result<(), ReadError> {
-        if leads_to_leaf(below) {
-            if let Some(cell) = self.cell(below)?.filter(|_| from <= below) {
-                let _ = visit(below, &cell);
-            }
-            return Ok(());
-        }
-        let mut cells = BTreeMap::new();
-        self.value.visit(&Path::root(T::KIND), &mut |path, cell| {
-            cells.insert(path.as_bytes().to_vec(), cell);
-        });
-        self.beside.range(below, from, &mut |path, cell| {
-            cells.insert(path.to_vec(), cell.clone());
-            ControlFlow::Continue(())
-        });
-        for (path, cell) in cells.range(from.to_vec()..) {
-            if !path.starts_with(below) || visit(path, cell).is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn dot(&self, local: LocalDot) -> Dot {
-        self.context.dot(local)
-    }
-
-    /// What the type knows tells for itself; what it does not know stands beside it.
-    fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
-        let known = below_root::<T>(name).and_then(|name| self.value.other_kind(name, than));
-        if known.is_some() {
-            return Ok(known);
-        }
-        self.beside.with(self.context).other_kind(name, than)
     }
 }

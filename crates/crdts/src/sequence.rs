@@ -8,13 +8,20 @@
 //! A new position hangs on visible neighbours only: to the left of its right neighbour if that one
 //! descends from the left neighbour, else to the right of the left neighbour.
 //!
+//! Honest positions hang on earlier ones. Those of a liar may hang on nothing that is there, on
+//! each other in a circle, or bear the dot of another one. The order is a function of the positions
+//! all the same, every position is in it once, and it takes O(n log n) steps:
+//! - what hangs on a position that is not there, and what is in a circle, hangs to the right of the
+//!   list itself;
+//! - of positions with one dot the first in the order has what hangs on it.
+//!
 //! # References
 //! Weidner, Kleppmann, *The art of the fugue: minimizing interleaving in collaborative text
 //! editing*, 2023.
 
 use alloc::vec::Vec;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use rejoin_vclock::Dot;
 
 use crate::atom::RawAtom;
@@ -30,14 +37,23 @@ pub(crate) struct Anchor {
 }
 
 impl Anchor {
+    /// To the right of the list itself.
+    pub(crate) const END: Self = Self { parent: None, right: true };
+
     pub(crate) fn to_atom(self) -> RawAtom {
         RawAtom::of(&(self.parent, self.right))
     }
 
     /// A value that is none of ours hangs to the right of the list itself.
     pub(crate) fn of(value: &RawAtom) -> Self {
-        let (parent, right) = value.to().unwrap_or((None, true));
-        Self { parent, right }
+        value.to().map_or(Self::END, |(parent, right)| Self { parent, right })
+    }
+
+    /// Whether what it hangs on is earlier than a position, as far as one replica's dots tell.
+    pub(crate) fn is_earlier(self, than: Dot) -> bool {
+        self.parent.is_none_or(|parent| {
+            parent.replica() != than.replica() || parent.counter() < than.counter()
+        })
     }
 }
 
@@ -66,18 +82,19 @@ enum Step {
 
 impl Sequence {
     pub(crate) fn new(mut positions: Vec<Position>) -> Self {
-        let parents: HashMap<Dot, Option<Dot>, Seeded> =
-            positions.iter().map(|position| (position.id, position.anchor.parent)).collect();
-        for position in &mut positions {
-            // What hangs on a position that is not there hangs to the right of the list itself.
-            if position.anchor.parent.is_some_and(|parent| !parents.contains_key(&parent)) {
-                position.anchor = Anchor { parent: None, right: true };
-            }
+        sort(&mut positions);
+        let mut parents = parents(&positions);
+        rehang(&mut positions, |position| {
+            position.anchor.parent.is_some_and(|parent| !parents.contains_key(&parent))
+        });
+        let mut order = walk(&positions);
+        if order.len() < positions.len() && !rejoin_vclock::mutant!("circles-left-out") {
+            let circles = in_circles(&positions, &parents);
+            rehang(&mut positions, |position| circles.contains(&position.id));
+            parents = self::parents(&positions);
+            order = walk(&positions);
         }
-        let key = |p: &Position| (p.anchor.parent, p.anchor.right, p.id);
-        positions.sort_unstable_by_key(key);
-        let order = walk(&positions).into_iter().map(|place| positions[place]).collect();
-        Self { order, parents }
+        Self { order: order.into_iter().map(|place| positions[place]).collect(), parents }
     }
 
     /// The items that are seen, in order.
@@ -129,7 +146,8 @@ impl Sequence {
     /// Whether a position hangs on another one, directly or not.
     fn descends(&self, position: Dot, from: Dot) -> bool {
         let up = |at: &Dot| self.parents.get(at).copied().flatten();
-        core::iter::successors(up(&position), up).any(|above| above == from)
+        let mut above = core::iter::successors(up(&position), up).take(self.parents.len());
+        above.any(|above| above == from)
     }
 
     /// Puts a new position at a place that [`anchor_at`](Self::anchor_at) gave.
@@ -139,9 +157,60 @@ impl Sequence {
     }
 }
 
-/// The order of positions that are sorted by (parent, side, id).
+/// What each position hangs on; of those with one dot, the first.
+fn parents(positions: &[Position]) -> HashMap<Dot, Option<Dot>, Seeded> {
+    let mut parents: HashMap<Dot, Option<Dot>, Seeded> = HashMap::default();
+    parents.reserve(positions.len());
+    for position in positions {
+        parents.entry(position.id).or_insert(position.anchor.parent);
+    }
+    parents
+}
+
+/// By parent and side, then by dot.
+fn sort(positions: &mut [Position]) {
+    positions.sort_unstable_by_key(|p| (p.anchor.parent, p.anchor.right, p.id, p.item));
+}
+
+/// Hangs some positions to the right of the list itself.
+fn rehang(positions: &mut [Position], which: impl Fn(&Position) -> bool) {
+    let mut any = false;
+    for position in positions.iter_mut().filter(|position| which(position)) {
+        position.anchor = Anchor::END;
+        any = true;
+    }
+    if any {
+        sort(positions);
+    }
+}
+
+/// The positions that hang on themselves, directly or by way of others.
+fn in_circles(
+    positions: &[Position],
+    parents: &HashMap<Dot, Option<Dot>, Seeded>,
+) -> HashSet<Dot, Seeded> {
+    let mut circles = HashSet::default();
+    // By which way up a position was passed first.
+    let mut passed: HashMap<Dot, usize, Seeded> = HashMap::default();
+    for (way, position) in positions.iter().enumerate() {
+        let mut at = Some(position.id);
+        while let Some(here) = at.filter(|here| !passed.contains_key(here)) {
+            passed.insert(here, way);
+            at = parents.get(&here).copied().flatten();
+        }
+        let Some(closes) = at.filter(|here| passed.get(here) == Some(&way)) else { continue };
+        let up = |here: &Dot| parents.get(here).copied().flatten();
+        let round = core::iter::successors(up(&closes), up).take_while(|&here| here != closes);
+        circles.extend(round.chain([closes]));
+    }
+    circles
+}
+
+/// The order of [sorted](sort) positions. Those in circles, and what hangs
+/// on them, are not in it.
 ///
 /// Without recursion: a list that was written front to back is one chain, as deep as it is long.
+/// Every position is stepped on twice at most, because the children of a dot are shown once.
 fn walk(positions: &[Position]) -> Vec<usize> {
     let children = |parent: Option<Dot>, right: bool| {
         let side = (parent, right);
@@ -150,10 +219,12 @@ fn walk(positions: &[Position]) -> Vec<usize> {
         (from..to).rev().map(Step::Enter)
     };
     let mut order = Vec::with_capacity(positions.len());
+    let mut entered: HashSet<Dot, Seeded> = HashSet::default();
     let mut steps: Vec<Step> = children(None, true).collect();
     steps.extend(children(None, false));
     while let Some(step) = steps.pop() {
         match step {
+            Step::Enter(place) if !entered.insert(positions[place].id) => order.push(place),
             Step::Enter(place) => {
                 let id = Some(positions[place].id);
                 steps.extend(children(id, true));

@@ -26,7 +26,8 @@ impl<'a, T: Key> SetReader<'a, T> {
     /// Whether the element is there.
     ///
     /// # Errors
-    /// As the source.
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when something else than such a set
+    /// stands here, or above; otherwise as the source.
     pub fn contains<Q>(&self, element: &Q) -> Result<bool, ReadError>
     where
         Q: ToOwned<Owned = T> + ?Sized,
@@ -37,7 +38,8 @@ impl<'a, T: Key> SetReader<'a, T> {
     /// The elements in ascending order.
     ///
     /// # Errors
-    /// [`ReadError::WrongType`] when an element is not a `T`; otherwise as the source.
+    /// [`ReadError::WrongType`] when an element is not a `T`; otherwise as
+    /// [`contains`](Self::contains).
     pub fn items(&self) -> Result<Vec<T>, ReadError> {
         self.view.names(self.part)
     }
@@ -57,7 +59,7 @@ impl<'a, T: Key> SetReader<'a, T> {
     /// How many elements are there.
     ///
     /// # Errors
-    /// As [`items`](Self::items).
+    /// As [`contains`](Self::contains).
     pub fn len(&self) -> Result<usize, ReadError> {
         self.view.count(self.part)
     }
@@ -65,8 +67,8 @@ impl<'a, T: Key> SetReader<'a, T> {
     /// Whether there is none.
     ///
     /// # Errors
-    /// As the source.
+    /// As [`contains`](Self::contains).
     pub fn is_empty(&self) -> Result<bool, ReadError> {
-        self.view.is_visible().map(|any| !any)
+        self.view.has_any(self.part).map(|any| !any)
     }
 }

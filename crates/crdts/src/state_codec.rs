@@ -20,6 +20,7 @@ use crate::cell::Cell;
 use crate::context::Context;
 use crate::delta_codec::sharable;
 use crate::parts::Parts;
+use crate::state_invariants::OneDotOnePlace;
 
 pub use crate::cell_codec::{Names, write_in_full};
 
@@ -74,7 +75,7 @@ impl<'a> StateWriter<'a> {
 /// Reads a state that [`encode_state`] wrote.
 ///
 /// # Errors
-/// Any deviation from the canonical bytes, by name.
+/// Any deviation from the canonical bytes, and any invariant of cells that does not hold, by name.
 pub fn decode_state(reader: &mut Reader<'_>) -> Result<(Context, Parts), DecodeError> {
     let vector = VersionVector::decode(reader)?;
     let mut context = Context::default();
@@ -86,7 +87,7 @@ pub fn decode_state(reader: &mut Reader<'_>) -> Result<(Context, Parts), DecodeE
         ids.push(id);
     }
     let names = Names { context: &context, ids: &ids };
-    let mut parts = Parts::default();
+    let (mut parts, mut dots) = (Parts::default(), OneDotOnePlace::default());
     let count = reader.count(4)?;
     let (mut previous, mut decoded, start) = (Vec::new(), 0, reader.position());
     for _ in 0..count {
@@ -98,8 +99,10 @@ pub fn decode_state(reader: &mut Reader<'_>) -> Result<(Context, Parts), DecodeE
         decoded += path.as_bytes().len();
         let none = DecodeError::Invalid("a cell where no cell can stand");
         let cell = names.read_cell(path.kind().ok_or(none)?, reader)?;
+        dots.add(&cell);
         previous = path.as_bytes().to_vec();
         parts.load(previous.clone(), cell);
     }
+    dots.check()?;
     Ok((context, parts))
 }

@@ -33,24 +33,33 @@
 //! ```
 //!
 //! # Semantics
-//! A node is known by the dot that created it. A move ends the places of the node that it saw and
-//! adds one, with a *priority* one above the greatest in the tree and with the parent that the node
-//! had. The places that are alive are candidates; the [outline](Outline) is a view over all of
-//! them: by descending (priority, dot) a candidate is accepted unless it would close a cycle; a
-//! node of which none is accepted goes to the parent it had before, else to the root. A node is
-//! there while a candidate is alive or its value is visible; one that hangs on a node that is not
-//! there, or on none, is found under [`Parent::Lost`].
+//! A node is known by the dot that created it, and is there while a dot of its *existence* is
+//! alive: creating it adds one, moving and changing it do not, and removing it ends those that were
+//! seen, with the places and the value. So a removed node is gone everywhere, and whoever moved or
+//! changed it without knowing is [told](crate::ConflictRecord). (A node of a tree that was written
+//! before moves told the two apart is there while a place is alive.)
+//!
+//! A move ends the places of the node that it saw and adds one, with a *priority* one above the
+//! greatest in the tree and with the parent that the node had. The places of the nodes that are
+//! there are candidates; the [outline](Outline) is a view over all of them: by descending
+//! (priority, dot) a candidate is accepted unless it would close a cycle; a node of which none is
+//! accepted goes to the parent it had before, else to the root. One that hangs on a node that is
+//! not there, or on none, is found under [`Parent::Lost`].
 //!
 //! # Anomalies
 //! Of two concurrent moves of one node, one stands. What is put into a folder that somebody removes
-//! at the same time is found under `Lost`. A move can put another concurrent move out of effect.
+//! at the same time is found under `Lost`; what one person writes into a node that another one
+//! removes is gone with it. A move can put another concurrent move out of effect.
 //!
 //! # Invariants
 //! 1. No node is below itself in an outline. 2. Every node that is there is in it once. 3. The mark
 //!    is at least the priority of every live candidate.
 //!
 //! # Retained
-//! Nothing.
+//! What a removal [that keeps what is edited](TreeEditor::remove_unless_edited) hides, with the
+//! removal, whose dot is the tag, until a cut. What was written to a node, or where it was moved,
+//! by somebody who had not seen it removed is alive, not shown, and goes when the tree is cleared
+//! or what is above is removed. It takes what those changes wrote.
 //!
 //! # Complexity
 //! | operation | time | delta |
@@ -68,7 +77,6 @@
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
-use core::ops::ControlFlow;
 
 use rejoin_vclock::Dot;
 
@@ -82,7 +90,7 @@ use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
 use crate::lww_register::Writes;
 use crate::outline::{Candidate, Gather};
-use crate::path::{Path, split_as};
+use crate::path::Path;
 use crate::placed::PlacedTable;
 use crate::places::Candidates;
 
@@ -163,11 +171,8 @@ impl<V: Crdt> Tree<V> {
     /// Who hangs where.
     pub fn outline(&self) -> Outline {
         let mut gather = Gather::default();
-        for (id, node) in self.nodes.iter() {
+        for (id, node) in self.nodes.iter().filter(|(_, node)| node.is_there()) {
             gather.candidates(id, &node.place);
-            if node.value.is_visible() {
-                gather.valued(id);
-            }
         }
         gather.finish()
     }
@@ -188,27 +193,16 @@ impl<V: Crdt> Tree<V> {
     }
 }
 
-/// Reads who hangs where off the cells of a place; `value` is the kind of the values, or all.
-pub(crate) fn outline_at(view: &View<'_>, value: Option<Kind>) -> Result<Outline, ReadError> {
+/// Reads who hangs where off the cells of a place.
+pub(crate) fn outline_at(view: &View<'_>) -> Result<Outline, ReadError> {
     let mut gather = Gather::default();
-    view.cells(&mut |below, cell| {
-        if let Some((node, kind, _)) = split_as::<Dot>(below) {
-            gather.cell(node, kind, cell, value);
-        }
-        ControlFlow::Continue(())
-    })?;
+    view.things(Kind::TreeNode, &mut |node, cell, there| gather.part(node, cell, there))?;
     Ok(gather.finish())
 }
 
-/// Whether a node is there, asked in the cheapest way first.
-fn is_node(view: &View<'_>, node: Dot, value: Option<Kind>) -> Result<bool, ReadError> {
-    if view.key(&node, Kind::TreeNode).is_visible()? {
-        return Ok(true);
-    }
-    match value {
-        Some(value) => view.key(&node, value).is_visible(),
-        None => view.is_named(&node),
-    }
+/// Whether a node is there.
+fn is_node(view: &View<'_>, node: Dot) -> Result<bool, ReadError> {
+    view.has_named(node, Kind::TreeNode)
 }
 
 impl<V: Crdt + 'static> Crdt for Tree<V> {
@@ -220,7 +214,7 @@ impl<V: Crdt + 'static> Crdt for Tree<V> {
     type Reader<'a> = TreeReader<'a, V>;
 
     fn editor(cursor: Cursor<'_>) -> Self::Editor<'_> {
-        TreeEditor { nodes: TreeCursor { cursor, value: Some(V::KIND) }, value: PhantomData }
+        TreeEditor { nodes: TreeCursor { cursor }, value: PhantomData }
     }
 
     fn reader(view: View<'_>) -> Self::Reader<'_> {
@@ -248,6 +242,13 @@ impl<V: Crdt + 'static> Crdt for Tree<V> {
             visit(at, Cell(CellKind::Mark(self.mark.clone())));
         }
         self.nodes.visit(at, visit);
+    }
+
+    fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        if below.is_empty() {
+            return self.visit(at, visit);
+        }
+        self.nodes.visit_below(below, at, visit);
     }
 
     fn cell(&self, path: &[u8]) -> Option<Cell> {
@@ -280,16 +281,15 @@ impl<V: Crdt + 'static> Crdt for Tree<V> {
 #[derive(Debug)]
 pub(crate) struct TreeCursor<'a> {
     pub cursor: Cursor<'a>,
-    pub value: Option<Kind>,
 }
 
 impl TreeCursor<'_> {
     pub(crate) fn outline(&self) -> Result<Outline, ReadError> {
-        outline_at(&self.cursor.view(), self.value)
+        outline_at(&self.cursor.view())
     }
 
     pub(crate) fn check(&self, node: Dot) -> Result<(), EditError> {
-        match is_node(&self.cursor.view(), node, self.value)? {
+        match is_node(&self.cursor.view(), node)? {
             true => Ok(()),
             false => Err(EditError::NoSuchNode { path: self.cursor.path().clone(), node }),
         }
@@ -306,18 +306,16 @@ impl TreeCursor<'_> {
         let mut candidates_of = view.parts(Kind::TreeNode);
         loop {
             let cell = candidates_of(at)?;
-            let candidates = cell.as_ref().and_then(Cell::as_candidates);
-            let only = match candidates.map_or(&[][..], |candidates| &candidates.0) {
-                [only] => Candidate::of(only),
-                // Not there, or there by its value alone: what hangs on it is lost, or it is.
-                [] => {
-                    if !is_node(&self.cursor.view(), at, self.value)? {
-                        above.pop();
-                    }
-                    return Ok(Some(above));
-                }
-                _ => return Ok(None),
+            let Some(cell) = cell.filter(|cell| cell.is_visible() || cell.is_undecided()) else {
+                // Not there: what hangs on it is lost.
+                above.pop();
+                return Ok(Some(above));
             };
+            let Some(candidates) = cell.as_candidates().filter(|_| cell.is_visible()) else {
+                return Ok(None);
+            };
+            let [only] = candidates.all.as_slice() else { return Ok(None) };
+            let only = Candidate::of(only);
             let Some(parent) = only.parent else { return Ok(Some(above)) };
             // Brent's way to notice a loop: compare with a place passed, ever further apart.
             if parent == passed {
@@ -346,13 +344,18 @@ impl TreeCursor<'_> {
         parent: Option<Dot>,
         previous: Option<Dot>,
     ) -> Result<Dot, EditError> {
+        self.cursor.open()?;
         let cell = self.cursor.cell()?;
         let mark = cell.as_ref().and_then(Cell::as_mark);
         let priority = mark.map_or(0, Mark::greatest).saturating_add(1);
         self.cursor.overwrite(RawAtom::of(&priority))?;
-        let node = node.unwrap_or_else(|| self.cursor.view().dot(self.cursor.next_dot()));
-        let candidate = Candidate { parent, previous, priority };
-        self.cursor.key(&node, Kind::TreeNode).overwrite(candidate.to_atom())?;
+        let candidate = Candidate { parent, previous, priority }.to_atom();
+        if let Some(node) = node {
+            self.cursor.key(&node, Kind::TreeNode).relocate(candidate)?;
+            return Ok(node);
+        }
+        let node = self.cursor.view().dot(self.cursor.next_dot());
+        self.cursor.key(&node, Kind::TreeNode).overwrite(candidate)?;
         Ok(node)
     }
 
@@ -378,6 +381,7 @@ impl TreeCursor<'_> {
             return Err(EditError::BelowItself { path: self.cursor.path().clone() });
         }
         let previous = self.above(node)?.first().copied();
+        self.cursor.keep(node, Kind::TreeNode)?;
         self.put(Some(node), parent, previous).map(drop)
     }
 
@@ -385,6 +389,12 @@ impl TreeCursor<'_> {
         self.check(node)?;
         let below = self.outline()?.below(NodeId(node));
         below.into_iter().try_for_each(|NodeId(node)| self.cursor.reset_name(&node))
+    }
+
+    pub(crate) fn remove_unless_edited(&mut self, node: Dot) -> Result<(), EditError> {
+        self.check(node)?;
+        let below = self.outline()?.below(NodeId(node));
+        below.into_iter().try_for_each(|NodeId(node)| self.cursor.hide(&node, Kind::TreeNode))
     }
 }
 
@@ -422,12 +432,23 @@ impl<V: Crdt> TreeEditor<'_, V> {
         self.nodes.remove(node.0)
     }
 
+    /// As [`remove`](Self::remove), and keeps each node, with all that was in it, for whoever moves
+    /// or changes it without having seen this. Each is kept by itself: what hung on another one
+    /// that is not kept is found under [`Parent::Lost`].
+    ///
+    /// # Errors
+    /// As [`remove`](Self::remove).
+    pub fn remove_unless_edited(&mut self, node: NodeId) -> Result<(), EditError> {
+        self.nodes.remove_unless_edited(node.0)
+    }
+
     /// The editor of a node's value.
     ///
     /// # Errors
     /// [`EditError::NoSuchNode`] when it is not there.
     pub fn node(&mut self, node: NodeId) -> Result<V::Editor<'_>, EditError> {
         self.nodes.check(node.0)?;
+        self.nodes.cursor.keep(node.0, Kind::TreeNode)?;
         Ok(V::editor(self.nodes.cursor.key(&node.0, V::KIND)))
     }
 
@@ -461,7 +482,7 @@ impl<V: Crdt> TreeReader<'_, V> {
     /// # Errors
     /// As the source.
     pub fn outline(&self) -> Result<Outline, ReadError> {
-        outline_at(&self.view, Some(V::KIND))
+        outline_at(&self.view)
     }
 
     /// The reader of a node that is there.
@@ -469,7 +490,7 @@ impl<V: Crdt> TreeReader<'_, V> {
     /// # Errors
     /// As the source.
     pub fn get(&self, node: NodeId) -> Result<Option<V::Reader<'_>>, ReadError> {
-        let there = is_node(&self.view, node.0, Some(V::KIND))?;
+        let there = is_node(&self.view, node.0)?;
         Ok(there.then(|| V::reader(self.view.key(&node.0, V::KIND))))
     }
 }

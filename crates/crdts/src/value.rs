@@ -9,13 +9,16 @@ use rejoin_vclock::Dot;
 
 use crate::atom::RawAtom;
 use crate::cell::{Cell, CellKind};
-use crate::crdt::Crdt;
+use crate::clash::VisitFrom;
+use crate::crdt::{Crdt, Flow};
+use crate::error::ReadError;
 use crate::extreme_register::{Greatest, Least, standing};
 use crate::kind::Kind;
 use crate::list::Gather as Positions;
 use crate::lww_register::Writes;
 use crate::outline::{Gather as Candidates, Outline, Parent};
-use crate::path::{Path, split};
+use crate::path::{Path, split, split_as};
+use crate::visible::{first_seen, is_there};
 
 /// What is to be seen at one place, and below.
 #[derive(Clone, PartialEq, Debug)]
@@ -72,26 +75,30 @@ impl Value {
                 let visible = cells.iter().filter(|(_, cell)| cell.is_visible());
                 Self::Set(visible.filter_map(|(path, _)| Some(split(path)?.0)).collect())
             }
-            Kind::List => list(&groups(cells)),
-            Kind::Tree => tree(&groups(cells)),
+            Kind::List => list(cells),
+            Kind::Tree => tree(cells),
             _ => cells.first().map_or(Self::Map(Vec::new()), |(_, cell)| leaf(kind, cell)),
         }
     }
 
     /// Reads any value in memory.
     pub fn of_crdt<T: Crdt>(value: &T) -> Self {
-        let root = Path::root(T::KIND);
         let mut cells = BTreeMap::new();
-        value.visit(&root, &mut |path, cell| {
-            let below = path.as_bytes().strip_prefix(root.as_bytes()).unwrap_or(&[]);
-            cells.insert(below.to_vec(), cell);
+        value.visit(&Path::root(T::KIND), &mut |path, cell| {
+            cells.insert(path.as_bytes().to_vec(), cell);
         });
-        Self::of_cells(T::KIND, &cells)
+        Self::at_name(T::KIND, &cells)
     }
 
-    pub(crate) fn of_cells(kind: Kind, cells: &BTreeMap<Vec<u8>, Cell>) -> Self {
+    /// Reads the cells under one name: as the kind, unless another one is to be seen there.
+    pub(crate) fn at_name(kind: Kind, cells: &BTreeMap<Vec<u8>, Cell>) -> Self {
         let cells: Vec<_> = cells.iter().map(|(path, cell)| (path.as_slice(), cell)).collect();
-        Self::of(kind, &cells)
+        let mut groups = groups(&cells);
+        if let Some((_, value)) = named(&groups).pop() {
+            return value;
+        }
+        groups.retain(|group| group.kind == kind);
+        groups.first().map_or_else(|| Self::of(kind, &[]), |group| Self::of(kind, &group.cells))
     }
 
     /// The value under a name, where it is a map that has it.
@@ -108,9 +115,10 @@ fn leaf(kind: Kind, cell: &Cell) -> Value {
         CellKind::Rights(rights) => Value::Count(rights.total()),
         CellKind::Register(writes) => register(kind, writes),
         CellKind::Element(_) | CellKind::Contest(_) => Value::Flag(cell.is_visible()),
-        CellKind::Positions(_) | CellKind::Candidates(_) | CellKind::Mark(_) => {
-            Value::Map(Vec::new())
-        }
+        CellKind::Positions(_)
+        | CellKind::Candidates(_)
+        | CellKind::Mark(_)
+        | CellKind::Hidings(_) => Value::Map(Vec::new()),
     }
 }
 
@@ -138,16 +146,59 @@ fn groups<'a>(cells: &Cells<'a>) -> Vec<Group<'a>> {
     groups
 }
 
+/// Shows cells of a place from a path on.
+fn show_from(
+    cells: &Cells<'_>,
+    from: &[u8],
+    show: &mut dyn FnMut(&[u8], &Cell) -> Flow,
+) -> Result<(), ReadError> {
+    let start = cells.partition_point(|(path, _)| *path < from);
+    let rest = cells.get(start..).unwrap_or_default();
+    let _ = rest.iter().try_for_each(|(path, cell)| show(path, cell));
+    Ok(())
+}
+
+/// Shows the part of each item or node of a place, and whether that is there.
+fn parts(part: Kind, cells: &Cells<'_>, mut show: impl FnMut(Dot, &Cell, bool)) {
+    let from_here: &mut VisitFrom<'_> = &mut |from, show| show_from(cells, from, show);
+    for (path, cell) in cells {
+        if let Some((thing, kind, [])) = split_as::<Dot>(path)
+            && kind == part
+        {
+            show(thing, cell, is_there(path, cell, from_here) == Ok(true));
+        }
+    }
+}
+
 impl Group<'_> {
     fn is_visible(&self) -> bool {
-        self.cells.iter().any(|(_, cell)| cell.is_visible())
+        let seen = first_seen(&[], Some(self.kind), Vec::new(), &mut |from, show| {
+            show_from(&self.cells, from, show)
+        });
+        seen.is_ok_and(|first| first.is_some())
     }
+}
+
+/// The names that removals hide.
+fn hidden<'a>(groups: &'a [Group<'_>]) -> Vec<&'a RawAtom> {
+    let hidden = groups.iter().filter(|group| {
+        let cell = group.cells.first().filter(|_| group.kind == Kind::MapKey);
+        cell.and_then(|(_, cell)| cell.hidings()).is_some_and(|hidings| {
+            let here = groups.iter().filter(|other| other.name == group.name);
+            !here.flat_map(|other| &other.cells).any(|(_, cell)| hidings.spare(cell))
+        })
+    });
+    hidden.map(|group| &group.name).collect()
 }
 
 /// The visible values by name; several kinds under one name are shown beside each other.
 fn named(groups: &[Group<'_>]) -> Vec<(RawAtom, Value)> {
     let mut entries: Vec<(RawAtom, Vec<(Kind, Value)>)> = Vec::new();
-    for group in groups.iter().filter(|group| group.is_visible() && !group.kind.is_part()) {
+    let hidden = hidden(groups);
+    let is_seen = |group: &&Group<'_>| {
+        !group.kind.is_part() && group.is_visible() && !hidden.contains(&&group.name)
+    };
+    for group in groups.iter().filter(is_seen) {
         let value = (group.kind, Value::of(group.kind, &group.cells));
         match entries.last_mut() {
             Some((name, values)) if *name == group.name => values.push(value),
@@ -169,25 +220,19 @@ fn value_of(values: &[(RawAtom, Value)], id: Dot) -> Option<Value> {
     values.get(place).map(|(_, value)| value.clone())
 }
 
-fn list(groups: &[Group<'_>]) -> Value {
+fn list(cells: &Cells<'_>) -> Value {
     let mut positions = Positions::default();
-    for group in groups {
-        let Some(id) = group_dot(group) else { continue };
-        group.cells.iter().for_each(|(_, cell)| positions.cell(id, group.kind, cell, None));
-    }
-    let values = named(groups);
+    parts(Kind::ListItem, cells, |item, cell, there| positions.part(item, cell, there));
+    let values = named(&groups(cells));
     let empty = || Value::Map(Vec::new());
     let sequence = positions.finish();
     Value::List(sequence.items().map(|id| value_of(&values, id).unwrap_or_else(empty)).collect())
 }
 
-fn tree(groups: &[Group<'_>]) -> Value {
+fn tree(cells: &Cells<'_>) -> Value {
     let mut candidates = Candidates::default();
-    for group in groups {
-        let Some(id) = group_dot(group) else { continue };
-        group.cells.iter().for_each(|(_, cell)| candidates.cell(id, group.kind, cell, None));
-    }
-    let (outline, values) = (candidates.finish(), named(groups));
+    parts(Kind::TreeNode, cells, |node, cell, there| candidates.part(node, cell, there));
+    let (outline, values) = (candidates.finish(), named(&groups(cells)));
     let tops = [Parent::Root, Parent::Lost];
     Value::Tree(tops.iter().flat_map(|&top| branches(&outline, &values, top)).collect())
 }
@@ -202,10 +247,6 @@ fn branches(outline: &Outline, values: &[(RawAtom, Value)], top: Parent) -> Vec<
         next.extend(below(Parent::Node(node), depth + 1));
     }
     branches
-}
-
-fn group_dot(group: &Group<'_>) -> Option<Dot> {
-    group.name.to().ok()
 }
 
 impl fmt::Display for Value {

@@ -46,7 +46,6 @@ use core::ops::ControlFlow;
 pub use alloc::{string::String, vec::Vec};
 
 use crate::atom::RawAtom;
-use crate::cell::Cell;
 use crate::crdt::Crdt;
 use crate::cursor::{Cursor, View};
 use crate::error::{EditError, ReadError};
@@ -160,23 +159,11 @@ type Declared = MvRegister<String>;
 /// What all variants but one hold, also those that only a newer version knows.
 fn take_away_others(choice: &mut Cursor<'_>, name: &str) -> Result<(), EditError> {
     let own = RawAtom::of_str(name);
-    let variants = choice.view().names::<RawAtom>(Kind::Map)?;
+    let variants = choice.view().named()?;
     variants
         .iter()
-        .filter(|&other| *other != own)
-        .try_for_each(|other| choice.key(other, Kind::Map).reset())
-}
-
-/// That nothing of another kind stands at the place of a field, or on the way there.
-///
-/// # Errors
-/// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when it does; otherwise as the source.
-pub fn check<T: Crdt>(field: &View<'_>) -> Result<(), ReadError> {
-    if Cell::empty(T::KIND).is_some() {
-        return field.leaf(|_| Ok(()));
-    }
-    // A set has no cell of its own, and whatever is below one is an element.
-    field.field("", Kind::Element).leaf(|_| Ok(()))
+        .filter(|(other, kind)| *kind == Kind::Map && *other != own)
+        .try_for_each(|(other, _)| choice.key(other, Kind::Map).reset())
 }
 
 /// A value in memory of what stands at a place. What only a newer version knows is left out.

@@ -19,7 +19,7 @@ pub(crate) fn expand(enumeration: &Enumeration) -> TokenStream {
         name = enumeration.name,
     );
     let declared = declare(&choice, &about, &[]);
-    let crdt = value::expand_as(&choice, &kind(enumeration, &choice));
+    let crdt = value::expand_as(&choice, &kind(enumeration, &choice), &TokenStream::new());
     let methods = methods(enumeration, &choice);
     let editor = handles::editor_with(&choice, &editor_methods(enumeration, &choice));
     let reader = handles::reader_with(&choice, &reader_methods(enumeration, &choice));
@@ -333,8 +333,8 @@ fn read(enumeration: &Enumeration, choice: &Declaration) -> TokenStream {
     let taken = |field: &Field, part: &Declaration| {
         let (wire_name, kind, ty) = (&field.wire_name, member(choice, field, "KIND"), &field.ty);
         let checks = part.fields.iter().map(|field| {
-            let (wire_name, kind, ty) = (&field.wire_name, member(part, field, "KIND"), &field.ty);
-            quote! { #crdts::variants::check::<#ty>(&view.field(#wire_name, #kind))?; }
+            let (wire_name, kind) = (&field.wire_name, member(part, field, "KIND"));
+            quote! { view.field(#wire_name, #kind).check_kinds()?; }
         });
         quote! {
             {

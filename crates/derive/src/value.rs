@@ -9,11 +9,23 @@ use crate::declaration::{Declaration, Field};
 /// `impl Crdt for Cart`.
 pub(crate) fn expand(declaration: &Declaration) -> TokenStream {
     let crdts = &declaration.crdts;
-    expand_as(declaration, &quote! { #crdts::kind::Kind::Map })
+    let fields = declaration.fields.iter().map(|field| {
+        let (name, kind) = (&field.wire_name, member(declaration, field, "KIND"));
+        quote! { (#name, #kind) }
+    });
+    let fields = quote! {
+        const FIELDS: &'static [(&'static str, #crdts::kind::Kind)] = &[#(#fields),*];
+    };
+    expand_as(declaration, &quote! { #crdts::kind::Kind::Map }, &fields)
 }
 
-/// As [`expand`], with an expression for the kind, which may check something on the way.
-pub(crate) fn expand_as(declaration: &Declaration, kind: &TokenStream) -> TokenStream {
+/// As [`expand`], with an expression for the kind, which may check something on the way, and with
+/// what else there is to say of it.
+pub(crate) fn expand_as(
+    declaration: &Declaration,
+    kind: &TokenStream,
+    more: &TokenStream,
+) -> TokenStream {
     let Declaration { name, crdts, .. } = declaration;
     let handles = handle_types(declaration);
     let operations = operations(declaration);
@@ -32,6 +44,7 @@ pub(crate) fn expand_as(declaration: &Declaration, kind: &TokenStream) -> TokenS
         impl #parameters #crdts::crdt::Crdt for #name #arguments #bounds {
             const KIND: #crdts::kind::Kind = #kind;
             const RESETTABLE: bool = #(#resettable)&&*;
+            #more
             #handles
             #operations
             #state
@@ -149,27 +162,60 @@ fn state(declaration: &Declaration) -> TokenStream {
     }
 }
 
-/// What shows, finds and loads its cells.
-fn cells(declaration: &Declaration) -> TokenStream {
+/// What shows its cells.
+fn visits(declaration: &Declaration) -> TokenStream {
     let crdts = &declaration.crdts;
     let visit = declaration.fields.iter().map(|field| {
         let (name, wire_name) = (&field.name, &field.wire_name);
         let [shows, kind] = ["visit", "KIND"].map(|called| member(declaration, field, called));
         quote! { #shows(&self.#name, &at.field(#wire_name, #kind), visit); }
     });
+    let visit_below = declaration.fields.iter().map(|field| {
+        let (name, wire_name) = (&field.name, &field.wire_name);
+        let [shows, kind] =
+            ["visit_below", "KIND"].map(|called| member(declaration, field, called));
+        quote! {
+            let child = at.field(#wire_name, #kind);
+            if let ::core::option::Option::Some(below) = at.left_for(&child, below) {
+                #shows(&self.#name, below, &child, visit);
+            }
+        }
+    });
+    quote! {
+        fn visit(&self, at: &#crdts::path::Path, visit: &mut #crdts::crdt::Visit<'_>) {
+            #(#visit)*
+        }
+
+        fn visit_below(
+            &self,
+            below: &[u8],
+            at: &#crdts::path::Path,
+            visit: &mut #crdts::crdt::Visit<'_>,
+        ) {
+            #(#visit_below)*
+        }
+    }
+}
+
+/// What shows, finds and loads its cells.
+fn cells(declaration: &Declaration) -> TokenStream {
+    let crdts = &declaration.crdts;
+    let visits = visits(declaration);
     let cell = by_field(declaration, "cell", |cell, field| {
         quote! { #cell(&self.#field, below) }
     });
     let other_kind = by_field(declaration, "other_kind", |other_kind, field| {
         quote! { #other_kind(&self.#field, below, than) }
     });
+    let own_kind = declaration.fields.iter().map(|field| {
+        let (name, wire_name) = (&field.name, &field.wire_name);
+        quote! { #wire_name => #crdts::crdt::own_kind(&self.#name, than), }
+    });
     let load = by_field(declaration, "load", |load, field| {
         quote! { #load(&mut self.#field, below, cell) }
     });
     quote! {
-        fn visit(&self, at: &#crdts::path::Path, visit: &mut #crdts::crdt::Visit<'_>) {
-            #(#visit)*
-        }
+        #visits
 
         fn cell(&self, path: &[u8]) -> ::core::option::Option<#crdts::cell::Cell> {
             let (name, kind, below) = #crdts::path::split_field(path)?;
@@ -184,6 +230,12 @@ fn cells(declaration: &Declaration) -> TokenStream {
             name: &[u8],
             than: #crdts::kind::Kind,
         ) -> ::core::option::Option<#crdts::kind::Kind> {
+            if let ::core::option::Option::Some(last) = #crdts::path::last_field(name) {
+                return match last.as_str() {
+                    #(#own_kind)*
+                    _ => ::core::option::Option::None,
+                };
+            }
             let (name, kind, below) = #crdts::path::split_field(name)?;
             match name.as_str() {
                 #(#other_kind,)*

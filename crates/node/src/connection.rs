@@ -1,195 +1,441 @@
-//! One connection: bytes in, messages to the space; frames out, as fast as the peer takes them.
+//! One connection to another process, with all spaces that both share.
 //!
-//! Reading and writing go on side by side, so two peers that both have much to send never wait for
-//! each other. Whatever touches the store runs on a blocking thread: it may wait for a disk.
+//! One task per connection moves bytes and decides nothing but whose turn it is ([`Mux`]). What a
+//! session makes of its bytes runs on blocking threads, a channel at a time and many channels side
+//! by side, so that a space whose disk is slow keeps no other waiting. While nothing happens, the
+//! task wakes up for heartbeats.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rejoin_replica::message::{Direction, Frames, Message, Refusal};
-use rejoin_replica::{Link, LinkError, SessionId};
+use rejoin_replica::message::{Frames, SpaceHash};
+use rejoin_replica::{LinkError, SessionEnd};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
 
-/// A stranger has this long to say hello.
-const HELLO_PATIENCE: Duration = Duration::from_secs(5);
-/// A peer that takes nothing for so long is given up.
-const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+use crate::dial::Target;
+use crate::end::{End, Outcome, Reason};
+use crate::mux::{Event, Mux, Why};
+use crate::node::Hub;
+use crate::report::Report;
+use crate::shared::{Bell, Done, Slot};
+
 const READ_BYTES: usize = 64 << 10;
+const WRITE_BYTES: usize = 64 << 10;
+/// So long a last word may take.
+const GOODBYE: Duration = Duration::from_secs(1);
 
-/// A space as this node shares it.
+/// Which end of a connection this is.
 #[derive(Clone, Debug)]
-pub(crate) struct Shared {
-    pub link: Link,
-    /// Changes whenever there may be something to send.
-    pub wake: watch::Receiver<u64>,
+pub(crate) enum Side {
+    /// The one that listens; the number of the guest.
+    Listener(u64),
+    /// The one that dials, and opens the channels.
+    Dialler(Arc<Target>),
 }
 
-/// Why a connection is over.
-#[derive(Debug)]
-pub(crate) enum End {
-    Closed,
-    Io(io::Error),
-    Link(LinkError),
+struct Channel {
+    slot: Arc<Slot>,
+    /// Away while the session is at work.
+    frames: Option<Frames>,
+    /// It may have something to send.
+    rung: bool,
+    /// It is to be looked at even if it cannot send.
+    fresh: bool,
+    agreed: bool,
+    /// Whom it was opened for.
+    want: Option<u64>,
+    /// The other end closed it.
+    closed: Option<Why>,
 }
 
-impl std::fmt::Display for End {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Closed => f.write_str("the peer closed it"),
-            Self::Io(error) => error.fmt(f),
-            Self::Link(error) => error.fmt(f),
-        }
+struct Connection {
+    hub: Arc<Hub>,
+    peer: SocketAddr,
+    side: Side,
+    bell: Arc<Bell>,
+    mux: Mux,
+    channels: BTreeMap<u64, Channel>,
+    /// Channels to look at, the first first.
+    todo: VecDeque<u64>,
+    jobs: JoinSet<io::Result<Done>>,
+    greeted: bool,
+    agreed: bool,
+    /// Whether it counts as connected: the listener has let it in, or answers.
+    admitted: bool,
+    /// When the next space is to be opened.
+    next_want: Option<Instant>,
+}
+
+/// The bytes of a connection, and when they moved.
+struct Wire {
+    reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
+    buffer: Vec<u8>,
+    out: Vec<u8>,
+    /// Of what goes out, so much is gone.
+    gone: usize,
+    born: Instant,
+    heard: Instant,
+    sent: Instant,
+}
+
+impl Wire {
+    fn new(stream: TcpStream) -> Self {
+        drop(stream.set_nodelay(true));
+        let (reader, writer) = stream.into_split();
+        let (buffer, out, now) = (vec![0; READ_BYTES], Vec::new(), Instant::now());
+        Self { reader, writer, buffer, out, gone: 0, born: now, heard: now, sent: now }
     }
-}
 
-impl From<io::Error> for End {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
+    fn is_writing(&self) -> bool {
+        self.gone < self.out.len()
     }
-}
 
-impl From<LinkError> for End {
-    fn from(error: LinkError) -> Self {
-        Self::Link(error)
-    }
-}
-
-/// Runs what may wait for a disk away from the threads that must not wait.
-pub(crate) async fn blocking<R: Send + 'static>(
-    work: impl FnOnce() -> R + Send + 'static,
-) -> io::Result<R> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)
-}
-
-/// What a stranger wants, once it has said so: which of the shared spaces, by its hello.
-pub(crate) async fn greet(
-    stream: &mut TcpStream,
-    shared: &[Shared],
-) -> Result<(Shared, Frames, Vec<Message>), String> {
-    let mut frames = Frames::default();
-    let first = timeout(HELLO_PATIENCE, first_message(stream, &mut frames)).await;
-    let first = first.map_err(|_| "no hello within five seconds".to_owned())??;
-    let Message::Hello { space, .. } = &first else {
-        return Err("it did not begin with a hello".to_owned());
-    };
-    match shared.iter().find(|shared| shared.link.hash() == *space) {
-        Some(shared) => Ok((shared.clone(), frames, vec![first])),
-        None => {
-            let refusal = Refusal::UnknownSpace;
-            let frame = Message::Refuse(refusal).frame(&mut Direction::default());
-            let sent = timeout(WRITE_PATIENCE, stream.write_all(&frame)).await;
-            let unheard = if matches!(sent, Ok(Ok(()))) { "" } else { " (and it did not listen)" };
-            Err(format!("{refusal}{unheard}"))
-        }
-    }
-}
-
-async fn first_message(stream: &mut TcpStream, frames: &mut Frames) -> Result<Message, String> {
-    let mut buffer = vec![0; 4096];
-    loop {
-        if let Some(message) = frames.next_message().map_err(|error| error.to_string())? {
-            return Ok(message);
-        }
-        let read = stream.read(&mut buffer).await.map_err(|error| error.to_string())?;
-        if read == 0 {
-            return Err("it closed before it said hello".to_owned());
-        }
-        frames.push(&buffer[..read]);
-    }
-}
-
-/// Drives a connection until it is over. `first` arrived already.
-pub(crate) async fn drive(
-    shared: Shared,
-    stream: TcpStream,
-    frames: Frames,
-    first: Vec<Message>,
-) -> End {
-    drop(stream.set_nodelay(true));
-    let link = shared.link.clone();
-    let session = match blocking(move || link.open()).await {
-        Ok(Ok(session)) => session,
-        Ok(Err(error)) => return End::Link(LinkError::Store(error)),
-        Err(error) => return End::Io(error),
-    };
-    let (reader, mut writer) = stream.into_split();
-    let end = tokio::select! {
-        end = read(&shared.link, session, reader, frames, first) => end,
-        end = write(&shared, session, &mut writer) => end,
-    };
-    let end = end.err().unwrap_or(End::Closed);
-    if matches!(end, End::Link(LinkError::Ended(_))) {
-        // The reason is still in the session's outbox; say it before hanging up.
-        drop(send_all(&shared.link, session, &mut writer).await);
-    }
-    let link = shared.link;
-    drop(blocking(move || link.close(session)).await);
-    end
-}
-
-async fn read(
-    link: &Link,
-    session: SessionId,
-    mut reader: OwnedReadHalf,
-    mut frames: Frames,
-    first: Vec<Message>,
-) -> Result<(), End> {
-    handle(link, session, first).await?;
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        let mut messages = Vec::new();
-        loop {
-            match frames.next_message() {
-                Ok(Some(message)) => messages.push(message),
-                Ok(None) => break,
-                Err(error) => {
-                    handle(link, session, messages).await?;
-                    link.fail(session, &error)?;
-                    return Ok(());
-                }
+    /// Fetches more to send, when all is sent.
+    fn refill(&mut self, mux: &mut Mux) {
+        if !self.is_writing() {
+            (self.out, self.gone) = (mux.poll_transmit(WRITE_BYTES), 0);
+            if self.is_writing() {
+                self.sent = Instant::now();
             }
         }
-        handle(link, session, messages).await?;
-        let read = reader.read(&mut buffer).await?;
-        if read == 0 {
+    }
+}
+
+/// Drives a connection until it is over.
+pub(crate) async fn drive(
+    hub: Arc<Hub>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    side: Side,
+    bell: Arc<Bell>,
+) -> Outcome {
+    let mux = Mux::new(matches!(side, Side::Dialler(_)));
+    let mut connection = Connection {
+        hub,
+        peer,
+        side,
+        bell,
+        mux,
+        channels: BTreeMap::new(),
+        todo: VecDeque::new(),
+        jobs: JoinSet::new(),
+        greeted: false,
+        agreed: false,
+        admitted: false,
+        next_want: None,
+    };
+    let mut wire = Wire::new(stream);
+    connection.look_at_wants(wire.born);
+    let end = loop {
+        if let Err(end) = connection.step(&mut wire).await {
+            break end;
+        }
+    };
+    connection.say_why(&end, &mut wire).await;
+    let Connection { greeted, agreed, admitted: connected, .. } = connection;
+    Outcome { end, greeted, connected, agreed }
+}
+
+impl Connection {
+    /// Does what there is to do, and waits for the next thing to happen.
+    async fn step(&mut self, wire: &mut Wire) -> Result<(), End> {
+        wire.refill(&mut self.mux);
+        self.handle_events()?;
+        self.start_jobs();
+        if !wire.is_writing() && self.is_idle() {
+            return Err(End::Idle);
+        }
+        let is_full = self.mux.is_full();
+        if is_full {
+            wire.heard = Instant::now(); // nobody listens
+        }
+        self.look_at_times(wire)?;
+        if !wire.is_writing() && !self.mux.is_quiet() {
             return Ok(());
         }
-        frames.push(&buffer[..read]);
+        let (next, writing) = (self.next_time(wire), wire.is_writing());
+        tokio::select! {
+            read = wire.reader.read(&mut wire.buffer), if !is_full => {
+                let arrived = &wire.buffer[..read?];
+                if arrived.is_empty() {
+                    return Err(End::Closed);
+                }
+                wire.heard = Instant::now();
+                self.mux.handle_bytes(arrived)?;
+            }
+            wrote = wire.writer.write(&wire.out[wire.gone..]), if writing => {
+                let wrote = wrote?;
+                if wrote == 0 {
+                    return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+                }
+                wire.gone += wrote;
+                wire.sent = Instant::now();
+            }
+            Some(done) = self.jobs.join_next(), if !self.jobs.is_empty() => {
+                self.finish(done.map_err(io::Error::other)??);
+            }
+            () = self.bell.notify.notified() => self.handle_bell()?,
+            () = sleep_until(next) => {}
+        }
+        Ok(())
     }
-}
 
-async fn handle(link: &Link, session: SessionId, messages: Vec<Message>) -> Result<(), End> {
-    if messages.is_empty() {
-        return Ok(());
+    /// Ends all sessions, and says why, where that is the other end's business.
+    async fn say_why(&mut self, end: &End, wire: &mut Wire) {
+        self.channels.clear();
+        match end {
+            End::SentAway(why) => self.mux.leave(*why),
+            // What is left to say may be what names this end's version.
+            End::Broken(_) => {}
+            _ => return,
+        }
+        let mut last = wire.out.split_off(wire.gone);
+        last.extend(self.mux.poll_transmit(WRITE_BYTES));
+        drop(timeout(GOODBYE, wire.writer.write_all(&last)).await);
     }
-    let link = link.clone();
-    Ok(blocking(move || link.handle(session, messages)).await??)
-}
 
-async fn write(
-    shared: &Shared,
-    session: SessionId,
-    writer: &mut OwnedWriteHalf,
-) -> Result<(), End> {
-    let mut wake = shared.wake.clone();
-    loop {
-        wake.borrow_and_update();
-        send_all(&shared.link, session, writer).await?;
-        if wake.changed().await.is_err() {
+    // What comes in.
+
+    fn handle_events(&mut self) -> Result<(), End> {
+        while let Some(event) = self.mux.poll_event() {
+            match event {
+                Event::Greeted => {
+                    self.greeted = true;
+                    if matches!(self.side, Side::Dialler(_)) {
+                        self.admitted = true;
+                        self.hub.tell(Report::Connected { peer: self.peer });
+                    }
+                }
+                Event::Opened(channel, space) => self.open(channel, space)?,
+                Event::Arrived(channel) => self.todo.push_back(channel),
+                Event::Room(channel) => {
+                    if self.channels.get(&channel).is_some_and(|channel| channel.rung) {
+                        self.todo.push_back(channel);
+                    }
+                }
+                Event::Closed(channel, why) => {
+                    if let Some(closed) = self.channels.get_mut(&channel) {
+                        closed.closed = Some(why);
+                    }
+                    self.todo.push_back(channel);
+                }
+                Event::Left(why) => return Err(End::Left(why)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The other end opens a channel.
+    fn open(&mut self, channel: u64, space: SpaceHash) -> Result<(), End> {
+        let Side::Listener(guest) = self.side else { return Ok(()) };
+        let peer = self.peer;
+        let Some(space) = self.hub.space(space) else {
+            self.mux.abort(channel, Why::UnknownSpace);
+            self.hub.tell(Report::Refused { peer, reason: Why::UnknownSpace.to_string() });
+            return Ok(());
+        };
+        if !self.admitted {
+            let admitted = self.hub.guests.admit(guest, &self.hub.options, Instant::now());
+            if let Err(limit) = admitted {
+                return Err(End::SentAway(Why::Full(limit)));
+            }
+            self.admitted = true;
+            self.hub.tell(Report::Connected { peer });
+        }
+        if self.mux.channels() > self.hub.options.channels {
+            let limit = self.hub.options.channels as u64;
+            self.mux.abort(channel, Why::Full(limit));
+            self.hub.tell(Report::Full { peer, limit });
             return Ok(());
         }
+        let slot = Slot::new(space, Arc::clone(&self.bell), channel);
+        self.begin(channel, slot, None);
+        Ok(())
     }
-}
 
-async fn send_all(link: &Link, session: SessionId, writer: &mut OwnedWriteHalf) -> Result<(), End> {
-    loop {
-        let from = link.clone();
-        let Some(frame) = blocking(move || from.transmit(session)).await?? else { return Ok(()) };
-        let sent = timeout(WRITE_PATIENCE, writer.write_all(&frame)).await;
-        sent.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    fn begin(&mut self, number: u64, slot: Arc<Slot>, want: Option<u64>) {
+        let frames = Some(Frames::default());
+        let channel =
+            Channel { slot, frames, rung: true, fresh: true, agreed: false, want, closed: None };
+        self.channels.insert(number, channel);
+        self.todo.push_back(number);
+    }
+
+    fn handle_bell(&mut self) -> Result<(), End> {
+        let rung = self.bell.take();
+        if let Some(why) = rung.leave {
+            return Err(End::SentAway(why));
+        }
+        for number in rung.channels {
+            if let Some(channel) = self.channels.get_mut(&number) {
+                (channel.rung, channel.fresh) = (true, true);
+                self.todo.push_back(number);
+            }
+        }
+        if rung.wants {
+            self.look_at_wants(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Opens what is due, and closes what nobody wants any more.
+    fn look_at_wants(&mut self, now: Instant) {
+        let Side::Dialler(target) = self.side.clone() else { return };
+        let unwanted = |channel: &Channel| channel.want.is_some_and(|want| !target.has(want));
+        let gone: Vec<u64> =
+            self.channels.iter().filter(|(_, c)| unwanted(c)).map(|(&number, _)| number).collect();
+        for number in gone {
+            self.channels.remove(&number);
+            self.mux.abort(number, Why::Done);
+        }
+        let mut opened = Vec::new();
+        target.claim(now, |want, space| {
+            let channel = self.mux.open(space.link.hash());
+            let slot = Slot::new(Arc::clone(space), Arc::clone(&self.bell), channel);
+            opened.push((channel, Arc::clone(&slot), want));
+            slot
+        });
+        for (channel, slot, want) in opened {
+            self.begin(channel, slot, Some(want));
+        }
+        self.next_want = target.next();
+    }
+
+    // What is done about it.
+
+    /// Has sessions work on what arrived, and gather what they have to send.
+    fn start_jobs(&mut self) {
+        while let Some(number) = self.todo.pop_front() {
+            let (arrived, room) = (self.mux.has_arrived(number), self.mux.has_room(number));
+            let Some(channel) = self.channels.get_mut(&number) else { continue };
+            if channel.frames.is_none() {
+                continue; // it is looked at again when it comes back
+            }
+            if !arrived && let Some(why) = channel.closed {
+                self.end(number, &Reason::Closed(why));
+                continue;
+            }
+            if !(arrived || (channel.rung && room) || channel.fresh) {
+                continue;
+            }
+            let Some(frames) = channel.frames.take() else { continue };
+            channel.fresh = false;
+            channel.rung &= !room;
+            let (slot, bytes) = (Arc::clone(&channel.slot), self.mux.take(number));
+            let workers = Arc::clone(&self.hub.workers);
+            self.jobs.spawn(async move {
+                let permit = workers.acquire_owned().await;
+                let work = move || slot.work(frames, &bytes, room);
+                let done = tokio::task::spawn_blocking(work).await;
+                drop(permit);
+                done.map_err(io::Error::other)
+            });
+        }
+    }
+
+    fn finish(&mut self, done: Done) {
+        let Done { channel: number, frames, bytes, out, more, agreed, end } = done;
+        self.mux.handled(number, bytes as u64);
+        if let Side::Listener(guest) = self.side
+            && bytes > 0
+        {
+            self.hub.guests.busy(guest, Instant::now());
+        }
+        let Some(channel) = self.channels.get_mut(&number) else { return };
+        channel.frames = Some(frames);
+        channel.rung |= more;
+        if agreed && !std::mem::replace(&mut channel.agreed, true) {
+            self.agreed = true;
+            if let (Side::Dialler(target), Some(want)) = (&self.side, channel.want) {
+                target.agreed(want);
+            }
+        }
+        if !out.is_empty() {
+            self.mux.send(number, out);
+        }
+        match end {
+            Some(reason) => self.end(number, &reason),
+            None => self.todo.push_back(number),
+        }
+    }
+
+    /// A channel is over.
+    fn end(&mut self, number: u64, reason: &Reason) {
+        let Some(channel) = self.channels.remove(&number) else { return };
+        channel.slot.close();
+        let why = match reason {
+            Reason::Session(LinkError::Store(_)) => Why::Unusable,
+            _ => Why::Done,
+        };
+        self.mux.close(number, why);
+        let (peer, dialled) = (self.peer, channel.want.is_some());
+        match reason {
+            Reason::Closed(Why::Done) if !dialled => {}
+            Reason::Closed(Why::Full(limit)) => {
+                self.hub.tell(Report::Full { peer, limit: *limit });
+            }
+            Reason::Closed(_) | Reason::Session(LinkError::Ended(SessionEnd::Refused(_))) => {
+                self.hub.tell(Report::Refused { peer, reason: reason.to_string() });
+            }
+            Reason::Session(_) => {
+                self.hub.tell(Report::Ended { peer, reason: reason.to_string() });
+            }
+        }
+        if let (Side::Dialler(target), Some(want)) = (&self.side, channel.want) {
+            target.failed(want, reason.of_dial(peer), &self.hub.options);
+            self.next_want = target.next();
+        }
+    }
+
+    // Time.
+
+    /// Whether the end that dialled has nothing to keep the connection for.
+    fn is_idle(&self) -> bool {
+        let is_empty = self.channels.is_empty() && self.mux.channels() == 0;
+        matches!(self.side, Side::Dialler(_)) && is_empty && self.mux.is_quiet()
+    }
+
+    /// What time has brought.
+    fn look_at_times(&mut self, wire: &mut Wire) -> Result<(), End> {
+        let (options, now) = (self.hub.options, Instant::now());
+        if wire.is_writing() && now >= wire.sent + options.write_timeout {
+            return Err(io::Error::from(io::ErrorKind::TimedOut).into());
+        }
+        if now >= wire.heard + options.idle_timeout {
+            return Err(if self.is_stranger() { End::SentAway(Why::Silent) } else { End::Silent });
+        }
+        if self.is_stranger() && now >= wire.born + options.hello {
+            return Err(End::SentAway(Why::Silent));
+        }
+        if !wire.is_writing() && now >= wire.sent + options.heartbeat {
+            self.mux.say_alive();
+            wire.sent = now;
+        }
+        if self.next_want.is_some_and(|next| next <= now) {
+            self.look_at_wants(now);
+        }
+        Ok(())
+    }
+
+    fn is_stranger(&self) -> bool {
+        matches!(self.side, Side::Listener(_)) && !self.admitted
+    }
+
+    /// When to look at the time again.
+    fn next_time(&self, wire: &Wire) -> Instant {
+        let options = self.hub.options;
+        let patience = if wire.is_writing() { options.write_timeout } else { options.heartbeat };
+        let sent = wire.sent + patience;
+        let stranger = self.is_stranger().then(|| wire.born + options.hello);
+        let others = self.next_want.into_iter().chain(stranger);
+        others.fold(sent.min(wire.heard + options.idle_timeout), Instant::min)
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! A [`Node`] listens for peers and dials others; what travels, and when, is decided by the space's
 //! own core. Connect a pair of replicas in one direction: one listens, the other dials and goes on
-//! dialling, with growing pauses, for as long as the [`Dial`] is kept.
+//! dialling, with growing pauses, for as long as the [`Dial`] is kept; [`Dial::status`] says how
+//! that goes. However many spaces two processes share, they have one connection. How many peers may
+//! come, and what else is limited, stands in [`Options`].
 //!
 //! ```no_run
 //! use rejoin_crdts::{OrMap, PnCounter};
@@ -22,9 +24,18 @@
 //!
 //! There is no encryption and no authentication yet: listen on loopback or on a network you trust.
 
+mod backoff;
 mod connection;
+mod dial;
+mod end;
+mod guests;
+mod mux;
 mod node;
+mod options;
 mod report;
+mod shared;
 
-pub use node::{Dial, Node};
+pub use dial::{Dial, DialError, DialStatus};
+pub use node::Node;
+pub use options::Options;
 pub use report::Report;

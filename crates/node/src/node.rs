@@ -1,83 +1,113 @@
 //! A node: the spaces of a process in touch with their peers.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use rejoin_replica::message::Frames;
+use rejoin_replica::message::SpaceHash;
 use rejoin_replica::{Link, StoreError};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::connection::{End, Shared, blocking, drive, greet};
+use crate::backoff::Backoff;
+use crate::connection::{Side, drive};
+use crate::dial::{Dial, DialError, Target, Want, pause};
+use crate::end::{End, Outcome};
+use crate::guests::Guests;
+use crate::mux::Why;
+use crate::options::Options;
 use crate::report::Report;
+use crate::shared::{Bell, Clock, Shared, lock};
 
-/// At most this many strangers are connected at once.
-const CONNECTIONS: usize = 256;
-const DIAL_PATIENCE: Duration = Duration::from_secs(3);
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// So many sessions are at work at once, in all connections.
+const WORKERS: usize = 16;
 
-type Tell = Arc<dyn Fn(Report) + Send + Sync>;
-
-/// The spaces of a process in touch with their peers. Dropping it hangs up.
+/// The spaces of a process in touch with their peers. Dropping it hangs up at once.
 pub struct Node {
-    shared: Arc<Mutex<Vec<Shared>>>,
+    hub: Arc<Hub>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-    tell: Tell,
+}
+
+/// The addresses that are dialled, and the task of each.
+type Targets = BTreeMap<SocketAddr, (Arc<Target>, JoinHandle<()>)>;
+
+/// What the connections of a node share.
+pub(crate) struct Hub {
+    pub options: Options,
+    pub guests: Guests,
+    pub workers: Arc<Semaphore>,
+    clock: Arc<Clock>,
+    spaces: Mutex<BTreeMap<SpaceHash, Arc<Shared>>>,
+    targets: Mutex<Targets>,
+    numbers: AtomicU64,
+    /// Known from the first space on that is shared.
+    runtime: OnceLock<Handle>,
+    tell: Box<dyn Fn(Report) + Send + Sync>,
 }
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node").field("spaces", &self.spaces().len()).finish_non_exhaustive()
+        self.hub.fmt(f)
     }
 }
 
-/// A connection that is dialled again and again; dropping it hangs up.
-#[derive(Debug)]
-pub struct Dial {
-    target: watch::Sender<SocketAddr>,
-    task: JoinHandle<()>,
-}
-
-impl Dial {
-    /// Dials another address from the next attempt on: a peer that came back has a new port.
-    pub fn retarget(&self, address: SocketAddr) {
-        self.target.send_replace(address);
-    }
-}
-
-impl Drop for Dial {
-    fn drop(&mut self) {
-        self.task.abort();
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("spaces", &lock(&self.spaces).len()).finish_non_exhaustive()
     }
 }
 
 impl Node {
-    /// A node that says what happens to its connections. It has to live in a tokio runtime with
+    /// A node that says what happens to its connections. It has to be used in a tokio runtime with
     /// time and I/O.
     pub fn new(tell: impl Fn(Report) + Send + Sync + 'static) -> Self {
-        let (shared, tasks) = (Arc::default(), Mutex::default());
-        Self { shared, tasks, tell: Arc::new(tell) }
+        Self::with_options(Options::default(), tell)
+    }
+
+    /// As [`new`](Self::new), with limits and times of one's own.
+    pub fn with_options(options: Options, tell: impl Fn(Report) + Send + Sync + 'static) -> Self {
+        let hub = Arc::new(Hub {
+            options,
+            guests: Guests::default(),
+            workers: Arc::new(Semaphore::new(WORKERS)),
+            clock: Arc::default(),
+            spaces: Mutex::default(),
+            targets: Mutex::default(),
+            numbers: AtomicU64::new(0),
+            runtime: OnceLock::new(),
+            tell: Box::new(tell),
+        });
+        Self { hub, tasks: Mutex::default() }
     }
 
     /// Shares a space with whoever connects and knows it.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be used.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub fn share(&self, link: &Link) -> Result<(), StoreError> {
-        let (wake, woken) = watch::channel(0u64);
-        let wake = Arc::new(wake);
-        let waker = Arc::clone(&wake);
-        link.on_wake(Arc::new(move || waker.send_modify(|count| *count = count.wrapping_add(1))))?;
-        let tick = Duration::from_millis(link.tick_millis()?);
-        self.keep(tokio::spawn(tick_on(link.clone(), tick, wake, Arc::clone(&self.tell))));
-        self.spaces().push(Shared { link: link.clone(), wake: woken });
+        self.hub.runtime.get_or_init(|| {
+            lock(&self.tasks).push(tokio::spawn(keep_time(Arc::clone(&self.hub))));
+            Handle::current()
+        });
+        let shared = Shared::new(link.clone(), &self.hub.clock)?;
+        let former = lock(&self.hub.spaces).insert(link.hash(), shared);
+        former.into_iter().for_each(|former| former.close());
         Ok(())
+    }
+
+    /// Shares a space no longer: its sessions end at once.
+    pub fn unshare(&self, link: &Link) {
+        let shared = lock(&self.hub.spaces).remove(&link.hash());
+        shared.into_iter().for_each(|shared| shared.close());
     }
 
     /// Listens for peers. The address that was bound: port 0 asks for any.
@@ -87,98 +117,195 @@ impl Node {
     pub async fn listen(&self, address: SocketAddr) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(address).await?;
         let bound = listener.local_addr()?;
-        let (shared, tell) = (Arc::clone(&self.shared), Arc::clone(&self.tell));
-        self.keep(tokio::spawn(accept(listener, shared, tell)));
+        lock(&self.tasks).push(tokio::spawn(accept(listener, Arc::clone(&self.hub))));
         Ok(bound)
     }
 
-    /// Dials a peer, and again whenever the connection is over. The space must be
-    /// [shared](Self::share); `None` when it is not.
+    /// Keeps a space in touch with a peer: dials it, and again whenever that fails or ends. The
+    /// space must be [shared](Self::share); `None` when it is not.
     pub fn connect(&self, link: &Link, address: SocketAddr) -> Option<Dial> {
-        let shared = self.spaces().iter().find(|s| s.link.hash() == link.hash()).cloned()?;
-        let (target, targets) = watch::channel(address);
-        let task = tokio::spawn(dial_on(shared, targets, Arc::clone(&self.tell)));
-        Some(Dial { target, task })
-    }
-
-    fn spaces(&self) -> MutexGuard<'_, Vec<Shared>> {
-        // Only pushed to: a panic elsewhere leaves it whole.
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn keep(&self, task: JoinHandle<()>) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+        let shared = self.hub.space(link.hash())?;
+        Some(Dial::new(&self.hub, shared, address))
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        let tasks = self.tasks.get_mut().unwrap_or_else(PoisonError::into_inner);
-        tasks.iter().for_each(JoinHandle::abort);
+        lock(&self.tasks).iter().for_each(JoinHandle::abort);
+        let targets = std::mem::take(&mut *lock(&self.hub.targets));
+        targets.values().for_each(|(_, task)| task.abort());
+        let spaces = std::mem::take(&mut *lock(&self.hub.spaces));
+        spaces.values().for_each(|space| space.close());
+        targets.values().for_each(|(target, _)| target.clear());
     }
 }
 
-/// Tells a space that time passes, and whoever sends to look whether there is something to send.
-async fn tick_on(link: Link, every: Duration, wake: Arc<watch::Sender<u64>>, tell: Tell) {
+impl Hub {
+    pub(crate) fn tell(&self, report: Report) {
+        (self.tell)(report);
+    }
+
+    pub(crate) fn space(&self, hash: SpaceHash) -> Option<Arc<Shared>> {
+        lock(&self.spaces).get(&hash).cloned()
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The target at an address, with one more space that wants it.
+    pub(crate) fn target(
+        self: &Arc<Self>,
+        address: SocketAddr,
+        number: u64,
+        want: Want,
+    ) -> Arc<Target> {
+        let mut targets = lock(&self.targets);
+        let (target, _) = targets.entry(address).or_insert_with(|| {
+            let target = Arc::new(Target::new(address));
+            let dialling = dial_on(Arc::clone(self), Arc::clone(&target));
+            // Only what is shared is dialled for.
+            let runtime = self.runtime.get_or_init(Handle::current);
+            (target, runtime.spawn(dialling))
+        });
+        target.add(number, want);
+        Arc::clone(target)
+    }
+
+    /// Gives up a target that nobody wants any more.
+    fn retire(&self, target: &Target) -> bool {
+        let mut targets = lock(&self.targets);
+        target.is_empty() && targets.remove(&target.address).is_some()
+    }
+}
+
+/// The one timer of all spaces.
+async fn keep_time(hub: Arc<Hub>) {
+    let mut looks = JoinSet::new();
     loop {
-        sleep(every).await;
-        let ticking = link.clone();
-        let ticked = blocking(move || ticking.tick()).await;
-        if let Ok(Err(error)) = ticked {
-            return tell(Report::Stopped { reason: error.to_string() });
+        while looks.try_join_next().is_some() {}
+        for space in hub.clock.take(Instant::now()) {
+            let (workers, hub) = (Arc::clone(&hub.workers), Arc::clone(&hub));
+            looks.spawn(async move {
+                let _permit = workers.acquire().await;
+                drop(spawn_blocking(move || look(&hub, space)).await);
+            });
         }
-        wake.send_modify(|count| *count = count.wrapping_add(1));
+        let woken = hub.clock.notify.notified();
+        match hub.clock.next() {
+            None => woken.await,
+            Some(next) => tokio::select! {
+                () = sleep_until(next) => {}
+                () = woken => {}
+            },
+        }
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Mutex<Vec<Shared>>>, tell: Tell) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = tokio::task::JoinSet::new();
+fn look(hub: &Hub, space: SpaceHash) {
+    let Some(shared) = hub.space(space) else { return };
+    if let Err(error) = shared.look() {
+        lock(&hub.spaces).remove(&space);
+        shared.close();
+        hub.tell(Report::Stopped { reason: error.to_string() });
+    }
+}
+
+async fn accept(listener: TcpListener, hub: Arc<Hub>) {
+    let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
-        let (mut stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                connections.spawn(receive(Arc::clone(&hub), stream, peer));
+            }
             Err(error) => {
-                tell(Report::Stopped {
-                    reason: format!("a connection could not be taken: {error}"),
-                });
-                sleep(FIRST_PAUSE).await; // out of file handles: give them time to come back
-                continue;
+                let reason = format!("a connection could not be taken: {error}");
+                hub.tell(Report::Stopped { reason });
+                sleep(hub.options.first_pause).await; // out of file handles: they may come back
             }
-        };
-        let spaces = shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let tell = Arc::clone(&tell);
-        connections.spawn(async move {
-            match greet(&mut stream, &spaces).await {
-                Ok((shared, frames, first)) => {
-                    tell(Report::Connected { peer });
-                    let end = drive(shared, stream, frames, first).await;
-                    tell(Report::Ended { peer, reason: end.to_string() });
-                }
-                Err(reason) => tell(Report::Refused { peer, reason }),
-            }
-            drop(permit);
-        });
+        }
     }
 }
 
-async fn dial_on(shared: Shared, target: watch::Receiver<SocketAddr>, tell: Tell) {
-    let mut pause = FIRST_PAUSE;
+async fn receive(hub: Arc<Hub>, stream: TcpStream, peer: SocketAddr) {
+    let bell = Arc::<Bell>::default();
+    let number = hub.guests.meet(&bell, &hub.options, Instant::now());
+    let outcome = drive(Arc::clone(&hub), stream, peer, Side::Listener(number), bell).await;
+    hub.guests.forget(number);
+    let reason = outcome.end.to_string();
+    match outcome.end {
+        End::SentAway(Why::Full(limit)) => hub.tell(Report::Full { peer, limit }),
+        _ if outcome.connected => hub.tell(Report::Ended { peer, reason }),
+        // It asked for what is not shared, and was told so.
+        End::Closed if outcome.greeted => {}
+        _ => hub.tell(Report::Refused { peer, reason }),
+    }
+}
+
+/// Dials an address for as long as somebody wants it.
+async fn dial_on(hub: Arc<Hub>, target: Arc<Target>) {
+    let (options, peer) = (hub.options, target.address);
+    let (mut backoff, mut pause_ends) = (Backoff::default(), Instant::now());
     loop {
-        let peer = *target.borrow();
-        match timeout(DIAL_PATIENCE, TcpStream::connect(peer)).await {
-            Ok(Ok(stream)) => {
-                tell(Report::Connected { peer });
-                let end = drive(shared.clone(), stream, Frames::default(), Vec::new()).await;
-                let talked = !matches!(end, End::Io(_));
-                tell(Report::Ended { peer, reason: end.to_string() });
-                if talked {
-                    pause = FIRST_PAUSE;
+        let next = target.next().map(|next| next.max(pause_ends));
+        match next {
+            None if hub.retire(&target) => return,
+            Some(next) if next <= Instant::now() => {}
+            None => {
+                target.bell.notify.notified().await;
+                continue;
+            }
+            Some(next) => {
+                tokio::select! {
+                    () = sleep_until(next) => {}
+                    () = target.bell.notify.notified() => {}
+                }
+                continue;
+            }
+        }
+        let late = |_| Err(io::Error::from(io::ErrorKind::TimedOut));
+        let dialled = timeout(options.dial_timeout, TcpStream::connect(peer));
+        let error = match dialled.await.unwrap_or_else(late) {
+            Ok(stream) => {
+                let (side, bell) = (Side::Dialler(Arc::clone(&target)), Arc::clone(&target.bell));
+                let outcome = drive(Arc::clone(&hub), stream, peer, side, bell).await;
+                if outcome.agreed {
+                    backoff.agreed();
+                }
+                match ended(&hub, peer, &outcome) {
+                    Some(error) => error,
+                    None => continue,
                 }
             }
-            Ok(Err(_)) | Err(_) => pause = (pause * 2).min(LONGEST_PAUSE),
-        }
-        sleep(pause).await;
+            Err(error) => DialError::Unreachable { address: peer, reason: error.to_string() },
+        };
+        let again_in = pause(&mut backoff, &options);
+        pause_ends = Instant::now() + again_in;
+        target.lost(&error, again_in);
+        hub.tell(Report::Unreached { peer, reason: error.to_string(), again_in });
     }
+}
+
+/// Why a connection that was dialled is over, unless there was nothing to keep it for.
+fn ended(hub: &Hub, address: SocketAddr, outcome: &Outcome) -> Option<DialError> {
+    let (peer, reason) = (address, outcome.end.to_string());
+    Some(match outcome.end {
+        End::Idle => {
+            hub.tell(Report::Ended { peer, reason });
+            return None;
+        }
+        End::Left(Why::Full(limit)) => {
+            hub.tell(Report::Full { peer, limit });
+            DialError::Full { address, limit }
+        }
+        _ if outcome.greeted => {
+            hub.tell(Report::Ended { peer, reason: reason.clone() });
+            DialError::Ended { address, reason }
+        }
+        _ => {
+            hub.tell(Report::Refused { peer, reason: reason.clone() });
+            DialError::Refused { address, reason }
+        }
+    })
 }

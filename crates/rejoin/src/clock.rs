@@ -1,11 +1,12 @@
 //! The two things that the core takes from outside: the time, and a secret for hash tables.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rejoin_crdts::{Clock, hash};
+use rejoin_vclock::{EARLIEST_MILLIS, Now};
 
-/// The system's clock, which a replica keeps a hybrid clock over: it may jump, stamps never do.
+/// The system's clocks, which a replica keeps a hybrid clock over.
 ///
 /// ```
 /// use rejoin::{SystemClock, crdts::Clock};
@@ -16,21 +17,28 @@ use rejoin_crdts::{Clock, hash};
 ///
 /// The first one that is made also hands this process's secret to the hash tables of
 /// [`crdts`](crate::crdts), so that a peer that chooses its keys cannot make them collide.
-// The private unit leaves `default` as the one way to make it.
 #[derive(Clone, Copy, Debug)]
-pub struct SystemClock(());
+pub struct SystemClock(Instant);
 
 impl Default for SystemClock {
     fn default() -> Self {
         hash::set_seed(RandomState::new().hash_one("rejoin"));
-        Self(())
+        Self(Instant::now())
     }
 }
 
 impl Clock for SystemClock {
-    /// A clock before 1970 reads as 1970.
+    /// A clock that says what cannot be reads as [the earliest time that can](EARLIEST_MILLIS).
     fn now_millis(&mut self) -> u64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+            .max(EARLIEST_MILLIS)
     }
+
+    fn now(&mut self) -> Now {
+        Now { wall: self.now_millis(), elapsed: millis(self.0.elapsed()) }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

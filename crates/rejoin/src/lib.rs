@@ -50,10 +50,13 @@
 //! | your own struct | [`derive(Crdt)`](macro@Crdt) |
 //! | a clock of your own, or none | [`crdts::Replica`] with a [`crdts::Clock`] |
 //!
+//! How long a key, a value or a transaction may be is in [`limits`].
+//!
 //! The crates of the family are here under their short names: [`vclock`] (who has seen what),
 //! [`crdts`] (values that merge), [`replica`] (copies that catch up).
 
 mod clock;
+pub mod limits;
 pub mod prelude;
 
 pub use rejoin_crdts as crdts;

@@ -378,6 +378,7 @@ fn a_field_of_another_kind_is_a_named_error_of_the_whole() -> Outcome {
 /// A place in a tree of choices, which nests in itself.
 #[derive(Crdt, Default, Clone, Debug)]
 #[crdt(concurrent = "last declared")]
+#[expect(clippy::large_enum_variant, reason = "a map in it is as large as it is")]
 enum Node<K: Key + 'static, V: Crdt + Clone + 'static = PnCounter> {
     #[default]
     Leaf,

@@ -124,8 +124,8 @@ impl Untyped {
     fn apply(&mut self, delta: &Delta) {
         assert_eq!(self.causal.admit(delta), Admission::Ready);
         let first = self.causal.begin(delta).expect("a slot for three replicas");
-        for (index, change) in delta.changes().iter().enumerate() {
-            self.parts.apply(change, &self.causal.at(first, index, delta));
+        for (index, change) in delta.changes().enumerate() {
+            self.parts.apply(&change, &self.causal.at(first, index, delta));
         }
         self.causal.finish(delta, first);
     }

@@ -39,6 +39,9 @@ fn flags(mut arguments: impl Iterator<Item = String>) -> Result<Flags, String> {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a number"))?;
         let number = value.parse().map_err(|_| format!("{name} needs a number, not {value:?}"))?;
         match name.as_str() {
+            "--cycles" | "--budget" if number == 0 => {
+                return Err(format!("{name} 0 tries nothing"));
+            }
             "--cycles" => flags.images = number,
             "--seed" => flags.seed = number,
             "--first" => flags.first = number,

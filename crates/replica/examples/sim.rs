@@ -45,16 +45,24 @@ fn flags(mut arguments: impl Iterator<Item = String>) -> Result<Flags, String> {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
         let wrong = || format!("{name} does not take {value:?}");
         let number = || value.parse().map_err(|_| wrong());
+        let above_zero = || match number()? {
+            0 => Err(format!("{name} 0 tries nothing")),
+            number => Ok(number),
+        };
         match name.as_str() {
             "--first-seed" => flags.first_seed = number()?,
-            "--seeds" => flags.seeds = number()?.max(1),
+            "--seeds" => flags.seeds = above_zero()?,
             "--hours" => flags.hours = Some(value.parse().map_err(|_| wrong())?),
-            "--budget" => flags.budget = Some(Duration::from_secs(60 * number()?)),
+            "--budget" => flags.budget = Some(Duration::from_secs(60 * above_zero()?)),
             "--keep" => flags.keep = value.parse().map_err(|error| format!("{error}"))?,
             _ => return Err(format!("{name} is no flag of this program")),
         }
     }
-    Ok(flags)
+    // Each seed gets its share, in whole milliseconds.
+    match flags.options().safety_millis {
+        0 => Err("--hours is too short: no seed would be run at all".to_owned()),
+        _ => Ok(flags),
+    }
 }
 
 impl Flags {

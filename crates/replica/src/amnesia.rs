@@ -123,14 +123,17 @@ impl SpaceCore {
 
     /// A peer that raises a doubt and does not help to settle it must not hold everything up.
     pub(crate) fn give_up_on_doubt(&mut self, now: Now) {
-        let patience = 5 * self.config.request_timeout;
-        let waits = |lost: &Lost| {
-            lost.common.is_none() && now.elapsed.saturating_sub(lost.since) >= patience
-        };
-        if let Some(lost) = self.lost.filter(waits) {
+        let is_over = self.doubt_ends().is_some_and(|end| now.elapsed >= end);
+        if let Some(lost) = self.lost.filter(|_| is_over) {
             self.break_off(lost.session, "it does not answer a probe");
             self.lost = None;
         }
+    }
+
+    /// When a doubt that nobody settles is given up.
+    pub(crate) fn doubt_ends(&self) -> Option<u64> {
+        let open = self.lost.filter(|lost| lost.common.is_none());
+        open.map(|lost| lost.since + 5 * self.config.request_timeout)
     }
 
     /// The last own counter that this copy shares with a peer which knows another history of it,
@@ -172,20 +175,26 @@ impl SpaceCore {
     /// A receipt under the id that its transaction has now.
     pub(crate) fn as_moved(&self, receipt: Receipt) -> Receipt {
         let moved = |receipt: Receipt, moved: &Moved| {
-            let Moved { from, after, to, onto } = *moved;
-            receipt.moved((from, after), (to, onto))
+            let Moved { from, after, to, onto, until } = *moved;
+            match receipt.sequence() < until {
+                true => receipt.moved((from, after), (to, onto)),
+                false => receipt,
+            }
         };
         self.moved.iter().fold(receipt, moved)
     }
 
     /// Takes over from a core that went on under another id what is not in the log.
     pub(crate) fn take_over(&mut self, former: Self) {
-        let Self { mut sessions, next_session, peers, forks, kept, moved, hybrid, .. } = former;
+        let Self { mut sessions, next_session, peers, forks, kept, moved, timing, hybrid, .. } =
+            former;
         for session in sessions.values_mut() {
             session.over.get_or_insert(SessionEnd::Reborn);
         }
         (self.sessions, self.next_session, self.peers) = (sessions, next_session, peers);
-        (self.forks, self.kept, self.moved, self.hybrid) = (forks, kept, moved, hybrid);
+        self.timing.take_over(&timing);
+        (self.forks, self.kept, self.moved) = (forks, kept, moved);
+        self.hybrid = hybrid;
     }
 }
 
@@ -230,9 +239,7 @@ impl Shared {
         inner.core.wrote_anew_as(&derived);
         inner.core.go_on_after(former, lost, &moved, changed.len() as u64);
         Self::tell(&mut inner);
-        let wakes = inner.wakes.clone();
-        drop(inner);
-        wakes.iter().for_each(|wake| wake());
+        self.wake(inner);
         Ok(())
     }
 

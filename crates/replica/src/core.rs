@@ -20,7 +20,8 @@ use rejoin_crdts::delta::Change as Operation;
 use rejoin_crdts::draft::Draft;
 use rejoin_crdts::overlay::Overlay;
 use rejoin_crdts::{ConflictRecord, Delta, Path};
-use rejoin_vclock::{HybridClock, HybridTimestamp, ReplicaId, SkewReport, VersionVector};
+pub use rejoin_vclock::Now;
+use rejoin_vclock::{HybridClock, HybridTimestamp, OwnSkew, ReplicaId, SkewReport, VersionVector};
 
 use crate::agreement::{DurableHeads, Step};
 use crate::amnesia::{Lost, Reborn};
@@ -36,21 +37,13 @@ use crate::receipt::Receipt;
 use crate::session::{Config, Session, SessionId};
 use crate::state::{Limits, Stand, State, StateSource};
 use crate::storage::{Memory, StorageError, StorageRead};
+use crate::timing::Timing;
 use crate::twice::Twice;
 
 /// At most this many decisions are kept for [`SpaceCore::conflicts`].
 const CONFLICTS: usize = 10_000;
 /// At most this many events wait for [`SpaceCore::poll_event`].
 const EVENTS: usize = 100_000;
-
-/// The time, as an argument.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
-pub struct Now {
-    /// Milliseconds since the Unix epoch, as the wall clock says; it may jump.
-    pub wall: u64,
-    /// Milliseconds since any fixed moment; it never goes back. Timers use this one.
-    pub elapsed: u64,
-}
 
 /// A change that was applied, local or remote.
 #[derive(Clone, PartialEq, Debug)]
@@ -100,6 +93,9 @@ pub enum Event {
     Fork(Fork),
     /// A stamp was too far in the future for the local clock to follow; its entry was applied.
     Skew(SkewReport),
+    /// Stamps that were made here came from the future: the wall clock was wrong, and either is
+    /// set right now, or a peer has answered that did not follow them. Told once each time.
+    OwnSkew(OwnSkew),
     /// A peer brought an entry that overlaps what is known of its origin: two histories, one id.
     /// It was not applied.
     Overlap {
@@ -167,6 +163,7 @@ pub struct SpaceCore {
     pub(crate) conflicts: VecDeque<ConflictRecord>,
     pub(crate) events: VecDeque<Event>,
     pub(crate) events_lost: u64,
+    pub(crate) timing: Timing,
 }
 
 impl SpaceCore {
@@ -228,7 +225,7 @@ impl SpaceCore {
             before: Vec::new(),
             causal: causal.with_news(stand.news),
             state,
-            hybrid: HybridClock::resume(stand.stamp),
+            hybrid: HybridClock::resume(stand.stamp).with_max_skew_millis(config.max_skew),
             offered: Offered::read(&*rows, number, replica)?,
             log: Log::open(rows, number, stand.sequence, stand.log_bytes)?,
             durable_heads: DurableHeads::over(&stand.vector, &heads),
@@ -252,6 +249,7 @@ impl SpaceCore {
             conflicts: VecDeque::new(),
             events: VecDeque::new(),
             events_lost: 0,
+            timing: Timing::default(),
         };
         // Where the state cannot be read it is made anew, and this with it.
         drop(core.find_written_anew());
@@ -313,15 +311,6 @@ impl SpaceCore {
         self.peers.iter().filter(|(_, vector)| has(vector)).map(|(id, _)| id).collect()
     }
 
-    /// The receipt of a transaction that carried this idempotency key here.
-    ///
-    /// # Errors
-    /// [`StorageError`] when a block cannot be read.
-    pub fn receipt_of(&self, key: &[u8]) -> Result<Option<Receipt>, StorageError> {
-        let known = if key.is_empty() { None } else { self.state.receipt(key)? };
-        Ok(known.map(|receipt| self.refresh(receipt)))
-    }
-
     /// The receipt of a transaction that changed nothing: it is as durable as anything.
     pub fn empty_receipt(&self) -> Receipt {
         let (own, seen) = (self.replica(), self.causal.context().seen(self.replica()));
@@ -355,7 +344,16 @@ impl SpaceCore {
 
     /// Begins a transaction: a stamp, then a draft over the state.
     pub fn stamp(&mut self, now: Now) -> HybridTimestamp {
-        self.hybrid.tick(now.wall)
+        let stamp = self.hybrid.tick(now);
+        self.hear_of_clock();
+        stamp
+    }
+
+    /// Tells what there is to say of the own clock.
+    pub(crate) fn hear_of_clock(&mut self) {
+        if let Some(skew) = self.hybrid.take_report() {
+            self.push_event(Event::OwnSkew(skew));
+        }
     }
 
     /// The draft of a transaction that was [stamped](Self::stamp).
@@ -364,12 +362,28 @@ impl SpaceCore {
     }
 
     /// The entry that the operations of a draft make. `None` when there are none.
-    pub fn entry(&self, mut operations: Vec<Operation>, stamp: HybridTimestamp) -> Option<Entry> {
+    pub fn entry(&self, operations: Vec<Operation>, stamp: HybridTimestamp) -> Option<Entry> {
+        self.entry_once(operations, stamp, &[])
+    }
+
+    /// As [`entry`](Self::entry), of a transaction that has an idempotency key.
+    pub fn entry_once(
+        &self,
+        mut operations: Vec<Operation>,
+        stamp: HybridTimestamp,
+        key: &[u8],
+    ) -> Option<Entry> {
         if !operations.is_empty() {
             operations.extend(self.announcement(stamp));
         }
         let first = self.causal.context().seen(self.replica()) + 1;
-        Delta::new(self.replica(), first, stamp, self.next_deps(), operations).map(Entry::new)
+        let deps = self.next_deps();
+        let delta = Delta::new(self.replica(), first, stamp, &deps, &operations)?;
+        let key = self.key_hash(key).filter(|_| !rejoin_vclock::mutant!("key-not-in-entry"));
+        Some(match key {
+            None => Entry::new(delta),
+            Some(key) => Entry::with_key(delta, key),
+        })
     }
 
     /// Applies an own entry and hands it to [`poll_write`](Self::poll_write).
@@ -392,7 +406,7 @@ impl SpaceCore {
     ) -> Result<Receipt, StorageError> {
         let head = self.head(self.replica()).after(&entry);
         let sequence = self.take_in(&entry, head, drafted, true)?;
-        let receipt = self.remember_key(key.clone(), entry.delta(), sequence);
+        let receipt = self.remember_key(key.clone(), &entry, sequence);
         self.unwritten.push_back((sequence, Record { key, head, entry }));
         Ok(receipt)
     }
@@ -456,14 +470,20 @@ impl SpaceCore {
         Arrival { entry, heads }: Arrival,
         now: Now,
     ) -> Result<(), StorageError> {
-        if let Err(skew) = self.hybrid.observe(entry.delta().stamp(), now.wall) {
+        if let Err(skew) = self.hybrid.observe(entry.delta().stamp(), now) {
             self.push_event(Event::Skew(skew));
         }
+        if let Some(own) = self.causal.answered_by(entry.delta()) {
+            self.hybrid.answered(own, entry.delta().stamp());
+        }
+        self.hear_of_clock();
         let own = self.head(entry.delta().origin());
         let known = heads.filter(|(before, _)| *before == own);
         let head = known.map_or_else(|| own.after(&entry), |(_, after)| after);
         let sequence = self.take_in(&entry, head, Drafted::default(), true)?;
-        self.unwritten.push_back((sequence, Record { key: Vec::new(), head, entry }));
+        let key = Vec::new();
+        self.remember_key(key.clone(), &entry, sequence);
+        self.unwritten.push_back((sequence, Record { key, head, entry }));
         Ok(())
     }
 
@@ -483,9 +503,18 @@ impl SpaceCore {
             unreachable!("a space meets fewer than 2^24 replicas")
         };
         let is_remote = delta.origin() != self.replica();
-        let source = self.state.with(self.causal.context());
         let Drafted { cells: mut changed, operations } = drafted;
-        let (done, to_do) = delta.changes().split_at(operations.min(delta.changes().len()));
+        let all: Vec<Operation> = delta.changes().collect();
+        let (done, to_do) = all.split_at(operations.min(all.len()));
+        // Where no read can fail half-way, cells are changed where they are: a copy costs as much
+        // as the cell is large, and a counter has a record of every replica.
+        let in_place = done.is_empty() && to_do.iter().all(Operation::is_on_one_cell);
+        if in_place {
+            let paths = || to_do.iter().map(|operation| operation.path().as_bytes());
+            self.bring(paths().collect())?;
+            changed = self.state.take_active(paths());
+        }
+        let source = self.state.with(self.causal.context());
         let mut paths: Vec<Path> = done.iter().map(|done| done.path().clone()).collect();
         for (index, operation) in (done.len()..).zip(to_do) {
             if is_remote
@@ -495,19 +524,28 @@ impl SpaceCore {
                 continue;
             }
             let at = self.causal.at(first, index, delta);
-            if self.told(changed.apply(&source, operation, &at))? && tell {
+            let has_changed = if in_place {
+                changed.apply_brought(operation, &at)
+            } else {
+                self.told(changed.apply(&source, operation, &at))?
+            };
+            if has_changed && tell {
                 paths.push(operation.path().clone());
             }
         }
+        if in_place {
+            self.state.put_active(changed);
+        } else {
+            self.state.absorb(changed);
+        }
         let mut decided = Vec::new();
         if is_remote && tell {
-            let after = changed.over(&source);
-            for operation in delta.changes() {
+            let after = self.state.with(self.causal.context());
+            for operation in &all {
                 let mut keep = |decision| decided.push(decision);
                 decisions(operation, delta, &after, &self.causal, &mut keep);
             }
         }
-        self.state.absorb(changed);
         if let Some(branch) = WrittenAnew::told_by(entry) {
             self.twice.add(&branch);
         }
@@ -535,14 +573,6 @@ impl SpaceCore {
         self.conflicts.drain(..excess);
     }
 
-    pub(crate) fn remember_key(&mut self, key: Vec<u8>, delta: &Delta, sequence: u64) -> Receipt {
-        let receipt = Receipt::new(delta.origin(), delta.first(), delta.last(), sequence);
-        if !key.is_empty() {
-            self.state.remember(key, receipt);
-        }
-        receipt
-    }
-
     pub(crate) fn push_event(&mut self, event: Event) {
         if self.events.len() == EVENTS {
             self.events.pop_front();
@@ -556,6 +586,7 @@ impl SpaceCore {
         while self.durable < end {
             if let Some(place) = self.log.recent(self.durable) {
                 self.durable_vector.set_at_least(place.origin, place.last);
+                self.timing.news += u64::from(place.origin != self.causal.id());
             }
             self.durable += 1;
         }

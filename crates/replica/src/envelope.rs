@@ -8,6 +8,8 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use std::ops::RangeInclusive;
+
 use rejoin_vclock::codec::{DecodeError, Reader};
 
 use crate::storage::StorageError;
@@ -31,6 +33,19 @@ pub(crate) fn open<'a>(
     what: &'static str,
     bytes: &'a [u8],
 ) -> Result<&'a [u8], DecodeError> {
+    open_one_of(mark, version..=version, what, bytes).map(|(_, body)| body)
+}
+
+/// As [`open`], where several versions are known. Which it is, and the body.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_one_of<'a>(
+    mark: u8,
+    versions: RangeInclusive<u8>,
+    what: &'static str,
+    bytes: &'a [u8],
+) -> Result<(u8, &'a [u8]), DecodeError> {
     let mut reader = Reader::new(bytes);
     if reader.byte()? != mark {
         return Err(DecodeError::Invalid("bytes without the mark of what they should be"));
@@ -41,7 +56,11 @@ pub(crate) fn open<'a>(
     if checksum(mark, tag, body) != sum {
         return Err(DecodeError::Invalid("a checksum that does not match"));
     }
-    if tag == version { Ok(body) } else { Err(DecodeError::UnknownTag { what, tag }) }
+    if versions.contains(&tag) {
+        Ok((tag, body))
+    } else {
+        Err(DecodeError::UnknownTag { what, tag })
+    }
 }
 
 /// Whether bytes are what was sealed, whatever it is.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rejoin_crdts::{EditError, ReadError};
 
-use crate::storage::StorageError;
+use crate::storage::{Holder, StorageError};
 
 /// Why a store did not do what it was asked to. Nothing that was acknowledged is lost by any.
 #[derive(Clone, PartialEq, Debug)]
@@ -15,6 +15,8 @@ pub enum StoreError {
     AlreadyOpen {
         /// The file.
         path: PathBuf,
+        /// Which of the two.
+        holder: Holder,
     },
     /// The store file is not whole, or is none. It was left as it is.
     Damaged {
@@ -44,9 +46,27 @@ pub enum StoreError {
     Edit(EditError),
     /// A value could not be read as asked.
     Read(ReadError),
-    /// The transaction is too large for one entry. It was aborted; split it.
+    /// The transaction's values are too large, all together. It was aborted; split it.
     TooLarge {
-        /// Its encoded length.
+        /// Their content, in bytes.
+        bytes: usize,
+        /// What is allowed.
+        most: usize,
+    },
+    /// The transaction does too much for one entry. It was aborted; split it.
+    TooMuch {
+        /// Its operations.
+        operations: usize,
+        /// What they take in the log, in bytes.
+        bytes: usize,
+        /// What is allowed.
+        most: usize,
+    },
+    /// A name or a key is too long; use a shorter one.
+    NameTooLong {
+        /// What it names.
+        what: &'static str,
+        /// Its length, in bytes.
         bytes: usize,
         /// What is allowed.
         most: usize,
@@ -73,6 +93,8 @@ impl StoreError {
             | Self::Edit(_)
             | Self::Read(_)
             | Self::TooLarge { .. }
+            | Self::TooMuch { .. }
+            | Self::NameTooLong { .. }
             | Self::MayComeBack { .. }
             | Self::Nested => false,
         }
@@ -90,6 +112,8 @@ impl StoreError {
             | Self::Edit(_)
             | Self::Read(_)
             | Self::TooLarge { .. }
+            | Self::TooMuch { .. }
+            | Self::NameTooLong { .. }
             | Self::MayComeBack { .. }
             | Self::Nested => false,
         }
@@ -99,11 +123,22 @@ impl StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AlreadyOpen { path } => write!(
-                f,
-                "{} is open in another process; close it there, or use a store of its own",
-                path.display()
-            ),
+            Self::AlreadyOpen { path, holder } => {
+                write!(f, "{} is open ", path.display())?;
+                f.write_str(match holder {
+                    Holder::ThisProcess => {
+                        "in this process already; go on with a clone of its handle, or drop that \
+                         first"
+                    }
+                    Holder::AnotherProcess => {
+                        "in another process; close it there, or use a store of its own"
+                    }
+                    Holder::Unknown => {
+                        "already, here or in another process; close it there, or use a store of \
+                         its own"
+                    }
+                })
+            }
             Self::Damaged { path, what } => write!(
                 f,
                 "{} is damaged and was left as it is ({what}); salvage it (`rejoin salvage`), or \
@@ -124,8 +159,19 @@ impl fmt::Display for StoreError {
             ),
             Self::Edit(error) => error.fmt(f),
             Self::Read(error) => error.fmt(f),
-            Self::TooLarge { bytes, most } => {
-                write!(f, "the transaction takes {bytes} bytes, {most} are allowed; split it")
+            Self::TooLarge { bytes, most } => write!(
+                f,
+                "the transaction writes values of {bytes} bytes, {most} are allowed; split it into \
+                 several"
+            ),
+            Self::TooMuch { operations, bytes, most } => write!(
+                f,
+                "the transaction's {operations} operations take {bytes} bytes with the keys on the \
+                 way to their places, {most} are allowed; split it into several, or use shorter \
+                 keys"
+            ),
+            Self::NameTooLong { what, bytes, most } => {
+                write!(f, "the {what} is {bytes} bytes long, {most} are allowed; use a shorter one")
             }
             Self::MayComeBack { records } => write!(
                 f,
@@ -140,6 +186,12 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+/// Refuses a name that is too long.
+pub(crate) fn at_most(most: usize, what: &'static str, name: &[u8]) -> Result<(), StoreError> {
+    let bytes = name.len();
+    if bytes > most { Err(StoreError::NameTooLong { what, bytes, most }) } else { Ok(()) }
+}
 
 impl From<EditError> for StoreError {
     fn from(error: EditError) -> Self {

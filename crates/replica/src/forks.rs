@@ -245,6 +245,8 @@ impl<T: Crdt> Space<T> {
         kept.insert(origin);
         self.shared.keep_choices(&kept)?;
         inner.core.keep_own_branch(origin);
+        inner.core.stir();
+        self.shared.wake(inner);
         Ok(())
     }
 

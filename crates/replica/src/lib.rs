@@ -49,6 +49,7 @@ mod loss;
 pub mod message;
 mod missing;
 mod offered;
+mod once;
 pub mod ops;
 mod options;
 mod peers;
@@ -56,6 +57,7 @@ mod place;
 mod rebirth;
 mod receipt;
 mod recovery;
+mod section;
 pub mod session;
 mod shared;
 #[cfg(feature = "sim")]
@@ -66,6 +68,7 @@ pub mod storage;
 mod store;
 pub mod sync;
 mod ticket;
+mod timing;
 mod twice;
 mod watch;
 
@@ -79,6 +82,7 @@ pub use incarnation::Incarnation;
 pub use link::{Link, LinkError};
 pub use loss::{Accepted, Loss};
 pub use offered::Offer;
+pub use once::{KeyHash, Used};
 pub use options::OpenOptions;
 #[cfg(feature = "redb")]
 pub use place::STATE_DIR;
@@ -88,5 +92,5 @@ pub use shared::{Time, Wake};
 pub use space::{Committed, Durability, Once, Snapshot, Space, SpaceStats, Transaction};
 pub use state::StateSource;
 pub use store::{MachineTime, Store};
-pub use ticket::{ParseTicketError, Ticket};
+pub use ticket::{MAX_NAME_BYTES, ParseTicketError, Ticket};
 pub use watch::{Lagged, Watch};

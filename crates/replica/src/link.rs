@@ -2,8 +2,9 @@
 //!
 //! The transport opens a session per connection, hands in what arrives, sends what
 //! [`transmit`](Link::transmit) returns when the connection takes it (so a slow peer slows only its
-//! own session), and calls [`tick`](Link::tick) about every
-//! [`have_interval`](crate::session::Config::have_interval).
+//! own session), and calls [`tick`](Link::tick) when [`next_tick`](Link::next_tick) says so: it
+//! asks after whatever it handed in, and when it is [woken](Link::on_wake). After a tick, and when
+//! woken, every session of the space may have something to send.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -75,13 +76,29 @@ impl Link {
         self.shared.ticket.hash()
     }
 
-    /// Begins a session over a new connection.
+    /// Begins a session over a connection of its own: it sends heartbeats, and is over when it
+    /// hears nothing for [`idle_timeout`](crate::session::Config::idle_timeout).
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be used.
     pub fn open(&self) -> Result<SessionId, StoreError> {
-        let now = self.shared.time.now();
+        let now = self.shared.now();
         Ok(self.shared.lock_as_self()?.core.open_session(now))
+    }
+
+    /// Begins a session over a connection that the transport watches, as one that carries many
+    /// sessions does: while nothing happens, it sends nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used.
+    pub fn open_carried(&self) -> Result<SessionId, StoreError> {
+        let now = self.shared.time.now();
+        Ok(self.shared.lock_as_self()?.core.open_carried_session(now))
+    }
+
+    /// Whether both ends of a session have said hello and mean the same by what they said.
+    pub fn is_agreed(&self, session: SessionId) -> bool {
+        self.shared.lock().is_ok_and(|inner| inner.core.is_agreed(session))
     }
 
     /// Ends a session whose connection is gone.
@@ -96,7 +113,7 @@ impl Link {
     /// # Errors
     /// [`LinkError::Ended`] when the session is over: send what is left to send and close it.
     pub fn handle(&self, session: SessionId, messages: Vec<Message>) -> Result<(), LinkError> {
-        let now = self.shared.time.now();
+        let now = self.shared.now();
         let mut inner = self.shared.lock()?;
         for message in messages {
             inner.core.handle_message(session, message, now)?;
@@ -137,7 +154,7 @@ impl Link {
     /// # Errors
     /// [`LinkError::Ended`] when the session is over and nothing is left to send.
     pub fn transmit(&self, session: SessionId) -> Result<Option<Vec<u8>>, LinkError> {
-        let now = self.shared.time.now();
+        let now = self.shared.now();
         let mut inner = self.shared.lock()?;
         let transmit = inner.core.poll_transmit(session, now)?;
         let over = inner.core.session_end(session).cloned();
@@ -208,7 +225,7 @@ impl Link {
     /// [`StoreError`] when the store cannot be used.
     pub fn tick(&self) -> Result<(), StoreError> {
         self.shared.readmit()?;
-        let now = self.shared.time.now();
+        let now = self.shared.now();
         let mut inner = self.shared.lock()?;
         inner.core.handle_timeout(now);
         let (end, buffered) = (inner.core.log().end(), inner.core.wants_to_write());
@@ -227,20 +244,26 @@ impl Link {
         Ok(self.shared.lock()?.core.connected().collect())
     }
 
-    /// How often [`tick`](Self::tick) is to be called, in milliseconds.
+    /// In how many milliseconds [`tick`](Self::tick) is to be called; `None` until the space is
+    /// woken, or something is handed in.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be used.
-    pub fn tick_millis(&self) -> Result<u64, StoreError> {
-        Ok(self.shared.lock()?.core.config.have_interval.max(1))
+    pub fn next_tick(&self) -> Result<Option<u64>, StoreError> {
+        let now = self.shared.time.now();
+        let due = self.shared.lock()?.core.next_timeout();
+        Ok(due.map(|due| due.saturating_sub(now.elapsed)))
     }
 
-    /// Has something called whenever there may be something to send.
+    /// Has something called whenever there may be something to send, or a new
+    /// [`next_tick`](Self::next_tick), for as long as the caller keeps it. It must not wait.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be used.
-    pub fn on_wake(&self, wake: Wake) -> Result<(), StoreError> {
-        self.shared.lock()?.wakes.push(wake);
+    pub fn on_wake(&self, wake: &Wake) -> Result<(), StoreError> {
+        let mut inner = self.shared.lock()?;
+        inner.wakes.retain(|wake| wake.strong_count() > 0);
+        inner.wakes.push(Arc::downgrade(wake));
         Ok(())
     }
 }

@@ -24,6 +24,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::fmt;
+use std::sync::Arc;
 
 use rejoin_vclock::codec::{
     Decode, DecodeError, Encode, Reader, write_length_prefixed, write_varint,
@@ -33,12 +34,21 @@ use rejoin_vclock::{MAX_COUNTER, ReplicaId, VersionVector};
 use crate::entry::{Entry, Head, HeadAt, MAX_ENTRY_BYTES};
 
 const MAGIC: u8 = b'R';
-const VERSION: u8 = 2;
+/// 3 since entries have sections, which programs of before take for damage.
+const VERSION: u8 = 3;
 /// A frame's body is at most this long, in bytes: room for the largest entry, although each of its
 /// 16-byte ids may take 17.
 pub const MAX_FRAME_BYTES: usize = MAX_ENTRY_BYTES / 16 * 17 + 64;
 /// At most this many replicas are interned per session and direction.
 const MAX_INTERNED: usize = 4096;
+/// The fewest bytes of an entry in a frame: origin, first, stamp, no ids, and behind their length
+/// no deps and one change.
+const MIN_ENTRY_BYTES: usize = 12;
+/// The fewest bytes of a replica and a counter; and where the replica is new.
+const MIN_PAIR_BYTES: usize = 2;
+const MIN_NEW_PAIR_BYTES: usize = 18;
+/// The fewest bytes of a replica, a counter and a head.
+const MIN_HEAD_BYTES: usize = 18;
 
 /// What one 16-byte hash says about a space: its name, lineage and format.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -151,12 +161,18 @@ impl Direction {
     }
 
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<ReplicaId, DecodeError> {
-        let number = reader.varint()?;
-        let Some(place) = number.checked_sub(1) else {
-            let id = ReplicaId::decode(reader)?;
+        let is_new = reader.clone().byte()? == 0;
+        let id = self.known(reader)?;
+        if is_new {
             self.learn(id);
-            return Ok(id);
-        };
+        }
+        Ok(id)
+    }
+
+    /// A replica that is named in full, or was before.
+    fn known(&self, reader: &mut Reader<'_>) -> Result<ReplicaId, DecodeError> {
+        let number = reader.varint()?;
+        let Some(place) = number.checked_sub(1) else { return ReplicaId::decode(reader) };
         let place = usize::try_from(place).unwrap_or(usize::MAX);
         let unknown = DecodeError::OutOfRange { what: "number of a replica", value: number };
         self.names.get(place).copied().ok_or(unknown)
@@ -198,8 +214,17 @@ impl Direction {
         &mut self,
         reader: &mut Reader<'_>,
     ) -> Result<Vec<(ReplicaId, u64)>, DecodeError> {
-        let count = reader.count(2)?;
-        (0..count).map(|_| Ok((self.read(reader)?, read_counter(reader)?))).collect()
+        let count = reader.count(MIN_PAIR_BYTES)?;
+        // Each is named once: by a number, of which there are so many, or in full.
+        let most = MAX_INTERNED + reader.remaining() / MIN_NEW_PAIR_BYTES;
+        if count > most && !rejoin_vclock::mutant!("pairs-without-end") {
+            return Err(DecodeError::Invalid("a replica that is named twice"));
+        }
+        let mut pairs = Vec::with_capacity(count);
+        for _ in 0..count {
+            pairs.push((self.read(reader)?, read_counter(reader)?));
+        }
+        Ok(pairs)
     }
 
     fn write_heads(&mut self, heads: &[HeadAt], out: &mut Vec<u8>) {
@@ -212,16 +237,18 @@ impl Direction {
     }
 
     fn read_heads(&mut self, reader: &mut Reader<'_>) -> Result<Vec<HeadAt>, DecodeError> {
-        let count = reader.count(18)?;
-        let read = |reader: &mut Reader<'_>, names: &mut Self| {
-            let (origin, counter) = (names.read(reader)?, read_counter(reader)?);
-            Ok(HeadAt { origin, counter, head: Head(reader.array()?) })
-        };
-        (0..count).map(|_| read(reader, self)).collect()
+        let count = reader.count(MIN_HEAD_BYTES)?;
+        let mut heads = Vec::with_capacity(count);
+        for _ in 0..count {
+            let (origin, counter) = (self.read(reader)?, read_counter(reader)?);
+            heads.push(HeadAt { origin, counter, head: Head(reader.array()?) });
+        }
+        Ok(heads)
     }
 
     /// Writes an entry with its replicas interned: its bytes begin with origin, first, stamp and
-    /// the table of ids, and only those 16-byte ids are replaced.
+    /// the table of ids, and only those 16-byte ids are replaced. The rest is as it is, the section
+    /// with it.
     fn write_entry(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
         let mut reader = Reader::new(bytes);
         let origin = ReplicaId::decode(&mut reader)?;
@@ -238,24 +265,40 @@ impl Direction {
         Ok(())
     }
 
+    /// Reads an entry. Its ids are gone over twice, so that they stand nowhere but in its bytes.
     fn read_entry(&mut self, reader: &mut Reader<'_>) -> Result<Entry, DecodeError> {
-        let mut bytes = Vec::new();
-        self.read(reader)?.encode(&mut bytes);
-        write_varint(&mut bytes, reader.varint()?);
-        write_varint(&mut bytes, reader.varint()?);
-        let ids = reader.count(1)?;
-        write_varint(&mut bytes, ids as u64);
+        let origin = self.read(reader)?;
+        let (first, stamp, count) = (reader.varint()?, reader.varint()?, reader.count(1)?);
+        let mut ids = reader.clone();
         let mut before = None;
-        for _ in 0..ids {
+        for _ in 0..count {
             let id = self.read(reader)?;
             if before.replace(id) >= Some(id) {
                 // Refused early: a byte that repeats a number is no 16 bytes here.
                 return Err(DecodeError::NotCanonical("replicas of an entry"));
             }
-            id.encode(&mut bytes);
         }
-        bytes.extend_from_slice(reader.length_prefixed()?);
-        Entry::parse(&bytes)
+        let rest = reader.length_prefixed()?;
+        let mut head = Vec::new();
+        origin.encode(&mut head);
+        [first, stamp, count as u64].into_iter().for_each(|at| write_varint(&mut head, at));
+        let length = head.len() + 16 * count + rest.len();
+        Entry::check_length(length)?;
+        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
+        let mut free = Arc::get_mut(&mut bytes).unwrap_or_default();
+        let mut put = |piece: &[u8]| {
+            if let Some((place, rest)) = std::mem::take(&mut free).split_at_mut_checked(piece.len())
+            {
+                place.copy_from_slice(piece);
+                free = rest;
+            }
+        };
+        put(&head);
+        for _ in 0..count {
+            put(&self.known(&mut ids)?.to_bytes());
+        }
+        put(rest);
+        Entry::shared(bytes)
     }
 }
 
@@ -325,9 +368,12 @@ impl Message {
                 vector: VersionVector::decode(&mut reader)?,
             },
             2 => {
-                let count = reader.count(5)?;
-                let entries = (0..count).map(|_| direction.read_entry(&mut reader));
-                Self::Entries(entries.collect::<Result<_, _>>()?)
+                let count = reader.count(MIN_ENTRY_BYTES)?;
+                let mut entries = Vec::with_capacity(count);
+                for _ in 0..count {
+                    entries.push(direction.read_entry(&mut reader)?);
+                }
+                Self::Entries(entries)
             }
             3 => Self::Have(direction.read_pairs(&mut reader)?),
             4 => Self::Want(direction.read_pairs(&mut reader)?),
@@ -392,6 +438,9 @@ impl Frames {
         self.direction.checksum = head.checksum;
         let message = Message::parse(head.kind, body, &mut self.direction)?;
         self.at += head.at + head.length;
+        if self.at == self.buffer.len() {
+            (self.buffer, self.at) = (Vec::new(), 0); // a stream that pauses keeps no room
+        }
         Ok(Some(message))
     }
 }

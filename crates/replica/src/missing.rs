@@ -43,6 +43,7 @@ impl SpaceCore {
             return Ok(());
         };
         self.log.lose(sequence);
+        self.stir();
         let lost = Lost { last: place.last, sequence, asked: None };
         self.missing.entries.insert((place.origin, place.first), lost);
         Ok(())
@@ -52,7 +53,8 @@ impl SpaceCore {
     pub(crate) fn ask_for_missing(&mut self, now: Now) {
         for (&(origin, first), lost) in &mut self.missing.entries {
             let waits = |asked| now.elapsed.saturating_sub(asked) < self.config.request_timeout;
-            if lost.asked.is_some_and(waits) {
+            if let Some(asked) = lost.asked.filter(|&asked| waits(asked)) {
+                self.timing.wait_until(asked + self.config.request_timeout);
                 continue;
             }
             let mut sessions = self.sessions.values_mut().rev();
@@ -62,6 +64,7 @@ impl SpaceCore {
             let Some(session) = sessions.find(holds) else { continue };
             session.outbox.push_back(Message::Want(vec![(origin, first - 1)]));
             lost.asked = Some(now.elapsed);
+            self.timing.wait_until(now.elapsed + self.config.request_timeout);
         }
     }
 

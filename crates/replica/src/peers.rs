@@ -1,7 +1,10 @@
-//! What each peer is known to have made durable, of as many peers as are to be remembered.
+//! What each peer is known to have made durable of what this copy wrote, of as many peers as are to
+//! be remembered.
 //!
-//! Anybody can say hello under ever new ids. So the peer that was heard of least recently is
-//! forgotten where there are too many. Nothing but a receipt's "who holds it" depends on them.
+//! Anybody can say hello under ever new ids, and name a hundred thousand others. So the peer that
+//! was heard of least recently is forgotten where there are too many, and of what a peer has, only
+//! the ids are kept under which this copy wrote. Nothing but a receipt's "who holds it" depends on
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -50,9 +53,30 @@ impl Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::{Now, SpaceCore};
+    use crate::message::{Message, SpaceHash};
+    use crate::session::Config;
 
     fn id(number: u128) -> ReplicaId {
         ReplicaId::from_u128(number)
+    }
+
+    /// What a hello of a hundred thousand ids leaves once its connection is closed.
+    #[test]
+    fn fault_24_a_long_hello_leaves_nothing() {
+        let (space, own) = (SpaceHash([1; 16]), id(1));
+        let mut core = SpaceCore::new(space, own, Config::default());
+        for round in 0..3 {
+            let session = core.open_session(Now::default());
+            let vector = (0..100_000).map(|n| (id(1_000 + n), 7)).collect();
+            let hello = Message::Hello { space, replica: id(2 + round), pull: true, vector };
+            core.handle_message(session, hello, Now::default()).expect("in memory");
+            core.handle_timeout(Now::default());
+            core.close_session(session);
+        }
+        let kept: usize = core.peers.iter().map(|(_, vector)| vector.iter().count()).sum();
+        assert_eq!((kept, core.asked.len(), core.sessions.len()), (0, 0, 0));
+        assert_eq!(core.steps.len(), 0);
     }
 
     #[test]

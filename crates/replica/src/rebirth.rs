@@ -83,7 +83,7 @@ impl WrittenAnew {
     /// What an entry says, if it is the first of a derived id.
     pub(crate) fn told_by(entry: &Entry) -> Option<Self> {
         let delta = entry.delta();
-        let change = delta.changes().first().filter(|_| delta.first() == 1)?;
+        let change = delta.changes().next().filter(|_| delta.first() == 1)?;
         let rest = change.path().as_bytes().strip_prefix(place().as_bytes())?;
         let (element, ..) = rejoin_crdts::path::split(rest)?;
         Self::read(element.to().ok()?).filter(|told| told.id == delta.origin())
@@ -112,6 +112,8 @@ pub(crate) struct Moved {
     pub to: ReplicaId,
     /// How much greater the counters are under the new id.
     pub onto: u64,
+    /// Where the log ended. What comes behind that is of the other history.
+    pub until: u64,
 }
 
 /// A branch while it is written anew.
@@ -177,7 +179,7 @@ impl Rebirth {
             let (after, to, onto) = (first - 1, branch.id, 0);
             self.redot.branch((origin, after), (to, onto), Vec::new());
             let onto = opening.len() as u64;
-            let moved = Moved { from: origin, after, to, onto };
+            let moved = Moved { from: origin, after, to, onto, until: u64::MAX };
             self.branches.insert(origin, Branch { moved, head: Head::default() });
         }
         let entry = record.entry.anew(&mut self.redot, opening).ok_or(origin)?;
@@ -219,7 +221,8 @@ impl Rebirth {
                 return Err(wrong(&"it does not follow the one before"));
             }
         }
-        let moved = self.branches.into_values().map(|branch| branch.moved).collect();
+        let moved = self.branches.into_values().map(|branch| Moved { until: end, ..branch.moved });
+        let moved = moved.collect();
         Ok(Some(Outcome { core, changed, moved }))
     }
 }

@@ -8,7 +8,9 @@
 
 use std::sync::Arc;
 
+use rejoin_crdts::Path;
 use rejoin_crdts::causal::Admission;
+use rejoin_crdts::delta::Change;
 use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{HybridClock, ReplicaId};
 
@@ -103,7 +105,10 @@ impl Stored {
                 (sequence, bytes, record)
             });
             let records: Vec<_> = decoded.collect();
-            core.bring(records.iter().filter_map(|(.., record)| record.as_ref().ok()))?;
+            let whole = records.iter().filter_map(|(.., record)| record.as_ref().ok());
+            let changes = whole.flat_map(|record| record.entry.delta().changes());
+            let paths: Vec<Path> = changes.map(Change::into_path).collect();
+            core.bring(paths.iter().map(Path::as_bytes).collect())?;
             for (sequence, bytes, record) in records {
                 if sequence - core.log().end() > MOST_MISSING {
                     return Err(StorageError::Damaged(self.place(sequence) + " follows a gap"));
@@ -205,11 +210,9 @@ impl Stored {
 }
 
 impl SpaceCore {
-    /// Brings the cells that records are about into memory, in the order in which they are stored:
-    /// one by one, in the order of the log, each would be in another block.
-    fn bring<'a>(&mut self, records: impl Iterator<Item = &'a Record>) -> Result<(), StorageError> {
-        let changes = records.flat_map(|record| record.entry.delta().changes());
-        let mut paths: Vec<&[u8]> = changes.map(|change| change.path().as_bytes()).collect();
+    /// Brings the cells at some paths into memory, in the order in which they are stored: one by
+    /// one, in the order of the log, each would be in another block.
+    pub(crate) fn bring(&mut self, mut paths: Vec<&[u8]>) -> Result<(), StorageError> {
         paths.sort_unstable();
         paths.dedup();
         let brought = self.state.bring(&paths, self.causal.context());
@@ -228,17 +231,15 @@ impl SpaceCore {
         if !follows || self.causal.admit(delta) != Admission::Ready {
             return Ok(false);
         }
-        // Others' stamps are left out: one from far in the future would be followed after all.
-        let follows_all = rejoin_vclock::mutant!("follow-on-restart");
-        if delta.origin() == self.replica() || follows_all {
-            self.hybrid = HybridClock::resume(self.hybrid.last().max(delta.stamp()))
+        // The last own stamp counts, and not the greatest: that may be from before a wrong clock
+        // was set right. If this one is wrong, too, the first look at the time will tell.
+        if delta.origin() == self.replica() {
+            self.hybrid = HybridClock::resume(delta.stamp())
                 .with_max_skew_millis(self.hybrid.max_skew_millis());
         }
-        // Nobody else looks meanwhile, so it is applied where it stays.
-        let drafted = Drafted { cells: self.state.take_active(), operations: 0 };
-        let sequence = self.take_in(&record.entry, record.head, drafted, false)?;
+        let sequence = self.take_in(&record.entry, record.head, Drafted::default(), false)?;
         if !rejoin_vclock::mutant!("forget-keys") {
-            self.remember_key(record.key, record.entry.delta(), sequence);
+            self.remember_key(record.key, &record.entry, sequence);
         }
         self.durable = self.log.end();
         self.durable_heads.written(self.durable);
@@ -266,7 +267,7 @@ impl SpaceCore {
                 let Record { key, entry, .. } = record;
                 let head = self.head(entry.delta().origin()).after(&entry);
                 let sequence = self.take_in(&entry, head, Drafted::default(), true)?;
-                self.remember_key(key.clone(), entry.delta(), sequence);
+                self.remember_key(key.clone(), &entry, sequence);
                 self.unwritten.push_back((sequence, Record { key, head, entry }));
                 Ok(true)
             }
@@ -294,6 +295,8 @@ impl SpaceCore {
         self.kept = std::mem::take(&mut other.kept);
         self.moved = std::mem::take(&mut other.moved);
         self.lost = other.lost.take();
+        self.timing.take_over(&other.timing);
+        self.hybrid = other.hybrid.clone();
         let told = std::mem::take(&mut other.events);
         let reports = std::mem::replace(&mut self.events, told);
         self.events.extend(reports.into_iter().filter(|event| !matches!(event, Event::Applied(_))));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use rejoin_vclock::{ReplicaId, VersionVector};
+use rejoin_vclock::{DEFAULT_MAX_SKEW_MILLIS, ReplicaId, VersionVector};
 
 use crate::agreement::{Agreement, Search};
 use crate::entry::{Head, HeadAt};
@@ -19,9 +19,9 @@ pub struct SessionId(pub(crate) u64);
 pub struct Config {
     /// What became durable is told at most this often.
     pub have_interval: u64,
-    /// A session that has nothing to say says so this often.
+    /// A session that watches its peer itself says this often that it has nothing to say.
     pub heartbeat: u64,
-    /// A session that hears nothing for so long is given up.
+    /// A session that watches its peer itself, and hears nothing for so long, is given up.
     pub idle_timeout: u64,
     /// Entries that a peer has are asked for when their origin has not sent them for so long.
     pub grace: u64,
@@ -29,12 +29,12 @@ pub struct Config {
     pub request_timeout: u64,
     /// Entries go out in frames of about this many bytes.
     pub batch_bytes: usize,
-    /// Entries that came too early take at most this many bytes per space; beyond that they are
-    /// dropped, and asked for again.
+    /// Entries that came too early take at most this many bytes per space, or are one that is
+    /// longer; beyond that they are dropped, and asked for again.
     pub waiting_bytes: usize,
-    /// So many peers are remembered per space, with what each has; of more than that, the one that
-    /// was heard of least recently is forgotten. A receipt does not name a forgotten peer among
-    /// those that hold it, until it is heard of again.
+    /// So many peers are remembered per space, with what each has of what was written here; of more
+    /// than that, the one that was heard of least recently is forgotten. A receipt does not name a
+    /// forgotten peer among those that hold it, until it is heard of again.
     pub peers: usize,
     /// Changes are kept in memory up to about so many bytes per space before they are folded into
     /// blocks. More means fewer bytes written, and a longer start after a crash.
@@ -42,6 +42,9 @@ pub struct Config {
     /// Blocks that were read of late are kept up to about so many bytes per space; up to a quarter
     /// of that are filters, which tell what was not written since the start.
     pub cache_bytes: usize,
+    /// How far ahead of the wall clock here a stamp may be and still be followed, in milliseconds.
+    /// Own stamps that are further ahead fall back when the clock was right for so long.
+    pub max_skew: u64,
 }
 
 impl Default for Config {
@@ -57,6 +60,7 @@ impl Default for Config {
             peers: 1000,
             fold_bytes: 16 << 20,
             cache_bytes: 48 << 20,
+            max_skew: DEFAULT_MAX_SKEW_MILLIS,
         }
     }
 }
@@ -82,6 +86,10 @@ pub(crate) struct Session {
     pub told: VersionVector,
     /// When the peer was last told a vector.
     pub told_at: u64,
+    /// The news that there were then.
+    pub told_news: u64,
+    /// Whether the session itself sends heartbeats and ends when it hears none.
+    pub watched: bool,
     /// When anything last went out.
     pub sent_at: u64,
     /// When anything last came in.
@@ -150,7 +158,7 @@ impl std::fmt::Display for SessionEnd {
 }
 
 impl Session {
-    pub(crate) fn new(elapsed: u64) -> Self {
+    pub(crate) fn new(elapsed: u64, watched: bool) -> Self {
         Self {
             peer: None,
             has: VersionVector::new(),
@@ -161,6 +169,8 @@ impl Session {
             cursor: 0,
             told: VersionVector::new(),
             told_at: elapsed,
+            told_news: 0,
+            watched,
             sent_at: elapsed,
             heard_at: elapsed,
             hello: Vec::new(),

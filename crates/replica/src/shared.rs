@@ -8,13 +8,13 @@ use std::cell::Cell as ThreadCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use rejoin_crdts::cell::Cell;
 use rejoin_crdts::context::LocalDot;
 use rejoin_crdts::cursor::Source;
 use rejoin_crdts::{Dot, Kind, ReadError};
-use rejoin_vclock::ReplicaId;
+use rejoin_vclock::{EARLIEST_MILLIS, ReplicaId};
 
 use crate::aside::SetAside;
 use crate::core::{Event, Now, SpaceCore};
@@ -47,8 +47,10 @@ pub trait Time: Send + Sync + fmt::Debug {
     fn now(&self) -> Now;
 }
 
-/// Called when a space may have something to send.
+/// Called when a space may have something to send, or to write, for as long as somebody keeps it.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+type WeakWake = Weak<dyn Fn() + Send + Sync>;
 
 pub(crate) struct Shared {
     pub storage: Arc<Trusted>,
@@ -65,7 +67,7 @@ pub(crate) struct Inner {
     pub core: SpaceCore,
     pub watchers: Watchers,
     pub reports: VecDeque<Event>,
-    pub wakes: Vec<Wake>,
+    pub wakes: Vec<WeakWake>,
     /// Rows to be written with the next records.
     pub rows: Vec<RowWrite>,
     pub aside: SetAside,
@@ -146,6 +148,12 @@ impl Shared {
         Ok(())
     }
 
+    /// The time now. Where the wall clock says what cannot be, it is the earliest that can be.
+    pub(crate) fn now(&self) -> Now {
+        let now = self.time.now();
+        Now { wall: now.wall.max(EARLIEST_MILLIS), ..now }
+    }
+
     /// What is stored of it.
     pub(crate) fn stored(&self, core: &SpaceCore) -> Stored {
         self.stored_as(core.replica(), &core.before)
@@ -160,7 +168,7 @@ impl Shared {
 
     /// Takes in what was set aside and can be used by now.
     pub(crate) fn readmit(&self) -> Result<(), StoreError> {
-        let now = self.time.now();
+        let now = self.now();
         let mut inner = self.lock()?;
         let stored = self.stored(&inner.core);
         let Inner { core, aside, rows, .. } = &mut *inner;
@@ -172,6 +180,13 @@ impl Shared {
     fn locked(&self) -> MutexGuard<'_, Inner> {
         // A panic in user code inside a transaction leaves the core as it was: edits are staged.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has everybody look who sends or writes for the space.
+    pub(crate) fn wake(&self, inner: MutexGuard<'_, Inner>) {
+        let wakes = inner.wakes.clone();
+        drop(inner);
+        call(&wakes);
     }
 
     /// Waits until all entries before a sequence are durable, writing them if nobody else does.
@@ -269,7 +284,7 @@ impl Shared {
         }
         let result = finish(&inner.core);
         drop(inner);
-        wakes.iter().for_each(|wake| wake());
+        call(&wakes);
         Ok(result)
     }
 
@@ -317,6 +332,10 @@ impl Shared {
         let inner = self.lock().map_err(|error| ReadError::Unavailable(error.to_string()))?;
         Ok(read(&inner.core))
     }
+}
+
+fn call(wakes: &[WeakWake]) {
+    wakes.iter().filter_map(Weak::upgrade).for_each(|wake| wake());
 }
 
 /// A store that is closed in order starts quickly. Where that fails, the log has everything.

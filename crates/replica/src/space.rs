@@ -6,16 +6,17 @@ use std::sync::{Arc, MutexGuard};
 
 use rejoin_crdts::cursor::{Cursor, Source, View};
 use rejoin_crdts::draft::Draft;
-use rejoin_crdts::{ConflictRecord, Crdt, EditError, Path};
+use rejoin_crdts::{ConflictRecord, Crdt, EditError, Kind, Path};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::{Drafted, Event};
 use crate::digest::Digest;
-use crate::entry::MAX_ENTRY_BYTES;
-use crate::error::StoreError;
+use crate::entry::{MAX_KEY_BYTES, MAX_TRANSACTION_BYTES, MAX_WRITTEN_BYTES};
+use crate::error::{StoreError, at_most};
 use crate::fingerprint::Fingerprint;
 use crate::link::Link;
 use crate::loss::{Accepted, Loss};
+use crate::once::Used;
 use crate::receipt::Receipt;
 use crate::shared::{Inner, Inside, Shared};
 use crate::ticket::Ticket;
@@ -73,6 +74,13 @@ pub enum Once<R> {
     First(Committed<R>),
     /// It had run before; this is its receipt. The closure was not called.
     Repeated(Receipt),
+    /// It has run under an [id that this store had before](crate::Store::predecessors), and came
+    /// from a peer; this is its receipt. The closure was not called.
+    ///
+    /// Either this store ran it itself, and was put back from a backup that does not know, or a
+    /// copy of this store did that goes its own way and may have meant something else by the key.
+    /// The caller knows which. What is to run all the same is sent under a key of its own.
+    DoneByFormer(Receipt),
 }
 
 impl<R> Once<R> {
@@ -80,7 +88,7 @@ impl<R> Once<R> {
     pub const fn receipt(&self) -> &Receipt {
         match self {
             Self::First(committed) => &committed.receipt,
-            Self::Repeated(receipt) => receipt,
+            Self::Repeated(receipt) | Self::DoneByFormer(receipt) => receipt,
         }
     }
 }
@@ -113,9 +121,20 @@ impl<T: Crdt> Transaction<'_, T> {
     /// Takes away all of an object, as far as it is seen here.
     ///
     /// # Errors
-    /// [`EditError`] when it cannot be read.
+    /// [`EditError::Read`] when the object is of another kind only, or cannot be read.
     pub fn remove(&mut self, key: &str) -> Result<(), EditError> {
         Cursor::new(&mut self.draft, Path::object(key, T::KIND)).reset()
+    }
+
+    /// Takes away what stands at a place as one kind, and leaves what stands there as another: how
+    /// a [`KindClash`](rejoin_crdts::ReadError::KindClash) or a
+    /// [`WrongKind`](rejoin_crdts::ReadError::WrongKind) is resolved, with the path that it names.
+    ///
+    /// # Errors
+    /// [`EditError::CannotReset`] for a bounded counter, or what holds one; otherwise
+    /// [`EditError`] when the place cannot be read.
+    pub fn remove_kind(&mut self, path: &Path, kind: Kind) -> Result<(), EditError> {
+        Cursor::new(&mut self.draft, path.clone()).reset_kind(kind)
     }
 
     /// An object as this transaction sees it.
@@ -140,7 +159,8 @@ impl<T: Crdt> Snapshot<'_, T> {
     /// The keys of the objects that exist, ascending.
     ///
     /// # Errors
-    /// [`StoreError::Read`] when the space cannot be read.
+    /// [`StoreError::Read`] when one of them is of another kind than `T`, or when the space cannot
+    /// be read.
     pub fn keys(&self) -> Result<Vec<String>, StoreError> {
         Ok(View::new(self.source, Path::default()).object_keys(T::KIND)?)
     }
@@ -168,7 +188,7 @@ impl<T: Crdt> Space<T> {
     ) -> Result<Committed<R>, StoreError> {
         match self.run(&[], edit)? {
             Once::First(committed) => Ok(committed),
-            Once::Repeated(_) => unreachable!("only a key makes a transaction repeat another"),
+            _ => unreachable!("only a key makes a transaction repeat another"),
         }
     }
 
@@ -176,17 +196,21 @@ impl<T: Crdt> Space<T> {
     /// answers with the first one's receipt, also after a crash and under another handle.
     ///
     /// The key is kept in the transaction's own log record, as long as that is (the log is not
-    /// trimmed yet). It is known to this store only; send an unknown outcome to the same store
-    /// again. A transaction that changes nothing leaves no record and does not use its key up; an
-    /// empty key is none.
+    /// trimmed yet), and a hash of it travels with the entry. So where the store was put back from
+    /// a backup and has met a peer that knows what came after, it is answered
+    /// [as done under a former id](Once::DoneByFormer). It is known to this store only; send an
+    /// unknown outcome to the same store again. A transaction that changes nothing leaves no record
+    /// and does not use its key up; an empty key is none.
     ///
     /// # Errors
-    /// As [`transact`](Self::transact).
+    /// As [`transact`](Self::transact); [`StoreError::NameTooLong`] when the key is longer than
+    /// [`MAX_KEY_BYTES`].
     pub fn transact_once<R>(
         &self,
         key: &[u8],
         edit: impl FnOnce(&mut Transaction<'_, T>) -> Result<R, EditError>,
     ) -> Result<Once<R>, StoreError> {
+        at_most(MAX_KEY_BYTES, "idempotency key", key)?;
         self.run(key, edit)
     }
 
@@ -195,11 +219,20 @@ impl<T: Crdt> Space<T> {
         key: &[u8],
         edit: impl FnOnce(&mut Transaction<'_, T>) -> Result<R, EditError>,
     ) -> Result<Once<R>, StoreError> {
-        let now = self.shared.time.now();
+        let now = self.shared.now();
         let mut inner = self.shared.lock_as_self()?;
-        let waiting = inner.aside.receipt(key);
-        if let Some(receipt) = inner.core.receipt_of(key)?.or(waiting) {
-            return Ok(Once::Repeated(self.settle(inner, receipt)?));
+        let used = match inner.aside.receipt(key) {
+            Some(waits) if inner.core.receipt_of(key)?.is_none() => Some(Used::Here(waits)),
+            _ => inner.core.used(key)?,
+        };
+        match used {
+            Some(Used::Here(receipt)) => {
+                return Ok(Once::Repeated(self.settle(inner, receipt)?));
+            }
+            Some(Used::ByFormer(receipt)) => {
+                return Ok(Once::DoneByFormer(self.settle(inner, receipt)?));
+            }
+            None => {}
         }
         let stamp = inner.core.stamp(now);
         let base = inner.core.source();
@@ -208,15 +241,20 @@ impl<T: Crdt> Space<T> {
         let inside = Inside::enter();
         let value = edit(&mut transaction);
         drop(inside);
+        let (bytes, most) = (transaction.draft.content_bytes(), MAX_TRANSACTION_BYTES);
         let (value, (operations, cells)) = (value?, transaction.draft.finish_with_cells());
+        if bytes > most {
+            return Err(StoreError::TooLarge { bytes, most });
+        }
         let drafted = Drafted { cells, operations: operations.len() };
-        let Some(entry) = inner.core.entry(operations, stamp) else {
+        let Some(entry) = inner.core.entry_once(operations, stamp, key) else {
             let receipt = inner.core.empty_receipt();
             return Ok(Once::First(Committed { value, receipt }));
         };
-        let (bytes, most) = (entry.bytes().len(), MAX_ENTRY_BYTES);
+        let (bytes, most) = (entry.bytes().len(), MAX_WRITTEN_BYTES);
         if bytes > most {
-            return Err(StoreError::TooLarge { bytes, most });
+            let operations = entry.delta().changes().len();
+            return Err(StoreError::TooMuch { operations, bytes, most });
         }
         let receipt = inner.core.commit_drafted(entry, key.to_vec(), drafted)?;
         Shared::tell(&mut inner);
@@ -232,7 +270,11 @@ impl<T: Crdt> Space<T> {
     ) -> Result<Receipt, StoreError> {
         match self.durability {
             Durability::Synced => self.shared.settle(inner, receipt),
-            Durability::Buffered => Ok(inner.core.refresh(receipt)),
+            Durability::Buffered => {
+                let receipt = inner.core.refresh(receipt);
+                self.shared.wake(inner);
+                Ok(receipt)
+            }
         }
     }
 
@@ -265,7 +307,7 @@ impl<T: Crdt> Space<T> {
     /// The keys of the objects that exist, ascending.
     ///
     /// # Errors
-    /// [`StoreError`] when the space cannot be read.
+    /// As [`Snapshot::keys`].
     pub fn keys(&self) -> Result<Vec<String>, StoreError> {
         self.read(|snapshot| snapshot.keys())?
     }

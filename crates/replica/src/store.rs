@@ -15,7 +15,7 @@ use rejoin_vclock::{FreshId, ReplicaId};
 
 use crate::core::Now;
 use crate::envelope;
-use crate::error::StoreError;
+use crate::error::{StoreError, at_most};
 use crate::identity::{Claim, Identity, NoIdentity, first_batch};
 use crate::loss::{Accepted, Loss};
 use crate::options::OpenOptions;
@@ -23,8 +23,8 @@ use crate::recovery::{Recovered, Stored};
 use crate::session::Config;
 use crate::shared::{Shared, Time};
 use crate::space::Space;
-use crate::storage::{Batch, Memory, Storage, StorageError, StorageRead, Trusted};
-use crate::ticket::Ticket;
+use crate::storage::{Batch, Holder, Memory, Storage, StorageError, StorageRead, Trusted};
+use crate::ticket::{MAX_NAME_BYTES, Ticket};
 
 const VERSION: u8 = 2;
 pub(crate) const SPACE: &str = "space/";
@@ -78,8 +78,8 @@ impl Store {
     /// [`replica_id`](Self::replica_id). There is [`OpenOptions`] for everything that can be set.
     ///
     /// # Errors
-    /// [`StoreError::AlreadyOpen`] when another process holds it; [`StoreError::Damaged`] when it
-    /// is not whole, in which case it is left as it is.
+    /// [`StoreError::AlreadyOpen`] when another handle or process holds it;
+    /// [`StoreError::Damaged`] when it is not whole, in which case it is left as it is.
     #[cfg(feature = "redb")]
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         OpenOptions::new().open(path)
@@ -169,7 +169,8 @@ impl Store {
     /// Makes a space with a lineage of its own.
     ///
     /// # Errors
-    /// [`StoreError::SpaceExists`] when there is one of that name.
+    /// [`StoreError::SpaceExists`] when there is one of that name; [`StoreError::NameTooLong`] when
+    /// it is longer than [`MAX_NAME_BYTES`].
     pub fn create_space<T: Crdt>(&self, name: &str) -> Result<Space<T>, StoreError> {
         self.add(name, &Ticket::new(name), false)
     }
@@ -212,7 +213,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::OtherLineage`] when another space has that name here;
-    /// [`StoreError::SpaceExists`] when the ticket's space is here under another name.
+    /// [`StoreError::SpaceExists`] when the ticket's space is here under another name;
+    /// [`StoreError::NameTooLong`] when either name is longer than [`MAX_NAME_BYTES`].
     pub fn join_space<T: Crdt>(&self, name: &str, ticket: &Ticket) -> Result<Space<T>, StoreError> {
         self.add(name, ticket, true)
     }
@@ -249,6 +251,8 @@ impl Store {
                 (false, _) => Err(StoreError::SpaceExists { name: name.to_owned() }),
             };
         }
+        at_most(MAX_NAME_BYTES, "name of a space", name.as_bytes())?;
+        at_most(MAX_NAME_BYTES, "name in the ticket", ticket.name().as_bytes())?;
         let spaces = self.spaces()?;
         for there in &spaces {
             // Two spaces of one lineage here would write different entries under one dot.
@@ -335,7 +339,9 @@ pub(crate) fn damaged(label: &Path, what: impl std::fmt::Display) -> StoreError 
 
 pub(crate) fn explain(path: &Path, error: StorageError) -> StoreError {
     match error {
-        StorageError::AlreadyOpen => StoreError::AlreadyOpen { path: path.to_owned() },
+        StorageError::AlreadyOpen => {
+            StoreError::AlreadyOpen { path: path.to_owned(), holder: Holder::of(path) }
+        }
         StorageError::Damaged(what) => damaged(path, what),
         StorageError::OtherVersion(what) => damaged(path, what),
         full @ StorageError::Full => StoreError::Storage(full),

@@ -21,7 +21,7 @@
 //! last said it has is remembered and looked at again. Progress is kept as vectors, never as log
 //! positions, so a broken connection costs only what was in flight.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{ReplicaId, VersionVector};
@@ -65,14 +65,27 @@ pub enum Transmit {
 impl SpaceCore {
     // Commands.
 
-    /// Begins a session over a new connection and says hello.
+    /// Begins a session over a new connection and says hello. It sends heartbeats, and is over when
+    /// it hears nothing for too long.
     pub fn open_session(&mut self, now: Now) -> SessionId {
+        self.begin_session(now, true)
+    }
+
+    /// As [`open_session`](Self::open_session), over a connection that its transport watches: while
+    /// nothing happens, nothing is sent.
+    pub fn open_carried_session(&mut self, now: Now) -> SessionId {
+        self.begin_session(now, false)
+    }
+
+    fn begin_session(&mut self, now: Now, watched: bool) -> SessionId {
+        self.stir();
         let id = SessionId(self.next_session);
         self.next_session += 1;
         let served = |s: &Session| s.over.is_none() && (s.pulls || s.peer.is_some());
         let pull = !self.sessions.values().any(served);
         let vector = self.told_vector();
-        let mut session = Session::new(now.elapsed);
+        let mut session = Session::new(now.elapsed, watched);
+        session.told_news = self.timing.news;
         session.told = vector.clone();
         session.pulls = pull;
         session.hello = self.hello_heads();
@@ -86,10 +99,15 @@ impl SpaceCore {
     pub fn close_session(&mut self, id: SessionId) {
         self.sessions.remove(&id);
         self.forget_doubt(id);
+        if self.sessions.is_empty() {
+            self.asked.clear(); // as many ids as peers have named
+        }
+        self.stir();
     }
 
     /// Ends a session over what its peer sent.
     pub fn fail_session(&mut self, id: SessionId, error: &DecodeError) {
+        self.stir();
         self.break_off(id, &error.to_string());
     }
 
@@ -104,9 +122,16 @@ impl SpaceCore {
         self.sessions.get(&id).and_then(|session| session.over.as_ref())
     }
 
-    /// The peers that said hello and are still there.
+    /// The peers that said hello and are still there, each once.
     pub fn connected(&self) -> impl Iterator<Item = ReplicaId> {
-        self.sessions.values().filter(|session| session.over.is_none()).filter_map(|s| s.peer)
+        let open = self.sessions.values().filter(|session| session.over.is_none());
+        open.filter_map(|session| session.peer).collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// Whether both ends of a session have said hello and mean the same by what they said.
+    pub fn is_agreed(&self, id: SessionId) -> bool {
+        let agreed = |s: &Session| s.is_established() && s.agreement == Agreement::Reached;
+        self.sessions.get(&id).is_some_and(agreed)
     }
 
     // Input.
@@ -122,6 +147,7 @@ impl SpaceCore {
         message: Message,
         now: Now,
     ) -> Result<(), StorageError> {
+        self.stir();
         let open = self.sessions.get_mut(&id).filter(|session| session.over.is_none());
         let Some(session) = open else { return Ok(()) };
         session.heard_at = now.elapsed;
@@ -169,7 +195,7 @@ impl SpaceCore {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         for delta in entries.iter().map(Entry::delta) {
             session.learn(delta.origin(), delta.last());
-            for &(origin, counter) in delta.deps() {
+            for (origin, counter) in delta.deps() {
                 session.learn(origin, counter);
             }
         }
@@ -214,8 +240,9 @@ impl SpaceCore {
             self.refuse(id, refusal);
             return Ok(());
         }
-        let others = vector.iter().filter(|&(id, _)| id != own).collect();
-        self.peers.hear(replica, self.config.peers).join(&others);
+        let before = self.before.iter().map(|&id| (id, vector.get(id)));
+        let before = before.filter(|&(_, counter)| counter > 0).collect();
+        self.peers.hear(replica, self.config.peers).join(&before);
         let end = self.log.end();
         let mut cursor = None;
         let wanted = self.log.origins().filter(|&origin| pull || origin == own);
@@ -256,10 +283,9 @@ impl SpaceCore {
         let durable = self.peers.hear(peer, self.config.peers);
         for &(origin, counter) in pairs {
             session.learn(origin, counter);
-            if origin == own && other_self {
-                continue;
+            if (origin == own && !other_self) || self.before.contains(&origin) {
+                durable.set_at_least(origin, counter);
             }
-            durable.set_at_least(origin, counter);
         }
     }
 
@@ -278,21 +304,8 @@ impl SpaceCore {
         Ok(())
     }
 
-    /// Looks at what time has brought: silence, heartbeats, gaps that nobody fills.
-    pub fn handle_timeout(&mut self, now: Now) {
-        for session in self.sessions.values_mut() {
-            let silent = now.elapsed.saturating_sub(session.heard_at) >= self.config.idle_timeout;
-            if silent && session.over.is_none() {
-                session.over = Some(SessionEnd::Silent);
-            }
-        }
-        self.give_up_on_doubt(now);
-        self.ask_for_gaps(now);
-        self.ask_for_missing(now);
-    }
-
     /// Asks for what some peer has and this copy lacks, unless its origin is sending it.
-    fn ask_for_gaps(&mut self, now: Now) {
+    pub(crate) fn ask_for_gaps(&mut self, now: Now) {
         let lacking = self.lacking();
         self.asked.retain(|origin, _| lacking.contains_key(origin));
         for (origin, best) in lacking {
@@ -318,6 +331,7 @@ impl SpaceCore {
                 self.sessions.values().any(|s| s.is_established() && s.peer == Some(origin));
             let wait = asked.session.is_some() || origin_is_here;
             if wait && now.elapsed.saturating_sub(asked.since) < patience {
+                self.timing.wait_until(asked.since.saturating_add(patience));
                 continue;
             }
             let previous = asked.session;
@@ -332,6 +346,7 @@ impl SpaceCore {
             let other = holders().find(|&id| Some(id) != previous).or_else(|| holders().next());
             let Some(id) = other else { continue };
             *asked = Asked { session: Some(id), upto: best, ..fresh };
+            self.timing.wait_until(now.elapsed + self.config.request_timeout);
             if let Some(session) = self.sessions.get_mut(&id) {
                 session.outbox.push_back(Message::Want(vec![(origin, seen)]));
             }
@@ -478,7 +493,9 @@ impl SpaceCore {
         let session = self.sessions.get(&id).filter(|s| s.is_established())?;
         let news_is_due = now.elapsed.saturating_sub(session.told_at) >= have_interval;
         let silent_for = now.elapsed.saturating_sub(session.sent_at);
-        if news_is_due {
+        let watched = session.watched;
+        let news = self.timing.news;
+        if news_is_due && session.told_news != news {
             let own = self.causal.id();
             let told = self.told_vector();
             let pairs: Vec<(ReplicaId, u64)> = told
@@ -488,11 +505,11 @@ impl SpaceCore {
                 .collect();
             let session = self.sessions.get_mut(&id)?;
             session.told = told;
-            session.told_at = now.elapsed;
+            (session.told_at, session.told_news) = (now.elapsed, news);
             if !pairs.is_empty() {
                 return Some(Message::Have(pairs));
             }
         }
-        (silent_for >= heartbeat).then(|| Message::Have(Vec::new()))
+        (watched && silent_for >= heartbeat).then(|| Message::Have(Vec::new()))
     }
 }

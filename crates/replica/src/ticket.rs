@@ -10,6 +10,8 @@ use crate::message::SpaceHash;
 
 /// The format of entries and states; it is part of every space's hash.
 const FORMAT: u8 = 1;
+/// The name of a space is at most this long, in bytes.
+pub const MAX_NAME_BYTES: usize = 4096;
 const PREFIX: &str = "rejoin-";
 
 /// What makes two copies copies of one space: its name and its lineage.

@@ -26,8 +26,8 @@ use crate::session::{Refused, SessionId};
 pub(crate) struct Twice {
     /// The beginnings of those that are here under derived ids.
     here: BTreeMap<(ReplicaId, u64), Vec<Head>>,
-    /// The derived ids.
-    derived: BTreeSet<ReplicaId>,
+    /// The derived ids, and whose entries they have.
+    derived: BTreeMap<ReplicaId, ReplicaId>,
     /// Derived ids of branches that are not here under their origin's.
     others: BTreeSet<ReplicaId>,
 }
@@ -35,12 +35,17 @@ pub(crate) struct Twice {
 impl Twice {
     pub(crate) fn add(&mut self, branch: &WrittenAnew) {
         self.here.entry((branch.origin, branch.first)).or_default().push(branch.head);
-        self.derived.insert(branch.id);
+        self.derived.insert(branch.id, branch.origin);
     }
 
     /// Whether nobody ever wrote under an id: what it has was written anew.
     pub(crate) fn is_derived(&self, id: ReplicaId) -> bool {
-        self.derived.contains(&id)
+        self.derived.contains_key(&id)
+    }
+
+    /// The id under which the entries of a derived one were written.
+    pub(crate) fn origin_of(&self, id: ReplicaId) -> Option<ReplicaId> {
+        self.derived.get(&id).copied()
     }
 }
 

@@ -3,7 +3,7 @@
 //! # Example
 //!
 //! ```
-//! use rejoin_vclock::{HybridClock, HybridTimestamp};
+//! use rejoin_vclock::{HybridClock, HybridTimestamp, Now};
 //!
 //! let mut phone = HybridClock::new();
 //! let mut laptop = HybridClock::new();
@@ -16,6 +16,14 @@
 //! let report = laptop.observe(joke, 1_700_000_000_002).unwrap_err();
 //! assert_eq!(report.bound, 300_000);
 //! assert!(laptop.tick(1_700_000_000_003).millis() < 1_700_000_001_000, "time goes on as before");
+//!
+//! // The phone's clock runs ten years ahead for a moment, and is right again.
+//! phone.tick(Now { wall: 2_015_000_000_000, elapsed: 1_000 });
+//! phone.tick(Now { wall: 1_700_000_002_000, elapsed: 2_000 });
+//! let told = phone.take_report().expect("the phone is told");
+//! assert_eq!(told.physical, 1_700_000_002_000);
+//! let later = phone.tick(Now { wall: 1_700_000_302_000, elapsed: 302_000 });
+//! assert_eq!(later.millis(), 1_700_000_302_000, "five minutes later it follows its clock again");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -45,6 +53,15 @@
 //! `observe` makes the clock follow a stamp from elsewhere. So along every chain of messages stamps
 //! rise, and they stay near the wall clock. A full count carries into the milliseconds.
 //!
+//! A wall clock that was wrong and is right again takes the stamps with it. As long as it vouches
+//! for the last stamp, which is then at most the bound ahead of it, stamps only rise. Once it has
+//! not for one bound of *monotonic* time, they fall back to it; so a clock that is set back for a
+//! moment changes nothing. A clock that was resumed has nobody to vouch for its last stamp: it
+//! falls back at its first reading. And a wall clock that says no more than [`EARLIEST_MILLIS`]
+//! vouches for nothing and takes nothing back: that machine does not know the time yet. Whoever
+//! made stamps from the future is told so ([`OwnSkew`]): when its clock is set right, and before
+//! that as soon as somebody answers one without having followed it.
+//!
 //! The skew rule: a stamp more than the bound (5 minutes unless set) ahead of the local wall clock
 //! does not move the local clock, and comes back as a [`SkewReport`]. It is *only* the local clock
 //! that is protected. The data under the stamp is applied all the same, and ordered by the stamp as
@@ -54,13 +71,19 @@
 //!
 //! A far-future stamp wins among writes that were concurrent with it. A stamp that was not followed
 //! may be greater than the next tick, though the next tick knows of it: never read causality from
-//! stamps. After the year 10889 `tick` gives [`HybridTimestamp::MAX`] again and again.
+//! stamps. After the year 10889 `tick` gives [`HybridTimestamp::MAX`] again and again. Stamps that
+//! were made by a wrong clock stay as they are, and one of this clock may be less than one it made
+//! before: what came after what is known from dots.
 //!
 //! # Invariants
 //!
-//! 1. [`HybridClock::last`] never goes back, whatever the wall clock does.
-//! 2. A tick is greater than every stamp made or followed before it (up to the year 10889).
+//! 1. [`HybridClock::last`] goes back only where for one bound of monotonic time, or since it was
+//!    resumed, no wall clock that is to be believed was at most the bound behind it.
+//! 2. Where it does not, a tick is greater than every stamp made or followed before it (up to the
+//!    year 10889).
 //! 3. After `observe`, `last` is at most the greater of what it was and wall clock plus bound.
+//! 4. When a wall clock that is to be believed has gone right for one bound of monotonic time, no
+//!    tick is further ahead of it than the bound, whatever happened before.
 //!
 //! # Complexity
 //!
@@ -85,7 +108,29 @@ pub const DEFAULT_MAX_SKEW_MILLIS: u64 = 300_000;
 /// The greatest time a stamp can hold, in milliseconds since 1970: 48 bits, the year 10889.
 pub const MAX_MILLIS: u64 = (1 << 48) - 1;
 
+/// A wall clock that says no more than this is not believed: 2023-11-01, in milliseconds of unix
+/// time.
+///
+/// No machine runs this program at an earlier time. Moved on by hand with each release.
+pub const EARLIEST_MILLIS: u64 = 1_698_796_800_000;
+
 const LOGICAL_BITS: u32 = 16;
+
+/// The time, as an argument.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub struct Now {
+    /// Milliseconds since the Unix epoch, as the wall clock says; it may jump.
+    pub wall: u64,
+    /// Milliseconds since any fixed moment; it never goes back. Timers use this one.
+    pub elapsed: u64,
+}
+
+/// A wall clock with nothing beside it. Where it jumps, time seems to have passed or not.
+impl From<u64> for Now {
+    fn from(wall: u64) -> Self {
+        Self { wall, elapsed: wall }
+    }
+}
 
 /// A moment: 48 bits of unix milliseconds, then 16 bits that order what falls into one of them.
 ///
@@ -173,13 +218,19 @@ impl Decode for HybridTimestamp {
     }
 }
 
-/// Makes stamps that never go back, and follows those of others within a bound.
+/// Makes stamps that follow the wall clock and causality, those of others within a bound.
 ///
 /// The [module](self) explains it.
 #[derive(Clone, Debug)]
 pub struct HybridClock {
     last: HybridTimestamp,
     max_skew_millis: u64,
+    /// When, by the monotonic clock, a wall clock last vouched for `last`. `None` as long as none
+    /// has since it was resumed.
+    vouched: Option<u64>,
+    /// Whether the owner was told that its clock was set back, and that others do not follow it.
+    told: (bool, bool),
+    report: Option<OwnSkew>,
 }
 
 impl HybridClock {
@@ -189,10 +240,12 @@ impl HybridClock {
         Self::resume(HybridTimestamp::ZERO)
     }
 
-    /// A clock that goes on after `last`, the greatest stamp it is known to have made or followed.
+    /// A clock that goes on after `last`, the last stamp it is known to have made, unless that
+    /// turns out to be from the future.
     #[must_use]
     pub const fn resume(last: HybridTimestamp) -> Self {
-        Self { last, max_skew_millis: DEFAULT_MAX_SKEW_MILLIS }
+        let (vouched, told, report) = (None, (false, false), None);
+        Self { last, max_skew_millis: DEFAULT_MAX_SKEW_MILLIS, vouched, told, report }
     }
 
     /// The same clock with another bound, in milliseconds.
@@ -202,7 +255,7 @@ impl HybridClock {
         self
     }
 
-    /// The greatest stamp made or followed so far.
+    /// The greatest stamp made or followed since stamps last fell back.
     #[must_use]
     pub const fn last(&self) -> HybridTimestamp {
         self.last
@@ -214,9 +267,37 @@ impl HybridClock {
         self.max_skew_millis
     }
 
-    /// A new stamp, greater than all before it, at `physical_millis` of the wall clock or later.
-    pub fn tick(&mut self, physical_millis: u64) -> HybridTimestamp {
-        self.last = HybridTimestamp::start_of(physical_millis).max(self.last.next());
+    /// Looks at the time: the more often, the sooner stamps follow a clock that was set right.
+    pub fn read(&mut self, now: impl Into<Now>) {
+        let Now { wall, elapsed } = now.into();
+        if wall <= EARLIEST_MILLIS {
+            return;
+        }
+        let ahead_by = self.last.millis().saturating_sub(wall);
+        if ahead_by <= self.max_skew_millis {
+            self.vouched = Some(elapsed);
+            self.told.0 = false;
+            return;
+        }
+        if !core::mem::replace(&mut self.told.0, true) {
+            self.tell(self.last, wall);
+        }
+        // A monotonic clock that goes back is none: the time counts from there.
+        let since = self.vouched.map(|vouched| vouched.min(elapsed));
+        self.vouched = since;
+        let is_over = since.is_none_or(|since| elapsed - since >= self.max_skew_millis);
+        if is_over && !crate::mutant!("stamps-never-fall-back") {
+            self.last = HybridTimestamp::start_of(wall);
+            self.vouched = Some(elapsed);
+            self.told = (false, false);
+        }
+    }
+
+    /// A new stamp, greater than all before it, at the time of the wall clock or later.
+    pub fn tick(&mut self, now: impl Into<Now>) -> HybridTimestamp {
+        let now = now.into();
+        self.read(now);
+        self.last = HybridTimestamp::start_of(now.wall).max(self.last.next());
         self.last
     }
 
@@ -227,19 +308,43 @@ impl HybridClock {
     pub fn observe(
         &mut self,
         remote: HybridTimestamp,
-        physical_millis: u64,
+        now: impl Into<Now>,
     ) -> Result<(), SkewReport> {
-        let ahead_by = remote.millis().saturating_sub(physical_millis);
+        let now = now.into();
+        self.read(now);
+        let ahead_by = remote.millis().saturating_sub(now.wall);
         if ahead_by > self.max_skew_millis {
             return Err(SkewReport {
                 stamp: remote,
-                physical: physical_millis,
+                physical: now.wall,
                 ahead_by,
                 bound: self.max_skew_millis,
             });
         }
         self.last = self.last.max(remote);
         Ok(())
+    }
+
+    /// Somebody who knew `own`, a stamp of this clock, has made the stamp `theirs`. Where that is
+    /// not greater, `own` was not followed: by the clock there it came from the future.
+    pub fn answered(&mut self, own: HybridTimestamp, theirs: HybridTimestamp) {
+        let ahead_by = own.millis().saturating_sub(theirs.millis());
+        let is_followed = ahead_by <= self.max_skew_millis;
+        if !is_followed && !self.told.1 {
+            self.tell(own, theirs.millis());
+        }
+        self.told.1 = !is_followed;
+    }
+
+    /// What the owner of this clock has to be told of it, once for each time that it goes wrong.
+    pub const fn take_report(&mut self) -> Option<OwnSkew> {
+        self.report.take()
+    }
+
+    fn tell(&mut self, stamp: HybridTimestamp, physical: u64) {
+        let ahead_by = stamp.millis().saturating_sub(physical);
+        let bound = self.max_skew_millis;
+        self.report = Some(OwnSkew { stamp, physical, ahead_by, bound });
     }
 }
 
@@ -279,6 +384,38 @@ impl fmt::Display for SkewReport {
 }
 
 impl Error for SkewReport {}
+
+/// Stamps that were made here came from the future, by the clock here as it is now, or by that of
+/// somebody who has answered.
+///
+/// They stay as they are; of concurrent writes theirs win. Those that are made from now on follow
+/// the wall clock again when it has been right for as long as the bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct OwnSkew {
+    /// The last of the stamps.
+    pub stamp: HybridTimestamp,
+    /// What the wall clock says now, or the clock of who has answered, in unix milliseconds.
+    pub physical: u64,
+    /// How far the stamp is ahead of that, in milliseconds.
+    pub ahead_by: u64,
+    /// How far it may be, in milliseconds.
+    pub bound: u64,
+}
+
+impl fmt::Display for OwnSkew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stamp, physical, ahead_by, bound } = self;
+        write!(
+            f,
+            "stamp {stamp} was made here, {ahead_by} ms ahead of what a clock says now \
+             ({physical}; up to {bound} ms are followed); see that this machine's clock is right"
+        )
+    }
+}
+
+impl Error for OwnSkew {}
 
 /// A time that does not fit into the 48 bits of a stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

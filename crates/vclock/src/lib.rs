@@ -68,7 +68,8 @@ pub use dot::{CounterOutOfRange, Dot, MAX_COUNTER};
 pub use dot_set::{DotRun, DotSet};
 pub use dotted_version_vector::DottedVersionVector;
 pub use hybrid::{
-    DEFAULT_MAX_SKEW_MILLIS, HybridClock, HybridTimestamp, MAX_MILLIS, MillisOutOfRange, SkewReport,
+    DEFAULT_MAX_SKEW_MILLIS, EARLIEST_MILLIS, HybridClock, HybridTimestamp, MAX_MILLIS,
+    MillisOutOfRange, Now, OwnSkew, SkewReport,
 };
 pub use invariant::BrokenInvariant;
 pub use replica_id::{FreshId, ParseReplicaIdError, ReplicaId};

@@ -2,6 +2,7 @@
 
 mod causality;
 mod identity;
+mod network;
 mod storage;
 mod sync;
 mod values;
@@ -12,5 +13,6 @@ use super::Mutant;
 
 /// Every planted bug.
 pub(crate) static PLANTED: LazyLock<Vec<Mutant>> = LazyLock::new(|| {
-    [causality::ROWS, values::ROWS, identity::ROWS, storage::ROWS, sync::ROWS].concat()
+    [causality::ROWS, values::ROWS, identity::ROWS, storage::ROWS, sync::ROWS, network::ROWS]
+        .concat()
 });

@@ -38,7 +38,17 @@ pub(crate) const fn faults(filter: &'static str) -> Suite {
     Suite { package: "rejoin", features: "", target: "faults", filter }
 }
 
+/// Tests of connections between nodes.
+pub(crate) const fn node(target: &'static str, filter: &'static str) -> Suite {
+    Suite { package: "rejoin-node", features: "", target, filter }
+}
+
 /// Tests of spaces, stores and sessions.
 pub(crate) const fn replica(filter: &'static str) -> Suite {
     Suite { package: "rejoin-replica", features: "sim", target: "replica", filter }
+}
+
+/// Tests named after faults that people met, through the facade.
+pub(crate) const fn faults(filter: &'static str) -> Suite {
+    Suite { package: "rejoin", features: "", target: "faults", filter }
 }

@@ -1,8 +1,8 @@
 //! What a merge tells of its decisions: by which rule, what stands, what was set aside.
 
 use rejoin_crdts::{
-    ConflictRecord, Crdt, Delta, LwwRegister, MaxRegister, MinRegister, MvRegister, OrSet,
-    PnCounter, Replica, Rule, RwSet, Side,
+    ConflictRecord, Crdt, Delta, List, LwwRegister, MaxRegister, MinRegister, MvRegister, OrMap,
+    OrSet, PnCounter, Replica, Rule, RwSet, Side, Tree,
 };
 
 use crate::types::Lines;
@@ -132,4 +132,92 @@ fn a_remove_that_wins() {
     let mut c = a.fork(fresh(3));
     let again = c.edit(|set| set.insert("x")).expect("an edit");
     assert_eq!(told(&mut a, &again), [], "an add that has seen the remove");
+}
+
+/// What is set aside with an item that is gone, by the path at which it was written.
+fn set_aside(records: &[ConflictRecord]) -> Vec<(String, Vec<Side>)> {
+    let told = records.iter().map(|record| {
+        assert_eq!((record.rule, record.kept.len()), (Rule::RemovedIsGone, 0), "{record}");
+        (record.path.to_string(), record.set_aside.clone())
+    });
+    told.collect()
+}
+
+/// Whoever removed an item and whoever changed and moved it are told the same.
+#[test]
+fn a_removed_item_that_another_one_changed_and_moved() {
+    let mut a = Replica::<List<PnCounter>>::new(fresh(1));
+    a.edit(|list| {
+        list.push()?.add(1)?;
+        list.push()?.add(2)
+    })
+    .expect("an edit");
+    let mut b = a.fork(fresh(2));
+    let remove = a.edit(|list| list.remove(1)).expect("an edit");
+    let change = b
+        .edit(|list| {
+            list.at(1)?.add(5)?;
+            list.move_to(1, 0)
+        })
+        .expect("an edit");
+    let [at_a, at_b] = [told(&mut a, &change), told(&mut b, &remove)];
+    assert_eq!(set_aside(&at_a), set_aside(&at_b));
+    let [(_, counted), (_, moved)] = set_aside(&at_a).try_into().expect("two places");
+    assert_eq!((values::<i64>(&counted), moved.len()), (vec![5], 1));
+    assert!([&counted, &moved].iter().all(|sides| sides[0].dot.replica() == id(2)));
+    let clean = a.edit(|list| list.remove(0)).expect("an edit");
+    assert_eq!(told(&mut b, &clean), [], "nobody changed it");
+}
+
+/// A folder is removed with all below, and what is cleared takes its items along.
+#[test]
+fn removed_with_what_is_above() {
+    use rejoin_crdts::tree::Parent;
+
+    let mut a = Replica::<Tree<LwwRegister<String>>>::new(fresh(1));
+    let mut nodes = Vec::new();
+    a.edit(|tree| {
+        nodes.push(tree.create(Parent::Root)?);
+        nodes.push(tree.create(Parent::Node(nodes[0]))?);
+        Ok(())
+    })
+    .expect("an edit");
+    let mut b = a.fork(fresh(2));
+    let remove = a.edit(|tree| tree.remove(nodes[0])).expect("an edit");
+    let change = b.edit(|tree| tree.node(nodes[1])?.set("b")).expect("an edit");
+    for records in [told(&mut a, &change), told(&mut b, &remove)] {
+        let [(_, sides)] = set_aside(&records).try_into().expect("one place");
+        assert_eq!(values::<String>(&sides), ["b"]);
+    }
+
+    let mut a = Replica::<List<LwwRegister<String>>>::new(fresh(1));
+    let long = "x".repeat(200);
+    a.edit(|list| (0..9).try_for_each(|_| list.push()?.set(long.as_str()))).expect("an edit");
+    let mut b = a.fork(fresh(2));
+    let clear = a.edit(|list| list.clear()).expect("an edit");
+    assert_eq!(clear.changes().len(), 1, "by vector");
+    let change = b.edit(|list| list.at(3)?.set("b")).expect("an edit");
+    for records in [told(&mut a, &change), told(&mut b, &clear)] {
+        let [(_, sides)] = set_aside(&records).try_into().expect("one place");
+        assert_eq!(values::<String>(&sides), ["b"]);
+    }
+    assert!(a.is_empty() && b.is_empty() && a.save() == b.save());
+}
+
+/// A list within an item that is gone: what is inserted there is told, too.
+#[test]
+fn what_is_put_into_a_removed_item() {
+    let mut a = Replica::<List<OrMap<String, List<PnCounter>>>>::new(fresh(1));
+    a.edit(|list| list.push()?.entry("k").push()?.add(1)).expect("an edit");
+    let mut b = a.fork(fresh(2));
+    let remove = a.edit(|list| list.remove(0)).expect("an edit");
+    let change = b.edit(|list| list.at(0)?.entry("k").push()?.add(2)).expect("an edit");
+    for records in [told(&mut a, &change), told(&mut b, &remove)] {
+        let sides = set_aside(&records);
+        assert_eq!(sides.len(), 2, "the count and its place: {records:?}");
+        let counts = sides.iter().filter_map(|(_, sides)| sides[0].value::<i64>().ok());
+        assert_eq!(counts.collect::<Vec<_>>(), [2]);
+    }
+    assert_eq!(a.to_value().to_string(), "[]");
+    assert!(a.is_empty() && b.is_empty());
 }

@@ -17,11 +17,19 @@ use rejoin_vclock::codec::Encode;
 use crate::types::Lines;
 use crate::world::fresh;
 
-/// A value that counts the walks through it.
+/// A value that counts the walks through it, and the cells that it shows.
 #[derive(Clone, Default, Debug)]
-struct Watched<T> {
+pub(crate) struct Watched<T> {
     value: T,
     walks: Count<usize>,
+    shown: Count<usize>,
+}
+
+impl<T> Watched<T> {
+    /// How many cells it has shown since the last call.
+    pub(crate) fn take_shown(&self) -> usize {
+        self.shown.take()
+    }
 }
 
 impl<T: Crdt> Crdt for Watched<T> {
@@ -50,8 +58,15 @@ impl<T: Crdt> Crdt for Watched<T> {
     }
 
     fn visit(&self, at: &Path, visit: &mut Visit<'_>) {
-        self.walks.set(self.walks.get() + 1);
-        self.value.visit(at, visit);
+        self.visit_below(&[], at, visit);
+    }
+
+    fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        self.walks.set(self.walks.get() + usize::from(below.is_empty()));
+        self.value.visit_below(below, at, &mut |path, cell| {
+            self.shown.set(self.shown.get() + 1);
+            visit(path, cell);
+        });
     }
 
     fn cell(&self, path: &[u8]) -> Option<Cell> {

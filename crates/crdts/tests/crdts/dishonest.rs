@@ -189,7 +189,7 @@ fn who_was_impersonated_is_still_understood() {
     assert!(other.apply(&Forgery::at(1, 2, element, claim).delta()));
     assert!(victim.merge(&other));
     let next = victim.edit(|set| set.insert(&2)).expect("an edit");
-    assert_eq!((next.first(), next.deps()), (3, [].as_slice()));
+    assert_eq!((next.first(), next.deps()), (3, Vec::new()));
     assert_eq!(Delta::from_bytes(&next.to_bytes()), Ok(next));
 }
 

@@ -1,5 +1,6 @@
 //! Deltas that come before what they depend on: they wait, within a bound, and say what is missing.
 
+use rejoin_crdts::atom::MAX_VALUE_BYTES;
 use rejoin_crdts::{Delta, LwwRegister, OrSet, Replica};
 
 use crate::forge::{Claim, Forgery};
@@ -33,6 +34,19 @@ fn what_waits_is_bounded_and_comes_again() {
     let changed = deltas[1..].iter().filter(|delta| reader.apply(delta)).count();
     assert_eq!(changed, 4, "the fifth brings along the three that waited");
     assert_eq!((reader.held(), reader.missing().is_empty()), (0, true));
+    assert_eq!(reader.save(), origin.save());
+}
+
+/// It was dropped without a word, and nothing said that it was missing.
+#[test]
+fn fault_11_the_largest_delta_waits_like_any_other() {
+    let mut origin = Replica::<Note>::new(fresh(1));
+    let first = origin.edit(|note| note.set(vec![1])).expect("an edit");
+    let largest = origin.edit(|note| note.set(vec![0; MAX_VALUE_BYTES])).expect("an edit");
+    let mut reader = Replica::<Note>::new(fresh(2));
+    assert!(!reader.apply(&largest));
+    assert_eq!((reader.held(), reader.missing().get(id(1))), (1, 1));
+    assert!(reader.apply(&first));
     assert_eq!(reader.save(), origin.save());
 }
 

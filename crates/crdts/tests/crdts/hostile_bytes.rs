@@ -77,7 +77,7 @@ fn try_as_delta<S: Subject>(bytes: &[u8], reader: &Replica<S>) {
 }
 
 /// Bytes as a state: if they are one, they are its only spelling, and it is a value like any other.
-fn try_as_state<S: Subject>(bytes: &[u8]) -> bool {
+pub(crate) fn try_as_state<S: Subject>(bytes: &[u8]) -> bool {
     let mut reader = Reader::new(bytes);
     let decoded = decode_state(&mut reader).is_ok() && reader.is_empty();
     let loaded = Replica::<S>::load(bytes, fresh(501));

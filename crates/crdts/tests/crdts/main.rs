@@ -9,8 +9,12 @@
 //! | `held_back` | what comes too early waits, within a bound |
 //! | `dishonest` | origins that lie do not divide the honest |
 //! | `hostile_bytes` | canonical both ways; bytes from strangers neither panic nor allocate |
+//! | `removals` | moves, and removals that hide, have one spelling |
+//! | `fault_18_*` | changed states are refused or mean themselves; no walk is endless |
+//! | `fault_21_removal` | a removal looks at what is below it |
 //! | `atoms`, `paths` | order, canonical form, limits |
 //! | `kinds` | one name, several kinds; old readers and new data |
+//! | `fault_02_kinds_on_every_read` | every pair of kinds: none is read as nothing |
 //! | `editing` | transactions are all or nothing, and see themselves |
 //! | `costs` | a delta costs what it changes, not what there is |
 //! | `conflicts` | what a merge tells of its decisions |
@@ -23,6 +27,10 @@ mod dishonest;
 mod editing;
 mod exhaustive;
 mod failures;
+mod fault_02_kinds_on_every_read;
+mod fault_18_changed_bytes;
+mod fault_18_every_type;
+mod fault_21_removal;
 mod forge;
 mod held_back;
 mod hostile_bytes;
@@ -30,7 +38,9 @@ mod kinds;
 mod laws;
 mod paths;
 mod random;
+mod removals;
 mod rights;
+mod samples;
 mod types;
 #[cfg(feature = "serde")]
 mod with_serde;

@@ -53,6 +53,7 @@ macro_rules! every_type {
             map_of_disable_flags: ConsentOf, map_of_g_sets: Vocabularies, map_of_rw_sets: Groups,
             map_of_two_phase_sets: Events, map_of_maps_of_counters: Shelves,
             map_of_maps_of_sets: Boxes, map_of_maps_of_rw_sets: Clubs,
+            kept_registers: Notes, kept_shelves: Shelves, kept_groups: Groups,
             record: Record, map_of_records: Records, shop: Shop,
         }
     };

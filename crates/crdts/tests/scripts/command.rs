@@ -103,6 +103,7 @@ fn in_map(
         ("2p", "remove", [element]) => doc.at::<TwoPhaseSet<String>>(name).remove(*element),
         ("map", "create", []) => doc.at::<Doc>(name).create(),
         ("map", "remove", []) => doc.remove(name),
+        ("map", "remove", ["unless", "edited"]) => doc.remove_unless_edited(name),
         ("map", "remove", ["counter"]) => doc.remove_kind(name, Kind::Counter),
         ("list", ..) => return in_list(doc, name, verb, arguments),
         ("tree", ..) => return in_tree(doc, name, verb, arguments, nodes),
@@ -127,6 +128,7 @@ fn in_list(
         ("set", [at, text]) => list.at(index(at)?).and_then(|mut item| item.set(*text)),
         ("move", [from, to]) => list.move_to(index(from)?, index(to)?),
         ("remove", [at]) => list.remove(index(at)?),
+        ("remove", [at, "unless", "edited"]) => list.remove_unless_edited(index(at)?),
         _ => return None,
     })
 }
@@ -155,6 +157,7 @@ fn in_tree(
             tree.move_to(*nodes.get(*label)?, parent(nodes, above)?)
         }
         ("remove", [label]) => tree.remove(*nodes.get(*label)?),
+        ("remove", [label, "unless", "edited"]) => tree.remove_unless_edited(*nodes.get(*label)?),
         _ => return None,
     })
 }

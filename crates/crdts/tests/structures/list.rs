@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use rejoin_crdts::list::ItemId;
-use rejoin_crdts::{Delta, EditError, List, LwwRegister, Replica};
+use rejoin_crdts::{Delta, Doc, EditError, List, LwwRegister, OrMap, Replica};
+use rejoin_vclock::codec::{Decode as _, Encode as _};
 
 use crate::copies::{Event, Kind, Seen, exhaust, fresh, search};
 use crate::list_oracle::{self, Act, Picture};
@@ -16,6 +17,7 @@ enum Wish {
     Insert { at: usize, empty: bool },
     Move { from: usize, to: usize },
     Remove(usize),
+    Hide(usize),
     Write(usize),
     Clear,
 }
@@ -35,7 +37,8 @@ impl Kind for Lists {
         prop_oneof![
             4 => (index.clone(), any::<bool>()).prop_map(|(at, empty)| Wish::Insert { at, empty }),
             4 => (index.clone(), index.clone()).prop_map(|(from, to)| Wish::Move { from, to }),
-            2 => index.clone().prop_map(Wish::Remove),
+            1 => index.clone().prop_map(Wish::Remove),
+            2 => index.clone().prop_map(Wish::Hide),
             2 => index.prop_map(Wish::Write),
             1 => Just(Wish::Clear),
         ]
@@ -63,15 +66,16 @@ impl Kind for Lists {
                 let item = dot_of(item_at(copy, index));
                 (Act::Remove { item }, copy.edit(|list| list.remove(index)))
             }
+            Wish::Hide(index) if index < len => {
+                let item = dot_of(item_at(copy, index));
+                (Act::Hide { item }, copy.edit(|list| list.remove_unless_edited(index)))
+            }
             Wish::Write(index) if index < len => {
                 let item = dot_of(item_at(copy, index));
                 let delta = copy.edit(|list| list.at(index)?.set(text.as_str()));
                 (Act::Write { item, text }, delta)
             }
-            Wish::Clear => {
-                let items = copy.items().into_iter().map(|(id, _)| dot_of(id)).collect();
-                (Act::Clear { items }, copy.edit(|list| list.clear()))
-            }
+            Wish::Clear => (Act::Clear, copy.edit(|list| list.clear())),
             _ => return (None, None),
         };
         (Some(act), Some(delta.expect("a legal edit")))
@@ -111,6 +115,9 @@ fn small_worlds() {
     let insert = |at| Wish::Insert { at, empty: false };
     let wishes =
         [insert(1), Wish::Move { from: 1, to: 0 }, Wish::Move { from: 0, to: 1 }, Wish::Remove(0)];
+    exhaust::<Lists>(&[insert(0), insert(1)], &wishes, 3);
+    // Removals of either kind against moves and changes.
+    let wishes = [Wish::Move { from: 0, to: 1 }, Wish::Write(0), Wish::Hide(0), Wish::Remove(0)];
     exhaust::<Lists>(&[insert(0), insert(1)], &wishes, 3);
 }
 
@@ -181,15 +188,108 @@ fn concurrent_moves_of_one_item_leave_one() {
     assert!(["bca", "bac"].contains(&texts(&a).as_str()), "{}", texts(&a));
 }
 
-/// What one person changes while another removes it comes back to where it stood.
+/// What one person changes or moves while another removes it is gone, for both; and one whose id is
+/// known still cannot be written to.
 #[test]
-fn a_changed_item_survives_its_removal_in_its_place() {
+fn a_removed_item_is_gone_whoever_changes_or_moves_it() {
     let mut a = list_of(1, "abc");
     let mut b = a.fork(fresh(2));
+    let removed = b.items()[1].0;
     a.edit(|list| list.remove(1)).expect("a legal edit");
-    b.edit(|list| list.at(1)?.set("B")).expect("a legal edit");
+    b.edit(|list| {
+        list.item(removed)?.set("B")?;
+        list.move_to(1, 2)
+    })
+    .expect("a legal edit");
     a.merge(&b);
-    assert_eq!(texts(&a), "aBc");
+    b.merge(&a);
+    assert_eq!((texts(&a), texts(&b)), ("ac".into(), "ac".into()));
+    let gone = a.edit(|list| list.item(removed)?.set("B"));
+    assert!(matches!(gone, Err(EditError::NoSuchItem { .. })), "{gone:?}");
+    assert!(a.read(|list| list.item(removed).expect("memory can be read").is_none()));
+    assert!(a.item(removed).is_none());
+}
+
+/// A key with a list that lost its last item is not there, in memory as through a reader, whatever
+/// somebody wrote into the item meanwhile; and a later removal of it leaves nothing behind.
+#[test]
+fn what_is_left_of_a_list_is_not_seen() {
+    type Lists = OrMap<String, Texts>;
+    let mut a = Replica::<Lists>::new(fresh(1));
+    let empty = a.save().len();
+    a.edit(|lists| lists.entry("k").push()?.set("a")).expect("a legal edit");
+    let mut b = a.fork(fresh(2));
+    a.edit(|lists| lists.entry("k").remove(0)).expect("a legal edit");
+    b.edit(|lists| lists.entry("k").at(0)?.set("b")).expect("a legal edit");
+    a.merge(&b);
+    assert!(!a.is_visible() && a.is_empty());
+    a.read(|lists| {
+        assert_eq!(lists.keys(), Ok(Vec::new()));
+        assert_eq!(lists.contains_key("k"), Ok(false));
+        assert_eq!((lists.len(), lists.is_empty()), (Ok(0), Ok(true)));
+        assert_eq!(lists.at("k").len(), Ok(0));
+    });
+    assert_eq!(a.read_as::<Doc, _>(|doc| doc.names()), Ok(Vec::new()));
+    assert_eq!(a.to_value().to_string(), "{}");
+    let loaded = Replica::<Doc>::load(&a.save(), fresh(3)).expect("what is saved loads");
+    assert!(!loaded.is_visible());
+    a.edit(|lists| lists.entry("k").push()?.set("c")).expect("a legal edit");
+    assert_eq!(a.to_value().to_string(), r#"{"k": ["c"]}"#);
+    assert_eq!(a.read(|lists| lists.keys()), Ok(vec!["k".to_owned()]));
+    a.edit(|lists| lists.remove("k")).expect("a legal edit");
+    let dead = a.save().len();
+    assert!(dead < empty + 250, "two dead positions and the vector: {dead} bytes");
+}
+
+/// What is in a list under a key that is hidden cannot be reached by its id either: whoever writes
+/// under the key finds it empty.
+#[test]
+fn items_below_a_hidden_key_are_not_there() {
+    let mut a = Replica::<OrMap<String, Texts>>::new(fresh(1));
+    a.edit(|lists| lists.entry("k").push()?.set("a")).expect("a legal edit");
+    let item = a.get("k").expect("a key").items()[0].0;
+    a.edit(|lists| lists.remove_unless_edited("k")).expect("a legal edit");
+    assert!(a.read(|lists| lists.at("k").item(item).expect("readable").is_none()));
+    assert!(a.read(|lists| lists.at("k").is_empty().expect("readable")));
+    let gone = a.edit(|lists| lists.entry("k").item(item)?.set("b"));
+    assert!(matches!(gone, Err(EditError::NoSuchItem { .. })), "{gone:?}");
+    assert!(a.edit(|lists| lists.entry("k").at(0)?.set("b")).is_err());
+    a.edit(|lists| lists.entry("k").insert(0)?.set("c")).expect("a legal edit");
+    assert_eq!(a.to_value().to_string(), r#"{"k": ["c"]}"#);
+    assert!(a.edit(|lists| lists.remove_unless_edited("none")).expect("legal").is_empty());
+}
+
+/// A list whose moves were removals and insertions in one, as before existence had dots of its own,
+/// keeps its bytes, and an item of it is there while a position lives.
+#[test]
+fn an_item_of_before_is_there_while_a_position_lives() {
+    let mut a = list_of(1, "ab");
+    let item = a.items()[1].0.dot();
+    let mut b = a.fork(fresh(2));
+    let moved = b.edit(|list| list.move_to(1, 0)).expect("a legal edit");
+    // Its flags say that something ends (2), is put (1) and only moves (16).
+    let mut bytes = moved.to_bytes();
+    let flags = bytes.iter().rposition(|&byte| byte == 19).expect("the flags of a move");
+    bytes[flags] = 3;
+    let of_before = Delta::from_bytes(&bytes).expect("the same operation, of before");
+    let mut early = a.fork(fresh(3));
+    early.apply(&of_before);
+    let mut late = a.fork(fresh(4));
+    late.apply(&moved);
+    assert_eq!((texts(&early), texts(&late)), ("ba".into(), "ba".into()));
+    assert!(
+        early.save().len() < late.save().len(),
+        "existence has bytes where a move left it behind"
+    );
+    a.edit(|list| list.remove(1)).expect("a legal edit");
+    for (other, left) in [(early, 2), (late, 1)] {
+        let mut both = a.fork(fresh(5));
+        both.merge(&other);
+        assert_eq!((both.len(), both.items()[0].0.dot() == item), (left, left == 2));
+        let saved = both.save();
+        let loaded = Replica::<Texts>::load(&saved, fresh(6)).expect("what is saved loads");
+        assert_eq!((loaded.save(), loaded.len()), (saved, left));
+    }
 }
 
 #[test]

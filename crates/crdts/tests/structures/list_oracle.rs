@@ -22,13 +22,15 @@ pub(crate) enum Act {
     Remove {
         item: Dot,
     },
+    /// A removal that keeps what somebody changes.
+    Hide {
+        item: Dot,
+    },
     Write {
         item: Dot,
         text: String,
     },
-    Clear {
-        items: Vec<Dot>,
-    },
+    Clear,
 }
 
 /// Items in order, each with the value that stands.
@@ -54,10 +56,21 @@ fn item_of(event: &Event<Act>) -> Option<Dot> {
     }
 }
 
-fn takes_away(event: &Event<Act>, item: Dot) -> bool {
+/// The dot of the position that an event puts: a move may first say that the item stays.
+fn put_by(event: &Event<Act>) -> Dot {
+    match event.act {
+        Act::Insert { .. } => event.dot(0),
+        _ => event.dot(event.delta.changes().len() as u64 - 1),
+    }
+}
+
+/// Clearing takes away all that was ever inserted, also what is hidden.
+fn takes_away(events: &[Event<Act>], event: &Event<Act>, item: Dot) -> bool {
     match &event.act {
         Act::Remove { item: removed } => *removed == item,
-        Act::Clear { items } => items.contains(&item),
+        Act::Clear => of(events, event.seen).any(|(_, earlier)| {
+            matches!(earlier.act, Act::Insert { .. }) && earlier.dot(0) == item
+        }),
         _ => false,
     }
 }
@@ -72,7 +85,7 @@ fn positions(events: &[Event<Act>], seen: Seen) -> Vec<Position> {
             _ => return None,
         };
         let anchor = anchor_for(events, event.seen, item, to);
-        let (id, stamp) = (event.dot(0), event.delta.stamp());
+        let (id, stamp) = (put_by(event), event.delta.stamp());
         Some(Position { event: index, item, id, stamp, anchor })
     });
     put.collect()
@@ -120,20 +133,49 @@ fn order(all: &[Position], side: Anchor) -> Vec<Dot> {
 /// Alive before dead, then the latest.
 type Rank = Reverse<(bool, HybridTimestamp, Dot)>;
 
+/// Whether an item is there: it was inserted, nobody removed it, and if somebody did unless it was
+/// changed, there is a change that nobody who did had seen.
+fn is_there(events: &[Event<Act>], seen: Seen, item: Dot) -> bool {
+    let acts_on = |event: &Event<Act>| match &event.act {
+        Act::Write { item: at, .. } | Act::Hide { item: at } => *at == item,
+        _ => item_of(event) == Some(item),
+    };
+    let hides = |event: &Event<Act>| matches!(&event.act, Act::Hide { item: at } if *at == item);
+    let all = || of(events, seen);
+    // Whoever acts on it knowing of such a removal has the last word.
+    let hiding: Vec<_> = all()
+        .filter(|(index, event)| {
+            hides(event) && !all().any(|(_, later)| saw(later, *index) && acts_on(later))
+        })
+        .collect();
+    let stands = |index: usize, event: &Event<Act>| {
+        let replaced = |later: &Event<Act>| match (&event.act, &later.act) {
+            (Act::Write { .. }, Act::Write { .. }) => acts_on(later),
+            (Act::Move { .. }, Act::Move { .. }) => acts_on(later),
+            _ => false,
+        };
+        !all().any(|(_, later)| saw(later, index) && replaced(later))
+    };
+    let spared = || {
+        all().any(|(index, event)| {
+            acts_on(event)
+                && !hides(event)
+                && stands(index, event)
+                && !hiding.iter().any(|(_, hiding)| saw(hiding, index))
+        })
+    };
+    !all().any(|(_, event)| takes_away(events, event, item)) && (hiding.is_empty() || spared())
+}
+
 /// The position at which each item that is there stands, with the item.
 fn standing(events: &[Event<Act>], seen: Seen, all: &[Position]) -> BTreeMap<Dot, Dot> {
     let mut best: BTreeMap<Dot, (Rank, Dot)> = BTreeMap::new();
-    for position in all {
-        let alive = !of(events, seen).any(|(_, later)| {
-            saw(later, position.event)
-                && (item_of(later) == Some(position.item) || takes_away(later, position.item))
-        });
-        let there = alive || value(events, seen, position.item).is_some();
+    for position in all.iter().filter(|position| is_there(events, seen, position.item)) {
+        let alive = !of(events, seen)
+            .any(|(_, later)| saw(later, position.event) && item_of(later) == Some(position.item));
         let rank = (Reverse((alive, position.stamp, position.id)), position.id);
-        if there || best.contains_key(&position.item) {
-            let known = best.entry(position.item).or_insert(rank);
-            *known = rank.min(*known);
-        }
+        let known = best.entry(position.item).or_insert(rank);
+        *known = rank.min(*known);
     }
     best.into_iter().map(|(item, (_, id))| (id, item)).collect()
 }
@@ -147,7 +189,7 @@ fn value(events: &[Event<Act>], seen: Seen, item: Dot) -> Option<String> {
     };
     let alive = of(events, seen).filter(|(index, _)| {
         !of(events, seen).any(|(_, later)| {
-            saw(later, *index) && (written(later).is_some() || takes_away(later, item))
+            saw(later, *index) && (written(later).is_some() || takes_away(events, later, item))
         })
     });
     alive

@@ -17,6 +17,7 @@ enum Wish {
     Create { below: Option<usize> },
     Move { node: usize, below: Option<usize> },
     Remove(usize),
+    Hide(usize),
     Write(usize),
 }
 
@@ -45,7 +46,8 @@ impl Kind for Trees {
             3 => below.clone().prop_map(|below| Wish::Create { below }),
             6 => (node.clone(), below).prop_map(|(node, below)| Wish::Move { node, below }),
             1 => node.clone().prop_map(Wish::Remove),
-            1 => node.prop_map(Wish::Write),
+            2 => node.clone().prop_map(Wish::Hide),
+            2 => node.prop_map(Wish::Write),
         ]
         .boxed()
     }
@@ -84,6 +86,12 @@ impl Kind for Trees {
                 let nodes = copy.outline().below(node).into_iter().map(NodeId::dot).collect();
                 let delta = copy.edit(|tree| tree.remove(node)).expect("a legal edit");
                 (Some(Act::Remove { nodes }), Some(delta))
+            }
+            Wish::Hide(index) => {
+                let Some(&node) = there.get(index) else { return (None, None) };
+                let nodes = copy.outline().below(node).into_iter().map(NodeId::dot).collect();
+                let delta = copy.edit(|tree| tree.remove_unless_edited(node));
+                (Some(Act::Hide { nodes }), Some(delta.expect("a legal edit")))
             }
             Wish::Write(index) => {
                 let Some(&node) = there.get(index) else { return (None, None) };
@@ -146,6 +154,9 @@ fn small_worlds() {
     let start = [Wish::Create { below: None }; 3];
     let into = |node, below| Wish::Move { node, below: Some(below) };
     exhaust::<Trees>(&start, &[into(0, 1), into(1, 2), into(2, 0), Wish::Remove(1)], 3);
+    // Removals of either kind against moves and changes.
+    let start = [Wish::Create { below: None }, Wish::Create { below: Some(0) }];
+    exhaust::<Trees>(&start, &[into(1, 0), Wish::Write(0), Wish::Hide(0), Wish::Remove(0)], 3);
 }
 
 /// y-crdt 2022: cycles of moves, and moves across ancestors, end in no endless walk.

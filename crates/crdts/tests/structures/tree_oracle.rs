@@ -28,6 +28,10 @@ pub(crate) enum Act {
     Remove {
         nodes: Vec<Dot>,
     },
+    /// A removal that keeps what somebody changes.
+    Hide {
+        nodes: Vec<Dot>,
+    },
     Write {
         node: Dot,
         text: String,
@@ -50,12 +54,47 @@ fn node_of(event: &Event<Act>) -> Option<Dot> {
     match &event.act {
         Act::Create { .. } => Some(event.dot(1)),
         Act::Move { node, .. } => Some(*node),
-        Act::Remove { .. } | Act::Write { .. } => None,
+        Act::Remove { .. } | Act::Hide { .. } | Act::Write { .. } => None,
     }
+}
+
+/// The dot of the place that an event puts, its last operation.
+fn put_by(event: &Event<Act>) -> Dot {
+    event.dot(event.delta.changes().len() as u64 - 1)
 }
 
 fn takes_away(event: &Event<Act>, node: Dot) -> bool {
     matches!(&event.act, Act::Remove { nodes } if nodes.contains(&node))
+}
+
+/// Whether a node is there: it was created, nobody removed it, and if somebody did unless it was
+/// changed, there is a change that nobody who did had seen.
+fn is_there(events: &[Event<Act>], seen: Seen, node: Dot) -> bool {
+    let hides =
+        |event: &Event<Act>| matches!(&event.act, Act::Hide { nodes } if nodes.contains(&node));
+    let writes =
+        |event: &Event<Act>| matches!(&event.act, Act::Write { node: at, .. } if *at == node);
+    let puts = |event: &Event<Act>| node_of(event) == Some(node);
+    let all = || of(events, seen);
+    // Whoever acts on it knowing of such a removal has the last word.
+    let hiding: Vec<_> = all()
+        .filter(|(index, event)| {
+            let acts = |later: &Event<Act>| hides(later) || writes(later) || puts(later);
+            hides(event) && !all().any(|(_, later)| saw(later, *index) && acts(later))
+        })
+        .collect();
+    let spared = |index: usize, event: &Event<Act>| {
+        let created = matches!(event.act, Act::Create { .. });
+        let replaced = all().any(|(_, later)| {
+            saw(later, index)
+                && ((writes(event) && writes(later)) || (puts(event) && puts(later) && !created))
+        });
+        (writes(event) || puts(event))
+            && !replaced
+            && !hiding.iter().any(|(_, hiding)| saw(hiding, index))
+    };
+    !all().any(|(_, event)| takes_away(event, node))
+        && (hiding.is_empty() || all().any(|(index, event)| spared(index, event)))
 }
 
 /// One more than the greatest that the event had seen.
@@ -67,10 +106,11 @@ fn priority(events: &[Event<Act>], event: &Event<Act>) -> u64 {
 fn candidates(events: &[Event<Act>], seen: Seen) -> Vec<Candidate> {
     let mut found = Vec::new();
     for (index, event) in of(events, seen) {
-        let Some(node) = node_of(event) else { continue };
-        let replaced = of(events, seen).any(|(_, later)| {
-            saw(later, index) && (node_of(later) == Some(node) || takes_away(later, node))
-        });
+        let Some(node) = node_of(event).filter(|&node| is_there(events, seen, node)) else {
+            continue;
+        };
+        let replaced =
+            of(events, seen).any(|(_, later)| saw(later, index) && node_of(later) == Some(node));
         let (Act::Create { on } | Act::Move { on, .. }) = event.act else { continue };
         if !replaced {
             let before = match event.act {
@@ -78,7 +118,7 @@ fn candidates(events: &[Event<Act>], seen: Seen) -> Vec<Candidate> {
                 _ => picture(events, event.seen)[&node].0,
             };
             found.push(Candidate {
-                rank: (priority(events, event), event.dot(1)),
+                rank: (priority(events, event), put_by(event)),
                 node,
                 on,
                 before: if before == On::Lost { On::Root } else { before },
@@ -117,11 +157,8 @@ pub(crate) fn picture(events: &[Event<Act>], seen: Seen) -> Picture {
         .filter(|(_, event)| matches!(event.act, Act::Create { .. }))
         .map(|(_, event)| event.dot(1))
         .collect();
-    let placed = |node: &Dot| candidates.iter().any(|candidate| candidate.node == *node);
-    let there: BTreeSet<Dot> = all
-        .into_iter()
-        .filter(|node| placed(node) || value(events, seen, *node).is_some())
-        .collect();
+    let there: BTreeSet<Dot> =
+        all.into_iter().filter(|&node| is_there(events, seen, node)).collect();
     let mut hung: BTreeMap<Dot, On> = BTreeMap::new();
     let hang = |hung: &mut BTreeMap<Dot, On>, node: Dot, on: On| {
         let on = match on {

@@ -23,8 +23,12 @@ pub(super) fn run(path: &Path, for_good: bool) -> Result<(), Failure> {
         }
     }
     store.close()?;
-    if is_done {
-        println!("it goes on under a new identity");
-    }
+    println!(
+        "{}",
+        match is_done {
+            true => "it goes on under a new identity",
+            false => "nothing of its own waits for lost records; nothing was done",
+        }
+    );
     Ok(())
 }

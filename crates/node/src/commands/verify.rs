@@ -33,6 +33,9 @@ fn print(found: &Verification, depth: Depth) {
             println!("  digest {digest}{replayed}");
         }
     }
+    if found.spaces.is_empty() {
+        println!("it has no spaces: there is no data to check in it");
+    }
     let mut advised = Vec::new();
     for finding in &found.findings {
         println!("damaged: {finding}");

@@ -56,7 +56,8 @@ fn flags(mut arguments: impl Iterator<Item = String>) -> Result<Flags, String> {
         }
         let number = value.parse().map_err(|_| format!("{name} needs a number, not {value:?}"))?;
         match name.as_str() {
-            "--every" => flags.every = std::cmp::max(number, 1),
+            "--every" | "--budget" if number == 0 => return Err(format!("{name} 0 tries nothing")),
+            "--every" => flags.every = number,
             "--seed" => flags.seed = number,
             "--budget" => flags.budget = Some(Duration::from_secs(60 * number)),
             _ => return Err(format!("{name} is no flag of this program")),

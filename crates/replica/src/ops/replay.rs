@@ -7,7 +7,7 @@ use crate::core::SpaceCore;
 use crate::entry::{Record, is_hole};
 use crate::storage::StorageRead;
 
-/// So many log records are read at a time; one may take 8 MiB.
+/// So many log records are read at a time; one may be as long as the longest entry.
 pub(super) const AT_A_TIME: usize = 16;
 
 /// Is shown the core and the idempotency key after each record.

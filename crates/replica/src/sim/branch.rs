@@ -25,6 +25,13 @@ impl<R> Branch<R> {
         origin == self.own && last > self.common
     }
 
+    /// Of what a site has applied, that which means the same to others.
+    pub(super) fn shared(&self, seen: &VersionVector) -> VersionVector {
+        let own = |id: ReplicaId, at: u64| if id == self.own { at.min(self.common) } else { at };
+        let shared = seen.iter().map(|(id, at)| (id, own(id, at)));
+        shared.filter(|&(_, at)| at > 0).collect()
+    }
+
     /// What was not synced is gone with a crash.
     pub(super) fn survived(&mut self, counter: u64) -> Checked {
         self.made.retain(|made| made.last <= counter);

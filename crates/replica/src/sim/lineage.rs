@@ -4,12 +4,15 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 
 use super::application::Application;
 use super::branch::Branch;
-use super::disk::Disk;
+use super::disk::{Disk, Identity};
 use super::site::Site;
 use super::summary::Count;
 use super::violation::{Broken, Checked};
-use super::world::World;
+use super::world::{Event, World};
 use crate::rebirth::{Outcome, Rebirth};
+
+/// So often the users of a site that was put back send something again.
+const DOUBTS: usize = 4;
 
 impl<A: Application> World<A> {
     /// Before its first write and its first session a site that cannot prove its place takes a new
@@ -176,7 +179,7 @@ impl<A: Application> World<A> {
     }
 
     /// Puts a copy in the place of a stopped site's disk. Which keys had been used there since,
-    /// nobody knows any more.
+    /// nobody there knows until their entries come back. Its users send some of it again.
     pub(super) fn exchange(&mut self, site: usize, copy: &Disk) {
         let left = self.left_with(site, copy);
         let has = copy.synced_vector();
@@ -184,10 +187,19 @@ impl<A: Application> World<A> {
         let here = &mut self.sites[site];
         here.disk.replace(copy);
         here.harmed = None;
-        here.id = copy.identity().id;
+        let Identity { id, before } = copy.identity();
+        here.id = id;
         self.checks.monotonic.forget(here.id);
-        for &id in &here.ids {
-            self.checks.once.forget(id, has.get(id));
+        for &own in &here.ids {
+            if own == id || before.contains(&own) {
+                self.checks.once.put_back(own, has.get(own));
+            } else {
+                self.checks.once.abandon(own);
+            }
+        }
+        for _ in 0..DOUBTS {
+            let pause = here.chance.doubts.within(1_000..=40_000);
+            self.schedule.after(pause, Event::Resend { site });
         }
     }
 
@@ -202,7 +214,7 @@ impl<A: Application> World<A> {
         let original = copy.identity().id;
         here.is_unproven = false;
         // The other one's disk has no keys of this one, unless it is a copy of it itself.
-        here.ids.iter().for_each(|&id| self.checks.once.doubt(id, 0));
+        here.ids.iter().for_each(|&id| self.checks.once.abandon(id));
         if rejoin_vclock::mutant!("clone-keeps-id") {
             here.id = original;
             return;
@@ -211,7 +223,6 @@ impl<A: Application> World<A> {
         here.id = id;
         here.ids.push(id);
         self.checks.succeed(former, id);
-        self.checks.clock.inherit(original, id);
         self.summary.add(Count::Incarnations, 1);
     }
 

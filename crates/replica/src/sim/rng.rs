@@ -31,6 +31,8 @@ pub(super) enum Purpose {
     Process,
     /// Under which new ids a site goes on.
     Identity,
+    /// What the users of a site send again although they were told that it is done.
+    Doubts,
 }
 
 impl Rng {

@@ -1,5 +1,6 @@
 //! One replica with all that belongs to it: a core, a disk, a wall clock, users.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use rejoin_vclock::{ReplicaId, VersionVector};
@@ -65,6 +66,8 @@ pub(super) struct Site<R> {
     pub unacknowledged: Vec<Request<R>>,
     /// Transactions to be sent again.
     pub resend: Vec<Request<R>>,
+    /// Transactions with keys that were acknowledged of late.
+    pub lately: VecDeque<Request<R>>,
     /// The last transaction that was acknowledged.
     pub acknowledged: Option<Receipt>,
     /// The application looks at it again from then on.
@@ -79,6 +82,7 @@ pub(super) struct Chance {
     pub users: Rng,
     pub process: Rng,
     pub identity: Rng,
+    pub doubts: Rng,
 }
 
 /// What is wrong with a disk.
@@ -131,6 +135,7 @@ impl<R> Site<R> {
             frozen: None,
             unacknowledged: Vec::new(),
             resend: Vec::new(),
+            lately: VecDeque::new(),
             acknowledged: None,
             look_due: 0,
             chance: Chance {
@@ -138,6 +143,7 @@ impl<R> Site<R> {
                 users: chance(Purpose::Users),
                 process: chance(Purpose::Process),
                 identity: chance(Purpose::Identity),
+                doubts: chance(Purpose::Doubts),
             },
         }
     }

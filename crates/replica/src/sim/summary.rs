@@ -43,12 +43,16 @@ counts! {
     Resent, "resent";
     /// Of those, the ones that had happened and were answered with their first receipt.
     Deduplicated, "deduplicated";
+    /// Those that had happened under a former id, as their entries told that came back.
+    DoneByFormer, "done by a former id";
     /// Entries that came before what they depend on.
     Waits, "waits";
     /// Connections that were made.
     Connections, "connections";
     /// Stamps that were too far ahead for a clock to follow.
     SkewReports, "skew reports";
+    /// Times that a site was told that its own clock was wrong.
+    OwnSkewReports, "own skew reports";
     /// Messages that were delivered twice.
     Duplicates, "duplicated messages";
     /// Messages that others overtook.

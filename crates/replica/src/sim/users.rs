@@ -10,6 +10,10 @@ use super::site::{Request, Site};
 use super::summary::Count;
 use super::violation::Checked;
 use super::world::{Event, Phase, World};
+use crate::once::Used;
+
+/// The users of a site may send so many acknowledged transactions again, the last ones.
+const LATELY: usize = 16;
 
 impl<A: Application> World<A> {
     /// Some user sends a transaction to some site, as the plan has it.
@@ -39,9 +43,13 @@ impl<A: Application> World<A> {
         let now = here.now(elapsed);
         let running = here.core.as_mut().filter(|_| !here.is_paused);
         let Some(core) = running else { return Ok(()) };
-        if let Some(receipt) = core.receipt_of(&request.key)? {
-            self.checks.once.repeated(&request.key, &receipt)?;
-            self.summary.add(Count::Deduplicated, 1);
+        if let Some(used) = core.used(&request.key)? {
+            self.checks.once.answered(&request.key, &used)?;
+            let (receipt, count) = match used {
+                Used::Here(receipt) => (receipt, Count::Deduplicated),
+                Used::ByFormer(receipt) => (receipt, Count::DoneByFormer),
+            };
+            self.summary.add(count, 1);
             request.receipt = Some(receipt);
             here.unacknowledged.push(request);
             return self.settle(site);
@@ -55,22 +63,22 @@ impl<A: Application> World<A> {
             return self.application.refused(&request.request, &error);
         }
         let changes = draft.finish();
-        let Some(entry) = core.entry(changes, stamp) else { return Ok(()) };
+        let Some(entry) = core.entry_once(changes, stamp, &request.key) else { return Ok(()) };
         let seen = core.version_vector();
         let receipt = core.commit(entry, request.key.clone())?;
         let (origin, first, last) = (receipt.origin(), receipt.first(), receipt.last());
         let asked = Rc::clone(&request.request);
+        if !request.key.is_empty() {
+            let shared = here.branch.as_ref().map_or(seen.clone(), |branch| branch.shared(&seen));
+            self.checks.once.committed(&request.key, &receipt, &shared)?;
+        }
         let made = Committed { origin, first, last, stamp, seen, request: asked };
         match &mut here.branch {
             Some(branch) => branch.made.push(made),
             None => self.history.record(made),
         }
         self.checks.dots.written(origin)?;
-        self.checks.clock.says(origin, now.wall);
-        self.checks.clock.stamped(origin, stamp)?;
-        if !request.key.is_empty() {
-            self.checks.once.committed(&request.key, &receipt)?;
-        }
+        self.checks.clock.stamped(site, now, stamp, self.config.max_skew)?;
         self.summary.add(Count::Transactions, 1);
         self.rounds.quiet_from(elapsed);
         request.receipt = Some(receipt);
@@ -99,6 +107,9 @@ impl<A: Application> World<A> {
             if !request.key.is_empty() && here.chance.users.percent(5) {
                 here.resend.push(request);
                 deaf = true;
+            } else if !request.key.is_empty() {
+                here.lately.truncate(LATELY - 1);
+                here.lately.push_front(request);
             }
         }
         if deaf {
@@ -108,12 +119,20 @@ impl<A: Application> World<A> {
         Ok(())
     }
 
-    /// The users of a site send again, under the same keys, what they have no answer to.
+    /// The users of a site send again, under the same keys, what they have no answer to, and some
+    /// of what they have forgotten the answer to.
     pub(super) fn resend(&mut self, site: usize) -> Checked {
-        if self.sites[site].core.is_none() {
+        let here = &mut self.sites[site];
+        if here.core.is_none() {
             return Ok(());
         }
-        for request in std::mem::take(&mut self.sites[site].resend) {
+        let doubts = here.chance.doubts.below(LATELY as u64 / 2);
+        let doubted = (0..doubts).map_while(|_| match here.lately.len() {
+            0 => None,
+            known => here.lately.remove(here.chance.doubts.index(known)),
+        });
+        let doubted: Vec<_> = doubted.collect();
+        for request in std::mem::take(&mut here.resend).into_iter().chain(doubted) {
             self.summary.add(Count::Resent, 1);
             self.submit(site, request)?;
         }

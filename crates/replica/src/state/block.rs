@@ -7,9 +7,9 @@
 //!
 //! Numbers are varints. Keys ascend; each repeats the beginning of the one before it, but for every
 //! sixteenth one, and all in index blocks: a look-up begins there and reads on, and nothing is
-//! unpacked. `upper` is where the next block of the level begins. A look-up must land in a block
-//! whose interval holds the key: an engine that follows a damaged pointer then cannot pass for
-//! "there is no such key".
+//! unpacked. `upper` is where the interval of the next block of the level begins: over data, the
+//! shortest key that parts both. A look-up must land in a block whose interval holds the key: an
+//! engine that follows a damaged pointer then cannot pass for "there is no such key".
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -22,10 +22,18 @@ use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_var
 use super::filter::{Names, Probe};
 use crate::envelope;
 
-const VERSION: u8 = 2;
-/// A block is at most this long, in bytes, unless a single entry is longer: with what is around it,
-/// here and in the engine, it fits into a page of 4 KiB.
+const VERSION: u8 = 3;
+/// Blocks whose intervals began at their first keys.
+const BEGINS_AT_FIRST: u8 = 2;
+/// A block is at most this long, in bytes, unless its keys are long: with what is around it, here
+/// and in the engine, it fits into a page of 4 KiB.
 pub(super) const BLOCK_BYTES: usize = 4000;
+/// A block has room for so many of its keys at least, however long they are; one entry may be
+/// longer than any block.
+const LONG_KEYS: usize = 8;
+/// An index block has so many entries at least, unless it is the last of its level: so each level
+/// has half as many blocks as the one below it at most.
+const LEAST_INDEXED: usize = 2;
 /// Of so many entries of a data block one has its key whole.
 const WHOLE_EVERY: usize = 16;
 
@@ -85,7 +93,6 @@ pub(super) struct BlockBuilder {
     whole_every: usize,
     entries: Vec<u8>,
     count: usize,
-    first: Vec<u8>,
     last: Vec<u8>,
     names: Names,
 }
@@ -94,8 +101,8 @@ impl BlockBuilder {
     /// A block of a level.
     pub(super) fn new(level: usize) -> Self {
         let whole_every = address(0, level, 0).whole_every();
-        let (entries, first, last) = (Vec::with_capacity(BLOCK_BYTES), Vec::new(), Vec::new());
-        Self { whole_every, entries, count: 0, first, last, names: Names::default() }
+        let (entries, last) = (Vec::with_capacity(BLOCK_BYTES), Vec::new());
+        Self { whole_every, entries, count: 0, last, names: Names::default() }
     }
 
     /// Adds an entry; keys ascend. What it is asked for with.
@@ -106,9 +113,6 @@ impl BlockBuilder {
         write_varint(&mut self.entries, shared as u64);
         write_length_prefixed(&mut self.entries, key.get(shared..).unwrap_or(&[]));
         write_length_prefixed(&mut self.entries, value);
-        if self.count == 0 {
-            self.first = key.to_vec();
-        }
         self.count += 1;
         self.last.clear();
         self.last.extend_from_slice(key);
@@ -119,18 +123,31 @@ impl BlockBuilder {
         self.count == 0
     }
 
-    /// Whether an entry fits in, with as long a key behind it for where the next block begins.
-    pub(super) fn has_room(&self, key: &[u8], value: &[u8]) -> bool {
-        self.is_empty() || self.entries.len() + 2 * key.len() + value.len() <= BLOCK_BYTES
+    const fn is_index(&self) -> bool {
+        self.whole_every == 1
     }
 
-    /// The bytes of the block, its first key, and the filter of its names. Leaves an empty builder
-    /// behind.
-    pub(super) fn finish(
-        &mut self,
-        at: Address,
-        upper: Option<&[u8]>,
-    ) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
+    /// Whether an entry fits in, with as long a key behind it for where the next block begins.
+    pub(super) fn has_room(&self, key: &[u8], value: &[u8]) -> bool {
+        let (mut least, mut most) = (1, BLOCK_BYTES.max(LONG_KEYS * key.len()));
+        if self.is_index() {
+            least = LEAST_INDEXED;
+            if rejoin_vclock::mutant!("one-entry-fills-an-index-block") {
+                (least, most) = (1, BLOCK_BYTES);
+            }
+        }
+        self.count < least || self.entries.len() + 2 * key.len() + value.len() <= most
+    }
+
+    /// Where the interval of the next block begins, whose first key this is. An index block's keys
+    /// are such places themselves, and are kept.
+    pub(super) fn end_before<'a>(&self, next: &'a [u8]) -> &'a [u8] {
+        let parting = common(&self.last, next) + 1;
+        if self.is_index() { next } else { next.get(..parting).unwrap_or(next) }
+    }
+
+    /// The bytes of the block, and the filter of its names. Leaves an empty builder behind.
+    pub(super) fn finish(&mut self, at: Address, upper: Option<&[u8]>) -> (Vec<u8>, Vec<u8>) {
         let done = std::mem::replace(self, Self::new(usize::from(at.level)));
         let mut body = Vec::with_capacity(done.entries.len() + 32);
         at.write(&mut body);
@@ -144,7 +161,7 @@ impl BlockBuilder {
         write_varint(&mut body, done.count as u64);
         body.extend_from_slice(&done.entries);
         let bytes = envelope::seal(b'B', VERSION, &body);
-        (bytes, done.first, done.names.filter())
+        (bytes, done.names.filter())
     }
 }
 
@@ -228,7 +245,9 @@ impl Block {
     }
 
     fn read(bytes: &[u8], at: Address) -> Result<Parts, DecodeError> {
-        let body = envelope::open(b'B', VERSION, "version of a block", bytes)?;
+        let is_older = bytes.get(1) == Some(&BEGINS_AT_FIRST);
+        let version = if is_older { BEGINS_AT_FIRST } else { VERSION };
+        let body = envelope::open(b'B', version, "version of a block", bytes)?;
         let start = bytes.len() - body.len();
         let mut reader = Reader::new(body);
         let mut address = Vec::new();
@@ -305,7 +324,15 @@ impl Block {
         self.bytes.get(self.upper.clone()?)
     }
 
-    /// Whether its interval holds a key.
+    /// Whether its interval begins at a key, as the index says: an index block begins with it, and
+    /// of a data block it is the beginning of the first key, or all of it.
+    pub(super) fn begins_at(&self, lower: &[u8], is_index: bool) -> bool {
+        let begins =
+            |first: &[u8]| if is_index { first == lower } else { first.starts_with(lower) };
+        self.first_key().is_some_and(begins)
+    }
+
+    /// Whether a key is between its first one and the end of its interval.
     pub(super) fn spans(&self, key: &[u8]) -> bool {
         self.first_key().is_some_and(|first| first <= key)
             && self.upper().is_none_or(|upper| key < upper)
@@ -436,8 +463,7 @@ mod tests {
     fn built(level: usize, entries: &BTreeMap<Vec<u8>, Vec<u8>>, upper: Option<&[u8]>) -> Block {
         let mut builder = BlockBuilder::new(level);
         entries.iter().for_each(|(key, value)| _ = builder.push(key, value));
-        let (bytes, first, _) = builder.finish(address(3, level, 4), upper);
-        assert_eq!(Some(&first), entries.keys().next());
+        let (bytes, _) = builder.finish(address(3, level, 4), upper);
         Block::parse(bytes, address(3, level, 4)).map_err(|(error, _)| error).unwrap()
     }
 
@@ -496,6 +522,43 @@ mod tests {
     }
 
     #[test]
+    fn fault_17_a_block_has_room_for_some_keys_however_long_they_are() {
+        for length in [1, 100, 499, 500, 1_400, 4_000, 40_000] {
+            for (level, least) in [(0, LONG_KEYS - 2), (1, LEAST_INDEXED)] {
+                let (mut builder, mut count) = (BlockBuilder::new(level), 0_u64);
+                let key = |count: u64| [vec![7; length], count.to_be_bytes().to_vec()].concat();
+                let value = vec![0; 2_500 * level];
+                while builder.has_room(&key(count), &value) {
+                    builder.push(&key(count), &value);
+                    count += 1;
+                }
+                assert!(count >= least as u64, "{count} of {length} bytes, level {level}");
+                let next = key(count);
+                let end = builder.end_before(&next);
+                let (bytes, _) = builder.finish(address(1, level, 0), Some(end));
+                let block = Block::parse(bytes, address(1, level, 0)).expect("what was written");
+                assert!((0..count).all(|at| block.spans(&key(at))) && !block.spans(&next));
+            }
+        }
+    }
+
+    /// As the stores have them that were written before intervals began at the shortest key.
+    #[test]
+    fn blocks_of_the_version_before_are_read() {
+        let whole = [&[3, 0, 4, 1, 1, b'b', 1], &[0, 1, b'a', 0][..]].concat();
+        let read = |version| {
+            let bytes = envelope::seal(b'B', version, &whole);
+            Block::parse(bytes, address(3, 0, 4))
+                .map(|block| block.len())
+                .map_err(|(error, _)| error)
+        };
+        assert_eq!([read(BEGINS_AT_FIRST), read(VERSION)], [Ok(1), Ok(1)]);
+        let tag = VERSION + 1;
+        let newer = DecodeError::UnknownTag { what: "version of a block", tag };
+        assert_eq!(read(tag), Err(newer));
+    }
+
+    #[test]
     fn a_block_stays_within_its_page() {
         let mut builder = BlockBuilder::new(0);
         let mut key = 0_u64;
@@ -503,7 +566,7 @@ mod tests {
             builder.push(&key.to_be_bytes(), &[7; 100]);
             key += 1;
         }
-        let (bytes, ..) = builder.finish(address(9, 0, 70_000), Some(&key.to_be_bytes()));
+        let (bytes, _) = builder.finish(address(9, 0, 70_000), Some(&key.to_be_bytes()));
         assert!((3_800..4_040).contains(&bytes.len()), "{} bytes", bytes.len());
     }
 }

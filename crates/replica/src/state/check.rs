@@ -121,13 +121,13 @@ impl Rows {
     fn walk<T: Told>(
         &mut self,
         at: Address,
-        first: Option<&[u8]>,
+        lower: Option<&[u8]>,
         upper: Option<Option<&[u8]>>,
         of: u64,
         counted: &mut Counted,
         told: &mut T,
     ) -> Result<(), T::Stop> {
-        let block = match self.blocks.read(at, first, upper) {
+        let block = match self.blocks.read(at, lower, upper) {
             Ok(block) => block,
             Err(Unfit::Fault(error)) => return Err(error.into()),
             Err(Unfit::Damaged(_, what)) => {
@@ -141,7 +141,7 @@ impl Rows {
         counted.add(at, &block);
         let Some(below) = at.level.checked_sub(1) else { return Ok(()) };
         for index in 0..block.len() {
-            let Some((first, value)) = block.whole(index) else { continue };
+            let Some((lower, value)) = block.whole(index) else { continue };
             let Some(number) = child(value) else {
                 counted.has_holes = true;
                 let what = "an entry that leads nowhere".to_owned();
@@ -150,7 +150,7 @@ impl Rows {
             };
             let upper = block.whole(index + 1).map(|(next, _)| next).or(block.upper());
             let at = Address { level: below, number, ..at };
-            self.walk(at, Some(first), Some(upper), of, counted, told)?;
+            self.walk(at, Some(lower), Some(upper), of, counted, told)?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@
 
 use rejoin_crdts::path::{is_name, name_ends, names};
 
-use super::{CELLS, KEYS, PRINTS};
+use super::{CELLS, KEYS, PRINTS, RETURNED};
 
 const BITS_PER_NAME: usize = 10;
 /// So many bits are set per name.
@@ -158,7 +158,7 @@ impl Probe {
     pub(super) fn entry(key: &[u8]) -> Option<Self> {
         match key.split_first()? {
             (&CELLS, path) => path.split_last().map(|(_, name)| Self(hash(CELLS, name))),
-            (&table @ (KEYS | PRINTS), key) => Some(Self(hash(table, key))),
+            (&table @ (RETURNED | KEYS | PRINTS), key) => Some(Self(hash(table, key))),
             _ => None,
         }
     }

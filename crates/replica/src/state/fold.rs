@@ -16,7 +16,7 @@ use super::manifest::{Manifest, Stand};
 use super::merge::{Garbage, Merging, replaced};
 use super::prints::Pending;
 use super::run::{Blocks, Run, RunWriter};
-use super::{CELLS, KEYS, PRINTS, State, prefixed, row, write_receipt};
+use super::{CELLS, KEYS, Layer, PRINTS, RETURNED, Receipts, State, prefixed, row, write_receipt};
 use crate::storage::{RowWrite, StorageError};
 
 /// What one step of folding made.
@@ -49,6 +49,28 @@ struct Flush {
     /// The key in the table to go on with.
     from: Vec<u8>,
     prints: Pending,
+}
+
+impl Flush {
+    fn go_to(&mut self, table: u8) {
+        (self.table, self.from) = (table, Vec::new());
+    }
+
+    fn fill_receipts(&mut self, frozen: &Layer, by: Receipts, budget: usize) -> bool {
+        let mut value = Vec::new();
+        for (key, receipt) in frozen.receipts(by).range(self.from.clone()..) {
+            if self.writer.waiting() >= budget {
+                self.from.clone_from(key);
+                return false;
+            }
+            value.clear();
+            write_receipt(receipt, &mut value);
+            if !rejoin_vclock::mutant!("keys-not-folded") {
+                self.writer.push(&prefixed(by.table(), key), &value);
+            }
+        }
+        true
+    }
 }
 
 /// What holds once some rows are written.
@@ -170,14 +192,16 @@ impl State {
     }
 
     fn freeze(&mut self, stand: Stand) {
-        let entries = self.active.cells.range(&[]).count() + self.active.keys.len();
+        let keys = self.active.keys.len() + self.active.returned.len();
+        let entries = self.active.cells.range(&[]).count() + keys;
         let wide = self.wide_filter(entries as u64);
         self.frozen = Some(std::mem::take(&mut self.active));
         let ids: Arc<[_]> = stand.vector.iter().map(|(id, _)| id).collect();
         let writer = RunWriter::new(self.folding.new_run(), ids, wide);
         self.folding.wants_flush = false;
         let prints = self.pending_prints();
-        self.folding.flush = Some(Flush { stand, writer, table: CELLS, from: Vec::new(), prints });
+        let (table, from) = (RETURNED, Vec::new());
+        self.folding.flush = Some(Flush { stand, writer, table, from, prints });
     }
 
     /// The prints of what is frozen: all of them, where it comes to stand below everything.
@@ -205,43 +229,55 @@ impl State {
     /// Puts what is frozen into the run, up to the budget. Whether that was all.
     fn fill(&self, flush: &mut Flush, context: &Context, budget: usize) -> bool {
         let Some(frozen) = &self.frozen else { return true };
+        if flush.table == RETURNED {
+            if !flush.fill_receipts(frozen, Receipts::Returned, budget) {
+                return false;
+            }
+            flush.go_to(CELLS);
+        }
+        if flush.table == CELLS {
+            if !self.fill_cells(flush, frozen, context, budget) {
+                return false;
+            }
+            flush.go_to(KEYS);
+        }
+        if flush.table == KEYS {
+            if !flush.fill_receipts(frozen, Receipts::Written, budget) {
+                return false;
+            }
+            flush.go_to(PRINTS);
+        }
+        flush.prints.write(&mut flush.writer, budget)
+    }
+
+    fn fill_cells(
+        &self,
+        flush: &mut Flush,
+        frozen: &Layer,
+        context: &Context,
+        budget: usize,
+    ) -> bool {
         let ids = Arc::clone(flush.writer.ids());
         let names = Names { context, ids: &ids };
         let is_first = self.runs.is_empty();
         let mut value = Vec::new();
-        if flush.table == CELLS {
-            for (path, cell) in frozen.cells.range(&flush.from) {
-                if flush.writer.waiting() >= budget {
-                    flush.from = path.to_vec();
-                    return false;
-                }
-                value.clear();
-                match cell {
-                    None if is_first || rejoin_vclock::mutant!("fold-forgets-removals") => continue,
-                    None => {}
-                    Some(cell) => {
-                        names.write_cell(cell, &mut value);
-                        flush.prints.cell(path, cell, context);
-                    }
-                }
-                flush.writer.push(&prefixed(CELLS, path), &value);
-            }
-            (flush.table, flush.from) = (KEYS, Vec::new());
-        }
-        let (at_keys, keys) = (flush.table == KEYS, frozen.keys.range(flush.from.clone()..));
-        for (key, receipt) in keys.filter(|_| at_keys) {
+        for (path, cell) in frozen.cells.range(&flush.from) {
             if flush.writer.waiting() >= budget {
-                flush.from.clone_from(key);
+                flush.from = path.to_vec();
                 return false;
             }
             value.clear();
-            write_receipt(receipt, &mut value);
-            if !rejoin_vclock::mutant!("keys-not-folded") {
-                flush.writer.push(&prefixed(KEYS, key), &value);
+            match cell {
+                None if is_first || rejoin_vclock::mutant!("fold-forgets-removals") => continue,
+                None => {}
+                Some(cell) => {
+                    names.write_cell(cell, &mut value);
+                    flush.prints.cell(path, cell, context);
+                }
             }
+            flush.writer.push(&prefixed(CELLS, path), &value);
         }
-        flush.table = PRINTS;
-        flush.prints.write(&mut flush.writer, budget)
+        true
     }
 
     pub(super) fn with_manifest(

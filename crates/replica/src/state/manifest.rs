@@ -13,7 +13,7 @@
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 use rejoin_vclock::{HybridTimestamp, ReplicaId, VersionVector};
 
-use super::run::Run;
+use super::run::{MOST_LEVELS, Run};
 use crate::entry::Head;
 use crate::envelope;
 
@@ -122,6 +122,9 @@ fn write_run(run: &Run, out: &mut Vec<u8>) {
 fn read_run(reader: &mut Reader<'_>) -> Result<Run, DecodeError> {
     let id = read_u32(reader)?;
     let count = reader.count(1)?;
+    if count > MOST_LEVELS {
+        return Err(DecodeError::OutOfRange { what: "levels of a run", value: count as u64 });
+    }
     let blocks = (0..count).map(|_| read_u32(reader)).collect::<Result<Vec<_>, _>>()?;
     if blocks.last().is_none_or(|&roots| roots != 1) {
         return Err(DecodeError::Invalid("a run without a root"));

@@ -10,7 +10,7 @@
 //!   read ->  active  ->  frozen  ->  newest run  -> ... ->  oldest run
 //! ```
 //!
-//! The idempotency keys of the log's records are kept in the same runs, under a prefix of their
+//! The idempotency keys of the log's records are kept in the same runs, under prefixes of their
 //! own, and so are the fingerprints of ranges of cells.
 
 mod block;
@@ -33,8 +33,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rejoin_crdts::cell::Cell;
+use rejoin_crdts::clash::find_other_kind;
 use rejoin_crdts::context::{Context, LocalDot};
-use rejoin_crdts::cursor::{Source, find_other_kind};
+use rejoin_crdts::cursor::Source;
 use rejoin_crdts::hash::Seeded;
 use rejoin_crdts::overlay::Overlay;
 use rejoin_crdts::path::names;
@@ -60,6 +61,8 @@ pub(crate) use manifest::folded_until;
 use prints::Prints;
 use run::{Blocks, Run, RunCursor};
 
+/// What the keys of idempotency keys that came back begin with in a run.
+const RETURNED: u8 = 0;
 /// What the keys of cells in a run begin with.
 const CELLS: u8 = 1;
 /// What the keys of idempotency keys in a run begin with.
@@ -97,11 +100,30 @@ impl Limits {
     }
 }
 
+/// What receipts are found by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Receipts {
+    /// The idempotency keys of transactions that were made here.
+    Written,
+    /// The hashes of those of transactions of this store that came back from peers.
+    Returned,
+}
+
+impl Receipts {
+    const fn table(self) -> u8 {
+        match self {
+            Self::Written => KEYS,
+            Self::Returned => RETURNED,
+        }
+    }
+}
+
 /// Changes that are in no run yet.
 #[derive(Default, Debug)]
 struct Layer {
     cells: Overlay,
     keys: BTreeMap<Vec<u8>, Receipt>,
+    returned: BTreeMap<Vec<u8>, Receipt>,
     key_bytes: usize,
     /// Fingerprints of ranges as they are with these changes.
     prints: RefCell<Prints>,
@@ -113,7 +135,14 @@ impl Layer {
     }
 
     fn is_empty(&self) -> bool {
-        self.cells.is_empty() && self.keys.is_empty()
+        self.cells.is_empty() && self.keys.is_empty() && self.returned.is_empty()
+    }
+
+    const fn receipts(&self, by: Receipts) -> &BTreeMap<Vec<u8>, Receipt> {
+        match by {
+            Receipts::Written => &self.keys,
+            Receipts::Returned => &self.returned,
+        }
     }
 }
 
@@ -187,8 +216,7 @@ impl State {
         StateSource { state: self, context }
     }
 
-    /// Brings cells that are about to change into the active layer, as they are. The paths ascend,
-    /// and nothing is frozen.
+    /// Brings cells that are about to change into the active layer, as they are. The paths ascend.
     ///
     /// # Errors
     /// [`ReadError`] when a block cannot be read.
@@ -197,16 +225,27 @@ impl State {
         let mut near = vec![None; self.runs.len()];
         let mut brought = Vec::new();
         for path in paths.iter().filter(|path| !self.active.cells.has(path)) {
-            let found = folded.find(path, &mut near).map_err(|error| self.told(error))?;
+            let frozen = self.frozen.as_ref().and_then(|frozen| frozen.cells.get(path));
+            let found = match frozen {
+                Some(cell) => cell.cloned(),
+                None => folded.find(path, &mut near).map_err(|error| self.told(error))?,
+            };
             brought.extend(found.map(|cell| (path.to_vec(), cell)));
         }
         self.active.cells.bring(brought);
         Ok(())
     }
 
-    /// The active layer's cells, to be changed and [taken over](Self::absorb) again.
-    pub(crate) fn take_active(&mut self) -> Overlay {
+    /// The active layer's cells, to be changed at some paths and [put back](Self::put_active).
+    pub(crate) fn take_active<'a>(&mut self, paths: impl Iterator<Item = &'a [u8]>) -> Overlay {
+        self.active.forget_prints(paths);
         std::mem::take(&mut self.active.cells)
+    }
+
+    /// The active layer's cells are there again.
+    pub(crate) fn put_active(&mut self, cells: Overlay) {
+        self.active.cells = cells;
+        self.forget_kinds();
     }
 
     /// Takes over what an entry changed.
@@ -216,28 +255,38 @@ impl State {
         self.forget_kinds();
     }
 
-    /// Where there is something new to see, other kinds may stand under the names above them.
+    /// Where there is something new to see, another kind may stand under a name on the way to it.
     fn forget_kinds(&mut self) {
         let alone = self.alone.get_mut();
         for path in self.active.cells.take_shown() {
-            if !alone.is_empty() {
-                let hasher = *alone.hasher();
-                names(&path, &mut |name| _ = alone.remove(&hasher.hash_one(name)));
+            if alone.is_empty() {
+                continue;
             }
+            let hasher = *alone.hasher();
+            names(&path, &mut |name| {
+                let hash = hasher.hash_one(name);
+                let shown = path.get(name.len()).and_then(|&tag| Kind::from_tag(tag).ok());
+                if alone.get(&hash).is_some_and(|kind| shown != Some(*kind)) {
+                    alone.remove(&hash);
+                }
+            });
         }
     }
 
-    /// The receipt that was remembered under an idempotency key.
+    /// The receipt that was remembered under a key.
     ///
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
-    pub(crate) fn receipt(&self, key: &[u8]) -> Result<Option<Receipt>, StorageError> {
-        let frozen = self.frozen.as_ref();
-        let here = self.active.keys.get(key).or_else(|| frozen?.keys.get(key));
-        if let Some(receipt) = here {
+    pub(crate) fn receipt(
+        &self,
+        by: Receipts,
+        key: &[u8],
+    ) -> Result<Option<Receipt>, StorageError> {
+        let mut layers = [Some(&self.active), self.frozen.as_ref()].into_iter().flatten();
+        if let Some(receipt) = layers.find_map(|layer| layer.receipts(by).get(key)) {
             return Ok(Some(*receipt));
         }
-        let key = prefixed(KEYS, key);
+        let key = prefixed(by.table(), key);
         let probe = Probe::entry(&key);
         for run in &self.runs {
             if let Some(read) = run.get(&self.blocks, &key, probe, None, read_receipt)? {
@@ -248,10 +297,14 @@ impl State {
         Ok(None)
     }
 
-    /// Remembers a receipt under an idempotency key.
-    pub(crate) fn remember(&mut self, key: Vec<u8>, receipt: Receipt) {
-        self.active.key_bytes += key.len() + size_of::<Receipt>() + 64;
-        self.active.keys.insert(key, receipt);
+    /// Remembers a receipt under a key.
+    pub(crate) fn remember(&mut self, by: Receipts, key: Vec<u8>, receipt: Receipt) {
+        let active = &mut self.active;
+        active.key_bytes += key.len() + size_of::<Receipt>() + 64;
+        match by {
+            Receipts::Written => active.keys.insert(key, receipt),
+            Receipts::Returned => active.returned.insert(key, receipt),
+        };
     }
 
     /// The rows that were found damaged since the last call, to be kept aside.
@@ -298,6 +351,10 @@ impl StateSource<'_> {
 impl Source for StateSource<'_> {
     fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
         self.layered(|source| source.cell(path))
+    }
+
+    fn look(&self, path: &[u8], show: &mut dyn FnMut(&Cell)) -> Result<(), ReadError> {
+        self.layered(|source| source.look(path, show))
     }
 
     fn visit(

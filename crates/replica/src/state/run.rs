@@ -1,8 +1,14 @@
 //! Runs: immutable sorted sequences of blocks, with a tree of index blocks over them.
 //!
 //! A run is written once, front to back, and never changed, so a crash leaves either all of it or
-//! rubbish that no manifest names. An index block's entries are the first keys of the blocks below
-//! it, each with its number and, over data blocks, with the filter of its names.
+//! rubbish that no manifest names. An index block's entries are where the intervals of the blocks
+//! below it begin, each with its number and, over data blocks, with the filter of its names.
+//!
+//! # Invariants
+//! 1. A data block's interval begins with the shortest key that parts it from the block before; the
+//!    first one's, and that of an index block, with the first key in it.
+//! 2. An index block has two entries at least, however long they are, unless it is the last of its
+//!    level. So levels are at most [`MOST_LEVELS`].
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -16,6 +22,10 @@ use super::filter::{Probe, WideFilter};
 use super::row;
 use crate::envelope;
 use crate::storage::{RowWrite, StorageError, StorageRead};
+
+/// Over the 2^32 data blocks that have numbers there are at most so many levels, their own among
+/// them.
+pub(super) const MOST_LEVELS: usize = 33;
 
 /// A run that is whole.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,13 +59,15 @@ pub(super) struct RunWriter {
 /// A block that is closed, as the index above it knows it.
 struct Sealed {
     number: u32,
-    first: Vec<u8>,
+    lower: Vec<u8>,
     filter: Vec<u8>,
 }
 
 #[derive(Debug)]
 struct Level {
     builder: BlockBuilder,
+    /// Where the interval of the block at hand begins.
+    lower: Vec<u8>,
     sealed: u32,
 }
 
@@ -81,10 +93,14 @@ impl RunWriter {
 
     fn add(&mut self, level: usize, key: &[u8], value: &[u8]) {
         if level == self.levels.len() {
-            self.levels.push(Level { builder: BlockBuilder::new(level), sealed: 0 });
+            assert!(level < MOST_LEVELS, "index blocks of one entry each");
+            let (builder, lower) = (BlockBuilder::new(level), key.to_vec());
+            self.levels.push(Level { builder, lower, sealed: 0 });
         }
         if !self.levels[level].builder.has_room(key, value) {
-            let sealed = self.seal(level, Some(key));
+            let upper = self.levels[level].builder.end_before(key);
+            let sealed = self.seal(level, Some(upper));
+            self.levels[level].lower = upper.to_vec();
             self.index(level, &sealed);
         }
         let entry = self.levels[level].builder.push(key, value);
@@ -93,26 +109,26 @@ impl RunWriter {
         }
     }
 
-    fn index(&mut self, level: usize, Sealed { number, first, filter }: &Sealed) {
+    fn index(&mut self, level: usize, Sealed { number, lower, filter }: &Sealed) {
         let mut value = Vec::new();
         write_varint(&mut value, u64::from(*number));
         if level == 0 {
             value.extend_from_slice(filter);
         }
-        self.add(level + 1, first, &value);
+        self.add(level + 1, lower, &value);
     }
 
     /// Closes the block of a level.
     fn seal(&mut self, level: usize, upper: Option<&[u8]>) -> Sealed {
-        let Level { builder, sealed } = &mut self.levels[level];
+        let Level { builder, lower, sealed } = &mut self.levels[level];
         let number = *sealed;
         *sealed += 1;
         let at = address(self.id, level, number);
-        let (bytes, first, filter) = builder.finish(at, upper);
+        let (lower, (bytes, filter)) = (std::mem::take(lower), builder.finish(at, upper));
         self.bytes += bytes.len() as u64;
         self.waiting += bytes.len();
         self.rows.push((row::block(at), Some(bytes)));
-        Sealed { number, first, filter }
+        Sealed { number, lower, filter }
     }
 
     /// The bytes of the blocks that are closed and not taken.
@@ -192,13 +208,13 @@ impl Blocks {
     fn load(
         &self,
         at: Address,
-        first: Option<&[u8]>,
+        lower: Option<&[u8]>,
         upper: Option<Option<&[u8]>>,
     ) -> Result<Arc<Block>, StorageError> {
         if let Some(block) = self.cache.borrow().get(&at) {
             return Ok(Arc::clone(block));
         }
-        match self.read(at, first, upper) {
+        match self.read(at, lower, upper) {
             Ok(block) => {
                 let block = Arc::new(block);
                 self.cache.borrow_mut().insert(at, Arc::clone(&block));
@@ -213,7 +229,7 @@ impl Blocks {
     pub(super) fn read(
         &self,
         at: Address,
-        first: Option<&[u8]>,
+        lower: Option<&[u8]>,
         upper: Option<Option<&[u8]>>,
     ) -> Result<Block, Unfit> {
         let bytes = self.rows.row(self.space, &row::block(at)).map_err(Unfit::Fault)?;
@@ -225,7 +241,7 @@ impl Blocks {
             let damaged = || Unfit::Damaged(Some(bytes), error.to_string());
             if fault.is_corruption() { damaged() } else { Unfit::Fault(fault) }
         })?;
-        let fits = first.is_none_or(|first| block.first_key() == Some(first))
+        let fits = lower.is_none_or(|lower| block.begins_at(lower, at.level > 0))
             && upper.is_none_or(|upper| block.upper() == upper);
         let fits = fits || rejoin_vclock::mutant!("blocks-anywhere");
         if !fits || block.len() == 0 {
@@ -269,7 +285,7 @@ impl Run {
         let mut block = blocks.load(address(self.id, top, 0), None, Some(None))?;
         for level in (0..top).rev() {
             let Some(index) = block.floor(key) else { return Ok(Found::Before) };
-            let Some((first, value)) = block.whole(index) else { return Ok(Found::Before) };
+            let Some((lower, value)) = block.whole(index) else { return Ok(Found::Before) };
             let damage = || StorageError::Damaged(format!("an index block of run {}", self.id));
             let (child, filter) = split_child(value).ok_or_else(damage)?;
             number = child;
@@ -281,7 +297,7 @@ impl Run {
                 return Ok(Found::Nothing);
             }
             let at = address(self.id, level, number);
-            let below = blocks.load(at, Some(first), Some(upper))?;
+            let below = blocks.load(at, Some(lower), Some(upper))?;
             block = below;
         }
         Ok(Found::Leaf(number, block))
@@ -377,9 +393,9 @@ impl RunCursor {
 
     /// Goes on to the first entry of the block behind this one.
     fn turn(&mut self, leaf: &Block, run: &Run, blocks: &Blocks) -> Result<(), StorageError> {
-        let Some(first) = leaf.upper() else { return Ok(()) };
-        let next = blocks.load(address(run.id, 0, self.number + 1), Some(first), None)?;
-        if let Some(place) = next.seek(first) {
+        let Some(lower) = leaf.upper() else { return Ok(()) };
+        let next = blocks.load(address(run.id, 0, self.number + 1), Some(lower), None)?;
+        if let Some(place) = next.seek(lower) {
             (self.leaf, self.number, self.place) = (Some(next), self.number + 1, place);
         }
         Ok(())

@@ -13,6 +13,7 @@ mod engine_pages;
 mod fjall_directory;
 #[cfg(feature = "redb")]
 mod held_back;
+mod holder;
 mod memory;
 #[cfg(any(feature = "redb", feature = "fjall"))]
 mod place;
@@ -34,6 +35,7 @@ use std::io;
 
 #[cfg(feature = "fjall")]
 pub use fjall_directory::FjallDirectory;
+pub use holder::Holder;
 pub use memory::Memory;
 #[cfg(all(feature = "redb", feature = "conformance"))]
 pub use raw_file::RawFile;

@@ -179,9 +179,9 @@ fn a_store_that_is_open_is_not_replaced() {
     let backup = directory.path().join("backup");
     backup_file(&path, &backup, 0, &mut go_on).expect("a backup");
     let _open = Store::open(&path).expect("the store");
-    let taken = OperationError::Store(StoreError::AlreadyOpen { path: path.clone() });
-    assert_eq!(restore(&backup, &path, REPLACE, &mut go_on), Err(taken.clone()));
-    assert_eq!(verify_file(&path, Depth::Stored, &mut go_on), Err(taken));
+    let is_taken = |error| matches!(error, OperationError::Store(StoreError::AlreadyOpen { .. }));
+    assert!(restore(&backup, &path, REPLACE, &mut go_on).is_err_and(is_taken));
+    assert!(verify_file(&path, Depth::Stored, &mut go_on).is_err_and(is_taken));
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(crate) fn stream<'a>(messages: impl IntoIterator<Item = (u8, &'a [u8])>) -> 
         hasher.update(&[kind]);
         hasher.update(body);
         checksum = hasher.finalize();
-        stream.extend([b'R', 2, kind]);
+        stream.extend([b'R', 3, kind]);
         stream.extend(checksum.to_le_bytes());
         write_varint(&mut stream, body.len() as u64);
         stream.extend_from_slice(body);

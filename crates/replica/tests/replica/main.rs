@@ -13,6 +13,7 @@ mod golden;
 mod identity;
 mod loss;
 mod medium;
+mod once;
 mod pipes;
 mod processes;
 mod redot;

@@ -128,9 +128,14 @@ impl Medium {
         copy
     }
 
+    /// The records of a space that are durable, by sequence.
+    pub(crate) fn stored(&self, space: u32) -> Vec<Stored> {
+        self.content.log(space, 0, usize::MAX).unwrap()
+    }
+
     /// How many records of a space are durable.
     pub(crate) fn records(&self, space: u32) -> usize {
-        self.content.log(space, 0, usize::MAX).unwrap().len()
+        self.stored(space).len()
     }
 
     /// Changes what is stored behind everybody's back.

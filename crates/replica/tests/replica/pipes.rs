@@ -215,7 +215,12 @@ impl Net {
         for _ in 0..millis / 10 {
             self.now.elapsed += 10;
             self.now.wall += 10;
-            self.peers.iter_mut().for_each(|peer| peer.core.handle_timeout(self.now));
+            for peer in &mut self.peers {
+                // What a core does not ask for does not happen.
+                if peer.core.next_timeout().is_some_and(|due| due <= self.now.elapsed) {
+                    peer.core.handle_timeout(self.now);
+                }
+            }
             self.settle();
         }
     }

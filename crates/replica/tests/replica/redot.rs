@@ -31,6 +31,7 @@ pub(crate) fn begin(things: &Things) {
         thing.lines().entry("apples").add(5)?;
         thing.lines().entry("pears").add(5)?;
         thing.lines().entry("figs").add(5)?;
+        thing.lines().entry("plums").add(5)?;
         thing.tags().insert("fragile")?;
         thing.tags().insert("cold")?;
         thing.banned().insert("x")?;
@@ -59,6 +60,8 @@ pub(crate) fn go_on(things: &Things) {
         thing.lines().entry("figs").add(1)?;
         thing.lines().remove("figs")?;
         thing.lines().entry("figs").add(4)?;
+        thing.lines().entry("plums").add(1)?;
+        thing.lines().remove_unless_edited("plums")?;
         thing.tags().remove("new")?;
         thing.tags().insert("newer")?;
         thing.banned().remove("x")?;
@@ -71,14 +74,17 @@ pub(crate) fn go_on(things: &Things) {
         thing.steps().insert(1)?.set("between")?;
         thing.steps().move_to(3, 0)?;
         thing.steps().at(1)?.set("one again")?;
-        thing.steps().remove(3)
+        thing.steps().remove(3)?;
+        thing.steps().push()?.set("four")?;
+        thing.steps().remove_unless_edited(3)
     });
     edit(things, |thing| {
         let parent = thing.outline().create(Parent::Root)?;
         thing.outline().node(parent)?.set("parent")?;
         let child = thing.outline().create(Parent::Node(parent))?;
         thing.outline().node(child)?.set("child")?;
-        thing.outline().move_to(child, Parent::Root)
+        thing.outline().move_to(child, Parent::Root)?;
+        thing.outline().remove_unless_edited(child)
     });
 }
 

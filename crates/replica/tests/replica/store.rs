@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use rejoin_crdts::{EditError, LwwRegister, OrMap, OrSet, ReadError};
+use rejoin_crdts::{EditError, OrMap, OrSet, ReadError};
 use rejoin_replica::{Once, Space, Store, StoreError, Ticket};
 
 use crate::medium::{Medium, until};
@@ -128,18 +128,6 @@ fn a_transaction_that_changes_nothing_writes_nothing() {
     assert!(matches!(keyed, Once::First(committed) if committed.is_empty()));
     let again = carts.transact_once(b"key", |tx| tx.object("alice").entry("apples").add(1));
     assert!(matches!(again, Ok(Once::First(_))), "a key is kept in the record, and there was none");
-}
-
-#[test]
-fn a_transaction_that_is_too_large_is_refused() {
-    let store = Store::memory().expect("memory does not fail");
-    let notes: Space<LwwRegister<String>> = store.create_space("notes").expect("a first space");
-    let write = |bytes| notes.transact(|tx| tx.object("note").set("x".repeat(bytes)));
-    let Err(StoreError::TooLarge { bytes, most }) = write(9 << 20) else { panic!("9 MiB in") };
-    assert!(bytes > most && most == 8 << 20);
-    assert_eq!(notes.keys(), Ok(vec![]));
-    write(7 << 20).expect("7 MiB are fine");
-    assert_eq!(notes.object("note").get().expect("readable").map(|text| text.len()), Some(7 << 20));
 }
 
 #[test]
@@ -339,8 +327,7 @@ fn two_who_make_a_store_at_once_get_one() {
         let (held, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
         assert_eq!((held.len(), refused.len()), (1, 3));
         for error in refused.into_iter().map(Result::unwrap_err) {
-            assert_eq!(error, StoreError::AlreadyOpen { path: path.clone() });
-            assert!(error.is_retryable());
+            assert!(error.is_retryable() && matches!(error, StoreError::AlreadyOpen { .. }));
         }
         let store = held.into_iter().flatten().next().expect("the one");
         let carts: Carts = store.create_space("carts").expect("a first space");

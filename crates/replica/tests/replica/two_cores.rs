@@ -1,7 +1,7 @@
 //! Two and three cores: catching up, live push, forwarding, no echo.
 
 use rejoin_crdts::crdt::Crdt;
-use rejoin_replica::message::Message;
+use rejoin_replica::message::{Frames, Message};
 use rejoin_replica::sync::Transmit;
 use rejoin_replica::{Event, Now, SessionEnd};
 
@@ -280,7 +280,32 @@ fn a_stamp_from_the_future_moves_no_clock() {
     }
     let mut own = Peer::new(id(1));
     assert_eq!(own.core.recover(net.peers[0].records[0].clone()), Ok(true));
-    assert!(own.core.stamp(now).millis() >= ahead.wall, "one's own stamps never go back");
+    assert!(own.core.stamp(now).millis() <= now.wall, "one's own does not go on there, either");
+    let event = own.core.poll_event();
+    assert!(matches!(event, Some(Event::OwnSkew(report)) if report.ahead_by == year), "{event:?}");
+}
+
+/// A peer that answers without having followed shows it, to the one whose clock is off.
+#[test]
+fn who_stamps_from_the_future_is_told_by_an_answer() {
+    let mut net = Net::new(2);
+    let now = net.now;
+    let year = 365 * 24 * 3_600_000;
+    let ahead = Now { wall: now.wall + year, ..now };
+    add(&mut net.peers[0].core, ahead, "apples", 1);
+    net.peers[0].write();
+    net.connect(0, 1);
+    net.settle();
+    net.add(1, "pears", 1);
+    net.settle();
+    let mut own = std::iter::from_fn(|| net.peers[0].core.poll_event());
+    let told = own.find_map(|event| match event {
+        Event::OwnSkew(report) => Some(report),
+        _ => None,
+    });
+    let told = told.expect("the answer tells");
+    assert_eq!((told.stamp.millis(), told.ahead_by), (ahead.wall, year));
+    assert_eq!(own.filter(|event| matches!(event, Event::OwnSkew(_))).count(), 0);
 }
 
 #[test]
@@ -310,4 +335,35 @@ fn silence_ends_a_session_and_heartbeats_keep_it() {
     assert_eq!(net.over(wire, 0), Some(SessionEnd::Silent));
     assert_eq!(net.peers[0].core.connected().count(), 0);
     assert_eq!(net.over(wire, 1), None, "the other side still hears");
+}
+
+/// Two that have told each other everything wait for nothing, when their connection is watched by
+/// whoever carries it.
+#[test]
+fn a_core_where_nothing_is_under_way_never_looks_at_the_clock() {
+    let mut net = Net::new(2);
+    net.add(0, "apples", 1);
+    let sessions = [0, 1].map(|at| net.peers[at].core.open_carried_session(net.now));
+    let mut frames = [Frames::default(), Frames::default()];
+    let mut looks = 0;
+    for _ in 0..1_000 {
+        net.now.elapsed += 10;
+        for from in [0, 1] {
+            let peer = &mut net.peers[from];
+            if peer.core.next_timeout().is_some_and(|due| due <= net.now.elapsed) {
+                peer.core.handle_timeout(net.now);
+                looks += 1;
+            }
+            while let Some(frame) = net.peers[from].frame(sessions[from], net.now) {
+                frames[1 - from].push(&frame);
+                while let Some(message) = frames[1 - from].next_message().expect("a frame") {
+                    net.peers[1 - from].handle(sessions[1 - from], message, net.now);
+                    net.peers[1 - from].write();
+                }
+            }
+        }
+    }
+    assert_eq!(net.peers[1].line("apples"), 1);
+    assert_eq!([0, 1].map(|at| net.peers[at].core.next_timeout()), [None, None]);
+    assert!(looks < 20, "{looks} looks in ten seconds");
 }

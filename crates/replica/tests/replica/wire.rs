@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use rejoin_crdts::Delta;
+use rejoin_crdts::atom::MAX_VALUE_BYTES;
 use rejoin_crdts::state_codec::{decode_state, encode_state};
 use rejoin_replica::entry::{Entry, Head, MAX_ENTRY_BYTES, Record};
 use rejoin_replica::message::{Direction, Frames, MAX_FRAME_BYTES, Message};
@@ -190,7 +191,7 @@ proptest! {
     fn entries_have_one_spelling(entry in any::<Index>(), harms in vec(harm(), 1..4)) {
         let bytes = harmed(entry.get(&ENTRIES[..]).bytes(), &harms);
         if let Ok(entry) = Entry::parse(&bytes) {
-            let again = Entry::new(entry.delta().clone());
+            let again = entry.with_delta(entry.delta().clone());
             prop_assert_eq!(&**again.bytes(), &bytes[..]);
         }
     }
@@ -273,7 +274,7 @@ fn any_flipped_bit_in_a_frame_is_found() {
 
 #[test]
 fn a_frame_that_claims_too_much_is_refused_by_its_head() {
-    let mut head = vec![b'R', 2, 2, 0, 0, 0, 0];
+    let mut head = vec![b'R', 3, 2, 0, 0, 0, 0];
     write_varint(&mut head, MAX_FRAME_BYTES as u64 + 1);
     let mut frames = Frames::default();
     frames.push(&head);
@@ -287,7 +288,7 @@ fn a_frame_that_claims_too_much_is_refused_by_its_head() {
 #[test]
 fn versions_of_the_future_are_refused_by_name() {
     let mut frame = FRAMES[0].clone();
-    frame[1] = 3;
+    frame[1] = 4;
     let mut frames = Frames::default();
     frames.push(&frame);
     let error = frames.next_message().expect_err("another version").to_string();
@@ -312,22 +313,54 @@ fn repeated_replicas_do_not_blow_up() {
 #[test]
 fn a_frame_has_room_for_the_largest_entry() {
     let replica = |n: u32| ReplicaId::from_u128(u128::from(n) << 64 | 1);
-    let deps: Vec<_> = (0..100_000).map(|n| (replica(n), 1)).collect();
+    let deps: Vec<_> = (0..160_000).map(|n| (replica(n), 1)).collect();
     let entry = |text: usize| {
         let mut peer = Peer::new(id(200));
-        let note = |at: &mut crate::forge::Places<'_, '_>| at.note().set("x".repeat(text));
+        let text = "\0".repeat(7_600_000) + &"x".repeat(text);
+        let note = |at: &mut crate::forge::Places<'_, '_>| at.note().set(text.clone());
         let made = crate::forge::write(&mut peer, 1_000, b"", note);
-        let changes = made.entry.delta().changes().to_vec();
+        let changes = made.entry.delta().changes().collect::<Vec<_>>();
         let stamp = HybridTimestamp::from_u64(7);
-        Entry::new(Delta::new(id(200), 1, stamp, deps.clone(), changes).expect("one change"))
+        Entry::new(Delta::new(id(200), 1, stamp, &deps, &changes).expect("one change"))
     };
-    let spare = MAX_ENTRY_BYTES - entry(4 << 20).bytes().len();
-    let largest = entry((4 << 20) + spare);
+    let spare = MAX_ENTRY_BYTES - entry(0).bytes().len();
+    let largest = entry(spare);
     assert_eq!(largest.bytes().len(), MAX_ENTRY_BYTES);
-    assert!(Entry::parse(entry((4 << 20) + spare + 1).bytes()).is_err(), "a byte more is too long");
+    let value = MAX_ENTRY_BYTES as u64 + 1;
+    let refused = DecodeError::OutOfRange { what: "length of an entry", value };
+    assert_eq!(Entry::parse(entry(spare + 1).bytes()), Err(refused), "a byte more is too long");
     let mut frames = Frames::default();
     frames.push(&Message::Entries(vec![largest.clone()]).frame(&mut Direction::default()));
     assert_eq!(frames.next_message(), Ok(Some(Message::Entries(vec![largest]))));
+}
+
+/// Beyond the number of replicas that a session gives numbers to, ids are written out.
+#[test]
+fn more_replicas_than_are_numbered_are_still_told_apart() {
+    let ids = |from: u64| (from..from + 5_000).map(|n| (ReplicaId::from_u128(n.into()), n + 1));
+    let messages = [0, 0, 3_000].map(|from| Message::Have(ids(from).collect()));
+    let (mut direction, mut frames) = (Direction::default(), Frames::default());
+    for message in messages {
+        frames.push(&message.frame(&mut direction));
+        assert_eq!(frames.next_message(), Ok(Some(message)));
+    }
+}
+
+/// A value beyond the limit, in an entry that is not.
+#[test]
+fn a_value_of_a_peer_that_is_too_large_is_refused() {
+    let mut peer = Peer::new(id(200));
+    let note = |at: &mut crate::forge::Places<'_, '_>| at.note().set("a unique text".to_owned());
+    let made = crate::forge::write(&mut peer, 1_000, b"", note);
+    let (bytes, text) = (made.entry.bytes(), b"a unique text");
+    let at = bytes.windows(text.len()).position(|at| at == text).expect("the text");
+    let long = "x".repeat(MAX_VALUE_BYTES + 1);
+    let forged = [&bytes[..at], long.as_bytes(), &bytes[at + text.len()..]].concat();
+    let value = long.len() as u64;
+    let refused = DecodeError::OutOfRange { what: "length of a value", value };
+    assert_eq!(Entry::parse(&forged), Err(refused));
+    let fits = [&bytes[..at], &long.as_bytes()[1..], &bytes[at + text.len()..]].concat();
+    assert!(Entry::parse(&fits).is_ok());
 }
 
 /// The forged material is what it claims to be.

@@ -45,7 +45,8 @@ impl<T: Decode> Decode for DottedVersionVector<T> {
 
 /// Reads the siblings of a replica whose last event is `newest`.
 ///
-/// Nothing is reserved: a value in memory may be many times as large as the byte that claims it.
+/// Of memory, eight times the bytes that are left are reserved at most: a value may be many times
+/// as large as the byte that claims it.
 fn decode_run<T: Decode>(
     reader: &mut Reader<'_>,
     replica: ReplicaId,
@@ -56,6 +57,8 @@ fn decode_run<T: Decode>(
         return Err(DecodeError::OutOfRange { what: "number of siblings", value: count as u64 });
     }
     let mut values = SmallVec::new();
+    let room = reader.remaining().saturating_mul(8) / size_of::<T>().max(1);
+    values.reserve_exact(count.min(room));
     for _ in 0..count {
         values.push(T::decode(reader)?);
     }

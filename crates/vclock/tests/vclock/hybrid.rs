@@ -1,8 +1,9 @@
-//! The skew rule, the carry, and that time never goes back.
+//! The skew rule, the carry, and what becomes of stamps when a wrong clock is set right.
 
 use proptest::prelude::*;
 use rejoin_vclock::{
-    DEFAULT_MAX_SKEW_MILLIS, HybridClock, HybridTimestamp, MAX_MILLIS, MillisOutOfRange,
+    DEFAULT_MAX_SKEW_MILLIS, EARLIEST_MILLIS, HybridClock, HybridTimestamp, MAX_MILLIS,
+    MillisOutOfRange, Now,
 };
 
 const NOW: u64 = 1_700_000_000_000;
@@ -104,6 +105,139 @@ fn a_report_says_what_to_look_at() {
     );
 }
 
+const YEAR: u64 = 31_557_600_000;
+const BOUND: u64 = DEFAULT_MAX_SKEW_MILLIS;
+
+fn at(wall: u64, elapsed: u64) -> Now {
+    Now { wall, elapsed }
+}
+
+#[test]
+fn stamps_follow_a_clock_that_is_right_again() {
+    let mut clock = HybridClock::new();
+    clock.tick(at(NOW, 0));
+    let wrong = clock.tick(at(NOW + 10 * YEAR, 1_000));
+    assert_eq!(clock.tick(at(NOW + 2_000, 2_000)), stamp(wrong.millis(), 1));
+    assert_eq!(clock.tick(at(NOW + BOUND + 999, BOUND + 999)), stamp(wrong.millis(), 2));
+    let right = clock.tick(at(NOW + BOUND + 1_000, BOUND + 1_000));
+    assert_eq!(right.millis(), NOW + BOUND + 1_000, "one bound after it was last vouched for");
+    assert!(clock.tick(at(NOW + BOUND + 1_000, BOUND + 1_000)) > right);
+}
+
+/// Nobody looked at the clock in between.
+#[test]
+fn it_is_known_for_how_long_a_wrong_clock_was_not_seen() {
+    let mut clock = HybridClock::new();
+    clock.tick(at(NOW + YEAR, 0));
+    assert_eq!(clock.tick(at(NOW + BOUND, BOUND)).millis(), NOW + BOUND);
+}
+
+#[test]
+fn a_clock_that_is_set_back_for_a_moment_changes_nothing() {
+    let mut clock = HybridClock::new();
+    for round in 0..10 {
+        let now = round * BOUND;
+        assert_eq!(clock.tick(at(NOW + now, now)), stamp(NOW + now, 0));
+        let back = clock.tick(at(NOW + now - 80_000_000, now + BOUND - 1));
+        assert_eq!(back, stamp(NOW + now, 1), "round {round}");
+    }
+}
+
+/// It boots in 1970, or with whatever its battery has left.
+#[test]
+fn a_machine_that_does_not_know_the_time_is_not_believed() {
+    let mut clock = HybridClock::resume(stamp(NOW, 0));
+    for (n, wall) in (1..).zip([0, 1, 946_684_800_000, EARLIEST_MILLIS]) {
+        assert_eq!(clock.tick(at(wall, 10 * BOUND * u64::from(n))), stamp(NOW, n));
+        assert_eq!(clock.take_report(), None, "that is no news of the stamps");
+    }
+    assert_eq!(clock.tick(at(NOW + 5, 50 * BOUND)), stamp(NOW + 5, 0));
+}
+
+/// The process that made the stamp is gone, and with it whoever could say when that was.
+#[test]
+fn a_clock_does_not_resume_in_the_future() {
+    for ahead in [BOUND, BOUND + 1, YEAR] {
+        let mut clock = HybridClock::resume(stamp(NOW + ahead, 0));
+        let first = clock.tick(at(NOW, 7)).millis();
+        assert_eq!(first, if ahead > BOUND { NOW } else { NOW + ahead }, "{ahead}");
+        assert_eq!(clock.take_report().is_some(), ahead > BOUND);
+    }
+}
+
+#[test]
+fn the_owner_of_a_wrong_clock_is_told_once() {
+    let mut clock = HybridClock::new();
+    for round in 0..3 {
+        let from = 10 * BOUND * round;
+        let wrong = clock.tick(at(NOW + YEAR + from, from));
+        assert_eq!(clock.take_report(), None, "nothing shows it yet");
+        let mut told = Vec::new();
+        for passed in [1_000, 2_000, BOUND + 1_000, BOUND + 2_000] {
+            clock.read(at(NOW + from + passed, from + passed));
+            told.extend(clock.take_report());
+        }
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!((told[0].stamp, told[0].physical), (wrong, NOW + from + 1_000));
+        assert_eq!((told[0].ahead_by, told[0].bound), (YEAR - 1_000, BOUND));
+        assert!(told[0].to_string().contains("was made here"), "{}", told[0]);
+    }
+}
+
+/// Whoever answers a stamp has followed it, or finds it too far ahead.
+#[test]
+fn an_answer_tells_whether_a_stamp_was_followed() {
+    let mut clock = HybridClock::new();
+    let own = clock.tick(at(NOW + YEAR, 0));
+    for theirs in [own.millis() + 1, own.millis() - BOUND] {
+        clock.answered(own, stamp(theirs, 0));
+        assert_eq!(clock.take_report(), None);
+    }
+    for _ in 0..2 {
+        clock.answered(own, stamp(NOW, 3));
+        let report = clock.take_report().expect("it was not followed");
+        assert_eq!((report.stamp, report.physical, report.ahead_by), (own, NOW, YEAR));
+        clock.answered(own, stamp(NOW + 1, 0));
+        assert_eq!(clock.take_report(), None, "that is known");
+        clock.answered(own, stamp(own.millis() + 1, 0));
+    }
+}
+
+/// What can happen to a machine's clocks, and what is done with them.
+#[derive(Clone, Debug)]
+enum Act {
+    Passes(u64),
+    /// The wall clock is off by so much from now on.
+    IsOff(i64),
+    Ticks,
+    Looks,
+    Hears(HybridTimestamp),
+    Restarts,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let bound = BOUND.cast_signed();
+    let year = YEAR.cast_signed();
+    let off = prop_oneof![
+        3 => Just(0),
+        2 => -2 * bound..2 * bound,
+        1 => Just(10 * year),
+        1 => Just(-year),
+        1 => Just(-40 * year),
+    ];
+    let heard = (0..2 * YEAR, prop_oneof![Just(0), Just(u16::MAX)])
+        .prop_map(|(ahead, logical)| stamp(NOW - YEAR + ahead, logical));
+    let act = prop_oneof![
+        3 => prop_oneof![0..10u64, 0..2 * BOUND].prop_map(Act::Passes),
+        2 => off.prop_map(Act::IsOff),
+        4 => Just(Act::Ticks),
+        1 => Just(Act::Looks),
+        1 => heard.prop_map(Act::Hears),
+        1 => Just(Act::Restarts),
+    ];
+    proptest::collection::vec(act, 0..60)
+}
+
 /// What can happen to a clock: a tick or a stamp from elsewhere, at any wall-clock time near now.
 fn happenings() -> impl Strategy<Value = Vec<(Option<HybridTimestamp>, u64)>> {
     let times = || NOW - 3..NOW + 3;
@@ -149,6 +283,53 @@ proptest! {
             last = there.tick(theirs);
             prop_assert!(last > question);
             prop_assert_eq!(here.observe(last, mine), Ok(()));
+        }
+    }
+
+    /// After the clock is right for one bound, no stamp is further ahead than the bound; and stamps
+    /// go back only where no wall clock has vouched for the last one for so long.
+    #[test]
+    fn stamps_follow_the_wall_clock_and_only_rise_beside_it(acts in acts()) {
+        let mut clock = HybridClock::new();
+        let (mut elapsed, mut error, mut right_since) = (0_u64, 0_i64, Some(0_u64));
+        let mut vouched = None;
+        for act in acts {
+            let now = at(NOW.saturating_add(elapsed).saturating_add_signed(error), elapsed);
+            let before = clock.last();
+            match act {
+                Act::Passes(millis) => elapsed += millis,
+                Act::IsOff(by) => {
+                    error = by;
+                    right_since = (by == 0).then_some(elapsed);
+                }
+                Act::Looks => clock.read(now),
+                Act::Hears(theirs) => _ = clock.observe(theirs, now),
+                Act::Restarts => {
+                    clock = HybridClock::resume(clock.last());
+                    vouched = None;
+                }
+                Act::Ticks => {
+                    let made = clock.tick(now);
+                    if right_since.is_some_and(|since| elapsed - since >= BOUND) {
+                        // One more: a full count carries.
+                        prop_assert!(made.millis() <= now.wall + BOUND + 1, "{made} at {now:?}");
+                    }
+                    if now.wall > EARLIEST_MILLIS {
+                        prop_assert!(made.millis() >= now.wall);
+                    }
+                }
+            }
+            if matches!(act, Act::Passes(_) | Act::IsOff(_) | Act::Restarts) {
+                continue;
+            }
+            if clock.last() < before {
+                prop_assert!(now.wall > EARLIEST_MILLIS);
+                prop_assert!(before.millis() > now.wall + BOUND);
+                prop_assert!(vouched.is_none_or(|at| elapsed - at >= BOUND), "too soon");
+            }
+            if now.wall > EARLIEST_MILLIS && clock.last().millis() <= now.wall + BOUND {
+                vouched = Some(elapsed);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Planted bugs in what is still there after a crash.
 
-use crate::mutants::suites::{SWEEP, replica, storage};
+use crate::mutants::suites::{SWEEP, faults, replica, storage};
 use crate::mutants::{Class, Mutant, Suite};
 
 pub(super) const ROWS: &[Mutant] = &[
@@ -128,6 +128,27 @@ pub(super) const ROWS: &[Mutant] = &[
         class: Class::Storage,
         lines: &[11],
         brings_back: "a crash forgets idempotency keys: an unknown outcome is applied twice",
+        suite: SWEEP,
+    },
+    Mutant {
+        name: "one-entry-fills-an-index-block",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "one long key fills an index block: levels are added without end",
+        suite: faults("fault_17"),
+    },
+    Mutant {
+        name: "key-not-in-entry",
+        class: Class::Storage,
+        lines: &[11],
+        brings_back: "a key does not come back with its entry: after a restore an order runs twice",
+        suite: replica("once::"),
+    },
+    Mutant {
+        name: "former-key-repeated",
+        class: Class::Storage,
+        lines: &[11],
+        brings_back: "what a clone did under the former id passes for done: its order is swallowed",
         suite: SWEEP,
     },
 ];

@@ -5,6 +5,13 @@ use crate::mutants::{Class, Mutant, Suite};
 
 pub(super) const ROWS: &[Mutant] = &[
     Mutant {
+        name: "pairs-without-end",
+        class: Class::Sync,
+        lines: &[],
+        brings_back: "a frame names one replica a million times and takes twelve times its length",
+        suite: Suite { target: "fault_23_memory", ..storage("fault_23_frames") },
+    },
+    Mutant {
         name: "log-by-origin",
         class: Class::Sync,
         lines: &[42],
@@ -26,10 +33,10 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: replica("fingerprints"),
     },
     Mutant {
-        name: "follow-on-restart",
+        name: "stamps-never-fall-back",
         class: Class::Clock,
         lines: &[20],
-        brings_back: "a restart follows stamps from the future that the running clock refused",
+        brings_back: "a clock that was wrong once stamps from the future, also after a start",
         suite: SWEEP,
     },
     Mutant {

@@ -36,6 +36,10 @@ pub(crate) enum What {
     Pass(u64, u128),
     /// Resets, clears or removes what is at the place and below.
     End,
+    /// Removes a key unless somebody changes it who has not seen that.
+    Veil,
+    /// Says that what was removed so and changed by somebody stays: no letter of an alphabet.
+    Unveil,
 }
 
 /// One operation of a transaction.
@@ -50,6 +54,8 @@ impl Act {
     pub(super) fn takes_away(&self, put: &Self) -> bool {
         match self.what {
             What::End => put.place.starts_with(self.place) && !put.what.is_retained(),
+            What::Veil | What::Unveil => put.what == What::Veil && put.place == self.place,
+            _ if put.what == What::Veil => false,
             _ if put.place != self.place => false,
             What::Write(_) | What::Keep(_) => true,
             What::Raise(own) => matches!(put.what, What::Raise(other) if other <= own),
@@ -64,7 +70,7 @@ impl Act {
 impl What {
     /// Whether it puts something that is there until it is taken away.
     pub(super) const fn puts(self) -> bool {
-        !matches!(self, Self::End | Self::BarAll)
+        !matches!(self, Self::End | Self::BarAll | Self::Unveil)
     }
 
     /// Whether no reset from above takes it away.

@@ -72,13 +72,16 @@ struct Done {
 }
 
 impl Done {
-    fn takes_away(&self, put: &Self) -> bool {
-        let saw = if self.event == put.event {
+    fn saw(&self, put: &Self) -> bool {
+        if self.event == put.event {
             self.place_in_event > put.place_in_event
         } else {
             self.observed >> put.event & 1 == 1
-        };
-        saw && self.act.takes_away(&put.act)
+        }
+    }
+
+    fn takes_away(&self, put: &Self) -> bool {
+        self.saw(put) && self.act.takes_away(&put.act)
     }
 }
 
@@ -158,8 +161,10 @@ impl History {
     /// What a copy that has seen these events must show.
     pub(crate) fn picture(&self, seen: Seen) -> Picture {
         let mut picture = Picture::new();
-        for (place, live) in live(&self.done(seen)) {
-            if let Some(leaf) = leaf(&live) {
+        let done = self.done(seen);
+        let live = live(&done);
+        for (place, live) in live.iter().filter(|(place, _)| !is_hidden(&live, place)) {
+            if let Some(leaf) = leaf(live) {
                 picture.insert(place.iter().map(|&name| name.to_owned()).collect(), leaf);
             }
         }
@@ -210,8 +215,53 @@ fn live(done: &[Done]) -> BTreeMap<Place, Vec<&Done>> {
     live
 }
 
+/// How a key stands that was removed unless changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Veiled {
+    /// Everybody who removed it so had seen all that is alive there.
+    Hidden,
+    /// Somebody had changed it.
+    Spared,
+}
+
+fn veiled(live: &BTreeMap<Place, Vec<&Done>>, key: &[&str]) -> Option<Veiled> {
+    let is_veil = |put: &&&Done| put.act.what == What::Veil;
+    let veils: Vec<&Done> = live.get(key)?.iter().filter(is_veil).copied().collect();
+    let below = live.iter().filter(|(place, _)| place.starts_with(key)).flat_map(|(_, live)| live);
+    let mut changes = below.filter(|put| !is_veil(put));
+    let spared = changes.any(|put| !veils.iter().any(|veil| veil.saw(put)));
+    (!veils.is_empty()).then_some(if spared { Veiled::Spared } else { Veiled::Hidden })
+}
+
+fn is_hidden(live: &BTreeMap<Place, Vec<&Done>>, place: &[&str]) -> bool {
+    (1..=place.len()).any(|end| veiled(live, &place[..end]) == Some(Veiled::Hidden))
+}
+
+/// What comes before an operation that writes at a place: what is hidden on the way there ends, and
+/// what was spared stays. What only takes away leaves what is hidden alone.
+fn opens(live: &BTreeMap<Place, Vec<&Done>>, act: Act) -> Vec<Act> {
+    let mut before = Vec::new();
+    let ends = act.what == What::End;
+    let longest = if ends { act.place.len().saturating_sub(1) } else { act.place.len() };
+    for end in 1..=longest {
+        let place = &act.place[..end];
+        match veiled(live, place) {
+            Some(Veiled::Hidden) if ends => {}
+            Some(Veiled::Hidden) => {
+                before.push(Act { place, what: What::End });
+                break;
+            }
+            Some(Veiled::Spared) => before.push(Act { place, what: What::Unveil }),
+            None => {}
+        }
+    }
+    before
+}
+
 /// What is to be seen where these operations are alive.
 fn leaf(live: &[&Done]) -> Option<Leaf> {
+    let live: Vec<&Done> = live.iter().filter(|put| put.act.what != What::Veil).copied().collect();
+    let live = live.as_slice();
     let texts = || live.iter().map(|put| put.act.what.text().to_owned());
     Some(match live.first()?.act.what {
         What::Count(_) => {
@@ -233,7 +283,7 @@ fn leaf(live: &[&Done]) -> Option<Leaf> {
             return (!live.iter().any(against)).then_some(Leaf::Member);
         }
         What::Grant(_) | What::Spend(_) | What::Pass(..) => rights(live),
-        What::End | What::BarAll => return None,
+        What::End | What::BarAll | What::Veil | What::Unveil => return None,
     })
 }
 
@@ -274,11 +324,20 @@ fn judge(done: &[Done], origin: ReplicaId, act: Act) -> (Verdict, Vec<Act>) {
     let verdict = match act.what {
         What::End => Verdict::of(live.values().flatten().any(|put| act.takes_away(&put.act))),
         What::BarAll => {
-            let there = live.iter().filter(|(place, live)| {
-                place.starts_with(act.place) && leaf(live) == Some(Leaf::Member)
+            let there = live.iter().filter(|(place, here)| {
+                place.starts_with(act.place)
+                    && leaf(here) == Some(Leaf::Member)
+                    && !is_hidden(&live, place)
             });
             let bars: Vec<Act> = there.map(|(place, _)| Act { place, what: What::Bar }).collect();
-            return (Verdict::of(!bars.is_empty()), bars);
+            let verdict = Verdict::of(!bars.is_empty());
+            let before = if bars.is_empty() { Vec::new() } else { opens(&live, act) };
+            return (verdict, [before, bars].concat());
+        }
+        What::Veil => {
+            let below = live.iter().filter(|(place, _)| place.starts_with(act.place));
+            let any = below.flat_map(|(_, live)| live).any(|put| put.act.what != What::Veil);
+            Verdict::of(any && !is_hidden(&live, act.place))
         }
         What::Enter if any(What::Leave) => Verdict::Gone,
         What::Leave => Verdict::of(any(What::Enter) && !any(What::Leave)),
@@ -295,6 +354,10 @@ fn judge(done: &[Done], origin: ReplicaId, act: Act) -> (Verdict, Vec<Act>) {
         }
         _ => Verdict::Done,
     };
-    let performed = if verdict == Verdict::Done { vec![act] } else { Vec::new() };
+    if verdict != Verdict::Done {
+        return (verdict, Vec::new());
+    }
+    let mut performed = if act.what == What::Veil { Vec::new() } else { opens(&live, act) };
+    performed.push(act);
     (verdict, performed)
 }

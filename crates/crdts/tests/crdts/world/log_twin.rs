@@ -40,9 +40,9 @@ impl LogTwin {
     fn apply(&mut self, delta: &Delta) {
         assert_eq!(self.causal.admit(delta), Admission::Ready, "{delta:?} in the order of making");
         let first = self.causal.begin(delta).expect("a few replicas have slots");
-        for (index, change) in delta.changes().iter().enumerate() {
+        for (index, change) in delta.changes().enumerate() {
             let before = self.cells();
-            let changed = self.parts.apply(change, &self.causal.at(first, index, delta));
+            let changed = self.parts.apply(&change, &self.causal.at(first, index, delta));
             assert_eq!(changed, before != self.cells(), "`changed` of {change:?}");
         }
         self.causal.finish(delta, first);

@@ -44,6 +44,7 @@ impl<V: Subject> Subject for OrMap<String, V> {
         match (place, what) {
             ([], What::End) => editor.clear(),
             ([key], What::End) => editor.remove(*key),
+            ([key], What::Veil) => editor.remove_unless_edited(*key),
             ([key, below @ ..], what) => V::perform(&mut editor.entry(*key), below, what),
             ([], _) => misplaced(place, what),
         }

@@ -25,7 +25,7 @@ pub(crate) enum Demo {
     /// A process that is killed in the middle of writing loses nothing that it was told is written
     Kill {
         /// How often it is killed.
-        #[arg(long, default_value_t = 10)]
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
         times: u32,
     },
     /// Writes until it is killed, and says what is written

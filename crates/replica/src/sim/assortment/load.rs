@@ -2,8 +2,10 @@
 
 use rejoin_crdts::{BoundedCounter, Crdt, DisableWinsFlag, EditError, EnableWinsFlag};
 
+use super::arranged::Arrangement;
 use super::objects::{
-    Choice, Family, Lines, Members, NAMES, Note, OBJECTS, Place, Racks, Record, Shelves, Tags,
+    Choice, Family, Folders, Lines, Members, NAMES, Note, OBJECTS, Place, Racks, Record, Shelves,
+    Steps, Tags,
 };
 use crate::sim::application::Transaction;
 use crate::sim::rng::Rng;
@@ -23,6 +25,8 @@ pub(super) enum Operation {
     Take(Place),
     /// Takes an element away, or switches a flag off, for those who concurrently add it, too.
     Bar(Place),
+    /// Adds, moves, renames or removes an item or node.
+    Arrange(Place, Arrangement),
     /// Adds to the stock.
     Grant(Place, u64),
     /// Takes from the stock out of the site's own rights.
@@ -40,6 +44,7 @@ impl Operation {
             | Self::Insert(place)
             | Self::Take(place)
             | Self::Bar(place)
+            | Self::Arrange(place, _)
             | Self::Grant(place, _)
             | Self::Spend(place, _)
             | Self::Transfer(place, ..) => place,
@@ -61,6 +66,14 @@ impl Operation {
             Family::Tags => self.edit_tags(transaction.object::<Tags>(&key), &names),
             Family::Shelves => self.edit_shelves(transaction.object::<Shelves>(&key), &names),
             Family::Members => self.edit_members(transaction.object::<Members>(&key), &names),
+            Family::Steps => match self {
+                Self::Arrange(_, wish) => wish.order(transaction.object::<Steps>(&key)),
+                _ => misplaced(self),
+            },
+            Family::Folders => match self {
+                Self::Arrange(_, wish) => wish.hang(transaction.object::<Folders>(&key)),
+                _ => misplaced(self),
+            },
             Family::Stock => {
                 let to = self.receiver(transaction);
                 self.edit_stock(transaction.object::<BoundedCounter>(&key), to)
@@ -209,6 +222,7 @@ fn operation(rng: &mut Rng) -> Operation {
     let everything = rng.percent(20);
     let key = object.below(some_name(rng));
     match object.family() {
+        Family::Steps | Family::Folders => Operation::Arrange(object, Arrangement::some(rng)),
         Family::Members if takes => Operation::Bar(key),
         Family::Calm if takes => Operation::Bar(object),
         Family::Calm | Family::Open if !takes => Operation::Insert(object),
@@ -241,6 +255,6 @@ fn amount(rng: &mut Rng) -> i64 {
 }
 
 /// The last object is the stock; trades alone touch it.
-const STOCK: u8 = 14;
+const STOCK: u8 = 16;
 
 const _: () = assert!(matches!(OBJECTS[STOCK as usize], Family::Stock));

@@ -1,6 +1,7 @@
 //! The built-in application: objects of most types, and checkers that know them from the
 //! documentation alone.
 
+mod arranged;
 mod escrow;
 mod load;
 mod model;
@@ -20,7 +21,8 @@ use super::violation::{Broken, Checked};
 /// Working everything out anew is dear; at other looks it is enough to keep the books.
 const FULL_LOOKS: u64 = 6;
 
-/// Counters, registers, flags, sets and maps, nested and not, and stock that is never oversold.
+/// Counters, registers, flags, sets, maps, lists and trees, nested and not, and stock that is never
+/// oversold.
 #[derive(Clone, Default, Debug)]
 pub struct Assortment {
     removed: Removed,

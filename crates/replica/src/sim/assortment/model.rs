@@ -96,6 +96,8 @@ fn value(snapshot: &Snapshot<'_, Wishes>, puts: &[Event<'_>]) -> Option<Value> {
             (!rights.is_empty()).then_some(Value::Rights(rights))
         }
         Family::Tags | Family::Shelves | Family::Open => Some(Value::Present),
+        // What stands where is held to no model here: only that whatever is there is there whole.
+        Family::Steps | Family::Folders => None,
     }
 }
 

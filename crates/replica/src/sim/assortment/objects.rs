@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use rejoin_crdts::{
-    BoundedCounter, DisableWinsFlag, EnableWinsFlag, LwwRegister, MaxRegister, MvRegister, OrMap,
-    OrSet, PnCounter, ReadError, RwSet,
+    BoundedCounter, DisableWinsFlag, EnableWinsFlag, List, LwwRegister, MaxRegister, MvRegister,
+    OrMap, OrSet, PnCounter, ReadError, RwSet, Tree,
 };
 use rejoin_vclock::ReplicaId;
 
@@ -20,6 +20,8 @@ pub(super) type Racks = OrMap<String, Lines>;
 pub(super) type Choice = MvRegister<String>;
 pub(super) type Record = MaxRegister<u64>;
 pub(super) type Members = RwSet<String>;
+pub(super) type Steps = List<Note>;
+pub(super) type Folders = Tree<Note>;
 
 /// What an object is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,11 +38,15 @@ pub(super) enum Family {
     Open,
     /// Switched off against whoever switches on concurrently.
     Calm,
+    /// Titles in an order that users change.
+    Steps,
+    /// Titles that hang below each other.
+    Folders,
     Stock,
 }
 
 /// Every object of the space. A place begins with a number of this list.
-pub(super) const OBJECTS: [Family; 15] = [
+pub(super) const OBJECTS: [Family; 17] = [
     Family::Lines,
     Family::Note,
     Family::Tags,
@@ -55,6 +61,8 @@ pub(super) const OBJECTS: [Family; 15] = [
     Family::Members,
     Family::Open,
     Family::Calm,
+    Family::Steps,
+    Family::Folders,
     Family::Stock,
 ];
 
@@ -189,12 +197,25 @@ fn read(snapshot: &Snapshot<'_, Wishes>, place: Place, shown: &mut Shown) -> Res
             (!texts.is_empty()).then(|| Value::Texts(texts.into_iter().collect()))
         }
         Family::Open => {
-            let flag = snapshot.object::<EnableWinsFlag>(&key);
-            flag.is_enabled()?.then_some(Value::Present)
+            snapshot.object::<EnableWinsFlag>(&key).is_enabled()?.then_some(Value::Present)
         }
         Family::Calm => {
-            let flag = snapshot.object::<DisableWinsFlag>(&key);
-            flag.is_enabled()?.then_some(Value::Present)
+            snapshot.object::<DisableWinsFlag>(&key).is_enabled()?.then_some(Value::Present)
+        }
+        Family::Steps => {
+            let steps = snapshot.object::<Steps>(&key);
+            for (id, step) in steps.items()? {
+                has_title(step.get()?, id)?;
+            }
+            None
+        }
+        Family::Folders => {
+            let folders = snapshot.object::<Folders>(&key);
+            for (id, _) in folders.outline()?.iter() {
+                let folder = folders.get(id)?;
+                has_title(folder.map(|folder| folder.get()).transpose()?.flatten(), id)?;
+            }
+            None
         }
         Family::Stock => {
             let holders = snapshot.object::<BoundedCounter>(&key).holders()?;
@@ -203,6 +224,12 @@ fn read(snapshot: &Snapshot<'_, Wishes>, place: Place, shown: &mut Shown) -> Res
     };
     shown.extend(value.map(|value| (place, value)));
     Ok(())
+}
+
+/// Every item and node is made with a title, and nobody ever takes the title alone.
+fn has_title(title: Option<String>, id: impl fmt::Display) -> Result<(), ReadError> {
+    let shell = || ReadError::Unavailable(format!("{id} is there, and what was in it is not"));
+    title.map(drop).ok_or_else(shell)
 }
 
 fn read_set(place: &Place, items: &[String], shown: &mut Shown) -> Result<(), ReadError> {

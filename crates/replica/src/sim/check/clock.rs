@@ -1,45 +1,51 @@
-//! A wrong clock elsewhere does not move the clock here by more than the skew bound.
+//! A wrong clock moves no clock elsewhere by more than the skew bound, and its own for no longer
+//! than it is wrong.
 //!
-//! A stamp is never beyond what the wall clock here ever said plus the bound, except that it stays
-//! ahead of the stamps made here before.
+//! When a wall clock has been right for one bound, no new stamp of its site is further ahead of it
+//! than the bound: whatever it said before, whatever others say, and however often its process was
+//! started meanwhile.
 
 use std::collections::BTreeMap;
 
-use rejoin_vclock::{DEFAULT_MAX_SKEW_MILLIS, HybridTimestamp, ReplicaId};
+use rejoin_vclock::{EARLIEST_MILLIS, HybridTimestamp};
 
+use crate::core::Now;
 use crate::sim::violation::{Broken, Checked};
 
-/// The latest that each replica's wall clock ever said.
+/// What each site's wall clock said when it was set, and when that was.
 #[derive(Default, Debug)]
-pub(in crate::sim) struct Clock(BTreeMap<ReplicaId, u64>);
+pub(in crate::sim) struct Clock(BTreeMap<usize, Vec<Now>>);
 
 impl Clock {
-    /// A wall clock says this now.
-    pub(in crate::sim) fn says(&mut self, replica: ReplicaId, wall: u64) {
-        let latest = self.0.entry(replica).or_insert(0);
-        *latest = wall.max(*latest);
+    /// The wall clock of a site says something else from now on.
+    pub(in crate::sim) fn set(&mut self, site: usize, before: Now) {
+        self.0.entry(site).or_default().push(before);
     }
 
-    /// A replica goes on under another id, with the same clock.
-    pub(in crate::sim) fn succeed(&mut self, former: ReplicaId, id: ReplicaId) {
-        let latest = self.0.get(&former).copied().unwrap_or(0);
-        self.0.insert(id, latest);
-    }
-
-    /// A replica goes on from a copy of another one, with the last stamp of that.
-    pub(in crate::sim) fn inherit(&mut self, of: ReplicaId, id: ReplicaId) {
-        let latest = self.0.get(&of).copied().unwrap_or(0);
-        self.says(id, latest);
-    }
-
-    /// A replica stamped a transaction.
-    pub(in crate::sim) fn stamped(&self, replica: ReplicaId, stamp: HybridTimestamp) -> Checked {
-        let latest = self.0.get(&replica).copied().unwrap_or(0);
-        // One more: a full logical part carries into the milliseconds.
-        if stamp.millis() <= latest + DEFAULT_MAX_SKEW_MILLIS + 1 {
+    /// A site stamped a transaction. `bound`: how far a stamp may be ahead, in milliseconds.
+    pub(in crate::sim) fn stamped(
+        &self,
+        site: usize,
+        now: Now,
+        stamp: HybridTimestamp,
+        bound: u64,
+    ) -> Checked {
+        if now.wall <= EARLIEST_MILLIS {
+            // It knows that it does not know the time, and goes on from where it was.
             return Ok(());
         }
-        let what = format!("{replica:?} stamps {stamp}; its wall clock never passed {latest}");
+        let set = self.0.get(&site).into_iter().flatten();
+        let of_late = set.filter(|before| before.elapsed + bound >= now.elapsed);
+        let latest = of_late.map(|before| before.wall).fold(now.wall, u64::max);
+        // One more: a full logical part carries into the milliseconds.
+        if stamp.millis() <= latest + bound + 1 {
+            return Ok(());
+        }
+        let what = format!(
+            "site {site} stamps {stamp}; its wall clock says {}, and for {bound} ms has said no \
+             more than {latest}",
+            now.wall
+        );
         Err(Broken { checker: "clock", what })
     }
 }

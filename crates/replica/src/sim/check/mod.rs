@@ -42,7 +42,7 @@ pub(super) struct Checks {
 impl Checks {
     /// The transactions of an origin beyond a counter are gone for good, wherever they were.
     pub(super) fn forget(&mut self, origin: ReplicaId, after: u64) {
-        self.once.forget(origin, after);
+        self.once.gone(origin, after);
         self.convergence.forget(origin, after);
         self.dots.forget(origin, after);
     }
@@ -50,7 +50,6 @@ impl Checks {
     /// A replica goes on under another id.
     pub(super) fn succeed(&mut self, former: ReplicaId, id: ReplicaId) {
         self.causality.succeed(former, id);
-        self.clock.succeed(former, id);
         self.dots.retire(former);
     }
 }

@@ -1,18 +1,27 @@
 //! A transaction happens at most once per idempotency key, however often it is sent.
+//!
+//! A disk that is put back from a copy has forgotten keys. Until the entries come back, their keys
+//! may run again, as nobody there can know. From then on they are neither run again nor passed off
+//! as done here: the answer says that they were done under a former id.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rejoin_vclock::ReplicaId;
+use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::Receipt;
+use crate::once::Used;
 use crate::sim::violation::{Broken, Checked};
+
+type Dot = (ReplicaId, u64);
 
 /// Which transaction carried which key.
 #[derive(Default, Debug)]
 pub(in crate::sim) struct Once {
-    known: BTreeMap<Vec<u8>, (ReplicaId, u64)>,
+    known: BTreeMap<Vec<u8>, Dot>,
     /// Those that may be forgotten, with a log record that was set aside; or come back with it.
-    unsure: BTreeSet<(Vec<u8>, (ReplicaId, u64))>,
+    unsure: BTreeSet<(Vec<u8>, Dot)>,
+    /// Those that their site has no record of any more; their entries may come back.
+    former: BTreeSet<(Vec<u8>, Dot)>,
 }
 
 fn broken(what: String) -> Checked {
@@ -20,10 +29,17 @@ fn broken(what: String) -> Checked {
 }
 
 impl Once {
-    /// A transaction was committed under a key.
-    pub(in crate::sim) fn committed(&mut self, key: &[u8], receipt: &Receipt) -> Checked {
+    /// A transaction was committed under a key, by a site that had applied so much.
+    pub(in crate::sim) fn committed(
+        &mut self,
+        key: &[u8],
+        receipt: &Receipt,
+        seen: &VersionVector,
+    ) -> Checked {
         let dot = (receipt.origin(), receipt.last());
-        match self.known.insert(key.to_vec(), dot) {
+        let mut former = self.former.iter().filter(|(at, _)| at == key).map(|&(_, dot)| dot);
+        let had_come_back = former.find(|&(id, last)| seen.get(id) >= last);
+        match self.known.insert(key.to_vec(), dot).or(had_come_back) {
             None => Ok(()),
             Some(first) => {
                 let key = String::from_utf8_lossy(key);
@@ -32,18 +48,24 @@ impl Once {
         }
     }
 
-    /// A key was answered with an earlier receipt.
-    pub(in crate::sim) fn repeated(&self, key: &[u8], receipt: &Receipt) -> Checked {
-        let (answer, truth) = ((receipt.origin(), receipt.last()), self.known.get(key));
-        if truth == Some(&answer) || self.unsure.contains(&(key.to_vec(), answer)) {
+    /// A key was answered with the receipt of an earlier transaction.
+    pub(in crate::sim) fn answered(&self, key: &[u8], answer: &Used) -> Checked {
+        let (receipt, is_right) = match answer {
+            Used::Here(receipt) => (receipt, self.known.get(key) == Some(&dot(receipt))),
+            Used::ByFormer(receipt) => {
+                (receipt, self.former.contains(&(key.to_vec(), dot(receipt))))
+            }
+        };
+        if is_right || self.unsure.contains(&(key.to_vec(), dot(receipt))) {
             return Ok(());
         }
+        let truth = self.known.get(key);
         let key = String::from_utf8_lossy(key);
         broken(format!("key {key:?} is answered with {answer:?}; it happened as {truth:?}"))
     }
 
     /// The transactions of an origin beyond a counter are those of another beyond another.
-    pub(in crate::sim) fn moved(&mut self, from: (ReplicaId, u64), to: (ReplicaId, u64)) {
+    pub(in crate::sim) fn moved(&mut self, from: Dot, to: Dot) {
         for (id, last) in
             self.known.values_mut().filter(|(id, last)| *id == from.0 && *last > from.1)
         {
@@ -51,20 +73,52 @@ impl Once {
         }
     }
 
-    /// The records of an origin beyond a counter are set aside; their entries may come back without
-    /// their keys.
+    /// The records of an origin beyond a counter are set aside; their entries may come back from
+    /// others.
     pub(in crate::sim) fn doubt(&mut self, origin: ReplicaId, after: u64) {
-        let set_aside = |(_, dot): &(Vec<u8>, (ReplicaId, u64))| dot.0 == origin && dot.1 > after;
-        let all = std::mem::take(&mut self.known).into_iter();
-        let (unsure, known): (BTreeMap<_, _>, _) = all.partition(set_aside);
-        self.known = known;
+        let unsure = self.take_known(origin, after);
         self.unsure.extend(unsure);
     }
 
-    /// The transactions of an origin beyond a counter never happened: a crash took them.
-    pub(in crate::sim) fn forget(&mut self, origin: ReplicaId, after: u64) {
-        let stays = |(id, last): (ReplicaId, u64)| id != origin || last <= after;
-        self.known.retain(|_, dot| stays(*dot));
-        self.unsure.retain(|(_, dot)| stays(*dot));
+    /// A site has a disk from before an origin's counter, and knows the origin for its own.
+    pub(in crate::sim) fn put_back(&mut self, origin: ReplicaId, after: u64) {
+        let former = self.take_known(origin, after);
+        self.former.extend(former);
     }
+
+    /// A site has the disk of another, which knows nothing of an origin.
+    pub(in crate::sim) fn abandon(&mut self, origin: ReplicaId) {
+        self.doubt(origin, 0);
+        let all = std::mem::take(&mut self.former).into_iter();
+        let (abandoned, former): (BTreeSet<_>, _) = all.partition(|(_, dot)| dot.0 == origin);
+        self.former = former;
+        self.unsure.extend(abandoned);
+    }
+
+    fn take_known(&mut self, origin: ReplicaId, after: u64) -> BTreeMap<Vec<u8>, Dot> {
+        let all = std::mem::take(&mut self.known).into_iter();
+        let (taken, known) = all.partition(|&(_, dot)| is_beyond(dot, origin, after));
+        self.known = known;
+        taken
+    }
+
+    /// The transactions of an origin beyond a counter are not known to a site any more.
+    pub(in crate::sim) fn forget(&mut self, origin: ReplicaId, after: u64) {
+        self.known.retain(|_, dot| !is_beyond(*dot, origin, after));
+        self.unsure.retain(|(_, dot)| !is_beyond(*dot, origin, after));
+    }
+
+    /// The transactions of an origin beyond a counter never happened: they are left nowhere.
+    pub(in crate::sim) fn gone(&mut self, origin: ReplicaId, after: u64) {
+        self.forget(origin, after);
+        self.former.retain(|(_, dot)| !is_beyond(*dot, origin, after));
+    }
+}
+
+fn dot(receipt: &Receipt) -> Dot {
+    (receipt.origin(), receipt.last())
+}
+
+fn is_beyond((id, last): Dot, origin: ReplicaId, after: u64) -> bool {
+    id == origin && last > after
 }

@@ -44,7 +44,7 @@ impl Streams {
             Message::Entries(entries) => {
                 for delta in entries.iter().map(Entry::delta) {
                     learn(delta.origin(), delta.last());
-                    delta.deps().iter().for_each(|&(id, counter)| learn(id, counter));
+                    delta.deps().into_iter().for_each(|(id, counter)| learn(id, counter));
                 }
             }
             _ => {}

@@ -1,6 +1,7 @@
 //! Wrong wall clocks. They stay wrong until the next fault sets them again.
 
 use super::Blow;
+use crate::core::Now;
 use crate::sim::application::Application;
 use crate::sim::violation::Checked;
 use crate::sim::world::World;
@@ -31,8 +32,10 @@ impl<A: Application> World<A> {
 
     fn set_clock(&mut self, mut blow: Blow, error: i64) -> Checked {
         let site = blow.rng.index(self.sites.len());
-        self.sites[site].clock_error = error;
         let now = self.schedule.now();
+        let here = &mut self.sites[site];
+        self.checks.clock.set(site, here.now(now));
+        here.clock_error = error;
         self.felt(&blow, now, format_args!("the clock of site {site} is {error} ms off"));
         Ok(())
     }
@@ -42,7 +45,11 @@ impl<A: Application> World<A> {
         let now = self.schedule.now();
         let until = now + blow.rng.within(1_000..=60_000);
         let here = &mut self.sites[site];
-        here.frozen = Some((until, here.now(now).wall));
+        let wall = here.now(now).wall;
+        for elapsed in [now, until] {
+            self.checks.clock.set(site, Now { wall, elapsed });
+        }
+        here.frozen = Some((until, wall));
         self.felt(&blow, until, format_args!("the clock of site {site} stands until {until} ms"));
         Ok(())
     }

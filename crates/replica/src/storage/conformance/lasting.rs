@@ -4,11 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Medium;
 use super::trial::{Finding, Flaw, SPACES, alike, batch, bytes, commit, same};
+use crate::entry::MAX_RECORD_BYTES;
 use crate::storage::{Batch, Memory, StorageRead};
 
 pub(super) fn sizes(medium: &dyn Medium) -> Finding {
     let (storage, expected) = (medium.open()?, Memory::default());
-    let large = |number| bytes(number, 8 << 20);
+    let large = |number| bytes(number, MAX_RECORD_BYTES);
     for number in 0..64 {
         commit(&*storage, &expected, &batch(number))?;
     }

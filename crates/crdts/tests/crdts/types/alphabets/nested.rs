@@ -1,7 +1,7 @@
 //! Of maps and structs: what nests, and what is removed above it.
 
 use super::LONG;
-use crate::world::What::{Admit, Bar, BarAll, Enter, Grant, Keep, Leave, Pass, Raise, Spend};
+use crate::world::What::{Admit, Bar, BarAll, Enter, Grant, Keep, Leave, Pass, Raise, Spend, Veil};
 use crate::world::{Alphabet, act, add, count, end, write};
 
 pub(crate) fn map_of_counters() -> Alphabet {
@@ -15,6 +15,8 @@ pub(crate) fn map_of_counters() -> Alphabet {
         vec![count(&["a"], 2), end(&[]), count(&["a"], 4), count(&["b"], 1)],
         vec![end(&["a"]), count(&["a"], 0)],
         vec![count(&[LONG], 9)],
+        vec![act(&["a"], Veil)],
+        vec![act(&["b"], Veil), end(&["b"])],
     ]
 }
 
@@ -29,6 +31,8 @@ pub(crate) fn map_of_sets() -> Alphabet {
         vec![end(&["b"]), add(&["b", "y"])],
         vec![add(&["a", "x"]), add(&["b", "x"]), end(&["a"])],
         vec![add(&["b", LONG]), end(&[]), add(&["b", "z"])],
+        vec![act(&["a"], Veil)],
+        vec![add(&["b", "y"]), act(&["b"], Veil)],
     ]
 }
 
@@ -43,6 +47,8 @@ pub(crate) fn map_of_registers() -> Alphabet {
         vec![write(&["a"], "u"), write(&[LONG], "v")],
         vec![end(&[]), write(&["a"], "w")],
         vec![write(&["a"], "w"), end(&[])],
+        vec![act(&["a"], Veil)],
+        vec![act(&["a"], Veil), write(&["a"], "v")],
     ]
 }
 
@@ -56,6 +62,9 @@ pub(crate) fn map_of_maps_of_counters() -> Alphabet {
         vec![count(&["b", "x"], 3)],
         vec![end(&["b"]), count(&["b", "x"], 4)],
         vec![count(&["a", "x"], 5), end(&["a"]), count(&["a", "x"], 6)],
+        vec![act(&["a"], Veil)],
+        vec![act(&["a", "x"], Veil)],
+        vec![act(&["b"], Veil), count(&["b", "z"], 1)],
     ]
 }
 
@@ -100,6 +109,46 @@ pub(crate) fn map_of_records() -> Alphabet {
         vec![end(&["l"]), write(&["k", "note"], "z"), end(&["k", "tags"])],
         vec![act(&["k", "members", "m"], Admit), act(&["k", "best"], Raise("2"))],
         vec![act(&["k", "members", "m"], Bar), act(&["k", "best"], Raise("1"))],
+        vec![act(&["k"], Veil), count(&["k", "total"], 1)],
+        vec![act(&["k"], Veil)],
+        vec![act(&["k", "lines", "a"], Veil)],
+    ]
+}
+
+/// Keys that are removed unless somebody changes them.
+pub(crate) fn kept_registers() -> Alphabet {
+    vec![
+        vec![write(&["a"], "x")],
+        vec![act(&["a"], Veil)],
+        vec![end(&["a"])],
+        vec![end(&[])],
+        vec![act(&["a"], Veil), write(&["a"], "y")],
+        vec![write(&["b"], "z"), act(&["b"], Veil)],
+    ]
+}
+
+pub(crate) fn kept_shelves() -> Alphabet {
+    vec![
+        vec![count(&["a", "x"], 1)],
+        vec![act(&["a"], Veil)],
+        vec![count(&["a", "y"], 2)],
+        vec![act(&["a", "x"], Veil)],
+        vec![end(&["a", "x"])],
+        vec![end(&["a"])],
+        vec![end(&[]), count(&["a", "y"], 3)],
+        vec![act(&["a"], Veil), count(&["a", "z"], 4)],
+        vec![end(&["a", "y"]), act(&["a"], Veil)],
+    ]
+}
+
+pub(crate) fn kept_groups() -> Alphabet {
+    vec![
+        vec![act(&["a", "x"], Admit)],
+        vec![act(&["a"], Veil)],
+        vec![act(&["a", "x"], Bar)],
+        vec![act(&["a"], BarAll)],
+        vec![end(&["a"])],
+        vec![act(&["a", "y"], Admit), act(&["a"], Veil), act(&["a"], BarAll)],
     ]
 }
 

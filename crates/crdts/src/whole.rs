@@ -1,0 +1,118 @@
+//! A typed value and what stands beside it, as one thing to read from.
+//!
+//! Typed values keep their children in hash tables, and a reader goes through cells in order. So
+//! what stands below a path is put in order when it is first asked for, and kept: one who looks
+//! around there, leaping from name to name, pays for it once. It costs what stands below that path,
+//! and nothing of what stands elsewhere is looked at.
+
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::fmt;
+use core::ops::{Bound, ControlFlow};
+
+use rejoin_vclock::Dot;
+
+use crate::atom;
+use crate::cell::Cell;
+use crate::context::{Context, LocalDot};
+use crate::crdt::{Crdt, Flow};
+use crate::cursor::Source;
+use crate::error::ReadError;
+use crate::kind::Kind;
+use crate::parts::Parts;
+use crate::path::{Path, leads_to_leaf};
+
+/// The path below the one object of a plain replica, if it is of the type's kind.
+pub(crate) fn below_root<T: Crdt>(path: &[u8]) -> Option<&[u8]> {
+    path.strip_prefix(&[atom::NULL, T::KIND.tag()])
+}
+
+/// A value and what stands beside it, while nobody changes either.
+pub(crate) struct Whole<'a, T> {
+    value: &'a T,
+    beside: &'a Parts,
+    context: &'a Context,
+    ordered: RefCell<Option<Rc<Ordered>>>,
+}
+
+/// All cells whose paths begin alike.
+struct Ordered {
+    below: Vec<u8>,
+    cells: BTreeMap<Vec<u8>, Cell>,
+}
+
+impl<'a, T: Crdt> Whole<'a, T> {
+    pub(crate) fn new(value: &'a T, beside: &'a Parts, context: &'a Context) -> Self {
+        Self { value, beside, context, ordered: RefCell::default() }
+    }
+
+    /// The cells below a path, and perhaps more.
+    fn ordered(&self, below: &[u8]) -> Rc<Ordered> {
+        let mut kept = self.ordered.borrow_mut();
+        if let Some(known) = kept.as_ref().filter(|known| below.starts_with(&known.below)) {
+            return known.clone();
+        }
+        let mut cells = BTreeMap::new();
+        let root = Path::root(T::KIND);
+        if let Some(left) = Path::default().left_for(&root, below) {
+            self.value.visit_below(left, &root, &mut |path, cell| {
+                cells.insert(path.as_bytes().to_vec(), cell);
+            });
+        }
+        self.beside.range(below, below, &mut |path, cell| {
+            cells.insert(path.to_vec(), cell.clone());
+            ControlFlow::Continue(())
+        });
+        let ordered = Rc::new(Ordered { below: below.to_vec(), cells });
+        kept.insert(ordered).clone()
+    }
+}
+
+impl<T> fmt::Debug for Whole<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Whole").finish_non_exhaustive()
+    }
+}
+
+impl<T: Crdt> Source for Whole<'_, T> {
+    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
+        let typed = below_root::<T>(path).and_then(|below| self.value.cell(below));
+        Ok(typed.or_else(|| self.beside.get(path).cloned()))
+    }
+
+    fn visit(
+        &self,
+        below: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
+    ) -> Result<(), ReadError> {
+        if leads_to_leaf(below) {
+            if let Some(cell) = self.cell(below)?.filter(|_| from <= below) {
+                let _ = visit(below, &cell);
+            }
+            return Ok(());
+        }
+        let range = (Bound::Included(from), Bound::Unbounded);
+        for (path, cell) in self.ordered(below).cells.range::<[u8], _>(range) {
+            if !path.starts_with(below) || visit(path, cell).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn dot(&self, local: LocalDot) -> Dot {
+        self.context.dot(local)
+    }
+
+    /// What the type knows tells for itself; what it does not know stands beside it.
+    fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
+        let known = below_root::<T>(name).and_then(|name| self.value.other_kind(name, than));
+        if known.is_some() {
+            return Ok(known);
+        }
+        self.beside.with(self.context).other_kind(name, than)
+    }
+}

@@ -1,0 +1,268 @@
+//! Who is dialled, for which spaces, and how that goes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use rejoin_vclock::FreshId;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::backoff::Backoff;
+use crate::node::Hub;
+use crate::options::Options;
+use crate::shared::{Bell, Shared, Slot, lock};
+
+/// How things stand with a peer that is dialled.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum DialStatus {
+    /// An attempt is under way.
+    Dialling,
+    /// Both ends are in session, and agree on what they have: what either writes goes over.
+    InTouch,
+    /// An attempt failed, or the session ended. There will be another.
+    Waiting {
+        /// Why.
+        error: DialError,
+        /// After this pause.
+        again_in: Duration,
+    },
+}
+
+/// Why a peer is not in touch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum DialError {
+    /// Nobody answers there: look at the address, and whether the peer listens.
+    Unreachable {
+        /// Who was dialled.
+        address: SocketAddr,
+        /// The system's word.
+        reason: String,
+    },
+    /// The peer answers, and will not share this space.
+    Refused {
+        /// Who was dialled.
+        address: SocketAddr,
+        /// Its reason.
+        reason: String,
+    },
+    /// The peer has as many connections, or spaces on this one, as it takes.
+    Full {
+        /// Who was dialled.
+        address: SocketAddr,
+        /// Its limit.
+        limit: u64,
+    },
+    /// The session, or the connection, ended.
+    Ended {
+        /// Who was dialled.
+        address: SocketAddr,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl fmt::Display for DialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable { address, reason } => {
+                write!(f, "nobody can be reached at {address}: {reason}; is it listening?")
+            }
+            Self::Refused { address, reason } => write!(f, "refused by {address}: {reason}"),
+            Self::Full { address, limit } => {
+                write!(f, "{address} has as many connections as it takes, {limit}; try again later")
+            }
+            Self::Ended { address, reason } => write!(f, "{address} is gone: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for DialError {}
+
+/// A space that is kept in touch with a peer; dropping it hangs up at once. All dials of a node to
+/// one address share a connection.
+#[derive(Debug)]
+pub struct Dial {
+    number: u64,
+    hub: Weak<Hub>,
+    target: Mutex<Arc<Target>>,
+    status: watch::Receiver<DialStatus>,
+}
+
+impl Dial {
+    pub(crate) fn new(hub: &Arc<Hub>, space: Arc<Shared>, address: SocketAddr) -> Self {
+        let number = hub.number();
+        let (told, status) = watch::channel(DialStatus::Dialling);
+        let target = hub.target(address, number, Want::new(space, told));
+        Self { number, hub: Arc::downgrade(hub), target: Mutex::new(target), status }
+    }
+
+    /// How things stand.
+    pub fn status(&self) -> DialStatus {
+        self.status.borrow().clone()
+    }
+
+    /// Waits until the present attempt has come to something: that both ends are in touch, or why
+    /// not. After an error further attempts go on, as long as the dial is kept; a command that
+    /// wants only one stops here.
+    ///
+    /// # Errors
+    /// [`DialError`]: why the last attempt failed.
+    pub async fn outcome(&self) -> Result<(), DialError> {
+        let mut status = self.status.clone();
+        let decided = status.wait_for(|status| *status != DialStatus::Dialling).await;
+        match decided.as_deref() {
+            Ok(DialStatus::Waiting { error, .. }) => Err(error.clone()),
+            Ok(_) => Ok(()),
+            Err(_) => {
+                let (address, reason) = (lock(&self.target).address, "the node is gone".to_owned());
+                Err(DialError::Ended { address, reason })
+            }
+        }
+    }
+
+    /// Dials another address from now on: a peer that came back has a new port.
+    pub fn retarget(&self, address: SocketAddr) {
+        let mut target = lock(&self.target);
+        let Some(hub) = self.hub.upgrade().filter(|_| target.address != address) else { return };
+        if let Some(want) = target.forget(self.number)
+            && hub.space(want.space.link.hash()).is_some()
+        {
+            let want = Want::new(want.space, want.told);
+            want.tell(DialStatus::Dialling);
+            *target = hub.target(address, self.number, want);
+        }
+    }
+}
+
+impl Drop for Dial {
+    fn drop(&mut self) {
+        drop(lock(&self.target).forget(self.number));
+    }
+}
+
+/// A space that is to be in touch with whoever is at an address.
+#[derive(Debug)]
+pub(crate) struct Want {
+    pub space: Arc<Shared>,
+    told: watch::Sender<DialStatus>,
+    slot: Option<Arc<Slot>>,
+    backoff: Backoff,
+    due: Instant,
+}
+
+impl Want {
+    fn new(space: Arc<Shared>, told: watch::Sender<DialStatus>) -> Self {
+        Self { space, told, slot: None, backoff: Backoff::default(), due: Instant::now() }
+    }
+
+    fn tell(&self, status: DialStatus) {
+        self.told.send_replace(status);
+    }
+
+    /// Whether it is to get a session.
+    fn is_open(&self) -> bool {
+        self.slot.is_none() && !self.space.is_closed()
+    }
+
+    fn hang_up(&mut self) {
+        self.slot.take().into_iter().for_each(|slot| slot.close());
+    }
+}
+
+/// An address, and the spaces that want whoever is there.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub address: SocketAddr,
+    pub bell: Arc<Bell>,
+    wants: Mutex<BTreeMap<u64, Want>>,
+}
+
+impl Target {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self { address, bell: Arc::default(), wants: Mutex::default() }
+    }
+
+    pub(crate) fn add(&self, number: u64, want: Want) {
+        lock(&self.wants).insert(number, want);
+        self.bell.ring(|rung| rung.wants = true);
+    }
+
+    /// Hangs up for a space.
+    fn forget(&self, number: u64) -> Option<Want> {
+        let mut want = lock(&self.wants).remove(&number)?;
+        want.hang_up();
+        self.bell.ring(|rung| rung.wants = true);
+        Some(want)
+    }
+
+    pub(crate) fn has(&self, number: u64) -> bool {
+        lock(&self.wants).contains_key(&number)
+    }
+
+    /// The node is gone.
+    pub(crate) fn clear(&self) {
+        std::mem::take(&mut *lock(&self.wants)).values_mut().for_each(Want::hang_up);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.wants).is_empty()
+    }
+
+    /// When the next space without a session is to get one.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        let wants = lock(&self.wants);
+        wants.values().filter(|want| want.is_open()).map(|want| want.due).min()
+    }
+
+    /// Opens a slot, by `open`, for every space that is due.
+    pub(crate) fn claim(&self, now: Instant, mut open: impl FnMut(u64, &Arc<Shared>) -> Arc<Slot>) {
+        let mut wants = lock(&self.wants);
+        let due = |want: &Want| want.is_open() && want.due <= now;
+        for (&number, want) in wants.iter_mut().filter(|(_, want)| due(want)) {
+            want.tell(DialStatus::Dialling);
+            want.slot = Some(open(number, &want.space));
+        }
+    }
+
+    /// Both ends agree.
+    pub(crate) fn agreed(&self, number: u64) {
+        if let Some(want) = lock(&self.wants).get_mut(&number) {
+            want.backoff.agreed();
+            want.tell(DialStatus::InTouch);
+        }
+    }
+
+    /// A session ended, or was refused; there will be another after a pause.
+    pub(crate) fn failed(&self, number: u64, error: DialError, options: &Options) {
+        if let Some(want) = lock(&self.wants).get_mut(&number) {
+            want.hang_up();
+            if rejoin_vclock::mutant!("any-contact-resets-pauses") {
+                want.backoff.agreed();
+            }
+            let again_in = pause(&mut want.backoff, options);
+            want.due = Instant::now() + again_in;
+            want.tell(DialStatus::Waiting { error, again_in });
+        }
+    }
+
+    /// The connection is over, or did not come about.
+    pub(crate) fn lost(&self, error: &DialError, again_in: Duration) {
+        for want in lock(&self.wants).values_mut() {
+            want.hang_up();
+            want.tell(DialStatus::Waiting { error: error.clone(), again_in });
+        }
+    }
+}
+
+/// The pause after a failed attempt.
+pub(crate) fn pause(backoff: &mut Backoff, options: &Options) -> Duration {
+    let random = FreshId::random().into_id().as_u128();
+    #[expect(clippy::cast_possible_truncation, reason = "32 of its random bits are enough")]
+    let random = random as u32;
+    backoff.fail(options.first_pause, options.longest_pause, random)
+}

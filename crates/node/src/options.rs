@@ -1,0 +1,63 @@
+//! How a node treats its peers, and what strangers may ask of it.
+
+use std::time::Duration;
+
+/// How a node treats its peers, and what strangers may ask of it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let mut options = rejoin_node::Options::default();
+/// options.connections = 1_000;
+/// options.longest_pause = Duration::from_secs(5);
+/// let node = rejoin_node::Node::with_options(options, |report| eprintln!("sync: {report}"));
+/// # drop(node);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// At most so many processes are connected to what this node listens on, each with all of its
+    /// spaces. When one more comes, the one that has been idle longest gives way, if it had its
+    /// [`turn`](Self::turn); otherwise the new one is refused. Either is told, and comes again.
+    pub connections: usize,
+    /// So long a connection is not sent away to make room for another.
+    pub turn: Duration,
+    /// At most so many connections may be open that have named no space which is shared here. When
+    /// one more comes, the oldest of them is closed.
+    pub strangers: usize,
+    /// A connection that has named no such space for so long is closed.
+    pub hello: Duration,
+    /// At most so many spaces are open on one connection; more are refused, and come again.
+    pub channels: usize,
+    /// A connection on which nothing else goes out says so often that this end is there.
+    pub heartbeat: Duration,
+    /// A connection on which nothing comes in for so long is over.
+    pub idle_timeout: Duration,
+    /// A connection whose other end takes nothing for so long is over.
+    pub write_timeout: Duration,
+    /// A peer that does not answer for so long is dialled again later.
+    pub dial_timeout: Duration,
+    /// The first pause between two attempts; each that fails doubles it. A pause is spread between
+    /// half of that and all of it.
+    pub first_pause: Duration,
+    /// The longest pause.
+    pub longest_pause: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            turn: Duration::from_secs(10),
+            strangers: 64,
+            hello: Duration::from_secs(5),
+            channels: 10_000,
+            heartbeat: Duration::from_secs(1),
+            idle_timeout: Duration::from_secs(4),
+            write_timeout: Duration::from_secs(10),
+            dial_timeout: Duration::from_secs(3),
+            first_pause: Duration::from_millis(50),
+            longest_pause: Duration::from_secs(30),
+        }
+    }
+}

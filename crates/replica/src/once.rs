@@ -1,0 +1,109 @@
+//! What was done under an idempotency key.
+//!
+//! The key of a transaction stands in its log record, and so in the state that is folded from it:
+//! that answers for what was written here. It goes where the file goes, and when the file is put
+//! back from a backup, what came after the backup is gone with its keys.
+//!
+//! So a hash of the key also travels inside the entry. What this store wrote under an earlier id
+//! and has no record of comes back from peers like everybody's entries, and its key with it. But a
+//! backup that was put back and a copy that went its own way look alike from inside: two tills that
+//! were cloned from one image number their orders alike, and the order of one is not done because
+//! the other has done its own. So that is an answer of its own ([`Used::ByFormer`]), for the
+//! caller to judge. It is found by what came from a peer, and not by a counter from which on this
+//! incarnation goes its own way: a later one would take the other till's orders for its own.
+//!
+//! What stores under ids that were never this one's have done is theirs.
+
+use rejoin_vclock::ReplicaId;
+
+use crate::core::SpaceCore;
+use crate::entry::Entry;
+use crate::receipt::Receipt;
+use crate::state::Receipts;
+use crate::storage::StorageError;
+
+/// What an idempotency key is in an entry: 16 bytes of BLAKE3, derived from the key and the space.
+///
+/// Who has not got the space learns nothing from it, and the same key in another space has another
+/// hash. Two of a thousand million keys meet with a probability of 2^-69; that would make one
+/// transaction be asked about, none be dropped in silence.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct KeyHash(pub [u8; 16]);
+
+/// Sets these hashes apart from all others that are made of a space.
+const CONTEXT: &str = "rejoin 2026-11-28 idempotency keys of a space";
+
+/// Under which id a key was used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Used {
+    /// It was used here.
+    Here(Receipt),
+    /// It was used under an id that this store had before, as a peer told.
+    ByFormer(Receipt),
+}
+
+impl SpaceCore {
+    /// What an idempotency key is in this space's entries. `None` for an empty one, which is none.
+    pub fn key_hash(&self, key: &[u8]) -> Option<KeyHash> {
+        if key.is_empty() {
+            return None;
+        }
+        let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
+        hasher.update(&self.hash.0).update(key);
+        let mut hash = [0; 16];
+        hasher.finalize_xof().fill(&mut hash);
+        Some(KeyHash(hash))
+    }
+
+    /// The receipt of a transaction that carried this idempotency key here.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read.
+    pub fn receipt_of(&self, key: &[u8]) -> Result<Option<Receipt>, StorageError> {
+        let known = match key.is_empty() {
+            true => None,
+            false => self.state.receipt(Receipts::Written, key)?,
+        };
+        Ok(known.map(|receipt| self.refresh(receipt)))
+    }
+
+    /// Whether an idempotency key was used: what was written here goes before what came back.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read.
+    pub fn used(&self, key: &[u8]) -> Result<Option<Used>, StorageError> {
+        if let Some(receipt) = self.receipt_of(key)? {
+            return Ok(Some(Used::Here(receipt)));
+        }
+        let Some(KeyHash(hash)) = self.key_hash(key) else { return Ok(None) };
+        let returned = self.state.receipt(Receipts::Returned, &hash)?;
+        Ok(returned.map(|receipt| self.refresh(receipt)).map(|receipt| {
+            // Under the present id nobody else has written: a record was lost here, and came back.
+            let is_own = receipt.origin() == self.replica();
+            match is_own || rejoin_vclock::mutant!("former-key-repeated") {
+                true => Used::Here(receipt),
+                false => Used::ByFormer(receipt),
+            }
+        }))
+    }
+
+    /// Remembers under which key an entry was made, as far as it is this store's: `key` is that of
+    /// its log record, empty where it has none or the entry came from a peer. The entry's receipt.
+    pub(crate) fn remember_key(&mut self, key: Vec<u8>, entry: &Entry, sequence: u64) -> Receipt {
+        let delta = entry.delta();
+        let receipt = Receipt::new(delta.origin(), delta.first(), delta.last(), sequence);
+        if !key.is_empty() {
+            self.state.remember(Receipts::Written, key, receipt);
+        } else if let Some(KeyHash(hash)) = entry.key().filter(|_| self.was(delta.origin())) {
+            self.state.remember(Receipts::Returned, hash.to_vec(), receipt);
+        }
+        receipt
+    }
+
+    /// Whether this store writes under an id, or did before, or another holder of what it wrote
+    /// has written that anew under it.
+    fn was(&self, id: ReplicaId) -> bool {
+        let wrote = |id| id == self.replica() || self.before.contains(&id);
+        wrote(id) || self.twice.origin_of(id).is_some_and(wrote)
+    }
+}
