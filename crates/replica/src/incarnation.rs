@@ -3,8 +3,10 @@
 //! The first entry of an incarnation says whom it comes after, and up to where that one is known
 //! here: a *lower bound*. The original of a copy may live on, and a backup may name too little; so
 //! nothing is ever retired by it, and what the predecessor wrote beyond the bound is taken in as
-//! before. It stands in a set at a place of its own, under a key that is no string: users do not
-//! see it among their objects, and it is replicated, saved and digested like them.
+//! before. That stands in a set at a place of its own, under a key that is no string: users do not
+//! see it among their objects, and it is replicated, saved and digested like them. The new id is
+//! that of who signed the element: a store whose state directory is lost at every start pays for
+//! each byte that is said here.
 
 use std::sync::MutexGuard;
 
@@ -19,10 +21,17 @@ use crate::error::StoreError;
 use crate::shared::{Inner, Shared};
 use crate::space::Space;
 
-/// The set of (new id, the predecessor's last dot that was known).
-type Incarnations = GSet<(ReplicaId, Dot)>;
+/// The set of the last dots that were known of predecessors, signed by those who come after them.
+type Formers = GSet<Dot>;
 
 fn place() -> Path {
+    Path::root(Kind::Map).field("was", Kind::GSet)
+}
+
+/// The set of (new id, the predecessor's last dot that was known), as it was said at first.
+type Incarnations = GSet<(ReplicaId, Dot)>;
+
+fn place_at_first() -> Path {
     Path::root(Kind::Map).field("incarnations", Kind::GSet)
 }
 
@@ -69,7 +78,7 @@ impl SpaceCore {
         }
         let base = self.source();
         let mut draft = self.draft(&base, stamp);
-        let said = Incarnations::editor(Cursor::new(&mut draft, place())).insert(&(own, former));
+        let said = Formers::editor(Cursor::new(&mut draft, place())).sign(&former);
         said.map_or_else(|_| Vec::new(), |()| draft.finish())
     }
 
@@ -85,7 +94,12 @@ impl SpaceCore {
     /// [`StoreError::Read`] when the space cannot be read.
     pub fn incarnations(&self) -> Result<Vec<Incarnation>, StoreError> {
         let source = self.source();
-        let said = Incarnations::reader(View::new(&source, place())).items()?;
+        let mut said = Incarnations::reader(View::new(&source, place_at_first())).items()?;
+        let formers = Formers::reader(View::new(&source, place()));
+        for last in formers.items()? {
+            said.extend(formers.signers(&last)?.into_iter().map(|id| (id, last)));
+        }
+        said.sort_unstable();
         let told = |(id, last): (ReplicaId, Dot)| Incarnation {
             id,
             predecessor: last.replica(),

@@ -17,6 +17,7 @@ mod once;
 mod pipes;
 mod processes;
 mod redot;
+mod restarts;
 mod rollbacks;
 mod salvage;
 mod store;

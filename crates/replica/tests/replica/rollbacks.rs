@@ -1,8 +1,8 @@
 //! Stores that are set back in place, copied and backed up at any moment, from a seed: whatever
 //! route an entry takes, it counts once, and nothing that is sound is called damaged.
 //!
-//! `REJOIN_ROLLBACK_SEEDS=1000 cargo test --release -p rejoin-replica --test replica rollbacks`
-//! runs more of them.
+//! `REJOIN_ROLLBACK_SEEDS=1000 cargo test -p rejoin-replica --test replica rollbacks -- --nocapture`
+//! runs more of them, with a backup after each step and not after some.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -55,6 +55,11 @@ struct World {
     tags: u64,
     has_backup: bool,
     story: Vec<String>,
+}
+
+/// How many seeds are asked for.
+fn asked_for() -> Option<u64> {
+    std::env::var("REJOIN_ROLLBACK_SEEDS").ok()?.parse().ok()
 }
 
 fn go_on(_: Progress<'_>) -> ControlFlow<()> {
@@ -117,12 +122,17 @@ impl World {
     }
 
     fn meet(&mut self, a: usize, b: usize) {
-        self.story.push(format!("{a} meets {b}"));
+        self.meet_for(a, b, usize::MAX);
+    }
+
+    /// A session that breaks off after so many frames.
+    fn meet_for(&mut self, a: usize, b: usize, mut most: usize) {
+        self.story.push(format!("{a} meets {b} for {most} frames"));
         let ends = [self.sites[a].ledger.link(), self.sites[b].ledger.link()];
         let Ok(sessions) = open_both(&ends) else { return };
         let mut frames = [Frames::default(), Frames::default()];
         for _ in 0..4 {
-            if !settle(&ends, sessions, &mut frames) {
+            if !settle(&ends, sessions, &mut frames, &mut most) {
                 break;
             }
             self.clock.0.fetch_add(500, Ordering::Relaxed);
@@ -150,7 +160,11 @@ impl World {
             35..60 => {
                 let (a, b) = (self.any(), self.any());
                 if a != b {
-                    (0..=self.rng.below(2)).for_each(|_| self.meet(a, b));
+                    for _ in 0..=self.rng.below(2) {
+                        let most =
+                            if self.rng.percent(40) { self.rng.index(14) } else { usize::MAX };
+                        self.meet_for(a, b, most);
+                    }
                     self.check(a);
                 }
                 b
@@ -211,9 +225,15 @@ impl World {
         self.sites.len() - 1
     }
 
-    /// Nothing is damaged, and nothing is counted twice.
+    /// Nothing is damaged, a backup can be made, and nothing is counted twice.
     fn check(&self, at: usize) {
         let site = &self.sites[at];
+        if asked_for().is_some() || self.story.len().is_multiple_of(8) {
+            let backup = self.directory.path().join("checked");
+            let copied = site.store.backup(&backup, &mut go_on);
+            assert!(copied.is_ok(), "{at}: {:?}\n{}", copied.err(), self.story.join("\n"));
+            std::fs::remove_file(&backup).unwrap();
+        }
         let found = site.store.verify(Depth::Replayed, &mut go_on).unwrap();
         assert!(found.is_sound(), "{at}: {:?}\n{}", found.findings, self.story.join("\n"));
         let counts = self.counts(at);
@@ -267,8 +287,13 @@ fn open_both(ends: &[Link; 2]) -> Result<[SessionId; 2], StoreError> {
     Ok([ends[0].open()?, ends[1].open()?])
 }
 
-/// Moves frames until nothing moves. Whether the session goes on.
-fn settle(ends: &[Link; 2], sessions: [SessionId; 2], frames: &mut [Frames; 2]) -> bool {
+/// Moves frames until nothing moves, or as many as may be. Whether the session goes on.
+fn settle(
+    ends: &[Link; 2],
+    sessions: [SessionId; 2],
+    frames: &mut [Frames; 2],
+    most: &mut usize,
+) -> bool {
     let mut moved = true;
     while moved {
         moved = false;
@@ -276,7 +301,8 @@ fn settle(ends: &[Link; 2], sessions: [SessionId; 2], frames: &mut [Frames; 2]) 
             loop {
                 let Ok(frame) = ends[from].transmit(sessions[from]) else { return false };
                 let Some(frame) = frame else { break };
-                moved = true;
+                let Some(left) = most.checked_sub(1) else { return false };
+                (moved, *most) = (true, left);
                 frames[to].push(&frame);
                 let next = || frames[to].next_message().unwrap();
                 let messages = std::iter::from_fn(next).collect();
@@ -291,8 +317,7 @@ fn settle(ends: &[Link; 2], sessions: [SessionId; 2], frames: &mut [Frames; 2]) 
 
 #[test]
 fn rollbacks_and_copies_count_once() {
-    let seeds = std::env::var("REJOIN_ROLLBACK_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
-    let seeds: u64 = seeds.unwrap_or(60);
+    let seeds = asked_for().unwrap_or(60);
     let mut together = 0;
     for seed in 0..seeds {
         let mut world = World::new(seed);
