@@ -324,22 +324,6 @@ impl SpaceCore {
         receipt.with_durability(early || receipt.is_empty() || receipt.sequence() < self.durable)
     }
 
-    /// The deps of the next own entry.
-    ///
-    /// The first one of an incarnation names the last entry of the one before, and what was applied
-    /// since. That covers everything: an entry depends on all that its origin had applied, because
-    /// it names what is new since the origin's own last one, which in turn does the same; and
-    /// whatever is written under a former id elsewhere was written after all that was here when it
-    /// began. Where records of the log are missing, nobody knows what they named, and the whole
-    /// vector stands there.
-    fn next_deps(&self) -> Vec<(ReplicaId, u64)> {
-        let is_first = self.causal.context().seen(self.replica()) == 0;
-        match self.former().filter(|_| is_first && !self.has_holes) {
-            Some(former) => self.causal.deps_after(former.replica()),
-            None => self.causal.deps(),
-        }
-    }
-
     // Commands.
 
     /// Begins a transaction: a stamp, then a draft over the state.
@@ -546,9 +530,7 @@ impl SpaceCore {
                 decisions(operation, delta, &after, &self.causal, &mut keep);
             }
         }
-        if let Some(branch) = WrittenAnew::told_by(entry) {
-            self.twice.add(&branch);
-        }
+        WrittenAnew::told_by(entry).iter().for_each(|branch| self.twice.add(branch));
         self.causal.finish(delta, first);
         self.remember_conflicts(&decided);
         if tell {

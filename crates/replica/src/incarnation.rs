@@ -69,6 +69,22 @@ impl SpaceCore {
         wrote.copied().find_map(|id| Dot::new(id, context.seen(id)).ok())
     }
 
+    /// The deps of the next own entry.
+    ///
+    /// The first one of an incarnation names the last entry of the one before, and what was applied
+    /// since. That covers everything: an entry depends on all that its origin had applied, because
+    /// it names what is new since the origin's own last one, which in turn does the same; and
+    /// whatever is written under a former id elsewhere was written after all that was here when it
+    /// began. Where records of the log are missing, nobody knows what they named, and the whole
+    /// vector stands there.
+    pub(crate) fn next_deps(&self) -> Vec<(ReplicaId, u64)> {
+        let is_first = self.causal.context().seen(self.replica()) == 0;
+        match self.former().filter(|_| is_first && !self.has_holes) {
+            Some(former) => self.causal.deps_after(former.replica()),
+            None => self.causal.deps(),
+        }
+    }
+
     /// What the first entry of an incarnation says beside its own operations.
     pub(crate) fn announcement(&self, stamp: HybridTimestamp) -> Vec<Operation> {
         let own = self.replica();

@@ -445,8 +445,8 @@ impl SpaceCore {
         let (mut bytes, most) = (0, self.config.batch_bytes.min(MAX_ENTRY_BYTES / 2));
         while session.cursor < end
             && let Some(place) = self.log.place(session.cursor)?
-            && !(self.lost.is_some() && !self.offered.covers(place.origin, place.last))
-            && !(self.lost.is_some() && place.origin == own)
+            && (self.lost.is_none()
+                || place.origin != own && self.offered.covers(place.origin, place.last))
         {
             let lacks = !self.log.is_lost(session.cursor)
                 && place.last > session.sent_of(place.origin)

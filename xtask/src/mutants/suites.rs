@@ -33,11 +33,6 @@ pub(crate) const fn storage(filter: &'static str) -> Suite {
     Suite { package: "rejoin-replica", features: "", target: "storage", filter }
 }
 
-/// Jobs that went wrong once, done on the crate that users add.
-pub(crate) const fn faults(filter: &'static str) -> Suite {
-    Suite { package: "rejoin", features: "", target: "faults", filter }
-}
-
 /// Tests of connections between nodes.
 pub(crate) const fn node(target: &'static str, filter: &'static str) -> Suite {
     Suite { package: "rejoin-node", features: "", target, filter }

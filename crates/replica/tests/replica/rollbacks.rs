@@ -1,7 +1,7 @@
 //! Stores that are set back in place, copied and backed up at any moment, from a seed: whatever
 //! route an entry takes, it counts once, and nothing that is sound is called damaged.
 //!
-//! `REJOIN_ROLLBACK_SEEDS=1000 cargo test -p rejoin-replica --test replica rollbacks -- --nocapture`
+//! `REJOIN_ROLLBACK_SEEDS=1000 cargo test -p rejoin-replica --test replica rollbacks`
 //! runs more of them, with a backup after each step and not after some.
 
 use std::ops::ControlFlow;
