@@ -8,6 +8,7 @@
 //! | `no-std` | no | `no-std: 6 of 6 passed` |
 //! | `sim` | no | the simulator's own figure |
 //! | `images` | no | `0 lost or corrupt, 2000 images` |
+//! | `full` | no | `0 lost, 0 counted twice, ..` |
 //! | `kill` | no | `0 acknowledged writes lost, ..` |
 //! | `restore` | no | `0 dots reused, ..` |
 //! | `flips` | no | `0 silent wrong reads, 0 panics, ..` |
@@ -19,6 +20,7 @@
 mod cargo;
 mod fix;
 mod flips;
+mod full;
 mod images;
 mod kill;
 mod mutants;
@@ -62,6 +64,8 @@ enum Command {
     Images(images::Options),
     /// Flip bits in a store file, cut it off, and read it
     Flips(flips::Options),
+    /// Fill the disk under a store that is written to, and make room again
+    Full(full::Options),
     /// Kill a process that writes to a store, again and again
     Kill(kill::Options),
     /// Copy store files, put them back and clone them, and sync
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
         Command::Sim(options) => sim::main(&options),
         Command::Images(options) => images::main(&options),
         Command::Flips(options) => flips::main(&options),
+        Command::Full(options) => full::main(&options),
         Command::Kill(options) => kill::main(&options),
         Command::Restore(options) => restore::main(&options),
         Command::Worlds(options) => worlds::main(&options),

@@ -20,6 +20,7 @@ use crate::crdt::Flow;
 use crate::delta::{Effect, Stand};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
+use crate::orders::Order;
 use crate::path::{Path, items_on_the_way, name_ends, split};
 
 /// Something that cells can be read from, by path.
@@ -60,6 +61,14 @@ pub trait Source: fmt::Debug {
     /// As [`cell`](Self::cell).
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
         find_other_kind(name, than, &mut |from, show| self.visit(name, from, show))
+    }
+
+    /// Shows the order of the list at a path, where the source keeps it. Whether it does.
+    ///
+    /// # Errors
+    /// As [`cell`](Self::cell).
+    fn order(&self, _list: &[u8], _show: &mut dyn FnMut(&mut Order)) -> Result<bool, ReadError> {
+        Ok(false)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::cursor::{Source, Stage};
 use crate::delta::{At, Change, Effect};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
+use crate::orders::{Order, Orders};
 use crate::overlay::Overlay;
 use crate::path::{MAX_LEVELS, MAX_PATH_BYTES, Path};
 
@@ -29,6 +30,20 @@ pub struct Draft<'a> {
     content_bytes: usize,
     /// The cell that was read last: an edit looks at what it is going to change.
     read: RefCell<Option<(Vec<u8>, Option<Cell>)>>,
+    /// The orders of lists as this transaction sees them, and below what it took everything away.
+    orders: RefCell<Orders>,
+    ended: Vec<Path>,
+}
+
+/// What a transaction wrote.
+#[derive(Debug)]
+pub struct Written {
+    /// The operations, each with the dot that its place here gives it.
+    pub changes: Vec<Change>,
+    /// What they make of the cells.
+    pub cells: Overlay,
+    /// What they make of the orders of lists.
+    pub orders: Orders,
 }
 
 impl<'a> Draft<'a> {
@@ -40,8 +55,20 @@ impl<'a> Draft<'a> {
         stamp: HybridTimestamp,
     ) -> Self {
         let first = context.seen_by_slot()[own.index()] + 1;
-        let (changed, changes, read) = (Overlay::default(), Vec::new(), RefCell::default());
-        Self { base, context, own, first, stamp, changed, changes, content_bytes: 0, read }
+        Self {
+            base,
+            context,
+            own,
+            first,
+            stamp,
+            changed: Overlay::default(),
+            changes: Vec::new(),
+            content_bytes: 0,
+            read: RefCell::default(),
+            // What it heard of a list must not be forgotten.
+            orders: RefCell::new(Orders::new(usize::MAX)),
+            ended: Vec::new(),
+        }
     }
 
     /// How much is in the values written so far, in
@@ -50,14 +77,15 @@ impl<'a> Draft<'a> {
         self.content_bytes
     }
 
-    /// The operations, each with the dot that its place in the list gives it.
+    /// The operations that were written.
     pub fn finish(self) -> Vec<Change> {
         self.changes
     }
 
-    /// As [`finish`](Self::finish), with what the operations make of the cells.
-    pub fn finish_with_cells(self) -> (Vec<Change>, Overlay) {
-        (self.changes, self.changed)
+    /// What was written, and what it makes of all that is kept.
+    pub fn written(self) -> Written {
+        let (changes, cells) = (self.changes, self.changed);
+        Written { changes, cells, orders: self.orders.into_inner() }
     }
 }
 
@@ -83,6 +111,26 @@ impl Source for Draft<'_> {
 
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
         self.changed.over(self.base).other_kind(name, than)
+    }
+
+    fn order(&self, list: &[u8], show: &mut dyn FnMut(&mut Order)) -> Result<bool, ReadError> {
+        let mut orders = self.orders.borrow_mut();
+        let is_ended = || self.ended.iter().any(|scope| list.starts_with(scope.as_bytes()));
+        if !orders.is_read(list) && !is_ended() {
+            // One that is only read stays where it is.
+            let (is_own, mut taken) = (orders.is_known(list), None);
+            let is_kept = self.base.order(list, &mut |order| match is_own {
+                true => taken = Some(core::mem::take(order)),
+                false => show(order),
+            })?;
+            if is_kept && !is_own {
+                return Ok(true);
+            }
+            if let Some(below) = taken {
+                orders.begin(list, below);
+            }
+        }
+        orders.show(&self.changed.over(self.base), list, show).map(|()| true)
     }
 }
 
@@ -110,6 +158,10 @@ impl Stage for Draft<'_> {
         match read.filter(|_| !matches!(change.effect, Effect::Below { .. })) {
             Some((_, there)) => _ = self.changed.apply_to(there, &change, &at),
             None => _ = self.changed.apply(self.base, &change, &at)?,
+        }
+        self.orders.get_mut().hear_own(&change);
+        if matches!(change.effect, Effect::Below { .. }) {
+            self.ended.push(change.path.clone());
         }
         self.changes.push(change);
         self.content_bytes += content;

@@ -73,6 +73,7 @@ pub mod lww_register;
 pub mod mv_register;
 pub mod or_map;
 pub mod or_set;
+pub mod orders;
 mod outline;
 pub mod overlay;
 pub mod parts;

@@ -58,11 +58,19 @@
 //! # Complexity
 //! | operation | time | delta |
 //! |---|---|---|
-//! | insert, move, remove | first in a transaction O(n log n), then O(n) | paths, an anchor |
-//! | a change of an item's value | O(1) by id, O(n) by index | the path and the change |
-//! | iter, get | O(n log n) | |
+//! | insert, move, remove | O(log n) | paths, an anchor |
+//! | a change of an item's value | O(1) by id, O(log n) by index | the path and the change |
+//! | get, len | O(log n) | |
+//! | items, iter | O(items) | |
 //!
-//! An item and every move of it take about 150 bytes, beside the value; a path about 25 in a delta.
+//! Of n positions, dead ones too; with each goes a step through n / 256 neighbours, which is quick.
+//! To read the order off costs O(n log n): when it is asked for first, again after a transaction
+//! that wrote to the list and was given up, after a whole state was merged or loaded, and when a
+//! space [keeps](crate::orders) more orders than it has room for. A queue through which 100,000
+//! jobs went is as quick as a new one, and takes the memory of 100,000 positions.
+//!
+//! An item and every move of it take about 150 bytes, beside the value, and 200 in an order that is
+//! kept; a path about 25 in a delta.
 //!
 //! It is made for lists that people look at. For text see the text type.
 //!
@@ -70,9 +78,10 @@
 //! Weidner, Kleppmann, *The art of the fugue*, 2023, for the order; Kleppmann, *Moving elements in
 //! list CRDTs*, PaPoC 2020, for the move.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::fmt;
 use core::marker::PhantomData;
+use core::{fmt, mem};
 
 use rejoin_vclock::Dot;
 
@@ -85,10 +94,11 @@ use crate::delta::{At, Covered, Effect};
 use crate::dots::Dots;
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
-use crate::path::Path;
+use crate::orders::Gather;
+use crate::path::{Path, first_name};
 use crate::placed::PlacedTable;
 use crate::places::Positions;
-use crate::sequence::{Anchor, Position, Sequence};
+use crate::sequence::{Anchor, Sequence};
 
 /// Which item it is, wherever it stands: the dot that inserted it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,11 +130,23 @@ impl fmt::Debug for ItemId {
 pub struct List<V> {
     present: Dots,
     items: PlacedTable<Positions, V>,
+    order: Kept,
+}
+
+/// The order of the items, kept from change to change.
+#[derive(Clone, Default, Debug)]
+enum Kept {
+    /// It is to be read at the next change.
+    #[default]
+    Unread,
+    Read(Box<Sequence>),
+    /// A liar wrote positions: it is read whenever it is asked for.
+    Irregular,
 }
 
 impl<V> Default for List<V> {
     fn default() -> Self {
-        Self { present: Dots::default(), items: PlacedTable::default() }
+        Self { present: Dots::default(), items: PlacedTable::default(), order: Kept::default() }
     }
 }
 
@@ -137,12 +159,12 @@ impl<V: Crdt> List<V> {
     /// The items in order, with what they are known by.
     pub fn items(&self) -> Vec<(ItemId, &V)> {
         let found = |id: Dot| Some((ItemId(id), self.item(ItemId(id))?));
-        self.sequence().items().filter_map(found).collect()
+        self.ordered(|order| order.items().filter_map(found).collect())
     }
 
     /// The value of the item at an index.
     pub fn get(&self, index: usize) -> Option<&V> {
-        self.item(ItemId(self.sequence().item(index)?))
+        self.item(ItemId(self.ordered(|order| order.item(index))?))
     }
 
     /// The value of an item that is there.
@@ -152,12 +174,22 @@ impl<V: Crdt> List<V> {
 
     /// How many items there are.
     pub fn len(&self) -> usize {
-        self.items.len()
+        match &self.order {
+            Kept::Read(order) => order.len(),
+            Kept::Unread | Kept::Irregular => self.items.len(),
+        }
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.len() == 0
+    }
+
+    fn ordered<R>(&self, look: impl FnOnce(&Sequence) -> R) -> R {
+        match &self.order {
+            Kept::Read(order) => look(order),
+            Kept::Unread | Kept::Irregular => look(&self.sequence()),
+        }
     }
 
     fn sequence(&self) -> Sequence {
@@ -167,47 +199,22 @@ impl<V: Crdt> List<V> {
         }
         gather.finish()
     }
-}
 
-/// Positions as they are found, in whatever order.
-#[derive(Default)]
-pub(crate) struct Gather {
-    all: Vec<Position>,
-}
-
-impl Gather {
-    /// An item that is there is seen at the first of its positions. Nobody takes the last one of an
-    /// item and leaves the item; should it be so, the item stands where it stood, or at the end.
-    fn positions(&mut self, item: Dot, positions: &Positions, is_there: bool) {
-        self.all.extend(positions.all.iter().enumerate().map(|(index, place)| Position {
-            id: place.id,
-            item,
-            anchor: Anchor::of(&place.value),
-            shown: is_there && index == 0,
-        }));
-        if is_there && positions.all.is_empty() {
-            let anchor = Anchor { parent: None, right: true };
-            self.all.push(Position { id: item, item, anchor, shown: true });
-        }
+    /// Puts an item that changed where it belongs in the order.
+    fn keep_order(&mut self, item: Dot) {
+        let Some(placed) = self.items.any(item) else { return };
+        let read = match mem::take(&mut self.order) {
+            Kept::Unread => Box::new(self.sequence()),
+            Kept::Irregular => return self.order = Kept::Irregular,
+            Kept::Read(mut order) => {
+                let mut gather = Gather::default();
+                gather.positions(item, &placed.place, placed.is_there());
+                gather.put_into(&mut order);
+                order
+            }
+        };
+        self.order = if read.is_regular() { Kept::Read(read) } else { Kept::Irregular };
     }
-
-    /// The part that stands beside an item's value.
-    pub(crate) fn part(&mut self, item: Dot, cell: &Cell, is_there: bool) {
-        if let Some(positions) = cell.as_positions() {
-            self.positions(item, positions, is_there);
-        }
-    }
-
-    pub(crate) fn finish(self) -> Sequence {
-        Sequence::new(self.all)
-    }
-}
-
-/// Reads the order off the cells of a place.
-pub(crate) fn sequence_at(view: &View<'_>) -> Result<Sequence, ReadError> {
-    let mut gather = Gather::default();
-    view.things(Kind::ListItem, &mut |item, cell, there| gather.part(item, cell, there))?;
-    Ok(gather.finish())
 }
 
 impl<V: Crdt + 'static> Crdt for List<V> {
@@ -219,7 +226,7 @@ impl<V: Crdt + 'static> Crdt for List<V> {
     type Reader<'a> = ListReader<'a, V>;
 
     fn editor(cursor: Cursor<'_>) -> Self::Editor<'_> {
-        ListEditor { items: ListCursor::new(cursor), value: PhantomData }
+        ListEditor { items: ListCursor { cursor }, value: PhantomData }
     }
 
     fn reader(view: View<'_>) -> Self::Reader<'_> {
@@ -228,17 +235,27 @@ impl<V: Crdt + 'static> Crdt for List<V> {
 
     fn apply(&mut self, path: &[u8], effect: &Effect, at: &At<'_>) -> Outcome {
         match effect {
-            _ if !path.is_empty() => self.items.apply(path, effect, at),
+            _ if !path.is_empty() => {
+                let applied = self.items.apply(path, effect, at);
+                if applied == Outcome::Changed
+                    && let Some(item) = first_name(path)
+                {
+                    self.keep_order(item);
+                }
+                applied
+            }
             Effect::Below { seen } => Outcome::of(self.end(&Covered::new(seen, at))),
             _ => Outcome::of(self.present.apply(effect, at)),
         }
     }
 
     fn end(&mut self, covered: &Covered) -> bool {
+        self.order = Kept::Unread;
         self.present.end(covered) | self.items.end(covered)
     }
 
     fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
+        self.order = Kept::Unread;
         self.present.merge(&theirs.present, join) | self.items.merge(&theirs.items, join)
     }
 
@@ -268,7 +285,10 @@ impl<V: Crdt + 'static> Crdt for List<V> {
     fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
         match cell.0 {
             CellKind::Element(present) if path.is_empty() => self.present = present,
-            cell => return self.items.load(path, Cell(cell)),
+            cell => {
+                self.order = Kept::Unread;
+                return self.items.load(path, Cell(cell));
+            }
         }
         Outcome::Changed
     }
@@ -284,32 +304,26 @@ impl<V: Crdt + 'static> Crdt for List<V> {
 
 /// The places of a list's items, whatever the items are.
 #[derive(Debug)]
-pub(crate) struct ListCursor<'a> {
-    pub cursor: Cursor<'a>,
-    /// The order as this transaction sees it, once it has been asked for.
-    sequence: Option<Sequence>,
+struct ListCursor<'a> {
+    cursor: Cursor<'a>,
 }
 
-impl<'a> ListCursor<'a> {
-    pub(crate) const fn new(cursor: Cursor<'a>) -> Self {
-        Self { cursor, sequence: None }
+impl ListCursor<'_> {
+    /// Looks at the order as this transaction sees it.
+    fn order<R>(&self, look: impl FnOnce(&mut Sequence) -> R) -> Result<R, EditError> {
+        Ok(self.cursor.view().order(look)?)
     }
 
-    pub(crate) fn sequence(&mut self) -> Result<&mut Sequence, EditError> {
-        let fresh = match self.sequence.take() {
-            Some(known) => known,
-            None => sequence_at(&self.cursor.view())?,
-        };
-        Ok(self.sequence.insert(fresh))
+    fn len(&self) -> Result<usize, EditError> {
+        self.order(|order| order.len())
     }
 
     fn outside(&self, index: usize, len: usize) -> EditError {
         EditError::OutOfRange { path: self.cursor.path().clone(), index, len }
     }
 
-    pub(crate) fn item(&mut self, index: usize) -> Result<Dot, EditError> {
-        let sequence = self.sequence()?;
-        let (item, len) = (sequence.item(index), sequence.len());
+    fn item(&self, index: usize) -> Result<Dot, EditError> {
+        let (item, len) = self.order(|order| (order.item(index), order.len()))?;
         item.ok_or_else(|| self.outside(index, len))
     }
 
@@ -321,25 +335,25 @@ impl<'a> ListCursor<'a> {
         }
     }
 
-    /// Where what the next operation puts hangs so that it has an index among the others.
-    fn anchor(&mut self, index: usize, item: Option<Dot>) -> Result<(Dot, RawAtom), EditError> {
+    /// The dot of the next operation, and the anchor of the position that it makes.
+    fn hang(&self, anchor: Anchor) -> (Dot, RawAtom) {
         let id = self.cursor.view().dot(self.cursor.next_dot());
-        let item = item.unwrap_or(id);
-        let sequence = self.sequence()?;
-        let (anchor, place) = sequence.anchor_at(index);
         // A liar may have named an item by a dot that is yet to come.
         let anchor = Some(anchor).filter(|at| at.is_earlier(id)).unwrap_or(Anchor::END);
-        sequence.insert(place, Position { id, item, anchor, shown: true });
-        Ok((item, anchor.to_atom()))
+        (id, anchor.to_atom())
     }
 
-    pub(crate) fn insert(&mut self, index: usize) -> Result<Dot, EditError> {
-        let len = self.sequence()?.len();
+    /// Inserts an item at an index, or at the end.
+    fn insert(&mut self, index: Option<usize>) -> Result<Dot, EditError> {
+        let (anchor, index, len) = self.order(|order| {
+            let (len, index) = (order.len(), index.unwrap_or(order.len()));
+            (order.anchor_at(index), index, len)
+        })?;
         if index > len {
             return Err(self.outside(index, len));
         }
         self.cursor.open()?;
-        let (item, value) = self.anchor(index, None)?;
+        let (item, value) = self.hang(anchor);
         let value = Some(value);
         self.cursor
             .key(&item, Kind::ListItem)
@@ -347,31 +361,27 @@ impl<'a> ListCursor<'a> {
         Ok(item)
     }
 
-    pub(crate) fn move_to(&mut self, from: usize, to: usize) -> Result<(), EditError> {
+    fn move_to(&mut self, from: usize, to: usize) -> Result<(), EditError> {
         let item = self.item(from)?;
-        let sequence = self.sequence()?;
-        let len = sequence.len();
+        let (anchor, len) = self.order(|order| (order.anchor_of_move(from, to), order.len()))?;
         if to >= len {
             return Err(self.outside(to, len));
         }
         if from == to {
             return Ok(());
         }
-        sequence.hide(from);
         self.cursor.keep(item, Kind::ListItem)?;
-        let (_, value) = self.anchor(to, Some(item))?;
+        let (_, value) = self.hang(anchor);
         self.cursor.key(&item, Kind::ListItem).relocate(value)
     }
 
-    pub(crate) fn remove(&mut self, index: usize) -> Result<(), EditError> {
+    fn remove(&mut self, index: usize) -> Result<(), EditError> {
         let item = self.item(index)?;
-        self.sequence()?.hide(index);
         self.cursor.reset_name(&item)
     }
 
-    pub(crate) fn remove_unless_edited(&mut self, index: usize) -> Result<(), EditError> {
+    fn remove_unless_edited(&mut self, index: usize) -> Result<(), EditError> {
         let item = self.item(index)?;
-        self.sequence()?.hide(index);
         self.cursor.hide(&item, Kind::ListItem)
     }
 
@@ -405,6 +415,10 @@ impl<V: Crdt> ListEditor<'_, V> {
     /// [`EditError::OutOfRange`] beyond the end; otherwise [`EditError`] when the place cannot be
     /// read or named.
     pub fn insert(&mut self, index: usize) -> Result<V::Editor<'_>, EditError> {
+        self.insert_at(Some(index))
+    }
+
+    fn insert_at(&mut self, index: Option<usize>) -> Result<V::Editor<'_>, EditError> {
         let item = self.items.insert(index)?;
         Ok(V::editor(self.items.cursor.key(&item, V::KIND)))
     }
@@ -414,8 +428,7 @@ impl<V: Crdt> ListEditor<'_, V> {
     /// # Errors
     /// As [`insert`](Self::insert).
     pub fn push(&mut self) -> Result<V::Editor<'_>, EditError> {
-        let len = self.len()?;
-        self.insert(len)
+        self.insert_at(None)
     }
 
     /// Moves the item at index `from` so that it has the index `to`.
@@ -449,7 +462,6 @@ impl<V: Crdt> ListEditor<'_, V> {
     /// # Errors
     /// [`EditError`] when the place cannot be read or named.
     pub fn clear(&mut self) -> Result<(), EditError> {
-        self.items.sequence = None;
         self.items.cursor.reset()
     }
 
@@ -485,7 +497,7 @@ impl<V: Crdt> ListEditor<'_, V> {
     /// # Errors
     /// [`EditError`] when the place cannot be read.
     pub fn len(&mut self) -> Result<usize, EditError> {
-        Ok(self.items.sequence()?.len())
+        self.items.len()
     }
 
     /// Whether this transaction sees none.
@@ -510,8 +522,8 @@ impl<V: Crdt> ListReader<'_, V> {
     /// # Errors
     /// As the source.
     pub fn items(&self) -> Result<Vec<(ItemId, V::Reader<'_>)>, ReadError> {
-        let sequence = sequence_at(&self.view)?;
-        Ok(sequence.items().map(|id| (ItemId(id), self.value(id))).collect())
+        let items: Vec<Dot> = self.view.order(|order| order.items().collect())?;
+        Ok(items.into_iter().map(|id| (ItemId(id), self.value(id))).collect())
     }
 
     /// The reader of the item at an index, if there is one.
@@ -519,8 +531,8 @@ impl<V: Crdt> ListReader<'_, V> {
     /// # Errors
     /// As the source.
     pub fn get(&self, index: usize) -> Result<Option<V::Reader<'_>>, ReadError> {
-        let sequence = sequence_at(&self.view)?;
-        Ok(sequence.item(index).map(|id| self.value(id)))
+        let item = self.view.order(|order| order.item(index))?;
+        Ok(item.map(|id| self.value(id)))
     }
 
     /// The reader of the value of an item that is there, wherever it stands.
@@ -541,7 +553,7 @@ impl<V: Crdt> ListReader<'_, V> {
     /// # Errors
     /// As the source.
     pub fn len(&self) -> Result<usize, ReadError> {
-        Ok(sequence_at(&self.view)?.len())
+        self.view.order(|order| order.len())
     }
 
     /// Whether there is none.

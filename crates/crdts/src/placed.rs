@@ -118,6 +118,11 @@ impl<P: PlaceCell, V: Crdt> PlacedTable<P, V> {
         self.things.get(&id).filter(|thing| thing.is_there())
     }
 
+    /// A thing, also one that is only retained.
+    pub(crate) fn any(&self, id: Dot) -> Option<&Placed<P, V>> {
+        self.things.get(&id)
+    }
+
     /// Everything, also what is only retained.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Dot, &Placed<P, V>)> {
         self.things.iter().map(|(&id, thing)| (id, thing))

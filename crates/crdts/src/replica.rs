@@ -26,6 +26,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::fmt;
 use core::ops::Deref;
 
@@ -40,9 +41,10 @@ use crate::context::Context;
 use crate::crdt::{Crdt, Outcome};
 use crate::cursor::{Cursor, View};
 use crate::delta::{Delta, Effect};
-use crate::draft::Draft;
+use crate::draft::{Draft, Written};
 use crate::error::EditError;
 use crate::kind::Kind;
+use crate::orders::Orders;
 use crate::parts::Parts;
 use crate::path::Path;
 use crate::state_codec::{decode_state, encode_state};
@@ -57,6 +59,7 @@ pub struct Replica<T, C = Logical> {
     value: T,
     /// What the type does not know: fields of a newer version, children of another kind.
     beside: Parts,
+    orders: Orders,
     causal: Causal<Delta>,
     hybrid: HybridClock,
     clock: C,
@@ -120,6 +123,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         Self {
             value: T::default(),
             beside: Parts::default(),
+            orders: Orders::default(),
             causal,
             hybrid: HybridClock::new(),
             clock,
@@ -170,12 +174,17 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         let stamp = self.hybrid.tick(self.clock.now());
         self.hear();
         let context = self.causal.context();
-        let base = Whole::new(&self.value, &self.beside, context);
+        let kept = RefCell::new(core::mem::take(&mut self.orders));
+        let base = Whole::new(&self.value, &self.beside, context).with_orders(&kept);
         let mut draft = Draft::new(&base, context, self.causal.own(), stamp);
-        edit(&mut draft)?;
+        let edited = edit(&mut draft);
         let (first, deps) = (context.seen(self.id()) + 1, self.causal.deps());
-        let delta = Delta::of(self.id(), first, stamp, &deps, &draft.finish());
+        let Written { changes, orders, .. } = draft.written();
+        self.orders = kept.into_inner();
+        edited?;
+        let delta = Delta::of(self.id(), first, stamp, &deps, &changes);
         if !delta.is_empty() {
+            self.orders.absorb(orders);
             self.take_in(&delta, &mut |_| {});
         }
         Ok(delta)
@@ -270,6 +279,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     fn take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) {
         let Some(first) = self.causal.begin(delta) else { return };
         for (index, change) in delta.changes().enumerate() {
+            self.orders.hear(&change);
             let at = self.causal.at(first, index, delta);
             let path = change.path.as_bytes();
             let typed = below_root::<T>(path)
@@ -292,6 +302,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     /// Joins the whole state of another replica. Whether anything changed, be it only what is known
     /// to have happened.
     pub fn merge<D>(&mut self, theirs: &Replica<T, D>) -> bool {
+        self.orders.clear();
         let (value, beside) = (&mut self.value, &mut self.beside);
         let joined = self.causal.merge(theirs.causal.context(), |join| {
             value.merge(&theirs.value, join) | beside.merge(&theirs.beside, join)

@@ -15,14 +15,28 @@
 //!   list itself;
 //! - of positions with one dot the first in the order has what hangs on it.
 //!
+//! Such an order is read and not [kept](Sequence::is_regular).
+//!
+//! # Complexity
+//! | operation | time |
+//! |---|---|
+//! | make it of n positions | O(n log n) |
+//! | put a position in, show or hide one, find an index | O(log n), and n / 256 quick steps |
+//!
+//! Dead positions stand in it, too: a list that much went through takes about 200 bytes for each
+//! that it ever had, and hardly more time.
+//!
 //! # References
 //! Weidner, Kleppmann, *The art of the fugue: minimizing interleaving in collaborative text
-//! editing*, 2023.
+//! editing*, 2023, for the order; Myers, *An applicative random-access stack*, 1983, for the jumps
+//! by which an ancestor is found.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use core::ops::Bound::{Excluded, Unbounded};
 
 use hashbrown::{HashMap, HashSet};
-use rejoin_vclock::Dot;
+use rejoin_vclock::{Dot, ReplicaId};
 
 use crate::atom::RawAtom;
 use crate::hash::Seeded;
@@ -67,11 +81,85 @@ pub(crate) struct Position {
     pub shown: bool,
 }
 
+/// At most this many positions stand in a chunk.
+const CHUNK: usize = 256;
+
+/// The node that all others hang on, and the one that jumps end at: the list itself.
+const ROOT: u32 = 0;
+
+/// No dot is less.
+const LEAST: Dot = match Dot::new(ReplicaId::from_u128(0), 1) {
+    Ok(dot) => dot,
+    Err(_) => unreachable!(),
+};
+
+/// A position in the tree.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    position: Dot,
+    item: Dot,
+    parent: u32,
+    right: bool,
+    shown: bool,
+    depth: u32,
+    /// An ancestor further up, by which all of them are found in O(log n) steps.
+    jump: u32,
+    /// The number of the chunk that it stands in.
+    chunk: u32,
+}
+
+/// One side of a node.
+type Side = (u32, bool);
+
+/// Neighbouring positions.
+#[derive(Clone, Debug)]
+struct Chunk {
+    number: u32,
+    nodes: Vec<u32>,
+    /// How many of them are shown.
+    shown: usize,
+}
+
 /// Positions in the order of the list.
-#[derive(Clone, Default, Debug)]
+///
+/// # Invariants
+/// 1. The chunks have each node but the root once, in the order that a walk through the tree gives.
+/// 2. A node's parent has a smaller index.
+#[derive(Clone, Debug)]
 pub(crate) struct Sequence {
-    order: Vec<Position>,
-    parents: HashMap<Dot, Option<Dot>, Seeded>,
+    nodes: Vec<Node>,
+    /// The node of a position.
+    known: HashMap<Dot, u32, Seeded>,
+    /// What hangs on a node on one side; siblings ascend.
+    children: BTreeSet<(Side, Dot, u32)>,
+    chunks: Vec<Chunk>,
+    next_chunk: u32,
+    shown: usize,
+    is_regular: bool,
+}
+
+impl Default for Sequence {
+    fn default() -> Self {
+        let root = Node {
+            position: LEAST,
+            item: LEAST,
+            parent: ROOT,
+            right: false,
+            shown: false,
+            depth: 0,
+            jump: ROOT,
+            chunk: 0,
+        };
+        Self {
+            nodes: alloc::vec![root],
+            known: HashMap::default(),
+            children: BTreeSet::new(),
+            chunks: Vec::new(),
+            next_chunk: 0,
+            shown: 0,
+            is_regular: true,
+        }
+    }
 }
 
 /// A step of the walk that reads the order off.
@@ -83,77 +171,231 @@ enum Step {
 impl Sequence {
     pub(crate) fn new(mut positions: Vec<Position>) -> Self {
         sort(&mut positions);
-        let mut parents = parents(&positions);
-        rehang(&mut positions, |position| {
+        let parents = parents(&positions);
+        let mut is_regular = parents.len() == positions.len();
+        is_regular &= !rehang(&mut positions, |position| {
             position.anchor.parent.is_some_and(|parent| !parents.contains_key(&parent))
         });
-        let mut order = walk(&positions);
-        if order.len() < positions.len() && !rejoin_vclock::mutant!("circles-left-out") {
+        let mut walked = walk(&positions);
+        if walked.order.len() < positions.len() && !rejoin_vclock::mutant!("circles-left-out") {
             let circles = in_circles(&positions, &parents);
-            rehang(&mut positions, |position| circles.contains(&position.id));
-            parents = self::parents(&positions);
-            order = walk(&positions);
+            is_regular &= !rehang(&mut positions, |position| circles.contains(&position.id));
+            walked = walk(&positions);
         }
-        Self { order: order.into_iter().map(|place| positions[place]).collect(), parents }
+        let mut made = Self { is_regular, ..Self::default() };
+        // Parents before what hangs on them.
+        let mut nodes = alloc::vec![ROOT; positions.len()];
+        for place in walked.entered {
+            nodes[place] = made.add(&positions[place]);
+        }
+        for places in walked.order.chunks(CHUNK / 2) {
+            let nodes = places.iter().map(|&place| nodes[place]).collect();
+            made.add_chunk(made.chunks.len(), nodes);
+        }
+        made
+    }
+
+    /// Whether it is as honest positions make it: then it is kept by putting in what comes. Else it
+    /// is to be made anew.
+    pub(crate) const fn is_regular(&self) -> bool {
+        self.is_regular
+    }
+
+    /// How many positions there are, seen or not.
+    pub(crate) const fn positions(&self) -> usize {
+        self.nodes.len() - 1
+    }
+
+    /// Hangs a position into the tree, whose parent is there.
+    fn add(&mut self, position: &Position) -> u32 {
+        let Position { id, item, anchor, shown } = *position;
+        let parent =
+            anchor.parent.map_or(ROOT, |parent| self.known.get(&parent).map_or(ROOT, |&n| n));
+        let index = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let above = self.node(parent);
+        let (jump, depth) = (self.node(above.jump), above.depth + 1);
+        let is_twice = above.depth - jump.depth == jump.depth - self.node(jump.jump).depth;
+        let jump = if is_twice { jump.jump } else { parent };
+        let right = anchor.right;
+        self.nodes.push(Node { position: id, item, parent, right, shown, depth, jump, chunk: 0 });
+        self.known.entry(id).or_insert(index);
+        self.children.insert(((parent, right), id, index));
+        index
+    }
+
+    fn node(&self, index: u32) -> Node {
+        self.nodes[index as usize]
+    }
+
+    /// Puts a chunk at an index among the others.
+    fn add_chunk(&mut self, at: usize, nodes: Vec<u32>) {
+        let number = self.next_chunk;
+        self.next_chunk += 1;
+        let mut shown = 0;
+        for &node in &nodes {
+            let node = &mut self.nodes[node as usize];
+            node.chunk = number;
+            shown += usize::from(node.shown);
+        }
+        self.shown += shown;
+        self.chunks.insert(at, Chunk { number, nodes, shown });
     }
 
     /// The items that are seen, in order.
     pub(crate) fn items(&self) -> impl Iterator<Item = Dot> {
-        self.order.iter().filter(|position| position.shown).map(|position| position.item)
+        let nodes =
+            self.chunks.iter().filter(|chunk| chunk.shown > 0).flat_map(|chunk| &chunk.nodes);
+        nodes.map(|&node| self.node(node)).filter(|node| node.shown).map(|node| node.item)
     }
 
     /// How many items are seen.
-    pub(crate) fn len(&self) -> usize {
-        self.items().count()
+    pub(crate) const fn len(&self) -> usize {
+        self.shown
     }
 
-    /// The place in the order of the item with this index.
-    fn place(&self, index: usize) -> Option<usize> {
-        let mut shown = self.order.iter().enumerate().filter(|(_, position)| position.shown);
-        shown.nth(index).map(|(place, _)| place)
+    /// The node of the item with this index.
+    fn at(&self, mut index: usize) -> Option<u32> {
+        for chunk in &self.chunks {
+            if index < chunk.shown {
+                let mut shown = chunk.nodes.iter().filter(|&&node| self.node(node).shown);
+                return shown.nth(index).copied();
+            }
+            index -= chunk.shown;
+        }
+        None
     }
 
     /// The item with this index.
     pub(crate) fn item(&self, index: usize) -> Option<Dot> {
-        self.place(index).map(|place| self.order[place].item)
+        self.at(index).map(|node| self.node(node).item)
     }
 
-    /// Takes the item with this index out of what is seen. What hangs on it stays.
-    pub(crate) fn hide(&mut self, index: usize) {
-        if let Some(place) = self.place(index) {
-            self.order[place].shown = false;
+    /// Where a node stands: in which chunk, and where in it.
+    fn spot(&self, node: u32) -> (usize, usize) {
+        let number = self.node(node).chunk;
+        let chunk = self.chunks.iter().position(|chunk| chunk.number == number).unwrap_or(0);
+        let index = self.chunks[chunk].nodes.iter().position(|&other| other == node).unwrap_or(0);
+        (chunk, index)
+    }
+
+    /// Lets a node be seen, or not.
+    fn show(&mut self, node: u32, shown: bool) {
+        let before = core::mem::replace(&mut self.nodes[node as usize].shown, shown);
+        if before == shown {
+            return;
+        }
+        let number = self.node(node).chunk;
+        let chunk = self.chunks.iter_mut().find(|chunk| chunk.number == number);
+        for count in chunk.map(|chunk| &mut chunk.shown).into_iter().chain([&mut self.shown]) {
+            *count = if shown { *count + 1 } else { *count - 1 };
         }
     }
 
-    /// Where a new position hangs so that it has this index, and its place in the order.
-    pub(crate) fn anchor_at(&self, index: usize) -> (Anchor, usize) {
-        let right = self.place(index);
-        let before = right.unwrap_or(self.order.len());
-        let left = self.order[..before].iter().rfind(|position| position.shown);
-        let left = left.map(|position| position.id);
-        match right.map(|place| self.order[place].id) {
-            Some(right)
-                if left.is_none_or(|left| {
-                    self.descends(right, left) && !rejoin_vclock::mutant!("hang-on-the-left-only")
-                }) =>
-            {
-                (Anchor { parent: Some(right), right: false }, before)
+    /// Where a new position hangs so that it has this index.
+    pub(crate) fn anchor_at(&self, index: usize) -> Anchor {
+        let left = index.checked_sub(1).and_then(|left| self.at(left));
+        let hangs_left = |&right: &u32| {
+            left.is_none_or(|left| {
+                self.descends(right, left) && !rejoin_vclock::mutant!("hang-on-the-left-only")
+            })
+        };
+        let position = |node: u32| self.node(node).position;
+        match self.at(index).filter(hangs_left) {
+            Some(right) => Anchor { parent: Some(position(right)), right: false },
+            None => Anchor { parent: left.map(position), right: true },
+        }
+    }
+
+    /// Where the item at one index has to hang so that it has another one.
+    pub(crate) fn anchor_of_move(&mut self, from: usize, to: usize) -> Anchor {
+        let Some(here) = self.at(from) else { return Anchor::END };
+        // It stands nowhere meanwhile.
+        self.show(here, false);
+        let anchor = self.anchor_at(to);
+        self.show(here, true);
+        anchor
+    }
+
+    /// Whether a node hangs on another one, directly or not.
+    fn descends(&self, node: u32, from: u32) -> bool {
+        let (mut at, depth) = (node, self.node(from).depth);
+        while self.node(at).depth > depth {
+            let Node { jump, parent, .. } = self.node(at);
+            at = if self.node(jump).depth >= depth { jump } else { parent };
+        }
+        at == from && node != from
+    }
+
+    /// Takes in what is known of a position now: one that is there is seen or not, a new one is
+    /// put in where it belongs.
+    pub(crate) fn put(&mut self, position: &Position) {
+        if let Some(&node) = self.known.get(&position.id) {
+            self.is_regular &= self.node(node).item == position.item;
+            return self.show(node, position.shown);
+        }
+        let hangs = position.anchor.parent.is_none_or(|parent| self.known.contains_key(&parent));
+        self.is_regular &= hangs;
+        let node = self.add(position);
+        let (mut chunk, mut index) = self.spot_for(node);
+        if self.chunks.is_empty() {
+            self.add_chunk(0, Vec::new());
+        }
+        if self.chunks[chunk].nodes.len() >= CHUNK {
+            (chunk, index) = self.split(chunk, index);
+        }
+        let chunk = &mut self.chunks[chunk];
+        self.nodes[node as usize].chunk = chunk.number;
+        chunk.nodes.insert(index, node);
+        chunk.shown += usize::from(position.shown);
+        self.shown += usize::from(position.shown);
+    }
+
+    /// Makes two of a chunk, and says where a place in it is now.
+    fn split(&mut self, chunk: usize, index: usize) -> (usize, usize) {
+        let half = CHUNK / 2;
+        let later = self.chunks[chunk].nodes.split_off(half);
+        let shown = later.iter().filter(|&&node| self.node(node).shown).count();
+        self.chunks[chunk].shown -= shown;
+        self.shown -= shown; // counted again with the chunk that they go to
+        self.add_chunk(chunk + 1, later);
+        if index <= half { (chunk, index) } else { (chunk + 1, index - half) }
+    }
+
+    /// Where a node stands that hangs in the tree and is in no chunk yet.
+    fn spot_for(&self, node: u32) -> (usize, usize) {
+        let Node { position, parent, right, .. } = self.node(node);
+        let (side, key) = ((parent, right), ((parent, right), position, node));
+        let sibling = |&&(other, ..): &&(Side, Dot, u32)| other == side;
+        let next = self.children.range((Excluded(key), Unbounded)).next().filter(sibling);
+        let previous = self.children.range(..key).next_back().filter(sibling);
+        let after = |node: u32| {
+            let (chunk, index) = self.spot(node);
+            (chunk, index + 1)
+        };
+        match (next, previous) {
+            (Some(&(.., next)), _) => self.spot(self.outermost(next, false)),
+            (None, _) if parent == ROOT && right => {
+                let last = self.chunks.len().saturating_sub(1);
+                (last, self.chunks.last().map_or(0, |chunk| chunk.nodes.len()))
             }
-            _ => (Anchor { parent: left, right: true }, before),
+            (None, Some(&(.., previous))) => after(self.outermost(previous, true)),
+            (None, None) if parent == ROOT => (0, 0),
+            (None, None) if right => after(parent),
+            (None, None) => self.spot(parent),
         }
     }
 
-    /// Whether a position hangs on another one, directly or not.
-    fn descends(&self, position: Dot, from: Dot) -> bool {
-        let up = |at: &Dot| self.parents.get(at).copied().flatten();
-        let mut above = core::iter::successors(up(&position), up).take(self.parents.len());
-        above.any(|above| above == from)
-    }
-
-    /// Puts a new position at a place that [`anchor_at`](Self::anchor_at) gave.
-    pub(crate) fn insert(&mut self, place: usize, position: Position) {
-        self.parents.insert(position.id, position.anchor.parent);
-        self.order.insert(place, position);
+    /// The first or the last of all that hangs on a node, and it.
+    fn outermost(&self, node: u32, right: bool) -> u32 {
+        let further = |&at: &u32| {
+            let (side, least) = ((at, right), |side| (side, LEAST, 0));
+            let outer = match right {
+                true => self.children.range(..least((at + 1, false))).next_back(),
+                false => self.children.range(least(side)..).next(),
+            };
+            outer.filter(|(other, ..)| *other == side).map(|&(.., node)| node)
+        };
+        core::iter::successors(Some(node), further).last().unwrap_or(node)
     }
 }
 
@@ -172,8 +414,8 @@ fn sort(positions: &mut [Position]) {
     positions.sort_unstable_by_key(|p| (p.anchor.parent, p.anchor.right, p.id, p.item));
 }
 
-/// Hangs some positions to the right of the list itself.
-fn rehang(positions: &mut [Position], which: impl Fn(&Position) -> bool) {
+/// Hangs some positions to the right of the list itself. Whether there were any.
+fn rehang(positions: &mut [Position], which: impl Fn(&Position) -> bool) -> bool {
     let mut any = false;
     for position in positions.iter_mut().filter(|position| which(position)) {
         position.anchor = Anchor::END;
@@ -182,6 +424,7 @@ fn rehang(positions: &mut [Position], which: impl Fn(&Position) -> bool) {
     if any {
         sort(positions);
     }
+    any
 }
 
 /// The positions that hang on themselves, directly or by way of others.
@@ -206,33 +449,144 @@ fn in_circles(
     circles
 }
 
+/// What a walk through a tree met.
+struct Walked {
+    /// What hangs on a position is behind it.
+    entered: Vec<usize>,
+    order: Vec<usize>,
+}
+
 /// The order of [sorted](sort) positions. Those in circles, and what hangs
 /// on them, are not in it.
 ///
 /// Without recursion: a list that was written front to back is one chain, as deep as it is long.
 /// Every position is stepped on twice at most, because the children of a dot are shown once.
-fn walk(positions: &[Position]) -> Vec<usize> {
+fn walk(positions: &[Position]) -> Walked {
     let children = |parent: Option<Dot>, right: bool| {
         let side = (parent, right);
         let from = positions.partition_point(|p| (p.anchor.parent, p.anchor.right) < side);
         let to = positions.partition_point(|p| (p.anchor.parent, p.anchor.right) <= side);
         (from..to).rev().map(Step::Enter)
     };
-    let mut order = Vec::with_capacity(positions.len());
+    let mut walked = Walked { entered: Vec::new(), order: Vec::with_capacity(positions.len()) };
     let mut entered: HashSet<Dot, Seeded> = HashSet::default();
     let mut steps: Vec<Step> = children(None, true).collect();
     steps.extend(children(None, false));
     while let Some(step) = steps.pop() {
         match step {
-            Step::Enter(place) if !entered.insert(positions[place].id) => order.push(place),
+            Step::Enter(place) if !entered.insert(positions[place].id) => {
+                walked.entered.push(place);
+                walked.order.push(place);
+            }
             Step::Enter(place) => {
+                walked.entered.push(place);
                 let id = Some(positions[place].id);
                 steps.extend(children(id, true));
                 steps.push(Step::Show(place));
                 steps.extend(children(id, false));
             }
-            Step::Show(place) => order.push(place),
+            Step::Show(place) => walked.order.push(place),
         }
     }
-    order
+    walked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dot(replica: usize, counter: usize) -> Dot {
+        Dot::new(ReplicaId::from_u128(replica as u128), counter as u64).unwrap()
+    }
+
+    /// A small generator, the same on every machine.
+    fn random(state: &mut u64, below: usize) -> usize {
+        *state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(*state >> 33).unwrap() % below.max(1)
+    }
+
+    fn order(sequence: &Sequence) -> Vec<(Dot, bool)> {
+        let nodes = sequence.chunks.iter().flat_map(|chunk| &chunk.nodes);
+        nodes.map(|&node| sequence.node(node)).map(|node| (node.position, node.shown)).collect()
+    }
+
+    fn check(grown: &Sequence, positions: &[Position], step: usize) {
+        let made = Sequence::new(positions.to_vec());
+        assert_eq!(order(grown), order(&made), "step {step}");
+        assert!(grown.is_regular() && made.is_regular());
+        assert_eq!(grown.len(), made.items().count());
+        for index in 0..=grown.len() {
+            assert_eq!(grown.item(index), made.items().nth(index));
+            assert_eq!(grown.anchor_at(index), made.anchor_at(index));
+        }
+    }
+
+    /// By the definition: up from parent to parent.
+    fn descends(positions: &[Position], from: Dot, to: Dot) -> bool {
+        let up = |at: Dot| positions.iter().find(|p| p.id == at).unwrap().anchor.parent;
+        core::iter::successors(up(from), |&at| up(at)).any(|at| at == to)
+    }
+
+    #[test]
+    fn putting_in_one_by_one_gives_the_order_of_the_walk() {
+        for seed in 1..100 {
+            let (mut state, mut positions) = (seed, Vec::<Position>::new());
+            let mut grown = Sequence::default();
+            for step in 1..60 {
+                let id = dot(random(&mut state, 4), step);
+                let parent = random(&mut state, positions.len() + 1).checked_sub(1);
+                let parent = parent.map(|place| positions[place].id);
+                let anchor = Anchor { parent, right: random(&mut state, 2) == 0 };
+                let shown = random(&mut state, 3) > 0;
+                positions.push(Position { id, item: id, anchor, shown });
+                grown.put(positions.last().unwrap());
+                if random(&mut state, 4) == 0 {
+                    let place = random(&mut state, positions.len());
+                    positions[place].shown ^= true;
+                    grown.put(&positions[place]);
+                }
+                check(&grown, &positions, step);
+            }
+            for _ in 0..200 {
+                let [a, b] = [(); 2].map(|()| positions[random(&mut state, positions.len())].id);
+                let found = grown.descends(grown.known[&a], grown.known[&b]);
+                assert_eq!(found, descends(&positions, a, b), "seed {seed}: {a} from {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_list_stands_in_many_chunks() {
+        let (mut sequence, mut positions) = (Sequence::default(), Vec::new());
+        for step in 1..=2_000 {
+            let index = if step % 3 == 0 { sequence.len() / 2 } else { sequence.len() };
+            let (id, anchor) = (dot(1, step), sequence.anchor_at(index));
+            positions.push(Position { id, item: id, anchor, shown: true });
+            sequence.put(positions.last().unwrap());
+            assert_eq!(sequence.item(index), Some(id));
+        }
+        assert!(sequence.chunks.len() > 4);
+        assert!(sequence.chunks.iter().all(|chunk| chunk.nodes.len() <= CHUNK));
+        assert_eq!(order(&sequence), order(&Sequence::new(positions)));
+    }
+
+    #[test]
+    fn what_a_liar_wrote_is_not_kept() {
+        let at = |parent, id| {
+            let anchor = Anchor { parent: Some(parent), right: true };
+            Position { id, item: id, anchor, shown: true }
+        };
+        let missing = [at(dot(1, 9), dot(1, 1))];
+        let circle = [at(dot(1, 1), dot(1, 2)), at(dot(1, 2), dot(1, 1))];
+        let twice = [Position { anchor: Anchor::END, ..missing[0] }, missing[0]];
+        for positions in [&missing[..], &circle, &twice] {
+            let mut grown = Sequence::default();
+            positions.iter().for_each(|position| grown.put(position));
+            let made = Sequence::new(positions.to_vec());
+            assert!(!made.is_regular() && made.items().count() == positions.len());
+            // Put in again, a position says nothing new: only a walk sees that it is there twice.
+            assert!(!grown.is_regular() || positions == twice);
+        }
+    }
 }

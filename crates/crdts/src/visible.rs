@@ -118,6 +118,37 @@ pub(crate) fn is_there(
     Ok(spared)
 }
 
+/// As [`is_there`], where what stands there is read from a source.
+pub(crate) fn has(source: &dyn Source, part: &[u8], cell: &Cell) -> Result<bool, ReadError> {
+    let name = part.split_last().map_or(part, |(_, name)| name);
+    is_there(part, cell, &mut |from, show| source.visit(name, from, show))
+}
+
+/// Shows the part of each item or node of the list or tree at a path, and whether that is there.
+pub(crate) fn things(
+    source: &dyn Source,
+    place: &[u8],
+    part: Kind,
+    show: &mut dyn FnMut(Dot, &Cell, bool),
+) -> Result<(), ReadError> {
+    let mut undecided = Vec::new();
+    source.visit(place, place, &mut |path, cell| {
+        match split_as::<Dot>(path.get(place.len()..).unwrap_or_default()) {
+            Some((thing, kind, [])) if kind == part && cell.is_undecided() => {
+                undecided.push((thing, path.to_vec(), cell.clone()));
+            }
+            Some((thing, kind, [])) if kind == part => show(thing, cell, cell.is_visible()),
+            // Below a value stand the parts of what nests in it.
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    })?;
+    for (thing, path, cell) in undecided {
+        show(thing, &cell, has(source, &path, &cell)?);
+    }
+    Ok(())
+}
+
 impl View<'_> {
     /// Whether removals hide what stands here, or something that it stands in.
     pub(crate) fn is_hidden(&self) -> Result<bool, ReadError> {
@@ -132,8 +163,7 @@ impl View<'_> {
     /// Whether the removals at this part, which hide a name, had not seen all that is alive there.
     pub(crate) fn spares(&self, part: &[u8]) -> Result<bool, ReadError> {
         let Some(cell) = self.source.cell(part)? else { return Ok(true) };
-        let name = part.split_last().map_or(&[][..], |(_, name)| name);
-        is_there(part, &cell, &mut |from, show| self.source.visit(name, from, show))
+        has(self.source, part, &cell)
     }
 
     /// Whether anything here or below is visible.
@@ -157,31 +187,10 @@ impl View<'_> {
         part: Kind,
         show: &mut dyn FnMut(Dot, &Cell, bool),
     ) -> Result<(), ReadError> {
-        let mut undecided = Vec::new();
-        self.cells(&mut |below, cell| {
-            match split_as::<Dot>(below) {
-                Some((thing, kind, [])) if kind == part && cell.is_undecided() => {
-                    undecided.push((thing, cell.clone()));
-                }
-                Some((thing, kind, [])) if kind == part => show(thing, cell, cell.is_visible()),
-                // Below a value stand the parts of what nests in it.
-                _ => {}
-            }
-            ControlFlow::Continue(())
-        })?;
-        for (thing, cell) in undecided {
-            let there = self.has(thing, part, &cell)?;
-            show(thing, &cell, there);
+        if self.check_collection()? {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Whether the item or node below is there whose part is this cell.
-    fn has(&self, thing: Dot, part: Kind, cell: &Cell) -> Result<bool, ReadError> {
-        let path = self.path.key(&thing, part);
-        let name = path.as_bytes().split_last().map_or(&[][..], |(_, name)| name);
-        let visit_from: &mut VisitFrom<'_> = &mut |from, show| self.source.visit(name, from, show);
-        is_there(path.as_bytes(), cell, visit_from)
+        things(self.source, self.path.as_bytes(), part, show)
     }
 
     /// Whether the item or node that a dot names is there.
@@ -190,7 +199,7 @@ impl View<'_> {
             return Ok(false);
         }
         match self.source.cell(self.path.key(&thing, part).as_bytes())? {
-            Some(cell) => self.has(thing, part, &cell),
+            Some(cell) => has(self.source, self.path.key(&thing, part).as_bytes(), &cell),
             None => Ok(false),
         }
     }

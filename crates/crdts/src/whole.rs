@@ -21,6 +21,7 @@ use crate::crdt::{Crdt, Flow};
 use crate::cursor::Source;
 use crate::error::ReadError;
 use crate::kind::Kind;
+use crate::orders::{Order, Orders};
 use crate::parts::Parts;
 use crate::path::{Path, leads_to_leaf};
 
@@ -35,6 +36,7 @@ pub(crate) struct Whole<'a, T> {
     beside: &'a Parts,
     context: &'a Context,
     ordered: RefCell<Option<Rc<Ordered>>>,
+    orders: Option<&'a RefCell<Orders>>,
 }
 
 /// All cells whose paths begin alike.
@@ -45,7 +47,12 @@ struct Ordered {
 
 impl<'a, T: Crdt> Whole<'a, T> {
     pub(crate) fn new(value: &'a T, beside: &'a Parts, context: &'a Context) -> Self {
-        Self { value, beside, context, ordered: RefCell::default() }
+        Self { value, beside, context, ordered: RefCell::default(), orders: None }
+    }
+
+    /// With the orders of lists that are kept.
+    pub(crate) fn with_orders(self, orders: &'a RefCell<Orders>) -> Self {
+        Self { orders: Some(orders), ..self }
     }
 
     /// The cells below a path, and perhaps more.
@@ -114,5 +121,10 @@ impl<T: Crdt> Source for Whole<'_, T> {
             return Ok(known);
         }
         self.beside.with(self.context).other_kind(name, than)
+    }
+
+    fn order(&self, list: &[u8], show: &mut dyn FnMut(&mut Order)) -> Result<bool, ReadError> {
+        let Some(orders) = self.orders else { return Ok(false) };
+        orders.borrow_mut().show(self, list, show).map(|()| true)
     }
 }

@@ -80,6 +80,7 @@ impl From<StoreError> for Failure {
                 "sync with the peers that it had; `--for-good` gives up what they alone could \
                  bring back"
             }
+            StoreError::Replaced { .. } => "put the store's file back under its name",
             StoreError::Storage(StorageError::Io(_) | StorageError::Full) => {
                 "make room, or look at who may read and write there, and run it again"
             }

@@ -156,8 +156,10 @@ impl Shared {
     /// Looks what time has brought. It may wait for a disk.
     pub(crate) fn look(&self) -> Result<(), StoreError> {
         if self.link.next_tick()? == Some(0) {
-            self.link.tick()?;
+            let ticked = self.link.tick();
             self.wake();
+            // What may go through later is looked at again then.
+            ticked.or_else(|error| if error.is_retryable() { Ok(()) } else { Err(error) })?;
         }
         self.reckon()
     }

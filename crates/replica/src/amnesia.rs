@@ -157,7 +157,7 @@ impl SpaceCore {
         let (before, id, common) = (lost.own, self.replica(), lost.common.unwrap_or(0));
         let forked = anew.is_empty() && former.version_vector().get(before) > common;
         let theirs = former.head_elsewhere(lost.session, before).unwrap_or_default();
-        self.take_over(former);
+        self.take_over(former, &SessionEnd::Reborn);
         self.moved.extend(anew);
         if forked {
             self.part(before, theirs, common);
@@ -184,17 +184,17 @@ impl SpaceCore {
         self.moved.iter().fold(receipt, moved)
     }
 
-    /// Takes over from a core that went on under another id what is not in the log.
-    pub(crate) fn take_over(&mut self, former: Self) {
-        let Self { mut sessions, next_session, peers, forks, kept, moved, timing, hybrid, .. } =
-            former;
+    /// Takes over from the core before it what is not in the log. Its sessions end.
+    pub(crate) fn take_over(&mut self, former: Self, end: &SessionEnd) {
+        let Self { mut sessions, next_session, peers, .. } = former;
+        let Self { forks, kept, moved, timing, hybrid, withdrawals, .. } = former;
         for session in sessions.values_mut() {
-            session.over.get_or_insert(SessionEnd::Reborn);
+            session.over.get_or_insert_with(|| end.clone());
         }
         (self.sessions, self.next_session, self.peers) = (sessions, next_session, peers);
         self.timing.take_over(&timing);
         (self.forks, self.kept, self.moved) = (forks, kept, moved);
-        self.hybrid = hybrid;
+        (self.hybrid, self.withdrawals) = (hybrid, withdrawals);
     }
 }
 

@@ -18,6 +18,7 @@ use rejoin_crdts::conflict::decisions;
 use rejoin_crdts::context::Context;
 use rejoin_crdts::delta::Change as Operation;
 use rejoin_crdts::draft::Draft;
+use rejoin_crdts::orders::Orders;
 use rejoin_crdts::overlay::Overlay;
 use rejoin_crdts::{ConflictRecord, Delta, Path};
 pub use rejoin_vclock::Now;
@@ -39,6 +40,7 @@ use crate::state::{Limits, Stand, State, StateSource};
 use crate::storage::{Memory, StorageError, StorageRead};
 use crate::timing::Timing;
 use crate::twice::Twice;
+use crate::withdrawal::Withdrawals;
 
 /// At most this many decisions are kept for [`SpaceCore::conflicts`].
 const CONFLICTS: usize = 10_000;
@@ -60,12 +62,16 @@ pub struct Change {
     pub paths: Vec<Path>,
     /// What was decided when it was applied.
     pub decisions: Vec<ConflictRecord>,
+    /// Whether it was taken back instead: it was not durable yet, and the medium is full. The state
+    /// is as if it had never been, and other changes may come under its dots.
+    pub is_withdrawn: bool,
 }
 
 /// What a transaction's draft made of the cells, and how many of the operations it has applied.
 #[derive(Default, Debug)]
 pub(crate) struct Drafted {
     pub cells: Overlay,
+    pub orders: Orders,
     pub operations: usize,
 }
 
@@ -75,6 +81,8 @@ pub(crate) struct Drafted {
 pub enum Event {
     /// An entry was applied.
     Applied(Change),
+    /// An entry that was applied could not be written, and was taken back.
+    Withdrawn(Change),
     /// What is stored is not what was written. What could be mended is; nothing was thrown away.
     Damage {
         /// What was found, and what was done.
@@ -155,6 +163,7 @@ pub struct SpaceCore {
     pub(crate) durable: u64,
     /// The vector of what is durable: the only one that ever leaves.
     pub(crate) durable_vector: VersionVector,
+    pub(crate) withdrawals: Withdrawals,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) next_session: u64,
     /// What each peer is known to have made durable.
@@ -242,6 +251,7 @@ impl SpaceCore {
             unwritten: VecDeque::new(),
             durable: stand.sequence,
             durable_vector: stand.vector,
+            withdrawals: Withdrawals::default(),
             sessions: BTreeMap::new(),
             next_session: 0,
             peers: Peers::default(),
@@ -301,27 +311,6 @@ impl SpaceCore {
     /// How many entries wait for others that they depend on.
     pub fn waiting(&self) -> usize {
         self.causal.waiting()
-    }
-
-    /// The peers that are known to have made a receipt's dots durable, of those that are remembered
-    /// ([`Config::peers`]).
-    pub fn held_by(&self, receipt: &Receipt) -> Vec<ReplicaId> {
-        let receipt = self.as_moved(*receipt);
-        let has = |vector: &VersionVector| vector.get(receipt.origin()) >= receipt.last();
-        self.peers.iter().filter(|(_, vector)| has(vector)).map(|(id, _)| id).collect()
-    }
-
-    /// The receipt of a transaction that changed nothing: it is as durable as anything.
-    pub fn empty_receipt(&self) -> Receipt {
-        let (own, seen) = (self.replica(), self.causal.context().seen(self.replica()));
-        Receipt::new(own, seen + 1, seen, 0).with_durability(true)
-    }
-
-    /// The receipt as things stand now.
-    pub fn refresh(&self, receipt: Receipt) -> Receipt {
-        let early = rejoin_vclock::mutant!("ack-before-write");
-        let receipt = self.as_moved(receipt);
-        receipt.with_durability(early || receipt.is_empty() || receipt.sequence() < self.durable)
     }
 
     // Commands.
@@ -487,7 +476,7 @@ impl SpaceCore {
             unreachable!("a space meets fewer than 2^24 replicas")
         };
         let is_remote = delta.origin() != self.replica();
-        let Drafted { cells: mut changed, operations } = drafted;
+        let Drafted { cells: mut changed, orders, operations } = drafted;
         let all: Vec<Operation> = delta.changes().collect();
         let (done, to_do) = all.split_at(operations.min(all.len()));
         // Where no read can fail half-way, cells are changed where they are: a copy costs as much
@@ -522,6 +511,7 @@ impl SpaceCore {
         } else {
             self.state.absorb(changed);
         }
+        self.state.hear(orders, &all);
         let mut decided = Vec::new();
         if is_remote && tell {
             let after = self.state.with(self.causal.context());
@@ -546,7 +536,9 @@ impl SpaceCore {
     fn tell(&mut self, delta: &Delta, paths: Vec<Path>, decisions: Vec<ConflictRecord>) {
         let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
         let stamp = delta.stamp();
-        self.push_event(Event::Applied(Change { origin, first, last, stamp, paths, decisions }));
+        let is_withdrawn = false;
+        let change = Change { origin, first, last, stamp, paths, decisions, is_withdrawn };
+        self.push_event(Event::Applied(change));
     }
 
     fn remember_conflicts(&mut self, decided: &[ConflictRecord]) {

@@ -25,8 +25,15 @@ pub enum StoreError {
         /// What is wrong with it.
         what: String,
     },
-    /// The medium failed. After a failed write the handle refuses everything: reopen the store.
+    /// The medium failed. After a failed write the handle refuses everything: reopen the store. On
+    /// [a full medium](StorageError::Full) nothing of the call was kept, and the handle goes on.
     Storage(StorageError),
+    /// The store file was removed, moved, replaced or cut off while it was open. Nothing is
+    /// acknowledged any more: [`Store::rescue_to`](crate::Store::rescue_to) saves what there is.
+    Replaced {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is no space of that name here.
     NoSuchSpace {
         /// The name.
@@ -87,6 +94,7 @@ impl StoreError {
             Self::AlreadyOpen { .. } => true,
             Self::Storage(error) => error.is_retryable(),
             Self::Damaged { .. }
+            | Self::Replaced { .. }
             | Self::NoSuchSpace { .. }
             | Self::SpaceExists { .. }
             | Self::OtherLineage { .. }
@@ -106,6 +114,7 @@ impl StoreError {
             Self::Damaged { .. } => true,
             Self::Storage(error) => error.is_corruption(),
             Self::AlreadyOpen { .. }
+            | Self::Replaced { .. }
             | Self::NoSuchSpace { .. }
             | Self::SpaceExists { .. }
             | Self::OtherLineage { .. }
@@ -145,7 +154,11 @@ impl fmt::Display for StoreError {
                  restore a backup",
                 path.display()
             ),
+            Self::Storage(StorageError::Full) => {
+                write!(f, "{}, and try again: nothing of this was kept", StorageError::Full)
+            }
             Self::Storage(error) => write!(f, "{error}; reopen the store"),
+            Self::Replaced { path } => StorageError::Replaced(path.clone()).fmt(f),
             Self::NoSuchSpace { name } => {
                 write!(f, "there is no space {name:?} here; create it, or join it by its ticket")
             }
@@ -207,6 +220,9 @@ impl From<ReadError> for StoreError {
 
 impl From<StorageError> for StoreError {
     fn from(error: StorageError) -> Self {
-        Self::Storage(error)
+        match error {
+            StorageError::Replaced(path) => Self::Replaced { path },
+            error => Self::Storage(error),
+        }
     }
 }

@@ -155,6 +155,12 @@ impl Identity {
         (state.stored.id, state.stored.before.clone())
     }
 
+    /// The blob that says so.
+    #[cfg(feature = "redb")]
+    pub(crate) fn stored(&self) -> (String, Vec<u8>) {
+        self.state().stored.encode()
+    }
+
     /// The id to write under, a new one if it has none.
     pub(crate) fn claim(&self) -> Result<ReplicaId, StorageError> {
         let mut state = self.state();

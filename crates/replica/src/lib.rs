@@ -71,6 +71,7 @@ mod ticket;
 mod timing;
 mod twice;
 mod watch;
+mod withdrawal;
 
 pub use crate::core::{Change, Event, Now, SpaceCore};
 pub use amnesia::Reborn;

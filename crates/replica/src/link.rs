@@ -18,7 +18,7 @@ use crate::error::StoreError;
 use crate::message::{Message, SpaceHash};
 use crate::session::{SessionEnd, SessionId};
 use crate::shared::{Shared, Wake};
-use crate::storage::{StorageError, StorageRead};
+use crate::storage::{Storage, StorageError, StorageRead};
 use crate::sync::Transmit;
 
 /// A space without its type, for a transport.
@@ -62,7 +62,7 @@ impl From<StoreError> for LinkError {
 
 impl From<StorageError> for LinkError {
     fn from(error: StorageError) -> Self {
-        Self::Store(StoreError::Storage(error))
+        Self::Store(error.into())
     }
 }
 
@@ -129,10 +129,10 @@ impl Link {
             }
         }
         Shared::tell(&mut inner);
-        let end = inner.core.log().end();
+        let mark = inner.core.mark();
         let over = inner.core.session_end(session).cloned();
         drop(inner);
-        self.shared.write_until(end)?;
+        self.shared.write_until(mark)?;
         self.shared.restore()?;
         self.shared.settle_amnesia()?;
         self.shared.write_offer()?;
@@ -219,19 +219,22 @@ impl Link {
         StorageError::Damaged(format!("log record {sequence} of {name:?}: {what}"))
     }
 
-    /// Looks at what time has brought, and writes what was left buffered.
+    /// Looks at what time has brought, and writes what was left buffered. Sees, too, that the
+    /// store's file is still where others find it.
     ///
     /// # Errors
-    /// [`StoreError`] when the store cannot be used.
+    /// [`StoreError`] when the store cannot be used; what
+    /// [may go through later](StoreError::is_retryable) is no reason to tick no more.
     pub fn tick(&self) -> Result<(), StoreError> {
+        self.shared.storage.check_place()?;
         self.shared.readmit()?;
         let now = self.shared.now();
         let mut inner = self.shared.lock()?;
         inner.core.handle_timeout(now);
-        let (end, buffered) = (inner.core.log().end(), inner.core.wants_to_write());
+        let (mark, buffered) = (inner.core.mark(), inner.core.wants_to_write());
         drop(inner);
         if buffered {
-            self.shared.write_until(end)?;
+            self.shared.write_until(mark)?;
         }
         self.shared.write_offer()
     }

@@ -164,9 +164,9 @@ impl Shared {
             inner.rows.extend(unreadable);
         }
         Self::tell(&mut inner);
-        let end = inner.core.log().end();
+        let mark = inner.core.mark();
         drop(inner);
-        self.write_until(end)?;
+        self.write_until(mark)?;
         self.write_rows()?;
         Ok(accepted)
     }

@@ -64,7 +64,7 @@ impl SpaceCore {
             true => None,
             false => self.state.receipt(Receipts::Written, key)?,
         };
-        Ok(known.map(|receipt| self.refresh(receipt)))
+        Ok(known.map(|receipt| self.refresh(receipt.as_of(self.withdrawals.round()))))
     }
 
     /// Whether an idempotency key was used: what was written here goes before what came back.
@@ -77,7 +77,8 @@ impl SpaceCore {
         }
         let Some(KeyHash(hash)) = self.key_hash(key) else { return Ok(None) };
         let returned = self.state.receipt(Receipts::Returned, &hash)?;
-        Ok(returned.map(|receipt| self.refresh(receipt)).map(|receipt| {
+        let now = |receipt: Receipt| self.refresh(receipt.as_of(self.withdrawals.round()));
+        Ok(returned.map(now).map(|receipt| {
             // Under the present id nobody else has written: a record was lost here, and came back.
             let is_own = receipt.origin() == self.replica();
             match is_own || rejoin_vclock::mutant!("former-key-repeated") {
@@ -91,7 +92,8 @@ impl SpaceCore {
     /// its log record, empty where it has none or the entry came from a peer. The entry's receipt.
     pub(crate) fn remember_key(&mut self, key: Vec<u8>, entry: &Entry, sequence: u64) -> Receipt {
         let delta = entry.delta();
-        let receipt = Receipt::new(delta.origin(), delta.first(), delta.last(), sequence);
+        let receipt = Receipt::new(delta.origin(), delta.first(), delta.last(), sequence)
+            .as_of(self.withdrawals.round());
         if !key.is_empty() {
             self.state.remember(Receipts::Written, key, receipt);
         } else if let Some(KeyHash(hash)) = entry.key().filter(|_| self.was(delta.origin())) {

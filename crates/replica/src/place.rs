@@ -22,12 +22,14 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use rejoin_vclock::codec::{DecodeError, Reader};
 use rejoin_vclock::{FreshId, ReplicaId};
+
+use crate::storage::FileId;
 
 /// Names the directory of the witnesses, before all other ways.
 #[cfg(feature = "redb")]
@@ -44,34 +46,6 @@ pub(crate) struct Generation(pub [u8; 16]);
 impl Generation {
     pub(crate) fn random() -> Self {
         Self(FreshId::random().into_id().to_bytes())
-    }
-}
-
-/// What a file system knows a file by.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct FileId([u64; 2]);
-
-impl FileId {
-    fn of(path: &Path) -> Result<Self> {
-        std::fs::metadata(path).map(|meta| Self::from(&meta))
-    }
-}
-
-#[cfg(unix)]
-impl From<&Metadata> for FileId {
-    fn from(meta: &Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-        Self([meta.dev(), meta.ino()])
-    }
-}
-
-/// Elsewhere the moment of its making has to do: a copy has another.
-#[cfg(not(unix))]
-impl From<&Metadata> for FileId {
-    fn from(meta: &Metadata) -> Self {
-        let made = meta.created().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-        let made = made.unwrap_or_default();
-        Self([made.as_secs(), u64::from(made.subsec_nanos())])
     }
 }
 

@@ -1,6 +1,9 @@
 //! Receipts: what a write returns.
 
-use rejoin_vclock::ReplicaId;
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use crate::core::SpaceCore;
+use crate::withdrawal::Mark;
 
 /// What became of a transaction: its dots, and whether they are durable here.
 ///
@@ -11,16 +14,28 @@ pub struct Receipt {
     first: u64,
     last: u64,
     sequence: u64,
+    /// So many withdrawals there had been.
+    round: u64,
     durable: bool,
+    withdrawn: bool,
 }
 
 impl Receipt {
     pub(crate) const fn new(origin: ReplicaId, first: u64, last: u64, sequence: u64) -> Self {
-        Self { origin, first, last, sequence, durable: false }
+        Self { origin, first, last, sequence, round: 0, durable: false, withdrawn: false }
     }
 
     pub(crate) const fn with_durability(self, durable: bool) -> Self {
         Self { durable, ..self }
+    }
+
+    /// The same, known to be there after so many withdrawals.
+    pub(crate) const fn as_of(self, round: u64) -> Self {
+        Self { round, ..self }
+    }
+
+    pub(crate) const fn withdrawn(self) -> Self {
+        Self { durable: false, withdrawn: true, ..self }
     }
 
     /// The same transaction where dots of one replica beyond a counter are those of another.
@@ -58,8 +73,46 @@ impl Receipt {
         self.durable
     }
 
+    /// Whether it was taken back before it was durable, because the medium was full: it is as if it
+    /// had never been, and its dots may be those of another transaction by now.
+    pub const fn is_withdrawn(&self) -> bool {
+        self.withdrawn
+    }
+
+    /// Where the log has to be durable for it.
+    pub(crate) const fn mark(&self) -> Mark {
+        Mark { round: self.round, end: self.sequence + 1 }
+    }
+
     /// Its place in the local log.
     pub(crate) const fn sequence(&self) -> u64 {
         self.sequence
+    }
+}
+
+impl SpaceCore {
+    /// The peers that are known to have made a receipt's dots durable, of those that are remembered
+    /// ([`Config::peers`](crate::Config::peers)).
+    pub fn held_by(&self, receipt: &Receipt) -> Vec<ReplicaId> {
+        let receipt = self.refresh(*receipt);
+        let has = |vector: &VersionVector| vector.get(receipt.origin()) >= receipt.last();
+        let peers = self.peers.iter().filter(|(_, vector)| !receipt.is_withdrawn() && has(vector));
+        peers.map(|(id, _)| id).collect()
+    }
+
+    /// The receipt of a transaction that changed nothing: it is as durable as anything.
+    pub fn empty_receipt(&self) -> Receipt {
+        let (own, seen) = (self.replica(), self.causal.context().seen(self.replica()));
+        Receipt::new(own, seen + 1, seen, 0).with_durability(true)
+    }
+
+    /// The receipt as things stand now.
+    pub fn refresh(&self, receipt: Receipt) -> Receipt {
+        let early = rejoin_vclock::mutant!("ack-before-write");
+        if !receipt.is_empty() && self.withdrawals.cover(receipt.mark()) {
+            return receipt.withdrawn();
+        }
+        let receipt = self.as_moved(receipt).as_of(self.withdrawals.round());
+        receipt.with_durability(early || receipt.is_empty() || receipt.sequence() < self.durable)
     }
 }

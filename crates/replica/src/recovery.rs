@@ -294,6 +294,7 @@ impl SpaceCore {
         self.forks = std::mem::take(&mut other.forks);
         self.kept = std::mem::take(&mut other.kept);
         self.moved = std::mem::take(&mut other.moved);
+        self.withdrawals = std::mem::take(&mut other.withdrawals);
         self.lost = other.lost.take();
         self.timing.take_over(&other.timing);
         self.hybrid = other.hybrid.clone();

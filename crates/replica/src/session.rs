@@ -40,7 +40,8 @@ pub struct Config {
     /// blocks. More means fewer bytes written, and a longer start after a crash.
     pub fold_bytes: usize,
     /// Blocks that were read of late are kept up to about so many bytes per space; up to a quarter
-    /// of that are filters, which tell what was not written since the start.
+    /// of that are filters, which tell what was not written since the start. The orders of lists
+    /// that were asked for take as much again at most, or what the longest of them takes.
     pub cache_bytes: usize,
     /// How far ahead of the wall clock here a stamp may be and still be followed, in milliseconds.
     /// Own stamps that are further ahead fall back when the clock was right for so long.
@@ -144,6 +145,8 @@ pub enum SessionEnd {
     Protocol(String),
     /// This store went on under a new id; connect again.
     Reborn,
+    /// This store had no room for what came in, and withdrew it; connect again later.
+    NoRoom,
 }
 
 impl std::fmt::Display for SessionEnd {
@@ -152,6 +155,7 @@ impl std::fmt::Display for SessionEnd {
             Self::Silent => f.write_str("nothing was heard from the peer for too long"),
             Self::Refused(refusal) => write!(f, "refused: {refusal}"),
             Self::Reborn => f.write_str("this store goes on under a new id; connect again"),
+            Self::NoRoom => f.write_str("this store's medium is full; make room on it"),
             Self::Protocol(what) => write!(f, "the peer does not follow the protocol: {what}"),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Whoever finds no writer at work becomes the writer: it takes all that waits, of everybody, and
 //! commits it in one go (group commit). The lock is not held meanwhile, so others queue up for the
-//! next round. A failed write ends the use of the whole store, without a retry ([`Trusted`]).
+//! next round. A failed write ends the use of the whole store, without a retry ([`Trusted`]); on a
+//! full medium what was to be written is withdrawn ([`crate::withdrawal`]), and all who wait hear so.
 
 use std::cell::Cell as ThreadCell;
 use std::collections::VecDeque;
@@ -13,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use rejoin_crdts::cell::Cell;
 use rejoin_crdts::context::LocalDot;
 use rejoin_crdts::cursor::Source;
+use rejoin_crdts::orders::Order;
 use rejoin_crdts::{Dot, Kind, ReadError};
 use rejoin_vclock::{EARLIEST_MILLIS, ReplicaId};
 
@@ -28,6 +30,7 @@ use crate::session::Config;
 use crate::storage::{Batch, RowWrite, Storage, StorageError, Trusted};
 use crate::ticket::Ticket;
 use crate::watch::Watchers;
+use crate::withdrawal::Mark;
 
 /// With each commit at most so many bytes of state are folded per byte of log: more than folding
 /// makes of a byte on its way through all tiers, so that it never falls behind.
@@ -177,6 +180,16 @@ impl Shared {
         Ok(())
     }
 
+    /// The records that wait to be written, whatever has become of the storage.
+    #[cfg(feature = "redb")]
+    pub(crate) fn unwritten(&self) -> Vec<crate::storage::Stored> {
+        let mut inner = self.locked();
+        while inner.writing {
+            inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+        inner.core.unwritten.iter().map(|(at, record)| (*at, record.encode())).collect()
+    }
+
     fn locked(&self) -> MutexGuard<'_, Inner> {
         // A panic in user code inside a transaction leaves the core as it was: edits are staged.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
@@ -189,19 +202,22 @@ impl Shared {
         call(&wakes);
     }
 
-    /// Waits until all entries before a sequence are durable, writing them if nobody else does.
-    pub(crate) fn write_until(&self, end: u64) -> Result<(), StoreError> {
-        self.write(self.lock()?, FOLD_BYTES, |core| core.durable() >= end, |_| ())
+    /// Waits until all entries before a mark are durable, writing them if nobody else does.
+    pub(crate) fn write_until(&self, mark: Mark) -> Result<(), StoreError> {
+        self.write(self.lock()?, FOLD_BYTES, |core| core.has_written(mark), |_| ())
     }
 
     /// Writes the rows that wait for records, if none have come.
     pub(crate) fn write_rows(&self) -> Result<(), StoreError> {
         let mut inner = self.lock_quiet()?;
         let rows = std::mem::take(&mut inner.rows);
-        if !rows.is_empty() {
-            self.commit(&[], rows)?;
+        if rows.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        match self.commit(&[], rows) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.fail_to_write(&mut inner, Vec::new(), error).into()),
+        }
     }
 
     /// A receipt, once what it is about is durable.
@@ -210,7 +226,7 @@ impl Shared {
         inner: MutexGuard<'a, Inner>,
         receipt: Receipt,
     ) -> Result<Receipt, StoreError> {
-        let until = |core: &SpaceCore| core.durable() > receipt.sequence();
+        let until = |core: &SpaceCore| core.has_written(receipt.mark());
         self.write(inner, FOLD_BYTES, until, |core| core.refresh(receipt))
     }
 
@@ -218,14 +234,18 @@ impl Shared {
     pub(crate) fn write_offer(&self) -> Result<(), StoreError> {
         let inner = self.lock()?;
         let Some(offer) = inner.core.offer() else { return Ok(()) };
-        self.write(inner, FOLD_BYTES, |core| core.is_noted(&offer), |_| ())
+        self.write(inner, FOLD_BYTES, |core| Ok(core.is_noted(&offer)), |_| ())
     }
 
     /// Writes everything that changed, the state with it, so that the next start finds it folded.
     pub(crate) fn fold(&self) -> Result<(), StoreError> {
         let mut inner = self.lock()?;
         inner.core.request_flush();
-        let until = |core: &SpaceCore| !core.wants_to_write() && !core.is_flushing();
+        let round = inner.core.mark().round;
+        let until = |core: &SpaceCore| -> Result<bool, StorageError> {
+            core.has_kept(round)?;
+            Ok(!core.wants_to_write() && !core.is_flushing())
+        };
         self.write(inner, FOLD_BYTES, until, |_| ())
     }
 
@@ -239,7 +259,12 @@ impl Shared {
         self.fold()?;
         let mut inner = self.lock()?;
         inner.core.request_compaction();
-        self.write(inner, budget, |core| !core.is_compacting() || until(core), |_| ())
+        let round = inner.core.mark().round;
+        let until = |core: &SpaceCore| -> Result<bool, StorageError> {
+            core.has_kept(round)?;
+            Ok(!core.is_compacting() || until(core))
+        };
+        self.write(inner, budget, until, |_| ())
     }
 
     /// Writes, with whoever else does, until something is true of the core; then looks at it. With
@@ -248,11 +273,11 @@ impl Shared {
         &'a self,
         mut inner: MutexGuard<'a, Inner>,
         budget: usize,
-        mut until: impl FnMut(&SpaceCore) -> bool,
+        mut until: impl FnMut(&SpaceCore) -> Result<bool, StorageError>,
         finish: impl FnOnce(&SpaceCore) -> R,
     ) -> Result<R, StoreError> {
         let mut wakes = Vec::new();
-        while !until(&inner.core) {
+        while !until(&inner.core)? {
             self.storage.check()?;
             if inner.writing {
                 inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
@@ -274,13 +299,15 @@ impl Shared {
             let result = self.commit(&records, rows);
             inner = self.locked();
             inner.writing = false;
-            if let Ok(end) = result {
-                inner.core.handle_written(end);
-                inner.core.handle_folded();
-                offer.iter().for_each(|offer| inner.core.handle_offered(offer));
-                wakes.clone_from(&inner.wakes);
-            }
             self.written.notify_all();
+            let end = match result {
+                Ok(end) => end,
+                Err(error) => return Err(self.fail_to_write(&mut inner, records, error).into()),
+            };
+            inner.core.handle_written(end);
+            inner.core.handle_folded();
+            offer.iter().for_each(|offer| inner.core.handle_offered(offer));
+            wakes.clone_from(&inner.wakes);
         }
         let result = finish(&inner.core);
         drop(inner);
@@ -296,9 +323,11 @@ impl Shared {
         }
         let records = inner.core.poll_write();
         if !records.is_empty() {
-            let end = self.commit(&records, Vec::new())?;
-            inner.core.handle_written(end);
             self.written.notify_all();
+            match self.commit(&records, Vec::new()) {
+                Ok(end) => inner.core.handle_written(end),
+                Err(error) => return Err(self.fail_to_write(&mut inner, records, error).into()),
+            }
         }
         Ok(inner)
     }
@@ -317,7 +346,7 @@ impl Shared {
         inner.watchers.miss(inner.core.take_events_lost());
         while let Some(event) = inner.core.poll_event() {
             match event {
-                Event::Applied(change) => inner.watchers.tell(&change),
+                Event::Applied(change) | Event::Withdrawn(change) => inner.watchers.tell(&change),
                 report => {
                     if inner.reports.len() == REPORTS {
                         inner.reports.pop_front();
@@ -374,5 +403,9 @@ impl Source for Shared {
 
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
         self.read(|core| core.source().other_kind(name, than))?
+    }
+
+    fn order(&self, list: &[u8], show: &mut dyn FnMut(&mut Order)) -> Result<bool, ReadError> {
+        self.read(|core| core.source().order(list, show))?
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::{Arc, MutexGuard};
 
 use rejoin_crdts::cursor::{Cursor, Source, View};
-use rejoin_crdts::draft::Draft;
+use rejoin_crdts::draft::{Draft, Written};
 use rejoin_crdts::{ConflictRecord, Crdt, EditError, Kind, Path};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
@@ -30,7 +30,9 @@ pub enum Durability {
     #[default]
     Synced,
     /// At once. It is written with the next synced transaction, or by [`Space::flush`]; it leaves
-    /// this process only after that.
+    /// this process only after that. Where the medium is full then, it is withdrawn: it is as if it
+    /// had never been, [watchers](Space::watch) are told, and the
+    /// [receipt](Receipt::is_withdrawn) says so when it is asked for again.
     Buffered,
 }
 
@@ -242,12 +244,13 @@ impl<T: Crdt> Space<T> {
         let value = edit(&mut transaction);
         drop(inside);
         let (bytes, most) = (transaction.draft.content_bytes(), MAX_TRANSACTION_BYTES);
-        let (value, (operations, cells)) = (value?, transaction.draft.finish_with_cells());
+        let (value, written) = (value?, transaction.draft.written());
         if bytes > most {
             return Err(StoreError::TooLarge { bytes, most });
         }
-        let drafted = Drafted { cells, operations: operations.len() };
-        let Some(entry) = inner.core.entry_once(operations, stamp, key) else {
+        let Written { changes, cells, orders } = written;
+        let drafted = Drafted { cells, orders, operations: changes.len() };
+        let Some(entry) = inner.core.entry_once(changes, stamp, key) else {
             let receipt = inner.core.empty_receipt();
             return Ok(Once::First(Committed { value, receipt }));
         };
@@ -283,8 +286,8 @@ impl<T: Crdt> Space<T> {
     /// # Errors
     /// [`StoreError::Storage`] when the medium fails.
     pub fn flush(&self) -> Result<(), StoreError> {
-        let end = self.shared.lock()?.core.log().end();
-        self.shared.write_until(end)
+        let mark = self.shared.lock()?.core.mark();
+        self.shared.write_until(mark)
     }
 
     /// The reader of an object. Every read sees the space at its own moment; for several at one

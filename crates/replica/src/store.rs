@@ -141,8 +141,7 @@ impl Store {
     /// [`StoreError::Storage`] when the medium fails.
     pub fn close(&self) -> Result<(), StoreError> {
         self.inner.storage.check()?;
-        let open: Vec<_> = self.open_spaces().values().cloned().collect();
-        open.iter().try_for_each(|shared| shared.fold())
+        self.opened().iter().try_for_each(|shared| shared.fold())
     }
 
     /// The identity under which this store writes. `None` for a store that could not prove that it
@@ -206,6 +205,26 @@ impl Store {
     #[cfg(feature = "redb")]
     pub(crate) fn now(&self) -> Now {
         self.inner.time.now()
+    }
+
+    #[cfg(feature = "redb")]
+    pub(crate) fn label(&self) -> &Path {
+        &self.inner.label
+    }
+
+    /// The spaces that are open.
+    pub(crate) fn opened(&self) -> Vec<Arc<Shared>> {
+        self.open_spaces().values().cloned().collect()
+    }
+
+    /// The named blobs that follow from what is in memory.
+    #[cfg(feature = "redb")]
+    pub(crate) fn known_blobs(&self) -> Vec<(String, Vec<u8>)> {
+        let open = self.open_spaces();
+        let space = |(name, shared): (&String, &Arc<Shared>)| {
+            (format!("{SPACE}{name}"), write_space(shared.number, name, &shared.ticket))
+        };
+        open.iter().map(space).chain([self.inner.identity.stored()]).collect()
     }
 
     /// Takes a space over from another store, under a name of one's own. It is empty until it is
@@ -344,7 +363,7 @@ pub(crate) fn explain(path: &Path, error: StorageError) -> StoreError {
         }
         StorageError::Damaged(what) => damaged(path, what),
         StorageError::OtherVersion(what) => damaged(path, what),
-        full @ StorageError::Full => StoreError::Storage(full),
+        error @ (StorageError::Full | StorageError::Replaced(_)) => error.into(),
         StorageError::Io(what) => {
             StoreError::Storage(StorageError::Io(format!("{}: {what}", path.display())))
         }

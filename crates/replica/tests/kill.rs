@@ -8,6 +8,8 @@ mod child;
 mod ledger;
 #[path = "../examples/kill/parent.rs"]
 mod parent;
+#[path = "../examples/kill/store_file.rs"]
+mod store_file;
 
 use std::env;
 use std::process::{Command, Stdio};
@@ -16,7 +18,7 @@ use parent::Parent;
 
 #[test]
 fn child() {
-    if let Some(file) = env::var_os(child::FILE) {
+    if let Some(file) = env::var_os(store_file::FILE) {
         child::write_until_told(file.as_ref());
     }
 }

@@ -38,12 +38,16 @@ pub(crate) const fn node(target: &'static str, filter: &'static str) -> Suite {
     Suite { package: "rejoin-node", features: "", target, filter }
 }
 
+/// Tests of jobs that people do, and that went wrong once.
+pub(crate) const fn faults(filter: &'static str) -> Suite {
+    Suite { package: "rejoin", features: "", target: "faults", filter }
+}
+
+/// Tests of stores on a disk that is full now and then.
+pub(crate) const FULL: Suite =
+    Suite { package: "rejoin-replica", features: "", target: "full", filter: "fault_10" };
+
 /// Tests of spaces, stores and sessions.
 pub(crate) const fn replica(filter: &'static str) -> Suite {
     Suite { package: "rejoin-replica", features: "sim", target: "replica", filter }
-}
-
-/// Tests named after faults that people met, through the facade.
-pub(crate) const fn faults(filter: &'static str) -> Suite {
-    Suite { package: "rejoin", features: "", target: "faults", filter }
 }

@@ -28,6 +28,7 @@ mod editing;
 mod exhaustive;
 mod failures;
 mod fault_02_kinds_on_every_read;
+mod fault_13_queue_in_a_list;
 mod fault_18_changed_bytes;
 mod fault_18_every_type;
 mod fault_21_removal;

@@ -12,10 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rejoin_replica::{Durability, Once, Receipt, Space};
 
-use super::ledger::{Ledger, Outcome, SPACES, Writer, open, replica, space};
-
-/// Names the store file in a child's environment.
-pub(crate) const FILE: &str = "REJOIN_KILL_FILE";
+use super::ledger::{Ledger, Outcome, SPACES, Writer, space};
+use super::store_file::{open, replica};
 
 /// Writes until standard input ends; then closes the store.
 ///

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::path::Path;
 
 use rejoin::prelude::*;
 use rejoin_replica::{Config, Once, OpenOptions, Receipt, Space, Store, StoreError, Transaction};
@@ -33,19 +32,12 @@ pub(crate) struct Ledger {
     last: LwwRegister<u64>,
 }
 
-/// Opens a store, with settings that keep folding and merging busy. The proof of its place is
-/// beside it: nobody copies it here.
-pub(crate) fn open(file: &Path) -> Result<Store, StoreError> {
+/// Settings that keep folding and merging busy.
+pub(crate) fn settings() -> OpenOptions {
     let mut config = Config::default();
     config.fold_bytes = 12 << 10;
     config.cache_bytes = 32 << 10;
-    OpenOptions::new().config(config).state_dir(file.with_extension("state")).open(file)
-}
-
-/// Who a store says that it is.
-pub(crate) fn replica(store: &Store) -> String {
-    let id = store.replica_id().map_or_else(|| "nobody".to_owned(), |id| id.to_string());
-    format!("replica {id}")
+    OpenOptions::new().config(config)
 }
 
 /// A space of the store; it is made where a kill came before that.

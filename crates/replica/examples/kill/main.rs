@@ -11,6 +11,7 @@ mod child;
 mod flags;
 mod ledger;
 mod parent;
+mod store_file;
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -23,7 +24,7 @@ use parent::{Parent, Tally};
 const USAGE: &str = "usage: kill [--cycles N] [--seed S] [--budget MINUTES]";
 
 fn main() -> ExitCode {
-    if let Some(file) = env::var_os(child::FILE) {
+    if let Some(file) = env::var_os(store_file::FILE) {
         child::write_until_told(file.as_ref());
         return ExitCode::SUCCESS;
     }

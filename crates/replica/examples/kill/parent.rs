@@ -13,8 +13,8 @@ use rejoin_replica::{Config, Digest, SpaceCore, Ticket};
 use rejoin_vclock::FreshId;
 use tempfile::TempDir;
 
-use super::child::FILE;
-use super::ledger::{Outcome, SPACES, Writer, mix, open, replica, space};
+use super::ledger::{Outcome, SPACES, Writer, mix, space};
+use super::store_file::{FILE, open, replica};
 
 /// So many cycles go on with one file; then another is begun, as checks look at all of it.
 const CYCLES_PER_FILE: u64 = 25;

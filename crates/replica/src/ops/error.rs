@@ -138,6 +138,6 @@ impl From<StoreError> for OperationError {
 
 impl From<StorageError> for OperationError {
     fn from(error: StorageError) -> Self {
-        Self::Store(StoreError::Storage(error))
+        Self::Store(error.into())
     }
 }

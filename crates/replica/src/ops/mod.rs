@@ -46,6 +46,8 @@ mod new_file;
 mod progress;
 mod replay;
 #[cfg(feature = "redb")]
+mod rescue;
+#[cfg(feature = "redb")]
 mod restore;
 #[cfg(feature = "redb")]
 mod salvage;

@@ -98,18 +98,48 @@ pub fn salvage(
     if new_file::is_taken(to) {
         return Err(OperationError::Exists { path: to.to_owned() });
     }
-    let settled = settle(read(from, &mut watch)?)?;
+    salvaged(read(from, &mut watch)?, from, to, at, &mut watch)
+}
+
+/// Makes a new store file out of what was found of another.
+pub(super) fn salvaged(
+    wreck: Wreck,
+    from: &Path,
+    to: &Path,
+    at: u64,
+    watch: &mut Watch<'_>,
+) -> Result<Salvaged, OperationError> {
+    let settled = settle(wreck)?;
     if settled.spaces.is_empty() {
         return Err(OperationError::NothingLeft { path: from.to_owned() });
     }
-    let (file, copied) = copy(&settled.wreck, to, at, &mut watch)?;
-    let rebuilt = mend(file.reopen()?, &mut watch)?;
-    let found = verify_storage(&Arc::new(file.reopen()?), Depth::Stored, &mut watch)?;
+    let made = make(&settled.wreck, to, at, watch)?;
+    Ok(told(settled, made))
+}
+
+/// A file that was made of what could be read.
+pub(super) struct Made {
+    pub copied: Copied,
+    pub found: Verification,
+    /// The names of the spaces whose state was not whole.
+    pub rebuilt: Vec<String>,
+}
+
+/// Copies what can be read, mends it, checks it, and gives it its name.
+pub(super) fn make(
+    reader: &dyn StorageRead,
+    to: &Path,
+    at: u64,
+    watch: &mut Watch<'_>,
+) -> Result<Made, OperationError> {
+    let (file, copied) = copy(reader, to, at, watch)?;
+    let rebuilt = mend(file.reopen()?, watch)?;
+    let found = verify_storage(&Arc::new(file.reopen()?), Depth::Stored, watch)?;
     if !found.is_sound() {
         return Err(OperationError::Unsound { path: to.to_owned(), findings: found.findings });
     }
     file.put()?;
-    Ok(told(settled, copied, &found, &rebuilt))
+    Ok(Made { copied, found, rebuilt })
 }
 
 fn read(from: &Path, watch: &mut Watch<'_>) -> Result<Wreck, OperationError> {
@@ -124,7 +154,7 @@ fn read(from: &Path, watch: &mut Watch<'_>) -> Result<Wreck, OperationError> {
 }
 
 /// The name of a blob, by what is in it.
-fn name_of(bytes: &[u8]) -> Option<String> {
+pub(super) fn name_of(bytes: &[u8]) -> Option<String> {
     if let Ok((_, name, _)) = read_space_named(bytes) {
         return Some(format!("{SPACE}{name}"));
     }
@@ -172,7 +202,8 @@ fn drop_state(storage: &Trusted, number: u32) -> Result<(), OperationError> {
     }
 }
 
-fn told(settled: Settled, copied: Copied, found: &Verification, rebuilt: &[String]) -> Salvaged {
+fn told(settled: Settled, made: Made) -> Salvaged {
+    let Made { copied, found, rebuilt } = made;
     let spaces = settled.spaces.into_iter().map(|space| {
         let checked = found.spaces.iter().find(|checked| checked.name == space.name);
         SalvagedSpace {

@@ -340,7 +340,10 @@ impl<A: Application> World<A> {
                 }
                 Told::Amnesia { .. } if here.branch.is_some() => {}
                 Told::Reborn(reborn) if !reborn.forked => {}
-                other @ (Told::Amnesia { .. } | Told::Reborn(_) | Told::Fork(_)) => {
+                other @ (Told::Amnesia { .. }
+                | Told::Reborn(_)
+                | Told::Fork(_)
+                | Told::Withdrawn(_)) => {
                     let what = format!("{:?} reports {other:?}", here.id);
                     return Err(Broken { checker: "causality", what });
                 }

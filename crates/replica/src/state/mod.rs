@@ -36,7 +36,9 @@ use rejoin_crdts::cell::Cell;
 use rejoin_crdts::clash::find_other_kind;
 use rejoin_crdts::context::{Context, LocalDot};
 use rejoin_crdts::cursor::Source;
+use rejoin_crdts::delta::Change;
 use rejoin_crdts::hash::Seeded;
+use rejoin_crdts::orders::{Order, Orders};
 use rejoin_crdts::overlay::Overlay;
 use rejoin_crdts::path::names;
 use rejoin_crdts::state_codec::Names;
@@ -71,6 +73,8 @@ const KEYS: u8 = 2;
 const PRINTS: u8 = 3;
 /// One name is remembered under which one kind stands alone for so many bytes of the cache.
 const BYTES_PER_NAME: usize = 64;
+/// A position in the order of a list takes so many bytes.
+const BYTES_PER_POSITION: usize = 200;
 /// Each run that is flushed is written in about so many steps: with each some pages of the engine's
 /// trees are written as well.
 const STEPS: usize = 64;
@@ -92,6 +96,12 @@ impl Limits {
     /// Of the memory for blocks so much is for filters of whole runs, in bytes.
     const fn filters(self) -> usize {
         self.cache / 4
+    }
+
+    /// So many positions may be in the orders of lists that are kept, which take as much as blocks
+    /// do.
+    const fn positions(self) -> usize {
+        self.cache / BYTES_PER_POSITION
     }
 
     /// So much of a run is written at a time at least, in bytes.
@@ -160,6 +170,8 @@ pub(crate) struct State {
     /// By the hash of a name, the kind that stands alone under it, as far as looked at. The hash is
     /// secret and 64 bits long: two names do not meet in it.
     alone: RefCell<HashMap<u64, Kind, Seeded>>,
+    /// The orders of lists that were asked for.
+    orders: RefCell<Orders>,
     /// The last failure to read, which a source can only tell as text.
     fault: RefCell<Option<StorageError>>,
 }
@@ -208,7 +220,8 @@ impl State {
         let folding = Folding::resume(&blocks, stand, next_run, &runs)?;
         let (active, frozen) = (Layer::default(), None);
         let (alone, fault) = (RefCell::default(), RefCell::default());
-        Ok(Self { limits, active, frozen, runs, blocks, folding, alone, fault })
+        let orders = RefCell::new(Orders::new(limits.positions()));
+        Ok(Self { limits, active, frozen, runs, blocks, folding, alone, orders, fault })
     }
 
     /// The cells, to read from.
@@ -253,6 +266,13 @@ impl State {
         self.active.forget_prints(changed.range(&[]).map(|(path, _)| path));
         self.active.cells.absorb(changed);
         self.forget_kinds();
+    }
+
+    /// Hears of the changes that were made, and takes over what a transaction made of the orders.
+    pub(crate) fn hear(&mut self, orders: Orders, changes: &[Change]) {
+        let kept = self.orders.get_mut();
+        kept.absorb(orders);
+        changes.iter().for_each(|change| kept.hear(change));
     }
 
     /// Where there is something new to see, another kind may stand under a name on the way to it.
@@ -385,6 +405,10 @@ impl Source for StateSource<'_> {
             alone.insert(hash, than);
         }
         Ok(found)
+    }
+
+    fn order(&self, list: &[u8], show: &mut dyn FnMut(&mut Order)) -> Result<bool, ReadError> {
+        self.state.orders.borrow_mut().show(self, list, show).map(|()| true)
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable};
 
+use super::named::Named;
 use super::place::{making_name, put_in_place};
 use super::{Batch, Row, Storage, StorageError, StorageRead, Stored};
 
@@ -56,6 +57,7 @@ pub struct FjallDirectory {
     database: Database,
     /// The number of the last batch, and where it is said.
     last: Mutex<Acknowledged>,
+    named: Named,
 }
 
 #[derive(Clone)]
@@ -106,7 +108,9 @@ impl FjallDirectory {
             },
         };
         let last = Acknowledged::open(path.join(ACKNOWLEDGED), number)?;
-        Ok(Self { tables, database, last: Mutex::new(last) })
+        let named = std::fs::metadata(path).and_then(|open| Named::new(path, &open));
+        let named = named.map_err(StorageError::of_io)?;
+        Ok(Self { tables, database, last: Mutex::new(last), named })
     }
 
     fn now(&self) -> Moment {
@@ -314,8 +318,19 @@ impl Storage for FjallDirectory {
         let mut write = self.database.batch().durability(Some(PersistMode::SyncAll));
         self.fill(&mut write, batch)?;
         write.insert(&self.tables.meta, NUMBER, number.to_be_bytes());
-        write.commit().map_err(of_fjall)?;
-        last.say(number)
+        // Where there is no room the engine has done with writing, and cannot take back a part.
+        let for_good = |error| match error {
+            StorageError::Full => StorageError::Io(StorageError::Full.to_string()),
+            error => error,
+        };
+        write.commit().map_err(of_fjall).map_err(for_good)?;
+        self.named.check(0)?;
+        last.say(number).map_err(for_good)
+    }
+
+    /// As for the directory; nobody looks at the files in it.
+    fn check_place(&self) -> Result<(), StorageError> {
+        self.named.check(0)
     }
 
     fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError> {

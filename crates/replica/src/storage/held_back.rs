@@ -4,21 +4,31 @@
 //! page that is damaged may be met only when it is read. A file that is refused has to stay as it
 //! is: its owner may know better how to save it. So the steps of a repair are held back, in their
 //! order, and taken once the file is [accepted](HeldBack::accept).
+//!
+//! The same serves a medium that is full. redb is of no use after a write that failed, so another
+//! engine takes the file over, in this process and under the same lock: it repairs without writing,
+//! is read from, and writes once there is room. The one before is *retired*: whatever it still does
+//! does not reach the file.
 
+use std::collections::VecDeque;
 use std::io;
 use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 
 use super::summed_file::SummedFile;
 
-/// A file, and what is still to be done to it. Clones are the same file.
+/// A file as one engine has it, and what that one is still to do to it. Clones are the same.
 #[derive(Clone, Debug)]
 pub(super) struct HeldBack {
     file: Arc<SummedFile>,
     /// `None` once the file is accepted.
-    steps: Arc<Mutex<Option<Vec<Step>>>>,
+    steps: Arc<Mutex<Option<VecDeque<Step>>>>,
+    retired: Arc<AtomicBool>,
+    /// Whether an engine before this one has locked the file, and left it locked.
+    is_locked: bool,
 }
 
 #[derive(Debug)]
@@ -29,8 +39,15 @@ enum Step {
 }
 
 impl HeldBack {
-    pub(super) fn new(file: SummedFile) -> Self {
-        Self { file: Arc::new(file), steps: Arc::new(Mutex::new(Some(Vec::new()))) }
+    pub(super) fn new(file: Arc<SummedFile>) -> Self {
+        let steps = Arc::new(Mutex::new(Some(VecDeque::new())));
+        Self { file, steps, retired: Arc::default(), is_locked: false }
+    }
+
+    /// The same file for another engine. This one is retired.
+    pub(super) fn hand_over(&self) -> Self {
+        self.retired.store(true, Ordering::Release);
+        Self { is_locked: true, ..Self::new(Arc::clone(&self.file)) }
     }
 
     /// The file below, without the steps.
@@ -41,31 +58,41 @@ impl HeldBack {
     /// Takes the steps that were held back, and holds back no more.
     ///
     /// # Errors
-    /// When the file cannot be written; it is as after a crash then.
+    /// When the file cannot be written. The steps that were not taken are still held back.
     pub(super) fn accept(&self) -> io::Result<()> {
-        for step in self.steps().take().unwrap_or_default() {
+        let mut held = self.steps();
+        while let Some(step) = held.as_ref().and_then(VecDeque::front) {
             match step {
-                Step::Write { offset, bytes } => self.file.write(offset, &bytes)?,
-                Step::Resize(length) => self.file.set_len(length)?,
+                Step::Write { offset, bytes } => self.file.write(*offset, bytes)?,
+                Step::Resize(length) => self.file.set_len(*length)?,
                 Step::Sync => self.file.sync_data()?,
             }
+            held.as_mut().into_iter().for_each(|steps| drop(steps.pop_front()));
         }
+        *held = None;
         Ok(())
     }
 
-    fn steps(&self) -> MutexGuard<'_, Option<Vec<Step>>> {
+    fn live(&self) -> io::Result<&SummedFile> {
+        if self.retired.load(Ordering::Acquire) {
+            return Err(io::Error::other("another engine has the file by now"));
+        }
+        Ok(&self.file)
+    }
+
+    fn steps(&self) -> MutexGuard<'_, Option<VecDeque<Step>>> {
         // Steps are added whole: a panic elsewhere leaves the list as it was.
         self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the step was held back; otherwise it is to be taken now.
     fn hold(&self, step: impl FnOnce() -> Step) -> bool {
-        self.steps().as_mut().map(|steps| steps.push(step())).is_some()
+        self.steps().as_mut().map(|steps| steps.push_back(step())).is_some()
     }
 }
 
 /// How long the file is after some steps.
-fn length(file: u64, steps: &[Step]) -> u64 {
+fn length(file: u64, steps: &VecDeque<Step>) -> u64 {
     steps.iter().fold(file, |length, step| match step {
         Step::Write { offset, bytes } => length.max(offset + bytes.len() as u64),
         Step::Resize(length) => *length,
@@ -94,47 +121,51 @@ fn replay(step: &Step, start: u64, piece: &mut [u8]) {
 
 impl StorageBackend for HeldBack {
     fn len(&self) -> io::Result<u64> {
-        let file = self.file.len()?;
+        let file = self.live()?.len()?;
         Ok(self.steps().as_ref().map_or(file, |steps| length(file, steps)))
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let below = self.live()?;
         let steps = self.steps();
-        let Some(steps) = steps.as_deref().filter(|steps| !steps.is_empty()) else {
+        let Some(steps) = steps.as_ref().filter(|steps| !steps.is_empty()) else {
             drop(steps);
-            return self.file.read(offset, out);
+            return below.read(offset, out);
         };
-        let file = self.file.len()?;
+        let file = below.len()?;
         if offset + out.len() as u64 > length(file, steps) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         out.fill(0);
         let there = usize::try_from(file.saturating_sub(offset)).unwrap_or(usize::MAX);
         let there = there.min(out.len());
-        self.file.read(offset, out.get_mut(..there).unwrap_or_default())?;
+        below.read(offset, out.get_mut(..there).unwrap_or_default())?;
         steps.iter().for_each(|step| replay(step, offset, out));
         Ok(())
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        if self.hold(|| Step::Resize(length)) { Ok(()) } else { self.file.set_len(length) }
+        let file = self.live()?;
+        if self.hold(|| Step::Resize(length)) { Ok(()) } else { file.set_len(length) }
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        if self.hold(|| Step::Sync) { Ok(()) } else { self.file.sync_data() }
+        let file = self.live()?;
+        if self.hold(|| Step::Sync) { Ok(()) } else { file.sync_data() }
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let file = self.live()?;
         let step = || Step::Write { offset, bytes: data.to_vec() };
-        if self.hold(step) { Ok(()) } else { self.file.write(offset, data) }
+        if self.hold(step) { Ok(()) } else { file.write(offset, data) }
     }
 
     fn close(&self) -> io::Result<()> {
-        self.file.close()
+        self.live().map_or(Ok(()), StorageBackend::close)
     }
 
     fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.file.try_lock_range(start, end)
+        if self.is_locked { Ok(true) } else { self.file.try_lock_range(start, end) }
     }
 
     fn try_lock_shared_range(
@@ -142,23 +173,24 @@ impl StorageBackend for HeldBack {
         start: Bound<u64>,
         end: Bound<u64>,
     ) -> Result<bool, BackendError> {
-        self.file.try_lock_shared_range(start, end)
+        if self.is_locked { Ok(true) } else { self.file.try_lock_shared_range(start, end) }
     }
 
     fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.lock_range(start, end)
+        if self.is_locked { Ok(()) } else { self.file.lock_range(start, end) }
     }
 
     fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.lock_shared_range(start, end)
+        if self.is_locked { Ok(()) } else { self.file.lock_shared_range(start, end) }
     }
 
     fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.unlock_range(start, end)
+        let keeps = self.is_locked || self.retired.load(Ordering::Acquire);
+        if keeps { Ok(()) } else { self.file.unlock_range(start, end) }
     }
 
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.file.query_lock_range(start, end)
+        if self.is_locked { Ok(false) } else { self.file.query_lock_range(start, end) }
     }
 }
 
@@ -177,7 +209,7 @@ mod tests {
         std::fs::write(&path, &before)?;
         let file = std::fs::OpenOptions::new().read(true).write(true).open(&path)?;
         let file = FileBackend::new(file).map_err(io::Error::other)?;
-        let held = HeldBack::new(SummedFile::new(Box::new(file))?);
+        let held = HeldBack::new(Arc::new(SummedFile::new(Box::new(file))?));
         held.write(10, &[200; 20])?;
         held.set_len(25)?;
         held.sync_data()?;

@@ -15,6 +15,7 @@ mod fjall_directory;
 mod held_back;
 mod holder;
 mod memory;
+mod named;
 #[cfg(any(feature = "redb", feature = "fjall"))]
 mod place;
 #[cfg(all(feature = "redb", feature = "conformance"))]
@@ -30,13 +31,16 @@ mod trusted;
 mod wreck;
 
 use std::fmt;
+use std::fs::File;
 #[cfg(any(feature = "redb", feature = "fjall"))]
 use std::io;
+use std::path::PathBuf;
 
 #[cfg(feature = "fjall")]
 pub use fjall_directory::FjallDirectory;
 pub use holder::Holder;
 pub use memory::Memory;
+pub(crate) use named::FileId;
 #[cfg(all(feature = "redb", feature = "conformance"))]
 pub use raw_file::RawFile;
 #[cfg(feature = "redb")]
@@ -95,14 +99,31 @@ pub trait StorageRead: Send + Sync + fmt::Debug {
 /// 1. When `commit` returns, all of the batch survives a power loss; before, none or all of it
 ///    does. Batches survive in the order of their commits.
 /// 2. What was committed is read back as it was written, or an error says that it cannot be.
-/// 3. After an error of `commit` the caller never writes again through this handle; a backend need
-///    not be usable then.
+/// 3. When `commit` says [`StorageError::Full`], nothing of the batch is there, now or after a
+///    power loss; everything reads as before, and later batches may go through. A backend that
+///    cannot promise that has to answer with another error.
+/// 4. After any other error of `commit` the caller never writes again through this handle; a
+///    backend need not be usable then.
 ///
 /// # Errors
 /// All: [`StorageError`] when it was not, or may not have been, done.
 pub trait Storage: StorageRead {
     /// Writes a batch durably.
     fn commit(&self, batch: &Batch) -> Result<(), StorageError>;
+
+    /// Whether what is written can still be found by others, under the name that it was opened by.
+    /// `commit` sees to that by itself; this is for one that writes nothing for a while.
+    ///
+    /// # Errors
+    /// [`StorageError::Replaced`] when it cannot.
+    fn check_place(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    /// The file itself, where it is one: to save what can be read of it without the engine.
+    fn file(&self) -> Option<File> {
+        None
+    }
 
     /// Everything as it is at this moment, whatever is committed later.
     fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError>;
@@ -127,8 +148,12 @@ pub enum StorageError {
     Damaged(String),
     /// It was written by another version of this program.
     OtherVersion(String),
-    /// The medium has no space left. What was acknowledged is there; what was to be written is not.
+    /// The medium has no space left. What was acknowledged is there; what was to be written is not,
+    /// and may be written again once there is room.
     Full,
+    /// What is open is not what others find under this name: the file was removed, moved, replaced,
+    /// written over or cut off. Nothing is acknowledged for it any more.
+    Replaced(PathBuf),
     /// The medium could not be read or written.
     Io(String),
 }
@@ -138,17 +163,22 @@ impl StorageError {
     #[cfg(any(feature = "redb", feature = "fjall"))]
     #[expect(clippy::needless_pass_by_value, reason = "to be handed to map_err as it is")]
     fn of_io(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
-            _ => Self::Io(error.to_string()),
-        }
+        if Self::is_full(error.kind()) { Self::Full } else { Self::Io(error.to_string()) }
+    }
+
+    /// Whether the system says that there is no room: on the medium, or for this user, or for a file
+    /// of that length.
+    #[cfg(any(feature = "redb", feature = "fjall"))]
+    const fn is_full(kind: io::ErrorKind) -> bool {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        matches!(kind, StorageFull | QuotaExceeded | FileTooLarge)
     }
 
     /// Whether the same call may go through later: once it is closed elsewhere, or there is room.
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::AlreadyOpen | Self::Full => true,
-            Self::Damaged(_) | Self::OtherVersion(_) | Self::Io(_) => false,
+            Self::Damaged(_) | Self::OtherVersion(_) | Self::Replaced(_) | Self::Io(_) => false,
         }
     }
 
@@ -156,7 +186,11 @@ impl StorageError {
     pub const fn is_corruption(&self) -> bool {
         match self {
             Self::Damaged(_) => true,
-            Self::AlreadyOpen | Self::OtherVersion(_) | Self::Full | Self::Io(_) => false,
+            Self::AlreadyOpen
+            | Self::OtherVersion(_)
+            | Self::Full
+            | Self::Replaced(_)
+            | Self::Io(_) => false,
         }
     }
 }
@@ -170,6 +204,12 @@ impl fmt::Display for StorageError {
                 write!(f, "it was written by another version of this program ({what})")
             }
             Self::Full => f.write_str("the medium is full; make room on it"),
+            Self::Replaced(path) => write!(
+                f,
+                "{} was removed, replaced or cut off while it was open; save what this process \
+                 still holds (`Store::rescue_to`)",
+                path.display()
+            ),
             Self::Io(what) => write!(f, "the medium failed: {what}"),
         }
     }

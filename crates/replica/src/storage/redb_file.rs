@@ -8,13 +8,17 @@
 //! that was closed is compared with checksums of its pages (`summed_file`); one that was not is
 //! checked as a whole, by the engine. A file that is not whole is reported; nothing is written to
 //! a file before the first commit (`held_back`).
+//!
+//! After a write that failed the engine does nothing any more, not even read. Where the medium is
+//! full, and no sync has failed, another engine takes the file over: it finds the last commit that
+//! is whole, reads go on, and it writes once there is room.
 
-use std::fs::{OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::backends::FileBackend;
 use redb::{
@@ -23,6 +27,7 @@ use redb::{
 };
 
 use super::held_back::HeldBack;
+use super::named::Named;
 use super::place::{making_name, put_in_place};
 use super::summed_file::{SummedFile, commit_number};
 use super::{Batch, Row, Storage, StorageError, StorageRead, Stored};
@@ -37,9 +42,23 @@ const CACHE_BYTES: usize = 16 << 20;
 /// A store file.
 #[derive(Debug)]
 pub struct RedbFile {
-    /// Only compaction needs it alone. Snapshots keep it open.
-    database: Arc<RwLock<Database>>,
+    /// Only compaction, and who replaces it, need it alone. Snapshots keep it open.
+    engine: Arc<RwLock<Engine>>,
+    file: Arc<SummedFile>,
+    /// Its name, and the file itself, where there is one.
+    named: Option<(Named, File)>,
+    cache_bytes: usize,
+    /// Held by who changes the file.
+    writer: Mutex<()>,
+}
+
+/// The engine, and the file as it has it.
+#[derive(Debug)]
+struct Engine {
+    database: Database,
     file: HeldBack,
+    /// The number of the commit that it began with, its repair included.
+    began: u64,
 }
 
 impl RedbFile {
@@ -68,7 +87,10 @@ impl RedbFile {
             // The engine finds out by itself whether it can do without.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
-        Self::over(Box::new(FileBackend::new(file).map_err(of_redb)?), cache_bytes)
+        let named = file.metadata().and_then(|open| Named::new(path, &open)).map_err(of_redb)?;
+        let named = Some((named, file.try_clone().map_err(of_redb)?));
+        let file = Box::new(FileBackend::new(file).map_err(of_redb)?);
+        Ok(Self { named, ..Self::over(file, cache_bytes)? })
     }
 
     /// Opens what a made-up file holds; an empty one becomes an empty storage.
@@ -118,8 +140,8 @@ fn make(path: &Path, batch: &Batch) -> Result<(), StorageError> {
 /// The file at one moment, and what keeps it open.
 struct Moment {
     transaction: ReadTransaction,
-    file: HeldBack,
-    _open: Arc<RwLock<Database>>,
+    file: Arc<SummedFile>,
+    _open: Arc<RwLock<Engine>>,
 }
 
 impl std::fmt::Debug for Moment {
@@ -224,40 +246,70 @@ impl StorageRead for Moment {
 }
 
 /// The engine says what is wrong once, and then that something was.
-fn told<T>(file: &HeldBack, result: Result<T, StorageError>) -> Result<T, StorageError> {
-    result.map_err(|error| file.file().damage().unwrap_or(error))
+fn told<T>(file: &SummedFile, result: Result<T, StorageError>) -> Result<T, StorageError> {
+    result.map_err(|error| file.damage().unwrap_or(error))
 }
 
-/// Opens the engine, and sees that it did not go back behind what was acknowledged.
-fn open(file: &HeldBack, cache_bytes: usize) -> Result<Database, StorageError> {
-    let repaired = Arc::new(AtomicBool::new(false));
-    let noted = Arc::clone(&repaired);
-    let mut builder = Builder::new();
-    builder.set_cache_size(cache_bytes);
-    builder.set_check_integrity_on_open(!file.file().is_known());
-    builder.set_repair_callback(move |_| noted.store(true, Ordering::Relaxed));
-    let acknowledged = file.file().acknowledged();
-    let database = told(file, builder.create_with_backend(file.clone()).map_err(of_redb))?;
-    let mut header = [0; 320];
-    file.read(0, &mut header).map_err(of_redb)?;
-    // A repair ends with a commit of its own.
-    let found = commit_number(&header).unwrap_or(u64::MAX);
-    let found = found.saturating_sub(u64::from(repaired.load(Ordering::Relaxed)));
-    if found < acknowledged {
-        let what = format!(
-            "its last commit is not whole: {acknowledged} was acknowledged, {found} is there"
-        );
-        return Err(StorageError::Damaged(what));
+impl Engine {
+    /// Opens the engine, and sees that it did not go back behind what was acknowledged. With the
+    /// number of the commit that it found.
+    fn open(file: HeldBack, cache_bytes: usize) -> Result<(Self, u64), StorageError> {
+        let repaired = Arc::new(AtomicBool::new(false));
+        let noted = Arc::clone(&repaired);
+        let mut builder = Builder::new();
+        builder.set_cache_size(cache_bytes);
+        builder.set_check_integrity_on_open(!file.file().is_known());
+        builder.set_repair_callback(move |_| noted.store(true, Ordering::Relaxed));
+        let acknowledged = file.file().acknowledged();
+        let database = builder.create_with_backend(file.clone()).map_err(of_redb);
+        let database = told(file.file(), database)?;
+        let mut header = [0; 320];
+        file.read(0, &mut header).map_err(of_redb)?;
+        let began = commit_number(&header).unwrap_or(u64::MAX);
+        // A repair ends with a commit of its own.
+        let found = began.saturating_sub(u64::from(repaired.load(Ordering::Relaxed)));
+        if found < acknowledged {
+            let what = format!(
+                "its last commit is not whole: {acknowledged} was acknowledged, {found} is there"
+            );
+            return Err(StorageError::Damaged(what));
+        }
+        Ok((Self { database, file, began }, found))
     }
-    Ok(database)
+
+    /// The number of the last commit as the engine has it, be it a repair that is still held back.
+    fn commit_number(&self) -> u64 {
+        let written = self.file.file().commit_number();
+        if rejoin_vclock::mutant!("repair-taken-for-a-change") {
+            written
+        } else {
+            written.max(self.began)
+        }
+    }
+
+    /// Opens a table to read from.
+    fn read<R>(
+        &self,
+        read: impl FnOnce(&Tables<'_>) -> Result<R, StorageError>,
+    ) -> Result<R, StorageError> {
+        let transaction = told(self.file.file(), self.database.begin_read().map_err(of_redb))?;
+        told(self.file.file(), read(&Tables(&transaction)))
+    }
+
+    fn write(&self, batch: &Batch) -> Result<(), StorageError> {
+        self.file.accept().map_err(of_redb)?;
+        told(self.file.file(), write(&self.database, batch))
+    }
 }
 
 impl RedbFile {
     fn over(file: Box<dyn StorageBackend>, cache_bytes: usize) -> Result<Self, StorageError> {
         // The engine asserts what a header says, and what it says may be anything.
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            let file = HeldBack::new(SummedFile::new(file).map_err(of_redb)?);
-            Ok(Self { database: Arc::new(RwLock::new(open(&file, cache_bytes)?)), file })
+            let file = Arc::new(SummedFile::new(file).map_err(of_redb)?);
+            let (engine, _) = Engine::open(HeldBack::new(Arc::clone(&file)), cache_bytes)?;
+            let (engine, writer) = (Arc::new(RwLock::new(engine)), Mutex::new(()));
+            Ok(Self { engine, file, named: None, cache_bytes, writer })
         }));
         let panicked = |_| StorageError::Damaged("the engine panicked over it".to_owned());
         opened.map_err(panicked)?
@@ -265,28 +317,92 @@ impl RedbFile {
 
     /// The last handle closes the file; only this one says whether that went well.
     fn close(self) -> Result<(), StorageError> {
-        let Some(database) = Arc::into_inner(self.database) else { return Ok(()) };
-        let database = database.into_inner().unwrap_or_else(PoisonError::into_inner);
-        database.close().map_err(of_redb)
+        let Some(engine) = Arc::into_inner(self.engine) else { return Ok(()) };
+        let engine = engine.into_inner().unwrap_or_else(PoisonError::into_inner);
+        engine.database.close().map_err(of_redb)
     }
 
-    fn database(&self) -> RwLockReadGuard<'_, Database> {
+    fn engine(&self) -> RwLockReadGuard<'_, Engine> {
         // The engine undoes what a panic interrupts.
-        self.database.read().unwrap_or_else(PoisonError::into_inner)
+        self.engine.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn alone(&self) -> RwLockWriteGuard<'_, Database> {
-        self.database.write().unwrap_or_else(PoisonError::into_inner)
+    fn alone(&self) -> RwLockWriteGuard<'_, Engine> {
+        self.engine.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, ()> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads as things are now. Compaction waits for it, unlike for a [`Moment`].
     fn read<R>(
         &self,
-        read: impl FnOnce(&Tables<'_>) -> Result<R, StorageError>,
+        read: impl Fn(&Tables<'_>) -> Result<R, StorageError>,
     ) -> Result<R, StorageError> {
-        let database = self.database();
-        let transaction = told(&self.file, database.begin_read().map_err(of_redb))?;
-        told(&self.file, read(&Tables(&transaction)))
+        let first = self.engine().read(&read);
+        if first.is_ok() {
+            return first;
+        }
+        // A commit may have found the medium full, and another engine may be there now. Or somebody
+        // has cut the file off, and what is missing is no damage.
+        let _writer = self.writer();
+        self.check_untouched()?;
+        self.engine().read(&read)
+    }
+
+    /// Makes a change and acknowledges it, where the file is the one that others find: before, as a
+    /// change may fill a hole that a cut has left, and after, when it is synced.
+    fn change(
+        &self,
+        change: impl FnOnce() -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let _writer = self.writer();
+        self.check_untouched()?;
+        let before = self.engine().commit_number();
+        match change() {
+            Err(StorageError::Full) => self.go_back_to(before)?,
+            changed => changed?,
+        }
+        self.check_name()?;
+        self.file.acknowledge().map_err(of_redb)
+    }
+
+    /// Has another engine take the file over, after a change for which there was no room, and before
+    /// which there was a commit of that number. What it finds is synced first, as it will be taken
+    /// for durable.
+    ///
+    /// The number is that of the former engine, its repair included: of that the file may have any
+    /// part by now, and all of it is no more of the change than none.
+    ///
+    /// # Errors
+    /// [`StorageError::Full`] when it finds nothing newer: the change is not there.
+    fn go_back_to(&self, before: u64) -> Result<(), StorageError> {
+        let mut engine = self.alone();
+        self.file.sync_data().map_err(of_redb)?;
+        let file = engine.file.hand_over();
+        let (anew, found) = Engine::open(file, self.cache_bytes)?;
+        *engine = anew;
+        if found > before { Ok(()) } else { Err(StorageError::Full) }
+    }
+
+    /// Whether nobody else has cut the file off or written over it. This and
+    /// [`check_name`](Self::check_name) are the writer's to call: while a file is being written its
+    /// length says nothing.
+    fn check_untouched(&self) -> Result<(), StorageError> {
+        let Some((named, _)) = &self.named else { return Ok(()) };
+        if self.file.is_untouched().map_err(of_redb)? {
+            return Ok(());
+        }
+        self.file.give_up();
+        Err(named.replaced())
+    }
+
+    /// Whether the file is what others find under its name.
+    fn check_name(&self) -> Result<(), StorageError> {
+        let Some((named, _)) = &self.named else { return Ok(()) };
+        let length = StorageBackend::len(&*self.file).map_err(of_redb)?;
+        named.check(length).inspect_err(|_| self.file.give_up())
     }
 }
 
@@ -318,30 +434,41 @@ impl StorageRead for RedbFile {
 
 impl Storage for RedbFile {
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
-        self.file.accept().map_err(of_redb)?;
-        told(&self.file, write(&self.database(), batch))?;
-        self.file.file().acknowledge().map_err(of_redb)
+        self.change(|| self.engine().write(batch))
+    }
+
+    fn check_place(&self) -> Result<(), StorageError> {
+        let _writer = self.writer();
+        self.check_untouched()?;
+        self.check_name()
+    }
+
+    fn file(&self) -> Option<File> {
+        self.named.as_ref().and_then(|(_, file)| file.try_clone().ok())
     }
 
     fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError> {
-        let transaction = self.database().begin_read().map_err(of_redb);
+        let transaction = self.engine().database.begin_read().map_err(of_redb);
         let transaction = told(&self.file, transaction)?;
-        let (file, _open) = (self.file.clone(), Arc::clone(&self.database));
+        let (file, _open) = (Arc::clone(&self.file), Arc::clone(&self.engine));
         Ok(Box::new(Moment { transaction, file, _open }))
     }
 
     fn compact(&self) -> Result<(), StorageError> {
-        self.file.accept().map_err(of_redb)?;
-        self.alone().compact().map(|_| ()).map_err(of_redb)
+        self.change(|| {
+            let mut engine = self.alone();
+            engine.file.accept().map_err(of_redb)?;
+            engine.database.compact().map(|_| ()).map_err(of_redb)
+        })
     }
 
     /// The engine's own check wants to be alone, and this one may be run at any time.
     fn verify(&self) -> Result<(), StorageError> {
-        self.file.file().verify()
+        self.file.verify()
     }
 
     fn size(&self) -> Result<u64, StorageError> {
-        self.file.len().map_err(of_redb)
+        self.engine().file.len().map_err(of_redb)
     }
 }
 

@@ -14,6 +14,10 @@
 //! was acknowledged. The engine takes a commit that is not whole for one under way when the power
 //! failed, and goes back to the one before. Where that one was acknowledged, it is damage. The line
 //! is written after the sync and not synced itself: after a power loss it may say less, never more.
+//!
+//! A write for which there is no room leaves nobody knows what in pages that nothing refers to yet;
+//! the file may be written to again. After a sync that failed, or any other failed write, it is not:
+//! the system may have dropped what was written before, and the next sync would not say so.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -59,7 +63,8 @@ struct State {
     written: bool,
     /// The page that was met damaged: the engine reads nothing more after it.
     damaged: Option<usize>,
-    /// Whether a write failed. Nobody knows then what the file holds: it is not written to again.
+    /// Whether a sync failed, or a write for another reason than that there is no room. Nobody
+    /// knows then what the file holds: it is not written to again.
     failed: bool,
 }
 
@@ -195,7 +200,34 @@ impl SummedFile {
         Ok(known == sum(page))
     }
 
-    /// Changes the file, unless an earlier change failed.
+    /// The number of the commit that the header names.
+    pub(super) fn commit_number(&self) -> u64 {
+        commit_number(&self.state().first_page).unwrap_or_default()
+    }
+
+    /// Writes nothing any more.
+    pub(super) fn give_up(&self) {
+        self.state_mut().failed = true;
+    }
+
+    /// Whether nobody else has cut the file off or written over it since it was written to here, as
+    /// far as its length and its first page tell.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn is_untouched(&self) -> io::Result<bool> {
+        let state = self.state();
+        if self.file.len()? < state.length {
+            return Ok(false);
+        }
+        let mut first_page = vec![0; PAGE];
+        if state.length >= PAGE_BYTES {
+            self.file.read(0, &mut first_page)?;
+        }
+        Ok(first_page == state.first_page)
+    }
+
+    /// Changes the file, unless an earlier change failed for good.
     fn change(
         &self,
         change: impl FnOnce(&dyn StorageBackend, &mut State) -> io::Result<()>,
@@ -205,7 +237,7 @@ impl SummedFile {
             return Err(io::Error::other("an earlier write failed"));
         }
         let changed = change(&*self.file, &mut state);
-        state.failed = changed.is_err();
+        state.failed = changed.as_ref().is_err_and(|error| !is_full(error));
         changed
     }
 
@@ -214,7 +246,7 @@ impl SummedFile {
         if state.has_tail {
             file.set_len(state.length)?;
             // Only behind a file that was closed something else than pages may stand.
-            file.sync_data()?;
+            file.sync_data().map_err(|error| of_sync(&error))?;
             state.has_tail = false;
         }
         state.written = true;
@@ -231,7 +263,13 @@ impl SummedFile {
             }
             let line = number.to_le_bytes();
             let line = [&line[..], &crc32fast::hash(&line).to_le_bytes()].concat();
-            file.write(ACKNOWLEDGED_AT as u64, &line)?;
+            match file.write(ACKNOWLEDGED_AT as u64, &line) {
+                // What it is about is durable; the line may lag behind.
+                Err(error) if is_full(&error) => {
+                    return state.doubt(file, ACKNOWLEDGED_AT as u64, &line);
+                }
+                written => written?,
+            }
             state.acknowledged = number;
             put(&mut state.first_page, ACKNOWLEDGED_AT, &line);
             Ok(())
@@ -239,7 +277,27 @@ impl SummedFile {
     }
 }
 
+/// Whether there was no room for something.
+fn is_full(error: &io::Error) -> bool {
+    StorageError::is_full(error.kind())
+}
+
+/// A sync that failed is no matter of room, whatever the system says.
+fn of_sync(error: &io::Error) -> io::Error {
+    io::Error::other(format!("what was written could not be synced: {error}"))
+}
+
 impl State {
+    /// There was no room for all of a write: what it was about may be there in part.
+    fn doubt(&mut self, file: &dyn StorageBackend, offset: u64, data: &[u8]) -> io::Result<()> {
+        let end = offset + data.len() as u64;
+        let (first, last) = (index(offset / PAGE_BYTES), index(end.div_ceil(PAGE_BYTES)));
+        self.sums.iter_mut().take(last).skip(first).for_each(|known| *known = UNKNOWN);
+        self.length = file.len()?;
+        self.sums.resize(index(self.length / PAGE_BYTES), UNKNOWN);
+        if offset < PAGE_BYTES { file.read(0, &mut self.first_page) } else { Ok(()) }
+    }
+
     /// What was written is what will be read.
     fn note(&mut self, offset: u64, data: &[u8]) {
         let end = offset + data.len() as u64;
@@ -379,14 +437,19 @@ impl StorageBackend for SummedFile {
             Err(_) if rejoin_vclock::mutant!("retry-fsync") => self.file.sync_data(),
             synced => synced,
         };
-        synced.inspect_err(|_| self.state_mut().failed = true)?;
+        synced.map_err(|error| of_sync(&error)).inspect_err(|_| self.give_up())?;
         if rejoin_vclock::mutant!("acknowledge-at-sync") { self.acknowledge() } else { Ok(()) }
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.change(|file, state| {
             Self::cut_tail(file, state)?;
-            file.write(offset, data)?;
+            if let Err(error) = file.write(offset, data) {
+                if is_full(&error) {
+                    state.doubt(file, offset, data)?;
+                }
+                return Err(error);
+            }
             state.note(offset, data);
             Ok(())
         })
@@ -471,7 +534,7 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::InvalidData);
         summed.read(at, &mut [0; 100])?;
         assert!(summed.read(at + PAGE_BYTES + 50, &mut [0; 100]).is_err(), "a part of the page");
-        let held = HeldBack::new(summed);
+        let held = HeldBack::new(std::sync::Arc::new(summed));
         held.write(at + 10, &[9; 20])?;
         let mut piece = [0; 40];
         held.read(at, &mut piece)?;

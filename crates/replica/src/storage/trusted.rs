@@ -2,7 +2,8 @@
 //!
 //! After a failed fsync nobody knows what the medium holds: the pages may be dropped and the next
 //! fsync succeed. So the first failure is the last thing that is asked of it, by whatever space of
-//! the store: from then on every call answers with that failure.
+//! the store: from then on every call answers with that failure. That there is no room is none: the
+//! batch is not there, and everything else is.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
@@ -28,6 +29,34 @@ impl Trusted {
     pub(crate) fn check(&self) -> Result<(), StorageError> {
         self.failed.get().map_or(Ok(()), |error| Err(error.clone()))
     }
+
+    /// Ends its use. The failure that does: this one, or an earlier one.
+    pub(crate) fn fail(&self, error: StorageError) -> StorageError {
+        self.failed.get_or_init(|| error).clone()
+    }
+
+    /// The storage itself, to save what can still be read of it.
+    #[cfg(feature = "redb")]
+    pub(crate) const fn untrusted(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// What came of something, and the end of its use where the file turned out to be another.
+    fn told<R>(&self, result: Result<R, StorageError>) -> Result<R, StorageError> {
+        result.map_err(|error| match error {
+            StorageError::Replaced(_) => self.fail(error),
+            error => error,
+        })
+    }
+
+    /// Reads, unless its use has ended.
+    fn read<R>(
+        &self,
+        read: impl FnOnce(&dyn Storage) -> Result<R, StorageError>,
+    ) -> Result<R, StorageError> {
+        self.check()?;
+        self.told(guarded(|| read(&*self.storage)))
+    }
 }
 
 /// A panic of the engine over what it read is damage, and no reason to take the process down.
@@ -39,33 +68,27 @@ fn guarded<R>(read: impl FnOnce() -> Result<R, StorageError>) -> Result<R, Stora
 
 impl StorageRead for Trusted {
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        self.check()?;
-        guarded(|| self.storage.meta(name))
+        self.read(|storage| storage.meta(name))
     }
 
     fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
-        self.check()?;
-        guarded(|| self.storage.metas(prefix))
+        self.read(|storage| storage.metas(prefix))
     }
 
     fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        self.check()?;
-        guarded(|| self.storage.log(space, from, limit))
+        self.read(|storage| storage.log(space, from, limit))
     }
 
     fn log_end(&self, space: u32) -> Result<u64, StorageError> {
-        self.check()?;
-        guarded(|| self.storage.log_end(space))
+        self.read(|storage| storage.log_end(space))
     }
 
     fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.check()?;
-        guarded(|| self.storage.row(space, key))
+        self.read(|storage| storage.row(space, key))
     }
 
     fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
-        self.check()?;
-        guarded(|| self.storage.rows(space, from, limit))
+        self.read(|storage| storage.rows(space, from, limit))
     }
 }
 
@@ -75,9 +98,14 @@ impl Storage for Trusted {
         self.check()?;
         let committed = catch_unwind(AssertUnwindSafe(|| self.storage.commit(batch)));
         let panicked = |_| Err(StorageError::Io("the storage engine panicked".to_owned()));
-        committed
-            .unwrap_or_else(panicked)
-            .map_err(|error| self.failed.get_or_init(|| error).clone())
+        committed.unwrap_or_else(panicked).map_err(|error| match error {
+            StorageError::Full => error,
+            error => self.fail(error),
+        })
+    }
+
+    fn check_place(&self) -> Result<(), StorageError> {
+        self.read(|storage| storage.check_place())
     }
 
     fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError> {
@@ -87,12 +115,11 @@ impl Storage for Trusted {
 
     fn compact(&self) -> Result<(), StorageError> {
         self.check()?;
-        self.storage.compact()
+        self.told(self.storage.compact())
     }
 
     fn verify(&self) -> Result<(), StorageError> {
-        self.check()?;
-        guarded(|| self.storage.verify())
+        self.read(|storage| storage.verify())
     }
 
     fn size(&self) -> Result<u64, StorageError> {

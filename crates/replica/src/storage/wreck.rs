@@ -89,6 +89,25 @@ impl Wreck {
         if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
             return Err(StorageError::AlreadyOpen);
         }
+        Self::find(file, names, told)
+    }
+
+    /// Reads all that can be read of a file that this process itself has open.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`] when it tells nothing at all.
+    pub(crate) fn of(
+        file: File,
+        names: Names,
+        told: &mut OnPage<'_>,
+    ) -> Result<Self, StorageError> {
+        match Self::find(file, names, told)? {
+            ControlFlow::Continue(wreck) => Ok(wreck),
+            ControlFlow::Break(()) => Err(StorageError::Io("it was stopped".to_owned())),
+        }
+    }
+
+    fn find(file: File, names: Names, told: &mut OnPage<'_>) -> Result<Read, StorageError> {
         let length = file.metadata().map_err(StorageError::of_io)?.len();
         let mut wreck = Self {
             pages: Pages::new(file, length),

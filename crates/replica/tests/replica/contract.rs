@@ -153,7 +153,7 @@ fn a_failed_write_is_the_last_one() {
 /// S6: those who wait for a write hear that it failed.
 #[test]
 fn nobody_waits_for_ever_for_a_write_that_failed() {
-    for trouble in [Trouble::Lost, Trouble::Panics] {
+    for trouble in [Trouble::Lost, Trouble::Panics, Trouble::Full] {
         let medium = Medium::new();
         let carts: Carts = medium.open().create_space("carts").expect("a first space");
         medium.hold();
@@ -166,6 +166,9 @@ fn nobody_waits_for_ever_for_a_write_that_failed() {
             outcomes.filter(Result::is_err).count()
         });
         assert_eq!((failures, medium.records(0)), (4, 0));
+        if trouble == Trouble::Full {
+            assert_eq!(carts.object("alice").at("apples").value(), Ok(0), "all are withdrawn");
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) enum Trouble {
     Unsure,
     /// The engine panics.
     Panics,
+    /// There is no room, and nothing is written.
+    Full,
 }
 
 /// Storage in memory under a test's control.
@@ -192,13 +194,14 @@ impl Storage for Medium {
         state.commits += 1;
         let mut state = self.released.wait_while(state, |state| state.held).unwrap();
         let trouble = state.trouble;
-        if !matches!(trouble, Some(Trouble::Lost | Trouble::Panics)) {
+        if !matches!(trouble, Some(Trouble::Lost | Trouble::Panics | Trouble::Full)) {
             state.log_bytes += batch.log.iter().map(|(_, _, bytes)| bytes.len()).sum::<usize>();
             self.content.commit(batch)?;
         }
         drop(state);
         match trouble {
             None => Ok(()),
+            Some(Trouble::Full) => Err(StorageError::Full),
             Some(Trouble::Panics) => panic!("the engine is broken, as the test asked it to be"),
             Some(_) => Err(StorageError::Io("the disk is gone".to_owned())),
         }

@@ -315,6 +315,39 @@ fn settle(
     true
 }
 
+/// A copy let out what the store itself writes anew: whoever holds the one refuses the other, and
+/// tells of a fork.
+#[test]
+fn a_branch_that_a_copy_let_out_is_nowhere_twice() {
+    let mut world = World::new(0);
+    (1..3).for_each(|other| world.meet(0, other));
+    let image = |world: &World, is_proven| {
+        let disk = world.sites[0].disk.as_ref().unwrap();
+        Image { disk: disk.after_power_loss(), is_proven }
+    };
+    let before = image(&world, true);
+    world.write(0);
+    world.meet(0, 1);
+    world.put(0, &before);
+    world.write(0);
+    let copy = image(&world, false);
+    let store = world.open(&copy);
+    let ledger = store.open_space("ledger").unwrap();
+    world.sites.push(Site { disk: Some(copy.disk), images: Vec::new(), store, ledger });
+    let known = world.counts(2).len();
+    (0..2).for_each(|_| world.meet(3, 2));
+    assert_eq!(world.counts(2).len(), known + 1, "the copy lets it out");
+    (0..2).for_each(|_| world.meet(0, 1));
+    assert!(world.sites[0].ledger.forks().unwrap().is_empty(), "it is written anew");
+    for _ in 0..2 {
+        for (a, b) in [(1, 2), (0, 2), (1, 3), (0, 3)] {
+            world.meet(a, b);
+            (0..4).for_each(|at| world.check(at));
+        }
+    }
+    assert!(!world.sites[2].ledger.forks().unwrap().is_empty(), "a person is told");
+}
+
 #[test]
 fn rollbacks_and_copies_count_once() {
     let seeds = asked_for().unwrap_or(60);

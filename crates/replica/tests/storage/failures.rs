@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use rejoin_replica::entry::Record;
-use rejoin_replica::storage::power_loss::{Choice, FaultyFile, Trouble};
+use rejoin_replica::storage::power_loss::{Choice, FaultyFile, Room, Trouble};
 use rejoin_replica::storage::{Batch, RawFile, RedbFile, Storage, StorageError, StorageRead};
 
 fn record(number: u64) -> Batch {
@@ -118,14 +118,17 @@ fn line_29_a_full_medium_is_named_and_loses_nothing() {
         while acknowledged < 8 {
             match storage.commit(&record(acknowledged)) {
                 Ok(()) => acknowledged += 1,
+                // It was the sync: there is no going on after that.
+                Err(StorageError::Io(_)) => break,
                 Err(error) => {
                     assert_eq!(error, StorageError::Full);
                     assert!(error.is_retryable() && !error.is_corruption());
                     assert!(error.to_string().contains("make room"), "{error}");
                     full += 1;
-                    break;
                 }
             }
+            let log = storage.log(0, 0, usize::MAX).expect("reads go on");
+            assert_eq!(log, expected(acknowledged), "call {calls}");
         }
         drop(storage);
         let log = read(FaultyFile::new(file.bytes())).expect("with room it opens again");
@@ -133,6 +136,34 @@ fn line_29_a_full_medium_is_named_and_loses_nothing() {
         assert_eq!(log, expected(log.len() as u64));
     }
     assert!(full > 5, "{full}");
+}
+
+/// The engine that goes on after a full medium repairs the file with a commit of its own, when the
+/// next change comes. That the repair got through, and the change did not, is no reason to say that
+/// the change is there.
+#[test]
+fn fault_10_a_repair_is_not_taken_for_the_change_after_it() {
+    for copies in [false, true] {
+        let file = FaultyFile::new(files(3)[1].clone());
+        let storage = RedbFile::over_raw(file.clone()).expect("a store file");
+        let (mut there, mut full) = (3, 0);
+        for pages in (0..60).chain(0..60) {
+            file.set_room(Some(Room { pages, copies }));
+            match storage.commit(&record(there)) {
+                Ok(()) => there += 1,
+                Err(error) => {
+                    assert_eq!(error, StorageError::Full);
+                    full += 1;
+                }
+            }
+            let log = storage.log(0, 0, usize::MAX).expect("reads go on");
+            assert_eq!(log, expected(there), "{copies}, {pages} pages, full {full} times");
+            let image = file.recording();
+            let log = read(FaultyFile::new(image.image(image.len(), Choice::None)));
+            assert_eq!(log, Ok(expected(there)), "after a power loss");
+        }
+        assert!(full > 5 || !copies, "{full}");
+    }
 }
 
 /// Whole words of a file replaced by the largest number: lengths, page numbers, counts.

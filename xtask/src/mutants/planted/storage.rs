@@ -1,6 +1,6 @@
 //! Planted bugs in what is still there after a crash.
 
-use crate::mutants::suites::{SWEEP, faults, replica, storage};
+use crate::mutants::suites::{FULL, SWEEP, faults, replica, storage};
 use crate::mutants::{Class, Mutant, Suite};
 
 pub(super) const ROWS: &[Mutant] = &[
@@ -24,6 +24,34 @@ pub(super) const ROWS: &[Mutant] = &[
         lines: &[29],
         brings_back: "a sync that failed is tried again, and the pages it dropped are acknowledged",
         suite: storage("line_29"),
+    },
+    Mutant {
+        name: "acknowledge-for-a-replaced-file",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "a write is acknowledged for a file that was removed or renamed over",
+        suite: faults("fault_08"),
+    },
+    Mutant {
+        name: "withdrawn-stays-in-state",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "what a full disk did not take is still read, as if it had been written",
+        suite: FULL,
+    },
+    Mutant {
+        name: "withdrawn-written-later",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "what was refused on a full disk is written later: sent again, it counts twice",
+        suite: FULL,
+    },
+    Mutant {
+        name: "repair-taken-for-a-change",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "a repair that went through on a full disk acknowledges the write that did not",
+        suite: storage("fault_10"),
     },
     Mutant {
         name: "acknowledge-at-sync",

@@ -1,6 +1,6 @@
 //! Planted bugs in what a value says after a merge.
 
-use crate::mutants::suites::{SWEEP, crdts, replica, structures};
+use crate::mutants::suites::{SWEEP, crdts, faults, replica, structures};
 use crate::mutants::{Class, Mutant};
 
 pub(super) const ROWS: &[Mutant] = &[
@@ -17,6 +17,27 @@ pub(super) const ROWS: &[Mutant] = &[
         lines: &[],
         brings_back: "items whose positions hang on each other are there and are not shown",
         suite: crdts("fault_18_changed_bytes::fault_18_two_liars"),
+    },
+    Mutant {
+        name: "kept-order-hears-nothing",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "a list is shown in the order that it had when it was read first",
+        suite: faults("fault_13_queue_in_a_list"),
+    },
+    Mutant {
+        name: "cleared-lists-keep-their-order",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "a list that was cleared is shown as it was",
+        suite: faults("fault_13_queue_in_a_list"),
+    },
+    Mutant {
+        name: "orders-read-anew",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "a job of a queue costs what went through the list",
+        suite: crdts("fault_13_queue_in_a_list"),
     },
     Mutant {
         name: "unscoped-ends",

@@ -4,9 +4,9 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::{Choice, Dice, FaultyFile, Recording, Trouble};
+use super::{Choice, Dice, FaultyFile, Recording, Room, Trouble};
 use crate::storage::conformance::trial::{alike, bytes};
-use crate::storage::{Batch, Memory, RedbFile, Storage};
+use crate::storage::{Batch, Memory, RedbFile, Storage, StorageError};
 
 /// So many cycles share one workload: it is the images that are wanted.
 const SHARED: u64 = 40;
@@ -92,12 +92,18 @@ impl Run {
         Self { file: FaultyFile::new(bytes), made, batches, troubled: false }
     }
 
-    /// Opens the file and commits. Whether all went well.
+    /// Opens the file and commits, again where there was no room. Whether all went well.
     fn write(&mut self, dice: &mut Dice, commits: usize) -> bool {
         let Ok(storage) = RedbFile::over_raw(self.file.clone()) else { return false };
         for _ in 0..commits {
             let batch = batch(dice, self.batches.len() as u64);
-            let committed = storage.commit(&batch);
+            let mut committed = storage.commit(&batch);
+            if committed == Err(StorageError::Full) {
+                // It is not there, and the same handle goes on once there is room.
+                self.troubled = true;
+                self.file.set_room(None);
+                committed = storage.commit(&batch);
+            }
             self.batches.push((batch, committed.is_ok().then(|| self.file.steps())));
             if committed.is_err() {
                 return false;
@@ -123,8 +129,10 @@ impl Run {
         if dice.one_in(2) {
             let trouble = [Trouble::Error, Trouble::Full, Trouble::Short][dice.below(3)];
             run.file.fail_at(run.file.calls() + dice.below(60), trouble);
-            run.troubled = !run.write(&mut dice, 6);
+            run.troubled |= !run.write(&mut dice, 6);
         } else {
+            let room = Room { pages: dice.below(40), copies: dice.one_in(2) };
+            run.file.set_room(dice.one_in(2).then_some(room));
             run.write(&mut dice, 3);
         }
         run

@@ -1,10 +1,13 @@
 //! A file in memory that records what is done to it, and fails when it is told to.
 
+use std::collections::HashSet;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::image::{Recording, Step};
 use crate::storage::RawFile;
+
+const PAGE: usize = 4096;
 
 /// How a call fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,13 +43,32 @@ struct Disk {
     recording: Recording,
     calls: usize,
     trouble: Option<(usize, Trouble)>,
+    room: Option<Room>,
+    /// The pages that take room.
+    taken: HashSet<usize>,
+}
+
+/// How much a medium still takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// So many pages of 4 KiB.
+    pub pages: usize,
+    /// Whether a page that is written over takes room, too, as where the system copies on write.
+    pub copies: bool,
 }
 
 impl FaultyFile {
     /// A file that holds these bytes, all of them durable.
     pub fn new(bytes: Vec<u8>) -> Self {
         let recording = Recording { start: bytes.clone(), steps: Vec::new() };
-        Self(Arc::new(Mutex::new(Disk { bytes, recording, calls: 0, trouble: None })))
+        let taken = (0..bytes.len().div_ceil(PAGE)).collect();
+        Self(Arc::new(Mutex::new(Disk { bytes, recording, taken, ..Disk::default() })))
+    }
+
+    /// From now on there is room for so much and no more; `None` for enough. A write for which there
+    /// is not enough is there in part.
+    pub fn set_room(&self, room: Option<Room>) {
+        self.disk().room = room;
     }
 
     /// What was done to it so far.
@@ -109,7 +131,9 @@ impl RawFile for FaultyFile {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
-        self.step(Step::Write { offset, bytes: data.to_vec() })
+        let fits = self.disk().fits(offset, data.len());
+        self.step(Step::Write { offset, bytes: data.get(..fits).unwrap_or(data).to_vec() })?;
+        if fits < data.len() { Err(Trouble::Full.error()) } else { Ok(()) }
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
@@ -118,6 +142,25 @@ impl RawFile for FaultyFile {
 
     fn sync(&self) -> io::Result<()> {
         self.step(Step::Sync)
+    }
+}
+
+impl Disk {
+    /// How many bytes of a write there is room for.
+    fn fits(&mut self, offset: usize, length: usize) -> usize {
+        let mut end = offset;
+        while end < offset + length {
+            let page = end / PAGE;
+            if let Some(room) = &mut self.room
+                && (room.copies || !self.taken.contains(&page))
+            {
+                let Some(left) = room.pages.checked_sub(1) else { break };
+                room.pages = left;
+            }
+            self.taken.insert(page);
+            end = (page + 1) * PAGE;
+        }
+        end.min(offset + length) - offset
     }
 }
 

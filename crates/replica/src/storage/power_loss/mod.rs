@@ -12,7 +12,7 @@ mod faulty_file;
 mod image;
 
 pub use cycle::{Cycle, Loss, Tally, run};
-pub use faulty_file::{FaultyFile, Trouble};
+pub use faulty_file::{FaultyFile, Room, Trouble};
 pub use image::{Choice, Recording};
 
 /// Random numbers that follow from a seed.

@@ -1,0 +1,176 @@
+//! One cycle: a store on a disk that is full now and then, and whose power fails.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rejoin_replica::storage::power_loss::{Choice, FaultyFile, Room};
+use rejoin_replica::storage::{RedbFile, StorageError};
+use rejoin_replica::{Durability, Once, Space, Store, StoreError};
+
+use super::ledger::{Ledger, Outcome, SPACES, Writer, mix, settings, space};
+
+/// What happened so far.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Tally {
+    pub(crate) cycles: u64,
+    /// Transactions that were acknowledged as known.
+    pub(crate) acknowledged: u64,
+    /// Transactions that were refused, as there was no room.
+    pub(crate) refused: u64,
+    /// Transactions that had returned before they were durable, and were withdrawn.
+    pub(crate) withdrawn: u64,
+    /// What power losses left, opened and compared.
+    pub(crate) images: u64,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cycles, acknowledged, refused, withdrawn, images } = self;
+        write!(
+            f,
+            "{cycles} cycles: {acknowledged} acknowledged, {refused} refused for want of room, \
+             {withdrawn} withdrawn; {images} images of power losses compared"
+        )
+    }
+}
+
+/// Random numbers that follow from a seed and a cycle.
+struct Dice {
+    stream: u64,
+    rolled: u64,
+}
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.rolled += 1;
+        mix(self.stream ^ mix(self.rolled)) % sides
+    }
+}
+
+/// Up to which number a writer was told that its transactions are there.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// ... and are known.
+    done: u64,
+    /// ... at all. They may be withdrawn as long as they are not known.
+    told: u64,
+}
+
+impl Known {
+    /// Whether a last transaction fits what was said.
+    fn allows(self, writer: Writer, last: u64) -> Outcome<()> {
+        let Self { done, told } = self;
+        if (done..=told).contains(&last) {
+            return Ok(());
+        }
+        Err(format!("{writer:?}: {done} was acknowledged and {told} told; {last} is there").into())
+    }
+}
+
+/// A store on a disk of its own, and what its writers were told.
+struct Run<'a> {
+    file: FaultyFile,
+    _store: Store,
+    spaces: Vec<Space<Ledger>>,
+    writers: Vec<(Writer, Known)>,
+    tally: &'a mut Tally,
+}
+
+/// Writes while the disk is full now and then; compares at moments that follow from the numbers.
+pub(crate) fn cycle(seed: u64, number: u64, tally: &mut Tally) -> Outcome<()> {
+    let mut dice = Dice { stream: mix(seed) ^ mix(number << 8), rolled: 0 };
+    let mut run = Run::begin(tally)?;
+    for _ in 0..40 + dice.roll(120) {
+        match dice.roll(16) {
+            0 | 1 => {
+                let pages = usize::try_from(dice.roll(40))?;
+                run.file.set_room(Some(Room { pages, copies: dice.roll(2) == 0 }));
+            }
+            2 => run.file.set_room(None),
+            3 => run.lose_power(Choice::Dice(dice.roll(u64::MAX)))?,
+            _ => run.write(usize::try_from(dice.roll(run.writers.len() as u64))?)?,
+        }
+    }
+    run.file.set_room(None);
+    for nth in 0..run.writers.len() {
+        let before = run.tally.refused;
+        run.write(nth)?;
+        if run.tally.refused > before {
+            return Err("there is room, and it is not taken".into());
+        }
+    }
+    run.spaces.iter().try_for_each(Space::flush)?;
+    for (writer, known) in &mut run.writers {
+        known.done = writer.check(&run.spaces[writer.space])?;
+    }
+    for choice in [Choice::None, Choice::All] {
+        run.lose_power(choice)?;
+    }
+    run.tally.cycles += 1;
+    Ok(())
+}
+
+impl<'a> Run<'a> {
+    fn begin(tally: &'a mut Tally) -> Outcome<Self> {
+        let file = FaultyFile::default();
+        let store = open(&file)?;
+        let spaces = SPACES.iter().map(|name| space(&store, name)).collect::<Result<_, _>>()?;
+        let writers = Writer::all().map(|writer| (writer, Known::default())).collect();
+        Ok(Self { file, _store: store, spaces, writers, tally })
+    }
+
+    /// The next transaction of a writer, which is the same again where it was refused or withdrawn.
+    fn write(&mut self, nth: usize) -> Outcome<()> {
+        let (writer, known) = &mut self.writers[nth];
+        let space = &self.spaces[writer.space];
+        let n = writer.last(space)? + 1;
+        let buffered = Writer::is_buffered(n);
+        let durability = if buffered { Durability::Buffered } else { Durability::Synced };
+        match writer.write(&space.with_durability(durability), n) {
+            Ok(Once::First(committed)) if committed.is_durable() => {
+                self.tally.acknowledged += n - known.done;
+                (known.done, known.told) = (n, n);
+            }
+            Ok(Once::First(_)) => known.told = n,
+            Ok(Once::Repeated(receipt) | Once::DoneByFormer(receipt)) => {
+                return Err(format!("{writer:?} never wrote {n}; for its key: {receipt:?}").into());
+            }
+            Err(full @ StoreError::Storage(StorageError::Full)) if full.is_retryable() => {
+                self.tally.refused += 1;
+                if writer.last(space)? >= n {
+                    return Err(format!("{writer:?}: {n} was refused, and is there").into());
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.look()
+    }
+
+    /// What was acknowledged is there, whatever was withdrawn.
+    fn look(&mut self) -> Outcome<()> {
+        for (writer, known) in &mut self.writers {
+            let last = writer.last(&self.spaces[writer.space])?;
+            known.allows(*writer, last)?;
+            self.tally.withdrawn += known.told - last;
+            known.told = last;
+        }
+        Ok(())
+    }
+
+    /// Opens what a power loss at this moment leaves, and compares everything.
+    fn lose_power(&mut self, choice: Choice) -> Outcome<()> {
+        self.tally.images += 1;
+        let recording = self.file.recording();
+        let store = open(&FaultyFile::new(recording.image(recording.len(), choice)))?;
+        for (writer, known) in &self.writers {
+            let space = space(&store, SPACES[writer.space])?;
+            known.allows(*writer, writer.check(&space)?)?;
+            writer.repeat(&space)?;
+        }
+        Ok(())
+    }
+}
+
+fn open(file: &FaultyFile) -> Outcome<Store> {
+    Ok(settings().over(Arc::new(RedbFile::over_raw(file.clone())?))?)
+}

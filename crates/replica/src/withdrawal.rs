@@ -1,0 +1,180 @@
+//! Withdrawals: what was applied, and could not be written because the medium is full.
+//!
+//! Nothing leaves before it is durable, so nobody else has seen what is only in memory, and it can
+//! be taken back: the core goes on as its storage makes it, as after a crash. That takes back what
+//! came from peers as well; their sessions end, as what they were told no longer holds, and what
+//! they sent comes again. Watchers hear of every entry that is gone.
+//!
+//! The dots of what was withdrawn, and its places in the log, go to other entries. A receipt from
+//! before must not speak of those: it knows how many withdrawals there had been when it was made.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use crate::aside::SetAside;
+use crate::core::{Change, Event, SpaceCore};
+use crate::entry::Record;
+use crate::recovery::Recovered;
+use crate::session::SessionEnd;
+use crate::shared::{Inner, Shared};
+use crate::storage::{Batch, StorageError};
+
+/// A place in the log, as of a number of withdrawals.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Mark {
+    /// So many withdrawals there had been.
+    pub round: u64,
+    /// The sequence after the last entry that it is about.
+    pub end: u64,
+}
+
+/// How often something was withdrawn, and from where on in the log.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Withdrawals {
+    round: u64,
+    /// Up to which round everything from which sequence on was withdrawn; both ascend, as what is
+    /// durable stays so.
+    from: Vec<(u64, u64)>,
+}
+
+impl Withdrawals {
+    /// How many there were.
+    pub(crate) const fn round(&self) -> u64 {
+        self.round
+    }
+
+    /// Whether what a mark is about was withdrawn, in part at least.
+    pub(crate) fn cover(&self, mark: Mark) -> bool {
+        let next = self.from.partition_point(|&(round, _)| round < mark.round);
+        self.from.get(next).is_some_and(|&(_, from)| mark.end > from)
+    }
+
+    /// Notes that everything from a sequence on is withdrawn.
+    fn add(&mut self, from: u64) {
+        match self.from.last_mut() {
+            Some(last) if last.1 == from => last.0 = self.round,
+            _ => self.from.push((self.round, from)),
+        }
+        self.round += 1;
+    }
+}
+
+impl SpaceCore {
+    /// The end of the log as it is now.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { round: self.withdrawals.round(), end: self.log.end() }
+    }
+
+    /// Whether everything before a mark is durable.
+    ///
+    /// # Errors
+    /// [`StorageError::Full`] when it was withdrawn.
+    pub(crate) fn has_written(&self, mark: Mark) -> Result<bool, StorageError> {
+        if self.withdrawals.cover(mark) {
+            return Err(StorageError::Full);
+        }
+        Ok(self.durable >= mark.end)
+    }
+
+    /// Whether nothing was withdrawn since.
+    ///
+    /// # Errors
+    /// [`StorageError::Full`] when something was.
+    pub(crate) const fn has_kept(&self, round: u64) -> Result<(), StorageError> {
+        if self.withdrawals.round() == round { Ok(()) } else { Err(StorageError::Full) }
+    }
+
+    /// Takes back what was to be written and was not: it is in line again.
+    fn give_back(&mut self, records: Vec<(u64, Record)>) {
+        for record in records.into_iter().rev() {
+            self.unwritten.push_front(record);
+        }
+    }
+
+    /// Goes on in place of a core whose unwritten entries are withdrawn.
+    fn withdraw(&mut self, mut former: Self) {
+        let withdrawn = std::mem::take(&mut former.unwritten);
+        self.events.append(&mut former.events);
+        self.events_lost += former.events_lost;
+        self.take_over(former, &SessionEnd::NoRoom);
+        self.withdrawals.add(self.log.end());
+        for (_, record) in withdrawn {
+            if rejoin_vclock::mutant!("withdrawn-written-later") {
+                drop(self.readmit(record.clone()));
+            }
+            let delta = record.entry.delta();
+            let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
+            let paths = delta.changes().map(rejoin_crdts::delta::Change::into_path).collect();
+            let (stamp, decisions, is_withdrawn) = (delta.stamp(), Vec::new(), true);
+            let change = Change { origin, first, last, stamp, paths, decisions, is_withdrawn };
+            self.push_event(Event::Withdrawn(change));
+        }
+    }
+}
+
+impl Shared {
+    /// What was to be written is not there. On a full medium it is withdrawn, with all that was
+    /// applied after it; after any other failure it is kept, to be saved.
+    ///
+    /// # Errors
+    /// The failure, always.
+    pub(crate) fn fail_to_write(
+        &self,
+        inner: &mut Inner,
+        records: Vec<(u64, Record)>,
+        error: StorageError,
+    ) -> StorageError {
+        inner.core.give_back(records);
+        if error != StorageError::Full {
+            return error;
+        }
+        // Half withdrawn it cannot be: then this store is of no use until it is opened again.
+        match self.withdraw(inner) {
+            Ok(()) => error,
+            // What is damaged is to be kept aside, and there is no room for that, either.
+            Err(StorageError::Full) => {
+                let what = "the medium is full, and what it did not take cannot be withdrawn";
+                self.storage.fail(StorageError::Io(what.to_owned()))
+            }
+            Err(error) => self.storage.fail(error),
+        }
+    }
+
+    fn withdraw(&self, inner: &mut Inner) -> Result<(), StorageError> {
+        let Recovered { core, set_aside } = self.stored(&inner.core).recover()?;
+        if rejoin_vclock::mutant!("withdrawn-stays-in-state") {
+            inner.core.unwritten.clear();
+            return Ok(());
+        }
+        if set_aside {
+            self.identity.give_up(inner.core.replica(), &[], Batch::default())?;
+        }
+        let former = std::mem::replace(&mut inner.core, core);
+        inner.core.withdraw(former);
+        inner.aside = SetAside::default();
+        let (stored, now) = (self.stored(&inner.core), self.time.now());
+        inner.rows = inner.aside.readmit(&stored, &mut inner.core, now)?;
+        Self::tell(inner);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_covered_by_what_was_withdrawn_after_it() {
+        let mut withdrawals = Withdrawals::default();
+        let mark = |round, end| Mark { round, end };
+        assert!(!withdrawals.cover(mark(0, 9)));
+        withdrawals.add(5);
+        withdrawals.add(5);
+        withdrawals.add(7);
+        assert_eq!(withdrawals.from, [(1, 5), (2, 7)], "it takes no room to try again");
+        for (round, end, covered) in
+            [(0, 5, false), (0, 6, true), (1, 6, true), (2, 7, false), (2, 8, true), (3, 8, false)]
+        {
+            assert_eq!(withdrawals.cover(mark(round, end)), covered, "{round}, {end}");
+        }
+    }
+}
