@@ -55,7 +55,7 @@ impl Side {
         }
         self.core.handle_written(self.core.log().end());
         if let Some(offer) = self.core.poll_offer() {
-            self.core.handle_offered(offer);
+            self.core.handle_offered(&offer);
         }
     }
 

@@ -110,12 +110,20 @@ impl<D: AsRef<Delta>> Causal<D> {
         slot.is_some()
     }
 
-    /// The deps of the next own delta. The first of an incarnation names its whole vector.
+    /// The deps of the next own delta. The first of a replica names its whole vector.
     pub fn deps(&self) -> Vec<(ReplicaId, u64)> {
         if self.context.seen(self.id()) == 0 {
             return self.context.version_vector().iter().collect();
         }
         self.news().collect()
+    }
+
+    /// The deps of the first own delta of a replica that wrote before under another id: the last
+    /// delta there covers all that it had applied then, and what was applied since is named.
+    pub fn deps_after(&self, former: ReplicaId) -> Vec<(ReplicaId, u64)> {
+        let mut deps = self.news.clone();
+        deps.insert(former, self.context.seen(former));
+        deps.into_iter().collect()
     }
 
     /// What is to be done with a delta.

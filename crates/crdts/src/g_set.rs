@@ -21,9 +21,11 @@
 use core::marker::PhantomData;
 
 use alloc::borrow::ToOwned;
+use alloc::vec::Vec;
 
 use crate::atom::Key;
 use crate::cursor::Cursor;
+use crate::delta::Effect;
 use crate::dot_table::DotTable;
 use crate::element_table::{ElementTable, set_value};
 use crate::error::{EditError, ReadError};
@@ -55,6 +57,20 @@ impl<T: Key> GSetEditor<'_, T> {
         Q: ToOwned<Owned = T> + ?Sized,
     {
         self.cursor.key(&element.to_owned(), Kind::Element).add()
+    }
+
+    /// Adds an element in one's own name: whoever did so before stays one of its
+    /// [signers](SetReader::signers).
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    pub fn sign<Q>(&mut self, element: &Q) -> Result<(), EditError>
+    where
+        Q: ToOwned<Owned = T> + ?Sized,
+    {
+        let mut cursor = self.cursor.key(&element.to_owned(), Kind::Element);
+        cursor.open()?;
+        cursor.write(Effect::Element { ends: Vec::new(), add: true })
     }
 
     /// Whether this transaction sees the element.

@@ -1,9 +1,11 @@
 //! The same changes under other dots: a branch of an origin's history, written anew.
 //!
 //! When two copies of a store wrote under one id, one of them gives it up, and what only it has
-//! goes on under a new id. All dots of the branch are mapped: its own, those that it ends, those
-//! that name list items and tree nodes, and those inside of their places. Totals of counters run
-//! over the whole life of an origin, so those of the branch are counted from where it began.
+//! goes on under another. What comes out is a function of the origin's entries alone, so that all
+//! who hold the branch make the same of it. All dots of the branch are mapped: its own, those that
+//! it ends, those that name list items and tree nodes, and those inside of their places. Totals of
+//! counters run over the whole life of an origin, so those of the branch are counted from where it
+//! began.
 //!
 //! Some of the branch may be lost. What only the lost part names goes with it; what it counted is
 //! there again, as later totals have it.
@@ -26,23 +28,37 @@ use crate::delta::{Change, Delta, Effect, Floor, Totals};
 use crate::kind::Kind;
 use crate::path::Path;
 
-/// A map of dots: those of one replica beyond a counter become those of another beyond another.
-#[derive(Clone, Debug)]
+/// A map of dots: those of some replicas beyond a counter become those of others. One history may
+/// build upon another that is written anew, so there may be several.
+#[derive(Clone, Default, Debug)]
 pub struct Redot {
-    from: (ReplicaId, u64),
+    branches: BTreeMap<ReplicaId, Branch>,
+    /// What of others is there; `None` where all is.
+    seen: Option<VersionVector>,
+    /// What each origin had counted where its branch begins.
+    bases: BTreeMap<ReplicaId, Base>,
+}
+
+/// The history of one origin beyond a counter.
+#[derive(Clone, Debug)]
+struct Branch {
+    common: u64,
     to: (ReplicaId, u64),
     /// Ranges of the branch that are lost, both ends in them, ascending.
     lost: Vec<(u64, u64)>,
-    /// What of others is there; `None` where all is.
-    seen: Option<VersionVector>,
-    /// What the origin had counted where the branch begins, by path.
-    counted: BTreeMap<Path, Floor>,
+    /// What the origin had counted where the branch begins.
+    base: Base,
     /// The counter records of the branch that do not begin where they did: those that go on with
     /// one from before, and those whose beginning is lost. Where they began, and where now.
     begun: BTreeMap<Path, (u64, u64)>,
     /// The last counter records of the branch, as they are now.
     last: BTreeMap<Path, Floor>,
-    /// What the origin had of rights where the branch begins.
+}
+
+/// What an origin had counted, and what it had of rights.
+#[derive(Clone, Default, Debug)]
+struct Base {
+    counted: BTreeMap<Path, Floor>,
     rights: BTreeMap<Path, Rights>,
 }
 
@@ -54,41 +70,44 @@ struct Rights {
 }
 
 impl Redot {
-    /// Dot `from.1 + n` of `from.0` becomes dot `to.1 + n` of `to.0`.
-    pub fn new(from: (ReplicaId, u64), to: (ReplicaId, u64)) -> Self {
-        let (lost, seen) = (Vec::new(), None);
-        let (counted, begun) = (BTreeMap::new(), BTreeMap::new());
-        let (last, rights) = (BTreeMap::new(), BTreeMap::new());
-        Self { from, to, lost, seen, counted, begun, last, rights }
+    /// For a place that has `seen` so much, and will not see more of what was lost.
+    pub fn in_a_place_that_has(seen: VersionVector) -> Self {
+        Self { seen: Some(seen), ..Self::default() }
     }
 
-    /// As [`new`](Self::new), for a branch of which some is lost, in a place that has `seen` so
-    /// much: the ranges of counters (both ends in them, ascending) that nobody will bring back. The
-    /// dots behind them close up.
-    pub fn without(
+    /// From here on dot `from.1 + n` of `from.0` becomes dot `onto + n` of `to`. `lost`: the ranges
+    /// of counters (both ends in them, ascending) that nobody will bring back; the dots behind them
+    /// close up.
+    pub fn branch(
+        &mut self,
         from: (ReplicaId, u64),
-        to: (ReplicaId, u64),
+        (to, onto): (ReplicaId, u64),
         lost: Vec<(u64, u64)>,
-        seen: VersionVector,
-    ) -> Self {
-        Self { lost, seen: Some(seen), ..Self::new(from, to) }
+    ) {
+        let base = self.bases.remove(&from.0).unwrap_or_default();
+        let (begun, last) = (BTreeMap::new(), BTreeMap::new());
+        let branch = Branch { common: from.1, to: (to, onto), lost, base, begun, last };
+        self.branches.insert(from.0, branch);
     }
 
-    /// How much a counter beyond the branch's beginning is greater under the new id.
-    pub const fn onto(&self) -> u64 {
-        self.to.1
+    /// Whether a dot is of a branch.
+    pub fn has(&self, (id, counter): (ReplicaId, u64)) -> bool {
+        self.branches.get(&id).is_some_and(|branch| counter > branch.common)
     }
 
-    /// Takes in a delta of the origin before the branch, in order: totals go on from there.
+    /// Takes in a delta of an origin before its branch, in order: totals go on from there.
     pub fn learn(&mut self, delta: &Delta) {
-        let origin = delta.origin();
+        let base = match self.branches.get_mut(&delta.origin()) {
+            Some(branch) => &mut branch.base,
+            None => self.bases.entry(delta.origin()).or_default(),
+        };
         for (change, counter) in delta.changes().zip(delta.first()..) {
-            match (&change.effect, Dot::new(origin, counter)) {
+            match (&change.effect, Dot::new(delta.origin(), counter)) {
                 (Effect::Counter { totals: Some(totals), .. }, Ok(last)) => {
-                    self.counted.insert(change.path.clone(), Floor { last, totals: *totals });
+                    base.counted.insert(change.path.clone(), Floor { last, totals: *totals });
                 }
                 (Effect::Rights { granted, spent, moved }, _) => {
-                    let rights = self.rights.entry(change.path.clone()).or_default();
+                    let rights = base.rights.entry(change.path.clone()).or_default();
                     (rights.granted, rights.spent) = (*granted, *spent);
                     rights.moved.extend(*moved);
                 }
@@ -97,42 +116,43 @@ impl Redot {
         }
     }
 
-    /// A delta of the branch, in order, with the deps that it has now; `extra` changes go before
-    /// its own. `None` where it does nothing any more.
-    pub fn anew(
-        &mut self,
-        delta: &Delta,
-        deps: &[(ReplicaId, u64)],
-        mut extra: Vec<Change>,
-    ) -> Option<Delta> {
-        let more = extra.len() as u64;
-        self.to.1 += more;
+    /// A delta of a branch, in order. `opening`: for the first one, changes that go before its own.
+    /// What only ended something that is lost is left out, and its dot with it; `None` where
+    /// nothing is left.
+    ///
+    /// The first one depends on the last entry that was there before the branch, beside what it
+    /// depended on: for everything else its origin follows on itself.
+    pub fn anew(&mut self, delta: &Delta, mut opening: Vec<Change>) -> Option<Delta> {
+        let from = delta.origin();
+        let more = opening.len() as u64;
+        let branch = self.branches.get_mut(&from)?;
+        branch.to.1 += more;
+        let (common, is_first) = (branch.common, more > 0);
         let ((origin, first), changes) = self.moved(delta);
         if changes.is_empty() {
-            self.to.1 -= more;
+            self.branches.get_mut(&from)?.to.1 -= more;
             return None;
         }
-        extra.extend(changes);
-        Some(Delta::of(origin, first - more, delta.stamp(), deps, &extra))
-    }
-
-    /// A delta of the branch, in order, with the deps that it had. What only ended something
-    /// that is lost is left out, and its dot with it.
-    pub fn apply(&mut self, delta: &Delta) -> Delta {
-        let ((origin, first), changes) = self.moved(delta);
-        let mut deps: Vec<_> = delta.deps().into_iter().map(|pair| self.pair(pair)).collect();
-        deps.sort_unstable();
-        Delta::of(origin, first, delta.stamp(), &deps, &changes)
+        let mut deps = self.deps(delta, origin);
+        if is_first && common > 0 {
+            deps.set_at_least(from, common);
+        }
+        opening.extend(changes);
+        let deps: Vec<_> = deps.iter().collect();
+        Some(Delta::of(origin, first - more, delta.stamp(), &deps, &opening))
     }
 
     /// The changes under their other dots, and the first of these.
     fn moved(&mut self, delta: &Delta) -> ((ReplicaId, u64), Vec<Change>) {
+        let origin = delta.origin();
         let (mut first, mut changes) = (delta.first(), Vec::with_capacity(delta.changes().len()));
         for (change, own) in delta.changes().zip(delta.first()..) {
-            let effect = self.effect(&change, own);
+            let effect = self.effect(&change, (origin, own));
             if effect.does_nothing() {
-                let place = self.lost.partition_point(|&(first, _)| first < own);
-                self.lost.insert(place, (own, own));
+                if let Some(branch) = self.branches.get_mut(&origin) {
+                    let place = branch.lost.partition_point(|&(first, _)| first < own);
+                    branch.lost.insert(place, (own, own));
+                }
                 continue;
             }
             if changes.is_empty() {
@@ -140,43 +160,38 @@ impl Redot {
             }
             changes.push(Change { path: self.path(&change.path), effect });
         }
-        (self.pair((delta.origin(), first)), changes)
+        (self.pair((origin, first)), changes)
+    }
+
+    /// What a delta of a branch depends on under its new `origin`.
+    fn deps(&self, delta: &Delta, origin: ReplicaId) -> VersionVector {
+        let mut deps = VersionVector::new();
+        for pair in delta.deps() {
+            let (id, counter) = if self.has(pair) { self.last_there(pair) } else { pair };
+            if id != origin && counter > 0 && !self.is_lost((id, counter)) {
+                deps.set_at_least(id, counter);
+            }
+        }
+        deps
     }
 
     /// Whether a dot will never be there.
     fn is_lost(&self, (id, counter): (ReplicaId, u64)) -> bool {
-        if id == self.from.0 && counter > self.from.1 {
-            return self.lost.iter().any(|&(first, last)| (first..=last).contains(&counter));
+        if let Some(branch) = self.branches.get(&id).filter(|branch| counter > branch.common) {
+            return branch.lost.iter().any(|&(first, last)| (first..=last).contains(&counter));
         }
         self.seen.as_ref().is_some_and(|seen| counter > seen.get(id))
     }
 
     /// What is lost stays what it is.
     fn pair(&self, (id, counter): (ReplicaId, u64)) -> (ReplicaId, u64) {
-        let beyond = counter.checked_sub(self.from.1).filter(|&beyond| beyond > 0);
-        let Some(beyond) = beyond.filter(|_| id == self.from.0 && !self.is_lost((id, counter)))
-        else {
+        let branch = self.branches.get(&id).filter(|branch| counter > branch.common);
+        let Some(branch) = branch.filter(|_| !self.is_lost((id, counter))) else {
             return (id, counter);
         };
-        let before = self.lost.iter().take_while(|&&(_, last)| last < counter);
+        let before = branch.lost.iter().take_while(|&&(_, last)| last < counter);
         let closed: u64 = before.map(|(first, last)| last - first + 1).sum();
-        (self.to.0, self.to.1 + beyond - closed)
-    }
-
-    /// All of a replica up to a counter: of the branch's, what was before it and what is there of
-    /// it.
-    fn up_to(&self, (id, counter): (ReplicaId, u64)) -> Vec<(ReplicaId, u64)> {
-        if id != self.from.0 || counter <= self.from.1 {
-            let seen = self.seen.as_ref().filter(|_| id != self.from.0);
-            let counter = seen.map_or(counter, |seen| seen.get(id).min(counter));
-            return [(id, counter)].into_iter().filter(|&(_, counter)| counter > 0).collect();
-        }
-        let before = |&&(first, _): &&(u64, u64)| first <= counter;
-        let lost = self.lost.iter().take_while(before);
-        let closed: u64 = lost.map(|&(first, last)| last.min(counter) - first + 1).sum();
-        let beyond = counter - self.from.1 - closed;
-        let branch = (self.to.0, if beyond == 0 { 0 } else { self.to.1 + beyond });
-        [(id, self.from.1), branch].into_iter().filter(|&(_, counter)| counter > 0).collect()
+        (branch.to.0, branch.to.1 + counter - branch.common - closed)
     }
 
     fn dot(&self, dot: Dot) -> Dot {
@@ -207,7 +222,7 @@ impl Redot {
         Path::parse(mapped).unwrap_or_else(|_| path.clone())
     }
 
-    fn effect(&mut self, change: &Change, own: u64) -> Effect {
+    fn effect(&mut self, change: &Change, own: (ReplicaId, u64)) -> Effect {
         match &change.effect {
             Effect::Element { ends, add } => Effect::Element { ends: self.dots(ends), add: *add },
             Effect::Register { ends, value } => {
@@ -222,8 +237,7 @@ impl Redot {
                 Effect::Move { ends: self.dots(ends), value: self.atom(value) }
             }
             Effect::Hide { ends, seen } => {
-                let seen = seen.iter().flat_map(|pair| self.up_to(pair)).collect();
-                Effect::Hide { ends: self.dots(ends), seen }
+                Effect::Hide { ends: self.dots(ends), seen: self.seen_now(seen) }
             }
             Effect::Counter { totals, floors } => {
                 let mut floors: Vec<Floor> =
@@ -234,7 +248,9 @@ impl Redot {
             }
             Effect::Contest { ends, put } => Effect::Contest { ends: self.dots(ends), put: *put },
             Effect::Rights { granted, spent, moved } => {
-                let base = self.rights.get(&change.path).cloned().unwrap_or_default();
+                let branch = self.branches.get(&own.0);
+                let base = branch.and_then(|branch| branch.base.rights.get(&change.path));
+                let base = base.cloned().unwrap_or_default();
                 let passed = |(to, amount): (ReplicaId, u64)| {
                     let before = base.moved.get(&to).copied().unwrap_or_default();
                     (to, amount.saturating_sub(before))
@@ -246,45 +262,74 @@ impl Redot {
                 }
             }
             Effect::Below { seen } => {
-                // What was one's own before the branch is another's now, and was seen.
-                let before = (self.from.0, self.from.1);
-                let others = seen.iter().filter(|&(id, _)| id != self.to.0);
-                let there = |(id, counter)| match &self.seen {
-                    Some(seen) if id != self.from.0 => (id, seen.get(id).min(counter)),
-                    _ => (id, counter),
-                };
-                let others = others.map(there).filter(|&(_, counter)| counter > 0);
-                Effect::Below { seen: others.chain((before.1 > 0).then_some(before)).collect() }
+                // What was the origin's own before the branch is another's now, and was seen.
+                let mut seen = self.seen_now(seen);
+                if let Some(branch) = self.branches.get(&own.0).filter(|at| at.common > 0) {
+                    seen.set_at_least(own.0, branch.common);
+                }
+                Effect::Below { seen }
             }
         }
+    }
+
+    /// What was seen, as far as it is there: of a branch what was before it, and what is there of
+    /// it.
+    fn seen_now(&self, seen: &VersionVector) -> VersionVector {
+        let mut now = VersionVector::new();
+        for (id, counter) in seen {
+            let there = match (self.branches.get(&id), &self.seen) {
+                (Some(branch), _) => counter.min(branch.common),
+                (None, Some(seen)) => counter.min(seen.get(id)),
+                (None, None) => counter,
+            };
+            let beyond = self.has((id, counter)).then(|| self.last_there((id, counter)));
+            for (id, counter) in beyond.into_iter().chain([(id, there)]) {
+                if counter > 0 {
+                    now.set_at_least(id, counter);
+                }
+            }
+        }
+        now
+    }
+
+    /// Where the last dot up to one of a branch is that is not lost.
+    fn last_there(&self, (id, counter): (ReplicaId, u64)) -> (ReplicaId, u64) {
+        let Some(branch) = self.branches.get(&id) else { return (id, counter) };
+        let there = (branch.common + 1..=counter).rev().find(|&at| !self.is_lost((id, at)));
+        there.map_or((id, branch.common), |at| self.pair((id, at)))
     }
 
     /// The record that was there where the branch began, if `totals` goes on with it.
-    fn before(&self, path: &Path, totals: &Totals) -> Option<Floor> {
+    fn before(&self, origin: ReplicaId, path: &Path, totals: &Totals) -> Option<Floor> {
         if rejoin_vclock::mutant!("redot-keeps-totals") {
             return None;
         }
-        let base = self.counted.get(path)?;
-        (base.totals.start == totals.start && totals.start <= self.from.1).then_some(*base)
+        let branch = self.branches.get(&origin)?;
+        let base = branch.base.counted.get(path)?;
+        let goes_on = base.totals.start == totals.start && totals.start <= branch.common;
+        goes_on.then_some(*base)
     }
 
-    fn totals(&mut self, path: &Path, totals: Totals, own: u64) -> Totals {
-        let base = self.before(path, &totals);
-        let (to, own) = self.pair((self.from.0, own));
-        let start = match self.begun.get(path) {
+    fn totals(&mut self, path: &Path, totals: Totals, own: (ReplicaId, u64)) -> Totals {
+        let base = self.before(own.0, path, &totals);
+        let (to, here) = self.pair(own);
+        let is_begun = base.is_some() || self.is_lost((own.0, totals.start));
+        let began = self.pair((own.0, totals.start)).1;
+        let Some(branch) = self.branches.get_mut(&own.0) else { return totals };
+        let start = match branch.begun.get(path) {
             Some(&(began, start)) if began == totals.start => start,
-            _ if base.is_some() || self.is_lost((self.from.0, totals.start)) => {
-                self.begun.insert(path.clone(), (totals.start, own));
-                own
+            _ if is_begun => {
+                branch.begun.insert(path.clone(), (totals.start, here));
+                here
             }
-            _ => self.pair((self.from.0, totals.start)).1,
+            _ => began,
         };
         let totals = match base {
             Some(base) => since(&base, totals, start),
             None => Totals { start, ..totals },
         };
-        if let Ok(last) = Dot::new(to, own) {
-            self.last.insert(path.clone(), Floor { last, totals });
+        if let Ok(last) = Dot::new(to, here) {
+            branch.last.insert(path.clone(), Floor { last, totals });
         }
         totals
     }
@@ -294,20 +339,20 @@ impl Redot {
     fn floor(&self, path: &Path, floor: &Floor) -> Vec<Floor> {
         let named = (floor.last.replica(), floor.last.counter());
         let last = self.dot(floor.last);
+        let base = || self.before(named.0, path, &floor.totals);
+        let branch = self.branches.get(&named.0);
         if self.is_lost(named) {
-            let of_branch = named.0 == self.from.0;
-            let base = of_branch.then(|| self.before(path, &floor.totals)).flatten();
-            let before = self.last.get(path).filter(|_| of_branch).copied();
-            return base.into_iter().chain(before).collect();
+            let before = branch.and_then(|branch| branch.last.get(path)).copied();
+            return base().into_iter().chain(before).collect();
         }
         if last == floor.last {
             return alloc::vec![*floor];
         }
-        let base = self.before(path, &floor.totals);
-        let start = match self.begun.get(path) {
+        let base = base();
+        let start = match branch.and_then(|branch| branch.begun.get(path)) {
             Some(&(began, start)) if began == floor.totals.start => start,
             _ if base.is_some() => last.counter(),
-            _ => self.pair((self.from.0, floor.totals.start)).1,
+            _ => self.pair((named.0, floor.totals.start)).1,
         };
         let here = |totals| Floor { last, totals };
         match base {

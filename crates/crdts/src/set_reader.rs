@@ -5,6 +5,8 @@ use core::marker::PhantomData;
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
+use rejoin_vclock::ReplicaId;
+
 use crate::atom::Key;
 use crate::cursor::View;
 use crate::error::ReadError;
@@ -54,6 +56,25 @@ impl<'a, T: Key> SetReader<'a, T> {
         Q: ToOwned<Owned = T> + ?Sized,
     {
         self.view.page(self.part, after.map(ToOwned::to_owned).as_ref(), most)
+    }
+
+    /// The replicas whose adds of an element are alive, ascending: of one that was
+    /// [signed](crate::g_set::GSetEditor::sign), all who did.
+    ///
+    /// # Errors
+    /// As the source.
+    pub fn signers<Q>(&self, element: &Q) -> Result<Vec<ReplicaId>, ReadError>
+    where
+        Q: ToOwned<Owned = T> + ?Sized,
+    {
+        let View { source, path } = self.view.key(&element.to_owned(), self.part);
+        let mut signers = Vec::new();
+        source.look(path.as_bytes(), &mut |cell| {
+            cell.each_dot(&mut |dot| signers.push(source.dot(dot).replica()));
+        })?;
+        signers.sort_unstable();
+        signers.dedup();
+        Ok(signers)
     }
 
     /// How many elements are there.

@@ -32,6 +32,7 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 use crate::core::{Arrival, SpaceCore};
 use crate::entry::{Entry, Head, HeadAt};
 use crate::message::Message;
+use crate::rebirth::WrittenAnew;
 use crate::session::{Refused, SessionId};
 
 /// A probe names at most so many heads.
@@ -100,6 +101,8 @@ impl DurableHeads {
 /// What is done next, once a head has been looked up, where one is needed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
+    /// Compare the head of the record at a sequence with the one where a branch begins.
+    Judge(SessionId, WrittenAnew, u64),
     /// Compare the peer's head with the one of the record at a sequence.
     Compare(SessionId, HeadAt, u64),
     /// The same, for an answer to a probe.
@@ -117,7 +120,8 @@ pub(crate) enum Step {
 impl Step {
     const fn sequence(&self) -> Option<u64> {
         match *self {
-            Self::Compare(_, _, sequence)
+            Self::Judge(_, _, sequence)
+            | Self::Compare(_, _, sequence)
             | Self::Match(_, sequence)
             | Self::Confirm(_, sequence)
             | Self::Gather(_, _, sequence) => Some(sequence),
@@ -151,7 +155,9 @@ fn digest_of(heads: &[HeadAt]) -> [u8; 16] {
 impl SpaceCore {
     /// The heads of what is durable, for a hello.
     pub(crate) fn hello_heads(&self) -> Vec<HeadAt> {
-        self.durable_heads.all()
+        let held_back: BTreeMap<_, _> = self.held_back().map(|at| (at.origin, at)).collect();
+        let told = |at: HeadAt| held_back.get(&at.origin).copied().unwrap_or(at);
+        self.durable_heads.all().into_iter().map(told).filter(|at| at.counter > 0).collect()
     }
 
     /// Answers a hello: says where this end is behind, and what both should share.
@@ -264,6 +270,10 @@ impl SpaceCore {
         let (origin, counter) = (delta.origin(), delta.first() - 1);
         let own = self.head(origin);
         let seen = self.causal.context().seen(origin);
+        let is_next = counter == seen;
+        if is_next && (self.is_here_anew(id, &arrival.entry) || self.is_unjudged(&arrival.entry)) {
+            return false;
+        }
         let (Some((head, _)), true) = (arrival.heads, counter == seen) else { return true };
         if head == own || rejoin_vclock::mutant!("head-not-compared") {
             return true;
@@ -301,20 +311,22 @@ impl SpaceCore {
         self.steps.push_back(Step::Ask(id, origin));
     }
 
-    /// The peer's hello says that it has own entries up to a counter. Up to where this end's hello
-    /// said that there are any, heads are compared. What was let out since may be what the peer
-    /// speaks of, or the peer has another history: it is asked.
-    pub(crate) fn make_sure(&mut self, id: SessionId, counter: u64) {
-        let own = self.replica();
-        if counter > self.durable_vector.get(own) {
-            return self.doubt(id);
+    /// The peer's hello says that it has entries of an id of one's own up to a counter. Up to where
+    /// this end's hello said that there are any, heads are compared. What was let out since, or is
+    /// held back, may be what the peer speaks of, or the peer has another history: it is asked.
+    pub(crate) fn make_sure(&mut self, id: SessionId, own: ReplicaId, counter: u64) {
+        let here = self.durable_vector.get(own);
+        if counter > here && own == self.replica() {
+            return self.doubt(id, own);
         }
+        // Another store may go on under a former id.
+        let counter = counter.min(here);
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if counter <= session.told.get(own) || rejoin_vclock::mutant!("later-entries-not-compared")
         {
             return;
         }
-        session.unsure = Some(counter);
+        session.unsure.insert(own, counter);
         // Until it has answered nothing is taken that builds upon more than was compared.
         session.refused.insert(own, Refused { until: session.told.get(own), forked: false });
         match self.known(own, counter) {
@@ -322,17 +334,16 @@ impl SpaceCore {
                 self.say(id, Message::Probe(vec![HeadAt { origin: own, counter, head }]));
             }
             Known::At(sequence) => self.steps.push_back(Step::Confirm(id, sequence)),
-            Known::Nothing => self.doubt(id),
+            Known::Nothing => self.doubt(id, own),
             // Its record is damaged here, which is told and mended elsewhere.
-            Known::Unknown => self.be_sure(id),
+            Known::Unknown => self.be_sure(id, own),
         }
     }
 
-    /// Both mean the same by the own entries that the peer has.
-    fn be_sure(&mut self, id: SessionId) {
-        let own = self.replica();
+    /// Both mean the same by the entries of an own id that the peer has.
+    fn be_sure(&mut self, id: SessionId, own: ReplicaId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.unsure = None;
+        session.unsure.remove(&own);
         if session.refused.get(&own).is_some_and(|refused| !refused.forked) {
             session.refused.remove(&own);
             self.ask_again(id);
@@ -342,10 +353,10 @@ impl SpaceCore {
 
     /// Takes in the answer to a probe.
     pub(crate) fn hear_common(&mut self, id: SessionId, origin: ReplicaId, counter: u64) {
-        let own = self.replica();
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if let Some(asked) = session.unsure.take_if(|_| origin == own) {
-            return if counter == asked { self.be_sure(id) } else { self.doubt(id) };
+        if let Some(asked) = session.unsure.remove(&origin) {
+            let is_same = counter == asked;
+            return if is_same { self.be_sure(id, origin) } else { self.doubt(id, origin) };
         }
         let Some(search) = session.searches.get_mut(&origin) else { return };
         let shared = search.gathered.iter().filter(|at| at.counter <= counter);
@@ -388,7 +399,11 @@ impl SpaceCore {
                     self.say(id, Message::Common { origin, counter });
                 }
                 Step::Ask(id, origin) => self.ask(id, origin),
-                Step::Compare(..) | Step::Match(..) | Step::Confirm(..) | Step::Gather(..) => {}
+                Step::Judge(..)
+                | Step::Compare(..)
+                | Step::Match(..)
+                | Step::Confirm(..)
+                | Step::Gather(..) => {}
             }
         }
     }
@@ -396,6 +411,7 @@ impl SpaceCore {
     /// Takes in the head of the record that was asked for.
     pub fn handle_lookup(&mut self, found: HeadAt) {
         match self.steps.pop_front() {
+            Some(Step::Judge(id, branch, _)) => self.judge(id, &branch, found.head),
             Some(Step::Compare(id, theirs, _)) => self.compare_with(id, theirs, found.head),
             Some(Step::Match(theirs, _)) if theirs == found => {
                 self.common = self.common.max(found.counter);

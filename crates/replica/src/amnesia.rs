@@ -5,25 +5,32 @@
 //! peer that holds more of it than it knows, or another head at a counter that it has, too. Then it
 //! sends nothing of its own any more, looks for the last entry that both histories share, and goes
 //! on from there as a new incarnation: what nobody saw of its own branch is written anew, the same
-//! changes under the new id, in one batch; what the peer holds comes back as the entries of a
-//! stranger. Both branches are kept. Users write on all the while: what they write stays here until
-//! it has its new id, and their receipts and idempotency keys answer under that.
+//! changes under an id that follows from them ([`crate::rebirth`]), in one batch; what the peer
+//! holds comes back as the entries of a stranger. Both branches are kept. Users write on all the
+//! while: what they write stays here until it has its new id, and their receipts and idempotency
+//! keys answer under that.
+//!
+//! A copy holds the branch as well, under an id that is its *former* one, and judges that id in the
+//! same way: as long as what it has of it was let out by nobody that it knows of. It comes to the
+//! same entries. Until it has met somebody who knows no other history, it does not even tell that
+//! it has them ([`crate::offered`]): whoever it meets would take that for a fork.
 //!
 //! If somebody has seen its branch, it has spread and cannot be written anew: the entries would be
 //! there twice. Then the old id is a fork like any other.
 
-use rejoin_crdts::redot::Redot;
 use rejoin_vclock::ReplicaId;
 
 use crate::core::{Event, Now, SpaceCore};
-use crate::entry::{Head, Record, is_hole};
+use crate::entry::{Head, Record};
 use crate::error::StoreError;
 use crate::forks::Fork;
+use crate::offered::Note;
+use crate::rebirth::{Moved, Outcome, Rebirth};
 use crate::receipt::Receipt;
 use crate::session::{Refused, SessionEnd, SessionId};
 use crate::shared::Shared;
 use crate::state::row;
-use crate::storage::{Batch, StorageError, StorageRead};
+use crate::storage::{Batch, RowWrite, StorageError, StorageRead};
 
 /// What is in doubt.
 #[derive(Clone, Copy, Debug)]
@@ -38,27 +45,16 @@ pub(crate) struct Lost {
     pub common: Option<u64>,
 }
 
-/// Own entries that go on under another id.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moved {
-    from: ReplicaId,
-    after: u64,
-    to: ReplicaId,
-    onto: u64,
-    /// Where the log ended. What comes behind that is of the other history.
-    until: u64,
-}
-
 /// How a store went on under a new id in a space.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reborn {
-    /// The id under which it wrote.
+    /// The id that turned out to have another history elsewhere.
     pub before: ReplicaId,
     /// The id under which it goes on.
     pub id: ReplicaId,
     /// Up to here its history is the one that its peer knows.
     pub common: u64,
-    /// So many transactions beyond that were written anew under the new id.
+    /// So many transactions beyond that, and of those that build upon them, were written anew.
     pub moved: u64,
     /// Whether the old id is a fork now, because others have seen what it wrote beyond.
     pub forked: bool,
@@ -66,8 +62,7 @@ pub struct Reborn {
 
 impl SpaceCore {
     /// A peer knows another history of this copy.
-    pub(crate) fn doubt(&mut self, id: SessionId) {
-        let own = self.replica();
+    pub(crate) fn doubt(&mut self, id: SessionId, own: ReplicaId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(peer) = session.peer else { return };
         let refused = session.refused.entry(own).or_insert(Refused::ALL);
@@ -87,6 +82,16 @@ impl SpaceCore {
         self.search(id, own, next);
     }
 
+    /// As [`doubt`](Self::doubt), where it is known already what both share.
+    pub(crate) fn doubt_from(&mut self, id: SessionId, own: ReplicaId, common: u64) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let (since, peer) = (session.heard_at, session.peer);
+        if self.lost.is_none_or(|lost| lost.common.is_none()) {
+            self.lost = Some(Lost { own, session: id, since, common: Some(common) });
+            peer.into_iter().for_each(|peer| self.push_event(Event::Amnesia { peer }));
+        }
+    }
+
     /// What a peer has under the own id counts once both mean the same by it.
     pub(crate) fn trust(&mut self, id: SessionId) {
         let own = self.replica();
@@ -97,10 +102,18 @@ impl SpaceCore {
         }
     }
 
-    pub(crate) fn lost_until(&mut self, id: SessionId, common: u64) {
-        if let Some(lost) = self.lost.as_mut().filter(|lost| lost.session == id) {
+    pub(crate) fn lost_until(&mut self, id: SessionId, own: ReplicaId, common: u64) {
+        let is_it = |lost: &&mut Lost| (lost.session, lost.own) == (id, own);
+        if let Some(lost) = self.lost.as_mut().filter(is_it) {
             lost.common = Some(common);
         }
+    }
+
+    /// Whether it is for this copy to judge what an origin's history is: it writes under that id,
+    /// or did, and has entries under it of which nobody else is known to have them.
+    pub(crate) fn judges(&self, origin: ReplicaId) -> bool {
+        let seen = self.causal.context().seen(origin);
+        origin == self.replica() || self.offered.is_held_back(origin, seen)
     }
 
     /// A doubt that nobody is there to settle rests until somebody raises it again.
@@ -134,28 +147,29 @@ impl SpaceCore {
         self.lost.and_then(|lost| Some((lost, lost.common?)))
     }
 
-    /// Whether own entries beyond a counter stay under the id that they have.
+    /// Whether entries beyond a counter stay under the id that they have.
     pub(crate) fn keeps_branch(&self, before: ReplicaId, common: u64) -> bool {
-        let beyond = self.version_vector().get(before) > common;
-        self.replica() != before || (beyond && self.has_spread(common))
+        self.version_vector().get(before) > common && self.has_spread(before, common)
     }
 
-    /// Goes on for a core in which this was in doubt. `onto`: where own entries beyond were written
-    /// anew, how much greater their counters are, and how many they are.
-    pub(crate) fn go_on_after(&mut self, former: Self, lost: Lost, onto: Option<(u64, u64)>) {
+    /// Goes on for a core in which this was in doubt, with what was written anew of it.
+    pub(crate) fn go_on_after(&mut self, former: Self, lost: Lost, anew: &[Moved], moved: u64) {
         let (before, id, common) = (lost.own, self.replica(), lost.common.unwrap_or(0));
-        let forked = onto.is_none() && former.version_vector().get(before) > common;
+        let forked = anew.is_empty() && former.version_vector().get(before) > common;
         let theirs = former.head_elsewhere(lost.session, before).unwrap_or_default();
         self.take_over(former, &SessionEnd::Reborn);
-        let (onto, moved) = onto.unwrap_or_default();
+        self.moved.extend(anew);
         if forked {
-            let (counter, ours) = (self.version_vector().get(before), self.head(before));
-            self.forks.insert(before, Fork { origin: before, counter, ours, theirs, common });
-        } else if moved > 0 {
-            let until = self.log.end();
-            self.moved.push(Moved { from: before, after: common, to: id, onto, until });
+            self.part(before, theirs, common);
         }
         self.push_event(Event::Reborn(Reborn { before, id, common, moved, forked }));
+    }
+
+    /// What others have seen of an id of one's own is another history than theirs.
+    fn part(&mut self, origin: ReplicaId, theirs: Head, common: u64) {
+        let (counter, ours) = (self.version_vector().get(origin), self.head(origin));
+        self.forks.insert(origin, Fork { origin, counter, ours, theirs, common });
+        self.offered.leave(origin);
     }
 
     /// A receipt under the id that its transaction has now.
@@ -185,57 +199,6 @@ impl SpaceCore {
     }
 }
 
-/// The log of a store that goes on under a new id from a counter on.
-#[derive(Debug)]
-pub struct Rebirth {
-    redot: Redot,
-    from: ReplicaId,
-    common: u64,
-    to: ReplicaId,
-    head: Head,
-}
-
-impl Rebirth {
-    /// The entries of `from` beyond `common` become entries of `to`, which nobody has used.
-    pub fn new(from: ReplicaId, common: u64, to: ReplicaId) -> Self {
-        let redot = Redot::new((from, common), (to, 0));
-        Self { redot, from, common, to, head: Head::default() }
-    }
-
-    /// Takes in the next record, and says what stands in its place, if it is another one. `core`
-    /// has the state before it and goes on under the new id.
-    ///
-    /// # Errors
-    /// A record that builds upon what becomes another: somebody has seen it.
-    pub fn next(&mut self, core: &SpaceCore, record: &Record) -> Result<Option<Record>, ReplicaId> {
-        let delta = record.entry.delta();
-        if delta.origin() != self.from {
-            let builds = |(id, counter)| id == self.from && counter > self.common;
-            return if delta.needs().any(builds) { Err(delta.origin()) } else { Ok(None) };
-        }
-        if delta.last() <= self.common {
-            self.redot.learn(delta);
-            return Ok(None);
-        }
-        let is_first = core.version_vector().get(self.to) == 0;
-        let extra = || core.announcement(delta.stamp());
-        let first = is_first.then(|| self.redot.anew(delta, &core.next_deps(), extra()));
-        let first = first.flatten();
-        let anew = first.unwrap_or_else(|| self.redot.apply(delta));
-        let entry = record.entry.with_delta(anew);
-        self.head = self.head.after(&entry);
-        Ok(Some(Record { key: record.key.clone(), head: self.head, entry }))
-    }
-}
-
-/// What a rebirth comes to.
-pub(crate) struct Outcome {
-    pub core: SpaceCore,
-    pub changed: Vec<(u64, Record)>,
-    /// How much greater the counters are under the new id.
-    pub onto: u64,
-}
-
 impl Shared {
     /// Goes on under a new id, if it has been found out that this has to be.
     ///
@@ -247,88 +210,61 @@ impl Shared {
         }
         let mut inner = self.lock_quiet()?;
         let Some((lost, common)) = inner.core.settled_doubt() else { return Ok(()) };
-        let (before, earlier) = (lost.own, inner.core.before.clone());
-        let keeps = inner.core.keeps_branch(before, common);
-        let mut outcome = None;
-        let id = self.identity.give_up(before, |id| {
-            if !keeps {
-                outcome = self.rewritten(&inner.core, common, id, &earlier)?;
-            }
-            let changed = outcome.iter().flat_map(|outcome: &Outcome| &outcome.changed);
-            let stored = |(at, record): &(u64, Record)| (self.number, *at, record.encode());
-            let log: Vec<_> = changed.map(stored).collect();
-            // What is folded is of the log as it was.
-            let head = (!log.is_empty()).then(|| (self.number, row::HEAD.to_vec(), None));
-            Ok(Batch { log, rows: head.into_iter().collect(), ..Batch::default() })
-        })?;
-        let onto = outcome.as_ref().map(|outcome| (outcome.onto, outcome.changed.len() as u64));
-        let mut core = match outcome {
-            Some(outcome) => outcome.core,
-            None => self.stored_as(before, &earlier).recover()?.core,
-        };
-        if core.replica() != id {
-            core.succeed(id);
+        let present = inner.core.replica();
+        let keeps = inner.core.keeps_branch(lost.own, common);
+        let outcome = if keeps { None } else { self.rewritten(&inner.core, (lost.own, common))? };
+        if outcome.is_none() && lost.own != present {
+            inner.core.leave_to_others(lost, common);
+            Self::tell(&mut inner);
+            return Ok(());
         }
+        let (core, changed, moved) = match outcome {
+            Some(Outcome { core, changed, moved }) => (core, changed, moved),
+            None => {
+                let stored = self.stored_as(present, &inner.core.before);
+                (stored.recover()?.core, Vec::new(), Vec::new())
+            }
+        };
+        let derived: Vec<_> = moved.iter().map(|moved| moved.to).collect();
+        let stored = |(at, record): &(u64, Record)| (self.number, *at, record.encode());
+        let log: Vec<_> = changed.iter().map(stored).collect();
+        let mut rows = if log.is_empty() { Vec::new() } else { self.rows_of_state()? };
+        rows.extend(derived.iter().map(|&id| Note::none(id).row()));
+        let rows = rows.into_iter().map(|(key, bytes)| (self.number, key, bytes)).collect();
+        let batch = Batch { log, rows, ..Batch::default() };
+        let id = self.identity.give_up(present, &derived, batch)?;
         let former = std::mem::replace(&mut inner.core, core);
-        inner.core.go_on_after(former, lost, onto);
+        if present != id {
+            inner.core.succeed(id);
+        }
+        inner.core.wrote_anew_as(&derived);
+        inner.core.go_on_after(former, lost, &moved, changed.len() as u64);
         Self::tell(&mut inner);
         self.wake(inner);
         Ok(())
     }
 
-    /// The space as it is when its own entries beyond `common` are those of a new id. `None` when
-    /// others build upon them.
+    /// The space as it is when the entries of an origin beyond a counter are others. `None` when
+    /// somebody else's build upon them.
     fn rewritten(
         &self,
         current: &SpaceCore,
-        common: u64,
-        id: ReplicaId,
-        earlier: &[ReplicaId],
+        from: (ReplicaId, u64),
     ) -> Result<Option<Outcome>, StorageError> {
-        let from = current.replica();
-        let core = self.stored_as(from, earlier).renew()?;
-        let end = current.log().end();
-        Rebirth::new(from, common, id).rewrite(core, &*self.storage, self.number, end)
+        let core = self.stored(current).renew()?;
+        let rebirth = Rebirth::new(from, current.seen_of_own());
+        rebirth.rewrite(core, &*self.storage, self.number, current.log().end())
     }
-}
 
-impl Rebirth {
-    /// The space as its log up to a sequence makes it, with the entries that are others now. `core`
-    /// is empty. `None` when others build upon them.
-    pub(crate) fn rewrite(
-        mut self,
-        mut core: SpaceCore,
-        storage: &dyn StorageRead,
-        number: u32,
-        end: u64,
-    ) -> Result<Option<Outcome>, StorageError> {
-        core.succeed(self.to);
-        let mut changed = Vec::new();
-        for sequence in 0..end {
-            let wrong = |what: &dyn std::fmt::Display| {
-                StorageError::Damaged(format!("log record {sequence}: {what}"))
-            };
-            let found = storage.log(number, sequence, 1)?;
-            let (_, bytes) = found.first().ok_or_else(|| wrong(&"it is missing"))?;
-            if is_hole(bytes) {
-                core.leave_hole();
-                continue;
-            }
-            let record = Record::decode(bytes).map_err(|error| wrong(&error))?;
-            let record = match self.next(&core, &record) {
-                Err(_) => return Ok(None),
-                Ok(None) => record,
-                Ok(Some(other)) => {
-                    changed.push((sequence, other.clone()));
-                    other
-                }
-            };
-            if !core.recover(record)? {
-                return Err(wrong(&"it does not follow the one before"));
-            }
+    /// What takes away all rows that follow from the log: of a log that is another one, none of
+    /// them is true.
+    fn rows_of_state(&self) -> Result<Vec<RowWrite>, StorageError> {
+        let rows = self.storage.rows(self.number, row::HEAD, usize::MAX)?;
+        let rows = rows.into_iter().map(|(key, _)| key).filter(|key| row::follows_from_log(key));
+        if rejoin_vclock::mutant!("rebirth-leaves-rows") {
+            return Ok(vec![(row::HEAD.to_vec(), None)]);
         }
-        let onto = self.redot.onto();
-        Ok(Some(Outcome { core, changed, onto }))
+        Ok(rows.map(|key| (key, None)).collect())
     }
 }
 
@@ -336,5 +272,15 @@ impl SpaceCore {
     /// What a peer said that its history of an origin hashes to.
     fn head_elsewhere(&self, id: SessionId, origin: ReplicaId) -> Option<Head> {
         self.sessions.get(&id)?.stream.get(&origin).map(|&(_, head)| head)
+    }
+
+    /// A former id has two histories, and others hold what is here of it.
+    fn leave_to_others(&mut self, lost: Lost, common: u64) {
+        self.lost = None;
+        let theirs = self.head_elsewhere(lost.session, lost.own).unwrap_or_default();
+        self.part(lost.own, theirs, common);
+        if let Some(&fork) = self.forks.get(&lost.own) {
+            self.push_event(Event::Fork(fork));
+        }
     }
 }

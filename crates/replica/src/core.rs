@@ -25,7 +25,7 @@ pub use rejoin_vclock::Now;
 use rejoin_vclock::{HybridClock, HybridTimestamp, OwnSkew, ReplicaId, SkewReport, VersionVector};
 
 use crate::agreement::{DurableHeads, Step};
-use crate::amnesia::{Lost, Moved, Reborn};
+use crate::amnesia::{Lost, Reborn};
 use crate::entry::{Entry, Head, HeadAt, Record};
 use crate::forks::Fork;
 use crate::log::Log;
@@ -34,11 +34,13 @@ use crate::missing::Missing;
 use crate::offered::Offered;
 use crate::peers::Peers;
 use crate::progress::Heard;
+use crate::rebirth::{Moved, WrittenAnew};
 use crate::receipt::Receipt;
 use crate::session::{Config, Session, SessionId};
 use crate::state::{Limits, Stand, State, StateSource};
 use crate::storage::{Memory, StorageError, StorageRead};
 use crate::timing::Timing;
+use crate::twice::Twice;
 use crate::withdrawal::Withdrawals;
 
 /// At most this many decisions are kept for [`SpaceCore::conflicts`].
@@ -152,6 +154,9 @@ pub struct SpaceCore {
     /// What the log lacks although it is folded.
     pub(crate) missing: Missing,
     pub(crate) offered: Offered,
+    pub(crate) twice: Twice,
+    /// Whether records of the log are missing, as far as it was read.
+    pub(crate) has_holes: bool,
     /// Own entries that went on under another id.
     pub(crate) moved: Vec<Moved>,
     pub(crate) unwritten: VecDeque<(u64, Record)>,
@@ -225,7 +230,7 @@ impl SpaceCore {
         let causal = Causal::new(context, replica, config.waiting_bytes).ok_or_else(full)?;
         let origins = stand.vector.iter().map(|(id, _)| id);
         let heads: BTreeMap<_, _> = origins.zip(stand.heads).collect();
-        Ok(Self {
+        let mut core = Self {
             hash,
             config,
             before: Vec::new(),
@@ -242,6 +247,8 @@ impl SpaceCore {
             kept: BTreeSet::new(),
             lost: None,
             missing: Missing::default(),
+            twice: Twice::default(),
+            has_holes: false,
             moved: Vec::new(),
             unwritten: VecDeque::new(),
             durable: stand.sequence,
@@ -256,7 +263,10 @@ impl SpaceCore {
             events: VecDeque::new(),
             events_lost: 0,
             timing: Timing::default(),
-        })
+        };
+        // Where the state cannot be read it is made anew, and this with it.
+        drop(core.find_written_anew());
+        Ok(core)
     }
 
     // Getters.
@@ -306,11 +316,6 @@ impl SpaceCore {
         self.causal.waiting()
     }
 
-    /// The deps of the next own entry.
-    pub(crate) fn next_deps(&self) -> Vec<(ReplicaId, u64)> {
-        self.causal.deps()
-    }
-
     // Commands.
 
     /// Begins a transaction: a stamp, then a draft over the state.
@@ -348,7 +353,7 @@ impl SpaceCore {
             operations.extend(self.announcement(stamp));
         }
         let first = self.causal.context().seen(self.replica()) + 1;
-        let deps = self.causal.deps();
+        let deps = self.next_deps();
         let delta = Delta::new(self.replica(), first, stamp, &deps, &operations)?;
         let key = self.key_hash(key).filter(|_| !rejoin_vclock::mutant!("key-not-in-entry"));
         Some(match key {
@@ -518,6 +523,7 @@ impl SpaceCore {
                 decisions(operation, delta, &after, &self.causal, &mut keep);
             }
         }
+        WrittenAnew::told_by(entry).iter().for_each(|branch| self.twice.add(branch));
         self.causal.finish(delta, first);
         self.remember_conflicts(&decided);
         if tell {

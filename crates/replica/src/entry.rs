@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use rejoin_crdts::Delta;
 use rejoin_crdts::atom::MAX_VALUE_BYTES;
+use rejoin_crdts::delta::Change;
+use rejoin_crdts::redot::Redot;
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Reader, write_length_prefixed};
 
@@ -96,6 +98,12 @@ impl Entry {
             0..=MAX_ENTRY_BYTES => Ok(()),
             _ => Err(DecodeError::OutOfRange { what: "length of an entry", value: bytes as u64 }),
         }
+    }
+
+    /// The same transaction as an entry of a branch that is written anew; see [`Redot::anew`].
+    /// `None` where it does nothing any more.
+    pub(crate) fn anew(&self, redot: &mut Redot, opening: Vec<Change>) -> Option<Self> {
+        redot.anew(&self.delta, opening).map(|delta| self.with_delta(delta))
     }
 
     /// What it does.

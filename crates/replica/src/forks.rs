@@ -71,7 +71,7 @@ impl SpaceCore {
     /// A peer's history of an origin is another than the one here.
     pub(crate) fn disagree(&mut self, id: Option<SessionId>, theirs: HeadAt, ours: Head) {
         let HeadAt { origin, counter, head } = theirs;
-        let is_own = origin == self.replica();
+        let is_own = self.judges(origin);
         if (!is_own && rejoin_vclock::mutant!("mix-fork-branches"))
             || (is_own && rejoin_vclock::mutant!("amnesia-by-count-only"))
         {
@@ -97,7 +97,7 @@ impl SpaceCore {
         }
         let Some(id) = id.filter(|_| !told) else { return };
         if is_own {
-            self.doubt(id);
+            self.doubt(id, origin);
         }
         self.say(id, Message::Heads(vec![HeadAt { origin, counter, head: ours }]));
         self.search(id, origin, counter);
@@ -112,9 +112,7 @@ impl SpaceCore {
         if let Some(fork) = self.forks.get_mut(&origin) {
             fork.common = common;
         }
-        if origin == self.replica() {
-            self.lost_until(id, common);
-        }
+        self.lost_until(id, origin, common);
     }
 
     /// Asks again for what only seemed to build upon another branch.
@@ -140,9 +138,13 @@ impl SpaceCore {
         let beyond = |(of, counter): (ReplicaId, u64)| {
             session.refused.get(&of).is_some_and(|refused| counter > refused.until)
         };
-        if frozen || beyond((origin, delta.last())) {
+        if frozen || beyond((origin, delta.last())) || self.may_be_here(id, entry) {
             return false;
         }
+        let Some(session) = self.sessions.get_mut(&id) else { return false };
+        let beyond = |(of, counter): (ReplicaId, u64)| {
+            session.refused.get(&of).is_some_and(|refused| counter > refused.until)
+        };
         if delta.needs().any(beyond) {
             session.refused.insert(origin, Refused { until: seen, forked: false });
             return false;

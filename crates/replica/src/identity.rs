@@ -165,36 +165,60 @@ impl Identity {
     pub(crate) fn claim(&self) -> Result<ReplicaId, StorageError> {
         let mut state = self.state();
         if !state.proven {
-            self.begin_incarnation(&mut state, |_| Ok(Batch::default()))?;
+            self.begin_incarnation(&mut state, &[], Batch::default())?;
         }
         Ok(state.stored.id)
     }
 
     /// Gives an id up that turned out to be in use elsewhere, if that has not happened yet, and
-    /// replaces log records in the same batch. The id to write under from now on.
+    /// commits what goes with it; `derived`: the ids under which something was written anew. The id
+    /// to write under from now on.
     pub(crate) fn give_up(
         &self,
         id: ReplicaId,
-        replaced: impl FnOnce(ReplicaId) -> Result<Batch, StorageError>,
+        derived: &[ReplicaId],
+        batch: Batch,
     ) -> Result<ReplicaId, StorageError> {
         let mut state = self.state();
         if state.stored.id == id {
-            self.begin_incarnation(&mut state, replaced)?;
+            self.begin_incarnation(&mut state, derived, batch)?;
+        } else if !derived.is_empty() {
+            self.add_former(&mut state, derived, batch)?;
         }
         Ok(state.stored.id)
+    }
+
+    /// Commits what was written anew under a derived id.
+    pub(crate) fn wrote_anew(&self, derived: ReplicaId, batch: Batch) -> Result<(), StorageError> {
+        self.add_former(&mut self.state(), &[derived], batch)
+    }
+
+    fn add_former(
+        &self,
+        state: &mut State,
+        derived: &[ReplicaId],
+        mut batch: Batch,
+    ) -> Result<(), StorageError> {
+        let mut stored = state.stored.clone();
+        stored.before.extend(derived);
+        batch.meta.push(stored.encode());
+        self.storage.commit(&batch)?;
+        state.stored = stored;
+        Ok(())
     }
 
     fn begin_incarnation(
         &self,
         state: &mut State,
-        replaced: impl FnOnce(ReplicaId) -> Result<Batch, StorageError>,
+        derived: &[ReplicaId],
+        mut batch: Batch,
     ) -> Result<(), StorageError> {
         let id = FreshId::random().into_id();
         let generation = Generation::random();
         let mut before = state.stored.before.clone();
         before.push(state.stored.id);
+        before.extend(derived);
         let stored = Stored { id, generation, before };
-        let mut batch = replaced(id)?;
         let mut witness = self.place.as_ref().and_then(|place| place.attest(id, generation));
         batch.meta.push(stored.encode());
         self.storage.commit(&batch)?;

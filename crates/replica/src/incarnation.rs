@@ -3,8 +3,10 @@
 //! The first entry of an incarnation says whom it comes after, and up to where that one is known
 //! here: a *lower bound*. The original of a copy may live on, and a backup may name too little; so
 //! nothing is ever retired by it, and what the predecessor wrote beyond the bound is taken in as
-//! before. It stands in a set at a place of its own, under a key that is no string: users do not
-//! see it among their objects, and it is replicated, saved and digested like them.
+//! before. That stands in a set at a place of its own, under a key that is no string: users do not
+//! see it among their objects, and it is replicated, saved and digested like them. The new id is
+//! that of who signed the element: a store whose state directory is lost at every start pays for
+//! each byte that is said here.
 
 use std::sync::MutexGuard;
 
@@ -16,14 +18,20 @@ use rejoin_vclock::{HybridTimestamp, ReplicaId};
 
 use crate::core::SpaceCore;
 use crate::error::StoreError;
-use crate::offered::Offered;
 use crate::shared::{Inner, Shared};
 use crate::space::Space;
 
-/// The set of (new id, the predecessor's last dot that was known).
-type Incarnations = GSet<(ReplicaId, Dot)>;
+/// The set of the last dots that were known of predecessors, signed by those who come after them.
+type Formers = GSet<Dot>;
 
 fn place() -> Path {
+    Path::root(Kind::Map).field("was", Kind::GSet)
+}
+
+/// The set of (new id, the predecessor's last dot that was known), as it was said at first.
+type Incarnations = GSet<(ReplicaId, Dot)>;
+
+fn place_at_first() -> Path {
     Path::root(Kind::Map).field("incarnations", Kind::GSet)
 }
 
@@ -42,6 +50,7 @@ impl SpaceCore {
     /// Says under which ids this copy wrote before, the oldest first.
     pub fn comes_after(&mut self, before: Vec<ReplicaId>) {
         self.before = before;
+        self.keep_own_notes();
     }
 
     /// Goes on under a new id, which nobody has used: what was written so far is not extended.
@@ -49,22 +58,43 @@ impl SpaceCore {
         let former = self.replica();
         if self.causal.succeed(id) {
             self.before.push(former);
-            self.offered = Offered::default();
+            self.offered.begin(&[id], None);
+        }
+    }
+
+    /// The last dot that is known of the last id under which this copy wrote before.
+    pub(crate) fn former(&self) -> Option<Dot> {
+        let context = self.causal.context();
+        let wrote = self.before.iter().rev().filter(|id| !self.twice.is_derived(**id));
+        wrote.copied().find_map(|id| Dot::new(id, context.seen(id)).ok())
+    }
+
+    /// The deps of the next own entry.
+    ///
+    /// The first one of an incarnation names the last entry of the one before, and what was applied
+    /// since. That covers everything: an entry depends on all that its origin had applied, because
+    /// it names what is new since the origin's own last one, which in turn does the same; and
+    /// whatever is written under a former id elsewhere was written after all that was here when it
+    /// began. Where records of the log are missing, nobody knows what they named, and the whole
+    /// vector stands there.
+    pub(crate) fn next_deps(&self) -> Vec<(ReplicaId, u64)> {
+        let is_first = self.causal.context().seen(self.replica()) == 0;
+        match self.former().filter(|_| is_first && !self.has_holes) {
+            Some(former) => self.causal.deps_after(former.replica()),
+            None => self.causal.deps(),
         }
     }
 
     /// What the first entry of an incarnation says beside its own operations.
     pub(crate) fn announcement(&self, stamp: HybridTimestamp) -> Vec<Operation> {
-        let context = self.causal.context();
         let own = self.replica();
-        let last = |&id: &ReplicaId| Dot::new(id, context.seen(id)).ok();
-        let Some(former) = self.before.iter().rev().find_map(last) else { return Vec::new() };
-        if context.seen(own) > 0 {
+        let Some(former) = self.former() else { return Vec::new() };
+        if self.causal.context().seen(own) > 0 {
             return Vec::new();
         }
         let base = self.source();
         let mut draft = self.draft(&base, stamp);
-        let said = Incarnations::editor(Cursor::new(&mut draft, place())).insert(&(own, former));
+        let said = Formers::editor(Cursor::new(&mut draft, place())).sign(&former);
         said.map_or_else(|_| Vec::new(), |()| draft.finish())
     }
 
@@ -80,7 +110,12 @@ impl SpaceCore {
     /// [`StoreError::Read`] when the space cannot be read.
     pub fn incarnations(&self) -> Result<Vec<Incarnation>, StoreError> {
         let source = self.source();
-        let said = Incarnations::reader(View::new(&source, place())).items()?;
+        let mut said = Incarnations::reader(View::new(&source, place_at_first())).items()?;
+        let formers = Formers::reader(View::new(&source, place()));
+        for last in formers.items()? {
+            said.extend(formers.signers(&last)?.into_iter().map(|id| (id, last)));
+        }
+        said.sort_unstable();
         let told = |(id, last): (ReplicaId, Dot)| Incarnation {
             id,
             predecessor: last.replica(),

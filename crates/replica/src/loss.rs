@@ -2,9 +2,9 @@
 //!
 //! A record of the log that was damaged is set aside, and all that this store wrote after it waits,
 //! because an entry is applied only behind the one before it. A peer brings it back. Where there is
-//! none, somebody has to say so: then what waits is written anew, as the first entries of a new
-//! incarnation, in its order and with its stamps and idempotency keys. What the lost records alone
-//! had is gone; what they had counted is in the totals of those behind them.
+//! none, somebody has to say so: then what waits is written anew ([`crate::rebirth`]), in its order
+//! and with its stamps and idempotency keys. What the lost records alone had is gone; what they had
+//! counted is in the totals of those behind them.
 //!
 //! An entry that a peer holds would be there twice, once as what it was and once anew. So this is
 //! done without being told to only where it is known that nothing of it was ever let out
@@ -18,6 +18,8 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 use crate::core::SpaceCore;
 use crate::entry::{Record, is_hole};
 use crate::error::StoreError;
+use crate::offered::Note;
+use crate::rebirth::WrittenAnew;
 use crate::recovery::{Aside, Stored};
 use crate::shared::{Inner, Shared};
 use crate::state::row;
@@ -95,10 +97,14 @@ impl Branch {
     /// # Errors
     /// [`StorageError`] when the log cannot be read, or lacks a record that was folded: what it had
     /// counted is not known any more.
-    fn redot(&self, core: &SpaceCore, stored: &Stored) -> Result<Redot, StorageError> {
-        let (from, to) = ((self.origin, self.common), (core.replica(), 0));
-        let seen = core.version_vector();
-        let mut redot = Redot::without(from, to, self.lost.clone(), seen);
+    fn redot(
+        &self,
+        core: &SpaceCore,
+        stored: &Stored,
+        derived: ReplicaId,
+    ) -> Result<Redot, StorageError> {
+        let mut redot = Redot::in_a_place_that_has(core.version_vector());
+        redot.branch((self.origin, self.common), (derived, 0), self.lost.clone());
         let mut next = 0;
         loop {
             let records = stored.storage.log(stored.number, next, CHUNK)?;
@@ -165,8 +171,7 @@ impl Shared {
         Ok(accepted)
     }
 
-    /// Under a new id: what it has under the present one was written without the branch, and would
-    /// end where the branch takes away all that its writer had.
+    /// Under the derived id, as whoever else holds the same does it.
     fn write_anew(
         &self,
         inner: &mut Inner,
@@ -174,17 +179,20 @@ impl Shared {
         branch: Branch,
     ) -> Result<(), StoreError> {
         let core = &mut inner.core;
-        let present = core.replica();
-        if core.version_vector().get(present) > 0 {
-            let id = self.identity.give_up(present, |_| Ok(Batch::default()))?;
-            core.succeed(id);
+        let Some((_, first)) = branch.waiting.first() else { return Ok(()) };
+        let derived = WrittenAnew::beginning_with(first, None);
+        let mut redot = branch.redot(core, stored, derived.id)?;
+        if !core.before.contains(&derived.id) {
+            let (key, note) = Note::none(derived.id).row();
+            let batch = Batch { rows: vec![(self.number, key, note)], ..Batch::default() };
+            self.identity.wrote_anew(derived.id, batch)?;
+            core.wrote_anew_as(&[derived.id]);
         }
-        let mut redot = branch.redot(core, stored)?;
+        let mut opening = derived.announcement(first.entry.delta().stamp());
         for (key, record) in branch.waiting {
-            let delta = record.entry.delta();
-            let extra = core.announcement(delta.stamp());
-            if let Some(anew) = redot.anew(delta, &core.next_deps(), extra) {
-                core.commit(record.entry.with_delta(anew), record.key)?;
+            if let Some(entry) = record.entry.anew(&mut redot, opening.clone()) {
+                opening.clear();
+                core.readmit(Record { entry, ..record })?;
             }
             inner.rows.push((key, None));
         }

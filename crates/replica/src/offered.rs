@@ -1,22 +1,32 @@
-//! What was offered: up to where own entries may have been seen by somebody else.
+//! What was offered: up to where entries of this store may have been seen by somebody else.
 //!
 //! A branch of one's own that nobody has seen can be written anew under another id; one that
 //! somebody has seen cannot, or it would be there twice. What this process remembers of its
-//! sessions does not tell the two apart after a restart. So one row says up to which own counter
-//! entries were ever let out to a session, and it is durable before they are. While there are
+//! sessions does not tell the two apart after a restart. So a row says up to which counter entries
+//! of an id were ever let out to a session, and it is durable before they are. While there are
 //! sessions it goes into the batch of the entries that it is about; after a time without any it is
 //! one write more.
 //!
+//! It is noted of the present id and of the *former* ones under which something was not let out
+//! yet: the store may be a copy of another, and that one may go on under the id. What is not let
+//! out is told to nobody, either: in a hello a former id ends where its note does. A former id
+//! without a note was let out as a whole. No note says whether the file was copied: no store sees
+//! that.
+//!
 //! ```text
-//! envelope 'S' · id (16) · counter
+//! envelope 'N' · id (16) · counter · the running hash there (16)
+//! envelope 'S' · id (16) · counter      as stores once noted it, of their present id alone
 //! ```
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use rejoin_vclock::ReplicaId;
+use std::collections::BTreeMap;
+
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
+use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::SpaceCore;
+use crate::entry::{Head, HeadAt};
 use crate::envelope;
 use crate::state::row;
 use crate::storage::{RowWrite, StorageError, StorageRead};
@@ -24,123 +34,281 @@ use crate::storage::{RowWrite, StorageError, StorageRead};
 const VERSION: u8 = 1;
 const WHAT: &str = "version of what was offered";
 
-/// Own entries up to a counter are about to be let out.
+/// Entries of an id up to a counter were let out, or are about to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Offer {
-    own: ReplicaId,
+pub(crate) struct Note {
+    id: ReplicaId,
     upto: u64,
+    /// The running hash there.
+    head: Head,
+    /// Whether nothing is left of a former id to be held back.
+    is_last: bool,
 }
 
-impl Offer {
+impl Note {
+    /// Nothing of an id was let out.
+    pub(crate) const fn none(id: ReplicaId) -> Self {
+        Self { id, upto: 0, head: Head([0; 16]), is_last: false }
+    }
+
+    /// Up to where entries were let out.
+    #[cfg(feature = "sim")]
+    pub(crate) const fn upto(&self) -> u64 {
+        self.upto
+    }
+
     /// The row that says so.
-    pub fn row(&self) -> RowWrite {
+    pub(crate) fn row(&self) -> RowWrite {
         let mut body = Vec::new();
-        self.own.encode(&mut body);
+        self.id.encode(&mut body);
         write_varint(&mut body, self.upto);
-        (row::OFFERED.to_vec(), Some(envelope::seal(b'S', VERSION, &body)))
+        body.extend(self.head.0);
+        let bytes = (!self.is_last).then(|| envelope::seal(b'N', VERSION, &body));
+        (row::offered(self.id), bytes)
     }
 
     /// Reads a row back.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(envelope::open(b'S', VERSION, WHAT, bytes)?);
-        let offer = Self { own: ReplicaId::decode(&mut reader)?, upto: reader.varint()? };
+        let mut reader = Reader::new(envelope::open(b'N', VERSION, WHAT, bytes)?);
+        let (id, upto) = (ReplicaId::decode(&mut reader)?, reader.varint()?);
+        let head = Head(reader.array()?);
         reader.finish()?;
-        Ok(offer)
+        Ok(Self { id, upto, head, is_last: false })
     }
 
-    /// Up to where it is about the entries of a replica.
-    pub(crate) fn of(self, id: ReplicaId) -> u64 {
-        if self.own == id { self.upto } else { 0 }
+    /// Reads a row of earlier stores.
+    pub(crate) fn decode_once(bytes: &[u8]) -> Result<(ReplicaId, u64), DecodeError> {
+        let mut reader = Reader::new(envelope::open(b'S', VERSION, WHAT, bytes)?);
+        let note = (ReplicaId::decode(&mut reader)?, reader.varint()?);
+        reader.finish()?;
+        Ok(note)
     }
 }
 
-/// Up to where entries under the present id were offered.
+/// Own entries up to a counter are about to be let out, and those of former ids.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Offer {
+    notes: Vec<Note>,
+}
+
+impl Offer {
+    /// The rows that say so.
+    pub fn rows(&self) -> impl Iterator<Item = RowWrite> + '_ {
+        self.notes.iter().map(Note::row)
+    }
+}
+
+/// What is known of an id.
 #[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Offered {
-    /// This is durable: own entries up to here may leave.
-    noted: u64,
-    /// This was handed out to be written.
-    asked: u64,
-    /// What was noted is damaged: all that is here may have been seen.
-    unknown: bool,
+struct Noted {
+    /// This is durable: entries up to here may leave.
+    upto: u64,
+    /// The running hash there.
+    head: Head,
+    /// This was handed out to be written, if anything ever was.
+    asked: Option<u64>,
 }
+
+impl Noted {
+    /// What was noted is damaged: all that is here may have been seen.
+    const UNKNOWN: Self = Self { upto: 0, head: Head([0; 16]), asked: Some(u64::MAX) };
+}
+
+/// Up to where entries were offered: of the present id, and of the former ones of which something
+/// was not.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Offered(BTreeMap<ReplicaId, Noted>);
 
 impl Offered {
     /// What is stored of it.
     pub(crate) fn read(
         rows: &dyn StorageRead,
         space: u32,
-        id: ReplicaId,
+        own: ReplicaId,
     ) -> Result<Self, StorageError> {
+        let mut notes = BTreeMap::from([(own, Noted::default())]);
         if rejoin_vclock::mutant!("offers-forgotten") {
-            return Ok(Self::default());
+            return Ok(Self(notes));
         }
-        let Some(bytes) = rows.row(space, row::OFFERED)? else { return Ok(Self::default()) };
-        match Offer::decode(&bytes).map(|offer| offer.of(id)) {
-            Ok(upto) => Ok(Self { noted: upto, asked: upto, unknown: false }),
-            Err(error) => match envelope::fault("what was offered", &error) {
-                StorageError::Damaged(_) => Ok(Self { unknown: true, ..Self::default() }),
-                fault => Err(fault),
-            },
+        let unless_damaged = |error: DecodeError| match envelope::fault("what was offered", &error)
+        {
+            StorageError::Damaged(_) => Ok(Noted::UNKNOWN),
+            fault => Err(fault),
+        };
+        let mut found = rows.rows(space, row::OFFERED, usize::MAX)?;
+        found.retain(|(key, _)| key.starts_with(row::OFFERED));
+        for (key, bytes) in found {
+            let (id, noted) = match row::offered_id(&key) {
+                Some(id) => (id, Note::decode(&bytes).map(|note| (note.upto, note.head))),
+                None => match Note::decode_once(&bytes) {
+                    // It lacks the running hash, so all that is there counts as let out.
+                    Ok((id, upto)) if id == own => (id, Ok((upto, Head::default()))),
+                    Ok(_) => continue,
+                    Err(error) => (own, Err(error)),
+                },
+            };
+            let noted = match noted {
+                Ok((upto, head)) => Noted { upto, head, asked: Some(upto) },
+                Err(error) => unless_damaged(error)?,
+            };
+            notes.insert(id, noted);
         }
+        Ok(Self(notes))
     }
 
-    /// Whether an own entry may leave.
-    pub(crate) const fn covers(&self, counter: u64) -> bool {
-        counter <= self.noted
+    /// Nothing was let out under these ids.
+    pub(crate) fn begin(&mut self, ids: &[ReplicaId], asked: Option<u64>) {
+        let none = Noted { asked, ..Noted::default() };
+        self.0.extend(ids.iter().map(|&id| (id, none)));
+    }
+
+    /// All of an id counts as let out.
+    pub(crate) fn leave(&mut self, id: ReplicaId) {
+        self.0.remove(&id);
+    }
+
+    /// Whether an entry may leave.
+    pub(crate) fn covers(&self, id: ReplicaId, counter: u64) -> bool {
+        self.0.get(&id).is_none_or(|noted| counter <= noted.upto)
+    }
+
+    /// Whether something of an id is held back that has so much.
+    pub(crate) fn is_held_back(&self, id: ReplicaId, seen: u64) -> bool {
+        self.0.get(&id).is_some_and(|noted| noted.asked.is_none_or(|asked| asked < seen))
+    }
+
+    /// Up to which counter somebody else may have seen entries of an id.
+    fn seen_of(&self, id: ReplicaId) -> u64 {
+        self.0.get(&id).map_or(u64::MAX, |noted| noted.asked.unwrap_or_default())
     }
 }
 
 impl SpaceCore {
-    /// What is to be noted before own entries may leave: its row goes into one batch with what
-    /// [`poll_write`](Self::poll_write) gave last, or is written by itself. Once that is durable,
-    /// [`handle_offered`](Self::handle_offered) says so.
+    /// What is to be noted before entries may leave: its rows go into one batch with what
+    /// [`poll_write`](Self::poll_write) gave last, or are written by themselves. Once that is
+    /// durable, [`handle_offered`](Self::handle_offered) says so.
     pub fn poll_offer(&mut self) -> Option<Offer> {
         let offer = self.offer()?;
-        self.offered.asked = offer.upto;
+        for note in &offer.notes {
+            if let Some(noted) = self.offered.0.get_mut(&note.id) {
+                noted.asked = Some(note.upto);
+                if note.is_last && noted.upto == note.upto {
+                    self.offered.0.remove(&note.id); // nothing waits for it
+                }
+            }
+        }
         Some(offer)
     }
 
     /// An offer is durable.
-    pub fn handle_offered(&mut self, offer: Offer) {
-        let Offered { noted, unknown, .. } = &mut self.offered;
-        (*noted, *unknown) = (offer.of(self.causal.id()).max(*noted), false);
+    pub fn handle_offered(&mut self, offer: &Offer) {
+        for &Note { id, upto, head, is_last } in &offer.notes {
+            if is_last && id != self.replica() {
+                self.offered.0.remove(&id);
+            } else if let Some(noted) = self.offered.0.get_mut(&id).filter(|n| n.upto <= upto) {
+                (noted.upto, noted.head) = (upto, head);
+            }
+        }
     }
 
-    /// What is to be noted now, if anything.
+    /// What is to be noted now, if anything: what the peers of some session take, and of an id that
+    /// has no note yet that nothing was let out.
     pub(crate) fn offer(&self) -> Option<Offer> {
         let own = self.replica();
-        let upto = self.causal.context().seen(own);
-        let is_due = upto > self.offered.asked && self.lost.is_none();
-        let mut sessions = self.sessions.values();
-        (is_due && sessions.any(|session| session.takes_from(own))).then_some(Offer { own, upto })
+        let taken = || self.sessions.values().filter(|session| session.takes_from(own));
+        let note = |(&id, noted): (&ReplicaId, &Noted)| {
+            let seen = self.causal.context().seen(id);
+            let is_new = noted.asked.is_none() && seen > 0;
+            let is_more = noted.asked.is_none_or(|asked| asked < seen);
+            let is_due = is_more && taken().any(|session| session.is_of_one_mind(id));
+            let (upto, head) = match is_due {
+                true => (seen, self.head(id)),
+                false => (noted.upto, noted.head),
+            };
+            let is_last = id != own && upto > 0 && upto >= seen;
+            (is_new || is_due || is_last).then_some(Note { id, upto, head, is_last })
+        };
+        if self.lost.is_some() {
+            return None;
+        }
+        let notes: Vec<_> = self.offered.0.iter().filter_map(note).collect();
+        (!notes.is_empty()).then_some(Offer { notes })
     }
 
     /// Whether an offer is durable, or of no interest any more.
-    pub(crate) fn is_noted(&self, offer: Offer) -> bool {
-        self.offered.covers(offer.of(self.replica()))
+    pub(crate) fn is_noted(&self, offer: &Offer) -> bool {
+        let is_new = |id| self.offered.0.get(&id).is_some_and(|noted| noted.asked.is_none());
+        offer.notes.iter().all(|note| self.offered.covers(note.id, note.upto) && !is_new(note.id))
     }
 
-    /// Where what was noted cannot be read, all that is here may have been seen; the row that says
-    /// so. It is about the present id: a later one has let nothing out.
-    pub(crate) fn assume_seen(&mut self) -> Option<RowWrite> {
-        if !std::mem::take(&mut self.offered.unknown) {
-            return None;
-        }
+    /// Where what was noted cannot be read, all that is here may have been seen; the rows that say
+    /// so. A later id has let nothing out.
+    pub(crate) fn assume_seen(&mut self) -> Vec<RowWrite> {
         let own = self.replica();
-        let upto = self.causal.context().seen(own);
-        (self.offered.asked, self.offered.noted) = (upto, upto);
-        Some(Offer { own, upto }.row())
+        let (seen, head) = (self.causal.context().seen(own), self.head(own));
+        let mut rows = Vec::new();
+        let unknown = |noted: &Noted| noted.asked == Some(u64::MAX);
+        if let Some(noted) = self.offered.0.get_mut(&own) {
+            let lacks_head = noted.upto > 0 && noted.head == Head::default();
+            if unknown(noted) || lacks_head {
+                *noted = Noted { upto: seen, head, asked: Some(seen) };
+                rows.push(Note { id: own, upto: seen, head, is_last: false }.row());
+                rows.push((row::OFFERED.to_vec(), None));
+            }
+        }
+        self.offered.0.retain(|&id, noted| {
+            let is_seen = id != own && unknown(noted);
+            rows.extend(is_seen.then(|| (row::offered(id), None)));
+            !is_seen
+        });
+        rows
+    }
+
+    /// Forgets notes about ids that are none of this copy's.
+    pub(crate) fn keep_own_notes(&mut self) {
+        let (own, before) = (self.replica(), &self.before);
+        self.offered.0.retain(|id, _| *id == own || before.contains(id));
+    }
+
+    /// Some entries were written anew under derived ids: nobody has seen them, and it is noted so.
+    pub(crate) fn wrote_anew_as(&mut self, derived: &[ReplicaId]) {
+        self.before.extend(derived);
+        self.offered.begin(derived, Some(0));
     }
 
     /// Up to which own counter somebody else may have seen entries.
-    pub(crate) const fn seen_until(&self) -> u64 {
-        if self.offered.unknown { u64::MAX } else { self.offered.asked }
+    pub(crate) fn seen_until(&self) -> u64 {
+        self.offered.seen_of(self.replica())
     }
 
-    /// Whether anybody else may have seen own entries beyond a counter.
-    pub(crate) const fn has_spread(&self, common: u64) -> bool {
-        self.seen_until() > common
+    /// Whether anybody else may have seen entries of an id beyond a counter.
+    pub(crate) fn has_spread(&self, id: ReplicaId, common: u64) -> bool {
+        self.offered.seen_of(id) > common
+    }
+
+    /// The ids of this copy under which something was not let out, and up to where it was.
+    pub(crate) fn seen_of_own(&self) -> BTreeMap<ReplicaId, u64> {
+        self.offered.0.keys().map(|&id| (id, self.offered.seen_of(id))).collect()
+    }
+
+    /// The former ids of which something is held back, with where each ends for others.
+    pub(crate) fn held_back(&self) -> impl Iterator<Item = HeadAt> + '_ {
+        let own = self.replica();
+        let former = self.offered.0.iter().filter(move |&(&id, _)| id != own);
+        let ends =
+            former.map(|(&origin, noted)| HeadAt { origin, counter: noted.upto, head: noted.head });
+        let tells = rejoin_vclock::mutant!("former-ids-told");
+        ends.filter(move |at| !tells && at.counter < self.durable_vector.get(at.origin))
+    }
+
+    /// The vector that others are told.
+    pub(crate) fn told_vector(&self) -> VersionVector {
+        let ends: BTreeMap<_, _> = self.held_back().map(|at| (at.origin, at.counter)).collect();
+        if ends.is_empty() {
+            return self.durable_vector.clone();
+        }
+        let told = |(id, counter)| (id, ends.get(&id).copied().unwrap_or(counter));
+        self.durable_vector.iter().map(told).filter(|&(_, counter)| counter > 0).collect()
     }
 }
 
@@ -160,12 +328,12 @@ mod tests {
         let ticket = Ticket::with_lineage("shelf", [1; 16]);
         let [before, after] = [ReplicaId::from_u128(1), ReplicaId::from_u128(2)];
         let storage = Arc::new(Trusted::new(Arc::new(Memory::default())));
-        let (_, damaged) = Offer { own: before, upto: 7 }.row();
+        let (key, damaged) = Note { upto: 7, ..Note::none(before) }.row();
         let damaged = damaged.map(|mut row| {
             row.pop();
             row
         });
-        let rows = vec![(0, row::OFFERED.to_vec(), damaged)];
+        let rows = vec![(0, key, damaged)];
         storage.commit(&Batch { rows, ..Batch::default() }).expect("in memory");
         let recovered = |replica| {
             let (storage, ticket) = (Arc::clone(&storage), ticket.clone());
@@ -173,8 +341,9 @@ mod tests {
             let stored = Stored { storage, number: 0, ticket, replica, before, config };
             stored.recover().expect("in memory").core
         };
-        assert!(Offered::read(&*storage, 0, before).expect("in memory").unknown);
-        assert!(!recovered(before).has_spread(0), "it has written nothing that could be seen");
-        assert!(!recovered(after).has_spread(0), "and the next id has not, either");
+        let read = Offered::read(&*storage, 0, before).expect("in memory");
+        assert_eq!(read.seen_of(before), u64::MAX);
+        assert!(!recovered(before).has_spread(before, 0), "it has written nothing to be seen");
+        assert!(!recovered(after).has_spread(after, 0), "and the next id has not, either");
     }
 }

@@ -102,8 +102,10 @@ impl SpaceCore {
         receipt
     }
 
-    /// Whether this store writes under an id, or did before.
+    /// Whether this store writes under an id, or did before, or another holder of what it wrote
+    /// has written that anew under it.
     fn was(&self, id: ReplicaId) -> bool {
-        id == self.replica() || self.before.contains(&id)
+        let wrote = |id| id == self.replica() || self.before.contains(&id);
+        wrote(id) || self.twice.origin_of(id).is_some_and(wrote)
     }
 }

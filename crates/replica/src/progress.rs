@@ -44,7 +44,7 @@ pub(crate) struct Heard {
 
 impl SpaceCore {
     /// Keeps what a peer that goes has and this copy lacks.
-    pub(crate) fn part(&mut self, session: &Session) {
+    pub(crate) fn remember_ahead(&mut self, session: &Session) {
         let (context, most) = (self.causal.context(), self.config.peers);
         let lacks = |&(origin, counter): &(_, u64)| counter > context.seen(origin);
         let mut ahead: VersionVector = self.heard.ahead.iter().filter(lacks).collect();

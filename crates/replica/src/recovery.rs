@@ -135,7 +135,7 @@ impl Stored {
             let (key, bytes) = distrusted.row();
             aside.rows.push((self.number, key, bytes));
         }
-        let seen = core.assume_seen();
+        let seen = core.assume_seen().into_iter();
         aside.rows.extend(seen.map(|(key, bytes)| (self.number, key, bytes)));
         if !aside.rows.is_empty() {
             self.storage.commit(&aside)?;
@@ -250,6 +250,7 @@ impl SpaceCore {
 
     /// A record of the stored log cannot be used: its sequence stays without an entry.
     pub fn leave_hole(&mut self) {
+        self.has_holes = true;
         self.log.leave_hole();
         self.durable = self.log.end();
     }

@@ -135,7 +135,7 @@ impl Store {
             };
             // Where it cannot be read any id may be the one.
             let id = read().unwrap_or_else(|_| self.identity().history().0);
-            self.identity().give_up(id, |_| Ok(Batch::default()))?;
+            self.identity().give_up(id, &[], Batch::default())?;
         }
         Ok(vec![Gone::Meta(name)])
     }

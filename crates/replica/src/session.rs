@@ -99,8 +99,9 @@ pub(crate) struct Session {
     pub hello: Vec<HeadAt>,
     /// How far both ends have come to an agreement about what both have.
     pub agreement: Agreement,
-    /// Up to where the peer has this end's own entries, until it has said that they are the same.
-    pub unsure: Option<u64>,
+    /// Per id of this end's, up to where the peer has its entries, until it has said that they are
+    /// the same.
+    pub unsure: BTreeMap<ReplicaId, u64>,
     /// Per origin, up to where the peer can follow what it was sent.
     pub said: BTreeMap<ReplicaId, u64>,
     /// Per origin, where the peer's history of it stands, as far as it has come here.
@@ -178,7 +179,7 @@ impl Session {
             heard_at: elapsed,
             hello: Vec::new(),
             agreement: Agreement::default(),
-            unsure: None,
+            unsure: BTreeMap::new(),
             said: BTreeMap::new(),
             stream: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -202,7 +203,8 @@ impl Session {
     /// Whether this end's own entries go out to the peer.
     pub(crate) fn takes_from(&self, own: ReplicaId) -> bool {
         let is_agreed = self.agreement == Agreement::Reached;
-        is_agreed && self.is_established() && self.is_of_one_mind(own)
+        let is_sure = self.unsure.is_empty();
+        is_agreed && is_sure && self.is_established() && self.is_of_one_mind(own)
     }
 
     pub(crate) fn sent_of(&self, origin: ReplicaId) -> u64 {

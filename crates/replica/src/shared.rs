@@ -24,6 +24,7 @@ use crate::core::{Event, Now, SpaceCore};
 use crate::entry::Record;
 use crate::error::StoreError;
 use crate::identity::Identity;
+use crate::offered::Offer;
 use crate::receipt::Receipt;
 use crate::recovery::{Recovered, Stored};
 use crate::session::Config;
@@ -155,7 +156,7 @@ impl Shared {
         let damage = StorageError::Damaged("a block, or the log's index".to_owned());
         let Recovered { core: mut anew, set_aside } = self.stored(&inner.core).rebuild(&damage)?;
         if set_aside {
-            self.identity.give_up(inner.core.replica(), |_| Ok(Batch::default()))?;
+            self.identity.give_up(inner.core.replica(), &[], Batch::default())?;
         }
         anew.replace(&mut inner.core)?;
         inner.core = anew;
@@ -246,7 +247,7 @@ impl Shared {
     pub(crate) fn write_offer(&self) -> Result<(), StoreError> {
         let inner = self.lock()?;
         let Some(offer) = inner.core.offer() else { return Ok(()) };
-        self.write(inner, FOLD_BYTES, |core| Ok(core.is_noted(offer)), |_| ())
+        self.write(inner, FOLD_BYTES, |core| Ok(core.is_noted(&offer)), |_| ())
     }
 
     /// Writes everything that changed, the state with it, so that the next start finds it folded.
@@ -302,7 +303,7 @@ impl Shared {
             let budget = FOLD_PER_BYTE * bytes + budget;
             rows.extend(inner.core.poll_fold(budget).unwrap_or_default());
             let offer = inner.core.poll_offer();
-            rows.extend(offer.map(|offer| offer.row()));
+            rows.extend(offer.iter().flat_map(Offer::rows));
             if records.is_empty() && rows.is_empty() {
                 break;
             }
@@ -318,7 +319,7 @@ impl Shared {
             };
             inner.core.handle_written(end);
             inner.core.handle_folded();
-            offer.into_iter().for_each(|offer| inner.core.handle_offered(offer));
+            offer.iter().for_each(|offer| inner.core.handle_offered(offer));
             wakes.clone_from(&inner.wakes);
         }
         let result = finish(&inner.core);

@@ -159,8 +159,9 @@ impl Store {
         self.inner.identity.proven()
     }
 
-    /// The identities under which this store wrote before, the oldest first. Who holds the original
-    /// of a copy may still write under them.
+    /// The identities under which this store wrote before, the oldest first; among them those under
+    /// which something of it was written anew. Who holds the original of a copy may still write
+    /// under the others.
     pub fn predecessors(&self) -> Vec<ReplicaId> {
         let (id, mut before) = self.inner.identity.history();
         if self.replica_id().is_none() {
@@ -313,7 +314,7 @@ impl Store {
         let Recovered { core, set_aside } = recovered;
         if set_aside {
             // Of what is set aside some may be its own: it must not use those dots again.
-            identity.give_up(replica, |_| Ok(Batch::default()))?;
+            identity.give_up(replica, &[], Batch::default())?;
         }
         let Stored { storage, ticket, .. } = stored;
         let shared = Shared::new(core, ticket, number, storage, Arc::clone(identity), time);

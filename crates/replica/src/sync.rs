@@ -83,7 +83,7 @@ impl SpaceCore {
         self.next_session += 1;
         let served = |s: &Session| s.over.is_none() && (s.pulls || s.peer.is_some());
         let pull = !self.sessions.values().any(served);
-        let vector = self.durable_vector.clone();
+        let vector = self.told_vector();
         let mut session = Session::new(now.elapsed, watched);
         session.told_news = self.timing.news;
         session.told = vector.clone();
@@ -98,7 +98,7 @@ impl SpaceCore {
     /// Ends a session whose connection is gone. What it was asked for is asked of others.
     pub fn close_session(&mut self, id: SessionId) {
         if let Some(session) = self.sessions.remove(&id) {
-            self.part(&session);
+            self.remember_ahead(&session);
         }
         self.forget_doubt(id);
         if self.sessions.is_empty() {
@@ -160,7 +160,7 @@ impl SpaceCore {
             }
             (Message::Hello { .. }, Some(_)) => self.break_off(id, "a second hello"),
             (_, None) => self.break_off(id, "no hello"),
-            (message, Some(_)) if self.speaks_of_lost(&message) => self.doubt(id),
+            (message, Some(_)) if self.speaks_of_lost(&message) => self.doubt(id, self.replica()),
             (Message::Entries(entries), Some(_)) => self.receive(id, entries, now)?,
             (Message::Have(pairs), Some(peer)) => self.learn(id, peer, &pairs),
             (Message::Want(pairs), Some(_)) => self.serve(id, &pairs)?,
@@ -262,7 +262,10 @@ impl SpaceCore {
         session.cursor = cursor.unwrap_or(end);
         let (pulls, heard_at) = (session.pulls, session.heard_at);
         self.propose(id, vector);
-        self.make_sure(id, vector.get(own));
+        let held_back: Vec<_> = self.held_back().map(|at| at.origin).collect();
+        for of in held_back.into_iter().chain([own]) {
+            self.make_sure(id, of, vector.get(of));
+        }
         if pulls {
             // A pull asks for every origin at once.
             let (since, session) = (heard_at, Some(id));
@@ -445,16 +448,17 @@ impl SpaceCore {
         let (mut bytes, most) = (0, self.config.batch_bytes.min(MAX_ENTRY_BYTES / 2));
         while session.cursor < end
             && let Some(place) = self.log.place(session.cursor)?
-            && !(place.origin == own && self.lost.is_some())
+            && (self.lost.is_none()
+                || place.origin != own && self.offered.covers(place.origin, place.last))
         {
             let lacks = !self.log.is_lost(session.cursor)
                 && place.last > session.sent_of(place.origin)
                 && session.is_to_get(&place, own);
             if lacks && may_pass_on(&self.forks, &self.kept, session, &place) {
-                let may_leave = session.is_of_one_mind(own)
-                    && (self.offered.covers(place.last)
-                        || rejoin_vclock::mutant!("offer-before-noted"));
-                if place.origin == own && !may_leave {
+                let is_sure = session.unsure.is_empty() && session.is_of_one_mind(own);
+                let is_noted = self.offered.covers(place.origin, place.last)
+                    || rejoin_vclock::mutant!("offer-before-noted");
+                if !is_noted || place.origin == own && !is_sure {
                     break;
                 }
                 if bytes > 0 && bytes + place.bytes > most {
@@ -496,14 +500,14 @@ impl SpaceCore {
         let news = self.timing.news;
         if news_is_due && session.told_news != news {
             let own = self.causal.id();
-            let pairs: Vec<(ReplicaId, u64)> = self
-                .durable_vector
+            let told = self.told_vector();
+            let pairs: Vec<(ReplicaId, u64)> = told
                 .missing_from(&session.told)
                 .map(|(origin, _, counter)| (origin, counter))
                 .filter(|&(origin, _)| origin != own && !self.is_frozen(origin))
                 .collect();
             let session = self.sessions.get_mut(&id)?;
-            session.told = self.durable_vector.clone();
+            session.told = told;
             (session.told_at, session.told_news) = (now.elapsed, news);
             if !pairs.is_empty() {
                 return Some(Message::Have(pairs));

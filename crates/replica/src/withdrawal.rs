@@ -146,7 +146,7 @@ impl Shared {
             return Ok(());
         }
         if set_aside {
-            self.identity.give_up(inner.core.replica(), |_| Ok(Batch::default()))?;
+            self.identity.give_up(inner.core.replica(), &[], Batch::default())?;
         }
         let former = std::mem::replace(&mut inner.core, core);
         inner.core.withdraw(former);

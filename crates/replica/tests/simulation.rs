@@ -2,7 +2,7 @@
 
 use std::ops::{ControlFlow, Range};
 
-use rejoin_replica::sim::{Count, Fault, Options, Simulation, Summary, Violation, sweep};
+use rejoin_replica::sim::{Count, Fault, Ledger, Options, Simulation, Summary, Violation, sweep};
 
 fn runs(seeds: Range<u64>, safety_millis: u64) -> Result<Summary, Box<Violation>> {
     let options = Options::lasting(safety_millis);
@@ -36,6 +36,16 @@ fn the_same_seed_does_the_same_again() {
         let other = run(seed + 1).expect("no promise is broken");
         assert_ne!(first.map(|first| first.trace()), Ok(other.trace()), "seed {seed} and the next");
     }
+}
+
+/// Whatever was restored, copied or written anew: a booking counts once.
+#[test]
+fn a_ledger_counts_every_booking_once() {
+    let options = Options::lasting(60_000);
+    let simulation = |seed| Simulation::with_application(seed, options, Ledger);
+    let summary = sweep(2_000..2_030, simulation, |_| ControlFlow::Continue(())).into_result();
+    let summary = summary.unwrap_or_else(|violation| panic!("{violation}"));
+    assert!(summary.count(Count::Rebirths) > 0, "{summary}");
 }
 
 /// What `cargo xtask mutants` runs with each planted bug: enough seeds for every checker to look.

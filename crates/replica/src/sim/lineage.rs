@@ -9,8 +9,7 @@ use super::site::Site;
 use super::summary::Count;
 use super::violation::{Broken, Checked};
 use super::world::{Event, World};
-use crate::amnesia::{Outcome, Rebirth};
-use crate::state::row;
+use crate::rebirth::{Outcome, Rebirth};
 
 /// So often the users of a site that was put back send something again.
 const DOUBTS: usize = 4;
@@ -102,8 +101,8 @@ impl<A: Application> World<A> {
         }
         let id = new_id(&mut here.chance.identity);
         let anew = stored.renew()?;
-        let rebirth = Rebirth::new(own, common, id);
-        let Some(Outcome { core: anew, changed, onto }) =
+        let rebirth = Rebirth::new((own, common), core.seen_of_own());
+        let Some(Outcome { core: mut anew, changed, moved }) =
             rebirth.rewrite(anew, &here.disk, 0, core.log().end())?
         else {
             return broken(format!("{own:?} has spread beyond {common}"));
@@ -115,21 +114,30 @@ impl<A: Application> World<A> {
                 branch.made.len()
             ));
         }
+        let derived: Vec<_> = moved.iter().map(|moved| moved.to).collect();
         here.disk.succeed(id);
-        here.disk.rewrite(&changed, &[row::HEAD]);
+        here.disk.write_anew(&changed, &derived);
+        anew.succeed(id);
+        anew.wrote_anew_as(&derived);
         let former = std::mem::replace(core, anew);
-        core.go_on_after(former, lost, Some((onto, changed.len() as u64)));
+        core.go_on_after(former, lost, &moved, changed.len() as u64);
         (here.id, here.folds, here.acknowledged) = (id, None, None);
         here.ids.push(id);
+        here.ids.extend(&derived);
         for (_, record) in &changed {
             self.checks.dots.see(id, &record.entry)?;
         }
-        self.rebook(site, branch, onto)
+        if let Some(moved) = moved.first() {
+            self.rebook(branch, moved.to, moved.onto);
+        }
+        self.checks.succeed(own, id);
+        self.summary.add(Count::Rebirths, 1);
+        self.rounds.quiet_from(self.schedule.now());
+        self.look(site)
     }
 
-    /// Puts what a site had written down under its new id.
-    fn rebook(&mut self, site: usize, branch: Branch<A::Request>, onto: u64) -> Checked {
-        let id = self.sites[site].id;
+    /// Puts what a site had written down under the id that it has now.
+    fn rebook(&mut self, branch: Branch<A::Request>, id: ReplicaId, onto: u64) {
         let (own, common) = (branch.own, branch.common);
         if branch.acknowledged > common {
             let until = branch.moved(branch.acknowledged, onto);
@@ -142,10 +150,6 @@ impl<A: Application> World<A> {
             self.history.record(made);
         }
         self.checks.causality.moved(own, common, (id, last));
-        self.checks.succeed(own, id);
-        self.summary.add(Count::Rebirths, 1);
-        self.rounds.quiet_from(self.schedule.now());
-        self.look(site)
     }
 
     /// Whatever a site has sent and nobody has heard yet is never heard.

@@ -46,6 +46,8 @@
 //! | nothing removed comes back | unless somebody adds it again, or had not seen the removal |
 //! | escrow | all together never spend more than was granted |
 //!
+//! The [`Ledger`] is a second application: every booking is counted once.
+//!
 //! A [`Violation`] names the seed, and the same seed does the same again, byte for byte. The
 //! [`Summary`] says which kinds of faults took effect, which of them never met, and in how many
 //! runs all were equal within (diameter of the links + 1) rounds of anti-entropy.
@@ -105,6 +107,7 @@ mod disk;
 mod fault;
 mod history;
 mod keep;
+mod ledger;
 mod lineage;
 mod network;
 mod plan;
@@ -128,6 +131,7 @@ pub use assortment::{Assortment, Wishes};
 pub use fault::Fault;
 pub use history::Committed;
 pub use keep::{Keep, ParseKeepError};
+pub use ledger::Ledger;
 pub use rng::Rng;
 pub use shrink::shrink;
 pub use summary::{Count, Summary};

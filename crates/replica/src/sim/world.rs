@@ -71,7 +71,7 @@ pub(super) enum Event {
 }
 
 /// What a write was about.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Written {
     number: u64,
     /// Whether it has rows of folded state.
@@ -424,7 +424,7 @@ impl<A: Application> World<A> {
         let mut rows = budget.map_or(Ok(Vec::new()), |budget| core.poll_fold(budget))?;
         let folds = !rows.is_empty();
         let offer = core.poll_offer();
-        rows.extend(offer.map(|offer| offer.row()));
+        rows.extend(offer.iter().flat_map(Offer::rows));
         rows.append(&mut here.readmitted);
         let number = here.disk.write(&records, rows);
         here.folds = here.folds.or(folds.then_some(number));
@@ -450,7 +450,7 @@ impl<A: Application> World<A> {
             here.folds = None;
             core.handle_folded();
         }
-        offer.into_iter().for_each(|offer| core.handle_offered(offer));
+        offer.iter().for_each(|offer| core.handle_offered(offer));
         self.checks.monotonic.durable(core)?;
         self.settle(site)
     }

@@ -16,7 +16,7 @@ use super::manifest::{Manifest, Stand};
 use super::row;
 use super::run::{Blocks, Run, Unfit, child};
 use crate::aside::Distrusted;
-use crate::offered::Offer;
+use crate::offered::Note;
 use crate::storage::{StorageError, StorageRead};
 
 /// So many rows are read at a time; one may be as long as a whole value.
@@ -167,7 +167,8 @@ impl Rows {
             for (key, bytes) in &rows {
                 self.set_aside += u64::from(row::is_aside(key));
                 let note = match key.as_slice() {
-                    row::OFFERED => Offer::decode(bytes).err(),
+                    row::OFFERED => Note::decode_once(bytes).err(),
+                    key if row::offered_id(key).is_some() => Note::decode(bytes).err(),
                     row::DISTRUSTED => Distrusted::decode(bytes).err(),
                     _ => None,
                 };
@@ -201,7 +202,8 @@ enum Named {
 
 impl Manifest {
     fn names(&self, key: &[u8], chunks: u64) -> Named {
-        if [row::HEAD, row::OFFERED, row::DISTRUSTED].contains(&key) || row::is_kept(key) {
+        let is_note = row::offered_id(key).is_some() || row::is_kept(key);
+        if [row::HEAD, row::OFFERED, row::DISTRUSTED].contains(&key) || is_note {
             return Named::Yes;
         }
         if let Some(at) = row::block_of(key) {

@@ -7,17 +7,38 @@
 //! 3 · chunk (8)                      which origins it has
 //! 4 · sequence (8)                   a log record that was set aside
 //! 5 · key of a row                   a row that was found damaged
-//! 6                                  up to where own entries were offered
+//! 6                                  up to where own entries were offered, as stores once noted it
+//! 6 · id (16)                        up to where entries of an id of the store's were offered
 //! 7                                  the id under which records were set aside last
 //! ```
 //!
 //! Numbers are big-endian, so that rows stand in the order in which they are written.
+
+use rejoin_vclock::ReplicaId;
 
 use super::block::Address;
 
 pub(crate) const HEAD: &[u8] = &[0];
 pub(crate) const OFFERED: &[u8] = &[6];
 pub(crate) const DISTRUSTED: &[u8] = &[7];
+
+/// Where it is noted what was offered of an id.
+pub(crate) fn offered(id: ReplicaId) -> Vec<u8> {
+    let mut key = OFFERED.to_vec();
+    key.extend(id.to_bytes());
+    key
+}
+
+/// The id that a note of what was offered is about.
+pub(crate) fn offered_id(key: &[u8]) -> Option<ReplicaId> {
+    let id = key.strip_prefix(OFFERED)?.try_into().ok()?;
+    Some(ReplicaId::from_bytes(id))
+}
+
+/// Whether a row says what the log says, and can be made from it.
+pub(crate) fn follows_from_log(key: &[u8]) -> bool {
+    matches!(key.first(), Some(0..=3))
+}
 
 pub(super) fn block(at: Address) -> Vec<u8> {
     let mut key = run(at.run);

@@ -18,6 +18,8 @@ mod pipes;
 mod processes;
 mod redot;
 mod removal;
+mod restarts;
+mod rollbacks;
 mod salvage;
 mod store;
 mod store_sync;

@@ -67,10 +67,11 @@ impl Medium {
         self.log_alone_but(&[])
     }
 
-    /// A copy that has lost all rows but one, and whatever else is not the log.
+    /// A copy that has lost all rows but those below a key, and whatever else is not the log.
     pub(crate) fn log_alone_but(&self, kept: &[u8]) -> Arc<Self> {
         let copy = self.after_power_loss();
-        let rows = copy.rows().into_iter().filter(|(key, _)| key != kept);
+        let rows =
+            copy.rows().into_iter().filter(|(key, _)| kept.is_empty() || !key.starts_with(kept));
         let rows = rows.map(|(key, _)| (0, key, None)).collect();
         copy.content.commit(&Batch { rows, ..Batch::default() }).unwrap();
         copy

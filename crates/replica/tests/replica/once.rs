@@ -117,7 +117,26 @@ fn what_came_back_is_not_taken_for_the_branch_that_was_moved() {
     assert_eq!(Some(receipt.origin()), id);
     assert_eq!(carts.receipt(receipt), Ok(receipt));
     let Once::Repeated(receipt) = order(&carts, "order 9") else { panic!("it was moved") };
-    assert_eq!(Some(receipt.origin()), store.replica_id());
+    assert!(Some(receipt.origin()) != id && store.predecessors().contains(&receipt.origin()));
+}
+
+/// A copy wrote anew what this store had written and lost again: that is no stranger's.
+#[test]
+fn what_a_copy_wrote_anew_brings_its_key_back() {
+    let (_, backup, peer) = shop(2);
+    let second = backup.after_power_loss();
+    assert!(matches!(order(&open(&second).1, "order 9"), Once::First(_)));
+    let copy = OpenOptions::new().unproven().over(second.after_power_loss()).expect("a copy");
+    let of_copy: Carts = copy.open_space("carts").expect("the space");
+    (0..3).for_each(|_| sync(&of_copy.link(), &peer.link()));
+    assert_eq!(figs(&peer), 3);
+    let (_, carts) = open(&backup);
+    (0..3).for_each(|_| sync(&carts.link(), &peer.link()));
+    assert_eq!(figs(&carts), 3);
+    for key in ["order 1", "order 9"] {
+        let again = order(&carts, key);
+        assert!(matches!(again, Once::DoneByFormer(_)), "{key}: {again:?}");
+    }
 }
 
 /// A record is set aside, and a peer brings it back: its key is not free in between nor after.
@@ -156,7 +175,8 @@ fn what_is_written_anew_keeps_its_key() {
     let anew = medium.after_power_loss();
     let (_, bytes) = anew.stored(0).pop().expect("a record");
     let record = Record::decode(&bytes).expect("whole");
-    assert_eq!(record.entry.delta().origin(), store.replica_id().expect("a new one"));
+    let origin = record.entry.delta().origin();
+    assert!(store.predecessors()[1..].contains(&origin), "it is no longer the first one's");
     assert_eq!((record.key.as_slice(), record.entry.key().is_some()), (&b"order 3"[..], true));
 }
 

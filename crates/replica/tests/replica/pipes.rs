@@ -62,7 +62,7 @@ impl Peer {
         }
         self.core.handle_written(self.records.len() as u64);
         if let Some(offer) = self.core.poll_offer() {
-            self.core.handle_offered(offer);
+            self.core.handle_offered(&offer);
         }
     }
 

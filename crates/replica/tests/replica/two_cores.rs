@@ -221,7 +221,7 @@ fn what_rests_on_others_waits_for_their_entries_to_be_durable() {
     core.handle_written(2);
     assert_eq!(core.poll_transmit(to_south, now), Ok(None), "it is not noted that it leaves");
     let offer = core.poll_offer().expect("south lacks it");
-    core.handle_offered(offer);
+    core.handle_offered(&offer);
     assert_eq!(core.poll_offer(), None, "once");
     assert_eq!(
         core.poll_transmit(to_south, now),

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::entry::{HeadAt, Record};
-use crate::offered::Offer;
+use crate::offered::Note;
 use crate::state::row;
 use crate::storage::{Batch, Row, RowWrite, Storage, StorageError, StorageRead, Stored};
 
@@ -104,16 +104,24 @@ impl Disk {
         identity.before.push(std::mem::replace(&mut identity.id, id));
     }
 
-    /// Replaces records and takes rows away, in one go that is synced at once. All else is synced.
-    pub(super) fn rewrite(&self, changed: &[(u64, Record)], gone: &[&[u8]]) {
+    /// Replaces records by those of derived ids, and takes all rows away that follow from the log,
+    /// in one go that is synced at once. All else is synced.
+    pub(super) fn write_anew(&self, changed: &[(u64, Record)], derived: &[ReplicaId]) {
         let mut content = self.content();
+        content.identity.before.extend(derived);
         for (sequence, record) in changed {
             let index = usize::try_from(*sequence).unwrap_or(usize::MAX);
             if let Some(place) = content.log.get_mut(index) {
                 *place = LogRecord::of(record);
             }
         }
-        gone.iter().for_each(|key| _ = content.rows.remove(*key));
+        if !changed.is_empty() {
+            content.rows.retain(|key, _| !row::follows_from_log(key));
+        }
+        for note in derived.iter().map(|&id| Note::none(id)) {
+            let (key, bytes) = note.row();
+            content.rows.extend(bytes.map(|bytes| (key, bytes)));
+        }
         content.settle_anew();
     }
 
@@ -190,13 +198,14 @@ impl Disk {
     /// Up to where it is synced that own entries were offered.
     pub(super) fn synced_offer(&self) -> u64 {
         let content = self.content();
+        let note = row::offered(content.identity.id);
         let before = |write: &Write| {
-            write.rows.iter().find(|(key, _)| key == row::OFFERED).map(|(_, before)| before.clone())
+            write.rows.iter().find(|(key, _)| *key == note).map(|(_, before)| before.clone())
         };
         let unsynced = content.unsynced.iter().find_map(before);
-        let row = unsynced.unwrap_or_else(|| content.rows.get(row::OFFERED).cloned());
-        let offer = row.and_then(|row| Offer::decode(&row).ok());
-        offer.map_or(0, |offer| offer.of(content.identity.id))
+        let row = unsynced.unwrap_or_else(|| content.rows.get(&note).cloned());
+        let note = row.and_then(|row| Note::decode(&row).ok());
+        note.map_or(0, |note| note.upto())
     }
 
     /// The bytes of a record.

@@ -1,0 +1,42 @@
+//! A store whose state directory is lost at every start, as in a container: each start has a new
+//! id, and pays for itself alone.
+
+use std::sync::Arc;
+
+use rejoin::prelude::*;
+use rejoin::replica::storage::Memory;
+use rejoin::replica::{Config, OpenOptions};
+
+use crate::rolled_back::Shelf;
+
+const STARTS: i64 = 1_000;
+
+#[test]
+fn the_log_grows_by_as_much_with_each_start() {
+    let storage = Arc::new(Memory::default());
+    let open = || OpenOptions::new().unproven().over(storage.clone()).unwrap();
+    let store = open();
+    let ticket = store.create_space::<PnCounter>("s").unwrap().ticket().clone();
+    drop(store);
+    let mut sizes = Vec::new();
+    for _ in 0..STARTS {
+        let store = open();
+        let space = store.open_space::<PnCounter>("s").unwrap();
+        space.transact(|tx| tx.object("o").add(1)).unwrap();
+        sizes.push(space.stats().unwrap().entry_bytes);
+    }
+    let grown: Vec<_> = sizes.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let (first, last) = (sizes[0], sizes.last().copied().unwrap_or_default());
+    println!("{last} bytes of log for {STARTS} starts: {first}, later {}", grown[198]);
+    assert!(grown.iter().all(|&bytes| bytes <= grown[0] + 2), "{grown:?}");
+    assert!(last <= 100_000, "{last}");
+    // All of it arrives elsewhere, in an order that is one of cause and effect.
+    let shelf = Shelf::new(Config::default());
+    let peer = shelf.memory();
+    let there = peer.join_space::<PnCounter>("s", &ticket).unwrap();
+    let store = open();
+    let space = store.open_space::<PnCounter>("s").unwrap();
+    shelf.meet(&space, &there);
+    assert_eq!(there.object("o").value(), Ok(STARTS));
+    assert_eq!(there.digest(), space.digest());
+}

@@ -1,0 +1,235 @@
+//! Rebirth: what a store wrote beyond a point is written anew, under another id.
+//!
+//! The file of a store may have been copied before, and no store sees that. So whoever holds such a
+//! *branch* has to make the same of it, byte for byte: the new id is *derived* from the old one,
+//! the point where the branch begins and the running hash of its first entry; counters begin at one
+//! again, and all dots and deps are mapped by a function of the branch alone. Who holds less of the
+//! branch makes the beginning of what the others make. Nobody writes on under a derived id: what is
+//! new has a random one.
+//!
+//! Other entries of the same store may build upon the branch, when it took a new incarnation in
+//! between. They are branches of their own, whose ids depend on that of the first as well.
+//!
+//! The first entry of a derived id says of which branch it is, in a set at a place of its own like
+//! that of the [incarnations](crate::incarnation). From that everybody can tell that an entry is
+//! here already under another name ([`crate::twice`]).
+
+use std::collections::BTreeMap;
+
+use rejoin_crdts::crdt::Crdt;
+use rejoin_crdts::cursor::{Cursor, View};
+use rejoin_crdts::delta::Change;
+use rejoin_crdts::redot::Redot;
+use rejoin_crdts::{Dot, GSet, Kind, Path};
+use rejoin_vclock::{HybridTimestamp, ReplicaId};
+
+use crate::core::SpaceCore;
+use crate::entry::{Entry, Head, HeadAt, Record, is_hole};
+use crate::error::StoreError;
+use crate::message::SpaceHash;
+use crate::session::Config;
+use crate::storage::{StorageError, StorageRead};
+
+/// The set of (derived id, first dot of the branch, running hash after its first entry).
+type Branches = GSet<((ReplicaId, Dot), Vec<u8>)>;
+
+fn place() -> Path {
+    Path::root(Kind::Map).field("branches", Kind::GSet)
+}
+
+/// A branch that was written anew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct WrittenAnew {
+    /// The id that its entries have now.
+    pub id: ReplicaId,
+    /// The id that they had.
+    pub origin: ReplicaId,
+    /// The counter of the first dot of the first one.
+    pub first: u64,
+    /// The running hash after it.
+    pub head: Head,
+}
+
+impl WrittenAnew {
+    /// The branch of an origin whose first entry this record has. `cause`: the derived id of the
+    /// branch that it builds upon, if it is one only because of that.
+    pub(crate) fn beginning_with(record: &Record, cause: Option<ReplicaId>) -> Self {
+        let (origin, first) = (record.entry.delta().origin(), record.entry.delta().first());
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"rejoin: a branch that is written anew");
+        hasher.update(&origin.to_bytes()).update(&(first - 1).to_le_bytes());
+        hasher.update(&record.head.0);
+        hasher.update(&cause.map_or([0; 16], |cause| cause.to_bytes()));
+        let mut id = [0; 16];
+        hasher.finalize_xof().fill(&mut id);
+        if rejoin_vclock::mutant!("branch-under-a-random-id") {
+            id = rejoin_vclock::FreshId::random().into_id().to_bytes();
+        }
+        Self { id: ReplicaId::from_bytes(id), origin, first, head: record.head }
+    }
+
+    /// What the first entry says of it, before its own changes. The same everywhere: made in an
+    /// empty space.
+    pub(crate) fn announcement(&self, stamp: HybridTimestamp) -> Vec<Change> {
+        let Ok(first) = Dot::new(self.origin, self.first) else { return Vec::new() };
+        let empty = SpaceCore::new(SpaceHash([0; 16]), self.id, Config::default());
+        let base = empty.source();
+        let mut draft = empty.draft(&base, stamp);
+        let told = ((self.id, first), self.head.0.to_vec());
+        let said = Branches::editor(Cursor::new(&mut draft, place())).insert(&told);
+        said.map_or_else(|_| Vec::new(), |()| draft.finish())
+    }
+
+    /// What an entry says, if it is the first of a derived id.
+    pub(crate) fn told_by(entry: &Entry) -> Option<Self> {
+        let delta = entry.delta();
+        let change = delta.changes().next().filter(|_| delta.first() == 1)?;
+        let rest = change.path().as_bytes().strip_prefix(place().as_bytes())?;
+        let (element, ..) = rejoin_crdts::path::split(rest)?;
+        Self::read(element.to().ok()?).filter(|told| told.id == delta.origin())
+    }
+
+    fn read(((id, first), head): ((ReplicaId, Dot), Vec<u8>)) -> Option<Self> {
+        let (origin, first) = (first.replica(), first.counter());
+        Some(Self { id, origin, first, head: Head(head.try_into().ok()?) })
+    }
+}
+
+impl SpaceCore {
+    /// The branches that were written anew and are here under their derived ids.
+    pub(crate) fn written_anew(&self) -> Result<Vec<WrittenAnew>, StoreError> {
+        let source = self.source();
+        let said = Branches::reader(View::new(&source, place())).items()?;
+        Ok(said.into_iter().filter_map(WrittenAnew::read).collect())
+    }
+}
+
+/// Own entries that go on under another id.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moved {
+    pub from: ReplicaId,
+    pub after: u64,
+    pub to: ReplicaId,
+    /// How much greater the counters are under the new id.
+    pub onto: u64,
+    /// Where the log ended. What comes behind that is of the other history.
+    pub until: u64,
+}
+
+/// A branch while it is written anew.
+#[derive(Debug)]
+struct Branch {
+    moved: Moved,
+    head: Head,
+}
+
+/// The log of a store from which a branch is written anew.
+#[derive(Debug)]
+pub(crate) struct Rebirth {
+    redot: Redot,
+    from: (ReplicaId, u64),
+    /// Up to where others may have seen what was written under each of the store's ids.
+    seen: BTreeMap<ReplicaId, u64>,
+    branches: BTreeMap<ReplicaId, Branch>,
+    /// The derived id of the branch that the others build upon.
+    cause: Option<ReplicaId>,
+}
+
+/// What a rebirth comes to.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub core: SpaceCore,
+    pub changed: Vec<(u64, Record)>,
+    pub moved: Vec<Moved>,
+}
+
+impl Rebirth {
+    /// The entries of an origin beyond a counter become others. `seen`: the ids of the store, and
+    /// up to where anybody may have seen what it wrote under each.
+    pub(crate) fn new(from: (ReplicaId, u64), seen: BTreeMap<ReplicaId, u64>) -> Self {
+        let (redot, branches) = (Redot::default(), BTreeMap::new());
+        Self { redot, from, seen, branches, cause: None }
+    }
+
+    /// Takes in the next record, and says what stands in its place, if it is another one.
+    ///
+    /// # Errors
+    /// A record that builds upon what becomes another, and somebody has seen it.
+    pub(crate) fn next(&mut self, record: &Record) -> Result<Option<Record>, ReplicaId> {
+        let delta = record.entry.delta();
+        let (origin, first) = (delta.origin(), delta.first());
+        let is_branch = self.branches.contains_key(&origin)
+            || (origin == self.from.0 && delta.last() > self.from.1);
+        if !is_branch {
+            if !delta.needs().any(|dot| self.redot.has(dot)) {
+                if origin == self.from.0 || self.seen.contains_key(&origin) {
+                    self.redot.learn(delta);
+                }
+                return Ok(None);
+            }
+            if self.seen.get(&origin).is_none_or(|&seen| seen >= first) {
+                return Err(origin);
+            }
+        }
+        let mut opening = Vec::new();
+        if !self.branches.contains_key(&origin) {
+            let branch = WrittenAnew::beginning_with(record, self.cause);
+            self.cause.get_or_insert(branch.id);
+            opening = branch.announcement(delta.stamp());
+            let (after, to, onto) = (first - 1, branch.id, 0);
+            self.redot.branch((origin, after), (to, onto), Vec::new());
+            let onto = opening.len() as u64;
+            let moved = Moved { from: origin, after, to, onto, until: u64::MAX };
+            self.branches.insert(origin, Branch { moved, head: Head::default() });
+        }
+        let entry = record.entry.anew(&mut self.redot, opening).ok_or(origin)?;
+        let branch = self.branches.get_mut(&origin).ok_or(origin)?;
+        branch.head = branch.head.after(&entry);
+        Ok(Some(Record { key: record.key.clone(), head: branch.head, entry }))
+    }
+
+    /// The space as its log up to a sequence makes it, with the entries that are others now. `core`
+    /// is empty. `None` when others build upon them.
+    pub(crate) fn rewrite(
+        mut self,
+        mut core: SpaceCore,
+        storage: &dyn StorageRead,
+        number: u32,
+        end: u64,
+    ) -> Result<Option<Outcome>, StorageError> {
+        let mut changed = Vec::new();
+        for sequence in 0..end {
+            let wrong = |what: &dyn std::fmt::Display| {
+                StorageError::Damaged(format!("log record {sequence}: {what}"))
+            };
+            let found = storage.log(number, sequence, 1)?;
+            let (_, bytes) = found.first().ok_or_else(|| wrong(&"it is missing"))?;
+            if is_hole(bytes) {
+                core.leave_hole();
+                continue;
+            }
+            let record = Record::decode(bytes).map_err(|error| wrong(&error))?;
+            let record = match self.next(&record) {
+                Err(_) => return Ok(None),
+                Ok(None) => record,
+                Ok(Some(other)) => {
+                    changed.push((sequence, other.clone()));
+                    other
+                }
+            };
+            if !core.recover(record)? {
+                return Err(wrong(&"it does not follow the one before"));
+            }
+        }
+        let moved = self.branches.into_values().map(|branch| Moved { until: end, ..branch.moved });
+        let moved = moved.collect();
+        Ok(Some(Outcome { core, changed, moved }))
+    }
+}
+
+impl HeadAt {
+    /// Where a branch begins.
+    pub(crate) const fn of_branch(branch: &WrittenAnew) -> Self {
+        Self { origin: branch.origin, counter: branch.first, head: branch.head }
+    }
+}

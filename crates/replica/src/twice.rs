@@ -1,0 +1,145 @@
+//! Nothing is here twice: of a branch and what was made of it when it was [written
+//! anew](crate::rebirth), a copy takes in only what it met first.
+//!
+//! A store writes anew what it knows to have let out nowhere. But its file may have been copied
+//! before, and that copy may have shown the same entries to others, under the id that they had. Who
+//! holds them there refuses the derived id, and who holds that refuses them: the origin is a fork
+//! like any other then, and nothing is counted twice while a person has not decided.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rejoin_vclock::ReplicaId;
+
+use crate::agreement::Step;
+use crate::core::{Event, SpaceCore};
+use crate::entry::{Entry, Head, HeadAt};
+use crate::error::StoreError;
+use crate::forks::Fork;
+use crate::message::Message;
+use crate::rebirth::WrittenAnew;
+use crate::session::{Refused, SessionId};
+
+/// What is known of branches that were written anew.
+#[derive(Default, Debug)]
+pub(crate) struct Twice {
+    /// The beginnings of those that are here under derived ids.
+    here: BTreeMap<(ReplicaId, u64), Vec<Head>>,
+    /// The derived ids, and whose entries they have.
+    derived: BTreeMap<ReplicaId, ReplicaId>,
+    /// Derived ids of branches that are not here under their origin's.
+    others: BTreeSet<ReplicaId>,
+}
+
+impl Twice {
+    pub(crate) fn add(&mut self, branch: &WrittenAnew) {
+        self.here.entry((branch.origin, branch.first)).or_default().push(branch.head);
+        self.derived.insert(branch.id, branch.origin);
+    }
+
+    /// Whether nobody ever wrote under an id: what it has was written anew.
+    pub(crate) fn is_derived(&self, id: ReplicaId) -> bool {
+        self.derived.contains_key(&id)
+    }
+
+    /// The id under which the entries of a derived one were written.
+    pub(crate) fn origin_of(&self, id: ReplicaId) -> Option<ReplicaId> {
+        self.derived.get(&id).copied()
+    }
+}
+
+impl SpaceCore {
+    /// Finds out which branches are here under derived ids.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the state cannot be read.
+    pub(crate) fn find_written_anew(&mut self) -> Result<(), StoreError> {
+        for branch in self.written_anew()? {
+            self.twice.add(&branch);
+        }
+        Ok(())
+    }
+
+    /// Whether an entry of a peer's begins a branch that is here under a derived id.
+    pub(crate) fn is_here_anew(&mut self, id: Option<SessionId>, entry: &Entry) -> bool {
+        let (origin, first) = (entry.delta().origin(), entry.delta().first());
+        let Some(heads) = self.twice.here.get(&(origin, first)) else { return false };
+        let theirs = self.head(origin).after(entry);
+        if !heads.contains(&theirs) || rejoin_vclock::mutant!("branch-taken-twice") {
+            return false;
+        }
+        self.hold_twice(id, HeadAt { origin, counter: first, head: theirs });
+        true
+    }
+
+    /// Whether a peer's entry may be the first of a derived id whose branch is here: then it is
+    /// looked at before it is taken in.
+    pub(crate) fn may_be_here(&mut self, id: SessionId, entry: &Entry) -> bool {
+        let derived = entry.delta().origin();
+        let seen = self.causal.context().seen(derived);
+        let is_known = seen > 0 || self.twice.others.contains(&derived);
+        let Some(branch) = WrittenAnew::told_by(entry).filter(|_| !is_known) else { return false };
+        let is_blind = rejoin_vclock::mutant!("branch-taken-twice");
+        if self.causal.context().seen(branch.origin) < branch.first || is_blind {
+            return false;
+        }
+        let refused = Refused { until: 0, forked: false };
+        match self.log.first_after(branch.origin, branch.first - 1) {
+            Ok(Some(sequence)) if sequence < self.durable && !self.log.is_lost(sequence) => {
+                self.steps.push_back(Step::Judge(id, branch, sequence));
+            }
+            // It is asked for again.
+            _ => {}
+        }
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.refused.insert(derived, refused);
+        }
+        true
+    }
+
+    /// Whether an entry is the first of a derived id whose branch may be here by now. It is asked
+    /// for again.
+    pub(crate) fn is_unjudged(&self, entry: &Entry) -> bool {
+        let derived = entry.delta().origin();
+        let told = WrittenAnew::told_by(entry).filter(|_| !self.twice.others.contains(&derived));
+        let is_here = |told: WrittenAnew| self.causal.context().seen(told.origin) >= told.first;
+        told.is_some_and(is_here) && !rejoin_vclock::mutant!("branch-taken-twice")
+    }
+
+    /// The head of one's own entry where a branch begins is known.
+    pub(crate) fn judge(&mut self, id: SessionId, branch: &WrittenAnew, own: Head) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if own == branch.head {
+            session.refused.insert(branch.id, Refused { until: 0, forked: true });
+            if self.judges(branch.origin) {
+                // Another holder of the branch has found out already where it begins.
+                return self.doubt_from(id, branch.origin, branch.first - 1);
+            }
+            return self.hold_twice(Some(id), HeadAt::of_branch(branch));
+        }
+        session.refused.remove(&branch.id);
+        self.twice.others.insert(branch.id);
+        let after = self.causal.context().seen(branch.id);
+        self.say(id, Message::Want(vec![(branch.id, after)]));
+        self.ask_again(id);
+    }
+
+    /// An origin's branch is here under one id and elsewhere under another.
+    fn hold_twice(&mut self, id: Option<SessionId>, theirs: HeadAt) {
+        let HeadAt { origin, counter, head } = theirs;
+        let common = counter - 1;
+        if let Some(session) = id.and_then(|id| self.sessions.get_mut(&id)) {
+            session.refused.entry(origin).or_insert(Refused { until: common, forked: true });
+        }
+        if !self.forks.contains_key(&origin) {
+            let ours = self.head(origin);
+            let fork = Fork { origin, counter, ours, theirs: head, common };
+            self.forks.insert(origin, fork);
+            if !self.kept.contains(&origin) {
+                self.causal.drop_waiting(origin);
+                self.push_event(Event::Fork(fork));
+            }
+        }
+    }
+}
