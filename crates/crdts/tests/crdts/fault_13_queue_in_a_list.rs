@@ -21,7 +21,7 @@ fn queue() -> Queue {
     let mut queue = Queue::new(fresh(1));
     queue.edit(|queue| (0..10_u64).try_for_each(|number| queue.push()?.set(number))).unwrap();
     for _ in 0..300 {
-        queue.edit(|queue| job(queue)).unwrap();
+        queue.edit(job).unwrap();
     }
     queue.take_shown();
     queue
@@ -34,7 +34,7 @@ fn jobs(queue: &Queue) -> Vec<Option<u64>> {
 #[test]
 fn a_job_looks_at_what_it_changes() {
     let mut queue = queue();
-    queue.edit(|queue| job(queue)).unwrap();
+    queue.edit(job).unwrap();
     let shown = queue.take_shown();
     assert!(shown <= 10, "{shown} cells");
 }
@@ -55,7 +55,7 @@ fn a_transaction_that_read_and_gave_up_leaves_the_order() {
         queue.remove(len)
     });
     assert!(matches!(refused, Err(EditError::OutOfRange { index: 10, len: 10, .. })));
-    queue.edit(|queue| job(queue)).unwrap();
+    queue.edit(job).unwrap();
     let shown = queue.take_shown();
     assert!(shown <= 10, "{shown} cells");
 }
@@ -80,10 +80,10 @@ fn a_transaction_that_wrote_and_gave_up_is_not_seen() {
 fn what_others_did_is_looked_at_alone() {
     let mut queue = queue();
     let mut other = queue.fork(fresh(2));
-    let delta = other.edit(|queue| job(queue)).unwrap();
+    let delta = other.edit(job).unwrap();
     queue.apply(&delta);
     queue.take_shown();
-    queue.edit(|queue| job(queue)).unwrap();
+    queue.edit(job).unwrap();
     let shown = queue.take_shown();
     assert!(shown <= 20, "{shown} cells");
 }

@@ -51,8 +51,11 @@ fn order(carts: &Space<Cart>) -> Result<bool, StoreError> {
     Ok(order.is_durable())
 }
 
-/// What happens to the file, by the hand of somebody who does not know that it is in use.
-fn harms() -> [(&'static str, fn(&Shop)); 5] {
+/// What happens to the file, by the hand of somebody who does not know that it is in use, and what
+/// it is called.
+type Harm = (&'static str, fn(&Shop));
+
+fn harms() -> [Harm; 5] {
     [
         ("removed", |shop| fs::remove_file(shop.path()).unwrap()),
         ("renamed over", |shop| fs::rename(shop.older(), shop.path()).unwrap()),
