@@ -20,25 +20,32 @@ impl Wire {
         Self { ends: [end(a), end(b)] }
     }
 
-    /// Moves frames until nothing moves.
+    /// Moves frames until nothing moves: all that one end has to say, then all of the other's.
     pub(crate) fn settle(&mut self) {
-        while self.step() {}
+        while self.pass(usize::MAX) {}
     }
 
     /// Moves at most one frame in each direction. Whether any moved.
     pub(crate) fn step(&mut self) -> bool {
+        self.pass(1)
+    }
+
+    /// Moves at most so many frames in each direction. Whether any moved.
+    fn pass(&mut self, most: usize) -> bool {
         let mut moved = false;
         for _ in 0..2 {
             self.ends.rotate_left(1);
             let [from, to] = &mut self.ends;
-            let Some(frame) = from.0.transmit(from.1).unwrap() else { continue };
-            moved = true;
-            to.2.push(&frame);
-            let mut messages = Vec::new();
-            while let Some(message) = to.2.next_message().unwrap() {
-                messages.push(message);
+            for _ in 0..most {
+                let Some(frame) = from.0.transmit(from.1).unwrap() else { break };
+                moved = true;
+                to.2.push(&frame);
+                let mut messages = Vec::new();
+                while let Some(message) = to.2.next_message().unwrap() {
+                    messages.push(message);
+                }
+                to.0.handle(to.1, messages).unwrap();
             }
-            to.0.handle(to.1, messages).unwrap();
         }
         moved
     }
