@@ -261,7 +261,11 @@ impl fmt::Display for Flaw {
             }
             Flaw::OpenQuote => f.write_str("a quote is opened and not closed"),
             Flaw::Quantity { text } => {
-                write!(f, "quantity {text:?} is not a whole number of at most {MAX_QUANTITY}")
+                write!(
+                    f,
+                    "quantity {text:?} is not a whole number of at most {MAX_QUANTITY}, with a point before \
+                     decimals if any"
+                )
             }
             Flaw::NotUtf8 { column } => write!(f, "{column} is not UTF-8"),
             Flaw::NoStockCode => f.write_str("stock_code is empty"),

@@ -30,6 +30,9 @@ pub enum DialStatus {
         /// After this pause.
         again_in: Duration,
     },
+    /// The space is not shared here any more: it was unshared or removed, or its store cannot be
+    /// used. There will be no other attempt; share it and connect again.
+    Stopped,
 }
 
 /// Why a peer is not in touch.
@@ -57,6 +60,8 @@ pub enum DialError {
         /// Its limit.
         limit: u64,
     },
+    /// The space is not shared here any more, and is not dialled for.
+    Stopped,
     /// The session, or the connection, ended.
     Ended {
         /// Who was dialled.
@@ -77,6 +82,9 @@ impl fmt::Display for DialError {
                 write!(f, "{address} has as many connections as it takes, {limit}; try again later")
             }
             Self::Ended { address, reason } => write!(f, "{address} is gone: {reason}"),
+            Self::Stopped => {
+                f.write_str("the space is not shared here any more; share it and connect again")
+            }
         }
     }
 }
@@ -89,6 +97,7 @@ impl std::error::Error for DialError {}
 pub struct Dial {
     number: u64,
     hub: Weak<Hub>,
+    space: Arc<Shared>,
     target: Mutex<Arc<Target>>,
     status: watch::Receiver<DialStatus>,
 }
@@ -97,13 +106,16 @@ impl Dial {
     pub(crate) fn new(hub: &Arc<Hub>, space: Arc<Shared>, address: SocketAddr) -> Self {
         let number = hub.number();
         let (told, status) = watch::channel(DialStatus::Dialling);
-        let target = hub.target(address, number, Want::new(space, told));
-        Self { number, hub: Arc::downgrade(hub), target: Mutex::new(target), status }
+        let target = hub.target(address, number, Want::new(Arc::clone(&space), told));
+        Self { number, hub: Arc::downgrade(hub), space, target: Mutex::new(target), status }
     }
 
     /// How things stand.
     pub fn status(&self) -> DialStatus {
-        self.status.borrow().clone()
+        match self.space.is_closed() {
+            true => DialStatus::Stopped,
+            false => self.status.borrow().clone(),
+        }
     }
 
     /// Waits until the present attempt has come to something: that both ends are in touch, or why
@@ -116,6 +128,7 @@ impl Dial {
         let mut status = self.status.clone();
         let decided = status.wait_for(|status| *status != DialStatus::Dialling).await;
         match decided.as_deref() {
+            _ if self.space.is_closed() => Err(DialError::Stopped),
             Ok(DialStatus::Waiting { error, .. }) => Err(error.clone()),
             Ok(_) => Ok(()),
             Err(_) => {

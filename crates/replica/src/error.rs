@@ -30,7 +30,8 @@ pub enum StoreError {
     /// [a full medium](StorageError::Full) nothing of the call was kept, and the handle goes on.
     Storage(StorageError),
     /// The store file was removed, moved, replaced or cut off while it was open. Nothing is
-    /// acknowledged any more: [`Store::rescue_to`](crate::Store::rescue_to) saves what there is.
+    /// acknowledged or read any more: [`Store::rescue_to`](crate::Store::rescue_to) saves what there
+    /// is, and says how to go on. Noticed by writes and by [`tick`](crate::Link::tick).
     Replaced {
         /// The file.
         path: PathBuf,
@@ -202,7 +203,7 @@ impl fmt::Display for StoreError {
                     f,
                     "nobody else is known to have what was written here in {name:?} ({own})"
                 )?;
-                f.write_str("; sync it first, or say that it may go")
+                f.write_str("; sync it first, or say that it may go (`Removal::Anyway`)")
             }
             Self::Edit(error) => error.fmt(f),
             Self::Read(error) => error.fmt(f),

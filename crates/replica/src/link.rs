@@ -239,7 +239,7 @@ impl Link {
         self.shared.write_offer()
     }
 
-    /// The peers at the other ends.
+    /// The peers at the other ends of the sessions of this space: who is connected now.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be used.

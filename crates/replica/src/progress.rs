@@ -10,10 +10,12 @@ use crate::error::StoreError;
 use crate::session::Session;
 use crate::space::Space;
 
-/// How far a space has caught up with its peers, since the store was opened.
+/// How far a space has caught up with its peers, since the store was opened: what they have is not
+/// stored, so after every start the first of them is to be heard again.
 ///
 /// A space that was joined and is empty has heard a peer, and knows of nothing; one that was not
-/// fetched yet has heard nobody.
+/// fetched yet has heard nobody. A space that has no peer, such as one that was created here and not
+/// shared, never hears one: there `received` alone says how much is in it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub struct SyncProgress {

@@ -53,7 +53,8 @@ pub type OwnOperations = (ReplicaId, RangeInclusive<u64>);
 impl Store {
     /// Removes a space with all that it takes. The room in the file is used for other spaces, and
     /// given back by [`compact`](Self::compact). Handles of the space answer
-    /// [`StoreError::SpaceRemoved`] from then on; peers keep what they have.
+    /// [`StoreError::SpaceRemoved`] from then on; peers keep what they have. A node that shares it
+    /// shares it no longer once it notices; who joins it again shares and connects it again.
     ///
     /// The space can be joined again by its ticket. Where this store wrote in it, all of the store
     /// goes on under a new [id](Self::replica_id) then.

@@ -82,7 +82,9 @@ pub enum Once<R> {
     ///
     /// Either this store ran it itself, and was put back from a backup that does not know, or a
     /// copy of this store did that goes its own way and may have meant something else by the key.
-    /// The caller knows which. What is to run all the same is sent under a key of its own.
+    /// Where keys are unique over all devices, as random ones are, it was this order: take it as
+    /// done. Where every device counts its own, it may be the copy's; what is to run all the same is
+    /// sent under a key of its own.
     DoneByFormer(Receipt),
 }
 
@@ -200,9 +202,10 @@ impl<T: Crdt> Space<T> {
     ///
     /// The key is kept in the transaction's own log record, as long as that is (the log is not
     /// trimmed yet), and a hash of it travels with the entry. So where the store was put back from
-    /// a backup and has met a peer that knows what came after, it is answered
-    /// [as done under a former id](Once::DoneByFormer). It is known to this store only; send an
-    /// unknown outcome to the same store again. A transaction that changes nothing leaves no record
+    /// a backup and has caught up with a peer that knows what came after, it is answered
+    /// [as done under a former id](Once::DoneByFormer). Until then it runs: after a restore wait for
+    /// [`is_caught_up`](Self::is_caught_up) before sending anything again. It is known to this store
+    /// only; send an unknown outcome to the same store again. A transaction that changes nothing leaves no record
     /// and does not use its key up; an empty key is none.
     ///
     /// # Errors
@@ -332,7 +335,9 @@ impl<T: Crdt> Space<T> {
         Ok(self.shared.lock()?.core.conflicts().cloned().collect())
     }
 
-    /// Takes the reports that wait: stamps from the future, two histories under one id.
+    /// Takes the reports that wait, up to 1,000: stamps from the future, one's own among them
+    /// ([`Event::OwnSkew`]); two histories under one id; damage; a new id. Whoever runs for long
+    /// looks from time to time.
     ///
     /// # Errors
     /// [`StoreError`] when the space cannot be read.

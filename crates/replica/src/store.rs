@@ -140,7 +140,8 @@ impl Store {
     }
 
     /// Writes all that is left to write, with the state folded, so that the next start is quick.
-    /// The last handle that goes does the same, and cannot tell of a failure.
+    /// The last handle that goes does the same, and cannot tell of a failure. It is not closed for
+    /// others before that: spaces, links, and what a node shares of it are handles, too.
     ///
     /// # Errors
     /// [`StoreError::Storage`] when the medium fails.
@@ -179,7 +180,9 @@ impl Store {
         self.add(name, &Ticket::new(name), false)
     }
 
-    /// Opens a space that is here.
+    /// Opens a space that is here. One space may be open as several types at a time, as an older
+    /// struct and a newer one, or as a [`Doc`](rejoin_crdts::Doc), which sees everything: all see the
+    /// same space.
     ///
     /// # Errors
     /// [`StoreError::NoSuchSpace`] when there is none of that name; [`StoreError::Damaged`] when

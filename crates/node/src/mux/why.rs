@@ -61,7 +61,9 @@ impl fmt::Display for Why {
             Self::Full(limit) => {
                 write!(f, "the other end has as many as it takes, {limit}; it is tried again later")
             }
-            Self::Unusable => f.write_str("the store at the other end cannot be used"),
+            Self::Unusable => {
+                f.write_str("the other end cannot use its store, or has removed the space")
+            }
             Self::Silent => f.write_str("no space that is shared there was named in time"),
             Self::Other(tag) => write!(f, "the other end gives reason {tag}, of a later version"),
         }
