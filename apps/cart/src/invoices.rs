@@ -263,8 +263,8 @@ impl fmt::Display for Flaw {
             Flaw::Quantity { text } => {
                 write!(
                     f,
-                    "quantity {text:?} is not a whole number of at most {MAX_QUANTITY}, with a point before \
-                     decimals if any"
+                    "quantity {text:?} is not a whole number of at most {MAX_QUANTITY} (a decimal \
+                     sign is a point)"
                 )
             }
             Flaw::NotUtf8 { column } => write!(f, "{column} is not UTF-8"),

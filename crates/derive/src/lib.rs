@@ -124,8 +124,8 @@ mod value;
 /// wrote there and passes it on, untouched. Two fields of one name and different kinds, written by
 /// different versions, stand side by side; neither overwrites the other, and reading either with a
 /// reader (`Replica::read`) says so. `Replica::remove_kind` takes one of them away, and in a space
-/// `remove_kind` of a `Doc`'s editor. A field whose kind is to change is better given a new name: older
-/// versions cannot read what the newer one wrote under the old one.
+/// `remove_kind` of a `Doc`'s editor. A field whose kind is to change is better given a new name:
+/// older versions cannot read what the newer one wrote under the old one.
 ///
 /// A copy is a map of names, the same as a `Doc` with these names would be. An enum is a map, too:
 /// the register `variant`, and a map for each variant that has fields, under its name. A variant

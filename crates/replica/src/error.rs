@@ -30,8 +30,8 @@ pub enum StoreError {
     /// [a full medium](StorageError::Full) nothing of the call was kept, and the handle goes on.
     Storage(StorageError),
     /// The store file was removed, moved, replaced or cut off while it was open. Nothing is
-    /// acknowledged or read any more: [`Store::rescue_to`](crate::Store::rescue_to) saves what there
-    /// is, and says how to go on. Noticed by writes and by [`tick`](crate::Link::tick).
+    /// acknowledged or read any more: [`Store::rescue_to`](crate::Store::rescue_to) saves what
+    /// there is, and says how to go on. Noticed by writes and by [`tick`](crate::Link::tick).
     Replaced {
         /// The file.
         path: PathBuf,

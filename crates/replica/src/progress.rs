@@ -14,8 +14,8 @@ use crate::space::Space;
 /// stored, so after every start the first of them is to be heard again.
 ///
 /// A space that was joined and is empty has heard a peer, and knows of nothing; one that was not
-/// fetched yet has heard nobody. A space that has no peer, such as one that was created here and not
-/// shared, never hears one: there `received` alone says how much is in it.
+/// fetched yet has heard nobody. A space that has no peer, such as one that was created here and
+/// not shared, never hears one: there `received` alone says how much is in it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub struct SyncProgress {

@@ -83,8 +83,8 @@ pub enum Once<R> {
     /// Either this store ran it itself, and was put back from a backup that does not know, or a
     /// copy of this store did that goes its own way and may have meant something else by the key.
     /// Where keys are unique over all devices, as random ones are, it was this order: take it as
-    /// done. Where every device counts its own, it may be the copy's; what is to run all the same is
-    /// sent under a key of its own.
+    /// done. Where every device counts its own, it may be the copy's; what is to run all the same
+    /// is sent under a key of its own.
     DoneByFormer(Receipt),
 }
 
@@ -202,11 +202,11 @@ impl<T: Crdt> Space<T> {
     ///
     /// The key is kept in the transaction's own log record, as long as that is (the log is not
     /// trimmed yet), and a hash of it travels with the entry. So where the store was put back from
-    /// a backup and has caught up with a peer that knows what came after, it is answered
-    /// [as done under a former id](Once::DoneByFormer). Until then it runs: after a restore wait for
-    /// [`is_caught_up`](Self::is_caught_up) before sending anything again. It is known to this store
-    /// only; send an unknown outcome to the same store again. A transaction that changes nothing leaves no record
-    /// and does not use its key up; an empty key is none.
+    /// a backup and has caught up with a peer that knows what came after, it is answered [as done
+    /// under a former id](Once::DoneByFormer). Until then it runs: after a restore wait for
+    /// [`is_caught_up`](Self::is_caught_up) before sending anything again. It is known to this
+    /// store only; send an unknown outcome to the same store again. A transaction that changes
+    /// nothing leaves no record and does not use its key up; an empty key is none.
     ///
     /// # Errors
     /// As [`transact`](Self::transact); [`StoreError::NameTooLong`] when the key is longer than

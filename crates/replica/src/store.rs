@@ -181,8 +181,8 @@ impl Store {
     }
 
     /// Opens a space that is here. One space may be open as several types at a time, as an older
-    /// struct and a newer one, or as a [`Doc`](rejoin_crdts::Doc), which sees everything: all see the
-    /// same space.
+    /// struct and a newer one, or as a [`Doc`](rejoin_crdts::Doc), which sees everything: all see
+    /// the same space.
     ///
     /// # Errors
     /// [`StoreError::NoSuchSpace`] when there is none of that name; [`StoreError::Damaged`] when

@@ -31,8 +31,8 @@ impl Store {
     /// is missing is named. A transaction that was refused may be in it, so that it counts twice if
     /// it is sent again without a key ([`transact_once`](crate::Space::transact_once)).
     ///
-    /// To go on, drop this store with all its spaces and links, move the new file to where the store
-    /// belongs, open it, and share and connect its spaces anew.
+    /// To go on, drop this store with all its spaces and links, move the new file to where the
+    /// store belongs, open it, and share and connect its spaces anew.
     ///
     /// # Errors
     /// [`OperationError::Exists`]; [`OperationError::NothingLeft`] when there is no space in what
