@@ -218,9 +218,13 @@ impl Shared {
             Self::tell(&mut inner);
             return Ok(());
         }
+        let is_other = |changed: &[_]| {
+            !changed.is_empty() || rejoin_vclock::mutant!("rebirth-of-nothing-forgets-blocks")
+        };
         let (core, changed, moved) = match outcome {
-            Some(Outcome { core, changed, moved }) => (core, changed, moved),
-            None => {
+            Some(Outcome { core, changed, moved }) if is_other(&changed) => (core, changed, moved),
+            // Where nothing is written anew, what is stored of the state stays.
+            _ => {
                 let stored = self.stored_as(present, &inner.core.before);
                 (stored.recover()?.core, Vec::new(), Vec::new())
             }

@@ -89,8 +89,8 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::UnknownSpace => {
-                "the space is not shared at both ends; share it where it is not, and join it there \
-                 by its ticket first"
+                "no space of that name and lineage is shared at one of the ends; share it there, \
+                 and join it by its ticket first"
             }
             Self::SameReplica => "both ends have the same replica id; a store file was copied",
             Self::TooOld => "the log there no longer reaches back to what is missing here",

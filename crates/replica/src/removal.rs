@@ -40,7 +40,8 @@ const AT_A_TIME: usize = 1024;
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub enum Removal {
-    /// Where there are any, the space stays, and an error names them.
+    /// Where there are any, the space stays, and an error names them. What others wrote is theirs
+    /// to keep: where they removed the space, too, this may be the last copy of it.
     #[default]
     IfHeld,
     /// They go with the space, for good.
@@ -66,7 +67,7 @@ impl Store {
     /// there, or it is gone and the rest of it goes at the next start.
     pub fn remove_space(&self, name: &str, removal: Removal) -> Result<(), StoreError> {
         let mut open = self.open_spaces();
-        self.storage().check()?;
+        self.storage().check_place()?;
         let (number, ticket) = self
             .stored_space(name)?
             .ok_or_else(|| StoreError::NoSuchSpace { name: name.to_owned() })?;
@@ -105,6 +106,7 @@ impl Store {
     /// [`MAX_NAME_BYTES`].
     pub fn rename_space(&self, old: &str, new: &str) -> Result<(), StoreError> {
         let mut open = self.open_spaces();
+        self.storage().check_place()?;
         let (number, ticket) = self
             .stored_space(old)?
             .ok_or_else(|| StoreError::NoSuchSpace { name: old.to_owned() })?;

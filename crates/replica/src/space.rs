@@ -1,5 +1,6 @@
 //! A space: typed objects that are replicated together.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::{Arc, MutexGuard};
@@ -40,11 +41,16 @@ pub enum Durability {
 /// A set of objects of type `T` that are replicated together.
 ///
 /// A handle: clones are the same space.
-#[derive(Debug)]
 pub struct Space<T> {
     pub(crate) shared: Arc<Shared>,
     durability: Durability,
     object: PhantomData<fn() -> T>,
+}
+
+impl<T> fmt::Debug for Space<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f)
+    }
 }
 
 impl<T> Clone for Space<T> {
@@ -205,8 +211,10 @@ impl<T: Crdt> Space<T> {
     /// a backup and has caught up with a peer that knows what came after, it is answered [as done
     /// under a former id](Once::DoneByFormer). Until then it runs: after a restore wait for
     /// [`is_caught_up`](Self::is_caught_up) before sending anything again. It is known to this
-    /// store only; send an unknown outcome to the same store again. A transaction that changes
-    /// nothing leaves no record and does not use its key up; an empty key is none.
+    /// store only; send an unknown outcome to the same store again. A backup does not know the ids
+    /// that the store took after it: what ran under such an id runs again where the same backup is
+    /// put back a second time. A transaction that changes nothing leaves no record and does not use
+    /// its key up; an empty key is none.
     ///
     /// # Errors
     /// As [`transact`](Self::transact); [`StoreError::NameTooLong`] when the key is longer than
@@ -231,14 +239,15 @@ impl<T: Crdt> Space<T> {
             Some(waits) if inner.core.receipt_of(key)?.is_none() => Some(Used::Here(waits)),
             _ => inner.core.used(key)?,
         };
-        match used {
-            Some(Used::Here(receipt)) => {
-                return Ok(Once::Repeated(self.settle(inner, receipt)?));
-            }
-            Some(Used::ByFormer(receipt)) => {
-                return Ok(Once::DoneByFormer(self.settle(inner, receipt)?));
-            }
-            None => {}
+        if let Some(used) = used {
+            // Nothing is written for it, which would see to that.
+            drop(inner);
+            self.shared.check_place()?;
+            let inner = self.shared.lock()?;
+            return Ok(match used {
+                Used::Here(receipt) => Once::Repeated(self.settle(inner, receipt)?),
+                Used::ByFormer(receipt) => Once::DoneByFormer(self.settle(inner, receipt)?),
+            });
         }
         let stamp = inner.core.stamp(now);
         let base = inner.core.source();
@@ -256,6 +265,8 @@ impl<T: Crdt> Space<T> {
         let drafted = Drafted { cells, orders, operations: changes.len() };
         let Some(entry) = inner.core.entry_once(changes, stamp, key) else {
             let receipt = inner.core.empty_receipt();
+            drop(inner);
+            self.shared.check_place()?;
             return Ok(Once::First(Committed { value, receipt }));
         };
         let (bytes, most) = (entry.bytes().len(), MAX_WRITTEN_BYTES);
@@ -291,7 +302,8 @@ impl<T: Crdt> Space<T> {
     /// [`StoreError::Storage`] when the medium fails.
     pub fn flush(&self) -> Result<(), StoreError> {
         let mark = self.shared.lock()?.core.mark();
-        self.shared.write_until(mark)
+        self.shared.write_until(mark)?;
+        self.shared.check_place()
     }
 
     /// The reader of an object. Every read sees the space at its own moment; for several at one
@@ -350,6 +362,7 @@ impl<T: Crdt> Space<T> {
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
     pub fn receipt(&self, receipt: Receipt) -> Result<Receipt, StoreError> {
+        self.shared.check_place()?;
         Ok(self.shared.lock()?.core.refresh(receipt))
     }
 

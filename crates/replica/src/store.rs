@@ -147,7 +147,8 @@ impl Store {
     /// [`StoreError::Storage`] when the medium fails.
     pub fn close(&self) -> Result<(), StoreError> {
         self.inner.storage.check()?;
-        self.opened().iter().try_for_each(|shared| shared.fold())
+        self.opened().iter().try_for_each(|shared| shared.fold())?;
+        Ok(self.inner.storage.check_place()?)
     }
 
     /// The identity under which this store writes. `None` for a store that could not prove that it

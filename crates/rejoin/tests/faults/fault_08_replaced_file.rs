@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rejoin::prelude::*;
-use rejoin::replica::OpenOptions;
+use rejoin::replica::{OpenOptions, Transaction};
 
 type Cart = OrMap<String, PnCounter>;
 
@@ -81,6 +81,34 @@ fn nothing_is_acknowledged_for_a_file_that_nobody_can_find() {
             let refused = order(&shop.carts).expect_err(harm);
             let what = refused.to_string();
             assert!(what.contains("shop.rejoin"), "{harm}, {attempt}: {what}");
+        }
+    }
+}
+
+/// What writes nothing says no more than what writes.
+#[test]
+fn nothing_is_acknowledged_that_needs_no_write() {
+    type Contact = fn(&Shop, Receipt) -> Option<StoreError>;
+    let contacts: [Contact; 7] = [
+        |shop, _| shop.carts.transact_once(b"first", |_| Ok(())).err(),
+        |shop, _| shop.carts.transact(|_| Ok(())).err(),
+        |shop, receipt| shop.carts.receipt(receipt).err(),
+        |shop, _| shop.carts.flush().err(),
+        |shop, _| shop.store.close().err(),
+        |shop, _| shop.store.remove_space("carts", Removal::Anyway).err(),
+        |shop, _| shop.store.rename_space("carts", "old carts").err(),
+    ];
+    for (harm, strike) in harms() {
+        for (number, contact) in contacts.iter().enumerate() {
+            let shop = Shop::open();
+            let add = |tx: &mut Transaction<'_, Cart>| tx.object("alice").entry("apples").add(1);
+            let first = *shop.carts.transact_once(b"first", add).unwrap().receipt();
+            strike(&shop);
+            let expected = Some(StoreError::Replaced { path: shop.path() });
+            assert_eq!(contact(&shop, first), expected, "{harm}, contact {number}");
+            let rescued = shop.directory.path().join("rescued");
+            shop.store.rescue_to(&rescued).unwrap();
+            assert_eq!(open(&rescued).spaces(), Ok(vec!["carts".to_owned()]), "{harm}, {number}");
         }
     }
 }

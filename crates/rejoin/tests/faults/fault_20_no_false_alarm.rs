@@ -12,7 +12,8 @@ fn add(space: &Space<PnCounter>, times: u64) {
     }
 }
 
-fn is_sound_throughout(times: u64, fold_bytes: usize) {
+/// `anew`: how often something is counted on what was put back, before anybody is met.
+fn is_sound_throughout(times: u64, anew: u64, fold_bytes: usize) {
     let mut config = Config::default();
     config.fold_bytes = fold_bytes;
     let shelf = Shelf::new(config);
@@ -32,7 +33,7 @@ fn is_sound_throughout(times: u64, fold_bytes: usize) {
     shelf.put_back(&image);
     let d = shelf.open("d");
     let of_d = d.open_space::<PnCounter>("s").unwrap();
-    add(&of_d, times);
+    add(&of_d, anew);
     let mut backups = 0;
     let mut check = |store: &Store, when: &str| {
         assert_eq!(findings(store), [], "{when}");
@@ -45,28 +46,34 @@ fn is_sound_throughout(times: u64, fold_bytes: usize) {
     check(&d, "after the new id");
     add(&of_d, times);
     check(&d, "later");
-    assert_eq!(of_d.object("o").value(), Ok(4 * i64::try_from(times).unwrap()));
+    assert_eq!(of_d.object("o").value(), Ok(i64::try_from(3 * times + anew).unwrap()));
     drop((of_d, d));
     let d = shelf.open("d");
     let of_d = d.open_space::<PnCounter>("s").unwrap();
     check(&d, "opened again");
-    assert_eq!(of_d.object("o").value(), Ok(4 * i64::try_from(times).unwrap()));
+    assert_eq!(of_d.object("o").value(), Ok(i64::try_from(3 * times + anew).unwrap()));
     check(&p, "the peer");
 }
 
 #[test]
 fn with_all_in_memory() {
-    is_sound_throughout(10, 16 << 20);
+    is_sound_throughout(10, 10, 16 << 20);
 }
 
 #[test]
 fn with_blocks_written_all_the_while() {
-    is_sound_throughout(10, 2_000);
-    is_sound_throughout(300, 2_000);
+    is_sound_throughout(10, 10, 2_000);
+    is_sound_throughout(300, 300, 2_000);
 }
 
 /// More than a chunk of the log's index.
 #[test]
 fn with_an_index_of_several_chunks() {
-    is_sound_throughout(700, 16 << 20);
+    is_sound_throughout(700, 700, 16 << 20);
+}
+
+#[test]
+fn with_nothing_to_write_anew() {
+    is_sound_throughout(10, 0, 16 << 20);
+    is_sound_throughout(300, 0, 2_000);
 }

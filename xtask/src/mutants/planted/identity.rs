@@ -26,6 +26,13 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: faults("fault_15"),
     },
     Mutant {
+        name: "rebirth-of-nothing-forgets-blocks",
+        class: Class::Identity,
+        lines: &[],
+        brings_back: "a store that was put back and wrote nothing is told to be damaged",
+        suite: faults("fault_20"),
+    },
+    Mutant {
         name: "branch-under-a-random-id",
         class: Class::Identity,
         lines: &[52],

@@ -26,6 +26,13 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: storage("line_29"),
     },
     Mutant {
+        name: "acknowledge-unseen-what-needs-no-write",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "a repeated order is durable in a file that is gone",
+        suite: faults("fault_08"),
+    },
+    Mutant {
         name: "acknowledge-for-a-replaced-file",
         class: Class::Storage,
         lines: &[],
