@@ -261,7 +261,7 @@ pub(super) const ROWS: &[Mutant] = &[
         class: Class::CrdtSemantics,
         lines: &[],
         brings_back: "who writes under a key that he saw removed brings back what was hidden there",
-        suite: crdts("exhaustive::kept_registers"),
+        suite: crdts("exhaustive::kept_shelves"),
     },
     Mutant {
         name: "one-removal-hides",
