@@ -30,7 +30,7 @@ use crate::sequence::{Anchor, Position, Sequence};
 use crate::source::Source;
 use crate::visible::{has, things};
 
-/// An order that was not looked at while more than this many items changed is read anew.
+/// An order that was not looked at while so many items changed is forgotten.
 const STALE: usize = 1 << 16;
 
 /// The positions of items, as they are found, in whatever order.
@@ -105,9 +105,7 @@ impl Order {
     /// The order as it is now.
     fn fresh(mut self, source: &dyn Source, list: &[u8]) -> Result<Self, ReadError> {
         let stale = mem::take(&mut self.stale);
-        let Some(mut sequence) = self.sequence.filter(|_| stale.len() < STALE) else {
-            return Self::read(source, list);
-        };
+        let Some(mut sequence) = self.sequence else { return Self::read(source, list) };
         let mut gather = Gather::default();
         for item in stale {
             let mut part = list.to_vec();
@@ -177,8 +175,11 @@ impl Orders {
                 if own && !self.is_known(list) {
                     self.put(list, Order::default());
                 }
-                if let Some(order) = self.kept.get_mut(list) {
-                    order.change(item);
+                match self.kept.get_mut(list) {
+                    // What a transaction changed itself is in no order below.
+                    Some(order) if own || order.stale.len() < STALE => order.change(item),
+                    Some(_) => drop(self.take(list)),
+                    None => {}
                 }
             }
             start = end + 1;
