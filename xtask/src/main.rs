@@ -18,14 +18,12 @@
 //! Every command exits non-zero when anything that it checks fails.
 
 mod cargo;
+mod cycles;
 mod fix;
 mod flips;
-mod full;
 mod images;
-mod kill;
 mod mutants;
 mod no_std;
-mod restore;
 mod sim;
 mod tidy;
 mod verify;
@@ -65,11 +63,11 @@ enum Command {
     /// Flip bits in a store file, cut it off, and read it
     Flips(flips::Options),
     /// Fill the disk under a store that is written to, and make room again
-    Full(full::Options),
+    Full(cycles::Options),
     /// Kill a process that writes to a store, again and again
-    Kill(kill::Options),
+    Kill(cycles::Options),
     /// Copy store files, put them back and clone them, and sync
-    Restore(restore::Options),
+    Restore(cycles::Options),
     /// Search the worlds of the types deeper than the gate does
     Worlds(worlds::Options),
     /// Switch each planted bug on and see that the tests catch it
@@ -85,9 +83,9 @@ fn main() -> ExitCode {
         Command::Sim(options) => sim::main(&options),
         Command::Images(options) => images::main(&options),
         Command::Flips(options) => flips::main(&options),
-        Command::Full(options) => full::main(&options),
-        Command::Kill(options) => kill::main(&options),
-        Command::Restore(options) => restore::main(&options),
+        Command::Full(options) => cycles::FULL.run(&options),
+        Command::Kill(options) => cycles::KILL.run(&options),
+        Command::Restore(options) => cycles::RESTORE.run(&options),
         Command::Worlds(options) => worlds::main(&options),
         Command::Mutants(options) => mutants::main(&options),
     }
