@@ -2,6 +2,7 @@
 //!
 //! # Example
 //! ```
+//! use rejoin_crdts::bounded_counter::RetiredIds;
 //! use rejoin_crdts::{BoundedCounter, EditError, FreshId, Replica, ReplicaId};
 //!
 //! let mut north = Replica::<BoundedCounter>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
@@ -16,6 +17,11 @@
 //! south.apply(&passed);
 //! south.edit(|seats| seats.spend(3))?; // needs no network from here on
 //! assert_eq!(south.value()?, 7);
+//!
+//! // North's disk is gone for good, with all that it held. Somebody who knows that says so.
+//! let lost = RetiredIds::assume_retired([ReplicaId::from_u128(1)]);
+//! south.edit(|seats| seats.reclaim(&lost).map(drop))?;
+//! assert_eq!(south.rights_of(ReplicaId::from_u128(2)), 7);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -31,16 +37,22 @@
 //! transfer passes rights on. Only the holder writes any of these, so what a replica may spend is
 //! known to it without asking. The value is all that was added less all that was spent.
 //!
+//! Rights of a replica that writes no more are [taken over](BoundedCounterEditor::reclaim) by
+//! another, on the word of somebody who knows that it is gone ([`RetiredIds`]): no timeout and no
+//! proof of place can tell a store that is lost from one that is out of reach.
+//!
 //! A bound other than zero is a matter of counting from there: seats left, not seats sold.
 //!
 //! # Anomalies
 //! The value that a replica sees can be more than it may spend, and can be more than there is
 //! elsewhere. Rights that a replica holds are out of reach while it is; those of a lost one stay so
-//! until they are reclaimed by agreement. A new incarnation inherits none.
+//! until somebody declares it retired. A new incarnation inherits none by itself. Where a declaration
+//! is false, both may spend the same right until they hear of each other; the value can then be
+//! below zero, which a read [says](crate::ReadError::Overflow).
 //!
 //! # Invariants
 //! 1. One share per replica, in the order of slots; its totals only grow.
-//! 2. What a replica spent and passed on never exceeds what it added and was passed.
+//! 2. What a replica spent and passed on never exceeds what it added, was passed and took over.
 //!
 //! # Retained
 //! Every share, for ever: rights are promises. So it cannot stand below a key that can be removed.
@@ -48,8 +60,12 @@
 //! # Complexity
 //! | operation | time | metadata | delta |
 //! |---|---|---|---|
-//! | add, spend, transfer | O(replicas) | 48 bytes per replica, 24 per pair that met | 3 numbers |
-//! | value, rights, merge | O(replicas + pairs) | | |
+//! | add, spend, transfer | O(n log n) | 72 bytes per replica, 24 per pair that met | 3 numbers |
+//! | reclaim | O(retired x n log n) | 16 bytes per retired one | 3 numbers each |
+//! | value, merge | O(n) | | |
+//! | rights, holders | O(n log n) | | |
+//!
+//! n: replicas and pairs that passed rights.
 //!
 //! # References
 //! O'Neil, *The escrow transactional method*, 1986; Balegas et al., *Extending eventually
@@ -69,7 +85,7 @@ use crate::delta::{At, Covered, Effect};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
 
-/// What one replica added, spent and passed on, all in all.
+/// What one replica added, spent, passed on and took over, all in all.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Share {
     pub owner: ReplicaId,
@@ -79,6 +95,8 @@ pub(crate) struct Share {
     pub spent: u64,
     /// By receiver, in the order of ids.
     pub moved: SmallVec<[(ReplicaId, u64); 1]>,
+    /// Those whose rights it took over because they write no more, ascending.
+    pub retired: Vec<ReplicaId>,
 }
 
 /// The shares of all replicas, in the order of slots.
@@ -86,6 +104,11 @@ pub(crate) struct Share {
 pub(crate) struct Rights(pub SmallVec<[Share; 1]>);
 
 impl Share {
+    fn new(owner: ReplicaId, last: LocalDot) -> Self {
+        let moved = SmallVec::new();
+        Self { owner, last, granted: 0, spent: 0, moved, retired: Vec::new() }
+    }
+
     fn moved_to(&self, to: ReplicaId) -> u64 {
         self.moved.iter().find(|(id, _)| *id == to).map_or(0, |&(_, amount)| amount)
     }
@@ -95,6 +118,55 @@ impl Share {
             Ok(place) => self.moved[place].1 = amount,
             Err(place) => self.moved.insert(place, (to, amount)),
         }
+    }
+
+    fn retire(&mut self, id: ReplicaId) {
+        if let Err(place) = self.retired.binary_search(&id) {
+            self.retired.insert(place, id);
+        }
+    }
+}
+
+/// Who speaks for the retired: each with whoever has its rights now, ascending.
+///
+/// Of several that took over one, the least id has it: whoever took over that one in turn, all is
+/// together again. In a circle (each of two was told that the other is gone) the greatest stays
+/// its own.
+struct Heirs(Vec<(ReplicaId, ReplicaId)>);
+
+impl Heirs {
+    fn of(Rights(shares): &Rights) -> Self {
+        let mut taken = Vec::new();
+        for share in shares {
+            taken.extend(share.retired.iter().map(|&id| (id, share.owner)));
+        }
+        taken.sort_unstable();
+        let mut heirs = Self(taken.iter().map(|&(id, _)| (id, id)).collect());
+        heirs.0.dedup();
+        for (id, heir) in taken {
+            let heir = heirs.heir(heir);
+            if let (Ok(place), true) = (heirs.place(id), heirs.heir(id) == id) {
+                heirs.0[place].1 = heir;
+            }
+        }
+        heirs
+    }
+
+    fn place(&self, id: ReplicaId) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&id, |&(id, _)| id)
+    }
+
+    /// Who has the rights of a replica: itself, or whoever took them over. What was gone through is
+    /// remembered, so that a long line of successors is not walked for each of them.
+    fn heir(&mut self, id: ReplicaId) -> ReplicaId {
+        let mut way = SmallVec::<[usize; 4]>::new();
+        let mut heir = id;
+        while let Some(place) = self.place(heir).ok().filter(|&place| self.0[place].1 != heir) {
+            way.push(place);
+            heir = self.0[place].1;
+        }
+        way.into_iter().for_each(|place| self.0[place].1 = heir);
+        heir
     }
 }
 
@@ -112,54 +184,82 @@ impl Rights {
         self.0.iter().map(|share| i128::from(share.granted) - i128::from(share.spent)).sum()
     }
 
-    /// What a replica may spend. Only a dishonest one can be below zero, and then has nothing.
+    /// Whether anybody took over the rights of a retired replica.
+    pub(crate) fn takes_over(&self) -> bool {
+        self.0.iter().any(|share| !share.retired.is_empty())
+    }
+
+    /// What each replica has, ascending. Below zero are only liars, and who spent what somebody
+    /// else took over as well.
+    fn balances(&self) -> Vec<(ReplicaId, i128)> {
+        let mut heirs = Heirs::of(self);
+        let mut parts = Vec::with_capacity(2 * self.0.len());
+        for share in &self.0 {
+            let mut own = i128::from(share.granted) - i128::from(share.spent);
+            for &(to, amount) in &share.moved {
+                own -= i128::from(amount);
+                let heir = match rejoin_vclock::mutant!("passed-to-the-retired") {
+                    true => to,
+                    false => heirs.heir(to),
+                };
+                parts.push((heir, i128::from(amount)));
+            }
+            parts.push((heirs.heir(share.owner), own));
+        }
+        parts.sort_unstable_by_key(|&(id, _)| id);
+        let mut balances: Vec<(ReplicaId, i128)> = Vec::with_capacity(self.0.len());
+        for (id, amount) in parts {
+            match balances.last_mut() {
+                Some((last, balance)) if *last == id => *balance += amount,
+                _ => balances.push((id, amount)),
+            }
+        }
+        balances
+    }
+
+    fn balance_of(&self, id: ReplicaId) -> i128 {
+        let balances = self.balances();
+        let place = balances.binary_search_by_key(&id, |&(id, _)| id);
+        place.map_or(0, |place| balances[place].1)
+    }
+
+    /// What a replica may spend. Who is below zero has nothing.
     fn held_by(&self, id: ReplicaId) -> u64 {
         let is_new = || self.0.iter().all(|share| share.owner != id);
         if rejoin_vclock::mutant!("rights-pass-to-a-copy") && is_new() {
             return self.value().unwrap_or(0);
         }
-        let net: i128 = self
-            .0
-            .iter()
-            .map(|share| {
-                let passed = i128::from(share.moved_to(id));
-                if share.owner != id {
-                    return passed;
-                }
-                let gone: i128 = share.moved.iter().map(|&(_, amount)| i128::from(amount)).sum();
-                passed + i128::from(share.granted) - i128::from(share.spent) - gone
-            })
-            .sum();
-        u64::try_from(net.max(0)).unwrap_or(u64::MAX)
+        held(self.balance_of(id))
     }
 
     /// Everybody who holds rights, the most first.
     fn holders(&self) -> Vec<(ReplicaId, u64)> {
-        let receivers = self.0.iter().flat_map(|share| share.moved.iter().map(|&(id, _)| id));
-        let mut ids: Vec<ReplicaId> = self.0.iter().map(|share| share.owner).collect();
-        ids.extend(receivers);
-        ids.sort_unstable();
-        ids.dedup();
-        let mut holders: Vec<_> = ids.into_iter().map(|id| (id, self.held_by(id))).collect();
+        let balances = self.balances().into_iter();
+        let mut holders: Vec<_> = balances.map(|(id, balance)| (id, held(balance))).collect();
         holders.retain(|&(_, held)| held > 0);
         holders.sort_by_key(|&(id, held)| (Reverse(held), id));
         holders
     }
 }
 
+fn held(balance: i128) -> u64 {
+    u64::try_from(balance.max(0)).unwrap_or(u64::MAX)
+}
+
 impl Leaf for Rights {
     fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool {
-        let Effect::Rights { granted, spent, moved } = *effect else { return false };
+        let Effect::Rights { granted, spent, moved, retires } = *effect else { return false };
         let place = self.place(at.dot.slot()).unwrap_or_else(|place| {
-            let owner = at.context.id(at.dot.slot());
-            let moved = SmallVec::new();
-            self.0.insert(place, Share { owner, last: at.dot, granted: 0, spent: 0, moved });
+            self.0.insert(place, Share::new(at.context.id(at.dot.slot()), at.dot));
             place
         });
         let share = &mut self.0[place];
         (share.last, share.granted, share.spent) = (at.dot, granted, spent);
         if let Some((to, amount)) = moved {
             share.move_to(to, amount);
+        }
+        if let Some(id) = retires {
+            share.retire(id);
         }
         true
     }
@@ -216,6 +316,27 @@ pub struct RightsRequest {
     pub from: ReplicaId,
     /// How many rights.
     pub amount: u64,
+}
+
+/// Replicas under whose ids nobody writes any more, and nobody ever will.
+///
+/// Like a [`FreshId`](rejoin_vclock::FreshId), it stands for something that no program can find out
+/// and a person has to answer for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RetiredIds(Vec<ReplicaId>);
+
+impl RetiredIds {
+    /// Declares that no store goes on under any of these ids: not the device, not a copy of its
+    /// disk, not a virtual machine that is put back; that all that they promised to anybody is known
+    /// here, or was never promised; and that nobody else takes over their rights.
+    ///
+    /// Of a store that was restarted without the proof of its place, and of which there is no copy,
+    /// all of that is true for its former ids. Of one that was put back from a backup it is not
+    /// before it has caught up with all whom it had met.
+    #[must_use]
+    pub fn assume_retired(ids: impl IntoIterator<Item = ReplicaId>) -> Self {
+        Self(ids.into_iter().collect())
+    }
 }
 
 /// A counter that never goes below zero; see the [module](self).
@@ -313,7 +434,7 @@ impl BoundedCounterEditor<'_> {
     pub fn add(&mut self, amount: u64) -> Result<(), EditError> {
         let own = self.own()?;
         let granted = own.granted.checked_add(amount).ok_or(EditError::Overflow)?;
-        self.cursor.write(Effect::Rights { granted, spent: own.spent, moved: None })
+        self.write(Share { granted, ..own }, None, None)
     }
 
     /// Spends an amount out of this replica's own rights.
@@ -324,7 +445,7 @@ impl BoundedCounterEditor<'_> {
     pub fn spend(&mut self, amount: u64) -> Result<(), EditError> {
         let own = self.holding(amount)?;
         let spent = own.spent.checked_add(amount).ok_or(EditError::Overflow)?;
-        self.cursor.write(Effect::Rights { granted: own.granted, spent, moved: None })
+        self.write(Share { spent, ..own }, None, None)
     }
 
     /// Passes rights of this replica to another, which can spend them once it has heard of it.
@@ -337,8 +458,31 @@ impl BoundedCounterEditor<'_> {
             return Ok(());
         }
         let total = own.moved_to(to).checked_add(amount).ok_or(EditError::Overflow)?;
-        let Share { granted, spent, .. } = own;
-        self.cursor.write(Effect::Rights { granted, spent, moved: Some((to, total)) })
+        self.write(own, Some((to, total)), None)
+    }
+
+    /// Takes over what replicas hold that write no more: the former ids of this very store, or
+    /// those of a device that is lost. Returns how many rights that are, 0 where there are none or
+    /// somebody took them over before.
+    ///
+    /// What becomes known of a retired replica later is taken over with it: rights that were passed
+    /// to it, and what it had spent. So one that was taken for lost and goes on overspends only
+    /// until the two hear of each other; from then on it holds nothing. Where two took over the
+    /// same one, the one with the lesser id has it.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn reclaim(&mut self, retired: &RetiredIds) -> Result<u64, EditError> {
+        let held_before = self.rights()?;
+        for &id in &retired.0 {
+            let own = self.own()?;
+            let has = |rights: &Rights| rights.balance_of(id) != 0;
+            let has = self.cursor.cell()?.as_ref().and_then(Cell::as_rights).is_some_and(has);
+            if has && id != own.owner {
+                self.write(own, None, Some(id))?;
+            }
+        }
+        Ok(self.rights()?.saturating_sub(held_before))
     }
 
     /// What this replica may spend, as this transaction sees it.
@@ -360,6 +504,15 @@ impl BoundedCounterEditor<'_> {
         BoundedCounterReader { view: self.cursor.view() }.value()
     }
 
+    fn write(
+        &mut self,
+        Share { granted, spent, .. }: Share,
+        moved: Option<(ReplicaId, u64)>,
+        retires: Option<ReplicaId>,
+    ) -> Result<(), EditError> {
+        self.cursor.write(Effect::Rights { granted, spent, moved, retires })
+    }
+
     fn own(&self) -> Result<Share, EditError> {
         let last = self.cursor.next_dot();
         let owner = self.cursor.view().dot(last).replica();
@@ -367,8 +520,7 @@ impl BoundedCounterEditor<'_> {
         let rights = cell.as_ref().and_then(Cell::as_rights);
         let mine =
             rights.and_then(|rights| Some(rights.0[rights.place(last.slot()).ok()?].clone()));
-        let none = Share { owner, last, granted: 0, spent: 0, moved: SmallVec::new() };
-        Ok(mine.unwrap_or(none))
+        Ok(mine.unwrap_or_else(|| Share::new(owner, last)))
     }
 
     /// This replica's share, when it holds so many rights.
@@ -380,7 +532,7 @@ impl BoundedCounterEditor<'_> {
         }
         let mut holders = BoundedCounterReader { view: self.cursor.view() }.holders()?;
         holders.retain(|&(id, _)| id != own.owner);
-        Err(EditError::NotEnoughRights { needed, held, holders })
+        Err(EditError::NotEnoughRights { needed, held, holders, former: Vec::new() })
     }
 }
 

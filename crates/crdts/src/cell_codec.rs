@@ -5,7 +5,9 @@
 //! register  n, then n x (dot, stamp, value), the one that stands first
 //! counter   n, then n x (id, last, totals, 0) or (id, last, totals, 1, last, totals, tag)
 //! contest   n, then n x dot of an add, then n, then n x dot of a remove
-//! rights    n, then n x (id, last, granted, spent, n, then n x (id in full, amount))
+//! rights    n, then n x (id, last, granted, spent, n, then n x (id in full, amount)); where a
+//!           replica took over those of retired ones, 0 before, and in each behind n, then n x id
+//!           of a retired one in full
 //! places    n, then n x (dot, stamp, value) and, in a list, 0 or (1, tag); where the thing is not
 //!           there by its live places alone, 0 before, and behind n, then n x dot of its existence,
 //!           then the removals that hide it
@@ -170,6 +172,8 @@ impl Names<'_> {
     }
 
     fn read_rights(&self, count: usize, reader: &mut Reader<'_>) -> Result<Rights, DecodeError> {
+        let takes_over = count == 0;
+        let count = if takes_over { reader.count(6)? } else { count };
         let mut rights = Rights::default();
         let mut before = None;
         for _ in 0..count {
@@ -181,7 +185,11 @@ impl Names<'_> {
             before = Some(owner);
             let (granted, spent) = (reader.varint()?, reader.varint()?);
             let moved = read_moved(reader)?;
-            rights.0.push(Share { owner, last, granted, spent, moved });
+            let retired = if takes_over { read_retired(reader)? } else { Vec::new() };
+            rights.0.push(Share { owner, last, granted, spent, moved, retired });
+        }
+        if takes_over != rights.takes_over() {
+            return Err(DecodeError::NotCanonical("the retired replicas of a bounded counter"));
         }
         rights.0.sort_unstable_by_key(|share| share.last.slot());
         Ok(rights)
@@ -334,8 +342,12 @@ impl CellWriter<'_> {
         }
     }
 
-    fn write_rights(&self, Rights(shares): &Rights, out: &mut Vec<u8>) {
-        let mut shares: Vec<&Share> = shares.iter().collect();
+    fn write_rights(&self, rights: &Rights, out: &mut Vec<u8>) {
+        let takes_over = rights.takes_over();
+        if takes_over {
+            write_varint(out, 0);
+        }
+        let mut shares: Vec<&Share> = rights.0.iter().collect();
         shares.sort_unstable_by_key(|share| share.owner);
         write_varint(out, shares.len() as u64);
         for share in shares {
@@ -346,6 +358,10 @@ impl CellWriter<'_> {
             for (to, amount) in &share.moved {
                 to.encode(out);
                 write_varint(out, *amount);
+            }
+            if takes_over {
+                write_varint(out, share.retired.len() as u64);
+                share.retired.iter().for_each(|id| id.encode(out));
             }
         }
     }
@@ -400,4 +416,17 @@ fn read_moved(reader: &mut Reader<'_>) -> Result<SmallVec<[(ReplicaId, u64); 1]>
         moved.push((to, reader.varint()?));
     }
     Ok(moved)
+}
+
+fn read_retired(reader: &mut Reader<'_>) -> Result<Vec<ReplicaId>, DecodeError> {
+    let count = reader.count(16)?;
+    let mut retired = Vec::with_capacity(count);
+    for _ in 0..count {
+        let id = ReplicaId::decode(reader)?;
+        if retired.last().is_some_and(|&before| before >= id) {
+            return Err(DecodeError::NotCanonical("the retired replicas of a bounded counter"));
+        }
+        retired.push(id);
+    }
+    Ok(retired)
 }

@@ -105,6 +105,8 @@ pub enum Effect {
         spent: u64,
         /// All rights that the origin ever passed to one other replica.
         moved: Option<(ReplicaId, u64)>,
+        /// A replica that writes no more, whose rights are the origin's from here on.
+        retires: Option<ReplicaId>,
     },
     /// Everything alive at and below a place that the origin had seen ends, counters excepted
     /// (those are named one by one). The origin's own dots end up to this operation.

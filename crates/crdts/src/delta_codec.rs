@@ -8,8 +8,8 @@
 //! Numbers are varints. An id is 0 for the origin or its place in `ids` plus one. A path repeats
 //! the beginning of the path before it, as long as what is decoded stays within a small multiple of
 //! what is sent. Flags: 1 something is put, 2 dots end, 4 everything seen below ends, 8 what is put
-//! stands for a remove, 16 what is put is only moved, 32 what is
-//! put is a removal that hides. The payload is as the kind of the path says.
+//! stands for a remove, 16 what is put is only moved, 32 what is put is a removal that hides, 64 rights
+//! of a retired replica are taken over. The payload is as the kind of the path says.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -34,6 +34,7 @@ const BELOW: u8 = 4;
 const AGAINST: u8 = 8;
 const MOVES: u8 = 16;
 const HIDES: u8 = 32;
+const RETIRES: u8 = 64;
 
 /// The prefix that a path takes over from the one before it.
 ///
@@ -296,13 +297,16 @@ fn write_effect(effect: &Effect, ids: &IdTable, out: &mut Vec<u8>) {
             out.push(flags(put.is_some(), !ends.is_empty()) | against);
             ids.write_dots(ends, out);
         }
-        Effect::Rights { granted, spent, moved } => {
-            out.push(flags(true, moved.is_some()));
+        Effect::Rights { granted, spent, moved, retires } => {
+            out.push(flags(true, moved.is_some()) | (u8::from(retires.is_some()) * RETIRES));
             write_varint(out, *granted);
             write_varint(out, *spent);
             if let Some((to, amount)) = moved {
                 to.encode(out);
                 write_varint(out, *amount);
+            }
+            if let Some(id) = retires {
+                id.encode(out);
             }
         }
         Effect::Below { seen } => {
@@ -327,6 +331,9 @@ fn read_effect(
         return read_place(flags, kind, ids, reader);
     }
     let shape = Shape::of(kind);
+    if shape == Some(Shape::Rights) {
+        return read_rights(flags, reader);
+    }
     let (put, ends, against) = (flags & PUT != 0, flags & ENDS != 0, flags & AGAINST != 0);
     let known = flags & !(PUT | ENDS | AGAINST) == 0 && (put || ends);
     if !known || (against && !(put && shape == Some(Shape::Contest))) {
@@ -353,7 +360,6 @@ fn read_effect(
             let put = put.then_some(if against { Stand::Remove } else { Stand::Add });
             Ok(Effect::Contest { ends, put })
         }
-        Some(Shape::Rights) if put => read_rights(ends, reader),
         Some(Shape::Rights | Shape::Hidings) | None => {
             Err(DecodeError::UnknownTag { what: "effect", tag: flags })
         }
@@ -387,10 +393,15 @@ fn read_place(
     }
 }
 
-fn read_rights(moved: bool, reader: &mut Reader<'_>) -> Result<Effect, DecodeError> {
+fn read_rights(flags: u8, reader: &mut Reader<'_>) -> Result<Effect, DecodeError> {
+    if flags & PUT == 0 || flags & !(PUT | ENDS | RETIRES) != 0 {
+        return Err(DecodeError::UnknownTag { what: "effect", tag: flags });
+    }
     let (granted, spent) = (reader.varint()?, reader.varint()?);
-    let moved = if moved { Some((ReplicaId::decode(reader)?, reader.varint()?)) } else { None };
-    Ok(Effect::Rights { granted, spent, moved })
+    let (moves, retires) = (flags & ENDS != 0, flags & RETIRES != 0);
+    let moved = if moves { Some((ReplicaId::decode(reader)?, reader.varint()?)) } else { None };
+    let retires = if retires { Some(ReplicaId::decode(reader)?) } else { None };
+    Ok(Effect::Rights { granted, spent, moved, retires })
 }
 
 fn read_floors(ids: &mut Ids<'_>, reader: &mut Reader<'_>) -> Result<Vec<Floor>, DecodeError> {

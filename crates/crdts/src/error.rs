@@ -178,6 +178,10 @@ pub enum EditError {
         held: u64,
         /// Who else holds rights, as far as is known here, the most first.
         holders: Vec<(ReplicaId, u64)>,
+        /// Which of the holders are former ids of this very store, where a store says so: nobody
+        /// answers for them. [`RetiredIds`](crate::bounded_counter::RetiredIds) says when their
+        /// rights can be reclaimed.
+        former: Vec<ReplicaId>,
     },
     /// The element was removed from a two-phase set, for ever.
     RemovedForEver {
@@ -253,16 +257,22 @@ impl fmt::Display for EditError {
                 "the bounded counter at {path} cannot be taken away; keep it outside of what is \
                  removed or cleared"
             ),
-            Self::NotEnoughRights { needed, held, holders } => {
-                write!(f, "this takes {needed} rights and {held} are held here; ")?;
+            Self::NotEnoughRights { needed, held, holders, former } => {
+                write!(f, "this takes {needed} rights and {held} are held here")?;
                 if holders.is_empty() {
-                    return f.write_str("nobody is known to hold more");
+                    return f.write_str("; nobody is known to hold more");
                 }
-                f.write_str("ask ")?;
-                for (index, (id, amount)) in holders.iter().enumerate() {
-                    write!(f, "{}{id} (holds {amount})", if index > 0 { ", " } else { "" })?;
+                let (ours, others): (Vec<_>, Vec<_>) =
+                    holders.iter().partition(|(id, _)| former.contains(id));
+                list(f, "; ask ", &others)?;
+                list(f, "; former ids of this store, which nobody answers for: ", &ours)?;
+                if ours.is_empty() {
+                    return Ok(());
                 }
-                Ok(())
+                f.write_str(
+                    ". If no copy of the store goes on under them, declare them retired \
+                     (RetiredIds::assume_retired) and reclaim what they hold",
+                )
             }
             Self::RemovedForEver { path } => {
                 write!(f, "{path} was removed from a two-phase set, where a remove is for ever")
@@ -286,6 +296,14 @@ impl fmt::Display for EditError {
             }
         }
     }
+}
+
+/// Lists holders of rights, if there are any.
+fn list(f: &mut fmt::Formatter<'_>, intro: &str, holders: &[&(ReplicaId, u64)]) -> fmt::Result {
+    for (index, (id, amount)) in holders.iter().enumerate() {
+        write!(f, "{}{id} (holds {amount})", if index > 0 { ", " } else { intro })?;
+    }
+    Ok(())
 }
 
 impl core::error::Error for EditError {}

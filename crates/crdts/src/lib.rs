@@ -102,7 +102,7 @@ mod visible;
 mod whole;
 
 pub use atom::{Atom, Key, RawAtom};
-pub use bounded_counter::BoundedCounter;
+pub use bounded_counter::{BoundedCounter, RetiredIds};
 pub use clock::{Clock, Logical};
 pub use conflict::{ConflictRecord, Rule, Side};
 pub use crdt::Crdt;

@@ -106,7 +106,7 @@ impl Redot {
                 (Effect::Counter { totals: Some(totals), .. }, Ok(last)) => {
                     base.counted.insert(change.path.clone(), Floor { last, totals: *totals });
                 }
-                (Effect::Rights { granted, spent, moved }, _) => {
+                (Effect::Rights { granted, spent, moved, .. }, _) => {
                     let rights = base.rights.entry(change.path.clone()).or_default();
                     (rights.granted, rights.spent) = (*granted, *spent);
                     rights.moved.extend(*moved);
@@ -247,7 +247,7 @@ impl Redot {
                 Effect::Counter { totals, floors }
             }
             Effect::Contest { ends, put } => Effect::Contest { ends: self.dots(ends), put: *put },
-            Effect::Rights { granted, spent, moved } => {
+            Effect::Rights { granted, spent, moved, retires } => {
                 let branch = self.branches.get(&own.0);
                 let base = branch.and_then(|branch| branch.base.rights.get(&change.path));
                 let base = base.cloned().unwrap_or_default();
@@ -259,6 +259,7 @@ impl Redot {
                     granted: granted.saturating_sub(base.granted),
                     spent: spent.saturating_sub(base.spent),
                     moved: moved.map(passed),
+                    retires: *retires,
                 }
             }
             Effect::Below { seen } => {

@@ -4,7 +4,8 @@ pub use crate::crdts::OneOf;
 pub use crate::crdts::tree::Parent;
 pub use crate::crdts::{
     BoundedCounter, DisableWinsFlag, Doc, EnableWinsFlag, GCounter, GSet, List, LwwRegister,
-    MaxRegister, MinRegister, MvRegister, OrMap, OrSet, PnCounter, RwSet, Tree, TwoPhaseSet,
+    MaxRegister, MinRegister, MvRegister, OrMap, OrSet, PnCounter, RetiredIds, RwSet, Tree,
+    TwoPhaseSet,
 };
 pub use crate::crdts::{ConflictRecord, Delta, EditError, Key, ReadError, Value};
 pub use crate::replica::{

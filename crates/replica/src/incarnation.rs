@@ -13,7 +13,7 @@ use std::sync::MutexGuard;
 use rejoin_crdts::crdt::Crdt;
 use rejoin_crdts::cursor::{Cursor, View};
 use rejoin_crdts::delta::Change as Operation;
-use rejoin_crdts::{Dot, GSet, Kind, Path};
+use rejoin_crdts::{Dot, EditError, GSet, Kind, Path};
 use rejoin_vclock::{HybridTimestamp, ReplicaId};
 
 use crate::core::SpaceCore;
@@ -96,6 +96,18 @@ impl SpaceCore {
         let mut draft = self.draft(&base, stamp);
         let said = Formers::editor(Cursor::new(&mut draft, place())).sign(&former);
         said.map_or_else(|_| Vec::new(), |()| draft.finish())
+    }
+
+    /// Says of rights that are wanting which of their holders are former ids of this copy.
+    pub(crate) fn naming_formers(&self, error: EditError) -> EditError {
+        match error {
+            EditError::NotEnoughRights { needed, held, holders, .. } => {
+                let all = holders.iter().map(|&(id, _)| id);
+                let former = all.filter(|id| self.before.contains(id)).collect();
+                EditError::NotEnoughRights { needed, held, holders, former }
+            }
+            other => other,
+        }
     }
 
     /// Whether a successor is here that had not seen so much of an origin.

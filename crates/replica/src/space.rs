@@ -257,7 +257,8 @@ impl<T: Crdt> Space<T> {
         let value = edit(&mut transaction);
         drop(inside);
         let (bytes, most) = (transaction.draft.content_bytes(), MAX_TRANSACTION_BYTES);
-        let (value, written) = (value?, transaction.draft.written());
+        let value = value.map_err(|error| inner.core.naming_formers(error))?;
+        let written = transaction.draft.written();
         if bytes > most {
             return Err(StoreError::TooLarge { bytes, most });
         }

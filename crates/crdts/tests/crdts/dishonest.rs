@@ -219,7 +219,8 @@ fn a_remove_that_a_liar_ends_is_gone_everywhere() {
 fn a_liar_overspends_alone() {
     let path = Path::root(Kind::BoundedCounter);
     let rights = |first, granted, spent, moved| {
-        Forgery::at(8, first, path.clone(), Claim::Rights { granted, spent, moved }).delta()
+        let claim = Claim::Rights { granted, spent, moved, retires: None };
+        Forgery::at(8, first, path.clone(), claim).delta()
     };
     let lies = [rights(1, 2, 9, None), rights(2, 1, 9, Some((1, 3))), rights(3, 0, 0, None)];
     let mut honest = Replica::<BoundedCounter>::new(fresh(1));

@@ -37,6 +37,7 @@ pub(crate) enum Claim {
         granted: u64,
         spent: u64,
         moved: Option<(u128, u64)>,
+        retires: Option<u128>,
     },
     Below {
         seen: Vec<Named>,
@@ -170,12 +171,16 @@ impl Pen {
                 self.out.push(u8::from(put.is_some()) + ending + remove);
                 self.list_if_any(ends);
             }
-            Claim::Rights { granted, spent, moved } => {
-                self.flags(true, moved.is_some());
+            Claim::Rights { granted, spent, moved, retires } => {
+                let takes_over = 64 * u8::from(retires.is_some());
+                self.out.push(1 + 2 * u8::from(moved.is_some()) + takes_over);
                 self.numbers(&[*granted, *spent]);
                 if let Some((to, amount)) = moved {
                     self.out.extend(id(*to).to_bytes());
                     self.number(*amount);
+                }
+                if let Some(retired) = retires {
+                    self.out.extend(id(*retired).to_bytes());
                 }
             }
             Claim::Below { seen } => {

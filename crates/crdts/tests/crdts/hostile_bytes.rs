@@ -6,7 +6,7 @@
 use proptest::prelude::*;
 use rejoin_crdts::delta::Delta;
 use rejoin_crdts::state_codec::decode_state;
-use rejoin_crdts::{Atom, Crdt, Kind, Path, RawAtom, Replica};
+use rejoin_crdts::{Atom, Crdt, Kind, Path, RawAtom, Replica, RetiredIds};
 use rejoin_vclock::codec::{Decode, Encode, Reader, write_varint};
 
 use crate::forge::{Claim, Forgery, Named};
@@ -153,6 +153,7 @@ fn damaged_maps_of_two_phase_sets() {
 #[test]
 fn damaged_bounded_counters() {
     damaged::<Seats>(&alphabets::bounded_counter());
+    damaged::<Seats>(&alphabets::reclaimed_rights());
     damaged::<Shop>(&alphabets::shop());
 }
 
@@ -217,7 +218,7 @@ fn more_samples() -> Vec<Delta> {
     let seats = root.key(&"s".to_owned(), Kind::BoundedCounter);
     let score = root.key(&"h".to_owned(), Kind::MaxRegister);
     let contest = |ends: &[Named], put| Claim::Contest { ends: ends.to_vec(), put };
-    let rights = |moved| Claim::Rights { granted: 70_000, spent: 3, moved };
+    let rights = |moved, retires| Claim::Rights { granted: 70_000, spent: 3, moved, retires };
     let changes = vec![
         (element.clone(), contest(&[], Some(false))),
         (element.clone(), contest(&[], Some(true))),
@@ -225,8 +226,10 @@ fn more_samples() -> Vec<Delta> {
         (flag.clone(), contest(&[], Some(false))),
         (flag, contest(&[(4, 4)], None)),
         (root.key(&"f".to_owned(), Kind::EnableWinsFlag), add_alone()),
-        (seats.clone(), rights(None)),
-        (seats, rights(Some((9, 200)))),
+        (seats.clone(), rights(None, None)),
+        (seats.clone(), rights(Some((9, 200)), None)),
+        (seats.clone(), rights(None, Some(8))),
+        (seats, rights(Some((9, 300)), Some(7))),
         (score, Claim::Register { ends: Vec::new(), value: Some(RawAtom::of(&7_u8)) }),
     ];
     let deps = vec![(1, 1)];
@@ -287,12 +290,20 @@ fn the_wire_format_of_removes_and_rights_is_as_documented() {
         .edit(|seats| {
             seats.add(300)?;
             seats.spend(2)?;
-            seats.transfer(7, crate::world::id(8))
+            seats.transfer(7, crate::world::id(8))?;
+            seats.reclaim(&RetiredIds::assume_retired([crate::world::id(8)])).map(drop)
         })
         .expect("an edit");
     let seats = Path::root(Kind::BoundedCounter);
-    let rights = |spent, moved| (seats.clone(), Claim::Rights { granted: 300, spent, moved });
-    let changes = vec![rights(0, None), rights(2, None), rights(2, Some((8, 7)))];
+    let rights = |spent, moved, retires| {
+        (seats.clone(), Claim::Rights { granted: 300, spent, moved, retires })
+    };
+    let changes = vec![
+        rights(0, None, None),
+        rights(2, None, None),
+        rights(2, Some((8, 7)), None),
+        rights(2, None, Some(8)),
+    ];
     let forgery = Forgery { origin: 5, first: 1, stamp: 1, deps: vec![], changes };
     assert_eq!(forgery.to_bytes(), delta.to_bytes());
 }

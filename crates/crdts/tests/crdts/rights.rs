@@ -1,7 +1,9 @@
 //! Rights of a bounded counter: who may spend, what a cut-off region may promise, whom to ask.
 
 use rejoin_crdts::bounded_counter::{RightsRequest, TransferPolicy};
-use rejoin_crdts::{BoundedCounter, Delta, EditError, Kind, OrSet, Path, Replica};
+use rejoin_crdts::{
+    BoundedCounter, Delta, EditError, Kind, OrSet, Path, ReadError, Replica, RetiredIds,
+};
 
 use crate::forge::{Claim, Forgery};
 use crate::world::{Shop, fresh, id};
@@ -35,7 +37,8 @@ fn line_56_a_copy_under_a_new_id_inherits_no_rights() {
     assert!(!sell(&mut fork, 1) && !sell(&mut restored, 1));
     let refused = fork.edit(|seats| seats.transfer(1, id(3))).expect_err("no rights to pass on");
     let holders = vec![(id(1), 10)];
-    assert_eq!(refused, EditError::NotEnoughRights { needed: 1, held: 0, holders });
+    let former = Vec::new();
+    assert_eq!(refused, EditError::NotEnoughRights { needed: 1, held: 0, holders, former });
     assert!(sell(&mut store, 10) && !sell(&mut store, 1));
     fork.merge(&store);
     restored.merge(&fork);
@@ -133,6 +136,107 @@ fn one_transaction_spends_only_once() {
     assert_eq!(most, Err(EditError::Overflow));
 }
 
+fn reclaim(seats: &mut Seats, from: &[u128]) -> u64 {
+    let retired = RetiredIds::assume_retired(from.iter().map(|&from| id(from)));
+    let mut taken = 0;
+    let edited = seats.edit(|seats| seats.reclaim(&retired).map(|rights| taken = rights));
+    edited.expect("an edit");
+    taken
+}
+
+/// A replica is gone. Its rights are another's, with those that were on the way to it.
+#[test]
+fn fault_12_rights_of_a_retired_replica_are_taken_over() {
+    let mut north = Seats::new(fresh(1));
+    add(&mut north, 10);
+    let mut south = north.fork(fresh(2));
+    let on_the_way = pass(&mut north, 3, 4);
+    pass(&mut south, 0, 3);
+    south.merge(&north);
+    assert!(!sell(&mut south, 1));
+    assert_eq!(reclaim(&mut south, &[1, 2, 9]), 7, "not its own, and nothing of a stranger");
+    let before = south.version_vector();
+    assert_eq!((reclaim(&mut south, &[1]), south.version_vector()), (0, before), "once is enough");
+    assert_eq!(south.holders(), [(id(2), 7), (id(4), 3)]);
+    assert!(sell(&mut south, 7) && !sell(&mut south, 1));
+    // What somebody passed to the retired one is known here later.
+    let mut fourth = Seats::new(fresh(4));
+    fourth.merge(&north);
+    assert!(fourth.apply(&on_the_way) || fourth.rights_of(id(4)) == 3);
+    pass(&mut fourth, 2, 1);
+    south.merge(&fourth);
+    assert_eq!((south.rights_of(id(2)), south.rights_of(id(1))), (2, 0));
+    assert!(sell(&mut south, 2) && !sell(&mut south, 1));
+    fourth.merge(&south);
+    assert_eq!((fourth.value(), fourth.holders()), (Ok(1), vec![(id(4), 1)]));
+}
+
+/// Who is wrongly declared retired overspends until the two hear of each other, and no longer.
+#[test]
+fn fault_12_a_false_declaration_does_harm_once() {
+    let mut north = Seats::new(fresh(1));
+    add(&mut north, 10);
+    let mut south = north.fork(fresh(2));
+    assert_eq!(reclaim(&mut south, &[1]), 10);
+    assert!(sell(&mut south, 10) && sell(&mut north, 4), "nobody knows yet");
+    north.merge(&south);
+    south.merge(&north);
+    assert_eq!(north.value(), Err(ReadError::Overflow { total: -4 }), "told, and not hidden");
+    assert_eq!(north.save(), south.save());
+    assert!(!sell(&mut north, 1) && !sell(&mut south, 1));
+    let refused = north.edit(|seats| seats.transfer(1, id(2)));
+    assert!(matches!(refused, Err(EditError::NotEnoughRights { held: 0, .. })));
+    add(&mut north, 6);
+    south.merge(&north);
+    assert_eq!((south.value(), south.holders()), (Ok(2), vec![(id(2), 2)]), "it speaks for both");
+}
+
+/// A store was put back and did again what it had forgotten: whoever takes over both has it once.
+#[test]
+fn fault_12_what_two_took_over_is_there_once() {
+    let mut first = Seats::new(fresh(9));
+    add(&mut first, 10);
+    let (mut second, mut again) = (first.fork(fresh(5)), first.fork(fresh(6)));
+    assert_eq!((reclaim(&mut second, &[9]), reclaim(&mut again, &[9])), (10, 10));
+    assert!(sell(&mut second, 3) && sell(&mut again, 2));
+    let mut last = second.fork(fresh(7));
+    last.merge(&again);
+    assert_eq!(last.holders(), [(id(5), 7)], "the lesser id has it");
+    assert_eq!(reclaim(&mut last, &[6, 9, 5]), 5);
+    assert_eq!((last.value(), last.holders()), (Ok(5), vec![(id(7), 5)]));
+}
+
+/// Each was told that the other is gone: one of them has it all, the same one everywhere.
+#[test]
+fn fault_12_two_who_declare_each_other_retired() {
+    let mut north = Seats::new(fresh(1));
+    add(&mut north, 10);
+    pass(&mut north, 4, 2);
+    let mut south = north.fork(fresh(2));
+    assert_eq!((reclaim(&mut north, &[2]), reclaim(&mut south, &[1])), (4, 6));
+    north.merge(&south);
+    south.merge(&north);
+    assert_eq!(north.holders(), [(id(2), 10)]);
+    assert_eq!(north.save(), south.save());
+}
+
+/// One restart after the other: each costs the same, and the last has what is left.
+#[test]
+fn fault_12_a_long_line_of_successors() {
+    let mut seats = Seats::new(fresh(1));
+    add(&mut seats, 2_000);
+    let mut sizes = Vec::new();
+    for (number, left) in (2..=1_000).zip((0..=2_000).rev()) {
+        seats = seats.fork(fresh(number));
+        assert_eq!(reclaim(&mut seats, &[number - 1]), left);
+        assert!(sell(&mut seats, 1));
+        sizes.push(seats.save().len());
+    }
+    assert_eq!(seats.holders(), [(id(1_000), 1_001)]);
+    let grown: Vec<_> = sizes.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(grown.iter().all(|&bytes| bytes <= 64), "{:?}", grown.iter().max());
+}
+
 fn asked(requests: &[RightsRequest]) -> Vec<(u128, u64)> {
     let number = |request: &RightsRequest| u128::from_be_bytes(request.from.to_bytes()) >> 96;
     requests.iter().map(|request| (number(request), request.amount)).collect()
@@ -171,7 +275,7 @@ fn nothing_above_rights_is_removed() {
     type Untyped = rejoin_crdts::OrMap<String, OrSet<String>>;
     let place = Path::root(Kind::Map).key(&"k".to_owned(), Kind::Map);
     let path = place.key(&"seats".to_owned(), Kind::BoundedCounter);
-    let claim = Claim::Rights { granted: 5, spent: 0, moved: None };
+    let claim = Claim::Rights { granted: 5, spent: 0, moved: None, retires: None };
     let mut map = Replica::<rejoin_crdts::OrMap<String, Untyped>>::new(fresh(1));
     map.apply(&Forgery::first(7, path.clone(), claim).delta());
     map.edit(|map| map.entry("k").entry("set").insert("x")).expect("an edit");

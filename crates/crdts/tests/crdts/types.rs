@@ -46,7 +46,7 @@ macro_rules! every_type {
             or_set: Flag, lww_register: Note, pn_counter: Stock, g_counter: Visits,
             mv_register: Title, max_register: Best, min_register: Least,
             enable_wins_flag: Paid, disable_wins_flag: Consent, g_set: Words, rw_set: Members,
-            two_phase_set: Tickets, bounded_counter: Seats,
+            two_phase_set: Tickets, bounded_counter: Seats, reclaimed_rights: Seats,
             map_of_counters: Lines, map_of_sets: Tags, map_of_registers: Notes,
             map_of_g_counters: VisitsOf, map_of_mv_registers: Titles,
             map_of_max_registers: Scores, map_of_enable_flags: PaidBy,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rejoin::prelude::*;
 use rejoin::replica::storage::Memory;
-use rejoin::replica::{Config, OpenOptions};
+use rejoin::replica::{Config, OpenOptions, StoreError};
 
 use crate::rolled_back::Shelf;
 
@@ -39,4 +39,40 @@ fn the_log_grows_by_as_much_with_each_start() {
     shelf.meet(&space, &there);
     assert_eq!(there.object("o").value(), Ok(STARTS));
     assert_eq!(there.digest(), space.digest());
+}
+
+/// Rights stay with the id that had them, and the error says whose that was and what to declare.
+/// Whoever declares it has them: after each restart, with a peer that knows every one of them.
+#[test]
+fn rights_of_former_ids_are_reclaimed() {
+    let storage = Arc::new(Memory::default());
+    let open = || OpenOptions::new().unproven().over(storage.clone()).unwrap();
+    let store = open();
+    let space = store.create_space::<BoundedCounter>("seats").unwrap();
+    space.transact(|tx| tx.object("tonight").add(100)).unwrap();
+    let ticket = space.ticket().clone();
+    drop((store, space));
+    let shelf = Shelf::new(Config::default());
+    let peer = shelf.memory();
+    let there = peer.join_space::<BoundedCounter>("seats", &ticket).unwrap();
+    for left in (0..100).rev() {
+        let store = open();
+        let space = store.open_space::<BoundedCounter>("seats").unwrap();
+        let sell = || space.transact(|tx| tx.object("tonight").spend(1));
+        let refused = sell().unwrap_err();
+        let former = match &refused {
+            StoreError::Edit(EditError::NotEnoughRights { held: 0, former, .. }) => former.clone(),
+            other => panic!("{other}"),
+        };
+        assert_eq!(Some(&former[..]), store.predecessors().rchunks(1).next());
+        assert!(refused.to_string().contains("declare them retired"), "{refused}");
+        let retired = RetiredIds::assume_retired(store.predecessors());
+        let reclaimed = space.transact(|tx| tx.object("tonight").reclaim(&retired)).unwrap();
+        assert_eq!(reclaimed.value, left + 1);
+        sell().unwrap();
+        shelf.meet(&space, &there);
+        assert_eq!(there.object("tonight").value(), Ok(left));
+        let elsewhere = there.transact(|tx| tx.object("tonight").spend(1)).unwrap_err();
+        assert!(!elsewhere.to_string().contains("former ids"), "{elsewhere}");
+    }
 }

@@ -137,4 +137,11 @@ pub(super) const ROWS: &[Mutant] = &[
         brings_back: "a copy under a new id takes over the rights: both sell the same units",
         suite: crdts("rights::line_56"),
     },
+    Mutant {
+        name: "passed-to-the-retired",
+        class: Class::Identity,
+        lines: &[56],
+        brings_back: "rights passed to a retired replica on the way are nobody's",
+        suite: crdts("rights::fault_12"),
+    },
 ];

@@ -192,8 +192,10 @@ fn lies_about_removes() -> impl Strategy<Value = Lie> {
     prop_oneof![
         6 => (contested, dots(), any::<Option<bool>>())
             .prop_map(|(path, ends, put)| (path, Claim::Contest { ends, put })),
-        2 => (0..9_u64, 0..9_u64, moved)
-            .prop_map(|(granted, spent, moved)| Claim::Rights { granted, spent, moved })
+        2 => (0..9_u64, 0..9_u64, moved, proptest::option::of(anybody()))
+            .prop_map(|(granted, spent, moved, retires)| {
+                Claim::Rights { granted, spent, moved, retires }
+            })
             .prop_map(move |claim| (seats.clone(), claim)),
         1 => vector().prop_map(|seen| Claim::Below { seen })
             .prop_map(move |claim| (above.clone(), claim)),

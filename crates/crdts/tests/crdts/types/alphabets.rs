@@ -5,7 +5,7 @@ mod nested;
 pub(crate) use self::nested::*;
 
 use crate::world::What::{
-    Admit, Bar, BarAll, Enter, Grant, Keep, Leave, Lower, Pass, Raise, Spend,
+    Admit, Bar, BarAll, Enter, Grant, Keep, Leave, Lower, Pass, Raise, Reclaim, Spend,
 };
 use crate::world::{Alphabet, act, add, count, end, write};
 
@@ -147,5 +147,18 @@ pub(crate) fn bounded_counter() -> Alphabet {
         vec![act(&[], Spend(4)), act(&[], Pass(2, 1))],
         vec![act(&[], Pass(1, 4)), act(&[], Pass(1, 1))],
         vec![act(&[], Spend(0)), act(&[], Grant(0))],
+    ]
+}
+
+/// Replicas are said to be retired, rightly and wrongly, by several, and in circles. What is spent
+/// is added just before: whoever believes what is wrong overspends.
+pub(crate) fn reclaimed_rights() -> Alphabet {
+    vec![
+        vec![act(&[], Grant(2)), act(&[], Pass(1, 4))],
+        vec![act(&[], Reclaim(4))],
+        vec![act(&[], Reclaim(1)), act(&[], Reclaim(1))],
+        vec![act(&[], Pass(1, 2)), act(&[], Reclaim(2))],
+        vec![act(&[], Grant(2)), act(&[], Spend(1)), act(&[], Pass(2, 3))],
+        vec![act(&[], Reclaim(3)), act(&[], Reclaim(4)), act(&[], Grant(0))],
     ]
 }

@@ -34,6 +34,8 @@ pub(crate) enum What {
     Spend(u64),
     /// Passes rights to a replica.
     Pass(u64, u128),
+    /// Takes over what a replica holds that is said to write no more.
+    Reclaim(u128),
     /// Resets, clears or removes what is at the place and below.
     End,
     /// Removes a key unless somebody changes it who has not seen that.
@@ -75,7 +77,8 @@ impl What {
 
     /// Whether no reset from above takes it away.
     const fn is_retained(self) -> bool {
-        matches!(self, Self::Bar | Self::Leave | Self::Grant(_) | Self::Spend(_) | Self::Pass(..))
+        let counts = matches!(self, Self::Grant(_) | Self::Spend(_) | Self::Pass(..));
+        counts || matches!(self, Self::Bar | Self::Leave | Self::Reclaim(_))
     }
 
     /// The text of a write.

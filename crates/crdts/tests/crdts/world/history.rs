@@ -282,17 +282,47 @@ fn leaf(live: &[&Done]) -> Option<Leaf> {
             let against = |put: &&Done| matches!(put.act.what, What::Bar | What::Leave);
             return (!live.iter().any(against)).then_some(Leaf::Member);
         }
-        What::Grant(_) | What::Spend(_) | What::Pass(..) => rights(live),
+        What::Grant(_) | What::Spend(_) | What::Pass(..) | What::Reclaim(_) => rights(live),
         What::End | What::BarAll | What::Veil | What::Unveil => return None,
     })
 }
 
 /// What a bounded counter shows. Panics where the bound is broken.
 fn rights(live: &[&Done]) -> Leaf {
+    let (value, balances) = balances(live);
+    let positive = |(id, balance)| Some((id, u64::try_from(balance).ok()?));
+    let mut holders: Vec<_> = balances.into_iter().filter_map(positive).collect();
+    holders.retain(|&(_, held)| held > 0);
+    holders.sort_by_key(|&(id, held)| (std::cmp::Reverse(held), id));
+    Leaf::Rights(u64::try_from(value).expect("never below zero"), holders)
+}
+
+/// Who has the rights of each retired replica, by going through all claims one by one.
+fn heirs(live: &[&Done]) -> BTreeMap<ReplicaId, ReplicaId> {
+    let claim = |put: &&Done| match put.act.what {
+        What::Reclaim(retired) => Some((id(retired), put.origin)),
+        _ => None,
+    };
+    let mut heirs = BTreeMap::new();
+    for (retired, heir) in live.iter().filter_map(claim).collect::<BTreeSet<_>>() {
+        if !heirs.contains_key(&retired) && last_heir(&heirs, heir) != retired {
+            heirs.insert(retired, heir);
+        }
+    }
+    heirs
+}
+
+fn last_heir(heirs: &BTreeMap<ReplicaId, ReplicaId>, id: ReplicaId) -> ReplicaId {
+    heirs.get(&id).map_or(id, |&heir| last_heir(heirs, heir))
+}
+
+/// The value of a bounded counter, and what each replica has of it.
+fn balances(live: &[&Done]) -> (i128, BTreeMap<ReplicaId, i128>) {
+    let heirs = heirs(live);
     let mut value = 0;
     let mut held = BTreeMap::<ReplicaId, i128>::new();
     for put in live {
-        let mut gets = |id, amount: i128| *held.entry(id).or_default() += amount;
+        let mut gets = |id, amount: i128| *held.entry(last_heir(&heirs, id)).or_default() += amount;
         match put.act.what {
             What::Grant(amount) => {
                 gets(put.origin, amount.into());
@@ -309,11 +339,7 @@ fn rights(live: &[&Done]) -> Leaf {
             _ => {}
         }
     }
-    let checked = |amount: i128| u64::try_from(amount).expect("never below zero");
-    let mut holders: Vec<_> = held.into_iter().map(|(id, held)| (id, checked(held))).collect();
-    holders.retain(|&(_, held)| held > 0);
-    holders.sort_by_key(|&(id, held)| (std::cmp::Reverse(held), id));
-    Leaf::Rights(checked(value), holders)
+    (value, held)
 }
 
 /// What becomes of an operation after these others, and what of it goes down in history.
@@ -341,6 +367,11 @@ fn judge(done: &[Done], origin: ReplicaId, act: Act) -> (Verdict, Vec<Act>) {
         }
         What::Enter if any(What::Leave) => Verdict::Gone,
         What::Leave => Verdict::of(any(What::Enter) && !any(What::Leave)),
+        What::Reclaim(retired) => {
+            let (_, balances) = balances(here.map_or(&[], |here| here.as_slice()));
+            let has = balances.get(&id(retired)).is_some_and(|&balance| balance != 0);
+            Verdict::of(has && id(retired) != origin)
+        }
         What::Spend(amount) | What::Pass(amount, _) => {
             let here = here.map_or(&[][..], |here| here.as_slice());
             let Leaf::Rights(_, holders) = rights(here) else { unreachable!("it counts rights") };

@@ -49,7 +49,8 @@ pub(crate) fn carry_out<S: Subject>(
                     panic!("{act:?} takes no rights")
                 };
                 let (held, holders) = (*held, others.clone());
-                assert_eq!(error, EditError::NotEnoughRights { needed, held, holders });
+                let former = Vec::new();
+                assert_eq!(error, EditError::NotEnoughRights { needed, held, holders, former });
             }
             (_, result) => panic!("{act:?}: {result:?}, and the oracle says {verdict:?}"),
         }
