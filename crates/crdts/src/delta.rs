@@ -168,12 +168,12 @@ impl Delta {
 
     /// The replica that made it.
     pub fn origin(&self) -> ReplicaId {
-        self.head().origin
+        self.beginning().0
     }
 
     /// The counter of its first dot.
     pub fn first(&self) -> u64 {
-        self.head().first
+        self.beginning().1
     }
 
     /// The counter of its last dot.

@@ -106,6 +106,13 @@ impl Delta {
         Changes::new(&head, reader, self.changes, true)
     }
 
+    /// The origin and the first counter, which are asked for at every step of an entry's way: they
+    /// stand first, and the rest of the head is not read for them.
+    #[inline]
+    pub(crate) fn beginning(&self) -> (ReplicaId, u64) {
+        read_beginning(&mut Reader::new(&self.bytes)).unwrap_or_else(|_| checked_before())
+    }
+
     pub(crate) fn head(&self) -> Head<'_> {
         Head::read(&mut Reader::new(&self.bytes)).unwrap_or_else(|_| checked_before())
     }
@@ -148,12 +155,16 @@ pub(crate) struct Head<'a> {
 
 impl<'a> Head<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let origin = ReplicaId::decode(reader)?;
-        let first = reader.varint()?;
+        let (origin, first) = read_beginning(reader)?;
         let stamp = HybridTimestamp::decode(reader)?;
         let ids = reader.count(16)?;
         Ok(Self { origin, first, stamp, ids: reader.bytes(16 * ids)? })
     }
+}
+
+#[inline]
+fn read_beginning(reader: &mut Reader<'_>) -> Result<(ReplicaId, u64), DecodeError> {
+    Ok((ReplicaId::decode(reader)?, reader.varint()?))
 }
 
 /// Where the parts of a delta begin and end.
