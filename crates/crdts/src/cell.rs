@@ -9,7 +9,6 @@ use alloc::vec::Vec;
 use rejoin_vclock::Dot;
 
 use crate::atom::RawAtom;
-use crate::bounded_counter::Rights;
 use crate::contest::Contest;
 use crate::context::{Context, Join, LocalDot};
 use crate::delta::{At, Covered, Effect};
@@ -18,6 +17,7 @@ use crate::hiding::Hidings;
 use crate::kind::Kind;
 use crate::lww_register::Writes;
 use crate::places::{Candidates, Positions};
+use crate::rights::Rights;
 use crate::tally::Tally;
 use crate::tree::Mark;
 

@@ -28,7 +28,6 @@ use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId};
 use smallvec::SmallVec;
 
 use crate::atom::{Atom, RawAtom};
-use crate::bounded_counter::{Rights, Share};
 use crate::cell::{Cell, CellKind};
 use crate::contest::Contest;
 use crate::context::{Context, LocalDot};
@@ -38,6 +37,7 @@ use crate::hiding::{Hiding, Hidings};
 use crate::kind::Kind;
 use crate::lww_register::{Write, Writes};
 use crate::places::{Place, Places, Tag};
+use crate::rights::{Rights, Share};
 use crate::state_invariants::{OneDotOnePlace, check_positions};
 use crate::tally::{Record, Taken, Tally};
 use crate::tree::Mark;

@@ -55,6 +55,12 @@ pub enum ReadError {
         /// The value.
         total: i128,
     },
+    /// More was spent of a bounded counter than there was: a replica was declared retired, and went
+    /// on spending what another had taken over.
+    Oversold {
+        /// How many too many.
+        by: u64,
+    },
     /// An enum's variant that this version of the program does not know.
     UnknownVariant {
         /// What a newer version calls it.
@@ -93,6 +99,11 @@ impl fmt::Display for ReadError {
                 f.write_str(" was asked for; read it as what it is, or write over it")
             }
             Self::Overflow { total } => write!(f, "the counter is at {total}, beyond 64 bits"),
+            Self::Oversold { by } => write!(
+                f,
+                "{by} more were spent than there were: a replica that was declared retired went on \
+                 spending; add {by}, or take back what was promised"
+            ),
             Self::UnknownVariant { name } => {
                 write!(f, "the variant {name} is of a newer version of the program; update it")
             }
@@ -183,6 +194,14 @@ pub enum EditError {
         /// rights can be reclaimed.
         former: Vec<ReplicaId>,
     },
+    /// A replica was declared retired, and another took over its rights of a bounded counter. It
+    /// can neither add nor spend, and nothing can be passed to it.
+    Retired {
+        /// Which one: this one, or the one that was to get something.
+        id: ReplicaId,
+        /// Who has its rights.
+        heir: ReplicaId,
+    },
     /// The element was removed from a two-phase set, for ever.
     RemovedForEver {
         /// Where it was.
@@ -259,21 +278,14 @@ impl fmt::Display for EditError {
             ),
             Self::NotEnoughRights { needed, held, holders, former } => {
                 write!(f, "this takes {needed} rights and {held} are held here")?;
-                if holders.is_empty() {
-                    return f.write_str("; nobody is known to hold more");
-                }
-                let (ours, others): (Vec<_>, Vec<_>) =
-                    holders.iter().partition(|(id, _)| former.contains(id));
-                list(f, "; ask ", &others)?;
-                list(f, "; former ids of this store, which nobody answers for: ", &ours)?;
-                if ours.is_empty() {
-                    return Ok(());
-                }
-                f.write_str(
-                    ". If no copy of the store goes on under them, declare them retired \
-                     (RetiredIds::assume_retired) and reclaim what they hold",
-                )
+                tell_holders(f, holders, former)
             }
+            Self::Retired { id, heir } => write!(
+                f,
+                "{id} was declared retired, and {heir} has its rights; if it is alive, let its \
+                 store go on under a new id (open it once as unproven), and {heir} pass rights to \
+                 that"
+            ),
             Self::RemovedForEver { path } => {
                 write!(f, "{path} was removed from a two-phase set, where a remove is for ever")
             }
@@ -296,6 +308,27 @@ impl fmt::Display for EditError {
             }
         }
     }
+}
+
+/// Says whom to ask for rights, and what to do about those whom nobody answers for.
+fn tell_holders(
+    f: &mut fmt::Formatter<'_>,
+    holders: &[(ReplicaId, u64)],
+    former: &[ReplicaId],
+) -> fmt::Result {
+    if holders.is_empty() {
+        return f.write_str("; nobody is known to hold more");
+    }
+    let (ours, others): (Vec<_>, Vec<_>) = holders.iter().partition(|(id, _)| former.contains(id));
+    list(f, "; ask ", &others)?;
+    list(f, "; former ids of this store, which nobody answers for: ", &ours)?;
+    if ours.is_empty() {
+        return Ok(());
+    }
+    f.write_str(
+        ". If no copy of the store goes on under them, declare them retired \
+         (RetiredIds::assume_retired) and reclaim what they hold",
+    )
 }
 
 /// Lists holders of rights, if there are any.

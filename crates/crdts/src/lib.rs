@@ -51,6 +51,7 @@ pub mod crdt;
 pub mod cursor;
 pub mod delta;
 mod delta_codec;
+mod delta_ids;
 pub mod doc;
 mod dot_table;
 mod dots;
@@ -83,6 +84,7 @@ mod places;
 pub mod pn_counter;
 pub mod redot;
 pub mod replica;
+mod rights;
 pub mod rw_set;
 mod sequence;
 #[cfg(feature = "serde")]

@@ -67,7 +67,8 @@
 //! To read the order off costs O(n log n): when it is asked for first, again after a transaction
 //! that wrote to the list and was given up, after a whole state was merged or loaded, and when a
 //! space [keeps](crate::orders) more orders than it has room for. A queue through which 100,000
-//! jobs went is as quick as a new one, and takes the memory of 100,000 positions.
+//! jobs went is as quick as a new one, and takes the memory of 100,000 positions. (One device takes
+//! from it: of two, [both take the same](crate::guide::choosing).)
 //!
 //! An item and every move of it take about 150 bytes, beside the value, and 200 in an order that is
 //! kept; a path about 25 in a delta.

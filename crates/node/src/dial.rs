@@ -97,22 +97,27 @@ impl std::error::Error for DialError {}
 pub struct Dial {
     number: u64,
     hub: Weak<Hub>,
-    space: Arc<Shared>,
+    space: Weak<Shared>,
     target: Mutex<Arc<Target>>,
     status: watch::Receiver<DialStatus>,
 }
 
 impl Dial {
-    pub(crate) fn new(hub: &Arc<Hub>, space: Arc<Shared>, address: SocketAddr) -> Self {
+    pub(crate) fn new(hub: &Arc<Hub>, space: &Arc<Shared>, address: SocketAddr) -> Self {
         let number = hub.number();
         let (told, status) = watch::channel(DialStatus::Dialling);
-        let target = hub.target(address, number, Want::new(Arc::clone(&space), told));
-        Self { number, hub: Arc::downgrade(hub), space, target: Mutex::new(target), status }
+        let target = hub.target(address, number, Want::new(Arc::clone(space), told));
+        let (hub, space) = (Arc::downgrade(hub), Arc::downgrade(space));
+        Self { number, hub, space, target: Mutex::new(target), status }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.space.upgrade().is_none_or(|space| space.is_closed())
     }
 
     /// How things stand.
     pub fn status(&self) -> DialStatus {
-        match self.space.is_closed() {
+        match self.is_stopped() {
             true => DialStatus::Stopped,
             false => self.status.borrow().clone(),
         }
@@ -128,7 +133,7 @@ impl Dial {
         let mut status = self.status.clone();
         let decided = status.wait_for(|status| *status != DialStatus::Dialling).await;
         match decided.as_deref() {
-            _ if self.space.is_closed() => Err(DialError::Stopped),
+            _ if self.is_stopped() => Err(DialError::Stopped),
             Ok(DialStatus::Waiting { error, .. }) => Err(error.clone()),
             Ok(_) => Ok(()),
             Err(_) => {

@@ -11,7 +11,7 @@ use rejoin_replica::message::SpaceHash;
 use rejoin_replica::{Link, StoreError};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -28,10 +28,14 @@ use crate::shared::{Bell, Clock, Shared, lock};
 /// So many sessions are at work at once, in all connections.
 const WORKERS: usize = 16;
 
-/// The spaces of a process in touch with their peers. Dropping it hangs up at once.
+/// The spaces of a process in touch with their peers. Dropping it hangs up at once; what is under
+/// way may hold a store for some milliseconds more, for which [`close`](Self::close) waits.
 pub struct Node {
     hub: Arc<Hub>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// Handed to every space that is shared; whoever has the other end learns when all are gone.
+    held: mpsc::Sender<()>,
+    all_gone: mpsc::Receiver<()>,
 }
 
 /// The addresses that are dialled, and the task of each.
@@ -83,7 +87,8 @@ impl Node {
             runtime: OnceLock::new(),
             tell: Box::new(tell),
         });
-        Self { hub, tasks: Mutex::default() }
+        let (held, all_gone) = mpsc::channel(1);
+        Self { hub, tasks: Mutex::default(), held, all_gone }
     }
 
     /// Shares a space with whoever connects and knows it.
@@ -98,7 +103,7 @@ impl Node {
             lock(&self.tasks).push(tokio::spawn(keep_time(Arc::clone(&self.hub))));
             Handle::current()
         });
-        let shared = Shared::new(link.clone(), &self.hub.clock)?;
+        let shared = Shared::new(link.clone(), &self.hub.clock, self.held.clone())?;
         let former = lock(&self.hub.spaces).insert(link.hash(), shared);
         former.into_iter().for_each(|former| former.close());
         Ok(())
@@ -125,18 +130,30 @@ impl Node {
     /// space must be [shared](Self::share); `None` when it is not.
     pub fn connect(&self, link: &Link, address: SocketAddr) -> Option<Dial> {
         let shared = self.hub.space(link.hash())?;
-        Some(Dial::new(&self.hub, shared, address))
+        Some(Dial::new(&self.hub, &shared, address))
     }
-}
 
-impl Drop for Node {
-    fn drop(&mut self) {
+    /// Hangs up, and waits until nothing of this node holds a store any more: once all other
+    /// handles are dropped, its file can be opened again.
+    pub async fn close(mut self) {
+        self.hang_up();
+        self.held = mpsc::channel(1).0;
+        while self.all_gone.recv().await.is_some() {}
+    }
+
+    fn hang_up(&self) {
         lock(&self.tasks).iter().for_each(JoinHandle::abort);
         let targets = std::mem::take(&mut *lock(&self.hub.targets));
         targets.values().for_each(|(_, task)| task.abort());
         let spaces = std::mem::take(&mut *lock(&self.hub.spaces));
         spaces.values().for_each(|space| space.close());
         targets.values().for_each(|(target, _)| target.clear());
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.hang_up();
     }
 }
 

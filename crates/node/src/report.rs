@@ -58,8 +58,8 @@ impl fmt::Display for Report {
             Self::Connected { peer } => write!(f, "connected to {peer}"),
             Self::Ended { peer, reason } => write!(f, "connection to {peer} ended: {reason}"),
             Self::Refused { peer, reason } => write!(f, "refused, {peer}: {reason}"),
-            Self::Unreached { peer, reason, again_in } => {
-                write!(f, "cannot reach {peer}: {reason}; again in {again_in:?}")
+            Self::Unreached { reason, again_in, .. } => {
+                write!(f, "{reason}; dialled again in {again_in:.1?}")
             }
             Self::Full { peer, limit } => {
                 write!(

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rejoin_replica::message::{Frames, SpaceHash};
 use rejoin_replica::{Link, LinkError, SessionId, StoreError, Wake};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::end::Reason;
@@ -116,6 +116,8 @@ pub(crate) struct Shared {
     closed: AtomicBool,
     /// Kept for as long as the space is to be woken.
     wake: OnceLock<Waker>,
+    /// Gone with it, after the link: who waits for that knows that the store is let go.
+    _held: mpsc::Sender<()>,
 }
 
 struct Waker(#[expect(dead_code, reason = "the space calls it as long as it lives")] Wake);
@@ -127,11 +129,15 @@ impl fmt::Debug for Waker {
 }
 
 impl Shared {
-    pub(crate) fn new(link: Link, clock: &Arc<Clock>) -> Result<Arc<Self>, StoreError> {
+    pub(crate) fn new(
+        link: Link,
+        clock: &Arc<Clock>,
+        held: mpsc::Sender<()>,
+    ) -> Result<Arc<Self>, StoreError> {
         let clock = Arc::clone(clock);
         let (due, slots) = (Mutex::default(), Mutex::default());
         let (closed, wake) = (AtomicBool::new(false), OnceLock::new());
-        let shared = Arc::new(Self { link, clock, due, slots, closed, wake });
+        let shared = Arc::new(Self { link, clock, due, slots, closed, wake, _held: held });
         let weak = Arc::downgrade(&shared);
         let wake: Wake = Arc::new(move || {
             weak.upgrade().into_iter().for_each(|shared: Arc<Self>| shared.wake());

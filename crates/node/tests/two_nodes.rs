@@ -4,8 +4,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rejoin_crdts::{OrMap, PnCounter};
-use rejoin_node::{Node, Report};
-use rejoin_replica::{Space, Store};
+use rejoin_node::{DialStatus, Node, Report};
+use rejoin_replica::{OpenOptions, Space, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -97,6 +97,36 @@ async fn a_space_of_another_lineage_is_refused() {
     };
     settle("the dialler hears why", refused).await;
     assert_eq!(north.object("alice").at("apples").value(), Ok(0));
+}
+
+/// Whoever closes a node can open its stores again at once, whatever was under way, and whoever
+/// still keeps a dial.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_closed_lets_its_stores_go() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (_, south) = pair();
+    let there = Node::new(|_| {});
+    there.share(&south.link()).expect("usable");
+    let address = there.listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
+    let open = || {
+        let options = OpenOptions::new().state_dir(directory.path().join("state"));
+        options.open(directory.path().join("store"))
+    };
+    for round in 0..20 {
+        let store = open().unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let space = match round {
+            0 => store.join_space::<Lines>("carts", south.ticket()).expect("a new name"),
+            _ => store.open_space("carts").expect("the space"),
+        };
+        let node = Node::new(|_| {});
+        node.share(&space.link()).expect("usable");
+        let dial = node.connect(&space.link(), address).expect("shared");
+        dial.outcome().await.expect("the peer listens");
+        (0..20).for_each(|_| add(&space, "apples", 1));
+        drop((store, space));
+        node.close().await;
+        assert_eq!(dial.status(), DialStatus::Stopped);
+    }
 }
 
 #[tokio::test]

@@ -410,8 +410,8 @@ pub fn entries_frame(entries: &[&[u8]], direction: &mut Direction) -> Result<Vec
 
 /// Takes frames out of a stream of bytes that arrives in pieces of any size.
 ///
-/// One for each session, from its first byte to its last: a frame leaves out what the ones before it
-/// said, and its checksum runs on from theirs.
+/// One for each session, from its first byte to its last: a frame leaves out what the ones before
+/// it said, and its checksum runs on from theirs.
 #[derive(Default, Debug)]
 pub struct Frames {
     buffer: Vec<u8>,

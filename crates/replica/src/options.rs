@@ -83,7 +83,8 @@ impl OpenOptions {
     /// `~/.local/state/rejoin`. It must outlive the process and must not be copied, backed up or
     /// put back together with the store. In a container that loses its own files at every start,
     /// give it a volume beside the one with the data. Where it cannot be written, each start of the
-    /// store takes a new id, and vectors grow by one entry each time.
+    /// store takes a new id, vectors grow by one entry each time, and rights of a bounded counter
+    /// stay with the id before ([`RetiredIds`](rejoin_crdts::RetiredIds)).
     #[cfg(feature = "redb")]
     #[must_use]
     pub fn state_dir(mut self, directory: impl AsRef<Path>) -> Self {

@@ -58,7 +58,8 @@ impl Store {
     /// shares it no longer once it notices; who joins it again shares and connects it again.
     ///
     /// The space can be joined again by its ticket. Where this store wrote in it, all of the store
-    /// goes on under a new [id](Self::replica_id) then.
+    /// goes on under a new [id](Self::replica_id) then. Rights of bounded counters stay with the
+    /// old one: pass them on first.
     ///
     /// # Errors
     /// [`StoreError::OnlyHere`] when own entries are in it that no peer has said to have, since the

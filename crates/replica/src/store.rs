@@ -75,8 +75,9 @@ impl Time for MachineTime {
 impl Store {
     /// Opens a store file, or makes one where there is none.
     ///
-    /// A file that was copied, put back from a backup or moved goes on under a new id; see
-    /// [`replica_id`](Self::replica_id). There is [`OpenOptions`] for everything that can be set.
+    /// A file that was copied, put back from a backup or moved to another file system goes on under
+    /// a new id; see [`replica_id`](Self::replica_id). There is [`OpenOptions`] for everything that
+    /// can be set.
     ///
     /// # Errors
     /// [`StoreError::AlreadyOpen`] when another handle or process holds it;
@@ -155,8 +156,9 @@ impl Store {
     /// is the only one with its identity, until it has written or synced: then it has a new one.
     ///
     /// A store file proves its place by a witness outside of it ([`OpenOptions::state_dir`]). It
-    /// stays who it is after a crash; a copy of it, a backup that was put back, and a file that was
-    /// moved or whose witness is gone do not, or two would write under one id.
+    /// stays who it is after a crash; a copy of it, a backup that was put back, and a file that
+    /// went to another file system or whose witness is gone do not, or two would write under one
+    /// id.
     pub fn replica_id(&self) -> Option<ReplicaId> {
         self.inner.identity.proven()
     }

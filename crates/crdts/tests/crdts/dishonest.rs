@@ -240,5 +240,5 @@ fn a_liar_overspends_alone() {
     honest.edit(|seats| seats.spend(20)).expect("its own rights");
     let mut beggar = Replica::<BoundedCounter>::new(fresh(5));
     beggar.apply(&lies[0]);
-    assert!(matches!(beggar.value(), Err(ReadError::Overflow { total: -7 })), "a named error");
+    assert_eq!(beggar.value(), Err(ReadError::Oversold { by: 7 }), "a named error");
 }

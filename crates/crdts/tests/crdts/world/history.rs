@@ -312,6 +312,10 @@ fn heirs(live: &[&Done]) -> BTreeMap<ReplicaId, ReplicaId> {
     heirs
 }
 
+fn heir(live: &[&Done], id: ReplicaId) -> ReplicaId {
+    last_heir(&heirs(live), id)
+}
+
 fn last_heir(heirs: &BTreeMap<ReplicaId, ReplicaId>, id: ReplicaId) -> ReplicaId {
     heirs.get(&id).map_or(id, |&heir| last_heir(heirs, heir))
 }
@@ -346,6 +350,7 @@ fn balances(live: &[&Done]) -> (i128, BTreeMap<ReplicaId, i128>) {
 fn judge(done: &[Done], origin: ReplicaId, act: Act) -> (Verdict, Vec<Act>) {
     let live = live(done);
     let here = live.get(act.place);
+    let counted = here.map_or(&[][..], |here| here.as_slice());
     let any = |what| here.is_some_and(|here| here.iter().any(|put| put.act.what == what));
     let verdict = match act.what {
         What::End => Verdict::of(live.values().flatten().any(|put| act.takes_away(&put.act))),
@@ -367,18 +372,27 @@ fn judge(done: &[Done], origin: ReplicaId, act: Act) -> (Verdict, Vec<Act>) {
         }
         What::Enter if any(What::Leave) => Verdict::Gone,
         What::Leave => Verdict::of(any(What::Enter) && !any(What::Leave)),
+        What::Grant(_) | What::Spend(_) | What::Pass(..) | What::Reclaim(_)
+            if heir(counted, origin) != origin =>
+        {
+            Verdict::Retired { id: origin, heir: heir(counted, origin) }
+        }
         What::Reclaim(retired) => {
-            let (_, balances) = balances(here.map_or(&[], |here| here.as_slice()));
+            let (_, balances) = balances(counted);
             let has = balances.get(&id(retired)).is_some_and(|&balance| balance != 0);
             Verdict::of(has && id(retired) != origin)
         }
         What::Spend(amount) | What::Pass(amount, _) => {
-            let here = here.map_or(&[][..], |here| here.as_slice());
-            let Leaf::Rights(_, holders) = rights(here) else { unreachable!("it counts rights") };
+            let Leaf::Rights(_, holders) = rights(counted) else {
+                unreachable!("it counts rights")
+            };
             let held = holders.iter().find(|(id, _)| *id == origin).map_or(0, |&(_, held)| held);
             let others = holders.into_iter().filter(|(id, _)| *id != origin).collect();
             match act.what {
                 _ if held < amount => Verdict::Lacks { held, others },
+                What::Pass(_, to) if heir(counted, id(to)) != id(to) => {
+                    Verdict::Retired { id: id(to), heir: heir(counted, id(to)) }
+                }
                 What::Pass(_, to) => Verdict::of(id(to) != origin),
                 _ => Verdict::Done,
             }

@@ -16,6 +16,8 @@ pub(crate) enum Verdict {
     Gone,
     /// Its replica holds too few rights; others may hold some.
     Lacks { held: u64, others: Vec<(ReplicaId, u64)> },
+    /// A replica was declared retired, and another has its rights.
+    Retired { id: ReplicaId, heir: ReplicaId },
 }
 
 impl Verdict {
@@ -44,6 +46,9 @@ pub(crate) fn carry_out<S: Subject>(
         match (verdict, result) {
             (Verdict::Done | Verdict::Nothing, result) => result?,
             (Verdict::Gone, Err(EditError::RemovedForEver { .. })) => {}
+            (&Verdict::Retired { id, heir }, Err(error)) => {
+                assert_eq!(error, EditError::Retired { id, heir });
+            }
             (Verdict::Lacks { held, others }, Err(error)) => {
                 let (What::Spend(needed) | What::Pass(needed, _)) = act.what else {
                     panic!("{act:?} takes no rights")
@@ -60,5 +65,6 @@ pub(crate) fn carry_out<S: Subject>(
 
 /// Whether a type refuses some operations by its contract, and this is how.
 pub(super) const fn is_refusal(error: &EditError) -> bool {
-    matches!(error, EditError::RemovedForEver { .. } | EditError::NotEnoughRights { .. })
+    use EditError::{NotEnoughRights, RemovedForEver, Retired};
+    matches!(error, RemovedForEver { .. } | NotEnoughRights { .. } | Retired { .. })
 }

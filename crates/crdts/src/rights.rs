@@ -1,0 +1,230 @@
+//! The rights of a bounded counter: who holds how many, and who speaks for whom.
+
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use rejoin_vclock::ReplicaId;
+use smallvec::SmallVec;
+
+use crate::cell::Leaf;
+use crate::context::{Join, LocalDot, Slot};
+use crate::delta::{At, Covered, Effect};
+use crate::error::ReadError;
+
+/// What one replica added, spent, passed on and took over, all in all.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Share {
+    pub owner: ReplicaId,
+    /// Its last dot here.
+    pub last: LocalDot,
+    pub granted: u64,
+    pub spent: u64,
+    /// By receiver, in the order of ids.
+    pub moved: SmallVec<[(ReplicaId, u64); 1]>,
+    /// Those whose rights it took over because they write no more, ascending.
+    pub retired: Vec<ReplicaId>,
+}
+
+/// The shares of all replicas, in the order of slots.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Rights(pub SmallVec<[Share; 1]>);
+
+impl Share {
+    pub(crate) fn new(owner: ReplicaId, last: LocalDot) -> Self {
+        let moved = SmallVec::new();
+        Self { owner, last, granted: 0, spent: 0, moved, retired: Vec::new() }
+    }
+
+    pub(crate) fn moved_to(&self, to: ReplicaId) -> u64 {
+        self.moved.iter().find(|(id, _)| *id == to).map_or(0, |&(_, amount)| amount)
+    }
+
+    fn move_to(&mut self, to: ReplicaId, amount: u64) {
+        match self.moved.binary_search_by_key(&to, |&(id, _)| id) {
+            Ok(place) => self.moved[place].1 = amount,
+            Err(place) => self.moved.insert(place, (to, amount)),
+        }
+    }
+
+    fn retire(&mut self, id: ReplicaId) {
+        if let Err(place) = self.retired.binary_search(&id) {
+            self.retired.insert(place, id);
+        }
+    }
+}
+
+/// Who speaks for the retired: each with whoever has its rights now, ascending.
+///
+/// Of several that took over one, the least id has it: whoever took over that one in turn, all is
+/// together again. In a circle (each of two was told that the other is gone) the greatest stays
+/// its own.
+struct Heirs(Vec<(ReplicaId, ReplicaId)>);
+
+impl Heirs {
+    fn of(Rights(shares): &Rights) -> Self {
+        let mut taken = Vec::new();
+        for share in shares {
+            taken.extend(share.retired.iter().map(|&id| (id, share.owner)));
+        }
+        taken.sort_unstable();
+        let mut heirs = Self(taken.iter().map(|&(id, _)| (id, id)).collect());
+        heirs.0.dedup();
+        for (id, heir) in taken {
+            let heir = heirs.heir(heir);
+            if let (Ok(place), true) = (heirs.place(id), heirs.heir(id) == id) {
+                heirs.0[place].1 = heir;
+            }
+        }
+        heirs
+    }
+
+    fn place(&self, id: ReplicaId) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&id, |&(id, _)| id)
+    }
+
+    /// Who has the rights of a replica: itself, or whoever took them over. What was gone through is
+    /// remembered, so that a long line of successors is not walked for each of them.
+    fn heir(&mut self, id: ReplicaId) -> ReplicaId {
+        let mut way = SmallVec::<[usize; 4]>::new();
+        let mut heir = id;
+        while let Some(place) = self.place(heir).ok().filter(|&place| self.0[place].1 != heir) {
+            way.push(place);
+            heir = self.0[place].1;
+        }
+        way.into_iter().for_each(|place| self.0[place].1 = heir);
+        heir
+    }
+}
+
+impl Rights {
+    pub(crate) fn place(&self, slot: Slot) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&slot, |share| share.last.slot())
+    }
+
+    pub(crate) fn value(&self) -> Result<u64, ReadError> {
+        let total = self.total();
+        let oversold = || u64::try_from(-total).ok();
+        u64::try_from(total).map_err(|_| match oversold() {
+            Some(by) => ReadError::Oversold { by },
+            None => ReadError::Overflow { total },
+        })
+    }
+
+    pub(crate) fn total(&self) -> i128 {
+        self.0.iter().map(|share| i128::from(share.granted) - i128::from(share.spent)).sum()
+    }
+
+    /// Whether anybody took over the rights of a retired replica.
+    pub(crate) fn takes_over(&self) -> bool {
+        self.0.iter().any(|share| !share.retired.is_empty())
+    }
+
+    /// What each replica has, ascending. Below zero are only liars, and who spent what somebody
+    /// else took over as well.
+    fn balances(&self) -> Vec<(ReplicaId, i128)> {
+        let mut heirs = Heirs::of(self);
+        let mut parts = Vec::with_capacity(2 * self.0.len());
+        for share in &self.0 {
+            let mut own = i128::from(share.granted) - i128::from(share.spent);
+            for &(to, amount) in &share.moved {
+                own -= i128::from(amount);
+                let heir = match rejoin_vclock::mutant!("passed-to-the-retired") {
+                    true => to,
+                    false => heirs.heir(to),
+                };
+                parts.push((heir, i128::from(amount)));
+            }
+            parts.push((heirs.heir(share.owner), own));
+        }
+        parts.sort_unstable_by_key(|&(id, _)| id);
+        let mut balances: Vec<(ReplicaId, i128)> = Vec::with_capacity(self.0.len());
+        for (id, amount) in parts {
+            match balances.last_mut() {
+                Some((last, balance)) if *last == id => *balance += amount,
+                _ => balances.push((id, amount)),
+            }
+        }
+        balances
+    }
+
+    pub(crate) fn balance_of(&self, id: ReplicaId) -> i128 {
+        let balances = self.balances();
+        let place = balances.binary_search_by_key(&id, |&(id, _)| id);
+        place.map_or(0, |place| balances[place].1)
+    }
+
+    /// What a replica may spend. Who is below zero has nothing.
+    pub(crate) fn held_by(&self, id: ReplicaId) -> u64 {
+        let is_new = || self.0.iter().all(|share| share.owner != id);
+        if rejoin_vclock::mutant!("rights-pass-to-a-copy") && is_new() {
+            return self.value().unwrap_or(0);
+        }
+        held(self.balance_of(id))
+    }
+
+    /// Who has the rights of a replica that was declared retired.
+    pub(crate) fn heir(&self, id: ReplicaId) -> Option<ReplicaId> {
+        Some(Heirs::of(self).heir(id)).filter(|&heir| heir != id)
+    }
+
+    /// Everybody who holds rights, the most first.
+    pub(crate) fn holders(&self) -> Vec<(ReplicaId, u64)> {
+        let balances = self.balances().into_iter();
+        let mut holders: Vec<_> = balances.map(|(id, balance)| (id, held(balance))).collect();
+        holders.retain(|&(_, held)| held > 0);
+        holders.sort_by_key(|&(id, held)| (Reverse(held), id));
+        holders
+    }
+}
+
+fn held(balance: i128) -> u64 {
+    u64::try_from(balance.max(0)).unwrap_or(u64::MAX)
+}
+
+impl Leaf for Rights {
+    fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool {
+        let Effect::Rights { granted, spent, moved, retires } = *effect else { return false };
+        let place = self.place(at.dot.slot()).unwrap_or_else(|place| {
+            self.0.insert(place, Share::new(at.context.id(at.dot.slot()), at.dot));
+            place
+        });
+        let share = &mut self.0[place];
+        (share.last, share.granted, share.spent) = (at.dot, granted, spent);
+        if let Some((to, amount)) = moved {
+            share.move_to(to, amount);
+        }
+        if let Some(id) = retires {
+            share.retire(id);
+        }
+        true
+    }
+
+    /// Nothing takes rights away.
+    fn end(&mut self, _: &Covered) -> bool {
+        false
+    }
+
+    /// Of each replica the later share: only it writes its own.
+    fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
+        let mut changed = false;
+        for other in &theirs.0 {
+            let last = join.dot(other.last);
+            let other = Share { last, ..other.clone() };
+            match self.place(last.slot()) {
+                Ok(place) if self.0[place].last >= last => continue,
+                Ok(place) => self.0[place] = other,
+                Err(place) => self.0.insert(place, other),
+            }
+            changed = true;
+        }
+        changed
+    }
+
+    fn is_visible(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    fn is_gone(&self) -> bool {
+        self.0.is_empty()
+    }
+}
