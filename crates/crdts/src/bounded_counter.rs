@@ -61,7 +61,7 @@
 //! | operation | time | metadata | delta |
 //! |---|---|---|---|
 //! | add, spend, transfer | O(n log n) | 72 bytes per replica, 24 per pair that met | 3 numbers |
-//! | reclaim | O(retired x n log n) | 16 bytes per retired one | 3 numbers each |
+//! | reclaim | O(n log n) | 16 bytes per retired one | 3 numbers each |
 //! | value, merge | O(n) | | |
 //! | rights, holders | O(n log n) | | |
 //!
@@ -71,6 +71,7 @@
 //! O'Neil, *The escrow transactional method*, 1986; Balegas et al., *Extending eventually
 //! consistent cloud databases for enforcing numeric invariants*, SRDS 2015 (Bounded Counter).
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use rejoin_vclock::ReplicaId;
@@ -112,7 +113,7 @@ pub struct RightsRequest {
 /// Like a [`FreshId`](rejoin_vclock::FreshId), it stands for something that no program can find out
 /// and a person has to answer for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RetiredIds(Vec<ReplicaId>);
+pub struct RetiredIds(BTreeSet<ReplicaId>);
 
 impl RetiredIds {
     /// Declares that no store goes on under any of these ids: not the device, not a copy of its
@@ -225,7 +226,7 @@ impl BoundedCounterEditor<'_> {
     pub fn add(&mut self, amount: u64) -> Result<(), EditError> {
         let own = self.own()?;
         let granted = own.granted.checked_add(amount).ok_or(EditError::Overflow)?;
-        self.write(Share { granted, ..own }, None, None)
+        self.write(&Share { granted, ..own }, None, None)
     }
 
     /// Spends an amount out of this replica's own rights.
@@ -236,7 +237,7 @@ impl BoundedCounterEditor<'_> {
     pub fn spend(&mut self, amount: u64) -> Result<(), EditError> {
         let own = self.holding(amount)?;
         let spent = own.spent.checked_add(amount).ok_or(EditError::Overflow)?;
-        self.write(Share { spent, ..own }, None, None)
+        self.write(&Share { spent, ..own }, None, None)
     }
 
     /// Passes rights of this replica to another, which can spend them once it has heard of it.
@@ -251,12 +252,12 @@ impl BoundedCounterEditor<'_> {
         }
         self.check_in_force(to)?;
         let total = own.moved_to(to).checked_add(amount).ok_or(EditError::Overflow)?;
-        self.write(own, Some((to, total)), None)
+        self.write(&own, Some((to, total)), None)
     }
 
     /// Takes over what replicas hold that write no more: the former ids of this very store, or
     /// those of a device that is lost. Returns how many rights that are, 0 where there are none or
-    /// somebody took them over before.
+    /// somebody took them over before. An id that this counter has not heard of is passed over.
     ///
     /// What becomes known of a retired replica later is taken over with it: rights that were passed
     /// to it, and what it had spent. So one that was taken for lost and goes on overspends only
@@ -269,13 +270,12 @@ impl BoundedCounterEditor<'_> {
     /// # Errors
     /// As [`add`](Self::add).
     pub fn reclaim(&mut self, retired: &RetiredIds) -> Result<u64, EditError> {
-        let held_before = self.rights()?;
-        for &id in &retired.0 {
-            let own = self.own()?;
-            let has = |rights: &Rights| rights.balance_of(id) != 0;
-            let has = self.cursor.cell()?.as_ref().and_then(Cell::as_rights).is_some_and(has);
-            if has && id != own.owner {
-                self.write(own, None, Some(id))?;
+        let (own, held_before) = (self.own()?, self.rights()?);
+        let cell = self.cursor.cell()?;
+        let balances = cell.as_ref().and_then(Cell::as_rights).map(Rights::balances);
+        for (id, _) in balances.unwrap_or_default() {
+            if id != own.owner && retired.0.contains(&id) {
+                self.write(&own, None, Some(id))?;
             }
         }
         Ok(self.rights()?.saturating_sub(held_before))
@@ -302,11 +302,11 @@ impl BoundedCounterEditor<'_> {
 
     fn write(
         &mut self,
-        Share { granted, spent, .. }: Share,
+        &Share { granted, spent, .. }: &Share,
         moved: Option<(ReplicaId, u64)>,
         retires: Option<ReplicaId>,
     ) -> Result<(), EditError> {
-        self.cursor.write(Effect::Rights { granted, spent, moved, retires })
+        self.cursor.write(Effect::Rights { granted, spent, moved, retires, yields: None })
     }
 
     /// That a replica was not declared retired.

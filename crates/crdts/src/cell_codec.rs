@@ -5,9 +5,9 @@
 //! register  n, then n x (dot, stamp, value), the one that stands first
 //! counter   n, then n x (id, last, totals, 0) or (id, last, totals, 1, last, totals, tag)
 //! contest   n, then n x dot of an add, then n, then n x dot of a remove
-//! rights    n, then n x (id, last, granted, spent, n, then n x (id in full, amount)); where a
-//!           replica took over those of retired ones, 0 before, and in each behind n, then n x id
-//!           of a retired one in full
+//! rights    n, then n x (id, last, granted, spent, n, then n x (id in full, amount)); where one's
+//!           are another's, 0 before, and in each behind n, then n x id of a retired one in full,
+//!           then 0 or (1, id of whom they are in full)
 //! places    n, then n x (dot, stamp, value) and, in a list, 0 or (1, tag); where the thing is not
 //!           there by its live places alone, 0 before, and behind n, then n x dot of its existence,
 //!           then the removals that hide it
@@ -172,8 +172,8 @@ impl Names<'_> {
     }
 
     fn read_rights(&self, count: usize, reader: &mut Reader<'_>) -> Result<Rights, DecodeError> {
-        let takes_over = count == 0;
-        let count = if takes_over { reader.count(6)? } else { count };
+        let passes = count == 0;
+        let count = if passes { reader.count(7)? } else { count };
         let mut rights = Rights::default();
         let mut before = None;
         for _ in 0..count {
@@ -185,10 +185,10 @@ impl Names<'_> {
             before = Some(owner);
             let (granted, spent) = (reader.varint()?, reader.varint()?);
             let moved = read_moved(reader)?;
-            let retired = if takes_over { read_retired(reader)? } else { Vec::new() };
-            rights.0.push(Share { owner, last, granted, spent, moved, retired });
+            let (retired, yields) = if passes { read_heirs(reader)? } else { (Vec::new(), None) };
+            rights.0.push(Share { owner, last, granted, spent, moved, retired, yields });
         }
-        if takes_over != rights.takes_over() {
+        if passes != rights.pass() {
             return Err(DecodeError::NotCanonical("the retired replicas of a bounded counter"));
         }
         rights.0.sort_unstable_by_key(|share| share.last.slot());
@@ -343,8 +343,8 @@ impl CellWriter<'_> {
     }
 
     fn write_rights(&self, rights: &Rights, out: &mut Vec<u8>) {
-        let takes_over = rights.takes_over();
-        if takes_over {
+        let passes = rights.pass();
+        if passes {
             write_varint(out, 0);
         }
         let mut shares: Vec<&Share> = rights.0.iter().collect();
@@ -359,9 +359,11 @@ impl CellWriter<'_> {
                 to.encode(out);
                 write_varint(out, *amount);
             }
-            if takes_over {
+            if passes {
                 write_varint(out, share.retired.len() as u64);
                 share.retired.iter().for_each(|id| id.encode(out));
+                out.push(u8::from(share.yields.is_some()));
+                share.yields.iter().for_each(|id| id.encode(out));
             }
         }
     }
@@ -418,7 +420,8 @@ fn read_moved(reader: &mut Reader<'_>) -> Result<SmallVec<[(ReplicaId, u64); 1]>
     Ok(moved)
 }
 
-fn read_retired(reader: &mut Reader<'_>) -> Result<Vec<ReplicaId>, DecodeError> {
+/// Those whose rights one took over, and to whom its own belong.
+fn read_heirs(reader: &mut Reader<'_>) -> Result<(Vec<ReplicaId>, Option<ReplicaId>), DecodeError> {
     let count = reader.count(16)?;
     let mut retired = Vec::with_capacity(count);
     for _ in 0..count {
@@ -428,5 +431,9 @@ fn read_retired(reader: &mut Reader<'_>) -> Result<Vec<ReplicaId>, DecodeError> 
         }
         retired.push(id);
     }
-    Ok(retired)
+    match reader.byte()? {
+        0 => Ok((retired, None)),
+        1 => Ok((retired, Some(ReplicaId::decode(reader)?))),
+        tag => Err(DecodeError::UnknownTag { what: "heir", tag }),
+    }
 }

@@ -107,6 +107,9 @@ pub enum Effect {
         moved: Option<(ReplicaId, u64)>,
         /// A replica that writes no more, whose rights are the origin's from here on.
         retires: Option<ReplicaId>,
+        /// The replica whose history this is a part of, written anew under another id: what that
+        /// did to the balance of the one is the other's.
+        yields: Option<ReplicaId>,
     },
     /// Everything alive at and below a place that the origin had seen ends, counters excepted
     /// (those are named one by one). The origin's own dots end up to this operation.

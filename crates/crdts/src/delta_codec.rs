@@ -9,7 +9,8 @@
 //! the beginning of the path before it, as long as what is decoded stays within a small multiple of
 //! what is sent. Flags: 1 something is put, 2 dots end, 4 everything seen below ends, 8 what is put
 //! stands for a remove, 16 what is put is only moved, 32 what is put is a removal that hides, 64
-//! rights of a retired replica are taken over. The payload is as the kind of the path says.
+//! rights of a retired replica are taken over, 128 those of the origin are another's. The payload is
+//! as the kind of the path says.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -35,6 +36,7 @@ const AGAINST: u8 = 8;
 const MOVES: u8 = 16;
 const HIDES: u8 = 32;
 const RETIRES: u8 = 64;
+const YIELDS: u8 = 128;
 
 /// The prefix that a path takes over from the one before it.
 ///
@@ -308,17 +310,16 @@ fn write_effect(effect: &Effect, ids: &IdTable, out: &mut Vec<u8>) {
             out.push(flags(put.is_some(), !ends.is_empty()) | against);
             ids.write_dots(ends, out);
         }
-        Effect::Rights { granted, spent, moved, retires } => {
-            out.push(flags(true, moved.is_some()) | (u8::from(retires.is_some()) * RETIRES));
+        Effect::Rights { granted, spent, moved, retires, yields } => {
+            let passes = u8::from(retires.is_some()) * RETIRES;
+            out.push(flags(true, moved.is_some()) | passes | (u8::from(yields.is_some()) * YIELDS));
             write_varint(out, *granted);
             write_varint(out, *spent);
             if let Some((to, amount)) = moved {
                 to.encode(out);
                 write_varint(out, *amount);
             }
-            if let Some(id) = retires {
-                id.encode(out);
-            }
+            retires.iter().chain(yields).for_each(|id| id.encode(out));
         }
         Effect::Below { seen } => {
             out.push(BELOW);
@@ -405,14 +406,15 @@ fn read_place(
 }
 
 fn read_rights(flags: u8, reader: &mut Reader<'_>) -> Result<Effect, DecodeError> {
-    if flags & PUT == 0 || flags & !(PUT | ENDS | RETIRES) != 0 {
+    if flags & PUT == 0 || flags & !(PUT | ENDS | RETIRES | YIELDS) != 0 {
         return Err(DecodeError::UnknownTag { what: "effect", tag: flags });
     }
     let (granted, spent) = (reader.varint()?, reader.varint()?);
-    let (moves, retires) = (flags & ENDS != 0, flags & RETIRES != 0);
-    let moved = if moves { Some((ReplicaId::decode(reader)?, reader.varint()?)) } else { None };
-    let retires = if retires { Some(ReplicaId::decode(reader)?) } else { None };
-    Ok(Effect::Rights { granted, spent, moved, retires })
+    let has = |flag| flags & flag != 0;
+    let moved = if has(ENDS) { Some((ReplicaId::decode(reader)?, reader.varint()?)) } else { None };
+    let retires = if has(RETIRES) { Some(ReplicaId::decode(reader)?) } else { None };
+    let yields = if has(YIELDS) { Some(ReplicaId::decode(reader)?) } else { None };
+    Ok(Effect::Rights { granted, spent, moved, retires, yields })
 }
 
 fn read_floors(ids: &mut Ids<'_>, reader: &mut Reader<'_>) -> Result<Vec<Floor>, DecodeError> {

@@ -189,9 +189,9 @@ pub enum EditError {
         held: u64,
         /// Who else holds rights, as far as is known here, the most first.
         holders: Vec<(ReplicaId, u64)>,
-        /// Which of the holders are former ids of this very store, where a store says so: nobody
-        /// answers for them. [`RetiredIds`](crate::bounded_counter::RetiredIds) says when their
-        /// rights can be reclaimed.
+        /// All former ids of this very store, the oldest first, where some of the holders are among
+        /// them: nobody answers for those. [`RetiredIds`](crate::RetiredIds) says when their rights
+        /// can be reclaimed, all together.
         former: Vec<ReplicaId>,
     },
     /// A replica was declared retired, and another took over its rights of a bounded counter. It
@@ -326,7 +326,7 @@ fn tell_holders(
         return Ok(());
     }
     f.write_str(
-        ". If no copy of the store goes on under them, declare them retired \
+        ". If no copy of the store goes on under them, declare its predecessors retired \
          (RetiredIds::assume_retired) and reclaim what they hold",
     )
 }

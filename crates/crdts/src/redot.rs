@@ -13,7 +13,8 @@
 //! # Invariants
 //! 1. What the branch did to everything else is what it did before, dot by dot.
 //! 2. Of counters and rights, the old id keeps what it had where the branch began; the sum is the
-//!    same.
+//!    same. What the branch did to the balance of rights is still the old id's: it may have spent what
+//!    was there before.
 //! 3. Dots that are lost, or that nobody here has seen, are named nowhere but in places: what stood
 //!    beside a lost item stands at the end of its list.
 
@@ -247,7 +248,7 @@ impl Redot {
                 Effect::Counter { totals, floors }
             }
             Effect::Contest { ends, put } => Effect::Contest { ends: self.dots(ends), put: *put },
-            Effect::Rights { granted, spent, moved, retires } => {
+            Effect::Rights { granted, spent, moved, retires, yields } => {
                 let branch = self.branches.get(&own.0);
                 let base = branch.and_then(|branch| branch.base.rights.get(&change.path));
                 let base = base.cloned().unwrap_or_default();
@@ -260,6 +261,10 @@ impl Redot {
                     spent: spent.saturating_sub(base.spent),
                     moved: moved.map(passed),
                     retires: *retires,
+                    yields: match rejoin_vclock::mutant!("branch-keeps-its-balance") {
+                        true => *yields,
+                        false => yields.or(Some(own.0)),
+                    },
                 }
             }
             Effect::Below { seen } => {

@@ -23,6 +23,8 @@ pub(crate) struct Share {
     pub moved: SmallVec<[(ReplicaId, u64); 1]>,
     /// Those whose rights it took over because they write no more, ascending.
     pub retired: Vec<ReplicaId>,
+    /// Whose they are, where this is a part of another's history.
+    pub yields: Option<ReplicaId>,
 }
 
 /// The shares of all replicas, in the order of slots.
@@ -32,7 +34,7 @@ pub(crate) struct Rights(pub SmallVec<[Share; 1]>);
 impl Share {
     pub(crate) fn new(owner: ReplicaId, last: LocalDot) -> Self {
         let moved = SmallVec::new();
-        Self { owner, last, granted: 0, spent: 0, moved, retired: Vec::new() }
+        Self { owner, last, granted: 0, spent: 0, moved, retired: Vec::new(), yields: None }
     }
 
     pub(crate) fn moved_to(&self, to: ReplicaId) -> u64 {
@@ -53,8 +55,9 @@ impl Share {
     }
 }
 
-/// Who speaks for the retired: each with whoever has its rights now, ascending.
+/// Who speaks for whom: each that has its rights no more, with whoever has them now, ascending.
 ///
+/// A part of a history that was written anew under another id is whose history it is, first of all.
 /// Of several that took over one, the least id has it: whoever took over that one in turn, all is
 /// together again. In a circle (each of two was told that the other is gone) the greatest stays
 /// its own.
@@ -62,14 +65,16 @@ struct Heirs(Vec<(ReplicaId, ReplicaId)>);
 
 impl Heirs {
     fn of(Rights(shares): &Rights) -> Self {
-        let mut taken = Vec::new();
+        let mut passed = Vec::new();
         for share in shares {
-            taken.extend(share.retired.iter().map(|&id| (id, share.owner)));
+            passed.extend(share.yields.map(|heir| (false, share.owner, heir)));
+            passed.extend(share.retired.iter().map(|&id| (true, id, share.owner)));
         }
-        taken.sort_unstable();
-        let mut heirs = Self(taken.iter().map(|&(id, _)| (id, id)).collect());
+        passed.sort_unstable();
+        let mut heirs = Self(passed.iter().map(|&(_, id, _)| (id, id)).collect());
+        heirs.0.sort_unstable();
         heirs.0.dedup();
-        for (id, heir) in taken {
+        for (_, id, heir) in passed {
             let heir = heirs.heir(heir);
             if let (Ok(place), true) = (heirs.place(id), heirs.heir(id) == id) {
                 heirs.0[place].1 = heir;
@@ -114,14 +119,14 @@ impl Rights {
         self.0.iter().map(|share| i128::from(share.granted) - i128::from(share.spent)).sum()
     }
 
-    /// Whether anybody took over the rights of a retired replica.
-    pub(crate) fn takes_over(&self) -> bool {
-        self.0.iter().any(|share| !share.retired.is_empty())
+    /// Whether anybody's are another's.
+    pub(crate) fn pass(&self) -> bool {
+        self.0.iter().any(|share| !share.retired.is_empty() || share.yields.is_some())
     }
 
-    /// What each replica has, ascending. Below zero are only liars, and who spent what somebody
-    /// else took over as well.
-    fn balances(&self) -> Vec<(ReplicaId, i128)> {
+    /// What each replica has that speaks for itself, ascending. Below zero are only liars, and who
+    /// spent what somebody else took over as well.
+    pub(crate) fn balances(&self) -> Vec<(ReplicaId, i128)> {
         let mut heirs = Heirs::of(self);
         let mut parts = Vec::with_capacity(2 * self.0.len());
         for share in &self.0 {
@@ -147,7 +152,7 @@ impl Rights {
         balances
     }
 
-    pub(crate) fn balance_of(&self, id: ReplicaId) -> i128 {
+    fn balance_of(&self, id: ReplicaId) -> i128 {
         let balances = self.balances();
         let place = balances.binary_search_by_key(&id, |&(id, _)| id);
         place.map_or(0, |place| balances[place].1)
@@ -183,7 +188,9 @@ fn held(balance: i128) -> u64 {
 
 impl Leaf for Rights {
     fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool {
-        let Effect::Rights { granted, spent, moved, retires } = *effect else { return false };
+        let Effect::Rights { granted, spent, moved, retires, yields } = *effect else {
+            return false;
+        };
         let place = self.place(at.dot.slot()).unwrap_or_else(|place| {
             self.0.insert(place, Share::new(at.context.id(at.dot.slot()), at.dot));
             place
@@ -196,6 +203,7 @@ impl Leaf for Rights {
         if let Some(id) = retires {
             share.retire(id);
         }
+        share.yields = share.yields.or(yields);
         true
     }
 

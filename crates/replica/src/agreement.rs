@@ -334,7 +334,15 @@ impl SpaceCore {
                 self.say(id, Message::Probe(vec![HeadAt { origin: own, counter, head }]));
             }
             Known::At(sequence) => self.steps.push_back(Step::Confirm(id, sequence)),
-            Known::Nothing => self.doubt(id, own),
+            Known::Nothing => {
+                // Nobody is asked for that: the answers that come are those to the search.
+                if let Some(session) = self.sessions.get_mut(&id)
+                    && !rejoin_vclock::mutant!("search-takes-another-answer")
+                {
+                    session.unsure.remove(&own);
+                }
+                self.doubt(id, own);
+            }
             // Its record is damaged here, which is told and mended elsewhere.
             Known::Unknown => self.be_sure(id, own),
         }

@@ -568,6 +568,7 @@ impl SpaceCore {
             self.durable += 1;
         }
         self.durable_heads.written(end);
+        self.ask_for_the_early();
     }
 
     // Output.

@@ -98,12 +98,12 @@ impl SpaceCore {
         said.map_or_else(|_| Vec::new(), |()| draft.finish())
     }
 
-    /// Says of rights that are wanting which of their holders are former ids of this copy.
+    /// Says of rights that are wanting, if former ids of this copy hold any, which those are.
     pub(crate) fn naming_formers(&self, error: EditError) -> EditError {
         match error {
             EditError::NotEnoughRights { needed, held, holders, .. } => {
-                let all = holders.iter().map(|&(id, _)| id);
-                let former = all.filter(|id| self.before.contains(id)).collect();
+                let any = holders.iter().any(|(id, _)| self.before.contains(id));
+                let former = if any { self.before.clone() } else { Vec::new() };
                 EditError::NotEnoughRights { needed, held, holders, former }
             }
             other => other,

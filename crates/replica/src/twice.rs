@@ -30,6 +30,9 @@ pub(crate) struct Twice {
     derived: BTreeMap<ReplicaId, ReplicaId>,
     /// Derived ids of branches that are not here under their origin's.
     others: BTreeSet<ReplicaId>,
+    /// Derived ids that were refused because the history that they come from is not durable yet:
+    /// the record of where it is looked at, the session, and the id.
+    early: BTreeSet<(u64, SessionId, ReplicaId)>,
 }
 
 impl Twice {
@@ -89,13 +92,34 @@ impl SpaceCore {
             Ok(Some(sequence)) if sequence < self.durable && !self.log.is_lost(sequence) => {
                 self.steps.push_back(Step::Judge(id, branch, sequence));
             }
-            // It is asked for again.
+            Ok(Some(sequence)) if sequence >= self.durable => {
+                self.twice.early.insert((sequence, id, derived));
+            }
+            // Its record is damaged, or cannot be read: another session asks again.
             _ => {}
         }
         if let Some(session) = self.sessions.get_mut(&id) {
             session.refused.insert(derived, refused);
         }
         true
+    }
+
+    /// Asks again for the derived ids that were refused until now: what they come from is durable.
+    pub(crate) fn ask_for_the_early(&mut self) {
+        while let Some(&(sequence, id, derived)) = self.twice.early.first() {
+            if sequence >= self.durable {
+                return;
+            }
+            self.twice.early.pop_first();
+            if let Some(session) = self.sessions.get_mut(&id)
+                && session.refused.get(&derived).is_some_and(|refused| !refused.forked)
+                && !rejoin_vclock::mutant!("early-branch-not-asked-for")
+            {
+                session.refused.remove(&derived);
+                let after = self.causal.context().seen(derived);
+                self.say(id, Message::Want(vec![(derived, after)]));
+            }
+        }
     }
 
     /// Whether an entry is the first of a derived id whose branch may be here by now. It is asked

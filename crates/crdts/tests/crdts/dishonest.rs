@@ -219,7 +219,7 @@ fn a_remove_that_a_liar_ends_is_gone_everywhere() {
 fn a_liar_overspends_alone() {
     let path = Path::root(Kind::BoundedCounter);
     let rights = |first, granted, spent, moved| {
-        let claim = Claim::Rights { granted, spent, moved, retires: None };
+        let claim = Claim::Rights { granted, spent, moved, retires: None, yields: None };
         Forgery::at(8, first, path.clone(), claim).delta()
     };
     let lies = [rights(1, 2, 9, None), rights(2, 1, 9, Some((1, 3))), rights(3, 0, 0, None)];

@@ -38,6 +38,7 @@ pub(crate) enum Claim {
         spent: u64,
         moved: Option<(u128, u64)>,
         retires: Option<u128>,
+        yields: Option<u128>,
     },
     Below {
         seen: Vec<Named>,
@@ -171,17 +172,15 @@ impl Pen {
                 self.out.push(u8::from(put.is_some()) + ending + remove);
                 self.list_if_any(ends);
             }
-            Claim::Rights { granted, spent, moved, retires } => {
-                let takes_over = 64 * u8::from(retires.is_some());
-                self.out.push(1 + 2 * u8::from(moved.is_some()) + takes_over);
+            Claim::Rights { granted, spent, moved, retires, yields } => {
+                let passed = 64 * u8::from(retires.is_some()) + 128 * u8::from(yields.is_some());
+                self.out.push(1 + 2 * u8::from(moved.is_some()) + passed);
                 self.numbers(&[*granted, *spent]);
                 if let Some((to, amount)) = moved {
                     self.out.extend(id(*to).to_bytes());
                     self.number(*amount);
                 }
-                if let Some(retired) = retires {
-                    self.out.extend(id(*retired).to_bytes());
-                }
+                retires.iter().chain(yields).for_each(|&heir| self.out.extend(id(heir).to_bytes()));
             }
             Claim::Below { seen } => {
                 self.out.push(4);

@@ -218,7 +218,10 @@ fn more_samples() -> Vec<Delta> {
     let seats = root.key(&"s".to_owned(), Kind::BoundedCounter);
     let score = root.key(&"h".to_owned(), Kind::MaxRegister);
     let contest = |ends: &[Named], put| Claim::Contest { ends: ends.to_vec(), put };
-    let rights = |moved, retires| Claim::Rights { granted: 70_000, spent: 3, moved, retires };
+    let rights = |moved, retires, yields| {
+        let (granted, spent) = (70_000, 3);
+        Claim::Rights { granted, spent, moved, retires, yields }
+    };
     let changes = vec![
         (element.clone(), contest(&[], Some(false))),
         (element.clone(), contest(&[], Some(true))),
@@ -226,10 +229,10 @@ fn more_samples() -> Vec<Delta> {
         (flag.clone(), contest(&[], Some(false))),
         (flag, contest(&[(4, 4)], None)),
         (root.key(&"f".to_owned(), Kind::EnableWinsFlag), add_alone()),
-        (seats.clone(), rights(None, None)),
-        (seats.clone(), rights(Some((9, 200)), None)),
-        (seats.clone(), rights(None, Some(8))),
-        (seats, rights(Some((9, 300)), Some(7))),
+        (seats.clone(), rights(None, None, None)),
+        (seats.clone(), rights(Some((9, 200)), None, None)),
+        (seats.clone(), rights(None, Some(8), Some(3))),
+        (seats, rights(Some((9, 300)), Some(7), None)),
         (score, Claim::Register { ends: Vec::new(), value: Some(RawAtom::of(&7_u8)) }),
     ];
     let deps = vec![(1, 1)];
@@ -296,7 +299,7 @@ fn the_wire_format_of_removes_and_rights_is_as_documented() {
         .expect("an edit");
     let seats = Path::root(Kind::BoundedCounter);
     let rights = |spent, moved, retires| {
-        (seats.clone(), Claim::Rights { granted: 300, spent, moved, retires })
+        (seats.clone(), Claim::Rights { granted: 300, spent, moved, retires, yields: None })
     };
     let changes = vec![
         rights(0, None, None),

@@ -171,6 +171,22 @@ fn fault_12_rights_of_a_retired_replica_are_taken_over() {
     assert_eq!((fourth.value(), fourth.holders()), (Ok(1), vec![(id(4), 1)]));
 }
 
+/// A replica that holds nothing at the moment is retired all the same: what somebody who has not
+/// heard of that passes to it is its heir's.
+#[test]
+fn fault_12_a_retired_replica_without_rights() {
+    let mut first = Seats::new(fresh(1));
+    add(&mut first, 10);
+    pass(&mut first, 0, 2);
+    let mut third = first.fork(fresh(3));
+    pass(&mut first, 5, 3);
+    third.merge(&first);
+    assert_eq!(reclaim(&mut first, &[2]), 0);
+    pass(&mut third, 4, 2);
+    first.merge(&third);
+    assert_eq!(first.holders(), [(id(1), 9), (id(3), 1)]);
+}
+
 /// Who is wrongly declared retired overspends until the two hear of each other, and no longer.
 #[test]
 fn fault_12_a_false_declaration_does_harm_once() {
@@ -284,7 +300,7 @@ fn nothing_above_rights_is_removed() {
     type Untyped = rejoin_crdts::OrMap<String, OrSet<String>>;
     let place = Path::root(Kind::Map).key(&"k".to_owned(), Kind::Map);
     let path = place.key(&"seats".to_owned(), Kind::BoundedCounter);
-    let claim = Claim::Rights { granted: 5, spent: 0, moved: None, retires: None };
+    let claim = Claim::Rights { granted: 5, spent: 0, moved: None, retires: None, yields: None };
     let mut map = Replica::<rejoin_crdts::OrMap<String, Untyped>>::new(fresh(1));
     map.apply(&Forgery::first(7, path.clone(), claim).delta());
     map.edit(|map| map.entry("k").entry("set").insert("x")).expect("an edit");

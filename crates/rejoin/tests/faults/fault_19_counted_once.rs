@@ -6,6 +6,7 @@ use rejoin::replica::Config;
 use rejoin::replica::ops::{Restore, restore};
 
 use crate::rolled_back::{Shelf, findings, go_on};
+use crate::wire::Wire;
 
 type Tags = OrMap<String, PnCounter>;
 
@@ -108,4 +109,64 @@ fn with_a_copy_of_an_earlier_moment() {
     };
     counted_once(early, false);
     counted_once(early, true);
+}
+
+/// A branch that was written anew arrives together with the history that it comes from: whoever joins
+/// has it all in one session, and what builds upon it.
+#[test]
+fn who_joins_later_catches_up_in_one_session() {
+    let shelf = Shelf::new(Config::default());
+    let p = shelf.memory();
+    let d = shelf.open("d");
+    let of_d = d.create_space::<Tags>("s").unwrap();
+    let of_p = p.join_space::<Tags>("s", of_d.ticket()).unwrap();
+    drop((of_d, d));
+    let image = shelf.image();
+    for life in ["first life", "second life"] {
+        shelf.put_back(&image);
+        let d = shelf.open("d");
+        let of_d = d.open_space::<Tags>("s").unwrap();
+        add(&of_d, life);
+        shelf.meet(&of_d, &of_p);
+    }
+    add(&of_p, "later");
+    let f = shelf.memory();
+    let of_f = f.join_space::<Tags>("s", of_p.ticket()).unwrap();
+    let mut wire = Wire::between(&of_p, &of_f);
+    wire.settle();
+    assert_eq!(counts(&of_f), told(&["first life", "second life", "later"]));
+    assert_eq!((of_f.digest(), of_f.is_caught_up()), (of_p.digest(), Ok(true)));
+}
+
+/// A copy has entries of its former id that it has not shown to anybody, more than the peer has of
+/// the same id and of another history.
+#[test]
+fn with_a_copy_that_knows_more_of_another_life() {
+    for (first, second) in [(1, 1), (2, 1), (1, 2), (3, 2), (2, 3)] {
+        let shelf = Shelf::new(Config::default());
+        let d = shelf.open("d");
+        drop(d.create_space::<Tags>("s").unwrap());
+        drop(d);
+        let image = shelf.image();
+        let live = |tag: &str, operations: i64| {
+            let d = shelf.open("d");
+            let of_d = d.open_space::<Tags>("s").unwrap();
+            let written = of_d.transact(|tx| {
+                (0..operations)
+                    .try_for_each(|number| tx.object("o").entry(&format!("{tag} {number}")).add(1))
+            });
+            written.unwrap();
+            (d, of_d)
+        };
+        drop(live("first", first));
+        std::fs::copy(shelf.path("d"), shelf.path("e")).unwrap();
+        shelf.put_back(&image);
+        let (_d, of_d) = live("second", second);
+        let e = shelf.open("e");
+        let of_e = e.open_space::<Tags>("s").unwrap();
+        shelf.meet(&of_d, &of_e);
+        assert_eq!(of_d.digest(), of_e.digest(), "{first} and {second}");
+        assert_eq!(i64::try_from(counts(&of_d).len()), Ok(first + second));
+        assert_eq!((of_d.forks(), of_e.forks()), (Ok(vec![]), Ok(vec![])));
+    }
 }

@@ -16,6 +16,7 @@ pub(crate) struct Everything {
     paid: EnableWinsFlag,
     steps: List<LwwRegister<String>>,
     outline: Tree<LwwRegister<String>>,
+    seats: BoundedCounter,
 }
 
 pub(crate) type Things = Space<Everything>;
@@ -37,6 +38,7 @@ pub(crate) fn begin(things: &Things) {
         thing.banned().insert("x")?;
         thing.note().set("first")?;
         thing.best().set(3)?;
+        thing.seats().add(10)?;
         thing.steps().push()?.set("one")?;
         thing.steps().push()?.set("two")
     });
@@ -67,6 +69,7 @@ pub(crate) fn go_on(things: &Things) {
         thing.banned().remove("x")?;
         thing.note().set("second")?;
         thing.best().set(9)?;
+        thing.seats().spend(7)?;
         thing.paid().enable()
     });
     edit(things, |thing| {
@@ -117,8 +120,15 @@ pub(crate) fn read(things: &Things) -> Vec<String> {
         format!("{:?} {:?}", thing.note().get(), thing.note().concurrent()),
         format!("{:?} {:?}", thing.best().get(), thing.paid().is_enabled()),
         format!("{steps:?}"),
+        seats(&thing.seats()),
         format!("{nodes:?}"),
     ]
+}
+
+/// What is left, and what all together may take of it.
+fn seats(seats: &rejoin_crdts::bounded_counter::BoundedCounterReader<'_>) -> String {
+    let holders = seats.holders().expect("readable");
+    format!("{:?} {}", seats.value(), holders.iter().map(|&(_, held)| held).sum::<u64>())
 }
 
 /// Nobody who reads can tell that the branch has other dots now, and everybody reads the same.
@@ -150,7 +160,8 @@ fn a_branch_written_anew_reads_as_before() {
     assert_eq!(restored.stats().expect("readable").waiting, 0);
 }
 
-/// Rights are not written anew: what the branch sold stays sold, and the new id holds none.
+/// Rights are not written anew: what the branch sold stays sold, and the new id holds none. Who
+/// reclaims those of its former id has what is left of them.
 #[test]
 fn a_branch_written_anew_sells_nothing_twice() {
     let medium = Medium::new();
@@ -174,7 +185,16 @@ fn a_branch_written_anew_sells_nothing_twice() {
         assert_eq!(seats.object("tonight").rights_of(id), Ok(0));
     }
     let refused = restored.transact(|tx| tx.object("tonight").spend(1)).map(|_| ());
-    assert!(matches!(refused, Err(StoreError::Edit(EditError::NotEnoughRights { .. }))));
+    let Err(StoreError::Edit(EditError::NotEnoughRights { former, holders, .. })) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(holders, [(former[0], 4)], "the branch spent what the former id has no more");
+    let retired = RetiredIds::assume_retired(former);
+    let all = restored.transact(|tx| tx.object("tonight").reclaim(&retired));
+    assert_eq!(all.expect("a transaction").value, 4);
+    restored.transact(|tx| tx.object("tonight").spend(4)).expect("a transaction");
+    sync(&restored.link(), &there.link());
+    assert_eq!(there.object("tonight").value(), Ok(0));
 }
 
 /// One change, chosen by a number.
@@ -190,6 +210,11 @@ fn change(thing: &mut Editor<'_>, choice: u8) -> Result<(), EditError> {
         7 => thing.banned().insert(key),
         8 => thing.banned().remove(key),
         9 => thing.note().set(key),
+        10 if index < 2 => thing.seats().add(u64::from(choice)),
+        10 if index < 6 => match thing.seats().spend(u64::from(choice) / 3) {
+            Err(EditError::NotEnoughRights { .. }) => Ok(()),
+            done => done,
+        },
         10 => thing.best().set(i64::from(choice)),
         11 => match thing.paid().enable() {
             Ok(()) if index > 4 => thing.paid().disable(),

@@ -138,6 +138,27 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: crdts("rights::line_56"),
     },
     Mutant {
+        name: "branch-keeps-its-balance",
+        class: Class::Identity,
+        lines: &[56],
+        brings_back: "what a branch spent is a debt that nobody has, and is spent again",
+        suite: replica("redot"),
+    },
+    Mutant {
+        name: "early-branch-not-asked-for",
+        class: Class::Identity,
+        lines: &[60],
+        brings_back: "who joins where a branch was written anew waits for it in vain",
+        suite: faults("fault_19"),
+    },
+    Mutant {
+        name: "search-takes-another-answer",
+        class: Class::Identity,
+        lines: &[60],
+        brings_back: "two that have other histories of one id never sync again",
+        suite: faults("fault_19"),
+    },
+    Mutant {
         name: "passed-to-the-retired",
         class: Class::Identity,
         lines: &[56],

@@ -192,14 +192,18 @@ fn lies_about_removes() -> impl Strategy<Value = Lie> {
     prop_oneof![
         6 => (contested, dots(), any::<Option<bool>>())
             .prop_map(|(path, ends, put)| (path, Claim::Contest { ends, put })),
-        2 => (0..9_u64, 0..9_u64, moved, proptest::option::of(anybody()))
-            .prop_map(|(granted, spent, moved, retires)| {
-                Claim::Rights { granted, spent, moved, retires }
+        2 => (0..9_u64, 0..9_u64, moved, somebody(), somebody())
+            .prop_map(|(granted, spent, moved, retires, yields)| {
+                Claim::Rights { granted, spent, moved, retires, yields }
             })
             .prop_map(move |claim| (seats.clone(), claim)),
         1 => vector().prop_map(|seen| Claim::Below { seen })
             .prop_map(move |claim| (above.clone(), claim)),
     ]
+}
+
+fn somebody() -> impl Strategy<Value = Option<u128>> {
+    proptest::option::of(anybody())
 }
 
 fn anybody() -> impl Strategy<Value = u128> {

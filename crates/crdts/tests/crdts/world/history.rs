@@ -340,6 +340,7 @@ fn balances(live: &[&Done]) -> (i128, BTreeMap<ReplicaId, i128>) {
                 gets(put.origin, -i128::from(amount));
                 gets(id(to), amount.into());
             }
+            What::Reclaim(_) => gets(put.origin, 0),
             _ => {}
         }
     }
@@ -379,8 +380,7 @@ fn judge(done: &[Done], origin: ReplicaId, act: Act) -> (Verdict, Vec<Act>) {
         }
         What::Reclaim(retired) => {
             let (_, balances) = balances(counted);
-            let has = balances.get(&id(retired)).is_some_and(|&balance| balance != 0);
-            Verdict::of(has && id(retired) != origin)
+            Verdict::of(balances.contains_key(&id(retired)) && id(retired) != origin)
         }
         What::Spend(amount) | What::Pass(amount, _) => {
             let Leaf::Rights(_, holders) = rights(counted) else {
