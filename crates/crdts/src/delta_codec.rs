@@ -9,8 +9,8 @@
 //! the beginning of the path before it, as long as what is decoded stays within a small multiple of
 //! what is sent. Flags: 1 something is put, 2 dots end, 4 everything seen below ends, 8 what is put
 //! stands for a remove, 16 what is put is only moved, 32 what is put is a removal that hides, 64
-//! rights of a retired replica are taken over, 128 those of the origin are another's. The payload is
-//! as the kind of the path says.
+//! rights of a retired replica are taken over, 128 those of the origin are another's. The payload
+//! is as the kind of the path says.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 

@@ -13,8 +13,8 @@
 //! # Invariants
 //! 1. What the branch did to everything else is what it did before, dot by dot.
 //! 2. Of counters and rights, the old id keeps what it had where the branch began; the sum is the
-//!    same. What the branch did to the balance of rights is still the old id's: it may have spent what
-//!    was there before.
+//!    same. What the branch did to the balance of rights is still the old id's: it may have spent
+//!    what was there before.
 //! 3. Dots that are lost, or that nobody here has seen, are named nowhere but in places: what stood
 //!    beside a lost item stands at the end of its list.
 

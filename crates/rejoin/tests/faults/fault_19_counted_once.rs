@@ -111,8 +111,8 @@ fn with_a_copy_of_an_earlier_moment() {
     counted_once(early, true);
 }
 
-/// A branch that was written anew arrives together with the history that it comes from: whoever joins
-/// has it all in one session, and what builds upon it.
+/// A branch that was written anew arrives together with the history that it comes from: whoever
+/// joins has it all in one session, and what builds upon it.
 #[test]
 fn who_joins_later_catches_up_in_one_session() {
     let shelf = Shelf::new(Config::default());
