@@ -11,6 +11,8 @@ use rejoin_vclock::{HybridTimestamp, ReplicaId, VersionVector};
 pub struct Committed<R> {
     /// Where it was made.
     pub origin: ReplicaId,
+    /// The id under which it was made: its origin, unless it was written anew under a derived one.
+    pub made_as: ReplicaId,
     /// The counter of its first dot.
     pub first: u64,
     /// The counter of its last dot.

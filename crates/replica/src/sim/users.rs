@@ -72,7 +72,7 @@ impl<A: Application> World<A> {
             let shared = here.branch.as_ref().map_or(seen.clone(), |branch| branch.shared(&seen));
             self.checks.once.committed(&request.key, &receipt, &shared)?;
         }
-        let made = Committed { origin, first, last, stamp, seen, request: asked };
+        let made = Committed { origin, made_as: origin, first, last, stamp, seen, request: asked };
         match &mut here.branch {
             Some(branch) => branch.made.push(made),
             None => self.history.record(made),

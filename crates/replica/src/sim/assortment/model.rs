@@ -119,7 +119,8 @@ fn unseen<'a>(puts: &'a [Event<'a>]) -> impl Iterator<Item = Event<'a>> {
 fn rights(replicas: &[ReplicaId], puts: &[Event<'_>]) -> BTreeMap<ReplicaId, u64> {
     let mut rights: BTreeMap<ReplicaId, i64> = BTreeMap::new();
     for put in puts {
-        let origin = put.transaction.origin;
+        // What was written anew is still the first id's to answer for.
+        let origin = put.transaction.made_as;
         let mut add = |id, amount: i64| *rights.entry(id).or_default() += amount;
         match *put.operation {
             Operation::Grant(_, amount) => add(origin, amount.cast_signed()),

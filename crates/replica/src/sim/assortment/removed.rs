@@ -108,6 +108,7 @@ mod tests {
     ) {
         history.record(Committed {
             origin,
+            made_as: origin,
             first: last,
             last,
             stamp: HybridTimestamp::default(),
