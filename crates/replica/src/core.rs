@@ -24,10 +24,10 @@ use rejoin_crdts::{ConflictRecord, Delta, Path};
 pub use rejoin_vclock::Now;
 use rejoin_vclock::{HybridClock, HybridTimestamp, OwnSkew, ReplicaId, SkewReport, VersionVector};
 
-use crate::agreement::{DurableHeads, Step};
 use crate::amnesia::{Lost, Reborn};
 use crate::entry::{Entry, Head, HeadAt, Record};
 use crate::forks::Fork;
+use crate::head_check::{DurableHeads, Step};
 use crate::log::Log;
 use crate::message::SpaceHash;
 use crate::missing::Missing;

@@ -29,7 +29,6 @@
 //!
 //! The same core runs under the simulator (feature `sim`), which is how its promises are tested.
 
-mod agreement;
 mod amnesia;
 mod aside;
 mod canonical;
@@ -41,6 +40,7 @@ mod error;
 mod fingerprint;
 mod folding;
 mod forks;
+mod head_check;
 mod identity;
 mod incarnation;
 mod link;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rejoin_vclock::{DEFAULT_MAX_SKEW_MILLIS, ReplicaId, VersionVector};
 
-use crate::agreement::{Agreement, Search};
 use crate::entry::{Head, HeadAt};
+use crate::head_check::{HeadCheck, Search};
 use crate::log::Place;
 use crate::message::{Direction, Message};
 
@@ -98,7 +98,7 @@ pub(crate) struct Session {
     /// What this end's hello stood for: the heads at its vector.
     pub hello: Vec<HeadAt>,
     /// How far both ends have come to an agreement about what both have.
-    pub agreement: Agreement,
+    pub head_check: HeadCheck,
     /// Per id of this end's, up to where the peer has its entries, until it has said that they are
     /// the same.
     pub unsure: BTreeMap<ReplicaId, u64>,
@@ -178,7 +178,7 @@ impl Session {
             sent_at: elapsed,
             heard_at: elapsed,
             hello: Vec::new(),
-            agreement: Agreement::default(),
+            head_check: HeadCheck::default(),
             unsure: BTreeMap::new(),
             said: BTreeMap::new(),
             stream: BTreeMap::new(),
@@ -202,7 +202,7 @@ impl Session {
 
     /// Whether this end's own entries go out to the peer.
     pub(crate) fn takes_from(&self, own: ReplicaId) -> bool {
-        let is_agreed = self.agreement == Agreement::Reached;
+        let is_agreed = self.head_check == HeadCheck::Reached;
         let is_sure = self.unsure.is_empty();
         is_agreed && is_sure && self.is_established() && self.is_of_one_mind(own)
     }

@@ -26,10 +26,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::agreement::Agreement;
 use crate::core::{Arrival, Now, SpaceCore};
 use crate::entry::{Entry, HeadAt, MAX_ENTRY_BYTES};
 use crate::forks::may_pass_on;
+use crate::head_check::HeadCheck;
 use crate::message::{Message, Refusal, SpaceHash, entries_frame};
 use crate::session::{Session, SessionEnd, SessionId};
 use crate::storage::StorageError;
@@ -132,7 +132,7 @@ impl SpaceCore {
 
     /// Whether both ends of a session have said hello and mean the same by what they said.
     pub fn is_agreed(&self, id: SessionId) -> bool {
-        let agreed = |s: &Session| s.is_established() && s.agreement == Agreement::Reached;
+        let agreed = |s: &Session| s.is_established() && s.head_check == HeadCheck::Reached;
         self.sessions.get(&id).is_some_and(agreed)
     }
 
@@ -201,7 +201,7 @@ impl SpaceCore {
                 session.learn(origin, counter);
             }
         }
-        if session.agreement != Agreement::Reached {
+        if session.head_check != HeadCheck::Reached {
             return Ok(()); // overtaken on the way; they are asked for again
         }
         for entry in entries {
@@ -440,7 +440,7 @@ impl SpaceCore {
         let (own, end) = (self.replica(), self.sendable());
         let mut sequences = Vec::new();
         let serves = self.serving(id) == Some(id);
-        let agreed = |s: &&mut Session| serves && s.agreement == Agreement::Reached;
+        let agreed = |s: &&mut Session| serves && s.head_check == HeadCheck::Reached;
         let Some(session) = self.sessions.get_mut(&id).filter(agreed) else {
             return Ok(sequences);
         };

@@ -12,11 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rejoin_vclock::ReplicaId;
 
-use crate::agreement::Step;
 use crate::core::{Event, SpaceCore};
 use crate::entry::{Entry, Head, HeadAt};
 use crate::error::StoreError;
 use crate::forks::Fork;
+use crate::head_check::Step;
 use crate::message::Message;
 use crate::rebirth::WrittenAnew;
 use crate::session::{Refused, SessionId};

@@ -40,7 +40,7 @@ const PROBE: u64 = 8;
 
 /// How far two ends have come.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) enum Agreement {
+pub(crate) enum HeadCheck {
     /// The peer has not said what its hello stood for.
     #[default]
     Awaited,
@@ -181,18 +181,18 @@ impl SpaceCore {
     /// Compares what the peer's hello stood for.
     pub(crate) fn agree(&mut self, id: SessionId, digest: [u8; 16], behind: Vec<HeadAt>) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if session.agreement != Agreement::Awaited {
+        if session.head_check != HeadCheck::Awaited {
             return;
         }
         let shared = std::mem::take(&mut session.hello);
         let blind = rejoin_vclock::mutant!("head-not-compared");
         if digest == digest_of(&shared) || blind {
-            session.agreement = Agreement::Reached;
+            session.head_check = HeadCheck::Reached;
         } else {
-            session.agreement = Agreement::Disputed;
+            session.head_check = HeadCheck::Disputed;
             session.outbox.push_back(Message::Heads(shared));
         }
-        let reached = session.agreement == Agreement::Reached;
+        let reached = session.head_check == HeadCheck::Reached;
         behind.into_iter().for_each(|theirs| self.compare(id, theirs));
         if reached {
             self.trust(id);
@@ -207,9 +207,9 @@ impl SpaceCore {
             self.compare(id, theirs);
         }
         if let Some(session) = self.sessions.get_mut(&id)
-            && session.agreement == Agreement::Disputed
+            && session.head_check == HeadCheck::Disputed
         {
-            session.agreement = Agreement::Reached;
+            session.head_check = HeadCheck::Reached;
             self.trust(id);
         }
     }
