@@ -24,7 +24,6 @@ use rejoin_crdts::{ConflictRecord, Delta, Path};
 pub use rejoin_vclock::Now;
 use rejoin_vclock::{HybridClock, HybridTimestamp, OwnSkew, ReplicaId, SkewReport, VersionVector};
 
-use crate::amnesia::{Lost, Reborn};
 use crate::entry::{Entry, Head, HeadAt, Record};
 use crate::forks::Fork;
 use crate::head_check::{DurableHeads, Step};
@@ -36,6 +35,7 @@ use crate::peers::Peers;
 use crate::progress::Heard;
 use crate::rebirth::{Moved, WrittenAnew};
 use crate::receipt::Receipt;
+use crate::rollback::{Reborn, SuspectedRollback};
 use crate::session::{Config, Session, SessionId};
 use crate::state::{Limits, Stand, State, StateSource};
 use crate::storage::{Memory, StorageError, StorageRead};
@@ -92,7 +92,7 @@ pub enum Event {
     /// A peer knows another history of this store than the store itself: it was put back from a
     /// backup, or two copies write under one id. It goes on under a new id as soon as it is known
     /// how much both share.
-    Amnesia {
+    Rollback {
         /// Who knows it.
         peer: ReplicaId,
     },
@@ -150,7 +150,7 @@ pub struct SpaceCore {
     pub(crate) forks: BTreeMap<ReplicaId, Fork>,
     /// Forked origins whose branch here a person chose.
     pub(crate) kept: BTreeSet<ReplicaId>,
-    pub(crate) lost: Option<Lost>,
+    pub(crate) suspected: Option<SuspectedRollback>,
     /// What the log lacks although it is folded.
     pub(crate) missing: Missing,
     pub(crate) offered: Offered,
@@ -245,7 +245,7 @@ impl SpaceCore {
             common: 0,
             forks: BTreeMap::new(),
             kept: BTreeSet::new(),
-            lost: None,
+            suspected: None,
             missing: Missing::default(),
             twice: Twice::default(),
             has_holes: false,

@@ -73,7 +73,7 @@ impl SpaceCore {
         let HeadAt { origin, counter, head } = theirs;
         let is_own = self.judges(origin);
         if (!is_own && rejoin_vclock::mutant!("mix-fork-branches"))
-            || (is_own && rejoin_vclock::mutant!("amnesia-by-count-only"))
+            || (is_own && rejoin_vclock::mutant!("rollback-by-count-only"))
         {
             return;
         }
@@ -97,7 +97,7 @@ impl SpaceCore {
         }
         let Some(id) = id.filter(|_| !told) else { return };
         if is_own {
-            self.doubt(id, origin);
+            self.suspect_rollback(id, origin);
         }
         self.say(id, Message::Heads(vec![HeadAt { origin, counter, head: ours }]));
         self.search(id, origin, counter);

@@ -317,7 +317,7 @@ impl SpaceCore {
     pub(crate) fn make_sure(&mut self, id: SessionId, own: ReplicaId, counter: u64) {
         let here = self.durable_vector.get(own);
         if counter > here && own == self.replica() {
-            return self.doubt(id, own);
+            return self.suspect_rollback(id, own);
         }
         // Another store may go on under a former id.
         let counter = counter.min(here);
@@ -341,7 +341,7 @@ impl SpaceCore {
                 {
                     session.unsure.remove(&own);
                 }
-                self.doubt(id, own);
+                self.suspect_rollback(id, own);
             }
             // Its record is damaged here, which is told and mended elsewhere.
             Known::Unknown => self.be_sure(id, own),
@@ -364,7 +364,11 @@ impl SpaceCore {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if let Some(asked) = session.unsure.remove(&origin) {
             let is_same = counter == asked;
-            return if is_same { self.be_sure(id, origin) } else { self.doubt(id, origin) };
+            return if is_same {
+                self.be_sure(id, origin)
+            } else {
+                self.suspect_rollback(id, origin)
+            };
         }
         let Some(search) = session.searches.get_mut(&origin) else { return };
         let shared = search.gathered.iter().filter(|at| at.counter <= counter);

@@ -145,7 +145,7 @@ impl Shared {
     pub(crate) fn lock_as_self(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
         let mut inner = self.lock()?;
         let id = self.identity.claim()?;
-        if inner.core.replica() != id && inner.core.lost.is_none() {
+        if inner.core.replica() != id && inner.core.suspected.is_none() {
             inner.core.succeed(id);
         }
         Ok(inner)

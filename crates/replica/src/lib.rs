@@ -29,7 +29,6 @@
 //!
 //! The same core runs under the simulator (feature `sim`), which is how its promises are tested.
 
-mod amnesia;
 mod aside;
 mod canonical;
 pub mod core;
@@ -59,6 +58,7 @@ mod rebirth;
 mod receipt;
 mod recovery;
 mod removal;
+mod rollback;
 mod section;
 pub mod session;
 mod shared;
@@ -76,7 +76,6 @@ mod watch;
 mod withdrawal;
 
 pub use crate::core::{Change, Event, Now, SpaceCore};
-pub use amnesia::Reborn;
 pub use digest::Digest;
 pub use error::StoreError;
 pub use fingerprint::{Fingerprint, FullCell, Range};
@@ -92,6 +91,7 @@ pub use place::STATE_DIR;
 pub use progress::SyncProgress;
 pub use receipt::Receipt;
 pub use removal::{OwnOperations, Removal};
+pub use rollback::Reborn;
 pub use session::{Config, SessionEnd, SessionId};
 pub use shared::{Time, Wake};
 pub use space::{Committed, Durability, Once, Snapshot, Space, SpaceStats, Transaction};

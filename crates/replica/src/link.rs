@@ -134,7 +134,7 @@ impl Link {
         drop(inner);
         self.shared.write_until(mark)?;
         self.shared.restore()?;
-        self.shared.settle_amnesia()?;
+        self.shared.settle_rollback()?;
         self.shared.write_offer()?;
         over.map_or(Ok(()), |end| Err(LinkError::Ended(end)))
     }

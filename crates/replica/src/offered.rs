@@ -228,7 +228,7 @@ impl SpaceCore {
             let is_last = id != own && upto > 0 && upto >= seen;
             (is_new || is_due || is_last).then_some(Note { id, upto, head, is_last })
         };
-        if self.lost.is_some() {
+        if self.suspected.is_some() {
             return None;
         }
         let notes: Vec<_> = self.offered.0.iter().filter_map(note).collect();

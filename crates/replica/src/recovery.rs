@@ -296,7 +296,7 @@ impl SpaceCore {
         self.kept = std::mem::take(&mut other.kept);
         self.moved = std::mem::take(&mut other.moved);
         self.withdrawals = std::mem::take(&mut other.withdrawals);
-        self.lost = other.lost.take();
+        self.suspected = other.suspected.take();
         self.timing.take_over(&other.timing);
         self.hybrid = other.hybrid.clone();
         let told = std::mem::take(&mut other.events);

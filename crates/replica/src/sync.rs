@@ -100,7 +100,7 @@ impl SpaceCore {
         if let Some(session) = self.sessions.remove(&id) {
             self.remember_ahead(&session);
         }
-        self.forget_doubt(id);
+        self.forget_suspicion(id);
         if self.sessions.is_empty() {
             self.asked.clear(); // as many ids as peers have named
         }
@@ -160,7 +160,9 @@ impl SpaceCore {
             }
             (Message::Hello { .. }, Some(_)) => self.break_off(id, "a second hello"),
             (_, None) => self.break_off(id, "no hello"),
-            (message, Some(_)) if self.speaks_of_lost(&message) => self.doubt(id, self.replica()),
+            (message, Some(_)) if self.speaks_of_lost(&message) => {
+                self.suspect_rollback(id, self.replica())
+            }
             (Message::Entries(entries), Some(_)) => self.receive(id, entries, now)?,
             (Message::Have(pairs), Some(peer)) => self.learn(id, peer, &pairs),
             (Message::Want(pairs), Some(_)) => self.serve(id, &pairs)?,
@@ -448,7 +450,7 @@ impl SpaceCore {
         let (mut bytes, most) = (0, self.config.batch_bytes.min(MAX_ENTRY_BYTES / 2));
         while session.cursor < end
             && let Some(place) = self.log.place(session.cursor)?
-            && (self.lost.is_none()
+            && (self.suspected.is_none()
                 || place.origin != own && self.offered.covers(place.origin, place.last))
         {
             let lacks = !self.log.is_lost(session.cursor)

@@ -74,7 +74,7 @@ impl SpaceCore {
                 session.over = Some(SessionEnd::Silent);
             }
         }
-        self.give_up_on_doubt(now);
+        self.give_up_on_suspicion(now);
         self.ask_for_gaps(now);
         self.ask_for_missing(now);
     }
@@ -88,7 +88,7 @@ impl SpaceCore {
         }
         let news = self.timing.news;
         let sessions = self.sessions.values().filter_map(|s| s.due(&self.config, news));
-        let due = sessions.chain(self.timing.due).chain(self.doubt_ends()).min();
+        let due = sessions.chain(self.timing.due).chain(self.suspicion_ends()).min();
         due.map(|due| due.max(soon))
     }
 }

@@ -138,7 +138,7 @@ impl SpaceCore {
             session.refused.insert(branch.id, Refused { until: 0, forked: true });
             if self.judges(branch.origin) {
                 // Another holder of the branch has found out already where it begins.
-                return self.doubt_from(id, branch.origin, branch.first - 1);
+                return self.suspect_rollback_from(id, branch.origin, branch.first - 1);
             }
             return self.hold_twice(Some(id), HeadAt::of_branch(branch));
         }

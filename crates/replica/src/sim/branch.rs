@@ -87,5 +87,5 @@ pub(super) fn meant<'a, R>(
     }
     let what =
         format!("{:?} applied {origin:?}:{last}, which builds upon its lost self", branch.own);
-    Err(Broken::new("amnesia", what))
+    Err(Broken::new("rollback", what))
 }

@@ -79,14 +79,14 @@ impl<A: Application> World<A> {
 
     /// Goes on under a new id once it is found out that others know another history, as a store
     /// does: all that waits is written first, then its branch anew.
-    pub(super) fn settle_amnesia(&mut self, site: usize) -> Checked {
+    pub(super) fn settle_rollback(&mut self, site: usize) -> Checked {
         let stored = self.stored(site);
         let here = &mut self.sites[site];
         let Some(core) = &mut here.core else { return Ok(()) };
-        let Some((lost, common)) = core.settled_doubt() else { return Ok(()) };
+        let Some((lost, common)) = core.settled_suspicion() else { return Ok(()) };
         let number = here.disk.write(&core.poll_write(), Vec::new());
         core.handle_written(here.disk.sync(number));
-        let broken = |what: String| Err(Broken::new("amnesia", what));
+        let broken = |what: String| Err(Broken::new("rollback", what));
         let own = here.disk.identity().id;
         let Some(branch) = here.branch.take() else {
             return broken(format!("{own:?} gives up for {lost:?}, and nobody fooled it"));

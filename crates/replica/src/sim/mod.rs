@@ -33,7 +33,7 @@
 //! | monotonic | what was durable at a replica stays so, restarts included |
 //! | once | a transaction happens at most once per key |
 //! | stream | a catch-up can be cut anywhere, and all that came can be applied |
-//! | amnesia | who was put back unnoticed finds out, and lets nothing of its branch out before |
+//! | rollback | who was put back unnoticed finds out, and lets nothing of its branch out before |
 //! | dots | a dot is used once, whatever was restored |
 //! | clock | a wrong clock elsewhere does not move the clock here |
 //! | recovery, liveness | a replica comes back from its own disk; all come together in time |

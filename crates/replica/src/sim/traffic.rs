@@ -108,7 +108,7 @@ impl<A: Application> World<A> {
             self.checks.streams.sent(end, sequence, &parsed, here.id, parted)?;
             let delta = parsed.delta();
             if here.branch.as_ref().is_some_and(|b| b.has(delta.origin(), delta.last())) {
-                return Err(Broken::new("amnesia", format!("{:?} sends its branch", here.id)));
+                return Err(Broken::new("rollback", format!("{:?} sends its branch", here.id)));
             }
             check_offered(here.id, &parsed, here.disk.synced_offer())?;
             self.checks.dots.see(here.id, &parsed)?;

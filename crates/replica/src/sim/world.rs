@@ -312,7 +312,7 @@ impl<A: Application> World<A> {
         self.hear(site)?;
         self.write(site)?;
         self.acknowledge(site)?;
-        self.settle_amnesia(site)?;
+        self.settle_rollback(site)?;
         self.transmit(site)
     }
 
@@ -338,9 +338,9 @@ impl<A: Application> World<A> {
                     let what = format!("{:?} met two histories of {origin:?} at {first}", here.id);
                     return Err(Broken { checker: "causality", what });
                 }
-                Told::Amnesia { .. } if here.branch.is_some() => {}
+                Told::Rollback { .. } if here.branch.is_some() => {}
                 Told::Reborn(reborn) if !reborn.forked => {}
-                other @ (Told::Amnesia { .. }
+                other @ (Told::Rollback { .. }
                 | Told::Reborn(_)
                 | Told::Fork(_)
                 | Told::Withdrawn(_)) => {

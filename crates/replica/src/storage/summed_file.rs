@@ -266,7 +266,7 @@ impl SummedFile {
             match file.write(ACKNOWLEDGED_AT as u64, &line) {
                 // What it is about is durable; the line may lag behind.
                 Err(error) if is_full(&error) => {
-                    return state.doubt(file, ACKNOWLEDGED_AT as u64, &line);
+                    return state.suspect_rollback(file, ACKNOWLEDGED_AT as u64, &line);
                 }
                 written => written?,
             }
@@ -289,7 +289,12 @@ fn of_sync(error: &io::Error) -> io::Error {
 
 impl State {
     /// There was no room for all of a write: what it was about may be there in part.
-    fn doubt(&mut self, file: &dyn StorageBackend, offset: u64, data: &[u8]) -> io::Result<()> {
+    fn suspect_rollback(
+        &mut self,
+        file: &dyn StorageBackend,
+        offset: u64,
+        data: &[u8],
+    ) -> io::Result<()> {
         let end = offset + data.len() as u64;
         let (first, last) = (index(offset / PAGE_BYTES), index(end.div_ceil(PAGE_BYTES)));
         self.sums.iter_mut().take(last).skip(first).for_each(|known| *known = UNKNOWN);
@@ -446,7 +451,7 @@ impl StorageBackend for SummedFile {
             Self::cut_tail(file, state)?;
             if let Err(error) = file.write(offset, data) {
                 if is_full(&error) {
-                    state.doubt(file, offset, data)?;
+                    state.suspect_rollback(file, offset, data)?;
                 }
                 return Err(error);
             }

@@ -88,7 +88,7 @@ fn reborn(reports: &[Event]) -> Vec<Reborn> {
 
 /// Failure 52: restored at 10, written to 22 offline, while a peer holds another 20.
 #[test]
-fn failure_52_amnesia_is_not_judged_by_count() {
+fn failure_52_rollback_is_not_judged_by_count() {
     for before in [0, 10] {
         let (d, p) = {
             let d = Site::first();
@@ -105,7 +105,7 @@ fn failure_52_amnesia_is_not_judged_by_count() {
         let old = restored.id();
         restored.sync(&p);
         let reports = restored.reports();
-        assert!(reports.contains(&Event::Amnesia { peer: p.id() }), "{reports:?}");
+        assert!(reports.contains(&Event::Rollback { peer: p.id() }), "{reports:?}");
         let id = restored.id();
         let told = Reborn { before: old, id, common: before, moved: 12, forked: false };
         assert_eq!(reborn(&reports), [told]);

@@ -62,9 +62,9 @@ fn a_replica_that_lost_its_own_events_hears_of_it_at_the_hello() {
     net.settle();
     assert_eq!([net.over(wire, 0), net.over(wire, 1)], [None, None]);
     assert_eq!(net.peers[0].core.canonical_state(), before);
-    assert_eq!(net.peers[0].core.amnesia(), Some(1), "one event is common to both");
+    assert_eq!(net.peers[0].core.rollback(), Some(1), "one event is common to both");
     let told = net.peers[0].core.poll_event();
-    assert_eq!(told, Some(Event::Amnesia { peer: id(2) }));
+    assert_eq!(told, Some(Event::Rollback { peer: id(2) }));
 }
 
 /// The same, found out only after the hello: by news, by a request, and by entries.
@@ -103,7 +103,7 @@ fn nobody_else_extends_what_a_replica_wrote() {
         let before = core.core.canonical_state();
         core.handle(session, message.clone(), now);
         let told = std::iter::from_fn(|| core.core.poll_event()).last();
-        assert_eq!(told, Some(Event::Amnesia { peer: id(9) }), "{message:?}");
+        assert_eq!(told, Some(Event::Rollback { peer: id(9) }), "{message:?}");
         assert_eq!(core.core.canonical_state(), before);
         assert_eq!(
             (core.core.waiting(), core.core.held_by(&core.core.empty_receipt())),

@@ -68,7 +68,7 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: replica("forks::failure_"),
     },
     Mutant {
-        name: "amnesia-by-count-only",
+        name: "rollback-by-count-only",
         class: Class::Identity,
         lines: &[52],
         brings_back: "a store asks only whether a peer holds more of it, not the same",

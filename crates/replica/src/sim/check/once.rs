@@ -75,7 +75,7 @@ impl Once {
 
     /// The records of an origin beyond a counter are set aside; their entries may come back from
     /// others.
-    pub(in crate::sim) fn doubt(&mut self, origin: ReplicaId, after: u64) {
+    pub(in crate::sim) fn suspect_rollback(&mut self, origin: ReplicaId, after: u64) {
         let unsure = self.take_known(origin, after);
         self.unsure.extend(unsure);
     }
@@ -88,7 +88,7 @@ impl Once {
 
     /// A site has the disk of another, which knows nothing of an origin.
     pub(in crate::sim) fn abandon(&mut self, origin: ReplicaId) {
-        self.doubt(origin, 0);
+        self.suspect_rollback(origin, 0);
         let all = std::mem::take(&mut self.former).into_iter();
         let (abandoned, former): (BTreeSet<_>, _) = all.partition(|(_, dot)| dot.0 == origin);
         self.former = former;

@@ -50,7 +50,7 @@ impl<A: Application> World<A> {
         let here = &mut self.sites[site];
         here.disk.replace(&disk);
         let has = disk.synced_vector();
-        here.ids.iter().for_each(|&id| self.checks.once.doubt(id, has.get(id)));
+        here.ids.iter().for_each(|&id| self.checks.once.suspect_rollback(id, has.get(id)));
         let now = self.schedule.now();
         self.felt(blow, now, format_args!("{harm:?} of site {site}: {harmed:?}"));
         self.sites[site].harmed = Some(harmed);

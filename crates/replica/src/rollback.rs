@@ -1,4 +1,4 @@
-//! Amnesia: a peer knows another history of this store than the store itself.
+//! Rollback detection: a peer knows another history of this store than the store itself.
 //!
 //! It was put back from a backup that the proof of place did not notice, or a copy of it writes
 //! elsewhere under the same id. Only the store itself judges that, against its current counter: a
@@ -34,7 +34,7 @@ use crate::storage::{Batch, RowWrite, StorageError, StorageRead};
 
 /// What is in doubt.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Lost {
+pub(crate) struct SuspectedRollback {
     /// The id that it is about.
     pub own: ReplicaId,
     /// Where it was found out.
@@ -62,7 +62,7 @@ pub struct Reborn {
 
 impl SpaceCore {
     /// A peer knows another history of this copy.
-    pub(crate) fn doubt(&mut self, id: SessionId, own: ReplicaId) {
+    pub(crate) fn suspect_rollback(&mut self, id: SessionId, own: ReplicaId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(peer) = session.peer else { return };
         let refused = session.refused.entry(own).or_insert(Refused::ALL);
@@ -73,22 +73,23 @@ impl SpaceCore {
             // What it has under the own id is of another history: none of this one.
             *known = known.iter().filter(|&(id, _)| id != own).collect();
         }
-        if self.lost.is_none() {
+        if self.suspected.is_none() {
             let since = session.heard_at;
-            self.lost = Some(Lost { own, session: id, since, common: None });
-            self.push_event(Event::Amnesia { peer });
+            self.suspected = Some(SuspectedRollback { own, session: id, since, common: None });
+            self.push_event(Event::Rollback { peer });
         }
         let next = self.durable_vector.get(own) + 1;
         self.search(id, own, next);
     }
 
-    /// As [`doubt`](Self::doubt), where it is known already what both share.
-    pub(crate) fn doubt_from(&mut self, id: SessionId, own: ReplicaId, common: u64) {
+    /// As [`suspect_rollback`](Self::suspect_rollback), where it is known already what both share.
+    pub(crate) fn suspect_rollback_from(&mut self, id: SessionId, own: ReplicaId, common: u64) {
         let Some(session) = self.sessions.get(&id) else { return };
         let (since, peer) = (session.heard_at, session.peer);
-        if self.lost.is_none_or(|lost| lost.common.is_none()) {
-            self.lost = Some(Lost { own, session: id, since, common: Some(common) });
-            peer.into_iter().for_each(|peer| self.push_event(Event::Amnesia { peer }));
+        if self.suspected.is_none_or(|suspected| suspected.common.is_none()) {
+            self.suspected =
+                Some(SuspectedRollback { own, session: id, since, common: Some(common) });
+            peer.into_iter().for_each(|peer| self.push_event(Event::Rollback { peer }));
         }
     }
 
@@ -103,9 +104,10 @@ impl SpaceCore {
     }
 
     pub(crate) fn lost_until(&mut self, id: SessionId, own: ReplicaId, common: u64) {
-        let is_it = |lost: &&mut Lost| (lost.session, lost.own) == (id, own);
-        if let Some(lost) = self.lost.as_mut().filter(is_it) {
-            lost.common = Some(common);
+        let is_it =
+            |suspected: &&mut SuspectedRollback| (suspected.session, suspected.own) == (id, own);
+        if let Some(suspected) = self.suspected.as_mut().filter(is_it) {
+            suspected.common = Some(common);
         }
     }
 
@@ -117,34 +119,34 @@ impl SpaceCore {
     }
 
     /// A doubt that nobody is there to settle rests until somebody raises it again.
-    pub(crate) fn forget_doubt(&mut self, id: SessionId) {
-        self.lost.take_if(|lost| lost.session == id && lost.common.is_none());
+    pub(crate) fn forget_suspicion(&mut self, id: SessionId) {
+        self.suspected.take_if(|suspected| suspected.session == id && suspected.common.is_none());
     }
 
     /// A peer that raises a doubt and does not help to settle it must not hold everything up.
-    pub(crate) fn give_up_on_doubt(&mut self, now: Now) {
-        let is_over = self.doubt_ends().is_some_and(|end| now.elapsed >= end);
-        if let Some(lost) = self.lost.filter(|_| is_over) {
-            self.break_off(lost.session, "it does not answer a probe");
-            self.lost = None;
+    pub(crate) fn give_up_on_suspicion(&mut self, now: Now) {
+        let is_over = self.suspicion_ends().is_some_and(|end| now.elapsed >= end);
+        if let Some(suspected) = self.suspected.filter(|_| is_over) {
+            self.break_off(suspected.session, "it does not answer a probe");
+            self.suspected = None;
         }
     }
 
     /// When a doubt that nobody settles is given up.
-    pub(crate) fn doubt_ends(&self) -> Option<u64> {
-        let open = self.lost.filter(|lost| lost.common.is_none());
-        open.map(|lost| lost.since + 5 * self.config.request_timeout)
+    pub(crate) fn suspicion_ends(&self) -> Option<u64> {
+        let open = self.suspected.filter(|suspected| suspected.common.is_none());
+        open.map(|suspected| suspected.since + 5 * self.config.request_timeout)
     }
 
     /// The last own counter that this copy shares with a peer which knows another history of it,
     /// once that is found out: from there on it has to go on under a new id.
-    pub fn amnesia(&self) -> Option<u64> {
-        self.lost.and_then(|lost| lost.common)
+    pub fn rollback(&self) -> Option<u64> {
+        self.suspected.and_then(|suspected| suspected.common)
     }
 
     /// What is in doubt, once it is known how much is shared.
-    pub(crate) fn settled_doubt(&self) -> Option<(Lost, u64)> {
-        self.lost.and_then(|lost| Some((lost, lost.common?)))
+    pub(crate) fn settled_suspicion(&self) -> Option<(SuspectedRollback, u64)> {
+        self.suspected.and_then(|suspected| Some((suspected, suspected.common?)))
     }
 
     /// Whether entries beyond a counter stay under the id that they have.
@@ -153,10 +155,16 @@ impl SpaceCore {
     }
 
     /// Goes on for a core in which this was in doubt, with what was written anew of it.
-    pub(crate) fn go_on_after(&mut self, former: Self, lost: Lost, anew: &[Moved], moved: u64) {
-        let (before, id, common) = (lost.own, self.replica(), lost.common.unwrap_or(0));
+    pub(crate) fn go_on_after(
+        &mut self,
+        former: Self,
+        suspected: SuspectedRollback,
+        anew: &[Moved],
+        moved: u64,
+    ) {
+        let (before, id, common) = (suspected.own, self.replica(), suspected.common.unwrap_or(0));
         let forked = anew.is_empty() && former.version_vector().get(before) > common;
-        let theirs = former.head_elsewhere(lost.session, before).unwrap_or_default();
+        let theirs = former.head_elsewhere(suspected.session, before).unwrap_or_default();
         self.take_over(former, &SessionEnd::Reborn);
         self.moved.extend(anew);
         if forked {
@@ -204,17 +212,18 @@ impl Shared {
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be used.
-    pub(crate) fn settle_amnesia(&self) -> Result<(), StoreError> {
-        if self.lock()?.core.amnesia().is_none() {
+    pub(crate) fn settle_rollback(&self) -> Result<(), StoreError> {
+        if self.lock()?.core.rollback().is_none() {
             return Ok(());
         }
         let mut inner = self.lock_quiet()?;
-        let Some((lost, common)) = inner.core.settled_doubt() else { return Ok(()) };
+        let Some((suspected, common)) = inner.core.settled_suspicion() else { return Ok(()) };
         let present = inner.core.replica();
-        let keeps = inner.core.keeps_branch(lost.own, common);
-        let outcome = if keeps { None } else { self.rewritten(&inner.core, (lost.own, common))? };
-        if outcome.is_none() && lost.own != present {
-            inner.core.leave_to_others(lost, common);
+        let keeps = inner.core.keeps_branch(suspected.own, common);
+        let outcome =
+            if keeps { None } else { self.rewritten(&inner.core, (suspected.own, common))? };
+        if outcome.is_none() && suspected.own != present {
+            inner.core.leave_to_others(suspected, common);
             Self::tell(&mut inner);
             return Ok(());
         }
@@ -242,7 +251,7 @@ impl Shared {
             inner.core.succeed(id);
         }
         inner.core.wrote_anew_as(&derived);
-        inner.core.go_on_after(former, lost, &moved, changed.len() as u64);
+        inner.core.go_on_after(former, suspected, &moved, changed.len() as u64);
         Self::tell(&mut inner);
         self.wake(inner);
         Ok(())
@@ -279,11 +288,11 @@ impl SpaceCore {
     }
 
     /// A former id has two histories, and others hold what is here of it.
-    fn leave_to_others(&mut self, lost: Lost, common: u64) {
-        self.lost = None;
-        let theirs = self.head_elsewhere(lost.session, lost.own).unwrap_or_default();
-        self.part(lost.own, theirs, common);
-        if let Some(&fork) = self.forks.get(&lost.own) {
+    fn leave_to_others(&mut self, suspected: SuspectedRollback, common: u64) {
+        self.suspected = None;
+        let theirs = self.head_elsewhere(suspected.session, suspected.own).unwrap_or_default();
+        self.part(suspected.own, theirs, common);
+        if let Some(&fork) = self.forks.get(&suspected.own) {
             self.push_event(Event::Fork(fork));
         }
     }
