@@ -103,7 +103,7 @@ impl<D: AsRef<Delta>> Causal<D> {
     }
 
     /// Goes on under another id, which nobody has used. Whether there was a slot for it.
-    pub fn succeed(&mut self, own: ReplicaId) -> bool {
+    pub fn begin_incarnation(&mut self, own: ReplicaId) -> bool {
         let slot = self.context.intern(own);
         self.own = slot.unwrap_or(self.own);
         self.stamped = None;

@@ -33,9 +33,9 @@ use crate::missing::Missing;
 use crate::offered::Offered;
 use crate::peers::Peers;
 use crate::progress::Heard;
-use crate::rebirth::{Moved, WrittenAnew};
 use crate::receipt::Receipt;
-use crate::rollback::{Reborn, SuspectedRollback};
+use crate::reincarnation::{Moved, Rewritten};
+use crate::rollback::{Reincarnated, SuspectedRollback};
 use crate::session::{Config, Session, SessionId};
 use crate::state::{Limits, Stand, State, StateSource};
 use crate::storage::{Memory, StorageError, StorageRead};
@@ -97,7 +97,7 @@ pub enum Event {
         peer: ReplicaId,
     },
     /// The store goes on under a new id.
-    Reborn(Reborn),
+    Reincarnated(Reincarnated),
     /// An origin has two histories. Its entries are not taken in.
     Fork(Fork),
     /// A stamp was too far in the future for the local clock to follow; its entry was applied.
@@ -265,7 +265,7 @@ impl SpaceCore {
             timing: Timing::default(),
         };
         // Where the state cannot be read it is made anew, and this with it.
-        drop(core.find_written_anew());
+        drop(core.find_rewritten());
         Ok(core)
     }
 
@@ -523,7 +523,7 @@ impl SpaceCore {
                 decisions(operation, delta, &after, &self.causal, &mut keep);
             }
         }
-        WrittenAnew::told_by(entry).iter().for_each(|branch| self.twice.add(branch));
+        Rewritten::told_by(entry).iter().for_each(|branch| self.twice.add(branch));
         self.causal.finish(delta, first);
         self.remember_conflicts(&decided);
         if tell {

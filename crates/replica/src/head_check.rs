@@ -32,7 +32,7 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 use crate::core::{Arrival, SpaceCore};
 use crate::entry::{Entry, Head, HeadAt};
 use crate::message::Message;
-use crate::rebirth::WrittenAnew;
+use crate::reincarnation::Rewritten;
 use crate::session::{Refused, SessionId};
 
 /// A probe names at most so many heads.
@@ -102,7 +102,7 @@ impl DurableHeads {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
     /// Compare the head of the record at a sequence with the one where a branch begins.
-    Judge(SessionId, WrittenAnew, u64),
+    Judge(SessionId, Rewritten, u64),
     /// Compare the peer's head with the one of the record at a sequence.
     Compare(SessionId, HeadAt, u64),
     /// The same, for an answer to a probe.

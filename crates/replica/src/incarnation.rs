@@ -54,9 +54,9 @@ impl SpaceCore {
     }
 
     /// Goes on under a new id, which nobody has used: what was written so far is not extended.
-    pub fn succeed(&mut self, id: ReplicaId) {
+    pub fn begin_incarnation(&mut self, id: ReplicaId) {
         let former = self.replica();
-        if self.causal.succeed(id) {
+        if self.causal.begin_incarnation(id) {
             self.before.push(former);
             self.offered.begin(&[id], None);
         }
@@ -146,7 +146,7 @@ impl Shared {
         let mut inner = self.lock()?;
         let id = self.identity.claim()?;
         if inner.core.replica() != id && inner.core.suspected.is_none() {
-            inner.core.succeed(id);
+            inner.core.begin_incarnation(id);
         }
         Ok(inner)
     }

@@ -2,7 +2,7 @@
 //!
 //! A record of the log that was damaged is set aside, and all that this store wrote after it waits,
 //! because an entry is applied only behind the one before it. A peer brings it back. Where there is
-//! none, somebody has to say so: then what waits is written anew ([`crate::rebirth`]), in its order
+//! none, somebody has to say so: then what waits is written anew ([`crate::reincarnation`]), in its order
 //! and with its stamps and idempotency keys. What the lost records alone had is gone; what they had
 //! counted is in the totals of those behind them.
 //!
@@ -19,8 +19,8 @@ use crate::core::SpaceCore;
 use crate::entry::{Record, is_hole};
 use crate::error::StoreError;
 use crate::offered::Note;
-use crate::rebirth::WrittenAnew;
 use crate::recovery::{Aside, Stored};
+use crate::reincarnation::Rewritten;
 use crate::shared::{Inner, Shared};
 use crate::state::row;
 use crate::storage::{Batch, RowWrite, StorageError, StorageRead};
@@ -180,7 +180,7 @@ impl Shared {
     ) -> Result<(), StoreError> {
         let core = &mut inner.core;
         let Some((_, first)) = branch.waiting.first() else { return Ok(()) };
-        let derived = WrittenAnew::beginning_with(first, None);
+        let derived = Rewritten::beginning_with(first, None);
         let mut redot = branch.redot(core, stored, derived.id)?;
         if !core.before.contains(&derived.id) {
             let (key, note) = Note::none(derived.id).row();

@@ -5,7 +5,7 @@
 //! peer that holds more of it than it knows, or another head at a counter that it has, too. Then it
 //! sends nothing of its own any more, looks for the last entry that both histories share, and goes
 //! on from there as a new incarnation: what nobody saw of its own branch is written anew, the same
-//! changes under an id that follows from them ([`crate::rebirth`]), in one batch; what the peer
+//! changes under an id that follows from them ([`crate::reincarnation`]), in one batch; what the peer
 //! holds comes back as the entries of a stranger. Both branches are kept. Users write on all the
 //! while: what they write stays here until it has its new id, and their receipts and idempotency
 //! keys answer under that.
@@ -25,8 +25,8 @@ use crate::entry::{Head, Record};
 use crate::error::StoreError;
 use crate::forks::Fork;
 use crate::offered::Note;
-use crate::rebirth::{Moved, Outcome, Rebirth};
 use crate::receipt::Receipt;
+use crate::reincarnation::{Moved, Outcome, Reincarnation};
 use crate::session::{Refused, SessionEnd, SessionId};
 use crate::shared::Shared;
 use crate::state::row;
@@ -47,7 +47,7 @@ pub(crate) struct SuspectedRollback {
 
 /// How a store went on under a new id in a space.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Reborn {
+pub struct Reincarnated {
     /// The id that turned out to have another history elsewhere.
     pub before: ReplicaId,
     /// The id under which it goes on.
@@ -165,12 +165,12 @@ impl SpaceCore {
         let (before, id, common) = (suspected.own, self.replica(), suspected.common.unwrap_or(0));
         let forked = anew.is_empty() && former.version_vector().get(before) > common;
         let theirs = former.head_elsewhere(suspected.session, before).unwrap_or_default();
-        self.take_over(former, &SessionEnd::Reborn);
+        self.take_over(former, &SessionEnd::Reincarnated);
         self.moved.extend(anew);
         if forked {
             self.part(before, theirs, common);
         }
-        self.push_event(Event::Reborn(Reborn { before, id, common, moved, forked }));
+        self.push_event(Event::Reincarnated(Reincarnated { before, id, common, moved, forked }));
     }
 
     /// What others have seen of an id of one's own is another history than theirs.
@@ -228,7 +228,7 @@ impl Shared {
             return Ok(());
         }
         let is_other = |changed: &[_]| {
-            !changed.is_empty() || rejoin_vclock::mutant!("rebirth-of-nothing-forgets-blocks")
+            !changed.is_empty() || rejoin_vclock::mutant!("reincarnation-of-nothing-forgets-blocks")
         };
         let (core, changed, moved) = match outcome {
             Some(Outcome { core, changed, moved }) if is_other(&changed) => (core, changed, moved),
@@ -248,7 +248,7 @@ impl Shared {
         let id = self.identity.give_up(present, &derived, batch)?;
         let former = std::mem::replace(&mut inner.core, core);
         if present != id {
-            inner.core.succeed(id);
+            inner.core.begin_incarnation(id);
         }
         inner.core.wrote_anew_as(&derived);
         inner.core.go_on_after(former, suspected, &moved, changed.len() as u64);
@@ -265,8 +265,8 @@ impl Shared {
         from: (ReplicaId, u64),
     ) -> Result<Option<Outcome>, StorageError> {
         let core = self.stored(current).renew()?;
-        let rebirth = Rebirth::new(from, current.seen_of_own());
-        rebirth.rewrite(core, &*self.storage, self.number, current.log().end())
+        let reincarnation = Reincarnation::new(from, current.seen_of_own());
+        reincarnation.rewrite(core, &*self.storage, self.number, current.log().end())
     }
 
     /// What takes away all rows that follow from the log: of a log that is another one, none of
@@ -274,7 +274,7 @@ impl Shared {
     fn rows_of_state(&self) -> Result<Vec<RowWrite>, StorageError> {
         let rows = self.storage.rows(self.number, row::HEAD, usize::MAX)?;
         let rows = rows.into_iter().map(|(key, _)| key).filter(|key| row::follows_from_log(key));
-        if rejoin_vclock::mutant!("rebirth-leaves-rows") {
+        if rejoin_vclock::mutant!("reincarnation-leaves-rows") {
             return Ok(vec![(row::HEAD.to_vec(), None)]);
         }
         Ok(rows.map(|key| (key, None)).collect())

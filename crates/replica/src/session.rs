@@ -144,7 +144,7 @@ pub enum SessionEnd {
     /// The peer broke the protocol.
     Protocol(String),
     /// This store went on under a new id; connect again.
-    Reborn,
+    Reincarnated,
     /// This store had no room for what came in, and withdrew it; connect again later.
     NoRoom,
 }
@@ -154,7 +154,7 @@ impl std::fmt::Display for SessionEnd {
         match self {
             Self::Silent => f.write_str("nothing was heard from the peer for too long"),
             Self::Refused(refusal) => write!(f, "refused: {refusal}"),
-            Self::Reborn => f.write_str("this store goes on under a new id; connect again"),
+            Self::Reincarnated => f.write_str("this store goes on under a new id; connect again"),
             Self::NoRoom => f.write_str("this store's medium is full; make room on it"),
             Self::Protocol(what) => write!(f, "the peer does not follow the protocol: {what}"),
         }

@@ -1,5 +1,5 @@
 //! Nothing is here twice: of a branch and what was made of it when it was [written
-//! anew](crate::rebirth), a copy takes in only what it met first.
+//! anew](crate::reincarnation), a copy takes in only what it met first.
 //!
 //! A store writes anew what it knows to have let out nowhere. But its file may have been copied
 //! before, and that copy may have shown the same entries to others, under the id that they had. Who
@@ -18,7 +18,7 @@ use crate::error::StoreError;
 use crate::forks::Fork;
 use crate::head_check::Step;
 use crate::message::Message;
-use crate::rebirth::WrittenAnew;
+use crate::reincarnation::Rewritten;
 use crate::session::{Refused, SessionId};
 
 /// What is known of branches that were written anew.
@@ -36,7 +36,7 @@ pub(crate) struct Twice {
 }
 
 impl Twice {
-    pub(crate) fn add(&mut self, branch: &WrittenAnew) {
+    pub(crate) fn add(&mut self, branch: &Rewritten) {
         self.here.entry((branch.origin, branch.first)).or_default().push(branch.head);
         self.derived.insert(branch.id, branch.origin);
     }
@@ -57,8 +57,8 @@ impl SpaceCore {
     ///
     /// # Errors
     /// [`StoreError`] when the state cannot be read.
-    pub(crate) fn find_written_anew(&mut self) -> Result<(), StoreError> {
-        for branch in self.written_anew()? {
+    pub(crate) fn find_rewritten(&mut self) -> Result<(), StoreError> {
+        for branch in self.rewritten()? {
             self.twice.add(&branch);
         }
         Ok(())
@@ -82,7 +82,7 @@ impl SpaceCore {
         let derived = entry.delta().origin();
         let seen = self.causal.context().seen(derived);
         let is_known = seen > 0 || self.twice.others.contains(&derived);
-        let Some(branch) = WrittenAnew::told_by(entry).filter(|_| !is_known) else { return false };
+        let Some(branch) = Rewritten::told_by(entry).filter(|_| !is_known) else { return false };
         let is_blind = rejoin_vclock::mutant!("branch-taken-twice");
         if self.causal.context().seen(branch.origin) < branch.first || is_blind {
             return false;
@@ -126,13 +126,13 @@ impl SpaceCore {
     /// for again.
     pub(crate) fn is_unjudged(&self, entry: &Entry) -> bool {
         let derived = entry.delta().origin();
-        let told = WrittenAnew::told_by(entry).filter(|_| !self.twice.others.contains(&derived));
-        let is_here = |told: WrittenAnew| self.causal.context().seen(told.origin) >= told.first;
+        let told = Rewritten::told_by(entry).filter(|_| !self.twice.others.contains(&derived));
+        let is_here = |told: Rewritten| self.causal.context().seen(told.origin) >= told.first;
         told.is_some_and(is_here) && !rejoin_vclock::mutant!("branch-taken-twice")
     }
 
     /// The head of one's own entry where a branch begins is known.
-    pub(crate) fn judge(&mut self, id: SessionId, branch: &WrittenAnew, own: Head) {
+    pub(crate) fn judge(&mut self, id: SessionId, branch: &Rewritten, own: Head) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if own == branch.head {
             session.refused.insert(branch.id, Refused { until: 0, forked: true });

@@ -45,7 +45,7 @@ fn a_ledger_counts_every_booking_once() {
     let simulation = |seed| Simulation::with_application(seed, options, Ledger);
     let summary = sweep(2_000..2_030, simulation, |_| ControlFlow::Continue(())).into_result();
     let summary = summary.unwrap_or_else(|violation| panic!("{violation}"));
-    assert!(summary.count(Count::Rebirths) > 0, "{summary}");
+    assert!(summary.count(Count::Reincarnations) > 0, "{summary}");
 }
 
 /// What `cargo xtask mutants` runs with each planted bug: enough seeds for every checker to look.

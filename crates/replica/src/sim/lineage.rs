@@ -9,7 +9,7 @@ use super::site::Site;
 use super::summary::Count;
 use super::violation::{Broken, Checked};
 use super::world::{Event, World};
-use crate::rebirth::{Outcome, Rebirth};
+use crate::reincarnation::{Outcome, Reincarnation};
 
 /// So often the users of a site that was put back send something again.
 const DOUBTS: usize = 4;
@@ -22,11 +22,11 @@ impl<A: Application> World<A> {
         let Some(core) = here.core.as_mut().filter(|_| here.is_unproven) else { return };
         here.is_unproven = false;
         let (former, id) = (here.id, new_id(&mut here.chance.identity));
-        here.disk.succeed(id);
-        core.succeed(id);
+        here.disk.begin_incarnation(id);
+        core.begin_incarnation(id);
         here.id = id;
         here.ids.push(id);
-        self.checks.succeed(former, id);
+        self.checks.begin_incarnation(former, id);
         self.summary.add(Count::Incarnations, 1);
     }
 
@@ -101,9 +101,9 @@ impl<A: Application> World<A> {
         }
         let id = new_id(&mut here.chance.identity);
         let anew = stored.renew()?;
-        let rebirth = Rebirth::new((own, common), core.seen_of_own());
+        let reincarnation = Reincarnation::new((own, common), core.seen_of_own());
         let Some(Outcome { core: mut anew, changed, moved }) =
-            rebirth.rewrite(anew, &here.disk, 0, core.log().end())?
+            reincarnation.rewrite(anew, &here.disk, 0, core.log().end())?
         else {
             return broken(format!("{own:?} has spread beyond {common}"));
         };
@@ -115,9 +115,9 @@ impl<A: Application> World<A> {
             ));
         }
         let derived: Vec<_> = moved.iter().map(|moved| moved.to).collect();
-        here.disk.succeed(id);
+        here.disk.begin_incarnation(id);
         here.disk.write_anew(&changed, &derived);
-        anew.succeed(id);
+        anew.begin_incarnation(id);
         anew.wrote_anew_as(&derived);
         let former = std::mem::replace(core, anew);
         core.go_on_after(former, lost, &moved, changed.len() as u64);
@@ -130,8 +130,8 @@ impl<A: Application> World<A> {
         if let Some(moved) = moved.first() {
             self.rebook(branch, moved.to, moved.onto);
         }
-        self.checks.succeed(own, id);
-        self.summary.add(Count::Rebirths, 1);
+        self.checks.begin_incarnation(own, id);
+        self.summary.add(Count::Reincarnations, 1);
         self.rounds.quiet_from(self.schedule.now());
         self.look(site)
     }
@@ -219,10 +219,10 @@ impl<A: Application> World<A> {
             here.id = original;
             return;
         }
-        here.disk.succeed(id);
+        here.disk.begin_incarnation(id);
         here.id = id;
         here.ids.push(id);
-        self.checks.succeed(former, id);
+        self.checks.begin_incarnation(former, id);
         self.summary.add(Count::Incarnations, 1);
     }
 

@@ -66,7 +66,7 @@ counts! {
     /// New ids that sites took because nothing proved the old one to be theirs alone.
     Incarnations, "incarnations";
     /// New ids that sites took because somebody knew another history of theirs.
-    Rebirths, "rebirths";
+    Reincarnations, "reincarnations";
 }
 
 /// What was done in one simulation, or in several together.

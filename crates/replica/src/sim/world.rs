@@ -339,9 +339,9 @@ impl<A: Application> World<A> {
                     return Err(Broken { checker: "causality", what });
                 }
                 Told::Rollback { .. } if here.branch.is_some() => {}
-                Told::Reborn(reborn) if !reborn.forked => {}
+                Told::Reincarnated(reincarnated) if !reincarnated.forked => {}
                 other @ (Told::Rollback { .. }
-                | Told::Reborn(_)
+                | Told::Reincarnated(_)
                 | Told::Fork(_)
                 | Told::Withdrawn(_)) => {
                     let what = format!("{:?} reports {other:?}", here.id);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rejoin_crdts::ReplicaId;
 use rejoin_replica::message::Message;
-use rejoin_replica::{Event, Fork, Keep, Once, Reborn, Space, Store};
+use rejoin_replica::{Event, Fork, Keep, Once, Reincarnated, Space, Store};
 
 use crate::identity::{sync, sync_while};
 use crate::medium::Medium;
@@ -78,12 +78,12 @@ impl Site {
     }
 }
 
-fn reborn(reports: &[Event]) -> Vec<Reborn> {
-    let reborn = reports.iter().filter_map(|event| match event {
-        Event::Reborn(reborn) => Some(*reborn),
+fn reincarnated(reports: &[Event]) -> Vec<Reincarnated> {
+    let reincarnated = reports.iter().filter_map(|event| match event {
+        Event::Reincarnated(reincarnated) => Some(*reincarnated),
         _ => None,
     });
-    reborn.collect()
+    reincarnated.collect()
 }
 
 /// Failure 52: restored at 10, written to 22 offline, while a peer holds another 20.
@@ -107,8 +107,8 @@ fn failure_52_rollback_is_not_judged_by_count() {
         let reports = restored.reports();
         assert!(reports.contains(&Event::Rollback { peer: p.id() }), "{reports:?}");
         let id = restored.id();
-        let told = Reborn { before: old, id, common: before, moved: 12, forked: false };
-        assert_eq!(reborn(&reports), [told]);
+        let told = Reincarnated { before: old, id, common: before, moved: 12, forked: false };
+        assert_eq!(reincarnated(&reports), [told]);
         assert_ne!(id, old);
         for carts in [&restored.carts, &p.carts] {
             let lines = ["apples", "pears", "figs", "nuts"].map(|name| line(carts, name));
@@ -121,7 +121,7 @@ fn failure_52_rollback_is_not_judged_by_count() {
         restored.sync(&p);
         let again = restored.reopened();
         assert_eq!((again.id(), again.carts.digest()), (id, p.carts.digest()));
-        assert_eq!(reborn(&restored.reports()), [], "once");
+        assert_eq!(reincarnated(&restored.reports()), [], "once");
     }
 }
 
@@ -135,7 +135,7 @@ fn what_a_restore_lost_comes_back() {
     write(&d.carts, "apples", 10);
     d.sync(&p);
     restored.sync(&p);
-    let told = reborn(&restored.reports());
+    let told = reincarnated(&restored.reports());
     assert_eq!((told[0].common, told[0].moved, told[0].forked), (10, 0, false));
     assert_eq!(restored.line("apples"), 20);
     add(&restored.carts, "apples", 1);
@@ -234,7 +234,7 @@ fn equal_counters_hide_nothing() {
     write(&twin.carts, "figs", 6);
     d.sync(&p);
     twin.sync(&p);
-    let told = reborn(&twin.reports());
+    let told = reincarnated(&twin.reports());
     assert_eq!((told[0].common, told[0].moved, told[0].forked), (4, 6, false));
     for site in [&twin, &p] {
         assert_eq!((site.line("apples"), site.line("pears"), site.line("figs")), (4, 6, 6));
@@ -269,7 +269,7 @@ fn a_branch_that_has_spread_is_a_fork() {
     add(&q.carts, "nuts", 1);
     restored.sync(&q); // what Q built upon it has come back
     restored.sync(&p);
-    let told = reborn(&restored.reports());
+    let told = reincarnated(&restored.reports());
     assert_eq!((told[0].common, told[0].moved, told[0].forked), (3, 0, true));
     assert_eq!(restored.carts.forks().expect("readable")[0].origin, d.id());
     assert_eq!((restored.line("pears"), restored.line("figs")), (0, 2));
@@ -288,7 +288,7 @@ fn what_was_written_after_a_hello_is_compared_as_well() {
     write(&d.carts, "pears", 2);
     d.sync(&p);
     sync_while(&restored.carts.link(), &p.carts.link(), || write(&restored.carts, "figs", 3));
-    let told = reborn(&restored.reports());
+    let told = reincarnated(&restored.reports());
     assert_eq!((told[0].common, told[0].moved, told[0].forked), (10, 3, false));
     restored.sync(&p);
     assert_eq!((p.line("figs"), p.line("pears")), (3, 2));
@@ -310,7 +310,7 @@ fn a_branch_that_spread_before_a_restart_is_a_fork() {
     add(&restored.carts, "nuts", 1); // nobody sees this one
     let restarted = restored.reopened();
     restarted.sync(&q);
-    let told = reborn(&restarted.reports());
+    let told = reincarnated(&restarted.reports());
     assert_eq!((told[0].common, told[0].moved, told[0].forked), (10, 0, true));
     restarted.sync(&p);
     assert_eq!((p.line("figs"), restarted.line("figs")), (2, 2), "it is there once");
@@ -329,7 +329,7 @@ fn a_branch_that_nobody_saw_is_written_anew_after_a_restart() {
     write(&restored.carts, "figs", 2);
     let restarted = restored.reopened();
     restarted.sync(&p);
-    let told = reborn(&restarted.reports());
+    let told = reincarnated(&restarted.reports());
     assert_eq!((told[0].common, told[0].moved, told[0].forked), (10, 2, false));
     assert_eq!((p.line("figs"), p.carts.digest()), (2, restarted.carts.digest()));
 }

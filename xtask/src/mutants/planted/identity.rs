@@ -26,7 +26,7 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: faults("fault_15"),
     },
     Mutant {
-        name: "rebirth-of-nothing-forgets-blocks",
+        name: "reincarnation-of-nothing-forgets-blocks",
         class: Class::Identity,
         lines: &[],
         brings_back: "a store that was put back and wrote nothing is told to be damaged",
@@ -54,7 +54,7 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: faults("fault_19"),
     },
     Mutant {
-        name: "rebirth-leaves-rows",
+        name: "reincarnation-leaves-rows",
         class: Class::Storage,
         lines: &[],
         brings_back: "rows of a log that is another one stay: a sound store is called damaged",

@@ -67,7 +67,7 @@ impl Causality {
     }
 
     /// A replica goes on under another id, with all that it had.
-    pub(in crate::sim) fn succeed(&mut self, former: ReplicaId, id: ReplicaId) {
+    pub(in crate::sim) fn begin_incarnation(&mut self, former: ReplicaId, id: ReplicaId) {
         if let Some(applied) = self.0.remove(&former) {
             self.0.insert(id, applied);
         }

@@ -48,8 +48,8 @@ impl Checks {
     }
 
     /// A replica goes on under another id.
-    pub(super) fn succeed(&mut self, former: ReplicaId, id: ReplicaId) {
-        self.causality.succeed(former, id);
+    pub(super) fn begin_incarnation(&mut self, former: ReplicaId, id: ReplicaId) {
+        self.causality.begin_incarnation(former, id);
         self.dots.retire(former);
     }
 }

@@ -99,7 +99,7 @@ impl Disk {
     }
 
     /// The store goes on under a new id, which is synced at once.
-    pub(super) fn succeed(&self, id: ReplicaId) {
+    pub(super) fn begin_incarnation(&self, id: ReplicaId) {
         let identity = &mut self.content().identity;
         identity.before.push(std::mem::replace(&mut identity.id, id));
     }

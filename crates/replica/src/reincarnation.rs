@@ -39,7 +39,7 @@ fn place() -> Path {
 
 /// A branch that was written anew.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct WrittenAnew {
+pub(crate) struct Rewritten {
     /// The id that its entries have now.
     pub id: ReplicaId,
     /// The id that they had.
@@ -50,7 +50,7 @@ pub(crate) struct WrittenAnew {
     pub head: Head,
 }
 
-impl WrittenAnew {
+impl Rewritten {
     /// The branch of an origin whose first entry this record has. `cause`: the derived id of the
     /// branch that it builds upon, if it is one only because of that.
     pub(crate) fn beginning_with(record: &Record, cause: Option<ReplicaId>) -> Self {
@@ -97,10 +97,10 @@ impl WrittenAnew {
 
 impl SpaceCore {
     /// The branches that were written anew and are here under their derived ids.
-    pub(crate) fn written_anew(&self) -> Result<Vec<WrittenAnew>, StoreError> {
+    pub(crate) fn rewritten(&self) -> Result<Vec<Rewritten>, StoreError> {
         let source = self.source();
         let said = Branches::reader(View::new(&source, place())).items()?;
-        Ok(said.into_iter().filter_map(WrittenAnew::read).collect())
+        Ok(said.into_iter().filter_map(Rewritten::read).collect())
     }
 }
 
@@ -125,7 +125,7 @@ struct Branch {
 
 /// The log of a store from which a branch is written anew.
 #[derive(Debug)]
-pub(crate) struct Rebirth {
+pub(crate) struct Reincarnation {
     redot: Redot,
     from: (ReplicaId, u64),
     /// Up to where others may have seen what was written under each of the store's ids.
@@ -135,7 +135,7 @@ pub(crate) struct Rebirth {
     cause: Option<ReplicaId>,
 }
 
-/// What a rebirth comes to.
+/// What a reincarnation comes to.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub core: SpaceCore,
@@ -143,7 +143,7 @@ pub(crate) struct Outcome {
     pub moved: Vec<Moved>,
 }
 
-impl Rebirth {
+impl Reincarnation {
     /// The entries of an origin beyond a counter become others. `seen`: the ids of the store, and
     /// up to where anybody may have seen what it wrote under each.
     pub(crate) fn new(from: (ReplicaId, u64), seen: BTreeMap<ReplicaId, u64>) -> Self {
@@ -173,7 +173,7 @@ impl Rebirth {
         }
         let mut opening = Vec::new();
         if !self.branches.contains_key(&origin) {
-            let branch = WrittenAnew::beginning_with(record, self.cause);
+            let branch = Rewritten::beginning_with(record, self.cause);
             self.cause.get_or_insert(branch.id);
             opening = branch.announcement(delta.stamp());
             let (after, to, onto) = (first - 1, branch.id, 0);
@@ -229,7 +229,7 @@ impl Rebirth {
 
 impl HeadAt {
     /// Where a branch begins.
-    pub(crate) const fn of_branch(branch: &WrittenAnew) -> Self {
+    pub(crate) const fn of_branch(branch: &Rewritten) -> Self {
         Self { origin: branch.origin, counter: branch.first, head: branch.head }
     }
 }
