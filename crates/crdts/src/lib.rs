@@ -82,7 +82,7 @@ pub mod path;
 mod placed;
 mod places;
 pub mod pn_counter;
-pub mod redot;
+pub mod rebase;
 pub mod replica;
 mod rights;
 pub mod rw_set;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rejoin_crdts::Delta;
 use rejoin_crdts::atom::MAX_VALUE_BYTES;
 use rejoin_crdts::delta::Change;
-use rejoin_crdts::redot::Redot;
+use rejoin_crdts::rebase::Rebase;
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Reader, write_length_prefixed};
 
@@ -100,10 +100,10 @@ impl Entry {
         }
     }
 
-    /// The same transaction as an entry of a branch that is written anew; see [`Redot::anew`].
+    /// The same transaction as an entry of a branch that is written anew; see [`Rebase::anew`].
     /// `None` where it does nothing any more.
-    pub(crate) fn anew(&self, redot: &mut Redot, opening: Vec<Change>) -> Option<Self> {
-        redot.anew(&self.delta, opening).map(|delta| self.with_delta(delta))
+    pub(crate) fn anew(&self, rebase: &mut Rebase, opening: Vec<Change>) -> Option<Self> {
+        rebase.anew(&self.delta, opening).map(|delta| self.with_delta(delta))
     }
 
     /// What it does.

@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rejoin_crdts::redot::Redot;
+use rejoin_crdts::rebase::Rebase;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::SpaceCore;
@@ -97,18 +97,18 @@ impl Branch {
     /// # Errors
     /// [`StorageError`] when the log cannot be read, or lacks a record that was folded: what it had
     /// counted is not known any more.
-    fn redot(
+    fn rebase(
         &self,
         core: &SpaceCore,
         stored: &Stored,
         derived: ReplicaId,
-    ) -> Result<Redot, StorageError> {
-        let mut redot = Redot::in_a_place_that_has(core.version_vector());
-        redot.branch((self.origin, self.common), (derived, 0), self.lost.clone());
+    ) -> Result<Rebase, StorageError> {
+        let mut rebase = Rebase::in_a_place_that_has(core.version_vector());
+        rebase.branch((self.origin, self.common), (derived, 0), self.lost.clone());
         let mut next = 0;
         loop {
             let records = stored.storage.log(stored.number, next, CHUNK)?;
-            let Some(&(last, _)) = records.last() else { return Ok(redot) };
+            let Some(&(last, _)) = records.last() else { return Ok(rebase) };
             next = last + 1;
             for (sequence, bytes) in &records {
                 if is_hole(bytes) {
@@ -121,7 +121,7 @@ impl Branch {
                     && record.entry.delta().origin() == self.origin
                     && record.entry.delta().last() <= self.common
                 {
-                    redot.learn(record.entry.delta());
+                    rebase.learn(record.entry.delta());
                 }
             }
         }
@@ -181,7 +181,7 @@ impl Shared {
         let core = &mut inner.core;
         let Some((_, first)) = branch.waiting.first() else { return Ok(()) };
         let derived = Rewritten::beginning_with(first, None);
-        let mut redot = branch.redot(core, stored, derived.id)?;
+        let mut rebase = branch.rebase(core, stored, derived.id)?;
         if !core.before.contains(&derived.id) {
             let (key, note) = Note::none(derived.id).row();
             let batch = Batch { rows: vec![(self.number, key, note)], ..Batch::default() };
@@ -190,7 +190,7 @@ impl Shared {
         }
         let mut opening = derived.announcement(first.entry.delta().stamp());
         for (key, record) in branch.waiting {
-            if let Some(entry) = record.entry.anew(&mut redot, opening.clone()) {
+            if let Some(entry) = record.entry.anew(&mut rebase, opening.clone()) {
                 opening.clear();
                 core.readmit(Record { entry, ..record })?;
             }

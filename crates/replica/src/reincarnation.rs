@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use rejoin_crdts::crdt::Crdt;
 use rejoin_crdts::cursor::{Cursor, View};
 use rejoin_crdts::delta::Change;
-use rejoin_crdts::redot::Redot;
+use rejoin_crdts::rebase::Rebase;
 use rejoin_crdts::{Dot, GSet, Kind, Path};
 use rejoin_vclock::{HybridTimestamp, ReplicaId};
 
@@ -126,7 +126,7 @@ struct Branch {
 /// The log of a store from which a branch is written anew.
 #[derive(Debug)]
 pub(crate) struct Reincarnation {
-    redot: Redot,
+    rebase: Rebase,
     from: (ReplicaId, u64),
     /// Up to where others may have seen what was written under each of the store's ids.
     seen: BTreeMap<ReplicaId, u64>,
@@ -147,8 +147,8 @@ impl Reincarnation {
     /// The entries of an origin beyond a counter become others. `seen`: the ids of the store, and
     /// up to where anybody may have seen what it wrote under each.
     pub(crate) fn new(from: (ReplicaId, u64), seen: BTreeMap<ReplicaId, u64>) -> Self {
-        let (redot, branches) = (Redot::default(), BTreeMap::new());
-        Self { redot, from, seen, branches, cause: None }
+        let (rebase, branches) = (Rebase::default(), BTreeMap::new());
+        Self { rebase, from, seen, branches, cause: None }
     }
 
     /// Takes in the next record, and says what stands in its place, if it is another one.
@@ -161,9 +161,9 @@ impl Reincarnation {
         let is_branch = self.branches.contains_key(&origin)
             || (origin == self.from.0 && delta.last() > self.from.1);
         if !is_branch {
-            if !delta.needs().any(|dot| self.redot.has(dot)) {
+            if !delta.needs().any(|dot| self.rebase.has(dot)) {
                 if origin == self.from.0 || self.seen.contains_key(&origin) {
-                    self.redot.learn(delta);
+                    self.rebase.learn(delta);
                 }
                 return Ok(None);
             }
@@ -177,12 +177,12 @@ impl Reincarnation {
             self.cause.get_or_insert(branch.id);
             opening = branch.announcement(delta.stamp());
             let (after, to, onto) = (first - 1, branch.id, 0);
-            self.redot.branch((origin, after), (to, onto), Vec::new());
+            self.rebase.branch((origin, after), (to, onto), Vec::new());
             let onto = opening.len() as u64;
             let moved = Moved { from: origin, after, to, onto, until: u64::MAX };
             self.branches.insert(origin, Branch { moved, head: Head::default() });
         }
-        let entry = record.entry.anew(&mut self.redot, opening).ok_or(origin)?;
+        let entry = record.entry.anew(&mut self.rebase, opening).ok_or(origin)?;
         let branch = self.branches.get_mut(&origin).ok_or(origin)?;
         branch.head = branch.head.after(&entry);
         Ok(Some(Record { key: record.key.clone(), head: branch.head, entry }))

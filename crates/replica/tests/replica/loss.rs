@@ -8,7 +8,7 @@ use rejoin_replica::{Accepted, Loss, Once};
 
 use crate::identity::sync;
 use crate::medium::Medium;
-use crate::redot::{Things, begin, go_on, read, run};
+use crate::rebase::{Things, begin, go_on, read, run};
 use crate::verification::go_on as whatever;
 
 /// A store with an only copy: some transactions, one at something else, and some more.

@@ -16,7 +16,7 @@ mod medium;
 mod once;
 mod pipes;
 mod processes;
-mod redot;
+mod rebase;
 mod removal;
 mod restarts;
 mod rollbacks;

@@ -142,7 +142,7 @@ pub(super) const ROWS: &[Mutant] = &[
         class: Class::Identity,
         lines: &[56],
         brings_back: "what a branch spent is a debt that nobody has, and is spent again",
-        suite: replica("redot"),
+        suite: replica("rebase"),
     },
     Mutant {
         name: "early-branch-not-asked-for",

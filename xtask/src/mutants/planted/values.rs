@@ -54,11 +54,11 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: SWEEP,
     },
     Mutant {
-        name: "redot-keeps-totals",
+        name: "rebase-keeps-totals",
         class: Class::CrdtSemantics,
         lines: &[45, 52],
         brings_back: "entries written anew carry the old id's totals along: counted twice",
-        suite: replica("redot"),
+        suite: replica("rebase"),
     },
     Mutant {
         name: "tag-by-arrival",

@@ -32,7 +32,7 @@ use crate::path::Path;
 /// A map of dots: those of some replicas beyond a counter become those of others. One history may
 /// build upon another that is written anew, so there may be several.
 #[derive(Clone, Default, Debug)]
-pub struct Redot {
+pub struct Rebase {
     branches: BTreeMap<ReplicaId, Branch>,
     /// What of others is there; `None` where all is.
     seen: Option<VersionVector>,
@@ -70,7 +70,7 @@ struct Rights {
     moved: BTreeMap<ReplicaId, u64>,
 }
 
-impl Redot {
+impl Rebase {
     /// For a place that has `seen` so much, and will not see more of what was lost.
     pub fn in_a_place_that_has(seen: VersionVector) -> Self {
         Self { seen: Some(seen), ..Self::default() }
@@ -307,7 +307,7 @@ impl Redot {
 
     /// The record that was there where the branch began, if `totals` goes on with it.
     fn before(&self, origin: ReplicaId, path: &Path, totals: &Totals) -> Option<Floor> {
-        if rejoin_vclock::mutant!("redot-keeps-totals") {
+        if rejoin_vclock::mutant!("rebase-keeps-totals") {
             return None;
         }
         let branch = self.branches.get(&origin)?;
