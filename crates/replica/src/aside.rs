@@ -171,7 +171,7 @@ mod tests {
     use crate::core::Arrival;
     use crate::entry::Record;
     use crate::session::Config;
-    use crate::storage::{Batch, Memory, Storage, Trusted};
+    use crate::storage::{Batch, FailStop, Memory, Storage};
     use crate::ticket::Ticket;
 
     /// Four transactions of a replica, as its log has them.
@@ -197,7 +197,7 @@ mod tests {
         let ticket = Ticket::with_lineage("shelf", [1; 16]);
         let [replica, origin] = [ReplicaId::from_u128(1), ReplicaId::from_u128(2)];
         let records = records(&ticket, origin);
-        let storage = Arc::new(Trusted::new(Arc::new(Memory::default())));
+        let storage = Arc::new(FailStop::new(Arc::new(Memory::default())));
         let kept = (0, row::aside(2), Some(records[2].encode()));
         storage.commit(&Batch { rows: vec![kept], ..Batch::default() }).expect("in memory");
         let (config, before) = (Config::default(), Vec::new());

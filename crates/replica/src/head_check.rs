@@ -155,8 +155,9 @@ fn digest_of(heads: &[HeadAt]) -> [u8; 16] {
 impl SpaceCore {
     /// The heads of what is durable, for a hello.
     pub(crate) fn hello_heads(&self) -> Vec<HeadAt> {
-        let held_back: BTreeMap<_, _> = self.held_back().map(|at| (at.origin, at)).collect();
-        let told = |at: HeadAt| held_back.get(&at.origin).copied().unwrap_or(at);
+        let deferred_writes: BTreeMap<_, _> =
+            self.deferred_writes().map(|at| (at.origin, at)).collect();
+        let told = |at: HeadAt| deferred_writes.get(&at.origin).copied().unwrap_or(at);
         self.durable_heads.all().into_iter().map(told).filter(|at| at.counter > 0).collect()
     }
 

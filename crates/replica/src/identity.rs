@@ -15,7 +15,7 @@ use rejoin_vclock::{FreshId, ReplicaId};
 
 use crate::envelope;
 use crate::place::{Generation, Place, Witness};
-use crate::storage::{Batch, Storage, StorageError, StorageRead, Trusted};
+use crate::storage::{Batch, FailStop, Storage, StorageError, StorageRead};
 
 const VERSION: u8 = 3;
 pub(crate) const NAME: &str = "store";
@@ -68,7 +68,7 @@ pub(crate) struct Claim {
 /// A store's identity.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    storage: Arc<Trusted>,
+    storage: Arc<FailStop>,
     place: Option<Place>,
     state: Mutex<State>,
 }
@@ -117,7 +117,7 @@ impl From<StorageError> for NoIdentity {
 impl Identity {
     /// The identity that storage holds. `records`: the log records of all spaces.
     pub(crate) fn open(
-        storage: Arc<Trusted>,
+        storage: Arc<FailStop>,
         claim: Claim,
         records: u64,
     ) -> Result<Self, NoIdentity> {
@@ -254,7 +254,7 @@ impl Identity {
 }
 
 /// Begins the next generation of a store that has a witness: there first, then in the store.
-fn move_on(storage: &Trusted, state: &mut State) -> Result<(), StorageError> {
+fn move_on(storage: &FailStop, state: &mut State) -> Result<(), StorageError> {
     let Some(witness) = &mut state.witness else { return Ok(()) };
     let next = Generation::random();
     if witness.begin(state.stored.generation, next).is_err() {

@@ -292,7 +292,7 @@ impl SpaceCore {
     }
 
     /// The former ids of which something is held back, with where each ends for others.
-    pub(crate) fn held_back(&self) -> impl Iterator<Item = HeadAt> + '_ {
+    pub(crate) fn deferred_writes(&self) -> impl Iterator<Item = HeadAt> + '_ {
         let own = self.replica();
         let former = self.offered.0.iter().filter(move |&(&id, _)| id != own);
         let ends =
@@ -303,7 +303,8 @@ impl SpaceCore {
 
     /// The vector that others are told.
     pub(crate) fn told_vector(&self) -> VersionVector {
-        let ends: BTreeMap<_, _> = self.held_back().map(|at| (at.origin, at.counter)).collect();
+        let ends: BTreeMap<_, _> =
+            self.deferred_writes().map(|at| (at.origin, at.counter)).collect();
         if ends.is_empty() {
             return self.durable_vector.clone();
         }
@@ -319,7 +320,7 @@ mod tests {
     use super::*;
     use crate::recovery::Stored;
     use crate::session::Config;
-    use crate::storage::{Batch, Memory, Storage, Trusted};
+    use crate::storage::{Batch, FailStop, Memory, Storage};
     use crate::ticket::Ticket;
 
     /// A damaged note makes the id under which it was found doubtful, and not the next one.
@@ -327,7 +328,7 @@ mod tests {
     fn a_damaged_note_is_about_the_id_that_finds_it() {
         let ticket = Ticket::with_lineage("shelf", [1; 16]);
         let [before, after] = [ReplicaId::from_u128(1), ReplicaId::from_u128(2)];
-        let storage = Arc::new(Trusted::new(Arc::new(Memory::default())));
+        let storage = Arc::new(FailStop::new(Arc::new(Memory::default())));
         let (key, damaged) = Note { upto: 7, ..Note::none(before) }.row();
         let damaged = damaged.map(|mut row| {
             row.pop();

@@ -20,7 +20,7 @@ use crate::entry::{Record, is_hole, write_hole};
 use crate::envelope;
 use crate::session::Config;
 use crate::state::row;
-use crate::storage::{Batch, Row, RowWrite, Storage, StorageError, StorageRead, Trusted};
+use crate::storage::{Batch, FailStop, Row, RowWrite, Storage, StorageError, StorageRead};
 use crate::ticket::Ticket;
 
 /// Log records are read back this many at a time.
@@ -31,7 +31,7 @@ const MOST_MISSING: u64 = 4096;
 /// A stored space, and under whose id it goes on.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
-    pub storage: Arc<Trusted>,
+    pub storage: Arc<FailStop>,
     pub number: u32,
     pub ticket: Ticket,
     pub replica: ReplicaId,

@@ -27,7 +27,7 @@ use crate::envelope;
 use crate::error::{StoreError, at_most};
 use crate::forks::choices;
 use crate::shared::Shared;
-use crate::storage::{Batch, Gone, Storage, StorageError, StorageRead, Trusted};
+use crate::storage::{Batch, FailStop, Gone, Storage, StorageError, StorageRead};
 use crate::store::{SPACE, Store, read_space, write_space};
 use crate::ticket::{MAX_NAME_BYTES, Ticket};
 
@@ -209,17 +209,17 @@ impl SpaceCore {
 ///
 /// # Errors
 /// [`StorageError`] when the medium fails.
-pub(crate) fn clear_all(storage: &Trusted) -> Result<(), StorageError> {
+pub(crate) fn clear_all(storage: &FailStop) -> Result<(), StorageError> {
     removed(storage)?.into_iter().try_for_each(|number| clear(storage, number))
 }
 
 /// The numbers of spaces that are removed and not cleared away yet.
-fn removed(storage: &Trusted) -> Result<Vec<u32>, StorageError> {
+fn removed(storage: &FailStop) -> Result<Vec<u32>, StorageError> {
     let marks = storage.metas(GONE)?.into_iter();
     Ok(marks.filter_map(|(name, _)| name.strip_prefix(GONE)?.parse().ok()).collect())
 }
 
-fn clear(storage: &Trusted, number: u32) -> Result<(), StorageError> {
+fn clear(storage: &FailStop, number: u32) -> Result<(), StorageError> {
     loop {
         let rows = storage.rows(number, &[], AT_A_TIME)?;
         if rows.is_empty() {

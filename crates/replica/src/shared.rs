@@ -2,7 +2,7 @@
 //!
 //! Whoever finds no writer at work becomes the writer: it takes all that waits, of everybody, and
 //! commits it in one go (group commit). The lock is not held meanwhile, so others queue up for the
-//! next round. A failed write ends the use of the whole store, without a retry ([`Trusted`]); on a
+//! next round. A failed write ends the use of the whole store, without a retry ([`FailStop`]); on a
 //! full medium what was to be written is withdrawn ([`crate::withdrawal`]), and all who wait hear
 //! so.
 
@@ -28,7 +28,7 @@ use crate::offered::Offer;
 use crate::receipt::Receipt;
 use crate::recovery::{Recovered, Stored};
 use crate::session::Config;
-use crate::storage::{Batch, RowWrite, Storage, StorageError, Trusted};
+use crate::storage::{Batch, FailStop, RowWrite, Storage, StorageError};
 use crate::ticket::Ticket;
 use crate::watch::Watchers;
 use crate::withdrawal::Mark;
@@ -57,7 +57,7 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 type WeakWake = Weak<dyn Fn() + Send + Sync>;
 
 pub(crate) struct Shared {
-    pub storage: Arc<Trusted>,
+    pub storage: Arc<FailStop>,
     pub identity: Arc<Identity>,
     pub time: Arc<dyn Time>,
     pub ticket: Ticket,
@@ -101,7 +101,7 @@ impl Shared {
         core: SpaceCore,
         ticket: Ticket,
         number: u32,
-        storage: Arc<Trusted>,
+        storage: Arc<FailStop>,
         identity: Arc<Identity>,
         time: Arc<dyn Time>,
     ) -> Self {

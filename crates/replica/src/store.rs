@@ -24,7 +24,7 @@ use crate::removal::clear_all;
 use crate::session::Config;
 use crate::shared::{Shared, Time};
 use crate::space::Space;
-use crate::storage::{Batch, Holder, Memory, Storage, StorageError, StorageRead, Trusted};
+use crate::storage::{Batch, FailStop, Holder, Memory, Storage, StorageError, StorageRead};
 use crate::ticket::{MAX_NAME_BYTES, Ticket};
 
 const VERSION: u8 = 2;
@@ -42,7 +42,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     label: std::path::PathBuf,
-    storage: Arc<Trusted>,
+    storage: Arc<FailStop>,
     identity: Arc<Identity>,
     config: Config,
     time: Arc<dyn Time>,
@@ -120,7 +120,7 @@ impl Store {
         if storage.metas("")?.is_empty() {
             storage.commit(&first_batch(FreshId::random().into_id()))?;
         }
-        let storage = Arc::new(Trusted::new(storage));
+        let storage = Arc::new(FailStop::new(storage));
         let mut records = 0;
         for (_, stored) in storage.metas(SPACE).map_err(|error| explain(label, error))? {
             // One that cannot be read is reported when it is opened.
@@ -209,7 +209,7 @@ impl Store {
         Ok(shared)
     }
 
-    pub(crate) fn storage(&self) -> &Arc<Trusted> {
+    pub(crate) fn storage(&self) -> &Arc<FailStop> {
         &self.inner.storage
     }
 

@@ -264,8 +264,8 @@ impl SpaceCore {
         session.cursor = cursor.unwrap_or(end);
         let (pulls, heard_at) = (session.pulls, session.heard_at);
         self.propose(id, vector);
-        let held_back: Vec<_> = self.held_back().map(|at| at.origin).collect();
-        for of in held_back.into_iter().chain([own]) {
+        let deferred_writes: Vec<_> = self.deferred_writes().map(|at| at.origin).collect();
+        for of in deferred_writes.into_iter().chain([own]) {
             self.make_sure(id, of, vector.get(of));
         }
         if pulls {

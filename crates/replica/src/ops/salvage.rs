@@ -27,7 +27,7 @@ use crate::identity;
 use crate::recovery::Stored;
 use crate::session::Config;
 use crate::state::row;
-use crate::storage::{Batch, RedbFile, Storage, StorageRead, Trusted, Wreck};
+use crate::storage::{Batch, FailStop, RedbFile, Storage, StorageRead, Wreck};
 use crate::store::{SPACE, explain, read_space_named};
 
 /// Rows are listed so many at a time.
@@ -173,7 +173,7 @@ fn mend(file: RedbFile, watch: &mut Watch<'_>) -> Result<Vec<String>, OperationE
     let contents = Contents::read(&*file)?;
     let id = contents.identity.unwrap_or_else(|| FreshId::random().into_id());
     let mut rebuilt = Vec::new();
-    let storage = Arc::new(Trusted::new(file));
+    let storage = Arc::new(FailStop::new(file));
     for Listed { name, number, ticket } in contents.spaces {
         let is_damaged = |of: &str| of == name;
         if found.findings.iter().any(|at| is_damaged(&at.space) && of_rows(&at.place)) {
@@ -189,7 +189,7 @@ fn mend(file: RedbFile, watch: &mut Watch<'_>) -> Result<Vec<String>, OperationE
 }
 
 /// Takes all rows away that follow from the log.
-fn drop_state(storage: &Trusted, number: u32) -> Result<(), OperationError> {
+fn drop_state(storage: &FailStop, number: u32) -> Result<(), OperationError> {
     let mut from = Vec::new();
     loop {
         let rows = storage.rows(number, &from, ROWS)?;

@@ -18,7 +18,7 @@ use crate::core::{Event as Told, SpaceCore};
 use crate::entry::{Entry, Record};
 use crate::log::CHUNK_LENGTH;
 use crate::recovery::{Recovered, Stored};
-use crate::storage::{StorageError, StorageRead, Trusted};
+use crate::storage::{FailStop, StorageError, StorageRead};
 
 /// What of a stopped site's unsynced writes survives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,7 +117,7 @@ impl<A: Application> World<A> {
     pub(super) fn stored(&self, site: usize) -> Stored {
         let disk = self.sites[site].disk.clone();
         let Identity { id, before } = disk.identity();
-        let storage = Arc::new(Trusted::new(Arc::new(disk)));
+        let storage = Arc::new(FailStop::new(Arc::new(disk)));
         let (ticket, config) = (space(), self.config);
         Stored { storage, number: 0, ticket, replica: id, before, config }
     }

@@ -21,7 +21,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use super::summed_file::read_acknowledged;
+use super::checksummed_file::read_acknowledged;
 use crate::envelope;
 
 pub(super) const PAGE: usize = 4096;

@@ -113,8 +113,8 @@ impl FjallDirectory {
         Ok(Self { tables, database, last: Mutex::new(last), named })
     }
 
-    fn now(&self) -> Moment {
-        Moment { snapshot: self.database.snapshot(), tables: self.tables.clone() }
+    fn now(&self) -> Snapshot {
+        Snapshot { snapshot: self.database.snapshot(), tables: self.tables.clone() }
     }
 
     fn last(&self) -> MutexGuard<'_, Acknowledged> {
@@ -162,14 +162,14 @@ fn said(bytes: &[u8]) -> u64 {
 }
 
 /// The directory at one moment.
-struct Moment {
+struct Snapshot {
     snapshot: fjall::Snapshot,
     tables: Tables,
 }
 
-impl std::fmt::Debug for Moment {
+impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Moment")
+        f.write_str("Snapshot")
     }
 }
 
@@ -191,7 +191,7 @@ fn sequence(key: &[u8]) -> Result<u64, StorageError> {
     key.try_into().map(u64::from_be_bytes).map_err(wrong)
 }
 
-impl StorageRead for Moment {
+impl StorageRead for Snapshot {
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
         let found = self.snapshot.get(&self.tables.meta, named(name)).map_err(of_fjall)?;
         Ok(found.map(|value| value.to_vec()))

@@ -5,14 +5,17 @@
 //! *Rows* are what is derived from the log: blocks of state and indexes, written later, in order
 //! and in bulk. *Meta* is a few small named blobs.
 
+#[cfg(feature = "redb")]
+mod checksummed_file;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "redb")]
+mod deferred_writes;
+#[cfg(feature = "redb")]
 mod engine_pages;
+mod fail_stop;
 #[cfg(feature = "fjall")]
 mod fjall_directory;
-#[cfg(feature = "redb")]
-mod held_back;
 mod holder;
 mod memory;
 mod named;
@@ -25,9 +28,6 @@ mod raw_file;
 #[cfg(feature = "redb")]
 mod redb_file;
 #[cfg(feature = "redb")]
-mod summed_file;
-mod trusted;
-#[cfg(feature = "redb")]
 mod wreck;
 
 use std::fmt;
@@ -36,6 +36,7 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
+pub(crate) use fail_stop::FailStop;
 #[cfg(feature = "fjall")]
 pub use fjall_directory::FjallDirectory;
 pub use holder::Holder;
@@ -45,7 +46,6 @@ pub(crate) use named::FileId;
 pub use raw_file::RawFile;
 #[cfg(feature = "redb")]
 pub use redb_file::RedbFile;
-pub(crate) use trusted::Trusted;
 #[cfg(feature = "redb")]
 pub(crate) use wreck::{Piece, Wreck};
 

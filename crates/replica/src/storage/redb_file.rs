@@ -5,9 +5,9 @@
 //! after that. An existing file is opened, never made anew.
 //!
 //! A flipped bit in a branch would read as the absence of records. What the engine reads of a file
-//! that was closed is compared with checksums of its pages (`summed_file`); one that was not is
+//! that was closed is compared with checksums of its pages (`checksummed_file`); one that was not is
 //! checked as a whole, by the engine. A file that is not whole is reported; nothing is written to
-//! a file before the first commit (`held_back`).
+//! a file before the first commit (`deferred_writes`).
 //!
 //! After a write that failed the engine does nothing any more, not even read. Where the medium is
 //! full, and no sync has failed, another engine takes the file over: it finds the last commit that
@@ -26,10 +26,10 @@ use redb::{
     TableDefinition, TableError,
 };
 
-use super::held_back::HeldBack;
+use super::checksummed_file::{ChecksummedFile, commit_number};
+use super::deferred_writes::DeferredWrites;
 use super::named::Named;
 use super::place::{making_name, put_in_place};
-use super::summed_file::{SummedFile, commit_number};
 use super::{Batch, Gone, Row, Storage, StorageError, StorageRead, Stored};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -44,7 +44,7 @@ const CACHE_BYTES: usize = 16 << 20;
 pub struct RedbFile {
     /// Only compaction, and who replaces it, need it alone. Snapshots keep it open.
     engine: Arc<RwLock<Engine>>,
-    file: Arc<SummedFile>,
+    file: Arc<ChecksummedFile>,
     /// Its name, and the file itself, where there is one.
     named: Option<(Named, File)>,
     cache_bytes: usize,
@@ -56,7 +56,7 @@ pub struct RedbFile {
 #[derive(Debug)]
 struct Engine {
     database: Database,
-    file: HeldBack,
+    file: DeferredWrites,
     /// The number of the commit that it began with, its repair included.
     began: u64,
 }
@@ -138,15 +138,15 @@ fn make(path: &Path, batch: &Batch) -> Result<(), StorageError> {
 }
 
 /// The file at one moment, and what keeps it open.
-struct Moment {
+struct Snapshot {
     transaction: ReadTransaction,
-    file: Arc<SummedFile>,
+    file: Arc<ChecksummedFile>,
     _open: Arc<RwLock<Engine>>,
 }
 
-impl std::fmt::Debug for Moment {
+impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Moment")
+        f.write_str("Snapshot")
     }
 }
 
@@ -219,7 +219,7 @@ impl StorageRead for Tables<'_> {
     }
 }
 
-impl StorageRead for Moment {
+impl StorageRead for Snapshot {
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
         told(&self.file, Tables(&self.transaction).meta(name))
     }
@@ -246,14 +246,14 @@ impl StorageRead for Moment {
 }
 
 /// The engine says what is wrong once, and then that something was.
-fn told<T>(file: &SummedFile, result: Result<T, StorageError>) -> Result<T, StorageError> {
+fn told<T>(file: &ChecksummedFile, result: Result<T, StorageError>) -> Result<T, StorageError> {
     result.map_err(|error| file.damage().unwrap_or(error))
 }
 
 impl Engine {
     /// Opens the engine, and sees that it did not go back behind what was acknowledged. With the
     /// number of the commit that it found.
-    fn open(file: HeldBack, cache_bytes: usize) -> Result<(Self, u64), StorageError> {
+    fn open(file: DeferredWrites, cache_bytes: usize) -> Result<(Self, u64), StorageError> {
         let repaired = Arc::new(AtomicBool::new(false));
         let noted = Arc::clone(&repaired);
         let mut builder = Builder::new();
@@ -306,8 +306,8 @@ impl RedbFile {
     fn over(file: Box<dyn StorageBackend>, cache_bytes: usize) -> Result<Self, StorageError> {
         // The engine asserts what a header says, and what it says may be anything.
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            let file = Arc::new(SummedFile::new(file).map_err(of_redb)?);
-            let (engine, _) = Engine::open(HeldBack::new(Arc::clone(&file)), cache_bytes)?;
+            let file = Arc::new(ChecksummedFile::new(file).map_err(of_redb)?);
+            let (engine, _) = Engine::open(DeferredWrites::new(Arc::clone(&file)), cache_bytes)?;
             let (engine, writer) = (Arc::new(RwLock::new(engine)), Mutex::new(()));
             Ok(Self { engine, file, named: None, cache_bytes, writer })
         }));
@@ -335,7 +335,7 @@ impl RedbFile {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads as things are now. Compaction waits for it, unlike for a [`Moment`].
+    /// Reads as things are now. Compaction waits for it, unlike for a [`Snapshot`].
     fn read<R>(
         &self,
         read: impl Fn(&Tables<'_>) -> Result<R, StorageError>,
@@ -451,7 +451,7 @@ impl Storage for RedbFile {
         let transaction = self.engine().database.begin_read().map_err(of_redb);
         let transaction = told(&self.file, transaction)?;
         let (file, _open) = (Arc::clone(&self.file), Arc::clone(&self.engine));
-        Ok(Box::new(Moment { transaction, file, _open }))
+        Ok(Box::new(Snapshot { transaction, file, _open }))
     }
 
     fn compact(&self) -> Result<(), StorageError> {

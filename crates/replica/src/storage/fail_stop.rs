@@ -12,12 +12,12 @@ use super::{Batch, Row, Storage, StorageError, StorageRead, Stored};
 
 /// A store's storage, and the failure that ended its use.
 #[derive(Debug)]
-pub(crate) struct Trusted {
+pub(crate) struct FailStop {
     storage: Arc<dyn Storage>,
     failed: OnceLock<StorageError>,
 }
 
-impl Trusted {
+impl FailStop {
     pub(crate) const fn new(storage: Arc<dyn Storage>) -> Self {
         Self { storage, failed: OnceLock::new() }
     }
@@ -66,7 +66,7 @@ fn guarded<R>(read: impl FnOnce() -> Result<R, StorageError>) -> Result<R, Stora
     })
 }
 
-impl StorageRead for Trusted {
+impl StorageRead for FailStop {
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
         self.read(|storage| storage.meta(name))
     }
@@ -92,7 +92,7 @@ impl StorageRead for Trusted {
     }
 }
 
-impl Storage for Trusted {
+impl Storage for FailStop {
     /// A panic of the engine is a failure, too: those who wait for the write have to hear of it.
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
         self.check()?;

@@ -3,7 +3,7 @@
 //! redb repairs while it opens, and may refuse in the end what it has written to by then; and a
 //! page that is damaged may be met only when it is read. A file that is refused has to stay as it
 //! is: its owner may know better how to save it. So the steps of a repair are held back, in their
-//! order, and taken once the file is [accepted](HeldBack::accept).
+//! order, and taken once the file is [accepted](DeferredWrites::accept).
 //!
 //! The same serves a medium that is full. redb is of no use after a write that failed, so another
 //! engine takes the file over, in this process and under the same lock: it repairs without writing,
@@ -18,12 +18,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 
-use super::summed_file::SummedFile;
+use super::checksummed_file::ChecksummedFile;
 
 /// A file as one engine has it, and what that one is still to do to it. Clones are the same.
 #[derive(Clone, Debug)]
-pub(super) struct HeldBack {
-    file: Arc<SummedFile>,
+pub(super) struct DeferredWrites {
+    file: Arc<ChecksummedFile>,
     /// `None` once the file is accepted.
     steps: Arc<Mutex<Option<VecDeque<Step>>>>,
     retired: Arc<AtomicBool>,
@@ -38,8 +38,8 @@ enum Step {
     Sync,
 }
 
-impl HeldBack {
-    pub(super) fn new(file: Arc<SummedFile>) -> Self {
+impl DeferredWrites {
+    pub(super) fn new(file: Arc<ChecksummedFile>) -> Self {
         let steps = Arc::new(Mutex::new(Some(VecDeque::new())));
         Self { file, steps, retired: Arc::default(), is_locked: false }
     }
@@ -51,7 +51,7 @@ impl HeldBack {
     }
 
     /// The file below, without the steps.
-    pub(super) fn file(&self) -> &SummedFile {
+    pub(super) fn file(&self) -> &ChecksummedFile {
         &self.file
     }
 
@@ -73,7 +73,7 @@ impl HeldBack {
         Ok(())
     }
 
-    fn live(&self) -> io::Result<&SummedFile> {
+    fn live(&self) -> io::Result<&ChecksummedFile> {
         if self.retired.load(Ordering::Acquire) {
             return Err(io::Error::other("another engine has the file by now"));
         }
@@ -119,7 +119,7 @@ fn replay(step: &Step, start: u64, piece: &mut [u8]) {
     }
 }
 
-impl StorageBackend for HeldBack {
+impl StorageBackend for DeferredWrites {
     fn len(&self) -> io::Result<u64> {
         let file = self.live()?.len()?;
         Ok(self.steps().as_ref().map_or(file, |steps| length(file, steps)))
@@ -209,7 +209,7 @@ mod tests {
         std::fs::write(&path, &before)?;
         let file = std::fs::OpenOptions::new().read(true).write(true).open(&path)?;
         let file = FileBackend::new(file).map_err(io::Error::other)?;
-        let held = HeldBack::new(Arc::new(SummedFile::new(Box::new(file))?));
+        let held = DeferredWrites::new(Arc::new(ChecksummedFile::new(Box::new(file))?));
         held.write(10, &[200; 20])?;
         held.set_len(25)?;
         held.sync_data()?;

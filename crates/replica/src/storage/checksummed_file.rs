@@ -43,7 +43,7 @@ const UNKNOWN: u32 = 0;
 
 /// A file, the checksums of its pages, and what was acknowledged.
 #[derive(Debug)]
-pub(super) struct SummedFile {
+pub(super) struct ChecksummedFile {
     file: Box<dyn StorageBackend>,
     state: RwLock<State>,
 }
@@ -91,7 +91,7 @@ fn index(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
-impl SummedFile {
+impl ChecksummedFile {
     /// Reads what stands behind the end of a file.
     pub(super) fn new(file: Box<dyn StorageBackend>) -> io::Result<Self> {
         let length = file.len()?;
@@ -401,7 +401,7 @@ fn read_tail(
     Ok(Some(sums.collect()))
 }
 
-impl StorageBackend for SummedFile {
+impl StorageBackend for ChecksummedFile {
     fn len(&self) -> io::Result<u64> {
         Ok(self.state().length)
     }
@@ -513,14 +513,14 @@ mod tests {
 
     use redb::backends::FileBackend;
 
-    use super::super::held_back::HeldBack;
+    use super::super::deferred_writes::DeferredWrites;
     use super::*;
 
-    fn file(length: u64) -> io::Result<(File, SummedFile)> {
+    fn file(length: u64) -> io::Result<(File, ChecksummedFile)> {
         let file = tempfile::tempfile()?;
         file.set_len(length)?;
         let backend = FileBackend::new(file.try_clone()?).map_err(io::Error::other)?;
-        Ok((file, SummedFile::new(Box::new(backend))?))
+        Ok((file, ChecksummedFile::new(Box::new(backend))?))
     }
 
     /// Offsets beyond 32 bits, in a file that takes no room on the disk.
@@ -539,7 +539,7 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::InvalidData);
         summed.read(at, &mut [0; 100])?;
         assert!(summed.read(at + PAGE_BYTES + 50, &mut [0; 100]).is_err(), "a part of the page");
-        let held = HeldBack::new(std::sync::Arc::new(summed));
+        let held = DeferredWrites::new(std::sync::Arc::new(summed));
         held.write(at + 10, &[9; 20])?;
         let mut piece = [0; 40];
         held.read(at, &mut piece)?;
