@@ -15,7 +15,7 @@ use super::error::OperationError;
 use super::new_file;
 use super::progress::Watch;
 use super::salvage::{Made, Salvaged, SalvagedSpace, make, name_of, salvaged};
-use crate::storage::{Piece, Row, StorageError, StorageRead, Stored, Wreck};
+use crate::storage::{DamagedFile, Row, StorageError, StorageRead, Stored, ValueRef};
 use crate::store::Store;
 
 /// Log records that are not written, by the number of their space and their sequence.
@@ -52,13 +52,13 @@ impl Store {
             (Ok(made), _) => Ok(complete(made)),
             (Err(_), Some(file)) => {
                 let told = &mut |_: u64, _: u64| ControlFlow::Continue(());
-                let mut wreck = Wreck::of(file, name_of, told)?;
+                let mut damaged_file = DamagedFile::of(file, name_of, told)?;
                 for (name, bytes) in self.known_blobs() {
-                    wreck.metas.entry(name).or_insert(bytes);
+                    damaged_file.metas.entry(name).or_insert(bytes);
                 }
                 let unwritten = unwritten.into_iter();
-                wreck.log.extend(unwritten.map(|(key, bytes)| (key, Piece::Here(bytes))));
-                salvaged(wreck, self.label(), to, at, &mut watch)
+                damaged_file.log.extend(unwritten.map(|(key, bytes)| (key, ValueRef::Here(bytes))));
+                salvaged(damaged_file, self.label(), to, at, &mut watch)
             }
             (Err(error), None) => Err(error),
         }

@@ -27,7 +27,7 @@ use crate::identity;
 use crate::recovery::Stored;
 use crate::session::Config;
 use crate::state::row;
-use crate::storage::{Batch, FailStop, RedbFile, Storage, StorageRead, Wreck};
+use crate::storage::{Batch, DamagedFile, FailStop, RedbFile, Storage, StorageRead};
 use crate::store::{SPACE, explain, read_space_named};
 
 /// Rows are listed so many at a time.
@@ -103,17 +103,17 @@ pub fn salvage(
 
 /// Makes a new store file out of what was found of another.
 pub(super) fn salvaged(
-    wreck: Wreck,
+    damaged_file: DamagedFile,
     from: &Path,
     to: &Path,
     at: u64,
     watch: &mut Watch<'_>,
 ) -> Result<Salvaged, OperationError> {
-    let settled = settle(wreck)?;
+    let settled = settle(damaged_file)?;
     if settled.spaces.is_empty() {
         return Err(OperationError::NothingLeft { path: from.to_owned() });
     }
-    let made = make(&settled.wreck, to, at, watch)?;
+    let made = make(&settled.damaged_file, to, at, watch)?;
     Ok(told(settled, made))
 }
 
@@ -142,13 +142,13 @@ pub(super) fn make(
     Ok(Made { copied, found, rebuilt })
 }
 
-fn read(from: &Path, watch: &mut Watch<'_>) -> Result<Wreck, OperationError> {
+fn read(from: &Path, watch: &mut Watch<'_>) -> Result<DamagedFile, OperationError> {
     let mut told = |done, total| match watch.at(Step::Salvage, "", done, total) {
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => ControlFlow::Break(()),
     };
-    match Wreck::read(from, name_of, &mut told).map_err(|error| explain(from, error))? {
-        ControlFlow::Continue(wreck) => Ok(wreck),
+    match DamagedFile::read(from, name_of, &mut told).map_err(|error| explain(from, error))? {
+        ControlFlow::Continue(damaged_file) => Ok(damaged_file),
         ControlFlow::Break(()) => Err(OperationError::Stopped),
     }
 }

@@ -13,7 +13,7 @@ use super::error::OperationError;
 use crate::entry::write_hole;
 use crate::identity::{self, first_batch};
 use crate::state::{folded_until, row};
-use crate::storage::{Piece, StorageRead, Wreck};
+use crate::storage::{DamagedFile, StorageRead, ValueRef};
 use crate::store::{SPACE, write_space};
 use crate::ticket::Ticket;
 
@@ -34,63 +34,63 @@ pub(super) struct Found {
 /// What was found, as a store that can be copied.
 #[derive(Debug)]
 pub(super) struct Settled {
-    pub wreck: Wreck,
+    pub damaged_file: DamagedFile,
     pub spaces: Vec<Found>,
     /// How many records are missing without a trace.
     pub unknown: u64,
 }
 
 /// Puts in order what was found.
-pub(super) fn settle(mut wreck: Wreck) -> Result<Settled, OperationError> {
-    let found = wreck.log.len() + wreck.loose.len() + wreck.damaged.len();
-    let unknown = wreck.counted.unwrap_or_default().saturating_sub(found as u64);
-    let mut spaces = name(&mut wreck)?;
-    loosen(&mut wreck, &spaces, FAR.saturating_add(unknown));
+pub(super) fn settle(mut damaged_file: DamagedFile) -> Result<Settled, OperationError> {
+    let found = damaged_file.log.len() + damaged_file.misplaced.len() + damaged_file.damaged.len();
+    let unknown = damaged_file.counted.unwrap_or_default().saturating_sub(found as u64);
+    let mut spaces = name(&mut damaged_file)?;
+    loosen(&mut damaged_file, &spaces, FAR.saturating_add(unknown));
     let mut gaps: Vec<(usize, u64)> = Vec::new();
     for (index, space) in spaces.iter_mut().enumerate() {
-        let there = wreck.log.range((space.number, 0)..=(space.number, u64::MAX));
+        let there = damaged_file.log.range((space.number, 0)..=(space.number, u64::MAX));
         space.records = there.clone().filter(|(_, piece)| !is_short(piece)).count() as u64;
         let there: BTreeSet<u64> = there.map(|(key, _)| key.1).collect();
-        let end = end(&wreck, space.number, &there)?;
+        let end = end(&damaged_file, space.number, &there)?;
         gaps.extend((0..end).filter(|at| !there.contains(at)).map(|at| (index, at)));
     }
     for is_own in [true, false] {
         gaps.retain(|&(index, at)| {
             let Some(space) = spaces.get_mut(index) else { return false };
-            let fits = |loose: &(u32, Piece)| loose.0 == space.number || !is_own;
-            let Some(found) = wreck.loose.iter().position(fits) else { return true };
-            wreck.log.insert((space.number, at), wreck.loose.remove(found).1);
+            let fits = |misplaced: &(u32, ValueRef)| misplaced.0 == space.number || !is_own;
+            let Some(found) = damaged_file.misplaced.iter().position(fits) else { return true };
+            damaged_file.log.insert((space.number, at), damaged_file.misplaced.remove(found).1);
             space.records += 1;
             false
         });
     }
-    for (number, piece) in std::mem::take(&mut wreck.loose) {
+    for (number, piece) in std::mem::take(&mut damaged_file.misplaced) {
         // Nobody knows where it stood. What it follows on is found out when the store is opened.
         let own = spaces.iter().position(|space| space.number == number).unwrap_or_default();
         let Some(space) = spaces.get_mut(own) else { break };
-        wreck.log.insert((space.number, wreck.log_end(space.number)?), piece);
+        damaged_file.log.insert((space.number, damaged_file.log_end(space.number)?), piece);
         space.records += 1;
     }
     for (index, at) in gaps {
         let Some(space) = spaces.get_mut(index) else { continue };
-        leave_hole(&mut wreck, space.number, at);
+        leave_hole(&mut damaged_file, space.number, at);
         match space.missing.last_mut() {
             Some(range) if range.end() + 1 == at => *range = *range.start()..=at,
             _ => space.missing.push(at..=at),
         }
     }
-    Ok(Settled { wreck, spaces, unknown })
+    Ok(Settled { damaged_file, spaces, unknown })
 }
 
 /// Whether it is no longer than what stands in the place of a record that was set aside.
-fn is_short(piece: &Piece) -> bool {
+fn is_short(piece: &ValueRef) -> bool {
     piece.len() <= write_hole().len()
 }
 
 /// Gives a name to the store and to every space that lacks one.
-fn name(wreck: &mut Wreck) -> Result<Vec<Found>, OperationError> {
-    if !wreck.metas.contains_key(identity::NAME) {
-        wreck.metas.extend(first_batch(FreshId::random().into_id()).meta);
+fn name(damaged_file: &mut DamagedFile) -> Result<Vec<Found>, OperationError> {
+    if !damaged_file.metas.contains_key(identity::NAME) {
+        damaged_file.metas.extend(first_batch(FreshId::random().into_id()).meta);
     }
     let found = |number, name, is_nameless| Found {
         number,
@@ -99,14 +99,14 @@ fn name(wreck: &mut Wreck) -> Result<Vec<Found>, OperationError> {
         records: 0,
         missing: Vec::new(),
     };
-    let listed = Contents::read(wreck)?.spaces;
+    let listed = Contents::read(damaged_file)?.spaces;
     let mut spaces: Vec<Found> =
         listed.into_iter().map(|space| found(space.number, space.name, false)).collect();
-    let mut numbers: Vec<u32> = wreck.log.keys().map(|key| key.0).collect();
+    let mut numbers: Vec<u32> = damaged_file.log.keys().map(|key| key.0).collect();
     let records = numbers.len();
     numbers.dedup();
     for number in numbers {
-        let there = wreck.log.range((number, 0)..=(number, u64::MAX)).count();
+        let there = damaged_file.log.range((number, 0)..=(number, u64::MAX)).count();
         let is_listed = spaces.iter().any(|space| space.number == number);
         // A single record among others has a damaged key.
         if is_listed || there == 1 && records > 1 {
@@ -114,14 +114,14 @@ fn name(wreck: &mut Wreck) -> Result<Vec<Found>, OperationError> {
         }
         let name = format!("salvaged-{number}");
         let blob = write_space(number, &name, &Ticket::new(&name));
-        wreck.metas.insert(format!("{SPACE}{name}"), blob);
+        damaged_file.metas.insert(format!("{SPACE}{name}"), blob);
         spaces.push(found(number, name, true));
     }
     Ok(spaces)
 }
 
 /// Takes the records away from their places that cannot be where their keys say.
-fn loosen(wreck: &mut Wreck, spaces: &[Found], far: u64) {
+fn loosen(damaged_file: &mut DamagedFile, spaces: &[Found], far: u64) {
     let (mut space, mut next) = (0, 0);
     let mut is_loose = |&(of, at): &(u32, u64)| {
         if space != of {
@@ -134,25 +134,29 @@ fn loosen(wreck: &mut Wreck, spaces: &[Found], far: u64) {
         }
         is_loose
     };
-    let loose: Vec<_> = wreck.log.keys().filter(|key| is_loose(key)).copied().collect();
-    for key in loose {
-        wreck.loose.extend(wreck.log.remove(&key).map(|piece| (key.0, piece)));
+    let misplaced: Vec<_> = damaged_file.log.keys().filter(|key| is_loose(key)).copied().collect();
+    for key in misplaced {
+        damaged_file.misplaced.extend(damaged_file.log.remove(&key).map(|piece| (key.0, piece)));
     }
 }
 
 /// Where the log of a space ended, as far as anything tells.
-fn end(wreck: &Wreck, number: u32, there: &BTreeSet<u64>) -> Result<u64, OperationError> {
+fn end(
+    damaged_file: &DamagedFile,
+    number: u32,
+    there: &BTreeSet<u64>,
+) -> Result<u64, OperationError> {
     let last = there.last().map_or(0, |last| last + 1);
-    let damaged = wreck.damaged.range((number, 0)..=(number, last.saturating_add(FAR)));
+    let damaged = damaged_file.damaged.range((number, 0)..=(number, last.saturating_add(FAR)));
     let damaged = damaged.last().map_or(0, |(key, _)| key.1 + 1);
-    let head = wreck.row(number, row::HEAD)?;
+    let head = damaged_file.row(number, row::HEAD)?;
     let folded = head.and_then(|head| folded_until(&head)).unwrap_or_default();
     Ok(last.max(damaged).max(folded))
 }
 
 /// A record is missing: what is left of it is kept aside, as when a store finds that itself.
-fn leave_hole(wreck: &mut Wreck, number: u32, at: u64) {
-    let left = wreck.damaged.remove(&(number, at)).unwrap_or(Piece::Here(Vec::new()));
-    wreck.log.insert((number, at), Piece::Here(write_hole()));
-    wreck.rows.entry((number, row::aside(at))).or_insert(left);
+fn leave_hole(damaged_file: &mut DamagedFile, number: u32, at: u64) {
+    let left = damaged_file.damaged.remove(&(number, at)).unwrap_or(ValueRef::Here(Vec::new()));
+    damaged_file.log.insert((number, at), ValueRef::Here(write_hole()));
+    damaged_file.rows.entry((number, row::aside(at))).or_insert(left);
 }

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use rejoin_crdts::context::Context;
 use rejoin_crdts::state_codec::Names;
 
+use super::fingerprints::Pending;
 use super::manifest::{Manifest, Stand};
 use super::merge::{Garbage, Merging, replaced};
-use super::prints::Pending;
 use super::run::{Blocks, Run, RunWriter};
 use super::{CELLS, KEYS, Layer, PRINTS, RETURNED, Receipts, State, prefixed, row, write_receipt};
 use crate::storage::{RowWrite, StorageError};
@@ -48,7 +48,7 @@ struct Flush {
     table: u8,
     /// The key in the table to go on with.
     from: Vec<u8>,
-    prints: Pending,
+    fingerprints: Pending,
 }
 
 impl Flush {
@@ -199,15 +199,17 @@ impl State {
         let ids: Arc<[_]> = stand.vector.iter().map(|(id, _)| id).collect();
         let writer = RunWriter::new(self.folding.new_run(), ids, wide);
         self.folding.wants_flush = false;
-        let prints = self.pending_prints();
+        let fingerprints = self.pending_prints();
         let (table, from) = (RETURNED, Vec::new());
-        self.folding.flush = Some(Flush { stand, writer, table, from, prints });
+        self.folding.flush = Some(Flush { stand, writer, table, from, fingerprints });
     }
 
     /// The prints of what is frozen: all of them, where it comes to stand below everything.
     fn pending_prints(&self) -> Pending {
         match &self.frozen {
-            Some(frozen) if !self.runs.is_empty() => Pending::known(frozen.prints.borrow().clone()),
+            Some(frozen) if !self.runs.is_empty() => {
+                Pending::known(frozen.fingerprints.borrow().clone())
+            }
             _ => Pending::anew(),
         }
     }
@@ -247,7 +249,7 @@ impl State {
             }
             flush.go_to(PRINTS);
         }
-        flush.prints.write(&mut flush.writer, budget)
+        flush.fingerprints.write(&mut flush.writer, budget)
     }
 
     fn fill_cells(
@@ -272,7 +274,7 @@ impl State {
                 None => {}
                 Some(cell) => {
                     names.write_cell(cell, &mut value);
-                    flush.prints.cell(path, cell, context);
+                    flush.fingerprints.cell(path, cell, context);
                 }
             }
             flush.writer.push(&prefixed(CELLS, path), &value);

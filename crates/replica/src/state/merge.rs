@@ -11,8 +11,8 @@ use rejoin_crdts::state_codec::Names;
 
 use super::block::address;
 use super::filter::WideFilter;
+use super::fingerprints::{Pending, Prints};
 use super::fold::{Done, Step};
-use super::prints::{Pending, Prints};
 use super::ranges::Touched;
 use super::run::{Run, RunWriter};
 use super::{CELLS, Limits, Merged, PRINTS, State, read_cell, row};
@@ -55,7 +55,7 @@ struct Merge {
     ids: Vec<u32>,
     cursors: Merged,
     writer: RunWriter,
-    prints: Pending,
+    fingerprints: Pending,
 }
 
 /// The rows of a run that nothing names.
@@ -174,14 +174,14 @@ impl State {
         let merged = runs.iter().map(|run| run.id).collect();
         let wide = self.wide_filter(runs.iter().map(|run| run.entries).sum());
         let writer = RunWriter::new(self.folding.new_run(), ids.into(), wide);
-        let prints = match count == self.runs.len() {
+        let fingerprints = match count == self.runs.len() {
             true => Pending::anew(),
             false => Pending::known(Prints::default()),
         };
         // Many wait where processes are too short to end a merge.
         let is_small = runs.iter().map(|run| run.bytes).sum::<u64>() <= SMALL;
         self.folding.merging.hurries |= compacts || is_small || count >= 2 * FAN_IN;
-        Ok(Some(Merge { ids: merged, cursors, writer, prints }))
+        Ok(Some(Merge { ids: merged, cursors, writer, fingerprints }))
     }
 
     fn merge(
@@ -209,7 +209,7 @@ impl State {
                 CELLS if !value.is_empty() && (with_oldest || runs[newest].ids != ids) => {
                     anew.clear();
                     if let Some(cell) = read_cell(value, rest, &runs[newest].ids, context)? {
-                        merge.prints.cell(rest, &cell, context);
+                        merge.fingerprints.cell(rest, &cell, context);
                         Names { context, ids: &ids }.write_cell(&cell, &mut anew);
                     }
                     merge.writer.push(key, &anew);
@@ -221,7 +221,7 @@ impl State {
             }
             merge.cursors.advance(runs, &self.blocks)?;
         }
-        if !merge.prints.write(&mut merge.writer, budget) {
+        if !merge.fingerprints.write(&mut merge.writer, budget) {
             let rows = merge.writer.take_rows();
             self.folding.merging.merges.push(merge);
             return Ok(Step { rows, folded: None });

@@ -17,10 +17,10 @@ mod block;
 mod cache;
 mod check;
 mod filter;
+mod fingerprints;
 mod fold;
 mod manifest;
 mod merge;
-mod prints;
 mod ranges;
 pub(crate) mod row;
 mod run;
@@ -52,12 +52,12 @@ use crate::storage::{RowWrite, StorageError, StorageRead};
 use cache::cache;
 pub(crate) use check::{RowPlace, Rows, Told};
 use filter::Probe;
+use fingerprints::Prints;
 use fold::Folding;
 use manifest::Manifest;
 pub(crate) use manifest::Stand;
 #[cfg(feature = "redb")]
 pub(crate) use manifest::folded_until;
-use prints::Prints;
 use run::{Blocks, Run, RunCursor};
 use source::Folded;
 pub use source::StateSource;
@@ -135,7 +135,7 @@ struct Layer {
     returned: BTreeMap<Vec<u8>, Receipt>,
     key_bytes: usize,
     /// Fingerprints of ranges as they are with these changes.
-    prints: RefCell<Prints>,
+    fingerprints: RefCell<Prints>,
 }
 
 impl Layer {

@@ -13,7 +13,7 @@ use rejoin_crdts::state_codec::write_in_full;
 use rejoin_vclock::codec::DecodeError;
 
 use super::filter::Probe;
-use super::prints::{Closed, KEPT, Print, Ranges, TOP, Tree, key, rank};
+use super::fingerprints::{Closed, KEPT, Print, Ranges, TOP, Tree, key, rank};
 use super::run::{Blocks, Run};
 use super::{CELLS, Layer, PRINTS, StateSource, prefixed};
 use crate::fingerprint::{FullCell, Range};
@@ -98,9 +98,9 @@ impl Layer {
 
     /// Forgets the fingerprints of ranges that have a part in what is about to change.
     pub(super) fn forget_prints<'a>(&mut self, paths: impl Iterator<Item = &'a [u8]>) {
-        let prints = self.prints.get_mut();
-        if !prints.is_empty() && !rejoin_vclock::mutant!("fingerprint-before-change") {
-            paths.for_each(|path| prints.forget(path));
+        let fingerprints = self.fingerprints.get_mut();
+        if !fingerprints.is_empty() && !rejoin_vclock::mutant!("fingerprint-before-change") {
+            paths.for_each(|path| fingerprints.forget(path));
         }
     }
 }
@@ -226,11 +226,11 @@ impl<'a> Walk<'a> {
             return Ok(None);
         }
         let state = self.source.state;
-        if let Some(print) = state.active.prints.borrow().get(level, start) {
+        if let Some(print) = state.active.fingerprints.borrow().get(level, start) {
             return Ok(Some(print.clone()));
         }
         if let Some(frozen) = &state.frozen
-            && let Some(print) = frozen.prints.borrow().get(level, start)
+            && let Some(print) = frozen.fingerprints.borrow().get(level, start)
         {
             let holds = !state.active.touches(start, print.end.as_deref());
             return Ok(holds.then(|| print.clone()));
@@ -259,11 +259,11 @@ impl<'a> Walk<'a> {
     /// Keeps a print until a cell in its range changes. It is written with the changes that it is
     /// kept beside.
     fn keep(&self, level: u8, start: &[u8], print: &Print) {
-        let mut prints = self.source.state.active.prints.borrow_mut();
-        if prints.bytes() >= self.source.state.limits.fold / SHARE {
-            prints.clear();
+        let mut fingerprints = self.source.state.active.fingerprints.borrow_mut();
+        if fingerprints.bytes() >= self.source.state.limits.fold / SHARE {
+            fingerprints.clear();
         }
-        prints.insert(level, start, print.clone());
+        fingerprints.insert(level, start, print.clone());
     }
 
     /// Makes a range of its cells; of how many ranges it is made.

@@ -10,6 +10,8 @@ mod checksummed_file;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 #[cfg(feature = "redb")]
+mod damaged_file;
+#[cfg(feature = "redb")]
 mod deferred_writes;
 #[cfg(feature = "redb")]
 mod engine_pages;
@@ -27,8 +29,6 @@ pub mod power_loss;
 mod raw_file;
 #[cfg(feature = "redb")]
 mod redb_file;
-#[cfg(feature = "redb")]
-mod wreck;
 
 use std::fmt;
 use std::fs::File;
@@ -36,6 +36,8 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
+#[cfg(feature = "redb")]
+pub(crate) use damaged_file::{DamagedFile, ValueRef};
 pub(crate) use fail_stop::FailStop;
 #[cfg(feature = "fjall")]
 pub use fjall_directory::FjallDirectory;
@@ -46,8 +48,6 @@ pub(crate) use named::FileId;
 pub use raw_file::RawFile;
 #[cfg(feature = "redb")]
 pub use redb_file::RedbFile;
-#[cfg(feature = "redb")]
-pub(crate) use wreck::{Piece, Wreck};
 
 /// What is written together, or not at all.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]

@@ -80,39 +80,39 @@ pub(super) fn damage(medium: &dyn Medium) -> Finding {
 }
 
 /// One thing that was written, and how it is read.
-enum Piece {
+enum ValueRef {
     Meta(String, Vec<u8>),
     Record(u32, u64, Vec<u8>),
     Row(u32, Vec<u8>, Vec<u8>),
 }
 
-fn pieces(expected: &dyn StorageRead) -> Result<Vec<Piece>, Flaw> {
+fn pieces(expected: &dyn StorageRead) -> Result<Vec<ValueRef>, Flaw> {
     let mut pieces = Vec::new();
     let metas = expected.metas("")?.into_iter();
-    pieces.extend(metas.map(|(name, bytes)| Piece::Meta(name, bytes)));
+    pieces.extend(metas.map(|(name, bytes)| ValueRef::Meta(name, bytes)));
     for space in SPACES {
         let log = expected.log(space, 0, usize::MAX)?.into_iter();
-        pieces.extend(log.map(|(at, bytes)| Piece::Record(space, at, bytes)));
+        pieces.extend(log.map(|(at, bytes)| ValueRef::Record(space, at, bytes)));
         let rows = expected.rows(space, &[], usize::MAX)?.into_iter();
-        pieces.extend(rows.map(|(key, bytes)| Piece::Row(space, key, bytes)));
+        pieces.extend(rows.map(|(key, bytes)| ValueRef::Row(space, key, bytes)));
     }
     Ok(pieces)
 }
 
 /// Every piece is as it was written, or an error says that it is not.
-fn tell_apart(medium: &dyn Medium, pieces: &[Piece]) -> Finding {
+fn tell_apart(medium: &dyn Medium, pieces: &[ValueRef]) -> Finding {
     let Ok(storage) = medium.open() else { return Ok(()) };
     for piece in pieces {
         let found = match piece {
-            Piece::Meta(name, bytes) => {
+            ValueRef::Meta(name, bytes) => {
                 storage.meta(name).map(|found| (found.as_ref() == Some(bytes), name.clone()))
             }
-            Piece::Record(space, at, bytes) => storage.log(*space, *at, 1).map(|found| {
+            ValueRef::Record(space, at, bytes) => storage.log(*space, *at, 1).map(|found| {
                 let same =
                     matches!(found.as_slice(), [(there, read)] if there == at && read == bytes);
                 (same, format!("record {at} of space {space}"))
             }),
-            Piece::Row(space, key, bytes) => storage.row(*space, key).map(|found| {
+            ValueRef::Row(space, key, bytes) => storage.row(*space, key).map(|found| {
                 let what = format!("row {key:?} of space {space}");
                 (found.as_ref() == Some(bytes), what)
             }),

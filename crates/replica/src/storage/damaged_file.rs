@@ -31,14 +31,14 @@ const TELL: u64 = 256;
 
 /// Where a value is.
 #[derive(Clone, Debug)]
-pub(crate) enum Piece {
+pub(crate) enum ValueRef {
     /// In the file.
     There(Run),
     /// Made up since.
     Here(Vec<u8>),
 }
 
-impl Piece {
+impl ValueRef {
     /// Its length in bytes.
     pub(crate) const fn len(&self) -> usize {
         match self {
@@ -50,18 +50,18 @@ impl Piece {
 
 /// What is left of a store file.
 #[derive(Debug)]
-pub(crate) struct Wreck {
+pub(crate) struct DamagedFile {
     pages: Pages,
     /// The name of a blob, by what is in it.
     names: Names,
     pub metas: BTreeMap<String, Vec<u8>>,
     /// Records that are whole.
-    pub log: BTreeMap<LogKey, Piece>,
+    pub log: BTreeMap<LogKey, ValueRef>,
     /// Records that are not, where it is known that they were there.
-    pub damaged: BTreeMap<LogKey, Piece>,
+    pub damaged: BTreeMap<LogKey, ValueRef>,
     /// Whole records that stand under the key of another.
-    pub loose: Vec<(u32, Piece)>,
-    pub rows: BTreeMap<(u32, Vec<u8>), Piece>,
+    pub misplaced: Vec<(u32, ValueRef)>,
+    pub rows: BTreeMap<(u32, Vec<u8>), ValueRef>,
     /// How many records the engine counted; `None` where that cannot be read.
     pub counted: Option<u64>,
 }
@@ -73,9 +73,9 @@ pub(crate) type OnPage<'a> = dyn FnMut(u64, u64) -> ControlFlow<()> + 'a;
 pub(crate) type Names = fn(&[u8]) -> Option<String>;
 
 /// What became of reading.
-pub(crate) type Read = ControlFlow<(), Wreck>;
+pub(crate) type Read = ControlFlow<(), DamagedFile>;
 
-impl Wreck {
+impl DamagedFile {
     /// Reads all of a file that can be read.
     ///
     /// # Errors
@@ -102,34 +102,34 @@ impl Wreck {
         told: &mut OnPage<'_>,
     ) -> Result<Self, StorageError> {
         match Self::find(file, names, told)? {
-            ControlFlow::Continue(wreck) => Ok(wreck),
+            ControlFlow::Continue(damaged_file) => Ok(damaged_file),
             ControlFlow::Break(()) => Err(StorageError::Io("it was stopped".to_owned())),
         }
     }
 
     fn find(file: File, names: Names, told: &mut OnPage<'_>) -> Result<Read, StorageError> {
         let length = file.metadata().map_err(StorageError::of_io)?.len();
-        let mut wreck = Self {
+        let mut damaged_file = Self {
             pages: Pages::new(file, length),
             names,
             metas: BTreeMap::new(),
             log: BTreeMap::new(),
             damaged: BTreeMap::new(),
-            loose: Vec::new(),
+            misplaced: Vec::new(),
             rows: BTreeMap::new(),
             counted: None,
         };
         let (mut read, mut is_complete) = (HashSet::new(), false);
-        for (nth, commit) in wreck.pages.commits().into_iter().enumerate() {
+        for (nth, commit) in damaged_file.pages.commits().into_iter().enumerate() {
             if !is_complete {
-                let has_all = wreck.follow(commit.tables, &mut read, nth == 0);
+                let has_all = damaged_file.follow(commit.tables, &mut read, nth == 0);
                 is_complete = has_all && nth == 0 && commit.is_last;
             }
         }
-        let scanned = if is_complete { CONTINUE } else { wreck.scan(&mut read, told) };
-        wreck.damaged.retain(|key, _| !wreck.log.contains_key(key));
+        let scanned = if is_complete { CONTINUE } else { damaged_file.scan(&mut read, told) };
+        damaged_file.damaged.retain(|key, _| !damaged_file.log.contains_key(key));
         Ok(match scanned {
-            ControlFlow::Continue(()) => ControlFlow::Continue(wreck),
+            ControlFlow::Continue(()) => ControlFlow::Continue(damaged_file),
             ControlFlow::Break(()) => ControlFlow::Break(()),
         })
     }
@@ -163,7 +163,7 @@ impl Wreck {
             self.take_log(&records, is_first);
         }
         let counted = |name: &[u8]| found.get(name).map(|root| root.pairs);
-        let records = self.log.len() + self.damaged.len() + self.loose.len();
+        let records = self.log.len() + self.damaged.len() + self.misplaced.len();
         if is_first {
             self.counted = counted(b"log");
         }
@@ -219,7 +219,7 @@ impl Wreck {
         let keys: Vec<LogKey> = records.iter().map(|record| record.key).collect();
         let keys = repaired(&keys);
         for (&key, Found { run, is_whole, .. }) in keys.iter().zip(records) {
-            let piece = Piece::There(*run);
+            let piece = ValueRef::There(*run);
             if !is_whole {
                 self.damaged.entry(key).or_insert(piece);
                 continue;
@@ -229,7 +229,7 @@ impl Wreck {
                     self.log.insert(key, piece);
                 }
                 Some(known) if is_first && self.bytes(known) != self.bytes(&piece) => {
-                    self.loose.push((key.0, piece));
+                    self.misplaced.push((key.0, piece));
                 }
                 _ => {}
             }
@@ -245,17 +245,17 @@ impl Wreck {
             if !only_aside || row::is_aside(key) && pair.is_whole {
                 has_any |= pair.is_whole;
                 let key = (u32::from_le_bytes(*space), key.to_vec());
-                self.rows.entry(key).or_insert_with(|| Piece::There(value_of(&pair, run)));
+                self.rows.entry(key).or_insert_with(|| ValueRef::There(value_of(&pair, run)));
             }
         }
         has_any
     }
 
     /// The bytes of a value.
-    pub(crate) fn bytes(&self, piece: &Piece) -> Vec<u8> {
+    pub(crate) fn bytes(&self, piece: &ValueRef) -> Vec<u8> {
         match piece {
-            Piece::There(run) => self.pages.read(*run),
-            Piece::Here(bytes) => bytes.clone(),
+            ValueRef::There(run) => self.pages.read(*run),
+            ValueRef::Here(bytes) => bytes.clone(),
         }
     }
 }
@@ -315,7 +315,7 @@ fn repaired(told: &[LogKey]) -> Vec<LogKey> {
     told.iter().enumerate().map(repair).collect()
 }
 
-impl StorageRead for Wreck {
+impl StorageRead for DamagedFile {
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
         Ok(self.metas.get(name).cloned())
     }

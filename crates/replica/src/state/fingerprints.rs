@@ -124,18 +124,18 @@ pub(super) fn key(level: u8, start: &[u8]) -> Vec<u8> {
 /// Prints by level and beginning.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Prints {
-    prints: BTreeMap<Vec<u8>, Print>,
+    fingerprints: BTreeMap<Vec<u8>, Print>,
     bytes: usize,
 }
 
 impl Prints {
     pub(super) fn get(&self, level: u8, start: &[u8]) -> Option<&Print> {
-        if self.prints.is_empty() { None } else { self.prints.get(&key(level, start)) }
+        if self.fingerprints.is_empty() { None } else { self.fingerprints.get(&key(level, start)) }
     }
 
     pub(super) fn insert(&mut self, level: u8, start: &[u8], print: Print) {
         self.bytes += weight(&print) + start.len();
-        if let Some(before) = self.prints.insert(key(level, start), print) {
+        if let Some(before) = self.fingerprints.insert(key(level, start), print) {
             self.bytes -= weight(&before) + start.len();
         }
     }
@@ -146,7 +146,7 @@ impl Prints {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.prints.is_empty()
+        self.fingerprints.is_empty()
     }
 
     pub(super) fn clear(&mut self) {
@@ -156,16 +156,16 @@ impl Prints {
     /// The cell at a path changes: it may also end a range, or begin one, from now on. No two
     /// ranges of a level overlap.
     pub(super) fn forget(&mut self, path: &[u8]) {
-        let top = self.prints.last_key_value().and_then(|(key, _)| key.first().copied());
+        let top = self.fingerprints.last_key_value().and_then(|(key, _)| key.first().copied());
         for level in KEPT..=top.unwrap_or_default() {
             let (least, most) = (vec![level], key(level, path));
             let range = (Bound::Included(least), Bound::Included(most));
-            let near = self.prints.range(range).rev().take(2);
+            let near = self.fingerprints.range(range).rev().take(2);
             let ends_before = |print: &Print| print.end.as_deref().is_some_and(|end| end < path);
             let gone: Vec<_> = near.filter(|(_, print)| !ends_before(print)).collect();
             let gone: Vec<_> = gone.into_iter().map(|(key, _)| key.clone()).collect();
             for key in gone {
-                if let Some(print) = self.prints.remove(&key) {
+                if let Some(print) = self.fingerprints.remove(&key) {
                     self.bytes -= weight(&print) + key.len() - 1;
                 }
             }
@@ -174,7 +174,7 @@ impl Prints {
 
     /// Takes the first one, as an entry of a run.
     fn pop(&mut self) -> Option<(Vec<u8>, Vec<u8>)> {
-        let (key, print) = self.prints.pop_first()?;
+        let (key, print) = self.fingerprints.pop_first()?;
         let mut value = Vec::new();
         print.encode(key.get(1..).unwrap_or_default(), &mut value);
         Some((prefixed(PRINTS, &key), value))
@@ -190,38 +190,40 @@ fn weight(print: &Print) -> usize {
 pub(super) struct Pending {
     /// Of a run that has nothing below it, while its cells go by.
     tree: Option<Tree>,
-    prints: Prints,
+    fingerprints: Prints,
 }
 
 impl Pending {
     /// Those of all ranges, of a run that has nothing below it. Takes about a byte of memory for
     /// each cell.
     pub(super) fn anew() -> Self {
-        Self { tree: Some(Tree::new(&[], TOP)), prints: Prints::default() }
+        Self { tree: Some(Tree::new(&[], TOP)), fingerprints: Prints::default() }
     }
 
     /// Those that are known already.
-    pub(super) const fn known(prints: Prints) -> Self {
-        Self { tree: None, prints }
+    pub(super) const fn known(fingerprints: Prints) -> Self {
+        Self { tree: None, fingerprints }
     }
 
     /// The run's next cell.
     pub(super) fn cell(&mut self, path: &[u8], cell: &Cell, context: &Context) {
         if let Some(tree) = &mut self.tree {
-            tree.add(path, rank(path), cell, context, &mut |closed| closed.keep(&mut self.prints));
+            tree.add(path, rank(path), cell, context, &mut |closed| {
+                closed.keep(&mut self.fingerprints)
+            });
         }
     }
 
     /// Puts them into the run, up to the budget; no cell comes after that. Whether that was all.
     pub(super) fn write(&mut self, run: &mut RunWriter, budget: usize) -> bool {
         if let Some(tree) = self.tree.take() {
-            tree.finish(None, &mut |closed| closed.keep(&mut self.prints));
+            tree.finish(None, &mut |closed| closed.keep(&mut self.fingerprints));
         }
         while run.waiting() < budget {
-            let Some((key, value)) = self.prints.pop() else { return true };
+            let Some((key, value)) = self.fingerprints.pop() else { return true };
             run.push(&key, &value);
         }
-        self.prints.is_empty()
+        self.fingerprints.is_empty()
     }
 }
 
@@ -238,9 +240,9 @@ pub(super) struct Closed {
 impl Closed {
     /// Keeps the print if that spares anything: not of a few cells, and not of one part that is
     /// kept itself.
-    pub(super) fn keep(self, prints: &mut Prints) {
+    pub(super) fn keep(self, fingerprints: &mut Prints) {
         if self.level == KEPT || self.level > KEPT && self.parts > 1 {
-            prints.insert(self.level, &self.start, self.print);
+            fingerprints.insert(self.level, &self.start, self.print);
         }
     }
 }
@@ -429,8 +431,8 @@ mod tests {
         cells.iter().for_each(|(path, cell)| pending.cell(path, cell, context));
         let mut writer = RunWriter::new(0, Vec::new().into(), None);
         assert!(pending.write(&mut writer, usize::MAX));
-        let run = writer.finish().0.expect("prints");
-        println!("{} prints of {LINES} cells, {} bytes", run.entries, run.bytes);
+        let run = writer.finish().0.expect("fingerprints");
+        println!("{} fingerprints of {LINES} cells, {} bytes", run.entries, run.bytes);
         assert!(run.bytes < u64::from(LINES) / 4, "{} bytes", run.bytes);
     }
     #[test]
