@@ -91,7 +91,7 @@ pub struct ConflictRecord {
     /// What stands.
     pub kept: Vec<Side>,
     /// What does not.
-    pub set_aside: Vec<Side>,
+    pub overridden: Vec<Side>,
     /// The last dot of the delta that brought it about.
     pub by: Dot,
 }
@@ -109,9 +109,9 @@ impl fmt::Display for ConflictRecord {
             f.write_str("; kept ")?;
             list(f, &self.kept)?;
         }
-        if !self.set_aside.is_empty() {
+        if !self.overridden.is_empty() {
             f.write_str("; set aside ")?;
-            list(f, &self.set_aside)?;
+            list(f, &self.overridden)?;
         }
         Ok(())
     }
@@ -126,11 +126,11 @@ pub fn decisions<D: AsRef<Delta>>(
     report: &mut dyn FnMut(ConflictRecord),
 ) {
     let mut show = |path: &[u8], decision: Option<Decision>| {
-        if let Some((rule, kept, set_aside)) = decision
+        if let Some((rule, kept, overridden)) = decision
             && let Ok(path) = Path::parse(path.to_vec())
             && let Ok(by) = Dot::new(delta.origin(), delta.last())
         {
-            report(ConflictRecord { path, rule, kept, set_aside, by });
+            report(ConflictRecord { path, rule, kept, overridden, by });
         }
     };
     let mut speak = |path: &[u8], cell: &Cell| -> Result<(), ReadError> {
@@ -371,11 +371,11 @@ fn decide_register<D: AsRef<Delta>>(
         }
     };
     let stands = |write: &&Write| best.is_none_or(|best| write.value == *best);
-    let (kept, set_aside): (Vec<&Write>, Vec<&Write>) = writes.iter().partition(stands);
+    let (kept, overridden): (Vec<&Write>, Vec<&Write>) = writes.iter().partition(stands);
     let alike = values().all(|value| *value == writes[0].value);
     let concurrent = writes.iter().any(|write| !causal.knew(delta, dot(write)));
     let sides = |writes: Vec<&Write>| writes.into_iter().map(side).collect();
-    (concurrent && !alike).then(|| (rule, sides(kept), sides(set_aside)))
+    (concurrent && !alike).then(|| (rule, sides(kept), sides(overridden)))
 }
 
 fn decide_counter<D: AsRef<Delta>>(

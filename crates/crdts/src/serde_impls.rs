@@ -307,7 +307,7 @@ struct MirrorOfRecord {
     path: Path,
     rule: Rule,
     kept: Vec<Side>,
-    set_aside: Vec<Side>,
+    overridden: Vec<Side>,
     by: Dot,
 }
 

@@ -119,8 +119,8 @@ fn of_concurrent_choices_the_latest_stands_and_the_others_are_kept() -> Outcome 
     for copy in [&phone, &laptop] {
         assert_eq!(copy.payment().concurrent()?, ["Bill", "Card"]);
         assert!(matches!(copy.payment().get()?, Payment::Invoice { .. }));
-        let set_aside = copy.payment().card().last_four().get()?;
-        assert_eq!(set_aside.as_deref(), Some("4242"), "no merge drops what others wrote");
+        let overridden = copy.payment().card().last_four().get()?;
+        assert_eq!(overridden.as_deref(), Some("4242"), "no merge drops what others wrote");
     }
 
     // Somebody who has seen both decides for the other: what is left is taken away.

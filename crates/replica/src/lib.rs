@@ -29,7 +29,6 @@
 //!
 //! The same core runs under the simulator (feature `sim`), which is how its promises are tested.
 
-mod aside;
 mod canonical;
 pub mod core;
 mod digest;
@@ -54,6 +53,7 @@ mod options;
 mod peers;
 mod place;
 mod progress;
+mod quarantine;
 mod receipt;
 mod recovery;
 mod reincarnation;

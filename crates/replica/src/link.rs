@@ -227,7 +227,7 @@ impl Link {
     /// [may go through later](StoreError::is_retryable) is no reason to tick no more.
     pub fn tick(&self) -> Result<(), StoreError> {
         self.shared.storage.check_place()?;
-        self.shared.readmit()?;
+        self.shared.retry()?;
         let now = self.shared.now();
         let mut inner = self.shared.lock()?;
         inner.core.handle_timeout(now);

@@ -19,7 +19,7 @@ use crate::core::SpaceCore;
 use crate::entry::{Record, is_hole};
 use crate::error::StoreError;
 use crate::offered::Note;
-use crate::recovery::{Aside, Stored};
+use crate::recovery::{Quarantined, Stored};
 use crate::reincarnation::Rewritten;
 use crate::shared::{Inner, Shared};
 use crate::state::row;
@@ -135,14 +135,14 @@ impl Shared {
     /// [`StoreError::MayComeBack`] when a peer may still have what is lost and the loss is to be of
     /// what [nobody else can have](Loss::Unseen); [`StoreError::Storage`] when the medium fails.
     pub(crate) fn accept_loss(&self, loss: Loss) -> Result<Accepted, StoreError> {
-        self.readmit()?;
+        self.retry()?;
         let stored = self.stored(&self.lock()?.core);
         if stored.aside_rows()?.is_empty() {
             return Ok(Accepted::default());
         }
         let mut inner = self.lock_as_self()?;
         let unreadable = unreadable(&stored)?;
-        let (branches, waiting) = branches(&inner.core, stored.aside()?)?;
+        let (branches, waiting) = branches(&inner.core, stored.quarantine()?)?;
         let distrusted = stored.distrusted()?.unwrap_or_default();
         let seen = inner.core.version_vector();
         let open = branches.iter().filter(|branch| {
@@ -192,7 +192,7 @@ impl Shared {
         for (key, record) in branch.waiting {
             if let Some(entry) = record.entry.anew(&mut rebase, opening.clone()) {
                 opening.clear();
-                core.readmit(Record { entry, ..record })?;
+                core.retry(Record { entry, ..record })?;
             }
             inner.rows.push((key, None));
         }
@@ -203,8 +203,8 @@ impl Shared {
 /// What puts records that cannot be read to the damaged rows: nobody waits for them any more, and
 /// somebody may still want to look at them.
 fn unreadable(stored: &Stored) -> Result<Vec<RowWrite>, StorageError> {
-    let aside = stored.aside_rows()?.into_iter();
-    let unreadable = aside.filter(|(_, bytes)| Record::decode(bytes).is_err());
+    let quarantine = stored.aside_rows()?.into_iter();
+    let unreadable = quarantine.filter(|(_, bytes)| Record::decode(bytes).is_err());
     let moved =
         |(key, bytes): (Vec<u8>, Vec<u8>)| [(row::quarantined(&key), Some(bytes)), (key, None)];
     Ok(unreadable.flat_map(moved).collect())
@@ -212,10 +212,13 @@ fn unreadable(stored: &Stored) -> Result<Vec<RowWrite>, StorageError> {
 
 /// What waits of this store's own, by the id under which it was written, and how much of others.
 /// What was run again under its idempotency key is lost, and nobody misses it.
-fn branches(core: &SpaceCore, aside: Vec<Aside>) -> Result<(Vec<Branch>, u64), StorageError> {
+fn branches(
+    core: &SpaceCore,
+    quarantine: Vec<Quarantined>,
+) -> Result<(Vec<Branch>, u64), StorageError> {
     let before: BTreeSet<ReplicaId> = core.before.iter().copied().collect();
     let (mut own, mut others) = (BTreeMap::<ReplicaId, Vec<_>>::new(), 0);
-    for (key, record) in aside {
+    for (key, record) in quarantine {
         let Some(record) = record else { continue };
         let delta = record.entry.delta();
         if delta.last() <= core.version_vector().get(delta.origin()) {

@@ -95,8 +95,8 @@ impl Shared {
         let found = self.storage.log(self.number, sequence, 1)?;
         let bytes = found.into_iter().find(|(at, _)| *at == sequence).map(|(_, bytes)| bytes);
         let log = vec![(self.number, sequence, write_hole())];
-        let aside = (self.number, row::aside(sequence), Some(bytes.unwrap_or_default()));
-        self.storage.commit(&Batch { log, rows: vec![aside], ..Batch::default() })?;
+        let quarantine = (self.number, row::quarantine(sequence), Some(bytes.unwrap_or_default()));
+        self.storage.commit(&Batch { log, rows: vec![quarantine], ..Batch::default() })?;
         inner.core.lose(sequence)?;
         inner.core.report(Event::Damage { what: format!("{damage}; it is asked for again") });
         // What the record did is in memory only, as long as it is not folded.
@@ -128,7 +128,7 @@ impl Shared {
             let key = (entry.delta().origin(), entry.delta().first());
             let record = Record { key: Vec::new(), head, entry };
             let log = vec![(self.number, sequence, record.encode())];
-            let rows = vec![(self.number, row::aside(sequence), None)];
+            let rows = vec![(self.number, row::quarantine(sequence), None)];
             self.storage.commit(&Batch { log, rows, ..Batch::default() })?;
             inner.core.log.find(sequence);
             inner.core.missing.entries.remove(&key);

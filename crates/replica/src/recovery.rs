@@ -14,10 +14,10 @@ use rejoin_crdts::delta::Change;
 use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{HybridClock, ReplicaId};
 
-use crate::aside::Distrusted;
 use crate::core::{Drafted, Event, SpaceCore};
 use crate::entry::{Record, is_hole, write_hole};
 use crate::envelope;
+use crate::quarantine::Distrusted;
 use crate::session::Config;
 use crate::state::row;
 use crate::storage::{Batch, FailStop, Row, RowWrite, Storage, StorageError, StorageRead};
@@ -41,14 +41,14 @@ pub(crate) struct Stored {
 }
 
 /// The key of a row with a record that was set aside, and the record, where it can be read.
-pub(crate) type Aside = (Vec<u8>, Option<Record>);
+pub(crate) type Quarantined = (Vec<u8>, Option<Record>);
 
 /// What came out of it.
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub core: SpaceCore,
     /// Whether log records were set aside under the present id. Some may have been the store's own.
-    pub set_aside: bool,
+    pub quarantined: bool,
 }
 
 impl Stored {
@@ -96,7 +96,7 @@ impl Stored {
 
     /// Takes in the records of the log that are not folded.
     fn replay(&self, mut core: SpaceCore) -> Result<Recovered, StorageError> {
-        let mut aside = Batch::default();
+        let mut quarantine = Batch::default();
         loop {
             let records = self.storage.log(self.number, core.log().end(), CHUNK)?;
             let last = records.len() < CHUNK;
@@ -114,12 +114,12 @@ impl Stored {
                     return Err(StorageError::Damaged(self.place(sequence) + " follows a gap"));
                 }
                 while core.log().end() < sequence {
-                    self.set_aside(&mut core, Vec::new(), "it is missing", &mut aside);
+                    self.quarantined(&mut core, Vec::new(), "it is missing", &mut quarantine);
                 }
                 if is_hole(&bytes) {
                     core.leave_hole();
                 } else if let Some(what) = self.take(&mut core, record)? {
-                    self.set_aside(&mut core, bytes, &what, &mut aside);
+                    self.quarantined(&mut core, bytes, &what, &mut quarantine);
                 }
             }
             if last {
@@ -128,19 +128,19 @@ impl Stored {
         }
         let distrusted = self.distrusted()?;
         let has = |distrusted: &Distrusted| distrusted.has(self.replica);
-        let set_aside = distrusted.as_ref().is_none_or(has) || !aside.log.is_empty();
-        if distrusted.is_none() || !aside.log.is_empty() {
+        let quarantined = distrusted.as_ref().is_none_or(has) || !quarantine.log.is_empty();
+        if distrusted.is_none() || !quarantine.log.is_empty() {
             let mut distrusted = distrusted.unwrap_or_default();
             distrusted.add(self.replica, core.seen_until());
             let (key, bytes) = distrusted.row();
-            aside.rows.push((self.number, key, bytes));
+            quarantine.rows.push((self.number, key, bytes));
         }
         let seen = core.assume_seen().into_iter();
-        aside.rows.extend(seen.map(|(key, bytes)| (self.number, key, bytes)));
-        if !aside.rows.is_empty() {
-            self.storage.commit(&aside)?;
+        quarantine.rows.extend(seen.map(|(key, bytes)| (self.number, key, bytes)));
+        if !quarantine.rows.is_empty() {
+            self.storage.commit(&quarantine)?;
         }
-        Ok(Recovered { core, set_aside })
+        Ok(Recovered { core, quarantined })
     }
 
     /// The ids under which records were set aside. If the present one is among them, a crash came
@@ -177,23 +177,23 @@ impl Stored {
         format!("log record {sequence} of {:?}", self.ticket.name())
     }
 
-    fn set_aside(&self, core: &mut SpaceCore, bytes: Vec<u8>, what: &str, batch: &mut Batch) {
+    fn quarantined(&self, core: &mut SpaceCore, bytes: Vec<u8>, what: &str, batch: &mut Batch) {
         let sequence = core.log().end();
         if rejoin_vclock::mutant!("damage-skipped") {
             return core.leave_hole();
         }
-        let what = format!("{} was set aside: {what}", self.place(sequence));
+        let what = format!("{} was set quarantine: {what}", self.place(sequence));
         core.report(Event::Damage { what });
         core.leave_hole();
         batch.log.push((self.number, sequence, write_hole()));
-        batch.rows.push((self.number, row::aside(sequence), Some(bytes)));
+        batch.rows.push((self.number, row::quarantine(sequence), Some(bytes)));
     }
 
     /// What was set aside: rows and the records in them, where they can be read.
     ///
     /// # Errors
     /// [`StorageError`] when the medium cannot be read.
-    pub(crate) fn aside(&self) -> Result<Vec<Aside>, StorageError> {
+    pub(crate) fn quarantine(&self) -> Result<Vec<Quarantined>, StorageError> {
         let rows = self.aside_rows()?.into_iter();
         Ok(rows.map(|(key, bytes)| (key, Record::decode(&bytes).ok())).collect())
     }
@@ -203,8 +203,8 @@ impl Stored {
     /// # Errors
     /// [`StorageError`] when the medium cannot be read.
     pub(crate) fn aside_rows(&self) -> Result<Vec<Row>, StorageError> {
-        let mut rows = self.storage.rows(self.number, &row::aside(0), usize::MAX)?;
-        rows.truncate(rows.partition_point(|(key, _)| row::is_aside(key)));
+        let mut rows = self.storage.rows(self.number, &row::quarantine(0), usize::MAX)?;
+        rows.truncate(rows.partition_point(|(key, _)| row::is_quarantined(key)));
         Ok(rows)
     }
 }
@@ -260,7 +260,7 @@ impl SpaceCore {
     ///
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
-    pub fn readmit(&mut self, record: Record) -> Result<bool, StorageError> {
+    pub fn retry(&mut self, record: Record) -> Result<bool, StorageError> {
         match self.causal.admit(record.entry.delta()) {
             Admission::Known => Ok(true),
             Admission::Ready => {
@@ -282,8 +282,8 @@ impl SpaceCore {
     /// [`StorageError`] when a block cannot be read.
     pub fn replace(&mut self, other: &mut Self) -> Result<(), StorageError> {
         for (_, record) in other.unwritten.drain(..) {
-            if !self.readmit(record)? {
-                let what = "what was not written yet depends on a record that was set aside";
+            if !self.retry(record)? {
+                let what = "what was not written yet depends on a record that was set quarantine";
                 return Err(StorageError::Damaged(what.to_owned()));
             }
         }

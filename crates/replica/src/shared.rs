@@ -19,12 +19,12 @@ use rejoin_crdts::source::Source;
 use rejoin_crdts::{Dot, Kind, ReadError};
 use rejoin_vclock::{EARLIEST_MILLIS, ReplicaId};
 
-use crate::aside::SetAside;
 use crate::core::{Event, Now, SpaceCore};
 use crate::entry::Record;
 use crate::error::StoreError;
 use crate::identity::Identity;
 use crate::offered::Offer;
+use crate::quarantine::Quarantine;
 use crate::receipt::Receipt;
 use crate::recovery::{Recovered, Stored};
 use crate::session::Config;
@@ -74,7 +74,7 @@ pub(crate) struct Inner {
     pub wakes: Vec<WeakWake>,
     /// Rows to be written with the next records.
     pub rows: Vec<RowWrite>,
-    pub aside: SetAside,
+    pub quarantine: Quarantine,
     /// Whether the space was removed from the store.
     pub is_removed: bool,
     writing: bool,
@@ -112,7 +112,7 @@ impl Shared {
             reports: VecDeque::new(),
             wakes: Vec::new(),
             rows: Vec::new(),
-            aside: SetAside::default(),
+            quarantine: Quarantine::default(),
             is_removed: false,
             writing: false,
         };
@@ -162,8 +162,9 @@ impl Shared {
     fn mend(&self, inner: &mut Inner) -> Result<(), StorageError> {
         inner.rows.extend(inner.core.take_damaged());
         let damage = StorageError::Damaged("a block, or the log's index".to_owned());
-        let Recovered { core: mut anew, set_aside } = self.stored(&inner.core).rebuild(&damage)?;
-        if set_aside {
+        let Recovered { core: mut anew, quarantined } =
+            self.stored(&inner.core).rebuild(&damage)?;
+        if quarantined {
             self.identity.give_up(inner.core.replica(), &[], Batch::default())?;
         }
         anew.replace(&mut inner.core)?;
@@ -191,12 +192,12 @@ impl Shared {
     }
 
     /// Takes in what was set aside and can be used by now.
-    pub(crate) fn readmit(&self) -> Result<(), StoreError> {
+    pub(crate) fn retry(&self) -> Result<(), StoreError> {
         let now = self.now();
         let mut inner = self.lock()?;
         let stored = self.stored(&inner.core);
-        let Inner { core, aside, rows, .. } = &mut *inner;
-        rows.extend(aside.readmit(&stored, core, now)?);
+        let Inner { core, quarantine, rows, .. } = &mut *inner;
+        rows.extend(quarantine.retry(&stored, core, now)?);
         Self::tell(&mut inner);
         Ok(())
     }

@@ -235,7 +235,7 @@ impl<T: Crdt> Space<T> {
     ) -> Result<Once<R>, StoreError> {
         let now = self.shared.now();
         let mut inner = self.shared.lock_as_self()?;
-        let used = match inner.aside.receipt(key) {
+        let used = match inner.quarantine.receipt(key) {
             Some(waits) if inner.core.receipt_of(key)?.is_none() => Some(Used::Here(waits)),
             _ => inner.core.used(key)?,
         };

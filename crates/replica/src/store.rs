@@ -317,14 +317,14 @@ impl Store {
         let (replica, before) = identity.history();
         let stored = Stored { storage, number, ticket, replica, before, config: *config };
         let recovered = stored.recover().map_err(|error| explain(label, error))?;
-        let Recovered { core, set_aside } = recovered;
-        if set_aside {
+        let Recovered { core, quarantined } = recovered;
+        if quarantined {
             // Of what is set aside some may be its own: it must not use those dots again.
             identity.give_up(replica, &[], Batch::default())?;
         }
         let Stored { storage, ticket, .. } = stored;
         let shared = Shared::new(core, ticket, number, storage, Arc::clone(identity), time);
-        shared.readmit()?;
+        shared.retry()?;
         shared.recall_choices()?;
         Ok(shared)
     }

@@ -10,9 +10,9 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use crate::aside::SetAside;
 use crate::core::{Change, Event, SpaceCore};
 use crate::entry::Record;
+use crate::quarantine::Quarantine;
 use crate::recovery::Recovered;
 use crate::session::SessionEnd;
 use crate::shared::{Inner, Shared};
@@ -99,7 +99,7 @@ impl SpaceCore {
         self.withdrawals.add(self.log.end());
         for (_, record) in withdrawn {
             if rejoin_vclock::mutant!("withdrawn-written-later") {
-                drop(self.readmit(record.clone()));
+                drop(self.retry(record.clone()));
             }
             let delta = record.entry.delta();
             let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
@@ -140,19 +140,19 @@ impl Shared {
     }
 
     fn withdraw(&self, inner: &mut Inner) -> Result<(), StorageError> {
-        let Recovered { core, set_aside } = self.stored(&inner.core).recover()?;
+        let Recovered { core, quarantined } = self.stored(&inner.core).recover()?;
         if rejoin_vclock::mutant!("withdrawn-stays-in-state") {
             inner.core.unwritten.clear();
             return Ok(());
         }
-        if set_aside {
+        if quarantined {
             self.identity.give_up(inner.core.replica(), &[], Batch::default())?;
         }
         let former = std::mem::replace(&mut inner.core, core);
         inner.core.withdraw(former);
-        inner.aside = SetAside::default();
+        inner.quarantine = Quarantine::default();
         let (stored, now) = (self.stored(&inner.core), self.time.now());
-        inner.rows = inner.aside.readmit(&stored, &mut inner.core, now)?;
+        inner.rows = inner.quarantine.retry(&stored, &mut inner.core, now)?;
         Self::tell(inner);
         Ok(())
     }

@@ -27,7 +27,7 @@ fn concurrent_writes() {
     let [record] = records.as_slice() else { panic!("one decision: {records:?}") };
     assert_eq!(record.rule, Rule::LastWriterWins);
     assert_eq!(values::<String>(&record.kept), ["twice"]);
-    assert_eq!(values::<String>(&record.set_aside), ["once"]);
+    assert_eq!(values::<String>(&record.overridden), ["once"]);
     assert_eq!((record.by.replica(), record.by.counter()), (id(2), 1));
     assert_eq!(
         record.to_string(),
@@ -78,7 +78,7 @@ fn a_reset_spares_what_it_had_not_seen() {
     let records = told(&mut a, &remove);
     assert_eq!(records[0].rule, Rule::ResetSparesUnseen);
     assert_eq!(values::<i64>(&records[0].kept), [3]);
-    assert_eq!(values::<i64>(&records[0].set_aside), [2]);
+    assert_eq!(values::<i64>(&records[0].overridden), [2]);
 }
 
 /// What is told changes nothing.
@@ -101,7 +101,7 @@ fn concurrent_writes_by_kind() {
     let second = b.edit(|value| value.set(2)).expect("an edit");
     let records = told(&mut a, &second);
     assert_eq!(records[0].rule, Rule::EveryValueStays);
-    assert_eq!((values::<u8>(&records[0].kept).len(), records[0].set_aside.len()), (2, 0));
+    assert_eq!((values::<u8>(&records[0].kept).len(), records[0].overridden.len()), (2, 0));
 
     let [mut a, mut b] = [1, 2].map(|n| Replica::<MaxRegister<u8>>::new(fresh(n)));
     a.edit(|value| value.set(7)).expect("an edit");
@@ -109,7 +109,7 @@ fn concurrent_writes_by_kind() {
     let records = told(&mut a, &second);
     assert_eq!(records[0].rule, Rule::GreatestWins);
     assert_eq!(values::<u8>(&records[0].kept), [7], "and not the later one");
-    assert_eq!(values::<u8>(&records[0].set_aside), [3]);
+    assert_eq!(values::<u8>(&records[0].overridden), [3]);
 
     let mut a = Replica::<MinRegister<u8>>::new(fresh(1));
     a.edit(|value| value.set(3)).expect("an edit");
@@ -128,17 +128,17 @@ fn a_remove_that_wins() {
     let records = told(&mut a, &remove);
     let [record] = records.as_slice() else { panic!("one decision: {records:?}") };
     assert_eq!(record.rule, Rule::RemoveWins);
-    assert_eq!((record.kept[0].dot.replica(), record.set_aside[0].dot.replica()), (id(2), id(1)));
+    assert_eq!((record.kept[0].dot.replica(), record.overridden[0].dot.replica()), (id(2), id(1)));
     let mut c = a.fork(fresh(3));
     let again = c.edit(|set| set.insert("x")).expect("an edit");
     assert_eq!(told(&mut a, &again), [], "an add that has seen the remove");
 }
 
 /// What is set aside with an item that is gone, by the path at which it was written.
-fn set_aside(records: &[ConflictRecord]) -> Vec<(String, Vec<Side>)> {
+fn overridden(records: &[ConflictRecord]) -> Vec<(String, Vec<Side>)> {
     let told = records.iter().map(|record| {
         assert_eq!((record.rule, record.kept.len()), (Rule::RemovedIsGone, 0), "{record}");
-        (record.path.to_string(), record.set_aside.clone())
+        (record.path.to_string(), record.overridden.clone())
     });
     told.collect()
 }
@@ -161,8 +161,8 @@ fn a_removed_item_that_another_one_changed_and_moved() {
         })
         .expect("an edit");
     let [at_a, at_b] = [told(&mut a, &change), told(&mut b, &remove)];
-    assert_eq!(set_aside(&at_a), set_aside(&at_b));
-    let [(_, counted), (_, moved)] = set_aside(&at_a).try_into().expect("two places");
+    assert_eq!(overridden(&at_a), overridden(&at_b));
+    let [(_, counted), (_, moved)] = overridden(&at_a).try_into().expect("two places");
     assert_eq!((values::<i64>(&counted), moved.len()), (vec![5], 1));
     assert!([&counted, &moved].iter().all(|sides| sides[0].dot.replica() == id(2)));
     let clean = a.edit(|list| list.remove(0)).expect("an edit");
@@ -186,7 +186,7 @@ fn removed_with_what_is_above() {
     let remove = a.edit(|tree| tree.remove(nodes[0])).expect("an edit");
     let change = b.edit(|tree| tree.node(nodes[1])?.set("b")).expect("an edit");
     for records in [told(&mut a, &change), told(&mut b, &remove)] {
-        let [(_, sides)] = set_aside(&records).try_into().expect("one place");
+        let [(_, sides)] = overridden(&records).try_into().expect("one place");
         assert_eq!(values::<String>(&sides), ["b"]);
     }
 
@@ -198,7 +198,7 @@ fn removed_with_what_is_above() {
     assert_eq!(clear.changes().len(), 1, "by vector");
     let change = b.edit(|list| list.at(3)?.set("b")).expect("an edit");
     for records in [told(&mut a, &change), told(&mut b, &clear)] {
-        let [(_, sides)] = set_aside(&records).try_into().expect("one place");
+        let [(_, sides)] = overridden(&records).try_into().expect("one place");
         assert_eq!(values::<String>(&sides), ["b"]);
     }
     assert!(a.is_empty() && b.is_empty() && a.save() == b.save());
@@ -213,7 +213,7 @@ fn what_is_put_into_a_removed_item() {
     let remove = a.edit(|list| list.remove(0)).expect("an edit");
     let change = b.edit(|list| list.at(0)?.entry("k").push()?.add(2)).expect("an edit");
     for records in [told(&mut a, &change), told(&mut b, &remove)] {
-        let sides = set_aside(&records);
+        let sides = overridden(&records);
         assert_eq!(sides.len(), 2, "the count and its place: {records:?}");
         let counts = sides.iter().filter_map(|(_, sides)| sides[0].value::<i64>().ok());
         assert_eq!(counts.collect::<Vec<_>>(), [2]);

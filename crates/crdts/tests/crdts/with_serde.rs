@@ -204,7 +204,7 @@ fn a_conflict_record_is_readable() {
         "path": [[null, "LwwRegister"]],
         "rule": "LastWriterWins",
         "kept": [{"dot": dot(2), "value": "twice"}],
-        "set_aside": [{"dot": dot(1), "value": "once"}],
+        "overridden": [{"dot": dot(1), "value": "once"}],
         "by": dot(2),
     });
     assert_eq!(survives(record), expected);

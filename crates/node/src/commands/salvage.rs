@@ -47,8 +47,8 @@ fn print_space(space: &SalvagedSpace) {
     if space.missing.len() > SHOWN {
         println!("  and {} more ranges", space.missing.len() - SHOWN);
     }
-    if space.set_aside > 0 {
-        println!("  {} are set aside until the missing ones are back", space.set_aside);
+    if space.quarantined > 0 {
+        println!("  {} are set quarantine until the missing ones are back", space.quarantined);
     }
     if space.is_nameless {
         println!("  its ticket and name are lost: it can be read, and not be synced");

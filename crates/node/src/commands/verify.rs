@@ -13,7 +13,7 @@ pub(super) fn run(store: &Path, deep: bool, mut bar: Bar) -> Result<ExitCode, Fa
     let found = verify_file(store, depth, &mut |at| bar.show(at))?;
     drop(bar);
     print(&found, depth);
-    let is_whole = found.is_sound() && found.spaces.iter().all(|space| space.set_aside == 0);
+    let is_whole = found.is_sound() && found.spaces.iter().all(|space| space.quarantined == 0);
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
 }
 
@@ -24,9 +24,9 @@ fn print(found: &Verification, depth: Depth) {
         if space.left_over > 0 {
             println!("  {} rows left over by a crash; folding takes them away", space.left_over);
         }
-        if space.set_aside > 0 {
-            let wait = "set aside as damaged; sync with a peer that has them";
-            println!("  {} log records are {wait}", space.set_aside);
+        if space.quarantined > 0 {
+            let wait = "set quarantine as damaged; sync with a peer that has them";
+            println!("  {} log records are {wait}", space.quarantined);
         }
         if let Some(digest) = space.digest {
             let replayed = if depth == Depth::Replayed { ", which the log makes too" } else { "" };

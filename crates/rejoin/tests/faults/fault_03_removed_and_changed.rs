@@ -73,7 +73,7 @@ fn node(space: &Space<Trip>, name: &str) -> NodeId {
 /// What was told at a space about a removal that stands, with what it set aside.
 fn told(space: &Space<Trip>) -> Vec<String> {
     let stands = |conflict: &ConflictRecord| {
-        conflict.rule.to_string() == "what is removed is gone" && !conflict.set_aside.is_empty()
+        conflict.rule.to_string() == "what is removed is gone" && !conflict.overridden.is_empty()
     };
     let conflicts = space.conflicts().unwrap();
     conflicts.into_iter().filter(stands).map(|conflict| conflict.to_string()).collect()
@@ -146,7 +146,7 @@ fn fault_03_a_key_whose_list_lost_its_last_item_is_gone() {
         copy.apply_reporting(delta, &mut |record| told.push(record));
         let [record] = told.as_slice() else { panic!("one decision: {told:?}") };
         assert_eq!(record.rule, Rule::RemovedIsGone);
-        assert_eq!(record.set_aside[0].value::<String>().unwrap(), "oat milk");
+        assert_eq!(record.overridden[0].value::<String>().unwrap(), "oat milk");
         assert!(copy.is_empty());
         assert!(copy.read(|lists| lists.keys()).unwrap().is_empty());
         assert!(copy.read(|lists| lists.is_empty()).unwrap());
@@ -217,7 +217,7 @@ fn fault_03_removed_unless_edited_and_changed_there() {
         assert_eq!(letters(space), some(&["b", "a"]));
         assert_eq!(node(space, "photos"), photos);
         let kept = |conflict: &ConflictRecord| {
-            conflict.rule == Rule::EditKeeps && !conflict.set_aside.is_empty()
+            conflict.rule == Rule::EditKeeps && !conflict.overridden.is_empty()
         };
         assert!(space.conflicts().unwrap().iter().filter(|conflict| kept(conflict)).count() >= 3);
     }

@@ -56,9 +56,10 @@ fn records(path: &Path) -> Result<Records, StorageError> {
     let mut found = Records::new();
     for space in 0..SPACES {
         let log = file.log(space, 0, usize::MAX)?.into_iter();
-        let aside = file.rows(space, &[ASIDE], usize::MAX)?.into_iter();
-        let aside = aside.filter(|(key, _)| key.first() == Some(&ASIDE)).map(|(_, bytes)| bytes);
-        let stored = log.map(|(_, bytes)| bytes).chain(aside);
+        let quarantine = file.rows(space, &[ASIDE], usize::MAX)?.into_iter();
+        let quarantine =
+            quarantine.filter(|(key, _)| key.first() == Some(&ASIDE)).map(|(_, bytes)| bytes);
+        let stored = log.map(|(_, bytes)| bytes).chain(quarantine);
         let stored = stored.filter(|bytes| Record::decode(bytes).is_ok());
         found.extend(stored.map(|bytes| ((space, bytes), Vec::new())));
     }

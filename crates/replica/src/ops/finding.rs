@@ -69,7 +69,7 @@ impl Finding {
                  none has it, restore a backup; keep the file until what it alone had is back"
             }
             Place::Record(_) => {
-                "open the store and sync it: what cannot be read is set aside and comes back from \
+                "open the store and sync it: what cannot be read is set quarantine and comes back from \
                  a peer that has it; where none has, restore a backup"
             }
             Place::Manifest

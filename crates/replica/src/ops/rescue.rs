@@ -83,7 +83,7 @@ fn complete(made: Made) -> Salvaged {
         is_nameless: false,
         records: checked.records,
         missing: Vec::new(),
-        set_aside: checked.set_aside,
+        quarantined: checked.quarantined,
         is_rebuilt: rebuilt.contains(&checked.name),
         digest: checked.digest,
         name: checked.name,

@@ -48,7 +48,7 @@ pub struct SalvagedSpace {
     pub missing: Vec<RangeInclusive<u64>>,
     /// How many log records wait, set aside, for others: the missing ones and what builds upon
     /// them. A sync with a peer that has the missing ones brings them back.
-    pub set_aside: u64,
+    pub quarantined: u64,
     /// Whether the state was not whole and is made anew from the log.
     pub is_rebuilt: bool,
     /// The digest of the state.
@@ -208,7 +208,7 @@ fn told(settled: Settled, made: Made) -> Salvaged {
         let checked = found.spaces.iter().find(|checked| checked.name == space.name);
         SalvagedSpace {
             is_rebuilt: rebuilt.contains(&space.name),
-            set_aside: checked.map_or(0, |checked| checked.set_aside),
+            quarantined: checked.map_or(0, |checked| checked.quarantined),
             digest: checked.and_then(|checked| checked.digest),
             name: space.name,
             is_nameless: space.is_nameless,

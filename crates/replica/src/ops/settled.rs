@@ -158,5 +158,5 @@ fn end(
 fn leave_hole(damaged_file: &mut DamagedFile, number: u32, at: u64) {
     let left = damaged_file.damaged.remove(&(number, at)).unwrap_or(ValueRef::Here(Vec::new()));
     damaged_file.log.insert((number, at), ValueRef::Here(write_hole()));
-    damaged_file.rows.entry((number, row::aside(at))).or_insert(left);
+    damaged_file.rows.entry((number, row::quarantine(at))).or_insert(left);
 }

@@ -52,7 +52,7 @@ pub struct Checked {
     pub left_over: u64,
     /// Log records that were found damaged when the store was open, and set aside. They come back
     /// with the next sync with a peer that has them.
-    pub set_aside: u64,
+    pub quarantined: u64,
     /// The digest of the state; `None` where it cannot be read.
     pub digest: Option<Digest>,
 }
@@ -222,11 +222,11 @@ impl SpaceCheck<'_, '_> {
         let records = self.check_log(rows.stand())?;
         rows.check(self)?;
         // Without all of its records the log does not make the state.
-        let depth = if rows.set_aside > 0 { Depth::Stored } else { depth };
+        let depth = if rows.quarantined > 0 { Depth::Stored } else { depth };
         let digest = if self.found.findings.len() == before { self.state(depth)? } else { None };
         let (name, blocks) = (self.listed.name.clone(), rows.named());
-        let (left_over, set_aside) = (rows.left_over, rows.set_aside);
-        Ok(Checked { name, records, blocks, left_over, set_aside, digest })
+        let (left_over, quarantined) = (rows.left_over, rows.quarantined);
+        Ok(Checked { name, records, blocks, left_over, quarantined, digest })
     }
 
     /// Checks the log, and what the rows say of it. How many records there are.
@@ -270,8 +270,8 @@ impl SpaceCheck<'_, '_> {
     /// Whether the record at a hole was folded, and is waited for.
     fn is_lost(&self, sequence: u64, stand: Option<&Stand>) -> Result<bool, StorageError> {
         let is_folded = stand.is_none_or(|stand| sequence < stand.sequence);
-        let aside = self.reader.row(self.listed.number, &row::aside(sequence))?;
-        Ok(is_folded && aside.is_some())
+        let quarantine = self.reader.row(self.listed.number, &row::quarantine(sequence))?;
+        Ok(is_folded && quarantine.is_some())
     }
 
     fn check_index(&mut self, chunk: u64, places: &[log::Place]) -> Result<(), OperationError> {

@@ -13,10 +13,10 @@ use super::site::DiskTrouble;
 use super::summary::Count;
 use super::violation::{Broken, Checked};
 use super::world::{Event, Phase, World, space};
-use crate::aside::SetAside;
 use crate::core::{Event as Told, SpaceCore};
 use crate::entry::{Entry, Record};
 use crate::log::CHUNK_LENGTH;
+use crate::quarantine::Quarantine;
 use crate::recovery::{Recovered, Stored};
 use crate::storage::{FailStop, StorageError, StorageRead};
 
@@ -140,7 +140,7 @@ impl<A: Application> World<A> {
         here.folds = None;
         here.id = here.disk.identity().id;
         let (boot, held) = (here.boot, here.disk.synced_vector());
-        let Recovered { core, set_aside } = self.recover(site)?;
+        let Recovered { core, quarantined } = self.recover(site)?;
         if *core.durable_vector() != held {
             let what = format!("there was {held:?}, and there is {:?}", core.durable_vector());
             return Err(Broken::new("recovery", what));
@@ -149,13 +149,13 @@ impl<A: Application> World<A> {
         self.checks.monotonic.durable(&core)?;
         let here = &mut self.sites[site];
         here.core = Some(core);
-        (here.aside, here.readmitted) = (SetAside::default(), Vec::new());
-        here.is_unproven |= set_aside;
+        (here.quarantine, here.readmitted) = (Quarantine::default(), Vec::new());
+        here.is_unproven |= quarantined;
         here.look_due = elapsed;
         here.disk_busy_until = elapsed;
         self.summary.add(Count::Restarts, u64::from(boot > 1));
         self.look(site)?;
-        if set_aside {
+        if quarantined {
             // Some of it may be its own: it must not use those dots again.
             self.claim(site);
         }
@@ -182,9 +182,9 @@ impl<A: Application> World<A> {
         let found = disk.faults()?.pop().or_else(|| fault_of_index(&recovered.core));
         disk.set_harmed(found.is_some() || !told.is_empty());
         if let Some(fault) = found {
-            let set_aside = recovered.set_aside;
+            let quarantined = recovered.quarantined;
             recovered = stored.rebuild(&StorageError::Damaged(fault))?;
-            recovered.set_aside |= set_aside;
+            recovered.quarantined |= quarantined;
             told.append(&mut reports(&mut recovered.core));
         }
         for sequence in self.sites[site].harmed.take().unwrap_or_default() {
@@ -219,15 +219,15 @@ impl<A: Application> World<A> {
     }
 
     /// Takes in what was set aside and can be used by now.
-    pub(super) fn readmit(&mut self, site: usize) -> Checked {
-        if self.sites[site].aside.is_empty() {
+    pub(super) fn retry(&mut self, site: usize) -> Checked {
+        if self.sites[site].quarantine.is_empty() {
             return Ok(());
         }
         let (stored, elapsed) = (self.stored(site), self.schedule.now());
         let here = &mut self.sites[site];
         let now = here.now(elapsed);
         let Some(core) = &mut here.core else { return Ok(()) };
-        here.readmitted.append(&mut here.aside.readmit(&stored, core, now)?);
+        here.readmitted.append(&mut here.quarantine.retry(&stored, core, now)?);
         Ok(())
     }
 

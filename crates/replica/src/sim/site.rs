@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::aside::SetAside;
 use crate::core::{Now, SpaceCore};
+use crate::quarantine::Quarantine;
 use crate::receipt::Receipt;
 use crate::storage::RowWrite;
 
@@ -35,7 +35,7 @@ pub(super) struct Site<R> {
     /// A copy of its disk, and the item of the plan that made it.
     pub copy: Option<(u32, Disk)>,
     /// What its disk has set aside, and the rows to take away with the next write.
-    pub aside: SetAside,
+    pub quarantine: Quarantine,
     pub readmitted: Vec<RowWrite>,
     /// Its disk was harmed and not looked at since: the log records that are not what was written.
     pub harmed: Option<Vec<u64>>,
@@ -117,7 +117,7 @@ impl<R> Site<R> {
             parted: None,
             once_held: VersionVector::new(),
             copy: None,
-            aside: SetAside::default(),
+            quarantine: Quarantine::default(),
             readmitted: Vec::new(),
             harmed: None,
             repair: None,

@@ -302,7 +302,7 @@ impl<A: Application> World<A> {
             return Ok(());
         }
         core.handle_timeout(now);
-        self.readmit(site)?;
+        self.retry(site)?;
         self.check_holders(site)?;
         self.settle(site)
     }

@@ -15,8 +15,8 @@ use super::cache::cache;
 use super::manifest::{Manifest, Stand};
 use super::row;
 use super::run::{Blocks, Run, Unfit, child};
-use crate::aside::Distrusted;
 use crate::offered::Note;
+use crate::quarantine::Distrusted;
 use crate::storage::{StorageError, StorageRead};
 
 /// So many rows are read at a time; one may be as long as a whole value.
@@ -68,7 +68,7 @@ pub(crate) struct Rows {
     /// Rows that a crash left behind: nothing names them, and the next start takes them away.
     pub left_over: u64,
     /// Log records that were set aside, and wait for a peer to bring them again.
-    pub set_aside: u64,
+    pub quarantined: u64,
 }
 
 impl Rows {
@@ -87,7 +87,7 @@ impl Rows {
         };
         let cache = RefCell::new(cache(0));
         let blocks = Blocks { space, rows, cache, damaged: RefCell::default() };
-        Ok(Self { blocks, manifest, checked: 0, left_over: 0, set_aside: 0 })
+        Ok(Self { blocks, manifest, checked: 0, left_over: 0, quarantined: 0 })
     }
 
     /// What the manifest says of the space; `None` where it cannot be read.
@@ -165,7 +165,7 @@ impl Rows {
         loop {
             let rows = self.blocks.rows.rows(self.blocks.space, &from, AT_A_TIME)?;
             for (key, bytes) in &rows {
-                self.set_aside += u64::from(row::is_aside(key));
+                self.quarantined += u64::from(row::is_quarantined(key));
                 let note = match key.as_slice() {
                     row::OFFERED => Note::decode_once(bytes).err(),
                     key if row::offered_id(key).is_some() => Note::decode(bytes).err(),

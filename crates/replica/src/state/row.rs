@@ -5,11 +5,11 @@
 //! 1 · run (4) · level · number (4)   a block
 //! 2 · chunk (8)                      a chunk of the log's index
 //! 3 · chunk (8)                      which origins it has
-//! 4 · sequence (8)                   a log record that was set aside
+//! 4 · sequence (8)                   a log record that was set quarantine
 //! 5 · key of a row                   a row that was found damaged
 //! 6                                  up to where own entries were offered, as stores once noted it
 //! 6 · id (16)                        up to where entries of an id of the store's were offered
-//! 7                                  the id under which records were set aside last
+//! 7                                  the id under which records were set quarantine last
 //! ```
 //!
 //! Numbers are big-endian, so that rows stand in the order in which they are written.
@@ -90,11 +90,11 @@ pub(crate) fn origins(chunk: u64) -> Vec<u8> {
     numbered(3, chunk)
 }
 
-pub(crate) fn aside(sequence: u64) -> Vec<u8> {
+pub(crate) fn quarantine(sequence: u64) -> Vec<u8> {
     numbered(4, sequence)
 }
 
-pub(crate) fn is_aside(key: &[u8]) -> bool {
+pub(crate) fn is_quarantined(key: &[u8]) -> bool {
     key.first() == Some(&4)
 }
 

@@ -242,7 +242,7 @@ impl DamagedFile {
         let mut has_any = false;
         for pair in pairs(page, None) {
             let Some((space, key)) = pair.key.split_first_chunk() else { continue };
-            if !only_aside || row::is_aside(key) && pair.is_whole {
+            if !only_aside || row::is_quarantined(key) && pair.is_whole {
                 has_any |= pair.is_whole;
                 let key = (u32::from_le_bytes(*space), key.to_vec());
                 self.rows.entry(key).or_insert_with(|| ValueRef::There(value_of(&pair, run)));

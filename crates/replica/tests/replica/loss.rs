@@ -49,7 +49,7 @@ fn assert_whole(medium: &Arc<Medium>, reads: &[String]) {
         assert_eq!(things.accept_loss(Loss::Unseen), Ok(Accepted::default()), "nothing waits");
         let found = store.verify(Depth::Replayed, &mut whatever).expect("readable");
         assert!(found.is_sound(), "{:?}", found.findings);
-        assert_eq!(found.spaces[0].set_aside, 0);
+        assert_eq!(found.spaces[0].quarantined, 0);
         let peer = Medium::new().open();
         let there: Things = peer.join_space("things", things.ticket()).expect("joined");
         sync(&things.link(), &there.link());

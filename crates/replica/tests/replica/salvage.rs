@@ -136,9 +136,9 @@ fn records(path: &Path) -> BTreeSet<(u32, Vec<u8>)> {
     let mut found = BTreeSet::new();
     for space in 0..2 {
         let log = file.log(space, 0, usize::MAX).expect("readable").into_iter();
-        let aside = file.rows(space, &[4], usize::MAX).expect("readable").into_iter();
-        let aside = aside.filter(|(key, _)| key[0] == 4).map(|(_, bytes)| bytes);
-        let stored = log.map(|(_, bytes)| bytes).chain(aside);
+        let quarantine = file.rows(space, &[4], usize::MAX).expect("readable").into_iter();
+        let quarantine = quarantine.filter(|(key, _)| key[0] == 4).map(|(_, bytes)| bytes);
+        let stored = log.map(|(_, bytes)| bytes).chain(quarantine);
         found.extend(stored.filter(|bytes| Record::decode(bytes).is_ok()).map(|b| (space, b)));
     }
     found
@@ -260,7 +260,7 @@ fn what_was_set_aside_comes_back_with_what_it_waits_for() {
     }
     std::fs::write(case.path("damaged"), bytes).expect("writable");
     let salvaged = case.salvage().expect("all but one");
-    assert!(salvaged.spaces.iter().any(|space| space.set_aside > 1), "{salvaged:?}");
+    assert!(salvaged.spaces.iter().any(|space| space.quarantined > 1), "{salvaged:?}");
     for _ in 0..2 {
         let store = options(&case.clock, case.directory.path()).open(case.path("salvaged"));
         let (carts, _) = spaces(&store.expect("a store")).expect("both spaces");

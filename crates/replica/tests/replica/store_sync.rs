@@ -111,7 +111,7 @@ fn a_watch_sees_remote_changes_and_what_was_decided() {
     let [conflict] = &conflicts[..] else { panic!("one conflict: {conflicts:?}") };
     assert_eq!(conflict.rule, Rule::LastWriterWins);
     assert_eq!(conflict.kept[0].value::<String>().as_deref(), Ok("ring twice"));
-    assert_eq!(conflict.set_aside[0].value::<String>().as_deref(), Ok("ring once"));
+    assert_eq!(conflict.overridden[0].value::<String>().as_deref(), Ok("ring once"));
     assert_eq!(here.object("alice").get(), Ok(Some("ring twice".to_owned())));
     write(&here, "ring at the back");
     assert_eq!(here.object("alice").concurrent(), Ok(vec!["ring at the back".to_owned()]));

@@ -306,7 +306,7 @@ fn records_that_were_set_aside_are_counted() {
     storage.commit(&Batch { log, rows, ..Batch::default() }).expect("memory");
     let found = open(&storage).verify(Depth::Replayed, &mut go_on).expect("memory");
     assert!(found.is_sound(), "{:?}", found.findings);
-    assert_eq!(found.spaces[0].set_aside, 1);
+    assert_eq!(found.spaces[0].quarantined, 1);
     assert!(found.spaces[0].digest.is_some());
 }
 

@@ -95,7 +95,7 @@ impl Disk {
 
     /// Whether there are records that wait for others that were harmed.
     pub(in crate::sim) fn keeps_aside(&self) -> bool {
-        self.content().aside().next().is_some()
+        self.content().quarantine().next().is_some()
     }
 }
 

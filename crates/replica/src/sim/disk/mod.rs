@@ -243,8 +243,9 @@ impl Content {
     }
 
     /// The records that were set aside and wait for others.
-    fn aside(&self) -> impl Iterator<Item = Record> {
-        let rows = self.rows.range(row::aside(0)..).take_while(|(key, _)| row::is_aside(key));
+    fn quarantine(&self) -> impl Iterator<Item = Record> {
+        let rows =
+            self.rows.range(row::quarantine(0)..).take_while(|(key, _)| row::is_quarantined(key));
         rows.filter_map(|(_, bytes)| Record::decode(bytes).ok())
     }
 
@@ -252,7 +253,7 @@ impl Content {
     /// aside.
     fn follow(&self, mut there: VersionVector) -> VersionVector {
         let log = self.log.iter().filter_map(LogRecord::record);
-        let mut left: Vec<Record> = log.chain(self.aside()).collect();
+        let mut left: Vec<Record> = log.chain(self.quarantine()).collect();
         loop {
             let before = left.len();
             left.retain(|record| {

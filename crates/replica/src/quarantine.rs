@@ -23,7 +23,7 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 use crate::core::{Now, SpaceCore};
 use crate::envelope;
 use crate::receipt::Receipt;
-use crate::recovery::{Aside, Stored};
+use crate::recovery::{Quarantined, Stored};
 use crate::state::row;
 use crate::storage::{RowWrite, StorageError};
 
@@ -32,21 +32,21 @@ const WHAT: &str = "version of distrusted ids";
 
 /// What is left of the records that a space has set aside.
 #[derive(Debug)]
-pub(crate) struct SetAside {
+pub(crate) struct Quarantine {
     /// What was applied when they were last tried; `None` without any.
     tried: Option<VersionVector>,
     /// The idempotency keys of those that wait: they were used, and are in no state.
     keys: BTreeMap<Vec<u8>, Receipt>,
 }
 
-impl Default for SetAside {
+impl Default for Quarantine {
     /// Nobody has looked yet whether there are any.
     fn default() -> Self {
         Self { tried: Some(VersionVector::new()), keys: BTreeMap::new() }
     }
 }
 
-impl SetAside {
+impl Quarantine {
     /// Whether there may be any.
     #[cfg(any(test, feature = "sim"))]
     pub(crate) const fn is_empty(&self) -> bool {
@@ -62,7 +62,7 @@ impl SetAside {
     ///
     /// # Errors
     /// [`StorageError`] when what is stored cannot be read.
-    pub(crate) fn readmit(
+    pub(crate) fn retry(
         &mut self,
         stored: &Stored,
         core: &mut SpaceCore,
@@ -73,14 +73,14 @@ impl SetAside {
         if *tried == seen && !seen.is_empty() {
             return Ok(Vec::new());
         }
-        let mut left = not_applied(core, stored.aside()?)?;
+        let mut left = not_applied(core, stored.quarantine()?)?;
         let mut done = Vec::new();
         loop {
             let before = core.version_vector();
             let mut waiting = Vec::new();
             for (key, record) in left {
                 match record {
-                    Some(record) if core.readmit(record.clone())? => done.push((key, None)),
+                    Some(record) if core.retry(record.clone())? => done.push((key, None)),
                     record => waiting.push((key, record)),
                 }
             }
@@ -93,7 +93,7 @@ impl SetAside {
         }
         let waits = left.iter().any(|(_, record)| record.is_some());
         self.tried = waits.then(|| core.version_vector());
-        let keyed = |(key, record): Aside| {
+        let keyed = |(key, record): Quarantined| {
             let record = record.filter(|record| !record.key.is_empty())?;
             let delta = record.entry.delta();
             let receipt =
@@ -147,9 +147,12 @@ impl Distrusted {
 
 /// Those in whose place the log has no entry. The others were applied before they were lost: the
 /// log gets them back by itself.
-fn not_applied(core: &mut SpaceCore, aside: Vec<Aside>) -> Result<Vec<Aside>, StorageError> {
+fn not_applied(
+    core: &mut SpaceCore,
+    quarantine: Vec<Quarantined>,
+) -> Result<Vec<Quarantined>, StorageError> {
     let mut left = Vec::new();
-    for (key, record) in aside {
+    for (key, record) in quarantine {
         let sequence = row::sequence(&key);
         let place = sequence.map_or(Ok(None), |sequence| core.log().place(sequence))?;
         match sequence.filter(|_| place.is_some_and(|place| place.last > 0)) {
@@ -198,7 +201,7 @@ mod tests {
         let [replica, origin] = [ReplicaId::from_u128(1), ReplicaId::from_u128(2)];
         let records = records(&ticket, origin);
         let storage = Arc::new(FailStop::new(Arc::new(Memory::default())));
-        let kept = (0, row::aside(2), Some(records[2].encode()));
+        let kept = (0, row::quarantine(2), Some(records[2].encode()));
         storage.commit(&Batch { rows: vec![kept], ..Batch::default() }).expect("in memory");
         let (config, before) = (Config::default(), Vec::new());
         let mut core = SpaceCore::new(ticket.hash(), replica, config);
@@ -207,10 +210,10 @@ mod tests {
             assert!(core.recover(records[at].clone()).expect("in memory"));
         }
         core.causal.keep(Arrival { entry: records[3].entry.clone(), heads: None }, 1);
-        let mut aside = SetAside::default();
-        let done = aside.readmit(&stored, &mut core, Now::default()).expect("in memory");
-        assert_eq!((done, core.waiting()), (vec![(row::aside(2), None)], 0));
+        let mut quarantine = Quarantine::default();
+        let done = quarantine.retry(&stored, &mut core, Now::default()).expect("in memory");
+        assert_eq!((done, core.waiting()), (vec![(row::quarantine(2), None)], 0));
         assert_eq!(core.version_vector().get(origin), 4);
-        assert!(aside.is_empty());
+        assert!(quarantine.is_empty());
     }
 }
