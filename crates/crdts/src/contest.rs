@@ -11,7 +11,7 @@ use rejoin_vclock::Dot;
 
 use crate::cell::Leaf;
 use crate::context::{Context, Join};
-use crate::delta::{At, Covered, Effect, Stand};
+use crate::delta::{AddOrRemove, At, Covered, Effect};
 use crate::dots::{Dots, sorted};
 
 /// The live adds and the retained removes.
@@ -34,8 +34,8 @@ impl Leaf for Contest {
         let ended =
             self.adds.end_named(ends, at.context) | self.removes.end_named(ends, at.context);
         match put {
-            Some(Stand::Add) => self.adds.0.push(at.dot),
-            Some(Stand::Remove) => self.removes.0.push(at.dot),
+            Some(AddOrRemove::Add) => self.adds.0.push(at.dot),
+            Some(AddOrRemove::Remove) => self.removes.0.push(at.dot),
             None => return ended,
         }
         true

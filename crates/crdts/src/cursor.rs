@@ -16,7 +16,7 @@ use crate::cell::{Cell, CellKind};
 use crate::clash::refuse_others;
 use crate::context::{Context, LocalDot};
 use crate::crdt::Flow;
-use crate::delta::{Effect, Stand};
+use crate::delta::{AddOrRemove, Effect};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
 use crate::path::{Path, items_on_the_way, name_ends, split};
@@ -416,7 +416,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Stands for one side over all that contends here.
-    pub(crate) fn contend(&mut self, stand: Stand) -> Result<(), EditError> {
+    pub(crate) fn contend(&mut self, stand: AddOrRemove) -> Result<(), EditError> {
         self.open()?;
         let ends = self.live()?;
         self.write(Effect::Contest { ends, put: Some(stand) })

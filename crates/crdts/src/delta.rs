@@ -95,7 +95,7 @@ pub enum Effect {
         /// The adds and removes that end, ascending.
         ends: Vec<Dot>,
         /// What this operation's own dot stands for.
-        put: Option<Stand>,
+        put: Option<AddOrRemove>,
     },
     /// On a bounded counter: the origin's new totals. Nothing of it ever ends.
     Rights {
@@ -122,7 +122,7 @@ pub enum Effect {
 /// What a live dot of a contested place stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Stand {
+pub enum AddOrRemove {
     /// For an add.
     Add,
     /// For a remove, which beats the adds beside it and is retained.
@@ -252,7 +252,7 @@ impl Change {
             Effect::Element { ends, add } => !ends.is_empty() && !add,
             Effect::Register { ends, value } => !ends.is_empty() && value.is_none(),
             Effect::Counter { floors, .. } => !floors.is_empty(),
-            Effect::Contest { put, .. } => *put != Some(Stand::Add),
+            Effect::Contest { put, .. } => *put != Some(AddOrRemove::Add),
             Effect::Hide { seen, .. } => !seen.is_empty(),
             Effect::Move { .. } | Effect::Rights { .. } => false,
             Effect::Below { .. } => true,

@@ -24,7 +24,7 @@ use rejoin_vclock::{HybridTimestamp, ReplicaId, VersionVector};
 
 use crate::atom::{Atom, RawAtom};
 use crate::cell::Shape;
-use crate::delta::{Change, Delta, Effect, Floor, Stand, Totals};
+use crate::delta::{AddOrRemove, Change, Delta, Effect, Floor, Totals};
 use crate::delta_ids::{IdTable, Ids, cannot_know};
 use crate::kind::Kind;
 use crate::path::{Path, shared_prefix};
@@ -306,7 +306,7 @@ fn write_effect(effect: &Effect, ids: &IdTable, out: &mut Vec<u8>) {
             }
         }
         Effect::Contest { ends, put } => {
-            let against = u8::from(*put == Some(Stand::Remove)) * AGAINST;
+            let against = u8::from(*put == Some(AddOrRemove::Remove)) * AGAINST;
             out.push(flags(put.is_some(), !ends.is_empty()) | against);
             ids.write_dots(ends, out);
         }
@@ -369,7 +369,7 @@ fn read_effect(
         }
         Some(Shape::Contest) => {
             let ends = ids.read_dots(ends, reader)?;
-            let put = put.then_some(if against { Stand::Remove } else { Stand::Add });
+            let put = put.then_some(if against { AddOrRemove::Remove } else { AddOrRemove::Add });
             Ok(Effect::Contest { ends, put })
         }
         Some(Shape::Rights | Shape::Hidings) | None => {

@@ -57,7 +57,7 @@ use crate::cell::Leaf;
 use crate::contest::Contest;
 use crate::crdt::leaf_value;
 use crate::cursor::{Cursor, View};
-use crate::delta::Stand;
+use crate::delta::AddOrRemove;
 use crate::dots::Dots;
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
@@ -150,7 +150,7 @@ impl DisableWinsFlagEditor<'_> {
     /// # Errors
     /// [`EditError`] when the place cannot be read or named.
     pub fn enable(&mut self) -> Result<(), EditError> {
-        self.cursor.contend(Stand::Add)
+        self.cursor.contend(AddOrRemove::Add)
     }
 
     /// Switches off, for whoever switches on concurrently, too.
@@ -158,7 +158,7 @@ impl DisableWinsFlagEditor<'_> {
     /// # Errors
     /// As [`enable`](Self::enable).
     pub fn disable(&mut self) -> Result<(), EditError> {
-        self.cursor.contend(Stand::Remove)
+        self.cursor.contend(AddOrRemove::Remove)
     }
 
     /// Whether this transaction sees it on.

@@ -53,7 +53,7 @@ use alloc::borrow::ToOwned;
 use crate::atom::Key;
 use crate::contest_table::ContestTable;
 use crate::cursor::Cursor;
-use crate::delta::Stand;
+use crate::delta::AddOrRemove;
 use crate::element_table::{ElementTable, set_value};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
@@ -83,7 +83,7 @@ impl<T: Key> RwSetEditor<'_, T> {
     where
         Q: ToOwned<Owned = T> + ?Sized,
     {
-        self.put(&element.to_owned(), Stand::Add)
+        self.put(&element.to_owned(), AddOrRemove::Add)
     }
 
     /// Removes an element, whether it is there or not, and whoever adds it concurrently.
@@ -94,7 +94,7 @@ impl<T: Key> RwSetEditor<'_, T> {
     where
         Q: ToOwned<Owned = T> + ?Sized,
     {
-        self.put(&element.to_owned(), Stand::Remove)
+        self.put(&element.to_owned(), AddOrRemove::Remove)
     }
 
     /// Removes every element that is there.
@@ -103,7 +103,7 @@ impl<T: Key> RwSetEditor<'_, T> {
     /// As [`insert`](Self::insert).
     pub fn clear(&mut self) -> Result<(), EditError> {
         let elements = SetReader::<T>::new(self.cursor.view(), Kind::Contested).items()?;
-        elements.iter().try_for_each(|element| self.put(element, Stand::Remove))
+        elements.iter().try_for_each(|element| self.put(element, AddOrRemove::Remove))
     }
 
     /// Whether this transaction sees the element.
@@ -117,7 +117,7 @@ impl<T: Key> RwSetEditor<'_, T> {
         SetReader::new(self.cursor.view(), Kind::Contested).contains(element)
     }
 
-    fn put(&mut self, element: &T, stand: Stand) -> Result<(), EditError> {
+    fn put(&mut self, element: &T, stand: AddOrRemove) -> Result<(), EditError> {
         self.cursor.key(element, Kind::Contested).contend(stand)
     }
 }

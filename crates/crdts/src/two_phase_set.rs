@@ -47,7 +47,7 @@ use crate::atom::Key;
 use crate::cell::Cell;
 use crate::contest_table::ContestTable;
 use crate::cursor::Cursor;
-use crate::delta::Stand;
+use crate::delta::AddOrRemove;
 use crate::element_table::{ElementTable, set_value};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
@@ -84,7 +84,7 @@ impl<T: Key> TwoPhaseSetEditor<'_, T> {
         if removed.is_some_and(|removes| !removes.is_empty()) {
             return Err(EditError::RemovedForEver { path: place.path().clone() });
         }
-        place.contend(Stand::Add)
+        place.contend(AddOrRemove::Add)
     }
 
     /// Removes an element for ever. One that is not there changes nothing.
@@ -99,7 +99,7 @@ impl<T: Key> TwoPhaseSetEditor<'_, T> {
         if !place.cell()?.is_some_and(|cell| cell.is_visible()) {
             return Ok(());
         }
-        place.contend(Stand::Remove)
+        place.contend(AddOrRemove::Remove)
     }
 
     /// Whether this transaction sees the element.

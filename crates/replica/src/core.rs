@@ -37,7 +37,7 @@ use crate::receipt::Receipt;
 use crate::reincarnation::{Moved, Rewritten};
 use crate::rollback::{Reincarnated, SuspectedRollback};
 use crate::session::{Config, Session, SessionId};
-use crate::state::{Limits, Stand, State, StateSource};
+use crate::state::{Checkpoint, Limits, State, StateSource};
 use crate::storage::{Memory, StorageError, StorageRead};
 use crate::timing::Timing;
 use crate::twice::Twice;
@@ -196,8 +196,8 @@ impl SpaceCore {
         rows: Arc<dyn StorageRead>,
         number: u32,
     ) -> Result<Self, StorageError> {
-        let (state, stand) = State::open(Arc::clone(&rows), number, Limits::of(&config))?;
-        Self::over(hash, replica, config, rows, number, state, stand)
+        let (state, checkpoint) = State::open(Arc::clone(&rows), number, Limits::of(&config))?;
+        Self::over(hash, replica, config, rows, number, state, checkpoint)
     }
 
     /// As [`open`](Self::open) where the rows are damaged: nothing of them is used, and all are
@@ -213,7 +213,7 @@ impl SpaceCore {
         number: u32,
     ) -> Result<Self, StorageError> {
         let state = State::renew(Arc::clone(&rows), number, Limits::of(&config))?;
-        Self::over(hash, replica, config, rows, number, state, Stand::new())
+        Self::over(hash, replica, config, rows, number, state, Checkpoint::new())
     }
 
     fn over(
@@ -223,23 +223,23 @@ impl SpaceCore {
         rows: Arc<dyn StorageRead>,
         number: u32,
         state: State,
-        stand: Stand,
+        checkpoint: Checkpoint,
     ) -> Result<Self, StorageError> {
         let full = || StorageError::Damaged("a vector of more than 2^24 replicas".to_owned());
-        let context = Context::over(&stand.vector).ok_or_else(full)?;
+        let context = Context::over(&checkpoint.vector).ok_or_else(full)?;
         let causal = Causal::new(context, replica, config.waiting_bytes).ok_or_else(full)?;
-        let origins = stand.vector.iter().map(|(id, _)| id);
-        let heads: BTreeMap<_, _> = origins.zip(stand.heads).collect();
+        let origins = checkpoint.vector.iter().map(|(id, _)| id);
+        let heads: BTreeMap<_, _> = origins.zip(checkpoint.heads).collect();
         let mut core = Self {
             hash,
             config,
             before: Vec::new(),
-            causal: causal.with_news(stand.news),
+            causal: causal.with_news(checkpoint.news),
             state,
-            hybrid: HybridClock::resume(stand.stamp).with_max_skew_millis(config.max_skew),
+            hybrid: HybridClock::resume(checkpoint.stamp).with_max_skew_millis(config.max_skew),
             offered: Offered::read(&*rows, number, replica)?,
-            log: Log::open(rows, number, stand.sequence, stand.log_bytes)?,
-            durable_heads: DurableHeads::over(&stand.vector, &heads),
+            log: Log::open(rows, number, checkpoint.sequence, checkpoint.log_bytes)?,
+            durable_heads: DurableHeads::over(&checkpoint.vector, &heads),
             heads,
             steps: VecDeque::new(),
             common: 0,
@@ -251,8 +251,8 @@ impl SpaceCore {
             has_holes: false,
             moved: Vec::new(),
             unwritten: VecDeque::new(),
-            durable: stand.sequence,
-            durable_vector: stand.vector,
+            durable: checkpoint.sequence,
+            durable_vector: checkpoint.vector,
             withdrawals: Withdrawals::default(),
             sessions: BTreeMap::new(),
             next_session: 0,

@@ -4,7 +4,7 @@ use rejoin_crdts::ReadError;
 use rejoin_crdts::state_codec::ids;
 
 use crate::core::SpaceCore;
-use crate::state::Stand;
+use crate::state::Checkpoint;
 use crate::storage::{RowWrite, StorageError};
 
 impl SpaceCore {
@@ -17,7 +17,7 @@ impl SpaceCore {
     /// [`StorageError`] when a block cannot be read.
     pub fn poll_fold(&mut self, budget: usize) -> Result<Vec<RowWrite>, StorageError> {
         let Self { state, causal, log, heads, hybrid, .. } = self;
-        let stand = || Stand {
+        let checkpoint = || Checkpoint {
             sequence: log.end(),
             log_bytes: log.bytes(),
             vector: causal.context().version_vector(),
@@ -28,7 +28,7 @@ impl SpaceCore {
             news: causal.news().collect(),
             stamp: hybrid.last(),
         };
-        let mut step = state.poll_fold(causal.context(), budget, log.bytes(), stand)?;
+        let mut step = state.poll_fold(causal.context(), budget, log.bytes(), checkpoint)?;
         if let Some(sequence) = step.folded {
             step.rows.extend(self.log.rows_until(sequence));
         }

@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::log::{self, CHUNK_LENGTH};
 use crate::session::Config;
-use crate::state::{RowPlace, Rows, Stand, Told, row};
+use crate::state::{Checkpoint, RowPlace, Rows, Told, row};
 use crate::storage::{Storage, StorageError, StorageRead};
 use crate::store::Store;
 
@@ -219,7 +219,7 @@ impl SpaceCheck<'_, '_> {
     fn run(&mut self, depth: Depth) -> Result<Checked, OperationError> {
         let before = self.found.findings.len();
         let mut rows = Rows::open(Arc::clone(self.reader), self.listed.number, self)?;
-        let records = self.check_log(rows.stand())?;
+        let records = self.check_log(rows.checkpoint())?;
         rows.check(self)?;
         // Without all of its records the log does not make the state.
         let depth = if rows.quarantined > 0 { Depth::Stored } else { depth };
@@ -230,7 +230,7 @@ impl SpaceCheck<'_, '_> {
     }
 
     /// Checks the log, and what the rows say of it. How many records there are.
-    fn check_log(&mut self, stand: Option<&Stand>) -> Result<u64, OperationError> {
+    fn check_log(&mut self, checkpoint: Option<&Checkpoint>) -> Result<u64, OperationError> {
         let number = self.listed.number;
         let (end, mut log) = (self.reader.log_end(number)?, LogCheck::default());
         let (mut records, mut places) = (0, Vec::new());
@@ -243,12 +243,12 @@ impl SpaceCheck<'_, '_> {
             for (sequence, bytes) in &stored {
                 records += 1;
                 match log.take(*sequence, bytes) {
-                    Ok(log::Place::HOLE) if self.is_lost(*sequence, stand)? => log.lose(),
+                    Ok(log::Place::HOLE) if self.is_lost(*sequence, checkpoint)? => log.lose(),
                     Ok(place) => places.push(place),
                     Err(what) => self.add(Place::Record(*sequence), what),
                 }
-                let folded = stand.is_some_and(|stand| stand.sequence >= log.next);
-                let at_end = stand.is_some_and(|stand| stand.sequence == log.next);
+                let folded = checkpoint.is_some_and(|checkpoint| checkpoint.sequence >= log.next);
+                let at_end = checkpoint.is_some_and(|checkpoint| checkpoint.sequence == log.next);
                 if at_end || log.next.is_multiple_of(CHUNK_LENGTH as u64) {
                     if folded && log.is_whole() {
                         self.check_index((log.next - 1) / CHUNK_LENGTH as u64, &places)?;
@@ -256,11 +256,11 @@ impl SpaceCheck<'_, '_> {
                     places.clear();
                 }
                 if at_end && log.is_whole() {
-                    self.check_stand(stand, &log);
+                    self.check_checkpoint(checkpoint, &log);
                 }
             }
         }
-        if stand.is_some_and(|stand| stand.sequence > log.next) && log.is_whole() {
+        if checkpoint.is_some_and(|checkpoint| checkpoint.sequence > log.next) && log.is_whole() {
             let what = "the records after the one before it are missing, and they are folded";
             self.add(Place::Record(log.next), what.to_owned());
         }
@@ -268,8 +268,12 @@ impl SpaceCheck<'_, '_> {
     }
 
     /// Whether the record at a hole was folded, and is waited for.
-    fn is_lost(&self, sequence: u64, stand: Option<&Stand>) -> Result<bool, StorageError> {
-        let is_folded = stand.is_none_or(|stand| sequence < stand.sequence);
+    fn is_lost(
+        &self,
+        sequence: u64,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<bool, StorageError> {
+        let is_folded = checkpoint.is_none_or(|checkpoint| sequence < checkpoint.sequence);
         let quarantine = self.reader.row(self.listed.number, &row::quarantine(sequence))?;
         Ok(is_folded && quarantine.is_some())
     }
@@ -292,13 +296,16 @@ impl SpaceCheck<'_, '_> {
     }
 
     /// Compares what the manifest says of the log's beginning with what that makes.
-    fn check_stand(&mut self, stand: Option<&Stand>, log: &LogCheck) {
-        let Some(stand) = stand else { return };
-        let told =
-            stand.vector.iter().zip(&stand.heads).map(|((id, last), head)| (id, last, *head));
+    fn check_checkpoint(&mut self, checkpoint: Option<&Checkpoint>, log: &LogCheck) {
+        let Some(checkpoint) = checkpoint else { return };
+        let told = checkpoint
+            .vector
+            .iter()
+            .zip(&checkpoint.heads)
+            .map(|((id, last), head)| (id, last, *head));
         let made = log.origins.iter().map(|(&id, &(last, head))| (id, last, head));
-        if !told.eq(made) || stand.log_bytes != log.bytes {
-            let what = "it does not stand where the records before it end".to_owned();
+        if !told.eq(made) || checkpoint.log_bytes != log.bytes {
+            let what = "it does not checkpoint where the records before it end".to_owned();
             self.add(Place::Manifest, what);
         }
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::block::{Address, Block, address};
 use super::cache::cache;
-use super::manifest::{Manifest, Stand};
+use super::manifest::{Checkpoint, Manifest};
 use super::row;
 use super::run::{Blocks, Run, Unfit, child};
 use crate::offered::Note;
@@ -79,7 +79,7 @@ impl Rows {
         told: &mut T,
     ) -> Result<Self, T::Stop> {
         let manifest = match rows.row(space, row::HEAD)? {
-            None => Some(Manifest { stand: Stand::new(), next_run: 0, runs: Vec::new() }),
+            None => Some(Manifest { checkpoint: Checkpoint::new(), next_run: 0, runs: Vec::new() }),
             Some(bytes) => {
                 let decoded = Manifest::decode(&bytes);
                 decoded.map_err(|error| told.fault(RowPlace::Manifest, error.to_string())).ok()
@@ -91,8 +91,8 @@ impl Rows {
     }
 
     /// What the manifest says of the space; `None` where it cannot be read.
-    pub(crate) fn stand(&self) -> Option<&Stand> {
-        self.manifest.as_ref().map(|manifest| &manifest.stand)
+    pub(crate) fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.manifest.as_ref().map(|manifest| &manifest.checkpoint)
     }
 
     /// How many blocks the manifest names.
@@ -160,7 +160,7 @@ impl Rows {
         manifest: &Manifest,
         told: &mut T,
     ) -> Result<(), T::Stop> {
-        let chunks = manifest.stand.sequence.div_ceil(crate::log::CHUNK_LENGTH as u64);
+        let chunks = manifest.checkpoint.sequence.div_ceil(crate::log::CHUNK_LENGTH as u64);
         let mut from = Vec::new();
         loop {
             let rows = self.blocks.rows.rows(self.blocks.space, &from, AT_A_TIME)?;

@@ -13,7 +13,7 @@ use rejoin_crdts::context::Context;
 use rejoin_crdts::state_codec::Names;
 
 use super::fingerprints::Pending;
-use super::manifest::{Manifest, Stand};
+use super::manifest::{Checkpoint, Manifest};
 use super::merge::{Garbage, Merging, replaced};
 use super::run::{Blocks, Run, RunWriter};
 use super::{CELLS, KEYS, Layer, PRINTS, RETURNED, Receipts, State, prefixed, row, write_receipt};
@@ -32,7 +32,7 @@ pub(crate) struct Step {
 #[derive(Debug)]
 pub(super) struct Folding {
     /// What the manifest on disk says.
-    pub(super) stand: Stand,
+    pub(super) checkpoint: Checkpoint,
     next_run: u32,
     flush: Option<Flush>,
     pub(super) merging: Merging,
@@ -43,7 +43,7 @@ pub(super) struct Folding {
 
 #[derive(Debug)]
 struct Flush {
-    stand: Stand,
+    checkpoint: Checkpoint,
     writer: RunWriter,
     table: u8,
     /// The key in the table to go on with.
@@ -76,7 +76,7 @@ impl Flush {
 /// What holds once some rows are written.
 #[derive(Debug)]
 pub(super) enum Done {
-    Flushed(Option<Run>, Stand),
+    Flushed(Option<Run>, Checkpoint),
     Merged(Option<Run>, Vec<u32>),
 }
 
@@ -84,7 +84,7 @@ impl Folding {
     /// Goes on from a manifest. Looks for what a crash left behind.
     pub(super) fn resume(
         blocks: &Blocks,
-        stand: Stand,
+        checkpoint: Checkpoint,
         next_run: u32,
         runs: &[Run],
     ) -> Result<Self, StorageError> {
@@ -101,7 +101,7 @@ impl Folding {
         }
         let merging = Merging::new(garbage, runs.first().map_or(0, |run| run.bytes));
         let (flush, done, wants_flush) = (None, None, false);
-        Ok(Self { stand, next_run, flush, merging, done, wants_flush })
+        Ok(Self { checkpoint, next_run, flush, merging, done, wants_flush })
     }
 
     pub(super) const fn new_run(&mut self) -> u32 {
@@ -136,7 +136,7 @@ impl State {
 
     /// How far folding is: entries of the log before this sequence are in runs.
     pub(crate) const fn folded(&self) -> u64 {
-        self.folding.stand.sequence
+        self.folding.checkpoint.sequence
     }
 
     /// How many runs there are, and what they take, in bytes.
@@ -154,17 +154,17 @@ impl State {
         context: &Context,
         budget: usize,
         log_bytes: u64,
-        stand: impl FnOnce() -> Stand,
+        checkpoint: impl FnOnce() -> Checkpoint,
     ) -> Result<Step, StorageError> {
         // Overwrites take no memory, but a start after a crash has to read their log again.
-        let tail = log_bytes.saturating_sub(self.folding.stand.log_bytes);
+        let tail = log_bytes.saturating_sub(self.folding.checkpoint.log_bytes);
         let progress = (self.active.bytes() as u64).max(2 * tail);
         let due = self.folding.wants_flush || progress >= self.limits.fold as u64;
         if self.folding.done.is_some() {
             return Ok(Step::default());
         }
         if self.folding.flush.is_none() && due && !self.active.is_empty() {
-            self.freeze(stand());
+            self.freeze(checkpoint());
         }
         if let Some(flush) = self.folding.flush.take() {
             return Ok(self.flush(flush, context, budget.max(self.limits.step())));
@@ -177,10 +177,10 @@ impl State {
     pub(crate) fn handle_folded(&mut self) {
         match self.folding.done.take() {
             None => {}
-            Some(Done::Flushed(run, stand)) => {
+            Some(Done::Flushed(run, checkpoint)) => {
                 self.folding.merging.flushed = run.as_ref().map_or(0, |run| run.bytes);
                 self.runs.splice(0..0, run);
-                self.folding.stand = stand;
+                self.folding.checkpoint = checkpoint;
                 self.frozen = None;
             }
             Some(Done::Merged(run, ids)) => {
@@ -191,17 +191,17 @@ impl State {
         }
     }
 
-    fn freeze(&mut self, stand: Stand) {
+    fn freeze(&mut self, checkpoint: Checkpoint) {
         let keys = self.active.keys.len() + self.active.returned.len();
         let entries = self.active.cells.range(&[]).count() + keys;
         let wide = self.wide_filter(entries as u64);
         self.frozen = Some(std::mem::take(&mut self.active));
-        let ids: Arc<[_]> = stand.vector.iter().map(|(id, _)| id).collect();
+        let ids: Arc<[_]> = checkpoint.vector.iter().map(|(id, _)| id).collect();
         let writer = RunWriter::new(self.folding.new_run(), ids, wide);
         self.folding.wants_flush = false;
         let fingerprints = self.pending_prints();
         let (table, from) = (RETURNED, Vec::new());
-        self.folding.flush = Some(Flush { stand, writer, table, from, fingerprints });
+        self.folding.flush = Some(Flush { checkpoint, writer, table, from, fingerprints });
     }
 
     /// The prints of what is frozen: all of them, where it comes to stand below everything.
@@ -221,10 +221,10 @@ impl State {
             return Step { rows, folded: None };
         }
         let (run, rows) = flush.writer.finish();
-        let folded = Some(flush.stand.sequence);
+        let folded = Some(flush.checkpoint.sequence);
         let runs = run.iter().chain(&self.runs).cloned().collect();
-        let rows = self.with_manifest(rows, &flush.stand, runs);
-        self.folding.done = Some(Done::Flushed(run, flush.stand));
+        let rows = self.with_manifest(rows, &flush.checkpoint, runs);
+        self.folding.done = Some(Done::Flushed(run, flush.checkpoint));
         Step { rows, folded }
     }
 
@@ -285,11 +285,11 @@ impl State {
     pub(super) fn with_manifest(
         &self,
         mut rows: Vec<RowWrite>,
-        stand: &Stand,
+        checkpoint: &Checkpoint,
         runs: Vec<Run>,
     ) -> Vec<RowWrite> {
-        let (stand, next_run) = (stand.clone(), self.folding.next_run);
-        let manifest = Manifest { stand, next_run, runs };
+        let (checkpoint, next_run) = (checkpoint.clone(), self.folding.next_run);
+        let manifest = Manifest { checkpoint, next_run, runs };
         rows.push((row::HEAD.to_vec(), Some(manifest.encode())));
         rows
     }

@@ -21,7 +21,7 @@ const VERSION: u8 = 1;
 
 /// A space at one moment, apart from its cells.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Stand {
+pub(crate) struct Checkpoint {
     /// Entries of the log before this sequence are in it.
     pub sequence: u64,
     /// Their encoded length, in bytes.
@@ -36,7 +36,7 @@ pub(crate) struct Stand {
     pub stamp: HybridTimestamp,
 }
 
-impl Stand {
+impl Checkpoint {
     /// A space that nothing was ever written to.
     pub(crate) fn new() -> Self {
         Self {
@@ -53,7 +53,7 @@ impl Stand {
 /// What the rows of a space add up to.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Manifest {
-    pub stand: Stand,
+    pub checkpoint: Checkpoint,
     pub next_run: u32,
     /// The newest first.
     pub runs: Vec<Run>,
@@ -61,18 +61,18 @@ pub(super) struct Manifest {
 
 impl Manifest {
     pub(super) fn encode(&self) -> Vec<u8> {
-        let Self { stand, next_run, runs } = self;
+        let Self { checkpoint, next_run, runs } = self;
         let mut body = Vec::new();
-        write_varint(&mut body, stand.sequence);
-        write_varint(&mut body, stand.log_bytes);
-        stand.vector.encode(&mut body);
-        stand.heads.iter().for_each(|head| body.extend(head.0));
-        write_varint(&mut body, stand.news.len() as u64);
-        for (id, counter) in &stand.news {
+        write_varint(&mut body, checkpoint.sequence);
+        write_varint(&mut body, checkpoint.log_bytes);
+        checkpoint.vector.encode(&mut body);
+        checkpoint.heads.iter().for_each(|head| body.extend(head.0));
+        write_varint(&mut body, checkpoint.news.len() as u64);
+        for (id, counter) in &checkpoint.news {
             id.encode(&mut body);
             write_varint(&mut body, *counter);
         }
-        stand.stamp.encode(&mut body);
+        checkpoint.stamp.encode(&mut body);
         write_varint(&mut body, u64::from(*next_run));
         write_varint(&mut body, runs.len() as u64);
         runs.iter().for_each(|run| write_run(run, &mut body));
@@ -94,19 +94,19 @@ impl Manifest {
         let news = (0..count).map(|_| Ok((ReplicaId::decode(&mut reader)?, reader.varint()?)));
         let news = news.collect::<Result<_, DecodeError>>()?;
         let stamp = HybridTimestamp::decode(&mut reader)?;
-        let stand = Stand { sequence, log_bytes, vector, heads, news, stamp };
+        let checkpoint = Checkpoint { sequence, log_bytes, vector, heads, news, stamp };
         let next_run = read_u32(&mut reader)?;
         let count = reader.count(5)?;
         let runs = (0..count).map(|_| read_run(&mut reader)).collect::<Result<_, _>>()?;
         reader.finish()?;
-        Ok(Self { stand, next_run, runs })
+        Ok(Self { checkpoint, next_run, runs })
     }
 }
 
 /// Up to which sequence of the log a head row says that the state is folded, where it can be read.
 #[cfg(feature = "redb")]
 pub(crate) fn folded_until(head: &[u8]) -> Option<u64> {
-    Manifest::decode(head).ok().map(|manifest| manifest.stand.sequence)
+    Manifest::decode(head).ok().map(|manifest| manifest.checkpoint.sequence)
 }
 
 fn write_run(run: &Run, out: &mut Vec<u8>) {

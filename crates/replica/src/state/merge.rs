@@ -228,7 +228,7 @@ impl State {
         }
         let (run, rows) = merge.writer.finish();
         let runs = replaced(&self.runs, run.as_ref(), &merge.ids);
-        let rows = self.with_manifest(rows, &self.folding.stand, runs);
+        let rows = self.with_manifest(rows, &self.folding.checkpoint, runs);
         self.folding.done = Some(Done::Merged(run, merge.ids));
         Ok(Step { rows, folded: None })
     }

@@ -54,8 +54,8 @@ pub(crate) use check::{RowPlace, Rows, Told};
 use filter::Probe;
 use fingerprints::Prints;
 use fold::Folding;
+pub(crate) use manifest::Checkpoint;
 use manifest::Manifest;
-pub(crate) use manifest::Stand;
 #[cfg(feature = "redb")]
 pub(crate) use manifest::folded_until;
 use run::{Blocks, Run, RunCursor};
@@ -184,15 +184,15 @@ impl State {
         rows: Arc<dyn StorageRead>,
         space: u32,
         limits: Limits,
-    ) -> Result<(Self, Stand), StorageError> {
+    ) -> Result<(Self, Checkpoint), StorageError> {
         let manifest = match rows.row(space, row::HEAD)? {
-            None => Manifest { stand: Stand::new(), next_run: 0, runs: Vec::new() },
+            None => Manifest { checkpoint: Checkpoint::new(), next_run: 0, runs: Vec::new() },
             Some(bytes) => Manifest::decode(&bytes).map_err(|error| {
                 envelope::fault(format_args!("the manifest of space {space}"), &error)
             })?,
         };
-        let stand = manifest.stand.clone();
-        Ok((Self::over(manifest, rows, space, limits)?, stand))
+        let checkpoint = manifest.checkpoint.clone();
+        Ok((Self::over(manifest, rows, space, limits)?, checkpoint))
     }
 
     /// No cells, and rows that are all to be written anew.
@@ -204,19 +204,19 @@ impl State {
         space: u32,
         limits: Limits,
     ) -> Result<Self, StorageError> {
-        let nothing = Manifest { stand: Stand::new(), next_run: 0, runs: Vec::new() };
+        let nothing = Manifest { checkpoint: Checkpoint::new(), next_run: 0, runs: Vec::new() };
         Self::over(nothing, rows, space, limits)
     }
 
     fn over(
-        Manifest { stand, next_run, runs }: Manifest,
+        Manifest { checkpoint, next_run, runs }: Manifest,
         rows: Arc<dyn StorageRead>,
         space: u32,
         limits: Limits,
     ) -> Result<Self, StorageError> {
         let cache = RefCell::new(cache(limits.cache - limits.filters()));
         let blocks = Blocks { space, rows, cache, damaged: RefCell::default() };
-        let folding = Folding::resume(&blocks, stand, next_run, &runs)?;
+        let folding = Folding::resume(&blocks, checkpoint, next_run, &runs)?;
         let (active, frozen) = (Layer::default(), None);
         let (alone, fault) = (RefCell::default(), RefCell::default());
         let orders = RefCell::new(Orders::new(limits.positions()));

@@ -68,8 +68,9 @@ impl Disk {
     /// The log before this sequence is folded into rows, as far as they can be read.
     fn folded(&self) -> u64 {
         let rows = Rows::open(Arc::new(self.clone()), 0, &mut Faults::default());
-        let stand = rows.ok().and_then(|rows| rows.stand().map(|stand| stand.sequence));
-        stand.unwrap_or(0)
+        let checkpoint =
+            rows.ok().and_then(|rows| rows.checkpoint().map(|checkpoint| checkpoint.sequence));
+        checkpoint.unwrap_or(0)
     }
 
     /// What is wrong with its rows, as a check of a store finds it.
