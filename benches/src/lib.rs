@@ -54,8 +54,8 @@ impl Side {
             self.log.insert(sequence, (head, record.entry.bytes().to_vec()));
         }
         self.core.handle_written(self.core.log().end());
-        if let Some(offer) = self.core.poll_offer() {
-            self.core.handle_offered(&offer);
+        if let Some(externalization) = self.core.poll_externalization() {
+            self.core.handle_externalized(&externalization);
         }
     }
 

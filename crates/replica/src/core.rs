@@ -25,12 +25,12 @@ pub use rejoin_vclock::Now;
 use rejoin_vclock::{HybridClock, HybridTimestamp, OwnSkew, ReplicaId, SkewReport, VersionVector};
 
 use crate::entry::{Entry, Head, HeadAt, Record};
+use crate::externalized::Externalized;
 use crate::forks::Fork;
 use crate::head_check::{DurableHeads, Step};
 use crate::log::Log;
 use crate::message::SpaceHash;
 use crate::missing::Missing;
-use crate::offered::Offered;
 use crate::peers::Peers;
 use crate::progress::Heard;
 use crate::receipt::Receipt;
@@ -153,7 +153,7 @@ pub struct SpaceCore {
     pub(crate) suspected: Option<SuspectedRollback>,
     /// What the log lacks although it is folded.
     pub(crate) missing: Missing,
-    pub(crate) offered: Offered,
+    pub(crate) externalized: Externalized,
     pub(crate) twice: Twice,
     /// Whether records of the log are missing, as far as it was read.
     pub(crate) has_holes: bool,
@@ -237,7 +237,7 @@ impl SpaceCore {
             causal: causal.with_news(checkpoint.news),
             state,
             hybrid: HybridClock::resume(checkpoint.stamp).with_max_skew_millis(config.max_skew),
-            offered: Offered::read(&*rows, number, replica)?,
+            externalized: Externalized::read(&*rows, number, replica)?,
             log: Log::open(rows, number, checkpoint.sequence, checkpoint.log_bytes)?,
             durable_heads: DurableHeads::over(&checkpoint.vector, &heads),
             heads,
@@ -581,7 +581,7 @@ impl SpaceCore {
 
     /// Whether anything waits to be written.
     pub fn wants_to_write(&self) -> bool {
-        !self.unwritten.is_empty() || self.offer().is_some()
+        !self.unwritten.is_empty() || self.externalization().is_some()
     }
 
     /// The next thing to tell whoever listens.

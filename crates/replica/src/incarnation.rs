@@ -58,7 +58,7 @@ impl SpaceCore {
         let former = self.replica();
         if self.causal.begin_incarnation(id) {
             self.before.push(former);
-            self.offered.begin(&[id], None);
+            self.externalized.begin(&[id], None);
         }
     }
 

@@ -8,7 +8,7 @@
 //!
 //! An entry that a peer holds would be there twice, once as what it was and once anew. So this is
 //! done without being told to only where it is known that nothing of it was ever let out
-//! ([`crate::offered`]).
+//! ([`crate::externalized`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 use crate::core::SpaceCore;
 use crate::entry::{Record, is_hole};
 use crate::error::StoreError;
-use crate::offered::Note;
+use crate::externalized::Note;
 use crate::recovery::{Quarantined, Stored};
 use crate::reincarnation::Rewritten;
 use crate::shared::{Inner, Shared};

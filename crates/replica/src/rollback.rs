@@ -13,7 +13,7 @@
 //! A copy holds the branch as well, under an id that is its *former* one, and judges that id in the
 //! same way: as long as what it has of it was let out by nobody that it knows of. It comes to the
 //! same entries. Until it has met somebody who knows no other history, it does not even tell that
-//! it has them ([`crate::offered`]): whoever it meets would take that for a fork.
+//! it has them ([`crate::externalized`]): whoever it meets would take that for a fork.
 //!
 //! If somebody has seen its branch, it has spread and cannot be written anew: the entries would be
 //! there twice. Then the old id is a fork like any other.
@@ -23,8 +23,8 @@ use rejoin_vclock::ReplicaId;
 use crate::core::{Event, Now, SpaceCore};
 use crate::entry::{Head, Record};
 use crate::error::StoreError;
+use crate::externalized::Note;
 use crate::forks::Fork;
-use crate::offered::Note;
 use crate::receipt::Receipt;
 use crate::reincarnation::{Moved, Outcome, Reincarnation};
 use crate::session::{Refused, SessionEnd, SessionId};
@@ -115,7 +115,7 @@ impl SpaceCore {
     /// or did, and has entries under it of which nobody else is known to have them.
     pub(crate) fn judges(&self, origin: ReplicaId) -> bool {
         let seen = self.causal.context().seen(origin);
-        origin == self.replica() || self.offered.is_held_back(origin, seen)
+        origin == self.replica() || self.externalized.is_held_back(origin, seen)
     }
 
     /// A doubt that nobody is there to settle rests until somebody raises it again.
@@ -177,7 +177,7 @@ impl SpaceCore {
     fn part(&mut self, origin: ReplicaId, theirs: Head, common: u64) {
         let (counter, ours) = (self.version_vector().get(origin), self.head(origin));
         self.forks.insert(origin, Fork { origin, counter, ours, theirs, common });
-        self.offered.leave(origin);
+        self.externalized.leave(origin);
     }
 
     /// A receipt under the id that its transaction has now.

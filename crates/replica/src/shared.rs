@@ -22,8 +22,8 @@ use rejoin_vclock::{EARLIEST_MILLIS, ReplicaId};
 use crate::core::{Event, Now, SpaceCore};
 use crate::entry::Record;
 use crate::error::StoreError;
+use crate::externalized::Externalization;
 use crate::identity::Identity;
-use crate::offered::Offer;
 use crate::quarantine::Quarantine;
 use crate::receipt::Receipt;
 use crate::recovery::{Recovered, Stored};
@@ -135,7 +135,7 @@ impl Shared {
             if inner.writing {
                 inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
             } else {
-                self.mend(&mut inner)?;
+                self.repair(&mut inner)?;
             }
         }
         Ok(inner)
@@ -159,7 +159,7 @@ impl Shared {
     }
 
     /// Writes damaged blocks anew, from the log. What is left of them is kept aside.
-    fn mend(&self, inner: &mut Inner) -> Result<(), StorageError> {
+    fn repair(&self, inner: &mut Inner) -> Result<(), StorageError> {
         inner.rows.extend(inner.core.take_damaged());
         let damage = StorageError::Damaged("a block, or the log's index".to_owned());
         let Recovered { core: mut anew, quarantined } =
@@ -255,8 +255,8 @@ impl Shared {
     /// Notes what is about to be let out, if that is not noted yet.
     pub(crate) fn write_offer(&self) -> Result<(), StoreError> {
         let inner = self.lock()?;
-        let Some(offer) = inner.core.offer() else { return Ok(()) };
-        self.write(inner, FOLD_BYTES, |core| Ok(core.is_noted(&offer)), |_| ())
+        let Some(externalization) = inner.core.externalization() else { return Ok(()) };
+        self.write(inner, FOLD_BYTES, |core| Ok(core.is_noted(&externalization)), |_| ())
     }
 
     /// Writes everything that changed, the state with it, so that the next start finds it folded.
@@ -311,8 +311,8 @@ impl Shared {
             // Folding can wait; damage that it met is mended at the next call.
             let budget = FOLD_PER_BYTE * bytes + budget;
             rows.extend(inner.core.poll_fold(budget).unwrap_or_default());
-            let offer = inner.core.poll_offer();
-            rows.extend(offer.iter().flat_map(Offer::rows));
+            let externalization = inner.core.poll_externalization();
+            rows.extend(externalization.iter().flat_map(Externalization::rows));
             if records.is_empty() && rows.is_empty() {
                 break;
             }
@@ -328,7 +328,9 @@ impl Shared {
             };
             inner.core.handle_written(end);
             inner.core.handle_folded();
-            offer.iter().for_each(|offer| inner.core.handle_offered(offer));
+            externalization
+                .iter()
+                .for_each(|externalization| inner.core.handle_externalized(externalization));
             wakes.clone_from(&inner.wakes);
         }
         let result = finish(&inner.core);

@@ -451,14 +451,14 @@ impl SpaceCore {
         while session.cursor < end
             && let Some(place) = self.log.place(session.cursor)?
             && (self.suspected.is_none()
-                || place.origin != own && self.offered.covers(place.origin, place.last))
+                || place.origin != own && self.externalized.covers(place.origin, place.last))
         {
             let lacks = !self.log.is_lost(session.cursor)
                 && place.last > session.sent_of(place.origin)
                 && session.is_to_get(&place, own);
             if lacks && may_pass_on(&self.forks, &self.kept, session, &place) {
                 let is_sure = session.unsure.is_empty() && session.is_of_one_mind(own);
-                let is_noted = self.offered.covers(place.origin, place.last)
+                let is_noted = self.externalized.covers(place.origin, place.last)
                     || rejoin_vclock::mutant!("offer-before-noted");
                 if !is_noted || place.origin == own && !is_sure {
                     break;

@@ -133,7 +133,7 @@ pub(super) fn make(
     watch: &mut Watch<'_>,
 ) -> Result<Made, OperationError> {
     let (file, copied) = copy(reader, to, at, watch)?;
-    let rebuilt = mend(file.reopen()?, watch)?;
+    let rebuilt = repair(file.reopen()?, watch)?;
     let found = verify_storage(&Arc::new(file.reopen()?), Depth::Stored, watch)?;
     if !found.is_sound() {
         return Err(OperationError::Unsound { path: to.to_owned(), findings: found.findings });
@@ -166,7 +166,7 @@ pub(super) fn name_of(bytes: &[u8]) -> Option<String> {
 
 /// Sets aside what does not follow on what is there, and drops state that is not whole. The names
 /// of the spaces whose state it was.
-fn mend(file: RedbFile, watch: &mut Watch<'_>) -> Result<Vec<String>, OperationError> {
+fn repair(file: RedbFile, watch: &mut Watch<'_>) -> Result<Vec<String>, OperationError> {
     let file = Arc::new(file);
     let found = verify_storage(&file, Depth::Stored, watch)?;
     let of_rows = |place: &Place| !matches!(place, Place::Record(_) | Place::Meta(_));

@@ -305,7 +305,7 @@ impl SpaceCheck<'_, '_> {
             .map(|((id, last), head)| (id, last, *head));
         let made = log.origins.iter().map(|(&id, &(last, head))| (id, last, head));
         if !told.eq(made) || checkpoint.log_bytes != log.bytes {
-            let what = "it does not checkpoint where the records before it end".to_owned();
+            let what = "it does not stand where the records before it end".to_owned();
             self.add(Place::Manifest, what);
         }
     }

@@ -5,7 +5,7 @@ use crate::message::Message;
 use crate::sync::Transmit;
 
 use super::application::Application;
-use super::check::{check_leaving, check_offered};
+use super::check::{check_externalized, check_leaving};
 use super::network::{Connection, Delivery, End, EndId, Loss, Side};
 use super::summary::Count;
 use super::violation::{Broken, Checked};
@@ -110,7 +110,7 @@ impl<A: Application> World<A> {
             if here.branch.as_ref().is_some_and(|b| b.has(delta.origin(), delta.last())) {
                 return Err(Broken::new("rollback", format!("{:?} sends its branch", here.id)));
             }
-            check_offered(here.id, &parsed, here.disk.synced_offer())?;
+            check_externalized(here.id, &parsed, here.disk.synced_offer())?;
             self.checks.dots.see(here.id, &parsed)?;
             entries.push(entry.to_vec());
         }

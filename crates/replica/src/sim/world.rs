@@ -6,7 +6,7 @@ use rejoin_vclock::{DEFAULT_MAX_SKEW_MILLIS, ReplicaId};
 
 use crate::core::Event as Told;
 use crate::entry::Record;
-use crate::offered::Offer;
+use crate::externalized::Externalization;
 use crate::session::Config;
 use crate::ticket::Ticket;
 
@@ -76,7 +76,7 @@ pub(super) struct Written {
     number: u64,
     /// Whether it has rows of folded state.
     folds: bool,
-    offer: Option<Offer>,
+    externalization: Option<Externalization>,
 }
 
 /// What the run is at.
@@ -423,21 +423,21 @@ impl<A: Application> World<A> {
         };
         let mut rows = budget.map_or(Ok(Vec::new()), |budget| core.poll_fold(budget))?;
         let folds = !rows.is_empty();
-        let offer = core.poll_offer();
-        rows.extend(offer.iter().flat_map(Offer::rows));
+        let externalization = core.poll_externalization();
+        rows.extend(externalization.iter().flat_map(Externalization::rows));
         rows.append(&mut here.readmitted);
         let number = here.disk.write(&records, rows);
         here.folds = here.folds.or(folds.then_some(number));
         let done = here.disk_busy_until.max(now) + here.sync_millis(now);
         here.disk_busy_until = done;
-        let (boot, written) = (here.boot, Written { number, folds, offer });
+        let (boot, written) = (here.boot, Written { number, folds, externalization });
         self.schedule.at(done, Event::Synced { site, boot, written });
         Ok(())
     }
 
     /// A disk is done with a sync. A store whose sync fails gives up, and never tries again.
     fn synced(&mut self, site: usize, boot: u64, written: Written) -> Checked {
-        let Written { number, folds, offer } = written;
+        let Written { number, folds, externalization } = written;
         let here = &mut self.sites[site];
         let Some(core) = here.core.as_mut().filter(|_| here.boot == boot) else { return Ok(()) };
         if here.trouble.next_sync_fails {
@@ -450,7 +450,9 @@ impl<A: Application> World<A> {
             here.folds = None;
             core.handle_folded();
         }
-        offer.iter().for_each(|offer| core.handle_offered(offer));
+        externalization
+            .iter()
+            .for_each(|externalization| core.handle_externalized(externalization));
         self.checks.monotonic.durable(core)?;
         self.settle(site)
     }

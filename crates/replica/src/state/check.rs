@@ -15,7 +15,7 @@ use super::cache::cache;
 use super::manifest::{Checkpoint, Manifest};
 use super::row;
 use super::run::{Blocks, Run, Unfit, child};
-use crate::offered::Note;
+use crate::externalized::Note;
 use crate::quarantine::Distrusted;
 use crate::storage::{StorageError, StorageRead};
 

@@ -7,8 +7,8 @@
 //! 3 · chunk (8)                      which origins it has
 //! 4 · sequence (8)                   a log record that was set quarantine
 //! 5 · key of a row                   a row that was found damaged
-//! 6                                  up to where own entries were offered, as stores once noted it
-//! 6 · id (16)                        up to where entries of an id of the store's were offered
+//! 6                                  up to where own entries were externalized, as stores once noted it
+//! 6 · id (16)                        up to where entries of an id of the store's were externalized
 //! 7                                  the id under which records were set quarantine last
 //! ```
 //!
@@ -23,7 +23,7 @@ pub(crate) const OFFERED: &[u8] = &[6];
 pub(crate) const DISTRUSTED: &[u8] = &[7];
 
 /// Where it is noted what was offered of an id.
-pub(crate) fn offered(id: ReplicaId) -> Vec<u8> {
+pub(crate) fn externalized(id: ReplicaId) -> Vec<u8> {
     let mut key = OFFERED.to_vec();
     key.extend(id.to_bytes());
     key

@@ -61,8 +61,8 @@ impl Peer {
             self.records.push(record);
         }
         self.core.handle_written(self.records.len() as u64);
-        if let Some(offer) = self.core.poll_offer() {
-            self.core.handle_offered(&offer);
+        if let Some(externalization) = self.core.poll_externalization() {
+            self.core.handle_externalized(&externalization);
         }
     }
 

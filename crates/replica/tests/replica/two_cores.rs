@@ -220,9 +220,9 @@ fn what_rests_on_others_waits_for_their_entries_to_be_durable() {
     assert_eq!(core.poll_transmit(to_south, now), Ok(None), "its own entry is the second");
     core.handle_written(2);
     assert_eq!(core.poll_transmit(to_south, now), Ok(None), "it is not noted that it leaves");
-    let offer = core.poll_offer().expect("south lacks it");
-    core.handle_offered(&offer);
-    assert_eq!(core.poll_offer(), None, "once");
+    let externalization = core.poll_externalization().expect("south lacks it");
+    core.handle_externalized(&externalization);
+    assert_eq!(core.poll_externalization(), None, "once");
     assert_eq!(
         core.poll_transmit(to_south, now),
         Ok(Some(Transmit::Entries { before: vec![], sequences: vec![1] }))

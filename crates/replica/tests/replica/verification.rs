@@ -364,7 +364,7 @@ fn a_manifest_of_another_history_is_found() {
     put_row(&one, &[0], two.row(0, &[0]).expect("memory"));
     let (place, what) = only(&one);
     assert_eq!(place, Place::Manifest);
-    assert!(what.contains("does not checkpoint where"), "{what}");
+    assert!(what.contains("does not stand where"), "{what}");
 }
 
 /// Blocks that are whole and fit, but of another history: only the log tells.

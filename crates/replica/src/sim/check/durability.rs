@@ -42,9 +42,13 @@ pub(in crate::sim) fn check_leaving(
 }
 
 /// An entry leaves a replica whose disk says up to where its own may have been seen.
-pub(in crate::sim) fn check_offered(from: ReplicaId, entry: &Entry, offered: u64) -> Checked {
+pub(in crate::sim) fn check_externalized(
+    from: ReplicaId,
+    entry: &Entry,
+    externalized: u64,
+) -> Checked {
     let delta = entry.delta();
-    if delta.origin() != from || delta.last() <= offered {
+    if delta.origin() != from || delta.last() <= externalized {
         return Ok(());
     }
     let last = delta.last();

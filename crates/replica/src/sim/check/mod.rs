@@ -21,7 +21,7 @@ pub(super) use causality::Causality;
 pub(super) use clock::Clock;
 pub(super) use convergence::Convergence;
 pub(super) use dots::Dots;
-pub(super) use durability::{check_holders, check_leaving, check_offered};
+pub(super) use durability::{check_externalized, check_holders, check_leaving};
 pub(super) use monotonic::Monotonic;
 pub(super) use once::Once;
 pub(super) use stream::Streams;

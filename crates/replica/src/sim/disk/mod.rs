@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::entry::{HeadAt, Record};
-use crate::offered::Note;
+use crate::externalized::Note;
 use crate::state::row;
 use crate::storage::{Batch, Row, RowWrite, Storage, StorageError, StorageRead, Stored};
 
@@ -198,7 +198,7 @@ impl Disk {
     /// Up to where it is synced that own entries were offered.
     pub(super) fn synced_offer(&self) -> u64 {
         let content = self.content();
-        let note = row::offered(content.identity.id);
+        let note = row::externalized(content.identity.id);
         let before = |write: &Write| {
             write.rows.iter().find(|(key, _)| *key == note).map(|(_, before)| before.clone())
         };

@@ -32,7 +32,7 @@ use crate::state::row;
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
 const VERSION: u8 = 1;
-const WHAT: &str = "version of what was offered";
+const WHAT: &str = "version of what was externalized";
 
 /// Entries of an id up to a counter were let out, or are about to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,7 +64,7 @@ impl Note {
         write_varint(&mut body, self.upto);
         body.extend(self.head.0);
         let bytes = (!self.is_last).then(|| envelope::seal(b'N', VERSION, &body));
-        (row::offered(self.id), bytes)
+        (row::externalized(self.id), bytes)
     }
 
     /// Reads a row back.
@@ -87,11 +87,11 @@ impl Note {
 
 /// Own entries up to a counter are about to be let out, and those of former ids.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Offer {
+pub struct Externalization {
     notes: Vec<Note>,
 }
 
-impl Offer {
+impl Externalization {
     /// The rows that say so.
     pub fn rows(&self) -> impl Iterator<Item = RowWrite> + '_ {
         self.notes.iter().map(Note::row)
@@ -117,9 +117,9 @@ impl Noted {
 /// Up to where entries were offered: of the present id, and of the former ones of which something
 /// was not.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Offered(BTreeMap<ReplicaId, Noted>);
+pub(crate) struct Externalized(BTreeMap<ReplicaId, Noted>);
 
-impl Offered {
+impl Externalized {
     /// What is stored of it.
     pub(crate) fn read(
         rows: &dyn StorageRead,
@@ -130,11 +130,11 @@ impl Offered {
         if rejoin_vclock::mutant!("offers-forgotten") {
             return Ok(Self(notes));
         }
-        let unless_damaged = |error: DecodeError| match envelope::fault("what was offered", &error)
-        {
-            StorageError::Damaged(_) => Ok(Noted::UNKNOWN),
-            fault => Err(fault),
-        };
+        let unless_damaged =
+            |error: DecodeError| match envelope::fault("what was externalized", &error) {
+                StorageError::Damaged(_) => Ok(Noted::UNKNOWN),
+                fault => Err(fault),
+            };
         let mut found = rows.rows(space, row::OFFERED, usize::MAX)?;
         found.retain(|(key, _)| key.starts_with(row::OFFERED));
         for (key, bytes) in found {
@@ -186,26 +186,27 @@ impl Offered {
 impl SpaceCore {
     /// What is to be noted before entries may leave: its rows go into one batch with what
     /// [`poll_write`](Self::poll_write) gave last, or are written by themselves. Once that is
-    /// durable, [`handle_offered`](Self::handle_offered) says so.
-    pub fn poll_offer(&mut self) -> Option<Offer> {
-        let offer = self.offer()?;
-        for note in &offer.notes {
-            if let Some(noted) = self.offered.0.get_mut(&note.id) {
+    /// durable, [`handle_externalized`](Self::handle_externalized) says so.
+    pub fn poll_externalization(&mut self) -> Option<Externalization> {
+        let externalization = self.externalization()?;
+        for note in &externalization.notes {
+            if let Some(noted) = self.externalized.0.get_mut(&note.id) {
                 noted.asked = Some(note.upto);
                 if note.is_last && noted.upto == note.upto {
-                    self.offered.0.remove(&note.id); // nothing waits for it
+                    self.externalized.0.remove(&note.id); // nothing waits for it
                 }
             }
         }
-        Some(offer)
+        Some(externalization)
     }
 
     /// An offer is durable.
-    pub fn handle_offered(&mut self, offer: &Offer) {
-        for &Note { id, upto, head, is_last } in &offer.notes {
+    pub fn handle_externalized(&mut self, externalization: &Externalization) {
+        for &Note { id, upto, head, is_last } in &externalization.notes {
             if is_last && id != self.replica() {
-                self.offered.0.remove(&id);
-            } else if let Some(noted) = self.offered.0.get_mut(&id).filter(|n| n.upto <= upto) {
+                self.externalized.0.remove(&id);
+            } else if let Some(noted) = self.externalized.0.get_mut(&id).filter(|n| n.upto <= upto)
+            {
                 (noted.upto, noted.head) = (upto, head);
             }
         }
@@ -213,7 +214,7 @@ impl SpaceCore {
 
     /// What is to be noted now, if anything: what the peers of some session take, and of an id that
     /// has no note yet that nothing was let out.
-    pub(crate) fn offer(&self) -> Option<Offer> {
+    pub(crate) fn externalization(&self) -> Option<Externalization> {
         let own = self.replica();
         let taken = || self.sessions.values().filter(|session| session.takes_from(own));
         let note = |(&id, noted): (&ReplicaId, &Noted)| {
@@ -231,14 +232,17 @@ impl SpaceCore {
         if self.suspected.is_some() {
             return None;
         }
-        let notes: Vec<_> = self.offered.0.iter().filter_map(note).collect();
-        (!notes.is_empty()).then_some(Offer { notes })
+        let notes: Vec<_> = self.externalized.0.iter().filter_map(note).collect();
+        (!notes.is_empty()).then_some(Externalization { notes })
     }
 
     /// Whether an offer is durable, or of no interest any more.
-    pub(crate) fn is_noted(&self, offer: &Offer) -> bool {
-        let is_new = |id| self.offered.0.get(&id).is_some_and(|noted| noted.asked.is_none());
-        offer.notes.iter().all(|note| self.offered.covers(note.id, note.upto) && !is_new(note.id))
+    pub(crate) fn is_noted(&self, externalization: &Externalization) -> bool {
+        let is_new = |id| self.externalized.0.get(&id).is_some_and(|noted| noted.asked.is_none());
+        externalization
+            .notes
+            .iter()
+            .all(|note| self.externalized.covers(note.id, note.upto) && !is_new(note.id))
     }
 
     /// Where what was noted cannot be read, all that is here may have been seen; the rows that say
@@ -248,7 +252,7 @@ impl SpaceCore {
         let (seen, head) = (self.causal.context().seen(own), self.head(own));
         let mut rows = Vec::new();
         let unknown = |noted: &Noted| noted.asked == Some(u64::MAX);
-        if let Some(noted) = self.offered.0.get_mut(&own) {
+        if let Some(noted) = self.externalized.0.get_mut(&own) {
             let lacks_head = noted.upto > 0 && noted.head == Head::default();
             if unknown(noted) || lacks_head {
                 *noted = Noted { upto: seen, head, asked: Some(seen) };
@@ -256,9 +260,9 @@ impl SpaceCore {
                 rows.push((row::OFFERED.to_vec(), None));
             }
         }
-        self.offered.0.retain(|&id, noted| {
+        self.externalized.0.retain(|&id, noted| {
             let is_seen = id != own && unknown(noted);
-            rows.extend(is_seen.then(|| (row::offered(id), None)));
+            rows.extend(is_seen.then(|| (row::externalized(id), None)));
             !is_seen
         });
         rows
@@ -267,34 +271,34 @@ impl SpaceCore {
     /// Forgets notes about ids that are none of this copy's.
     pub(crate) fn keep_own_notes(&mut self) {
         let (own, before) = (self.replica(), &self.before);
-        self.offered.0.retain(|id, _| *id == own || before.contains(id));
+        self.externalized.0.retain(|id, _| *id == own || before.contains(id));
     }
 
     /// Some entries were written anew under derived ids: nobody has seen them, and it is noted so.
     pub(crate) fn wrote_anew_as(&mut self, derived: &[ReplicaId]) {
         self.before.extend(derived);
-        self.offered.begin(derived, Some(0));
+        self.externalized.begin(derived, Some(0));
     }
 
     /// Up to which own counter somebody else may have seen entries.
     pub(crate) fn seen_until(&self) -> u64 {
-        self.offered.seen_of(self.replica())
+        self.externalized.seen_of(self.replica())
     }
 
     /// Whether anybody else may have seen entries of an id beyond a counter.
     pub(crate) fn has_spread(&self, id: ReplicaId, common: u64) -> bool {
-        self.offered.seen_of(id) > common
+        self.externalized.seen_of(id) > common
     }
 
     /// The ids of this copy under which something was not let out, and up to where it was.
     pub(crate) fn seen_of_own(&self) -> BTreeMap<ReplicaId, u64> {
-        self.offered.0.keys().map(|&id| (id, self.offered.seen_of(id))).collect()
+        self.externalized.0.keys().map(|&id| (id, self.externalized.seen_of(id))).collect()
     }
 
     /// The former ids of which something is held back, with where each ends for others.
     pub(crate) fn deferred_writes(&self) -> impl Iterator<Item = HeadAt> + '_ {
         let own = self.replica();
-        let former = self.offered.0.iter().filter(move |&(&id, _)| id != own);
+        let former = self.externalized.0.iter().filter(move |&(&id, _)| id != own);
         let ends =
             former.map(|(&origin, noted)| HeadAt { origin, counter: noted.upto, head: noted.head });
         let tells = rejoin_vclock::mutant!("former-ids-told");
@@ -342,7 +346,7 @@ mod tests {
             let stored = Stored { storage, number: 0, ticket, replica, before, config };
             stored.recover().expect("in memory").core
         };
-        let read = Offered::read(&*storage, 0, before).expect("in memory");
+        let read = Externalized::read(&*storage, 0, before).expect("in memory");
         assert_eq!(read.seen_of(before), u64::MAX);
         assert!(!recovered(before).has_spread(before, 0), "it has written nothing to be seen");
         assert!(!recovered(after).has_spread(after, 0), "and the next id has not, either");
