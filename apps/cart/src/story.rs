@@ -70,8 +70,8 @@ mod tests {
     fn names_stand_where_the_report_has_dots() {
         let mut names = Names::default();
         names.add("0a1b2c3d00000000000000000000000e", "north");
-        let told = names.tell("a/b: rule; kept 3 by 0a1b2c3d:7; set aside 2 by ffffffff:1");
-        assert_eq!(told, "a/b: rule; kept 3 by north; set aside 2 by ffffffff:1");
+        let told = names.tell("a/b: rule; kept 3 by 0a1b2c3d:7; overridden 2 by ffffffff:1");
+        assert_eq!(told, "a/b: rule; kept 3 by north; overridden 2 by ffffffff:1");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a merge decided, and by which rule.
 //!
 //! Every merge here is deterministic and loses nothing, and people still want to know: two of you
-//! wrote the delivery note, and yours was set aside. A record is local and derived: it is no part
+//! wrote the delivery note, and yours was overridden. A record is local and derived: it is no part
 //! of the state, and no two copies need agree on theirs.
 
 use alloc::vec::Vec;
@@ -50,7 +50,7 @@ pub enum Rule {
     /// aside is what they wrote, and nothing stands.
     RemovedIsGone,
     /// An item or node that was removed unless edited is there: somebody moved or changed it who
-    /// had not seen the removal, which is set aside.
+    /// had not seen the removal, which is overridden.
     EditKeeps,
 }
 
@@ -110,7 +110,7 @@ impl fmt::Display for ConflictRecord {
             list(f, &self.kept)?;
         }
         if !self.overridden.is_empty() {
-            f.write_str("; set aside ")?;
+            f.write_str("; overridden ")?;
             list(f, &self.overridden)?;
         }
         Ok(())

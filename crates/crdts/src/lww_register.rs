@@ -18,9 +18,9 @@
 //!
 //! # Two people write at once. Which text stands, and where is the other?
 //! ```text
-//! phone   set "once"  (10:00) ----+----> "twice" stands, "once" is set aside
+//! phone   set "once"  (10:00) ----+----> "twice" stands, "once" is overridden
 //!                                 x
-//! laptop  set "twice" (10:01) ----+----> "twice" stands, "once" is set aside
+//! laptop  set "twice" (10:01) ----+----> "twice" stands, "once" is overridden
 //! phone   set "at the back" (9:00, its clock is wrong) --> stands: it had seen both
 //! ```
 //!

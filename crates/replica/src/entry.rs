@@ -201,17 +201,17 @@ pub struct Record {
     pub entry: Entry,
 }
 
-/// What stands in the log where a record was set aside.
+/// What stands in the log where a record was quarantined.
 pub(crate) fn write_hole() -> Vec<u8> {
     envelope::seal(b'H', RECORD_VERSION, &[])
 }
 
-/// Whether a record was set aside here.
+/// Whether a record was quarantined here.
 pub(crate) fn is_hole(bytes: &[u8]) -> bool {
     bytes == write_hole()
 }
 
-/// Whether bytes are marked as a log record, or as the place of one that was set aside.
+/// Whether bytes are marked as a log record, or as the place of one that was quarantined.
 #[cfg(feature = "redb")]
 pub(crate) fn is_marked(bytes: &[u8]) -> bool {
     matches!(bytes.first(), Some(b'J' | b'H'))

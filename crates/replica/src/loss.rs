@@ -1,10 +1,10 @@
 //! Losses that are accepted: going on without records that nobody will bring back.
 //!
-//! A record of the log that was damaged is set aside, and all that this store wrote after it waits,
-//! because an entry is applied only behind the one before it. A peer brings it back. Where there is
-//! none, somebody has to say so: then what waits is written anew ([`crate::reincarnation`]), in its order
-//! and with its stamps and idempotency keys. What the lost records alone had is gone; what they had
-//! counted is in the totals of those behind them.
+//! A record of the log that was damaged is quarantined, and all that this store wrote after it
+//! waits, because an entry is applied only behind the one before it. A peer brings it back. Where
+//! there is none, somebody has to say so: then what waits is written anew
+//! ([`crate::reincarnation`]), in its order and with its stamps and idempotency keys. What the lost
+//! records alone had is gone; what they had counted is in the totals of those behind them.
 //!
 //! An entry that a peer holds would be there twice, once as what it was and once anew. So this is
 //! done without being told to only where it is known that nothing of it was ever let out
@@ -142,7 +142,7 @@ impl Shared {
         }
         let mut inner = self.lock_as_self()?;
         let unreadable = unreadable(&stored)?;
-        let (branches, waiting) = branches(&inner.core, stored.quarantine()?)?;
+        let (branches, waiting) = branches(&inner.core, stored.quarantined()?)?;
         let distrusted = stored.distrusted()?.unwrap_or_default();
         let seen = inner.core.version_vector();
         let open = branches.iter().filter(|branch| {

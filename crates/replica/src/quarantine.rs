@@ -1,11 +1,11 @@
-//! Records that were set aside come back: each is tried again whenever something new is there.
+//! Records that were quarantined come back: each is tried again whenever something new is there.
 //!
 //! A record that was damaged is of no use, and a peer brings its entry. One that only followed on a
 //! damaged one is whole: it is taken in once what it waits for is there, in one batch with the
 //! removal of the row in which it was kept. Where a record was lost after it was folded, what it
 //! did is applied already; only the log lacks it.
 //!
-//! Some of what is set aside may be the store's own, so it goes on under a new id. Until that is
+//! Some of what is quarantined may be the store's own, so it goes on under a new id. Until that is
 //! durable, a row says for which id it is due: a crash in between must not forget it. Up to where
 //! others may have seen what was written under it stays known for good ([`crate::loss`] asks).
 //!
@@ -30,7 +30,7 @@ use crate::storage::{RowWrite, StorageError};
 const VERSION: u8 = 2;
 const WHAT: &str = "version of distrusted ids";
 
-/// What is left of the records that a space has set aside.
+/// What is left of the records that a space has quarantined.
 #[derive(Debug)]
 pub(crate) struct Quarantine {
     /// What was applied when they were last tried; `None` without any.
@@ -73,7 +73,7 @@ impl Quarantine {
         if *tried == seen && !seen.is_empty() {
             return Ok(Vec::new());
         }
-        let mut left = not_applied(core, stored.quarantine()?)?;
+        let mut left = not_applied(core, stored.quarantined()?)?;
         let mut done = Vec::new();
         loop {
             let before = core.version_vector();
@@ -85,7 +85,7 @@ impl Quarantine {
                 }
             }
             left = waiting;
-            // What came from peers may have waited for what was set aside.
+            // What came from peers may have waited for what was quarantined.
             core.apply_waiting(now)?;
             if core.version_vector() == before {
                 break;

@@ -1,10 +1,10 @@
 //! Recovery: from what is stored to a core that goes on, whatever has happened to the medium.
 //!
 //! Blocks follow from the log, so damaged ones are written anew from it. A log record that cannot
-//! be used where it stands is *set aside*: its bytes are kept in a row of their own, a hole takes
+//! be used where it stands is *quarantined*: its bytes are kept in a row of their own, a hole takes
 //! its place, and what depends on it waits in the same way. It is asked for again from peers, and
-//! what was set aside is tried again whenever something new has come. Doing all this twice, or half
-//! and then again, comes to the same.
+//! what was quarantined is tried again whenever something new has come. Doing all this twice, or
+//! half and then again, comes to the same.
 
 use std::sync::Arc;
 
@@ -40,14 +40,15 @@ pub(crate) struct Stored {
     pub config: Config,
 }
 
-/// The key of a row with a record that was set aside, and the record, where it can be read.
+/// The key of a row with a record that was quarantined, and the record, where it can be read.
 pub(crate) type Quarantined = (Vec<u8>, Option<Record>);
 
 /// What came out of it.
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub core: SpaceCore,
-    /// Whether log records were set aside under the present id. Some may have been the store's own.
+    /// Whether log records were quarantined under the present id. Some may have been the store's
+    /// own.
     pub quarantined: bool,
 }
 
@@ -114,12 +115,12 @@ impl Stored {
                     return Err(StorageError::Damaged(self.place(sequence) + " follows a gap"));
                 }
                 while core.log().end() < sequence {
-                    self.quarantined(&mut core, Vec::new(), "it is missing", &mut quarantine);
+                    self.quarantine(&mut core, Vec::new(), "it is missing", &mut quarantine);
                 }
                 if is_hole(&bytes) {
                     core.leave_hole();
                 } else if let Some(what) = self.take(&mut core, record)? {
-                    self.quarantined(&mut core, bytes, &what, &mut quarantine);
+                    self.quarantine(&mut core, bytes, &what, &mut quarantine);
                 }
             }
             if last {
@@ -143,7 +144,7 @@ impl Stored {
         Ok(Recovered { core, quarantined })
     }
 
-    /// The ids under which records were set aside. If the present one is among them, a crash came
+    /// The ids under which records were quarantined. If the present one is among them, a crash came
     /// before it was given up. `None` when that cannot be read.
     ///
     /// # Errors
@@ -177,28 +178,28 @@ impl Stored {
         format!("log record {sequence} of {:?}", self.ticket.name())
     }
 
-    fn quarantined(&self, core: &mut SpaceCore, bytes: Vec<u8>, what: &str, batch: &mut Batch) {
+    fn quarantine(&self, core: &mut SpaceCore, bytes: Vec<u8>, what: &str, batch: &mut Batch) {
         let sequence = core.log().end();
         if rejoin_vclock::mutant!("damage-skipped") {
             return core.leave_hole();
         }
-        let what = format!("{} was set quarantine: {what}", self.place(sequence));
+        let what = format!("{} was quarantined: {what}", self.place(sequence));
         core.report(Event::Damage { what });
         core.leave_hole();
         batch.log.push((self.number, sequence, write_hole()));
         batch.rows.push((self.number, row::quarantine(sequence), Some(bytes)));
     }
 
-    /// What was set aside: rows and the records in them, where they can be read.
+    /// What was quarantined: rows and the records in them, where they can be read.
     ///
     /// # Errors
     /// [`StorageError`] when the medium cannot be read.
-    pub(crate) fn quarantine(&self) -> Result<Vec<Quarantined>, StorageError> {
+    pub(crate) fn quarantined(&self) -> Result<Vec<Quarantined>, StorageError> {
         let rows = self.aside_rows()?.into_iter();
         Ok(rows.map(|(key, bytes)| (key, Record::decode(&bytes).ok())).collect())
     }
 
-    /// What was set aside, as it is stored.
+    /// What was quarantined, as it is stored.
     ///
     /// # Errors
     /// [`StorageError`] when the medium cannot be read.
@@ -255,7 +256,7 @@ impl SpaceCore {
         self.durable = self.log.end();
     }
 
-    /// Takes in a record that was set aside, if what it waited for is there. Whether it is of no
+    /// Takes in a record that was quarantined, if what it waited for is there. Whether it is of no
     /// more use: it was taken in, or its entry has come from a peer.
     ///
     /// # Errors
@@ -283,7 +284,7 @@ impl SpaceCore {
     pub fn replace(&mut self, other: &mut Self) -> Result<(), StorageError> {
         for (_, record) in other.unwritten.drain(..) {
             if !self.retry(record)? {
-                let what = "what was not written yet depends on a record that was set quarantine";
+                let what = "what was not written yet depends on a record that was quarantined";
                 return Err(StorageError::Damaged(what.to_owned()));
             }
         }

@@ -5,10 +5,10 @@
 //! peer that holds more of it than it knows, or another head at a counter that it has, too. Then it
 //! sends nothing of its own any more, looks for the last entry that both histories share, and goes
 //! on from there as a new incarnation: what nobody saw of its own branch is written anew, the same
-//! changes under an id that follows from them ([`crate::reincarnation`]), in one batch; what the peer
-//! holds comes back as the entries of a stranger. Both branches are kept. Users write on all the
-//! while: what they write stays here until it has its new id, and their receipts and idempotency
-//! keys answer under that.
+//! changes under an id that follows from them ([`crate::reincarnation`]), in one batch; what the
+//! peer holds comes back as the entries of a stranger. Both branches are kept. Users write on all
+//! the while: what they write stays here until it has its new id, and their receipts and
+//! idempotency keys answer under that.
 //!
 //! A copy holds the branch as well, under an id that is its *former* one, and judges that id in the
 //! same way: as long as what it has of it was let out by nobody that it knows of. It comes to the

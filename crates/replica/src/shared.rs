@@ -191,7 +191,7 @@ impl Shared {
         Stored { storage, number, ticket, replica, before, config }
     }
 
-    /// Takes in what was set aside and can be used by now.
+    /// Takes in what was quarantined and can be used by now.
     pub(crate) fn retry(&self) -> Result<(), StoreError> {
         let now = self.now();
         let mut inner = self.lock()?;

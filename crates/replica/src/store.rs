@@ -319,7 +319,7 @@ impl Store {
         let recovered = stored.recover().map_err(|error| explain(label, error))?;
         let Recovered { core, quarantined } = recovered;
         if quarantined {
-            // Of what is set aside some may be its own: it must not use those dots again.
+            // Of what is quarantined some may be its own: it must not use those dots again.
             identity.give_up(replica, &[], Batch::default())?;
         }
         let Stored { storage, ticket, .. } = stored;

@@ -1,4 +1,4 @@
-//! What a merge tells of its decisions: by which rule, what stands, what was set aside.
+//! What a merge tells of its decisions: by which rule, what stands, what was overridden.
 
 use rejoin_crdts::{
     ConflictRecord, Crdt, Delta, List, LwwRegister, MaxRegister, MinRegister, MvRegister, OrMap,
@@ -31,7 +31,7 @@ fn concurrent_writes() {
     assert_eq!((record.by.replica(), record.by.counter()), (id(2), 1));
     assert_eq!(
         record.to_string(),
-        "the value: the last writer wins; kept twice by 00000002:1; set aside once by 00000001:1"
+        "the value: the last writer wins; kept twice by 00000002:1; overridden once by 00000001:1"
     );
     assert_eq!(told(&mut b, &first)[0].kept, record.kept, "both tell the same");
     let later = b.edit(|note| note.set("at the back")).expect("an edit");
@@ -134,7 +134,7 @@ fn a_remove_that_wins() {
     assert_eq!(told(&mut a, &again), [], "an add that has seen the remove");
 }
 
-/// What is set aside with an item that is gone, by the path at which it was written.
+/// What is overridden with an item that is gone, by the path at which it was written.
 fn overridden(records: &[ConflictRecord]) -> Vec<(String, Vec<Side>)> {
     let told = records.iter().map(|record| {
         assert_eq!((record.rule, record.kept.len()), (Rule::RemovedIsGone, 0), "{record}");

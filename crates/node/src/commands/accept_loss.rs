@@ -19,9 +19,7 @@ pub(super) fn run(path: &Path, for_good: bool) -> Result<(), Failure> {
         is_done |= lost + anew > 0;
         println!("{name:?}: {lost} operations lost, {anew} transactions written anew");
         if waiting > 0 {
-            println!(
-                "  {waiting} of others are set quarantine until somebody brings what is missing"
-            );
+            println!("  {waiting} of others are quarantined until somebody brings what is missing");
         }
     }
     store.close()?;

@@ -48,7 +48,7 @@ fn print_space(space: &SalvagedSpace) {
         println!("  and {} more ranges", space.missing.len() - SHOWN);
     }
     if space.quarantined > 0 {
-        println!("  {} are set quarantine until the missing ones are back", space.quarantined);
+        println!("  {} are quarantined until the missing ones are back", space.quarantined);
     }
     if space.is_nameless {
         println!("  its ticket and name are lost: it can be read, and not be synced");

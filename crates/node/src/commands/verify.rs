@@ -25,7 +25,7 @@ fn print(found: &Verification, depth: Depth) {
             println!("  {} rows left over by a crash; folding takes them away", space.left_over);
         }
         if space.quarantined > 0 {
-            let wait = "set quarantine as damaged; sync with a peer that has them";
+            let wait = "quarantined as damaged; sync with a peer that has them";
             println!("  {} log records are {wait}", space.quarantined);
         }
         if let Some(digest) = space.digest {

@@ -70,7 +70,7 @@ fn node(space: &Space<Trip>, name: &str) -> NodeId {
     outline.iter().find(named).unwrap().0
 }
 
-/// What was told at a space about a removal that stands, with what it set aside.
+/// What was told at a space about a removal that stands, with what it overrode.
 fn told(space: &Space<Trip>) -> Vec<String> {
     let stands = |conflict: &ConflictRecord| {
         conflict.rule.to_string() == "what is removed is gone" && !conflict.overridden.is_empty()

@@ -14,7 +14,7 @@ use crate::damage::Damage;
 const SPACES: u32 = 3;
 /// A record begins with this.
 const MARK: u8 = b'J';
-/// The key of a row with a record that was set aside begins with this.
+/// The key of a row with a record that was quarantined begins with this.
 const ASIDE: u8 = 4;
 
 type Records = BTreeMap<(u32, Vec<u8>), Vec<Range<usize>>>;

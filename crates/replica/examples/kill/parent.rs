@@ -81,7 +81,7 @@ struct Known {
 
 /// When a child is killed.
 #[derive(Clone, Copy, Debug)]
-enum Snapshot {
+enum Moment {
     /// So soon after its start.
     After(Duration),
     /// When it has said so many lines.
@@ -111,7 +111,7 @@ impl Parent {
         if self.file.is_none() {
             self.file = Some(Book::new()?);
         }
-        let (die, fate) = (mix(self.seed ^ mix(cycle)), Snapshot::picked(self.seed, cycle));
+        let (die, fate) = (mix(self.seed ^ mix(cycle)), Moment::picked(self.seed, cycle));
         let told = self.run(fate);
         let checked = told.and_then(|()| if die.is_multiple_of(2) { self.check() } else { Ok(()) });
         checked.map_err(|what| self.loss(cycle, &*what))
@@ -136,7 +136,7 @@ impl Parent {
         format!("seed {seed}, cycle {cycle}: {what}\nthe store: {kept}").into()
     }
 
-    fn run(&mut self, moment: Snapshot) -> Outcome<()> {
+    fn run(&mut self, moment: Moment) -> Outcome<()> {
         let Self { launch, file, tally, .. } = self;
         let book = file.as_mut().ok_or("no file")?;
         let mut command = launch()?;
@@ -145,24 +145,24 @@ impl Parent {
         let mut said = Said::of(&mut child)?;
         let mut heard = 0;
         let lines = match moment {
-            Snapshot::After(wait) => {
+            Moment::After(wait) => {
                 std::thread::sleep(wait);
                 0
             }
-            Snapshot::Lines(lines) | Snapshot::Closing(lines, _) | Snapshot::Never(lines) => lines,
+            Moment::Lines(lines) | Moment::Closing(lines, _) | Moment::Never(lines) => lines,
         };
         for line in said.by_ref().take(usize::try_from(lines)?) {
             heard += 1;
             book.hear(&line, tally)?;
         }
         match moment {
-            Snapshot::After(_) | Snapshot::Lines(_) => child.kill()?,
-            Snapshot::Closing(_, wait) => {
+            Moment::After(_) | Moment::Lines(_) => child.kill()?,
+            Moment::Closing(_, wait) => {
                 drop(child.stdin.take());
                 std::thread::sleep(wait);
                 child.kill()?;
             }
-            Snapshot::Never(_) => drop(child.stdin.take()),
+            Moment::Never(_) => drop(child.stdin.take()),
         }
         for line in said {
             heard += 1;
@@ -217,7 +217,7 @@ fn replay(file: &RedbFile, space: u32, core: &mut SpaceCore) -> Outcome<()> {
     }
 }
 
-impl Snapshot {
+impl Moment {
     fn picked(seed: u64, cycle: u64) -> Self {
         let die = |n: u64, sides: u64| mix(mix(seed) ^ mix(cycle << 8 | n)) % sides;
         let lines = 13 + die(1, 250);
@@ -231,15 +231,15 @@ impl Snapshot {
 }
 
 impl Tally {
-    fn note(&mut self, moment: Snapshot, status: ExitStatus, heard: u64) -> Outcome<()> {
+    fn note(&mut self, moment: Moment, status: ExitStatus, heard: u64) -> Outcome<()> {
         match (moment, status.signal()) {
-            (Snapshot::Never(_), None) if status.success() => Ok(()),
-            (Snapshot::Closing(..), None) if status.success() => Ok(()),
-            (Snapshot::Never(_), _) => Err(format!("a child did not close: {status}").into()),
+            (Moment::Never(_), None) if status.success() => Ok(()),
+            (Moment::Closing(..), None) if status.success() => Ok(()),
+            (Moment::Never(_), _) => Err(format!("a child did not close: {status}").into()),
             (_, Some(SIGKILL)) => {
                 self.kills += 1;
                 self.while_opening += u64::from(heard <= Writer::all().count() as u64);
-                self.while_closing += u64::from(matches!(moment, Snapshot::Closing(..)));
+                self.while_closing += u64::from(matches!(moment, Moment::Closing(..)));
                 Ok(())
             }
             _ => Err(format!("a child ended by itself: {status}").into()),

@@ -69,8 +69,8 @@ impl Finding {
                  none has it, restore a backup; keep the file until what it alone had is back"
             }
             Place::Record(_) => {
-                "open the store and sync it: what cannot be read is set quarantine and comes back from \
-                 a peer that has it; where none has, restore a backup"
+                "open the store and sync it: what cannot be read is quarantined and comes back \
+                 from a peer that has it; where none has, restore a backup"
             }
             Place::Manifest
             | Place::LogIndex(_)

@@ -46,7 +46,7 @@ pub struct SalvagedSpace {
     pub records: u64,
     /// The sequences of the log records that were not.
     pub missing: Vec<RangeInclusive<u64>>,
-    /// How many log records wait, set aside, for others: the missing ones and what builds upon
+    /// How many log records wait, quarantined, for others: the missing ones and what builds upon
     /// them. A sync with a peer that has the missing ones brings them back.
     pub quarantined: u64,
     /// Whether the state was not whole and is made anew from the log.

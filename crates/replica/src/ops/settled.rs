@@ -82,7 +82,7 @@ pub(super) fn settle(mut damaged_file: DamagedFile) -> Result<Settled, Operation
     Ok(Settled { damaged_file, spaces, unknown })
 }
 
-/// Whether it is no longer than what stands in the place of a record that was set aside.
+/// Whether it is no longer than what stands in the place of a record that was quarantined.
 fn is_short(piece: &ValueRef) -> bool {
     piece.len() <= write_hole().len()
 }

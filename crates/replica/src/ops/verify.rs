@@ -32,7 +32,7 @@ pub enum Depth {
     /// That everything is as it was written, fits together, and can be read.
     #[default]
     Stored,
-    /// Also that the state is what the log makes, where no record is set aside. Applies the log
+    /// Also that the state is what the log makes, where no record is quarantined. Applies the log
     /// once more, which takes time and memory in proportion to the state.
     Replayed,
 }
@@ -50,7 +50,7 @@ pub struct Checked {
     /// Rows that a crash left of what was being written. Nothing reads them, and folding takes them
     /// away.
     pub left_over: u64,
-    /// Log records that were found damaged when the store was open, and set aside. They come back
+    /// Log records that were found damaged when the store was open, and quarantined. They come back
     /// with the next sync with a peer that has them.
     pub quarantined: u64,
     /// The digest of the state; `None` where it cannot be read.

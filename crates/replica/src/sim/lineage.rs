@@ -172,7 +172,7 @@ impl<A: Application> World<A> {
         held
     }
 
-    /// What is left when a copy stands in the place of a site's disk: what it has set aside comes
+    /// What is left when a copy stands in the place of a site's disk: what it has quarantined comes
     /// back, too.
     pub(super) fn left_with(&self, site: usize, copy: &Disk) -> VersionVector {
         copy.with(self.others_hold(site))

@@ -218,7 +218,7 @@ impl<A: Application> World<A> {
         Ok(())
     }
 
-    /// Takes in what was set aside and can be used by now.
+    /// Takes in what was quarantined and can be used by now.
     pub(super) fn retry(&mut self, site: usize) -> Checked {
         if self.sites[site].quarantine.is_empty() {
             return Ok(());

@@ -34,7 +34,7 @@ pub(super) struct Site<R> {
     pub once_held: VersionVector,
     /// A copy of its disk, and the item of the plan that made it.
     pub copy: Option<(u32, Disk)>,
-    /// What its disk has set aside, and the rows to take away with the next write.
+    /// What its disk has quarantined, and the rows to take away with the next write.
     pub quarantine: Quarantine,
     pub readmitted: Vec<RowWrite>,
     /// Its disk was harmed and not looked at since: the log records that are not what was written.

@@ -67,7 +67,7 @@ pub(crate) struct Rows {
     checked: u64,
     /// Rows that a crash left behind: nothing names them, and the next start takes them away.
     pub left_over: u64,
-    /// Log records that were set aside, and wait for a peer to bring them again.
+    /// Log records that were quarantined, and wait for a peer to bring them again.
     pub quarantined: u64,
 }
 

@@ -5,11 +5,11 @@
 //! 1 · run (4) · level · number (4)   a block
 //! 2 · chunk (8)                      a chunk of the log's index
 //! 3 · chunk (8)                      which origins it has
-//! 4 · sequence (8)                   a log record that was set quarantine
+//! 4 · sequence (8)                   a log record that was quarantined
 //! 5 · key of a row                   a row that was found damaged
-//! 6                                  up to where own entries were externalized, as stores once noted it
-//! 6 · id (16)                        up to where entries of an id of the store's were externalized
-//! 7                                  the id under which records were set quarantine last
+//! 6                                  up to where own entries were externalized, as noted once
+//! 6 · id (16)                        up to where entries of an own id were externalized
+//! 7                                  the id under which records were quarantined last
 //! ```
 //!
 //! Numbers are big-endian, so that rows stand in the order in which they are written.
@@ -98,7 +98,7 @@ pub(crate) fn is_quarantined(key: &[u8]) -> bool {
     key.first() == Some(&4)
 }
 
-/// The sequence of a record that was set aside, by the key of its row.
+/// The sequence of a record that was quarantined, by the key of its row.
 pub(crate) fn sequence(key: &[u8]) -> Option<u64> {
     let sequence = key.strip_prefix(&[4])?.first_chunk()?;
     Some(u64::from_be_bytes(*sequence))

@@ -237,7 +237,7 @@ impl DamagedFile {
         records.iter().any(|record| record.is_whole)
     }
 
-    /// Takes the rows of a leaf, or only what was set aside. Whether there are any.
+    /// Takes the rows of a leaf, or only what was quarantined. Whether there are any.
     fn take_rows(&mut self, run: Run, page: &[u8], only_aside: bool) -> bool {
         let mut has_any = false;
         for pair in pairs(page, None) {

@@ -5,9 +5,9 @@
 //! after that. An existing file is opened, never made anew.
 //!
 //! A flipped bit in a branch would read as the absence of records. What the engine reads of a file
-//! that was closed is compared with checksums of its pages (`checksummed_file`); one that was not is
-//! checked as a whole, by the engine. A file that is not whole is reported; nothing is written to
-//! a file before the first commit (`deferred_writes`).
+//! that was closed is compared with checksums of its pages (`checksummed_file`); one that was not
+//! is checked as a whole, by the engine. A file that is not whole is reported; nothing is written
+//! to a file before the first commit (`deferred_writes`).
 //!
 //! After a write that failed the engine does nothing any more, not even read. Where the medium is
 //! full, and no sync has failed, another engine takes the file over: it finds the last commit that

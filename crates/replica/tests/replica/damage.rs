@@ -157,11 +157,8 @@ fn any_flipped_bit_in_a_log_record_is_found_and_the_record_set_aside() {
     let assert_aside = |medium: std::sync::Arc<Medium>, how: &str| {
         let what = reports(&medium);
         assert_eq!(what.len(), 2, "the record, and what follows on it: {how}: {what:?}");
-        assert!(
-            what[0].contains("log record 2 of \"carts\" was set quarantine"),
-            "{how}: {what:?}"
-        );
-        assert_eq!(reports(&medium), [""; 0], "it is told once, and stays set quarantine");
+        assert!(what[0].contains("log record 2 of \"carts\" was quarantined"), "{how}: {what:?}");
+        assert_eq!(reports(&medium), [""; 0], "it is told once, and stays quarantined");
     };
     for bit in 0..length * 8 {
         let medium = three_records();
@@ -182,7 +179,7 @@ fn a_record_of_another_place_is_found_and_named() {
     medium.damage_record(0, 1, |bytes| second.clone_from(bytes));
     medium.damage_record(0, 2, |bytes| bytes.clone_from(&second));
     let what = reports(&medium);
-    let named = "log record 2 of \"carts\" was set quarantine: it does not follow the one before";
+    let named = "log record 2 of \"carts\" was quarantined: it does not follow the one before";
     assert_eq!(what[0], named);
 }
 
@@ -230,8 +227,8 @@ fn a_flipped_bit_in_a_named_blob_is_found() {
     }
 }
 
-/// A crash comes when records are set aside and the new id is not durable yet: what was set aside
-/// may be the store's own, and its dots are not used again.
+/// A crash comes when records are quarantined and the new id is not durable yet: what was
+/// quarantined may be the store's own, and its dots are not used again.
 #[test]
 fn failure_14_a_crash_does_not_bring_a_distrusted_id_back() {
     let medium = three_records();

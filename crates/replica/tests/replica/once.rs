@@ -139,7 +139,7 @@ fn what_a_copy_wrote_anew_brings_its_key_back() {
     }
 }
 
-/// A record is set aside, and a peer brings it back: its key is not free in between nor after.
+/// A record is quarantined, and a peer brings it back: its key is not free in between nor after.
 #[test]
 fn a_record_that_was_set_aside_brings_its_key_back() {
     let (medium, _, peer) = shop(4);

@@ -75,7 +75,7 @@ fn where_a_record_is_missing_it_names_all() {
     let (_, carts) = started(&medium);
     add(&carts);
     let (entry, whole) = (last_entry(&medium), sorted([(own, 1), (early, 1)]));
-    assert_eq!(entry.delta().deps(), whole, "{late} is set quarantine");
+    assert_eq!(entry.delta().deps(), whole, "{late} is quarantined");
 }
 
 /// Two copies of one store come after the same entry, and the second one knows of the first.

@@ -130,7 +130,7 @@ impl Case {
     }
 }
 
-/// The records of a store, in the log or set aside, and what stands in their place.
+/// The records of a store, in the log or quarantined, and what stands in their place.
 fn records(path: &Path) -> BTreeSet<(u32, Vec<u8>)> {
     let file = RedbFile::open(path).expect("a store");
     let mut found = BTreeSet::new();

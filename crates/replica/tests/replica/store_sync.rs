@@ -215,7 +215,7 @@ fn what_is_buffered_stays_at_home() {
     assert_eq!(there.object("alice").at("apples").value(), Ok(1));
 }
 
-/// What was lost is set aside, asked for again, and there after a restart.
+/// What was lost is quarantined, asked for again, and there after a restart.
 #[test]
 fn a_damaged_record_is_not_passed_on_and_comes_back_from_a_peer() {
     let clock = Arc::new(Clock::default());

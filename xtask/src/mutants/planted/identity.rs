@@ -113,7 +113,7 @@ pub(super) const ROWS: &[Mutant] = &[
         name: "distrust-forgotten",
         class: Class::Identity,
         lines: &[14, 28],
-        brings_back: "a crash after records were set aside: the store goes on under its old id",
+        brings_back: "a crash after records were quarantined: the store goes on under its old id",
         suite: replica("damage::failure_14"),
     },
     Mutant {

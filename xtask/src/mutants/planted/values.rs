@@ -246,7 +246,7 @@ pub(super) const ROWS: &[Mutant] = &[
         name: "removal-is-not-told",
         class: Class::CrdtSemantics,
         lines: &[],
-        brings_back: "what is set aside with a removed item is told to nobody",
+        brings_back: "what is overridden with a removed item is told to nobody",
         suite: crdts("conflicts::"),
     },
     Mutant {

@@ -18,7 +18,7 @@ type Dot = (ReplicaId, u64);
 #[derive(Default, Debug)]
 pub(in crate::sim) struct Once {
     known: BTreeMap<Vec<u8>, Dot>,
-    /// Those that may be forgotten, with a log record that was set aside; or come back with it.
+    /// Those that may be forgotten, with a log record that was quarantined; or come back with it.
     unsure: BTreeSet<(Vec<u8>, Dot)>,
     /// Those that their site has no record of any more; their entries may come back.
     former: BTreeSet<(Vec<u8>, Dot)>,
@@ -73,7 +73,7 @@ impl Once {
         }
     }
 
-    /// The records of an origin beyond a counter are set aside; their entries may come back from
+    /// The records of an origin beyond a counter are quarantined; their entries may come back from
     /// others.
     pub(in crate::sim) fn suspect_rollback(&mut self, origin: ReplicaId, after: u64) {
         let unsure = self.take_known(origin, after);

@@ -242,7 +242,7 @@ impl Content {
         self.settle();
     }
 
-    /// The records that were set aside and wait for others.
+    /// The records that were quarantined and wait for others.
     fn quarantine(&self) -> impl Iterator<Item = Record> {
         let rows =
             self.rows.range(row::quarantine(0)..).take_while(|(key, _)| row::is_quarantined(key));

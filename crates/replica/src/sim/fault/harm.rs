@@ -1,8 +1,8 @@
 //! Disks that hold something else than was written to them.
 //!
 //! It is found when the site comes back: rows are written anew from the log, and log records that
-//! cannot be used are set aside and come back from the others. What only this disk had is lost; it
-//! is harmed once nothing of that is on its way to another disk. The site must say which records
+//! cannot be used are quarantined and come back from the others. What only this disk had is lost;
+//! it is harmed once nothing of that is on its way to another disk. The site must say which records
 //! they are, and go on under a new id.
 
 use super::Blow;
