@@ -92,9 +92,18 @@ impl SpaceCore {
             Ok(Some(sequence)) if sequence < self.durable && !self.log.is_lost(sequence) => {
                 self.steps.push_back(Step::Judge(id, branch, sequence));
             }
-            Ok(Some(sequence)) if sequence >= self.durable => {
-                self.twice.early.insert((sequence, id, derived));
-            }
+            Ok(Some(sequence)) if sequence >= self.durable => match self.unwritten_head(sequence) {
+                // What came with it is known without looking it up.
+                Some(own) if own != branch.head => {
+                    self.twice.others.insert(derived);
+                    return false;
+                }
+                Some(own) => {
+                    self.judge(id, &branch, own);
+                    return true;
+                }
+                None => _ = self.twice.early.insert((sequence, id, derived)),
+            },
             // Its record is damaged, or cannot be read: another session asks again.
             _ => {}
         }
@@ -102,6 +111,13 @@ impl SpaceCore {
             session.refused.insert(derived, refused);
         }
         true
+    }
+
+    /// The head of a log record that is about to be written.
+    fn unwritten_head(&self, sequence: u64) -> Option<Head> {
+        let place = self.unwritten.binary_search_by_key(&sequence, |&(at, _)| at).ok()?;
+        let is_blind = rejoin_vclock::mutant!("early-branch-not-asked-for");
+        self.unwritten.get(place).filter(|_| !is_blind).map(|(_, record)| record.head)
     }
 
     /// Asks again for the derived ids that were refused until now: what they come from is durable.
