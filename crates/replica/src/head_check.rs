@@ -366,9 +366,9 @@ impl SpaceCore {
         if let Some(asked) = session.unsure.remove(&origin) {
             let is_same = counter == asked;
             return if is_same {
-                self.be_sure(id, origin)
+                self.be_sure(id, origin);
             } else {
-                self.suspect_rollback(id, origin)
+                self.suspect_rollback(id, origin);
             };
         }
         let Some(search) = session.searches.get_mut(&origin) else { return };

@@ -161,7 +161,7 @@ impl SpaceCore {
             (Message::Hello { .. }, Some(_)) => self.break_off(id, "a second hello"),
             (_, None) => self.break_off(id, "no hello"),
             (message, Some(_)) if self.speaks_of_lost(&message) => {
-                self.suspect_rollback(id, self.replica())
+                self.suspect_rollback(id, self.replica());
             }
             (Message::Entries(entries), Some(_)) => self.receive(id, entries, now)?,
             (Message::Have(pairs), Some(peer)) => self.learn(id, peer, &pairs),

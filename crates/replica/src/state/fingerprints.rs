@@ -209,7 +209,7 @@ impl Pending {
     pub(super) fn cell(&mut self, path: &[u8], cell: &Cell, context: &Context) {
         if let Some(tree) = &mut self.tree {
             tree.add(path, rank(path), cell, context, &mut |closed| {
-                closed.keep(&mut self.fingerprints)
+                closed.keep(&mut self.fingerprints);
             });
         }
     }
