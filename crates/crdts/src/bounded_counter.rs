@@ -250,7 +250,10 @@ impl BoundedCounterEditor<'_> {
         if to == own.owner {
             return Ok(());
         }
-        self.check_in_force(to)?;
+        let cell = self.cursor.cell()?;
+        cell.as_ref()
+            .and_then(Cell::as_rights)
+            .map_or(Ok(()), |rights| rights.check_in_force(to))?;
         let total = own.moved_to(to).checked_add(amount).ok_or(EditError::Overflow)?;
         self.write(&own, Some((to, total)), None)
     }
@@ -309,25 +312,15 @@ impl BoundedCounterEditor<'_> {
         self.cursor.write(Effect::Rights { granted, spent, moved, retires, yields: None })
     }
 
-    /// That a replica was not declared retired.
-    fn check_in_force(&self, id: ReplicaId) -> Result<(), EditError> {
-        let cell = self.cursor.cell()?;
-        match cell.as_ref().and_then(Cell::as_rights).and_then(|rights| rights.heir(id)) {
-            Some(heir) => Err(EditError::Retired { id, heir }),
-            None => Ok(()),
-        }
-    }
-
     /// This replica's share.
     fn own(&self) -> Result<Share, EditError> {
         let last = self.cursor.next_dot();
         let owner = self.cursor.view().dot(last).replica();
-        self.check_in_force(owner)?;
         let cell = self.cursor.cell()?;
-        let rights = cell.as_ref().and_then(Cell::as_rights);
-        let mine =
-            rights.and_then(|rights| Some(rights.0[rights.place(last.slot()).ok()?].clone()));
-        Ok(mine.unwrap_or_else(|| Share::new(owner, last)))
+        let none = || Share::new(owner, last);
+        let Some(rights) = cell.as_ref().and_then(Cell::as_rights) else { return Ok(none()) };
+        rights.check_in_force(owner)?;
+        Ok(rights.place(last.slot()).map_or_else(|_| none(), |place| rights.0[place].clone()))
     }
 
     /// This replica's share, when it holds so many rights.

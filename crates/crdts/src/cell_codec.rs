@@ -172,8 +172,8 @@ impl Names<'_> {
     }
 
     fn read_rights(&self, count: usize, reader: &mut Reader<'_>) -> Result<Rights, DecodeError> {
-        let passes = count == 0;
-        let count = if passes { reader.count(7)? } else { count };
+        let have_heirs = count == 0;
+        let count = if have_heirs { reader.count(7)? } else { count };
         let mut rights = Rights::default();
         let mut before = None;
         for _ in 0..count {
@@ -185,10 +185,11 @@ impl Names<'_> {
             before = Some(owner);
             let (granted, spent) = (reader.varint()?, reader.varint()?);
             let moved = read_moved(reader)?;
-            let (retired, yields) = if passes { read_heirs(reader)? } else { (Vec::new(), None) };
+            let (retired, yields) =
+                if have_heirs { read_heirs(reader)? } else { (Vec::new(), None) };
             rights.0.push(Share { owner, last, granted, spent, moved, retired, yields });
         }
-        if passes != rights.pass() {
+        if have_heirs != rights.have_heirs() {
             return Err(DecodeError::NotCanonical("the retired replicas of a bounded counter"));
         }
         rights.0.sort_unstable_by_key(|share| share.last.slot());
@@ -343,8 +344,8 @@ impl CellWriter<'_> {
     }
 
     fn write_rights(&self, rights: &Rights, out: &mut Vec<u8>) {
-        let passes = rights.pass();
-        if passes {
+        let have_heirs = rights.have_heirs();
+        if have_heirs {
             write_varint(out, 0);
         }
         let mut shares: Vec<&Share> = rights.0.iter().collect();
@@ -359,7 +360,7 @@ impl CellWriter<'_> {
                 to.encode(out);
                 write_varint(out, *amount);
             }
-            if passes {
+            if have_heirs {
                 write_varint(out, share.retired.len() as u64);
                 share.retired.iter().for_each(|id| id.encode(out));
                 out.push(u8::from(share.yields.is_some()));

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::cell::Leaf;
 use crate::context::{Join, LocalDot, Slot};
 use crate::delta::{At, Covered, Effect};
-use crate::error::ReadError;
+use crate::error::{EditError, ReadError};
 
 /// What one replica added, spent, passed on and took over, all in all.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -108,10 +108,9 @@ impl Rights {
 
     pub(crate) fn value(&self) -> Result<u64, ReadError> {
         let total = self.total();
-        let oversold = || u64::try_from(-total).ok();
-        u64::try_from(total).map_err(|_| match oversold() {
-            Some(by) => ReadError::Oversold { by },
-            None => ReadError::Overflow { total },
+        u64::try_from(total).map_err(|_| match u64::try_from(-total) {
+            Ok(by) => ReadError::Oversold { by },
+            Err(_) => ReadError::Overflow { total },
         })
     }
 
@@ -119,8 +118,8 @@ impl Rights {
         self.0.iter().map(|share| i128::from(share.granted) - i128::from(share.spent)).sum()
     }
 
-    /// Whether anybody's are another's.
-    pub(crate) fn pass(&self) -> bool {
+    /// Whether the rights of anybody are another's.
+    pub(crate) fn have_heirs(&self) -> bool {
         self.0.iter().any(|share| !share.retired.is_empty() || share.yields.is_some())
     }
 
@@ -167,9 +166,12 @@ impl Rights {
         held(self.balance_of(id))
     }
 
-    /// Who has the rights of a replica that was declared retired.
-    pub(crate) fn heir(&self, id: ReplicaId) -> Option<ReplicaId> {
-        Some(Heirs::of(self).heir(id)).filter(|&heir| heir != id)
+    /// That nobody else has the rights of a replica.
+    pub(crate) fn check_in_force(&self, id: ReplicaId) -> Result<(), EditError> {
+        match Heirs::of(self).heir(id) {
+            heir if heir == id => Ok(()),
+            heir => Err(EditError::Retired { id, heir }),
+        }
     }
 
     /// Everybody who holds rights, the most first.
