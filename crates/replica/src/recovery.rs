@@ -249,6 +249,15 @@ impl SpaceCore {
         Ok(true)
     }
 
+    /// Keeps this life of a replica apart from others that begin with the same disk, as one that
+    /// was put back from a copy does: with stamps of their own, no two write the same bytes under
+    /// one id. Else what both wrote would count once. `places`: a random number for each life.
+    pub fn set_stamps_apart(&mut self, places: u16) {
+        if !rejoin_vclock::mutant!("two-lives-write-the-same") {
+            self.hybrid = self.hybrid.clone().apart_by(places);
+        }
+    }
+
     /// A record of the stored log cannot be used: its sequence stays without an entry.
     pub fn leave_hole(&mut self) {
         self.has_holes = true;

@@ -317,7 +317,8 @@ impl Store {
         let (replica, before) = identity.history();
         let stored = Stored { storage, number, ticket, replica, before, config: *config };
         let recovered = stored.recover().map_err(|error| explain(label, error))?;
-        let Recovered { core, quarantined } = recovered;
+        let Recovered { mut core, quarantined } = recovered;
+        core.set_stamps_apart(random_places());
         if quarantined {
             // Of what is quarantined some may be its own: it must not use those dots again.
             identity.give_up(replica, &[], Batch::default())?;
@@ -337,6 +338,12 @@ impl Store {
         // The table is changed by single inserts: a panic elsewhere leaves it whole.
         self.inner.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A number that no other life of this store will have had, most likely.
+fn random_places() -> u16 {
+    let [high, low, ..] = FreshId::random().into_id().to_bytes();
+    u16::from_be_bytes([high, low])
 }
 
 /// What is stored of a space.

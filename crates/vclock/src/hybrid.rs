@@ -188,9 +188,14 @@ impl HybridTimestamp {
         Self(millis.min(MAX_MILLIS) << LOGICAL_BITS)
     }
 
-    /// The next stamp: a full logical part carries into the milliseconds.
+    /// The next stamp.
     fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
+        self.later_by(1)
+    }
+
+    /// So many places later: a full logical part carries into the milliseconds.
+    fn later_by(self, places: u16) -> Self {
+        Self(self.0.saturating_add(places.into()))
     }
 }
 
@@ -225,6 +230,8 @@ impl Decode for HybridTimestamp {
 pub struct HybridClock {
     last: HybridTimestamp,
     max_skew_millis: u64,
+    /// Where it begins to count within a millisecond.
+    apart: u16,
     /// When, by the monotonic clock, a wall clock last vouched for `last`. `None` as long as none
     /// has since it was resumed.
     vouched: Option<u64>,
@@ -245,7 +252,20 @@ impl HybridClock {
     #[must_use]
     pub const fn resume(last: HybridTimestamp) -> Self {
         let (vouched, told, report) = (None, (false, false), None);
-        Self { last, max_skew_millis: DEFAULT_MAX_SKEW_MILLIS, vouched, told, report }
+        let max_skew_millis = DEFAULT_MAX_SKEW_MILLIS;
+        Self { last, max_skew_millis, apart: 0, vouched, told, report }
+    }
+
+    /// The same clock with every stamp by so many places greater within its millisecond.
+    ///
+    /// Two clocks that are resumed with one stamp, because a disk was copied, make the same stamps
+    /// where the wall clock stands, or begins at the same time whenever a machine starts that has
+    /// no battery for it. A random number for each keeps them apart.
+    #[must_use]
+    pub fn apart_by(mut self, places: u16) -> Self {
+        self.last = self.last.later_by(places);
+        self.apart = places;
+        self
     }
 
     /// The same clock with another bound, in milliseconds.
@@ -297,7 +317,8 @@ impl HybridClock {
     pub fn tick(&mut self, now: impl Into<Now>) -> HybridTimestamp {
         let now = now.into();
         self.read(now);
-        self.last = HybridTimestamp::start_of(now.wall).max(self.last.next());
+        let at_wall = HybridTimestamp::start_of(now.wall).later_by(self.apart);
+        self.last = at_wall.max(self.last.next());
         self.last
     }
 

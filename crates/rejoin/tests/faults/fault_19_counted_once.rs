@@ -170,3 +170,30 @@ fn with_a_copy_that_knows_more_of_another_life() {
         assert_eq!((of_d.forks(), of_e.forks()), (Ok(vec![]), Ok(vec![])));
     }
 }
+
+/// On a machine whose clock starts at the same time again and again, both lives do the very same
+/// from the very same state.
+#[test]
+fn two_lives_that_do_the_same_at_the_same_time() {
+    for writes_before in [0, 1] {
+        let shelf = Shelf::new(Config::default());
+        shelf.stop_the_wall_clock();
+        let p = shelf.memory();
+        let d = shelf.open("d");
+        let of_d = d.create_space::<Tags>("s").unwrap();
+        let of_p = p.join_space::<Tags>("s", of_d.ticket()).unwrap();
+        (0..writes_before).for_each(|_| add(&of_d, "sold"));
+        shelf.meet(&of_d, &of_p);
+        drop((of_d, d));
+        let image = shelf.image();
+        for _ in 0..2 {
+            shelf.put_back(&image);
+            let d = shelf.open("d");
+            let of_d = d.open_space::<Tags>("s").unwrap();
+            add(&of_d, "sold");
+            shelf.meet(&of_d, &of_p);
+        }
+        assert_eq!(of_p.object("o").at("sold").value(), Ok(2 + writes_before));
+        assert_eq!(of_p.forks(), Ok(vec![]));
+    }
+}

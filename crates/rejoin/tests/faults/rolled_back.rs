@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rejoin::crdts::Crdt;
 use rejoin::prelude::*;
@@ -13,13 +13,17 @@ use rejoin::replica::{Config, LinkError, Now, OpenOptions, Time};
 
 /// A clock that moves when a test says so.
 #[derive(Default, Debug)]
-pub(crate) struct Clock(AtomicU64);
+pub(crate) struct Clock {
+    elapsed: AtomicU64,
+    stands: AtomicBool,
+}
 
 impl Time for Clock {
     fn now(&self) -> Now {
         // Every transaction has a stamp of its own.
-        let elapsed = self.0.fetch_add(1, Ordering::Relaxed);
-        Now { wall: 1_800_000_000_000 + elapsed, elapsed }
+        let elapsed = self.elapsed.fetch_add(1, Ordering::Relaxed);
+        let moved = if self.stands.load(Ordering::Relaxed) { 0 } else { elapsed };
+        Now { wall: 1_800_000_000_000 + moved, elapsed }
     }
 }
 
@@ -44,6 +48,12 @@ impl Shelf {
     pub(crate) fn open(&self, name: &str) -> Store {
         let options = OpenOptions::new().config(self.config).time(self.clock.clone());
         options.state_dir(self.path(&format!("{name}.state"))).open(self.path(name)).unwrap()
+    }
+
+    /// From now on the wall clock stands, as on a machine without a battery for it that is started
+    /// again and again.
+    pub(crate) fn stop_the_wall_clock(&self) {
+        self.clock.stands.store(true, Ordering::Relaxed);
     }
 
     /// A store in memory.
@@ -75,7 +85,7 @@ impl Shelf {
                 if !settle(&ends, sessions, &mut frames) {
                     break;
                 }
-                self.clock.0.fetch_add(500, Ordering::Relaxed);
+                self.clock.elapsed.fetch_add(500, Ordering::Relaxed);
                 ends.iter().for_each(|link| link.tick().unwrap());
             }
             ends.iter().zip(sessions).for_each(|(link, session)| link.close(session));

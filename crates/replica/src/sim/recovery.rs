@@ -140,7 +140,9 @@ impl<A: Application> World<A> {
         here.folds = None;
         here.id = here.disk.identity().id;
         let (boot, held) = (here.boot, here.disk.synced_vector());
-        let Recovered { core, quarantined } = self.recover(site)?;
+        let Recovered { mut core, quarantined } = self.recover(site)?;
+        let [low, high, ..] = self.sites[site].chance.stamps.next().to_le_bytes();
+        core.set_stamps_apart(u16::from_le_bytes([low, high]));
         if *core.durable_vector() != held {
             let what = format!("there was {held:?}, and there is {:?}", core.durable_vector());
             return Err(Broken::new("recovery", what));

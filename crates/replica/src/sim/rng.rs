@@ -33,6 +33,8 @@ pub(super) enum Purpose {
     Identity,
     /// What the users of a site send again although they were told that it is done.
     Doubts,
+    /// What tells the stamps of one life of a site from those of another.
+    Stamps,
 }
 
 impl Rng {

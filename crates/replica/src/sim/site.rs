@@ -83,6 +83,7 @@ pub(super) struct Chance {
     pub process: Rng,
     pub identity: Rng,
     pub doubts: Rng,
+    pub stamps: Rng,
 }
 
 /// What is wrong with a disk.
@@ -144,6 +145,7 @@ impl<R> Site<R> {
                 process: chance(Purpose::Process),
                 identity: chance(Purpose::Identity),
                 doubts: chance(Purpose::Doubts),
+                stamps: chance(Purpose::Stamps),
             },
         }
     }

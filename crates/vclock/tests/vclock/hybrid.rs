@@ -341,3 +341,18 @@ proptest! {
         prop_assert_eq!(HybridTimestamp::from_parts(a.millis(), a.logical()), Ok(a));
     }
 }
+
+/// Copies of one disk, by wall clocks that stand: no stamp of one is a stamp of another.
+#[test]
+fn clocks_that_are_set_apart_make_different_stamps_by_the_same_time() {
+    for behind in [0, 1, 5_000] {
+        let first = |places| {
+            let mut clock = HybridClock::resume(stamp(NOW - behind, 7)).apart_by(places);
+            (clock.tick(NOW), clock.tick(NOW))
+        };
+        let (one, other) = (first(10), first(20));
+        assert_eq!(other.0.as_u64() - one.0.as_u64(), 10);
+        assert!(one.0 < one.1 && one.0 > stamp(NOW - behind, 7));
+        assert_eq!(one.0.millis(), NOW);
+    }
+}

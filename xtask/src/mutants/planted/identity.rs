@@ -152,6 +152,13 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: faults("fault_19"),
     },
     Mutant {
+        name: "two-lives-write-the-same",
+        class: Class::Identity,
+        lines: &[],
+        brings_back: "what two lives of a store both did at one time is counted once",
+        suite: faults("fault_19"),
+    },
+    Mutant {
         name: "search-takes-another-answer",
         class: Class::Identity,
         lines: &[60],
