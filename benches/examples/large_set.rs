@@ -66,11 +66,11 @@ fn limited(part: &str, file: &Path, elements: u64, megabytes: u64) -> Result<boo
 }
 
 /// Opens the store with a budget for its memory: a quarter for pages, an eighth for what is to be
-/// folded, and an eighth for blocks; and no more than there is without a limit.
+/// flushed, and an eighth for blocks; and no more than there is without a limit.
 fn open(file: &Path, megabytes: usize) -> std::result::Result<Store, StoreError> {
     let mut config = Config::default();
     let eighth = megabytes << 17;
-    config.fold_bytes = config.fold_bytes.min(eighth);
+    config.memtable_bytes = config.memtable_bytes.min(eighth);
     config.cache_bytes = config.cache_bytes.min(eighth);
     let pages = (2 * eighth).min(64 << 20);
     OpenOptions::new().config(config).engine_cache_bytes(pages).open(file)

@@ -3,7 +3,7 @@
 //! Both are added to in turns within one run, so that a machine that becomes slower does so for
 //! both. Small sets are picked at random, as places in a large one are. The first rounds are not
 //! measured: in a new file there is nothing to look into yet, and the engine's trees are shallow.
-//! Folding goes on by itself meanwhile, and the merges that are under way are in the figures.
+//! Compaction goes on by itself meanwhile, and the merges that are under way are in the figures.
 
 use std::path::Path;
 use std::time::Duration;

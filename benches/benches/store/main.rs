@@ -4,7 +4,7 @@
 //! cargo bench -p rejoin-benches --bench store -- [--quick] [--elements N]
 //! ```
 //!
-//! The workload: 100,000 objects of 100 bytes, overwritten at random, folding included. Durable
+//! The workload: 100,000 objects of 100 bytes, overwritten at random, compaction included. Durable
 //! means `fdatasync`. Ours and redb take turns within one run, and medians are shown: absolute
 //! times drift from machine to machine and from minute to minute, ratios hardly. Bytes written are
 //! the file system's count (`write_bytes` of `/proc/self/io`), where it keeps one.

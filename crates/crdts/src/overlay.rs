@@ -1,6 +1,6 @@
 //! Cells that changed, over a source of cells that did not.
 //!
-//! A transaction sees itself through one, and a space keeps in one what is not folded to disk yet:
+//! A transaction sees itself through one, and a space keeps in one what is not flushed to disk yet:
 //! both read what lies below only where they look.
 
 use alloc::collections::BTreeMap;

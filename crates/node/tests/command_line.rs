@@ -129,7 +129,7 @@ fn a_damaged_store_is_salvaged() {
     assert_says(&told, 1, &["nothing of a store can be found"]);
 }
 
-/// A record is lost, and the state in which it was folded: all that came after it waits.
+/// A record is lost, and the state in which it was flushed: all that came after it waits.
 #[test]
 fn an_only_copy_goes_on_without_what_is_lost() {
     let (_directory, path) = store();

@@ -151,7 +151,7 @@ pub struct SpaceCore {
     /// Forked origins whose branch here a person chose.
     pub(crate) kept: BTreeSet<ReplicaId>,
     pub(crate) suspected: Option<SuspectedRollback>,
-    /// What the log lacks although it is folded.
+    /// What the log lacks although it is flushed.
     pub(crate) missing: Missing,
     pub(crate) externalized: Externalized,
     pub(crate) twice: Twice,
@@ -184,7 +184,7 @@ impl SpaceCore {
             .unwrap_or_else(|error| unreachable!("there is nothing to read: {error}"))
     }
 
-    /// A space of a replica as far as it is folded into the rows of storage. Feed it the rest of
+    /// A space of a replica as far as it is flushed to the rows of storage. Feed it the rest of
     /// its log, from [`end`](Log::end) on, with [`recover`](Self::recover) before use.
     ///
     /// # Errors
@@ -488,7 +488,7 @@ impl SpaceCore {
         if in_place {
             let paths = || to_do.iter().map(|operation| operation.path().as_bytes());
             self.bring(paths().collect())?;
-            changed = self.state.take_active(paths());
+            changed = self.state.take_memtable(paths());
         }
         let source = self.state.with(self.causal.context());
         let mut paths: Vec<Path> = done.iter().map(|done| done.path().clone()).collect();
@@ -510,7 +510,7 @@ impl SpaceCore {
             }
         }
         if in_place {
-            self.state.put_active(changed);
+            self.state.put_memtable(changed);
         } else {
             self.state.absorb(changed);
         }

@@ -66,7 +66,7 @@ pub type FullCell = (Vec<u8>, Vec<u8>);
 impl SpaceCore {
     /// The fingerprint of all cells. Replicas with the same entries have the same one.
     ///
-    /// It is kept with what is folded, so it costs what changed since it was asked for last: of
+    /// It is kept with what is flushed, so it costs what changed since it was asked for last: of
     /// about 500 cells for each that changed, at most all. [`digest`](Self::digest) reads
     /// everything, and covers the vector as well: two replicas have the same fingerprint, and not
     /// the same digest, where one of them saw something come that is gone again.

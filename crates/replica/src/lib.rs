@@ -37,7 +37,7 @@ mod envelope;
 mod error;
 mod externalized;
 mod fingerprint;
-mod folding;
+mod flush;
 mod forks;
 mod head_check;
 mod identity;

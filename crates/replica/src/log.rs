@@ -5,7 +5,7 @@
 //! send 1:1 .. 1:5 before the 2:3 that 1:5 depends on. This index says what stands where.
 //!
 //! Of the newest entries it is in memory. The others are in rows, a chunk of places each, written
-//! with the state that they are folded into; of a chunk only which origins it has is kept at hand.
+//! with the state that they are flushed to; of a chunk only which origins it has is kept at hand.
 //!
 //! ```text
 //! envelope 'P' · ids: n, then n x 16 · n, then n x (id, gap, dots, bytes)
@@ -83,14 +83,14 @@ impl Log {
     pub fn open(
         rows: Arc<dyn StorageRead>,
         space: u32,
-        folded: u64,
+        flushed: u64,
         bytes: u64,
     ) -> Result<Self, StorageError> {
         let mut log = Self {
             rows,
             space,
             tail: VecDeque::new(),
-            start: folded / CHUNK * CHUNK,
+            start: flushed / CHUNK * CHUNK,
             recent: BTreeMap::new(),
             chunks: BTreeMap::new(),
             cache: RefCell::new(VecDeque::new()),
@@ -100,9 +100,9 @@ impl Log {
             bytes,
         };
         log.read_origins()?;
-        if log.start < folded {
+        if log.start < flushed {
             let places = log.read_chunk(log.start / CHUNK)?;
-            let known = usize::try_from(folded - log.start).unwrap_or(usize::MAX);
+            let known = usize::try_from(flushed - log.start).unwrap_or(usize::MAX);
             let places = places.get(..known).ok_or_else(|| damaged(log.start / CHUNK, "short"))?;
             places.iter().for_each(|place| log.append(*place));
         }
@@ -186,7 +186,7 @@ impl Log {
         Ok(places.get(usize::try_from(index).unwrap_or(usize::MAX)).copied())
     }
 
-    /// What stands at a sequence, if that is in memory: whatever is not folded yet is.
+    /// What stands at a sequence, if that is in memory: whatever is not flushed yet is.
     pub(crate) fn recent(&self, sequence: u64) -> Option<Place> {
         let index = sequence.checked_sub(self.start)?;
         self.tail.get(usize::try_from(index).ok()?).copied()

@@ -95,8 +95,8 @@ impl Branch {
     /// What its dots become under a new id. Totals go on from what is in the log.
     ///
     /// # Errors
-    /// [`StorageError`] when the log cannot be read, or lacks a record that was folded: what it had
-    /// counted is not known any more.
+    /// [`StorageError`] when the log cannot be read, or lacks a record that was flushed: what it
+    /// had counted is not known any more.
     fn rebase(
         &self,
         core: &SpaceCore,
@@ -114,7 +114,7 @@ impl Branch {
                 if is_hole(bytes) {
                     let place = core.log().place(*sequence)?;
                     if place.is_some_and(|place| place.origin == self.origin && place.last > 0) {
-                        let what = "was folded and is lost; sync with a peer first";
+                        let what = "was flushed and is lost; sync with a peer first";
                         return Err(StorageError::Damaged(format!("log record {sequence} {what}")));
                     }
                 } else if let Ok(record) = Record::decode(bytes)

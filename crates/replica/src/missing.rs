@@ -1,4 +1,4 @@
-//! Log records that were lost after they were folded: they are asked for again.
+//! Log records that were lost after they were flushed: they are asked for again.
 //!
 //! The state has what they did, so nothing is wrong here; but a peer that lacks them cannot be
 //! served, and the state could not be made again from the log. What a peer sends in their place is
@@ -99,7 +99,7 @@ impl Shared {
         self.storage.commit(&Batch { log, rows: vec![quarantine], ..Batch::default() })?;
         inner.core.lose(sequence)?;
         inner.core.report(Event::Damage { what: format!("{damage}; it is asked for again") });
-        // What the record did is in memory only, as long as it is not folded.
+        // What the record did is in memory only, as long as it is not flushed.
         inner.core.request_flush();
         Self::tell(&mut inner);
         Ok(())

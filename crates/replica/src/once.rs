@@ -1,6 +1,6 @@
 //! What was done under an idempotency key.
 //!
-//! The key of a transaction stands in its log record, and so in the state that is folded from it:
+//! The key of a transaction stands in its log record, and so in the state that is flushed from it:
 //! that answers for what was written here. It goes where the file goes, and when the file is put
 //! back from a backup, what came after the backup is gone with its keys.
 //!

@@ -95,7 +95,7 @@ impl OpenOptions {
     /// How many bytes of a store file's pages are kept in memory; 16 MiB by default.
     ///
     /// A store takes about so much, and per space that is open
-    /// [`fold_bytes`](Config::fold_bytes) + [`cache_bytes`](Config::cache_bytes), and
+    /// [`memtable_bytes`](Config::memtable_bytes) + [`cache_bytes`](Config::cache_bytes), and
     /// [`waiting_bytes`](Config::waiting_bytes) while entries of peers come in the wrong order; and
     /// a transaction takes a small multiple of its own size. Pages are read where a block is not
     /// at hand: where memory is short, a quarter of it for the pages, and an eighth for each of the

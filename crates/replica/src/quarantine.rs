@@ -2,7 +2,7 @@
 //!
 //! A record that was damaged is of no use, and a peer brings its entry. One that only followed on a
 //! damaged one is whole: it is taken in once what it waits for is there, in one batch with the
-//! removal of the row in which it was kept. Where a record was lost after it was folded, what it
+//! removal of the row in which it was kept. Where a record was lost after it was flushed, what it
 //! did is applied already; only the log lacks it.
 //!
 //! Some of what is quarantined may be the store's own, so it goes on under a new id. Until that is

@@ -95,7 +95,7 @@ impl Stored {
         core
     }
 
-    /// Takes in the records of the log that are not folded.
+    /// Takes in the records of the log that are not flushed.
     fn replay(&self, mut core: SpaceCore) -> Result<Recovered, StorageError> {
         let mut quarantine = Batch::default();
         loop {

@@ -36,9 +36,9 @@ pub struct Config {
     /// than that, the one that was heard of least recently is forgotten. A receipt does not name a
     /// forgotten peer among those that hold it, until it is heard of again.
     pub peers: usize,
-    /// Changes are kept in memory up to about so many bytes per space before they are folded into
+    /// Changes are kept in memory up to about so many bytes per space before they are flushed to
     /// blocks. More means fewer bytes written, and a longer start after a crash.
-    pub fold_bytes: usize,
+    pub memtable_bytes: usize,
     /// Blocks that were read of late are kept up to about so many bytes per space; up to a quarter
     /// of that are filters, which tell what was not written since the start. The orders of lists
     /// that were asked for take as much again at most, or what the longest of them takes.
@@ -59,7 +59,7 @@ impl Default for Config {
             batch_bytes: 64 << 10,
             waiting_bytes: 4 << 20,
             peers: 1000,
-            fold_bytes: 16 << 20,
+            memtable_bytes: 16 << 20,
             cache_bytes: 48 << 20,
             max_skew: DEFAULT_MAX_SKEW_MILLIS,
         }

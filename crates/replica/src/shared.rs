@@ -33,8 +33,8 @@ use crate::ticket::Ticket;
 use crate::watch::Watchers;
 use crate::withdrawal::Mark;
 
-/// With each commit at most so many bytes of state are folded per byte of log: more than folding
-/// makes of a byte on its way through all tiers, so that it never falls behind.
+/// With each commit at most so many bytes of state are flushed per byte of log: more than
+/// compaction makes of a byte on its way through all tiers, so that it never falls behind.
 const FOLD_PER_BYTE: usize = 8;
 /// And so many whatever the commit, in bytes.
 const FOLD_BYTES: usize = 16 << 10;
@@ -259,8 +259,8 @@ impl Shared {
         self.write(inner, FOLD_BYTES, |core| Ok(core.is_noted(&externalization)), |_| ())
     }
 
-    /// Writes everything that changed, the state with it, so that the next start finds it folded.
-    pub(crate) fn fold(&self) -> Result<(), StoreError> {
+    /// Writes everything that changed, the state with it, so that the next start finds it flushed.
+    pub(crate) fn flush(&self) -> Result<(), StoreError> {
         let mut inner = self.lock()?;
         inner.core.request_flush();
         let round = inner.core.mark().round;
@@ -272,13 +272,13 @@ impl Shared {
     }
 
     /// Merges the runs that are there now, about `budget` bytes per write, until the core says that
-    /// it is done or `until` says so. What changed is folded first.
+    /// it is done or `until` says so. What changed is flushed first.
     pub(crate) fn compact(
         &self,
         budget: usize,
         mut until: impl FnMut(&SpaceCore) -> bool,
     ) -> Result<(), StoreError> {
-        self.fold()?;
+        self.flush()?;
         let mut inner = self.lock()?;
         inner.core.request_compaction();
         let round = inner.core.mark().round;
@@ -290,7 +290,7 @@ impl Shared {
     }
 
     /// Writes, with whoever else does, until something is true of the core; then looks at it. With
-    /// each commit at least `budget` bytes of state are folded.
+    /// each commit at least `budget` bytes of state are flushed.
     fn write<'a, R>(
         &'a self,
         mut inner: MutexGuard<'a, Inner>,
@@ -308,9 +308,9 @@ impl Shared {
             let records = inner.core.poll_write();
             let bytes: usize = records.iter().map(|(_, record)| record.entry.bytes().len()).sum();
             let mut rows = std::mem::take(&mut inner.rows);
-            // Folding can wait; damage that it met is mended at the next call.
+            // Compaction can wait; damage that it met is mended at the next call.
             let budget = FOLD_PER_BYTE * bytes + budget;
-            rows.extend(inner.core.poll_fold(budget).unwrap_or_default());
+            rows.extend(inner.core.poll_flush(budget).unwrap_or_default());
             let externalization = inner.core.poll_externalization();
             rows.extend(externalization.iter().flat_map(Externalization::rows));
             if records.is_empty() && rows.is_empty() {
@@ -327,7 +327,7 @@ impl Shared {
                 Err(error) => return Err(self.fail_to_write(&mut inner, records, error).into()),
             };
             inner.core.handle_written(end);
-            inner.core.handle_folded();
+            inner.core.handle_flushed();
             externalization
                 .iter()
                 .for_each(|externalization| inner.core.handle_externalized(externalization));
@@ -395,7 +395,7 @@ fn call(wakes: &[WeakWake]) {
 impl Drop for Shared {
     fn drop(&mut self) {
         if self.storage.check().is_ok() && !std::thread::panicking() {
-            drop(self.fold());
+            drop(self.flush());
         }
     }
 }

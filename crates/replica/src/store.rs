@@ -140,7 +140,7 @@ impl Store {
         Ok(Self { inner: Arc::new(Inner { label, storage, identity, config, time, open }) })
     }
 
-    /// Writes all that is left to write, with the state folded, so that the next start is quick.
+    /// Writes all that is left to write, with the state flushed, so that the next start is quick.
     /// The last handle that goes does the same, and cannot tell of a failure. It is not closed for
     /// others before that: spaces, links, and what a node shares of it are handles, too.
     ///
@@ -148,7 +148,7 @@ impl Store {
     /// [`StoreError::Storage`] when the medium fails.
     pub fn close(&self) -> Result<(), StoreError> {
         self.inner.storage.check()?;
-        self.opened().iter().try_for_each(|shared| shared.fold())?;
+        self.opened().iter().try_for_each(|shared| shared.flush())?;
         Ok(self.inner.storage.check_place()?)
     }
 

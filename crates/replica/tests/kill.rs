@@ -23,7 +23,7 @@ fn child() {
     }
 }
 
-/// SIGKILL while the store is opened, recovered, written, folded, merged and closed: every
+/// SIGKILL while the store is opened, recovered, written, flushed, merged and closed: every
 /// acknowledged write is there, once and whole, under the same identity, and the state is what the
 /// log says.
 #[test]

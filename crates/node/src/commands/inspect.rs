@@ -44,7 +44,7 @@ fn space_to_json(space: &SpaceInspection) -> Value {
                 "log_bytes": state.log_bytes,
                 "runs": state.runs,
                 "run_bytes": state.run_bytes,
-                "folded": state.folded,
+                "flushed": state.flushed,
                 "digest": state.digest.to_string(),
                 "fingerprint": state.fingerprint.to_string(),
                 "vector": vector.collect::<Vec<_>>(),
@@ -75,7 +75,7 @@ fn print(store: &Path, found: &Inspection) {
             Ok(state) => {
                 let (log, runs, bytes) = (state.log_bytes, state.runs, state.run_bytes);
                 println!("  {log} bytes of entries; {bytes} bytes in {runs} runs");
-                println!("  folded up to entry {}", state.folded);
+                println!("  flushed up to entry {}", state.flushed);
                 for ((id, counter), head) in state.vector.iter().zip(&state.heads).take(SHOWN) {
                     println!("  {id} up to {counter}, head {}", hex(&head.0));
                 }

@@ -19,7 +19,7 @@ fn set(notes: &Notes, name: &str, value: Vec<u8>) -> Result<(), StoreError> {
 }
 
 /// Around powers of two and the limit, of bytes that take one in the encoding, and of such that
-/// take two; through a fold, a session and its fold.
+/// take two; through a flush, a session and its flush.
 #[test]
 fn a_value_up_to_the_limit_is_stored_whatever_is_in_it() {
     let stores = [(); 2].map(|()| Store::memory().expect("memory does not fail"));
@@ -35,7 +35,7 @@ fn a_value_up_to_the_limit_is_stored_whatever_is_in_it() {
     }
     sync(&here, &there);
     for store in &stores {
-        store.close().expect("folded");
+        store.close().expect("flushed");
         let found = store.verify(Depth::Stored, &mut |_| std::ops::ControlFlow::Continue(()));
         assert!(found.expect("checked").is_sound());
     }

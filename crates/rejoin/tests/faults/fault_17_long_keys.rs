@@ -29,10 +29,10 @@ struct Shelf {
 
 type Shelves = Space<Shelf>;
 
-/// Settings under which folding and merging go on all the time.
+/// Settings under which compaction and merging go on all the time.
 fn hurried() -> OpenOptions {
     let mut config = Config::default();
-    (config.fold_bytes, config.cache_bytes) = (16_000, 64_000);
+    (config.memtable_bytes, config.cache_bytes) = (16_000, 64_000);
     OpenOptions::new().config(config)
 }
 
@@ -96,7 +96,7 @@ fn goes_everywhere(lengths: &[usize]) {
         }
         sync(&here, &there);
         sync(&there, &on_disk_too);
-        [&a, &b, &c].iter().for_each(|store| store.close().expect("folded"));
+        [&a, &b, &c].iter().for_each(|store| store.close().expect("flushed"));
     }
     // What is in blocks is changed, and some of it taken away again.
     for &length in first.iter().step_by(3) {
@@ -117,7 +117,7 @@ fn goes_everywhere(lengths: &[usize]) {
     }
     assert!(a.verify(Depth::Replayed, &mut go_on).expect("checked").is_sound());
     c.backup(at("backup"), &mut go_on).expect("a backup");
-    c.close().expect("folded");
+    c.close().expect("flushed");
     drop((on_disk_too, c));
     let found = verify_file(at("c"), Depth::Replayed, &mut go_on).expect("checked");
     assert!(found.is_sound(), "{:?}", found.findings);
@@ -145,7 +145,7 @@ fn goes_everywhere(lengths: &[usize]) {
 }
 
 #[test]
-fn two_long_keys_reach_a_peer_and_are_folded() {
+fn two_long_keys_reach_a_peer_and_are_flushed() {
     let (a, b) = (Store::memory().unwrap(), Store::memory().unwrap());
     let here: Space<PnCounter> = a.create_space("s").unwrap();
     let there: Space<PnCounter> = b.join_space("s", here.ticket()).unwrap();

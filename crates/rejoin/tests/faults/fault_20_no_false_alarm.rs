@@ -13,9 +13,9 @@ fn add(space: &Space<PnCounter>, times: u64) {
 }
 
 /// `anew`: how often something is counted on what was put back, before anybody is met.
-fn is_sound_throughout(times: u64, anew: u64, fold_bytes: usize) {
+fn is_sound_throughout(times: u64, anew: u64, memtable_bytes: usize) {
     let mut config = Config::default();
-    config.fold_bytes = fold_bytes;
+    config.memtable_bytes = memtable_bytes;
     let shelf = Shelf::new(config);
     let p = shelf.memory();
     let d = shelf.open("d");

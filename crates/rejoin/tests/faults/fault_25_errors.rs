@@ -41,7 +41,7 @@ fn a_second_opening_says_who_holds_the_store() {
     Store::open(&path).expect("it is free again");
 }
 
-/// Two keys as long as they may be are folded, as other names are, and known afterwards.
+/// Two keys as long as they may be are flushed, as other names are, and known afterwards.
 #[test]
 fn names_and_idempotency_keys_have_limits() {
     let store = Store::memory().expect("memory does not fail");
@@ -63,7 +63,7 @@ fn names_and_idempotency_keys_have_limits() {
             let done = once(&long(byte, MAX_KEY_BYTES)).expect("it just fits");
             assert_eq!(matches!(done, rejoin::replica::Once::Repeated(_)), round == 1);
         }
-        store.close().expect("folded");
+        store.close().expect("flushed");
     }
     assert_eq!(space.object("o").value(), Ok(3));
 }

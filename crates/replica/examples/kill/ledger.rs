@@ -32,10 +32,10 @@ pub(crate) struct Ledger {
     last: LwwRegister<u64>,
 }
 
-/// Settings that keep folding and merging busy.
+/// Settings that keep compaction and merging busy.
 pub(crate) fn settings() -> OpenOptions {
     let mut config = Config::default();
-    config.fold_bytes = 12 << 10;
+    config.memtable_bytes = 12 << 10;
     config.cache_bytes = 32 << 10;
     OpenOptions::new().config(config)
 }

@@ -3,7 +3,7 @@
 //!
 //! A child of this program opens a store and writes from several threads; it says what was
 //! acknowledged. It gets SIGKILL at a moment that the seed picks: while it opens or recovers,
-//! writes, folds, merges or closes. Then another one goes on with the same file. Progress goes to
+//! writes, flushes, merges or closes. Then another one goes on with the same file. Progress goes to
 //! stderr; the last line on stdout is the figure. On a loss the exit code is 1, and the file stays.
 
 mod child;

@@ -1,4 +1,4 @@
-//! Compaction: what changed is folded, runs are merged into one, and what is not used is given
+//! Compaction: what changed is flushed, runs are merged into one, and what is not used is given
 //! back.
 
 use std::ops::ControlFlow;
@@ -26,7 +26,7 @@ pub struct Compacted {
 }
 
 impl Store {
-    /// Folds the log of all spaces into their state, merges the runs of each into one, and gives
+    /// Flushes the log of all spaces into their state, merges the runs of each into one, and gives
     /// the space back that nothing uses. No value changes, and others may write meanwhile.
     ///
     /// The spaces stay open as long as the store.
@@ -43,13 +43,13 @@ impl Store {
         let size = || self.storage().size().map_err(|error| self.explain(error));
         let (before, mut runs_before, mut runs_after) = (size()?, 0, 0);
         for name in self.spaces()? {
-            watch.at(Step::Fold, &name, 0, 0)?;
+            watch.at(Step::Flush, &name, 0, 0)?;
             let shared = self.shared(&name)?;
             runs_before += shared.lock()?.core.runs().0;
             let (mut steps, mut stopped) = (0, Ok(()));
             shared.compact(BUDGET, |_| {
                 steps += 1;
-                stopped = watch.at(Step::Fold, &name, steps, 0);
+                stopped = watch.at(Step::Flush, &name, steps, 0);
                 stopped.is_err()
             })?;
             stopped?;

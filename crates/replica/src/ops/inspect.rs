@@ -57,12 +57,12 @@ pub struct SpaceInspection {
 pub struct SpaceState {
     /// The encoded length of all entries, in bytes.
     pub log_bytes: u64,
-    /// In how many runs of blocks the folded state is.
+    /// In how many runs of blocks the flushed state is.
     pub runs: usize,
     /// Their length, in bytes.
     pub run_bytes: u64,
-    /// The log before this sequence is folded into them.
-    pub folded: u64,
+    /// The log before this sequence is flushed to them.
+    pub flushed: u64,
     /// What is applied.
     pub vector: VersionVector,
     /// The running hash of each origin of the vector, in its order.
@@ -133,7 +133,7 @@ fn state(
         log_bytes: core.log().bytes(),
         runs,
         run_bytes,
-        folded: core.folded(),
+        flushed: core.flushed(),
         heads: vector.iter().map(|(id, _)| core.head(id)).collect(),
         vector,
         digest: core.digest()?,

@@ -30,7 +30,8 @@ impl LogCheck {
         !self.is_broken
     }
 
-    /// A record was quarantined after it was folded: what stands here follows from one that is not.
+    /// A record was quarantined after it was flushed: what stands here follows from one that is
+    /// not.
     pub(super) const fn lose(&mut self) {
         self.is_broken = true;
     }

@@ -25,8 +25,8 @@ pub enum Step {
     ReadState,
     /// The log is applied once more.
     Replay,
-    /// What changed is folded, and runs are merged.
-    Fold,
+    /// What changed is flushed, and runs are merged.
+    Flush,
     /// The engine gives back what it does not use.
     Shrink,
 }
@@ -42,7 +42,7 @@ impl fmt::Display for Step {
             Self::CheckRows => "checking blocks",
             Self::ReadState => "reading the state",
             Self::Replay => "replaying the log",
-            Self::Fold => "folding",
+            Self::Flush => "compaction",
             Self::Shrink => "shrinking",
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! Every log record that is whole is brought over to its place. A hole stands where one is missing,
 //! and what that one said is asked for from peers. State that is whole is brought over, too: it has
-//! what a missing record did, if that was folded. Otherwise it is made anew from the log.
+//! what a missing record did, if that was flushed. Otherwise it is made anew from the log.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 

@@ -12,7 +12,7 @@ use super::contents::Contents;
 use super::error::OperationError;
 use crate::entry::write_hole;
 use crate::identity::{self, first_batch};
-use crate::state::{folded_until, row};
+use crate::state::{flushed_until, row};
 use crate::storage::{DamagedFile, StorageRead, ValueRef};
 use crate::store::{SPACE, write_space};
 use crate::ticket::Ticket;
@@ -150,8 +150,8 @@ fn end(
     let damaged = damaged_file.damaged.range((number, 0)..=(number, last.saturating_add(FAR)));
     let damaged = damaged.last().map_or(0, |(key, _)| key.1 + 1);
     let head = damaged_file.row(number, row::HEAD)?;
-    let folded = head.and_then(|head| folded_until(&head)).unwrap_or_default();
-    Ok(last.max(damaged).max(folded))
+    let flushed = head.and_then(|head| flushed_until(&head)).unwrap_or_default();
+    Ok(last.max(damaged).max(flushed))
 }
 
 /// A record is missing: what is left of it is kept aside, as when a store finds that itself.

@@ -47,8 +47,8 @@ pub struct Checked {
     pub records: u64,
     /// How many blocks of state were checked.
     pub blocks: u64,
-    /// Rows that a crash left of what was being written. Nothing reads them, and folding takes them
-    /// away.
+    /// Rows that a crash left of what was being written. Nothing reads them, and compaction takes
+    /// them away.
     pub left_over: u64,
     /// Log records that were found damaged when the store was open, and quarantined. They come back
     /// with the next sync with a peer that has them.
@@ -247,10 +247,10 @@ impl SpaceCheck<'_, '_> {
                     Ok(place) => places.push(place),
                     Err(what) => self.add(Place::Record(*sequence), what),
                 }
-                let folded = checkpoint.is_some_and(|checkpoint| checkpoint.sequence >= log.next);
+                let flushed = checkpoint.is_some_and(|checkpoint| checkpoint.sequence >= log.next);
                 let at_end = checkpoint.is_some_and(|checkpoint| checkpoint.sequence == log.next);
                 if at_end || log.next.is_multiple_of(CHUNK_LENGTH as u64) {
-                    if folded && log.is_whole() {
+                    if flushed && log.is_whole() {
                         self.check_index((log.next - 1) / CHUNK_LENGTH as u64, &places)?;
                     }
                     places.clear();
@@ -261,21 +261,21 @@ impl SpaceCheck<'_, '_> {
             }
         }
         if checkpoint.is_some_and(|checkpoint| checkpoint.sequence > log.next) && log.is_whole() {
-            let what = "the records after the one before it are missing, and they are folded";
+            let what = "the records after the one before it are missing, and they are flushed";
             self.add(Place::Record(log.next), what.to_owned());
         }
         Ok(records)
     }
 
-    /// Whether the record at a hole was folded, and is waited for.
+    /// Whether the record at a hole was flushed, and is waited for.
     fn is_lost(
         &self,
         sequence: u64,
         checkpoint: Option<&Checkpoint>,
     ) -> Result<bool, StorageError> {
-        let is_folded = checkpoint.is_none_or(|checkpoint| sequence < checkpoint.sequence);
+        let is_flushed = checkpoint.is_none_or(|checkpoint| sequence < checkpoint.sequence);
         let quarantine = self.reader.row(self.listed.number, &row::quarantine(sequence))?;
-        Ok(is_folded && quarantine.is_some())
+        Ok(is_flushed && quarantine.is_some())
     }
 
     fn check_index(&mut self, chunk: u64, places: &[log::Place]) -> Result<(), OperationError> {

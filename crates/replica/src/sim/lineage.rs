@@ -121,7 +121,7 @@ impl<A: Application> World<A> {
         anew.wrote_anew_as(&derived);
         let former = std::mem::replace(core, anew);
         core.go_on_after(former, lost, &moved, changed.len() as u64);
-        (here.id, here.folds, here.acknowledged) = (id, None, None);
+        (here.id, here.flushes, here.acknowledged) = (id, None, None);
         here.ids.push(id);
         here.ids.extend(&derived);
         for (_, record) in &changed {

@@ -137,7 +137,7 @@ impl<A: Application> World<A> {
             return self.fail_recovery(site);
         }
         here.boot += 1;
-        here.folds = None;
+        here.flushes = None;
         here.id = here.disk.identity().id;
         let (boot, held) = (here.boot, here.disk.synced_vector());
         let Recovered { mut core, quarantined } = self.recover(site)?;
@@ -200,18 +200,18 @@ impl<A: Application> World<A> {
         Ok(recovered)
     }
 
-    /// Every entry of a recovered log that is not folded is one that was written.
+    /// Every entry of a recovered log that is not flushed is one that was written.
     fn check_recovered(&mut self, site: usize, core: &SpaceCore) -> Checked {
         let here = &self.sites[site];
-        let tail = here.disk.log(0, core.folded(), usize::MAX)?;
+        let tail = here.disk.log(0, core.flushed(), usize::MAX)?;
         let tail = tail.iter().filter_map(|(_, bytes)| Record::decode(bytes).ok());
         let tail: Vec<_> = tail.map(|record| record.entry).collect();
-        let mut folded = BTreeMap::from_iter(&core.version_vector());
+        let mut flushed = BTreeMap::from_iter(&core.version_vector());
         for delta in tail.iter().rev().map(Entry::delta) {
-            folded.insert(delta.origin(), delta.first() - 1);
+            flushed.insert(delta.origin(), delta.first() - 1);
         }
-        let folded = folded.into_iter().filter(|&(_, counter)| counter > 0).collect();
-        self.checks.causality.restart(here.id, folded);
+        let flushed = flushed.into_iter().filter(|&(_, counter)| counter > 0).collect();
+        self.checks.causality.restart(here.id, flushed);
         for delta in tail.iter().map(Entry::delta) {
             let entry = (delta.origin(), delta.first(), delta.last());
             let made = meant(here.branch.as_ref(), &self.history, (entry.0, entry.2))?;

@@ -55,8 +55,8 @@ pub(super) struct Site<R> {
     pub waiting: Vec<Event>,
     /// When the last sync that was begun will be done.
     pub disk_busy_until: u64,
-    /// The write that has rows of folded state on their way to the disk.
-    pub folds: Option<u64>,
+    /// The write that has rows of flushed state on their way to the disk.
+    pub flushes: Option<u64>,
     pub trouble: DiskTrouble,
     /// How wrong its wall clock is, in milliseconds.
     pub clock_error: i64,
@@ -130,7 +130,7 @@ impl<R> Site<R> {
             is_paused: false,
             waiting: Vec::new(),
             disk_busy_until: 0,
-            folds: None,
+            flushes: None,
             trouble: DiskTrouble::default(),
             clock_error: 0,
             frozen: None,

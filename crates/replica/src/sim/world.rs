@@ -74,8 +74,8 @@ pub(super) enum Event {
 #[derive(Clone, Debug)]
 pub(super) struct Written {
     number: u64,
-    /// Whether it has rows of folded state.
-    folds: bool,
+    /// Whether it has rows of flushed state.
+    flushes: bool,
     externalization: Option<Externalization>,
 }
 
@@ -135,7 +135,7 @@ impl<A: Application> World<A> {
         let config = Config {
             batch_bytes: *rng.pick(&[200, 1_000, 4_000, 64 << 10]),
             waiting_bytes: *rng.pick(&[4 << 10, 16 << 10, 4 << 20]),
-            fold_bytes: *rng.pick(&[1_000, 4_000, 40_000, 16 << 20]),
+            memtable_bytes: *rng.pick(&[1_000, 4_000, 40_000, 16 << 20]),
             cache_bytes: *rng.pick(&[0, 40_000, 16 << 20]),
             max_skew: *rng.pick(&[2_000, 30_000, DEFAULT_MAX_SKEW_MILLIS]),
             ..Config::default()
@@ -415,29 +415,29 @@ impl<A: Application> World<A> {
         for (_, record) in records.iter().filter(|(_, record)| !beyond(record)) {
             self.checks.dots.see(here.id, &record.entry)?;
         }
-        // Of folding one step is under way at a time.
-        let budget = if here.folds.is_some() {
+        // Of compaction one step is under way at a time.
+        let budget = if here.flushes.is_some() {
             None
         } else {
             Some(*here.chance.disk.pick(&[1, 500, 8_000]))
         };
-        let mut rows = budget.map_or(Ok(Vec::new()), |budget| core.poll_fold(budget))?;
-        let folds = !rows.is_empty();
+        let mut rows = budget.map_or(Ok(Vec::new()), |budget| core.poll_flush(budget))?;
+        let flushes = !rows.is_empty();
         let externalization = core.poll_externalization();
         rows.extend(externalization.iter().flat_map(Externalization::rows));
         rows.append(&mut here.readmitted);
         let number = here.disk.write(&records, rows);
-        here.folds = here.folds.or(folds.then_some(number));
+        here.flushes = here.flushes.or(flushes.then_some(number));
         let done = here.disk_busy_until.max(now) + here.sync_millis(now);
         here.disk_busy_until = done;
-        let (boot, written) = (here.boot, Written { number, folds, externalization });
+        let (boot, written) = (here.boot, Written { number, flushes, externalization });
         self.schedule.at(done, Event::Synced { site, boot, written });
         Ok(())
     }
 
     /// A disk is done with a sync. A store whose sync fails gives up, and never tries again.
     fn synced(&mut self, site: usize, boot: u64, written: Written) -> Checked {
-        let Written { number, folds, externalization } = written;
+        let Written { number, flushes, externalization } = written;
         let here = &mut self.sites[site];
         let Some(core) = here.core.as_mut().filter(|_| here.boot == boot) else { return Ok(()) };
         if here.trouble.next_sync_fails {
@@ -446,9 +446,9 @@ impl<A: Application> World<A> {
             return self.stop(site, Survives::Some, pause);
         }
         core.handle_written(here.disk.sync(number));
-        if folds && here.folds == Some(number) {
-            here.folds = None;
-            core.handle_folded();
+        if flushes && here.flushes == Some(number) {
+            here.flushes = None;
+            core.handle_flushed();
         }
         externalization
             .iter()

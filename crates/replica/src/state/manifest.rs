@@ -1,7 +1,7 @@
 //! The manifest: what the rows of a space add up to.
 //!
 //! ```text
-//! envelope 'M' · folded up to (sequence) · log bytes · vector · a head (16) for each of its
+//! envelope 'M' · flushed up to (sequence) · log bytes · vector · a head (16) for each of its
 //! replicas · news: n, then n x (id, counter) · stamp · next run
 //! · runs, the newest first: n, then n x (id, levels: n, then n x blocks, entries, bytes, ids)
 //! ```
@@ -103,9 +103,9 @@ impl Manifest {
     }
 }
 
-/// Up to which sequence of the log a head row says that the state is folded, where it can be read.
+/// Up to which sequence of the log a head row says that the state is flushed, where it can be read.
 #[cfg(feature = "redb")]
-pub(crate) fn folded_until(head: &[u8]) -> Option<u64> {
+pub(crate) fn flushed_until(head: &[u8]) -> Option<u64> {
     Manifest::decode(head).ok().map(|manifest| manifest.checkpoint.sequence)
 }
 

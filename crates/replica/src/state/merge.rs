@@ -10,9 +10,9 @@ use rejoin_crdts::context::Context;
 use rejoin_crdts::state_codec::Names;
 
 use super::block::address;
+use super::compaction::{Done, Step};
 use super::filter::WideFilter;
 use super::fingerprints::{Pending, Prints};
-use super::fold::{Done, Step};
 use super::ranges::Touched;
 use super::run::{Run, RunWriter};
 use super::{CELLS, Limits, Merged, PRINTS, State, read_cell, row};
@@ -107,7 +107,7 @@ impl Merging {
     /// begin with. So what an addition costs hardly depends on what is under way.
     fn pace(&mut self, progress: u64, limits: Limits, budget: usize) -> Option<usize> {
         let share = u128::from(progress.saturating_sub(self.reckoned)) * u128::from(self.flushed);
-        let earned = u64::try_from(share / limits.fold.max(1) as u128).unwrap_or(u64::MAX);
+        let earned = u64::try_from(share / limits.memtable.max(1) as u128).unwrap_or(u64::MAX);
         self.reckoned = progress;
         let merges = self.merges.len().max(1) as u64;
         self.credit = self.credit.saturating_add(earned.saturating_mul(PACE * merges));
@@ -135,11 +135,11 @@ impl State {
         budget: usize,
     ) -> Result<Step, StorageError> {
         let planned = self.plan_merge()?;
-        self.folding.merging.merges.extend(planned);
-        let budget = self.folding.merging.pace(progress, self.limits, budget);
+        self.compaction.merging.merges.extend(planned);
+        let budget = self.compaction.merging.pace(progress, self.limits, budget);
         let Some(budget) = budget else { return Ok(Step::default()) };
         let swept = self.sweep()?;
-        match self.folding.merging.merges.pop_if(|_| swept.rows.is_empty()) {
+        match self.compaction.merging.merges.pop_if(|_| swept.rows.is_empty()) {
             Some(merge) => self.merge(merge, context, budget),
             None => Ok(swept),
         }
@@ -148,7 +148,7 @@ impl State {
     /// A filter for a run of so many entries, where there is memory left for it.
     pub(super) fn wide_filter(&self, entries: u64) -> Option<WideFilter> {
         let held = self.runs.iter().filter_map(|run| run.wide.as_ref());
-        let merging = self.folding.merging.merges.iter().filter_map(|merge| merge.writer.wide());
+        let merging = self.compaction.merging.merges.iter().filter_map(|merge| merge.writer.wide());
         let held: usize = held.map(AsRef::as_ref).chain(merging).map(WideFilter::bytes).sum();
         let filter = WideFilter::bytes_for(entries);
         (held + filter <= self.limits.filters()).then(|| WideFilter::new(entries))
@@ -157,13 +157,13 @@ impl State {
     /// Merges the newest runs where enough of one tier, or smaller ones, stand together: each tier
     /// is four times as large as the one below, so an entry is written once per tier.
     fn plan_merge(&mut self) -> Result<Option<Merge>, StorageError> {
-        let merging = self.folding.merging.merges.last().and_then(|merge| merge.ids.first());
+        let merging = self.compaction.merging.merges.last().and_then(|merge| merge.ids.first());
         let free = self.runs.iter().take_while(|run| Some(&run.id) != merging);
         let tier = |run: &Run| run.bytes.max(1).ilog2() / 2;
         let newest = |most: u32| free.clone().take_while(|run| tier(run) <= most).count();
         let due = free.clone().map(|run| newest(tier(run))).find(|&count| count >= FAN_IN);
-        let compacts = self.folding.merging.wants_all && merging.is_none();
-        self.folding.merging.wants_all &= !compacts;
+        let compacts = self.compaction.merging.wants_all && merging.is_none();
+        self.compaction.merging.wants_all &= !compacts;
         let due = if compacts && self.runs.len() > 1 { Some(self.runs.len()) } else { due };
         let Some(count) = due else { return Ok(None) };
         let Some(runs) = self.runs.get(..count) else { return Ok(None) };
@@ -173,14 +173,14 @@ impl State {
         ids.dedup();
         let merged = runs.iter().map(|run| run.id).collect();
         let wide = self.wide_filter(runs.iter().map(|run| run.entries).sum());
-        let writer = RunWriter::new(self.folding.new_run(), ids.into(), wide);
+        let writer = RunWriter::new(self.compaction.new_run(), ids.into(), wide);
         let fingerprints = match count == self.runs.len() {
             true => Pending::anew(),
             false => Pending::known(Prints::default()),
         };
         // Many wait where processes are too short to end a merge.
         let is_small = runs.iter().map(|run| run.bytes).sum::<u64>() <= SMALL;
-        self.folding.merging.hurries |= compacts || is_small || count >= 2 * FAN_IN;
+        self.compaction.merging.hurries |= compacts || is_small || count >= 2 * FAN_IN;
         Ok(Some(Merge { ids: merged, cursors, writer, fingerprints }))
     }
 
@@ -199,8 +199,8 @@ impl State {
         while let Some((newest, key, value)) = merge.cursors.entry() {
             if merge.writer.waiting() >= budget {
                 let rows = merge.writer.take_rows();
-                self.folding.merging.merges.push(merge);
-                return Ok(Step { rows, folded: None });
+                self.compaction.merging.merges.push(merge);
+                return Ok(Step { rows, flushed: None });
             }
             let (table, rest) = key.split_first().unwrap_or((&0, &[]));
             match *table {
@@ -223,19 +223,19 @@ impl State {
         }
         if !merge.fingerprints.write(&mut merge.writer, budget) {
             let rows = merge.writer.take_rows();
-            self.folding.merging.merges.push(merge);
-            return Ok(Step { rows, folded: None });
+            self.compaction.merging.merges.push(merge);
+            return Ok(Step { rows, flushed: None });
         }
         let (run, rows) = merge.writer.finish();
         let runs = replaced(&self.runs, run.as_ref(), &merge.ids);
-        let rows = self.with_manifest(rows, &self.folding.checkpoint, runs);
-        self.folding.done = Some(Done::Merged(run, merge.ids));
-        Ok(Step { rows, folded: None })
+        let rows = self.with_manifest(rows, &self.compaction.checkpoint, runs);
+        self.compaction.done = Some(Done::Merged(run, merge.ids));
+        Ok(Step { rows, flushed: None })
     }
 
     /// Takes rows away that nothing names.
     fn sweep(&mut self) -> Result<Step, StorageError> {
-        while let Some(garbage) = self.folding.merging.garbage.front_mut() {
+        while let Some(garbage) = self.compaction.merging.garbage.front_mut() {
             let (id, mut keys) = (garbage.run, garbage.take(SWEEP));
             if keys.is_empty() {
                 let rows = self.blocks.rows.rows(self.blocks.space, &row::run(id), LISTED)?;
@@ -244,9 +244,9 @@ impl State {
             }
             let rows: Vec<RowWrite> = keys.into_iter().map(|key| (key, None)).collect();
             if !rows.is_empty() {
-                return Ok(Step { rows, folded: None });
+                return Ok(Step { rows, flushed: None });
             }
-            self.folding.merging.garbage.pop_front();
+            self.compaction.merging.garbage.pop_front();
         }
         Ok(Step::default())
     }

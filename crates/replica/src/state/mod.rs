@@ -1,13 +1,14 @@
 //! The cells of a space: changes in memory over blocks on disk.
 //!
-//! A commit writes only the log. What it changes is kept in memory, in the *active* layer, until
-//! that is worth writing; then the layer is *frozen* and written as a *run*, an immutable sorted
-//! sequence of blocks, while a new one takes the changes. Runs of like size are merged into one. So
-//! a cell is written a few times in its life, always sequentially, whatever the size of the set
-//! that it is in (a log-structured merge tree, O'Neil et al. 1996). Nothing is ever loaded whole.
+//! A commit writes only the log. What it changes is kept in memory, in the *memtable*, until that
+//! is worth writing; then the memtable becomes *immutable* and is flushed as a *run*, a sorted
+//! sequence of blocks that never changes, while a new memtable takes the changes. *Compaction*
+//! merges runs of like size into one. So a cell is written a few times in its life, always
+//! sequentially, whatever the size of the set that it is in (a log-structured merge tree, O'Neil et
+//! al. 1996). Nothing is ever loaded whole.
 //!
 //! ```text
-//!   read ->  active  ->  frozen  ->  newest run  -> ... ->  oldest run
+//!   read -> memtable -> immutable memtable -> newest run -> ... -> oldest run
 //! ```
 //!
 //! The idempotency keys of the log's records are kept in the same runs, under prefixes of their
@@ -16,9 +17,9 @@
 mod block;
 mod cache;
 mod check;
+mod compaction;
 mod filter;
 mod fingerprints;
-mod fold;
 mod manifest;
 mod merge;
 mod ranges;
@@ -51,15 +52,15 @@ use crate::storage::{RowWrite, StorageError, StorageRead};
 
 use cache::cache;
 pub(crate) use check::{RowPlace, Rows, Told};
+use compaction::Compaction;
 use filter::Probe;
 use fingerprints::Prints;
-use fold::Folding;
 pub(crate) use manifest::Checkpoint;
 use manifest::Manifest;
 #[cfg(feature = "redb")]
-pub(crate) use manifest::folded_until;
+pub(crate) use manifest::flushed_until;
 use run::{Blocks, Run, RunCursor};
-use source::Folded;
+use source::Flushed;
 pub use source::StateSource;
 
 /// What the keys of idempotency keys that came back begin with in a run.
@@ -81,15 +82,15 @@ const STEPS: usize = 64;
 /// How much of a space's state is kept in memory, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Limits {
-    /// Changes that are not folded yet, before they are frozen.
-    pub fold: usize,
+    /// Changes in the memtable before it is flushed.
+    pub memtable: usize,
     /// Blocks that were read of late.
     pub cache: usize,
 }
 
 impl Limits {
     pub(crate) const fn of(config: &Config) -> Self {
-        Self { fold: config.fold_bytes, cache: config.cache_bytes }
+        Self { memtable: config.memtable_bytes, cache: config.cache_bytes }
     }
 
     /// Of the memory for blocks so much is for filters of whole runs, in bytes.
@@ -105,7 +106,7 @@ impl Limits {
 
     /// So much of a run is written at a time at least, in bytes.
     const fn step(self) -> usize {
-        self.fold / STEPS
+        self.memtable / STEPS
     }
 }
 
@@ -129,7 +130,7 @@ impl Receipts {
 
 /// Changes that are in no run yet.
 #[derive(Default, Debug)]
-struct Layer {
+struct Memtable {
     cells: Overlay,
     keys: BTreeMap<Vec<u8>, Receipt>,
     returned: BTreeMap<Vec<u8>, Receipt>,
@@ -138,7 +139,7 @@ struct Layer {
     fingerprints: RefCell<Prints>,
 }
 
-impl Layer {
+impl Memtable {
     const fn bytes(&self) -> usize {
         self.cells.bytes() + self.key_bytes
     }
@@ -159,13 +160,13 @@ impl Layer {
 #[derive(Debug)]
 pub(crate) struct State {
     limits: Limits,
-    active: Layer,
-    /// What is being written; nothing changes it.
-    frozen: Option<Layer>,
+    memtable: Memtable,
+    /// The memtable that is being flushed; nothing changes it.
+    immutable: Option<Memtable>,
     /// The newest first.
     runs: Vec<Run>,
     blocks: Blocks,
-    folding: Folding,
+    compaction: Compaction,
     /// By the hash of a name, the kind that stands alone under it, as far as looked at. The hash is
     /// secret and 64 bits long: two names do not meet in it.
     alone: RefCell<HashMap<u64, Kind, Seeded>>,
@@ -216,11 +217,11 @@ impl State {
     ) -> Result<Self, StorageError> {
         let cache = RefCell::new(cache(limits.cache - limits.filters()));
         let blocks = Blocks { space, rows, cache, damaged: RefCell::default() };
-        let folding = Folding::resume(&blocks, checkpoint, next_run, &runs)?;
-        let (active, frozen) = (Layer::default(), None);
+        let compaction = Compaction::resume(&blocks, checkpoint, next_run, &runs)?;
+        let (memtable, immutable) = (Memtable::default(), None);
         let (alone, fault) = (RefCell::default(), RefCell::default());
         let orders = RefCell::new(Orders::new(limits.positions()));
-        Ok(Self { limits, active, frozen, runs, blocks, folding, alone, orders, fault })
+        Ok(Self { limits, memtable, immutable, runs, blocks, compaction, alone, orders, fault })
     }
 
     /// The cells, to read from.
@@ -228,42 +229,42 @@ impl State {
         StateSource { state: self, context }
     }
 
-    /// Brings cells that are about to change into the active layer, as they are. The paths ascend.
+    /// Brings cells that are about to change into the memtable, as they are. The paths ascend.
     ///
     /// # Errors
     /// [`ReadError`] when a block cannot be read.
     pub(crate) fn bring(&mut self, paths: &[&[u8]], context: &Context) -> Result<(), ReadError> {
-        let folded = Folded { state: self, context };
+        let flushed = Flushed { state: self, context };
         let mut near = vec![None; self.runs.len()];
         let mut brought = Vec::new();
-        for path in paths.iter().filter(|path| !self.active.cells.has(path)) {
-            let frozen = self.frozen.as_ref().and_then(|frozen| frozen.cells.get(path));
-            let found = match frozen {
+        for path in paths.iter().filter(|path| !self.memtable.cells.has(path)) {
+            let immutable = self.immutable.as_ref().and_then(|immutable| immutable.cells.get(path));
+            let found = match immutable {
                 Some(cell) => cell.cloned(),
-                None => folded.find(path, &mut near).map_err(|error| self.told(error))?,
+                None => flushed.find(path, &mut near).map_err(|error| self.told(error))?,
             };
             brought.extend(found.map(|cell| (path.to_vec(), cell)));
         }
-        self.active.cells.bring(brought);
+        self.memtable.cells.bring(brought);
         Ok(())
     }
 
-    /// The active layer's cells, to be changed at some paths and [put back](Self::put_active).
-    pub(crate) fn take_active<'a>(&mut self, paths: impl Iterator<Item = &'a [u8]>) -> Overlay {
-        self.active.forget_prints(paths);
-        std::mem::take(&mut self.active.cells)
+    /// The memtable's cells, to be changed at some paths and [put back](Self::put_memtable).
+    pub(crate) fn take_memtable<'a>(&mut self, paths: impl Iterator<Item = &'a [u8]>) -> Overlay {
+        self.memtable.forget_prints(paths);
+        std::mem::take(&mut self.memtable.cells)
     }
 
-    /// The active layer's cells are there again.
-    pub(crate) fn put_active(&mut self, cells: Overlay) {
-        self.active.cells = cells;
+    /// The memtable's cells are there again.
+    pub(crate) fn put_memtable(&mut self, cells: Overlay) {
+        self.memtable.cells = cells;
         self.forget_kinds();
     }
 
     /// Takes over what an entry changed.
     pub(crate) fn absorb(&mut self, changed: Overlay) {
-        self.active.forget_prints(changed.range(&[]).map(|(path, _)| path));
-        self.active.cells.absorb(changed);
+        self.memtable.forget_prints(changed.range(&[]).map(|(path, _)| path));
+        self.memtable.cells.absorb(changed);
         self.forget_kinds();
     }
 
@@ -277,7 +278,7 @@ impl State {
     /// Where there is something new to see, another kind may stand under a name on the way to it.
     fn forget_kinds(&mut self) {
         let alone = self.alone.get_mut();
-        for path in self.active.cells.take_shown() {
+        for path in self.memtable.cells.take_shown() {
             if alone.is_empty() {
                 continue;
             }
@@ -301,7 +302,7 @@ impl State {
         by: Receipts,
         key: &[u8],
     ) -> Result<Option<Receipt>, StorageError> {
-        let mut layers = [Some(&self.active), self.frozen.as_ref()].into_iter().flatten();
+        let mut layers = [Some(&self.memtable), self.immutable.as_ref()].into_iter().flatten();
         if let Some(receipt) = layers.find_map(|layer| layer.receipts(by).get(key)) {
             return Ok(Some(*receipt));
         }
@@ -318,11 +319,11 @@ impl State {
 
     /// Remembers a receipt under a key.
     pub(crate) fn remember(&mut self, by: Receipts, key: Vec<u8>, receipt: Receipt) {
-        let active = &mut self.active;
-        active.key_bytes += key.len() + size_of::<Receipt>() + 64;
+        let memtable = &mut self.memtable;
+        memtable.key_bytes += key.len() + size_of::<Receipt>() + 64;
         match by {
-            Receipts::Written => active.keys.insert(key, receipt),
-            Receipts::Returned => active.returned.insert(key, receipt),
+            Receipts::Written => memtable.keys.insert(key, receipt),
+            Receipts::Returned => memtable.returned.insert(key, receipt),
         };
     }
 

@@ -15,7 +15,7 @@ use rejoin_vclock::codec::DecodeError;
 use super::filter::Probe;
 use super::fingerprints::{Closed, KEPT, Print, Ranges, TOP, Tree, key, rank};
 use super::run::{Blocks, Run};
-use super::{CELLS, Layer, PRINTS, StateSource, prefixed};
+use super::{CELLS, Memtable, PRINTS, StateSource, prefixed};
 use crate::fingerprint::{FullCell, Range};
 use crate::storage::StorageError;
 
@@ -90,7 +90,7 @@ fn is_within(path: &[u8], end: Option<&[u8]>) -> bool {
     end.is_none_or(|end| path < end || path == end && counts)
 }
 
-impl Layer {
+impl Memtable {
     /// Whether it has an entry of a cell in a range or at its end.
     fn touches(&self, start: &[u8], end: Option<&[u8]>) -> bool {
         self.cells.range(start).next().is_some_and(|(path, _)| is_within(path, end))
@@ -226,13 +226,13 @@ impl<'a> Walk<'a> {
             return Ok(None);
         }
         let state = self.source.state;
-        if let Some(print) = state.active.fingerprints.borrow().get(level, start) {
+        if let Some(print) = state.memtable.fingerprints.borrow().get(level, start) {
             return Ok(Some(print.clone()));
         }
-        if let Some(frozen) = &state.frozen
-            && let Some(print) = frozen.fingerprints.borrow().get(level, start)
+        if let Some(immutable) = &state.immutable
+            && let Some(print) = immutable.fingerprints.borrow().get(level, start)
         {
-            let holds = !state.active.touches(start, print.end.as_deref());
+            let holds = !state.memtable.touches(start, print.end.as_deref());
             return Ok(holds.then(|| print.clone()));
         }
         self.stored(level, start).map_err(|error| state.told(error))
@@ -248,7 +248,7 @@ impl<'a> Walk<'a> {
             let newer = state.runs.get(..number).unwrap_or_default();
             let read = |value: &[u8]| self.touched.print(newer, &state.blocks, &key, value);
             let Some(print) = run.get(&state.blocks, &row, probe, None, read)? else { continue };
-            let layers = || [Some(&state.active), state.frozen.as_ref()].into_iter().flatten();
+            let layers = || [Some(&state.memtable), state.immutable.as_ref()].into_iter().flatten();
             let is_changed =
                 |print: &Print| layers().any(|layer| layer.touches(start, print.end.as_deref()));
             return Ok(print?.filter(|print| !is_changed(print)));
@@ -259,8 +259,8 @@ impl<'a> Walk<'a> {
     /// Keeps a print until a cell in its range changes. It is written with the changes that it is
     /// kept beside.
     fn keep(&self, level: u8, start: &[u8], print: &Print) {
-        let mut fingerprints = self.source.state.active.fingerprints.borrow_mut();
-        if fingerprints.bytes() >= self.source.state.limits.fold / SHARE {
+        let mut fingerprints = self.source.state.memtable.fingerprints.borrow_mut();
+        if fingerprints.bytes() >= self.source.state.limits.memtable / SHARE {
             fingerprints.clear();
         }
         fingerprints.insert(level, start, print.clone());

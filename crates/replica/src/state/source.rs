@@ -1,4 +1,4 @@
-//! Reading the cells of a space: what changed in memory over what is folded into runs.
+//! Reading the cells of a space: what changed in memory over what is flushed to runs.
 
 use std::hash::BuildHasher;
 use std::ops::ControlFlow;
@@ -27,11 +27,11 @@ pub struct StateSource<'a> {
 impl StateSource<'_> {
     /// Runs `read` on all layers, one over the other.
     fn layered<R>(&self, read: impl FnOnce(&dyn Source) -> R) -> R {
-        let folded = Folded { state: self.state, context: self.context };
-        let active = &self.state.active.cells;
-        match &self.state.frozen {
-            None => read(&active.over(&folded)),
-            Some(frozen) => read(&active.over(&frozen.cells.over(&folded))),
+        let flushed = Flushed { state: self.state, context: self.context };
+        let memtable = &self.state.memtable.cells;
+        match &self.state.immutable {
+            None => read(&memtable.over(&flushed)),
+            Some(immutable) => read(&memtable.over(&immutable.cells.over(&flushed))),
         }
     }
 }
@@ -82,12 +82,12 @@ impl Source for StateSource<'_> {
 
 /// What is in runs alone.
 #[derive(Debug)]
-pub(super) struct Folded<'a> {
+pub(super) struct Flushed<'a> {
     pub(super) state: &'a State,
     pub(super) context: &'a Context,
 }
 
-impl Folded<'_> {
+impl Flushed<'_> {
     /// Looks a cell up. `near`: for each run the data block that was looked into last, where
     /// neighbours are looked up one after the other.
     pub(super) fn find(
@@ -132,7 +132,7 @@ impl Folded<'_> {
     }
 }
 
-impl Source for Folded<'_> {
+impl Source for Flushed<'_> {
     fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
         self.find(path, &mut []).map_err(|error| self.state.told(error))
     }

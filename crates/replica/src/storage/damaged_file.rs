@@ -167,7 +167,7 @@ impl DamagedFile {
         if is_first {
             self.counted = counted(b"log");
         }
-        // A space without a record has no log, and one that never was folded no rows.
+        // A space without a record has no log, and one that never was flushed no rows.
         counted(b"meta") == Some(self.metas.len() as u64)
             && counted(b"log").unwrap_or_default() == records as u64
             && counted(b"rows").unwrap_or_default() == self.rows.len() as u64

@@ -213,13 +213,13 @@ fn compaction_changes_no_digest_and_shrinks() {
         store.close().expect("writable");
     }
     let digest = carts.digest().expect("readable");
-    let mut folded = 0;
+    let mut flushed = 0;
     let mut watch = |progress: Progress<'_>| {
-        folded += u64::from(progress.step == Step::Fold);
+        flushed += u64::from(progress.step == Step::Flush);
         ControlFlow::Continue(())
     };
     let compacted = store.compact(&mut watch).expect("writable");
-    assert!(folded > 1, "it tells how far it is");
+    assert!(flushed > 1, "it tells how far it is");
     assert_eq!(carts.digest(), Ok(digest));
     assert!(compacted.after < compacted.before, "{compacted:?}");
     assert!(compacted.runs_before > 1 && compacted.runs_after == 1, "{compacted:?}");

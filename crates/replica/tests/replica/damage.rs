@@ -117,7 +117,7 @@ fn a_flipped_bit_never_takes_anything_away_in_silence() {
     assert!(found > 100);
 }
 
-/// A store on a medium with three records, none of which is folded yet.
+/// A store on a medium with three records, none of which is flushed yet.
 fn three_records() -> std::sync::Arc<Medium> {
     let medium = Medium::new();
     let carts: Carts = medium.open().create_space("carts").expect("a first space");

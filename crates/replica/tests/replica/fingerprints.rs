@@ -54,7 +54,7 @@ impl StorageRead for Counted {
     }
 }
 
-/// A core with its storage, folded when a test says so.
+/// A core with its storage, flushed when a test says so.
 #[derive(Debug)]
 pub(crate) struct Copy {
     pub(crate) core: SpaceCore,
@@ -67,9 +67,9 @@ pub(crate) struct Copy {
 const NOW: Now = Now { wall: 1_700_000_000_000, elapsed: 0 };
 
 impl Copy {
-    pub(crate) fn new(number: u8, fold_bytes: usize, cache_bytes: usize) -> Self {
+    pub(crate) fn new(number: u8, memtable_bytes: usize, cache_bytes: usize) -> Self {
         let mut config = Config::default();
-        (config.fold_bytes, config.cache_bytes) = (fold_bytes, cache_bytes);
+        (config.memtable_bytes, config.cache_bytes) = (memtable_bytes, cache_bytes);
         let (storage, id) = (Arc::new(Counted::default()), id(number));
         let core = SpaceCore::open(SPACE, id, config, Arc::clone(&storage) as _, 0);
         Self { core: core.expect("nothing"), storage, records: Vec::new(), id, config }
@@ -106,19 +106,19 @@ impl Copy {
         self.records.push(record.clone());
     }
 
-    /// One step of folding. Whether there was anything to do.
-    pub(crate) fn fold(&mut self, budget: usize) -> bool {
-        let rows = self.core.poll_fold(budget).expect("whole");
+    /// One step of compaction. Whether there was anything to do.
+    pub(crate) fn step(&mut self, budget: usize) -> bool {
+        let rows = self.core.poll_flush(budget).expect("whole");
         let is_any = !rows.is_empty();
         let rows = rows.into_iter().map(|(key, bytes)| (0, key, bytes)).collect();
         self.storage.memory.commit(&Batch { rows, ..Batch::default() }).expect("memory");
-        self.core.handle_folded();
+        self.core.handle_flushed();
         is_any
     }
 
     pub(crate) fn flush(&mut self) {
         self.core.request_flush();
-        while self.fold(1 << 16) {}
+        while self.step(1 << 16) {}
     }
 
     /// What a kill leaves, and a start makes of it.
@@ -234,7 +234,7 @@ fn step(copy: &mut Copy, chance: &mut Chance) {
         0 => copy.restart(),
         1 => copy.core.request_flush(),
         2 => copy.core.request_compaction(),
-        3..6 => _ = copy.fold([1, 500, 8_000][usize::try_from(chance.below(3)).expect("small")]),
+        3..6 => _ = copy.step([1, 500, 8_000][usize::try_from(chance.below(3)).expect("small")]),
         _ => {
             let lines = if chance.below(8) == 0 { 200 } else { chance.below(6) + 1 };
             let (from, near) = (chance.below(2_000), chance.below(2) == 0);
@@ -270,8 +270,8 @@ fn compare(copy: &Copy, chance: &mut Chance, how: &str) {
 fn fingerprints_are_those_of_the_cells_whatever_is_kept_of_them() {
     for seed in 0..12 {
         let mut chance = Chance(seed);
-        let fold_bytes = [4_000, 30_000, 150_000][place(seed % 3)];
-        let mut copy = Copy::new(1, fold_bytes, 20_000);
+        let memtable_bytes = [4_000, 30_000, 150_000][place(seed % 3)];
+        let mut copy = Copy::new(1, memtable_bytes, 20_000);
         for number in 0..300 {
             step(&mut copy, &mut chance);
             if chance.below(4) == 0 {
@@ -333,7 +333,7 @@ fn copies_that_came_to_the_same_in_other_ways_have_the_same_fingerprints() {
             if chance.below(20) == 0 {
                 copy.fingerprint();
             }
-            while chance.below(3) > 0 && copy.fold(5_000) {}
+            while chance.below(3) > 0 && copy.step(5_000) {}
         }
         assert_eq!(copy.fingerprint(), naive::root(&copy.cells()));
         prints.push((copy.fingerprint(), copy.core.ranges(3, &[], None), copy.core.runs()));
@@ -346,7 +346,7 @@ fn copies_that_came_to_the_same_in_other_ways_have_the_same_fingerprints() {
 fn spaces_that_met_have_one_fingerprint_and_a_change_makes_another() {
     let open = || {
         let mut config = Config::default();
-        (config.fold_bytes, config.cache_bytes) = (20_000, 20_000);
+        (config.memtable_bytes, config.cache_bytes) = (20_000, 20_000);
         Medium::new().open_with(config)
     };
     let (one, other) = (open(), open());

@@ -8,13 +8,13 @@ use rejoin_replica::core::SpaceCore;
 
 use crate::fingerprints::{Chance, Copy};
 
-/// A copy with so many lines, all of them folded, that keeps next to nothing in memory.
-fn folded(lines: u32) -> Copy {
+/// A copy with so many lines, all of them flushed, that keeps next to nothing in memory.
+fn flushed(lines: u32) -> Copy {
     let mut copy = Copy::new(1, 256 << 10, 256 << 10);
     for start in (0..lines).step_by(1_000) {
         let some: Vec<String> = (start..lines.min(start + 1_000)).map(name).collect();
         copy.change(some.iter().map(|line| (line.as_str(), true)));
-        while copy.fold(1 << 16) {}
+        while copy.step(1 << 16) {}
     }
     copy.flush();
     copy
@@ -34,9 +34,9 @@ fn reads(copy: &Copy) -> usize {
 #[test]
 fn after_a_change_a_fingerprint_is_made_of_a_few_blocks_whatever_there_is() {
     let mut read = [1_000, 100_000].map(|lines| {
-        let mut copy = folded(lines);
+        let mut copy = flushed(lines);
         copy.core.request_compaction();
-        while copy.fold(1 << 16) {}
+        while copy.step(1 << 16) {}
         copy.restart();
         let (first, again) = (reads(&copy), reads(&copy));
         copy.change([(name(lines / 2 + 7).as_str(), true)]);
@@ -48,7 +48,7 @@ fn after_a_change_a_fingerprint_is_made_of_a_few_blocks_whatever_there_is() {
     });
     println!("rows read: {read:?}, first, again, after a change, again, after a flush and a start");
     for [first, again, changed, unchanged, flushed] in &mut read {
-        assert!(*first < 20 && *again < 5, "it was made when it was folded");
+        assert!(*first < 20 && *again < 5, "it was made when it was flushed");
         assert!(*changed < 20 && *unchanged < 5 && *flushed < 40, "{changed} {flushed}");
     }
 }
@@ -56,7 +56,7 @@ fn after_a_change_a_fingerprint_is_made_of_a_few_blocks_whatever_there_is() {
 /// Without any of them it is made of all cells, once.
 #[test]
 fn it_is_made_of_all_cells_once() {
-    let mut copy = folded(20_000);
+    let mut copy = flushed(20_000);
     let some: Vec<String> = (0..20_000).step_by(100).map(name).collect();
     copy.change(some.iter().map(|line| (line.as_str(), true)));
     copy.flush();
@@ -126,7 +126,7 @@ fn differing(mine: &[Range], theirs: &[Range], to: Option<Vec<u8>>) -> Vec<Secti
 fn what_differs_is_found_by_as_many_ranges_as_differ_and_not_as_there_are() {
     let mut chance = Chance(2);
     for lines in [10_000, 100_000] {
-        let (here, mut there) = (folded(lines), folded(lines));
+        let (here, mut there) = (flushed(lines), flushed(lines));
         assert_eq!(here.fingerprint(), there.fingerprint());
         let told = reconcile(&here.core, &there.core, &[16]);
         assert_eq!((told.ranges, told.cells), (1, 0), "nothing to do");

@@ -6,7 +6,7 @@ mod cost;
 mod damage;
 mod fingerprints;
 mod fingerprints_cost;
-mod fold;
+mod flush;
 mod forge;
 mod forks;
 mod golden;

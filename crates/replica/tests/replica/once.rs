@@ -60,12 +60,12 @@ fn a_kill_while_orders_come_back_forgets_no_key() {
     sync(&carts.link(), &peer.link());
     let killed = backup.after_power_loss();
     let (store, carts) = open(&killed);
-    let (_, folded) = open(&{
+    let (_, flushed) = open(&{
         carts.flush().expect("written");
-        store.close().expect("folded");
+        store.close().expect("flushed");
         killed.after_power_loss()
     });
-    for carts in [&carts, &folded] {
+    for carts in [&carts, &flushed] {
         assert_eq!(figs(carts), 4);
         assert!(matches!(order(carts, "order 0"), Once::Repeated(_)));
         for n in 1..4 {
@@ -77,18 +77,18 @@ fn a_kill_while_orders_come_back_forgets_no_key() {
     assert_sound(&store);
 }
 
-/// Many, so that they are folded, merged and read back from runs.
+/// Many, so that they are flushed, merged and read back from runs.
 #[test]
-fn keys_that_came_back_are_folded() {
+fn keys_that_came_back_are_flushed() {
     let (_, backup, peer) = shop(300);
     let mut config = Config::default();
-    (config.fold_bytes, config.cache_bytes) = (2_000, 0);
+    (config.memtable_bytes, config.cache_bytes) = (2_000, 0);
     let options = || OpenOptions::new().config(config);
     let store = options().unproven().over(backup.clone()).expect("a copy");
     let carts: Carts = store.open_space("carts").expect("the space");
     sync(&carts.link(), &peer.link());
     (0..300).for_each(|n| _ = order(&carts, &format!("new {n}")));
-    store.close().expect("folded");
+    store.close().expect("flushed");
     store.compact(&mut go_on).expect("compacted");
     let store = options().over(backup.after_power_loss()).expect("the store");
     let carts: Carts = store.open_space("carts").expect("the space");

@@ -70,7 +70,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let mut config = Config::default();
-        config.fold_bytes = *rng.pick(&[500, 4_000, 16 << 20]);
+        config.memtable_bytes = *rng.pick(&[500, 4_000, 16 << 20]);
         let directory = tempfile::tempdir().unwrap();
         let (clock, sites, story) = (Arc::default(), Vec::new(), Vec::new());
         let (tags, has_backup) = (0, false);

@@ -246,7 +246,7 @@ fn where_nothing_is_left_it_says_so_and_makes_nothing() {
 #[test]
 fn what_was_set_aside_comes_back_with_what_it_waits_for() {
     let case = Case::new();
-    let file = &case.files[0]; // nothing is folded
+    let file = &case.files[0]; // nothing is flushed
     let lost = case.records.iter().find(|(space, record)| {
         let record = Record::decode(record).expect("a record");
         *space == 0 && record.entry.delta().first() == 40

@@ -24,12 +24,12 @@ pub(crate) fn go_on(_: Progress<'_>) -> ControlFlow<()> {
 
 pub(crate) fn open(storage: &Arc<Memory>) -> Store {
     let mut config = Config::default();
-    config.fold_bytes = 64 << 10;
+    config.memtable_bytes = 64 << 10;
     Store::with_storage(Arc::clone(storage) as _, config, Arc::new(Clock::default()))
         .expect("storage with an identity, or an empty one")
 }
 
-/// A closed store with some 2,500 records in its log, folded into several runs, and some that are
+/// A closed store with some 2,500 records in its log, flushed to several runs, and some that are
 /// not.
 pub(crate) fn filled() -> Arc<Memory> {
     let storage = Arc::new(Memory::default());
@@ -208,7 +208,7 @@ fn log_records_that_are_gone_are_found() {
     assert_eq!((place, what.as_str()), (Place::Record(31), "the record before it, 30, is missing"));
     let (place, what) = only(&rebuilt(&|sequence| sequence < 1_000));
     assert_eq!(place, Place::Record(1_000));
-    assert!(what.contains("they are folded"), "{what}");
+    assert!(what.contains("they are flushed"), "{what}");
 }
 
 #[test]

@@ -73,8 +73,8 @@ impl Causality {
         }
     }
 
-    /// A replica starts again from what it had folded; its log goes on from there.
-    pub(in crate::sim) fn restart(&mut self, replica: ReplicaId, folded: VersionVector) {
-        self.0.insert(replica, folded);
+    /// A replica starts again from what it had flushed; its log goes on from there.
+    pub(in crate::sim) fn restart(&mut self, replica: ReplicaId, flushed: VersionVector) {
+        self.0.insert(replica, flushed);
     }
 }

@@ -17,7 +17,7 @@ pub(in crate::sim) enum Harm {
     /// Log records that the next start reads are gone, as if they had never been written; not the
     /// last ones, which only the engine below could miss.
     Lost,
-    /// Bits of the rows with folded state.
+    /// Bits of the rows with flushed state.
     Rows,
     /// Bits of the manifest, so that the state is made anew from the log, and of log records.
     Everything,
@@ -26,11 +26,11 @@ pub(in crate::sim) enum Harm {
 impl Disk {
     /// Harms it. The sequences of the records that are not what was written.
     pub(in crate::sim) fn harm(&self, harm: Harm, rng: &mut Rng) -> Vec<u64> {
-        let folded = self.folded();
+        let flushed = self.flushed();
         let mut content = self.content();
         let content = &mut *content;
         content.is_harmed = true;
-        let from = if harm == Harm::Everything { 0 } else { folded };
+        let from = if harm == Harm::Everything { 0 } else { flushed };
         let whole = (from..content.log.len() as u64)
             .filter(|&at| content.log.get(index(at)).is_some_and(|record| record.last > 0));
         let mut whole: Vec<u64> = whole.collect();
@@ -65,8 +65,8 @@ impl Disk {
         harmed
     }
 
-    /// The log before this sequence is folded into rows, as far as they can be read.
-    fn folded(&self) -> u64 {
+    /// The log before this sequence is flushed to rows, as far as they can be read.
+    fn flushed(&self) -> u64 {
         let rows = Rows::open(Arc::new(self.clone()), 0, &mut Faults::default());
         let checkpoint =
             rows.ok().and_then(|rows| rows.checkpoint().map(|checkpoint| checkpoint.sequence));

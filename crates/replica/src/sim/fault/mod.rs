@@ -122,7 +122,7 @@ faults! {
     FrozenClock, "frozen clock", frozen_clock;
     /// A copy of a disk is put in its place later on.
     RestoredSnapshot, "restored snapshot", restored_snapshot;
-    /// Bits of a disk flip: of log records, of folded state, or of both.
+    /// Bits of a disk flip: of log records, of flushed state, or of both.
     BitFlip, "bit flips", bit_flips;
     /// Log records of a disk are gone.
     LostRecords, "lost records", lost_records;

@@ -1,4 +1,4 @@
-//! What a space has folded into rows, and what it wants to write of that next.
+//! What a space has flushed to rows, and what it wants to write of that next.
 
 use rejoin_crdts::ReadError;
 use rejoin_crdts::state_codec::ids;
@@ -9,13 +9,14 @@ use crate::storage::{RowWrite, StorageError};
 
 impl SpaceCore {
     /// The rows to write next, about `budget` bytes of them: state that follows from the log and is
-    /// folded a little at a time. They go into a batch with all that
+    /// flushed a little at a time. They go into a batch with all that
     /// [`poll_write`](Self::poll_write) gave before, or into a later one; once that is durable,
-    /// [`handle_folded`](Self::handle_folded) says so. Nothing is lost while they are not written.
+    /// [`handle_flushed`](Self::handle_flushed) says so. Nothing is lost while they are not
+    /// written.
     ///
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
-    pub fn poll_fold(&mut self, budget: usize) -> Result<Vec<RowWrite>, StorageError> {
+    pub fn poll_flush(&mut self, budget: usize) -> Result<Vec<RowWrite>, StorageError> {
         let Self { state, causal, log, heads, hybrid, .. } = self;
         let checkpoint = || Checkpoint {
             sequence: log.end(),
@@ -28,25 +29,25 @@ impl SpaceCore {
             news: causal.news().collect(),
             stamp: hybrid.last(),
         };
-        let mut step = state.poll_fold(causal.context(), budget, log.bytes(), checkpoint)?;
-        if let Some(sequence) = step.folded {
+        let mut step = state.poll_flush(causal.context(), budget, log.bytes(), checkpoint)?;
+        if let Some(sequence) = step.flushed {
             step.rows.extend(self.log.rows_until(sequence));
         }
         Ok(step.rows)
     }
 
-    /// The rows that [`poll_fold`](Self::poll_fold) gave last are durable.
-    pub fn handle_folded(&mut self) {
-        self.state.handle_folded();
-        self.log.release(self.state.folded());
+    /// The rows that [`poll_flush`](Self::poll_flush) gave last are durable.
+    pub fn handle_flushed(&mut self) {
+        self.state.handle_flushed();
+        self.log.release(self.state.flushed());
     }
 
-    /// Has [`poll_fold`](Self::poll_fold) write all that changed so far, however little it is.
+    /// Has [`poll_flush`](Self::poll_flush) write all that changed so far, however little it is.
     pub const fn request_flush(&mut self) {
         self.state.request_flush();
     }
 
-    /// Has [`poll_fold`](Self::poll_fold) merge all that is folded into one run.
+    /// Has [`poll_flush`](Self::poll_flush) merge all that is flushed to one run.
     pub const fn request_compaction(&mut self) {
         self.state.request_compaction();
     }
@@ -61,12 +62,12 @@ impl SpaceCore {
         self.state.is_compacting()
     }
 
-    /// Up to which sequence the log is folded into rows: a start reads only what comes after.
-    pub fn folded(&self) -> u64 {
-        self.state.folded()
+    /// Up to which sequence the log is flushed to rows: a start reads only what comes after.
+    pub fn flushed(&self) -> u64 {
+        self.state.flushed()
     }
 
-    /// How many runs of blocks hold the folded state, and their length in bytes.
+    /// How many runs of blocks hold the flushed state, and their length in bytes.
     pub fn runs(&self) -> (usize, u64) {
         self.state.runs()
     }

@@ -1,4 +1,4 @@
-//! Folding: writing what changed in memory as runs, a few KiB at a time, and merging them.
+//! Compaction: writing what changed in memory as runs, a few KiB at a time, and merging them.
 //!
 //! Every step hands out rows that can be written with whatever else is written next. What they make
 //! is used once its last rows, with the manifest that names it, are durable; a crash before that
@@ -16,21 +16,23 @@ use super::fingerprints::Pending;
 use super::manifest::{Checkpoint, Manifest};
 use super::merge::{Garbage, Merging, replaced};
 use super::run::{Blocks, Run, RunWriter};
-use super::{CELLS, KEYS, Layer, PRINTS, RETURNED, Receipts, State, prefixed, row, write_receipt};
+use super::{
+    CELLS, KEYS, Memtable, PRINTS, RETURNED, Receipts, State, prefixed, row, write_receipt,
+};
 use crate::storage::{RowWrite, StorageError};
 
-/// What one step of folding made.
+/// What one step of compaction made.
 #[derive(Default, Debug)]
 pub(crate) struct Step {
     /// To be written, in one batch.
     pub rows: Vec<RowWrite>,
-    /// The entries of the log before this sequence are folded once the rows are written.
-    pub folded: Option<u64>,
+    /// The entries of the log before this sequence are flushed once the rows are written.
+    pub flushed: Option<u64>,
 }
 
 /// What is under way.
 #[derive(Debug)]
-pub(super) struct Folding {
+pub(super) struct Compaction {
     /// What the manifest on disk says.
     pub(super) checkpoint: Checkpoint,
     next_run: u32,
@@ -56,16 +58,16 @@ impl Flush {
         (self.table, self.from) = (table, Vec::new());
     }
 
-    fn fill_receipts(&mut self, frozen: &Layer, by: Receipts, budget: usize) -> bool {
+    fn fill_receipts(&mut self, immutable: &Memtable, by: Receipts, budget: usize) -> bool {
         let mut value = Vec::new();
-        for (key, receipt) in frozen.receipts(by).range(self.from.clone()..) {
+        for (key, receipt) in immutable.receipts(by).range(self.from.clone()..) {
             if self.writer.waiting() >= budget {
                 self.from.clone_from(key);
                 return false;
             }
             value.clear();
             write_receipt(receipt, &mut value);
-            if !rejoin_vclock::mutant!("keys-not-folded") {
+            if !rejoin_vclock::mutant!("keys-not-flushed") {
                 self.writer.push(&prefixed(by.table(), key), &value);
             }
         }
@@ -80,7 +82,7 @@ pub(super) enum Done {
     Merged(Option<Run>, Vec<u32>),
 }
 
-impl Folding {
+impl Compaction {
     /// Goes on from a manifest. Looks for what a crash left behind.
     pub(super) fn resume(
         blocks: &Blocks,
@@ -113,30 +115,30 @@ impl Folding {
 impl State {
     /// Has all that changed so far written, however little it is.
     pub(crate) const fn request_flush(&mut self) {
-        self.folding.wants_flush = true;
+        self.compaction.wants_flush = true;
     }
 
     /// Whether something that was asked for, or is due, is not written yet. Merges can wait.
     pub(crate) fn is_flushing(&self) -> bool {
-        let Folding { flush, done, wants_flush, .. } = &self.folding;
+        let Compaction { flush, done, wants_flush, .. } = &self.compaction;
         let flushed = matches!(done, Some(Done::Flushed(..)));
-        flushed || flush.is_some() || (*wants_flush && !self.active.is_empty())
+        flushed || flush.is_some() || (*wants_flush && !self.memtable.is_empty())
     }
 
     /// Has all runs merged into one.
     pub(crate) const fn request_compaction(&mut self) {
-        self.folding.merging.wants_all = true;
+        self.compaction.merging.wants_all = true;
     }
 
     /// Whether a merge is asked for or under way, or what it replaced is not taken away yet.
     pub(crate) fn is_compacting(&self) -> bool {
-        let Folding { merging, done, .. } = &self.folding;
+        let Compaction { merging, done, .. } = &self.compaction;
         merging.wants_all || !merging.is_idle() || matches!(done, Some(Done::Merged(..)))
     }
 
-    /// How far folding is: entries of the log before this sequence are in runs.
-    pub(crate) const fn folded(&self) -> u64 {
-        self.folding.checkpoint.sequence
+    /// How far compaction is: entries of the log before this sequence are in runs.
+    pub(crate) const fn flushed(&self) -> u64 {
+        self.compaction.checkpoint.sequence
     }
 
     /// How many runs there are, and what they take, in bytes.
@@ -149,7 +151,7 @@ impl State {
     ///
     /// # Errors
     /// [`StorageError`] when a run that is merged cannot be read.
-    pub(crate) fn poll_fold(
+    pub(crate) fn poll_flush(
         &mut self,
         context: &Context,
         budget: usize,
@@ -157,58 +159,58 @@ impl State {
         checkpoint: impl FnOnce() -> Checkpoint,
     ) -> Result<Step, StorageError> {
         // Overwrites take no memory, but a start after a crash has to read their log again.
-        let tail = log_bytes.saturating_sub(self.folding.checkpoint.log_bytes);
-        let progress = (self.active.bytes() as u64).max(2 * tail);
-        let due = self.folding.wants_flush || progress >= self.limits.fold as u64;
-        if self.folding.done.is_some() {
+        let tail = log_bytes.saturating_sub(self.compaction.checkpoint.log_bytes);
+        let progress = (self.memtable.bytes() as u64).max(2 * tail);
+        let due = self.compaction.wants_flush || progress >= self.limits.memtable as u64;
+        if self.compaction.done.is_some() {
             return Ok(Step::default());
         }
-        if self.folding.flush.is_none() && due && !self.active.is_empty() {
+        if self.compaction.flush.is_none() && due && !self.memtable.is_empty() {
             self.freeze(checkpoint());
         }
-        if let Some(flush) = self.folding.flush.take() {
+        if let Some(flush) = self.compaction.flush.take() {
             return Ok(self.flush(flush, context, budget.max(self.limits.step())));
         }
-        self.folding.wants_flush = false;
+        self.compaction.wants_flush = false;
         self.go_on_merging(context, progress, budget)
     }
 
     /// The rows of the last step are written.
-    pub(crate) fn handle_folded(&mut self) {
-        match self.folding.done.take() {
+    pub(crate) fn handle_flushed(&mut self) {
+        match self.compaction.done.take() {
             None => {}
             Some(Done::Flushed(run, checkpoint)) => {
-                self.folding.merging.flushed = run.as_ref().map_or(0, |run| run.bytes);
+                self.compaction.merging.flushed = run.as_ref().map_or(0, |run| run.bytes);
                 self.runs.splice(0..0, run);
-                self.folding.checkpoint = checkpoint;
-                self.frozen = None;
+                self.compaction.checkpoint = checkpoint;
+                self.immutable = None;
             }
             Some(Done::Merged(run, ids)) => {
                 let merged = self.runs.iter().filter(|run| ids.contains(&run.id));
-                self.folding.merging.garbage.extend(merged.map(Garbage::of));
+                self.compaction.merging.garbage.extend(merged.map(Garbage::of));
                 self.runs = replaced(&self.runs, run.as_ref(), &ids);
             }
         }
     }
 
     fn freeze(&mut self, checkpoint: Checkpoint) {
-        let keys = self.active.keys.len() + self.active.returned.len();
-        let entries = self.active.cells.range(&[]).count() + keys;
+        let keys = self.memtable.keys.len() + self.memtable.returned.len();
+        let entries = self.memtable.cells.range(&[]).count() + keys;
         let wide = self.wide_filter(entries as u64);
-        self.frozen = Some(std::mem::take(&mut self.active));
+        self.immutable = Some(std::mem::take(&mut self.memtable));
         let ids: Arc<[_]> = checkpoint.vector.iter().map(|(id, _)| id).collect();
-        let writer = RunWriter::new(self.folding.new_run(), ids, wide);
-        self.folding.wants_flush = false;
+        let writer = RunWriter::new(self.compaction.new_run(), ids, wide);
+        self.compaction.wants_flush = false;
         let fingerprints = self.pending_prints();
         let (table, from) = (RETURNED, Vec::new());
-        self.folding.flush = Some(Flush { checkpoint, writer, table, from, fingerprints });
+        self.compaction.flush = Some(Flush { checkpoint, writer, table, from, fingerprints });
     }
 
-    /// The prints of what is frozen: all of them, where it comes to stand below everything.
+    /// The prints of what is being flushed: all of them, where it comes to stand below everything.
     fn pending_prints(&self) -> Pending {
-        match &self.frozen {
-            Some(frozen) if !self.runs.is_empty() => {
-                Pending::known(frozen.fingerprints.borrow().clone())
+        match &self.immutable {
+            Some(immutable) if !self.runs.is_empty() => {
+                Pending::known(immutable.fingerprints.borrow().clone())
             }
             _ => Pending::anew(),
         }
@@ -217,34 +219,34 @@ impl State {
     fn flush(&mut self, mut flush: Flush, context: &Context, budget: usize) -> Step {
         if !self.fill(&mut flush, context, budget) {
             let rows = flush.writer.take_rows();
-            self.folding.flush = Some(flush);
-            return Step { rows, folded: None };
+            self.compaction.flush = Some(flush);
+            return Step { rows, flushed: None };
         }
         let (run, rows) = flush.writer.finish();
-        let folded = Some(flush.checkpoint.sequence);
+        let flushed = Some(flush.checkpoint.sequence);
         let runs = run.iter().chain(&self.runs).cloned().collect();
         let rows = self.with_manifest(rows, &flush.checkpoint, runs);
-        self.folding.done = Some(Done::Flushed(run, flush.checkpoint));
-        Step { rows, folded }
+        self.compaction.done = Some(Done::Flushed(run, flush.checkpoint));
+        Step { rows, flushed }
     }
 
-    /// Puts what is frozen into the run, up to the budget. Whether that was all.
+    /// Puts the immutable memtable into the run, up to the budget. Whether that was all.
     fn fill(&self, flush: &mut Flush, context: &Context, budget: usize) -> bool {
-        let Some(frozen) = &self.frozen else { return true };
+        let Some(immutable) = &self.immutable else { return true };
         if flush.table == RETURNED {
-            if !flush.fill_receipts(frozen, Receipts::Returned, budget) {
+            if !flush.fill_receipts(immutable, Receipts::Returned, budget) {
                 return false;
             }
             flush.go_to(CELLS);
         }
         if flush.table == CELLS {
-            if !self.fill_cells(flush, frozen, context, budget) {
+            if !self.fill_cells(flush, immutable, context, budget) {
                 return false;
             }
             flush.go_to(KEYS);
         }
         if flush.table == KEYS {
-            if !flush.fill_receipts(frozen, Receipts::Written, budget) {
+            if !flush.fill_receipts(immutable, Receipts::Written, budget) {
                 return false;
             }
             flush.go_to(PRINTS);
@@ -255,7 +257,7 @@ impl State {
     fn fill_cells(
         &self,
         flush: &mut Flush,
-        frozen: &Layer,
+        immutable: &Memtable,
         context: &Context,
         budget: usize,
     ) -> bool {
@@ -263,14 +265,14 @@ impl State {
         let names = Names { context, ids: &ids };
         let is_first = self.runs.is_empty();
         let mut value = Vec::new();
-        for (path, cell) in frozen.cells.range(&flush.from) {
+        for (path, cell) in immutable.cells.range(&flush.from) {
             if flush.writer.waiting() >= budget {
                 flush.from = path.to_vec();
                 return false;
             }
             value.clear();
             match cell {
-                None if is_first || rejoin_vclock::mutant!("fold-forgets-removals") => continue,
+                None if is_first || rejoin_vclock::mutant!("flush-forgets-removals") => continue,
                 None => {}
                 Some(cell) => {
                     names.write_cell(cell, &mut value);
@@ -288,7 +290,7 @@ impl State {
         checkpoint: &Checkpoint,
         runs: Vec<Run>,
     ) -> Vec<RowWrite> {
-        let (checkpoint, next_run) = (checkpoint.clone(), self.folding.next_run);
+        let (checkpoint, next_run) = (checkpoint.clone(), self.compaction.next_run);
         let manifest = Manifest { checkpoint, next_run, runs };
         rows.push((row::HEAD.to_vec(), Some(manifest.encode())));
         rows

@@ -1,4 +1,4 @@
-//! State folded into blocks: the same as what the log alone makes, whatever happens to the blocks.
+//! State flushed to blocks: the same as what the log alone makes, whatever happens to the blocks.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::store_sync::settle;
 
 type Shelves = OrMap<String, OrSet<String>>;
 
-/// Settings under which folding goes on all the time.
+/// Settings under which compaction goes on all the time.
 fn hurried() -> Config {
     let mut config = Config::default();
-    (config.fold_bytes, config.cache_bytes) = (2_000, 20_000);
+    (config.memtable_bytes, config.cache_bytes) = (2_000, 20_000);
     config
 }
 
@@ -59,7 +59,7 @@ fn worked(transactions: u64, seed: u64) -> (Arc<Medium>, Store, Space<Shelves>) 
 }
 
 #[test]
-fn folded_state_is_what_the_log_makes_at_any_moment() {
+fn flushed_state_is_what_the_log_makes_at_any_moment() {
     for seed in 0..8 {
         let (medium, store, space) = worked(0, seed);
         let mut chance = Chance(seed);
@@ -88,7 +88,7 @@ fn rows_do_not_pile_up() {
 #[test]
 fn large_merges_go_on_beside_small_ones_and_lose_nothing() {
     let mut config = Config::default();
-    (config.fold_bytes, config.cache_bytes) = (64 << 10, 64 << 10);
+    (config.memtable_bytes, config.cache_bytes) = (64 << 10, 64 << 10);
     let medium = Medium::new();
     let store = medium.open_with(config);
     let space: Space<OrSet<u64>> = store.create_space("numbers").expect("a first space");
@@ -114,7 +114,7 @@ fn large_merges_go_on_beside_small_ones_and_lose_nothing() {
 }
 
 #[test]
-fn keys_and_places_are_found_again_after_folding_and_closing() {
+fn keys_and_places_are_found_again_after_flushing_and_closing() {
     let (medium, store, space) = worked(0, 0);
     for number in 0..3_000_u64 {
         let item = number.to_string();
@@ -195,7 +195,7 @@ fn assert_compared(medium: &Arc<Medium>, right: Fingerprint, how: &str) {
     assert_eq!(space.fingerprint(), Ok(right), "{how}");
 }
 
-/// A counter in a map of a space that is folded at every turn.
+/// A counter in a map of a space that is flushed at every turn.
 #[test]
 fn counters_go_on_where_they_were() {
     let medium = Medium::new();
