@@ -164,13 +164,13 @@ fn without_ending(line: &[u8]) -> &[u8] {
 #[derive(Debug)]
 struct Quotes {
     delimiter: u8,
-    place: Place,
+    place: CsvState,
     /// A closing quote was followed by more of the same field.
     ragged: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum CsvState {
     /// Before the first byte of a field.
     FieldStart,
     /// In a field, or a part of one, that is not quoted.
@@ -183,26 +183,26 @@ enum Place {
 
 impl Quotes {
     fn of(delimiter: u8) -> Quotes {
-        Quotes { delimiter, place: Place::FieldStart, ragged: false }
+        Quotes { delimiter, place: CsvState::FieldStart, ragged: false }
     }
 
     fn scan(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.place = match (self.place, byte) {
-                (Place::FieldStart | Place::Closing, b'"') => Place::Quoted,
-                (Place::Quoted, b'"') => Place::Closing,
-                (Place::Quoted, _) => Place::Quoted,
-                (_, byte) if byte == self.delimiter => Place::FieldStart,
+                (CsvState::FieldStart | CsvState::Closing, b'"') => CsvState::Quoted,
+                (CsvState::Quoted, b'"') => CsvState::Closing,
+                (CsvState::Quoted, _) => CsvState::Quoted,
+                (_, byte) if byte == self.delimiter => CsvState::FieldStart,
                 (place, _) => {
-                    self.ragged |= place == Place::Closing && !matches!(byte, b'\r' | b'\n');
-                    Place::Plain
+                    self.ragged |= place == CsvState::Closing && !matches!(byte, b'\r' | b'\n');
+                    CsvState::Plain
                 }
             };
         }
     }
 
     fn is_open(&self) -> bool {
-        self.place == Place::Quoted
+        self.place == CsvState::Quoted
     }
 }
 

@@ -143,7 +143,12 @@ impl Plan {
                 Some(delay) => cluster.kill_in_flight(seller, command.clone(), delay).await?,
                 None => cluster.seat(seller).post(command.clone()).await,
             };
-            sales.spawn(settle(Arc::clone(cluster.seat(seller)), command, posted, permit.ok()));
+            sales.spawn(await_receipt(
+                Arc::clone(cluster.seat(seller)),
+                command,
+                posted,
+                permit.ok(),
+            ));
             while let Some(sold) = sales.try_join_next() {
                 tally.add(sold, progress)?;
             }
@@ -180,7 +185,7 @@ fn sale(index: usize, transaction: &Transaction) -> Command {
 }
 
 /// Waits for the receipt of one transaction; sends it again after every unknown outcome.
-async fn settle(
+async fn await_receipt(
     seat: Arc<Seat>,
     command: Command,
     mut posted: Posted,
@@ -347,7 +352,8 @@ mod tests {
         let (seat, command) = (Arc::new(Seat::vacant("r1")), Command::Digest);
         let (first, mut killed) = conversation();
         let posted = first.post(command.clone()).await;
-        let mut settled = tokio::spawn(settle(Arc::clone(&seat), command.clone(), posted, None));
+        let mut settled =
+            tokio::spawn(await_receipt(Arc::clone(&seat), command.clone(), posted, None));
         let id = killed.request().await.id;
         first.stop_listening();
         killed.answer(id, receipt(false)).await;
@@ -372,7 +378,7 @@ mod tests {
         let id = child.request().await.id;
         let answer = Answer::Ok(Reply::Receipt { repeated: false, durable: false });
         child.answer(id, answer).await;
-        assert!(settle(seat, Command::Digest, posted, None).await.is_err());
+        assert!(await_receipt(seat, Command::Digest, posted, None).await.is_err());
     }
 
     #[test]

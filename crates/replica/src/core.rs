@@ -403,7 +403,7 @@ impl SpaceCore {
         }
         match self.causal.admit(entry.delta()) {
             Admission::Known => {
-                self.find(&arrival.entry);
+                self.match_missing(&arrival.entry);
                 return Ok(());
             }
             Admission::Early if !rejoin_vclock::mutant!("apply-out-of-order") => {

@@ -306,7 +306,7 @@ impl SpaceCore {
     }
 
     /// The vector that others are told.
-    pub(crate) fn told_vector(&self) -> VersionVector {
+    pub(crate) fn announced_vector(&self) -> VersionVector {
         let ends: BTreeMap<_, _> =
             self.deferred_writes().map(|at| (at.origin, at.counter)).collect();
         if ends.is_empty() {

@@ -18,7 +18,7 @@ use crate::core::{Event, SpaceCore};
 use crate::entry::{Entry, Head, HeadAt, Record};
 use crate::envelope;
 use crate::error::StoreError;
-use crate::log::Place;
+use crate::log::IndexEntry;
 use crate::message::Message;
 use crate::session::{Refused, Session, SessionId};
 use crate::shared::Shared;
@@ -112,7 +112,7 @@ impl SpaceCore {
         if let Some(fork) = self.forks.get_mut(&origin) {
             fork.common = common;
         }
-        self.lost_until(id, origin, common);
+        self.note_common(id, origin, common);
     }
 
     /// Asks again for what only seemed to build upon another branch.
@@ -164,7 +164,7 @@ pub(crate) fn may_pass_on(
     forks: &BTreeMap<ReplicaId, Fork>,
     kept: &BTreeSet<ReplicaId>,
     session: &Session,
-    place: &Place,
+    place: &IndexEntry,
 ) -> bool {
     let fork = forks.get(&place.origin).filter(|fork| !kept.contains(&fork.origin));
     let refused = session.refused.get(&place.origin).filter(|refused| refused.forked);
@@ -266,7 +266,7 @@ impl<T: Crdt> Space<T> {
         let log = inner.core.log();
         let (mut sequences, mut after) = (Vec::new(), common);
         while let Some(sequence) = log.first_after(origin, after)? {
-            let Some(place) = log.place(sequence)? else { break };
+            let Some(place) = log.entry_at(sequence)? else { break };
             sequences.push(sequence);
             after = place.last;
         }

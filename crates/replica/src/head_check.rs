@@ -164,18 +164,23 @@ impl SpaceCore {
     /// Answers a hello: says where this end is behind, and what both should share.
     pub(crate) fn propose(&mut self, id: SessionId, vector: &VersionVector) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        for at in &session.hello {
-            session.stream.insert(at.origin, (at.counter, at.head));
+        for at in &session.hello_heads {
+            session.peer_heads.insert(at.origin, (at.counter, at.head));
         }
-        let here: BTreeMap<_, _> = session.hello.iter().map(|at| (at.origin, at.counter)).collect();
+        let here: BTreeMap<_, _> =
+            session.hello_heads.iter().map(|at| (at.origin, at.counter)).collect();
         let both = |(id, counter): (ReplicaId, u64)| {
             (id, counter.min(here.get(&id).copied().unwrap_or(0)))
         };
-        session.said = vector.iter().map(both).collect();
-        let behind =
-            session.hello.iter().filter(|at| at.counter < vector.get(at.origin)).copied().collect();
-        session.hello.retain(|at| at.counter == vector.get(at.origin));
-        let digest = digest_of(&session.hello);
+        session.chained_upto = vector.iter().map(both).collect();
+        let behind = session
+            .hello_heads
+            .iter()
+            .filter(|at| at.counter < vector.get(at.origin))
+            .copied()
+            .collect();
+        session.hello_heads.retain(|at| at.counter == vector.get(at.origin));
+        let digest = digest_of(&session.hello_heads);
         session.outbox.push_back(Message::Agree { digest, behind });
     }
 
@@ -185,7 +190,7 @@ impl SpaceCore {
         if session.head_check != HeadCheck::Awaited {
             return;
         }
-        let shared = std::mem::take(&mut session.hello);
+        let shared = std::mem::take(&mut session.hello_heads);
         let blind = rejoin_vclock::mutant!("head-not-compared");
         if digest == digest_of(&shared) || blind {
             session.head_check = HeadCheck::Reached;
@@ -204,7 +209,7 @@ impl SpaceCore {
     pub(crate) fn hear_heads(&mut self, id: SessionId, heads: Vec<HeadAt>) {
         for theirs in heads {
             let Some(session) = self.sessions.get_mut(&id) else { return };
-            session.stream.insert(theirs.origin, (theirs.counter, theirs.head));
+            session.peer_heads.insert(theirs.origin, (theirs.counter, theirs.head));
             self.compare(id, theirs);
         }
         if let Some(session) = self.sessions.get_mut(&id)
@@ -225,7 +230,7 @@ impl SpaceCore {
             return if here { Known::Head(self.head(origin)) } else { Known::Unknown };
         }
         match self.log.ending_at(origin, counter) {
-            Ok(Some(sequence)) if self.log.is_lost(sequence) => Known::Unknown,
+            Ok(Some(sequence)) if self.log.is_unreadable(sequence) => Known::Unknown,
             Ok(Some(sequence)) if sequence < self.durable => Known::At(sequence),
             // Damage is told and mended elsewhere; it is no other history.
             Ok(Some(_)) | Err(_) => Known::Unknown,
@@ -256,12 +261,12 @@ impl SpaceCore {
         let delta = entry.delta();
         let session = self.sessions.get_mut(&id)?;
         let start = (0, Head::default());
-        let (counter, before) = session.stream.get(&delta.origin()).copied().unwrap_or(start);
+        let (counter, before) = session.peer_heads.get(&delta.origin()).copied().unwrap_or(start);
         if counter + 1 != delta.first() {
             return None;
         }
         let after = before.after(entry);
-        session.stream.insert(delta.origin(), (delta.last(), after));
+        session.peer_heads.insert(delta.origin(), (delta.last(), after));
         Some((before, after))
     }
 
@@ -302,7 +307,7 @@ impl SpaceCore {
         let Ok(mut candidates) = self.log.spread(origin, low, high, PROBE) else {
             return self.break_off(id, "the log's index cannot be read here");
         };
-        candidates.retain(|&at| at < self.durable && !self.log.is_lost(at));
+        candidates.retain(|&at| at < self.durable && !self.log.is_unreadable(at));
         if candidates.is_empty() {
             session.searches.remove(&origin);
             return self.parted_at(id, origin, low);
@@ -323,13 +328,14 @@ impl SpaceCore {
         // Another store may go on under a former id.
         let counter = counter.min(here);
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if counter <= session.told.get(own) || rejoin_vclock::mutant!("later-entries-not-compared")
+        if counter <= session.announced.get(own)
+            || rejoin_vclock::mutant!("later-entries-not-compared")
         {
             return;
         }
-        session.unsure.insert(own, counter);
+        session.unverified_upto.insert(own, counter);
         // Until it has answered nothing is taken that builds upon more than was compared.
-        session.refused.insert(own, Refused { until: session.told.get(own), forked: false });
+        session.refused.insert(own, Refused { until: session.announced.get(own), forked: false });
         match self.known(own, counter) {
             Known::Head(head) => {
                 self.say(id, Message::Probe(vec![HeadAt { origin: own, counter, head }]));
@@ -340,7 +346,7 @@ impl SpaceCore {
                 if let Some(session) = self.sessions.get_mut(&id)
                     && !rejoin_vclock::mutant!("search-takes-another-answer")
                 {
-                    session.unsure.remove(&own);
+                    session.unverified_upto.remove(&own);
                 }
                 self.suspect_rollback(id, own);
             }
@@ -352,7 +358,7 @@ impl SpaceCore {
     /// Both mean the same by the entries of an own id that the peer has.
     fn be_sure(&mut self, id: SessionId, own: ReplicaId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.unsure.remove(&own);
+        session.unverified_upto.remove(&own);
         if session.refused.get(&own).is_some_and(|refused| !refused.forked) {
             session.refused.remove(&own);
             self.ask_again(id);
@@ -363,7 +369,7 @@ impl SpaceCore {
     /// Takes in the answer to a probe.
     pub(crate) fn hear_common(&mut self, id: SessionId, origin: ReplicaId, counter: u64) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if let Some(asked) = session.unsure.remove(&origin) {
+        if let Some(asked) = session.unverified_upto.remove(&origin) {
             let is_same = counter == asked;
             return if is_same {
                 self.be_sure(id, origin);

@@ -14,8 +14,8 @@ use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 use rejoin_vclock::{FreshId, ReplicaId};
 
 use crate::envelope;
-use crate::place::{Generation, Place, Witness};
 use crate::storage::{Batch, FailStop, Storage, StorageError, StorageRead};
+use crate::witness::{Generation, Witness, WitnessPath};
 
 const VERSION: u8 = 3;
 pub(crate) const NAME: &str = "store";
@@ -60,7 +60,7 @@ pub(crate) struct Claim {
     /// Nobody knows whether somebody else has the id, whatever proves its place.
     pub unproven: bool,
     /// The place that has to be proved. Without one the caller answers for it.
-    pub place: Option<Place>,
+    pub witness_path: Option<WitnessPath>,
     /// The id of the store that this call made, if it made one.
     pub made: Option<ReplicaId>,
 }
@@ -69,7 +69,7 @@ pub(crate) struct Claim {
 #[derive(Debug)]
 pub(crate) struct Identity {
     storage: Arc<FailStop>,
-    place: Option<Place>,
+    witness_path: Option<WitnessPath>,
     state: Mutex<State>,
 }
 
@@ -126,16 +126,16 @@ impl Identity {
         let stored = Stored::decode(&bytes);
         let stored = stored.map_err(|error| NoIdentity::Damaged(error.to_string()))?;
         let (id, at) = (stored.id, stored.generation);
-        let Claim { unproven, place, made } = claim;
-        let witness = match &place {
-            Some(place) if made == Some(id) => place.attest(id, at),
-            Some(place) if !unproven => place.proof(id, at, records),
+        let Claim { unproven, witness_path, made } = claim;
+        let witness = match &witness_path {
+            Some(path) if made == Some(id) => path.attest(id, at),
+            Some(path) if !unproven => path.proof(id, at, records),
             _ => None,
         };
-        let proven = !unproven && (place.is_none() || made == Some(id) || witness.is_some());
+        let proven = !unproven && (witness_path.is_none() || made == Some(id) || witness.is_some());
         let mut state = State { stored, proven, witness, records };
         move_on(&storage, &mut state)?;
-        Ok(Self { storage, place, state: Mutex::new(state) })
+        Ok(Self { storage, witness_path, state: Mutex::new(state) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -219,7 +219,7 @@ impl Identity {
         before.push(state.stored.id);
         before.extend(derived);
         let stored = Stored { id, generation, before };
-        let mut witness = self.place.as_ref().and_then(|place| place.attest(id, generation));
+        let mut witness = self.witness_path.as_ref().and_then(|path| path.attest(id, generation));
         batch.meta.push(stored.encode());
         self.storage.commit(&batch)?;
         if let Some(witness) = &mut witness {
@@ -264,7 +264,7 @@ fn move_on(storage: &FailStop, state: &mut State) -> Result<(), StorageError> {
     }
     let stored = Stored { generation: next, ..state.stored.clone() };
     storage.commit(&Batch { meta: vec![stored.encode()], ..Batch::default() })?;
-    drop(witness.settle(next)); // less strict, if it fails
+    drop(witness.confirm(next)); // less strict, if it fails
     state.stored = stored;
     Ok(())
 }

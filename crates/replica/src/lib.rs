@@ -51,7 +51,6 @@ mod once;
 pub mod ops;
 mod options;
 mod peers;
-mod place;
 mod progress;
 mod quarantine;
 mod receipt;
@@ -74,6 +73,7 @@ mod timing;
 mod twice;
 mod watch;
 mod withdrawal;
+mod witness;
 
 pub use crate::core::{Change, Event, Now, SpaceCore};
 pub use digest::Digest;
@@ -86,8 +86,6 @@ pub use link::{Link, LinkError};
 pub use loss::{Accepted, Loss};
 pub use once::{KeyHash, Used};
 pub use options::OpenOptions;
-#[cfg(feature = "redb")]
-pub use place::STATE_DIR;
 pub use progress::SyncProgress;
 pub use receipt::Receipt;
 pub use removal::{OwnOperations, Removal};
@@ -99,3 +97,5 @@ pub use state::StateSource;
 pub use store::{MachineTime, Store};
 pub use ticket::{MAX_NAME_BYTES, ParseTicketError, Ticket};
 pub use watch::{Lagged, Watch};
+#[cfg(feature = "redb")]
+pub use witness::STATE_DIR;

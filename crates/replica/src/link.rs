@@ -122,7 +122,7 @@ impl Link {
                     Ok(found) => inner.core.handle_lookup(HeadAt::of(&found)),
                     Err(damage) => {
                         drop(inner);
-                        self.shared.lose(sequence, &damage)?;
+                        self.shared.mark_unreadable(sequence, &damage)?;
                         return Err(damage.into());
                     }
                 }
@@ -133,8 +133,8 @@ impl Link {
         let over = inner.core.session_end(session).cloned();
         drop(inner);
         self.shared.write_until(mark)?;
-        self.shared.restore()?;
-        self.shared.settle_rollback()?;
+        self.shared.restore_missing()?;
+        self.shared.resolve_rollback()?;
         self.shared.write_offer()?;
         over.map_or(Ok(()), |end| Err(LinkError::Ended(end)))
     }
@@ -188,8 +188,8 @@ impl Link {
         for &sequence in sequences {
             match stored.get(&sequence).map(|bytes| Record::entry_bytes(bytes)) {
                 Some(Ok(entry)) => entries.push(entry),
-                Some(Err(error)) => self.lose(sequence, &error)?,
-                None => self.lose(sequence, &"it is missing")?,
+                Some(Err(error)) => self.mark_unreadable(sequence, &error)?,
+                None => self.mark_unreadable(sequence, &"it is missing")?,
             }
         }
         let mut inner = self.shared.lock()?;
@@ -203,15 +203,15 @@ impl Link {
         match self.shared.record_at(sequence) {
             Ok(record) => Ok(Some(record)),
             Err(damage) if damage.is_corruption() => {
-                self.shared.lose(sequence, &damage)?;
+                self.shared.mark_unreadable(sequence, &damage)?;
                 Ok(None)
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    fn lose(&self, sequence: u64, what: &dyn fmt::Display) -> Result<(), LinkError> {
-        Ok(self.shared.lose(sequence, &self.damaged(sequence, what))?)
+    fn mark_unreadable(&self, sequence: u64, what: &dyn fmt::Display) -> Result<(), LinkError> {
+        Ok(self.shared.mark_unreadable(sequence, &self.damaged(sequence, what))?)
     }
 
     fn damaged(&self, sequence: u64, what: &dyn fmt::Display) -> StorageError {

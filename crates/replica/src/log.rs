@@ -35,7 +35,7 @@ const CACHED: usize = 16;
 
 /// What the index keeps of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Place {
+pub struct IndexEntry {
     /// The replica that made the entry.
     pub origin: ReplicaId,
     /// The counter of its first dot.
@@ -46,13 +46,13 @@ pub struct Place {
     pub bytes: usize,
 }
 
-impl Place {
+impl IndexEntry {
     /// A sequence without an entry.
     pub(crate) const HOLE: Self =
         Self { origin: ReplicaId::from_u128(0), first: 0, last: 0, bytes: 0 };
 }
 
-type Chunk = Arc<[Place]>;
+type Chunk = Arc<[IndexEntry]>;
 
 /// The index of one space's log.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub struct Log {
     rows: Arc<dyn StorageRead>,
     space: u32,
     /// The places from `start` on, the beginning of a chunk.
-    tail: VecDeque<Place>,
+    tail: VecDeque<IndexEntry>,
     start: u64,
     /// Per origin, the last counter of each of its entries in the tail and where it stands.
     recent: BTreeMap<ReplicaId, VecDeque<(u64, u64)>>,
@@ -69,7 +69,7 @@ pub struct Log {
     cache: RefCell<VecDeque<(u64, Chunk)>>,
     damaged: Cell<bool>,
     /// Where records were lost.
-    lost: BTreeSet<u64>,
+    unreadable: BTreeSet<u64>,
     /// Below this vector the log is incomplete; a peer below it cannot be served from the log.
     floor: VersionVector,
     bytes: u64,
@@ -95,7 +95,7 @@ impl Log {
             chunks: BTreeMap::new(),
             cache: RefCell::new(VecDeque::new()),
             damaged: Cell::new(false),
-            lost: BTreeSet::new(),
+            unreadable: BTreeSet::new(),
             floor: VersionVector::new(),
             bytes,
         };
@@ -133,28 +133,28 @@ impl Log {
     pub fn push(&mut self, delta: &Delta, bytes: usize) -> u64 {
         let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
         self.bytes += bytes as u64;
-        self.append(Place { origin, first, last, bytes });
+        self.append(IndexEntry { origin, first, last, bytes });
         self.end() - 1
     }
 
     /// Leaves a sequence without an entry.
     pub(crate) fn leave_hole(&mut self) {
-        self.tail.push_back(Place::HOLE);
+        self.tail.push_back(IndexEntry::HOLE);
     }
 
     /// The record at a sequence cannot be read any more.
-    pub(crate) fn lose(&mut self, sequence: u64) {
-        self.lost.insert(sequence);
+    pub(crate) fn mark_unreadable(&mut self, sequence: u64) {
+        self.unreadable.insert(sequence);
     }
 
     /// The record at a sequence is there again.
-    pub(crate) fn find(&mut self, sequence: u64) {
-        self.lost.remove(&sequence);
+    pub(crate) fn mark_restored(&mut self, sequence: u64) {
+        self.unreadable.remove(&sequence);
     }
 
     /// Whether the record at a sequence cannot be read.
-    pub(crate) fn is_lost(&self, sequence: u64) -> bool {
-        self.lost.contains(&sequence)
+    pub(crate) fn is_unreadable(&self, sequence: u64) -> bool {
+        self.unreadable.contains(&sequence)
     }
 
     /// Whether a chunk was found damaged.
@@ -162,7 +162,7 @@ impl Log {
         self.damaged.get()
     }
 
-    fn append(&mut self, place: Place) {
+    fn append(&mut self, place: IndexEntry) {
         let sequence = self.end();
         self.recent.entry(place.origin).or_default().push_back((place.last, sequence));
         self.tail.push_back(place);
@@ -177,7 +177,7 @@ impl Log {
     ///
     /// # Errors
     /// [`StorageError`] when it is in a row that cannot be read or is damaged.
-    pub fn place(&self, sequence: u64) -> Result<Option<Place>, StorageError> {
+    pub fn entry_at(&self, sequence: u64) -> Result<Option<IndexEntry>, StorageError> {
         if sequence >= self.start {
             return Ok(self.recent(sequence));
         }
@@ -187,7 +187,7 @@ impl Log {
     }
 
     /// What stands at a sequence, if that is in memory: whatever is not flushed yet is.
-    pub(crate) fn recent(&self, sequence: u64) -> Option<Place> {
+    pub(crate) fn recent(&self, sequence: u64) -> Option<IndexEntry> {
         let index = sequence.checked_sub(self.start)?;
         self.tail.get(usize::try_from(index).ok()?).copied()
     }
@@ -195,7 +195,7 @@ impl Log {
     /// Where the first entry of an origin beyond a counter stands.
     ///
     /// # Errors
-    /// As [`place`](Self::place).
+    /// As [`entry_at`](Self::entry_at).
     pub fn first_after(
         &self,
         origin: ReplicaId,
@@ -205,7 +205,7 @@ impl Log {
             && let Some(&(_, number)) =
                 chunks.get(chunks.partition_point(|&(last, _)| last <= counter))
         {
-            let is_it = |place: &Place| place.origin == origin && place.last > counter;
+            let is_it = |place: &IndexEntry| place.origin == origin && place.last > counter;
             let index = self.chunk(number)?.iter().position(is_it);
             let index = index.ok_or_else(|| self.damage(number, "not what is said of it"))?;
             return Ok(Some(number * CHUNK + index as u64));
@@ -218,18 +218,18 @@ impl Log {
     /// Where the entry of an origin that ends at a counter stands.
     ///
     /// # Errors
-    /// As [`place`](Self::place).
+    /// As [`entry_at`](Self::entry_at).
     pub fn ending_at(&self, origin: ReplicaId, counter: u64) -> Result<Option<u64>, StorageError> {
         let Some(before) = counter.checked_sub(1) else { return Ok(None) };
         let Some(sequence) = self.first_after(origin, before)? else { return Ok(None) };
-        Ok(self.place(sequence)?.filter(|place| place.last == counter).map(|_| sequence))
+        Ok(self.entry_at(sequence)?.filter(|place| place.last == counter).map(|_| sequence))
     }
 
     /// The sequences of at most `most` entries of an origin that end between two counters, spread
     /// evenly and ascending; the first of them, if there is any, is among them.
     ///
     /// # Errors
-    /// As [`place`](Self::place).
+    /// As [`entry_at`](Self::entry_at).
     pub fn spread(
         &self,
         origin: ReplicaId,
@@ -241,7 +241,7 @@ impl Log {
         for part in 0..most {
             let after = low + high.saturating_sub(low + 1) * part / most;
             let Some(sequence) = self.first_after(origin, after)? else { break };
-            let ends_before = self.place(sequence)?.is_some_and(|place| place.last < high);
+            let ends_before = self.entry_at(sequence)?.is_some_and(|place| place.last < high);
             if ends_before && spread.last() != Some(&sequence) {
                 spread.push(sequence);
             }
@@ -268,7 +268,7 @@ impl Log {
     /// The rows for the places before a sequence that are not in full chunks yet.
     pub(crate) fn rows_until(&self, sequence: u64) -> Vec<RowWrite> {
         let places = usize::try_from(sequence.saturating_sub(self.start)).unwrap_or(usize::MAX);
-        let places: Vec<Place> = self.tail.iter().take(places).copied().collect();
+        let places: Vec<IndexEntry> = self.tail.iter().take(places).copied().collect();
         let mut rows = Vec::new();
         for (number, places) in (self.start / CHUNK..).zip(places.chunks(CHUNK_LENGTH)) {
             rows.extend(index_rows(number, places).map(|(key, bytes)| (key, Some(bytes))));
@@ -279,7 +279,8 @@ impl Log {
     /// The places before a sequence are in rows now; those of full chunks need not be in memory.
     pub(crate) fn release(&mut self, sequence: u64) {
         while self.start + CHUNK <= sequence {
-            let places: Vec<Place> = self.tail.drain(..CHUNK_LENGTH.min(self.tail.len())).collect();
+            let places: Vec<IndexEntry> =
+                self.tail.drain(..CHUNK_LENGTH.min(self.tail.len())).collect();
             for (origin, last) in lasts(&places) {
                 self.chunks.entry(origin).or_default().push((last, self.start / CHUNK));
             }
@@ -320,7 +321,7 @@ impl Log {
 }
 
 /// The rows that index a chunk of places.
-pub(crate) fn index_rows(number: u64, places: &[Place]) -> [Row; 2] {
+pub(crate) fn index_rows(number: u64, places: &[IndexEntry]) -> [Row; 2] {
     let origins = encode_origins(&lasts(places));
     [(row::places(number), encode_places(places)), (row::origins(number), origins)]
 }
@@ -333,11 +334,11 @@ fn damaged(chunk: u64, what: impl std::fmt::Display) -> StorageError {
 }
 
 /// Of each origin, the last counter among some places.
-fn lasts(places: &[Place]) -> BTreeMap<ReplicaId, u64> {
+fn lasts(places: &[IndexEntry]) -> BTreeMap<ReplicaId, u64> {
     places.iter().map(|place| (place.origin, place.last)).collect()
 }
 
-fn encode_places(places: &[Place]) -> Vec<u8> {
+fn encode_places(places: &[IndexEntry]) -> Vec<u8> {
     let origins: Vec<ReplicaId> = lasts(places).into_keys().collect();
     let mut body = Vec::with_capacity(places.len() * 5 + origins.len() * 16 + 16);
     write_varint(&mut body, origins.len() as u64);
@@ -356,7 +357,7 @@ fn encode_places(places: &[Place]) -> Vec<u8> {
     envelope::seal(b'P', VERSION, &body)
 }
 
-fn decode_places(bytes: &[u8]) -> Result<Vec<Place>, DecodeError> {
+fn decode_places(bytes: &[u8]) -> Result<Vec<IndexEntry>, DecodeError> {
     let mut reader = Reader::new(envelope::open(b'P', VERSION, WHAT, bytes)?);
     let count = reader.count(16)?;
     let origins = (0..count).map(|_| ReplicaId::decode(&mut reader));
@@ -373,7 +374,7 @@ fn decode_places(bytes: &[u8]) -> Result<Vec<Place>, DecodeError> {
         let last = first.checked_add(reader.varint()?).ok_or(beyond)?;
         let bytes = usize::try_from(reader.varint()?).map_err(|_| beyond)?;
         *seen = last;
-        places.push(Place { origin: *origin, first, last, bytes });
+        places.push(IndexEntry { origin: *origin, first, last, bytes });
     }
     reader.finish()?;
     Ok(places)

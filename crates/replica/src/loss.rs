@@ -112,7 +112,7 @@ impl Branch {
             next = last + 1;
             for (sequence, bytes) in &records {
                 if is_hole(bytes) {
-                    let place = core.log().place(*sequence)?;
+                    let place = core.log().entry_at(*sequence)?;
                     if place.is_some_and(|place| place.origin == self.origin && place.last > 0) {
                         let what = "was flushed and is lost; sync with a peer first";
                         return Err(StorageError::Damaged(format!("log record {sequence} {what}")));

@@ -20,12 +20,12 @@ use crate::storage::{Batch, Storage, StorageError, StorageRead};
 #[derive(Default, Debug)]
 pub(crate) struct Missing {
     /// By origin and first counter.
-    entries: BTreeMap<(ReplicaId, u64), Lost>,
-    found: Vec<(u64, Entry)>,
+    entries: BTreeMap<(ReplicaId, u64), MissingEntry>,
+    restored: Vec<(u64, Entry)>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Lost {
+struct MissingEntry {
     last: u64,
     sequence: u64,
     /// When a peer was last asked for it.
@@ -38,13 +38,13 @@ impl SpaceCore {
     ///
     /// # Errors
     /// [`StorageError`] when the log's index cannot be read.
-    pub fn lose(&mut self, sequence: u64) -> Result<(), StorageError> {
-        let Some(place) = self.log.place(sequence)?.filter(|place| place.last > 0) else {
+    pub fn mark_unreadable(&mut self, sequence: u64) -> Result<(), StorageError> {
+        let Some(place) = self.log.entry_at(sequence)?.filter(|place| place.last > 0) else {
             return Ok(());
         };
-        self.log.lose(sequence);
+        self.log.mark_unreadable(sequence);
         self.stir();
-        let lost = Lost { last: place.last, sequence, asked: None };
+        let lost = MissingEntry { last: place.last, sequence, asked: None };
         self.missing.entries.insert((place.origin, place.first), lost);
         Ok(())
     }
@@ -69,11 +69,11 @@ impl SpaceCore {
     }
 
     /// An entry came that is applied here already: it may be one that the log lacks.
-    pub(crate) fn find(&mut self, entry: &Entry) {
+    pub(crate) fn match_missing(&mut self, entry: &Entry) {
         let (origin, first) = (entry.delta().origin(), entry.delta().first());
         let lost = self.missing.entries.get(&(origin, first));
         if let Some(lost) = lost.filter(|lost| lost.last == entry.delta().last()) {
-            self.missing.found.push((lost.sequence, entry.clone()));
+            self.missing.restored.push((lost.sequence, entry.clone()));
         }
     }
 
@@ -90,14 +90,18 @@ impl Shared {
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be used.
-    pub(crate) fn lose(&self, sequence: u64, damage: &StorageError) -> Result<(), StoreError> {
+    pub(crate) fn mark_unreadable(
+        &self,
+        sequence: u64,
+        damage: &StorageError,
+    ) -> Result<(), StoreError> {
         let mut inner = self.lock()?;
         let found = self.storage.log(self.number, sequence, 1)?;
         let bytes = found.into_iter().find(|(at, _)| *at == sequence).map(|(_, bytes)| bytes);
         let log = vec![(self.number, sequence, write_hole())];
         let quarantine = (self.number, row::quarantine(sequence), Some(bytes.unwrap_or_default()));
         self.storage.commit(&Batch { log, rows: vec![quarantine], ..Batch::default() })?;
-        inner.core.lose(sequence)?;
+        inner.core.mark_unreadable(sequence)?;
         inner.core.report(Event::Damage { what: format!("{damage}; it is asked for again") });
         // What the record did is in memory only, as long as it is not flushed.
         inner.core.request_flush();
@@ -109,9 +113,9 @@ impl Shared {
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be used.
-    pub(crate) fn restore(&self) -> Result<(), StoreError> {
+    pub(crate) fn restore_missing(&self) -> Result<(), StoreError> {
         let mut inner = self.lock()?;
-        for (sequence, entry) in std::mem::take(&mut inner.core.missing.found) {
+        for (sequence, entry) in std::mem::take(&mut inner.core.missing.restored) {
             let (before, after) = inner.core.around(&entry)?;
             let head = |at: u64| self.record_at(at).map(|record| record.head);
             let before = before.map_or(Ok(Head::default()), head);
@@ -130,7 +134,7 @@ impl Shared {
             let log = vec![(self.number, sequence, record.encode())];
             let rows = vec![(self.number, row::quarantine(sequence), None)];
             self.storage.commit(&Batch { log, rows, ..Batch::default() })?;
-            inner.core.log.find(sequence);
+            inner.core.log.mark_restored(sequence);
             inner.core.missing.entries.remove(&key);
         }
         Ok(())

@@ -12,12 +12,12 @@ use crate::error::StoreError;
 use crate::identity::Claim;
 #[cfg(feature = "redb")]
 use crate::identity::first_batch;
-#[cfg(feature = "redb")]
-use crate::place::Place;
 use crate::session::Config;
 use crate::shared::Time;
 use crate::storage::Storage;
 use crate::store::{MachineTime, Store};
+#[cfg(feature = "redb")]
+use crate::witness::WitnessPath;
 
 /// How a store is opened: settings for sync, a clock, and where the proof of its place is.
 ///
@@ -133,8 +133,8 @@ impl OpenOptions {
             made = Some(id);
             RedbFile::create_with_cache(path, &first_batch(id), cache).map_err(explain)?
         };
-        let place = Some(Place::new(path, self.state_dir));
-        let claim = Claim { unproven: self.unproven, place, made };
+        let witness_path = Some(WitnessPath::new(path, self.state_dir));
+        let claim = Claim { unproven: self.unproven, witness_path, made };
         Store::over(path, Arc::new(storage), claim, self.config, self.time)
     }
 

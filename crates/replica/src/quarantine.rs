@@ -154,11 +154,11 @@ fn not_applied(
     let mut left = Vec::new();
     for (key, record) in quarantine {
         let sequence = row::sequence(&key);
-        let place = sequence.map_or(Ok(None), |sequence| core.log().place(sequence))?;
+        let place = sequence.map_or(Ok(None), |sequence| core.log().entry_at(sequence))?;
         match sequence.filter(|_| place.is_some_and(|place| place.last > 0)) {
             None => left.push((key, record)),
-            Some(sequence) if core.log().is_lost(sequence) => {}
-            Some(sequence) => core.lose(sequence)?,
+            Some(sequence) if core.log().is_unreadable(sequence) => {}
+            Some(sequence) => core.mark_unreadable(sequence)?,
         }
     }
     Ok(left)

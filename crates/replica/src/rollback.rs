@@ -103,7 +103,7 @@ impl SpaceCore {
         }
     }
 
-    pub(crate) fn lost_until(&mut self, id: SessionId, own: ReplicaId, common: u64) {
+    pub(crate) fn note_common(&mut self, id: SessionId, own: ReplicaId, common: u64) {
         let is_it =
             |suspected: &&mut SuspectedRollback| (suspected.session, suspected.own) == (id, own);
         if let Some(suspected) = self.suspected.as_mut().filter(is_it) {
@@ -145,7 +145,7 @@ impl SpaceCore {
     }
 
     /// What is in doubt, once it is known how much is shared.
-    pub(crate) fn settled_suspicion(&self) -> Option<(SuspectedRollback, u64)> {
+    pub(crate) fn confirmed_rollback(&self) -> Option<(SuspectedRollback, u64)> {
         self.suspected.and_then(|suspected| Some((suspected, suspected.common?)))
     }
 
@@ -212,12 +212,12 @@ impl Shared {
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be used.
-    pub(crate) fn settle_rollback(&self) -> Result<(), StoreError> {
+    pub(crate) fn resolve_rollback(&self) -> Result<(), StoreError> {
         if self.lock()?.core.rollback().is_none() {
             return Ok(());
         }
         let mut inner = self.lock_quiet()?;
-        let Some((suspected, common)) = inner.core.settled_suspicion() else { return Ok(()) };
+        let Some((suspected, common)) = inner.core.confirmed_rollback() else { return Ok(()) };
         let present = inner.core.replica();
         let keeps = inner.core.keeps_branch(suspected.own, common);
         let outcome =
@@ -284,7 +284,7 @@ impl Shared {
 impl SpaceCore {
     /// What a peer said that its history of an origin hashes to.
     fn head_elsewhere(&self, id: SessionId, origin: ReplicaId) -> Option<Head> {
-        self.sessions.get(&id)?.stream.get(&origin).map(|&(_, head)| head)
+        self.sessions.get(&id)?.peer_heads.get(&origin).map(|&(_, head)| head)
     }
 
     /// A former id has two histories, and others hold what is here of it.

@@ -6,7 +6,7 @@ use rejoin_vclock::{DEFAULT_MAX_SKEW_MILLIS, ReplicaId, VersionVector};
 
 use crate::entry::{Head, HeadAt};
 use crate::head_check::{HeadCheck, Search};
-use crate::log::Place;
+use crate::log::IndexEntry;
 use crate::message::{Direction, Message};
 
 /// A session of a space, unique as long as the space is open.
@@ -84,11 +84,11 @@ pub(crate) struct Session {
     /// The sequence to look at next.
     pub cursor: u64,
     /// The vector that the peer was last told.
-    pub told: VersionVector,
+    pub announced: VersionVector,
     /// When the peer was last told a vector.
-    pub told_at: u64,
+    pub announced_at: u64,
     /// The news that there were then.
-    pub told_news: u64,
+    pub announced_news: u64,
     /// Whether the session itself sends heartbeats and ends when it hears none.
     pub watched: bool,
     /// When anything last went out.
@@ -96,16 +96,16 @@ pub(crate) struct Session {
     /// When anything last came in.
     pub heard_at: u64,
     /// What this end's hello stood for: the heads at its vector.
-    pub hello: Vec<HeadAt>,
+    pub hello_heads: Vec<HeadAt>,
     /// How far both ends have come to an agreement about what both have.
     pub head_check: HeadCheck,
     /// Per id of this end's, up to where the peer has its entries, until it has said that they are
     /// the same.
-    pub unsure: BTreeMap<ReplicaId, u64>,
+    pub unverified_upto: BTreeMap<ReplicaId, u64>,
     /// Per origin, up to where the peer can follow what it was sent.
-    pub said: BTreeMap<ReplicaId, u64>,
+    pub chained_upto: BTreeMap<ReplicaId, u64>,
     /// Per origin, where the peer's history of it stands, as far as it has come here.
-    pub stream: BTreeMap<ReplicaId, (u64, Head)>,
+    pub peer_heads: BTreeMap<ReplicaId, (u64, Head)>,
     /// The origins whose entries are not taken from this peer beyond a counter, because its history
     /// of them, or of what they build upon, is another one.
     pub refused: BTreeMap<ReplicaId, Refused>,
@@ -171,17 +171,17 @@ impl Session {
             pulls: false,
             pull_until: 0,
             cursor: 0,
-            told: VersionVector::new(),
-            told_at: elapsed,
-            told_news: 0,
+            announced: VersionVector::new(),
+            announced_at: elapsed,
+            announced_news: 0,
             watched,
             sent_at: elapsed,
             heard_at: elapsed,
-            hello: Vec::new(),
+            hello_heads: Vec::new(),
             head_check: HeadCheck::default(),
-            unsure: BTreeMap::new(),
-            said: BTreeMap::new(),
-            stream: BTreeMap::new(),
+            unverified_upto: BTreeMap::new(),
+            chained_upto: BTreeMap::new(),
+            peer_heads: BTreeMap::new(),
             refused: BTreeMap::new(),
             searches: BTreeMap::new(),
             outbox: VecDeque::new(),
@@ -203,7 +203,7 @@ impl Session {
     /// Whether this end's own entries go out to the peer.
     pub(crate) fn takes_from(&self, own: ReplicaId) -> bool {
         let is_agreed = self.head_check == HeadCheck::Reached;
-        let is_sure = self.unsure.is_empty();
+        let is_sure = self.unverified_upto.is_empty();
         is_agreed && is_sure && self.is_established() && self.is_of_one_mind(own)
     }
 
@@ -213,7 +213,7 @@ impl Session {
 
     /// Whether the entry at the cursor is to go out to the peer: what `own` wrote always, what
     /// others wrote while the peer pulls and when it asks.
-    pub(crate) fn is_to_get(&self, place: &Place, own: ReplicaId) -> bool {
+    pub(crate) fn is_to_get(&self, place: &IndexEntry, own: ReplicaId) -> bool {
         let asked_for = || self.wanted.get(&place.origin).is_some_and(|&upto| place.last <= upto);
         place.origin == own || self.cursor < self.pull_until || asked_for()
     }

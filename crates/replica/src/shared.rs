@@ -243,7 +243,7 @@ impl Shared {
     }
 
     /// A receipt, once what it is about is durable.
-    pub(crate) fn settle<'a>(
+    pub(crate) fn await_durable<'a>(
         &'a self,
         inner: MutexGuard<'a, Inner>,
         receipt: Receipt,

@@ -245,8 +245,8 @@ impl<T: Crdt> Space<T> {
             self.shared.check_place()?;
             let inner = self.shared.lock()?;
             return Ok(match used {
-                Used::Here(receipt) => Once::Repeated(self.settle(inner, receipt)?),
-                Used::ByFormer(receipt) => Once::DoneByFormer(self.settle(inner, receipt)?),
+                Used::Here(receipt) => Once::Repeated(self.await_durable(inner, receipt)?),
+                Used::ByFormer(receipt) => Once::DoneByFormer(self.await_durable(inner, receipt)?),
             });
         }
         let stamp = inner.core.stamp(now);
@@ -277,18 +277,18 @@ impl<T: Crdt> Space<T> {
         }
         let receipt = inner.core.commit_drafted(entry, key.to_vec(), drafted)?;
         Shared::tell(&mut inner);
-        let receipt = self.settle(inner, receipt)?;
+        let receipt = self.await_durable(inner, receipt)?;
         Ok(Once::First(Committed { value, receipt }))
     }
 
     /// Makes a receipt as durable as asked for.
-    fn settle<'a>(
+    fn await_durable<'a>(
         &'a self,
         inner: MutexGuard<'a, Inner>,
         receipt: Receipt,
     ) -> Result<Receipt, StoreError> {
         match self.durability {
-            Durability::Synced => self.shared.settle(inner, receipt),
+            Durability::Synced => self.shared.await_durable(inner, receipt),
             Durability::Buffered => {
                 let receipt = inner.core.refresh(receipt);
                 self.shared.wake(inner);

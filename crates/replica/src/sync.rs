@@ -83,12 +83,12 @@ impl SpaceCore {
         self.next_session += 1;
         let served = |s: &Session| s.over.is_none() && (s.pulls || s.peer.is_some());
         let pull = !self.sessions.values().any(served);
-        let vector = self.told_vector();
+        let vector = self.announced_vector();
         let mut session = Session::new(now.elapsed, watched);
-        session.told_news = self.timing.news;
-        session.told = vector.clone();
+        session.announced_news = self.timing.news;
+        session.announced = vector.clone();
         session.pulls = pull;
-        session.hello = self.hello_heads();
+        session.hello_heads = self.hello_heads();
         let (space, replica) = (self.hash, self.replica());
         session.outbox.push_back(Message::Hello { space, replica, pull, vector });
         self.sessions.insert(id, session);
@@ -363,7 +363,7 @@ impl SpaceCore {
         let mut lacking = BTreeMap::new();
         for (&id, session) in self.sessions.iter().filter(|(_, s)| s.is_established()) {
             for (origin, counter) in &session.has {
-                let lacks = !self.log.is_lost(session.cursor)
+                let lacks = !self.log.is_unreadable(session.cursor)
                     && counter > self.causal.context().seen(origin);
                 if lacks && self.is_to_ask(id, origin) {
                     let best = lacking.entry(origin).or_insert(0);
@@ -426,11 +426,11 @@ impl SpaceCore {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(Vec::new()) };
         let mut before = Vec::new();
         for &sequence in sequences {
-            let Some(place) = self.log.place(sequence)? else { continue };
-            let said = session.said.insert(place.origin, place.last).unwrap_or(0);
-            if said + 1 != place.first {
-                let said = self.log.ending_at(place.origin, place.first - 1)?;
-                before.extend(said.filter(|&sequence| !self.log.is_lost(sequence)));
+            let Some(place) = self.log.entry_at(sequence)? else { continue };
+            let chained = session.chained_upto.insert(place.origin, place.last).unwrap_or(0);
+            if chained + 1 != place.first {
+                let last = self.log.ending_at(place.origin, place.first - 1)?;
+                before.extend(last.filter(|&sequence| !self.log.is_unreadable(sequence)));
             }
         }
         Ok(before)
@@ -449,15 +449,15 @@ impl SpaceCore {
         // A frame has room for twice as much, whatever the setting.
         let (mut bytes, most) = (0, self.config.batch_bytes.min(MAX_ENTRY_BYTES / 2));
         while session.cursor < end
-            && let Some(place) = self.log.place(session.cursor)?
+            && let Some(place) = self.log.entry_at(session.cursor)?
             && (self.suspected.is_none()
                 || place.origin != own && self.externalized.covers(place.origin, place.last))
         {
-            let lacks = !self.log.is_lost(session.cursor)
+            let lacks = !self.log.is_unreadable(session.cursor)
                 && place.last > session.sent_of(place.origin)
                 && session.is_to_get(&place, own);
             if lacks && may_pass_on(&self.forks, &self.kept, session, &place) {
-                let is_sure = session.unsure.is_empty() && session.is_of_one_mind(own);
+                let is_sure = session.unverified_upto.is_empty() && session.is_of_one_mind(own);
                 let is_noted = self.externalized.covers(place.origin, place.last)
                     || rejoin_vclock::mutant!("offer-before-noted");
                 if !is_noted || place.origin == own && !is_sure {
@@ -473,7 +473,7 @@ impl SpaceCore {
             session.cursor += 1;
         }
         if rejoin_vclock::mutant!("log-by-origin") {
-            let place = |sequence| self.log.place(sequence).ok().flatten();
+            let place = |sequence| self.log.entry_at(sequence).ok().flatten();
             sequences.sort_by_key(|&sequence| place(sequence).map(|p| (p.origin, p.first)));
         }
         Ok(sequences)
@@ -496,21 +496,21 @@ impl SpaceCore {
     fn next_have(&mut self, id: SessionId, now: Now) -> Option<Message> {
         let (have_interval, heartbeat) = (self.config.have_interval, self.config.heartbeat);
         let session = self.sessions.get(&id).filter(|s| s.is_established())?;
-        let news_is_due = now.elapsed.saturating_sub(session.told_at) >= have_interval;
+        let news_is_due = now.elapsed.saturating_sub(session.announced_at) >= have_interval;
         let silent_for = now.elapsed.saturating_sub(session.sent_at);
         let watched = session.watched;
         let news = self.timing.news;
-        if news_is_due && session.told_news != news {
+        if news_is_due && session.announced_news != news {
             let own = self.causal.id();
-            let told = self.told_vector();
-            let pairs: Vec<(ReplicaId, u64)> = told
-                .missing_from(&session.told)
+            let vector = self.announced_vector();
+            let pairs: Vec<(ReplicaId, u64)> = vector
+                .missing_from(&session.announced)
                 .map(|(origin, _, counter)| (origin, counter))
                 .filter(|&(origin, _)| origin != own && !self.is_frozen(origin))
                 .collect();
             let session = self.sessions.get_mut(&id)?;
-            session.told = told;
-            (session.told_at, session.told_news) = (now.elapsed, news);
+            session.announced = vector;
+            (session.announced_at, session.announced_news) = (now.elapsed, news);
             if !pairs.is_empty() {
                 return Some(Message::Have(pairs));
             }

@@ -47,8 +47,8 @@ impl Timing {
 impl Session {
     /// When time alone has something sent here, or ends it.
     fn due(&self, config: &Config, news: u64) -> Option<u64> {
-        let told = (self.is_established() && self.told_news != news)
-            .then_some(self.told_at + config.have_interval);
+        let told = (self.is_established() && self.announced_news != news)
+            .then_some(self.announced_at + config.have_interval);
         let beat =
             (self.watched && self.is_established()).then_some(self.sent_at + config.heartbeat);
         let silent = self.watched.then_some(self.heard_at + config.idle_timeout);

@@ -89,7 +89,7 @@ impl SpaceCore {
         }
         let refused = Refused { until: 0, forked: false };
         match self.log.first_after(branch.origin, branch.first - 1) {
-            Ok(Some(sequence)) if sequence < self.durable && !self.log.is_lost(sequence) => {
+            Ok(Some(sequence)) if sequence < self.durable && !self.log.is_unreadable(sequence) => {
                 self.steps.push_back(Step::Judge(id, branch, sequence));
             }
             Ok(Some(sequence)) if sequence >= self.durable => match self.unwritten_head(sequence) {

@@ -4,7 +4,7 @@
 
 use rejoin_vclock::ReplicaId;
 
-use super::finding::{Finding, Place};
+use super::finding::{Finding, Location};
 use crate::identity::{self, NAME};
 use crate::storage::{StorageError, StorageRead};
 use crate::store::{SPACE, read_space};
@@ -35,7 +35,7 @@ impl Contents {
         let mut wrong = |name: &str, what: String| {
             findings.push(Finding {
                 space: String::new(),
-                place: Place::Meta(name.to_owned()),
+                place: Location::Meta(name.to_owned()),
                 what,
             });
         };

@@ -5,7 +5,7 @@ use std::fmt;
 /// Where something is wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
-pub enum Place {
+pub enum Location {
     /// In the pages of the engine, or in the file as a whole.
     File,
     /// In a named blob: the store's identity, or what a space is.
@@ -28,7 +28,7 @@ pub enum Place {
     State,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File => f.write_str("file"),
@@ -54,7 +54,7 @@ pub struct Finding {
     /// The name of the space; empty where it is about the whole store.
     pub space: String,
     /// Where in it.
-    pub place: Place,
+    pub place: Location,
     /// What is wrong there.
     pub what: String,
 }
@@ -63,28 +63,28 @@ impl Finding {
     /// What to do next, as one sentence without a full stop.
     pub const fn advice(&self) -> &'static str {
         match self.place {
-            Place::File | Place::Meta(_) => {
+            Location::File | Location::Meta(_) => {
                 "look at the name: it may be no store at all; otherwise `rejoin salvage` makes a \
                  new store of all that can be read, and a sync brings the rest from a peer; where \
                  none has it, restore a backup; keep the file until what it alone had is back"
             }
-            Place::Record(_) => {
+            Location::Record(_) => {
                 "open the store and sync it: what cannot be read is quarantined and comes back \
                  from a peer that has it; where none has, restore a backup"
             }
-            Place::Manifest
-            | Place::LogIndex(_)
-            | Place::Run(_)
-            | Place::Block(..)
-            | Place::Row(_) => {
+            Location::Manifest
+            | Location::LogIndex(_)
+            | Location::Run(_)
+            | Location::Block(..)
+            | Location::Row(_) => {
                 "this follows from the log: where no log record is named, nothing is lost, and \
                  the store makes it anew when it is opened and read"
             }
-            Place::Fingerprints => {
+            Location::Fingerprints => {
                 "the state is whole, and is compared with others' by what it is not: report it; \
                  `rejoin salvage` makes a new store, and fingerprints with it, out of the log"
             }
-            Place::State => {
+            Location::State => {
                 "the state does not follow from the log: keep the file, report it, and go on with \
                  a backup or with what a peer has"
             }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rejoin_vclock::ReplicaId;
 
 use crate::entry::{Head, Record, is_hole};
-use crate::log::Place;
+use crate::log::IndexEntry;
 
 /// What a log makes, up to a sequence.
 #[derive(Default, Debug)]
@@ -32,12 +32,12 @@ impl LogCheck {
 
     /// A record was quarantined after it was flushed: what stands here follows from one that is
     /// not.
-    pub(super) const fn lose(&mut self) {
+    pub(super) const fn mark_unreadable(&mut self) {
         self.is_broken = true;
     }
 
     /// Takes the next record that is stored. What stands there, or what is wrong with it.
-    pub(super) fn take(&mut self, sequence: u64, stored: &[u8]) -> Result<Place, String> {
+    pub(super) fn take(&mut self, sequence: u64, stored: &[u8]) -> Result<IndexEntry, String> {
         let expected = std::mem::replace(&mut self.next, sequence.saturating_add(1));
         if sequence != expected {
             self.is_broken = true;
@@ -47,7 +47,7 @@ impl LogCheck {
             });
         }
         if is_hole(stored) {
-            return Ok(Place::HOLE);
+            return Ok(IndexEntry::HOLE);
         }
         let record = Record::decode(stored).map_err(|error| {
             self.is_broken = true;
@@ -62,7 +62,7 @@ impl LogCheck {
             self.is_broken = followed.is_err();
             followed?;
         }
-        Ok(Place { origin, first, last, bytes })
+        Ok(IndexEntry { origin, first, last, bytes })
     }
 
     fn follow(&mut self, record: &Record) -> Result<(), String> {

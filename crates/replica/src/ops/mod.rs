@@ -44,6 +44,8 @@ mod log_check;
 #[cfg(feature = "redb")]
 mod new_file;
 mod progress;
+#[cfg(feature = "redb")]
+mod reassemble;
 mod replay;
 #[cfg(feature = "redb")]
 mod rescue;
@@ -51,8 +53,6 @@ mod rescue;
 mod restore;
 #[cfg(feature = "redb")]
 mod salvage;
-#[cfg(feature = "redb")]
-mod settled;
 mod verify;
 
 #[cfg(feature = "redb")]
@@ -62,7 +62,7 @@ pub use compact::Compacted;
 pub use compact::compact_file;
 pub use copied::CopiedFrom;
 pub use error::OperationError;
-pub use finding::{Finding, Place};
+pub use finding::{Finding, Location};
 #[cfg(feature = "redb")]
 pub use inspect::inspect_file;
 pub use inspect::{Inspection, SpaceInspection, SpaceState};

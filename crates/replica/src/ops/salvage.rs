@@ -16,10 +16,10 @@ use super::backup::{Copied, copy};
 use super::contents::{Contents, Listed};
 use super::copied;
 use super::error::OperationError;
-use super::finding::Place;
+use super::finding::Location;
 use super::new_file;
 use super::progress::{Progress, Step, Watch};
-use super::settled::{Settled, settle};
+use super::reassemble::{Reassembled, reassemble};
 use super::verify::{Depth, Verification, verify_storage};
 use crate::digest::Digest;
 use crate::forks::name_of_choices;
@@ -109,12 +109,12 @@ pub(super) fn salvaged(
     at: u64,
     watch: &mut Watch<'_>,
 ) -> Result<Salvaged, OperationError> {
-    let settled = settle(damaged_file)?;
-    if settled.spaces.is_empty() {
+    let reassembled = reassemble(damaged_file)?;
+    if reassembled.spaces.is_empty() {
         return Err(OperationError::NothingLeft { path: from.to_owned() });
     }
-    let made = make(&settled.damaged_file, to, at, watch)?;
-    Ok(told(settled, made))
+    let made = make(&reassembled.damaged_file, to, at, watch)?;
+    Ok(told(reassembled, made))
 }
 
 /// A file that was made of what could be read.
@@ -169,7 +169,7 @@ pub(super) fn name_of(bytes: &[u8]) -> Option<String> {
 fn repair(file: RedbFile, watch: &mut Watch<'_>) -> Result<Vec<String>, OperationError> {
     let file = Arc::new(file);
     let found = verify_storage(&file, Depth::Stored, watch)?;
-    let of_rows = |place: &Place| !matches!(place, Place::Record(_) | Place::Meta(_));
+    let of_rows = |place: &Location| !matches!(place, Location::Record(_) | Location::Meta(_));
     let contents = Contents::read(&*file)?;
     let id = contents.identity.unwrap_or_else(|| FreshId::random().into_id());
     let mut rebuilt = Vec::new();
@@ -202,9 +202,9 @@ fn drop_state(storage: &FailStop, number: u32) -> Result<(), OperationError> {
     }
 }
 
-fn told(settled: Settled, made: Made) -> Salvaged {
+fn told(reassembled: Reassembled, made: Made) -> Salvaged {
     let Made { copied, found, rebuilt } = made;
-    let spaces = settled.spaces.into_iter().map(|space| {
+    let spaces = reassembled.spaces.into_iter().map(|space| {
         let checked = found.spaces.iter().find(|checked| checked.name == space.name);
         SalvagedSpace {
             is_rebuilt: rebuilt.contains(&space.name),
@@ -216,5 +216,5 @@ fn told(settled: Settled, made: Made) -> Salvaged {
             missing: space.missing,
         }
     });
-    Salvaged { spaces: spaces.collect(), unknown: settled.unknown, copied }
+    Salvaged { spaces: spaces.collect(), unknown: reassembled.unknown, copied }
 }

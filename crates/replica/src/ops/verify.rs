@@ -10,7 +10,7 @@ use rejoin_vclock::ReplicaId;
 
 use super::contents::{Contents, Listed};
 use super::error::OperationError;
-use super::finding::{Finding, Place};
+use super::finding::{Finding, Location};
 use super::log_check::LogCheck;
 use super::progress::{Progress, Step, Watch};
 use super::replay::{AT_A_TIME, Each, replay};
@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::log::{self, CHUNK_LENGTH};
 use crate::session::Config;
-use crate::state::{Checkpoint, RowPlace, Rows, Told, row};
+use crate::state::{Checkpoint, RowLocation, Rows, Told, row};
 use crate::storage::{Storage, StorageError, StorageRead};
 use crate::store::Store;
 
@@ -75,7 +75,7 @@ impl Verification {
         self.findings.is_empty()
     }
 
-    fn add(&mut self, space: &str, place: Place, what: String) {
+    fn add(&mut self, space: &str, place: Location, what: String) {
         if self.findings.len() == FINDINGS {
             self.more += 1;
         } else {
@@ -117,7 +117,7 @@ pub fn verify_file(
     match super::new_file::open(path.as_ref()) {
         Err(OperationError::Store(StoreError::Damaged { what, .. })) => {
             let mut found = Verification::default();
-            found.add("", Place::File, what);
+            found.add("", Location::File, what);
             Ok(found)
         }
         Err(error) => Err(error),
@@ -142,7 +142,7 @@ fn pages(storage: &dyn Storage, watch: &mut Watch<'_>) -> Result<Verification, O
     let mut found = Verification::default();
     match storage.verify() {
         Ok(()) => {}
-        Err(StorageError::Damaged(what)) => found.add("", Place::File, what),
+        Err(StorageError::Damaged(what)) => found.add("", Location::File, what),
         Err(error) => return Err(error.into()),
     }
     Ok(found)
@@ -158,7 +158,7 @@ pub(super) fn verify(
     let contents = match Contents::read(&**reader) {
         Ok(contents) => contents,
         Err(StorageError::Damaged(what)) => {
-            found.add("", Place::File, what);
+            found.add("", Location::File, what);
             return Ok(found);
         }
         Err(error) => return Err(error.into()),
@@ -176,7 +176,7 @@ pub(super) fn verify(
         match checked.unwrap_or_else(panicked) {
             Ok(checked) => found.spaces.push(checked),
             Err(OperationError::Store(StoreError::Storage(StorageError::Damaged(what)))) => {
-                found.add(&listed.name, Place::File, what);
+                found.add(&listed.name, Location::File, what);
             }
             Err(error) => return Err(error),
         }
@@ -196,12 +196,12 @@ struct SpaceCheck<'a, 'w> {
 impl Told for SpaceCheck<'_, '_> {
     type Stop = OperationError;
 
-    fn fault(&mut self, place: RowPlace, what: String) {
+    fn fault(&mut self, place: RowLocation, what: String) {
         let place = match place {
-            RowPlace::Manifest => Place::Manifest,
-            RowPlace::Run(run) => Place::Run(run),
-            RowPlace::Block(run, level, number) => Place::Block(run, level, number),
-            RowPlace::Unknown(key) => Place::Row(key),
+            RowLocation::Manifest => Location::Manifest,
+            RowLocation::Run(run) => Location::Run(run),
+            RowLocation::Block(run, level, number) => Location::Block(run, level, number),
+            RowLocation::Unknown(key) => Location::Row(key),
         };
         self.add(place, what);
     }
@@ -212,7 +212,7 @@ impl Told for SpaceCheck<'_, '_> {
 }
 
 impl SpaceCheck<'_, '_> {
-    fn add(&mut self, place: Place, what: String) {
+    fn add(&mut self, place: Location, what: String) {
         self.found.add(&self.listed.name, place, what);
     }
 
@@ -243,9 +243,11 @@ impl SpaceCheck<'_, '_> {
             for (sequence, bytes) in &stored {
                 records += 1;
                 match log.take(*sequence, bytes) {
-                    Ok(log::Place::HOLE) if self.is_lost(*sequence, checkpoint)? => log.lose(),
+                    Ok(log::IndexEntry::HOLE) if self.is_lost(*sequence, checkpoint)? => {
+                        log.mark_unreadable();
+                    }
                     Ok(place) => places.push(place),
-                    Err(what) => self.add(Place::Record(*sequence), what),
+                    Err(what) => self.add(Location::Record(*sequence), what),
                 }
                 let flushed = checkpoint.is_some_and(|checkpoint| checkpoint.sequence >= log.next);
                 let at_end = checkpoint.is_some_and(|checkpoint| checkpoint.sequence == log.next);
@@ -262,7 +264,7 @@ impl SpaceCheck<'_, '_> {
         }
         if checkpoint.is_some_and(|checkpoint| checkpoint.sequence > log.next) && log.is_whole() {
             let what = "the records after the one before it are missing, and they are flushed";
-            self.add(Place::Record(log.next), what.to_owned());
+            self.add(Location::Record(log.next), what.to_owned());
         }
         Ok(records)
     }
@@ -278,7 +280,11 @@ impl SpaceCheck<'_, '_> {
         Ok(is_flushed && quarantine.is_some())
     }
 
-    fn check_index(&mut self, chunk: u64, places: &[log::Place]) -> Result<(), OperationError> {
+    fn check_index(
+        &mut self,
+        chunk: u64,
+        places: &[log::IndexEntry],
+    ) -> Result<(), OperationError> {
         for (key, expected) in log::index_rows(chunk, places) {
             if rejoin_vclock::mutant!("verify-trusts-index") {
                 continue;
@@ -287,9 +293,9 @@ impl SpaceCheck<'_, '_> {
                 Some(bytes) if bytes == expected => {}
                 Some(_) => {
                     let what = "it does not say what the records say".to_owned();
-                    self.add(Place::LogIndex(chunk), what);
+                    self.add(Location::LogIndex(chunk), what);
                 }
-                None => self.add(Place::LogIndex(chunk), "it is missing".to_owned()),
+                None => self.add(Location::LogIndex(chunk), "it is missing".to_owned()),
             }
         }
         Ok(())
@@ -306,7 +312,7 @@ impl SpaceCheck<'_, '_> {
         let made = log.origins.iter().map(|(&id, &(last, head))| (id, last, head));
         if !told.eq(made) || checkpoint.log_bytes != log.bytes {
             let what = "it does not stand where the records before it end".to_owned();
-            self.add(Place::Manifest, what);
+            self.add(Location::Manifest, what);
         }
     }
 
@@ -320,7 +326,7 @@ impl SpaceCheck<'_, '_> {
         let followed = self.feed(&mut core, Step::ReadState, &mut |_, _| Ok(()))?;
         let digest = core.digest()?;
         if let Some(what) = core.check_fingerprints()? {
-            self.add(Place::Fingerprints, what);
+            self.add(Location::Fingerprints, what);
         }
         let wrong = match (followed, depth) {
             (Err(what), _) => Some(what),
@@ -330,7 +336,7 @@ impl SpaceCheck<'_, '_> {
         Ok(match wrong {
             None => Some(digest),
             Some(what) => {
-                self.add(Place::State, what);
+                self.add(Location::State, what);
                 None
             }
         })

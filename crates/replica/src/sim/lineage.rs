@@ -44,12 +44,12 @@ impl<A: Application> World<A> {
 
     /// Whether every entry is where it will stay: nobody has one that waits, or is kept aside, or
     /// will be another one.
-    pub(super) fn is_settled(&self) -> bool {
-        let is_settled = |site: &Site<_>| {
+    pub(super) fn is_quiescent(&self) -> bool {
+        let is_quiescent = |site: &Site<_>| {
             let waits = site.core.as_ref().is_some_and(|core| core.waiting() > 0);
             site.branch.is_none() && site.harmed.is_none() && !waits && !site.disk.keeps_aside()
         };
-        self.sites.iter().all(is_settled)
+        self.sites.iter().all(is_quiescent)
     }
 
     /// Whether a site may go on under the id of a copy that it does not know for one: nobody knows
@@ -79,11 +79,11 @@ impl<A: Application> World<A> {
 
     /// Goes on under a new id once it is found out that others know another history, as a store
     /// does: all that waits is written first, then its branch anew.
-    pub(super) fn settle_rollback(&mut self, site: usize) -> Checked {
+    pub(super) fn resolve_rollback(&mut self, site: usize) -> Checked {
         let stored = self.stored(site);
         let here = &mut self.sites[site];
         let Some(core) = &mut here.core else { return Ok(()) };
-        let Some((lost, common)) = core.settled_suspicion() else { return Ok(()) };
+        let Some((lost, common)) = core.confirmed_rollback() else { return Ok(()) };
         let number = here.disk.write(&core.poll_write(), Vec::new());
         core.handle_written(here.disk.sync(number));
         let broken = |what: String| Err(Broken::new("rollback", what));

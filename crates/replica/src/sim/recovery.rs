@@ -312,5 +312,5 @@ fn reports(core: &mut SpaceCore) -> Vec<String> {
 fn fault_of_index(core: &SpaceCore) -> Option<String> {
     let log = core.log();
     let mut chunks = (0..log.end()).step_by(CHUNK_LENGTH);
-    chunks.find_map(|at| log.place(at).err()).map(|fault| fault.to_string())
+    chunks.find_map(|at| log.entry_at(at).err()).map(|fault| fault.to_string())
 }

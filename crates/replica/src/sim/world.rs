@@ -312,7 +312,7 @@ impl<A: Application> World<A> {
         self.hear(site)?;
         self.write(site)?;
         self.acknowledge(site)?;
-        self.settle_rollback(site)?;
+        self.resolve_rollback(site)?;
         self.transmit(site)
     }
 

@@ -201,7 +201,7 @@ impl Whole {
 
 /// An entry of a data block, on the way through it.
 #[derive(Default, Debug)]
-pub(super) struct Place {
+pub(super) struct Position {
     key: Vec<u8>,
     value: Range<usize>,
     /// Where the next entry begins.
@@ -379,9 +379,9 @@ impl Block {
     }
 
     /// The first entry whose key is not less; `None` when all are.
-    pub(super) fn seek(&self, key: &[u8]) -> Option<Place> {
+    pub(super) fn seek(&self, key: &[u8]) -> Option<Position> {
         let from = self.whole.get(self.floor(key).unwrap_or(0))?;
-        let mut place = Place { next: from.at as usize, ..Place::default() };
+        let mut place = Position { next: from.at as usize, ..Position::default() };
         while self.step(&mut place) {
             if place.key.as_slice() >= key {
                 return Some(place);
@@ -391,7 +391,7 @@ impl Block {
     }
 
     /// Goes on to the next entry. Whether there is one.
-    pub(super) fn step(&self, place: &mut Place) -> bool {
+    pub(super) fn step(&self, place: &mut Position) -> bool {
         let Some(entry) = self.stored(place.next) else { return false };
         place.key.truncate(entry.shared);
         place.key.extend_from_slice(entry.suffix);
@@ -400,7 +400,7 @@ impl Block {
     }
 
     /// The key and the value at a place.
-    pub(super) fn at<'a>(&'a self, place: &'a Place) -> (&'a [u8], &'a [u8]) {
+    pub(super) fn at<'a>(&'a self, place: &'a Position) -> (&'a [u8], &'a [u8]) {
         (&place.key, self.bytes.get(place.value.clone()).unwrap_or_default())
     }
 }

@@ -24,7 +24,7 @@ const AT_A_TIME: usize = 16;
 
 /// Which row of a space.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum RowPlace {
+pub(crate) enum RowLocation {
     /// The manifest.
     Manifest,
     /// A run as a whole.
@@ -35,7 +35,7 @@ pub(crate) enum RowPlace {
     Unknown(Vec<u8>),
 }
 
-impl fmt::Display for RowPlace {
+impl fmt::Display for RowLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Manifest => f.write_str("manifest"),
@@ -54,7 +54,7 @@ pub(crate) trait Told {
     /// Why the check is broken off.
     type Stop: From<StorageError>;
 
-    fn fault(&mut self, place: RowPlace, what: String);
+    fn fault(&mut self, place: RowLocation, what: String);
     /// So many blocks are checked, of so many.
     fn checked(&mut self, blocks: u64, of: u64) -> Result<(), Self::Stop>;
 }
@@ -82,7 +82,7 @@ impl Rows {
             None => Some(Manifest { checkpoint: Checkpoint::new(), next_run: 0, runs: Vec::new() }),
             Some(bytes) => {
                 let decoded = Manifest::decode(&bytes);
-                decoded.map_err(|error| told.fault(RowPlace::Manifest, error.to_string())).ok()
+                decoded.map_err(|error| told.fault(RowLocation::Manifest, error.to_string())).ok()
             }
         };
         let cache = RefCell::new(cache(0));
@@ -112,7 +112,7 @@ impl Rows {
             self.walk(root, None, Some(None), of, &mut counted, told)?;
             if !counted.has_holes && !counted.is(run) {
                 let what = "its blocks do not add up to what the manifest says";
-                told.fault(RowPlace::Run(run.id), what.to_owned());
+                told.fault(RowLocation::Run(run.id), what.to_owned());
             }
         }
         self.look_for_others(&manifest, told)
@@ -132,7 +132,7 @@ impl Rows {
             Err(Unfit::Fault(error)) => return Err(error.into()),
             Err(Unfit::Damaged(_, what)) => {
                 counted.has_holes = true;
-                told.fault(RowPlace::Block(at.run, at.level, at.number), what);
+                told.fault(RowLocation::Block(at.run, at.level, at.number), what);
                 return Ok(());
             }
         };
@@ -145,7 +145,7 @@ impl Rows {
             let Some(number) = child(value) else {
                 counted.has_holes = true;
                 let what = "an entry that leads nowhere".to_owned();
-                told.fault(RowPlace::Block(at.run, at.level, at.number), what);
+                told.fault(RowLocation::Block(at.run, at.level, at.number), what);
                 continue;
             };
             let upper = block.whole(index + 1).map(|(next, _)| next).or(block.upper());
@@ -173,14 +173,14 @@ impl Rows {
                     _ => None,
                 };
                 if let Some(error) = note {
-                    told.fault(RowPlace::Unknown(key.clone()), error.to_string());
+                    told.fault(RowLocation::Unknown(key.clone()), error.to_string());
                 }
                 match manifest.names(key, chunks) {
                     Named::Yes => {}
                     Named::NotYet => self.left_over += 1,
                     Named::Never => {
                         let what = "nothing says what it is".to_owned();
-                        told.fault(RowPlace::Unknown(key.clone()), what);
+                        told.fault(RowLocation::Unknown(key.clone()), what);
                     }
                 }
             }

@@ -51,7 +51,7 @@ use crate::session::Config;
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
 use cache::cache;
-pub(crate) use check::{RowPlace, Rows, Told};
+pub(crate) use check::{RowLocation, Rows, Told};
 use compaction::Compaction;
 use filter::Probe;
 use fingerprints::Prints;

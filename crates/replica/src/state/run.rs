@@ -16,7 +16,7 @@ use std::sync::Arc;
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Reader, write_varint};
 
-use super::block::{Address, Block, BlockBuilder, Place, address};
+use super::block::{Address, Block, BlockBuilder, Position, address};
 use super::cache::Cache;
 use super::filter::{Probe, WideFilter};
 use super::row;
@@ -372,7 +372,7 @@ impl Run {
 pub(super) struct RunCursor {
     leaf: Option<Arc<Block>>,
     number: u32,
-    place: Place,
+    place: Position,
 }
 
 impl RunCursor {

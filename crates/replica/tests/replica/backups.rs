@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rejoin_replica::ops::{
-    CopiedFrom, Depth, OperationError, Overwrite, Place, Progress, Restore, Step, backup_file,
+    CopiedFrom, Depth, Location, OperationError, Overwrite, Progress, Restore, Step, backup_file,
     inspect_file, restore, verify_file,
 };
 use rejoin_replica::storage::{Batch, RedbFile, Storage, StorageRead};
@@ -143,7 +143,7 @@ fn a_damaged_backup_is_refused_by_name_and_the_store_stays_as_it_was() {
     let told = refused.to_string();
     assert!(told.contains("\"carts\": log record 3: invalid: a checksum"), "{told}");
     let OperationError::Unsound { findings, .. } = refused else { panic!("{told}") };
-    assert_eq!(findings[0].place, Place::Record(3));
+    assert_eq!(findings[0].place, Location::Record(3));
     assert!(before == (std::fs::read(&path).expect("readable"), names(directory.path())));
     let copy = backup_file(&backup, directory.path().join("copy"), 0, &mut go_on);
     assert!(matches!(copy, Err(OperationError::Unsound { .. })), "{copy:?}");

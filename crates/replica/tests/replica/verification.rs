@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rejoin_replica::core::SpaceCore;
 use rejoin_replica::entry::Record;
-use rejoin_replica::ops::{Depth, Finding, OperationError, Place, Progress, Step};
+use rejoin_replica::ops::{Depth, Finding, Location, OperationError, Progress, Step};
 use rejoin_replica::storage::{Batch, Memory, Row, Storage, StorageRead};
 use rejoin_replica::{Config, Durability, Space, Store};
 
@@ -99,13 +99,13 @@ fn is_data(key: &[u8]) -> bool {
     key[5] == 0
 }
 
-fn block_place(key: &[u8]) -> Place {
+fn block_place(key: &[u8]) -> Location {
     let number = |at: usize| u32::from_be_bytes(key[at..at + 4].try_into().expect("four bytes"));
-    Place::Block(number(1), key[5], number(6))
+    Location::Block(number(1), key[5], number(6))
 }
 
 /// The only finding, which is of the space.
-fn only(storage: &Arc<Memory>) -> (Place, String) {
+fn only(storage: &Arc<Memory>) -> (Location, String) {
     let found = findings(storage);
     let [Finding { space, place, what }] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(space, "carts");
@@ -155,8 +155,8 @@ fn a_flipped_byte_in_a_log_record_is_found() {
         let log = vec![(0, sequence, bytes)];
         storage.commit(&Batch { log, ..Batch::default() }).expect("memory");
     }
-    let places: Vec<Place> = findings(&storage).into_iter().map(|found| found.place).collect();
-    assert_eq!(places, [0, 1_500, 2_505].map(Place::Record), "each of them, not only the first");
+    let places: Vec<Location> = findings(&storage).into_iter().map(|found| found.place).collect();
+    assert_eq!(places, [0, 1_500, 2_505].map(Location::Record), "each of them, not only the first");
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_log_record_of_another_place_is_found() {
     let log = vec![(0, 700, bytes)];
     storage.commit(&Batch { log, ..Batch::default() }).expect("memory");
     let (place, what) = only(&storage);
-    assert_eq!(place, Place::Record(700));
+    assert_eq!(place, Location::Record(700));
     assert!(what.contains("it goes on at"), "{what}");
 }
 
@@ -181,7 +181,7 @@ fn a_log_record_of_another_history_is_found() {
         let log = vec![(0, sequence, record.encode())];
         storage.commit(&Batch { log, ..Batch::default() }).expect("memory");
         let (place, what) = only(&storage);
-        assert_eq!(place, Place::Record(sequence));
+        assert_eq!(place, Location::Record(sequence));
         assert!(what.contains("running hash"), "{what}");
         storage
             .commit(&Batch { log: vec![(0, sequence, bytes)], ..Batch::default() })
@@ -205,9 +205,12 @@ fn log_records_that_are_gone_are_found() {
         anew
     };
     let (place, what) = only(&rebuilt(&|sequence| sequence != 30));
-    assert_eq!((place, what.as_str()), (Place::Record(31), "the record before it, 30, is missing"));
+    assert_eq!(
+        (place, what.as_str()),
+        (Location::Record(31), "the record before it, 30, is missing")
+    );
     let (place, what) = only(&rebuilt(&|sequence| sequence < 1_000));
-    assert_eq!(place, Place::Record(1_000));
+    assert_eq!(place, Location::Record(1_000));
     assert!(what.contains("they are flushed"), "{what}");
 }
 
@@ -246,7 +249,7 @@ fn blocks_that_are_swapped_are_found() {
     put_row(&storage, &a.0, Some(b.1));
     put_row(&storage, &b.0, Some(a.1));
     let found = findings(&storage);
-    let places: Vec<Place> = found.iter().map(|found| found.place.clone()).collect();
+    let places: Vec<Location> = found.iter().map(|found| found.place.clone()).collect();
     assert_eq!(places, [block_place(&a.0), block_place(&b.0)]);
     assert!(found[0].what.contains("another place"), "{}", found[0].what);
 }
@@ -259,8 +262,8 @@ fn rows_that_are_gone_are_found() {
     assert_eq!(chunks.len(), 3);
     for (key, place) in [
         (&blocks[3].0, block_place(&blocks[3].0)),
-        (&chunks[0].0, Place::LogIndex(0)),
-        (&chunks[2].0, Place::LogIndex(2)),
+        (&chunks[0].0, Location::LogIndex(0)),
+        (&chunks[2].0, Location::LogIndex(2)),
     ] {
         let storage = filled_again();
         put_row(&storage, key, None);
@@ -275,18 +278,18 @@ fn a_flipped_byte_in_the_manifest_or_the_index_of_the_log_is_found() {
     let storage = filled_again();
     flip_row(&storage, &[0]);
     let (place, what) = only(&storage);
-    assert_eq!(place, Place::Manifest);
+    assert_eq!(place, Location::Manifest);
     assert!(what.contains("checksum"), "{what}");
     let storage = filled_again();
     flip_row(&storage, &rows(&storage, PLACES)[1].0);
-    assert_eq!(only(&storage).0, Place::LogIndex(1));
+    assert_eq!(only(&storage).0, Location::LogIndex(1));
 }
 
 #[test]
 fn rows_that_nothing_knows_are_found_and_those_of_a_crash_are_no_damage() {
     let storage = filled_again();
     put_row(&storage, &[9, 9], Some(vec![1]));
-    assert_eq!(only(&storage).0, Place::Row(vec![9, 9]));
+    assert_eq!(only(&storage).0, Location::Row(vec![9, 9]));
     let storage = filled_again();
     let unfinished = [1, 0, 0, 99, 0, 0, 0, 0, 0, 0];
     put_row(&storage, &unfinished, Some(vec![1]));
@@ -317,7 +320,7 @@ fn blobs_that_cannot_be_read_are_found() {
     let meta = vec![("space/other".to_owned(), vec![7])];
     storage.commit(&Batch { meta, ..Batch::default() }).expect("memory");
     let found = store.verify(Depth::Stored, &mut go_on).expect("memory").findings;
-    assert_eq!(found[0].place, Place::Meta("space/other".to_owned()));
+    assert_eq!(found[0].place, Location::Meta("space/other".to_owned()));
     assert!(found[0].what.contains("without the mark"), "{}", found[0].what);
 }
 
@@ -341,7 +344,7 @@ fn a_fingerprint_that_is_not_that_of_its_cells_is_found() {
     bytes[2..6].copy_from_slice(&sum.to_le_bytes());
     put_row(&storage, &key, Some(bytes));
     let (place, what) = only(&storage);
-    assert_eq!(place, Place::Fingerprints);
+    assert_eq!(place, Location::Fingerprints);
     assert!(what.starts_with("1 of "), "{what}");
 }
 
@@ -363,7 +366,7 @@ fn a_manifest_of_another_history_is_found() {
     let [one, two] = twins();
     put_row(&one, &[0], two.row(0, &[0]).expect("memory"));
     let (place, what) = only(&one);
-    assert_eq!(place, Place::Manifest);
+    assert_eq!(place, Location::Manifest);
     assert!(what.contains("does not stand where"), "{what}");
 }
 
@@ -377,7 +380,7 @@ fn a_state_that_the_log_does_not_make_is_found_by_replaying() {
     assert!(findings(&one).is_empty());
     let found = open(&one).verify(Depth::Replayed, &mut go_on).expect("memory");
     let [Finding { place, what, .. }] = found.findings.as_slice() else { panic!("{found:?}") };
-    assert_eq!((place, what.as_str()), (&Place::State, "it is not what the log makes"));
+    assert_eq!((place, what.as_str()), (&Location::State, "it is not what the log makes"));
 }
 
 /// Whoever looks after a store need not wait for a quiet moment.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Wishes;
 use super::load::Operation;
-use super::objects::Place;
+use super::objects::ObjectPath;
 use crate::sim::application::Snapshot;
 use crate::sim::violation::{Broken, Checked};
 
@@ -13,7 +13,7 @@ pub(super) fn check(snapshot: &Snapshot<'_, Wishes>) -> Checked {
     if snapshot.was_fooled() {
         return Ok(());
     }
-    let mut stocks: BTreeMap<&Place, (u64, u64)> = BTreeMap::new();
+    let mut stocks: BTreeMap<&ObjectPath, (u64, u64)> = BTreeMap::new();
     for operation in snapshot.happened().flat_map(|committed| &committed.request.0) {
         let (granted, spent) = stocks.entry(operation.place()).or_default();
         match operation {

@@ -4,8 +4,8 @@ use rejoin_crdts::{BoundedCounter, Crdt, DisableWinsFlag, EditError, EnableWinsF
 
 use super::arranged::Arrangement;
 use super::objects::{
-    Choice, Family, Folders, Lines, Members, NAMES, Note, OBJECTS, Place, Racks, Record, Shelves,
-    Steps, Tags,
+    Choice, Family, Folders, Lines, Members, NAMES, Note, OBJECTS, ObjectPath, Racks, Record,
+    Shelves, Steps, Tags,
 };
 use crate::sim::application::Transaction;
 use crate::sim::rng::Rng;
@@ -14,29 +14,29 @@ use crate::sim::rng::Rng;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Operation {
     /// Adds an amount to a counter.
-    Count(Place, i64),
+    Count(ObjectPath, i64),
     /// Writes a text into a register.
-    Write(Place, String),
+    Write(ObjectPath, String),
     /// Raises a register to a number.
-    Raise(Place, u64),
+    Raise(ObjectPath, u64),
     /// Adds an element to a set, or switches a flag on.
-    Insert(Place),
+    Insert(ObjectPath),
     /// Takes away everything that is seen at a place and below.
-    Take(Place),
+    Take(ObjectPath),
     /// Takes an element away, or switches a flag off, for those who concurrently add it, too.
-    Bar(Place),
+    Bar(ObjectPath),
     /// Adds, moves, renames or removes an item or node.
-    Arrange(Place, Arrangement),
+    Arrange(ObjectPath, Arrangement),
     /// Adds to the stock.
-    Grant(Place, u64),
+    Grant(ObjectPath, u64),
     /// Takes from the stock out of the site's own rights.
-    Spend(Place, u64),
+    Spend(ObjectPath, u64),
     /// Passes rights to the site of this number.
-    Transfer(Place, u64, usize),
+    Transfer(ObjectPath, u64, usize),
 }
 
 impl Operation {
-    pub(super) const fn place(&self) -> &Place {
+    pub(super) const fn place(&self) -> &ObjectPath {
         match self {
             Self::Count(place, _)
             | Self::Write(place, _)
@@ -199,15 +199,15 @@ pub(super) fn transaction(rng: &mut Rng) -> Vec<Operation> {
 /// Fills a set, so that clearing it later is cheaper by vector than by dots.
 fn fill(rng: &mut Rng) -> Vec<Operation> {
     let set = match *rng.pick(&[2, 3, 6, 7]) {
-        shelves @ (3 | 7) => Place::object(shelves).below(some_name(rng)),
-        tags => Place::object(tags),
+        shelves @ (3 | 7) => ObjectPath::object(shelves).below(some_name(rng)),
+        tags => ObjectPath::object(tags),
     };
     (0..NAMES).map(|element| Operation::Insert(set.below(element))).collect()
 }
 
 /// Something with the stock, alone in its transaction: when it is refused, nothing else is.
 fn trade(rng: &mut Rng) -> Operation {
-    let stock = Place::object(STOCK);
+    let stock = ObjectPath::object(STOCK);
     match rng.below(10) {
         0 | 1 => Operation::Grant(stock, rng.within(1..=10)),
         2..5 => Operation::Transfer(stock, rng.within(1..=5), rng.index(5)),
@@ -217,7 +217,7 @@ fn trade(rng: &mut Rng) -> Operation {
 
 fn operation(rng: &mut Rng) -> Operation {
     let number = u8::try_from(rng.below(u64::from(STOCK))).unwrap_or(0);
-    let object = Place::object(number);
+    let object = ObjectPath::object(number);
     let takes = rng.percent(30);
     let everything = rng.percent(20);
     let key = object.below(some_name(rng));

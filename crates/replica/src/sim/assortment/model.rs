@@ -13,7 +13,7 @@ use rejoin_vclock::{HybridTimestamp, ReplicaId};
 
 use super::Wishes;
 use super::load::Operation;
-use super::objects::{Family, Place, Shown, Value};
+use super::objects::{Family, ObjectPath, Shown, Value};
 use crate::sim::application::Snapshot;
 use crate::sim::history::Committed;
 use crate::sim::violation::{Broken, Checked};
@@ -54,8 +54,8 @@ pub(super) fn check(snapshot: &Snapshot<'_, Wishes>, shown: &Shown) -> Checked {
 }
 
 fn expected(snapshot: &Snapshot<'_, Wishes>) -> Shown {
-    let mut puts: BTreeMap<&Place, Vec<Event<'_>>> = BTreeMap::new();
-    let mut takes: BTreeMap<&Place, Vec<Event<'_>>> = BTreeMap::new();
+    let mut puts: BTreeMap<&ObjectPath, Vec<Event<'_>>> = BTreeMap::new();
+    let mut takes: BTreeMap<&ObjectPath, Vec<Event<'_>>> = BTreeMap::new();
     for transaction in snapshot.applied() {
         for (index, operation) in transaction.request.0.iter().enumerate() {
             let events =

@@ -79,9 +79,9 @@ fn number(name: &str) -> Option<u8> {
 
 /// The number of an object, then of a key, then of an element, as far down as it goes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place(Vec<u8>);
+pub(super) struct ObjectPath(Vec<u8>);
 
-impl Place {
+impl ObjectPath {
     pub(super) fn object(object: u8) -> Self {
         Self(vec![object])
     }
@@ -117,7 +117,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ObjectPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}-{}", self.family(), self.0[0])?;
         self.names().iter().try_for_each(|name| write!(f, "/{name}"))
@@ -125,7 +125,7 @@ impl fmt::Display for Place {
 }
 
 /// As it reads in a story.
-impl fmt::Debug for Place {
+impl fmt::Debug for ObjectPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -143,18 +143,22 @@ pub(super) enum Value {
 }
 
 /// Everything that a user sees.
-pub(super) type Shown = BTreeMap<Place, Value>;
+pub(super) type Shown = BTreeMap<ObjectPath, Value>;
 
 /// Everything that a user sees, read with the readers that a user has.
 pub(super) fn read_all(snapshot: &Snapshot<'_, Wishes>) -> Result<Shown, ReadError> {
     let mut shown = Shown::new();
     for object in (0..).take(OBJECTS.len()) {
-        read(snapshot, Place::object(object), &mut shown)?;
+        read(snapshot, ObjectPath::object(object), &mut shown)?;
     }
     Ok(shown)
 }
 
-fn read(snapshot: &Snapshot<'_, Wishes>, place: Place, shown: &mut Shown) -> Result<(), ReadError> {
+fn read(
+    snapshot: &Snapshot<'_, Wishes>,
+    place: ObjectPath,
+    shown: &mut Shown,
+) -> Result<(), ReadError> {
     let key = place.key();
     let value = match place.family() {
         Family::Lines => {
@@ -232,14 +236,14 @@ fn has_title(title: Option<String>, id: impl fmt::Display) -> Result<(), ReadErr
     title.map(drop).ok_or_else(shell)
 }
 
-fn read_set(place: &Place, items: &[String], shown: &mut Shown) -> Result<(), ReadError> {
+fn read_set(place: &ObjectPath, items: &[String], shown: &mut Shown) -> Result<(), ReadError> {
     for item in items {
         shown.insert(child(place, item)?, Value::Present);
     }
     Ok(())
 }
 
-fn child(place: &Place, name: &str) -> Result<Place, ReadError> {
+fn child(place: &ObjectPath, name: &str) -> Result<ObjectPath, ReadError> {
     let unknown = || ReadError::Unavailable(format!("nobody ever wrote {name:?}"));
     number(name).map(|number| place.below(number)).ok_or_else(unknown)
 }

@@ -10,7 +10,7 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 
 use super::Wishes;
 use super::load::Operation;
-use super::objects::{Place, Shown};
+use super::objects::{ObjectPath, Shown};
 use crate::sim::application::Snapshot;
 use crate::sim::history::Committed;
 use crate::sim::violation::{Broken, Checked};
@@ -25,7 +25,7 @@ pub(super) struct Removed(BTreeMap<ReplicaId, Books>);
 #[derive(Clone, Default, Debug)]
 struct Books {
     vector: VersionVector,
-    alive: BTreeMap<Place, BTreeSet<Addition>>,
+    alive: BTreeMap<ObjectPath, BTreeSet<Addition>>,
 }
 
 impl Removed {
@@ -49,7 +49,7 @@ impl Removed {
 }
 
 impl Books {
-    fn has(&self, place: &Place) -> bool {
+    fn has(&self, place: &ObjectPath) -> bool {
         self.alive.get(place).is_some_and(|additions| !additions.is_empty())
     }
 
@@ -71,7 +71,7 @@ impl Books {
         self.vector = snapshot.version_vector().clone();
     }
 
-    fn remove(&mut self, by: &Committed<Wishes>, index: usize, scope: &Place) {
+    fn remove(&mut self, by: &Committed<Wishes>, index: usize, scope: &ObjectPath) {
         let seen = |&(origin, last, place): &Addition| {
             let same = (origin, last) == (by.origin, by.last);
             if same { place < index } else { last <= by.seen.get(origin) }
@@ -122,7 +122,7 @@ mod tests {
         removed: &mut Removed,
         history: &History<Wishes>,
         vector: &[(ReplicaId, u64)],
-        place: &Place,
+        place: &ObjectPath,
     ) -> bool {
         let core = SpaceCore::new(space().hash(), HERE, crate::Config::default());
         let snapshot = Snapshot {
@@ -139,11 +139,11 @@ mod tests {
 
     #[test]
     fn what_a_removal_saw_stays_away_and_what_it_did_not_see_stays() {
-        let tag = Place::object(2).below(7);
+        let tag = ObjectPath::object(2).below(7);
         let (mut books, mut history) = (Removed::default(), History::default());
         assert!(!may_show(&mut books, &history, &[], &tag), "nobody ever added it");
         asked(&mut history, (HERE, 1), &[], Operation::Insert(tag.clone()));
-        asked(&mut history, (THERE, 1), &[(HERE, 1)], Operation::Take(Place::object(2)));
+        asked(&mut history, (THERE, 1), &[(HERE, 1)], Operation::Take(ObjectPath::object(2)));
         asked(&mut history, (HERE, 2), &[(HERE, 1)], Operation::Insert(tag.clone()));
         assert!(may_show(&mut books, &history, &[(HERE, 1)], &tag));
         assert!(!may_show(&mut books, &history, &[(HERE, 1), (THERE, 1)], &tag), "it came back");

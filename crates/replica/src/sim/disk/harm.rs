@@ -6,7 +6,7 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 
 use super::{Disk, index};
 use crate::sim::rng::Rng;
-use crate::state::{RowPlace, Rows, Told, row};
+use crate::state::{RowLocation, Rows, Told, row};
 use crate::storage::StorageError;
 
 /// What happens to a disk that nobody writes to.
@@ -111,7 +111,7 @@ struct Faults(Vec<String>);
 impl Told for Faults {
     type Stop = StorageError;
 
-    fn fault(&mut self, place: RowPlace, what: String) {
+    fn fault(&mut self, place: RowLocation, what: String) {
         self.0.push(format!("{place}: {what}"));
     }
 

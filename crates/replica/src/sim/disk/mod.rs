@@ -122,7 +122,7 @@ impl Disk {
             let (key, bytes) = note.row();
             content.rows.extend(bytes.map(|bytes| (key, bytes)));
         }
-        content.settle_anew();
+        content.replay_synced();
     }
 
     /// Another disk with all that is synced on this one.
@@ -163,7 +163,7 @@ impl Disk {
     pub(super) fn sync(&self, number: u64) -> u64 {
         let mut content = self.content();
         content.unsynced.retain(|write| write.number > number);
-        content.settle();
+        content.advance_synced();
         content.synced as u64
     }
 
@@ -181,7 +181,7 @@ impl Disk {
             }
         }
         content.unsynced.clear();
-        content.settle();
+        content.advance_synced();
         (before - content.log.len()) as u64
     }
 
@@ -229,7 +229,7 @@ impl Content {
         }
     }
 
-    fn settle(&mut self) {
+    fn advance_synced(&mut self) {
         let end = self.unsynced.first().map_or(self.log.len(), |write| write.log);
         for record in self.log.iter().take(end).skip(self.synced).filter(|record| record.last > 0) {
             self.synced_vector.set_at_least(record.origin, record.last);
@@ -237,9 +237,9 @@ impl Content {
         self.synced = end;
     }
 
-    fn settle_anew(&mut self) {
+    fn replay_synced(&mut self) {
         (self.synced, self.synced_vector) = (0, VersionVector::new());
-        self.settle();
+        self.advance_synced();
     }
 
     /// The records that were quarantined and wait for others.
@@ -321,7 +321,7 @@ impl Storage for Disk {
         for (_, key, bytes) in &batch.rows {
             content.put(key.clone(), bytes.clone());
         }
-        content.settle_anew();
+        content.replay_synced();
         Ok(())
     }
 

@@ -36,7 +36,7 @@ impl<A: Application> World<A> {
             return Ok(());
         }
         let Some((_, copy)) = self.sites[site].copy.clone() else { return Ok(()) };
-        let can = self.is_settled() && self.can_lose(site, &self.left_with(site, &copy));
+        let can = self.is_quiescent() && self.can_lose(site, &self.left_with(site, &copy));
         if !can && blow.step < LOOKS {
             self.again(&blow, LOOK_EVERY);
             return Ok(());
@@ -58,7 +58,7 @@ impl<A: Application> World<A> {
         let Some(site) = self.in_repair(&mut blow)? else { return Ok(()) };
         let other = (site + 1 + blow.rng.index(self.sites.len() - 1)) % self.sites.len();
         let left = self.others_hold(site);
-        let can = self.is_settled() && self.can_lose(site, &left);
+        let can = self.is_quiescent() && self.can_lose(site, &left);
         if !can && blow.step < LOOKS {
             self.again(&blow, LOOK_EVERY);
             return Ok(());

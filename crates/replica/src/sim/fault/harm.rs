@@ -27,7 +27,7 @@ impl<A: Application> World<A> {
 
     fn harm(&mut self, mut blow: Blow, harm: Harm) -> Checked {
         let Some(site) = self.in_repair(&mut blow)? else { return Ok(()) };
-        let can = self.is_settled() && self.can_lose(site, &self.others_hold(site));
+        let can = self.is_quiescent() && self.can_lose(site, &self.others_hold(site));
         if !can && blow.step < LOOKS {
             self.again(&blow, LOOK_EVERY);
             return Ok(());

@@ -33,7 +33,7 @@ pub(super) struct Found {
 
 /// What was found, as a store that can be copied.
 #[derive(Debug)]
-pub(super) struct Settled {
+pub(super) struct Reassembled {
     pub damaged_file: DamagedFile,
     pub spaces: Vec<Found>,
     /// How many records are missing without a trace.
@@ -41,7 +41,7 @@ pub(super) struct Settled {
 }
 
 /// Puts in order what was found.
-pub(super) fn settle(mut damaged_file: DamagedFile) -> Result<Settled, OperationError> {
+pub(super) fn reassemble(mut damaged_file: DamagedFile) -> Result<Reassembled, OperationError> {
     let found = damaged_file.log.len() + damaged_file.misplaced.len() + damaged_file.damaged.len();
     let unknown = damaged_file.counted.unwrap_or_default().saturating_sub(found as u64);
     let mut spaces = name(&mut damaged_file)?;
@@ -79,7 +79,7 @@ pub(super) fn settle(mut damaged_file: DamagedFile) -> Result<Settled, Operation
             _ => space.missing.push(at..=at),
         }
     }
-    Ok(Settled { damaged_file, spaces, unknown })
+    Ok(Reassembled { damaged_file, spaces, unknown })
 }
 
 /// Whether it is no longer than what stands in the place of a record that was quarantined.

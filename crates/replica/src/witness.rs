@@ -51,12 +51,12 @@ impl Generation {
 
 /// Where a store is, and where its witness is kept.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct WitnessPath {
     store: PathBuf,
     directory: Option<PathBuf>,
 }
 
-impl Place {
+impl WitnessPath {
     /// The place of a store file, witnessed in a directory of one's own or in the user's.
     #[cfg(feature = "redb")]
     pub(crate) fn new(store: &Path, directory: Option<PathBuf>) -> Self {
@@ -127,7 +127,7 @@ impl Witness {
 
     /// Expects the generation that the store is at, and no other. Not synced: until it is, the one
     /// before is expected as well.
-    pub(crate) fn settle(&mut self, at: Generation) -> Result<()> {
+    pub(crate) fn confirm(&mut self, at: Generation) -> Result<()> {
         self.expect(at, at)
     }
 
