@@ -53,16 +53,21 @@ impl<A: Application> World<A> {
     }
 
     /// Whether a site may go on under the id of a copy that it does not know for one: nobody knows
-    /// another history of it, or all whom it can meet do. Else what it writes would spread.
+    /// another history of it, or all whom it can meet do. Else what it writes would spread. A copy
+    /// of its disk may know one and not say so, as it was never let out: then that one is rewritten,
+    /// there, and this one spreads.
     pub(super) fn fool(&mut self, site: usize) -> bool {
         let here = &self.sites[site];
         let own = here.id;
         let common = here.disk.synced_vector().get(own);
         let knows = |&other: &usize| self.sites[other].disk.synced_vector().get(own) > common;
+        let keeps_quiet = |&other: &usize| {
+            knows(&other) && self.sites[other].disk.identity().before.contains(&own)
+        };
         let others = (0..self.sites.len()).filter(|&other| other != site);
         let links = self.links.iter().filter(|link| link.sites.contains(&site));
         let mut meets = links.flat_map(|link| link.sites).filter(|&other| other != site);
-        if self.checks.dots.is_retired(own) {
+        if self.checks.dots.is_retired(own) || others.clone().any(|other| keeps_quiet(&other)) {
             return false;
         }
         if others.filter(knows).count() == 0 {
