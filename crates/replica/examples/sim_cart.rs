@@ -52,11 +52,7 @@ impl Application for Shop {
         }
     }
 
-    fn apply(
-        &self,
-        request: &Request,
-        transaction: &mut Transaction<'_, '_>,
-    ) -> Result<(), EditError> {
+    fn apply(&self, request: &Request, transaction: &mut Transaction<'_>) -> Result<(), EditError> {
         match *request {
             Request::Put { customer, product, quantity } => {
                 transaction.object::<Cart>(customer).entry(product).add(quantity)

@@ -217,7 +217,7 @@ impl Shared {
             (0..reader.count(16)?).map(|_| ReplicaId::decode(&mut reader)).collect()
         };
         let kept = read().map_err(|error| StorageError::Damaged(error.to_string()))?;
-        self.lock()?.core.kept.extend(kept);
+        self.lock()?.driver.core.kept.extend(kept);
         Ok(())
     }
 }
@@ -229,7 +229,7 @@ impl<T: Crdt> Space<T> {
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
     pub fn forks(&self) -> Result<Vec<Fork>, StoreError> {
-        Ok(self.shared.lock()?.core.forks().copied().collect())
+        Ok(self.shared.lock()?.driver.core.forks().copied().collect())
     }
 
     /// Picks a branch. To change over to the other one, export this one, remove the space's store,
@@ -241,11 +241,11 @@ impl<T: Crdt> Space<T> {
     pub fn resolve_fork(&self, origin: ReplicaId, keep: Keep) -> Result<(), StoreError> {
         let Keep::Ours = keep;
         let mut inner = self.shared.lock()?;
-        let mut kept = inner.core.kept.clone();
+        let mut kept = inner.driver.core.kept.clone();
         kept.insert(origin);
         self.shared.keep_choices(&kept)?;
-        inner.core.keep_own_branch(origin);
-        inner.core.stir();
+        inner.driver.core.keep_own_branch(origin);
+        inner.driver.core.stir();
         self.shared.wake(inner);
         Ok(())
     }
@@ -262,15 +262,15 @@ impl<T: Crdt> Space<T> {
     /// [`StoreError`] when the space cannot be read.
     pub fn export_branch(&self, origin: ReplicaId) -> Result<Vec<u8>, StoreError> {
         let inner = self.shared.lock()?;
-        let common = inner.core.forks.get(&origin).map_or(0, |fork| fork.common);
-        let log = inner.core.log();
+        let common = inner.driver.core.forks.get(&origin).map_or(0, |fork| fork.common);
+        let log = inner.driver.core.log();
         let (mut sequences, mut after) = (Vec::new(), common);
         while let Some(sequence) = log.first_after(origin, after)? {
             let Some(place) = log.entry_at(sequence)? else { break };
             sequences.push(sequence);
             after = place.last;
         }
-        let mut body = inner.core.hash.0.to_vec();
+        let mut body = inner.driver.core.hash.0.to_vec();
         drop(inner);
         origin.encode(&mut body);
         write_varint(&mut body, common);

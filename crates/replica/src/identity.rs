@@ -8,6 +8,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
@@ -114,6 +115,31 @@ impl From<StorageError> for NoIdentity {
     }
 }
 
+/// The ids that a store writes under, for whoever drives its spaces.
+pub(crate) trait Incarnations: Send + Sync + fmt::Debug {
+    /// The id to write under, a new one if it has none.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a new id cannot be stored.
+    fn claim(&self) -> Result<ReplicaId, StorageError>;
+
+    /// Gives an id up that turned out to be in use elsewhere, if that has not happened yet, and
+    /// commits what goes with it; `derived`: the ids under which something was rewritten. The id
+    /// to write under from now on.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the batch cannot be stored.
+    fn give_up(
+        &self,
+        id: ReplicaId,
+        derived: &[ReplicaId],
+        batch: Batch,
+    ) -> Result<ReplicaId, StorageError>;
+
+    /// Notes that this many log records more are durable.
+    fn wrote(&self, records: usize);
+}
+
 impl Identity {
     /// The identity that storage holds. `records`: the log records of all spaces.
     pub(crate) fn open(
@@ -161,33 +187,6 @@ impl Identity {
         self.state().stored.encode()
     }
 
-    /// The id to write under, a new one if it has none.
-    pub(crate) fn claim(&self) -> Result<ReplicaId, StorageError> {
-        let mut state = self.state();
-        if !state.proven {
-            self.begin_incarnation(&mut state, &[], Batch::default())?;
-        }
-        Ok(state.stored.id)
-    }
-
-    /// Gives an id up that turned out to be in use elsewhere, if that has not happened yet, and
-    /// commits what goes with it; `derived`: the ids under which something was written anew. The id
-    /// to write under from now on.
-    pub(crate) fn give_up(
-        &self,
-        id: ReplicaId,
-        derived: &[ReplicaId],
-        batch: Batch,
-    ) -> Result<ReplicaId, StorageError> {
-        let mut state = self.state();
-        if state.stored.id == id {
-            self.begin_incarnation(&mut state, derived, batch)?;
-        } else if !derived.is_empty() {
-            self.add_former(&mut state, derived, batch)?;
-        }
-        Ok(state.stored.id)
-    }
-
     /// Commits what was written anew under a derived id.
     pub(crate) fn wrote_anew(&self, derived: ReplicaId, batch: Batch) -> Result<(), StorageError> {
         self.add_former(&mut self.state(), &[derived], batch)
@@ -228,9 +227,33 @@ impl Identity {
         (state.stored, state.proven, state.witness) = (stored, true, witness);
         Ok(())
     }
+}
 
-    /// Notes that so many log records more are durable.
-    pub(crate) fn wrote(&self, records: usize) {
+impl Incarnations for Identity {
+    fn claim(&self) -> Result<ReplicaId, StorageError> {
+        let mut state = self.state();
+        if !state.proven {
+            self.begin_incarnation(&mut state, &[], Batch::default())?;
+        }
+        Ok(state.stored.id)
+    }
+
+    fn give_up(
+        &self,
+        id: ReplicaId,
+        derived: &[ReplicaId],
+        batch: Batch,
+    ) -> Result<ReplicaId, StorageError> {
+        let mut state = self.state();
+        if state.stored.id == id {
+            self.begin_incarnation(&mut state, derived, batch)?;
+        } else if !derived.is_empty() {
+            self.add_former(&mut state, derived, batch)?;
+        }
+        Ok(state.stored.id)
+    }
+
+    fn wrote(&self, records: usize) {
         let mut state = self.state();
         state.records += records as u64;
         let records = state.records;

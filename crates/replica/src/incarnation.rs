@@ -144,10 +144,7 @@ impl Shared {
     /// As [`lock`](Self::lock).
     pub(crate) fn lock_as_self(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
         let mut inner = self.lock()?;
-        let id = self.identity.claim()?;
-        if inner.core.replica() != id && inner.core.suspected.is_none() {
-            inner.core.begin_incarnation(id);
-        }
+        inner.driver.claim()?;
         Ok(inner)
     }
 }
@@ -159,6 +156,6 @@ impl<T: Crdt> Space<T> {
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
     pub fn incarnations(&self) -> Result<Vec<Incarnation>, StoreError> {
-        self.shared.lock()?.core.incarnations()
+        self.shared.lock()?.driver.core.incarnations()
     }
 }

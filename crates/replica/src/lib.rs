@@ -32,6 +32,7 @@
 mod canonical;
 pub mod core;
 mod digest;
+mod driver;
 pub mod entry;
 mod envelope;
 mod error;
@@ -54,6 +55,7 @@ mod peers;
 mod progress;
 mod quarantine;
 mod receipt;
+mod records;
 mod recovery;
 mod reincarnation;
 mod removal;
@@ -70,6 +72,7 @@ mod store;
 pub mod sync;
 mod ticket;
 mod timing;
+mod transact;
 mod twice;
 mod watch;
 mod withdrawal;
@@ -96,6 +99,7 @@ pub use space::{Committed, Durability, Once, Snapshot, Space, SpaceStats, Transa
 pub use state::StateSource;
 pub use store::{MachineTime, Store};
 pub use ticket::{MAX_NAME_BYTES, ParseTicketError, Ticket};
+pub use transact::Transacted;
 pub use watch::{Lagged, Watch};
 #[cfg(feature = "redb")]
 pub use witness::STATE_DIR;

@@ -6,19 +6,18 @@
 //! asks after whatever it handed in, and when it is [woken](Link::on_wake). After a tick, and when
 //! woken, every session of the space may have something to send.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::DecodeError;
 
-use crate::entry::{HeadAt, Record};
 use crate::error::StoreError;
 use crate::message::{Message, SpaceHash};
+use crate::records::Records;
 use crate::session::{SessionEnd, SessionId};
 use crate::shared::{Shared, Wake};
-use crate::storage::{Storage, StorageError, StorageRead};
+use crate::storage::{Storage, StorageError};
 use crate::sync::Transmit;
 
 /// A space without its type, for a transport.
@@ -83,7 +82,7 @@ impl Link {
     /// [`StoreError`] when the store cannot be used.
     pub fn open(&self) -> Result<SessionId, StoreError> {
         let now = self.shared.now();
-        Ok(self.shared.lock_as_self()?.core.open_session(now))
+        Ok(self.shared.lock_as_self()?.driver.core.open_session(now))
     }
 
     /// Begins a session over a connection that the transport watches, as one that carries many
@@ -93,18 +92,18 @@ impl Link {
     /// [`StoreError`] when the store cannot be used.
     pub fn open_carried(&self) -> Result<SessionId, StoreError> {
         let now = self.shared.time.now();
-        Ok(self.shared.lock_as_self()?.core.open_carried_session(now))
+        Ok(self.shared.lock_as_self()?.driver.core.open_carried_session(now))
     }
 
     /// Whether both ends of a session have said hello and mean the same by what they said.
     pub fn is_agreed(&self, session: SessionId) -> bool {
-        self.shared.lock().is_ok_and(|inner| inner.core.is_agreed(session))
+        self.shared.lock().is_ok_and(|inner| inner.driver.core.is_agreed(session))
     }
 
     /// Ends a session whose connection is gone.
     pub fn close(&self, session: SessionId) {
         if let Ok(mut inner) = self.shared.lock() {
-            inner.core.close_session(session);
+            inner.driver.core.close_session(session);
         }
     }
 
@@ -115,25 +114,15 @@ impl Link {
     pub fn handle(&self, session: SessionId, messages: Vec<Message>) -> Result<(), LinkError> {
         let now = self.shared.now();
         let mut inner = self.shared.lock()?;
-        for message in messages {
-            inner.core.handle_message(session, message, now)?;
-            while let Some(sequence) = inner.core.poll_lookup() {
-                match self.shared.record_at(sequence) {
-                    Ok(found) => inner.core.handle_lookup(HeadAt::of(&found)),
-                    Err(damage) => {
-                        drop(inner);
-                        self.shared.mark_unreadable(sequence, &damage)?;
-                        return Err(damage.into());
-                    }
-                }
-            }
-        }
+        let handled =
+            messages.into_iter().try_for_each(|message| inner.driver.handle(session, message, now));
         Shared::tell(&mut inner);
-        let mark = inner.core.mark();
-        let over = inner.core.session_end(session).cloned();
+        handled?;
+        let mark = inner.driver.core.mark();
+        let over = inner.driver.core.session_end(session).cloned();
         drop(inner);
         self.shared.write_until(mark)?;
-        self.shared.restore_missing()?;
+        self.shared.lock()?.driver.restore_missing()?;
         self.shared.resolve_rollback()?;
         self.shared.write_offer()?;
         over.map_or(Ok(()), |end| Err(LinkError::Ended(end)))
@@ -145,8 +134,13 @@ impl Link {
     /// As [`handle`](Self::handle); always [`LinkError::Ended`] while the store can be used.
     pub fn fail(&self, session: SessionId, error: &DecodeError) -> Result<(), LinkError> {
         let mut inner = self.shared.lock()?;
-        inner.core.fail_session(session, error);
-        inner.core.session_end(session).cloned().map_or(Ok(()), |end| Err(LinkError::Ended(end)))
+        inner.driver.core.fail_session(session, error);
+        inner
+            .driver
+            .core
+            .session_end(session)
+            .cloned()
+            .map_or(Ok(()), |end| Err(LinkError::Ended(end)))
     }
 
     /// The next frame to send, if there is anything to send.
@@ -156,67 +150,23 @@ impl Link {
     pub fn transmit(&self, session: SessionId) -> Result<Option<Vec<u8>>, LinkError> {
         let now = self.shared.now();
         let mut inner = self.shared.lock()?;
-        let transmit = inner.core.poll_transmit(session, now)?;
-        let over = inner.core.session_end(session).cloned();
+        let transmit = inner.driver.core.poll_transmit(session, now)?;
+        let over = inner.driver.core.session_end(session).cloned();
         drop(inner);
         match (transmit, over) {
             (Some(Transmit::Frame(frame)), _) => Ok(Some(frame)),
             (Some(Transmit::Entries { before, sequences }), _) => {
-                self.entries(session, &before, &sequences).map(Some)
+                let Shared { storage, number, ticket, .. } = &*self.shared;
+                let (storage, number, space) = (&**storage, *number, ticket.name());
+                let read = Records { storage, number, space }.read_to_send(&before, &sequences)?;
+                let mut inner = self.shared.lock()?;
+                let frame = inner.driver.frame(session, &read);
+                Shared::tell(&mut inner);
+                Ok(Some(frame?))
             }
             (None, Some(end)) => Err(LinkError::Ended(end)),
             (None, None) => Ok(None),
         }
-    }
-
-    /// Reads entries from storage, run by run, and frames them. What cannot be read is not sent.
-    fn entries(
-        &self,
-        session: SessionId,
-        before: &[u64],
-        sequences: &[u64],
-    ) -> Result<Vec<u8>, LinkError> {
-        let before = before.iter().map(|&sequence| self.record(sequence));
-        let before = before.collect::<Result<Vec<_>, _>>()?;
-        let before = before.iter().flatten().map(HeadAt::of).collect();
-        let mut stored = BTreeMap::new();
-        for run in sequences.chunk_by(|a, b| a + 1 == *b) {
-            let Some(&first) = run.first() else { continue };
-            stored.extend(self.shared.storage.log(self.shared.number, first, run.len())?);
-        }
-        let mut entries = Vec::with_capacity(sequences.len());
-        for &sequence in sequences {
-            match stored.get(&sequence).map(|bytes| Record::entry_bytes(bytes)) {
-                Some(Ok(entry)) => entries.push(entry),
-                Some(Err(error)) => self.mark_unreadable(sequence, &error)?,
-                None => self.mark_unreadable(sequence, &"it is missing")?,
-            }
-        }
-        let mut inner = self.shared.lock()?;
-        let frame = inner.core.entries_frame(session, before, &entries);
-        let first = sequences.first().copied().unwrap_or_default();
-        Ok(frame.map_err(|error| self.damaged(first, &error))?)
-    }
-
-    /// The record at a sequence, if it can be read.
-    fn record(&self, sequence: u64) -> Result<Option<Record>, LinkError> {
-        match self.shared.record_at(sequence) {
-            Ok(record) => Ok(Some(record)),
-            Err(damage) if damage.is_corruption() => {
-                self.shared.mark_unreadable(sequence, &damage)?;
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn mark_unreadable(&self, sequence: u64, what: &dyn fmt::Display) -> Result<(), LinkError> {
-        Ok(self.shared.mark_unreadable(sequence, &self.damaged(sequence, what))?)
-    }
-
-    fn damaged(&self, sequence: u64, what: &dyn fmt::Display) -> StorageError {
-        let name = self.shared.ticket.name();
-        StorageError::Damaged(format!("log record {sequence} of {name:?}: {what}"))
     }
 
     /// Looks at what time has brought, and writes what was left buffered. Sees, too, that the
@@ -227,11 +177,12 @@ impl Link {
     /// [may go through later](StoreError::is_retryable) is no reason to tick no more.
     pub fn tick(&self) -> Result<(), StoreError> {
         self.shared.storage.check_place()?;
-        self.shared.retry()?;
         let now = self.shared.now();
         let mut inner = self.shared.lock()?;
-        inner.core.handle_timeout(now);
-        let (mark, buffered) = (inner.core.mark(), inner.core.wants_to_write());
+        let ticked = inner.driver.tick(now);
+        Shared::tell(&mut inner);
+        ticked?;
+        let (mark, buffered) = (inner.driver.core.mark(), inner.driver.core.wants_to_write());
         drop(inner);
         if buffered {
             self.shared.write_until(mark)?;
@@ -244,7 +195,7 @@ impl Link {
     /// # Errors
     /// [`StoreError`] when the store cannot be used.
     pub fn connected(&self) -> Result<Vec<ReplicaId>, StoreError> {
-        Ok(self.shared.lock()?.core.connected().collect())
+        Ok(self.shared.lock()?.driver.core.connected().collect())
     }
 
     /// In how many milliseconds [`tick`](Self::tick) is to be called; `None` until the space is
@@ -254,7 +205,7 @@ impl Link {
     /// [`StoreError`] when the store cannot be used.
     pub fn next_tick(&self) -> Result<Option<u64>, StoreError> {
         let now = self.shared.time.now();
-        let due = self.shared.lock()?.core.next_timeout();
+        let due = self.shared.lock()?.driver.core.next_timeout();
         Ok(due.map(|due| due.saturating_sub(now.elapsed)))
     }
 

@@ -16,6 +16,7 @@ use rejoin_crdts::rebase::Rebase;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::SpaceCore;
+use crate::driver::Driver;
 use crate::entry::{Record, is_hole};
 use crate::error::StoreError;
 use crate::externalized::Note;
@@ -136,15 +137,15 @@ impl Shared {
     /// what [nobody else can have](Loss::Unseen); [`StoreError::Storage`] when the medium fails.
     pub(crate) fn accept_loss(&self, loss: Loss) -> Result<Accepted, StoreError> {
         self.retry()?;
-        let stored = self.stored(&self.lock()?.core);
+        let stored = self.lock()?.driver.stored();
         if stored.aside_rows()?.is_empty() {
             return Ok(Accepted::default());
         }
         let mut inner = self.lock_as_self()?;
         let unreadable = unreadable(&stored)?;
-        let (branches, waiting) = branches(&inner.core, stored.quarantined()?)?;
+        let (branches, waiting) = branches(&inner.driver.core, stored.quarantined()?)?;
         let distrusted = stored.distrusted()?.unwrap_or_default();
-        let seen = inner.core.version_vector();
+        let seen = inner.driver.core.version_vector();
         let open = branches.iter().filter(|branch| {
             let has_spread = distrusted.has_spread(branch.origin, branch.common);
             branch.may_come_back(has_spread, &seen)
@@ -161,10 +162,10 @@ impl Shared {
             self.write_anew(&mut inner, &stored, branch)?;
         }
         if waiting == 0 {
-            inner.rows.extend(unreadable);
+            inner.driver.rows.extend(unreadable);
         }
         Self::tell(&mut inner);
-        let mark = inner.core.mark();
+        let mark = inner.driver.core.mark();
         drop(inner);
         self.write_until(mark)?;
         self.write_rows()?;
@@ -178,7 +179,7 @@ impl Shared {
         stored: &Stored,
         branch: Branch,
     ) -> Result<(), StoreError> {
-        let core = &mut inner.core;
+        let Driver { core, rows, .. } = &mut inner.driver;
         let Some((_, first)) = branch.waiting.first() else { return Ok(()) };
         let derived = Rewritten::beginning_with(first, None);
         let mut rebase = branch.rebase(core, stored, derived.id)?;
@@ -194,7 +195,7 @@ impl Shared {
                 opening.clear();
                 core.retry(Record { entry, ..record })?;
             }
-            inner.rows.push((key, None));
+            rows.push((key, None));
         }
         Ok(())
     }

@@ -9,10 +9,9 @@ use std::collections::BTreeMap;
 use rejoin_vclock::ReplicaId;
 
 use crate::core::{Event, Now, SpaceCore};
+use crate::driver::Driver;
 use crate::entry::{Entry, Head, Record, write_hole};
-use crate::error::StoreError;
 use crate::message::Message;
-use crate::shared::Shared;
 use crate::state::row;
 use crate::storage::{Batch, Storage, StorageError, StorageRead};
 
@@ -85,44 +84,41 @@ impl SpaceCore {
     }
 }
 
-impl Shared {
-    /// Sets aside the record at a sequence, which is not what was written.
+impl Driver {
+    /// Quarantines the record at a sequence, which is not what was written.
     ///
     /// # Errors
-    /// [`StoreError`] when the store cannot be used.
+    /// [`StorageError`] when the medium fails.
     pub(crate) fn mark_unreadable(
-        &self,
+        &mut self,
         sequence: u64,
         damage: &StorageError,
-    ) -> Result<(), StoreError> {
-        let mut inner = self.lock()?;
+    ) -> Result<(), StorageError> {
         let found = self.storage.log(self.number, sequence, 1)?;
         let bytes = found.into_iter().find(|(at, _)| *at == sequence).map(|(_, bytes)| bytes);
         let log = vec![(self.number, sequence, write_hole())];
         let quarantine = (self.number, row::quarantine(sequence), Some(bytes.unwrap_or_default()));
         self.storage.commit(&Batch { log, rows: vec![quarantine], ..Batch::default() })?;
-        inner.core.mark_unreadable(sequence)?;
-        inner.core.report(Event::Damage { what: format!("{damage}; it is asked for again") });
+        self.core.mark_unreadable(sequence)?;
+        self.core.report(Event::Damage { what: format!("{damage}; it is asked for again") });
         // What the record did is in memory only, as long as it is not flushed.
-        inner.core.request_flush();
-        Self::tell(&mut inner);
+        self.core.request_flush();
         Ok(())
     }
 
     /// Puts what has come from a peer in the place of what was lost.
     ///
     /// # Errors
-    /// [`StoreError`] when the store cannot be used.
-    pub(crate) fn restore_missing(&self) -> Result<(), StoreError> {
-        let mut inner = self.lock()?;
-        for (sequence, entry) in std::mem::take(&mut inner.core.missing.restored) {
-            let (before, after) = inner.core.around(&entry)?;
-            let head = |at: u64| self.record_at(at).map(|record| record.head);
+    /// [`StorageError`] when the medium fails.
+    pub(crate) fn restore_missing(&mut self) -> Result<(), StorageError> {
+        for (sequence, entry) in std::mem::take(&mut self.core.missing.restored) {
+            let (before, after) = self.core.around(&entry)?;
+            let head = |at: u64| self.records().at(at).map(|record| record.head);
             let before = before.map_or(Ok(Head::default()), head);
             let Ok(before) = before else { continue };
             let head = before.after(&entry);
-            let meets = match after.map(|at| self.record_at(at)) {
-                None => inner.core.head(entry.delta().origin()) == head,
+            let meets = match after.map(|at| self.records().at(at)) {
+                None => self.core.head(entry.delta().origin()) == head,
                 Some(Ok(next)) => head.after(&next.entry) == next.head,
                 Some(Err(_)) => continue,
             };
@@ -134,20 +130,9 @@ impl Shared {
             let log = vec![(self.number, sequence, record.encode())];
             let rows = vec![(self.number, row::quarantine(sequence), None)];
             self.storage.commit(&Batch { log, rows, ..Batch::default() })?;
-            inner.core.log.mark_restored(sequence);
-            inner.core.missing.entries.remove(&key);
+            self.core.log.mark_restored(sequence);
+            self.core.missing.entries.remove(&key);
         }
         Ok(())
-    }
-
-    pub(crate) fn record_at(&self, sequence: u64) -> Result<Record, StorageError> {
-        let found = self.storage.log(self.number, sequence, 1)?;
-        let damaged = |what: &dyn std::fmt::Display| {
-            let name = self.ticket.name();
-            StorageError::Damaged(format!("log record {sequence} of {name:?}: {what}"))
-        };
-        let found = found.first().filter(|(at, _)| *at == sequence);
-        let (_, bytes) = found.ok_or_else(|| damaged(&"it is missing"))?;
-        Record::decode(bytes).map_err(|error| damaged(&error))
     }
 }

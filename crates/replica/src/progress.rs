@@ -78,7 +78,7 @@ impl<T: Crdt> Space<T> {
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
     pub fn progress(&self) -> Result<SyncProgress, StoreError> {
-        Ok(self.shared.lock()?.core.progress())
+        Ok(self.shared.lock()?.driver.core.progress())
     }
 
     /// Whether everything is here that any peer, since the store was opened, has said to have; not

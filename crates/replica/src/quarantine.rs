@@ -48,8 +48,8 @@ impl Default for Quarantine {
 
 impl Quarantine {
     /// Whether there may be any.
-    #[cfg(any(test, feature = "sim"))]
-    pub(crate) const fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    const fn is_empty(&self) -> bool {
         self.tried.is_none()
     }
 

@@ -26,6 +26,7 @@ use crate::core::SpaceCore;
 use crate::envelope;
 use crate::error::{StoreError, at_most};
 use crate::forks::choices;
+use crate::identity::Incarnations;
 use crate::shared::Shared;
 use crate::storage::{Batch, FailStop, Gone, Storage, StorageError, StorageRead};
 use crate::store::{SPACE, Store, read_space, write_space};
@@ -180,12 +181,12 @@ impl Shared {
         remove: impl FnOnce(Option<ReplicaId>) -> Result<(), StorageError>,
     ) -> Result<(), StoreError> {
         let mut inner = self.lock_quiet()?;
-        let own = inner.core.unheld();
+        let own = inner.driver.core.unheld();
         if removal == Removal::IfHeld && !own.is_empty() {
             return Err(StoreError::OnlyHere { name: name.to_owned(), own });
         }
-        let id = inner.core.replica();
-        remove((inner.core.version_vector().get(id) > 0).then_some(id))?;
+        let id = inner.driver.core.replica();
+        remove((inner.driver.core.version_vector().get(id) > 0).then_some(id))?;
         inner.is_removed = true;
         // Whoever carries a session of it finds out at once.
         self.wake(inner);

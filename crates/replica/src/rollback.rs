@@ -21,14 +21,13 @@
 use rejoin_vclock::ReplicaId;
 
 use crate::core::{Event, Now, SpaceCore};
+use crate::driver::Driver;
 use crate::entry::{Head, Record};
-use crate::error::StoreError;
 use crate::externalized::Note;
 use crate::forks::Fork;
 use crate::receipt::Receipt;
 use crate::reincarnation::{Moved, Outcome, Reincarnation};
 use crate::session::{Refused, SessionEnd, SessionId};
-use crate::shared::Shared;
 use crate::state::row;
 use crate::storage::{Batch, RowWrite, StorageError, StorageRead};
 
@@ -207,36 +206,43 @@ impl SpaceCore {
     }
 }
 
-impl Shared {
-    /// Goes on under a new id, if it has been found out that this has to be.
+/// The outcome of a rollback that was found out.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    /// The id that it is about, and the last counter that both histories share.
+    pub from: (ReplicaId, u64),
+    /// The records that were rewritten.
+    pub changed: Vec<(u64, Record)>,
+    /// The derived ids that they have now.
+    pub moved: Vec<Moved>,
+}
+
+impl Driver {
+    /// Goes on under a new id, if it has been found out that this has to be. Nothing may be on its
+    /// way to the medium. `None` when there was nothing to do, or the old id is a fork now.
     ///
     /// # Errors
-    /// [`StoreError`] when the store cannot be used.
-    pub(crate) fn resolve_rollback(&self) -> Result<(), StoreError> {
-        if self.lock()?.core.rollback().is_none() {
-            return Ok(());
+    /// [`StorageError`] when the medium fails.
+    pub(crate) fn resolve_rollback(&mut self, now: Now) -> Result<Option<Resolved>, StorageError> {
+        if self.core.rollback().is_none() {
+            return Ok(None);
         }
-        let mut inner = self.lock_quiet()?;
-        let Some((suspected, common)) = inner.core.confirmed_rollback() else { return Ok(()) };
-        let present = inner.core.replica();
-        let keeps = inner.core.keeps_branch(suspected.own, common);
-        let outcome =
-            if keeps { None } else { self.rewritten(&inner.core, (suspected.own, common))? };
+        self.write_records(now)?;
+        let Some((suspected, common)) = self.core.confirmed_rollback() else { return Ok(None) };
+        let (present, from) = (self.core.replica(), (suspected.own, common));
+        let keeps = self.core.keeps_branch(suspected.own, common);
+        let outcome = if keeps { None } else { self.rewritten(from)? };
         if outcome.is_none() && suspected.own != present {
-            inner.core.leave_to_others(suspected, common);
-            Self::tell(&mut inner);
-            return Ok(());
+            self.core.leave_to_others(suspected, common);
+            return Ok(None);
         }
         let is_other = |changed: &[_]| {
             !changed.is_empty() || rejoin_vclock::mutant!("reincarnation-of-nothing-forgets-blocks")
         };
         let (core, changed, moved) = match outcome {
             Some(Outcome { core, changed, moved }) if is_other(&changed) => (core, changed, moved),
-            // Where nothing is written anew, what is stored of the state stays.
-            _ => {
-                let stored = self.stored_as(present, &inner.core.before);
-                (stored.recover()?.core, Vec::new(), Vec::new())
-            }
+            // Where nothing is rewritten, what is stored of the state stays.
+            _ => (self.stored_as(present).recover()?.core, Vec::new(), Vec::new()),
         };
         let derived: Vec<_> = moved.iter().map(|moved| moved.to).collect();
         let stored = |(at, record): &(u64, Record)| (self.number, *at, record.encode());
@@ -246,27 +252,22 @@ impl Shared {
         let rows = rows.into_iter().map(|(key, bytes)| (self.number, key, bytes)).collect();
         let batch = Batch { log, rows, ..Batch::default() };
         let id = self.identity.give_up(present, &derived, batch)?;
-        let former = std::mem::replace(&mut inner.core, core);
+        let former = std::mem::replace(&mut self.core, core);
+        self.is_flushing = false;
         if present != id {
-            inner.core.begin_incarnation(id);
+            self.core.begin_incarnation(id);
         }
-        inner.core.wrote_anew_as(&derived);
-        inner.core.go_on_after(former, suspected, &moved, changed.len() as u64);
-        Self::tell(&mut inner);
-        self.wake(inner);
-        Ok(())
+        self.core.wrote_anew_as(&derived);
+        self.core.go_on_after(former, suspected, &moved, changed.len() as u64);
+        Ok(Some(Resolved { from, changed, moved }))
     }
 
     /// The space as it is when the entries of an origin beyond a counter are others. `None` when
     /// somebody else's build upon them.
-    fn rewritten(
-        &self,
-        current: &SpaceCore,
-        from: (ReplicaId, u64),
-    ) -> Result<Option<Outcome>, StorageError> {
-        let core = self.stored(current).renew()?;
-        let reincarnation = Reincarnation::new(from, current.seen_of_own());
-        reincarnation.rewrite(core, &*self.storage, self.number, current.log().end())
+    fn rewritten(&self, from: (ReplicaId, u64)) -> Result<Option<Outcome>, StorageError> {
+        let core = self.stored().renew()?;
+        let reincarnation = Reincarnation::new(from, self.core.seen_of_own());
+        reincarnation.rewrite(core, &*self.storage, self.number, self.core.log().end())
     }
 
     /// What takes away all rows that follow from the log: of a log that is another one, none of

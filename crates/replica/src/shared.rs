@@ -17,27 +17,20 @@ use rejoin_crdts::context::LocalDot;
 use rejoin_crdts::orders::Order;
 use rejoin_crdts::source::Source;
 use rejoin_crdts::{Dot, Kind, ReadError};
-use rejoin_vclock::{EARLIEST_MILLIS, ReplicaId};
+use rejoin_vclock::EARLIEST_MILLIS;
 
 use crate::core::{Event, Now, SpaceCore};
-use crate::entry::Record;
+use crate::driver::Driver;
 use crate::error::StoreError;
-use crate::externalized::Externalization;
-use crate::identity::Identity;
-use crate::quarantine::Quarantine;
+use crate::identity::{Identity, Incarnations};
 use crate::receipt::Receipt;
-use crate::recovery::{Recovered, Stored};
-use crate::session::Config;
-use crate::storage::{Batch, FailStop, RowWrite, Storage, StorageError};
+use crate::storage::{FailStop, Storage, StorageError};
 use crate::ticket::Ticket;
 use crate::watch::Watchers;
 use crate::withdrawal::Mark;
 
-/// With each commit at most so many bytes of state are flushed per byte of log: more than
-/// compaction makes of a byte on its way through all tiers, so that it never falls behind.
-const FOLD_PER_BYTE: usize = 8;
-/// And so many whatever the commit, in bytes.
-const FOLD_BYTES: usize = 16 << 10;
+/// With each commit this many bytes of state are flushed besides what its records earn.
+const FLUSHED: usize = 16 << 10;
 /// At most this many reports wait to be asked for.
 const REPORTS: usize = 1000;
 
@@ -62,19 +55,15 @@ pub(crate) struct Shared {
     pub time: Arc<dyn Time>,
     pub ticket: Ticket,
     pub number: u32,
-    pub config: Config,
     inner: Mutex<Inner>,
     written: Condvar,
 }
 
 pub(crate) struct Inner {
-    pub core: SpaceCore,
+    pub driver: Driver,
     pub watchers: Watchers,
     pub reports: VecDeque<Event>,
     pub wakes: Vec<WeakWake>,
-    /// Rows to be written with the next records.
-    pub rows: Vec<RowWrite>,
-    pub quarantine: Quarantine,
     /// Whether the space was removed from the store.
     pub is_removed: bool,
     writing: bool,
@@ -97,27 +86,19 @@ impl Drop for Inside {
 }
 
 impl Shared {
-    pub(crate) fn new(
-        core: SpaceCore,
-        ticket: Ticket,
-        number: u32,
-        storage: Arc<FailStop>,
-        identity: Arc<Identity>,
-        time: Arc<dyn Time>,
-    ) -> Self {
-        let config = core.config;
+    pub(crate) fn new(driver: Driver, identity: Arc<Identity>, time: Arc<dyn Time>) -> Self {
+        let Driver { storage, ticket, number, .. } = &driver;
+        let (storage, ticket, number) = (Arc::clone(storage), ticket.clone(), *number);
         let inner = Inner {
-            core,
+            driver,
             watchers: Watchers::default(),
             reports: VecDeque::new(),
             wakes: Vec::new(),
-            rows: Vec::new(),
-            quarantine: Quarantine::default(),
             is_removed: false,
             writing: false,
         };
         let (inner, written) = (Mutex::new(inner), Condvar::new());
-        Self { storage, identity, time, ticket, number, config, inner, written }
+        Self { storage, identity, time, ticket, number, inner, written }
     }
 
     /// The lock on the space.
@@ -131,11 +112,12 @@ impl Shared {
         }
         let mut inner = self.locked();
         self.check(&inner)?;
-        while inner.core.is_damaged() {
+        while inner.driver.core.is_damaged() {
             if inner.writing {
                 inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
             } else {
-                self.repair(&mut inner)?;
+                inner.driver.repair()?;
+                Self::tell(&mut inner);
             }
         }
         Ok(inner)
@@ -158,46 +140,17 @@ impl Shared {
         Ok(())
     }
 
-    /// Writes damaged blocks anew, from the log. What is left of them is kept aside.
-    fn repair(&self, inner: &mut Inner) -> Result<(), StorageError> {
-        inner.rows.extend(inner.core.take_damaged());
-        let damage = StorageError::Damaged("a block, or the log's index".to_owned());
-        let Recovered { core: mut anew, quarantined } =
-            self.stored(&inner.core).rebuild(&damage)?;
-        if quarantined {
-            self.identity.give_up(inner.core.replica(), &[], Batch::default())?;
-        }
-        anew.replace(&mut inner.core)?;
-        inner.core = anew;
-        Self::tell(inner);
-        Ok(())
-    }
-
     /// The time now. Where the wall clock says what cannot be, it is the earliest that can be.
     pub(crate) fn now(&self) -> Now {
         let now = self.time.now();
         Now { wall: now.wall.max(EARLIEST_MILLIS), ..now }
     }
 
-    /// What is stored of it.
-    pub(crate) fn stored(&self, core: &SpaceCore) -> Stored {
-        self.stored_as(core.replica(), &core.before)
-    }
-
-    /// What is stored, for a core that goes on under an id.
-    pub(crate) fn stored_as(&self, replica: ReplicaId, before: &[ReplicaId]) -> Stored {
-        let (storage, ticket) = (Arc::clone(&self.storage), self.ticket.clone());
-        let (number, before, config) = (self.number, before.to_vec(), self.config);
-        Stored { storage, number, ticket, replica, before, config }
-    }
-
     /// Takes in what was quarantined and can be used by now.
     pub(crate) fn retry(&self) -> Result<(), StoreError> {
         let now = self.now();
         let mut inner = self.lock()?;
-        let stored = self.stored(&inner.core);
-        let Inner { core, quarantine, rows, .. } = &mut *inner;
-        rows.extend(quarantine.retry(&stored, core, now)?);
+        inner.driver.retry(now)?;
         Self::tell(&mut inner);
         Ok(())
     }
@@ -209,7 +162,7 @@ impl Shared {
         while inner.writing {
             inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
-        inner.core.unwritten.iter().map(|(at, record)| (*at, record.encode())).collect()
+        inner.driver.core.unwritten.iter().map(|(at, record)| (*at, record.encode())).collect()
     }
 
     fn locked(&self) -> MutexGuard<'_, Inner> {
@@ -226,20 +179,15 @@ impl Shared {
 
     /// Waits until all entries before a mark are durable, writing them if nobody else does.
     pub(crate) fn write_until(&self, mark: Mark) -> Result<(), StoreError> {
-        self.write(self.lock()?, FOLD_BYTES, |core| core.has_written(mark), |_| ())
+        self.write(self.lock()?, FLUSHED, |core| core.has_written(mark), |_| ())
     }
 
     /// Writes the rows that wait for records, if none have come.
     pub(crate) fn write_rows(&self) -> Result<(), StoreError> {
         let mut inner = self.lock_quiet()?;
-        let rows = std::mem::take(&mut inner.rows);
-        if rows.is_empty() {
-            return Ok(());
-        }
-        match self.commit(&[], rows) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.fail_to_write(&mut inner, Vec::new(), error).into()),
-        }
+        let result = inner.driver.write_rows(self.now());
+        Self::tell(&mut inner);
+        Ok(result?)
     }
 
     /// A receipt, once what it is about is durable.
@@ -249,26 +197,26 @@ impl Shared {
         receipt: Receipt,
     ) -> Result<Receipt, StoreError> {
         let until = |core: &SpaceCore| core.has_written(receipt.mark());
-        self.write(inner, FOLD_BYTES, until, |core| core.refresh(receipt))
+        self.write(inner, FLUSHED, until, |core| core.refresh(receipt))
     }
 
     /// Notes what is about to be let out, if that is not noted yet.
     pub(crate) fn write_offer(&self) -> Result<(), StoreError> {
         let inner = self.lock()?;
-        let Some(externalization) = inner.core.externalization() else { return Ok(()) };
-        self.write(inner, FOLD_BYTES, |core| Ok(core.is_noted(&externalization)), |_| ())
+        let Some(externalization) = inner.driver.core.externalization() else { return Ok(()) };
+        self.write(inner, FLUSHED, |core| Ok(core.is_noted(&externalization)), |_| ())
     }
 
     /// Writes everything that changed, the state with it, so that the next start finds it flushed.
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
         let mut inner = self.lock()?;
-        inner.core.request_flush();
-        let round = inner.core.mark().round;
+        inner.driver.core.request_flush();
+        let round = inner.driver.core.mark().round;
         let until = |core: &SpaceCore| -> Result<bool, StorageError> {
             core.has_kept(round)?;
             Ok(!core.wants_to_write() && !core.is_flushing())
         };
-        self.write(inner, FOLD_BYTES, until, |_| ())
+        self.write(inner, FLUSHED, until, |_| ())
     }
 
     /// Merges the runs that are there now, about `budget` bytes per write, until the core says that
@@ -280,8 +228,8 @@ impl Shared {
     ) -> Result<(), StoreError> {
         self.flush()?;
         let mut inner = self.lock()?;
-        inner.core.request_compaction();
-        let round = inner.core.mark().round;
+        inner.driver.core.request_compaction();
+        let round = inner.driver.core.mark().round;
         let until = |core: &SpaceCore| -> Result<bool, StorageError> {
             core.has_kept(round)?;
             Ok(!core.is_compacting() || until(core))
@@ -299,44 +247,51 @@ impl Shared {
         finish: impl FnOnce(&SpaceCore) -> R,
     ) -> Result<R, StoreError> {
         let mut wakes = Vec::new();
-        while !until(&inner.core)? {
+        while !until(&inner.driver.core)? {
             self.check(&inner)?;
             if inner.writing {
                 inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            let records = inner.core.poll_write();
-            let bytes: usize = records.iter().map(|(_, record)| record.entry.bytes().len()).sum();
-            let mut rows = std::mem::take(&mut inner.rows);
-            // Compaction can wait; damage that it met is mended at the next call.
-            let budget = FOLD_PER_BYTE * bytes + budget;
-            rows.extend(inner.core.poll_flush(budget).unwrap_or_default());
-            let externalization = inner.core.poll_externalization();
-            rows.extend(externalization.iter().flat_map(Externalization::rows));
-            if records.is_empty() && rows.is_empty() {
-                break;
-            }
+            let Some(write) = inner.driver.poll_write(budget) else { break };
             inner.writing = true;
             drop(inner);
-            let result = self.commit(&records, rows);
+            let result = self.storage.commit(&write.batch(self.number));
+            if result.is_ok() {
+                self.identity.wrote(write.records.len());
+            }
             inner = self.locked();
             inner.writing = false;
             self.written.notify_all();
-            let end = match result {
-                Ok(end) => end,
-                Err(error) => return Err(self.fail_to_write(&mut inner, records, error).into()),
-            };
-            inner.core.handle_written(end);
-            inner.core.handle_flushed();
-            externalization
-                .iter()
-                .for_each(|externalization| inner.core.handle_externalized(externalization));
+            if let Err(error) = result {
+                let error = inner.driver.fail_write(write.records, error, self.now());
+                Self::tell(&mut inner);
+                return Err(error.into());
+            }
+            inner.driver.handle_written(&write);
             wakes.clone_from(&inner.wakes);
         }
-        let result = finish(&inner.core);
+        let result = finish(&inner.driver.core);
         drop(inner);
         call(&wakes);
         Ok(result)
+    }
+
+    /// Goes on under a new id, if it has been found out that this has to be.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used.
+    pub(crate) fn resolve_rollback(&self) -> Result<(), StoreError> {
+        if self.lock()?.driver.core.rollback().is_none() {
+            return Ok(());
+        }
+        let mut inner = self.lock_quiet()?;
+        let resolved = inner.driver.resolve_rollback(self.now());
+        Self::tell(&mut inner);
+        if resolved?.is_some() {
+            self.wake(inner);
+        }
+        Ok(())
     }
 
     /// The lock on the space when nobody writes and nothing is left to write.
@@ -345,30 +300,19 @@ impl Shared {
         while inner.writing {
             inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
-        let records = inner.core.poll_write();
-        if !records.is_empty() {
+        if inner.driver.core.wants_to_write() {
             self.written.notify_all();
-            match self.commit(&records, Vec::new()) {
-                Ok(end) => inner.core.handle_written(end),
-                Err(error) => return Err(self.fail_to_write(&mut inner, records, error).into()),
-            }
+            let result = inner.driver.write_records(self.now());
+            Self::tell(&mut inner);
+            result?;
         }
         Ok(inner)
     }
 
-    fn commit(&self, records: &[(u64, Record)], rows: Vec<RowWrite>) -> Result<u64, StorageError> {
-        let stored = |(sequence, record): &(u64, Record)| (self.number, *sequence, record.encode());
-        let log = records.iter().map(stored).collect();
-        let rows = rows.into_iter().map(|(key, bytes)| (self.number, key, bytes)).collect();
-        self.storage.commit(&Batch { log, rows, ..Batch::default() })?;
-        self.identity.wrote(records.len());
-        Ok(records.last().map_or(0, |(sequence, _)| sequence + 1))
-    }
-
     /// Hands the core's events to whoever listens.
     pub(crate) fn tell(inner: &mut Inner) {
-        inner.watchers.miss(inner.core.take_events_lost());
-        while let Some(event) = inner.core.poll_event() {
+        inner.watchers.miss(inner.driver.core.take_events_lost());
+        while let Some(event) = inner.driver.core.poll_event() {
             match event {
                 Event::Applied(change) | Event::Withdrawn(change) => inner.watchers.tell(&change),
                 report => {
@@ -383,7 +327,7 @@ impl Shared {
 
     fn read<R>(&self, read: impl FnOnce(&SpaceCore) -> R) -> Result<R, ReadError> {
         let inner = self.lock().map_err(|error| ReadError::Unavailable(error.to_string()))?;
-        Ok(read(&inner.core))
+        Ok(read(&inner.driver.core))
     }
 }
 
@@ -422,7 +366,7 @@ impl Source for Shared {
     }
 
     fn dot(&self, local: LocalDot) -> Dot {
-        self.locked().core.source().dot(local)
+        self.locked().driver.core.source().dot(local)
     }
 
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {

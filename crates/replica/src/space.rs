@@ -6,14 +6,13 @@ use std::ops::Deref;
 use std::sync::{Arc, MutexGuard};
 
 use rejoin_crdts::cursor::{Cursor, View};
-use rejoin_crdts::draft::{Draft, Written};
-use rejoin_crdts::source::Source;
+use rejoin_crdts::source::{Source, Stage};
 use rejoin_crdts::{ConflictRecord, Crdt, EditError, Kind, Path};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::core::{Drafted, Event};
+use crate::core::Event;
 use crate::digest::Digest;
-use crate::entry::{MAX_KEY_BYTES, MAX_TRANSACTION_BYTES, MAX_WRITTEN_BYTES};
+use crate::entry::MAX_KEY_BYTES;
 use crate::error::{StoreError, at_most};
 use crate::fingerprint::Fingerprint;
 use crate::link::Link;
@@ -22,6 +21,7 @@ use crate::once::Used;
 use crate::receipt::Receipt;
 use crate::shared::{Inner, Inside, Shared};
 use crate::ticket::Ticket;
+use crate::transact::Transacted;
 use crate::watch::Watch;
 
 /// When a transaction returns.
@@ -119,14 +119,14 @@ pub struct SpaceStats {
 /// A transaction while its closure runs.
 #[derive(Debug)]
 pub struct Transaction<'a, T> {
-    draft: Draft<'a>,
+    stage: &'a mut dyn Stage,
     object: PhantomData<fn() -> T>,
 }
 
 impl<T: Crdt> Transaction<'_, T> {
     /// The editor of an object; the object exists as soon as something is written there.
     pub fn object(&mut self, key: &str) -> T::Editor<'_> {
-        T::editor(Cursor::new(&mut self.draft, Path::object(key, T::KIND)))
+        T::editor(Cursor::new(self.stage, Path::object(key, T::KIND)))
     }
 
     /// Takes away all of an object, as far as it is seen here.
@@ -134,7 +134,7 @@ impl<T: Crdt> Transaction<'_, T> {
     /// # Errors
     /// [`EditError::Read`] when the object is of another kind only, or cannot be read.
     pub fn remove(&mut self, key: &str) -> Result<(), EditError> {
-        Cursor::new(&mut self.draft, Path::object(key, T::KIND)).reset()
+        Cursor::new(self.stage, Path::object(key, T::KIND)).reset()
     }
 
     /// Takes away what stands at a place as one kind, and leaves what stands there as another: how
@@ -145,12 +145,12 @@ impl<T: Crdt> Transaction<'_, T> {
     /// [`EditError::CannotReset`] for a bounded counter, or what holds one; otherwise
     /// [`EditError`] when the place cannot be read.
     pub fn remove_kind(&mut self, path: &Path, kind: Kind) -> Result<(), EditError> {
-        Cursor::new(&mut self.draft, path.clone()).reset_kind(kind)
+        Cursor::new(self.stage, path.clone()).reset_kind(kind)
     }
 
     /// An object as this transaction sees it.
     pub fn read(&self, key: &str) -> T::Reader<'_> {
-        T::reader(View::new(&self.draft, Path::object(key, T::KIND)))
+        T::reader(View::new(&*self.stage, Path::object(key, T::KIND)))
     }
 }
 
@@ -235,49 +235,38 @@ impl<T: Crdt> Space<T> {
     ) -> Result<Once<R>, StoreError> {
         let now = self.shared.now();
         let mut inner = self.shared.lock_as_self()?;
-        let used = match inner.quarantine.receipt(key) {
-            Some(waits) if inner.core.receipt_of(key)?.is_none() => Some(Used::Here(waits)),
-            _ => inner.core.used(key)?,
+        let (mut edit, mut value) = (Some(edit), None);
+        let transacted = inner.driver.transact(now, key, &mut |stage| {
+            let _inside = Inside::enter();
+            if let Some(edit) = edit.take() {
+                value = Some(edit(&mut Transaction { stage, object: PhantomData })?);
+            }
+            Ok(())
+        });
+        let receipt = match transacted? {
+            Transacted::Committed(receipt, _) => {
+                Shared::tell(&mut inner);
+                self.await_durable(inner, receipt)?
+            }
+            // Nothing is written for the others, which would see to that.
+            Transacted::Unchanged(receipt) => {
+                drop(inner);
+                self.shared.check_place()?;
+                receipt
+            }
+            Transacted::Used(used) => {
+                drop(inner);
+                self.shared.check_place()?;
+                let inner = self.shared.lock()?;
+                return Ok(match used {
+                    Used::Here(receipt) => Once::Repeated(self.await_durable(inner, receipt)?),
+                    Used::ByFormer(receipt) => {
+                        Once::DoneByFormer(self.await_durable(inner, receipt)?)
+                    }
+                });
+            }
         };
-        if let Some(used) = used {
-            // Nothing is written for it, which would see to that.
-            drop(inner);
-            self.shared.check_place()?;
-            let inner = self.shared.lock()?;
-            return Ok(match used {
-                Used::Here(receipt) => Once::Repeated(self.await_durable(inner, receipt)?),
-                Used::ByFormer(receipt) => Once::DoneByFormer(self.await_durable(inner, receipt)?),
-            });
-        }
-        let stamp = inner.core.stamp(now);
-        let base = inner.core.source();
-        let draft = inner.core.draft(&base, stamp);
-        let mut transaction = Transaction { draft, object: PhantomData };
-        let inside = Inside::enter();
-        let value = edit(&mut transaction);
-        drop(inside);
-        let (bytes, most) = (transaction.draft.content_bytes(), MAX_TRANSACTION_BYTES);
-        let value = value.map_err(|error| inner.core.naming_formers(error))?;
-        let written = transaction.draft.written();
-        if bytes > most {
-            return Err(StoreError::TooLarge { bytes, most });
-        }
-        let Written { changes, cells, orders } = written;
-        let drafted = Drafted { cells, orders, operations: changes.len() };
-        let Some(entry) = inner.core.entry_once(changes, stamp, key) else {
-            let receipt = inner.core.empty_receipt();
-            drop(inner);
-            self.shared.check_place()?;
-            return Ok(Once::First(Committed { value, receipt }));
-        };
-        let (bytes, most) = (entry.bytes().len(), MAX_WRITTEN_BYTES);
-        if bytes > most {
-            let operations = entry.delta().changes().len();
-            return Err(StoreError::TooMuch { operations, bytes, most });
-        }
-        let receipt = inner.core.commit_drafted(entry, key.to_vec(), drafted)?;
-        Shared::tell(&mut inner);
-        let receipt = self.await_durable(inner, receipt)?;
+        let Some(value) = value else { unreachable!("a transaction that ran has a value") };
         Ok(Once::First(Committed { value, receipt }))
     }
 
@@ -290,7 +279,7 @@ impl<T: Crdt> Space<T> {
         match self.durability {
             Durability::Synced => self.shared.await_durable(inner, receipt),
             Durability::Buffered => {
-                let receipt = inner.core.refresh(receipt);
+                let receipt = inner.driver.core.refresh(receipt);
                 self.shared.wake(inner);
                 Ok(receipt)
             }
@@ -302,7 +291,7 @@ impl<T: Crdt> Space<T> {
     /// # Errors
     /// [`StoreError::Storage`] when the medium fails.
     pub fn flush(&self) -> Result<(), StoreError> {
-        let mark = self.shared.lock()?.core.mark();
+        let mark = self.shared.lock()?.driver.core.mark();
         self.shared.write_until(mark)?;
         self.shared.check_place()
     }
@@ -319,7 +308,7 @@ impl<T: Crdt> Space<T> {
     /// [`StoreError`] when the space cannot be read.
     pub fn read<R>(&self, read: impl FnOnce(&Snapshot<'_, T>) -> R) -> Result<R, StoreError> {
         let inner = self.shared.lock()?;
-        let source = inner.core.source();
+        let source = inner.driver.core.source();
         let _inside = Inside::enter();
         Ok(read(&Snapshot { source: &source, object: PhantomData }))
     }
@@ -345,7 +334,7 @@ impl<T: Crdt> Space<T> {
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
     pub fn conflicts(&self) -> Result<Vec<ConflictRecord>, StoreError> {
-        Ok(self.shared.lock()?.core.conflicts().cloned().collect())
+        Ok(self.shared.lock()?.driver.core.conflicts().cloned().collect())
     }
 
     /// Takes the reports that wait, up to 1,000: stamps from the future, one's own among them
@@ -364,7 +353,7 @@ impl<T: Crdt> Space<T> {
     /// [`StoreError`] when the space cannot be read.
     pub fn receipt(&self, receipt: Receipt) -> Result<Receipt, StoreError> {
         self.shared.check_place()?;
-        Ok(self.shared.lock()?.core.refresh(receipt))
+        Ok(self.shared.lock()?.driver.core.refresh(receipt))
     }
 
     /// The peers that said they hold what a receipt is about. Their word lasts as long as this
@@ -373,7 +362,7 @@ impl<T: Crdt> Space<T> {
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
     pub fn held_by(&self, receipt: &Receipt) -> Result<Vec<ReplicaId>, StoreError> {
-        Ok(self.shared.lock()?.core.held_by(receipt))
+        Ok(self.shared.lock()?.driver.core.held_by(receipt))
     }
 
     /// Everything that is applied here.
@@ -381,7 +370,7 @@ impl<T: Crdt> Space<T> {
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
     pub fn version_vector(&self) -> Result<VersionVector, StoreError> {
-        Ok(self.shared.lock()?.core.version_vector())
+        Ok(self.shared.lock()?.driver.core.version_vector())
     }
 
     /// The digest of the canonical state: equal on all replicas that hold the same entries.
@@ -389,7 +378,7 @@ impl<T: Crdt> Space<T> {
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
     pub fn digest(&self) -> Result<Digest, StoreError> {
-        Ok(self.shared.lock()?.core.digest()?)
+        Ok(self.shared.lock()?.driver.core.digest()?)
     }
 
     /// The fingerprint of all cells: equal on all replicas that hold the same entries, at a cost
@@ -400,7 +389,7 @@ impl<T: Crdt> Space<T> {
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
     pub fn fingerprint(&self) -> Result<Fingerprint, StoreError> {
-        Ok(self.shared.lock()?.core.fingerprint()?)
+        Ok(self.shared.lock()?.driver.core.fingerprint()?)
     }
 
     /// What the space holds, in numbers.
@@ -409,8 +398,8 @@ impl<T: Crdt> Space<T> {
     /// [`StoreError`] when the space cannot be read.
     pub fn stats(&self) -> Result<SpaceStats, StoreError> {
         let inner = self.shared.lock()?;
-        let log = inner.core.log();
-        let (entries, entry_bytes, waiting) = (log.end(), log.bytes(), inner.core.waiting());
+        let log = inner.driver.core.log();
+        let (entries, entry_bytes, waiting) = (log.end(), log.bytes(), inner.driver.core.waiting());
         Ok(SpaceStats { entries, entry_bytes, waiting })
     }
 

@@ -14,12 +14,13 @@ use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_var
 use rejoin_vclock::{FreshId, ReplicaId};
 
 use crate::core::Now;
+use crate::driver::Driver;
 use crate::envelope;
 use crate::error::{StoreError, at_most};
 use crate::identity::{Claim, Identity, NoIdentity, first_batch};
 use crate::loss::{Accepted, Loss};
 use crate::options::OpenOptions;
-use crate::recovery::{Recovered, Stored};
+use crate::recovery::Stored;
 use crate::removal::clear_all;
 use crate::session::Config;
 use crate::shared::{Shared, Time};
@@ -316,15 +317,9 @@ impl Store {
         let (storage, time) = (Arc::clone(storage), Arc::clone(time));
         let (replica, before) = identity.history();
         let stored = Stored { storage, number, ticket, replica, before, config: *config };
-        let recovered = stored.recover().map_err(|error| explain(label, error))?;
-        let Recovered { mut core, quarantined } = recovered;
-        core.set_stamps_apart(random_places());
-        if quarantined {
-            // Of what is quarantined some may be its own: it must not use those dots again.
-            identity.give_up(replica, &[], Batch::default())?;
-        }
-        let Stored { storage, ticket, .. } = stored;
-        let shared = Shared::new(core, ticket, number, storage, Arc::clone(identity), time);
+        let driver = Driver::recover(stored, Arc::clone(identity) as _, random_life());
+        let driver = driver.map_err(|error| explain(label, error))?;
+        let shared = Shared::new(driver, Arc::clone(identity), time);
         shared.retry()?;
         shared.recall_choices()?;
         Ok(shared)
@@ -341,7 +336,7 @@ impl Store {
 }
 
 /// A number that no other life of this store will have had, most likely.
-fn random_places() -> u16 {
+fn random_life() -> u16 {
     let [high, low, ..] = FreshId::random().into_id().to_bytes();
     u16::from_be_bytes([high, low])
 }

@@ -10,12 +10,12 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use crate::core::{Change, Event, SpaceCore};
+use crate::core::{Change, Event, Now, SpaceCore};
+use crate::driver::Driver;
 use crate::entry::Record;
 use crate::quarantine::Quarantine;
 use crate::recovery::Recovered;
 use crate::session::SessionEnd;
-use crate::shared::{Inner, Shared};
 use crate::storage::{Batch, StorageError};
 
 /// A place in the log, as of a number of withdrawals.
@@ -111,26 +111,23 @@ impl SpaceCore {
     }
 }
 
-impl Shared {
+impl Driver {
     /// What was to be written is not there. On a full medium it is withdrawn, with all that was
     /// applied after it; after any other failure it is kept, to be saved.
-    ///
-    /// # Errors
-    /// The failure, always.
-    pub(crate) fn fail_to_write(
-        &self,
-        inner: &mut Inner,
+    pub(crate) fn fail_write(
+        &mut self,
         records: Vec<(u64, Record)>,
         error: StorageError,
+        now: Now,
     ) -> StorageError {
-        inner.core.give_back(records);
+        self.core.give_back(records);
         if error != StorageError::Full {
             return error;
         }
         // Half withdrawn it cannot be: then this store is of no use until it is opened again.
-        match self.withdraw(inner) {
+        match self.withdraw(now) {
             Ok(()) => error,
-            // What is damaged is to be kept aside, and there is no room for that, either.
+            // What is damaged is to be quarantined, and there is no room for that, either.
             Err(StorageError::Full) => {
                 let what = "the medium is full, and what it did not take cannot be withdrawn";
                 self.storage.fail(StorageError::Io(what.to_owned()))
@@ -139,22 +136,20 @@ impl Shared {
         }
     }
 
-    fn withdraw(&self, inner: &mut Inner) -> Result<(), StorageError> {
-        let Recovered { core, quarantined } = self.stored(&inner.core).recover()?;
+    fn withdraw(&mut self, now: Now) -> Result<(), StorageError> {
+        let Recovered { core, quarantined } = self.stored().recover()?;
         if rejoin_vclock::mutant!("withdrawn-stays-in-state") {
-            inner.core.unwritten.clear();
+            self.core.unwritten.clear();
             return Ok(());
         }
         if quarantined {
-            self.identity.give_up(inner.core.replica(), &[], Batch::default())?;
+            self.identity.give_up(self.core.replica(), &[], Batch::default())?;
         }
-        let former = std::mem::replace(&mut inner.core, core);
-        inner.core.withdraw(former);
-        inner.quarantine = Quarantine::default();
-        let (stored, now) = (self.stored(&inner.core), self.time.now());
-        inner.rows = inner.quarantine.retry(&stored, &mut inner.core, now)?;
-        Self::tell(inner);
-        Ok(())
+        let former = std::mem::replace(&mut self.core, core);
+        self.core.withdraw(former);
+        (self.rows, self.quarantine) = (Vec::new(), Quarantine::default());
+        self.is_flushing = false;
+        self.retry(now)
     }
 }
 

@@ -45,7 +45,7 @@ impl Store {
         for name in self.spaces()? {
             watch.at(Step::Flush, &name, 0, 0)?;
             let shared = self.shared(&name)?;
-            runs_before += shared.lock()?.core.runs().0;
+            runs_before += shared.lock()?.driver.core.runs().0;
             let (mut steps, mut stopped) = (0, Ok(()));
             shared.compact(BUDGET, |_| {
                 steps += 1;
@@ -53,7 +53,7 @@ impl Store {
                 stopped.is_err()
             })?;
             stopped?;
-            runs_after += shared.lock()?.core.runs().0;
+            runs_after += shared.lock()?.driver.core.runs().0;
         }
         watch.at(Step::Shrink, "", 0, 0)?;
         self.storage().compact().map_err(|error| self.explain(error))?;

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use rejoin_crdts::cursor::{Cursor, View};
-use rejoin_crdts::draft::Draft;
-use rejoin_crdts::source::Source;
+use rejoin_crdts::source::{Source, Stage};
 use rejoin_crdts::{Crdt, EditError, Path};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
@@ -40,7 +39,7 @@ pub trait Application: fmt::Debug {
     fn apply(
         &self,
         request: &Self::Request,
-        transaction: &mut Transaction<'_, '_>,
+        transaction: &mut Transaction<'_>,
     ) -> Result<(), EditError>;
 
     /// A request was refused with this error. By default that breaks a promise.
@@ -68,24 +67,24 @@ pub trait Application: fmt::Debug {
 
 /// A transaction at a replica, while a request is carried out.
 #[derive(Debug)]
-pub struct Transaction<'a, 'd> {
-    draft: &'a mut Draft<'d>,
+pub struct Transaction<'a> {
+    stage: &'a mut dyn Stage,
     replicas: &'a [ReplicaId],
 }
 
-impl<'a, 'd> Transaction<'a, 'd> {
-    pub(super) const fn new(draft: &'a mut Draft<'d>, replicas: &'a [ReplicaId]) -> Self {
-        Self { draft, replicas }
+impl<'a> Transaction<'a> {
+    pub(super) const fn new(stage: &'a mut dyn Stage, replicas: &'a [ReplicaId]) -> Self {
+        Self { stage, replicas }
     }
 
     /// The editor of an object; objects of several types can stand in one space.
     pub fn object<T: Crdt>(&mut self, key: &str) -> T::Editor<'_> {
-        T::editor(Cursor::new(self.draft, Path::object(key, T::KIND)))
+        T::editor(Cursor::new(self.stage, Path::object(key, T::KIND)))
     }
 
     /// An object as this transaction sees it.
     pub fn read<T: Crdt>(&self, key: &str) -> T::Reader<'_> {
-        T::reader(View::new(&*self.draft, Path::object(key, T::KIND)))
+        T::reader(View::new(&*self.stage, Path::object(key, T::KIND)))
     }
 
     /// Every replica of the cluster, in the order of their numbers.

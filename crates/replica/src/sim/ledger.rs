@@ -27,7 +27,7 @@ impl Application for Ledger {
         rng.next()
     }
 
-    fn apply(&self, tag: &u64, transaction: &mut Transaction<'_, '_>) -> Result<(), EditError> {
+    fn apply(&self, tag: &u64, transaction: &mut Transaction<'_>) -> Result<(), EditError> {
         transaction.object::<PnCounter>(ALL).add(1)?;
         transaction.object::<Bookings>(BOOKINGS).entry(tag).add(1)
     }

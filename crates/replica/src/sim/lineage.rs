@@ -4,12 +4,12 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 
 use super::application::Application;
 use super::branch::Branch;
-use super::disk::{Disk, Identity};
+use super::disk::{self, Disk};
 use super::site::Site;
 use super::summary::Count;
 use super::violation::{Broken, Checked};
 use super::world::{Event, World};
-use crate::reincarnation::{Outcome, Reincarnation};
+use crate::rollback::Resolved;
 
 /// So often the users of a site that was put back send something again.
 const DOUBTS: usize = 4;
@@ -17,17 +17,24 @@ const DOUBTS: usize = 4;
 impl<A: Application> World<A> {
     /// Before its first write and its first session a site that cannot prove its place takes a new
     /// id.
-    pub(super) fn claim(&mut self, site: usize) {
+    pub(super) fn claim(&mut self, site: usize) -> Checked {
         let here = &mut self.sites[site];
-        let Some(core) = here.core.as_mut().filter(|_| here.is_unproven) else { return };
-        here.is_unproven = false;
-        let (former, id) = (here.id, new_id(&mut here.chance.identity));
-        here.disk.begin_incarnation(id);
-        core.begin_incarnation(id);
-        here.id = id;
-        here.ids.push(id);
-        self.checks.begin_incarnation(former, id);
-        self.summary.add(Count::Incarnations, 1);
+        let Some(driver) = &mut here.driver else { return Ok(()) };
+        driver.claim()?;
+        let id = driver.core.replica();
+        self.goes_on_as(site, id);
+        Ok(())
+    }
+
+    /// A site goes on under an id, which may be a new one.
+    pub(super) fn goes_on_as(&mut self, site: usize, id: ReplicaId) {
+        let here = &mut self.sites[site];
+        let former = std::mem::replace(&mut here.id, id);
+        if former != id {
+            here.ids.push(id);
+            self.checks.begin_incarnation(former, id);
+            self.summary.add(Count::Incarnations, 1);
+        }
     }
 
     /// Whether it is known who else has what, and so what is gone when only this is left of what a
@@ -38,7 +45,7 @@ impl<A: Application> World<A> {
             lost.missing_from(left).all(|(id, _, _)| vector.get(id) <= left.get(id))
         };
         let others = self.sites.iter().enumerate().filter(|&(other, _)| other != site);
-        let mut cores = others.filter_map(|(_, other)| other.core.as_ref());
+        let mut cores = others.filter_map(|(_, other)| other.core());
         cores.all(|core| settled(&core.version_vector()))
     }
 
@@ -46,16 +53,19 @@ impl<A: Application> World<A> {
     /// will be another one.
     pub(super) fn is_quiescent(&self) -> bool {
         let is_quiescent = |site: &Site<_>| {
-            let waits = site.core.as_ref().is_some_and(|core| core.waiting() > 0);
-            site.branch.is_none() && site.harmed.is_none() && !waits && !site.disk.keeps_aside()
+            let waits = site.core().is_some_and(|core| core.waiting() > 0);
+            site.branch.is_none()
+                && site.harmed.is_none()
+                && !waits
+                && !site.disk.keeps_aside(|_| true)
         };
         self.sites.iter().all(is_quiescent)
     }
 
     /// Whether a site may go on under the id of a copy that it does not know for one: nobody knows
     /// another history of it, or all whom it can meet do. Else what it writes would spread. A copy
-    /// of its disk may know one and not say so, as it was never let out: then that one is rewritten,
-    /// there, and this one spreads.
+    /// of its disk may know one and not say so, as it was never let out: then that one is
+    /// rewritten, there, and this one spreads.
     pub(super) fn fool(&mut self, site: usize) -> bool {
         let here = &self.sites[site];
         let own = here.id;
@@ -82,53 +92,37 @@ impl<A: Application> World<A> {
         true
     }
 
-    /// Goes on under a new id once it is found out that others know another history, as a store
-    /// does: all that waits is written first, then its branch anew.
+    /// Goes on under a new id once it is found out that others know another history: all that waits
+    /// is written first, then its branch is rewritten.
     pub(super) fn resolve_rollback(&mut self, site: usize) -> Checked {
-        let stored = self.stored(site);
+        let elapsed = self.schedule.now();
         let here = &mut self.sites[site];
-        let Some(core) = &mut here.core else { return Ok(()) };
-        let Some((lost, common)) = core.confirmed_rollback() else { return Ok(()) };
-        let number = here.disk.write(&core.poll_write(), Vec::new());
-        core.handle_written(here.disk.sync(number));
+        let is_found_out =
+            here.driver.as_ref().is_some_and(|driver| driver.core.rollback().is_some());
+        if !is_found_out {
+            return Ok(());
+        }
+        here.sync(u64::MAX);
+        let (own, now) = (here.id, here.now(elapsed));
+        let Some(driver) = &mut here.driver else { return Ok(()) };
         let broken = |what: String| Err(Broken::new("rollback", what));
-        let own = here.disk.identity().id;
+        let Some(Resolved { from, changed, moved }) = driver.resolve_rollback(now)? else {
+            return broken(format!("{own:?} believes that what it wrote has spread"));
+        };
         let Some(branch) = here.branch.take() else {
-            return broken(format!("{own:?} gives up for {lost:?}, and nobody fooled it"));
+            return broken(format!("{own:?} gives up for {from:?}, and nobody fooled it"));
         };
-        if (branch.own, branch.common) != (lost.own, common) {
-            return broken(format!("{own:?} parted at {}, and finds {lost:?}", branch.common));
+        if (branch.own, branch.common) != from {
+            return broken(format!("{own:?} parted at {}, and finds {from:?}", branch.common));
         }
-        if core.keeps_branch(own, common) {
-            return broken(format!(
-                "{own:?} believes that what it wrote beyond {common} has spread"
-            ));
-        }
-        let id = new_id(&mut here.chance.identity);
-        let anew = stored.renew()?;
-        let reincarnation = Reincarnation::new((own, common), core.seen_of_own());
-        let Some(Outcome { core: mut anew, changed, moved }) =
-            reincarnation.rewrite(anew, &here.disk, 0, core.log().end())?
-        else {
-            return broken(format!("{own:?} has spread beyond {common}"));
-        };
         if changed.len() != branch.made.len() {
-            return broken(format!(
-                "{own:?} wrote {} anew of {}",
-                changed.len(),
-                branch.made.len()
-            ));
+            let made = branch.made.len();
+            return broken(format!("{own:?} rewrote {} of {made}", changed.len()));
         }
-        let derived: Vec<_> = moved.iter().map(|moved| moved.to).collect();
-        here.disk.begin_incarnation(id);
-        here.disk.write_anew(&changed, &derived);
-        anew.begin_incarnation(id);
-        anew.wrote_anew_as(&derived);
-        let former = std::mem::replace(core, anew);
-        core.go_on_after(former, lost, &moved, changed.len() as u64);
-        (here.id, here.flushes, here.acknowledged) = (id, None, None);
+        let id = driver.core.replica();
+        (here.id, here.acknowledged) = (id, None);
         here.ids.push(id);
-        here.ids.extend(&derived);
+        here.ids.extend(moved.iter().map(|moved| moved.to));
         for (_, record) in &changed {
             self.checks.dots.see(id, &record.entry)?;
         }
@@ -137,7 +131,7 @@ impl<A: Application> World<A> {
         }
         self.checks.begin_incarnation(own, id);
         self.summary.add(Count::Reincarnations, 1);
-        self.rounds.quiet_from(self.schedule.now());
+        self.rounds.quiet_from(elapsed);
         self.look(site)
     }
 
@@ -192,7 +186,7 @@ impl<A: Application> World<A> {
         let here = &mut self.sites[site];
         here.disk.replace(copy);
         here.harmed = None;
-        let Identity { id, before } = copy.identity();
+        let disk::Identity { id, before } = copy.identity();
         here.id = id;
         self.checks.monotonic.forget(here.id);
         for &own in &here.ids {
@@ -213,18 +207,18 @@ impl<A: Application> World<A> {
     pub(super) fn clone_onto(&mut self, site: usize, copy: &Disk, left: &VersionVector) {
         self.give_up(site, left);
         let here = &mut self.sites[site];
-        let (former, id) = (here.id, new_id(&mut here.chance.identity));
+        let (former, id) = (here.id, here.identity.fresh());
         here.disk.replace(copy);
         here.harmed = None;
         let original = copy.identity().id;
-        here.is_unproven = false;
+        here.identity.set_unproven(false);
         // The other one's disk has no keys of this one, unless it is a copy of it itself.
         here.ids.iter().for_each(|&id| self.checks.once.abandon(id));
         if rejoin_vclock::mutant!("clone-keeps-id") {
             here.id = original;
             return;
         }
-        here.disk.begin_incarnation(id);
+        here.disk.begin_incarnation(id, &[]);
         here.id = id;
         here.ids.push(id);
         self.checks.begin_incarnation(former, id);
@@ -247,8 +241,4 @@ impl<A: Application> World<A> {
             self.checks.forget(id, left.get(id));
         }
     }
-}
-
-fn new_id(rng: &mut super::rng::Rng) -> ReplicaId {
-    ReplicaId::from_u128(u128::from(rng.next()) << 64 | u128::from(rng.next()))
 }

@@ -76,7 +76,7 @@
 //!         rng.below(100)
 //!     }
 //!
-//!     fn apply(&self, guest: &u64, tx: &mut Transaction<'_, '_>) -> Result<(), EditError> {
+//!     fn apply(&self, guest: &u64, tx: &mut Transaction<'_>) -> Result<(), EditError> {
 //!         tx.object::<OrSet<u64>>("guests").insert(guest)
 //!     }
 //!
@@ -106,6 +106,7 @@ mod coverage;
 mod disk;
 mod fault;
 mod history;
+mod identity;
 mod keep;
 mod ledger;
 mod lineage;

@@ -14,11 +14,12 @@ use super::summary::Count;
 use super::violation::{Broken, Checked};
 use super::world::{Event, Phase, World, space};
 use crate::core::{Event as Told, SpaceCore};
+use crate::driver::Driver;
 use crate::entry::{Entry, Record};
+use crate::identity::Incarnations;
 use crate::log::CHUNK_LENGTH;
-use crate::quarantine::Quarantine;
-use crate::recovery::{Recovered, Stored};
-use crate::storage::{FailStop, StorageError, StorageRead};
+use crate::recovery::Stored;
+use crate::storage::{FailStop, StorageRead};
 
 /// What of a stopped site's unsynced writes survives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,9 +53,10 @@ impl<A: Application> World<A> {
     pub(super) fn stop(&mut self, site: usize, survives: Survives, pause: u64) -> Checked {
         self.look(site)?;
         let here = &mut self.sites[site];
-        if here.core.take().is_none() {
+        if here.driver.take().is_none() {
             return Ok(());
         }
+        here.in_flight.clear();
         let unsynced = here.disk.unsynced();
         let keep = match survives {
             Survives::Synced => 0,
@@ -68,7 +70,7 @@ impl<A: Application> World<A> {
             let counter = here.disk.synced_vector().get(branch.own);
             branch.survived(counter)?;
             self.checks.once.forget(branch.own, counter);
-        } else if !here.is_unproven {
+        } else if !here.identity.is_unproven() {
             let (id, counter) = (here.id, here.disk.synced_vector().get(here.id));
             self.checks.acknowledged.survived(id, counter)?;
             self.forget(id, counter);
@@ -126,7 +128,7 @@ impl<A: Application> World<A> {
     pub(super) fn restart(&mut self, site: usize) -> Checked {
         let elapsed = self.schedule.now();
         let here = &mut self.sites[site];
-        if here.core.is_some() || here.repair.is_some() {
+        if here.driver.is_some() || here.repair.is_some() {
             return Ok(());
         }
         if elapsed < here.joins_at {
@@ -137,29 +139,28 @@ impl<A: Application> World<A> {
             return self.fail_recovery(site);
         }
         here.boot += 1;
-        here.flushes = None;
-        here.id = here.disk.identity().id;
         let (boot, held) = (here.boot, here.disk.synced_vector());
-        let Recovered { mut core, quarantined } = self.recover(site)?;
-        let [low, high, ..] = self.sites[site].chance.stamps.next().to_le_bytes();
-        core.set_stamps_apart(u16::from_le_bytes([low, high]));
+        // A recovery that crashed may have taken a new id.
+        let id = here.disk.identity().id;
+        self.goes_on_as(site, id);
+        let driver = self.recover(site)?;
+        let core = &driver.core;
         if *core.durable_vector() != held {
             let what = format!("there was {held:?}, and there is {:?}", core.durable_vector());
             return Err(Broken::new("recovery", what));
         }
-        self.check_recovered(site, &core)?;
-        self.checks.monotonic.durable(&core)?;
+        self.check_recovered(site, core)?;
+        self.checks.monotonic.durable(core)?;
         let here = &mut self.sites[site];
-        here.core = Some(core);
-        (here.quarantine, here.readmitted) = (Quarantine::default(), Vec::new());
-        here.is_unproven |= quarantined;
+        // Of what is quarantined some may be its own: it must not use those dots again.
+        let has_quarantined = core.replica() != here.disk.identity().id;
+        here.driver = Some(driver);
         here.look_due = elapsed;
         here.disk_busy_until = elapsed;
         self.summary.add(Count::Restarts, u64::from(boot > 1));
         self.look(site)?;
-        if quarantined {
-            // Some of it may be its own: it must not use those dots again.
-            self.claim(site);
+        if has_quarantined {
+            self.claim(site)?;
         }
         let rng = &mut self.sites[site].chance.process;
         self.schedule.after(rng.below(50), Event::Tick { site, boot });
@@ -173,21 +174,22 @@ impl<A: Application> World<A> {
 
     /// Recovers a site as a store does. Rows that are harmed are found at once, as a check finds
     /// them. What is not what was written has to be told.
-    fn recover(&mut self, site: usize) -> Result<Recovered, Broken> {
+    fn recover(&mut self, site: usize) -> Result<Driver, Broken> {
         let stored = self.stored(site);
-        let mut recovered = stored.recover()?;
-        let disk = self.sites[site].disk.clone();
+        let here = &mut self.sites[site];
+        let [low, high, ..] = here.chance.stamps.next().to_le_bytes();
+        let identity = Arc::clone(&here.identity) as Arc<dyn Incarnations>;
+        let mut driver = Driver::recover(stored, identity, u16::from_le_bytes([low, high]))?;
+        let disk = here.disk.clone();
         if !disk.is_harmed() {
-            return Ok(recovered);
+            return Ok(driver);
         }
-        let mut told = reports(&mut recovered.core);
-        let found = disk.faults()?.pop().or_else(|| fault_of_index(&recovered.core));
-        disk.set_harmed(found.is_some() || !told.is_empty());
-        if let Some(fault) = found {
-            let quarantined = recovered.quarantined;
-            recovered = stored.rebuild(&StorageError::Damaged(fault))?;
-            recovered.quarantined |= quarantined;
-            told.append(&mut reports(&mut recovered.core));
+        let mut told = reports(&mut driver.core);
+        let is_faulty = !disk.faults()?.is_empty() || fault_of_index(&driver.core).is_some();
+        disk.set_harmed(is_faulty || !told.is_empty());
+        if is_faulty {
+            driver.repair()?;
+            told.append(&mut reports(&mut driver.core));
         }
         for sequence in self.sites[site].harmed.take().unwrap_or_default() {
             let place = format!("log record {sequence} of");
@@ -197,7 +199,7 @@ impl<A: Application> World<A> {
                 return Err(Broken::new("nothing lost", what));
             }
         }
-        Ok(recovered)
+        Ok(driver)
     }
 
     /// Every entry of a recovered log that is not flushed is one that was written.
@@ -220,24 +222,11 @@ impl<A: Application> World<A> {
         Ok(())
     }
 
-    /// Takes in what was quarantined and can be used by now.
-    pub(super) fn retry(&mut self, site: usize) -> Checked {
-        if self.sites[site].quarantine.is_empty() {
-            return Ok(());
-        }
-        let (stored, elapsed) = (self.stored(site), self.schedule.now());
-        let here = &mut self.sites[site];
-        let now = here.now(elapsed);
-        let Some(core) = &mut here.core else { return Ok(()) };
-        here.readmitted.append(&mut here.quarantine.retry(&stored, core, now)?);
-        Ok(())
-    }
-
     /// A recovery that crashes: while it reads the log, or when it has done all it has to do.
     fn fail_recovery(&mut self, site: usize) -> Checked {
         self.sites[site].failing_recoveries -= 1;
         if self.sites[site].chance.process.percent(50) {
-            self.recover(site)?;
+            drop(self.recover(site)?);
         } else {
             let stored = self.stored(site);
             let here = &mut self.sites[site];
@@ -288,7 +277,7 @@ impl<A: Application> World<A> {
             site.trouble = DiskTrouble::default();
             (site.joins_at, site.failing_recoveries) = (0, 0);
             (site.copy, site.repair) = (None, None);
-            let back = if site.core.is_none() {
+            let back = if site.driver.is_none() {
                 Event::Restart { site: number }
             } else {
                 Event::Resume { site: number, boot: site.boot }

@@ -112,11 +112,7 @@ mod tests {
             rng.below(20)
         }
 
-        fn apply(
-            &self,
-            request: &u64,
-            transaction: &mut Transaction<'_, '_>,
-        ) -> Result<(), EditError> {
+        fn apply(&self, request: &u64, transaction: &mut Transaction<'_>) -> Result<(), EditError> {
             transaction.object::<PnCounter>("straws").add(request.cast_signed())
         }
 

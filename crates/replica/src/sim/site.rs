@@ -2,16 +2,17 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::{Now, SpaceCore};
-use crate::quarantine::Quarantine;
+use crate::driver::{Driver, Write};
 use crate::receipt::Receipt;
-use crate::storage::RowWrite;
 
 use super::branch::Branch;
 use super::disk::Disk;
+use super::identity::Identity;
 use super::rng::{Purpose, Rng};
 use super::world::Event;
 
@@ -24,8 +25,7 @@ pub(super) struct Site<R> {
     pub id: ReplicaId,
     /// The ids that it ever had.
     pub ids: Vec<ReplicaId>,
-    /// Nothing proves that nobody else writes under its id: it takes a new one before it does.
-    pub is_unproven: bool,
+    pub identity: Arc<Identity>,
     /// What it wrote under its id that somebody else knows as another history, unnoticed.
     pub branch: Option<Branch<R>>,
     /// The last own id that others knew another history of, and where the two parted.
@@ -34,15 +34,12 @@ pub(super) struct Site<R> {
     pub once_held: VersionVector,
     /// A copy of its disk, and the item of the plan that made it.
     pub copy: Option<(u32, Disk)>,
-    /// What its disk has quarantined, and the rows to take away with the next write.
-    pub quarantine: Quarantine,
-    pub readmitted: Vec<RowWrite>,
     /// Its disk was harmed and not looked at since: the log records that are not what was written.
     pub harmed: Option<Vec<u64>>,
     /// The item of the plan that works on its disk: it does not come back before that is done.
     pub repair: Option<u32>,
     /// Runs while there is one.
-    pub core: Option<SpaceCore>,
+    pub driver: Option<Driver>,
     pub disk: Disk,
     /// How often it was started; what was meant for an earlier run is dropped.
     pub boot: u64,
@@ -55,8 +52,8 @@ pub(super) struct Site<R> {
     pub waiting: Vec<Event>,
     /// When the last sync that was begun will be done.
     pub disk_busy_until: u64,
-    /// The write that has rows of flushed state on their way to the disk.
-    pub flushes: Option<u64>,
+    /// What was written and is not synced yet, with the numbers of the writes.
+    pub in_flight: VecDeque<(u64, Write)>,
     pub trouble: DiskTrouble,
     /// How wrong its wall clock is, in milliseconds.
     pub clock_error: i64,
@@ -81,7 +78,6 @@ pub(super) struct Chance {
     pub disk: Rng,
     pub users: Rng,
     pub process: Rng,
-    pub identity: Rng,
     pub doubts: Rng,
     pub stamps: Rng,
 }
@@ -110,27 +106,27 @@ pub(super) struct Request<R> {
 impl<R> Site<R> {
     pub(super) fn new(id: ReplicaId, seed: u64, number: u64) -> Self {
         let chance = |purpose| Rng::of(seed, purpose, number);
+        let disk = Disk::new(id);
+        let identity = Arc::new(Identity::new(disk.clone(), chance(Purpose::Identity)));
         Self {
             id,
             ids: vec![id],
-            is_unproven: false,
+            identity,
             branch: None,
             parted: None,
             once_held: VersionVector::new(),
             copy: None,
-            quarantine: Quarantine::default(),
-            readmitted: Vec::new(),
             harmed: None,
             repair: None,
-            core: None,
-            disk: Disk::new(id),
+            driver: None,
+            disk,
             boot: 0,
             joins_at: 0,
             failing_recoveries: 0,
             is_paused: false,
             waiting: Vec::new(),
             disk_busy_until: 0,
-            flushes: None,
+            in_flight: VecDeque::new(),
             trouble: DiskTrouble::default(),
             clock_error: 0,
             frozen: None,
@@ -143,10 +139,25 @@ impl<R> Site<R> {
                 disk: chance(Purpose::Disk),
                 users: chance(Purpose::Users),
                 process: chance(Purpose::Process),
-                identity: chance(Purpose::Identity),
                 doubts: chance(Purpose::Doubts),
                 stamps: chance(Purpose::Stamps),
             },
+        }
+    }
+
+    /// The core, while it runs.
+    pub(super) fn core(&self) -> Option<&SpaceCore> {
+        self.driver.as_ref().map(|driver| &driver.core)
+    }
+
+    /// The write of this number is synced, and all before it.
+    pub(super) fn sync(&mut self, number: u64) {
+        self.disk.sync(number);
+        while let Some((_, write)) = self.in_flight.front().filter(|(at, _)| *at <= number) {
+            if let Some(driver) = &mut self.driver {
+                driver.handle_written(write);
+            }
+            self.in_flight.pop_front();
         }
     }
 

@@ -17,20 +17,20 @@ impl<A: Application> World<A> {
         let now = self.schedule.now();
         let [near, far] = [side, 1 - side].map(|side| self.links[link].sites[side]);
         let has_one = |c: &Connection| c.link == link && c.dialer == side && c.is_open(side);
-        if self.sites[near].core.is_none() || self.connections.values().any(has_one) {
+        if self.sites[near].driver.is_none() || self.connections.values().any(has_one) {
             return Ok(());
         }
-        if self.sites[far].core.is_none() || self.links[link].is_blocked(now) {
+        if self.sites[far].driver.is_none() || self.links[link].is_blocked(now) {
             self.redial(link, side);
             return Ok(());
         }
-        self.claim(near);
+        self.claim(near)?;
         let id = self.next_connection;
         self.next_connection += 1;
         let mut ends = [End::default(), End::default()];
         let here = &mut self.sites[near];
         let clock = here.now(now);
-        ends[side].session = here.core.as_mut().map(|core| core.open_session(clock));
+        ends[side].session = here.driver.as_mut().map(|driver| driver.core.open_session(clock));
         let (longer, until) = self.links[link].detour;
         let detour = if now < until { longer } else { 0 };
         let accepted = now + detour + self.links[link].travel(now);
@@ -51,15 +51,15 @@ impl<A: Application> World<A> {
         let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
         let side = 1 - connection.dialer;
         let site = self.links[connection.link].sites[side];
-        self.claim(site);
+        self.claim(site)?;
         let here = &mut self.sites[site];
         let clock = here.now(now);
-        let Some(core) = &mut here.core else {
+        let Some(driver) = &mut here.driver else {
             self.notify(id, side);
             return Ok(());
         };
         let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
-        connection.ends[side].session = Some(core.open_session(clock));
+        connection.ends[side].session = Some(driver.core.open_session(clock));
         self.settle(site)
     }
 
@@ -84,14 +84,15 @@ impl<A: Application> World<A> {
         let parted = link.and_then(|link| self.sites[self.links[link].sites[1 - end.1]].parted);
         let here = &mut self.sites[site];
         let now = here.now(self.schedule.now());
-        let (Some(core), Some(connection)) = (&mut here.core, self.connections.get(&end.0)) else {
+        let connection = self.connections.get(&end.0);
+        let (Some(driver), Some(connection)) = (&mut here.driver, connection) else {
             return Ok(None);
         };
         let near = &connection.ends[end.1];
         let Some(session) = near.session.filter(|_| near.pipe.in_flight < self.window) else {
             return Ok(None);
         };
-        let (before, sequences) = match core.poll_transmit(session, now)? {
+        let (before, sequences) = match driver.core.poll_transmit(session, now)? {
             None => return Ok(None),
             Some(Transmit::Frame(frame)) => return Ok(Some(frame)),
             Some(Transmit::Entries { before, sequences }) => (before, sequences),
@@ -100,23 +101,19 @@ impl<A: Application> World<A> {
             checker: "durability",
             what: format!("{:?} sends what its disk does not hold: {what}", here.id),
         };
-        let mut entries = Vec::with_capacity(sequences.len());
-        for sequence in sequences {
-            let bytes = here.disk.read(sequence).ok_or_else(|| unreadable(&sequence))?;
-            let entry = Record::entry_bytes(&bytes).map_err(|error| unreadable(&error))?;
+        let read = driver.records().read_to_send(&before, &sequences)?;
+        for (sequence, bytes) in &read.records {
+            let entry = Record::entry_bytes(bytes).map_err(|error| unreadable(&error))?;
             let parsed = Entry::parse(entry).map_err(|error| unreadable(&error))?;
-            self.checks.streams.sent(end, sequence, &parsed, here.id, parted)?;
+            self.checks.streams.sent(end, *sequence, &parsed, here.id, parted)?;
             let delta = parsed.delta();
             if here.branch.as_ref().is_some_and(|b| b.has(delta.origin(), delta.last())) {
                 return Err(Broken::new("rollback", format!("{:?} sends its branch", here.id)));
             }
             check_externalized(here.id, &parsed, here.disk.synced_offer())?;
             self.checks.dots.see(here.id, &parsed)?;
-            entries.push(entry.to_vec());
         }
-        let entries: Vec<&[u8]> = entries.iter().map(Vec::as_slice).collect();
-        let before = before.into_iter().filter_map(|sequence| here.disk.head(sequence)).collect();
-        core.entries_frame(session, before, &entries).map(Some).map_err(|error| unreadable(&error))
+        Ok(Some(driver.frame(session, &read)?))
     }
 
     /// Puts a frame on its way, in pieces.
@@ -173,8 +170,8 @@ impl<A: Application> World<A> {
         let here = &mut self.sites[site];
         let now = here.now(self.schedule.now());
         let near = &mut connection.ends[side];
-        let (Some(core), Some(session)) = (&mut here.core, near.session) else {
-            if self.sites[site].core.is_some() {
+        let (Some(driver), Some(session)) = (&mut here.driver, near.session) else {
+            if self.sites[site].driver.is_some() {
                 self.notify(id, side);
             }
             return Ok(());
@@ -190,20 +187,16 @@ impl<A: Application> World<A> {
                             self.rounds.quiet_from(now.elapsed);
                         }
                         let message = counted(delivery, &mut self.summary);
-                        let waited = core.waiting();
-                        core.handle_message(session, message.clone(), now)?;
-                        while let Some(sequence) = core.poll_lookup() {
-                            let Some(found) = here.disk.head(sequence) else { break };
-                            core.handle_lookup(found);
-                        }
-                        self.checks.streams.heard(end, &message, core);
-                        let waits = core.waiting().saturating_sub(waited) as u64;
+                        let waited = driver.core.waiting();
+                        driver.handle(session, message.clone(), now)?;
+                        self.checks.streams.heard(end, &message, &driver.core);
+                        let waits = driver.core.waiting().saturating_sub(waited) as u64;
                         self.summary.add(Count::Waits, waits);
                     }
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    core.fail_session(session, &error);
+                    driver.core.fail_session(session, &error);
                     break;
                 }
             }
@@ -212,7 +205,7 @@ impl<A: Application> World<A> {
     }
 
     fn close_if_over(&mut self, site: usize, end: EndId) {
-        let core = self.sites[site].core.as_ref();
+        let core = self.sites[site].core();
         let session = self.connections.get(&end.0).and_then(|c| c.ends[end.1].session);
         let over = session.is_some_and(|id| core.is_some_and(|c| c.session_end(id).is_some()));
         if over {
@@ -253,8 +246,8 @@ impl<A: Application> World<A> {
         let Some(session) = connection.ends[side].session.take() else { return };
         self.checks.streams.closed(end);
         let site = self.links[link].sites[side];
-        if let Some(core) = &mut self.sites[site].core {
-            core.close_session(session);
+        if let Some(driver) = &mut self.sites[site].driver {
+            driver.core.close_session(session);
         }
         if dialer == side {
             self.redial(link, side);

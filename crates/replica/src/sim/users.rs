@@ -2,15 +2,22 @@
 
 use std::rc::Rc;
 
+use rejoin_vclock::ReplicaId;
+
 use super::application::{Application, Transaction};
 use super::check::check_holders;
 use super::history::Committed;
 use super::rng::{Purpose, Rng};
 use super::site::{Request, Site};
 use super::summary::Count;
-use super::violation::Checked;
+use super::violation::{Broken, Checked};
 use super::world::{Event, Phase, World};
+use crate::core::SpaceCore;
+use crate::driver::Driver;
+use crate::entry::Record;
+use crate::error::StoreError;
 use crate::once::Used;
+use crate::transact::Transacted;
 
 /// The users of a site may send so many acknowledged transactions again, the last ones.
 const LATELY: usize = 16;
@@ -38,34 +45,26 @@ impl<A: Application> World<A> {
     /// A site takes a transaction as a store does: once per key, and only while it runs.
     fn submit(&mut self, site: usize, mut request: Request<A::Request>) -> Checked {
         let elapsed = self.schedule.now();
-        self.claim(site);
+        self.claim(site)?;
         let here = &mut self.sites[site];
         let now = here.now(elapsed);
-        let running = here.core.as_mut().filter(|_| !here.is_paused);
-        let Some(core) = running else { return Ok(()) };
-        if let Some(used) = core.used(&request.key)? {
-            self.checks.once.answered(&request.key, &used)?;
-            let (receipt, count) = match used {
-                Used::Here(receipt) => (receipt, Count::Deduplicated),
-                Used::ByFormer(receipt) => (receipt, Count::DoneByFormer),
-            };
-            self.summary.add(count, 1);
-            request.receipt = Some(receipt);
-            here.unacknowledged.push(request);
-            return self.settle(site);
-        }
-        let stamp = core.stamp(now);
-        let base = core.source();
-        let mut draft = core.draft(&base, stamp);
-        let mut transaction = Transaction::new(&mut draft, &self.replicas);
-        if let Err(error) = self.application.apply(&request.request, &mut transaction) {
-            self.summary.add(Count::Refused, 1);
-            return self.application.refused(&request.request, &error);
-        }
-        let changes = draft.finish();
-        let Some(entry) = core.entry_once(changes, stamp, &request.key) else { return Ok(()) };
-        let seen = core.version_vector();
-        let receipt = core.commit(entry, request.key.clone())?;
+        let running = here.driver.as_mut().filter(|_| !here.is_paused);
+        let Some(driver) = running else { return Ok(()) };
+        let seen = driver.core.version_vector();
+        let transacted = driver.transact(now, &request.key, &mut |stage| {
+            let mut transaction = Transaction::new(stage, &self.replicas);
+            self.application.apply(&request.request, &mut transaction)
+        });
+        let (receipt, stamp) = match transacted {
+            Ok(Transacted::Committed(receipt, stamp)) => (receipt, stamp),
+            Ok(Transacted::Unchanged(_)) => return Ok(()),
+            Ok(Transacted::Used(used)) => return self.repeated(site, request, used),
+            Err(StoreError::Edit(error)) => {
+                self.summary.add(Count::Refused, 1);
+                return self.application.refused(&request.request, &error);
+            }
+            Err(error) => return Err(Broken::new("storage", error.to_string())),
+        };
         let (origin, first, last) = (receipt.origin(), receipt.first(), receipt.last());
         let asked = Rc::clone(&request.request);
         if !request.key.is_empty() {
@@ -86,10 +85,34 @@ impl<A: Application> World<A> {
         self.settle(site)
     }
 
+    /// A site answers that a transaction was done before. Where its record is quarantined, it is
+    /// there when a person has decided, or what it waits for has come.
+    fn repeated(&mut self, site: usize, mut request: Request<A::Request>, used: Used) -> Checked {
+        let (receipt, count) = match used {
+            Used::Here(receipt) => (receipt, Count::Deduplicated),
+            Used::ByFormer(receipt) => (receipt, Count::DoneByFormer),
+        };
+        self.summary.add(count, 1);
+        let here = &mut self.sites[site];
+        let vector = here.core().map(SpaceCore::version_vector).unwrap_or_default();
+        let dot = (receipt.origin(), receipt.last());
+        if dot.1 <= vector.get(dot.0) {
+            self.checks.once.answered(&request.key, &used)?;
+            request.receipt = Some(receipt);
+            here.unacknowledged.push(request);
+        } else if !here.disk.keeps_aside(|record| record.key == request.key && ends(record, dot)) {
+            let key = String::from_utf8_lossy(&request.key);
+            let what =
+                format!("{:?} says of {key:?} that {dot:?} waits, and has not got it", here.id);
+            return Err(Broken::new("once", what));
+        }
+        self.settle(site)
+    }
+
     /// Tells the users of a site which of their transactions are durable. A few do not hear it.
     pub(super) fn acknowledge(&mut self, site: usize) -> Checked {
         let here = &mut self.sites[site];
-        let Some(core) = &here.core else { return Ok(()) };
+        let Some(Driver { core, .. }) = &here.driver else { return Ok(()) };
         let mut deaf = false;
         for mut request in std::mem::take(&mut here.unacknowledged) {
             let receipt = request.receipt.map(|receipt| core.refresh(receipt));
@@ -123,7 +146,7 @@ impl<A: Application> World<A> {
     /// of what they have forgotten the answer to.
     pub(super) fn resend(&mut self, site: usize) -> Checked {
         let here = &mut self.sites[site];
-        if here.core.is_none() {
+        if here.driver.is_none() {
             return Ok(());
         }
         let doubts = here.chance.doubts.below(LATELY as u64 / 2);
@@ -142,7 +165,7 @@ impl<A: Application> World<A> {
     /// Whoever is said to hold the last acknowledged transaction does.
     pub(super) fn check_holders(&self, site: usize) -> Checked {
         let here = &self.sites[site];
-        let (Some(core), Some(receipt)) = (&here.core, &here.acknowledged) else { return Ok(()) };
+        let (Some(core), Some(receipt)) = (here.core(), &here.acknowledged) else { return Ok(()) };
         check_holders(core, receipt, |peer| {
             let held = self.sites.iter().find(|site| site.ids.contains(&peer));
             let origin = receipt.origin();
@@ -150,4 +173,8 @@ impl<A: Application> World<A> {
             held.map_or(0, |site| site.disk.synced_vector().get(origin).max(ever(site)))
         })
     }
+}
+
+fn ends(record: &Record, dot: (ReplicaId, u64)) -> bool {
+    (record.entry.delta().origin(), record.entry.delta().last()) == dot
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rejoin_vclock::{DEFAULT_MAX_SKEW_MILLIS, ReplicaId};
 
 use crate::core::Event as Told;
+use crate::driver::Driver;
 use crate::entry::Record;
-use crate::externalized::Externalization;
 use crate::session::Config;
 use crate::ticket::Ticket;
 
@@ -49,7 +49,7 @@ pub(super) enum Event {
     /// A user sends again what has no answer.
     Resend { site: usize },
     /// A disk is done with a sync.
-    Synced { site: usize, boot: u64, written: Written },
+    Synced { site: usize, boot: u64, number: u64 },
     /// A site connects.
     Dial { link: usize, side: Side },
     /// The other site hears of it.
@@ -68,15 +68,6 @@ pub(super) enum Event {
     Restart { site: usize },
     /// Nothing more goes wrong.
     Heal,
-}
-
-/// What a write was about.
-#[derive(Clone, Debug)]
-pub(super) struct Written {
-    number: u64,
-    /// Whether it has rows of flushed state.
-    flushes: bool,
-    externalization: Option<Externalization>,
 }
 
 /// What the run is at.
@@ -242,7 +233,7 @@ impl<A: Application> World<A> {
             Event::Tick { site, boot } => self.tick(site, boot),
             Event::Item { item } => self.item(item),
             Event::Resend { site } => self.resend(site),
-            Event::Synced { site, boot, written } => self.synced(site, boot, written),
+            Event::Synced { site, boot, number } => self.synced(site, boot, number),
             Event::Dial { link, side } => self.dial(link, side),
             Event::Accept { connection } => self.accept(connection),
             Event::Arrive { from, bytes } => self.arrive(from, bytes),
@@ -295,14 +286,14 @@ impl<A: Application> World<A> {
         let elapsed = self.schedule.now();
         let here = &mut self.sites[site];
         let now = here.now(elapsed);
-        let Some(core) = here.core.as_mut().filter(|_| here.boot == boot) else { return Ok(()) };
+        let running = here.driver.as_mut().filter(|_| here.boot == boot);
+        let Some(driver) = running else { return Ok(()) };
         self.schedule.after(self.config.have_interval, Event::Tick { site, boot });
         // As a transport does: what the core does not ask for does not happen.
-        if core.next_timeout().is_none_or(|due| due > now.elapsed) {
+        if driver.core.next_timeout().is_none_or(|due| due > now.elapsed) {
             return Ok(());
         }
-        core.handle_timeout(now);
-        self.retry(site)?;
+        driver.tick(now)?;
         self.check_holders(site)?;
         self.settle(site)
     }
@@ -312,15 +303,26 @@ impl<A: Application> World<A> {
         self.hear(site)?;
         self.write(site)?;
         self.acknowledge(site)?;
+        self.mend(site)?;
         self.resolve_rollback(site)?;
         self.transmit(site)
+    }
+
+    /// Puts back what was lost and has come again, and repairs what was found damaged.
+    fn mend(&mut self, site: usize) -> Checked {
+        let here = &mut self.sites[site];
+        let Some(driver) = &mut here.driver else { return Ok(()) };
+        if driver.core.is_damaged() && here.in_flight.is_empty() {
+            driver.repair()?;
+        }
+        Ok(driver.restore_missing()?)
     }
 
     /// Takes what a core has to tell.
     fn hear(&mut self, site: usize) -> Checked {
         let elapsed = self.schedule.now();
         let here = &mut self.sites[site];
-        let Some(core) = &mut here.core else { return Ok(()) };
+        let Some(Driver { core, .. }) = &mut here.driver else { return Ok(()) };
         let mut applied = false;
         while let Some(event) = core.poll_event() {
             match event {
@@ -362,7 +364,7 @@ impl<A: Application> World<A> {
     pub(super) fn look(&mut self, site: usize) -> Checked {
         let elapsed = self.schedule.now();
         let here = &mut self.sites[site];
-        let Some(core) = &here.core else { return Ok(()) };
+        let Some(Driver { core, .. }) = &here.driver else { return Ok(()) };
         self.checks.causality.covers(core)?;
         if here.branch.is_some() {
             return Ok(());
@@ -381,7 +383,7 @@ impl<A: Application> World<A> {
         site: usize,
         check: impl Fn(&mut A, &Snapshot<'_, A::Request>) -> Checked,
     ) -> Checked {
-        let Some(core) = &self.sites[site].core else { return Ok(()) };
+        let Some(core) = self.sites[site].core() else { return Ok(()) };
         let snapshot = Snapshot {
             replica: core.replica(),
             replicas: &self.replicas,
@@ -400,67 +402,52 @@ impl<A: Application> World<A> {
         let now = self.schedule.now();
         let here = &mut self.sites[site];
         let free = here.disk.unsynced() < WRITES;
-        let writing = here.core.as_mut().filter(|core| free && core.wants_to_write());
-        let Some(core) = writing else { return Ok(()) };
+        let writing = here.driver.as_mut().filter(|driver| free && driver.core.wants_to_write());
+        let Some(driver) = writing else { return Ok(()) };
         if now < here.trouble.full_until || here.trouble.next_write_fails {
             here.trouble.next_write_fails = false;
             let pause = here.chance.process.within(100..=3_000);
             return self.stop(site, Survives::Some, pause);
         }
-        let records = core.poll_write();
+        let budget = *here.chance.disk.pick(&[1, 500, 8_000]);
+        let Some(write) = driver.poll_write(budget) else { return Ok(()) };
         let branch = here.branch.as_ref();
         let beyond = |r: &Record| {
             branch.is_some_and(|b| b.has(r.entry.delta().origin(), r.entry.delta().last()))
         };
-        for (_, record) in records.iter().filter(|(_, record)| !beyond(record)) {
+        for (_, record) in write.records.iter().filter(|(_, record)| !beyond(record)) {
             self.checks.dots.see(here.id, &record.entry)?;
         }
-        // Of compaction one step is under way at a time.
-        let budget = if here.flushes.is_some() {
-            None
-        } else {
-            Some(*here.chance.disk.pick(&[1, 500, 8_000]))
-        };
-        let mut rows = budget.map_or(Ok(Vec::new()), |budget| core.poll_flush(budget))?;
-        let flushes = !rows.is_empty();
-        let externalization = core.poll_externalization();
-        rows.extend(externalization.iter().flat_map(Externalization::rows));
-        rows.append(&mut here.readmitted);
-        let number = here.disk.write(&records, rows);
-        here.flushes = here.flushes.or(flushes.then_some(number));
+        let number = here.disk.write(&write.batch(0));
+        here.in_flight.push_back((number, write));
         let done = here.disk_busy_until.max(now) + here.sync_millis(now);
         here.disk_busy_until = done;
-        let (boot, written) = (here.boot, Written { number, flushes, externalization });
-        self.schedule.at(done, Event::Synced { site, boot, written });
+        self.schedule.at(done, Event::Synced { site, boot: here.boot, number });
         Ok(())
     }
 
     /// A disk is done with a sync. A store whose sync fails gives up, and never tries again.
-    fn synced(&mut self, site: usize, boot: u64, written: Written) -> Checked {
-        let Written { number, flushes, externalization } = written;
+    fn synced(&mut self, site: usize, boot: u64, number: u64) -> Checked {
         let here = &mut self.sites[site];
-        let Some(core) = here.core.as_mut().filter(|_| here.boot == boot) else { return Ok(()) };
+        if here.driver.is_none() || here.boot != boot {
+            return Ok(());
+        }
         if here.trouble.next_sync_fails {
             here.trouble.next_sync_fails = false;
             let pause = here.chance.process.within(100..=3_000);
             return self.stop(site, Survives::Some, pause);
         }
-        core.handle_written(here.disk.sync(number));
-        if flushes && here.flushes == Some(number) {
-            here.flushes = None;
-            core.handle_flushed();
+        here.sync(number);
+        if let Some(core) = here.core() {
+            self.checks.monotonic.durable(core)?;
         }
-        externalization
-            .iter()
-            .for_each(|externalization| core.handle_externalized(externalization));
-        self.checks.monotonic.durable(core)?;
         self.settle(site)
     }
 
     /// Whether all sites hold everything on their disks.
     fn are_equal(&self) -> bool {
         let all = self.history.vector();
-        let mut cores = self.sites.iter().map(|site| site.core.as_ref());
+        let mut cores = self.sites.iter().map(Site::core);
         self.sites.iter().all(|site| site.branch.is_none())
             && cores.all(|core| core.is_some_and(|core| *core.durable_vector() == all))
     }
@@ -468,7 +455,7 @@ impl<A: Application> World<A> {
     fn what_is_missing(&self) -> String {
         let mut what = format!("not together in time; there is {:?}", self.history.vector());
         for site in &self.sites {
-            let Some(core) = &site.core else {
+            let Some(core) = site.core() else {
                 what.push_str(&format!("; {:?} is down", site.id));
                 continue;
             };
@@ -481,7 +468,7 @@ impl<A: Application> World<A> {
     /// Looks at everything once more, now that all is quiet.
     fn finish(&mut self) -> Checked {
         for site in &self.sites {
-            let Some(core) = &site.core else { continue };
+            let Some(core) = site.core() else { continue };
             self.checks.acknowledged.arrived(site.id, &core.version_vector())?;
             self.checks.causality.covers(core)?;
             self.checks.convergence.look(core)?;

@@ -47,6 +47,20 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: FULL,
     },
     Mutant {
+        name: "acknowledged-before-the-sync",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "the driver takes a batch for durable when it hands it out",
+        suite: SWEEP,
+    },
+    Mutant {
+        name: "look-up-lost",
+        class: Class::Sync,
+        lines: &[],
+        brings_back: "the driver does not answer a look-up: heads are never compared",
+        suite: SWEEP,
+    },
+    Mutant {
         name: "withdrawn-written-later",
         class: Class::Storage,
         lines: &[],

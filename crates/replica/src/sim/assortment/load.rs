@@ -57,7 +57,7 @@ impl Operation {
     }
 
     /// Does it in a transaction, with the editors that a user has.
-    pub(super) fn apply(&self, transaction: &mut Transaction<'_, '_>) -> Result<(), EditError> {
+    pub(super) fn apply(&self, transaction: &mut Transaction<'_>) -> Result<(), EditError> {
         let (key, names) = (self.place().key(), self.place().names());
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         match self.place().family() {
@@ -159,14 +159,14 @@ impl Operation {
         }
     }
 
-    fn receiver(&self, transaction: &Transaction<'_, '_>) -> Option<rejoin_vclock::ReplicaId> {
+    fn receiver(&self, transaction: &Transaction<'_>) -> Option<rejoin_vclock::ReplicaId> {
         let Self::Transfer(_, _, site) = self else { return None };
         let replicas = transaction.replicas();
         replicas.get(site % replicas.len().max(1)).copied()
     }
 
     /// Edits an object that has nothing below.
-    fn edit_whole(&self, to: &mut Transaction<'_, '_>, key: &str) -> Result<(), EditError> {
+    fn edit_whole(&self, to: &mut Transaction<'_>, key: &str) -> Result<(), EditError> {
         match (self.place().family(), self) {
             (Family::Note, Self::Write(_, text)) => to.object::<Note>(key).set(text.as_str()),
             (Family::Note, Self::Take(_)) => to.object::<Note>(key).clear(),

@@ -48,11 +48,7 @@ impl Application for Assortment {
         Wishes(load::transaction(rng))
     }
 
-    fn apply(
-        &self,
-        request: &Wishes,
-        transaction: &mut Transaction<'_, '_>,
-    ) -> Result<(), EditError> {
+    fn apply(&self, request: &Wishes, transaction: &mut Transaction<'_>) -> Result<(), EditError> {
         request.0.iter().try_for_each(|operation| operation.apply(transaction))
     }
 

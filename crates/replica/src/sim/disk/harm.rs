@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use super::{Disk, index};
+use crate::entry::Record;
 use crate::sim::rng::Rng;
 use crate::state::{RowLocation, Rows, Told, row};
 use crate::storage::StorageError;
@@ -94,9 +95,9 @@ impl Disk {
         self.content().is_harmed = is_harmed;
     }
 
-    /// Whether there are records that wait for others that were harmed.
-    pub(in crate::sim) fn keeps_aside(&self) -> bool {
-        self.content().quarantine().next().is_some()
+    /// Whether there is such a record that waits for others that were harmed.
+    pub(in crate::sim) fn keeps_aside(&self, is_it: impl Fn(&Record) -> bool) -> bool {
+        self.content().quarantine().any(|record| is_it(&record))
     }
 }
 

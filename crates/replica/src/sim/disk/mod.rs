@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::entry::{HeadAt, Record};
+use crate::entry::Record;
 use crate::externalized::Note;
 use crate::state::row;
 use crate::storage::{Batch, Row, RowWrite, Storage, StorageError, StorageRead, Stored};
@@ -98,31 +98,17 @@ impl Disk {
         self.content().identity.clone()
     }
 
-    /// The store goes on under a new id, which is synced at once.
-    pub(super) fn begin_incarnation(&self, id: ReplicaId) {
+    /// The store goes on under a new id, which is synced at once; `derived`: the ids under which it
+    /// has rewritten something.
+    pub(super) fn begin_incarnation(&self, id: ReplicaId, derived: &[ReplicaId]) {
         let identity = &mut self.content().identity;
         identity.before.push(std::mem::replace(&mut identity.id, id));
+        identity.before.extend(derived);
     }
 
-    /// Replaces records by those of derived ids, and takes all rows away that follow from the log,
-    /// in one go that is synced at once. All else is synced.
-    pub(super) fn write_anew(&self, changed: &[(u64, Record)], derived: &[ReplicaId]) {
-        let mut content = self.content();
-        content.identity.before.extend(derived);
-        for (sequence, record) in changed {
-            let index = usize::try_from(*sequence).unwrap_or(usize::MAX);
-            if let Some(place) = content.log.get_mut(index) {
-                *place = LogRecord::of(record);
-            }
-        }
-        if !changed.is_empty() {
-            content.rows.retain(|key, _| !row::follows_from_log(key));
-        }
-        for note in derived.iter().map(|&id| Note::none(id)) {
-            let (key, bytes) = note.row();
-            content.rows.extend(bytes.map(|bytes| (key, bytes)));
-        }
-        content.replay_synced();
+    /// The store has rewritten something under derived ids.
+    pub(super) fn add_former(&self, derived: &[ReplicaId]) {
+        self.content().identity.before.extend(derived);
     }
 
     /// Another disk with all that is synced on this one.
@@ -142,15 +128,17 @@ impl Disk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes records behind the log's end, and rows, in one go. The number of the write.
-    pub(super) fn write(&self, records: &[(u64, Record)], rows: Vec<RowWrite>) -> u64 {
+    /// Writes a batch in one go. The number of the write.
+    pub(super) fn write(&self, batch: &Batch) -> u64 {
         let mut content = self.content();
         let before = content.log.len();
-        for (sequence, record) in records {
+        for (_, sequence, bytes) in &batch.log {
             debug_assert_eq!(*sequence, content.log.len() as u64, "every sequence comes once");
-            content.log.push(LogRecord::of(record));
+            content.log.push(LogRecord::stored(bytes));
         }
-        let undo = rows.into_iter().map(|(key, bytes)| (key.clone(), content.put(key, bytes)));
+        let rows = batch.rows.iter();
+        let undo =
+            rows.map(|(_, key, bytes)| (key.clone(), content.put(key.clone(), bytes.clone())));
         let undo = undo.collect::<Vec<_>>();
         content.writes += 1;
         let number = content.writes;
@@ -158,13 +146,11 @@ impl Disk {
         number
     }
 
-    /// The write of this number, and all before it, survive from now on. Where the log that is
-    /// synced ends.
-    pub(super) fn sync(&self, number: u64) -> u64 {
+    /// The write of this number, and all before it, survive from now on.
+    pub(super) fn sync(&self, number: u64) {
         let mut content = self.content();
         content.unsynced.retain(|write| write.number > number);
         content.advance_synced();
-        content.synced as u64
     }
 
     /// Cuts the power. Of the writes that were not synced, the first `keep` survive. How many
@@ -212,11 +198,6 @@ impl Disk {
     pub(super) fn read(&self, sequence: u64) -> Option<Vec<u8>> {
         let index = usize::try_from(sequence).ok()?;
         self.content().log.get(index)?.bytes.clone()
-    }
-
-    /// The head that a record says.
-    pub(super) fn head(&self, sequence: u64) -> Option<HeadAt> {
-        Record::decode(&self.read(sequence)?).ok().map(|record| HeadAt::of(&record))
     }
 }
 
@@ -309,18 +290,20 @@ impl StorageRead for Disk {
     }
 }
 
-/// For what a recovery writes, which waits for its sync.
+/// For what waits for its sync, which is then that of everything written before.
 impl Storage for Disk {
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
         let mut content = self.content();
         for (_, sequence, bytes) in &batch.log {
-            if let Some(place) = content.log.get_mut(index(*sequence)) {
-                *place = LogRecord::stored(bytes);
+            match content.log.get_mut(index(*sequence)) {
+                Some(place) => *place = LogRecord::stored(bytes),
+                None => content.log.push(LogRecord::stored(bytes)),
             }
         }
         for (_, key, bytes) in &batch.rows {
             content.put(key.clone(), bytes.clone());
         }
+        content.unsynced.clear();
         content.replay_synced();
         Ok(())
     }

@@ -46,7 +46,7 @@ impl<A: Application> World<A> {
         if can {
             self.exchange(site, &copy);
             let is_fooled = blow.rng.percent(50) && self.fool(site);
-            self.sites[site].is_unproven = !is_fooled;
+            self.sites[site].identity.set_unproven(!is_fooled);
             let now = self.schedule.now();
             self.felt(&blow, now, format_args!("site {site} is as it was copied"));
         }
@@ -98,7 +98,7 @@ impl<A: Application> World<A> {
     fn snapshot(&mut self, mut blow: Blow) -> Checked {
         let site = blow.rng.index(self.sites.len());
         let here = &mut self.sites[site];
-        if here.core.is_none() || here.copy.is_some() || here.branch.is_some() {
+        if here.driver.is_none() || here.copy.is_some() || here.branch.is_some() {
             return Ok(());
         }
         here.copy = Some((blow.item, here.disk.copy()));

@@ -27,7 +27,7 @@ impl<A: Application> World<A> {
     }
 
     fn stop_this(&mut self, mut blow: Blow, site: usize, survives: Survives) -> Checked {
-        if self.sites[site].core.is_none() {
+        if self.sites[site].driver.is_none() {
             return Ok(());
         }
         let pause = blow.rng.within(50..=5 * SECOND);
@@ -38,7 +38,7 @@ impl<A: Application> World<A> {
 
     pub(super) fn double_crash(&mut self, mut blow: Blow) -> Checked {
         let site = blow.rng.index(self.sites.len());
-        if self.sites[site].core.is_none() {
+        if self.sites[site].driver.is_none() {
             return Ok(());
         }
         self.sites[site].failing_recoveries = 1 + u32::from(blow.rng.percent(30));
@@ -59,7 +59,7 @@ impl<A: Application> World<A> {
     pub(super) fn pause(&mut self, mut blow: Blow) -> Checked {
         let site = blow.rng.index(self.sites.len());
         let here = &mut self.sites[site];
-        if here.core.is_none() || here.is_paused {
+        if here.driver.is_none() || here.is_paused {
             return Ok(());
         }
         here.is_paused = true;
