@@ -1,8 +1,8 @@
-//! The four ways in which two histories can stand to each other.
+//! The four ways in which two histories can relate to each other.
 
 use core::cmp::Ordering;
 
-/// How one history stands to another: the order of causality, which is not total.
+/// How one history relates to another: the order of causality, which is partial.
 ///
 /// ```
 /// use rejoin_vclock::Causality;
@@ -25,8 +25,8 @@ pub enum Causality {
 }
 
 impl Causality {
-    /// The answer from what each side lacks: whether `self` lacks something of the other, and
-    /// whether the other lacks something of `self`.
+    /// Derives the answer from two facts: `self` lacks something that the other has, and the other
+    /// lacks something that `self` has.
     pub(crate) fn from_lacks(lacks: bool, is_lacked: bool) -> Self {
         match (lacks, is_lacked) {
             (false, false) => Self::Equal,
@@ -36,7 +36,7 @@ impl Causality {
         }
     }
 
-    /// The same fact seen from the other side.
+    /// Returns the same fact seen from the other side.
     #[must_use]
     pub fn reverse(self) -> Self {
         match self {
@@ -46,7 +46,7 @@ impl Causality {
         }
     }
 
-    /// Whether neither side knew all of the other's.
+    /// True if neither side knew everything that the other knew.
     #[must_use]
     pub fn is_concurrent(self) -> bool {
         self == Self::Concurrent

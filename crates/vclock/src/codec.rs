@@ -5,9 +5,9 @@
 //! (seven bits a byte, low bits first, no padding); ids are raw bytes; collections are a count and
 //! the elements in order.
 //!
-//! Bytes come from strangers. A decoder never panics, never reads past the end, and never
-//! allocates by a length that the input only claims: [`Reader::count`] refuses counts for which
-//! the remaining bytes cannot suffice.
+//! Bytes come from strangers. A decoder never panics, never reads past the end, and never allocates
+//! by a length that the input only claims: [`Reader::count`] refuses counts that the remaining
+//! bytes cannot hold.
 //!
 //! ```
 //! use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
@@ -83,19 +83,19 @@ impl<'a> Reader<'a> {
         Self { left: bytes, total: bytes.len() }
     }
 
-    /// How many bytes have been read.
+    /// Returns the number of bytes that have been read.
     #[must_use]
     pub fn position(&self) -> usize {
         self.total - self.left.len()
     }
 
-    /// How many bytes are left.
+    /// Returns the number of bytes left.
     #[must_use]
     pub fn remaining(&self) -> usize {
         self.left.len()
     }
 
-    /// Whether all bytes have been read.
+    /// True if all bytes have been read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.left.is_empty()
@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
 
     /// The number of elements that follow, each of at least `min_bytes_each` bytes.
     ///
-    /// What comes back is safe to reserve: a few bytes cannot claim a billion elements.
+    /// The result is safe to reserve: a few bytes cannot claim a billion elements.
     ///
     /// # Errors
     /// [`DecodeError::UnexpectedEnd`] when the bytes left cannot hold that many, and as
@@ -242,7 +242,7 @@ pub fn write_length_prefixed(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// How many bytes [`write_varint`] takes for a number: 1 to 10.
+/// Returns the number of bytes that [`write_varint`] writes for a number: 1 to 10.
 #[must_use]
 pub fn varint_len(value: u64) -> usize {
     let bits = 64 - (value | 1).leading_zeros() as usize;
@@ -276,9 +276,9 @@ impl Decode for u64 {
 pub enum DecodeError {
     /// The input stops before the value does.
     UnexpectedEnd {
-        /// How many bytes the value needs from here on, at least.
+        /// Number of bytes that the value still needs, at least.
         needed: usize,
-        /// How many there are.
+        /// Number of bytes left.
         left: usize,
     },
     /// A number takes more than 64 bits.
@@ -287,21 +287,21 @@ pub enum DecodeError {
     NotCanonical(&'static str),
     /// A number is outside what its meaning allows.
     OutOfRange {
-        /// What the number is.
+        /// Name of the number.
         what: &'static str,
         /// The number.
         value: u64,
     },
     /// A tag that this version does not know; a newer version may have written it.
     UnknownTag {
-        /// What the tag distinguishes.
+        /// Name of the tag.
         what: &'static str,
         /// The tag.
         tag: u8,
     },
     /// The value ends before the input does.
     TrailingBytes {
-        /// How many bytes are left over.
+        /// Number of bytes left over.
         left: usize,
     },
     /// A rule of the value itself does not hold; this names the rule.

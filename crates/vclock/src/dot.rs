@@ -1,4 +1,4 @@
-//! Which event: a replica and a number.
+//! An event's identity: a replica and a number.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -55,7 +55,7 @@ impl Dot {
         Self { replica, counter }
     }
 
-    /// Who wrote.
+    /// The replica that made the event.
     #[must_use]
     pub const fn replica(self) -> ReplicaId {
         self.replica

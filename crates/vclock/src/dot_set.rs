@@ -1,4 +1,4 @@
-//! Which events, gaps and all: a version vector and what has been seen beyond it.
+//! Any set of events, gaps included: a version vector and the events seen beyond it.
 //!
 //! # Example
 //!
@@ -33,7 +33,7 @@
 //! ```
 //!
 //! Yes: in between, the laptop holds the vector `{p:1}` and the run `p:3..=3` beyond a gap. As soon
-//! as p:2 comes, the run touches the vector and is folded into it. The cost follows the gaps, not
+//! as p:2 comes, the run touches the vector and is merged into it. The cost follows the gaps, not
 //! the events.
 //!
 //! # Semantics
@@ -68,11 +68,10 @@
 //! arrive, and an array would let it make every insertion move all the others.
 //!
 //! # Encoding
-//!
-//! The vector; a varint of how many replicas have runs; for each, by ascending id, 16 bytes of id,
-//! a varint of how many runs, and per run two varints: the missing events before it less one, and
-//! its length less one. Runs that touch or overlap cannot be spelled. Two bytes can spell a run, so
-//! decoding takes at most twenty times the bytes.
+//!  The vector; a varint with the number of replicas that have runs; for each, by ascending id, 16
+//! bytes of id, a varint with the number of its runs, and per run two varints: the missing events
+//! before it less one, and its length less one. Runs that touch or overlap cannot be spelled. Two
+//! bytes can spell a run, so a decoded set takes at most twenty times its bytes.
 //!
 //! # References
 //!
@@ -145,19 +144,19 @@ impl DotSet {
         self.all_runs().flat_map(DotRun::dots)
     }
 
-    /// Whether there are no events.
+    /// True if there are no events.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.vector.is_empty() && self.beyond.is_empty()
     }
 
-    /// Whether there is nothing beyond a gap, so that the vector says it all.
+    /// True if no event lies beyond a gap, so that the vector alone describes the set.
     #[must_use]
     pub fn is_contiguous(&self) -> bool {
         self.beyond.is_empty()
     }
 
-    /// Whether this event is in the set.
+    /// True if this event is in the set.
     #[must_use]
     pub fn contains(&self, dot: Dot) -> bool {
         self.contains_run(dot.replica(), dot.counter(), dot.counter())
@@ -203,14 +202,14 @@ impl DotSet {
         changed
     }
 
-    /// Whether everything in `other` is in this set.
+    /// True if everything in `other` is in this set.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         self.vector.covers(&other.vector)
             && other.runs().all(|run| self.contains_run(run.replica, run.first, run.last))
     }
 
-    /// How this set stands to `other`.
+    /// Says how this set relates to `other`.
     #[must_use]
     pub fn compare(&self, other: &Self) -> Causality {
         Causality::from_lacks(!self.covers(other), !other.covers(self))
@@ -256,7 +255,7 @@ impl DotSet {
         true
     }
 
-    /// Moves into the vector whatever now continues it.
+    /// Moves the runs that now continue the vector into it.
     fn absorb_all(&mut self) {
         let vector = &mut self.vector;
         self.beyond.retain(|replica, runs| {

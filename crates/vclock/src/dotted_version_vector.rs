@@ -1,4 +1,4 @@
-//! All values that were written to one key and that no later write has seen, with what wrote them.
+//! All values of one key that no later write has seen, each with the event that wrote it.
 //!
 //! # Example
 //!
@@ -64,10 +64,10 @@
 //! - **A forged context deletes** what it claims to have seen, here and, after a merge, everywhere.
 //!   Whoever takes contexts from strangers gives them out signed, or checks them against its own.
 //! - **A value without siblings is not nothing.** After a `discard` the vector still says what was
-//!   removed. Whoever drops it and begins anew under the same replica id uses dots twice, and the
+//!   removed. Whoever drops it and starts again under the same replica id uses dots twice, and the
 //!   new value dies when the old vector comes back. Drop it only where a vector that outlives the
 //!   key covers it.
-//! - **Two values under one dot** come of two writers under one id. Each side then keeps its own.
+//! - **Two values under one dot** come from two writers under one id. Each side then keeps its own.
 //! - Which sibling is "right" is for the data's type, or its user, to say.
 //!
 //! # Invariants
@@ -78,8 +78,8 @@
 //!    newest events, without gaps.
 //!
 //! (and those of the [`VersionVector`].) Number 3 holds because a context covers the *first* events
-//! of a replica, so what it leaves are the last; that is why a count is enough and no dot is
-//! stored. Hence equal sets of events are equal values and equal bytes.
+//! of a replica, so it leaves the last ones; that is why a count is enough and no dot is stored.
+//! Hence equal sets of events are equal values and equal bytes.
 //!
 //! # Complexity
 //!
@@ -95,9 +95,9 @@
 //!
 //! # Encoding
 //!
-//! The vector; then for each of its replicas, in its order, a varint of how many siblings it has,
-//! and their values, the newest first. A type whose values take no bytes cannot be read back: a
-//! count is refused that the bytes left could not hold.
+//! The vector; then for each of its replicas, in its order, a varint with the number of its
+//! siblings, and their values, the newest first. A type whose values take no bytes cannot be read
+//! back: a count that the remaining bytes could not hold is refused.
 //!
 //! # References
 //!
@@ -139,32 +139,33 @@ impl<T> DottedVersionVector<T> {
         Self { seen: VersionVector::new(), runs: SmallVec::new() }
     }
 
-    /// What a client has seen that reads all values now; it comes back with the client's write.
+    /// Returns everything that a client has seen if it reads all values now. The client's write
+    /// hands it back.
     #[must_use]
     pub fn context(&self) -> VersionVector {
         self.seen.clone()
     }
 
-    /// Whether this write is known here, be its value a sibling or replaced.
+    /// True if this write is known here, no matter if its value is a sibling or replaced.
     #[must_use]
     pub fn contains(&self, dot: Dot) -> bool {
         self.seen.contains(dot)
     }
 
-    /// How many siblings there are: 1 for a key in peace, 0 for one without a value.
+    /// Returns the number of siblings: 1 for a key without conflict, 0 for one without a value.
     #[must_use]
     pub fn len(&self) -> usize {
         self.runs.iter().map(|run| run.values.len()).sum()
     }
 
-    /// Whether there is no value. There may well have been: see
+    /// True if there is no value. There may have been one: see
     /// [`context`](DottedVersionVector::context).
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
-    /// Whether there are values that were written without knowledge of each other.
+    /// True if there are values that were written without knowledge of each other.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         self.len() > 1
@@ -180,7 +181,7 @@ impl<T> DottedVersionVector<T> {
         self.runs.iter().flat_map(|run| run.values.iter().rev())
     }
 
-    /// The value that this write left, unless it was replaced or never seen.
+    /// The value of this write; `None` if it was replaced or was never seen.
     #[must_use]
     pub fn get(&self, dot: Dot) -> Option<&T> {
         let age = self.seen.get(dot.replica()).checked_sub(dot.counter())?;
@@ -189,9 +190,9 @@ impl<T> DottedVersionVector<T> {
 
     /// Writes a value through `replica`, for a client that has read `context`.
     ///
-    /// It replaces exactly the siblings in `context`; all others stay beside it. What `context` has
-    /// seen and this copy has not, as when the client read elsewhere, is replaced when it comes.
-    /// The replica must be the one that keeps this copy.
+    /// It replaces exactly the siblings in `context`; all others stay beside it. An event in
+    /// `context` that this copy has not seen, because the client read elsewhere, is replaced when
+    /// it arrives. The replica must be the one that keeps this copy.
     ///
     /// # Errors
     /// When the replica has used up its counters, or `context` claims that it has; nothing is
@@ -219,7 +220,8 @@ impl<T> DottedVersionVector<T> {
 
     /// Removes the siblings in `context`, for a client that has read it and deletes the key.
     ///
-    /// What `context` has seen and this copy has not is removed when it comes. True if anything
+    /// An event in `context` that this copy has not seen is removed when it arrives. True if
+    /// anything changed.
     /// changed.
     pub fn discard(&mut self, context: &VersionVector) -> bool {
         let dropped = self.drop_covered(|replica| context.get(replica));
@@ -242,7 +244,8 @@ impl<T> DottedVersionVector<T> {
         rule(3, self.runs.iter().all(|run| run.len() <= self.seen.get(run.replica)))
     }
 
-    /// Notes what `other` knows; `T` is cloned only for siblings that are news. True if anything
+    /// Takes over everything that `other` knows; `T` is cloned only for siblings that are new here.
+    /// True if anything changed.
     /// changed.
     pub fn merge(&mut self, other: &Self) -> bool
     where
@@ -263,7 +266,7 @@ impl<T> DottedVersionVector<T> {
         self.seen.join(&other.seen) | dropped
     }
 
-    /// How the events that are known here stand to those that `other` knows.
+    /// Says how the events that are known here relate to those that `other` knows.
     ///
     /// `After` means that merging `other` in would change nothing here. It looks at dots and not at
     /// values.
@@ -272,13 +275,15 @@ impl<T> DottedVersionVector<T> {
         let seen = self.seen.compare(&other.seen);
         let lacks = matches!(seen, Causality::Before | Causality::Concurrent);
         let is_lacked = matches!(seen, Causality::After | Causality::Concurrent);
-        // What is replaced on one side can be alive on the other only where that one has a run.
+        // An event that is replaced on one side can be alive on the other only where that one has a
+        // run.
         let lacks = lacks || self.keeps_more_than(other);
         let is_lacked = is_lacked || other.keeps_more_than(self);
         Causality::from_lacks(lacks, is_lacked)
     }
 
-    /// The value that has seen these events and has these siblings, in any order; `None` if there
+    /// Builds the value that has seen these events and has these siblings, in any order; `None` if
+    /// there is no such value.
     /// is none.
     #[cfg(feature = "serde")]
     pub(crate) fn from_parts(seen: VersionVector, mut siblings: Vec<(Dot, T)>) -> Option<Self> {
@@ -298,18 +303,18 @@ impl<T> DottedVersionVector<T> {
         (its_dots == dots).then_some(made)
     }
 
-    /// Whether a sibling here is replaced there.
+    /// True if a sibling here is replaced there.
     fn keeps_more_than(&self, other: &Self) -> bool {
         self.runs.iter().any(|run| self.replaced(run.replica) < other.replaced(run.replica))
     }
 
-    /// How many of a replica's events are known to be replaced: its first ones.
+    /// Returns how many of a replica's events are known to be replaced: its first ones.
     fn replaced(&self, replica: ReplicaId) -> u64 {
         self.seen.get(replica) - self.run(replica).map_or(0, Run::len)
     }
 
-    /// Drops of each replica the siblings among its first `reach(replica)` events. True if there
-    /// were any.
+    /// Drops the siblings that are among the first `reach(replica)` events of their replica. True
+    /// if there were any.
     fn drop_covered(&mut self, reach: impl Fn(ReplicaId) -> u64) -> bool {
         let before = self.len();
         for run in &mut self.runs {

@@ -1,4 +1,4 @@
-//! What time to show: a clock that follows causality and a wall clock at once.
+//! Time to show: a clock that follows causality and a wall clock at once.
 //!
 //! # Example
 //!
@@ -53,14 +53,15 @@
 //! `observe` makes the clock follow a stamp from elsewhere. So along every chain of messages stamps
 //! rise, and they stay near the wall clock. A full count carries into the milliseconds.
 //!
-//! A wall clock that was wrong and is right again takes the stamps with it. As long as it vouches
-//! for the last stamp, which is then at most the bound ahead of it, stamps only rise. Once it has
-//! not for one bound of *monotonic* time, they fall back to it; so a clock that is set back for a
-//! moment changes nothing. A clock that was resumed has nobody to vouch for its last stamp: it
-//! falls back at its first reading. And a wall clock that says no more than [`EARLIEST_MILLIS`]
-//! vouches for nothing and takes nothing back: that machine does not know the time yet. Whoever
-//! made stamps from the future is told so ([`OwnSkew`]): when its clock is set right, and before
-//! that as soon as somebody answers one without having followed it.
+//! A wall clock that was wrong and is right again takes the stamps with it. While it vouches for
+//! the last stamp, which means that this stamp is at most the bound ahead of it, stamps only rise.
+//! Once it has not vouched for one bound of *monotonic* time, the stamps fall back to it; so a
+//! clock that is set back for a moment changes nothing. A clock that was resumed has nobody to
+//! vouch for its last stamp, so it falls back at its first reading. A wall clock at or before
+//! [`EARLIEST_MILLIS`] vouches for nothing and takes nothing back: that machine does not know the
+//! time yet. If this clock has made stamps from the future, it reports that ([`OwnSkew`]): when the
+//! wall clock is set right, and before that as soon as somebody answers such a stamp without having
+//! followed it.
 //!
 //! The skew rule: a stamp more than the bound (5 minutes unless set) ahead of the local wall clock
 //! does not move the local clock, and comes back as a [`SkewReport`]. It is *only* the local clock
@@ -73,17 +74,17 @@
 //! may be greater than the next tick, though the next tick knows of it: never read causality from
 //! stamps. After the year 10889 `tick` gives [`HybridTimestamp::MAX`] again and again. Stamps that
 //! were made by a wrong clock stay as they are, and one of this clock may be less than one it made
-//! before: what came after what is known from dots.
+//! before: the order of events is known from dots.
 //!
 //! # Invariants
 //!
-//! 1. [`HybridClock::last`] goes back only where for one bound of monotonic time, or since it was
-//!    resumed, no wall clock that is to be believed was at most the bound behind it.
-//! 2. Where it does not, a tick is greater than every stamp made or followed before it (up to the
-//!    year 10889).
+//! 1. [`HybridClock::last`] goes back only if no credible wall clock has been at most the bound
+//!    behind it for one bound of monotonic time, or since the clock was resumed.
+//! 2. As long as it does not go back, a tick is greater than every stamp made or followed before it
+//!    (up to the year 10889).
 //! 3. After `observe`, `last` is at most the greater of what it was and wall clock plus bound.
-//! 4. When a wall clock that is to be believed has gone right for one bound of monotonic time, no
-//!    tick is further ahead of it than the bound, whatever happened before.
+//! 4. When a credible wall clock has been right for one bound of monotonic time, no tick is further
+//!    ahead of it than the bound, whatever happened before.
 //!
 //! # Complexity
 //!
@@ -108,8 +109,8 @@ pub const DEFAULT_MAX_SKEW_MILLIS: u64 = 300_000;
 /// The greatest time a stamp can hold, in milliseconds since 1970: 48 bits, the year 10889.
 pub const MAX_MILLIS: u64 = (1 << 48) - 1;
 
-/// A wall clock that says no more than this is not believed: 2023-11-01, in milliseconds of unix
-/// time.
+/// A wall clock that shows this time or an earlier one is not believed: 2023-11-01, in milliseconds
+/// of unix time.
 ///
 /// No machine runs this program at an earlier time. Moved on by hand with each release.
 pub const EARLIEST_MILLIS: u64 = 1_698_796_800_000;
@@ -125,14 +126,14 @@ pub struct Now {
     pub elapsed: u64,
 }
 
-/// A wall clock with nothing beside it. Where it jumps, time seems to have passed or not.
+/// A wall clock with nothing beside it. Where it jumps, time seems to jump with it.
 impl From<u64> for Now {
     fn from(wall: u64) -> Self {
         Self { wall, elapsed: wall }
     }
 }
 
-/// A moment: 48 bits of unix milliseconds, then 16 bits that order what falls into one of them.
+/// A moment: 48 bits of unix milliseconds, then 16 bits that order the stamps of one millisecond.
 ///
 /// Made by a [`HybridClock`]; the [module](self) explains both. Prints as `millis+logical`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -193,7 +194,7 @@ impl HybridTimestamp {
         self.later_by(1)
     }
 
-    /// So many places later: a full logical part carries into the milliseconds.
+    /// Returns the stamp `places` later: a full logical part carries into the milliseconds.
     fn later_by(self, places: u16) -> Self {
         Self(self.0.saturating_add(places.into()))
     }
@@ -230,12 +231,12 @@ impl Decode for HybridTimestamp {
 pub struct HybridClock {
     last: HybridTimestamp,
     max_skew_millis: u64,
-    /// Where it begins to count within a millisecond.
+    /// First logical part within a millisecond.
     apart: u16,
     /// When, by the monotonic clock, a wall clock last vouched for `last`. `None` as long as none
     /// has since it was resumed.
     vouched: Option<u64>,
-    /// Whether the owner was told that its clock was set back, and that others do not follow it.
+    /// The owner was informed that its clock was set back, and that others do not follow it.
     told: (bool, bool),
     report: Option<OwnSkew>,
 }
@@ -247,8 +248,8 @@ impl HybridClock {
         Self::resume(HybridTimestamp::ZERO)
     }
 
-    /// A clock that goes on after `last`, the last stamp it is known to have made, unless that
-    /// turns out to be from the future.
+    /// A clock that continues after `last`, the last stamp it is known to have made, unless that
+    /// stamp turns out to be from the future.
     #[must_use]
     pub const fn resume(last: HybridTimestamp) -> Self {
         let (vouched, told, report) = (None, (false, false), None);
@@ -256,11 +257,11 @@ impl HybridClock {
         Self { last, max_skew_millis, apart: 0, vouched, told, report }
     }
 
-    /// The same clock with every stamp by so many places greater within its millisecond.
+    /// Adds `places` to every stamp of this clock within its millisecond.
     ///
     /// Two clocks that are resumed with one stamp, because a disk was copied, make the same stamps
-    /// where the wall clock stands, or begins at the same time whenever a machine starts that has
-    /// no battery for it. A random number for each keeps them apart.
+    /// if their wall clock stands still, or if it begins at the same time at every start because
+    /// the machine has no battery for it. A random number for each clock keeps them apart.
     #[must_use]
     pub fn apart_by(mut self, places: u16) -> Self {
         self.last = self.last.later_by(places);
@@ -287,7 +288,8 @@ impl HybridClock {
         self.max_skew_millis
     }
 
-    /// Looks at the time: the more often, the sooner stamps follow a clock that was set right.
+    /// Reads the time. The more often it is read, the sooner stamps follow a clock that was set
+    /// right.
     pub fn read(&mut self, now: impl Into<Now>) {
         let Now { wall, elapsed } = now.into();
         if wall <= EARLIEST_MILLIS {
@@ -302,7 +304,7 @@ impl HybridClock {
         if !core::mem::replace(&mut self.told.0, true) {
             self.tell(self.last, wall);
         }
-        // A monotonic clock that goes back is none: the time counts from there.
+        // A monotonic clock that goes back is not monotonic: the time counts from there.
         let since = self.vouched.map(|vouched| vouched.min(elapsed));
         self.vouched = since;
         let is_over = since.is_none_or(|since| elapsed - since >= self.max_skew_millis);
@@ -313,7 +315,7 @@ impl HybridClock {
         }
     }
 
-    /// A new stamp, greater than all before it, at the time of the wall clock or later.
+    /// Makes a new stamp, greater than all before it and not before the wall clock.
     pub fn tick(&mut self, now: impl Into<Now>) -> HybridTimestamp {
         let now = now.into();
         self.read(now);
@@ -346,8 +348,9 @@ impl HybridClock {
         Ok(())
     }
 
-    /// Somebody who knew `own`, a stamp of this clock, has made the stamp `theirs`. Where that is
-    /// not greater, `own` was not followed: by the clock there it came from the future.
+    /// Notes that somebody who knew `own`, a stamp of this clock, has made the stamp `theirs`. If
+    /// `theirs` is more than the bound before `own`, `own` was not followed: by the clock there it
+    /// came from the future.
     pub fn answered(&mut self, own: HybridTimestamp, theirs: HybridTimestamp) {
         let ahead_by = own.millis().saturating_sub(theirs.millis());
         let is_followed = ahead_by <= self.max_skew_millis;
@@ -357,7 +360,8 @@ impl HybridClock {
         self.told.1 = !is_followed;
     }
 
-    /// What the owner of this clock has to be told of it, once for each time that it goes wrong.
+    /// Takes the report for the owner of this clock; there is one each time that the clock goes
+    /// wrong.
     pub const fn take_report(&mut self) -> Option<OwnSkew> {
         self.report.take()
     }
@@ -377,7 +381,7 @@ impl Default for HybridClock {
 
 /// A stamp from elsewhere is too far ahead of the local wall clock to be followed.
 ///
-/// Whatever carries the stamp is applied all the same: this is a word for whoever looks after the
+/// Whatever carries the stamp is applied all the same: this is a warning for the operator of the
 /// machines, not a reason to refuse data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -406,18 +410,18 @@ impl fmt::Display for SkewReport {
 
 impl Error for SkewReport {}
 
-/// Stamps that were made here came from the future, by the clock here as it is now, or by that of
-/// somebody who has answered.
+/// Stamps that were made here came from the future, as measured by the clock here now or by the
+/// clock of a peer that answered.
 ///
-/// They stay as they are; of concurrent writes theirs win. Those that are made from now on follow
-/// the wall clock again when it has been right for as long as the bound.
+/// They stay as they are, and win over concurrent writes. Stamps made from now on follow the wall
+/// clock again when it has been right for as long as the bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct OwnSkew {
     /// The last of the stamps.
     pub stamp: HybridTimestamp,
-    /// What the wall clock says now, or the clock of who has answered, in unix milliseconds.
+    /// Time of the wall clock now, or of the clock of the peer that answered, in unix milliseconds.
     pub physical: u64,
     /// How far the stamp is ahead of that, in milliseconds.
     pub ahead_by: u64,

@@ -1,4 +1,4 @@
-//! What `validate()` answers when a value contradicts its own documentation.
+//! The error of `validate()` for a value that contradicts its own documentation.
 
 use core::{error::Error, fmt};
 

@@ -1,8 +1,8 @@
-//! Who has seen what.
+//! Knowledge of who has seen which events.
 //!
 //! Replicas that write while they are apart need three answers when they meet again: which events
-//! does the other lack, did one of two values know of the other, and what time shall we say it
-//! is. This crate holds the small types that answer, and nothing about the data itself:
+//! does the other lack, did one of two values know of the other, and which time should be shown.
+//! This crate holds the small types that answer, and nothing about the data itself:
 //!
 //! | question | type |
 //! |---|---|

@@ -1,10 +1,10 @@
-//! Planted bugs: whether one is switched on.
+//! Planted bugs, and the check that one is switched on.
 //!
 //! A mutant is a known failure, put back on purpose, that the test suite must catch. It compiles
 //! only behind `--cfg rejoin_mutants`, and then the environment variable `REJOIN_MUTANT` names the
 //! one that is on. No cargo feature leads here, so no user can switch a bug on.
 
-/// Whether the planted bug of this name is switched on in this process.
+/// True if the planted bug of this name is switched on in this process.
 ///
 /// Always `false`, and known to the compiler to be so, unless built with `--cfg rejoin_mutants`.
 #[cfg(not(rejoin_mutants))]
@@ -14,9 +14,9 @@ pub const fn is_on(_name: &str) -> bool {
     false
 }
 
-/// Whether the planted bug of this name is switched on in this process.
+/// True if the planted bug of this name is switched on in this process.
 ///
-/// The environment is read once, at the first question.
+/// The environment is read once, at the first call.
 #[cfg(rejoin_mutants)]
 #[must_use]
 pub fn is_on(name: &str) -> bool {

@@ -1,4 +1,4 @@
-//! Who wrote: the identity of one copy.
+//! The identity of a writer: one copy.
 //!
 //! A replica's events are numbered 1, 2, 3, ... under its id, so two writers under one id would
 //! give one number to two events, and every other replica would keep whichever it saw first. That
@@ -148,7 +148,7 @@ impl Error for ParseReplicaIdError {}
 
 /// The right to begin writing as a replica: an id that nobody has written under.
 ///
-/// It is used up by whoever begins to write, and cannot be copied:
+/// It is used up when somebody begins to write with it, and cannot be copied:
 ///
 /// ```compile_fail,E0382
 /// use rejoin_vclock::{FreshId, ReplicaId};

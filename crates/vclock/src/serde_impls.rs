@@ -1,5 +1,5 @@
-//! serde for the types whose rules a derive cannot keep: everything enters through the checked
-//! constructors, and ids are text where people read them.
+//! serde for the types whose rules a derive cannot keep: every value enters through the checked
+//! constructors, and ids are text in formats that people read.
 
 use alloc::{string::String, vec::Vec};
 use core::fmt;
@@ -120,7 +120,7 @@ struct UncheckedDotSet {
 }
 
 impl<'de> Deserialize<'de> for DotSet {
-    /// Takes any spelling of a set: runs that touch or overlap are put together.
+    /// Accepts any spelling of a set: runs that touch or overlap are joined.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let unchecked = UncheckedDotSet::deserialize(deserializer)?;
         let mut set = Self::from(unchecked.vector);
@@ -166,7 +166,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for DottedVersionVector<T> {
     }
 }
 
-/// Two numbers instead of one of 64 bits, of which a browser would round the last digits.
+/// Two numbers instead of one of 64 bits: a browser would round the last digits of that.
 #[derive(Serialize, Deserialize)]
 #[serde(rename = "HybridTimestamp")]
 struct StampParts {

@@ -1,4 +1,4 @@
-//! Everything up to where: per replica, how many of its events have been seen.
+//! The number of events seen of each replica, without gaps.
 //!
 //! # Example
 //!
@@ -22,8 +22,8 @@
 //!
 //! # The question
 //!
-//! *My phone and my laptop were apart. What must each tell the other, and did either of them write
-//! without knowing of the other's work?*
+//! *My phone and my laptop were apart. What must each send to the other, and did either of them
+//! write without knowing of the other's work?*
 //!
 //! ```text
 //!          {p:1}          {p:2}           {p:2, l:1}
@@ -35,8 +35,9 @@
 //! ```
 //!
 //! When they meet, the phone shows `{p:2}` and the laptop `{p:1, l:1}`. Neither covers the other,
-//! so both wrote unaware. The phone sends what lies after p:1, the laptop what lies after l:0, and
-//! both hold `{p:2, l:1}`. No event was listed and no message was remembered: two numbers did it.
+//! so each wrote without knowing of the other. The phone sends what lies after p:1, the laptop what
+//! lies after l:0, and both hold `{p:2, l:1}`. No event was listed and no message was remembered:
+//! two numbers did it.
 //!
 //! # Semantics
 //!
@@ -114,7 +115,7 @@ use crate::{
     BrokenInvariant, Causality, CounterOutOfRange, Dot, MAX_COUNTER, ReplicaId, dot::check_counter,
 };
 
-/// Per replica, how many of its events have been seen, without gaps.
+/// The number of events seen of each replica, without gaps.
 ///
 /// The [module](self) explains it.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -129,31 +130,32 @@ impl VersionVector {
         Self::default()
     }
 
-    /// How many events of this replica have been seen; 0 when none.
+    /// Returns how many events of this replica have been seen; 0 when none.
     #[must_use]
     pub fn get(&self, replica: ReplicaId) -> u64 {
         self.columns.count(replica).unwrap_or(0)
     }
 
-    /// Whether this event has been seen.
+    /// True if this event has been seen.
     #[must_use]
     pub fn contains(&self, dot: Dot) -> bool {
         dot.counter() <= self.get(dot.replica())
     }
 
-    /// How many replicas have been seen.
+    /// Returns how many replicas have been seen.
     #[must_use]
     pub fn len(&self) -> usize {
         self.columns.len()
     }
 
-    /// Whether nothing has been seen.
+    /// True if nothing has been seen.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.columns.len() == 0
     }
 
-    /// Each replica with how many of its events have been seen, by ascending id.
+    /// Iterates over the replicas, each with the number of its events that have been seen, by
+    /// ascending id.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
         Iter::new(self.columns.view())
@@ -161,14 +163,14 @@ impl VersionVector {
 
     /// Notes that this event, and with it every earlier one of its replica, has been seen.
     ///
-    /// True if that was news.
+    /// True if that was new.
     pub fn observe(&mut self, dot: Dot) -> bool {
         self.raise(dot.replica(), dot.counter())
     }
 
     /// Notes that the first `counter` events of this replica have been seen.
     ///
-    /// True if that was news; a counter of 0 never is.
+    /// True if that was new; a counter of 0 never is.
     ///
     /// # Panics
     /// When `counter` is beyond [`MAX_COUNTER`]. A number from outside goes through [`Dot::new`]
@@ -196,7 +198,7 @@ impl VersionVector {
         }
     }
 
-    /// Notes as seen whatever `other` has seen. True if anything of it was news.
+    /// Notes everything that `other` has seen as seen here. True if any of it was new.
     #[inline]
     pub fn join(&mut self, other: &Self) -> bool {
         match self.columns.paired_mut(&other.columns) {
@@ -205,7 +207,7 @@ impl VersionVector {
         }
     }
 
-    /// What both have seen.
+    /// Returns the events that both have seen.
     #[must_use]
     pub fn meet(&self, other: &Self) -> Self {
         let common = self.side_by_side(other).map(|(id, mine, theirs)| (id, mine.min(theirs)));
@@ -213,17 +215,18 @@ impl VersionVector {
         Self { columns: Columns::from_ascending(&entries) }
     }
 
-    /// Whether everything that `other` has seen has been seen here.
+    /// True if everything that `other` has seen has been seen here.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         if let Some((mine, theirs)) = self.columns.paired(&other.columns) {
             return !lacks_and_is_lacked(mine, theirs).0;
         }
-        // The rosters differ: with as many replicas as here, one of the other's is unknown here.
+        // The rosters differ: if the other knows as many replicas as this one, one of them is
+        // unknown here.
         other.len() < self.len() && self.side_by_side(other).all(|(_, mine, theirs)| mine >= theirs)
     }
 
-    /// How what has been seen here stands to what `other` has seen.
+    /// Says how the events seen here relate to those that `other` has seen.
     #[must_use]
     #[inline]
     pub fn compare(&self, other: &Self) -> Causality {
@@ -284,7 +287,7 @@ impl VersionVector {
         })
     }
 
-    /// Whether something is lacking here and whether something is lacking there, for rosters that
+    /// Says if something is lacking here and if something is lacking there, for rosters that
     /// differ.
     fn compare_other_roster(&self, other: &Self) -> (bool, bool) {
         let (mut lacks, mut is_lacked) = (false, false);
@@ -298,8 +301,8 @@ impl VersionVector {
         (lacks, is_lacked)
     }
 
-    /// Raises the counts of the replicas known to both: whether any was raised. `None` as soon as
-    /// `other` turns out to know a replica that is not known here.
+    /// Raises the counts of the replicas known to both, and says if any was raised. `None` as soon
+    /// as `other` turns out to know a replica that is not known here.
     fn raise_known(&mut self, other: &Self) -> Option<bool> {
         let mut known = self.columns.iter_mut();
         let mut changed = false;

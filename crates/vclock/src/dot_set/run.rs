@@ -14,7 +14,7 @@ pub struct DotRun {
 }
 
 impl DotRun {
-    /// Who wrote.
+    /// The replica that made the events.
     #[must_use]
     pub const fn replica(self) -> ReplicaId {
         self.replica

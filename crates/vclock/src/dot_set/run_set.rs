@@ -1,4 +1,4 @@
-//! A set of counters as runs: what one replica's events beyond the gaps are kept in.
+//! A set of counters as runs: one replica's events beyond the gaps.
 
 use alloc::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use alloc::collections::BTreeMap;
 pub(super) struct RunSet(BTreeMap<u64, u64>);
 
 impl RunSet {
-    /// These runs, even if they break a rule.
+    /// Takes these runs, even if they break a rule.
     #[cfg(test)]
     pub(super) fn from_unchecked(runs: &[(u64, u64)]) -> Self {
         Self(runs.iter().copied().collect())
@@ -31,7 +31,7 @@ impl RunSet {
         self.0.first_key_value().map(|(first, _)| *first)
     }
 
-    /// Whether all of `first..=last` is here. Runs do not touch, so it lies within one of them.
+    /// True if all of `first..=last` is here. Runs do not touch, so it lies within one of them.
     pub(super) fn contains_run(&self, first: u64, last: u64) -> bool {
         self.0.range(..=first).next_back().is_some_and(|(_, end)| last <= *end)
     }
@@ -54,7 +54,7 @@ impl RunSet {
         true
     }
 
-    /// Takes out whatever continues `1..=reach` without a gap, and returns the new reach.
+    /// Takes out the runs that continue `1..=reach` without a gap, and returns the new reach.
     pub(super) fn absorb_into(&mut self, mut reach: u64) -> u64 {
         while let Some(run) = self.0.first_entry() {
             if *run.key() > reach + 1 {

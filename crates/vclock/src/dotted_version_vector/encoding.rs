@@ -45,7 +45,8 @@ impl<T: Decode> Decode for DottedVersionVector<T> {
 
 /// Reads the siblings of a replica whose last event is `newest`.
 ///
-/// Of memory, eight times the bytes that are left are reserved at most: a value may be many times
+/// At most eight times the remaining bytes are reserved in memory: a value may be many times as
+/// large as the byte that claims it.
 /// as large as the byte that claims it.
 fn decode_run<T: Decode>(
     reader: &mut Reader<'_>,

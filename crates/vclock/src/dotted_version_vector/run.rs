@@ -1,4 +1,5 @@
-//! The siblings that one replica wrote: its newest events, so that their place is their number.
+//! The siblings that one replica wrote: its newest events, so that their position gives their
+//! counter.
 
 use smallvec::SmallVec;
 
@@ -20,7 +21,7 @@ impl<T> Run<T> {
         Self { replica, values }
     }
 
-    /// How many siblings there are.
+    /// Returns the number of siblings.
     pub(super) fn len(&self) -> u64 {
         self.values.len() as u64
     }
@@ -41,7 +42,7 @@ impl<T> Run<T> {
         self.values.drain(..self.covered(newest, reach));
     }
 
-    /// How many siblings are among the replica's first `reach` events.
+    /// Returns the number of siblings among the replica's first `reach` events.
     fn covered(&self, newest: u64, reach: u64) -> usize {
         let replaced = newest - self.len();
         let covered = reach.saturating_sub(replaced).min(self.len());

@@ -1,4 +1,4 @@
-//! Where the numbers of a vector lie: three columns in one piece of memory.
+//! The memory layout of a vector: three columns in one piece of memory.
 //!
 //! First the high halves of all ids, then the low halves, then the counts. So the ids of two
 //! vectors compare as one stretch of memory, and counts are read without skipping over ids.
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::ReplicaId;
 
-/// Up to this many replicas a vector lives without an allocation.
+/// A vector of at most this many replicas needs no allocation.
 pub(super) const INLINE: usize = 4;
 
 /// The entries of a vector, by ascending id.
@@ -47,18 +47,18 @@ impl Columns {
         Self(cells)
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.0.len() / 3
     }
 
-    /// Whether the memory divides into three columns.
+    /// True if the memory divides into three columns.
     pub(super) fn have_one_length(&self) -> bool {
         self.0.len().is_multiple_of(3)
     }
 
-    /// Each column for itself.
+    /// Splits the memory into its three columns.
     #[inline]
     pub(super) fn view(&self) -> View<'_> {
         let (high, rest) = self.0.split_at(self.len());
@@ -89,7 +89,7 @@ impl Columns {
         same_ids(my_ids, their_ids).then_some((mine, theirs))
     }
 
-    /// The counts of both, if their ids are the same; mine to be changed.
+    /// The counts of both, if their ids are the same; the own counts are mutable.
     #[inline]
     pub(super) fn paired_mut<'a>(
         &'a mut self,
@@ -104,7 +104,7 @@ impl Columns {
         same_ids(my_ids, their_ids).then_some((mine, theirs))
     }
 
-    /// Each id with its count to be changed.
+    /// Iterates over the ids, each with its count, which is mutable.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (ReplicaId, &mut u64)> {
         let len = self.len();
         let (high, rest) = self.0.split_at_mut(len);
@@ -120,14 +120,14 @@ impl Columns {
         view.position(replica).ok().and_then(|at| view.counts.get(at)).copied()
     }
 
-    /// The replica's count to be changed, or where its entry belongs.
+    /// The replica's count, mutable, or the position where its entry belongs.
     #[inline]
     pub(super) fn count_mut(&mut self, replica: ReplicaId) -> Result<&mut u64, usize> {
         let at = self.view().position(replica)?;
         self.counts_mut().get_mut(at).ok_or(at)
     }
 
-    /// Puts an entry where it belongs.
+    /// Inserts an entry at the position where it belongs.
     pub(super) fn insert(&mut self, at: usize, replica: ReplicaId, count: u64) {
         let ((high, low), len) = (replica.halves(), self.len());
         self.0.reserve(3);

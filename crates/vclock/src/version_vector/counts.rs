@@ -2,14 +2,14 @@
 //!
 //! The loops over long columns are free of branches so that they run in vector registers. Counts
 //! stay below 2^63 (invariant 3 of the vector), so the top bit of a wrapping difference is its
-//! sign. Short columns are the everyday case, and there what it costs to set vector registers up
-//! is more than the work itself.
+//! sign. Short columns are the everyday case; for them, setting vector registers up costs more than
+//! the work itself.
 
-/// The most numbers that go through a plain loop.
+/// Greatest length that goes through a plain loop.
 const SHORT: usize = 16;
 
-/// Whether two equally long stretches of ids are equal. Two halves at a time: there is an even
-/// number of them.
+/// True if two equally long stretches of ids are equal. Compares two halves at a time: there is an
+/// even number of them.
 #[inline]
 pub(super) fn same_ids(mine: &[u64], theirs: &[u64]) -> bool {
     if mine.len() > SHORT {
@@ -46,7 +46,7 @@ fn raise_long_counts(mine: &mut [u64], theirs: &[u64]) -> bool {
     gained != 0
 }
 
-/// Whether any count is below its neighbour, and whether any is above.
+/// Says if any count is below its neighbour, and if any is above.
 #[inline]
 pub(super) fn lacks_and_is_lacked(mine: &[u64], theirs: &[u64]) -> (bool, bool) {
     let (mut below, mut above) = (0, 0);

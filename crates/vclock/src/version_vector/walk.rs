@@ -13,7 +13,7 @@ pub(super) struct View<'a> {
 }
 
 impl View<'_> {
-    /// Where the replica's entry is, or where it belongs.
+    /// Returns the position of the replica's entry, or the position where it belongs.
     #[inline]
     pub(super) fn position(&self, replica: ReplicaId) -> Result<usize, usize> {
         let (high, low) = replica.halves();
@@ -37,7 +37,7 @@ impl View<'_> {
         lows.binary_search(&low).map(|at| start + at).map_err(|at| start + at)
     }
 
-    /// The entry at a place.
+    /// The entry at a position.
     #[inline]
     fn get(&self, at: usize) -> Option<(ReplicaId, u64)> {
         let (high, low) = (self.high.get(at)?, self.low.get(at)?);
@@ -92,7 +92,8 @@ impl<'a> SideBySide<'a> {
 impl Iterator for SideBySide<'_> {
     type Item = (ReplicaId, u64, u64);
 
-    /// Where both have entries left there is no branch on their order: in rosters that differ it
+    /// Where both have entries left there is no branch on their order: in rosters that differ the
+    /// order is a coin toss, and a wrong guess costs the processor more than the rest of the step.
     /// is a coin toss, and a wrong guess costs the processor more than the rest of the step.
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {

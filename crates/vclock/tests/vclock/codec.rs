@@ -1,4 +1,4 @@
-//! Canonical both ways, and calm under hostile bytes.
+//! The encodings are canonical both ways, and hostile bytes do no harm.
 
 use std::{fmt::Debug, ops::Range};
 
@@ -24,7 +24,7 @@ fn check_round_trip<T: Encode + Decode + Debug + PartialEq>(value: &T) {
     assert_eq!(T::from_bytes(&longer), Err(DecodeError::TrailingBytes { left: 1 }));
 }
 
-/// Whatever decodes encodes to the same bytes again.
+/// Whatever decodes also encodes to the same bytes again.
 fn check_canonical<T: Encode + Decode>(bytes: &[u8]) -> Option<T> {
     let value = T::from_bytes(bytes).ok()?;
     assert_eq!(value.to_bytes(), bytes);
@@ -147,8 +147,8 @@ fn a_varint_has_one_spelling() {
     assert_eq!(refused(&[0x80; 1000]), DecodeError::VarintTooLong, "an endless varint");
 }
 
-/// A handful of bytes that claim up to 2^64 elements: refused before anything is reserved, else
-/// this test would end the process.
+/// A handful of bytes that claim up to 2^64 elements are refused before anything is reserved;
+/// otherwise this test would end the process.
 #[test]
 fn a_claimed_count_reserves_nothing() {
     for claimed in [20, 1 << 32, 1 << 40, 1 << 60, u64::MAX] {

@@ -1,4 +1,4 @@
-//! Dot sets against plain sets of events.
+//! Dot sets compared with plain sets of events.
 
 use std::collections::BTreeSet;
 
@@ -145,7 +145,7 @@ fn check_join_laws(a: &DotSet, b: &DotSet, c: &DotSet) {
     assert_eq!(a.covers(b), ab == *a, "the order is the one of join: {}", operands());
 }
 
-/// What a user can do to a set.
+/// An operation of a user on a set.
 #[derive(Clone, Debug)]
 enum Command {
     Insert(Dot),

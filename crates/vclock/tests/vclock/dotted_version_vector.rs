@@ -1,4 +1,4 @@
-//! Sibling sets against a naive set of writes, and the schedules that plain vectors fail.
+//! Sibling sets compared with a naive set of writes, and the schedules that plain vectors fail.
 
 mod oracle;
 mod schedules;

@@ -1,5 +1,5 @@
-//! The exact bytes. Stores and peers hold them: a change here is a new format version, not an
-//! edit of this file.
+//! The exact bytes. Stores and peers hold them: a change here needs a new format version, and not
+//! merely an edit of this file.
 
 use rejoin_vclock::{
     Dot, DotSet, DottedVersionVector, HybridTimestamp, ReplicaId, VersionVector,

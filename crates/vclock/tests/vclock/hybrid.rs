@@ -1,4 +1,4 @@
-//! The skew rule, the carry, and what becomes of stamps when a wrong clock is set right.
+//! The skew rule, the carry, and the stamps after a wrong clock is set right.
 
 use proptest::prelude::*;
 use rejoin_vclock::{
@@ -26,7 +26,8 @@ fn a_far_future_stamp_is_reported_and_not_followed() {
     assert_eq!(clock.tick(NOW + 2), stamp(NOW + 2, 0), "and goes on by its own time");
 }
 
-/// The guard is in milliseconds, like the clock, and the bound itself is still followed.
+/// The guard is in milliseconds, like the clock, and a stamp exactly at the bound is still
+/// followed.
 #[test]
 fn the_bound_is_five_minutes_to_the_millisecond() {
     let followed = stamp(NOW + 5 * 60 * 1000, u16::MAX);
@@ -143,7 +144,7 @@ fn a_clock_that_is_set_back_for_a_moment_changes_nothing() {
     }
 }
 
-/// It boots in 1970, or with whatever its battery has left.
+/// Such a machine boots in 1970, or with whatever its battery has left.
 #[test]
 fn a_machine_that_does_not_know_the_time_is_not_believed() {
     let mut clock = HybridClock::resume(stamp(NOW, 0));
@@ -154,7 +155,7 @@ fn a_machine_that_does_not_know_the_time_is_not_believed() {
     assert_eq!(clock.tick(at(NOW + 5, 50 * BOUND)), stamp(NOW + 5, 0));
 }
 
-/// The process that made the stamp is gone, and with it whoever could say when that was.
+/// The process that made the stamp is gone; nobody else could say when that was.
 #[test]
 fn a_clock_does_not_resume_in_the_future() {
     for ahead in [BOUND, BOUND + 1, YEAR] {
@@ -203,11 +204,11 @@ fn an_answer_tells_whether_a_stamp_was_followed() {
     }
 }
 
-/// What can happen to a machine's clocks, and what is done with them.
+/// Everything that can happen to a machine's clocks, and that is done with them.
 #[derive(Clone, Debug)]
 enum Act {
     Passes(u64),
-    /// The wall clock is off by so much from now on.
+    /// The wall clock is off by this much from now on.
     IsOff(i64),
     Ticks,
     Looks,
@@ -238,7 +239,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     proptest::collection::vec(act, 0..60)
 }
 
-/// What can happen to a clock: a tick or a stamp from elsewhere, at any wall-clock time near now.
+/// Everything that can happen to a clock: a tick or a stamp from elsewhere, at any wall-clock time
+/// near now.
 fn happenings() -> impl Strategy<Value = Vec<(Option<HybridTimestamp>, u64)>> {
     let times = || NOW - 3..NOW + 3;
     let far = Just(NOW + DEFAULT_MAX_SKEW_MILLIS * 2);
@@ -286,8 +288,8 @@ proptest! {
         }
     }
 
-    /// After the clock is right for one bound, no stamp is further ahead than the bound; and stamps
-    /// go back only where no wall clock has vouched for the last one for so long.
+    /// Once the clock has been right for one bound, no stamp is further ahead than the bound; and
+    /// stamps go back only where no wall clock has vouched for the last one for that long.
     #[test]
     fn stamps_follow_the_wall_clock_and_only_rise_beside_it(acts in acts()) {
         let mut clock = HybridClock::new();
@@ -342,7 +344,7 @@ proptest! {
     }
 }
 
-/// Copies of one disk, by wall clocks that stand: no stamp of one is a stamp of another.
+/// Copies of one disk, with wall clocks that stand still: no stamp of one is a stamp of the other.
 #[test]
 fn clocks_that_are_set_apart_make_different_stamps_by_the_same_time() {
     for behind in [0, 1, 5_000] {

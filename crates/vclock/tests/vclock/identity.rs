@@ -1,4 +1,5 @@
-//! Replica ids and dots: one order in memory, in bytes and as text; counters checked, never cut.
+//! Replica ids and dots: one order in memory, in bytes and as text; counters are checked and never
+//! truncated.
 
 use proptest::prelude::*;
 use rejoin_vclock::{Dot, FreshId, MAX_COUNTER, ReplicaId, codec::Encode, mutant};
@@ -63,7 +64,8 @@ fn text_that_is_no_id_is_refused() {
     assert_eq!(refused.to_string(), "a replica id is 32 hex digits, and this has 2 bytes");
 }
 
-/// Operation ids truncated to 32 bits have named other operations, and destroyed documents.
+/// Other systems have truncated operation ids to 32 bits; those ids named other operations, and
+/// documents were destroyed.
 #[test]
 fn counters_beyond_32_bits_stay_whole() {
     let beyond = dot(0, (1 << 32) + 5);
@@ -87,7 +89,8 @@ fn a_dot_is_small_and_readable() {
     assert!(self::dot(0, 9) < self::dot(1, 1), "by replica first");
 }
 
-/// The inherent method and the one of `Encode` share a name; taken for one another they recurse.
+/// The inherent method and that of `Encode` share a name; if one is taken for the other they
+/// recurse.
 #[test]
 fn an_id_behind_a_reference_is_still_16_bytes() {
     let replica = ReplicaId::from_u128(7);

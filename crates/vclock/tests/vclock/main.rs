@@ -1,9 +1,10 @@
 //! The laws, the small worlds and the hostile bytes of rejoin-vclock.
 //!
-//! | module | what it holds the crate to |
+//! | module | what it checks |
 //! |---|---|
 //! | `version_vector`, `dot_set` | naive oracles, join laws, every small world, `validate()` |
-//! | `dotted_version_vector` | a naive set of writes, small worlds, schedules that bit others |
+//! | `dotted_version_vector` | a naive set of writes, small worlds, schedules that broke other
+//! systems |
 //! | `codec` | canonical both ways; hostile bytes neither panic nor allocate |
 //! | `golden` | the exact bytes of this format version |
 //! | `hybrid` | the skew rule, carry, monotone ticks |

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use rejoin_vclock::{Dot, DotSet, DottedVersionVector, MAX_COUNTER, ReplicaId, VersionVector};
 
-/// How many different ids the generators draw from: more than fit inline.
+/// Number of different ids that the generators draw from: more than fit inline.
 const IDS: u8 = 24;
 
 /// The `n`-th id. Groups of four share their high half, so that both halves decide.

@@ -1,4 +1,4 @@
-//! Version vectors against a map from id to count, and against plain sets of events.
+//! Version vectors compared with a map from id to count, and with plain sets of events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -117,7 +117,7 @@ fn check_join_laws(a: &VersionVector, b: &VersionVector, c: &VersionVector) {
     assert_eq!(join(a, &a.meet(b)), *a, "absorption: {}", operands());
 }
 
-/// What a user can do to a vector.
+/// An operation of a user on a vector.
 #[derive(Clone, Debug)]
 enum Command {
     Observe(Dot),

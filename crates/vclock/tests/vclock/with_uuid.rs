@@ -1,4 +1,4 @@
-//! uuid: random ids, and ids that other systems print.
+//! uuid: random ids, and ids printed by other systems.
 
 use std::collections::BTreeSet;
 

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rejoin_vclock::{Causality, Dot, ReplicaId};
 
-/// What a client has read: one event after the other.
+/// The events that a client has read, one by one.
 pub(super) type Read = BTreeSet<Dot>;
 
-/// All that one copy knows.
+/// Everything that one copy knows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Oracle {
     writes: BTreeMap<Dot, u64>,
@@ -16,7 +16,8 @@ pub(super) struct Oracle {
     replaced: Read,
 }
 
-/// Whether a replaced write's value ever came here makes no difference.
+/// Oracles are equal even if only one of them ever had the value of a write that both know to be
+/// replaced.
 impl PartialEq for Oracle {
     fn eq(&self, other: &Self) -> bool {
         self.compare(other) == Causality::Equal
@@ -51,7 +52,7 @@ impl Oracle {
         self.replaced.extend(&other.replaced);
     }
 
-    /// Two sets of events and two of replaced ones, compared by inclusion.
+    /// Compares two sets of events and two sets of replaced ones by inclusion.
     pub(super) fn compare(&self, other: &Self) -> Causality {
         let has_all_of = |a: &Self, b: &Self| {
             a.read().is_superset(&b.read()) && a.replaced.is_superset(&b.replaced)

@@ -1,4 +1,4 @@
-//! Schedules that bit others, and what a client does with the answers.
+//! Schedules that have broken other systems, and what a client does with the answers.
 
 use rejoin_vclock::{Dot, DottedVersionVector, MAX_COUNTER, VersionVector};
 
@@ -14,8 +14,8 @@ fn shown(texts: &Texts) -> Vec<&'static str> {
     texts.values().copied().collect()
 }
 
-/// One server, several clients that take turns: each reads, and writes only after all others have
-/// written too. A key with one vector for all its values keeps a sibling for every write.
+/// One server, several clients that take turns: each client reads, and writes only after all others
+/// have written too. A key with one vector for all its values keeps a sibling for every write.
 #[test]
 fn interleaved_clients_do_not_explode_into_siblings() {
     const CLIENTS: usize = 3;
@@ -92,7 +92,8 @@ fn a_delete_takes_what_was_seen_and_stays_done() {
     assert_eq!(shown(&key), ["figs"]);
 }
 
-/// A replica that lost its memory, and a client that remembers more of it than it does itself.
+/// A replica that lost its memory, and a client that remembers more of the replica's events than
+/// the replica itself.
 #[test]
 fn a_replica_goes_on_after_what_its_client_has_seen() {
     let remembered = VersionVector::from_iter([(id(0), 7)]);

@@ -1,5 +1,5 @@
-//! A few replicas with a copy each, a few clients with what each has read last, and beside all of
-//! them the oracle.
+//! A few replicas with a copy each, a few clients with the context each has read last, and beside
+//! all of them the oracle.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::strategies::id;
 
-/// What can happen. Numbers are those of clients and replicas.
+/// Everything that can happen. The numbers are those of clients and replicas.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Command {
     Read { client: usize, at: usize },
@@ -59,7 +59,7 @@ impl World {
         &self.copies[replica].0
     }
 
-    /// False if nothing happened: the same world again.
+    /// Performs a command. False if nothing happened and the world is the same as before.
     pub(super) fn run(&mut self, command: Command) -> bool {
         match command {
             Command::Read { client, at } => {
@@ -100,7 +100,8 @@ impl World {
         self.writes += 1;
     }
 
-    /// Every copy shows what its oracle says, and stands to the others as the oracles do.
+    /// Checks that every copy shows what its oracle says, and relates to the others as the oracles
+    /// do.
     pub(super) fn check(&self) {
         for (siblings, oracle) in &self.copies {
             check_copy(siblings, oracle);
