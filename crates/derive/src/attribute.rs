@@ -1,9 +1,9 @@
-//! What `#[crdt(..)]` says: on a struct, an enum, a variant, a field.
+//! The attribute `#[crdt(..)]` on a struct, an enum, a variant or a field.
 
 use syn::meta::ParseNestedMeta;
 use syn::{Attribute, Error, Ident, LitStr, Path, Result, parse_quote};
 
-/// Which of several concurrently chosen variants of an enum stands.
+/// The rule by which one of several concurrently chosen variants of an enum stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Precedence {
     Latest,
@@ -15,7 +15,7 @@ const RULES: &str = "`#[crdt(concurrent = \"latest\")]`, the one that was chosen
                      clock; or \"first declared\" or \"last declared\", by the order of the \
                      variants, whatever the time";
 
-/// Where the modules of `rejoin-crdts` are: `#[crdt(crate = path)]`, or the facade's.
+/// Returns the path of the modules of `rejoin-crdts`: `#[crdt(crate = path)]`, or the facade's.
 pub(crate) fn of_struct(attributes: &[Attribute]) -> Result<Path> {
     let mut path = None;
     each(attributes, |meta| {
@@ -36,7 +36,7 @@ pub(crate) fn of_struct(attributes: &[Attribute]) -> Result<Path> {
     Ok(path.unwrap_or_else(default_crate))
 }
 
-/// As [`of_struct`], and which variant stands, which an enum has to say.
+/// As [`of_struct`], with the rule for concurrent variants, which an enum has to declare.
 pub(crate) fn of_enum(attributes: &[Attribute], name: &Ident) -> Result<(Path, Precedence)> {
     let (mut path, mut precedence) = (None, None);
     each(attributes, |meta| match () {
@@ -62,7 +62,7 @@ pub(crate) fn of_enum(attributes: &[Attribute], name: &Ident) -> Result<(Path, P
     Ok((path.unwrap_or_else(default_crate), precedence))
 }
 
-/// What `#[crdt(rename = "name")]` calls a field.
+/// Returns the name that `#[crdt(rename = "name")]` gives to a field.
 pub(crate) fn of_field(attributes: &[Attribute]) -> Result<Option<LitStr>> {
     renamed(
         attributes,
@@ -71,7 +71,7 @@ pub(crate) fn of_field(attributes: &[Attribute]) -> Result<Option<LitStr>> {
     )
 }
 
-/// What `#[crdt(rename = "name")]` calls a variant.
+/// Returns the name that `#[crdt(rename = "name")]` gives to a variant.
 pub(crate) fn of_variant(attributes: &[Attribute]) -> Result<Option<LitStr>> {
     renamed(
         attributes,

@@ -1,10 +1,11 @@
 //! The bounds of a struct with type parameters.
 //!
-//! What a parameter has to be depends on how the fields use it: a key of a map is a `Key`, a value
-//! is a `Crdt`. So the bound stands on the field's type, and the parameter keeps the user's own.
+//! The bound that a parameter needs depends on how the fields use it: a key of a map is a `Key`, a
+//! value is a `Crdt`. So the bound stands on the field's type, and the parameter keeps the user's
+//! own bounds.
 //!
-//! A field that nests the type in itself gets no bound: that the type is a `Crdt` if it is one
-//! would be no proof. It is checked where it is used, with the user's own bounds.
+//! A field that nests the type in itself gets no bound: "the type is a `Crdt` if it is one" would
+//! prove nothing. It is checked at the place of use, with the user's own bounds.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -13,8 +14,9 @@ use syn::{GenericParam, Generics, Type, WherePredicate, parse_quote};
 use crate::declaration::{Declaration, itself, mentions};
 
 impl Declaration {
-    /// The user's generics, and that every field that depends on them is a `Crdt`. What nests in
-    /// itself, and what is a part of an enum, needs the default that the user gives.
+    /// Returns the user's generics with the bound that every field that depends on them is a
+    /// `Crdt`. A type that nests in itself, or that is a part of an enum, also needs the default
+    /// that the user gives.
     pub(crate) fn bounded(&self) -> Generics {
         let crdts = &self.crdts;
         let mut generics = self.bounded_by(&quote! { #crdts::crdt::Crdt });
@@ -27,7 +29,7 @@ impl Declaration {
         generics
     }
 
-    /// The user's generics, and a bound on every field that depends on them.
+    /// Returns the user's generics, with a bound on every field that depends on them.
     pub(crate) fn bounded_by(&self, bound: &TokenStream) -> Generics {
         let mut generics = self.generics.clone();
         let dependent = self.fields.iter().map(|field| &field.ty).chain(&self.parts);
@@ -41,7 +43,7 @@ impl Declaration {
         generics
     }
 
-    /// As [`bounded`](Self::bounded), for the trait itself, whose `Default` is the user's to give.
+    /// As [`bounded`](Self::bounded), for the trait itself, whose `Default` the user has to give.
     pub(crate) fn bounded_with_default(&self) -> Generics {
         let mut generics = self.bounded();
         if !generics.params.is_empty() {
@@ -56,13 +58,13 @@ impl Declaration {
         with_lifetime(self.bounded())
     }
 
-    /// As [`of_handle`](Self::of_handle), with the user's bounds alone: what a handle's
-    /// declaration repeats.
+    /// As [`of_handle`](Self::of_handle), with the user's bounds alone: the generics that a
+    /// handle's declaration repeats.
     pub(crate) fn of_handle_declaration(&self) -> Generics {
         with_lifetime(self.generics.clone())
     }
 
-    /// A field that uses the type parameters where nothing else does.
+    /// Returns a field that uses the type parameters where nothing else does.
     pub(crate) fn phantom(&self) -> Option<TokenStream> {
         let mut parameters = self.generics.type_params().map(|parameter| &parameter.ident);
         let first = parameters.next()?;

@@ -1,4 +1,4 @@
-//! What an enum becomes: a struct for each variant's fields, and one for the choice among them.
+//! The expansion of an enum: a struct for each variant's fields, and one for the choice among them.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -10,7 +10,7 @@ use crate::enumeration::{Enumeration, REGISTER, Variant};
 use crate::value::{at_type, member};
 use crate::{handles, value};
 
-/// Everything that an enum makes.
+/// Generates all code for an enum.
 pub(crate) fn expand(enumeration: &Enumeration) -> TokenStream {
     let choice = choice(enumeration);
     let parts = enumeration.variants.iter().filter_map(|variant| part(enumeration, variant));
@@ -71,7 +71,8 @@ fn part(enumeration: &Enumeration, variant: &Variant) -> Option<TokenStream> {
     Some(quote! { #declared #value #getters #editor #reader })
 }
 
-/// The struct itself, and what the compiler would derive with bounds on the parameters.
+/// Declares the struct, with the impls that the compiler would derive with bounds on the
+/// parameters.
 fn declare(part: &Declaration, about: &str, docs: &[syn::Attribute]) -> TokenStream {
     let Declaration { name, visibility, generics, fields, .. } = part;
     let (_, arguments, where_clause) = generics.split_for_impl();
@@ -113,7 +114,7 @@ fn declare(part: &Declaration, about: &str, docs: &[syn::Attribute]) -> TokenStr
     }
 }
 
-/// A map, once it is clear that what a variant holds can be taken away.
+/// A map, after a check that everything a variant holds can be taken away.
 fn kind(enumeration: &Enumeration, choice: &Declaration) -> TokenStream {
     let crdts = &enumeration.crdts;
     let resettable = choice.fields.iter().map(|field| member(choice, field, "RESETTABLE"));
@@ -179,7 +180,7 @@ fn methods(enumeration: &Enumeration, choice: &Declaration) -> TokenStream {
     }
 }
 
-/// `variant` and `concurrent`, from an expression for what is live.
+/// Generates `variant` and `concurrent` from an expression for the live choices.
 fn asked(enumeration: &Enumeration, live: &TokenStream) -> TokenStream {
     let Enumeration { visibility, crdts, .. } = enumeration;
     let variants = quote! { #crdts::variants };
@@ -195,7 +196,7 @@ fn asked(enumeration: &Enumeration, live: &TokenStream) -> TokenStream {
             ::core::result::Result::Ok(self.concurrent()?.into_iter().next())
         }
 
-        /// The names of all variants that are chosen, the one that stands first. More than one:
+        /// The names of all chosen variants, the one that stands first. More than one means that
         /// they were chosen concurrently.
         ///
         /// # Errors
@@ -208,7 +209,7 @@ fn asked(enumeration: &Enumeration, live: &TokenStream) -> TokenStream {
     }
 }
 
-/// `get`, in terms of its body.
+/// Generates `get` from its body.
 fn get(enumeration: &Enumeration, body: &TokenStream) -> TokenStream {
     let Enumeration { name, visibility, crdts, generics, .. } = enumeration;
     let (_, arguments, _) = generics.split_for_impl();
@@ -216,7 +217,8 @@ fn get(enumeration: &Enumeration, body: &TokenStream) -> TokenStream {
         /// The variant that stands, with its fields; the enum's default before anybody has chosen.
         ///
         /// # Errors
-        /// `UnknownVariant` for one of a newer version; otherwise when the choice cannot be read.
+        /// `UnknownVariant` for a variant of a newer version; otherwise when the choice cannot be
+        /// read.
         #visibility fn get(
             &self,
         ) -> ::core::result::Result<#name #arguments, #crdts::error::ReadError> {
@@ -225,7 +227,7 @@ fn get(enumeration: &Enumeration, body: &TokenStream) -> TokenStream {
     }
 }
 
-/// The variant of a name, from an expression for its fields.
+/// Generates the variant of a name from an expression for its fields.
 fn variant_of(
     enumeration: &Enumeration,
     choice: &Declaration,
@@ -264,7 +266,7 @@ fn variant_of(
     }
 }
 
-/// `choose_card` for every variant, and `card` for those that have fields.
+/// Generates `choose_card` for every variant, and `card` for those that have fields.
 fn editor_methods(enumeration: &Enumeration, choice: &Declaration) -> TokenStream {
     let mut fields = choice.fields.iter().skip(1);
     let methods = enumeration.variants.iter().map(|variant| {
@@ -301,7 +303,8 @@ fn choose(
     quote! {
         #[doc = #about]
         ///
-        /// Where another stood, what all others hold is taken away first, as far as it is seen.
+        /// Where another variant stood, everything that all others hold is taken away first, as far
+        /// as it is seen.
         ///
         /// # Errors
         /// When the place cannot be read or named.
@@ -314,7 +317,7 @@ fn choose(
     }
 }
 
-/// The methods of the reader: those of the value, of what stands in a space.
+/// Generates the methods of the reader: those of the value, for the state in a space.
 fn reader_methods(enumeration: &Enumeration, choice: &Declaration) -> TokenStream {
     let crdts = &enumeration.crdts;
     let (rule, names) = (rule(enumeration), names(enumeration));
@@ -327,7 +330,8 @@ fn reader_methods(enumeration: &Enumeration, choice: &Declaration) -> TokenStrea
     quote! { #asked #get #(#accessors)* }
 }
 
-/// What `Variants::standing` does: the variant with its fields, of which none is of another kind.
+/// Generates the body of `Variants::standing`: the variant with its fields, none of which may be of
+/// another kind.
 fn read(enumeration: &Enumeration, choice: &Declaration) -> TokenStream {
     let crdts = &enumeration.crdts;
     let taken = |field: &Field, part: &Declaration| {
@@ -355,7 +359,7 @@ fn implement_variants(enumeration: &Enumeration, choice: &Declaration) -> TokenS
     let (parameters, _, bounds) = bounded.split_for_impl();
     let read = read(enumeration, choice);
     let (choice, names) = (&choice.name, names(enumeration));
-    // The fields are bound, or whoever uses the editors alone is told that nobody reads them.
+    // The fields are bound, or a user who only calls the editors is warned that nobody reads them.
     let named = enumeration.variants.iter().map(|variant| {
         let Variant { name, wire_name, fields, .. } = variant;
         let fields = fields.iter().flat_map(|part| &part.fields).map(|field| &field.name);

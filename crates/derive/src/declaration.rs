@@ -1,7 +1,7 @@
-//! What the user wrote, checked: past [`Declaration::parse`] every struct can be expanded.
+//! The user's declaration, checked: past [`Declaration::parse`] every struct can be expanded.
 //!
 //! An error here is the only documentation that somebody in a hurry reads. It says what is wrong,
-//! why, and what to write instead, at the place where it is to be written.
+//! why, and what to write instead, at the place where it belongs.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -21,24 +21,24 @@ const TAKEN: [&str; 2] = ["clear", "reader"];
 /// A struct with at least one named field.
 pub(crate) struct Declaration {
     pub name: Ident,
-    /// What the user declared: the struct itself, or the enum that this is a part of.
+    /// The user's own item: the struct itself, or the enum that this is a part of.
     pub owner: Ident,
     pub visibility: Visibility,
     pub generics: Generics,
-    /// Where the modules of `rejoin-crdts` are.
+    /// Path of the modules of `rejoin-crdts`.
     pub crdts: Path,
     pub fields: Vec<Field>,
-    /// Further types that are as good as fields where it comes to bounds.
+    /// Further types that are treated as fields when bounds are made.
     pub parts: Vec<Type>,
 }
 
-/// One field of it.
+/// One field of a declaration.
 pub(crate) struct Field {
     pub name: Ident,
     pub ty: Type,
-    /// Of its methods.
+    /// Visibility of the field's methods.
     pub visibility: Visibility,
-    /// What it is called in every copy.
+    /// Name of the field in every copy.
     pub wire_name: LitStr,
     pub docs: Vec<Attribute>,
 }
@@ -64,7 +64,7 @@ impl Declaration {
 }
 
 impl Field {
-    /// All fields of a struct or a variant; `itself` is what `Self` means there.
+    /// Checks all fields of a struct or a variant; `itself` is the meaning of `Self` there.
     pub(crate) fn parse_all(
         fields: impl IntoIterator<Item = syn::Field>,
         of_struct: &Visibility,
@@ -116,12 +116,12 @@ impl Field {
     }
 }
 
-/// What the author says about a field or a variant.
+/// Returns the author's documentation of a field or a variant.
 pub(crate) fn docs_of(attributes: Vec<Attribute>) -> Vec<Attribute> {
     attributes.into_iter().filter(|attribute| attribute.path().is_ident("doc")).collect()
 }
 
-/// `Cart<K>`, which is what `Self` means where the user writes it, and not in an editor.
+/// `Cart<K>`: the meaning of `Self` where the user writes it, which it does not have in an editor.
 pub(crate) fn itself(name: &Ident, generics: &Generics) -> TokenStream {
     let (_, arguments, _) = generics.split_for_impl();
     quote! { #name #arguments }
@@ -149,7 +149,7 @@ fn spelled_out(ty: Type, itself: &TokenStream) -> Result<Type> {
     }
 }
 
-/// Whether any identifier is one that is looked for.
+/// True if any identifier passes the test.
 pub(crate) fn mentions(tokens: TokenStream, is_it: &dyn Fn(&Ident) -> bool) -> bool {
     tokens.into_iter().any(|token| match token {
         TokenTree::Group(group) => mentions(group.stream(), is_it),

@@ -15,7 +15,7 @@ use crate::attribute::{self, Precedence};
 use crate::declaration::{Declaration, Field, docs_of, itself, owns_its_data};
 use crate::errors::{Errors, different_names};
 
-/// What the register of the choice is called in every copy.
+/// Name of the choice's register in every copy.
 pub(crate) const REGISTER: &str = "variant";
 
 type Variants = Punctuated<syn::Variant, Token![,]>;
@@ -28,21 +28,21 @@ pub(crate) struct Enumeration {
     pub name: Ident,
     pub visibility: Visibility,
     pub generics: Generics,
-    /// Where the modules of `rejoin-crdts` are.
+    /// Path of the modules of `rejoin-crdts`.
     pub crdts: Path,
     pub precedence: Precedence,
     pub variants: Vec<Variant>,
 }
 
-/// One variant of it.
+/// One variant of an enumeration.
 pub(crate) struct Variant {
     pub name: Ident,
-    /// What it is called in every copy.
+    /// Name of the variant in every copy.
     pub wire_name: LitStr,
-    /// What its methods are named after: `card` for `Card`.
+    /// Base of its methods' names: `card` for `Card`.
     pub called: String,
     pub docs: Vec<Attribute>,
-    /// Its fields, as a struct of their own; none of a unit variant.
+    /// Its fields, as a struct of their own; `None` for a unit variant.
     pub fields: Option<Declaration>,
 }
 
@@ -100,7 +100,7 @@ impl Enumeration {
         Ok(Variant { name, wire_name, called, docs, fields })
     }
 
-    /// A struct that is generated beside the enum.
+    /// Makes a struct that is generated beside the enum.
     pub(crate) fn part(&self, name: Ident, fields: Vec<Field>) -> Declaration {
         Declaration {
             name,
@@ -113,7 +113,8 @@ impl Enumeration {
         }
     }
 
-    /// That no two variants want a method of the same name, and none wants that of the choice.
+    /// Checks that no two variants want a method of the same name, and that none wants one of the
+    /// choice's own.
     fn different_methods(&self) -> Result<()> {
         let mut errors = Errors::default();
         let mut seen: HashMap<String, String> = HashMap::new();
@@ -133,7 +134,8 @@ impl Enumeration {
         errors.finish()
     }
 
-    /// That the structs of the variants are not called as those of the choice, or of each other.
+    /// Checks that the structs of the variants differ in name from those of the choice and from
+    /// each other.
     fn different_types(&self) -> Result<()> {
         let with_fields = self.variants.iter().filter(|variant| variant.fields.is_some());
         let mut errors = Errors::default();
@@ -159,7 +161,7 @@ impl Enumeration {
 }
 
 impl Variant {
-    /// The method that gives its fields: `card`, or `r#type`.
+    /// Returns the name of the method that gives its fields: `card`, or `r#type`.
     pub(crate) fn method(&self) -> Ident {
         method(&self.called, self.name.span())
     }
@@ -212,7 +214,7 @@ fn snake_case(name: &str) -> String {
 
 fn method(name: &str, span: Span) -> Ident {
     match name {
-        // These cannot be raw.
+        // These cannot be raw identifiers.
         "crate" | "self" | "super" | "_" => format_ident!("{name}_", span = span),
         _ if syn::parse_str::<Ident>(name).is_ok() => Ident::new(name, span),
         _ => Ident::new_raw(name, span),

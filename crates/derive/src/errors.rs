@@ -1,4 +1,4 @@
-//! All errors of one declaration, so that a user mends them in one go.
+//! All errors of one declaration, so that a user can repair them in one go.
 
 use std::collections::HashMap;
 
@@ -24,13 +24,14 @@ impl Errors {
         self.0
     }
 
-    /// As [`into_error`](Self::into_error), for where nothing else is to be returned.
+    /// As [`into_error`](Self::into_error), for callers that have nothing else to return.
     pub(crate) fn finish(self) -> Result<()> {
         self.0.map_or(Ok(()), Err)
     }
 }
 
-/// That copies can tell apart what people call `plain` and copies call `wire`.
+/// Checks that no two of these share a name in every copy. Each pair is a name for people (`plain`)
+/// and the name in copies (`wire`).
 pub(crate) fn different_names<'a>(names: impl Iterator<Item = (String, &'a LitStr)>) -> Result<()> {
     let mut errors = Errors::default();
     let mut seen: HashMap<String, (String, &LitStr)> = HashMap::new();

@@ -1,4 +1,5 @@
-//! The editor and the reader of a struct: a method for every field, on a place instead of a value.
+//! The editor and the reader of a struct: a method for every field, at a place instead of on a
+//! value.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
@@ -7,13 +8,13 @@ use syn::GenericParam;
 use crate::declaration::{Declaration, Field};
 use crate::value::{at_type, docs, member};
 
-/// `CartEditor`.
+/// Generates `CartEditor`.
 pub(crate) fn editor(declaration: &Declaration) -> TokenStream {
     let methods = declaration.fields.iter().map(|field| editor_method(declaration, field));
     editor_with(declaration, &quote! { #(#methods)* })
 }
 
-/// An editor with these methods, and with those of every editor.
+/// Generates an editor with these methods, and with those of every editor.
 pub(crate) fn editor_with(declaration: &Declaration, methods: &TokenStream) -> TokenStream {
     let Declaration { name, visibility, crdts, .. } = declaration;
     let (editor, reader) = (format_ident!("{name}Editor"), format_ident!("{name}Reader"));
@@ -47,13 +48,13 @@ pub(crate) fn editor_with(declaration: &Declaration, methods: &TokenStream) -> T
     }
 }
 
-/// `CartReader`.
+/// Generates `CartReader`.
 pub(crate) fn reader(declaration: &Declaration) -> TokenStream {
     let methods = declaration.fields.iter().map(|field| reader_method(declaration, field));
     reader_with(declaration, &quote! { #(#methods)* })
 }
 
-/// A reader with these methods.
+/// Generates a reader with these methods.
 pub(crate) fn reader_with(declaration: &Declaration, methods: &TokenStream) -> TokenStream {
     let Declaration { name, crdts, .. } = declaration;
     let reader = format_ident!("{name}Reader");
@@ -71,7 +72,7 @@ pub(crate) fn reader_with(declaration: &Declaration, methods: &TokenStream) -> T
     }
 }
 
-/// The handle's struct, around its one field and the type parameters.
+/// Declares the handle's struct around its one field and the type parameters.
 fn declare(
     declaration: &Declaration,
     about: &str,
@@ -99,7 +100,7 @@ fn reader_arguments(declaration: &Declaration) -> TokenStream {
     quote! { <'_, #(#names,)*> }
 }
 
-/// `lines()` of an editor.
+/// Generates `lines()` of an editor.
 pub(crate) fn editor_method(declaration: &Declaration, field: &Field) -> TokenStream {
     let Field { name, wire_name, visibility, .. } = field;
     let at = at_type(field);
@@ -111,7 +112,7 @@ pub(crate) fn editor_method(declaration: &Declaration, field: &Field) -> TokenSt
     quote! { #docs #visibility #signature #body }
 }
 
-/// `lines()` of a reader.
+/// Generates `lines()` of a reader.
 pub(crate) fn reader_method(declaration: &Declaration, field: &Field) -> TokenStream {
     let Field { name, wire_name, visibility, .. } = field;
     let at = at_type(field);

@@ -38,9 +38,10 @@ mod handles;
 mod plain;
 mod value;
 
-/// Makes a struct with named fields, each of them a CRDT, a CRDT itself, and an enum a choice.
+/// Implements the CRDT trait for a struct with named fields, each of them a CRDT, and makes a
+/// choice of an enum.
 ///
-/// # What it makes of a struct
+/// # The code for a struct
 /// For `struct Cart { lines: OrMap<String, PnCounter> }`:
 ///
 /// - `impl Crdt for Cart`: merging, applying, saving, each field by its own rule;
@@ -54,9 +55,9 @@ mod value;
 /// you derive or write. `Replica`'s own methods hide a field's of the same name (`id`, `edit`,
 /// `merge`, `save`): there, write `Cart::id(&replica)`.
 ///
-/// # What it makes of an enum
-/// A value holds one variant, and a merge may not drop what somebody wrote into another. So the
-/// enum is what you declare and what you read; what merges, and what a field holds, is
+/// # The code for an enum
+/// A value holds one variant, and a merge may not drop data that somebody wrote into another. So
+/// the enum is the type that you declare and read; the type that merges, and that a field holds, is
 /// `OneOf<Payment>`:
 ///
 /// ```
@@ -104,7 +105,8 @@ mod value;
 ///
 /// For `enum Payment { Card { .. }, .. }` there are:
 ///
-/// - `impl Variants for Payment`, behind `OneOf<Payment>`, and `PaymentChoice`, which that is;
+/// - `impl Variants for Payment`, behind `OneOf<Payment>`, and `PaymentChoice`, the type that this
+///   stands for;
 /// - in memory `get()`, a `Payment` that stands with its fields, the enum's default before anybody
 ///   has chosen; `variant()`, its name; `concurrent()`, all that are chosen; `card()`, the fields
 ///   of a variant, whether it stands or not;
@@ -114,9 +116,10 @@ mod value;
 /// - `PaymentCard`, `PaymentCardEditor` and `PaymentCardReader` for the fields of each variant, as
 ///   a struct would have them.
 ///
-/// Choosing another variant than the one that stands takes away what all others hold, as far as it
-/// is seen, so that whoever comes back to a variant finds it empty; choosing the one that stands
-/// takes nothing away. Variants have named fields or none, whose types are `Clone` and `Debug`.
+/// Choosing another variant than the one that stands takes away everything that all others hold, as
+/// far as it is seen, so that a variant is empty when somebody comes back to it; choosing the one
+/// that stands takes nothing away. Variants have named fields or none, whose types are `Clone` and
+/// `Debug`.
 ///
 /// # Identity, and changing a struct or an enum later
 /// A field is found by its name and its kind (counter, register, set, map), never by its position,
@@ -124,18 +127,19 @@ mod value;
 /// wrote there and passes it on, untouched. Two fields of one name and different kinds, written by
 /// different versions, stand side by side; neither overwrites the other, and reading either with a
 /// reader (`Replica::read`) says so. `Replica::remove_kind` takes one of them away, and in a space
-/// `remove_kind` of a `Doc`'s editor. A field whose kind is to change is better given a new name:
-/// older versions cannot read what the newer one wrote under the old one.
+/// `remove_kind` of a `Doc`'s editor. To change a field's kind, give it a new name instead: older
+/// versions cannot read what the newer one wrote under the old one.
 ///
 /// A copy is a map of names, the same as a `Doc` with these names would be. An enum is a map, too:
 /// the register `variant`, and a map for each variant that has fields, under its name. A variant
 /// that a version does not know is an error when it is read, and is kept. New variants belong at
-/// the end where the order of declaration decides. From `"latest"` to one of the other rules the
-/// register's kind changes, which is a changed field as above; between the two others nothing does.
+/// the end where the order of declaration decides. A change from `"latest"` to one of the other
+/// rules changes the register's kind, as with a changed field above; between the two others nothing
+/// changes.
 ///
 /// # Attributes
-/// `#[crdt(rename = "name")]` on a field or a variant: what it is called in every copy, saved or
-/// sent. So it can get a better name in the code while older copies still understand it:
+/// `#[crdt(rename = "name")]` on a field or a variant: its name in every copy, saved or sent. It
+/// can then get a better name in the code while older copies still understand it:
 ///
 /// ```
 /// use rejoin::prelude::*;
@@ -148,9 +152,9 @@ mod value;
 /// # let _ = Cart::default().delivery_note();
 /// ```
 ///
-/// `#[crdt(concurrent = "..")]` on an enum: which variant stands, as above.
+/// `#[crdt(concurrent = "..")]` on an enum: the rule for concurrent variants, as above.
 ///
-/// `#[crdt(crate = path)]` on the struct or enum: where to find the modules of `rejoin-crdts`. The
+/// `#[crdt(crate = path)]` on the struct or enum: the path of the modules of `rejoin-crdts`. The
 /// default is `::rejoin::crdts`, which is right for whoever depends on `rejoin`:
 ///
 /// ```
@@ -184,8 +188,8 @@ mod value;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A field that nests the type in itself, below a map, a list or a tree, asks nothing of the
-/// parameters; write what the field needs of them, such as `K: Key + 'static`, at the parameter.
+/// A field that nests the type in itself, below a map, a list or a tree, puts no bound on the
+/// parameters; write the bounds that the field needs, such as `K: Key + 'static`, at the parameter.
 ///
 /// # What does not compile
 /// An enum without a rule, because two people may choose different variants at once and nothing
@@ -197,7 +201,7 @@ mod value;
 /// enum Payment { #[default] Open, Card { last_four: LwwRegister<String> } }
 /// ```
 ///
-/// A tuple variant, because a field's name is what all copies know it by:
+/// A tuple variant, because all copies know a field by its name:
 ///
 /// ```compile_fail
 /// # use rejoin::prelude::*;
@@ -223,7 +227,7 @@ mod value;
 /// # Replica::<OneOf<Stock>>::new(FreshId::random()).save();
 /// ```
 ///
-/// A tuple struct, because a field's name is what all copies know it by:
+/// A tuple struct, because all copies know a field by its name:
 ///
 /// ```compile_fail
 /// # use rejoin::prelude::*;
@@ -283,8 +287,8 @@ mod value;
 /// struct Cart { #[crdt(skip)] note: LwwRegister<String> }
 /// ```
 ///
-/// A field that does not merge. A plain value wants a register, which says who wins; a struct of
-/// yours wants the derive, too:
+/// A field that does not merge. A plain value needs a register, which says who wins; a struct of
+/// yours needs the derive, too:
 ///
 /// ```compile_fail
 /// # use rejoin::prelude::*;

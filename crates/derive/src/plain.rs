@@ -1,11 +1,12 @@
-//! Advice for who writes a plain type of the standard library where a CRDT belongs.
+//! Advice for users who write a plain type of the standard library where a CRDT belongs.
 //!
 //! The compiler would only say that the type is no `Crdt`. The macro sees names, not types, so it
-//! speaks up where the name leaves no doubt and leaves the rest to the compiler.
+//! reports an error where the name leaves no doubt and leaves the rest to the compiler.
 
 use syn::{Error, Path, Result, Type};
 
-/// An error that says what to take instead, if the type is a well-known one that does not merge.
+/// Refuses a well-known type that does not merge, with an error that names the type to take
+/// instead.
 pub(crate) fn refuse(ty: &Type) -> Result<()> {
     let Type::Path(path) = ty else { return Ok(()) };
     match standard_name(&path.path).and_then(|name| advice(&name)) {
@@ -14,7 +15,8 @@ pub(crate) fn refuse(ty: &Type) -> Result<()> {
     }
 }
 
-/// The name of a type that is written as the standard library's are: alone, or from `std`.
+/// Returns the name of a type that is written as those of the standard library are: alone, or from
+/// `std`.
 fn standard_name(path: &Path) -> Option<String> {
     let last = path.segments.last()?.ident.to_string();
     let first = path.segments.first()?.ident.to_string();

@@ -1,4 +1,4 @@
-//! The value itself: `impl Crdt`, which asks each field in turn, and the getters.
+//! The value itself: `impl Crdt`, which delegates to each field, and the getters.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 
 use crate::declaration::{Declaration, Field};
 
-/// `impl Crdt for Cart`.
+/// Generates `impl Crdt for Cart`.
 pub(crate) fn expand(declaration: &Declaration) -> TokenStream {
     let crdts = &declaration.crdts;
     let fields = declaration.fields.iter().map(|field| {
@@ -19,8 +19,8 @@ pub(crate) fn expand(declaration: &Declaration) -> TokenStream {
     expand_as(declaration, &quote! { #crdts::kind::Kind::Map }, &fields)
 }
 
-/// As [`expand`], with an expression for the kind, which may check something on the way, and with
-/// what else there is to say of it.
+/// As [`expand`], with an expression for the kind, which may include a check, and with further
+/// items of the impl.
 pub(crate) fn expand_as(
     declaration: &Declaration,
     kind: &TokenStream,
@@ -53,7 +53,7 @@ pub(crate) fn expand_as(
     }
 }
 
-/// What the kinds check on the way, at the declaration, where the compiler otherwise waits for a
+/// Forces the checks in the kinds at the declaration, where the compiler would otherwise wait for a
 /// use. With type parameters there is nothing to check before one.
 fn checked(declaration: &Declaration) -> Option<TokenStream> {
     let Declaration { name, crdts, generics, .. } = declaration;
@@ -91,7 +91,7 @@ fn handle_types(declaration: &Declaration) -> TokenStream {
     }
 }
 
-/// What changes the value.
+/// Generates the methods that change the value.
 fn operations(declaration: &Declaration) -> TokenStream {
     let crdts = &declaration.crdts;
     let unknown = quote! { #crdts::crdt::Outcome::Unknown };
@@ -143,7 +143,7 @@ fn operations(declaration: &Declaration) -> TokenStream {
     }
 }
 
-/// What looks at the value as a whole.
+/// Generates the methods that look at the value as a whole.
 fn state(declaration: &Declaration) -> TokenStream {
     let visible = each_field(declaration, "is_visible", |is_visible, field| {
         quote! { #is_visible(&self.#field) }
@@ -162,7 +162,7 @@ fn state(declaration: &Declaration) -> TokenStream {
     }
 }
 
-/// What shows its cells.
+/// Generates the methods that show its cells.
 fn visits(declaration: &Declaration) -> TokenStream {
     let crdts = &declaration.crdts;
     let visit = declaration.fields.iter().map(|field| {
@@ -197,7 +197,7 @@ fn visits(declaration: &Declaration) -> TokenStream {
     }
 }
 
-/// What shows, finds and loads its cells.
+/// Generates the methods that show, find and load its cells.
 fn cells(declaration: &Declaration) -> TokenStream {
     let crdts = &declaration.crdts;
     let visits = visits(declaration);
@@ -257,7 +257,8 @@ fn cells(declaration: &Declaration) -> TokenStream {
 
 /// `<OrMap<String, PnCounter> as Crdt>::apply`.
 ///
-/// Located at the type, so that one that is no `Crdt` is reported there, and only there.
+/// Located at the type, so that the error for a type that is no `Crdt` is reported there, and only
+/// there.
 pub(crate) fn member(declaration: &Declaration, field: &Field, member: &str) -> TokenStream {
     let (crdts, ty) = (&declaration.crdts, &field.ty);
     let at = at_type(field);
@@ -265,12 +266,13 @@ pub(crate) fn member(declaration: &Declaration, field: &Field, member: &str) -> 
     quote_spanned! { at=> <#ty as #crdts::crdt::Crdt>::#member }
 }
 
-/// Where the field's type stands; names still mean what they mean where the macro is called.
+/// Returns the span of the field's type; names keep the meaning that they have where the macro is
+/// called.
 pub(crate) fn at_type(field: &Field) -> Span {
     Span::call_site().located_at(field.ty.span())
 }
 
-/// Something for every field, from its member of this name and its own name.
+/// Makes something for every field, from its member of this name and its own name.
 fn each_field(
     declaration: &Declaration,
     called: &str,
@@ -280,7 +282,7 @@ fn each_field(
     fields.map(|field| expand(&member(declaration, field, called), &field.name)).collect()
 }
 
-/// The arms of a match on a name: as [`each_field`], where name *and* kind are the field's.
+/// Makes the arms of a match on a name: as [`each_field`], where name *and* kind are the field's.
 fn by_field(
     declaration: &Declaration,
     called: &str,
@@ -294,7 +296,7 @@ fn by_field(
     .collect()
 }
 
-/// `Cart::lines(&self)` and so on.
+/// Generates `Cart::lines(&self)` and so on.
 pub(crate) fn getters(declaration: &Declaration) -> TokenStream {
     let name = &declaration.name;
     let (parameters, arguments, bounds) = declaration.generics.split_for_impl();
@@ -306,7 +308,7 @@ pub(crate) fn getters(declaration: &Declaration) -> TokenStream {
     }
 }
 
-/// One of them.
+/// Generates one getter.
 pub(crate) fn getter(field: &Field) -> TokenStream {
     let Field { name, ty, visibility, .. } = field;
     let docs = docs(field, &format!("The field `{}`.", field.plain_name()));
@@ -318,7 +320,7 @@ pub(crate) fn getter(field: &Field) -> TokenStream {
     }
 }
 
-/// A method's documentation: what it is, then what the field's author says.
+/// Returns a method's documentation: a first sentence, then the text of the field's author.
 pub(crate) fn docs(field: &Field, first: &str) -> TokenStream {
     let first = format!(" {first}");
     let more = &field.docs;

@@ -1,4 +1,4 @@
-//! Two copies of one shop: edited apart, merged, and what the merge decided.
+//! Two copies of one shop: edited apart, then merged, with the decisions of the merge.
 //!
 //! ```sh
 //! cargo run -p rejoin --example two_shops

@@ -1,4 +1,4 @@
-//! The two things that the core takes from outside: the time, and a secret for hash tables.
+//! The two inputs that the core takes from outside: the time, and a secret for hash tables.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rejoin_crdts::{Clock, hash};
 use rejoin_vclock::{EARLIEST_MILLIS, Now};
 
-/// The system's clocks, which a replica keeps a hybrid clock over.
+/// The system's clocks, under a replica's hybrid clock.
 ///
 /// ```
 /// use rejoin::{SystemClock, crdts::Clock};
@@ -28,7 +28,8 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    /// A clock that says what cannot be reads as [the earliest time that can](EARLIEST_MILLIS).
+    /// A clock that shows an impossible time reads as [the earliest time that is
+    /// possible](EARLIEST_MILLIS).
     fn now_millis(&mut self) -> u64 {
         millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
             .max(EARLIEST_MILLIS)

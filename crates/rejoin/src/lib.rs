@@ -50,7 +50,7 @@
 //! | your own struct | [`derive(Crdt)`](macro@Crdt) |
 //! | a clock of your own, or none | [`crdts::Replica`] with a [`crdts::Clock`] |
 //!
-//! How long a key, a value or a transaction may be is in [`limits`].
+//! The limits on the length of a key, a value or a transaction are in [`limits`].
 //!
 //! The crates of the family are here under their short names: [`vclock`] (who has seen what),
 //! [`crdts`] (values that merge), [`replica`] (copies that catch up).

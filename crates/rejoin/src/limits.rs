@@ -1,4 +1,4 @@
-//! How much fits in: every limit on what is stored and sent, in one place.
+//! Every limit on stored and sent data, in one place.
 //!
 //! ```
 //! use rejoin::crdts::EditError;

@@ -1,4 +1,4 @@
-//! What most programs use: `use rejoin::prelude::*;`
+//! The names that most programs use: `use rejoin::prelude::*;`
 
 pub use crate::crdts::OneOf;
 pub use crate::crdts::tree::Parent;

@@ -1,4 +1,5 @@
-//! What `#[derive(Crdt)]` promises: a struct merges field by field, whoever knows which fields.
+//! The promises of `#[derive(Crdt)]`: a struct merges field by field, no matter which fields a copy
+//! knows.
 
 use rejoin::crdts::cursor::View;
 use rejoin::crdts::{Kind, Path, Replica};
@@ -109,7 +110,7 @@ fn clearing_takes_every_field_and_spares_what_it_did_not_see() -> Outcome {
         let mut lines = cart.lines();
         let mut apples = lines.entry("apples");
         apples.quantity().add(2)?;
-        // Many, so that the delta names what it saw by its vector.
+        // Many wishes, so that the delta names what it saw by its vector.
         (0..40).try_for_each(|wish| apples.wishes().insert(&format!("wish {wish}")))
     })?;
     let mut laptop = phone.fork(fresh(2));
@@ -165,7 +166,7 @@ fn a_renamed_field_keeps_its_name_in_every_copy() -> Outcome {
     Ok(())
 }
 
-/// A later version of [`Cart`]: a field more, here and below, and another order.
+/// A later version of [`Cart`]: one field more, here and below, and another order.
 #[derive(Crdt, Default, Clone, Debug)]
 struct LaterCart {
     tags: OrSet<String>,
@@ -226,7 +227,7 @@ fn removing_takes_away_what_the_remover_does_not_know() -> Outcome {
     Ok(())
 }
 
-/// A version of [`Cart`] by somebody who took a note for a set of remarks.
+/// A version of [`Cart`] by an author for whom a note is a set of remarks.
 #[derive(Crdt, Default, Debug)]
 struct OtherCart {
     note: OrSet<String>,
@@ -256,7 +257,7 @@ fn one_name_with_two_kinds_keeps_both() -> Outcome {
     Ok(())
 }
 
-/// And two more, by people who never met.
+/// One more version, by an author who never met the others.
 #[derive(Crdt, Default, Debug)]
 struct CountingCart {
     note: PnCounter,
@@ -370,7 +371,7 @@ fn a_macro_may_write_the_struct() -> Outcome {
     Ok(())
 }
 
-/// What is derived passes a library's lints, whatever the visibilities.
+/// The derived code passes a library's lints, whatever the visibilities.
 pub mod library {
     #![deny(missing_docs, missing_debug_implementations, unused, unreachable_pub)]
     #![deny(clippy::pedantic)]
@@ -381,12 +382,12 @@ pub mod library {
     #[derive(Crdt, Default, Debug)]
     pub struct Order {
         lines: OrMap<String, PnCounter>,
-        /// What kind of order.
+        /// Kind of the order.
         pub r#type: LwwRegister<String>,
         pub(crate) secret: Secret,
     }
 
-    /// What only this crate sees.
+    /// Data that only this crate sees.
     #[derive(Crdt, Default, Debug)]
     pub(crate) struct Secret {
         pin: LwwRegister<i64>,

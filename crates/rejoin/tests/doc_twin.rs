@@ -1,8 +1,9 @@
-//! The typed struct and the document are the same bytes, both ways.
+//! The typed struct and the document have the same bytes, both ways.
 //!
 //! A struct that has every type of the crate is edited through its typed editors; its twin under
 //! the same id is a document that is edited by name, and now and then as the struct. After every
-//! transaction both have made the same delta, or the same error, and save to the same bytes.
+//! transaction both have made the same delta, or failed with the same error, and save to the same
+//! bytes.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -110,7 +111,7 @@ places! {
     tree: Tree<LwwRegister<i64>>,
 }
 
-/// What is changed, by which number, and whether rather back than forth.
+/// The change to make, its number, and the direction: back or forth.
 #[derive(Clone, Copy, Debug)]
 struct Edit {
     what: What,
@@ -256,7 +257,7 @@ impl Edit {
         }
     }
 
-    /// What both sides write alike.
+    /// Writes the same change on both sides.
     fn either(self, at: &mut Place<'_, '_>) -> Result<(), EditError> {
         let Self { number, back, .. } = self;
         match (self.what, back) {
@@ -337,7 +338,7 @@ fn place(number: i64, most: usize) -> usize {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A transaction, at a replica, on the document's side as the struct or by name.
+    /// A transaction at a replica; the document's side makes it as the struct or by name.
     Edit { at: usize, edits: Vec<Edit>, by_name: bool },
     /// The first few deltas that the receiver lacks, in the order in which the sender has them.
     Deliver { from: usize, to: usize, most: usize },
@@ -388,7 +389,7 @@ impl Twins {
         }
     }
 
-    /// Both are the same bytes, and what the document shows is what the struct reads.
+    /// Checks that both have the same bytes, and that the document shows what the struct reads.
     fn check(&self) {
         assert_eq!(self.typed.save(), self.doc.save(), "{:?}", self.typed);
         let shown = self.doc.value();
@@ -415,8 +416,8 @@ impl Twins {
     }
 }
 
-/// A bounded counter is made by a struct, so that there is one to use; rights for everybody.
-/// Where there is one, the whole cannot be cleared.
+/// A struct makes a bounded counter, so that there is one to use, with rights for everybody. Where
+/// a bounded counter stands, the whole value cannot be cleared.
 fn start() -> Vec<Delta> {
     let mut maker: Replica<Everything> =
         Replica::new(FreshId::assume_fresh(ReplicaId::from_u128(99)));

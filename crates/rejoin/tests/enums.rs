@@ -1,4 +1,5 @@
-//! What an enum with a declared rule promises: one variant stands everywhere, and nothing is lost.
+//! The promises of an enum with a declared rule: one variant stands everywhere, and nothing is
+//! lost.
 
 use rejoin::crdts::{Kind, Replica, Variants};
 use rejoin::prelude::{
@@ -8,7 +9,7 @@ use rejoin::prelude::{
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// How an order is paid.
+/// The ways to pay for an order.
 #[derive(Crdt, Default, Clone, Debug)]
 #[crdt(concurrent = "latest")]
 enum Payment {
@@ -16,7 +17,7 @@ enum Payment {
     Open,
     /// By card.
     Card {
-        /// What is printed on receipts.
+        /// Digits that are printed on receipts.
         last_four: LwwRegister<String>,
         tries: GCounter,
     },
@@ -98,7 +99,7 @@ fn fields_can_be_written_without_choosing_and_are_there_when_chosen() -> Outcome
     Ok(())
 }
 
-/// Two copies that choose apart, the laptop last by its clock, and then meet.
+/// Two copies that choose while they are apart, the laptop last by its clock, and then meet.
 fn chosen_apart() -> Result<[Replica<Order>; 2], EditError> {
     let mut phone: Replica<Order> = new(1);
     let mut laptop = phone.fork(fresh(2));
@@ -123,7 +124,8 @@ fn of_concurrent_choices_the_latest_stands_and_the_others_are_kept() -> Outcome 
         assert_eq!(overridden.as_deref(), Some("4242"), "no merge drops what others wrote");
     }
 
-    // Somebody who has seen both decides for the other: what is left is taken away.
+    // A copy that has seen both decides against the laptop's choice: the other variant's data are
+    // taken away.
     let decided = phone.edit(|order| order.payment().choose_card().map(drop))?;
     laptop.apply(&decided);
     assert_eq!(laptop.payment().concurrent()?, ["Card"]);
@@ -237,7 +239,7 @@ fn a_reader_reads_what_a_value_in_memory_would() -> Outcome {
     Ok(())
 }
 
-/// What [`Payment`] was before it had bills.
+/// [`Payment`] before it had bills.
 #[derive(Crdt, Default, Clone, Debug)]
 #[crdt(concurrent = "latest")]
 enum OldPayment {
@@ -264,7 +266,7 @@ fn a_variant_of_a_newer_version_is_a_named_error_and_is_kept() -> Outcome {
     old.read(|order| assert_eq!(order.payment().get().map(drop), Err(unknown)));
     assert_eq!(old.payment().variant()?.as_deref(), Some("Bill"));
 
-    // Choosing another takes away what the unknown one held, as it would that of a known one.
+    // Choosing another variant takes away what the unknown one held, as it would for a known one.
     let left = old.edit(|order| order.payment().choose_card()?.last_four().set("4242"))?;
     new_order.apply(&left);
     assert_eq!(new_order.payment().variant()?.as_deref(), Some("Card"));
@@ -417,7 +419,7 @@ fn an_enum_may_have_type_parameters_and_nest_in_itself() -> Outcome {
     Ok(())
 }
 
-/// What is derived passes a library's lints, whatever the names.
+/// The derived code passes a library's lints, whatever the names.
 pub mod library {
     #![deny(missing_docs, missing_debug_implementations, unused, unreachable_pub)]
     #![deny(clippy::pedantic)]
@@ -433,20 +435,20 @@ pub mod library {
         Idle,
         /// A keyword for a method.
         Type {
-            /// How often.
+            /// Number of runs.
             r#loop: PnCounter,
         },
         /// A name with capitals.
         URLPath {
-            /// How often.
+            /// Number of hits.
             hits: GCounter,
         },
     }
 
-    /// What has one.
+    /// A value that has a state.
     #[derive(Crdt, Default, Debug)]
     pub struct Machine {
-        /// In which it is.
+        /// Current state.
         pub state: OneOf<State>,
     }
 

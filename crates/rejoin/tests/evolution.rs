@@ -1,8 +1,8 @@
-//! Two versions of a program share their data, whichever of them is old.
+//! Two versions of a program share their data, whichever of the two is old.
 //!
-//! What a version does not know arrives in three ways, by deltas, in a saved state and in a merge,
-//! and is kept byte for byte in each. What it knows as something else is a named error on the typed
-//! read, and the user decides.
+//! Data that a version does not know arrive in three ways, by deltas, in a saved state and in a
+//! merge, and are kept byte for byte each time. Data of another kind than the version expects are a
+//! named error on the typed read, and the user decides.
 
 use rejoin::crdts::{Delta, Kind, Replica};
 use rejoin::prelude::{
@@ -21,8 +21,8 @@ fn new<T: Crdt>(id: u128) -> Replica<T> {
     Replica::new(fresh(id))
 }
 
-/// A version's copy of what another version wrote: by deltas, by a saved state, by a merge on top
-/// of the first delta. All have the writer's bytes.
+/// Returns a version's copies of data that another version wrote: by deltas, from a saved state,
+/// and by a merge on top of the first delta. All have the writer's bytes.
 fn arrived<T: Crdt, W: Crdt>(writer: &Replica<W>, deltas: &[Delta]) -> [Replica<T>; 3] {
     let (mut by_deltas, mut by_merge) = (new::<T>(101), new::<T>(103));
     for delta in deltas {
@@ -50,7 +50,7 @@ struct Line {
     quantity: PnCounter,
 }
 
-/// A later version: a field more, here and below a key, and another order.
+/// A later version: one field more, here and below a key, and another order.
 #[derive(Crdt, Default, Clone, Debug)]
 struct Later {
     tags: OrSet<String>,
@@ -142,7 +142,7 @@ struct Renamed {
     delivery_note: LwwRegister<String>,
 }
 
-/// And one in which it did so for people alone.
+/// A version in which it got a better name for people alone.
 #[derive(Crdt, Default, Clone, Debug)]
 struct RenamedWell {
     lines: OrMap<String, Line>,
@@ -205,7 +205,7 @@ fn a_kind_that_was_changed_is_a_named_error_until_the_user_decides() -> Outcome 
         let quantity = later.read(|cart| cart.lines().at("apples").quantity().get());
         wrong_kind(quantity, Kind::LwwRegister, Kind::Counter);
 
-        // Both stand, and neither has overwritten the other.
+        // Both kinds stand, and neither has overwritten the other.
         later.edit(|cart| cart.note().set("ring once"))?;
         let clash = later.read(|cart| cart.note().values());
         let Err(ReadError::KindClash { kinds, path }) = clash else {
@@ -258,7 +258,7 @@ enum Payment {
     },
 }
 
-/// A later version: a variant more, and a field more in one that there was.
+/// A later version: one variant more, and one field more in an existing variant.
 #[derive(Crdt, Default, Clone, Debug)]
 #[crdt(concurrent = "first declared")]
 enum LaterPayment {
@@ -324,7 +324,7 @@ fn a_new_version_reads_the_variants_of_an_old_one() -> Outcome {
     Ok(())
 }
 
-/// A version in which the clock decides, which takes another register.
+/// A version in which the clock decides, which needs another register.
 #[derive(Crdt, Default, Clone, Debug)]
 #[crdt(concurrent = "latest")]
 enum TimedPayment {

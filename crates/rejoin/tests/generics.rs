@@ -56,7 +56,7 @@ fn a_parameter_may_be_a_field() -> Outcome {
     Ok(())
 }
 
-/// What a register holds is the trait's to say.
+/// The trait decides the type that a register holds.
 trait Unit {
     type Amount: Atom;
 }
@@ -111,7 +111,7 @@ struct Folder<K: Key + 'static, V: Crdt + Clone + 'static> {
     value: V,
 }
 
-// By hand: a derived one would ask for a key that has a default.
+// By hand: a derived impl would require that a key has a default.
 impl<K: Key, V: Crdt + Clone> Default for Folder<K, V> {
     fn default() -> Self {
         Self {

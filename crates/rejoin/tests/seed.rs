@@ -1,6 +1,6 @@
-//! The first system clock hands this process's secret to the hash tables, and no later one does.
+//! The first system clock hands this process's secret to the hash tables; later ones do not.
 //!
-//! Alone in its file: the secret belongs to the process, and other tests make clocks, too.
+//! Alone in its file: the secret belongs to the process, and other tests make clocks too.
 
 use std::hash::BuildHasher;
 

@@ -1,8 +1,8 @@
-//! The typed struct and the untyped tree are the same bytes.
+//! The typed struct and the untyped tree have the same bytes.
 //!
 //! Three replicas of a derived struct edit, exchange deltas and merge; beside each stands a table
 //! of cells that knows no Rust type and applies the same deltas. After every step both save to the
-//! same bytes, and what is saved loads into the same struct again.
+//! same bytes, and the saved bytes load into the same struct again.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -211,7 +211,7 @@ proptest! {
             pairs[touched].check();
         }
 
-        // What a merge makes of two states is what the other's deltas would have made of one.
+        // A merge of two states gives the same as the other's deltas applied to one of them.
         let mut merged = reload(&pairs[0].typed, 91);
         let news = !lacking(&pairs[1], &pairs[0], 1).is_empty();
         prop_assert_eq!(merged.merge(&pairs[1].typed), news);

@@ -1,8 +1,8 @@
-//! What a user reads when a declaration cannot be derived.
+//! The errors that a user reads when a declaration cannot be derived.
 
 use crate::expand;
 
-/// The messages of all errors, one per line; none when it expands.
+/// Returns the messages of all errors, one per line; none when it expands.
 fn errors(declaration: &str) -> String {
     let input = syn::parse_str(declaration).expect("a test declares something that parses");
     let messages: Vec<String> = match expand(input) {
@@ -12,7 +12,7 @@ fn errors(declaration: &str) -> String {
     messages.join("\n")
 }
 
-/// Every word of `words` is in the one error of the declaration.
+/// Checks that every word of `words` is in the one error of the declaration.
 #[track_caller]
 fn refused(declaration: &str, words: &[&str]) {
     let errors = errors(declaration);
@@ -96,7 +96,7 @@ fn plain_types_are_refused_with_what_to_take_instead() {
     assert_eq!(errors("struct Cart { note: mine::String, other: LwwRegister<String> }"), "");
 }
 
-/// The one error of an enum with these variants, which declares a rule.
+/// Checks the one error of an enum with these variants, which declares a rule.
 #[track_caller]
 fn refused_enum(variants: &str, words: &[&str]) {
     refused(&format!("#[crdt(concurrent = \"latest\")] enum Payment {{ {variants} }}"), words);

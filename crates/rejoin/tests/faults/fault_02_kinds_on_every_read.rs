@@ -1,7 +1,8 @@
 //! A field changed its kind, and the newer program read `[]`: the data looked lost.
 //!
-//! Over every pair of kinds: what one version wrote is an error that names both kinds and the place
-//! in whatever the other version reads, until somebody takes one of them away.
+//! For every pair of kinds: a value that one version wrote is an error in everything that the other
+//! version reads, until somebody takes one of the two away. The error names both kinds and the
+//! place.
 
 use rejoin::crdts::{Crdt as Mergeable, Kind, Path};
 use rejoin::prelude::{
@@ -44,7 +45,7 @@ fn a_field_that_changed_its_kind_is_not_empty() -> Outcome {
         "jam/tags holds a list where a set was asked for; read it as a list, or take it away with \
          remove_kind"
     );
-    // A writer does not look: both stand, and the read says so.
+    // A write does not check the kind: both stand, and the read says so.
     v2.transact(|tx| tx.object("jam").tags().insert("green"))?;
     let Err(ReadError::KindClash { path, kinds }) = jam.tags().items() else {
         panic!("two kinds stand there")
@@ -65,8 +66,8 @@ fn keys_of(space: &Space<impl Mergeable>) -> Vec<(&'static str, Option<ReadError
     vec![("keys", read(space.keys())), ("snapshot", read(snapshot))]
 }
 
-/// What one type does in the space "shop" of a store; without the type, so that every pair costs no
-/// code of its own.
+/// The operations of one type in the space "shop" of a store, without the type, so that the pairs
+/// share their code.
 struct Row {
     kind: Kind,
     resettable: bool,
@@ -78,12 +79,12 @@ struct Row {
     remove: fn(&Store, &Path, Kind),
 }
 
-/// What a space answers of the object "x".
+/// The answers of a space about the object "x".
 struct Said {
     reads: Answers<ReadError>,
     edits: Answers<EditError>,
     keys: Answers<ReadError>,
-    /// Of the object "y", which nobody wrote.
+    /// Answers about the object "y", which nobody wrote.
     elsewhere: Answers<ReadError>,
 }
 
@@ -147,7 +148,7 @@ fn an_object_of_each_kind_as_each_other() {
         }
         let kinds = [newer.kind, older.kind];
         let store = Store::memory().expect("a store");
-        // That nothing else stood there is remembered, and must not be for too long.
+        // The absence of other kinds is remembered, and must not be remembered for too long.
         assert_read(&(newer.say)(&store).reads);
         (older.write)(&store);
         let said = (newer.say)(&store);
@@ -168,7 +169,7 @@ fn an_object_of_each_kind_as_each_other() {
     }
 }
 
-/// For each sample below a key, what a map of sets and a map of counters say of it.
+/// For each sample below a key, the answers of a map of sets and of a map of counters.
 struct BelowKey(usize);
 
 impl PerSample for BelowKey {
@@ -211,7 +212,8 @@ fn a_value_of_each_kind_below_a_key() {
     assert_eq!(below.0, 3 * 17 - 3);
 }
 
-/// A value of another type, of an older version: what it is, where, and whose.
+/// A value of another type, from an older version: the error says what it is, where it stands, and
+/// who wrote it.
 #[test]
 fn a_register_whose_type_changed_says_who_wrote_it() -> Outcome {
     let (old, new) = (Store::memory()?, Store::memory()?);

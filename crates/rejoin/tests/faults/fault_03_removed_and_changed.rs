@@ -1,4 +1,5 @@
-//! Removed here, moved or edited there: gone everywhere, never an empty shell, and both are told.
+//! Removed here, moved or edited there: the thing is gone everywhere, never an empty shell, and
+//! both sides get a report.
 
 use rejoin::crdts::tree::{NodeId, Parent};
 use rejoin::crdts::{FreshId, Replica, ReplicaId, Rule};
@@ -70,7 +71,8 @@ fn node(space: &Space<Trip>, name: &str) -> NodeId {
     outline.iter().find(named).unwrap().0
 }
 
-/// What was told at a space about a removal that stands, with what it overrode.
+/// The conflicts that a space reports about removals that stand, each with the changes that it
+/// overrode.
 fn told(space: &Space<Trip>) -> Vec<String> {
     let stands = |conflict: &ConflictRecord| {
         conflict.rule.to_string() == "what is removed is gone" && !conflict.overridden.is_empty()
@@ -130,8 +132,8 @@ fn fault_03_a_folder_removed_here_and_moved_and_renamed_there() {
     }
 }
 
-/// What is left of a list whose only item is gone is nothing: the key is not there either, by the
-/// value in memory as by a reader and as a document.
+/// A list whose only item is gone is nothing: its key is gone too, in the value in memory, through
+/// a reader and in a document.
 #[test]
 fn fault_03_a_key_whose_list_lost_its_last_item_is_gone() {
     type Lists = OrMap<String, List<LwwRegister<String>>>;
@@ -156,7 +158,7 @@ fn fault_03_a_key_whose_list_lost_its_last_item_is_gone() {
 }
 
 /// A person whose number is changed while the person is removed is there with that number, and the
-/// reader says that there is no name any more.
+/// reader says that the name is missing.
 #[test]
 fn fault_03_the_fields_that_a_removal_took_are_named() {
     #[derive(Crdt, Default, Clone)]
@@ -182,7 +184,8 @@ fn fault_03_the_fields_that_a_removal_took_are_named() {
     assert_eq!(phone.read(|people| people.missing_fields("ada")).unwrap(), ["name"]);
 }
 
-/// Removed unless edited: whoever packed or moved it has it back whole, and both are told.
+/// Removed unless edited: a copy that packed or moved it gets it back whole, and both sides get a
+/// report.
 #[test]
 fn fault_03_removed_unless_edited_and_changed_there() {
     let spaces = two();
@@ -221,7 +224,8 @@ fn fault_03_removed_unless_edited_and_changed_there() {
         };
         assert!(space.conflicts().unwrap().iter().filter(|conflict| kept(conflict)).count() >= 3);
     }
-    // Whoever changes one that was kept says that it stays: the last word is not the removal's.
+    // A change to an item that was kept means that it stays: the removal does not have the last
+    // word.
     phone.transact(|tx| tx.object("rome").things().at(0)?.title().set("large tent")).unwrap();
     sync(phone, laptop);
     laptop.transact(|tx| tx.object("rome").things().at(0)?.packed().disable()).unwrap();
@@ -229,8 +233,8 @@ fn fault_03_removed_unless_edited_and_changed_there() {
     assert_eq!(titles(phone), some(&["large tent", "map"]));
 }
 
-/// The rule stands in the removal: whoever knows the key as an older struct or as a document sees
-/// the same, and a write by somebody who has seen the removal finds nothing there.
+/// The rule belongs to the removal: a copy that knows the key as an older struct or as a document
+/// sees the same, and a write by a copy that has seen the removal finds nothing there.
 #[test]
 fn fault_03_a_key_removed_unless_edited() {
     #[derive(Crdt, Default, Clone)]

@@ -14,10 +14,10 @@ const TODAY: u64 = 1_800_000_000_000;
 const MINUTE: u64 = 60_000;
 const YEAR: u64 = 31_557_600_000;
 
-/// Two clocks that are set by hand, shared by all handles.
+/// Two clocks that are set by hand and shared by all handles.
 #[derive(Clone, Default, Debug)]
 struct Hands {
-    /// How wrong the wall clock is.
+    /// Error of the wall clock.
     ahead: Arc<AtomicU64>,
     elapsed: Arc<AtomicU64>,
 }
@@ -31,7 +31,7 @@ impl Hands {
         self.elapsed.fetch_add(millis, Ordering::Relaxed);
     }
 
-    /// What a right clock says.
+    /// The time of a right clock.
     fn right(&self) -> u64 {
         TODAY + self.elapsed.load(Ordering::Relaxed)
     }
@@ -60,7 +60,7 @@ fn open(memory: &Arc<Memory>, hands: &Hands) -> Store {
     OpenOptions::new().time(Arc::new(hands.clone())).over(memory.clone()).unwrap()
 }
 
-/// Writes, and says how far the stamp is ahead of the right time.
+/// Writes, and returns how far the stamp is ahead of the right time.
 fn write(notes: &Notes, hands: &Hands, text: &str) -> u64 {
     let watch = notes.watch().unwrap();
     notes.transact(|tx| tx.object("note").set(text)).unwrap();
@@ -90,7 +90,7 @@ fn stamps_return_to_the_wall_clock_and_the_store_is_told() {
     assert_eq!(notes.object("note").get().unwrap().as_deref(), Some("as it should be"));
 }
 
-/// After a restart, and in a new incarnation, there is nobody left who believed it.
+/// After a restart, and in a new incarnation, nothing vouches for the wrong time any more.
 #[test]
 fn nothing_goes_on_in_the_future_after_a_start() {
     for unproven in [false, true] {
@@ -113,7 +113,7 @@ fn nothing_goes_on_in_the_future_after_a_start() {
     }
 }
 
-/// While the clock is wrong the store cannot know; a peer that does not follow shows it.
+/// While its clock is wrong the store cannot know that; a peer that does not follow reveals it.
 #[test]
 fn a_peers_answer_shows_it() {
     let hands = Hands::default();

@@ -10,7 +10,7 @@ use crate::wire::sync;
 
 type Stock = Space<PnCounter>;
 
-/// A directory for store files, and the proofs of their places.
+/// A directory for store files and for the witness files that prove their places.
 struct Machine(tempfile::TempDir);
 
 impl Machine {
@@ -26,7 +26,7 @@ impl Machine {
         OpenOptions::new().state_dir(self.path("state")).open(self.path(name)).unwrap()
     }
 
-    /// A till whose stock is ten, of which order-1 took two.
+    /// A till with a stock of ten, of which order-1 took two.
     fn till(&self, name: &str) -> (Store, Stock) {
         let store = self.open(name);
         let stock: Stock = store.create_space("stock").unwrap();
@@ -50,13 +50,14 @@ fn apples(stock: &Stock) -> i64 {
     stock.object("apples").value().unwrap()
 }
 
-/// As a person does it: the old file is moved away and the backup copied to its place.
+/// The way a person does it: the old file is deleted and the backup copied to its place.
 fn put_back(backup: &Path, file: &Path) {
     fs::remove_file(file).unwrap();
     fs::copy(backup, file).unwrap();
 }
 
-/// A till with a peer that has all of it, and then a backup in its place from before order-2.
+/// A till with a peer that has all of its data; then a backup from before order-2 is put in its
+/// place.
 fn restored(machine: &Machine) -> (Store, Stock, Stock) {
     let (store, stock) = machine.till("till");
     let ticket = stock.ticket().clone();
@@ -85,7 +86,8 @@ fn an_order_that_came_back_does_not_run_again() {
     assert!(matches!(order(&stock, "order-1"), Once::Repeated(_)), "that was in the backup");
 }
 
-/// The caller is asked, with a receipt that is as good as any, now and after every restart.
+/// The order is answered as already done, with a receipt that is as good as any, now and after
+/// every restart.
 #[test]
 fn it_is_answered_as_done_under_a_former_id() {
     let machine = Machine::new();
@@ -102,7 +104,7 @@ fn it_is_answered_as_done_under_a_former_id() {
         assert!(matches!(order(&stock, "order-1"), Once::Repeated(_)));
         drop((store, stock));
     }
-    // A later life of the store asks as well: it was never written here.
+    // A later life of the store gets the same answer: it never wrote the order itself.
     fs::copy(machine.path("till"), machine.path("moved")).unwrap();
     let (store, stock) = machine.reopen("moved");
     assert_eq!(order(&stock, "order-2"), Once::DoneByFormer(receipt));
@@ -111,7 +113,7 @@ fn it_is_answered_as_done_under_a_former_id() {
     assert_eq!(store.predecessors().len(), 2);
 }
 
-/// Two tills from one image number their orders alike: neither swallows what the other did.
+/// Two tills from one image use the same order numbers: neither swallows the other's orders.
 #[test]
 fn tills_that_were_cloned_are_told_apart() {
     let machine = Machine::new();
@@ -120,7 +122,7 @@ fn tills_that_were_cloned_are_told_apart() {
     fs::copy(machine.path("till"), machine.path("clone")).unwrap();
     let (_first, here) = machine.reopen("till");
     let (_second, there) = machine.reopen("clone");
-    // Apart, both have an order 7 of their own.
+    // While they are apart, both have their own order 7.
     for till in [&here, &there] {
         assert!(matches!(order(till, "order-7"), Once::First(_)));
     }
@@ -130,11 +132,12 @@ fn tills_that_were_cloned_are_told_apart() {
         assert_eq!(apples(till), 2);
         assert!(matches!(order(till, "order-7"), Once::Repeated(_)), "its own goes first");
     }
-    // The clone has not had an order 8; its caller knows, and sends it under a key of its own.
+    // The clone has not had an order 8; its caller knows that, and sends it again under another
+    // key.
     let Once::DoneByFormer(_) = order(&there, "order-8") else { panic!("it has to be asked") };
     assert!(matches!(order(&there, "clone/order-8"), Once::First(_)));
     assert_eq!(apples(&there), 0);
-    // The original never was the clone.
+    // The original was never the clone.
     sync(&here, &there);
     assert!(matches!(order(&here, "clone/order-8"), Once::First(_)));
 }

@@ -1,5 +1,5 @@
-//! The store's file is removed, replaced or cut off while the store is open: nothing is
-//! acknowledged for it any more, and what the process holds can be saved.
+//! The store's file is removed, replaced or cut off while the store is open: writes to it are no
+//! longer acknowledged, and the data that the process holds can be saved.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ struct Shop {
 }
 
 impl Shop {
-    /// A store with ten orders in it, of which an older copy has five.
+    /// Opens a store with ten orders in it; an older copy of its file has five.
     fn open() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("shop.rejoin");
@@ -51,8 +51,8 @@ fn order(carts: &Space<Cart>) -> Result<bool, StoreError> {
     Ok(order.is_durable())
 }
 
-/// What happens to the file, by the hand of somebody who does not know that it is in use, and what
-/// it is called.
+/// The names of the harms, and the harms: each is done to the file by somebody who does not know
+/// that it is in use.
 type Harm = (&'static str, fn(&Shop));
 
 fn harms() -> [Harm; 5] {
@@ -85,7 +85,7 @@ fn nothing_is_acknowledged_for_a_file_that_nobody_can_find() {
     }
 }
 
-/// What writes nothing says no more than what writes.
+/// Calls that write nothing acknowledge no more than calls that write.
 #[test]
 fn nothing_is_acknowledged_that_needs_no_write() {
     type Contact = fn(&Shop, Receipt) -> Option<StoreError>;
@@ -131,8 +131,8 @@ fn what_the_process_still_holds_is_saved() {
         assert!(shop.store.rescue_to(&rescued).is_err(), "{harm}: nothing is written over");
         let again = open(&rescued);
         let carts: Space<Cart> = again.open_space("carts").unwrap();
-        // Ten were acknowledged, one was only buffered, and one was refused: who sends that again
-        // does so under a key.
+        // Ten were acknowledged, one was only buffered, and one was refused; a caller that sends
+        // the refused one again does so under a key.
         assert_eq!(carts.object("alice").at("apples").value(), Ok(12), "{harm}");
         assert!(order(&carts).unwrap());
         assert_ne!(again.replica_id(), shop.store.replica_id(), "{harm}: it is a copy");
@@ -148,7 +148,7 @@ fn apples_in(path: &Path) -> i64 {
     carts.object("alice").at("apples").value().unwrap()
 }
 
-/// A store that writes nothing finds out with its timer.
+/// A store that writes nothing finds out by its timer.
 #[test]
 fn an_idle_store_finds_out_too() {
     for (harm, strike) in harms() {
@@ -161,7 +161,7 @@ fn an_idle_store_finds_out_too() {
     }
 }
 
-/// A name that is lent to another file between two writes, and given back, is no harm.
+/// A name that belongs to another file between two writes, and is given back in time, does no harm.
 #[test]
 fn what_was_put_back_in_time_is_no_harm() {
     let shop = Shop::open();

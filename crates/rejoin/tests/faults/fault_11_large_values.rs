@@ -1,5 +1,5 @@
 //! Fault 11: 8 MiB in one register was refused with "split it", and 4.2 MB of zeros as 8,400,043
-//! bytes. What counts is what is stored, and the advice fits what was refused.
+//! bytes. The stored content is what counts, and the advice fits the value that was refused.
 
 use rejoin::crdts::EditError;
 use rejoin::limits::{MAX_PATH_BYTES, MAX_TRANSACTION_BYTES, MAX_VALUE_BYTES, MAX_WRITTEN_BYTES};
@@ -18,8 +18,8 @@ fn set(notes: &Notes, name: &str, value: Vec<u8>) -> Result<(), StoreError> {
     notes.transact(|tx| tx.object("n").entry(name).set(value)).map(|done| done.value)
 }
 
-/// Around powers of two and the limit, of bytes that take one in the encoding, and of such that
-/// take two; through a flush, a session and its flush.
+/// Lengths around powers of two and the limit, of bytes that take one byte each in the encoding,
+/// and of bytes that take two; through a flush, a session and its flush.
 #[test]
 fn a_value_up_to_the_limit_is_stored_whatever_is_in_it() {
     let stores = [(); 2].map(|()| Store::memory().expect("memory does not fail"));
@@ -71,7 +71,7 @@ fn a_value_that_is_too_large_is_told_apart_from_a_transaction() {
     assert_eq!(notes.keys(), Ok(vec![]), "nothing of either happened");
 }
 
-/// A value of pairs counts its items, and a zero byte in them one.
+/// A value of pairs counts its items, and a zero byte in them counts as one.
 #[test]
 fn pairs_count_what_is_in_them() {
     let mut pair = Replica::<LwwRegister<(Vec<u8>, Vec<u8>)>>::new(FreshId::random());
@@ -82,7 +82,7 @@ fn pairs_count_what_is_in_them() {
     assert_eq!(bytes, MAX_VALUE_BYTES + 1);
 }
 
-/// The path is repeated so often that many short operations below a long key take much.
+/// The path is repeated so often that many short operations below a long key take a lot of space.
 #[test]
 fn a_transaction_of_many_operations_says_what_takes_so_much() {
     let store = Store::memory().expect("memory does not fail");

@@ -1,5 +1,5 @@
 //! A store whose state directory is lost at every start, as in a container: each start has a new
-//! id, and pays for itself alone.
+//! id, and its cost does not grow with the earlier ones.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ fn the_log_grows_by_as_much_with_each_start() {
     println!("{last} bytes of log for {STARTS} starts: {first}, later {}", grown[198]);
     assert!(grown.iter().all(|&bytes| bytes <= grown[0] + 2), "{grown:?}");
     assert!(last <= 100_000, "{last}");
-    // All of it arrives elsewhere, in an order that is one of cause and effect.
+    // All of it arrives elsewhere, in a causal order.
     let shelf = Shelf::new(Config::default());
     let peer = shelf.memory();
     let there = peer.join_space::<PnCounter>("s", &ticket).unwrap();
@@ -41,8 +41,9 @@ fn the_log_grows_by_as_much_with_each_start() {
     assert_eq!(there.digest(), space.digest());
 }
 
-/// Rights stay with the id that had them, and the error says whose that was and what to declare.
-/// Whoever declares it has them: after each restart, with a peer that knows every one of them.
+/// Rights stay with the id that had them; the error names that id and the declaration to make.
+/// Whoever makes the declaration gets them: after each restart, with a peer that knows every one of
+/// them.
 #[test]
 fn rights_of_former_ids_are_reclaimed() {
     let storage = Arc::new(Memory::default());

@@ -1,4 +1,4 @@
-//! A queue in a list: the order that is kept from job to job is the one that the cells tell.
+//! A queue in a list: the order that is kept from job to job is the one that its cells give.
 
 use rejoin::crdts::{Doc, RawAtom, Value};
 use rejoin::prelude::*;
@@ -13,7 +13,7 @@ struct Boards {
 
 type Jobs = Vec<Option<u64>>;
 
-/// As the reader of the list has it, whose order is kept.
+/// As the list's reader has it, whose order is kept.
 fn kept(space: &Space<Boards>) -> (Jobs, Vec<Jobs>) {
     let object = space.object("house");
     let numbers = |list: rejoin::crdts::list::ListReader<'_, LwwRegister<u64>>| -> Jobs {
@@ -56,7 +56,7 @@ fn numbers(value: &Value) -> Jobs {
     list(value).iter().map(number).collect()
 }
 
-/// As all the cells tell it.
+/// As all the cells give it.
 fn read(store: &Store) -> (Jobs, Vec<Jobs>) {
     let doc = store.open_space::<Doc>("boards").unwrap();
     let all = doc.object("house").value().unwrap();
@@ -64,7 +64,7 @@ fn read(store: &Store) -> (Jobs, Vec<Jobs>) {
     (numbers(&below(&all, "jobs")), list(&board).iter().map(numbers).collect())
 }
 
-/// A small generator, the same on every machine.
+/// A small random generator, the same on every machine.
 struct Random(u64);
 
 impl Random {
@@ -121,7 +121,7 @@ fn transact(space: &Space<Boards>, random: &mut Random, number: u64) {
                 _ => {}
             }
         }
-        // An index that is not there, after all that was done.
+        // An index that does not exist, after all the other changes.
         if refuses { house.jobs().remove(usize::MAX) } else { Ok(()) }
     });
     assert_eq!(result.is_err(), refuses, "{result:?}");

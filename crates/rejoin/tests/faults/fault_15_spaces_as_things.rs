@@ -1,4 +1,5 @@
-//! Spaces as things: removed with their room, joined again, renamed; and how far a first sync is.
+//! Spaces as objects: removed together with their disk space, joined again, renamed; and the
+//! progress of a first sync.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ fn apples(carts: &Space<Cart>) -> i64 {
     carts.object("alice").at("apples").value().unwrap()
 }
 
-/// Syncs, and lets both ends say what is durable.
+/// Syncs, and lets both ends announce what is durable.
 fn sync_and_tell(a: &Space<Cart>, b: &Space<Cart>, clocks: &[&Arc<Clock>]) {
     let mut wire = Wire::between(a, b);
     for _ in 0..3 {
@@ -131,7 +132,7 @@ fn who_joins_again_does_not_use_its_dots_again() {
     assert_eq!(again.digest().unwrap(), elsewhere.digest().unwrap());
     assert_eq!(apples(&beside), 2);
     assert!(again.take_reports().unwrap().is_empty() && elsewhere.forks().unwrap().is_empty());
-    // Who has only read may come back as who it was.
+    // A copy that has only read may come back under its old id.
     let id = other.replica_id();
     other.remove_space("theirs", Removal::IfHeld).unwrap();
     let back: Space<Cart> = other.join_space("theirs", &ticket).unwrap();

@@ -1,5 +1,5 @@
 //! Fault 17: two objects with keys of 1,400 bytes hung a store for ever, and a peer could send
-//! them. What is accepted is stored, at every layer; what is not is refused by name.
+//! them. Keys that are accepted are stored, at every layer; others are refused by name.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -29,7 +29,7 @@ struct Shelf {
 
 type Shelves = Space<Shelf>;
 
-/// Settings under which compaction and merging go on all the time.
+/// Settings under which compaction and merging never pause.
 fn hurried() -> OpenOptions {
     let mut config = Config::default();
     (config.memtable_bytes, config.cache_bytes) = (16_000, 64_000);
@@ -48,7 +48,7 @@ fn go_on(_: Progress<'_>) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// Texts of a length that differ in their last letter alone, so that they share all else.
+/// Texts of a length that differ in their last letter alone, so that they share the rest.
 fn neighbours(length: usize) -> [String; 3] {
     ["a", "b", "c"].map(|last| "k".repeat(length - 1) + last)
 }
@@ -72,7 +72,7 @@ fn write(shelves: &Shelves, length: usize) -> Vec<Result<(), StoreError>> {
     done
 }
 
-/// Whether everything was accepted, or refused as too long.
+/// True if every text was accepted, or refused as too long.
 fn is_told(done: &[Result<(), StoreError>]) -> bool {
     let is_named = |error: &StoreError| match error {
         StoreError::Edit(EditError::PathTooLong { bytes }) => *bytes > MAX_PATH_BYTES,
@@ -81,7 +81,7 @@ fn is_told(done: &[Result<(), StoreError>]) -> bool {
     done.iter().all(|done| done.as_ref().err().is_none_or(is_named))
 }
 
-/// Takes texts of all these lengths through every layer; each ends with the same cells.
+/// Takes texts of all these lengths through every layer; the layers end with the same cells.
 fn goes_everywhere(lengths: &[usize]) {
     let directory = tempfile::tempdir().expect("a directory");
     let at = |name: &str| directory.path().join(name);
@@ -98,7 +98,7 @@ fn goes_everywhere(lengths: &[usize]) {
         sync(&there, &on_disk_too);
         [&a, &b, &c].iter().for_each(|store| store.close().expect("flushed"));
     }
-    // What is in blocks is changed, and some of it taken away again.
+    // Data in blocks are changed, and some of them removed again.
     for &length in first.iter().step_by(3) {
         assert!(is_told(&write(&there, length)), "length {length}");
         let [gone, ..] = neighbours(length);

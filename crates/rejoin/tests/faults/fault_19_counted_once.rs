@@ -1,5 +1,5 @@
 //! A store is set back in place, writes on, and is copied before it learns of its other history:
-//! what it wrote is counted once everywhere, whoever writes it anew.
+//! its writes are counted once everywhere, no matter who rewrites them under a new id.
 
 use rejoin::prelude::*;
 use rejoin::replica::Config;
@@ -94,13 +94,13 @@ fn with_a_backup() {
     counted_once(backup, false);
 }
 
-/// What the copy wrote on top is written anew with it.
+/// The copy's own writes on top are rewritten with the rest.
 #[test]
 fn with_a_copy_that_wrote_on() {
     counted_once(|shelf, d, _| copy(shelf, d), true);
 }
 
-/// The copy has less of what is written anew: its entries are the beginning of the others.
+/// The copy has less of the rewritten branch: its entries are the beginning of the others.
 #[test]
 fn with_a_copy_of_an_earlier_moment() {
     let early = |shelf: &Shelf, d: &Store, of_d: &Space<Tags>| {
@@ -111,8 +111,8 @@ fn with_a_copy_of_an_earlier_moment() {
     counted_once(early, true);
 }
 
-/// A branch that was written anew arrives together with the history that it comes from: whoever
-/// joins has it all in one session, and what builds upon it.
+/// A branch that was rewritten arrives together with the history that it comes from: a store that
+/// joins gets all of it in one session, with the entries that build upon it.
 #[test]
 fn who_joins_later_catches_up_in_one_session() {
     let shelf = Shelf::new(Config::default());
@@ -138,7 +138,7 @@ fn who_joins_later_catches_up_in_one_session() {
     assert_eq!((of_f.digest(), of_f.is_caught_up()), (of_p.digest(), Ok(true)));
 }
 
-/// A copy has entries of its former id that it has not shown to anybody, more than the peer has of
+/// A copy has entries of its former id that it has not shown to anybody: more than the peer has of
 /// the same id and of another history.
 #[test]
 fn with_a_copy_that_knows_more_of_another_life() {
@@ -171,8 +171,8 @@ fn with_a_copy_that_knows_more_of_another_life() {
     }
 }
 
-/// On a machine whose clock starts at the same time again and again, both lives do the very same
-/// from the very same state.
+/// On a machine whose clock starts at the same time again and again, both lives do exactly the same
+/// from the same state.
 #[test]
 fn two_lives_that_do_the_same_at_the_same_time() {
     for writes_before in [0, 1] {

@@ -1,5 +1,5 @@
-//! After a store went on under a new id it is as sound as before: `verify` finds nothing, and
-//! `backup` takes it.
+//! After a store continues under a new id it is as sound as before: `verify` finds nothing, and
+//! `backup` accepts it.
 
 use rejoin::prelude::*;
 use rejoin::replica::Config;
@@ -12,7 +12,7 @@ fn add(space: &Space<PnCounter>, times: u64) {
     }
 }
 
-/// `anew`: how often something is counted on what was put back, before anybody is met.
+/// `anew`: the number of counts on the restored store before it meets anybody.
 fn is_sound_throughout(times: u64, anew: u64, memtable_bytes: usize) {
     let mut config = Config::default();
     config.memtable_bytes = memtable_bytes;
@@ -66,7 +66,7 @@ fn with_blocks_written_all_the_while() {
     is_sound_throughout(300, 300, 2_000);
 }
 
-/// More than a chunk of the log's index.
+/// More entries than a chunk of the log's index holds.
 #[test]
 fn with_an_index_of_several_chunks() {
     is_sound_throughout(700, 700, 16 << 20);

@@ -1,5 +1,6 @@
-//! Fault 22: what an entry cost grew with the number of ids. Each count at a counter of a thousand
-//! replicas copied the whole counter three times, and reported all thousand sides as a conflict.
+//! Fault 22: the cost of an entry grew with the number of ids. Each count at a counter of a
+//! thousand replicas copied the whole counter three times, and reported all thousand sides as a
+//! conflict.
 
 use rejoin::prelude::*;
 
@@ -22,7 +23,7 @@ fn fault_22_a_report_does_not_grow_with_the_ids() {
     assert!(most.is_some_and(|most| most <= 16), "{most:?} sides in one report");
 }
 
-/// What a reset took away without having seen the count is still told, among many.
+/// A count that a reset took away without having seen it is still reported, among many.
 #[test]
 fn fault_22_a_reset_among_many_is_told() {
     let hub = Store::memory().unwrap();

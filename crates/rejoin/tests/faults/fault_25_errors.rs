@@ -1,12 +1,12 @@
-//! Fault 25: errors that named something else than what was wrong, and limits that were checked
-//! where bytes come in but not where a user hands them in.
+//! Fault 25: errors that named the wrong cause, and limits that were checked where bytes come in
+//! but not where a user hands data in.
 
 use rejoin::crdts::{Atom, Doc, EditError, RawAtom};
 use rejoin::limits::{MAX_DEPTH, MAX_KEY_BYTES, MAX_LEVELS, MAX_NAME_BYTES};
 use rejoin::prelude::*;
 use rejoin::vclock::codec::{DecodeError, Reader};
 
-/// Sets a value so many documents further down.
+/// Sets a value `levels` documents further down.
 fn set_below(mut at: <Doc as Crdt>::Editor<'_>, levels: usize) -> Result<(), EditError> {
     match levels {
         0 => at.set("x", 1_u64),
@@ -41,7 +41,7 @@ fn a_second_opening_says_who_holds_the_store() {
     Store::open(&path).expect("it is free again");
 }
 
-/// Two keys as long as they may be are flushed, as other names are, and known afterwards.
+/// Two keys of the maximum length are flushed like other names, and known afterwards.
 #[test]
 fn names_and_idempotency_keys_have_limits() {
     let store = Store::memory().expect("memory does not fail");
@@ -68,7 +68,7 @@ fn names_and_idempotency_keys_have_limits() {
     assert_eq!(space.object("o").value(), Ok(3));
 }
 
-/// An atom of one's own that nobody can read back.
+/// A user-defined atom that nobody can read back.
 #[derive(Clone)]
 struct Odd;
 
@@ -82,7 +82,7 @@ impl Atom for Odd {
     }
 }
 
-/// It was accepted, and the log could not be read at the next start.
+/// It used to be accepted, and the log could then not be read at the next start.
 #[test]
 fn what_nobody_can_read_back_is_not_accepted() {
     let nested = |pairs| {

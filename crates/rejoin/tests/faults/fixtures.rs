@@ -1,4 +1,4 @@
-//! Stores that earlier trees wrote open, and sync with those of today.
+//! Stores that earlier trees wrote can be opened, and sync with those of today.
 
 use std::io::Read;
 use std::path::Path;
@@ -71,7 +71,7 @@ fn stores_of_november_2026_open_and_sync() {
         let titles: Vec<_> = items.iter().map(|(_, title)| title.get().unwrap()).collect();
         assert_eq!(titles[..3], ["salt", "flour", "eggs"].map(|title| Some(title.to_owned())));
     }
-    // They go on: what each writes now reaches the other.
+    // They continue: each one's writes reach the other.
     north.transact(|tx| tx.object("o").counted().add(1)).unwrap();
     south.transact(|tx| tx.object("o").tasks().push()?.set("tea")).unwrap();
     sync(&north, &south);

@@ -1,4 +1,4 @@
-//! Jobs that people do, and that went wrong once: each fault is a file, named after what happened.
+//! Real tasks that went wrong once: each fault is a file, named after what happened.
 
 mod fault_02_kinds_on_every_read;
 mod fault_03_removed_and_changed;

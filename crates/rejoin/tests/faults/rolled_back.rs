@@ -11,7 +11,7 @@ use rejoin::replica::message::Frames;
 use rejoin::replica::ops::{Depth, Finding, Progress};
 use rejoin::replica::{Config, LinkError, Now, OpenOptions, Time};
 
-/// A clock that moves when a test says so.
+/// A clock that moves when a test wants it to.
 #[derive(Default, Debug)]
 pub(crate) struct Clock {
     elapsed: AtomicU64,
@@ -20,7 +20,7 @@ pub(crate) struct Clock {
 
 impl Time for Clock {
     fn now(&self) -> Now {
-        // Every transaction has a stamp of its own.
+        // Every transaction gets a stamp of its own.
         let elapsed = self.elapsed.fetch_add(1, Ordering::Relaxed);
         let moved = if self.stands.load(Ordering::Relaxed) { 0 } else { elapsed };
         Now { wall: 1_800_000_000_000 + moved, elapsed }
@@ -44,14 +44,14 @@ impl Shelf {
         self.directory.path().join(name)
     }
 
-    /// The store of a name, where its place is proved by a directory of its own.
+    /// The store of a name, whose place is proved by a state directory of its own.
     pub(crate) fn open(&self, name: &str) -> Store {
         let options = OpenOptions::new().config(self.config).time(self.clock.clone());
         options.state_dir(self.path(&format!("{name}.state"))).open(self.path(name)).unwrap()
     }
 
-    /// From now on the wall clock stands, as on a machine without a battery for it that is started
-    /// again and again.
+    /// Stops the wall clock, as on a machine without a battery for it that is started again and
+    /// again.
     pub(crate) fn stop_the_wall_clock(&self) {
         self.clock.stands.store(true, Ordering::Relaxed);
     }
@@ -62,7 +62,7 @@ impl Shelf {
         Store::with_storage(storage, self.config, self.clock.clone()).unwrap()
     }
 
-    /// Everything of a store, its state directory included, as an image of a machine has it.
+    /// Everything of a store, its state directory included, as a machine image has it.
     pub(crate) fn image(&self) -> Vec<(PathBuf, Vec<u8>)> {
         files(self.directory.path())
     }
@@ -105,7 +105,7 @@ fn files(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     all
 }
 
-/// Moves frames until nothing moves. Whether the session goes on.
+/// Moves frames until nothing moves. True if the session goes on.
 fn settle(
     ends: &[rejoin::replica::Link; 2],
     sessions: [rejoin::replica::SessionId; 2],
@@ -143,7 +143,7 @@ pub(crate) fn go_on(_: Progress<'_>) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// What a check finds.
+/// Returns the findings of a check.
 pub(crate) fn findings(store: &Store) -> Vec<Finding> {
     store.verify(Depth::Replayed, &mut go_on).unwrap().findings
 }

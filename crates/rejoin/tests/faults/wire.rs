@@ -1,4 +1,5 @@
-//! Two links joined by hand: what one sends the other takes in, until nothing moves.
+//! Two links joined by hand: each end takes in the frames that the other sends, until nothing
+//! moves.
 
 use rejoin::crdts::Crdt;
 use rejoin::replica::message::Frames;
@@ -20,17 +21,17 @@ impl Wire {
         Self { ends: [end(a), end(b)] }
     }
 
-    /// Moves frames until nothing moves: all that one end has to say, then all of the other's.
+    /// Moves frames until nothing moves: all frames of one end, then all of the other's.
     pub(crate) fn settle(&mut self) {
         while self.pass(usize::MAX) {}
     }
 
-    /// Moves at most one frame in each direction. Whether any moved.
+    /// Moves at most one frame in each direction. True if any moved.
     pub(crate) fn step(&mut self) -> bool {
         self.pass(1)
     }
 
-    /// Moves at most so many frames in each direction. Whether any moved.
+    /// Moves at most `most` frames in each direction. True if any moved.
     fn pass(&mut self, most: usize) -> bool {
         let mut moved = false;
         for _ in 0..2 {
@@ -59,7 +60,7 @@ impl Drop for Wire {
     }
 }
 
-/// One whole session: afterwards both hold what either held.
+/// One whole session: afterwards both hold everything that either held.
 pub(crate) fn sync<T: Crdt>(a: &Space<T>, b: &Space<T>) {
     Wire::between(a, b).settle();
 }

@@ -1,4 +1,4 @@
-//! What is no struct with named fields of its own.
+//! Items that are no struct with named fields of its own.
 
 use rejoin::prelude::*;
 
