@@ -1,4 +1,4 @@
-//! Atoms: the scalars that map keys, set elements and register values are made of.
+//! Atoms: the scalars that serve as map keys, set elements and register values.
 //!
 //! An atom's encoding describes itself (a reader without the Rust type can show it), delimits
 //! itself (no length prefix), is canonical (one value, one byte string) and keeps order (comparing
@@ -39,11 +39,12 @@ const UUID: u8 = 0x21;
 const END: u8 = 0x00;
 const ESCAPE: u8 = 0xFE;
 const STOP: u8 = 0x01;
-/// Atoms in lists or pairs nest at most this deep, so that hostile bytes cannot exhaust the stack.
+/// Maximum nesting depth of atoms in lists or pairs, so that hostile bytes cannot exhaust the
+/// stack.
 pub const MAX_DEPTH: usize = 16;
 
-/// A value has at most this many [bytes of content](RawAtom::content_bytes). Larger ones are stored
-/// in parts.
+/// Maximum [bytes of content](RawAtom::content_bytes) of a value. Larger values are stored in
+/// parts.
 pub const MAX_VALUE_BYTES: usize = 8 << 20;
 
 /// A scalar with one canonical, self-describing, order-preserving encoding.
@@ -51,13 +52,13 @@ pub trait Atom: Clone {
     /// Appends the encoding.
     fn write(&self, out: &mut Vec<u8>);
 
-    /// Reads one atom; another type than asked for is an [`DecodeError::UnknownTag`].
+    /// Reads one atom; another type than the one asked for is an [`DecodeError::UnknownTag`].
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError>;
 }
 
 /// An [`Atom`] that can be a map key or a set element.
 ///
-/// Floats are not keys: they have no total equality a user would expect.
+/// Floats are not keys: they do not have the total equality that a user would expect.
 pub trait Key: Atom + Eq + Ord + Hash {}
 
 fn wrong<T>(what: &'static str, tag: u8) -> Result<T, DecodeError> {
@@ -74,7 +75,7 @@ fn write_escaped(content: &[u8], out: &mut Vec<u8>) {
     out.extend([END, STOP]);
 }
 
-/// The content, as it stands there unless something in it is escaped.
+/// Reads content, borrowed from the input unless something in it is escaped.
 fn read_escaped<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, [u8]>, DecodeError> {
     let mut content = Cow::Borrowed(reader.until(END)?);
     loop {
@@ -341,11 +342,11 @@ impl RawAtom {
         &self.0
     }
 
-    /// How much is stored, whatever its encoding takes, in bytes: of a string or of bytes their
-    /// length, of a list that of its items, of any other scalar its encoding.
+    /// Number of bytes of content, whatever the encoding takes: the length of a string or of bytes,
+    /// the sum over the items of a list, the encoding of any other scalar.
     ///
     /// # Errors
-    /// Bytes that are no canonical atom, as an [`Atom`] of one's own may write them, or lists that
+    /// Bytes that are no canonical atom, as a user-defined [`Atom`] may write them, or lists that
     /// nest deeper than [`MAX_DEPTH`].
     pub fn content_bytes(&self) -> Result<usize, DecodeError> {
         let mut reader = Reader::new(&self.0);
@@ -353,7 +354,7 @@ impl RawAtom {
         reader.finish().map(|()| content)
     }
 
-    /// What sort of value it is, as a person would say.
+    /// Names the type of the value in words for people.
     pub fn type_name(&self) -> &'static str {
         match self.0.first() {
             Some(&NULL) => "null",
@@ -398,7 +399,7 @@ impl Atom for RawAtom {
 
 impl Key for RawAtom {}
 
-/// Whether these bytes begin a list, or end one.
+/// True if these bytes begin a list, or end one.
 pub(crate) fn opens_list(bytes: &[u8]) -> bool {
     matches!(bytes.first(), Some(&(LIST | END)))
 }
@@ -408,7 +409,7 @@ pub(crate) fn skip<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError>
     measure(reader).map(|(bytes, _)| bytes)
 }
 
-/// As [`skip`], with the bytes of content.
+/// As [`skip`], and also returns the number of bytes of content.
 fn measure<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], usize), DecodeError> {
     let mut ahead = reader.clone();
     let start = ahead.position();
@@ -416,7 +417,7 @@ fn measure<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], usize), DecodeError
     Ok((reader.bytes(ahead.position() - start)?, content))
 }
 
-/// Steps over one atom. How many bytes of content it has.
+/// Steps over one atom and returns the number of its bytes of content.
 fn check_one(reader: &mut Reader<'_>, depth: usize) -> Result<usize, DecodeError> {
     let Some(deeper) = depth.checked_sub(1) else {
         return Err(DecodeError::Invalid("an atom that nests too deep"));
@@ -445,7 +446,7 @@ fn check_one(reader: &mut Reader<'_>, depth: usize) -> Result<usize, DecodeError
     Ok(reader.position() - start)
 }
 
-/// Steps over content, between one escaped byte and the next. How long it is.
+/// Steps over content, checking each part between two escaped bytes, and returns its length.
 fn check_escaped(
     reader: &mut Reader<'_>,
     check: impl Fn(&[u8]) -> Result<(), DecodeError>,

@@ -34,21 +34,22 @@
 //!
 //! # Semantics
 //! Adding gives the adder as many *rights*; spending takes rights that the spender holds; a
-//! transfer passes rights on. Only the holder writes any of these, so what a replica may spend is
-//! known to it without asking. The value is all that was added less all that was spent.
+//! transfer passes rights on. Only the holder writes any of these, so a replica knows without
+//! asking how much it may spend. The value is everything that was added less everything that was
+//! spent.
 //!
 //! Rights of a replica that writes no more are [taken over](BoundedCounterEditor::reclaim) by
-//! another, on the word of somebody who knows that it is gone ([`RetiredIds`]): no timeout and no
-//! proof of place can tell a store that is lost from one that is out of reach.
+//! another, on the declaration of somebody who knows that it is gone ([`RetiredIds`]): no timeout
+//! and no proof of place can tell a store that is lost from one that is out of reach.
 //!
 //! A bound other than zero is a matter of counting from there: seats left, not seats sold.
 //!
 //! # Anomalies
 //! The value that a replica sees can be more than it may spend, and can be more than there is
-//! elsewhere. Rights that a replica holds are out of reach while it is; those of a lost one stay so
-//! until somebody declares it retired. A new incarnation inherits none by itself. Where a
-//! declaration is false, both may spend the same right until they hear of each other; the value can
-//! then be below zero, which a read [says](crate::ReadError::Oversold).
+//! elsewhere. The rights of a replica are out of reach while the replica is; those of a lost one
+//! stay out of reach until somebody declares it retired. A new incarnation inherits none by itself.
+//! Where a declaration is false, both may spend the same right until they hear of each other; the
+//! value can then be below zero, which a read [says](crate::ReadError::Oversold).
 //!
 //! # Invariants
 //! 1. One share per replica, in the order of slots; its totals only grow.
@@ -60,7 +61,7 @@
 //! # Complexity
 //! | operation | time | metadata | delta |
 //! |---|---|---|---|
-//! | add, spend, transfer | O(n log n) | 72 bytes per replica, 24 per pair that met | 3 numbers |
+//! | add, spend, transfer | O(n log n) | 120 bytes per replica, 24 per pair that met | 3 numbers |
 //! | reclaim | O(n log n) | 16 bytes per retired one | 3 numbers each |
 //! | value, merge | O(n) | | |
 //! | rights, holders | O(n log n) | | |
@@ -84,45 +85,46 @@ use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
 use crate::rights::{Rights, Share};
 
-/// Whom to ask for rights when one's own do not suffice.
+/// The choice of replicas to ask for rights when one's own do not suffice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum TransferPolicy {
-    /// Whoever holds the most first, for just what is missing: the fewest messages.
+    /// Asks the replicas that hold the most first, for just the missing amount: the fewest
+    /// messages.
     OnDemand,
-    /// Everybody who holds any in turn, from the next id on, for equal parts: nobody runs dry
-    /// before the others.
+    /// Asks all replicas that hold any, in turn from the next id on, for equal parts: nobody runs
+    /// dry before the others.
     RoundRobin,
 }
 
-/// A wish that one replica pass rights to another. The holder grants it with
-/// [`BoundedCounterEditor::transfer`], as far as it then can.
+/// A request that one replica pass rights to another. The holder grants it with
+/// [`BoundedCounterEditor::transfer`], as far as it can by then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct RightsRequest {
-    /// Who is asked.
+    /// The replica that is asked.
     pub from: ReplicaId,
-    /// How many rights.
+    /// Number of rights.
     pub amount: u64,
 }
 
 /// Replicas under whose ids nobody writes any more, and nobody ever will.
 ///
-/// Like a [`FreshId`](rejoin_vclock::FreshId), it stands for something that no program can find out
-/// and a person has to answer for.
+/// Like a [`FreshId`](rejoin_vclock::FreshId), it stands for a fact that no program can find out
+/// and that a person has to answer for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RetiredIds(BTreeSet<ReplicaId>);
 
 impl RetiredIds {
     /// Declares that no store goes on under any of these ids: not the device, not a copy of its
-    /// disk, not a virtual machine that is put back; that all that they promised to anybody is
-    /// known here, or was never promised; and that nobody else takes over their rights.
+    /// disk, not a virtual machine that is put back; that everything that they promised to anybody
+    /// is known here, or was never promised; and that nobody else takes over their rights.
     ///
-    /// Of a store that was restarted without the proof of its place, and of which there is no copy,
-    /// all of that is true for its former ids. Of one that was put back from a backup it is not
-    /// before it has caught up with all whom it had met.
+    /// All of that is true for the former ids of a store that was restarted without its witness, if
+    /// there is no copy of it. For a store that was restored from a backup it is true only once the
+    /// store has caught up with all whom it had met.
     #[must_use]
     pub fn assume_retired(ids: impl IntoIterator<Item = ReplicaId>) -> Self {
         Self(ids.into_iter().collect())
@@ -136,7 +138,7 @@ pub struct BoundedCounter {
 }
 
 impl BoundedCounter {
-    /// All that was added less all that was spent.
+    /// Returns everything that was added less everything that was spent.
     ///
     /// # Errors
     /// [`ReadError::Oversold`] when more was spent than there was, [`ReadError::Overflow`] when it
@@ -145,18 +147,18 @@ impl BoundedCounter {
         self.rights.value()
     }
 
-    /// What a replica may spend without asking anybody, as far as is known here.
+    /// Returns how much a replica may spend without asking anybody, as far as is known here.
     pub fn rights_of(&self, replica: ReplicaId) -> u64 {
         self.rights.held_by(replica)
     }
 
-    /// Everybody who holds rights, the most first.
+    /// Returns all replicas that hold rights, those with the most first.
     pub fn holders(&self) -> Vec<(ReplicaId, u64)> {
         self.rights.holders()
     }
 
-    /// Whom `asker` should ask so that it may spend `needed`. Empty when it may already; the sum is
-    /// less than what is missing when there is not enough.
+    /// Returns the requests that `asker` should send so that it may spend `needed`. Empty when it
+    /// may already; the sum is less than the missing amount when there is not enough.
     pub fn requests(
         &self,
         policy: TransferPolicy,
@@ -186,7 +188,7 @@ fn requests(
         }
         TransferPolicy::RoundRobin => {
             holders.sort_by_key(|&(id, _)| (id < asker, id));
-            // The poorest first, so that what they cannot give falls on the others.
+            // The poorest first, so that the others make up for what they cannot give.
             let mut by_means: Vec<usize> = (0..holders.len()).collect();
             by_means.sort_by_key(|&place| holders[place].1);
             for (asked, &place) in by_means.iter().enumerate() {
@@ -240,7 +242,8 @@ impl BoundedCounterEditor<'_> {
         self.write(&Share { spent, ..own }, None, None)
     }
 
-    /// Passes rights of this replica to another, which can spend them once it has heard of it.
+    /// Passes rights of this replica to another, which can spend them once it has heard of the
+    /// transfer.
     ///
     /// # Errors
     /// [`EditError::Retired`] also when the other was declared retired; otherwise as
@@ -258,16 +261,16 @@ impl BoundedCounterEditor<'_> {
         self.write(&own, Some((to, total)), None)
     }
 
-    /// Takes over what replicas hold that write no more: the former ids of this very store, or
-    /// those of a device that is lost. Returns how many rights that are, 0 where there are none or
+    /// Takes over the rights of replicas that write no more: the former ids of this very store, or
+    /// those of a device that is lost. Returns how many rights that are; 0 if there are none or
     /// somebody took them over before. An id that this counter has not heard of is passed over.
     ///
-    /// What becomes known of a retired replica later is taken over with it: rights that were passed
-    /// to it, and what it had spent. So one that was taken for lost and goes on overspends only
-    /// until the two hear of each other; from then on it holds nothing, is told so
-    /// ([`EditError::Retired`]), and goes on under a new id, to which its heir can pass rights.
+    /// Facts about a retired replica that become known later are taken over with it: rights that
+    /// were passed to it, and rights that it had spent. So a replica that was wrongly taken for
+    /// lost overspends only until the two hear of each other; from then on it holds nothing, gets
+    /// [`EditError::Retired`], and continues under a new id, to which its heir can pass rights.
     ///
-    /// Where two took over the same one, the one with the lesser id has it; of two that took over
+    /// If two replicas took over the same one, the one with the lesser id has it; if two took over
     /// each other, the one with the greater id has both.
     ///
     /// # Errors
@@ -284,7 +287,7 @@ impl BoundedCounterEditor<'_> {
         Ok(self.rights()?.saturating_sub(held_before))
     }
 
-    /// What this replica may spend, as this transaction sees it.
+    /// Returns how much this replica may spend, as this transaction sees it.
     ///
     /// # Errors
     /// As [`BoundedCounterReader::value`].
@@ -323,7 +326,7 @@ impl BoundedCounterEditor<'_> {
         Ok(rights.place(last.slot()).map_or_else(|_| none(), |place| rights.0[place].clone()))
     }
 
-    /// This replica's share, when it holds so many rights.
+    /// Returns this replica's share, if it holds at least `needed` rights.
     fn holding(&self, needed: u64) -> Result<Share, EditError> {
         let own = self.own()?;
         let held = self.rights()?;
@@ -352,7 +355,7 @@ impl BoundedCounterReader<'_> {
         self.view.leaf(|cell| cell.as_rights().map_or(Ok(0), Rights::value))
     }
 
-    /// What a replica may spend without asking anybody, as far as is known here.
+    /// Returns how much a replica may spend without asking anybody, as far as is known here.
     ///
     /// # Errors
     /// As the source.
@@ -360,7 +363,7 @@ impl BoundedCounterReader<'_> {
         self.view.leaf(|cell| Ok(cell.as_rights().map_or(0, |rights| rights.held_by(replica))))
     }
 
-    /// Everybody who holds rights, the most first.
+    /// Returns all replicas that hold rights, those with the most first.
     ///
     /// # Errors
     /// As the source.

@@ -1,14 +1,14 @@
 //! Causal delivery: a delta is applied when it is the next of its origin and its deps are covered.
 //!
 //! One tracker serves a plain replica and a space. It owns the context, so no dot enters an object
-//! outside the vector by any route; it knows what to write into the next own delta's deps; and it
-//! keeps what came too early, within a bound.
+//! outside the vector by any route; it knows the deps of the next own delta; and it keeps deltas
+//! that came too early, within a bound.
 //!
 //! # Invariants
-//! 1. Of each origin, exactly the deltas up to the vector are applied: a contiguous prefix.
-//! 2. What is applied is causally closed.
-//! 3. What waits takes at most the bound, or is one delta; beyond it a delta is dropped, to be
-//!    asked for again.
+//! 1. The applied deltas of each origin are exactly those up to the vector: a contiguous prefix.
+//! 2. The applied deltas are causally closed.
+//! 3. The waiting deltas take at most the bound, or are a single delta; a delta beyond the bound is
+//!    dropped and has to be asked for again.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -18,14 +18,14 @@ use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId, VersionVector};
 use crate::context::{Context, LocalDot, Slot};
 use crate::delta::{At, Delta};
 
-/// Of at most this many origins it is tracked what they knew.
+/// Causal knowledge is tracked for at most this many origins.
 const KNOWLEDGE_BOUND: usize = 1024;
 
-/// What is to be done with a delta that came in.
+/// The treatment of a delta that came in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Admission {
-    /// Apply it now.
+    /// It can be applied now.
     Ready,
     /// It is applied already.
     Known,
@@ -42,16 +42,17 @@ struct Waiting<D> {
     bytes: usize,
 }
 
-/// What is applied, and what waits.
+/// The applied state, and the deltas that wait.
 #[derive(Debug)]
 pub struct Causal<D> {
     context: Context,
     own: Slot,
     /// The stamp of the last own delta, where that is known.
     stamped: Option<HybridTimestamp>,
-    /// What was applied since the last own delta: the next one's deps.
+    /// Events applied since the last own delta: the next one's deps.
     news: BTreeMap<ReplicaId, u64>,
-    /// What each origin is known to have applied, for telling concurrent changes from later ones.
+    /// Events that each origin is known to have applied, for telling concurrent changes from later
+    /// ones.
     knowledge: BTreeMap<ReplicaId, VersionVector>,
     waiting: BTreeMap<(ReplicaId, u64), Waiting<D>>,
     waiting_bytes: usize,
@@ -59,7 +60,8 @@ pub struct Causal<D> {
 }
 
 impl<D: AsRef<Delta>> Causal<D> {
-    /// Starts a replica over what `context` says is applied. `bound` is in bytes.
+    /// Starts a replica over the events that `context` says are applied. `bound` is in bytes.
+    /// `None` when the slots run out.
     /// `None` when the slots run out.
     pub fn new(mut context: Context, own: ReplicaId, bound: usize) -> Option<Self> {
         let own = context.intern(own)?;
@@ -75,14 +77,14 @@ impl<D: AsRef<Delta>> Causal<D> {
         })
     }
 
-    /// As [`new`](Self::new), of a replica that applied these since its last own delta.
+    /// As [`new`](Self::new), for a replica that applied these since its last own delta.
     #[must_use]
     pub fn with_news(mut self, news: impl IntoIterator<Item = (ReplicaId, u64)>) -> Self {
         self.news = news.into_iter().collect();
         self
     }
 
-    /// What was applied since the last own delta.
+    /// Iterates over the events applied since the last own delta.
     pub fn news(&self) -> impl Iterator<Item = (ReplicaId, u64)> + '_ {
         self.news.iter().map(|(&id, &counter)| (id, counter))
     }
@@ -102,7 +104,7 @@ impl<D: AsRef<Delta>> Causal<D> {
         self.context.id(self.own)
     }
 
-    /// Goes on under another id, which nobody has used. Whether there was a slot for it.
+    /// Continues under another id, which nobody has used. True if there was a slot for it.
     pub fn begin_incarnation(&mut self, own: ReplicaId) -> bool {
         let slot = self.context.intern(own);
         self.own = slot.unwrap_or(self.own);
@@ -110,7 +112,7 @@ impl<D: AsRef<Delta>> Causal<D> {
         slot.is_some()
     }
 
-    /// The deps of the next own delta. The first of a replica names its whole vector.
+    /// Returns the deps of the next own delta. The first delta of a replica names its whole vector.
     pub fn deps(&self) -> Vec<(ReplicaId, u64)> {
         if self.context.seen(self.id()) == 0 {
             return self.context.version_vector().iter().collect();
@@ -118,15 +120,16 @@ impl<D: AsRef<Delta>> Causal<D> {
         self.news().collect()
     }
 
-    /// The deps of the first own delta of a replica that wrote before under another id: the last
-    /// delta there covers all that it had applied then, and what was applied since is named.
+    /// Returns the deps of the first own delta of a replica that wrote before under another id: the
+    /// last delta under that id covers everything that it had applied then, and the events applied
+    /// since are named.
     pub fn deps_after(&self, former: ReplicaId) -> Vec<(ReplicaId, u64)> {
         let mut deps = self.news.clone();
         deps.insert(former, self.context.seen(former));
         deps.into_iter().collect()
     }
 
-    /// What is to be done with a delta.
+    /// Decides how to treat a delta.
     pub fn admit(&self, delta: &Delta) -> Admission {
         let seen = self.context.seen(delta.origin());
         if delta.last() <= seen {
@@ -146,13 +149,13 @@ impl<D: AsRef<Delta>> Causal<D> {
         }
     }
 
-    /// Keeps a delta that came too early. Whether there was room.
+    /// Keeps a delta that came too early. True if there was room.
     pub fn keep(&mut self, delta: D, bytes: usize) -> bool {
         let key = (delta.as_ref().origin(), delta.as_ref().first());
         if self.waiting.contains_key(&key) {
             return true;
         }
-        // One may wait whatever its length, or the longest would be dropped each time.
+        // A single delta may wait whatever its length, or the longest would be dropped each time.
         if self.waiting_bytes + bytes > self.bound && !self.waiting.is_empty() {
             return false;
         }
@@ -167,7 +170,7 @@ impl<D: AsRef<Delta>> Causal<D> {
         true
     }
 
-    /// A delta that waited and is ready now. Ask again after applying it.
+    /// Returns a delta that waited and is ready now. Ask again after applying it.
     pub fn take_ready(&mut self) -> Option<D> {
         let mut from = None;
         loop {
@@ -181,7 +184,7 @@ impl<D: AsRef<Delta>> Causal<D> {
         }
     }
 
-    /// Forgets what waits of an origin.
+    /// Drops the waiting deltas of an origin.
     pub fn drop_waiting(&mut self, origin: ReplicaId) {
         while let Some((&key, _)) = self.waiting.range((origin, 0)..=(origin, u64::MAX)).next() {
             self.forget(key);
@@ -205,8 +208,8 @@ impl<D: AsRef<Delta>> Causal<D> {
         Some(waiting.delta)
     }
 
-    /// Interns the origin of a delta that is about to be applied, and says at which dot the first
-    /// change stands. `None` when the slots run out.
+    /// Interns the origin of a delta that is about to be applied, and returns the dot of its first
+    /// change. `None` when the slots run out.
     pub fn begin(&mut self, delta: &Delta) -> Option<LocalDot> {
         let origin = delta.origin();
         if self.knowledge.contains_key(&origin) || self.knowledge.len() < KNOWLEDGE_BOUND {
@@ -218,21 +221,23 @@ impl<D: AsRef<Delta>> Causal<D> {
         self.context.intern(origin).map(|slot| LocalDot::new(slot, delta.first()))
     }
 
-    /// Whether a delta's origin had applied a dot when it made the delta, as far as its deps have
-    /// told. Only reports depend on this.
+    /// True if a delta's origin had applied a dot when it made the delta, as far as its deps have
+    /// announced. Always true beyond the tracked origins. Only reports depend on this.
     pub fn knew(&self, delta: &Delta, dot: Dot) -> bool {
         dot.replica() == delta.origin()
             || self.knowledge.get(&delta.origin()).is_none_or(|known| known.contains(dot))
     }
 
-    /// The stamp of the last own delta, if this delta's origin says that it has applied that since
-    /// its own delta before. A clock that follows others makes a greater one then.
+    /// Returns the stamp of the last own delta, if this delta's origin says that it has applied
+    /// that one since its own previous delta. A clock that follows others then makes a greater
+    /// stamp.
     pub fn answered_by(&self, delta: &Delta) -> Option<HybridTimestamp> {
         let last = (self.id(), self.context.seen(self.id()));
         self.stamped.filter(|_| delta.deps().contains(&last))
     }
 
-    /// Where the `index`-th change of a delta is applied, after [`begin`](Self::begin).
+    /// Returns the place and time at which the `index`-th change of a delta is applied, after
+    /// [`begin`](Self::begin).
     pub fn at(&self, first: LocalDot, index: usize, delta: &Delta) -> At<'_> {
         let counter = first.counter() + index as u64;
         let narrow = rejoin_vclock::mutant!("counters-cut-short");
@@ -259,7 +264,7 @@ impl<D: AsRef<Delta>> Causal<D> {
         }
     }
 
-    /// Runs `merge` with both contexts side by side, then joins the vectors. Whether anything
+    /// Runs `merge` with both contexts side by side, then joins the vectors. True if anything
     /// changed; `None` when the slots run out.
     pub(crate) fn merge(
         &mut self,
@@ -281,7 +286,7 @@ impl<D: AsRef<Delta>> Causal<D> {
         Some(changed | moved)
     }
 
-    /// What the waiting deltas wait for and nobody has brought.
+    /// Returns the deltas that the waiting ones wait for and that nobody has brought.
     pub fn missing(&self) -> VersionVector {
         let needs = self.waiting.values().flat_map(|waiting| {
             let delta = waiting.delta.as_ref();
@@ -295,13 +300,13 @@ impl<D: AsRef<Delta>> Causal<D> {
         missing
     }
 
-    /// Whether a dot is among what waits.
+    /// True if a dot is among the waiting deltas.
     fn waits(&self, id: ReplicaId, counter: u64) -> bool {
         let nearest = self.waiting.range((id, 0)..=(id, counter)).next_back();
         nearest.is_some_and(|(_, waiting)| waiting.delta.as_ref().last() >= counter)
     }
 
-    /// How many deltas wait.
+    /// Returns the number of waiting deltas.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }

@@ -2,7 +2,7 @@
 //!
 //! A key exists when something below it is visible. A handful of cells, and three rules for each
 //! (apply an operation, end what is covered, merge a state), carry the whole family, in memory and
-//! in a space alike: kinds that differ only in what they show share a cell.
+//! in a space alike: kinds that differ only in the value they show share a cell.
 
 use alloc::vec::Vec;
 
@@ -21,21 +21,21 @@ use crate::rights::Rights;
 use crate::tally::Tally;
 use crate::tree::Mark;
 
-/// What every cell can do. A cell that was never written is its `Default`.
+/// The operations of every cell. A cell that was never written is its `Default`.
 pub(crate) trait Leaf: Default {
     /// Applies one operation whose dot is new here and whose context is covered.
     fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool;
 
-    /// Ends what is alive and covered.
+    /// Ends the live dots that are covered.
     fn end(&mut self, covered: &Covered) -> bool;
 
     /// Joins the other side's cell: `(m ∩ m') ∪ (m ∖ W) ∪ (m' ∖ V)`.
     fn merge(&mut self, theirs: &Self, join: &Join) -> bool;
 
-    /// Whether there is a value to see.
+    /// True if there is a value to see.
     fn is_visible(&self) -> bool;
 
-    /// Whether nothing is left, neither alive nor retained, so that the cell can go.
+    /// True if nothing is left, neither alive nor retained, so that the cell can be dropped.
     fn is_gone(&self) -> bool;
 }
 
@@ -105,7 +105,7 @@ macro_rules! on_leaf {
     };
 }
 
-/// A way to pick one variant of a cell: how a typed leaf finds itself in it.
+/// The accessors for one variant of a cell: a typed leaf finds itself in it by these.
 macro_rules! picks {
     ($($pick:ident: $variant:ident($leaf:ty),)*) => {$(
         pub(crate) const fn $pick(&self) -> Option<&$leaf> {
@@ -178,17 +178,18 @@ impl Cell {
         }
     }
 
-    /// Whether there is a value to see.
+    /// True if there is a value to see.
     pub fn is_visible(&self) -> bool {
         on_leaf!(&self.0, leaf => leaf.is_visible())
     }
 
-    /// Whether the cell can go.
+    /// True if the cell can be dropped.
     pub(crate) fn is_gone(&self) -> bool {
         on_leaf!(&self.0, leaf => leaf.is_gone())
     }
 
-    /// The dots that a write over it ends: of a counter, none (its records are named one by one).
+    /// Returns the dots that a write over it ends; none for a counter (its records are named one by
+    /// one).
     pub(crate) fn live(&self, context: &Context) -> Vec<Dot> {
         match &self.0 {
             CellKind::Element(dots) => dots.to_dots(context),
@@ -202,7 +203,7 @@ impl Cell {
         }
     }
 
-    /// Every dot that is alive in it and adds something, in any order.
+    /// Shows every dot that is alive in it and adds something, in any order.
     pub(crate) fn each_dot(&self, show: &mut dyn FnMut(LocalDot)) {
         match &self.0 {
             CellKind::Element(dots) => dots.0.iter().for_each(|&dot| show(dot)),
@@ -223,7 +224,7 @@ impl Cell {
         }
     }
 
-    /// The removals that hide what stands under this name.
+    /// Returns the removals that hide the value under this name.
     pub(crate) const fn hidings(&self) -> Option<&Hidings> {
         match &self.0 {
             CellKind::Positions(places) => Some(&places.hidings),
@@ -233,8 +234,8 @@ impl Cell {
         }
     }
 
-    /// Whether what stands under this name is hidden as far as this part of it tells: what is alive
-    /// in the value may say that it is there.
+    /// True if the value under this name is hidden as far as this part of it shows: something alive
+    /// in the value may still bring it back.
     pub(crate) fn is_undecided(&self) -> bool {
         match &self.0 {
             CellKind::Positions(places) => places.is_undecided(),
@@ -244,7 +245,7 @@ impl Cell {
         }
     }
 
-    /// A dot of somebody who wrote what is to be seen here.
+    /// Returns a dot of somebody who wrote the visible value here.
     pub(crate) fn writer(&self) -> Option<LocalDot> {
         match &self.0 {
             CellKind::Element(dots) => dots.0.first().copied(),

@@ -14,8 +14,8 @@
 //! hidings   n, then n x (dot of the removal, n, then n x dot that it saw)
 //! ```
 //!
-//! Dots name their replica by its place in the state's vector, or where a cell stands alone by its
-//! id in full.
+//! Dots name their replica by its place in the state's vector, or by its id in full if a cell
+//! stands alone.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -42,17 +42,18 @@ use crate::state_invariants::{OneDotOnePlace, check_positions};
 use crate::tally::{Record, Taken, Tally};
 use crate::tree::Mark;
 
-/// Dots by the place of their replica in a list of ids: how cells are written and read.
+/// The context for writing and reading cells: dots name their replica by its place in a list of
+/// ids.
 #[derive(Clone, Copy, Debug)]
 pub struct Names<'a> {
-    /// The slots that the cells are in.
+    /// The slots that the cells use.
     pub context: &'a Context,
     /// All replicas that the cells name, ascending.
     pub ids: &'a [ReplicaId],
 }
 
 impl Names<'_> {
-    /// A dot in everybody's terms.
+    /// A dot with its replica's full id.
     fn dot(&self, local: LocalDot) -> Dot {
         self.context.dot(local)
     }
@@ -258,11 +259,13 @@ impl Names<'_> {
 
 /// Appends a cell that names its replicas by their ids in full: its bytes mean the same everywhere,
 /// with no list of ids beside them.
+/// with no list of ids beside them.
 pub fn write_in_full(context: &Context, cell: &Cell, out: &mut Vec<u8>) {
     CellWriter { context, ids: None }.write_cell(cell, out);
 }
 
-/// Writes cells; `ids` are those that dots name by their places, or none where they are in full.
+/// Writes cells; `ids` are those that dots name by their places, or `None` where ids are written in
+/// full.
 struct CellWriter<'a> {
     context: &'a Context,
     ids: Option<&'a [ReplicaId]>,
@@ -421,7 +424,7 @@ fn read_moved(reader: &mut Reader<'_>) -> Result<SmallVec<[(ReplicaId, u64); 1]>
     Ok(moved)
 }
 
-/// Those whose rights one took over, and to whom its own belong.
+/// Reads the replicas whose rights this one took over, and the replica to which its own belong.
 fn read_heirs(reader: &mut Reader<'_>) -> Result<(Vec<ReplicaId>, Option<ReplicaId>), DecodeError> {
     let count = reader.count(16)?;
     let mut retired = Vec::with_capacity(count);

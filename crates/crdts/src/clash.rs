@@ -1,8 +1,9 @@
-//! Which kinds stand under one name.
+//! The kinds that stand under one name.
 //!
 //! A child's identity is its name and its kind, so two versions of a program can put two kinds
-//! under one name, and both are kept. Whoever reads one of them is told of the others. The cells of
-//! a name lie side by side, kind by kind, so a look at the first one of each is enough.
+//! under one name, and both are kept. A reader of one of them gets an error that names the others.
+//! The cells of a name lie side by side, kind by kind, so a look at the first cell of each kind is
+//! enough.
 
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -15,13 +16,13 @@ use crate::path::Path;
 use crate::source::Source;
 use crate::visible::first_seen;
 
-/// Shows cells in order from a path on, until told to stop.
+/// Shows cells in order from a path on, until the callback stops it.
 pub type VisitFrom<'a> =
     dyn FnMut(&[u8], &mut dyn FnMut(&[u8], &Cell) -> Flow) -> Result<(), ReadError> + 'a;
 
-/// Looks for a kind other than `than` under a name of which something is seen, leaping over what
-/// stands below each; `name` is a path without its last byte. Where removals hide what stands under
-/// the name, [`Kind::MapKey`] is what is found.
+/// Looks for a kind other than `than` under a name, of which something is visible, leaping over the
+/// cells below each; `name` is a path without its last byte. Where removals hide the name, the
+/// result is [`Kind::MapKey`].
 ///
 /// # Errors
 /// Those of `visit_from`.
@@ -33,8 +34,8 @@ pub fn find_other_kind(
     next_kind(name, 0, Some(than), visit_from)
 }
 
-/// The first kind under a name of which something is seen, whose tag is `tag` or greater, and which
-/// is not `than`.
+/// Returns the first kind under a name that is visible, has the tag `tag` or a greater one, and is
+/// not `than`.
 fn next_kind(
     name: &[u8],
     mut tag: u8,
@@ -69,8 +70,8 @@ fn next_kind(
     }
 }
 
-/// Why the place at `path` cannot be read as what it is asked for, if it cannot: all kinds that are
-/// visible under its name are named.
+/// Fails if the place at `path` cannot be read as the kind that it names; the error names all kinds
+/// that are visible under its name.
 ///
 /// # Errors
 /// [`ReadError::WrongKind`], [`ReadError::KindClash`]; otherwise as the source.

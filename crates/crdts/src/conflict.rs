@@ -1,8 +1,8 @@
-//! What a merge decided, and by which rule.
+//! The decisions of a merge, each with its rule.
 //!
 //! Every merge here is deterministic and loses nothing, and people still want to know: two of you
 //! wrote the delivery note, and yours was overridden. A record is local and derived: it is no part
-//! of the state, and no two copies need agree on theirs.
+//! of the state, and copies need not agree on their records.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -25,7 +25,7 @@ use crate::source::Source;
 use crate::tally::{Record, Tally};
 use crate::visible::{hidden_names, is_there};
 
-/// How concurrent changes of one place were brought together.
+/// The rule by which concurrent changes of one place were brought together.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -46,11 +46,11 @@ pub enum Rule {
     EveryChangeCounts,
     /// A reset takes away what it had seen; what it had not seen stays.
     ResetSparesUnseen,
-    /// An item or node that somebody removed is gone, whoever moved or changed it meanwhile: set
-    /// aside is what they wrote, and nothing stands.
+    /// An item or node that somebody removed is gone, even if somebody moved or changed it
+    /// meanwhile: those changes are overridden, and nothing stands.
     RemovedIsGone,
-    /// An item or node that was removed unless edited is there: somebody moved or changed it who
-    /// had not seen the removal, which is overridden.
+    /// An item or node that was removed unless edited is still there: somebody who had not seen the
+    /// removal moved or changed it, and the removal is overridden.
     EditKeeps,
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for Rule {
     }
 }
 
-/// One side of a decision: who, and what.
+/// One side of a decision: the event and its value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Side {
     /// The event.
@@ -84,15 +84,15 @@ pub struct Side {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct ConflictRecord {
-    /// Where.
+    /// The place.
     pub path: Path,
-    /// By which rule.
+    /// The rule.
     pub rule: Rule,
-    /// What stands.
+    /// The sides that stand.
     pub kept: Vec<Side>,
-    /// What does not.
+    /// The sides that do not.
     pub overridden: Vec<Side>,
-    /// The last dot of the delta that brought it about.
+    /// The last dot of the delta that caused the decision.
     pub by: Dot,
 }
 
@@ -117,7 +117,7 @@ impl fmt::Display for ConflictRecord {
     }
 }
 
-/// The decisions that a change of another replica brought about, once it is applied.
+/// Reports the decisions that a change of another replica caused, once it is applied.
 pub fn decisions<D: AsRef<Delta>>(
     change: &Change,
     delta: &Delta,
@@ -139,7 +139,7 @@ pub fn decisions<D: AsRef<Delta>>(
     };
     let place = change.path().as_bytes();
     let decided = match scope_of(change, state) {
-        // Lent, and not copied: a counter has a record of every replica.
+        // Borrowed and not copied: a counter has a record of every replica.
         Ok(Scope::Place) => {
             let mut spoken = Ok(());
             state.look(place, &mut |cell| spoken = speak(place, cell)).and(spoken)
@@ -152,7 +152,7 @@ pub fn decisions<D: AsRef<Delta>>(
     debug_assert!(decided.is_ok(), "the state that was just written can be read");
 }
 
-/// A decision about a cell, where items and nodes may be gone that it belongs to, or hidden.
+/// Makes a decision about a cell that may belong to items and nodes that are gone or hidden.
 fn decide_among<D: AsRef<Delta>>(
     change: &Change,
     delta: &Delta,
@@ -170,14 +170,15 @@ fn decide_among<D: AsRef<Delta>>(
     Ok(if hides { kept } else { kept.or_else(|| decide(change, delta, path, cell, causal)) })
 }
 
-/// The cells that a change speaks about.
+/// The cells that a change is about.
 enum Scope<'a> {
-    /// The one at its place.
+    /// The cell at its place.
     Place,
-    /// Those that stand below: where it ends all there, and those of an item or node that it
+    /// The cells below, if the change ends everything there; or those of an item or node that it
+    /// removes.
     /// removes.
     Below(&'a [u8]),
-    /// None: what is removed below a thing that is gone is told with that thing.
+    /// None: a removal below a thing that is gone is reported with that thing.
     Nothing,
 }
 
@@ -208,7 +209,7 @@ fn is_part(path: &[u8]) -> bool {
     matches!(kind, Some(Kind::ListItem | Kind::TreeNode))
 }
 
-/// The parts of the items and nodes to whose values, or below, a path leads.
+/// Iterates over the parts of the items and nodes in whose value, or below it, a path ends.
 fn items_over(path: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     items_on_the_way(None, path).map(|(end, part)| [&path[..end], &[part.tag()]].concat())
 }
@@ -218,7 +219,7 @@ fn parts_over(path: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     items_over(path).chain(is_part(path).then(|| path.to_vec()))
 }
 
-/// Whether a path belongs to an item or node, at any level, that is not there.
+/// True if a path belongs to an item or node, at any level, that is not there.
 fn is_gone(state: &dyn Source, path: &[u8]) -> Result<bool, ReadError> {
     any_gone(state, parts_over(path))
 }
@@ -235,8 +236,7 @@ fn any_gone(
     parts.try_fold(false, |gone, part| Ok(gone || is_gone(part)?))
 }
 
-/// What hides the innermost item, node or name that a path belongs to and that is hidden by
-/// anything.
+/// Returns the removals that hide the innermost hidden item, node or name that a path belongs to.
 fn hidings_over(state: &dyn Source, path: &[u8]) -> Result<Option<Hidings>, ReadError> {
     let mut innermost = None;
     for part in parts_over(path).chain(hidden_names(state, path)?) {
@@ -247,8 +247,8 @@ fn hidings_over(state: &dyn Source, path: &[u8]) -> Result<Option<Hidings>, Read
     Ok(innermost)
 }
 
-/// What is alive in a cell of an item or node that removals had not seen which would have hidden
-/// it.
+/// Decides about the live dots of an item's or node's cell that the removals had not seen; the
+/// removals would have hidden it.
 fn kept<D: AsRef<Delta>>(
     hidings: &Hidings,
     cell: &Cell,
@@ -267,7 +267,8 @@ fn spans(delta: &Delta, dot: Dot) -> bool {
     dot.replica() == delta.origin() && (delta.first()..=delta.last()).contains(&dot.counter())
 }
 
-/// What is alive in a cell of an item or node that is not there: its removal had not seen it.
+/// Decides about the live dots of an item's or node's cell that is not there: its removal had not
+/// seen them.
 fn gone<D: AsRef<Delta>>(
     cell: &Cell,
     causal: &Causal<D>,
@@ -278,7 +279,7 @@ fn gone<D: AsRef<Delta>>(
     is_told.then_some((Rule::RemovedIsGone, Vec::new(), sides))
 }
 
-/// What is alive in a cell.
+/// Returns the live sides of a cell.
 fn sides(cell: &Cell, context: &Context, of_interest: impl Fn(Dot) -> bool) -> Vec<Side> {
     let null = || RawAtom::of(&None::<bool>);
     let side = |dot: LocalDot, value| Side { dot: context.dot(dot), value };
@@ -305,7 +306,7 @@ fn sides(cell: &Cell, context: &Context, of_interest: impl Fn(Dot) -> bool) -> V
     sides
 }
 
-/// One side of a decision about a counter.
+/// Makes one side of a decision about a counter.
 fn counted(record: &Record, last: u64, net: i128, context: &Context) -> Side {
     let amount = RawAtom::of(&i64::try_from(net).unwrap_or(i64::MAX));
     Side { dot: context.dot(LocalDot::new(record.slot, last)), value: amount }
@@ -347,10 +348,11 @@ fn decide<D: AsRef<Delta>>(
     }
 }
 
-/// Where more replicas than this count, nobody would look through what each has counted.
+/// If more replicas than this have counted, nobody would read a list of all their amounts.
 const PARTIES: usize = 16;
 
-/// Among several live writes. A write beaten before it was made is alive and no conflict.
+/// Decides among several live writes. A write that was beaten before it was made is alive and no
+/// conflict.
 fn decide_register<D: AsRef<Delta>>(
     delta: &Delta,
     kind: Kind,
@@ -398,8 +400,8 @@ fn decide_counter<D: AsRef<Delta>>(
     let mut kept: Vec<Side> = alive().map(|r| side(r, r.last, r.net())).collect();
     kept.sort_unstable_by_key(|side| side.dot);
     let floors = || counter.records().iter().filter_map(|r| Some((r, r.floor.as_ref()?)));
-    // A reset names all that it saw: what is alive beside one that either side did not know of is
-    // what it did not see.
+    // A reset names everything that it saw: what is alive beside a reset that either side did not
+    // know of was not seen by that reset.
     let unseen_reset = floors().any(|(_, floor)| !causal.knew(delta, context.dot(floor.tag)));
     if change.removes() || unseen_reset {
         let taken = floors().map(|(r, floor)| side(r, floor.last, floor.totals.net()));
@@ -410,7 +412,7 @@ fn decide_counter<D: AsRef<Delta>>(
 }
 
 impl Side {
-    /// The value as a type.
+    /// Returns the value as a type.
     ///
     /// # Errors
     /// When it is of another type.

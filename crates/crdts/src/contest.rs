@@ -2,8 +2,8 @@
 //!
 //! A thing is there while an add is alive and no remove is. The removes are *retained state*: each
 //! is its own operation's dot, which is also the tag that a cut judges it by. A reset from above
-//! ends adds and never removes: a remove that is dropped on one copy's own judgement would let a
-//! concurrent add through there and nowhere else.
+//! ends adds and never removes: if one copy dropped a remove on its own judgement, a concurrent add
+//! would come through there and nowhere else.
 
 use alloc::vec::Vec;
 
@@ -22,7 +22,7 @@ pub(crate) struct Contest {
 }
 
 impl Contest {
-    /// All that an operation that has seen it can end.
+    /// Returns everything that an operation that has seen it can end.
     pub(crate) fn to_dots(&self, context: &Context) -> Vec<Dot> {
         sorted(self.adds.0.iter().chain(&self.removes.0).copied(), context)
     }

@@ -18,7 +18,7 @@ use crate::entries::with_entry;
 use crate::hash::Seeded;
 use crate::kind::Kind;
 
-/// Elements and what contends for each.
+/// The elements, each with the adds and removes that contend for it.
 #[derive(Clone, Debug)]
 pub(crate) struct ContestTable<T> {
     elements: HashMap<T, Contest, Seeded>,

@@ -1,4 +1,4 @@
-//! What one copy has seen, and the small numbers it uses for replicas.
+//! The events that one copy has seen, and the small numbers that it uses for replicas.
 //!
 //! A 128-bit id in every dot would triple the memory of a large set. Inside one copy each id gets
 //! a *slot*, and a dot is a slot and a counter in 64 bits. Slots are private to the copy: nothing
@@ -92,14 +92,14 @@ impl Context {
         self.slot(dot.replica()).map(|slot| LocalDot::new(slot, dot.counter()))
     }
 
-    /// The dot in everybody's terms.
+    /// Returns the dot with its replica's full id.
     pub fn dot(&self, local: LocalDot) -> Dot {
         Dot::new(self.id(local.slot()), local.counter()).unwrap_or_else(|_| {
             unreachable!("a local dot is made from a checked one and keeps its counter")
         })
     }
 
-    /// Everything up to this counter of a replica has been seen.
+    /// Returns the counter up to which everything of a replica has been seen.
     pub fn seen(&self, id: ReplicaId) -> u64 {
         self.slot(id).map_or(0, |slot| self.seen[slot.index()])
     }
@@ -112,18 +112,18 @@ impl Context {
         &self.ids
     }
 
-    /// Whether this copy has seen the dot, alive or not.
+    /// True if this copy has seen the dot, alive or not.
     pub(crate) fn covers(&self, dot: LocalDot) -> bool {
         dot.counter() <= self.seen[dot.slot().index()]
     }
 
-    /// Raises what has been seen of a replica.
+    /// Raises the counter up to which a replica has been seen.
     pub(crate) fn advance(&mut self, slot: Slot, counter: u64) {
         let seen = &mut self.seen[slot.index()];
         *seen = counter.max(*seen);
     }
 
-    /// The vector, in everybody's terms.
+    /// Returns the vector, with full ids.
     pub fn version_vector(&self) -> VersionVector {
         self.ids.iter().copied().zip(self.seen.iter().copied()).collect()
     }
@@ -168,17 +168,17 @@ impl Join {
         self.ids[slot.index()]
     }
 
-    /// Whether we had seen a dot (in our terms) before the merge.
+    /// True if we had seen a dot (in our terms) before the merge.
     pub(crate) fn we_saw(&self, dot: LocalDot) -> bool {
         dot.counter() <= self.ours[dot.slot().index()]
     }
 
-    /// Whether they had seen a dot (in our terms).
+    /// True if they had seen a dot (in our terms).
     pub(crate) fn they_saw(&self, dot: LocalDot) -> bool {
         dot.counter() <= self.theirs[dot.slot().index()]
     }
 
-    /// Advances our vector by theirs, once everything else is merged. Whether it moved.
+    /// Advances our vector by theirs, once everything else is merged. True if it moved.
     pub(crate) fn finish(&self, ours: &mut Context) -> bool {
         let mut moved = false;
         for (mine, &seen) in ours.seen.iter_mut().zip(&self.theirs) {

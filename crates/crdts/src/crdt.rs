@@ -9,19 +9,19 @@ use crate::delta::{At, Covered, Effect};
 use crate::kind::Kind;
 use crate::path::Path;
 
-/// What came of an operation that was handed to a value.
+/// The effect of an operation on a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// The value is another one now.
+    /// The value changed.
     Changed,
-    /// The value already was what the operation makes of it.
+    /// The value already was in the state that the operation leads to.
     Unchanged,
-    /// The type has no such place; whoever holds the value keeps the operation's cell beside it.
+    /// The type has no such place; the holder of the value keeps the operation's cell beside it.
     Unknown,
 }
 
 impl Outcome {
-    /// From whether something changed.
+    /// `Changed` if something changed, `Unchanged` otherwise.
     pub const fn of(changed: bool) -> Self {
         if changed { Self::Changed } else { Self::Unchanged }
     }
@@ -30,7 +30,7 @@ impl Outcome {
 /// Takes one cell at a time.
 pub type Visit<'a> = dyn FnMut(&Path, Cell) + 'a;
 
-/// Says whether to go on.
+/// Tells a walk to go on or to stop.
 pub(crate) type Flow = ControlFlow<()>;
 
 /// A value that merges.
@@ -46,14 +46,14 @@ pub(crate) type Flow = ControlFlow<()>;
     note = "an enum with `#[derive(Crdt)]` is a field as `OneOf<{Self}>`"
 )]
 pub trait Crdt: Default {
-    /// What stands at the path of such a value.
+    /// Kind at the path of such a value.
     const KIND: Kind;
 
-    /// Whether it can be taken away, as all that stands below a map's key can be. Not so a
-    /// [`BoundedCounter`](crate::BoundedCounter), nor what holds one.
+    /// A value of this type can be taken away, like everything below a map's key. Not so a
+    /// [`BoundedCounter`](crate::BoundedCounter), nor a value that holds one.
     const RESETTABLE: bool = true;
 
-    /// The names and kinds of a struct's fields; none for what has no declared fields.
+    /// The names and kinds of a struct's fields; empty for types without declared fields.
     const FIELDS: &'static [(&'static str, Kind)] = &[];
 
     /// Changes the value in a transaction.
@@ -71,18 +71,18 @@ pub trait Crdt: Default {
     /// Applies one operation at a path below.
     fn apply(&mut self, path: &[u8], effect: &Effect, at: &At<'_>) -> Outcome;
 
-    /// Ends everything alive that is covered, counters excepted. Whether anything changed.
+    /// Ends everything alive that is covered, counters excepted. True if anything changed.
     fn end(&mut self, covered: &Covered) -> bool;
 
-    /// Joins the state of another copy. Whether anything changed.
+    /// Joins the state of another copy. True if anything changed.
     fn merge(&mut self, theirs: &Self, join: &Join) -> bool;
 
     /// Shows every cell, in any order, with its path below `at`.
     fn visit(&self, at: &Path, visit: &mut Visit<'_>);
 
     /// Shows, as [`visit`](Self::visit) does, the cells whose paths from here begin with `below`: a
-    /// path, or one with a name more behind it. It costs what it shows, where the type says how;
-    /// unless it does, everything is looked at.
+    /// path, or one with a further name behind it. A type that implements it pays only for the
+    /// cells it shows; the default looks at everything.
     fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
         self.visit(at, &mut |path, cell| {
             if at.is_followed(path, below) {
@@ -94,9 +94,9 @@ pub trait Crdt: Default {
     /// The cell at a path below.
     fn cell(&self, path: &[u8]) -> Option<Cell>;
 
-    /// A kind other than `than` that is visible under a name below, which is a path without its
-    /// last byte. Only a [`Doc`](crate::Doc) has several; others have the one that their type says,
-    /// and are asked for another when they are read as another type.
+    /// Returns a kind other than `than` that is visible under a name below, which is a path without
+    /// its last byte. Only a [`Doc`](crate::Doc) has several; other types have the one kind that
+    /// they declare, and are asked for another when they are read as another type.
     fn other_kind(&self, _name: &[u8], _than: Kind) -> Option<Kind> {
         None
     }
@@ -104,15 +104,15 @@ pub trait Crdt: Default {
     /// Takes over a cell from a saved state, at a path below. The value must be new.
     fn load(&mut self, path: &[u8], cell: Cell) -> Outcome;
 
-    /// Whether there is anything to see.
+    /// True if there is anything to see.
     fn is_visible(&self) -> bool;
 
-    /// Whether nothing is left, neither visible nor retained, so that a map can drop the key.
+    /// True if nothing is left, neither visible nor retained, so that a map can drop the key.
     fn is_gone(&self) -> bool;
 }
 
-/// The kind of a value that is visible, when another one is asked for: half of
-/// [`Crdt::other_kind`], for what holds the value under a name.
+/// Returns the kind of a value that is visible, if another kind is asked for: half of
+/// [`Crdt::other_kind`], for holders of a value under a name.
 pub fn own_kind<V: Crdt>(value: &V, than: Kind) -> Option<Kind> {
     (V::KIND != than && value.is_visible()).then_some(V::KIND)
 }
@@ -122,7 +122,7 @@ pub(crate) fn leaf_outcome(path: &[u8], apply: impl FnOnce() -> bool) -> Outcome
     if path.is_empty() { Outcome::of(apply()) } else { Outcome::Unknown }
 }
 
-/// Makes a type whose state is one cell a [`Crdt`]: the cell does the work.
+/// Implements [`Crdt`] for a type whose state is one cell: the cell does the work.
 ///
 /// `impl [T: Atom] for MvRegister<T> { kind: .., cell: field as Variant, editor: .., reader: .. }`
 macro_rules! leaf_value {

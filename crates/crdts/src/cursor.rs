@@ -1,4 +1,4 @@
-//! Places to read from and to write at: what readers and editors of every type are made of.
+//! Places to read from and to write at: the base of the readers and editors of every type.
 //!
 //! A [`View`] reads cells by path from a [`Source`]; a [`Cursor`] also writes, through a [`Stage`].
 //! Neither ever holds a whole object, so a line added to a cart of a hundred thousand lines costs
@@ -45,7 +45,7 @@ impl<'a> View<'a> {
         Self { source: self.source, path: self.path.key(key, kind) }
     }
 
-    /// A dot in everybody's terms.
+    /// A dot with its replica's full id.
     pub(crate) fn dot(&self, local: LocalDot) -> Dot {
         self.source.dot(local)
     }
@@ -64,7 +64,8 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The cells of the parts of one kind, by the dot that names each. One path serves a long walk.
+    /// Looks up the cells of the parts of one kind, by the dot that names each. One path serves a
+    /// long walk.
     pub(crate) fn parts(&self, kind: Kind) -> impl FnMut(Dot) -> Result<Option<Cell>, ReadError> {
         let above = self.path.as_bytes().len();
         let mut path = self.path.as_bytes().to_vec();
@@ -76,19 +77,19 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether what stands here is hidden, here or on the way, and that nothing of another kind is
-    /// visible there: what stands as another kind cannot be read as the one that is asked for, and
-    /// must not look like nothing.
+    /// True if the value here is hidden, here or on the way. Fails if a value of another kind is
+    /// visible in its place: it cannot be read as the kind asked for, and must not look like
+    /// nothing.
     ///
     /// # Errors
-    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when something is; otherwise as the
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when one is; otherwise as the source.
     /// source.
     pub fn check_kinds(&self) -> Result<bool, ReadError> {
         let path = self.path.as_bytes();
         for end in name_ends(path, 0) {
             let (Some(name), Some(place)) = (path.get(..end), path.get(..=end)) else { break };
             let kind = place.last().and_then(|&tag| Kind::from_tag(tag).ok());
-            // What a set, list or tree is made of stands alone, or beside the value by design.
+            // The parts of a set, list or tree stand alone, or beside the value by design.
             let Some(kind) = kind.filter(|kind| !kind.is_part()) else { continue };
             let Some(other) = self.source.other_kind(name, kind)? else { continue };
             if other == Kind::MapKey && !self.spares(&[name, &[other.tag()]].concat())? {
@@ -99,7 +100,7 @@ impl<'a> View<'a> {
         Ok(false)
     }
 
-    /// Whether this collection is hidden, and that what is in it may be read as such.
+    /// True if this collection is hidden. Fails if its contents may not be read as such.
     pub(crate) fn check_collection(&self) -> Result<bool, ReadError> {
         if rejoin_vclock::mutant!("collection-kind-unchecked") {
             return self.is_hidden();
@@ -127,7 +128,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Adds to a value of another type where it stands, and whose dot it has.
+    /// Adds to an error about a value of another type the place of the value and its writer.
     fn located(&self, error: ReadError, dot: Option<LocalDot>) -> ReadError {
         match error {
             ReadError::WrongType { found, expected, .. } => {
@@ -148,8 +149,8 @@ impl<'a> View<'a> {
         self.page(kind, None::<&K>, usize::MAX)
     }
 
-    /// At most `most` names of the visible children of one kind after a name, ascending: what is
-    /// too large to hold is read page by page.
+    /// Returns at most `most` names of the visible children of one kind after a name, ascending:
+    /// collections that are too large to hold are read page by page.
     ///
     /// # Errors
     /// As [`names`](Self::names), of the children that are looked at.
@@ -179,8 +180,8 @@ impl<'a> View<'a> {
         wrong.map_or(Ok(names), |(error, dot)| Err(self.located(error, dot)))
     }
 
-    /// The names of the visible children of one kind that are strings, ascending: the objects of a
-    /// space, among which others stand that its users do not see.
+    /// Returns the names of the visible children of one kind that are strings, ascending: the
+    /// objects of a space. Other children stand among them that its users do not see.
     ///
     /// # Errors
     /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when an object is of another kind;
@@ -194,7 +195,7 @@ impl<'a> View<'a> {
         Ok(keys)
     }
 
-    /// How many visible children of one kind there are.
+    /// Counts the visible children of one kind.
     pub(crate) fn count(&self, kind: Kind) -> Result<usize, ReadError> {
         let mut count = 0;
         self.children_of(kind, self.path.as_bytes().to_vec(), &mut |_, _| {
@@ -204,7 +205,7 @@ impl<'a> View<'a> {
         Ok(count)
     }
 
-    /// Whether there is a visible child of one kind.
+    /// True if there is a visible child of one kind.
     pub(crate) fn has_any(&self, kind: Kind) -> Result<bool, ReadError> {
         let mut any = false;
         self.children_of(kind, self.path.as_bytes().to_vec(), &mut |_, _| {
@@ -214,8 +215,8 @@ impl<'a> View<'a> {
         Ok(any)
     }
 
-    /// The names of the visible children, ascending, and as which kind: a name appears once for
-    /// each.
+    /// Returns the names of the visible children, ascending, each with its kind: a name appears
+    /// once for each kind.
     pub(crate) fn named(&self) -> Result<Vec<(RawAtom, Kind)>, ReadError> {
         let mut names = Vec::new();
         if self.check_collection()? {
@@ -229,7 +230,7 @@ impl<'a> View<'a> {
     }
 
     /// Shows the names of the visible children from a path on, all of which must be of one kind,
-    /// each with a dot of somebody who wrote there, until told to stop.
+    /// each with a dot of somebody who wrote there, until the callback stops it.
     fn children_of(
         &self,
         kind: Kind,
@@ -256,8 +257,8 @@ impl<'a> View<'a> {
         Err(ReadError::WrongKind { path: child.path, expected: kind, found })
     }
 
-    /// Shows the visible children from a path on, leaping over what stands below each, until told
-    /// to stop.
+    /// Shows the visible children from a path on, leaping over the cells below each, until the
+    /// callback stops it.
     fn children(
         &self,
         mut from: Vec<u8>,
@@ -307,7 +308,7 @@ impl<'a> View<'a> {
                 }
             };
             if kind == Kind::MapKey {
-                // Over all under the name, or on to what it does not hide.
+                // Over everything under the name if it is hidden, else on to the next kind.
                 let is_hidden = self.key(&name, kind).is_hidden()?;
                 if is_hidden {
                     child.pop();
@@ -326,11 +327,11 @@ impl<'a> View<'a> {
     }
 }
 
-/// What a walk over children meets and cannot show at once.
+/// A child that a walk meets and cannot show at once.
 enum Next {
-    /// It goes on behind this child, which was shown.
+    /// The walk goes on behind this child, which was shown.
     Over(Vec<u8>),
-    /// Whether a child is there takes a look at what stands below it.
+    /// Only a look at the cells below shows if the child is there.
     Look { name: RawAtom, kind: Kind, child: Vec<u8>, seen: bool, writer: Option<LocalDot> },
 }
 
@@ -403,7 +404,7 @@ impl<'a> Cursor<'a> {
         self.write(Effect::Register { ends, value: Some(value) })
     }
 
-    /// Puts the item or node that stands here elsewhere.
+    /// Moves the item or node at this place elsewhere.
     pub(crate) fn relocate(&mut self, value: RawAtom) -> Result<(), EditError> {
         self.open()?;
         let cell = self.cell()?;
@@ -415,17 +416,17 @@ impl<'a> Cursor<'a> {
         self.write(Effect::Move { ends, value })
     }
 
-    /// Stands for one side over all that contends here.
+    /// Adds or removes, over every live add and remove that contends here.
     pub(crate) fn contend(&mut self, stand: AddOrRemove) -> Result<(), EditError> {
         self.open()?;
         let ends = self.live()?;
         self.write(Effect::Contest { ends, put: Some(stand) })
     }
 
-    /// Takes away all that is seen here and below; nothing is written when nothing is.
+    /// Takes away everything that is seen here and below; writes nothing if there is nothing.
     ///
     /// # Errors
-    /// [`ReadError::WrongKind`] when nothing is to be taken away but what another kind keeps here;
+    /// [`ReadError::WrongKind`] when there is nothing to take away but data of another kind;
     /// otherwise as [`Stage::write`].
     pub fn reset(&mut self) -> Result<(), EditError> {
         let resets = self.resets(self.path.as_bytes())?;
@@ -436,7 +437,7 @@ impl<'a> Cursor<'a> {
         self.write_resets(resets)
     }
 
-    /// As [`reset`](Self::reset), of what stands here as one kind, whatever others do.
+    /// As [`reset`](Self::reset), for the data of one kind here, whatever stands here as others.
     ///
     /// # Errors
     /// As [`Stage::write`].
@@ -464,7 +465,7 @@ impl<'a> Cursor<'a> {
             self.write(Effect::Below { seen })?;
         }
         self.write_all(resets)?;
-        // What hides it goes with it.
+        // The removals that hide it go with it.
         let Some((&tag, name)) = self.path.as_bytes().split_last() else { return Ok(()) };
         let kind = Kind::from_tag(tag).map_err(unread)?;
         if self.stage.other_kind(name, kind)? != Some(Kind::MapKey) {
@@ -474,7 +475,7 @@ impl<'a> Cursor<'a> {
         Cursor { stage: &mut *self.stage, path: part }.spare()
     }
 
-    /// Takes away all that is seen under a name below, of whatever kind.
+    /// Takes away everything that is seen under a name below, of whatever kind.
     pub(crate) fn reset_name(&mut self, name: &impl Atom) -> Result<(), EditError> {
         let mut prefix = self.path.as_bytes().to_vec();
         name.write(&mut prefix);
@@ -486,7 +487,7 @@ impl<'a> Cursor<'a> {
         self.write_all(resets)
     }
 
-    /// What takes away all that is seen at paths that begin with these bytes.
+    /// Returns the operations that take away everything seen at paths that begin with these bytes.
     pub(crate) fn resets(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Effect)>, EditError> {
         let mut resets = Vec::new();
         let mut fixed = None;
@@ -510,7 +511,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Bytes of a source that are no path: it is not what it was.
+/// The error for bytes of a source that are no path: the source has changed.
 pub(crate) fn unread(error: DecodeError) -> ReadError {
     ReadError::Unavailable(error.to_string())
 }
@@ -519,7 +520,7 @@ pub(crate) fn parse(path: Vec<u8>) -> Result<Path, ReadError> {
     Path::parse(path).map_err(unread)
 }
 
-/// The operation that ends all that is alive in a cell, if anything is. What is retained stays.
+/// Returns the operation that ends all live dots of a cell, if there are any. Retained dots stay.
 fn taking_away(cell: &Cell, context: &Context) -> Option<Effect> {
     let effect = match &cell.0 {
         CellKind::Element(_) => Effect::Element { ends: cell.live(context), add: false },

@@ -1,4 +1,4 @@
-//! Deltas: what one transaction changed, and what it depends on.
+//! Deltas: the changes of one transaction, with its dependencies.
 //!
 //! A delta is at once the value that two plain replicas exchange, the entry in a space's log and
 //! the unit of sync. It takes one contiguous range of dots of its origin: change `i` is dot
@@ -9,8 +9,8 @@
 //! 1. At least one change; `first + changes - 1` is a valid counter.
 //! 2. `deps` ascend by replica and never name the origin.
 //! 3. The effect of a change fits the kind of its path.
-//! 4. What a change says of dots of its own origin, it says of earlier ones: those that it ends,
-//!    where a counter's record starts, and what a list position hangs on.
+//! 4. A change speaks only of earlier dots of its own origin: those that it ends, the start of a
+//!    counter's record, and the position that a list position hangs on.
 //! 5. One delta, one byte string.
 //!
 //! # References
@@ -30,12 +30,12 @@ use crate::path::Path;
 
 pub use crate::delta_codec::Changes;
 
-/// What one transaction of one replica changed. It is its canonical bytes, and takes no more memory
-/// than they do: what is in it is read when it is asked for.
+/// The changes that one transaction of one replica made. It is stored as its canonical bytes, and
+/// takes no more memory than they do: its content is read when it is asked for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Delta {
     pub(crate) bytes: Arc<[u8]>,
-    /// Where in the bytes the first change begins.
+    /// Offset of the first change in the bytes.
     pub(crate) changes_at: usize,
     pub(crate) changes: usize,
 }
@@ -47,7 +47,7 @@ pub struct Change {
     pub(crate) effect: Effect,
 }
 
-/// What an operation does to the cell, or below the map or set, at its path.
+/// The effect of an operation on the cell, or below the map or set, at its path.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Effect {
@@ -55,7 +55,7 @@ pub enum Effect {
     Element {
         /// The dots that end, ascending.
         ends: Vec<Dot>,
-        /// Whether this operation's own dot is added.
+        /// This operation's own dot is added.
         add: bool,
     },
     /// On a register.
@@ -65,21 +65,20 @@ pub enum Effect {
         /// The value written.
         value: Option<RawAtom>,
     },
-    /// On an item of a list or a node of a tree: it stands elsewhere. Whether it is there is not
-    /// touched.
+    /// On an item of a list or a node of a tree: it moves elsewhere. Its existence is not touched.
     Move {
         /// The places that end, ascending.
         ends: Vec<Dot>,
         /// The new place.
         value: RawAtom,
     },
-    /// On an item of a list, a node of a tree or a name in a map: it is hidden, with all below,
-    /// unless something is alive there that this removal had not seen. It ends nothing but removals
-    /// of this kind.
+    /// On an item of a list, a node of a tree or a name in a map: it is hidden, with everything
+    /// below, unless something is alive there that this removal had not seen. It ends nothing but
+    /// removals of this kind.
     Hide {
         /// The earlier removals that end, ascending.
         ends: Vec<Dot>,
-        /// How far each replica was seen that had written what is hidden; empty where the removals
+        /// Counter up to which each replica that had written there was seen; empty if the removals
         /// only end.
         seen: VersionVector,
     },
@@ -94,32 +93,32 @@ pub enum Effect {
     Contest {
         /// The adds and removes that end, ascending.
         ends: Vec<Dot>,
-        /// What this operation's own dot stands for.
+        /// The meaning of this operation's own dot.
         put: Option<AddOrRemove>,
     },
-    /// On a bounded counter: the origin's new totals. Nothing of it ever ends.
+    /// On a bounded counter: the origin's new totals. They never end.
     Rights {
-        /// All that the origin ever added.
+        /// Total that the origin ever added.
         granted: u64,
-        /// All that the origin ever spent.
+        /// Total that the origin ever spent.
         spent: u64,
-        /// All rights that the origin ever passed to one other replica.
+        /// Total rights that the origin ever passed to one other replica.
         moved: Option<(ReplicaId, u64)>,
         /// A replica that writes no more, whose rights are the origin's from here on.
         retires: Option<ReplicaId>,
-        /// The replica whose history this is a part of, written anew under another id: what that
-        /// did to the balance of the one is the other's.
+        /// The replica whose history this is a part of, rewritten under another id: the effects of
+        /// the one on the balance belong to the other.
         yields: Option<ReplicaId>,
     },
     /// Everything alive at and below a place that the origin had seen ends, counters excepted
-    /// (those are named one by one). The origin's own dots end up to this operation.
+    /// (those are named one by one). Of the origin's own dots, those before this operation end.
     Below {
-        /// What the origin had seen of others.
+        /// The events of others that the origin had seen.
         seen: VersionVector,
     },
 }
 
-/// What a live dot of a contested place stands for.
+/// The meaning of a live dot of a contested place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum AddOrRemove {
@@ -129,7 +128,7 @@ pub enum AddOrRemove {
     Remove,
 }
 
-/// What one replica has counted since its record's start dot.
+/// The totals of one replica since its record's start dot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Totals {
     /// Counter of the dot that the record starts with.
@@ -141,13 +140,13 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// What is counted, all in all.
+    /// Returns the increments less the decrements.
     pub(crate) fn net(&self) -> i128 {
         i128::from(self.increments) - i128::from(self.decrements)
     }
 }
 
-/// The part of a replica's record that a reset takes away: what it had counted at `last`.
+/// The part of a replica's record that a reset takes away: its totals at `last`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Floor {
     /// The last dot that the reset saw.
@@ -157,8 +156,8 @@ pub struct Floor {
 }
 
 impl Delta {
-    /// The delta of a transaction. `None` where there are no changes, or more than there are dots
-    /// left. `deps` ascend by replica.
+    /// Makes the delta of a transaction. `None` if there are no changes, or more than there are
+    /// dots left. `deps` ascend by replica.
     pub fn new(
         origin: ReplicaId,
         first: u64,
@@ -189,7 +188,7 @@ impl Delta {
         self.head().stamp
     }
 
-    /// Whether it changes nothing: what an edit that had no effect returns.
+    /// True if it changes nothing: an edit that had no effect returns such a delta.
     pub const fn is_empty(&self) -> bool {
         self.changes == 0
     }
@@ -203,7 +202,8 @@ impl Delta {
         first > 0 && changes > 0 && first.saturating_add(changes as u64 - 1) <= MAX_COUNTER
     }
 
-    /// Every dot outside this delta that it speaks about: its deps, and what its changes end.
+    /// Iterates over every dot outside this delta that it speaks about: its deps, and the dots that
+    /// its changes end.
     ///
     /// An honest origin's deps cover the rest; a receiver that waits for all of them stays a
     /// function of the set of entries even beside a dishonest one.
@@ -231,22 +231,22 @@ impl AsRef<Self> for Delta {
 }
 
 impl Change {
-    /// Where.
+    /// Place of the change.
     pub const fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether it is about the cell at its path alone, and about nothing below.
+    /// True if it is about the cell at its path alone, and about nothing below.
     pub const fn is_on_one_cell(&self) -> bool {
         !matches!(self.effect, Effect::Below { .. })
     }
 
-    /// Where, to be kept.
+    /// Place of the change, by value.
     pub fn into_path(self) -> Path {
         self.path
     }
 
-    /// Whether it takes something away (and may add something, too).
+    /// True if it takes something away (it may add something, too).
     pub fn removes(&self) -> bool {
         match &self.effect {
             Effect::Element { ends, add } => !ends.is_empty() && !add,
@@ -261,7 +261,7 @@ impl Change {
 }
 
 impl Effect {
-    /// The kinds of place that this effect fits.
+    /// True if this effect fits a place of this kind.
     pub(crate) fn fits(&self, kind: Kind) -> bool {
         let shape = match self {
             Self::Element { .. } => Shape::Dots,
@@ -278,12 +278,12 @@ impl Effect {
         Shape::of(kind) == Some(shape)
     }
 
-    /// Whether it ends anything.
+    /// True if it ends anything.
     pub(crate) fn takes_anything(&self) -> bool {
         self.named().next().is_some()
     }
 
-    /// Whether it neither ends anything nor puts anything there.
+    /// True if it neither ends nor puts anything.
     pub(crate) fn does_nothing(&self) -> bool {
         match self {
             Self::Element { ends, add } => ends.is_empty() && !*add,
@@ -318,7 +318,7 @@ impl Effect {
     }
 }
 
-/// Where and when a change is applied: its own dot, its stamp, and the copy's slots.
+/// Place and time at which a change is applied: its own dot, its stamp, and the copy's slots.
 #[derive(Clone, Copy, Debug)]
 pub struct At<'a> {
     pub(crate) dot: LocalDot,
@@ -336,8 +336,8 @@ pub struct Covered {
 }
 
 impl Covered {
-    /// What an origin that had `seen` this of others ends with the operation at `at`: of its own
-    /// dots, all before that operation's.
+    /// The dots that an origin that had `seen` these events of others ends with the operation at
+    /// `at`: of its own dots, all before that operation's.
     pub fn new(seen: &VersionVector, at: &At<'_>) -> Self {
         let ids = at.context.ids();
         let mut by_slot: Vec<u64> = ids.iter().map(|&id| seen.get(id)).collect();

@@ -6,11 +6,11 @@
 //! ```
 //!
 //! Numbers are varints. An id is 0 for the origin or its place in `ids` plus one. A path repeats
-//! the beginning of the path before it, as long as what is decoded stays within a small multiple of
-//! what is sent. Flags: 1 something is put, 2 dots end, 4 everything seen below ends, 8 what is put
-//! stands for a remove, 16 what is put is only moved, 32 what is put is a removal that hides, 64
-//! rights of a retired replica are taken over, 128 those of the origin are another's. The payload
-//! is as the kind of the path says.
+//! the beginning of the path before it, as long as the decoded bytes stay within a small multiple
+//! of the bytes sent. Flags: 1 something is put, 2 dots end, 4 everything seen below ends, 8 the
+//! put dot stands for a remove, 16 the put value is only moved, 32 the put value is a removal that
+//! hides, 64 rights of a retired replica are taken over, 128 those of the origin are another's. The
+//! kind of the path determines the payload.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -51,7 +51,8 @@ const fn may_share(decoded: usize, coded: usize) -> bool {
 }
 
 impl Delta {
-    /// The delta of these parts, whose first dot and number are not looked at.
+    /// Makes the delta of these parts, without checking its first dot and the number of its
+    /// changes.
     pub(crate) fn of(
         origin: ReplicaId,
         first: u64,
@@ -98,8 +99,8 @@ impl Delta {
         }
     }
 
-    /// The operations, in order; operation `i` has the dot `first + i`. Each is read when it is
-    /// come to.
+    /// Iterates over the operations, in order; operation `i` has the dot `first + i`. Each is read
+    /// when the iterator reaches it.
     pub fn changes(&self) -> Changes<'_> {
         let head = self.head();
         let mut reader = Reader::new(&self.bytes);
@@ -108,7 +109,7 @@ impl Delta {
         Changes::new(&head, reader, self.changes, true)
     }
 
-    /// The origin and the first counter, which are asked for at every step of an entry's way: they
+    /// Returns the origin and the first counter. Every step of an entry's way asks for them: they
     /// stand first, and the rest of the head is not read for them.
     #[inline]
     pub(crate) fn beginning(&self) -> (ReplicaId, u64) {
@@ -119,7 +120,8 @@ impl Delta {
         Head::read(&mut Reader::new(&self.bytes)).unwrap_or_else(|_| checked_before())
     }
 
-    /// What the origin had newly applied since its own previous delta, ascending by replica.
+    /// Returns the events that the origin had newly applied since its own previous delta, ascending
+    /// by replica.
     pub fn deps(&self) -> Vec<(ReplicaId, u64)> {
         let mut reader = Reader::new(&self.bytes);
         let head = Head::read(&mut reader).unwrap_or_else(|_| checked_before());
@@ -138,7 +140,7 @@ impl Encode for Delta {
 }
 
 impl Decode for Delta {
-    /// Takes what the bytes take, and a few KiB on the way.
+    /// Takes as much memory as the bytes, and a few KiB while it decodes.
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut ahead = reader.clone();
         let Checked { length, changes_at, changes } = check(ahead.bytes(ahead.remaining())?)?;
@@ -146,7 +148,7 @@ impl Decode for Delta {
     }
 }
 
-/// What stands before a delta's deps.
+/// The fields before a delta's deps.
 pub(crate) struct Head<'a> {
     pub origin: ReplicaId,
     pub first: u64,
@@ -169,14 +171,14 @@ fn read_beginning(reader: &mut Reader<'_>) -> Result<(ReplicaId, u64), DecodeErr
     Ok((ReplicaId::decode(reader)?, reader.varint()?))
 }
 
-/// Where the parts of a delta begin and end.
+/// Offsets of the parts of a delta.
 struct Checked {
     length: usize,
     changes_at: usize,
     changes: usize,
 }
 
-/// Goes through the bytes of a delta and what may follow it, and keeps nothing of it.
+/// Checks the bytes of a delta, which other bytes may follow, and keeps nothing of it.
 fn check(bytes: &[u8]) -> Result<Checked, DecodeError> {
     let mut reader = Reader::new(bytes);
     let head = Head::read(&mut reader)?;
@@ -205,7 +207,7 @@ fn check(bytes: &[u8]) -> Result<Checked, DecodeError> {
     Ok(Checked { length: changes.reader.position(), changes_at, changes: count })
 }
 
-/// The operations of a delta, as they are come to.
+/// The operations of a delta, each read when the iterator reaches it.
 #[derive(Debug)]
 pub struct Changes<'a> {
     reader: Reader<'a>,

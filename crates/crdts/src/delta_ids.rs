@@ -1,4 +1,4 @@
-//! The replicas that a delta names, and its dots by them.
+//! The replicas that a delta names, and dots that name their replica by them.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -13,7 +13,7 @@ use crate::delta_codec::Head;
 use crate::kind::Kind;
 use crate::sequence::Anchor;
 
-/// Why a delta is refused that honest origins cannot make.
+/// The error for a delta that honest origins cannot make.
 pub(crate) const fn cannot_know() -> DecodeError {
     DecodeError::Invalid("a delta that names what it cannot know")
 }
@@ -52,16 +52,16 @@ impl IdTable {
     }
 }
 
-/// The replicas that a delta names, where they stand in its bytes.
+/// The replicas that a delta names, as they stand in its bytes.
 #[derive(Debug)]
 pub(crate) struct Ids<'a> {
     origin: ReplicaId,
     others: &'a [u8],
     /// The counter of the operation that is being read.
     pub own: u64,
-    /// Whether what is read is kept. Who only checks has memory for nothing.
+    /// Decoded values are kept. A reader that only checks needs no memory for them.
     pub keep: bool,
-    /// Of who checks: which ids were named.
+    /// The ids that were named; used by a reader that checks.
     used: Vec<bool>,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Ids<'a> {
         Self { origin: head.origin, others: head.ids, own: head.first, keep, used }
     }
 
-    /// That the ids ascend, and that the origin is not among them.
+    /// Checks that the ids ascend, and that the origin is not among them.
     pub(crate) fn check(&self) -> Result<(), DecodeError> {
         let mut before = None;
         for id in self.others.chunks(16).filter_map(|id| id.first_chunk()) {
@@ -84,7 +84,7 @@ impl<'a> Ids<'a> {
         Ok(())
     }
 
-    /// That a position in a list hangs on one that was there before.
+    /// Checks that a position in a list hangs on one that was there before.
     pub(crate) fn check_place(&self, kind: Kind, place: &RawAtom) -> Result<(), DecodeError> {
         match Dot::new(self.origin, self.own) {
             Ok(own) if kind == Kind::ListItem && !Anchor::of(place).is_earlier(own) => {
@@ -105,7 +105,7 @@ impl<'a> Ids<'a> {
         self.read_dot(reader).map(|dot| (dot.replica(), dot.counter()))
     }
 
-    /// A dot; of the origin's own, only such as come before the operation.
+    /// Reads a dot; a dot of the origin itself has to come before the operation.
     pub(crate) fn read_dot(&mut self, reader: &mut Reader<'_>) -> Result<Dot, DecodeError> {
         let index = reader.varint()?;
         let id = match index.checked_sub(1) {
@@ -138,7 +138,8 @@ impl<'a> Ids<'a> {
         Ok(pairs)
     }
 
-    /// A vector, and how many replicas it names; the origin only where it may.
+    /// Reads a vector, and returns it with the number of replicas it names; it names the origin
+    /// only if it may.
     pub(crate) fn read_vector(
         &mut self,
         reader: &mut Reader<'_>,

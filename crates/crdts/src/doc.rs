@@ -25,15 +25,14 @@
 //! and a browser or a script needs no Rust type. [`Replica::edit_as`](crate::Replica::edit_as)
 //! edits a typed value as a document.
 //!
-//! # One name, several kinds
-//! Two versions of a program can put different kinds under one name. Both stand; every typed read,
-//! of a leaf or of a collection, says so by a named error, [`value`](Doc::value) shows both, and
-//! [`remove_kind`](DocEditor::remove_kind) takes one away.
+//! # One name, several kinds Two versions of a program can put different kinds under one name. Both
+//! stand; every typed read, of a leaf or of a collection, fails with a named error,
+//! [`value`](Doc::value) shows both, and [`remove_kind`](DocEditor::remove_kind) takes one away.
 //!
 //! # Semantics
-//! Each place by the rule of its type. A map or list that was
-//! [created](DocEditor::create) is there though nothing is in it. A bounded counter cannot be made
-//! in a document, where everything can be removed; one that a struct has made can be used.
+//! Each place follows the rule of its type. A map or list that was [created](DocEditor::create) is
+//! there though nothing is in it. A bounded counter cannot be made in a document, where everything
+//! can be removed; one that a struct has made can be used.
 //!
 //! # Retained, complexity
 //! As the types in it.
@@ -65,7 +64,7 @@ pub struct Doc {
 }
 
 impl Doc {
-    /// Everything that is to be seen.
+    /// Returns everything visible in the document.
     pub fn value(&self) -> Value {
         let cells: Vec<_> = self.parts.iter().collect();
         Value::of(Kind::Map, &cells)
@@ -150,8 +149,8 @@ pub struct DocEditor<'a> {
 }
 
 impl DocEditor<'_> {
-    /// The editor of what stands under a name, as a type of one's choice. It is there as soon as
-    /// something is written. Does not compile for a bounded counter.
+    /// Returns the editor of the value under a name, as a type of one's choice. The value is there
+    /// as soon as something is written. Does not compile for a bounded counter.
     pub fn at<V: Crdt>(&mut self, name: &str) -> V::Editor<'_> {
         self.at_key::<V>(&RawAtom::of_str(name))
     }
@@ -173,7 +172,7 @@ impl DocEditor<'_> {
     /// The editor of a bounded counter that a struct has made.
     ///
     /// # Errors
-    /// [`EditError::CannotReset`] where there is none: it could be removed with what is above it.
+    /// [`EditError::CannotReset`] if there is none: it could be removed with the map above it.
     pub fn bounded_counter(&mut self, name: &str) -> Result<BoundedCounterEditor<'_>, EditError> {
         let place = self.cursor.key(&RawAtom::of_str(name), Kind::BoundedCounter);
         if place.cell()?.is_none_or(|cell| cell.is_gone()) {
@@ -182,7 +181,7 @@ impl DocEditor<'_> {
         Ok(BoundedCounter::editor(self.cursor.key(&RawAtom::of_str(name), Kind::BoundedCounter)))
     }
 
-    /// Makes this map be there though nothing is in it.
+    /// Makes this map exist though nothing is in it.
     ///
     /// # Errors
     /// [`EditError`] when the place cannot be read or named.
@@ -199,9 +198,9 @@ impl DocEditor<'_> {
         self.cursor.reset_name(&RawAtom::of_str(name))
     }
 
-    /// As [`remove`](Self::remove), and keeps the name, with all that was below it, for whoever
-    /// changes something there without having seen this. A struct in memory shows a field that is
-    /// hidden so; its reader does not.
+    /// As [`remove`](Self::remove), but keeps the name, with everything that was below it, for
+    /// anybody who changes something there without having seen this. A struct in memory still shows
+    /// a field that is hidden so; its reader does not.
     ///
     /// # Errors
     /// As [`remove`](Self::remove).
@@ -209,7 +208,7 @@ impl DocEditor<'_> {
         self.cursor.hide(&RawAtom::of_str(name), Kind::MapKey)
     }
 
-    /// Removes what stands under a name as one kind, and leaves the others.
+    /// Removes the value under a name as one kind, and leaves the others.
     ///
     /// # Errors
     /// As [`remove`](Self::remove).
@@ -238,7 +237,7 @@ pub struct DocReader<'a> {
 }
 
 impl DocReader<'_> {
-    /// The reader of what stands under a name, as a type of one's choice.
+    /// Returns the reader of the value under a name, as a type of one's choice.
     pub fn at<V: Crdt>(&self, name: &str) -> V::Reader<'_> {
         V::reader(self.view.key(&RawAtom::of_str(name), V::KIND))
     }
@@ -252,8 +251,8 @@ impl DocReader<'_> {
         self.at::<LwwRegister<T>>(name).get()
     }
 
-    /// The names under which something is visible, in ascending order, and as which kind: a name
-    /// appears once for each.
+    /// Returns the names under which something is visible, in ascending order, each with its kind:
+    /// a name appears once for each kind.
     ///
     /// # Errors
     /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when something else than a map stands
@@ -262,7 +261,7 @@ impl DocReader<'_> {
         self.view.named()
     }
 
-    /// Everything that is to be seen; several kinds under one name are shown side by side.
+    /// Returns everything visible; several kinds under one name are shown side by side.
     ///
     /// # Errors
     /// As [`names`](Self::names).

@@ -9,7 +9,7 @@ use crate::cell::Leaf;
 use crate::context::{Context, Join, LocalDot};
 use crate::delta::{At, Covered, Effect};
 
-/// The dots of one thing that is there while any of them is alive.
+/// The dots of one thing, which is there while any of them is alive.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Dots(pub SmallVec<[LocalDot; 2]>);
 
@@ -24,14 +24,14 @@ impl Dots {
         self.0.len() < before
     }
 
-    /// Ends what is covered. Whether anything was.
+    /// Ends the covered dots. True if there were any.
     pub(crate) fn end_covered(&mut self, covered: &Covered) -> bool {
         let before = self.0.len();
         self.0.retain(|live| !covered.contains(*live));
         self.0.len() < before
     }
 
-    /// Joins: what both have, and what the other side has not seen.
+    /// Joins: keeps the dots that both have, and those that the other side has not seen.
     pub(crate) fn join(&mut self, theirs: &Self, join: &Join) -> bool {
         let their_dots: SmallVec<[LocalDot; 2]> =
             theirs.0.iter().map(|&dot| join.dot(dot)).collect();
@@ -45,7 +45,7 @@ impl Dots {
     }
 }
 
-/// Dots in everybody's terms and in everybody's order.
+/// Returns dots with their replicas' full ids, in the order that is the same everywhere.
 pub(crate) fn sorted(dots: impl Iterator<Item = LocalDot>, context: &Context) -> Vec<Dot> {
     let mut dots: Vec<Dot> = dots.map(|dot| context.dot(dot)).collect();
     dots.sort_unstable();

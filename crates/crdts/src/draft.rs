@@ -1,4 +1,4 @@
-//! A transaction while it is being written: it sees itself, and nobody else does.
+//! A transaction while it is being written: it sees its own changes, and nobody else does.
 
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -28,21 +28,22 @@ pub struct Draft<'a> {
     changed: Overlay,
     changes: Vec<Change>,
     content_bytes: usize,
-    /// The cell that was read last: an edit looks at what it is going to change.
+    /// The cell that was read last: an edit reads a cell before it changes it.
     read: RefCell<Option<(Vec<u8>, Option<Cell>)>>,
-    /// The orders of lists as this transaction sees them, and below what it took everything away.
+    /// The orders of lists as this transaction sees them. After them the places below which it took
+    /// everything away.
     orders: RefCell<Orders>,
     ended: Vec<Path>,
 }
 
-/// What a transaction wrote.
+/// The result of a transaction.
 #[derive(Debug)]
 pub struct Written {
     /// The operations, each with the dot that its place here gives it.
     pub changes: Vec<Change>,
-    /// What they make of the cells.
+    /// The cells after these operations.
     pub cells: Overlay,
-    /// What they make of the orders of lists.
+    /// The orders of lists after these operations.
     pub orders: Orders,
 }
 
@@ -65,14 +66,14 @@ impl<'a> Draft<'a> {
             changes: Vec::new(),
             content_bytes: 0,
             read: RefCell::default(),
-            // What it heard of a list must not be forgotten.
+            // Changes of lists that it has heard of must not be forgotten.
             orders: RefCell::new(Orders::new(usize::MAX)),
             ended: Vec::new(),
         }
     }
 
-    /// How much is in the values written so far, in
-    /// [bytes of content](crate::atom::RawAtom::content_bytes).
+    /// Returns the amount of content in the values written so far, in [bytes of
+    /// content](crate::atom::RawAtom::content_bytes).
     pub const fn content_bytes(&self) -> usize {
         self.content_bytes
     }
@@ -82,7 +83,7 @@ impl<'a> Draft<'a> {
         self.changes
     }
 
-    /// What was written, and what it makes of all that is kept.
+    /// Returns the operations that were written, with the cells and orders after them.
     pub fn written(self) -> Written {
         let (changes, cells) = (self.changes, self.changed);
         Written { changes, cells, orders: self.orders.into_inner() }
@@ -117,7 +118,7 @@ impl Source for Draft<'_> {
         let mut orders = self.orders.borrow_mut();
         let is_ended = || self.ended.iter().any(|scope| list.starts_with(scope.as_bytes()));
         if !orders.is_read(list) && !is_ended() {
-            // One that is only read stays where it is.
+            // An order that is only read stays where it is.
             let (is_own, mut taken) = (orders.is_known(list), None);
             let is_kept = self.base.order(list, &mut |order| match is_own {
                 true => taken = Some(core::mem::take(order)),
@@ -169,7 +170,7 @@ impl Stage for Draft<'_> {
     }
 }
 
-/// What is written is what peers take and the next start reads.
+/// Checks a path: peers take written paths, and the next start reads them.
 fn check_path(path: &Path) -> Result<(), EditError> {
     let Err(error) = path.check() else { return Ok(()) };
     let (bytes, levels) = (path.as_bytes().len(), path.levels());
@@ -182,7 +183,7 @@ fn check_path(path: &Path) -> Result<(), EditError> {
     })
 }
 
-/// The content of the value that is written, in bytes.
+/// Returns the content of the written value, in bytes.
 fn content_bytes(path: &Path, effect: &Effect) -> Result<usize, EditError> {
     let Effect::Register { value: Some(value), .. } = effect else { return Ok(0) };
     let unreadable = |error| EditError::Unreadable { path: path.clone(), error };

@@ -1,4 +1,4 @@
-//! What a set in memory is made of: a table from element to cell, and the [`Crdt`] around it.
+//! The inside of a set in memory: a table from element to cell, and the [`Crdt`] around it.
 //!
 //! [`Crdt`]: crate::Crdt
 
@@ -15,7 +15,7 @@ use crate::path::{Path, first_name, split_as};
 
 /// Elements with their cells.
 pub(crate) trait ElementTable<T>: Default {
-    /// What stands at an element's place.
+    /// Kind at an element's place.
     const PART: Kind;
 
     /// The cell of one element.
@@ -27,7 +27,7 @@ pub(crate) trait ElementTable<T>: Default {
 
     fn get(&self, element: &T) -> Option<Self::Part>;
 
-    /// Whether the element is there to see.
+    /// True if the element is there to see.
     fn has<Q>(&self, element: &Q) -> bool
     where
         Q: Hash + Eq + ?Sized,
@@ -43,7 +43,7 @@ pub(crate) trait ElementTable<T>: Default {
     where
         T: 'a;
 
-    /// Changes the cell of one element, which comes and goes with need.
+    /// Changes the cell of one element; the cell is made and dropped as needed.
     fn update(&mut self, element: T, change: impl FnOnce(&mut Self::Part) -> bool) -> bool;
 
     fn end(&mut self, covered: &Covered) -> bool;
@@ -54,7 +54,8 @@ pub(crate) trait ElementTable<T>: Default {
     fn validate(&self);
 }
 
-/// Makes a set over a table a [`Crdt`](crate::Crdt), with what every set can be asked.
+/// Implements [`Crdt`](crate::Crdt), and the queries that every set answers, for a set over a
+/// table.
 macro_rules! set_value {
     ($set:ident, $table:ident, $kind:expr, $editor:ident) => {
         impl<T> Default for $set<T> {
@@ -64,7 +65,7 @@ macro_rules! set_value {
         }
 
         impl<T: $crate::atom::Key> $set<T> {
-            /// Whether the element is there.
+            /// True if the element is there.
             pub fn contains<Q>(&self, element: &Q) -> bool
             where
                 Q: alloc::borrow::ToOwned<Owned = T> + core::hash::Hash + Eq + ?Sized,
@@ -73,12 +74,12 @@ macro_rules! set_value {
                 self.table.has(element)
             }
 
-            /// How many elements are there.
+            /// Counts the elements that are there.
             pub fn len(&self) -> usize {
                 self.table.visible().count()
             }
 
-            /// Whether there is none.
+            /// True if there is no element.
             pub fn is_empty(&self) -> bool {
                 self.table.visible().next().is_none()
             }

@@ -1,4 +1,4 @@
-//! Entries of a table that come and go with need: made to be changed, dropped when nothing is left.
+//! Table entries on demand: made to be changed, dropped when nothing is left.
 
 use core::hash::Hash;
 

@@ -1,4 +1,4 @@
-//! What can go wrong when a value is read or changed. A merge cannot go wrong.
+//! The errors of reading or changing a value. A merge cannot fail.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -11,26 +11,26 @@ use crate::atom::RawAtom;
 use crate::kind::Kind;
 use crate::path::Path;
 
-/// An error shows so many characters of a value.
+/// Maximum number of characters of a value that an error shows.
 const SHOWN: usize = 40;
 
-/// Why a value could not be read.
+/// The reason why a value could not be read.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum ReadError {
     /// Several kinds stand under one name, all kept; take all but one of them away, each with
     /// `remove_kind` in a transaction.
     KindClash {
-        /// Where.
+        /// The place.
         path: Path,
-        /// All kinds that stand there: the one that was asked for first, if it does, then in the
-        /// order of their tags.
+        /// All kinds that stand there: the one that was asked for first, if it is among them, then
+        /// in the order of their tags.
         kinds: Vec<Kind>,
     },
     /// Only another kind than asked for stands there: an older or newer version of the type wrote
     /// it. Read it as that kind, or take it away with `remove_kind` in a transaction.
     WrongKind {
-        /// Where.
+        /// The place.
         path: Path,
         /// The kind asked for.
         expected: Kind,
@@ -40,14 +40,14 @@ pub enum ReadError {
     /// A value or a name of another type than asked for: an older or newer version wrote it. Read
     /// it as that type, as a [`RawAtom`] or in a [`Doc`](crate::Doc), or write over it.
     WrongType {
-        /// The register, or the collection that has the name. `None` where a plain value in memory
-        /// was asked, which does not know its own place.
+        /// The register, or the collection that has the name. `None` for a plain value in memory,
+        /// which does not know its own place.
         path: Option<Path>,
         /// The Rust type asked for.
         expected: &'static str,
-        /// What stands there.
+        /// The value or name that stands there.
         found: RawAtom,
-        /// Who wrote it; `None` as for the path.
+        /// The replica that wrote it; `None` as for the path.
         writer: Option<ReplicaId>,
     },
     /// A counter's value does not fit 64 bits.
@@ -55,18 +55,18 @@ pub enum ReadError {
         /// The value.
         total: i128,
     },
-    /// More was spent of a bounded counter than there was: a replica was declared retired, and went
-    /// on spending what another had taken over.
+    /// More was spent of a bounded counter than there was: a replica was declared retired, and
+    /// continued to spend rights that another had taken over.
     Oversold {
-        /// How many too many.
+        /// Amount spent beyond what there was.
         by: u64,
     },
     /// An enum's variant that this version of the program does not know.
     UnknownVariant {
-        /// What a newer version calls it.
+        /// Its name in a newer version.
         name: String,
     },
-    /// Whatever holds the value cannot be read at present.
+    /// The source that holds the value cannot be read at present.
     Unavailable(String),
 }
 
@@ -115,14 +115,15 @@ impl fmt::Display for ReadError {
 impl core::error::Error for ReadError {}
 
 impl ReadError {
-    /// Of a value or name that is no `T`; whoever knows more adds where it is and who wrote it.
+    /// Makes the error for a value or name that is no `T`; callers that know its place and its
+    /// writer add them.
     pub(crate) fn wrong_type<T>(found: &RawAtom) -> Self {
         let expected = core::any::type_name::<T>();
         Self::WrongType { path: None, expected, found: found.clone(), writer: None }
     }
 }
 
-/// The beginning of a value, which may be long.
+/// Shows the beginning of a value, which may be long.
 fn show_start(f: &mut fmt::Formatter<'_>, value: &RawAtom) -> fmt::Result {
     let text = value.to_string();
     match text.char_indices().nth(SHOWN) {
@@ -131,21 +132,21 @@ fn show_start(f: &mut fmt::Formatter<'_>, value: &RawAtom) -> fmt::Result {
     }
 }
 
-/// A type without the modules that it is in: `Option<String>`.
+/// Shows a type without the modules that it is in: `Option<String>`.
 fn show_type(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
     let parts = name.split_inclusive(['<', '>', '(', ')', ',', ' ']);
     parts.map(|part| part.rsplit("::").next()).try_for_each(|part| f.write_str(part.unwrap_or("")))
 }
 
-/// Why a change could not be made. Nothing of its transaction happens.
+/// The reason why a change could not be made. Nothing of its transaction happens.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum EditError {
-    /// What the change depends on could not be read.
+    /// A read that the change depends on failed.
     Read(ReadError),
     /// A counter's totals at this replica would leave 64 bits.
     Overflow,
-    /// The keys on the way to the place are too long, all together.
+    /// The keys on the way to the place are too long in total.
     PathTooLong {
         /// Their encoded length in bytes, at most [`crate::path::MAX_PATH_BYTES`].
         bytes: usize,
@@ -157,54 +158,54 @@ pub enum EditError {
     },
     /// The value is too large; store it in parts.
     ValueTooLarge {
-        /// Where.
+        /// The place.
         path: Path,
         /// Its content in bytes, at most [`crate::atom::MAX_VALUE_BYTES`].
         bytes: usize,
     },
-    /// A key, an element or a value that nobody could read back: an [`Atom`](crate::Atom) of one's
-    /// own wrote it, or its lists nest too deep.
+    /// A key, an element or a value that nobody could read back: a user-defined
+    /// [`Atom`](crate::Atom) wrote it, or its lists nest too deep.
     Unreadable {
-        /// Where.
+        /// The place.
         path: Path,
-        /// Why it could not be read back.
+        /// The error of reading it back.
         error: DecodeError,
     },
     /// An operation of one kind at a place of another; the typed editors never make one.
     Misfit {
-        /// Where.
+        /// The place.
         path: Path,
     },
-    /// A bounded counter stands there or below, which cannot be taken away: its rights are promises
+    /// A bounded counter stands there or below, and cannot be taken away: its rights are promises
     /// that other replicas hold.
     CannotReset {
-        /// Where the counter is.
+        /// The counter's place.
         path: Path,
     },
-    /// This replica does not hold the rights that a bounded counter's change takes.
+    /// This replica does not hold the rights that a change of a bounded counter needs.
     NotEnoughRights {
-        /// How many it takes.
+        /// Number of rights needed.
         needed: u64,
-        /// How many this replica holds.
+        /// Number of rights that this replica holds.
         held: u64,
-        /// Who else holds rights, as far as is known here, the most first.
+        /// Other replicas that hold rights, as far as is known here, those with the most first.
         holders: Vec<(ReplicaId, u64)>,
-        /// All former ids of this very store, the oldest first, where some of the holders are among
-        /// them: nobody answers for those. [`RetiredIds`](crate::RetiredIds) says when their rights
-        /// can be reclaimed, all together.
+        /// All former ids of this very store, the oldest first, if some of the holders are among
+        /// them: nobody grants requests for those. [`RetiredIds`](crate::RetiredIds) says when
+        /// their rights can be reclaimed, all together.
         former: Vec<ReplicaId>,
     },
     /// A replica was declared retired, and another took over its rights of a bounded counter. It
     /// can neither add nor spend, and nothing can be passed to it.
     Retired {
-        /// Which one: this one, or the one that was to get something.
+        /// The replica: this one, or the one that was to get rights.
         id: ReplicaId,
-        /// Who has its rights.
+        /// The replica that has its rights.
         heir: ReplicaId,
     },
     /// The element was removed from a two-phase set, for ever.
     RemovedForEver {
-        /// Where it was.
+        /// The element's place.
         path: Path,
     },
     /// The list has no item at the index.
@@ -213,24 +214,24 @@ pub enum EditError {
         path: Path,
         /// The index asked for.
         index: usize,
-        /// How many items there are.
+        /// Number of items.
         len: usize,
     },
-    /// The list has no such item, at least not any more: it was removed. Insert it anew.
+    /// The list has no such item, or no longer has it because it was removed. Insert it again.
     NoSuchItem {
         /// The list.
         path: Path,
         /// The dot that inserted the item.
         item: Dot,
     },
-    /// The tree has no such node, at least not any more.
+    /// The tree has no such node, or no longer has it.
     NoSuchNode {
         /// The tree.
         path: Path,
         /// The dot that created the node.
         node: Dot,
     },
-    /// `Lost` is where to look for nodes; none is put there.
+    /// `Lost` is a place to look for nodes; none can be put there.
     OntoLost {
         /// The tree.
         path: Path,
@@ -310,7 +311,7 @@ impl fmt::Display for EditError {
     }
 }
 
-/// Says whom to ask for rights, and what to do about those whom nobody answers for.
+/// Lists the replicas to ask for rights, and says what to do about those that nobody answers for.
 fn tell_holders(
     f: &mut fmt::Formatter<'_>,
     holders: &[(ReplicaId, u64)],

@@ -19,14 +19,14 @@
 //! A write ends the writes it saw that do not beat it, and always adds its own dot. The value is a
 //! view: the greatest (least) of the live ones, in the order of the atoms. So no concurrent write
 //! is lost, and neither is a lower one when a concurrent removal of the key above takes the higher
-//! one. Where nothing above is ever removed, there are no anomalies. Nothing is retained.
+//! one. If nothing above is ever removed, there are no anomalies. Nothing is retained.
 //!
 //! | operation | time | metadata | delta |
 //! |---|---|---|---|
 //! | set, get, merge | O(live) | 16 bytes per live write | the value, and a dot per write it ends |
 //!
-//! Live are the concurrent writes and those beaten before they were made; a write that beats all
-//! it has seen leaves one.
+//! The live writes are the concurrent ones and those that were beaten before they were made; a
+//! write that beats all it has seen leaves one.
 
 use alloc::vec::Vec;
 use core::fmt::Debug;
@@ -43,12 +43,12 @@ use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
 use crate::lww_register::Writes;
 
-/// Which end of the order wins.
+/// The end of the order that wins.
 pub trait Extreme: Clone + Debug + 'static {
-    /// What such a register is.
+    /// Kind of such a register.
     const KIND: Kind;
 
-    /// Whether `a` beats `b`.
+    /// True if `a` beats `b`.
     fn beats(a: &RawAtom, b: &RawAtom) -> bool;
 }
 
@@ -105,7 +105,7 @@ impl<T: Atom, E: Extreme> ExtremeRegister<T, E> {
     }
 }
 
-/// The value that stands among live writes.
+/// Returns the value that stands among live writes.
 pub(crate) fn standing<E: Extreme>(writes: &Writes) -> Option<&RawAtom> {
     let values = writes.0.iter().map(|write| &write.value);
     values.reduce(|best, other| if E::beats(other, best) { other } else { best })

@@ -1,4 +1,4 @@
-//! Flags: on or off, and when two people disagree, the one or the other by name.
+//! Flags: on or off; when two people disagree, the type's name says which one wins.
 //!
 //! # Example
 //! ```
@@ -37,8 +37,8 @@
 //! no disable is.
 //!
 //! # Anomalies
-//! The winner wins by name and not by time: a stale enable (or disable) that was never told of the
-//! other one stands.
+//! The winner is decided by name and not by time: a stale enable (or disable) whose writer had not
+//! heard of the other one stands.
 //!
 //! # Retained
 //! [`EnableWinsFlag`]: nothing. [`DisableWinsFlag`]: the dots of disables that no enable has seen,
@@ -69,7 +69,7 @@ pub struct EnableWinsFlag {
 }
 
 impl EnableWinsFlag {
-    /// Whether it is on.
+    /// True if it is on.
     pub fn is_enabled(&self) -> bool {
         self.enables.is_visible()
     }
@@ -91,7 +91,8 @@ pub struct EnableWinsFlagEditor<'a> {
 }
 
 impl EnableWinsFlagEditor<'_> {
-    /// Switches on, or on anew: whoever switches off without having seen this loses.
+    /// Switches on, even if it is on already: somebody who switches off without having seen this
+    /// loses.
     ///
     /// # Errors
     /// [`EditError`] when the place cannot be read or named.
@@ -99,7 +100,7 @@ impl EnableWinsFlagEditor<'_> {
         self.cursor.add()
     }
 
-    /// Switches off, as far as it is seen to be on.
+    /// Switches off every enable that is seen.
     ///
     /// # Errors
     /// As [`enable`](Self::enable).
@@ -107,7 +108,7 @@ impl EnableWinsFlagEditor<'_> {
         self.cursor.reset()
     }
 
-    /// Whether this transaction sees it on.
+    /// True if this transaction sees it on.
     ///
     /// # Errors
     /// As [`FlagReader::is_enabled`].
@@ -123,7 +124,7 @@ pub struct DisableWinsFlag {
 }
 
 impl DisableWinsFlag {
-    /// Whether it is on.
+    /// True if it is on.
     pub fn is_enabled(&self) -> bool {
         self.contest.is_visible()
     }
@@ -153,7 +154,7 @@ impl DisableWinsFlagEditor<'_> {
         self.cursor.contend(AddOrRemove::Add)
     }
 
-    /// Switches off, for whoever switches on concurrently, too.
+    /// Switches off, also against anybody who switches on concurrently.
     ///
     /// # Errors
     /// As [`enable`](Self::enable).
@@ -161,7 +162,7 @@ impl DisableWinsFlagEditor<'_> {
         self.cursor.contend(AddOrRemove::Remove)
     }
 
-    /// Whether this transaction sees it on.
+    /// True if this transaction sees it on.
     ///
     /// # Errors
     /// As [`FlagReader::is_enabled`].
@@ -177,7 +178,7 @@ pub struct FlagReader<'a> {
 }
 
 impl FlagReader<'_> {
-    /// Whether it is on.
+    /// True if it is on.
     ///
     /// # Errors
     /// As the source.

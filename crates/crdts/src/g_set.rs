@@ -13,9 +13,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Nothing can be taken out, so nothing can conflict. Below a map's key it goes with the key, as
-//! far as it was seen, and retains nothing. An element that is added again takes a new dot: a
-//! removal of the key that has not seen it must not take it away. Costs are those of
+//! Nothing can be taken out, so nothing can conflict. Below a map's key the set is taken away with
+//! the key, as far as it was seen, and retains nothing. An element that is added again takes a new
+//! dot: a removal of the key that has not seen it must not take it away. Costs are those of
 //! [`OrSet`](crate::OrSet).
 
 use core::marker::PhantomData;
@@ -48,7 +48,7 @@ pub struct GSetEditor<'a, T> {
 }
 
 impl<T: Key> GSetEditor<'_, T> {
-    /// Adds an element, or adds it anew.
+    /// Adds an element, again if it is there already.
     ///
     /// # Errors
     /// [`EditError`] when the place cannot be read or named.
@@ -59,7 +59,7 @@ impl<T: Key> GSetEditor<'_, T> {
         self.cursor.key(&element.to_owned(), Kind::Element).add()
     }
 
-    /// Adds an element in one's own name: whoever did so before stays one of its
+    /// Adds an element in one's own name: replicas that added it before stay among its
     /// [signers](SetReader::signers).
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl<T: Key> GSetEditor<'_, T> {
         cursor.write(Effect::Element { ends: Vec::new(), add: true })
     }
 
-    /// Whether this transaction sees the element.
+    /// True if this transaction sees the element.
     ///
     /// # Errors
     /// As [`SetReader::contains`].

@@ -1,4 +1,4 @@
-//! Which type to take, what each does when two people act at once, and what will surprise you.
+//! The choice of a type, the outcome when two people act at once, and the surprises.
 
 #[doc = include_str!("../guide/choosing.md")]
 pub mod choosing {}

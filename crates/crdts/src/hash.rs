@@ -1,4 +1,4 @@
-//! Hash tables that a peer cannot flood, without reading randomness here.
+//! Hash tables that a peer cannot flood; no randomness is read here.
 //!
 //! One secret seed per process is handed in at start ([`set_seed`]); every table made afterwards
 //! uses it, so that merging two tables still walks both in the same order. The function is the
@@ -11,8 +11,8 @@ const UNSET: u64 = 0x9E37_79B9_7F4A_7C15;
 static SEED: AtomicU64 = AtomicU64::new(UNSET);
 const MIX: u64 = 0xD6E8_FEB8_6659_FD93;
 
-/// Hands in the secret of this process; the first one counts. The facade and a store do, from the
-/// system's randomness.
+/// Sets the secret of this process; only the first one counts. The facade and a store call this
+/// with the system's randomness.
 pub fn set_seed(seed: u64) {
     // An error means that there is a secret already: another one would only make merges slower.
     let _ = SEED.compare_exchange(UNSET, seed, Ordering::Relaxed, Ordering::Relaxed);

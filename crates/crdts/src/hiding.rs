@@ -1,12 +1,12 @@
-//! Removals that keep what is edited: they hide what they saw instead of ending it.
+//! Removals that keep edited things: they hide what they saw instead of ending it.
 //!
-//! Such a removal leaves its own dot beside the thing, with how far it had seen each replica that
-//! wrote there. What is hidden stays alive and is not shown. As soon as something is alive there
-//! that no such removal had seen (a change or a move made without knowing of it), the thing is
-//! there again, whole. Whether it is, is a function of what is alive: it does not matter what came
-//! first.
+//! Such a removal leaves its own dot beside the thing, with the counter up to which it had seen
+//! each replica that wrote there. Hidden data stay alive and are not shown. As soon as something is
+//! alive there that no such removal had seen (a change or a move made without knowing of it), the
+//! thing is there again, whole. Its visibility is a function of what is alive: the order of arrival
+//! does not matter.
 //!
-//! The dot of the removal is also the tag by which a cut judges what it keeps.
+//! The dot of the removal is also the tag by which a cut judges the data that it keeps.
 
 use rejoin_vclock::{Dot, VersionVector};
 use smallvec::SmallVec;
@@ -28,7 +28,7 @@ use crate::visible::hidden_names;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Hiding {
     pub dot: LocalDot,
-    /// For each replica that had written what is hidden, the last dot of it that was seen.
+    /// The last dot seen of each replica that had written the hidden data.
     pub seen: SmallVec<[LocalDot; 1]>,
 }
 
@@ -47,14 +47,14 @@ impl Hidings {
         dots
     }
 
-    /// Whether something is alive in a cell that none of the removals had seen.
+    /// True if something is alive in a cell that none of the removals had seen.
     pub(crate) fn spare(&self, cell: &Cell) -> bool {
         let mut spared = false;
         cell.each_dot(&mut |dot| spared |= !self.cover(dot));
         spared
     }
 
-    /// Whether one of the removals had seen a dot.
+    /// True if one of the removals had seen a dot.
     pub(crate) fn cover(&self, dot: LocalDot) -> bool {
         let saw = |last: &LocalDot| last.slot() == dot.slot() && dot.counter() <= last.counter();
         let most = if rejoin_vclock::mutant!("one-removal-hides") { 1 } else { usize::MAX };
@@ -67,7 +67,7 @@ impl Hidings {
         self.0.len() < before
     }
 
-    /// Adds a removal that had seen this; one that had seen nothing hides nothing.
+    /// Adds a removal that had seen these events; one that had seen nothing hides nothing.
     fn hide(&mut self, seen: &VersionVector, at: &At<'_>) -> bool {
         let last = |(id, counter)| at.context.local(Dot::new(id, counter).ok()?);
         let seen: SmallVec<[LocalDot; 1]> = seen.iter().filter_map(last).collect();
@@ -102,7 +102,7 @@ impl Leaf for Hidings {
         self.0.len() > kept || kept < before
     }
 
-    /// It is never seen itself.
+    /// Never visible itself.
     fn is_visible(&self) -> bool {
         false
     }
@@ -113,7 +113,7 @@ impl Leaf for Hidings {
 }
 
 impl Hiding {
-    /// In our terms.
+    /// The removal in our terms.
     fn joined(&self, join: &Join) -> Self {
         let seen = self.seen.iter().map(|&dot| join.dot(dot)).collect();
         Self { dot: join.dot(self.dot), seen }
@@ -121,8 +121,9 @@ impl Hiding {
 }
 
 impl Cursor<'_> {
-    /// Makes way for what is going to be put here: where removals hide a name on the way, what is
-    /// hidden ends, as by a plain removal; where something was spared, they end, so that all stays.
+    /// Prepares this place for a write: where removals hide a name on the way, the hidden data end,
+    /// as by a plain removal; where something was spared, the removals end, so that everything
+    /// stays.
     pub(crate) fn open(&mut self) -> Result<(), EditError> {
         for part in hidden_names(&*self.stage, self.path.as_bytes())? {
             let name = part.split_last().map_or(&[][..], |(_, name)| name);
@@ -137,7 +138,7 @@ impl Cursor<'_> {
         Ok(())
     }
 
-    /// Hides what stands under a name below, unless somebody changes it who has not seen this.
+    /// Hides the data under a name below, unless somebody who has not seen this changes them.
     pub(crate) fn hide(&mut self, thing: &impl Atom, part: Kind) -> Result<(), EditError> {
         let name = self.path.key(thing, part);
         let name = name.as_bytes().split_last().map_or(&[][..], |(_, name)| name);
@@ -167,13 +168,12 @@ impl Cursor<'_> {
         part.write(Effect::Hide { ends, seen })
     }
 
-    /// Says of an item or node that somebody wanted removed and somebody else changed that it
-    /// stays.
+    /// Keeps an item or node that somebody removed unless edited and that somebody else changed.
     pub(crate) fn keep(&mut self, thing: Dot, part: Kind) -> Result<(), EditError> {
         self.key(&thing, part).spare()
     }
 
-    /// Ends the removals that hide what stands beside this part.
+    /// Ends the removals that hide the value beside this part.
     pub(crate) fn spare(&mut self) -> Result<(), EditError> {
         let ends = self.hidings()?;
         if ends.is_empty() {
@@ -188,8 +188,8 @@ impl Cursor<'_> {
         Ok(hidings.map_or_else(Vec::new, |hidings| hidings.dots(self.stage.context())))
     }
 
-    /// Says of every name on the way up to here that somebody wanted removed, and somebody else
-    /// changed, that it stays: what is taken away below is no reason for it to go after all.
+    /// Keeps every name on the way up to here that somebody removed unless edited and that somebody
+    /// else changed: a removal below is no reason for the name to go after all.
     pub(crate) fn spare_above(&mut self, end: usize) -> Result<(), EditError> {
         let above = self.path.as_bytes().get(..end).unwrap_or_default();
         for part in hidden_names(&*self.stage, above)? {

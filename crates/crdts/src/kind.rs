@@ -1,10 +1,10 @@
-//! The kinds of thing that can stand at a path, and their frozen one-byte tags.
+//! The kinds that can stand at a path, and their frozen one-byte tags.
 
 use core::fmt;
 
 use rejoin_vclock::codec::DecodeError;
 
-/// What stands at a path: half of a child's identity, beside its name.
+/// The kind of value at a path: half of a child's identity, beside its name.
 ///
 /// Two replicas that create one name as different kinds keep both, because a kind is part of the
 /// path. The byte of each kind is part of the encoding and never changes; 20 is kept for text.
@@ -46,19 +46,19 @@ pub enum Kind {
     BoundedCounter,
     /// A [`List`](crate::List). Its own cell holds the presence of an empty one.
     List,
-    /// Where one item of a list stands, beside the item's value under the same name.
+    /// The position of one item of a list, beside the item's value under the same name.
     ListItem,
     /// A [`Tree`](crate::Tree). Its own cell holds the greatest priority of its moves.
     Tree,
-    /// Where one node of a tree hangs, beside the node's value under the same name.
+    /// The place of one node of a tree, beside the node's value under the same name.
     TreeNode,
-    /// The removals that hide what stands under one name of a map, beside it. Its byte is the
-    /// least: whoever walks through a map meets it before what it hides.
+    /// The removals that hide the value under one name of a map, beside it. Its byte is the least:
+    /// a walk through a map meets it before the data that it hides.
     MapKey,
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 21] = [
         Self::Map,
         Self::Set,
@@ -122,7 +122,7 @@ impl Kind {
         Err(DecodeError::UnknownTag { what: "kind", tag })
     }
 
-    /// Whether nothing can stand below a thing of this kind.
+    /// True if nothing can stand below a value of this kind.
     pub const fn is_leaf(self) -> bool {
         !matches!(
             self,
@@ -136,7 +136,7 @@ impl Kind {
         )
     }
 
-    /// Whether it is a part of a set, list or tree and no value of its own.
+    /// True if it is a part of a set, list or tree and no value of its own.
     pub const fn is_part(self) -> bool {
         matches!(
             self,
@@ -144,7 +144,8 @@ impl Kind {
         )
     }
 
-    /// What says of a child whether it is there and where, where that is not the child's value.
+    /// Returns the kind of the part that says of a child that it is there and where, if the child's
+    /// value does not.
     pub(crate) const fn part(self) -> Option<Self> {
         match self {
             Self::List => Some(Self::ListItem),
@@ -153,7 +154,7 @@ impl Kind {
         }
     }
 
-    /// Whether a child of kind `child` may stand directly below a thing of this kind.
+    /// True if a child of kind `child` may stand directly below a value of this kind.
     pub const fn may_hold(self, child: Self) -> bool {
         match self {
             Self::Map => !child.is_part() || matches!(child, Self::MapKey),
@@ -165,7 +166,7 @@ impl Kind {
         }
     }
 
-    /// Whether the children are named by the dots that created them, as items and nodes are.
+    /// True if the children are named by the dots that created them, as items and nodes are.
     pub const fn names_by_dot(self) -> bool {
         matches!(self, Self::List | Self::Tree)
     }

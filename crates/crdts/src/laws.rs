@@ -3,7 +3,7 @@
 //! Copies of a CRDT agree once they have heard the same, whatever the network did. That rests on a
 //! handful of laws, and a type that breaks one of them works in the demo and drifts apart in the
 //! field. This kit looks for a history on which a law is broken, shrinks it to the shortest one,
-//! and tells it in words.
+//! and prints it in words.
 //!
 //! # A type of your own
 //! Say how it is edited, merged and saved ([`DeltaCrdt`]); it need not know anything else of this
@@ -66,8 +66,8 @@
 //!
 //! In a test, [`check_all`] panics with this text.
 //!
-//! # A type made of ours
-//! [`Operation`] says what your program does to the value; [`ReplicaOf`] does the rest:
+//! # A type made of this crate's types
+//! [`Operation`] describes the edits of your program; [`ReplicaOf`] does the rest:
 //!
 //! ```
 //! use proptest::prelude::*;
@@ -107,19 +107,19 @@
 //! ]);
 //! ```
 //!
-//! # What is looked at
+//! # The checks
 //! Every [`Law`], the simplest first, each on 256 random histories (the environment variable
-//! `PROPTEST_CASES`, or [`Laws::cases`], says another number). A history is a script of edits and
-//! of what the network does with their deltas: it delivers, delays, duplicates and loses them, cuts
-//! links and heals them; copies fork, are saved and loaded, and merge whole states. Nothing is
-//! written to disk. [`Law::Delivery`] looks at everything after every step, and at the end whether
-//! all copies agree.
+//! `PROPTEST_CASES`, or [`Laws::cases`], sets another number). A history is a script of edits and
+//! of network events: deltas are delivered, delayed, duplicated and lost, links are cut and healed;
+//! copies fork, are saved and loaded, and merge whole states. Nothing is written to disk.
+//! [`Law::Delivery`] checks everything after every step, and at the end that all copies agree.
 //!
 //! [`check_matrix`] holds two versions of one type to each other: the program before a change of
 //! the data's shape, and the one after it.
 //!
-//! # What it does not show
-//! That the type does what you want. A counter that ignores all likes keeps every law.
+//! # Its limits
+//! It does not show that the type does what you want. A counter that ignores all likes keeps every
+//! law.
 //!
 //! # References
 //! Shapiro, Preguiça, Baquero, Zawirski, *Conflict-free Replicated Data Types*, SSS 2011, for the
@@ -154,8 +154,8 @@ pub use self::subject::DeltaCrdt;
 
 /// Holds a type to every law of [`Law::ALL`].
 ///
-/// `operations` is what its copies are edited by. To see conflicts, let them be few and alike: two
-/// keys find more than two hundred.
+/// `operations` generates the edits of its copies. To see conflicts, keep the operations few and
+/// alike: two keys find more than two hundred.
 ///
 /// # Panics
 /// With the counter-example, when a law is broken.
@@ -163,8 +163,9 @@ pub fn check_all<C: DeltaCrdt>(operations: impl Strategy<Value = C::Op> + 'stati
     runner::or_panic(Laws::<C>::new(operations).check_all());
 }
 
-/// Holds two versions of a type to each other ([`Law::Versions`]): each loads what the other has
-/// saved, merges it, edits it, and loses nothing of it, also nothing that it does not understand.
+/// Holds two versions of a type to each other ([`Law::Versions`]): each loads the state that the
+/// other has saved, merges it, edits it, and loses nothing of it, not even the parts that it does
+/// not understand.
 ///
 /// They may have different operations, and different views; their bytes have to agree.
 ///

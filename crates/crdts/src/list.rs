@@ -27,33 +27,33 @@
 //! ```
 //!
 //! # Semantics
-//! An item is known by the dot that inserted it, wherever it stands, and is there while a dot of
-//! its *existence* is alive: inserting it adds one, moving and changing it do not, and removing it
-//! ends those that were seen, with the positions and the value. So a removed item is gone
-//! everywhere, and whoever moved or changed it without knowing is [told](crate::ConflictRecord). A
-//! move ends the positions of the item that it saw and adds one; of concurrent positions the latest
-//! stands, by stamp, then replica id. Items inserted at one place by several people stand in runs,
-//! one person's after the other's.
+//! An item is identified by the dot that inserted it, wherever it stands, and is there while a dot
+//! of its *existence* is alive: inserting it adds one, moving and changing it do not, and removing
+//! it ends those that were seen, with the positions and the value. So a removed item is gone
+//! everywhere, and a replica that moved or changed it without knowing gets a
+//! [report](crate::ConflictRecord). A move ends the positions of the item that it saw and adds one;
+//! of concurrent positions the latest stands, by stamp, then replica id. Items inserted at one
+//! place by several people stand in runs, one person's after the other's.
 //!
 //! [`remove_unless_edited`](ListEditor::remove_unless_edited) hides what it saw instead of ending
-//! it: the item is there, whole, as soon as something in it is alive that no such removal had seen,
-//! be it a position or a value. Whoever goes on with one that was kept so ends those removals.
+//! it: the item is there, whole, as soon as something in it, a position or a value, is alive that
+//! no such removal had seen. The next change of an item that was kept so ends those removals.
 //!
-//! An item of a list that was written before moves told existence and position apart is there while
-//! a position is alive.
+//! In a list that was written before moves distinguished existence from position, an item is there
+//! while a position is alive.
 //!
 //! # Anomalies
-//! What one person writes into an item that another one removes at the same time is gone with it.
+//! A change that one person writes into an item while another one removes it is gone with the item.
 //!
 //! # Invariants
 //! 1. Every item that is there has a position, alive or dead. 2. A position hangs on earlier ones.
-//!    (Of liars it may not; every item has one place in the order all the same.)
+//!    (A liar's position may not; every item has one place in the order all the same.)
 //!
 //! # Retained
-//! Dead positions, until a cut: others may hang on them. What was written to an item, or where it
-//! was moved, by somebody who had not seen it removed is not retained: it is alive, not shown, and
-//! goes when the list is cleared or what is above is removed. It takes what those changes wrote.
-//! What a removal hides is retained with the removal, whose dot is the tag, until a cut.
+//! Dead positions, until a cut: others may hang on them. A write to an item, or a move of it, by
+//! somebody who had not seen it removed is not retained: it is alive, not shown, and goes when the
+//! list is cleared or the value above is removed. It takes the memory of those writes. Data that a
+//! removal hides are retained with the removal, whose dot is the tag, until a cut.
 //!
 //! # Complexity
 //! | operation | time | delta |
@@ -63,17 +63,17 @@
 //! | get, len | O(log n) | |
 //! | items, iter | O(items) | |
 //!
-//! Of n positions, dead ones too; with each goes a step through n / 512 neighbours, which is quick.
-//! To read the order off costs O(n log n): when it is asked for first, again after a transaction
-//! that wrote to the list and was given up, after a whole state was merged or loaded, and when a
-//! space [keeps](crate::orders) more orders than it has room for. A queue through which 100,000
-//! jobs went is as quick as a new one, and takes the memory of 100,000 positions. (One device takes
-//! from it: of two, [both take the same](crate::guide::choosing).)
+//! Here n counts positions, dead ones too; each operation also steps through n / 512 neighbours,
+//! which is quick. Reading the order costs O(n log n): when it is asked for first, again after a
+//! transaction that wrote to the list and was given up, after a whole state was merged or loaded,
+//! and when a space [keeps](crate::orders) more orders than it has room for. A queue through which
+//! 100,000 jobs went is as quick as a new one, and takes the memory of 100,000 positions. (This
+//! holds if one device takes from it: of two, [both take the same](crate::guide::choosing).)
 //!
 //! An item and every move of it take about 150 bytes, beside the value, and 200 in an order that is
 //! kept; a path about 25 in a delta.
 //!
-//! It is made for lists that people look at. For text see the text type.
+//! It is made for lists that people look at. For text, use the text type.
 //!
 //! # References
 //! Weidner, Kleppmann, *The art of the fugue*, 2023, for the order; Kleppmann, *Moving elements in
@@ -101,7 +101,7 @@ use crate::placed::PlacedTable;
 use crate::places::Positions;
 use crate::sequence::{Anchor, Sequence};
 
-/// Which item it is, wherever it stands: the dot that inserted it.
+/// Identity of an item, wherever it stands: the dot that inserted it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(transparent))]
@@ -137,11 +137,11 @@ pub struct List<V> {
 /// The order of the items, kept from change to change.
 #[derive(Clone, Default, Debug)]
 enum Kept {
-    /// It is to be read at the next change.
+    /// It has to be read at the next change.
     #[default]
     Unread,
     Read(Box<Sequence>),
-    /// A liar wrote positions: it is read whenever it is asked for.
+    /// A liar wrote positions: the order is read whenever it is asked for.
     Irregular,
 }
 
@@ -157,7 +157,7 @@ impl<V: Crdt> List<V> {
         self.items().into_iter().map(|(_, value)| value)
     }
 
-    /// The items in order, with what they are known by.
+    /// Returns the items in order, each with its id.
     pub fn items(&self) -> Vec<(ItemId, &V)> {
         let found = |id: Dot| Some((ItemId(id), self.item(ItemId(id))?));
         self.ordered(|order| order.items().filter_map(found).collect())
@@ -173,7 +173,7 @@ impl<V: Crdt> List<V> {
         self.items.get(id.0).map(|item| &item.value)
     }
 
-    /// How many items there are.
+    /// Returns the number of items.
     pub fn len(&self) -> usize {
         match &self.order {
             Kept::Read(order) => order.len(),
@@ -181,7 +181,7 @@ impl<V: Crdt> List<V> {
         }
     }
 
-    /// Whether there is none.
+    /// True if there is no item.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -201,7 +201,7 @@ impl<V: Crdt> List<V> {
         gather.finish()
     }
 
-    /// Puts an item that changed where it belongs in the order.
+    /// Updates the place of a changed item in the order.
     fn keep_order(&mut self, item: Dot) {
         let Some(placed) = self.items.any(item) else { return };
         let read = match mem::take(&mut self.order) {
@@ -328,7 +328,7 @@ impl ListCursor<'_> {
         item.ok_or_else(|| self.outside(index, len))
     }
 
-    /// That an item is there.
+    /// Checks that an item is there.
     fn check(&self, item: Dot) -> Result<(), EditError> {
         match self.cursor.view().has_named(item, Kind::ListItem)? {
             true => Ok(()),
@@ -339,7 +339,7 @@ impl ListCursor<'_> {
     /// The dot of the next operation, and the anchor of the position that it makes.
     fn hang(&self, anchor: Anchor) -> (Dot, RawAtom) {
         let id = self.cursor.view().dot(self.cursor.next_dot());
-        // A liar may have named an item by a dot that is yet to come.
+        // A liar may have named an item by a dot that does not exist yet.
         let anchor = Some(anchor).filter(|at| at.is_earlier(id)).unwrap_or(Anchor::END);
         (id, anchor.to_atom())
     }
@@ -386,8 +386,8 @@ impl ListCursor<'_> {
         self.cursor.hide(&item, Kind::ListItem)
     }
 
-    /// The item at an index, to be changed: whoever changes one that somebody wanted removed wants
-    /// it to stay.
+    /// Returns the item at an index, for a change: a change means that the item stays, even if
+    /// somebody removed it unless edited.
     fn item_to_change(&mut self, index: usize) -> Result<Dot, EditError> {
         let item = self.item(index)?;
         self.cursor.keep(item, Kind::ListItem).map(|()| item)
@@ -402,7 +402,7 @@ pub struct ListEditor<'a, V> {
 }
 
 impl<V: Crdt> ListEditor<'_, V> {
-    /// Makes this list be there though nothing is in it.
+    /// Makes this list exist though nothing is in it.
     ///
     /// # Errors
     /// [`EditError`] when the place cannot be read or named.
@@ -449,8 +449,8 @@ impl<V: Crdt> ListEditor<'_, V> {
         self.items.remove(index)
     }
 
-    /// As [`remove`](Self::remove), and keeps the item, with all that was in it, for whoever moves
-    /// or changes it without having seen this.
+    /// As [`remove`](Self::remove), but keeps the item, with everything that was in it, for anybody
+    /// who moves or changes it without having seen this.
     ///
     /// # Errors
     /// As [`insert`](Self::insert).
@@ -485,7 +485,7 @@ impl<V: Crdt> ListEditor<'_, V> {
         Ok(V::editor(self.items.cursor.key(&id.0, V::KIND)))
     }
 
-    /// What the item at an index is known by.
+    /// Returns the id of the item at an index.
     ///
     /// # Errors
     /// As [`insert`](Self::insert).
@@ -493,7 +493,7 @@ impl<V: Crdt> ListEditor<'_, V> {
         self.items.item(index).map(ItemId)
     }
 
-    /// How many items this transaction sees.
+    /// Returns the number of items that this transaction sees.
     ///
     /// # Errors
     /// [`EditError`] when the place cannot be read.
@@ -501,7 +501,7 @@ impl<V: Crdt> ListEditor<'_, V> {
         self.items.len()
     }
 
-    /// Whether this transaction sees none.
+    /// True if this transaction sees no item.
     ///
     /// # Errors
     /// As [`len`](Self::len).
@@ -549,7 +549,7 @@ impl<V: Crdt> ListReader<'_, V> {
         V::reader(self.view.key(&item, V::KIND))
     }
 
-    /// How many items there are.
+    /// Returns the number of items.
     ///
     /// # Errors
     /// As the source.
@@ -557,7 +557,7 @@ impl<V: Crdt> ListReader<'_, V> {
         self.view.order(|order| order.len())
     }
 
-    /// Whether there is none.
+    /// True if there is no item.
     ///
     /// # Errors
     /// As the source.

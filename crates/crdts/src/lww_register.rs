@@ -25,12 +25,12 @@
 //! ```
 //!
 //! # Semantics
-//! A write ends every write it has seen and adds its own. What is alive is therefore concurrent.
-//! The value is a *view* over it: the greatest (stamp, replica id). A merge never drops a live
+//! A write ends every write it has seen and adds its own. The live writes are therefore concurrent.
+//! The value is a *view* over them: the greatest (stamp, replica id). A merge never drops a live
 //! write because another beats it; only a write that has seen it does.
 //!
 //! # Anomalies
-//! Among concurrent writes a clock that is ahead wins. `concurrent` shows what it beat.
+//! Among concurrent writes a clock that is ahead wins. `concurrent` shows the writes that it beat.
 //!
 //! # Invariants
 //! 1. Live dots are distinct.
@@ -63,7 +63,7 @@ use crate::delta::{At, Covered, Effect};
 use crate::error::{EditError, ReadError};
 use crate::kind::Kind;
 
-/// One write that nobody who saw it has replaced.
+/// One write that no later write has replaced.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Write {
     pub dot: LocalDot,
@@ -71,7 +71,7 @@ pub(crate) struct Write {
     pub value: RawAtom,
 }
 
-/// The live writes of a register of any value type, the one that stands first.
+/// The live writes of a register of any value type; the first one is the one that stands.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Writes(pub SmallVec<[Write; 1]>);
 
@@ -90,7 +90,7 @@ impl Writes {
         values
     }
 
-    /// Puts the write that stands first: the greatest (stamp, replica id).
+    /// Sorts the writes so that the one that stands comes first: the greatest (stamp, replica id).
     fn rank(&mut self, id: impl Fn(LocalDot) -> ReplicaId) {
         if rejoin_vclock::mutant!("tie-by-arrival") {
             return self.0.sort_by_key(|write| Reverse(write.stamp));
@@ -165,7 +165,8 @@ impl<T: Atom> LwwRegister<T> {
         first(&self.writes)
     }
 
-    /// Every live value, the one that stands first. More than one: they were written concurrently.
+    /// Returns every live value, the one that stands first. More than one means that they were
+    /// written concurrently.
     ///
     /// # Errors
     /// As [`get`](Self::get).

@@ -28,8 +28,9 @@
 //! an [`LwwRegister`](crate::LwwRegister) without the view that picks one.
 //!
 //! # Anomalies
-//! Whoever writes without reading resolves a conflict without knowing it: in this API a write ends
-//! what its own copy has seen. Equal values written concurrently are two live writes, shown once.
+//! A client that writes without reading resolves a conflict without knowing it: in this API a write
+//! ends the values that its own copy has seen. Equal values written concurrently are two live
+//! writes, shown once.
 //!
 //! # Invariants, retained, complexity
 //! As [`LwwRegister`](crate::LwwRegister); values are shown in the order of their encoding, which
@@ -70,7 +71,7 @@ impl<T: Atom> MvRegister<T> {
         values(&self.writes)
     }
 
-    /// Whether there are different values to choose from.
+    /// True if there are different values to choose from.
     pub fn is_conflict(&self) -> bool {
         self.writes.distinct().len() > 1
     }

@@ -1,4 +1,4 @@
-//! A map whose values are CRDTs, and whose removals take away exactly what they saw.
+//! A map whose values are CRDTs, and whose removals take away exactly the data that they saw.
 //!
 //! # Example
 //! ```
@@ -24,14 +24,14 @@
 //!
 //! # Semantics
 //! A key exists while something below it is visible. Removing it resets everything below, whatever
-//! nests there: each part by its own rule, as far as it was seen. Two concurrent creations merge.
-//! A child's identity is its name *and* its kind, so a peer's child of another kind under the same
-//! name never overwrites this one, and is never left out in silence: the reader names it.
+//! nests there: each part by its own rule, as far as it was seen. Two concurrent creations merge. A
+//! child's identity is its name *and* its kind, so a peer's child of another kind under the same
+//! name never overwrites this one, and is never omitted silently: the reader names it.
 //!
 //! [`remove_unless_edited`](OrMapEditor::remove_unless_edited) hides what it saw instead of ending
-//! it: the key exists, with all below, as soon as something below is alive that no such removal had
-//! seen. Whoever writes below a key that he sees hidden first ends what is hidden, as a plain
-//! removal would have; whoever does below one that was kept ends the removals.
+//! it: the key exists, with everything below, as soon as something below is alive that no such
+//! removal had seen. A write below a key that its author sees hidden first ends the hidden data, as
+//! a plain removal would have; a write below a key that was kept ends the removals.
 //!
 //! # Anomalies
 //! A key removed here and changed there comes back with the change alone: a line of 2 removed and
@@ -39,7 +39,7 @@
 //! The reader [names](OrMapReader::missing_fields) the others.
 //!
 //! # Retained
-//! The floors of counters below a removed key; what a removal that keeps what is edited hides, with
+//! The floors of counters below a removed key; the data that a removal that keeps edits hides, with
 //! the removal, whose dot is the tag, until a cut; nothing else.
 //!
 //! # Complexity
@@ -76,7 +76,7 @@ use crate::path::{Path, first_name, last_name, split_as};
 #[derive(Clone, Debug)]
 pub struct OrMap<K, V> {
     children: HashMap<K, V, Seeded>,
-    /// What hides a key: seldom anything.
+    /// The removals that hide a key: seldom any.
     hidings: HashMap<K, Hidings, Seeded>,
 }
 
@@ -111,19 +111,19 @@ impl<K: Key, V: Crdt + Clone> OrMap<K, V> {
         self.children.iter().filter(|(key, value)| self.has(key, value))
     }
 
-    /// How many keys exist.
+    /// Counts the keys that exist.
     pub fn len(&self) -> usize {
         self.iter().count()
     }
 
-    /// Whether none does.
+    /// True if no key exists.
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
 }
 
 impl<K: Key, V: Crdt> OrMap<K, V> {
-    /// Whether a key exists: where removals hide it, something in it must have been spared.
+    /// True if a key exists: where removals hide it, something in it must have been spared.
     fn has(&self, key: &K, value: &V) -> bool {
         value.is_visible()
             && self.hidings.get(key).is_none_or(|hidings| {
@@ -133,12 +133,12 @@ impl<K: Key, V: Crdt> OrMap<K, V> {
             })
     }
 
-    /// Changes what hides a key.
+    /// Changes the removals that hide a key.
     fn with_hidings<R>(&mut self, key: K, change: impl FnOnce(&mut Hidings) -> R) -> R {
         with_entry(&mut self.hidings, key, change, Hidings::is_gone)
     }
 
-    /// Changes a child, which is made for it and dropped when nothing is left of it.
+    /// Changes a child; it is made for the change, and dropped when nothing is left of it.
     fn with_child<R>(&mut self, key: K, change: impl FnOnce(&mut V) -> R) -> R {
         with_entry(&mut self.children, key, change, V::is_gone)
     }
@@ -304,7 +304,7 @@ impl<'a, K: Key, V: Crdt> OrMapEditor<'a, K, V> {
         V::editor(self.cursor.key(&key.to_owned(), V::KIND))
     }
 
-    /// As [`entry`](Self::entry), for keeping the value's editor longer than the map's.
+    /// As [`entry`](Self::entry), for a value's editor that outlives the map's.
     pub fn into_entry<Q>(self, key: &Q) -> V::Editor<'a>
     where
         Q: ToOwned<Owned = K> + ?Sized,
@@ -325,8 +325,8 @@ impl<'a, K: Key, V: Crdt> OrMapEditor<'a, K, V> {
         self.cursor.key(&key.to_owned(), V::KIND).reset()
     }
 
-    /// As [`remove`](Self::remove), and keeps the key, with all that was below it, for whoever
-    /// changes something there without having seen this.
+    /// As [`remove`](Self::remove), but keeps the key, with everything that was below it, for
+    /// anybody who changes something there without having seen this.
     ///
     /// # Errors
     /// As [`remove`](Self::remove).
@@ -380,7 +380,7 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
         Ok(if view.is_visible()? { Some(V::reader(view)) } else { None })
     }
 
-    /// Whether the key exists.
+    /// True if the key exists.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -391,9 +391,9 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
         self.view.key(&key.to_owned(), V::KIND).is_visible()
     }
 
-    /// The fields of the struct under a key that exists in which there is nothing: never written,
-    /// or taken away by a removal while somebody else changed another field. Empty where the key
-    /// does not exist, and where the value is no struct.
+    /// Returns the fields of the struct under a key that exists in which there is nothing: never
+    /// written, or taken away by a removal while somebody else changed another field. Empty if the
+    /// key does not exist, and if the value is no struct.
     ///
     /// # Errors
     /// As the source.
@@ -423,8 +423,8 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
         self.view.names(V::KIND)
     }
 
-    /// At most `most` keys after one, or from the first on, in ascending order: for maps that are
-    /// too large to be held.
+    /// Returns at most `most` keys after one, or from the first on, in ascending order: for maps
+    /// that are too large to hold.
     ///
     /// # Errors
     /// As [`keys`](Self::keys), of the keys that are looked at.
@@ -435,7 +435,7 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
         self.view.page(V::KIND, after.map(ToOwned::to_owned).as_ref(), most)
     }
 
-    /// How many keys exist.
+    /// Counts the keys that exist.
     ///
     /// # Errors
     /// As [`get`](Self::get), of any key.
@@ -443,7 +443,7 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
         self.view.count(V::KIND)
     }
 
-    /// Whether none does.
+    /// True if no key exists.
     ///
     /// # Errors
     /// As [`get`](Self::get), of the first key.

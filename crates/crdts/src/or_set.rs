@@ -68,7 +68,7 @@ pub struct OrSetEditor<'a, T> {
 }
 
 impl<T: Key> OrSetEditor<'_, T> {
-    /// Adds an element, or adds it anew.
+    /// Adds an element, again if it is there already.
     ///
     /// # Errors
     /// [`EditError`] when the place cannot be read or named.
@@ -98,7 +98,7 @@ impl<T: Key> OrSetEditor<'_, T> {
         self.cursor.reset()
     }
 
-    /// Whether this transaction sees the element.
+    /// True if this transaction sees the element.
     ///
     /// # Errors
     /// As [`SetReader::contains`].

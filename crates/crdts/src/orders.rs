@@ -1,15 +1,15 @@
 //! The orders of lists, kept while the lists change.
 //!
-//! To read an order off the cells of a list costs what the list ever had: positions stay when their
-//! items go. So whoever holds cells keeps the orders that were asked for, and hears of every
-//! change; an item that changed is looked at when the order is asked for the next time, and nothing
-//! else is. A transaction [takes](Order) the order of a list that it writes to away from those
-//! below it, and hands it over when it is applied. One that is given up leaves none, and the order
-//! is read anew.
+//! Reading an order from the cells of a list costs as much as the list ever had: positions stay
+//! when their items go. So a holder of cells keeps the orders that were asked for, and is notified
+//! of every change; only an item that changed is looked at when the order is asked for the next
+//! time. A transaction [takes](Order) the order of a list that it writes to from the layer below,
+//! and hands it over when it is applied. A transaction that is given up leaves none, and the order
+//! is read again.
 //!
 //! # Complexity
 //! O(log n + n / 512) for each item that changed, of a list that had n positions in its life; 200
-//! bytes for each of those. When more are kept than there is room for, all but the last are
+//! bytes for each of those. When there is no room for one more, all orders kept so far are
 //! forgotten.
 
 use alloc::collections::BTreeMap;
@@ -30,18 +30,20 @@ use crate::sequence::{Anchor, Position, Sequence};
 use crate::source::Source;
 use crate::visible::{has, things};
 
-/// An order that was not looked at while so many items changed is forgotten.
+/// Maximum number of items that may change while an order is not looked at; beyond it the order is
+/// forgotten.
 const STALE: usize = 1 << 16;
 
-/// The positions of items, as they are found, in whatever order.
+/// The positions of items in the order in which they are found.
 #[derive(Default)]
 pub(crate) struct Gather {
     all: Vec<(HybridTimestamp, Position)>,
 }
 
 impl Gather {
-    /// An item that is there is seen at the first of its positions. Nobody takes the last one of an
-    /// item and leaves the item; should it be so, the item stands where it stood, or at the end.
+    /// Adds the positions of an item. An item that is there is shown at the first of them. Nobody
+    /// takes the last position of an item and leaves the item; if that happened, the item would
+    /// stand where it stood, or at the end.
     pub(crate) fn positions(&mut self, item: Dot, positions: &Positions, is_there: bool) {
         self.all.extend(positions.all.iter().enumerate().map(|(index, place)| {
             let (anchor, shown) = (Anchor::of(&place.value), is_there && index == 0);
@@ -53,16 +55,16 @@ impl Gather {
         }
     }
 
-    /// The part that stands beside an item's value.
+    /// Adds the part that stands beside an item's value.
     pub(crate) fn part(&mut self, item: Dot, cell: &Cell, is_there: bool) {
         if let Some(positions) = cell.as_positions() {
             self.positions(item, positions, is_there);
         }
     }
 
-    /// Puts them into an order.
+    /// Puts the positions into an order.
     pub(crate) fn put_into(mut self, order: &mut Sequence) {
-        // What hangs on another position is later.
+        // A position that hangs on another one is later.
         self.all.sort_unstable_by_key(|(stamp, position)| (*stamp, position.id));
         self.all.iter().for_each(|(_, position)| order.put(position));
     }
@@ -72,17 +74,17 @@ impl Gather {
     }
 }
 
-/// The order of one list. Whoever takes it leaves none, and it is read anew.
+/// The order of one list. Taking it leaves none behind, and the order is read again.
 #[derive(Default, Debug)]
 pub struct Order {
-    /// `None` where it was taken, or is not read yet.
+    /// `None` if it was taken, or has not been read yet.
     pub(crate) sequence: Option<Sequence>,
     /// The items that changed since.
     stale: Vec<Dot>,
 }
 
 impl Order {
-    /// Reads it off the cells of a list.
+    /// Reads the order from the cells of a list.
     pub(crate) fn read(source: &dyn Source, list: &[u8]) -> Result<Self, ReadError> {
         let mut gather = Gather::default();
         things(source, list, Kind::ListItem, &mut |item, cell, there| {
@@ -97,12 +99,12 @@ impl Order {
         }
     }
 
-    /// How many positions there are, at least one.
+    /// Returns the number of positions, at least one.
     fn positions(&self) -> usize {
         1 + self.sequence.as_ref().map_or(0, Sequence::positions)
     }
 
-    /// The order as it is now.
+    /// Brings the order up to date.
     fn fresh(mut self, source: &dyn Source, list: &[u8]) -> Result<Self, ReadError> {
         let stale = mem::take(&mut self.stale);
         let Some(mut sequence) = self.sequence else { return Self::read(source, list) };
@@ -126,7 +128,7 @@ impl Order {
 #[derive(Debug)]
 pub struct Orders {
     kept: BTreeMap<Vec<u8>, Order>,
-    /// The most positions in all of them, and how many there are.
+    /// Maximum number of positions in all of them; after it, their number now.
     room: usize,
     positions: usize,
 }
@@ -139,12 +141,13 @@ impl Default for Orders {
 }
 
 impl Orders {
-    /// None yet, and room for orders of so many positions, or for one that has more.
+    /// Makes an empty store with room for orders of `room` positions, or for a single one that has
+    /// more.
     pub const fn new(room: usize) -> Self {
         Self { kept: BTreeMap::new(), room, positions: 0 }
     }
 
-    /// Hears of a change that was made.
+    /// Notes a change that was made.
     pub fn hear(&mut self, change: &Change) {
         if rejoin_vclock::mutant!("kept-order-hears-nothing") {
             return;
@@ -154,8 +157,8 @@ impl Orders {
         }
     }
 
-    /// As [`hear`](Self::hear), for one's own transaction: it also remembers what changed in lists
-    /// whose order was not asked for.
+    /// As [`hear`](Self::hear), for one's own transaction: it also remembers changes in lists whose
+    /// order was not asked for.
     pub(crate) fn hear_own(&mut self, change: &Change) {
         self.hear_of(change, true);
     }
@@ -176,7 +179,7 @@ impl Orders {
                     self.put(list, Order::default());
                 }
                 match self.kept.get_mut(list) {
-                    // What a transaction changed itself is in no order below.
+                    // A transaction's own changes are in no order below it.
                     Some(order) if own || order.stale.len() < STALE => order.change(item),
                     Some(_) => drop(self.take(list)),
                     None => {}
@@ -186,7 +189,7 @@ impl Orders {
         }
     }
 
-    /// Forgets the orders of all lists at paths that begin so.
+    /// Forgets the orders of all lists at paths that begin with these bytes.
     fn forget_below(&mut self, scope: &[u8]) {
         if rejoin_vclock::mutant!("cleared-lists-keep-their-order") {
             return;
@@ -200,7 +203,7 @@ impl Orders {
         }
     }
 
-    /// Takes an order out, which may be one that was not read.
+    /// Takes an order out; it may be one that was not read.
     fn take(&mut self, list: &[u8]) -> Option<Order> {
         let order = self.kept.remove(list)?;
         self.positions -= order.positions();
@@ -215,12 +218,12 @@ impl Orders {
         self.kept.insert(list.to_vec(), order);
     }
 
-    /// Forgets all.
+    /// Forgets all orders.
     pub fn clear(&mut self) {
         (self.kept, self.positions) = (BTreeMap::new(), 0);
     }
 
-    /// Takes over what a transaction made, before it [hears](Self::hear) of the changes.
+    /// Takes over the orders that a transaction made, before it [hears](Self::hear) of the changes.
     pub fn absorb(&mut self, upper: Self) {
         for (list, order) in upper.kept.into_iter().filter(|(_, order)| order.sequence.is_some()) {
             self.take(&list);
@@ -228,12 +231,12 @@ impl Orders {
         }
     }
 
-    /// The order of a list if it was read.
+    /// True if the order of a list was read.
     pub(crate) fn is_read(&self, list: &[u8]) -> bool {
         self.kept.get(list).is_some_and(|order| order.sequence.is_some())
     }
 
-    /// Whether anything was heard of a list.
+    /// True if a change of a list was noted, or its order was read.
     pub(crate) fn is_known(&self, list: &[u8]) -> bool {
         self.kept.contains_key(list)
     }
@@ -256,7 +259,7 @@ impl Orders {
     ) -> Result<(), ReadError> {
         let kept = self.take(list).unwrap_or_default();
         let read = kept.fresh(source, list);
-        // Also where it cannot be kept it was heard of.
+        // A list whose order cannot be kept was heard of as well.
         let (mut order, failed) = match read {
             Ok(order) => (order, None),
             Err(error) => (Order::default(), Some(error)),

@@ -1,9 +1,9 @@
-//! Who hangs where in a tree: a view over every candidate place of every node.
+//! The parents of a tree's nodes: a view over every candidate place of every node.
 //!
 //! It is a function of the candidates of the nodes that are there, so that copies that have seen
-//! the same agree. By
-//! descending (priority, dot) a candidate is accepted unless it would close a cycle; then the nodes
-//! of which none was accepted go to the parent that they had before, else to the root.
+//! the same agree. By descending (priority, dot) a candidate is accepted unless it would close a
+//! cycle; then the nodes that have no accepted candidate go to the parent that they had before,
+//! else to the root.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -18,7 +18,7 @@ use crate::hash::Seeded;
 use crate::places::{Candidates, Place};
 use crate::tree::NodeId;
 
-/// What a node hangs on.
+/// The place that a node hangs on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Parent {
@@ -26,17 +26,17 @@ pub enum Parent {
     Root,
     /// Another node.
     Node(NodeId),
-    /// A node that is not there any more, or none: the place where to look for what was put below
-    /// a node that somebody else removed.
+    /// A node that is no longer there, or none: nodes that were put below a node that somebody else
+    /// removed are found here.
     Lost,
 }
 
-/// One place that a node was put at.
+/// One place at which a node was put.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Candidate {
     /// `None` for the root.
     pub parent: Option<Dot>,
-    /// Where it hung before.
+    /// The previous parent.
     pub previous: Option<Dot>,
     pub priority: u64,
 }
@@ -46,7 +46,7 @@ impl Candidate {
         RawAtom::of(&(self.parent, (self.previous, self.priority)))
     }
 
-    /// A value that is none of ours hangs on the root, below every other.
+    /// A value that is not in this format hangs on the root, below every other.
     pub(crate) fn of(place: &Place) -> Self {
         let (parent, (previous, priority)) = place.value.to().unwrap_or((None, (None, 0)));
         Self { parent, previous, priority }
@@ -56,18 +56,19 @@ impl Candidate {
 /// The greatest priority first, then the greatest dot.
 type Rank = Reverse<(u64, Dot)>;
 
-/// Candidates as they are found, in whatever order.
+/// The candidates in the order in which they are found.
 #[derive(Default)]
 pub(crate) struct Gather {
     all: Vec<(Rank, Dot, Candidate)>,
     parents: HashMap<Dot, Option<Parent>, Seeded>,
-    /// From a node that hangs on another one to one further up, so that a way up is short however
-    /// deep the tree is.
+    /// Maps a node that hangs on another one to an ancestor, so that a way up is short however deep
+    /// the tree is.
     up: HashMap<Dot, Dot, Seeded>,
 }
 
 impl Gather {
-    /// The places of a node that is there. One that is not has no say, wherever it was moved.
+    /// Adds the places of a node that is there. A node that is not there has no say, wherever it
+    /// was moved.
     pub(crate) fn candidates(&mut self, node: Dot, candidates: &Candidates) {
         self.parents.insert(node, None);
         self.all.extend(candidates.live().map(|place| {
@@ -76,7 +77,7 @@ impl Gather {
         }));
     }
 
-    /// The part that stands beside a node's value.
+    /// Adds the part that stands beside a node's value.
     pub(crate) fn part(&mut self, node: Dot, cell: &Cell, is_there: bool) {
         if let Some(candidates) = cell.as_candidates().filter(|_| is_there) {
             self.candidates(node, candidates);
@@ -98,7 +99,7 @@ impl Gather {
         Outline::new(parents.map(|(id, parent)| (id, parent.unwrap_or(Parent::Lost))).collect())
     }
 
-    /// Hangs a node that hangs nowhere yet, unless that closes a cycle.
+    /// Hangs a node that has no parent yet, unless that closes a cycle.
     fn hang(&mut self, node: Dot, on: Option<Dot>) {
         if self.parents.get(&node).is_none_or(Option::is_some) {
             return;
@@ -115,12 +116,12 @@ impl Gather {
         self.parents.insert(node, Some(parent));
     }
 
-    /// Whether a node is another one or hangs on it, as far as is accepted; that one hangs nowhere.
+    /// True if `node` is `above` or hangs on it, as far as is accepted; `above` has no parent yet.
     fn is_below(&mut self, node: Dot, above: Dot) -> bool {
         !rejoin_vclock::mutant!("cycles-accepted") && self.top(node) == above
     }
 
-    /// The node above a node that hangs on no other one. Halves the way for those who come after.
+    /// Returns the topmost node above a node. Halves the way for later calls.
     fn top(&mut self, mut node: Dot) -> Dot {
         while let Some(&above) = self.up.get(&node) {
             let further = self.up.get(&above).copied().unwrap_or(above);
@@ -131,7 +132,7 @@ impl Gather {
     }
 }
 
-/// Who hangs where; see [`Tree::outline`](crate::Tree::outline).
+/// The parents of all nodes; see [`Tree::outline`](crate::Tree::outline).
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Outline {
     parents: BTreeMap<NodeId, Parent>,
@@ -149,27 +150,27 @@ impl Outline {
         Self { parents, children }
     }
 
-    /// What a node hangs on, if the node is there.
+    /// Returns the parent of a node, if the node is there.
     pub fn parent(&self, node: NodeId) -> Option<Parent> {
         self.parents.get(&node).copied()
     }
 
-    /// What hangs on a parent, in the order of the dots that created the nodes.
+    /// Returns the children of a parent, in the order of the dots that created the nodes.
     pub fn children(&self, parent: Parent) -> &[NodeId] {
         self.children.get(&parent).map_or(&[], Vec::as_slice)
     }
 
-    /// All nodes and what each hangs on.
+    /// Iterates over all nodes, each with its parent.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, Parent)> + '_ {
         self.parents.iter().map(|(&id, &parent)| (id, parent))
     }
 
-    /// How many nodes there are.
+    /// Returns the number of nodes.
     pub fn len(&self) -> usize {
         self.parents.len()
     }
 
-    /// Whether there is none.
+    /// True if there is no node.
     pub fn is_empty(&self) -> bool {
         self.parents.is_empty()
     }
@@ -183,7 +184,7 @@ impl Outline {
         core::iter::successors(up(&node), up).take(self.parents.len())
     }
 
-    /// A node and all that hangs on it, each before what hangs on it.
+    /// Returns a node and everything that hangs on it, each node before its children.
     pub fn below(&self, node: NodeId) -> Vec<NodeId> {
         let mut found = alloc::vec![node];
         let mut next = 0;

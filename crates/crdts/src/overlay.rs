@@ -1,7 +1,7 @@
-//! Cells that changed, over a source of cells that did not.
+//! Changed cells over a source of unchanged ones.
 //!
-//! A transaction sees itself through one, and a space keeps in one what is not flushed to disk yet:
-//! both read what lies below only where they look.
+//! A transaction sees itself through one, and a space keeps in one the state that is not flushed to
+//! disk yet: both read from the layer below only the cells that they look at.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -19,7 +19,7 @@ use crate::error::ReadError;
 use crate::kind::Kind;
 use crate::source::Source;
 
-/// What a cell takes in memory beside its path, about, in bytes.
+/// Approximate memory of a cell beside its path, in bytes.
 const CELL_BYTES: usize = 96;
 
 /// Changed cells by path; `None` where a cell is gone.
@@ -27,12 +27,12 @@ const CELL_BYTES: usize = 96;
 pub struct Overlay {
     cells: BTreeMap<Vec<u8>, Option<Cell>>,
     bytes: usize,
-    /// The paths among them at which there was nothing to see before.
+    /// Those of the paths at which there was nothing visible before.
     shown: Vec<Vec<u8>>,
 }
 
 impl Overlay {
-    /// Applies one operation whose context is covered. Whether anything changed.
+    /// Applies one operation whose context is covered. True if anything changed.
     ///
     /// # Errors
     /// [`ReadError::Unavailable`] when `base` cannot be read; nothing has changed then.
@@ -55,13 +55,13 @@ impl Overlay {
     }
 
     /// As [`apply`](Self::apply) for an operation on one cell, which was [brought](Self::bring) if
-    /// it is anywhere. Nothing is read, so that it cannot fail, and nothing is copied.
+    /// it exists anywhere. Nothing is read, so it cannot fail, and nothing is copied.
     pub fn apply_brought(&mut self, change: &Change, at: &At<'_>) -> bool {
         self.amend(change, at).unwrap_or_else(|| self.apply_to(None, change, at))
     }
 
-    /// Changes a cell where it stands, at a cost that does not follow its size. `None` where it is
-    /// not here.
+    /// Changes a cell in place, at a cost that does not depend on its size. `None` if it is not
+    /// here.
     fn amend(&mut self, change: &Change, at: &At<'_>) -> Option<bool> {
         let path = change.path.as_bytes();
         let there = self.cells.get_mut(path)?;
@@ -80,7 +80,7 @@ impl Overlay {
         Some(changed)
     }
 
-    /// As [`apply`](Self::apply) for an operation on one cell, which is known as it is there.
+    /// As [`apply`](Self::apply) for an operation on one cell, whose present state is known.
     pub(crate) fn apply_to(&mut self, there: Option<Cell>, change: &Change, at: &At<'_>) -> bool {
         let path = change.path.as_bytes();
         let was_visible = there.as_ref().is_some_and(Cell::is_visible);
@@ -96,7 +96,7 @@ impl Overlay {
         changed
     }
 
-    /// Takes the paths at which something may be seen since the last call, and was not before.
+    /// Takes the paths at which something may have become visible since the last call.
     pub fn take_shown(&mut self) -> Vec<Vec<u8>> {
         core::mem::take(&mut self.shown)
     }
@@ -131,7 +131,7 @@ impl Overlay {
         }
     }
 
-    /// Takes over what changed in another one, which lies over this one.
+    /// Takes over the changes of another overlay, which lies over this one.
     pub fn absorb(&mut self, upper: Self) {
         if self.cells.is_empty() && self.shown.is_empty() {
             *self = upper;
@@ -146,7 +146,7 @@ impl Overlay {
         }
     }
 
-    /// Whether it has a cell at a path, or says that it is gone.
+    /// True if it has a cell at a path, or notes that the cell is gone.
     pub fn has(&self, path: &[u8]) -> bool {
         self.cells.contains_key(path)
     }
@@ -156,8 +156,8 @@ impl Overlay {
         self.cells.get(path).map(Option::as_ref)
     }
 
-    /// Has cells as they are below, because they are about to change. Their paths ascend, and it
-    /// has none of them.
+    /// Takes in cells as they are below, because they are about to change. Their paths ascend, and
+    /// it has none of them.
     pub fn bring(&mut self, cells: Vec<(Vec<u8>, Cell)>) {
         self.bytes += cells.iter().map(|(path, _)| path.len() + CELL_BYTES).sum::<usize>();
         let many = cells.len() > self.cells.len() / 8;
@@ -181,12 +181,12 @@ impl Overlay {
         cells.map(|(path, cell)| (path.as_slice(), cell.as_ref()))
     }
 
-    /// Whether nothing changed.
+    /// True if nothing changed.
     pub fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }
 
-    /// What it takes in memory, about, in bytes.
+    /// Returns its approximate memory, in bytes.
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -255,14 +255,15 @@ impl Source for Layered<'_> {
         self.base.dot(local)
     }
 
-    /// Asks the base, which may know without looking, and looks at what changed.
+    /// Asks the base, which may know without looking, and then looks at the changes.
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
         if self.base.other_kind(name, than)?.is_some() {
             return find_other_kind(name, than, &mut |from, show| self.visit(name, from, show));
         }
         find_other_kind(name, than, &mut |from, show| {
             let changed = self.overlay.range(from);
-            // What is gone is shown as well, or many removals would be stepped over one by one.
+            // A cell that is gone is shown as well, or many removals would be stepped over one by
+            // one.
             let gone = Cell(CellKind::Element(Dots::default()));
             for (path, cell) in changed.take_while(|(path, _)| path.starts_with(name)) {
                 if show(path, cell.unwrap_or(&gone)).is_break() {

@@ -2,7 +2,7 @@
 //!
 //! The untyped twin of the typed values: it needs no Rust type to apply, merge and show any of
 //! them, because paths and cells say what they are. A space keeps its state in one, and a
-//! [`Replica`](crate::Replica) keeps in one what its type does not know.
+//! [`Replica`](crate::Replica) keeps in one the data that its type does not know.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -25,13 +25,13 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Applies one operation whose context is covered. Whether anything changed.
+    /// Applies one operation whose context is covered. True if anything changed.
     pub fn apply(&mut self, change: &Change, at: &At<'_>) -> bool {
         let Some(kind) = change.path.kind() else { return false };
         self.apply_at(change.path.as_bytes(), kind, &change.effect, at)
     }
 
-    /// As [`apply`](Self::apply), at a place of the kind, wherever the table's paths begin.
+    /// As [`apply`](Self::apply), at a place of the kind, whatever the base of the table's paths.
     pub(crate) fn apply_at(
         &mut self,
         path: &[u8],
@@ -77,7 +77,7 @@ impl Parts {
         changed
     }
 
-    /// Joins another copy's cells. Whether anything changed.
+    /// Joins another copy's cells. True if anything changed.
     pub fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
         let mut changed = false;
         self.cells.retain(|path, cell| {
@@ -112,7 +112,7 @@ impl Parts {
         self.cells.iter().map(|(path, cell)| (path.as_slice(), cell))
     }
 
-    /// All cells, in the order of their paths, to be taken over.
+    /// Iterates over all cells by value, in the order of their paths.
     pub(crate) fn into_cells(self) -> impl Iterator<Item = (Vec<u8>, Cell)> {
         self.cells.into_iter()
     }

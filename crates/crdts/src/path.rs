@@ -1,9 +1,9 @@
-//! Where a value stands: object key, then a (name, kind) pair per level.
+//! The place of a value: object key, then a (name, kind) pair per level.
 //!
 //! A path is one byte string, `atom kind atom kind ...`. Both halves delimit themselves and keep
-//! order, so all that stands below a path is one contiguous range of byte strings, and a delta, a
-//! cell in memory and a record in a block name a place in the same way. The first segment is the
-//! object: its key in a space, null in a plain [`Replica`](crate::Replica).
+//! order, so everything below a path is one contiguous range of byte strings, and a delta, a cell
+//! in memory and a record in a block name a place in the same way. The first segment is the object:
+//! its key in a space, null in a plain [`Replica`](crate::Replica).
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -16,11 +16,11 @@ use rejoin_vclock::codec::{DecodeError, Reader};
 use crate::atom::{self, Atom, RawAtom, skip};
 use crate::kind::Kind;
 
-/// A path is at most this long, in bytes: all keys on the way to a place, with three bytes for each
-/// of them and a kind for each level. Longer keys belong into values.
+/// Maximum length of a path in bytes: all keys on the way to a place, with three bytes for each of
+/// them and a kind for each level. Longer keys belong into values.
 pub const MAX_PATH_BYTES: usize = 4096;
 
-/// A path has at most this many levels, so that hostile bytes cannot exhaust the stack.
+/// Maximum number of levels of a path, so that hostile bytes cannot exhaust the stack.
 pub const MAX_LEVELS: usize = 64;
 
 /// The place of a value inside a space or a plain replica.
@@ -53,13 +53,13 @@ impl Path {
         Self([self.as_bytes(), path].concat())
     }
 
-    /// Whether a path goes on from here with these bytes.
+    /// True if a path continues from here with these bytes.
     pub(crate) fn is_followed(&self, path: &Self, below: &[u8]) -> bool {
         path.0.strip_prefix(self.0.as_slice()).is_some_and(|path| path.starts_with(below))
     }
 
-    /// What of `below`, which begins here, is left for a child: nothing where it does not reach
-    /// further; `None` where it leads elsewhere.
+    /// Returns the rest of `below`, which begins here, for a child: empty if it does not reach
+    /// further; `None` if it leads elsewhere.
     pub fn left_for<'a>(&self, child: &Self, below: &'a [u8]) -> Option<&'a [u8]> {
         let child = child.0.strip_prefix(self.0.as_slice())?;
         below.strip_prefix(child).or_else(|| child.starts_with(below).then_some(&[]))
@@ -88,7 +88,7 @@ impl Path {
         path.check().map(|()| path)
     }
 
-    /// Whether [`parse`](Self::parse) takes it, as everybody does to whom it is sent.
+    /// Checks that [`parse`](Self::parse) accepts it, as every receiver will.
     pub(crate) fn check(&self) -> Result<(), DecodeError> {
         let value = self.0.len() as u64;
         if value > MAX_PATH_BYTES as u64 {
@@ -125,7 +125,7 @@ impl Path {
         self.0.last().and_then(|&tag| Kind::from_tag(tag).ok())
     }
 
-    /// Where the path of what this stands in ends.
+    /// Returns the end of the path of the value that this one stands in.
     pub(crate) fn above(&self) -> usize {
         let ends: Vec<usize> = name_ends(&self.0, 0).collect();
         ends.len().checked_sub(2).and_then(|last| ends.get(last)).map_or(0, |end| end + 1)
@@ -141,7 +141,7 @@ impl Path {
         })
     }
 
-    /// How many names there are along the way.
+    /// Returns the number of names along the way.
     pub fn levels(&self) -> usize {
         name_ends(&self.0, 0).count()
     }
@@ -153,8 +153,8 @@ impl Path {
 }
 
 impl fmt::Display for Path {
-    /// Names joined by slashes: `alice/lines/apples`. The one object of a plain replica, which has
-    /// no name, is left out: `lines/apples`.
+    /// Shows names joined by slashes: `alice/lines/apples`. The one object of a plain replica,
+    /// which has no name, is left out: `lines/apples`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nameless = self.0.first() == Some(&atom::NULL);
         let mut names = self.names().skip(usize::from(nameless)).peekable();
@@ -183,7 +183,7 @@ pub fn split(path: &[u8]) -> Option<(RawAtom, Kind, &[u8])> {
     Some((name, kind, rest))
 }
 
-/// Whether a path leads to a leaf, below which nothing can stand.
+/// True if a path leads to a leaf, below which nothing can stand.
 pub(crate) fn leads_to_leaf(path: &[u8]) -> bool {
     let mut rest = path;
     while let Some((_, kind, below)) = split(rest) {
@@ -204,7 +204,7 @@ pub(crate) fn split_as<K: Atom>(path: &[u8]) -> Option<(K, Kind, &[u8])> {
     Some((key, kind, rest))
 }
 
-/// The name that a path begins with, when it reads as a `K`, whether a kind follows or not.
+/// Reads the name at the beginning of a path as a `K`; a kind may follow or not.
 pub(crate) fn first_name<K: Atom>(path: &[u8]) -> Option<K> {
     K::read(&mut Reader::new(path)).ok()
 }
@@ -214,8 +214,8 @@ pub fn names(path: &[u8], show: &mut dyn FnMut(&[u8])) {
     name_ends(path, 0).for_each(|end| show(path.get(..end).unwrap_or_default()));
 }
 
-/// For each level from the segment on that begins at `from`: where its name ends in the path. The
-/// next segment begins one byte, the kind's, behind it.
+/// Iterates over the ends of the names, for each level from the segment that begins at `from`. The
+/// next segment begins one byte, the kind's, behind each end.
 pub fn name_ends(path: &[u8], from: usize) -> impl Iterator<Item = usize> {
     let mut at = from;
     core::iter::from_fn(move || {
@@ -228,9 +228,9 @@ pub fn name_ends(path: &[u8], from: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The items and nodes to whose values, or below, a path leads from a place of the kind `above`:
-/// where the name of each ends, and the kind of what stands beside the value and says whether it is
-/// there.
+/// Iterates over the items and nodes in whose value, or below it, a path ends, from a place of the
+/// kind `above`: the end of each one's name, and the kind of the part that stands beside the value
+/// and says if it is there.
 pub(crate) fn items_on_the_way(
     mut above: Option<Kind>,
     below: &[u8],
@@ -245,7 +245,7 @@ pub(crate) fn items_on_the_way(
     })
 }
 
-/// Whether these bytes are a path with one more name behind it, and no kind.
+/// True if these bytes are a path with one more name behind it, and no kind.
 pub fn is_name(bytes: &[u8]) -> bool {
     let last = name_ends(bytes, 0).last().map_or(0, |end| end + 1);
     let mut reader = Reader::new(bytes.get(last..).unwrap_or_default());
@@ -257,19 +257,19 @@ pub fn split_field(path: &[u8]) -> Option<(alloc::string::String, Kind, &[u8])> 
     split_as(path)
 }
 
-/// The name that is all there is of a path, whose kind is not said.
+/// Reads the name if it is the whole of a path, without a kind.
 pub(crate) fn last_name<K: Atom>(name: &[u8]) -> Option<K> {
     let mut reader = Reader::new(name);
     let key = K::read(&mut reader).ok()?;
     reader.is_empty().then_some(key)
 }
 
-/// As a struct's fields are named: the name that is all there is of a path without its kind.
+/// Reads a struct's field name if it is the whole of a path, without a kind.
 pub fn last_field(name: &[u8]) -> Option<alloc::string::String> {
     last_name(name)
 }
 
-/// The bytes shared by the beginnings of two paths.
+/// Returns the number of bytes that two paths share at their beginnings.
 pub(crate) fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(x, y)| x == y).count()
 }

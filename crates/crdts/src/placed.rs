@@ -1,9 +1,9 @@
-//! What is named by the dot that created it, stands at a place and has a value: the items of a
-//! list, the nodes of a tree.
+//! Things that are named by the dot that created them, stand at a place and have a value: the items
+//! of a list, the nodes of a tree.
 //!
-//! Place and value are two cells under one name, and the first of them says whether the thing is
-//! there. What was written to the value of one that is not, by somebody who had not seen it
-//! removed, stays as it is and is not shown.
+//! Place and value are two cells under one name, and the place says if the thing is there. Data
+//! that somebody wrote to the value of a removed thing without having seen the removal stay as they
+//! are and are not shown.
 
 use hashbrown::HashMap;
 use rejoin_vclock::Dot;
@@ -19,12 +19,13 @@ use crate::kind::Kind;
 use crate::path::{Path, first_name, last_name, split_as};
 use crate::places::{Candidates, Positions};
 
-/// The cell that says where a thing stands.
+/// The cell that holds the place of a thing.
 pub(crate) trait PlaceCell: Leaf + Clone {
-    /// What stands beside the value, under the same name.
+    /// Kind of the part beside the value, under the same name.
     const PART: Kind;
 
-    /// The removals that hide the thing, unless something alive in its value was spared by them.
+    /// Returns the removals that hide the thing, unless something alive in its value was spared by
+    /// them.
     fn undecided(&self) -> Option<&Hidings>;
 
     fn into_cell(self) -> Cell;
@@ -72,7 +73,7 @@ pub(crate) struct Placed<P, V> {
 }
 
 impl<P: PlaceCell, V: Crdt> Placed<P, V> {
-    /// Whether it is there: where removals hide it, what is alive in its value has a say.
+    /// True if it is there: where removals hide it, the live dots of its value decide.
     pub(crate) fn is_there(&self) -> bool {
         let Some(hidings) = self.place.undecided() else { return self.place.is_visible() };
         let mut spared = false;
@@ -84,7 +85,8 @@ impl<P: PlaceCell, V: Crdt> Placed<P, V> {
         self.place.is_gone() && self.value.is_gone()
     }
 
-    /// Shows its cells whose paths from `at`, which does not name it yet, begin with `below`.
+    /// Shows its cells whose paths from `at`, which does not contain its name yet, begin with
+    /// `below`.
     fn visit_below(&self, id: Dot, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
         let (place, value) = (at.key(&id, P::PART), at.key(&id, V::KIND));
         if at.is_followed(&place, below) && !self.place.is_gone() {
@@ -118,32 +120,32 @@ impl<P: PlaceCell, V: Crdt> PlacedTable<P, V> {
         self.things.get(&id).filter(|thing| thing.is_there())
     }
 
-    /// A thing, also one that is only retained.
+    /// Returns a thing, even one that is only retained.
     pub(crate) fn any(&self, id: Dot) -> Option<&Placed<P, V>> {
         self.things.get(&id)
     }
 
-    /// Everything, also what is only retained.
+    /// Iterates over all things, even those that are only retained.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Dot, &Placed<P, V>)> {
         self.things.iter().map(|(&id, thing)| (id, thing))
     }
 
-    /// How many things are there.
+    /// Counts the things that are there.
     pub(crate) fn len(&self) -> usize {
         self.things.values().filter(|thing| thing.is_there()).count()
     }
 
-    /// Whether none is there.
+    /// True if no thing is there.
     pub(crate) fn is_empty(&self) -> bool {
         !self.things.values().any(Placed::is_there)
     }
 
-    /// Whether nothing is left, neither there nor retained.
+    /// True if nothing is left, neither there nor retained.
     pub(crate) fn is_gone(&self) -> bool {
         self.things.is_empty()
     }
 
-    /// Changes a thing, which comes and goes with need.
+    /// Changes a thing; it is made and dropped as needed.
     fn with<R>(&mut self, id: Dot, change: impl FnOnce(&mut Placed<P, V>) -> R) -> R {
         with_entry(&mut self.things, id, change, Placed::is_gone)
     }
@@ -191,7 +193,7 @@ impl<P: PlaceCell, V: Crdt> PlacedTable<P, V> {
         }
     }
 
-    /// As [`Crdt::visit_below`], of things; `below` is not empty.
+    /// As [`Crdt::visit_below`], for things; `below` is not empty.
     pub(crate) fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
         if let Some(id) = first_name::<Dot>(below)
             && let Some(thing) = self.things.get(&id)

@@ -1,17 +1,17 @@
-//! Whether one item of a list, or one node of a tree, is there, and the places it was put at.
+//! The existence of one item of a list, or one node of a tree, and the places at which it was put.
 //!
 //! It is there while a dot of its *existence* is alive. Inserting it adds the insertion's own dot
-//! to both, to what it is there by and to its places. A move ends the places that were seen, adds
-//! one, and leaves existence alone; a removal ends what was seen of both. So what is removed is
-//! gone, whoever moves it at the same time: that place stays, alive and not shown, until a removal
-//! that has seen it (of what is above, as the thing itself is not there) ends it.
+//! to both its existence and its places. A move ends the places that were seen, adds one, and
+//! leaves existence alone; a removal ends what was seen of both. So a removed thing is gone, even
+//! if somebody moves it at the same time: that place stays, alive and not shown, until a removal
+//! that has seen it (of the value above, as the thing itself is not there) ends it.
 //!
 //! In a list an ended place is kept as a *dead anchor*, because a concurrent insertion may hang on
 //! it ([`crate::sequence`]). It carries its tag, the dot of the operation that ended it (of several
 //! the smallest), by which a cut judges it. A tree retains nothing.
 //!
-//! Programs of before this rule wrote moves as removals and insertions in one: what they stored is
-//! there while a place of it lives, by the same words.
+//! Earlier programs wrote moves as removals and insertions in one: things that they stored are
+//! there while one of their places lives, by the same rule.
 
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -25,10 +25,10 @@ use crate::delta::{At, Covered, Effect};
 use crate::dots::Dots;
 use crate::hiding::Hidings;
 
-/// One place: what was written, and since when it is dead.
+/// One place: the value written, and the tag of its death.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Place {
-    /// The operation that wrote it, in everybody's terms: places are ordered by it.
+    /// The operation that wrote it, with its full id: places are ordered by it.
     pub id: Dot,
     pub dot: LocalDot,
     pub stamp: HybridTimestamp,
@@ -36,19 +36,19 @@ pub(crate) struct Place {
     pub dead: Option<Tag>,
 }
 
-/// The dot of the operation that let a place die.
+/// The dot of the operation that ended a place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Tag(pub LocalDot);
 
-/// What one thing is there by, and where it was put.
+/// The existence of one thing, and its places.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Places<const RETAINS: bool> {
-    /// It is there while any of these is alive.
+    /// The thing is there while any of these is alive.
     pub existence: Dots,
     /// The removals that hide it.
     pub hidings: Hidings,
-    /// The one that stands first: the live ones, the latest first, then the dead ones, the latest
-    /// first.
+    /// All places, in the order: the live ones, the latest first, then the dead ones, the latest
+    /// first. The first one is where the thing stands.
     pub all: Vec<Place>,
 }
 
@@ -65,14 +65,14 @@ impl<const RETAINS: bool> Places<RETAINS> {
         self.all.iter().filter(|place| place.dead.is_none())
     }
 
-    /// What a move ends.
+    /// Returns the dots that a move ends.
     pub(crate) fn live_dots(&self) -> Vec<Dot> {
         let mut dots: Vec<Dot> = self.live().map(|place| place.id).collect();
         dots.sort_unstable();
         dots
     }
 
-    /// What a removal ends.
+    /// Returns the dots that a removal ends.
     pub(crate) fn dots(&self, context: &Context) -> Vec<Dot> {
         let mut dots = self.live_dots();
         dots.extend(self.existence.to_dots(context));
@@ -82,7 +82,8 @@ impl<const RETAINS: bool> Places<RETAINS> {
         dots
     }
 
-    /// Whether it is there by its live places and by nothing else, as before anything was moved.
+    /// True if it is there by its live places and by nothing else, as before existence had dots of
+    /// its own.
     pub(crate) fn is_there_by_places(&self) -> bool {
         let existence = &self.existence.0;
         self.hidings.is_empty()
@@ -95,7 +96,7 @@ impl<const RETAINS: bool> Places<RETAINS> {
         self.live().for_each(|place| show(place.dot));
     }
 
-    /// Whether it is hidden, as far as its existence and its places tell.
+    /// True if it is hidden, as far as its existence and its places show.
     pub(crate) fn is_undecided(&self) -> bool {
         let mut spared = self.hidings.is_empty() || self.existence.is_gone();
         self.each_dot(&mut |dot| spared |= !self.hidings.cover(dot));
@@ -106,7 +107,7 @@ impl<const RETAINS: bool> Places<RETAINS> {
         self.all.sort_by_key(|place| (place.dead.is_some(), Reverse((place.stamp, place.id))));
     }
 
-    /// Lets the places that `ended` names die of the operation `tag`. Whether anything changed.
+    /// Ends the places that `ended` selects, with the operation `tag`. True if anything changed.
     fn kill(
         &mut self,
         tag: LocalDot,
@@ -130,7 +131,8 @@ impl<const RETAINS: bool> Places<RETAINS> {
 }
 
 impl Place {
-    /// Dies of an operation; of several the smallest is the tag. Whether anything changed.
+    /// Marks the place as ended by an operation; of several the smallest is the tag. True if
+    /// anything changed.
     fn die(&mut self, tag: Tag, rank: impl Fn(LocalDot) -> Rank) -> bool {
         let earlier = self.dead.is_none_or(|before| rank(tag.0) < rank(before.0));
         if earlier {

@@ -22,10 +22,10 @@
 //!
 //! # Semantics
 //! Each replica has one record: the dot it starts with, its last dot, its totals since the start,
-//! and a *floor*, which is what a reset took away. The value is the sum of totals minus floors. A
-//! reset names the records it saw, each with what it had counted. A replica whose own record is
-//! *dead* (its floor is at its last dot) starts a new one with its next change; otherwise its start
-//! never moves.
+//! and a *floor*, the part that a reset took away. The value is the sum of totals minus floors. A
+//! reset names the records it saw, each with its totals. A replica whose own record is *dead* (its
+//! floor is at its last dot) starts a new one with its next change; otherwise its start never
+//! moves.
 //!
 //! # Anomalies
 //! Two people who each correct a wrong 5 to 4 by adding -1 leave 3. Every change counts.
@@ -42,7 +42,7 @@
 //! # Complexity
 //! | operation | time | metadata | delta |
 //! |---|---|---|---|
-//! | add | O(log replicas) | 40 bytes per replica that counted | 3 numbers |
+//! | add | O(log replicas) | 48 bytes per replica that counted | 3 numbers |
 //! | value, merge | O(replicas) | | |
 //! | reset | O(replicas) | a floor per live record | a dot and 3 numbers per live record |
 //!
@@ -148,7 +148,7 @@ impl PnCounterReader<'_> {
         self.view.leaf(|cell| cell.as_counter().map_or(Ok(0), value))
     }
 
-    /// What each replica contributes, by replica. Dead records are left out.
+    /// Returns the contribution of each replica, by replica. Dead records are left out.
     ///
     /// # Errors
     /// As the source.

@@ -1,22 +1,22 @@
-//! The same changes under other dots: a branch of an origin's history, written anew.
+//! The same changes under other dots: a branch of an origin's history, rewritten.
 //!
-//! When two copies of a store wrote under one id, one of them gives it up, and what only it has
-//! goes on under another. What comes out is a function of the origin's entries alone, so that all
-//! who hold the branch make the same of it. All dots of the branch are mapped: its own, those that
-//! it ends, those that name list items and tree nodes, and those inside of their places. Totals of
-//! counters run over the whole life of an origin, so those of the branch are counted from where it
-//! began.
+//! When two copies of a store wrote under one id, one of them gives it up, and the entries that
+//! only it has continue under another id. The result is a function of the origin's entries alone,
+//! so that all holders of the branch compute the same. All dots of the branch are mapped: its own,
+//! those that it ends, those that name list items and tree nodes, and those inside their places.
+//! Totals of counters run over the whole life of an origin, so those of the branch are counted from
+//! its beginning.
 //!
-//! Some of the branch may be lost. What only the lost part names goes with it; what it counted is
-//! there again, as later totals have it.
+//! Some of the branch may be lost. Data that only the lost part names go with it; its counts are
+//! there again, because later totals include them.
 //!
 //! # Invariants
-//! 1. What the branch did to everything else is what it did before, dot by dot.
-//! 2. Of counters and rights, the old id keeps what it had where the branch began; the sum is the
-//!    same. What the branch did to the balance of rights is still the old id's: it may have spent
-//!    what was there before.
-//! 3. Dots that are lost, or that nobody here has seen, are named nowhere but in places: what stood
-//!    beside a lost item stands at the end of its list.
+//! 1. The branch has the same effect on everything else as before, dot by dot.
+//! 2. For counters and rights, the old id keeps what it had at the beginning of the branch; the sum
+//!    is the same. The effect of the branch on the balance of rights still belongs to the old id:
+//!    the branch may have spent rights that were there before.
+//! 3. Dots that are lost, or that nobody here has seen, are named nowhere but in places: a thing
+//!    that stood beside a lost item stands at the end of its list.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -29,14 +29,14 @@ use crate::delta::{Change, Delta, Effect, Floor, Totals};
 use crate::kind::Kind;
 use crate::path::Path;
 
-/// A map of dots: those of some replicas beyond a counter become those of others. One history may
-/// build upon another that is written anew, so there may be several.
+/// A map of dots: the dots of some replicas beyond a counter become those of others. There may be
+/// several, as one history may build upon another that is rewritten.
 #[derive(Clone, Default, Debug)]
 pub struct Rebase {
     branches: BTreeMap<ReplicaId, Branch>,
-    /// What of others is there; `None` where all is.
+    /// The dots of others that are there; `None` if all are.
     seen: Option<VersionVector>,
-    /// What each origin had counted where its branch begins.
+    /// The totals of each origin where its branch begins.
     bases: BTreeMap<ReplicaId, Base>,
 }
 
@@ -45,18 +45,18 @@ pub struct Rebase {
 struct Branch {
     common: u64,
     to: (ReplicaId, u64),
-    /// Ranges of the branch that are lost, both ends in them, ascending.
+    /// Ranges of the branch that are lost, inclusive, ascending.
     lost: Vec<(u64, u64)>,
-    /// What the origin had counted where the branch begins.
+    /// The totals of the origin where the branch begins.
     base: Base,
-    /// The counter records of the branch that do not begin where they did: those that go on with
-    /// one from before, and those whose beginning is lost. Where they began, and where now.
+    /// The counter records of the branch that do not begin where they did: those that continue one
+    /// from before, and those whose beginning is lost. Their old and new beginnings.
     begun: BTreeMap<Path, (u64, u64)>,
-    /// The last counter records of the branch, as they are now.
+    /// The last counter records of the branch, with their new dots.
     last: BTreeMap<Path, Floor>,
 }
 
-/// What an origin had counted, and what it had of rights.
+/// The totals of an origin for counters and rights.
 #[derive(Clone, Default, Debug)]
 struct Base {
     counted: BTreeMap<Path, Floor>,
@@ -71,14 +71,14 @@ struct Rights {
 }
 
 impl Rebase {
-    /// For a place that has `seen` so much, and will not see more of what was lost.
+    /// For a copy that has `seen` these events, and will see no more of those that were lost.
     pub fn in_a_place_that_has(seen: VersionVector) -> Self {
         Self { seen: Some(seen), ..Self::default() }
     }
 
-    /// From here on dot `from.1 + n` of `from.0` becomes dot `onto + n` of `to`. `lost`: the ranges
-    /// of counters (both ends in them, ascending) that nobody will bring back; the dots behind them
-    /// close up.
+    /// Maps dot `from.1 + n` of `from.0` to dot `onto + n` of `to` from here on. `lost`: the ranges
+    /// of counters (inclusive, ascending) that nobody will bring back; the dots behind them close
+    /// up.
     pub fn branch(
         &mut self,
         from: (ReplicaId, u64),
@@ -91,12 +91,12 @@ impl Rebase {
         self.branches.insert(from.0, branch);
     }
 
-    /// Whether a dot is of a branch.
+    /// True if a dot belongs to a branch.
     pub fn has(&self, (id, counter): (ReplicaId, u64)) -> bool {
         self.branches.get(&id).is_some_and(|branch| counter > branch.common)
     }
 
-    /// Takes in a delta of an origin before its branch, in order: totals go on from there.
+    /// Takes in a delta of an origin from before its branch, in order: totals continue from there.
     pub fn learn(&mut self, delta: &Delta) {
         let base = match self.branches.get_mut(&delta.origin()) {
             Some(branch) => &mut branch.base,
@@ -117,12 +117,12 @@ impl Rebase {
         }
     }
 
-    /// A delta of a branch, in order. `opening`: for the first one, changes that go before its own.
-    /// What only ended something that is lost is left out, and its dot with it; `None` where
-    /// nothing is left.
+    /// Rewrites a delta of a branch; deltas come in order. `opening`: for the first one, changes
+    /// that go before its own. A change that only ended something lost is left out, and its dot
+    /// with it; `None` if nothing is left.
     ///
-    /// The first one depends on the last entry that was there before the branch, beside what it
-    /// depended on: for everything else its origin follows on itself.
+    /// The first one depends on the last entry that was there before the branch, beside its own
+    /// deps: everything else in its origin follows on itself.
     pub fn anew(&mut self, delta: &Delta, mut opening: Vec<Change>) -> Option<Delta> {
         let from = delta.origin();
         let more = opening.len() as u64;
@@ -143,7 +143,7 @@ impl Rebase {
         Some(Delta::of(origin, first - more, delta.stamp(), &deps, &opening))
     }
 
-    /// The changes under their other dots, and the first of these.
+    /// Maps the changes to their other dots, and returns them with the first of these dots.
     fn moved(&mut self, delta: &Delta) -> ((ReplicaId, u64), Vec<Change>) {
         let origin = delta.origin();
         let (mut first, mut changes) = (delta.first(), Vec::with_capacity(delta.changes().len()));
@@ -164,7 +164,7 @@ impl Rebase {
         (self.pair((origin, first)), changes)
     }
 
-    /// What a delta of a branch depends on under its new `origin`.
+    /// Returns the deps of a delta of a branch under its new `origin`.
     fn deps(&self, delta: &Delta, origin: ReplicaId) -> VersionVector {
         let mut deps = VersionVector::new();
         for pair in delta.deps() {
@@ -176,7 +176,7 @@ impl Rebase {
         deps
     }
 
-    /// Whether a dot will never be there.
+    /// True if a dot will never be there.
     fn is_lost(&self, (id, counter): (ReplicaId, u64)) -> bool {
         if let Some(branch) = self.branches.get(&id).filter(|branch| counter > branch.common) {
             return branch.lost.iter().any(|&(first, last)| (first..=last).contains(&counter));
@@ -184,7 +184,7 @@ impl Rebase {
         self.seen.as_ref().is_some_and(|seen| counter > seen.get(id))
     }
 
-    /// What is lost stays what it is.
+    /// Maps a dot of a branch. A lost dot stays as it is.
     fn pair(&self, (id, counter): (ReplicaId, u64)) -> (ReplicaId, u64) {
         let branch = self.branches.get(&id).filter(|branch| counter > branch.common);
         let Some(branch) = branch.filter(|_| !self.is_lost((id, counter))) else {
@@ -207,7 +207,7 @@ impl Rebase {
         dots
     }
 
-    /// A path may name list items and tree nodes by their dots.
+    /// Maps a path, which may name list items and tree nodes by their dots.
     fn path(&self, path: &Path) -> Path {
         let mut mapped = Vec::with_capacity(path.as_bytes().len());
         let mut above = Kind::Map;
@@ -268,7 +268,7 @@ impl Rebase {
                 }
             }
             Effect::Below { seen } => {
-                // What was the origin's own before the branch is another's now, and was seen.
+                // The origin's own dots from before the branch are another id's now, and were seen.
                 let mut seen = self.seen_now(seen);
                 if let Some(branch) = self.branches.get(&own.0).filter(|at| at.common > 0) {
                     seen.set_at_least(own.0, branch.common);
@@ -278,8 +278,8 @@ impl Rebase {
         }
     }
 
-    /// What was seen, as far as it is there: of a branch what was before it, and what is there of
-    /// it.
+    /// Maps a vector of seen events to those that are there: for a branch, the events before it and
+    /// those of it that are there.
     fn seen_now(&self, seen: &VersionVector) -> VersionVector {
         let mut now = VersionVector::new();
         for (id, counter) in seen {
@@ -298,14 +298,14 @@ impl Rebase {
         now
     }
 
-    /// Where the last dot up to one of a branch is that is not lost.
+    /// Returns the last dot of a branch up to this one that is not lost, after mapping.
     fn last_there(&self, (id, counter): (ReplicaId, u64)) -> (ReplicaId, u64) {
         let Some(branch) = self.branches.get(&id) else { return (id, counter) };
         let there = (branch.common + 1..=counter).rev().find(|&at| !self.is_lost((id, at)));
         there.map_or((id, branch.common), |at| self.pair((id, at)))
     }
 
-    /// The record that was there where the branch began, if `totals` goes on with it.
+    /// Returns the record that was there where the branch began, if `totals` continues it.
     fn before(&self, origin: ReplicaId, path: &Path, totals: &Totals) -> Option<Floor> {
         if rejoin_vclock::mutant!("rebase-keeps-totals") {
             return None;
@@ -340,8 +340,9 @@ impl Rebase {
         totals
     }
 
-    /// A floor under a record that goes on with one from before is one under each. Of what is lost
-    /// there is no record: it took away the one before that, if there is one.
+    /// Maps a floor. A floor under a record that continues one from before becomes a floor under
+    /// each. A lost dot has no record: the floor becomes one under the record before it, if there
+    /// is one.
     fn floor(&self, path: &Path, floor: &Floor) -> Vec<Floor> {
         let named = (floor.last.replica(), floor.last.counter());
         let last = self.dot(floor.last);
@@ -367,7 +368,7 @@ impl Rebase {
         }
     }
 
-    /// An atom in which dots may stand, at any depth.
+    /// Maps the dots in an atom, at any depth.
     fn atom(&self, value: &RawAtom) -> RawAtom {
         let mut mapped = Vec::new();
         let mut rest = value.as_bytes();
@@ -377,7 +378,7 @@ impl Rebase {
                 self.dot(dot).write(&mut mapped);
             } else {
                 reader = Reader::new(rest);
-                // A list is entered, anything else is taken over whole.
+                // A list is entered; any other atom is copied whole.
                 let whole = atom::opens_list(rest).then_some(1);
                 let end = whole.unwrap_or_else(|| match atom::skip(&mut reader) {
                     Ok(bytes) => bytes.len(),
@@ -393,7 +394,7 @@ impl Rebase {
     }
 }
 
-/// What was counted since the branch began.
+/// Returns the totals since the branch began.
 fn since(base: &Floor, totals: Totals, start: u64) -> Totals {
     Totals {
         start,

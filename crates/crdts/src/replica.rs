@@ -15,10 +15,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Semantics
-//! A replica owns the context: the vector of all it has seen. Editing makes a delta; applying takes
-//! one in when it is the next of its origin and its deps are there, and holds it back otherwise.
-//! Merging joins a whole state. Both are infallible and say whether anything changed.
+//! # Semantics A replica owns the context: the vector of everything it has seen. Editing makes a
+//! delta; applying takes one in when it is the next of its origin and its deps are there, and holds
+//! it back otherwise. Merging joins a whole state. Both are infallible and return true if anything
+//! changed.
 //!
 //! A replica is neither `Clone` nor deserializable: two copies under one id would make two events
 //! under one dot. A copy is a [`fork`](Replica::fork) under a fresh id, and so is a saved state
@@ -51,13 +51,13 @@ use crate::state_codec::{decode_state, encode_state};
 use crate::value::Value;
 use crate::whole::{Whole, below_root};
 
-/// Deltas that came too early take at most this many bytes, or are one that is longer.
+/// Maximum bytes of deltas that came too early; a single delta may be longer.
 const HELD_BYTES: usize = 4 << 20;
 
 /// One copy of a value; see the [module](self).
 pub struct Replica<T, C = Logical> {
     value: T,
-    /// What the type does not know: fields of a newer version, children of another kind.
+    /// Data that the type does not know: fields of a newer version, children of another kind.
     beside: Parts,
     orders: Orders,
     causal: Causal<Delta>,
@@ -88,8 +88,8 @@ impl<T: Crdt, C: Clock + Default> Replica<T, C> {
 
     /// A copy of a [saved](Self::save) state under a fresh id.
     ///
-    /// Takes at most 64 KiB and 64 times the bytes, whatever they are: what the value takes in
-    /// memory, beside its cells.
+    /// Takes at most 64 KiB and 64 times the length of the bytes, whatever they are: the memory of
+    /// the value, beside its cells.
     ///
     /// # Errors
     /// Bytes that no replica saved.
@@ -142,8 +142,8 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         self.causal.context().version_vector()
     }
 
-    /// Changes the value in one transaction and returns the delta for others to apply; an empty one
-    /// where nothing was changed. An error from the closure leaves everything as it was.
+    /// Changes the value in one transaction and returns the delta for others to apply; it is empty
+    /// if nothing was changed. An error from the closure leaves everything as it was.
     ///
     /// # Errors
     /// Whatever the closure returns.
@@ -190,20 +190,19 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         Ok(delta)
     }
 
-    /// Takes away what stands at a place as one kind, and leaves what stands there as another: how
+    /// Takes away the data of one kind at a place, and leaves those of another: the way to resolve
     /// a [`ReadError::KindClash`](crate::ReadError::KindClash) or
-    /// [`ReadError::WrongKind`](crate::ReadError::WrongKind) is resolved, with the path that it
-    /// names.
+    /// [`ReadError::WrongKind`](crate::ReadError::WrongKind), with the path that it names.
     ///
     /// # Errors
-    /// [`EditError::CannotReset`] for a bounded counter, or what holds one.
+    /// [`EditError::CannotReset`] for a bounded counter, or a value that holds one.
     pub fn remove_kind(&mut self, path: &Path, kind: Kind) -> Result<Delta, EditError> {
         self.draft(|draft| Cursor::new(draft, path.clone()).reset_kind(kind))
     }
 
-    /// Reads through the type's reader, which sees what stands beside the type, too: a name that
-    /// holds another kind is a named error there. The plain value, to which a replica derefs, has
-    /// only what is of its type.
+    /// Reads through the type's reader, which also sees the data beside the type: a name that holds
+    /// another kind is a named error there. The plain value, to which a replica derefs, has only
+    /// data of its type.
     pub fn read<R>(&self, read: impl FnOnce(&T::Reader<'_>) -> R) -> R {
         self.read_as::<T, R>(read)
     }
@@ -217,7 +216,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         read(&U::reader(View::new(&whole, Path::root(U::KIND))))
     }
 
-    /// Everything that is to be seen, whatever the type, with what stands beside the type, also in
+    /// Returns everything visible, whatever the type, with the data beside the type, even those in
     /// the type's own place.
     pub fn to_value(&self) -> Value {
         let mut cells = BTreeMap::new();
@@ -228,15 +227,15 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         Value::at_name(T::KIND, &cells)
     }
 
-    /// Takes in a delta of another replica. Whether anything changed, be it only what is known to
-    /// have happened: a delta that is known changes nothing, and one that came too early is
-    /// [held](Self::held), up to 4 MiB of them, or one that is longer. What finds no room has to be
-    /// handed in again: it is not in the [vector](Self::version_vector).
+    /// Takes in a delta of another replica. True if anything changed, even if it is only the set of
+    /// known events: a delta that is known changes nothing, and one that came too early is
+    /// [held](Self::held), up to 4 MiB of them, or a single longer one. A delta that finds no room
+    /// has to be handed in again: it is not in the [vector](Self::version_vector).
     pub fn apply(&mut self, delta: &Delta) -> bool {
         self.apply_reporting(delta, &mut |_| {})
     }
 
-    /// As [`apply`](Self::apply), telling what was decided.
+    /// As [`apply`](Self::apply), reporting the decisions.
     pub fn apply_reporting(
         &mut self,
         delta: &Delta,
@@ -271,7 +270,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         self.take_in(delta, report);
     }
 
-    /// Hears what there is to say of the own clock.
+    /// Takes over the report about the own clock, if there is one.
     fn hear(&mut self) {
         self.own_skew = self.hybrid.take_report().or(self.own_skew.take());
     }
@@ -284,7 +283,8 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
             let path = change.path.as_bytes();
             let typed = below_root::<T>(path)
                 .map_or(Outcome::Unknown, |below| self.value.apply(below, &change.effect, &at));
-            // A vector may end dots of kinds that the type does not know, below the same place.
+            // A vector may also end dots of kinds that the type does not know, below the same
+            // place.
             if typed == Outcome::Unknown || matches!(change.effect, Effect::Below { .. }) {
                 self.beside.apply(&change, &at);
             }
@@ -299,8 +299,8 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         self.causal.finish(delta, first);
     }
 
-    /// Joins the whole state of another replica. Whether anything changed, be it only what is known
-    /// to have happened.
+    /// Joins the whole state of another replica. True if anything changed, even if it is only the
+    /// set of known events.
     pub fn merge<D>(&mut self, theirs: &Replica<T, D>) -> bool {
         self.orders.clear();
         let (value, beside) = (&mut self.value, &mut self.beside);
@@ -318,12 +318,12 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         changed
     }
 
-    /// How many deltas wait for others that they depend on; [`missing`](Self::missing) names those.
+    /// Returns the number of deltas that wait for others; [`missing`](Self::missing) names those.
     pub fn held(&self) -> usize {
         self.causal.waiting()
     }
 
-    /// Up to where deltas are missing that held ones depend on.
+    /// Returns the counters up to which deltas are missing that held ones depend on.
     pub fn missing(&self) -> VersionVector {
         self.causal.missing()
     }
@@ -333,8 +333,9 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         self.skew.as_ref()
     }
 
-    /// What was said last of the own clock: stamps that were made here came from the future, as is
-    /// seen now that it is set right, or as somebody has answered who did not follow them.
+    /// Returns the last report about the own clock: stamps that were made here came from the
+    /// future. That is noticed when the clock is set right, or when somebody answers who did not
+    /// follow them.
     pub const fn own_skew(&self) -> Option<&OwnSkew> {
         self.own_skew.as_ref()
     }

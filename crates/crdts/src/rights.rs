@@ -1,4 +1,4 @@
-//! The rights of a bounded counter: who holds how many, and who speaks for whom.
+//! The rights of a bounded counter: the holder of each right, and the heirs of retired replicas.
 
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -11,7 +11,7 @@ use crate::context::{Join, LocalDot, Slot};
 use crate::delta::{At, Covered, Effect};
 use crate::error::{EditError, ReadError};
 
-/// What one replica added, spent, passed on and took over, all in all.
+/// The totals that one replica added, spent, passed on and took over.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Share {
     pub owner: ReplicaId,
@@ -21,9 +21,9 @@ pub(crate) struct Share {
     pub spent: u64,
     /// By receiver, in the order of ids.
     pub moved: SmallVec<[(ReplicaId, u64); 1]>,
-    /// Those whose rights it took over because they write no more, ascending.
+    /// The replicas whose rights it took over because they write no more, ascending.
     pub retired: Vec<ReplicaId>,
-    /// Whose they are, where this is a part of another's history.
+    /// The replica that owns its rights, if this is a part of that one's history.
     pub yields: Option<ReplicaId>,
 }
 
@@ -55,12 +55,13 @@ impl Share {
     }
 }
 
-/// Who speaks for whom: each that has its rights no more, with whoever has them now, ascending.
+/// The heirs: each replica that no longer has its own rights, with the replica that has them now,
+/// ascending.
 ///
-/// A part of a history that was written anew under another id is whose history it is, first of all.
-/// Of several that took over one, the least id has it: whoever took over that one in turn, all is
-/// together again. In a circle (each of two was told that the other is gone) the greatest stays
-/// its own.
+/// A part of a history that was rewritten under another id belongs to the id of that history, first
+/// of all. If several took over one replica, the least id has it; if somebody took over that one in
+/// turn, everything is together again. In a circle (two replicas that declared each other retired)
+/// the greatest keeps its own.
 struct Heirs(Vec<(ReplicaId, ReplicaId)>);
 
 impl Heirs {
@@ -87,8 +88,8 @@ impl Heirs {
         self.0.binary_search_by_key(&id, |&(id, _)| id)
     }
 
-    /// Who has the rights of a replica: itself, or whoever took them over. What was gone through is
-    /// remembered, so that a long line of successors is not walked for each of them.
+    /// Returns the holder of a replica's rights: itself, or the replica that took them over. The
+    /// way is remembered, so that a long line of successors is not walked for each of them.
     fn heir(&mut self, id: ReplicaId) -> ReplicaId {
         let mut way = SmallVec::<[usize; 4]>::new();
         let mut heir = id;
@@ -118,13 +119,13 @@ impl Rights {
         self.0.iter().map(|share| i128::from(share.granted) - i128::from(share.spent)).sum()
     }
 
-    /// Whether the rights of anybody are another's.
+    /// True if any replica's rights belong to another.
     pub(crate) fn have_heirs(&self) -> bool {
         self.0.iter().any(|share| !share.retired.is_empty() || share.yields.is_some())
     }
 
-    /// What each replica has that speaks for itself, ascending. Below zero are only liars, and who
-    /// spent what somebody else took over as well.
+    /// Returns the balance of each replica that holds its own rights, ascending. Only liars are
+    /// below zero, and replicas that spent rights that somebody else took over as well.
     pub(crate) fn balances(&self) -> Vec<(ReplicaId, i128)> {
         let mut heirs = Heirs::of(self);
         let mut parts = Vec::with_capacity(2 * self.0.len());
@@ -157,7 +158,7 @@ impl Rights {
         place.map_or(0, |place| balances[place].1)
     }
 
-    /// What a replica may spend. Who is below zero has nothing.
+    /// Returns how much a replica may spend: nothing if its balance is below zero.
     pub(crate) fn held_by(&self, id: ReplicaId) -> u64 {
         let is_new = || self.0.iter().all(|share| share.owner != id);
         if rejoin_vclock::mutant!("rights-pass-to-a-copy") && is_new() {
@@ -166,7 +167,7 @@ impl Rights {
         held(self.balance_of(id))
     }
 
-    /// That nobody else has the rights of a replica.
+    /// Checks that nobody else has the rights of a replica.
     pub(crate) fn check_in_force(&self, id: ReplicaId) -> Result<(), EditError> {
         match Heirs::of(self).heir(id) {
             heir if heir == id => Ok(()),
@@ -174,7 +175,7 @@ impl Rights {
         }
     }
 
-    /// Everybody who holds rights, the most first.
+    /// Returns all replicas that hold rights, those with the most first.
     pub(crate) fn holders(&self) -> Vec<(ReplicaId, u64)> {
         let balances = self.balances().into_iter();
         let mut holders: Vec<_> = balances.map(|(id, balance)| (id, held(balance))).collect();
@@ -214,7 +215,7 @@ impl Leaf for Rights {
         false
     }
 
-    /// Of each replica the later share: only it writes its own.
+    /// Keeps the later share of each replica: only the replica writes its own.
     fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
         let mut changed = false;
         for other in &theirs.0 {

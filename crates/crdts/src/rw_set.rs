@@ -86,7 +86,7 @@ impl<T: Key> RwSetEditor<'_, T> {
         self.put(&element.to_owned(), AddOrRemove::Add)
     }
 
-    /// Removes an element, whether it is there or not, and whoever adds it concurrently.
+    /// Removes an element, even if it is not there, also against anybody who adds it concurrently.
     ///
     /// # Errors
     /// As [`insert`](Self::insert).
@@ -106,7 +106,7 @@ impl<T: Key> RwSetEditor<'_, T> {
         elements.iter().try_for_each(|element| self.put(element, AddOrRemove::Remove))
     }
 
-    /// Whether this transaction sees the element.
+    /// True if this transaction sees the element.
     ///
     /// # Errors
     /// As [`SetReader::contains`].

@@ -5,17 +5,17 @@
 //! side stand in the order of their dots. A run that one writer inserts hangs together as a chain,
 //! so that concurrent runs stand one after the other and do not interleave.
 //!
-//! A new position hangs on visible neighbours only: to the left of its right neighbour if that one
+//! A new position hangs only on visible neighbours: to the left of its right neighbour if that one
 //! descends from the left neighbour, else to the right of the left neighbour.
 //!
-//! Honest positions hang on earlier ones. Those of a liar may hang on nothing that is there, on
-//! each other in a circle, or bear the dot of another one. The order is a function of the positions
-//! all the same, every position is in it once, and it takes O(n log n) steps:
-//! - what hangs on a position that is not there, and what is in a circle, hangs to the right of the
+//! Honest positions hang on earlier ones. A liar's positions may hang on nothing that is there, or
+//! on each other in a circle, or bear the dot of another one. The order is a function of the
+//! positions all the same, every position is in it once, and it takes O(n log n) steps:
+//! - a position that hangs on one that is not there, or is in a circle, hangs to the right of the
 //!   list itself;
-//! - of positions with one dot the first in the order has what hangs on it.
+//! - of positions with one dot, children hang on the first in the order.
 //!
-//! Such an order is read and not [kept](Sequence::is_regular).
+//! Such an order is read again each time and not [kept](Sequence::is_regular).
 //!
 //! # Complexity
 //! | operation | time |
@@ -23,8 +23,8 @@
 //! | make it of n positions | O(n log n) |
 //! | put a position in, show or hide one, find an index | O(log n), and n / 512 quick steps |
 //!
-//! Dead positions stand in it, too: a list that much went through takes about 200 bytes for each
-//! that it ever had, and hardly more time.
+//! Dead positions stand in it, too: a list through which much went takes about 200 bytes for each
+//! position that it ever had, and hardly more time.
 //!
 //! # References
 //! Weidner, Kleppmann, *The art of the fugue: minimizing interleaving in collaborative text
@@ -41,29 +41,29 @@ use rejoin_vclock::{Dot, ReplicaId};
 use crate::atom::RawAtom;
 use crate::hash::Seeded;
 
-/// Where a position hangs.
+/// The place where a position hangs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Anchor {
     /// The position it hangs on; `None` for the list itself.
     pub parent: Option<Dot>,
-    /// Whether it stands to the right of that.
+    /// The position hangs to the right of its parent.
     pub right: bool,
 }
 
 impl Anchor {
-    /// To the right of the list itself.
+    /// The anchor to the right of the list itself.
     pub(crate) const END: Self = Self { parent: None, right: true };
 
     pub(crate) fn to_atom(self) -> RawAtom {
         RawAtom::of(&(self.parent, self.right))
     }
 
-    /// A value that is none of ours hangs to the right of the list itself.
+    /// A value that is not in this format hangs to the right of the list itself.
     pub(crate) fn of(value: &RawAtom) -> Self {
         value.to().map_or(Self::END, |(parent, right)| Self { parent, right })
     }
 
-    /// Whether what it hangs on is earlier than a position, as far as one replica's dots tell.
+    /// True if the anchor is earlier than a position, as far as one replica's dots show.
     pub(crate) fn is_earlier(self, than: Dot) -> bool {
         self.parent.is_none_or(|parent| {
             parent.replica() != than.replica() || parent.counter() < than.counter()
@@ -77,14 +77,14 @@ pub(crate) struct Position {
     pub id: Dot,
     pub item: Dot,
     pub anchor: Anchor,
-    /// Whether its item is seen here, and not at another position or nowhere.
+    /// The item is shown here, and not at another position or nowhere.
     pub shown: bool,
 }
 
-/// At most this many positions stand in a chunk.
+/// Maximum number of positions in a chunk.
 const CHUNK: usize = 512;
 
-/// The node that all others hang on, and the one that jumps end at: the list itself.
+/// The node that all others hang on, and at which jumps end: the list itself.
 const ROOT: u32 = 0;
 
 /// No dot is less.
@@ -116,7 +116,7 @@ type Side = (u32, bool);
 struct Chunk {
     number: u32,
     nodes: Vec<u32>,
-    /// How many of them are shown.
+    /// Number of nodes that are shown.
     shown: usize,
 }
 
@@ -130,7 +130,7 @@ pub(crate) struct Sequence {
     nodes: Vec<Node>,
     /// The node of a position.
     known: HashMap<Dot, u32, Seeded>,
-    /// What hangs on a node on one side; siblings ascend.
+    /// The children of a node on one side; siblings ascend.
     children: BTreeSet<(Side, Dot, u32)>,
     chunks: Vec<Chunk>,
     next_chunk: u32,
@@ -162,7 +162,7 @@ impl Default for Sequence {
     }
 }
 
-/// A step of the walk that reads the order off.
+/// A step of the walk that reads the order.
 enum Step {
     Enter(usize),
     Show(usize),
@@ -183,7 +183,7 @@ impl Sequence {
             walked = walk(&positions);
         }
         let mut made = Self { is_regular, ..Self::default() };
-        // Parents before what hangs on them.
+        // Parents before their children.
         let mut nodes = alloc::vec![ROOT; positions.len()];
         for place in walked.entered {
             nodes[place] = made.add(&positions[place]);
@@ -195,18 +195,18 @@ impl Sequence {
         made
     }
 
-    /// Whether it is as honest positions make it: then it is kept by putting in what comes. Else it
-    /// is to be made anew.
+    /// True if the order is one that honest positions make: then it is kept, and new positions are
+    /// put in. Otherwise it has to be rebuilt.
     pub(crate) const fn is_regular(&self) -> bool {
         self.is_regular
     }
 
-    /// How many positions there are, seen or not.
+    /// Returns the number of positions, shown or not.
     pub(crate) const fn positions(&self) -> usize {
         self.nodes.len() - 1
     }
 
-    /// Hangs a position into the tree, whose parent is there.
+    /// Hangs a position, whose parent is there, into the tree.
     fn add(&mut self, position: &Position) -> u32 {
         let Position { id, item, anchor, shown } = *position;
         let parent =
@@ -227,7 +227,7 @@ impl Sequence {
         self.nodes[index as usize]
     }
 
-    /// Puts a chunk at an index among the others.
+    /// Inserts a chunk at an index among the others.
     fn add_chunk(&mut self, at: usize, nodes: Vec<u32>) {
         let number = self.next_chunk;
         self.next_chunk += 1;
@@ -241,14 +241,14 @@ impl Sequence {
         self.chunks.insert(at, Chunk { number, nodes, shown });
     }
 
-    /// The items that are seen, in order.
+    /// Iterates over the items that are shown, in order.
     pub(crate) fn items(&self) -> impl Iterator<Item = Dot> {
         let nodes =
             self.chunks.iter().filter(|chunk| chunk.shown > 0).flat_map(|chunk| &chunk.nodes);
         nodes.map(|&node| self.node(node)).filter(|node| node.shown).map(|node| node.item)
     }
 
-    /// How many items are seen.
+    /// Returns the number of items that are shown.
     pub(crate) const fn len(&self) -> usize {
         self.shown
     }
@@ -270,7 +270,7 @@ impl Sequence {
         self.at(index).map(|node| self.node(node).item)
     }
 
-    /// Where a node stands: in which chunk, and where in it.
+    /// Returns the place of a node: the index of its chunk, and its index in the chunk.
     fn spot(&self, node: u32) -> (usize, usize) {
         let number = self.node(node).chunk;
         let chunk = self.chunks.iter().position(|chunk| chunk.number == number).unwrap_or(0);
@@ -278,7 +278,7 @@ impl Sequence {
         (chunk, index)
     }
 
-    /// Lets a node be seen, or not.
+    /// Shows or hides a node.
     fn show(&mut self, node: u32, shown: bool) {
         let before = core::mem::replace(&mut self.nodes[node as usize].shown, shown);
         if before == shown {
@@ -291,7 +291,7 @@ impl Sequence {
         }
     }
 
-    /// Where a new position hangs so that it has this index.
+    /// Returns the anchor of a new position that is to have this index.
     pub(crate) fn anchor_at(&self, index: usize) -> Anchor {
         let left = index.checked_sub(1).and_then(|left| self.at(left));
         let hangs_left = |&right: &u32| {
@@ -306,17 +306,17 @@ impl Sequence {
         }
     }
 
-    /// Where the item at one index has to hang so that it has another one.
+    /// Returns the anchor that moves the item at one index to another one.
     pub(crate) fn anchor_of_move(&mut self, from: usize, to: usize) -> Anchor {
         let Some(here) = self.at(from) else { return Anchor::END };
-        // It stands nowhere meanwhile.
+        // It is not shown meanwhile.
         self.show(here, false);
         let anchor = self.anchor_at(to);
         self.show(here, true);
         anchor
     }
 
-    /// Whether a node hangs on another one, directly or not.
+    /// True if a node hangs on another one, directly or not.
     fn descends(&self, node: u32, from: u32) -> bool {
         let (mut at, depth) = (node, self.node(from).depth);
         while self.node(at).depth > depth {
@@ -326,8 +326,8 @@ impl Sequence {
         at == from && node != from
     }
 
-    /// Takes in what is known of a position now: one that is there is seen or not, a new one is
-    /// put in where it belongs.
+    /// Takes in the present state of a position: a known one is shown or hidden, a new one is
+    /// inserted where it belongs.
     pub(crate) fn put(&mut self, position: &Position) {
         if let Some(&node) = self.known.get(&position.id) {
             self.is_regular &= self.node(node).item == position.item;
@@ -350,8 +350,9 @@ impl Sequence {
         self.shown += usize::from(position.shown);
     }
 
-    /// Makes two of a chunk, and says where a place in it is now. Behind the last position there
-    /// is more to come, so that the chunks of a list that grows there are full.
+    /// Splits a chunk in two, and returns the new place of an index in it. An insertion behind the
+    /// last position leaves the chunk full, because more will come there: so the chunks of a list
+    /// that grows at its end are full.
     fn split(&mut self, chunk: usize, index: usize) -> (usize, usize) {
         let half = if index == CHUNK { CHUNK } else { CHUNK / 2 };
         let later = self.chunks[chunk].nodes.split_off(half);
@@ -362,7 +363,7 @@ impl Sequence {
         if index < half { (chunk, index) } else { (chunk + 1, index - half) }
     }
 
-    /// Where a node stands that hangs in the tree and is in no chunk yet.
+    /// Returns the place for a node that hangs in the tree and is in no chunk yet.
     fn spot_for(&self, node: u32) -> (usize, usize) {
         let Node { position, parent, right, .. } = self.node(node);
         let (side, key) = ((parent, right), ((parent, right), position, node));
@@ -386,7 +387,7 @@ impl Sequence {
         }
     }
 
-    /// The first or the last of all that hangs on a node, and it.
+    /// Returns the first or the last node of a subtree, its root included.
     fn outermost(&self, node: u32, right: bool) -> u32 {
         let further = |&at: &u32| {
             let (side, least) = ((at, right), |side| (side, LEAST, 0));
@@ -400,7 +401,7 @@ impl Sequence {
     }
 }
 
-/// What each position hangs on; of those with one dot, the first.
+/// Returns the parent of each position; of those with one dot, the first counts.
 fn parents(positions: &[Position]) -> HashMap<Dot, Option<Dot>, Seeded> {
     let mut parents: HashMap<Dot, Option<Dot>, Seeded> = HashMap::default();
     parents.reserve(positions.len());
@@ -410,12 +411,12 @@ fn parents(positions: &[Position]) -> HashMap<Dot, Option<Dot>, Seeded> {
     parents
 }
 
-/// By parent and side, then by dot.
+/// Sorts by parent and side, then by dot.
 fn sort(positions: &mut [Position]) {
     positions.sort_unstable_by_key(|p| (p.anchor.parent, p.anchor.right, p.id, p.item));
 }
 
-/// Hangs some positions to the right of the list itself. Whether there were any.
+/// Hangs some positions to the right of the list itself. True if there were any.
 fn rehang(positions: &mut [Position], which: impl Fn(&Position) -> bool) -> bool {
     let mut any = false;
     for position in positions.iter_mut().filter(|position| which(position)) {
@@ -428,13 +429,13 @@ fn rehang(positions: &mut [Position], which: impl Fn(&Position) -> bool) -> bool
     any
 }
 
-/// The positions that hang on themselves, directly or by way of others.
+/// Returns the positions that hang on themselves, directly or through others.
 fn in_circles(
     positions: &[Position],
     parents: &HashMap<Dot, Option<Dot>, Seeded>,
 ) -> HashSet<Dot, Seeded> {
     let mut circles = HashSet::default();
-    // By which way up a position was passed first.
+    // The way up on which a position was passed first.
     let mut passed: HashMap<Dot, usize, Seeded> = HashMap::default();
     for (way, position) in positions.iter().enumerate() {
         let mut at = Some(position.id);
@@ -450,18 +451,18 @@ fn in_circles(
     circles
 }
 
-/// What a walk through a tree met.
+/// The result of a walk through a tree.
 struct Walked {
-    /// What hangs on a position is behind it.
+    /// The entered positions, parents before their children.
     entered: Vec<usize>,
     order: Vec<usize>,
 }
 
-/// The order of [sorted](sort) positions. Those in circles, and what hangs
-/// on them, are not in it.
+/// Returns the order of [sorted](sort) positions. Those in circles, and those that hang on them,
+/// are not in it.
 ///
 /// Without recursion: a list that was written front to back is one chain, as deep as it is long.
-/// Every position is stepped on twice at most, because the children of a dot are shown once.
+/// Every position is visited at most twice, because the children of a dot are shown once.
 fn walk(positions: &[Position]) -> Walked {
     let children = |parent: Option<Dot>, right: bool| {
         let side = (parent, right);
@@ -500,7 +501,7 @@ mod tests {
         Dot::new(ReplicaId::from_u128(replica as u128), counter as u64).unwrap()
     }
 
-    /// A small generator, the same on every machine.
+    /// A small random generator, the same on every machine.
     fn random(state: &mut u64, below: usize) -> usize {
         *state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -523,7 +524,7 @@ mod tests {
         }
     }
 
-    /// By the definition: up from parent to parent.
+    /// Decides by the definition: up from parent to parent.
     fn descends(positions: &[Position], from: Dot, to: Dot) -> bool {
         let up = |at: Dot| positions.iter().find(|p| p.id == at).unwrap().anchor.parent;
         core::iter::successors(up(from), |&at| up(at)).any(|at| at == to)
@@ -586,7 +587,8 @@ mod tests {
             positions.iter().for_each(|position| grown.put(position));
             let made = Sequence::new(positions.to_vec());
             assert!(!made.is_regular() && made.items().count() == positions.len());
-            // Put in again, a position says nothing new: only a walk sees that it is there twice.
+            // Putting a position in again brings nothing new: only a walk sees that it is there
+            // twice.
             assert!(!grown.is_regular() || positions == twice);
         }
     }

@@ -1,8 +1,8 @@
 //! serde for the public data types: readable where people read, canonical bytes elsewhere.
 //!
-//! Whatever comes in goes through the checked decoders of the crate's own encoding, so that serde
-//! is no way around them. In a readable format (JSON) an [`Atom`] is the format's own value where
-//! that is exact, and a map with one entry that names the type where it is not:
+//! Every value that comes in goes through the checked decoders of the crate's own encoding, so that
+//! serde is no way around them. In a readable format (JSON) an [`Atom`] is the format's own value
+//! where that is exact, and a map with one entry that names the type where it is not:
 //!
 //! | atom | readable |
 //! |---|---|
@@ -12,9 +12,9 @@
 //! | bytes, UUID | `{"bytes": "c0ffee"}`, `{"uuid": "00c0ffee..."}` |
 //! | list | a sequence |
 //!
-//! A browser keeps all of that exactly: it would round a greater number, and make `1` of `1.0`. A
-//! [`Path`] is a sequence of (name, kind), and a [`Delta`], of which only its bytes are canonical,
-//! is those bytes in hexadecimal.
+//! A browser keeps all of these exactly: it would round a greater number, and turn `1.0` into `1`.
+//! A [`Path`] is a sequence of (name, kind); a [`Delta`] is its bytes in hexadecimal, because only
+//! its bytes are canonical.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -46,7 +46,7 @@ const LEAST_INTEGERS: u8 = 0x0C;
 /// The greatest integer that a browser's numbers hold exactly.
 const GREATEST_EXACT: u64 = 1 << 53;
 
-/// What comes out of canonical bytes.
+/// Turns the outcome of a decoder into serde's.
 fn checked<T, E: Error>(outcome: Result<T, DecodeError>) -> Result<T, E> {
     outcome.map_err(E::custom)
 }
@@ -193,7 +193,7 @@ fn integer_from_text(text: &str) -> Option<RawAtom> {
     if let Ok(number) = text.parse::<u64>() {
         return Some(RawAtom::of(&number));
     }
-    // No Rust integer of 64 bits holds it, and the encoding does.
+    // No Rust integer of 64 bits holds it, but the encoding does.
     let magnitude = text.strip_prefix('-')?.parse::<u64>().ok()?;
     let mut bytes = Vec::from([LEAST_INTEGERS]);
     bytes.extend((!magnitude).to_be_bytes());
@@ -201,7 +201,7 @@ fn integer_from_text(text: &str) -> Option<RawAtom> {
 }
 
 impl Serialize for Kind {
-    /// The variant's name, or the tag of the encoding.
+    /// Writes the variant's name, or the tag of the encoding.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             serializer.collect_str(&format_args!("{self:?}"))
@@ -311,7 +311,7 @@ struct MirrorOfRecord {
     by: Dot,
 }
 
-/// Takes a byte string however the format gives it.
+/// Accepts a byte string in any form that the format gives.
 struct Bytes;
 
 impl<'de> Visitor<'de> for Bytes {
@@ -342,7 +342,7 @@ fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The bytes of an even number of lower-case hex digits.
+/// Parses the bytes of an even number of lower-case hex digits.
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |digit: u8| match digit {
         b'0'..=b'9' => Some(digit - b'0'),

@@ -1,7 +1,7 @@
-//! serde for what is to be seen: a value in a readable format, for people, pages and scripts.
+//! serde for visible values: a readable format for people, pages and scripts.
 //!
-//! One way only. What is seen lacks the dots that merging needs: to keep or to send a value, take
-//! [`Replica::save`](crate::Replica::save) or the deltas.
+//! One way only: a visible value lacks the dots that merging needs. To keep or to send a value,
+//! take [`Replica::save`](crate::Replica::save) or the deltas.
 //!
 //! | value | written as |
 //! |---|---|
@@ -69,14 +69,14 @@ impl Serialize for Branch {
     }
 }
 
-/// As a sequence of (node, what it hangs on).
+/// Written as a sequence of (node, parent).
 impl Serialize for Outline {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter())
     }
 }
 
-/// A type is written as what is to be seen of it.
+/// Writes a type as its visible value.
 macro_rules! as_value {
     ($([$($generics:tt)*] $type:ty,)*) => {$(
         impl<$($generics)*> Serialize for $type {
@@ -106,8 +106,8 @@ as_value! {
     [V: Crdt + 'static] Tree<V>,
 }
 
-/// What is to be seen, with what stands beside the type. Nothing reads a replica back in: a copy is
-/// a fork, and a saved one is loaded under a fresh id.
+/// Writes the visible value, with the data beside the type. Nothing reads a replica back in: a copy
+/// is a fork, and a saved one is loaded under a fresh id.
 impl<T: Crdt, C: Clock> Serialize for Replica<T, C> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.to_value().serialize(serializer)

@@ -1,4 +1,4 @@
-//! Reading a set where it is too large to hold: element by element, or in order.
+//! Reads a set that is too large to hold: element by element, or in order.
 
 use core::marker::PhantomData;
 
@@ -25,7 +25,7 @@ impl<'a, T: Key> SetReader<'a, T> {
         Self { view, part, element: PhantomData }
     }
 
-    /// Whether the element is there.
+    /// True if the element is there.
     ///
     /// # Errors
     /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when something else than such a set
@@ -46,8 +46,8 @@ impl<'a, T: Key> SetReader<'a, T> {
         self.view.names(self.part)
     }
 
-    /// At most `most` elements after one, or from the first on, in ascending order: for sets that
-    /// are too large to be held.
+    /// Returns at most `most` elements after one, or from the first on, in ascending order: for
+    /// sets that are too large to hold.
     ///
     /// # Errors
     /// As [`items`](Self::items).
@@ -58,8 +58,8 @@ impl<'a, T: Key> SetReader<'a, T> {
         self.view.page(self.part, after.map(ToOwned::to_owned).as_ref(), most)
     }
 
-    /// The replicas whose adds of an element are alive, ascending: of one that was
-    /// [signed](crate::g_set::GSetEditor::sign), all who did.
+    /// Returns the replicas whose adds of an element are alive, ascending: all replicas that
+    /// [signed](crate::g_set::GSetEditor::sign) it, if it was signed.
     ///
     /// # Errors
     /// As the source.
@@ -77,7 +77,7 @@ impl<'a, T: Key> SetReader<'a, T> {
         Ok(signers)
     }
 
-    /// How many elements are there.
+    /// Counts the elements that are there.
     ///
     /// # Errors
     /// As [`contains`](Self::contains).
@@ -85,7 +85,7 @@ impl<'a, T: Key> SetReader<'a, T> {
         self.view.count(self.part)
     }
 
-    /// Whether there is none.
+    /// True if there is no element.
     ///
     /// # Errors
     /// As [`contains`](Self::contains).

@@ -1,4 +1,4 @@
-//! What cells are read from, and what a transaction writes into.
+//! The source of cells for reading, and the stage that a transaction writes into.
 
 use core::fmt;
 
@@ -31,7 +31,7 @@ pub trait Source: fmt::Debug {
     }
 
     /// Shows the cells whose paths begin with `below` and are not less than `from`, in ascending
-    /// order, until told to stop.
+    /// order, until the callback stops it.
     ///
     /// # Errors
     /// As [`cell`](Self::cell).
@@ -42,11 +42,11 @@ pub trait Source: fmt::Debug {
         visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
     ) -> Result<(), ReadError>;
 
-    /// A dot in everybody's terms.
+    /// A dot with its replica's full id.
     fn dot(&self, local: LocalDot) -> Dot;
 
-    /// A kind other than `than` that is visible under a name; `name` is a path without its last
-    /// byte. Parts of lists and trees share their name with a value and are not meant.
+    /// Returns a kind other than `than` that is visible under a name; `name` is a path without its
+    /// last byte. Parts of lists and trees share their name with a value and do not count.
     ///
     /// # Errors
     /// As [`cell`](Self::cell).
@@ -54,7 +54,7 @@ pub trait Source: fmt::Debug {
         find_other_kind(name, than, &mut |from, show| self.visit(name, from, show))
     }
 
-    /// Shows the order of the list at a path, where the source keeps it. Whether it does.
+    /// Shows the order of the list at a path, if the source keeps it. True if it does.
     ///
     /// # Errors
     /// As [`cell`](Self::cell).

@@ -41,7 +41,7 @@ pub fn ids(context: &Context) -> Vec<ReplicaId> {
     context.version_vector().iter().map(|(id, _)| id).collect()
 }
 
-/// Writes canonical bytes piece by piece, for states that are not to be held in memory.
+/// Writes canonical bytes piece by piece, for states that are too large to hold in memory.
 #[derive(Debug)]
 pub struct StateWriter<'a> {
     names: Names<'a>,
@@ -51,14 +51,14 @@ pub struct StateWriter<'a> {
 }
 
 impl<'a> StateWriter<'a> {
-    /// Begins a state of so many cells. `ids` are those of the [context](ids).
+    /// Begins a state of `cells` cells. `ids` are those of the [context](ids).
     pub fn new(context: &'a Context, ids: &'a [ReplicaId], cells: u64, out: &mut Vec<u8>) -> Self {
         context.version_vector().encode(out);
         write_varint(out, cells);
         Self { names: Names { context, ids }, previous: Vec::new(), decoded: 0, coded: 0 }
     }
 
-    /// Appends the next cell; paths ascend. What is in `out` already may be taken away before.
+    /// Appends the next cell; paths ascend. The caller may empty `out` before each call.
     pub fn cell(&mut self, path: &[u8], cell: &Cell, out: &mut Vec<u8>) {
         let start = out.len();
         let shared = sharable(&self.previous, path, self.decoded, self.coded);

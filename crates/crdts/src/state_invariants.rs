@@ -1,19 +1,19 @@
-//! What must hold of the cells of a state, whoever wrote its bytes.
+//! The invariants of the cells of a state, whoever wrote its bytes.
 //!
-//! Whoever reads a state rests on it, so the decoders refuse what breaks it, by name. All of it
-//! holds of whatever deltas can make, those of liars included: a rule that a liar's delta could
-//! break would lock an honest replica out of its own saved state.
+//! Readers of a state rely on them, so the decoders refuse bytes that break one, by name. All of
+//! them hold for everything that deltas can make, a liar's included: a rule that a liar's delta
+//! could break would lock an honest replica out of its own saved state.
 //!
 //! # Invariants
 //! 1. A dot has one place: no two elements, writes, adds, removes, positions or candidates of a
-//!    state bear the same. (A dot of a counter's record is not among them: of two histories under
-//!    one id both can be counted, at different places.)
+//!    state bear the same. (A dot of a counter's record is not among them: two histories under one
+//!    id can both be counted, at different places.)
 //! 2. A position of a list hangs on an earlier dot, if that is of the same replica. So no replica
 //!    alone can close a circle; several that lie together can, and [`sequence`](crate::sequence)
-//!    says what is read then. (The candidates of a tree close circles among the honest, and
-//!    [`outline`](crate::outline) opens them all.)
+//!    defines the order in that case. (The candidates of a tree can close circles even among honest
+//!    replicas, and [`outline`](crate::outline) opens them all.)
 //!
-//! What concerns one cell alone (the order of its dots, what the vector covers, floors) is read
+//! Rules about one cell alone (the order of its dots, coverage by the vector, floors) are checked
 //! with the cell, in [`cell_codec`](crate::cell_codec).
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
@@ -26,7 +26,7 @@ use crate::context::LocalDot;
 use crate::places::{Place, Places, Positions};
 use crate::sequence::Anchor;
 
-/// The dots of a state as its cells are read, to see that each has one place.
+/// The dots of a state as its cells are read, to check that each has one place.
 #[derive(Default)]
 pub(crate) struct OneDotOnePlace(SmallVec<[LocalDot; 2]>);
 
@@ -63,7 +63,7 @@ impl OneDotOnePlace {
     }
 }
 
-/// The dots of one item or node. An insertion bears one for its place and its existence.
+/// Returns the dots of one item or node. An insertion uses one dot for its place and its existence.
 fn dots_of<const RETAINS: bool>(
     places: &Places<RETAINS>,
 ) -> impl Iterator<Item = LocalDot> + use<'_, RETAINS> {
@@ -76,7 +76,7 @@ fn dots_of<const RETAINS: bool>(
 /// Invariant 2 of the positions of one item.
 ///
 /// # Errors
-/// A position that hangs on itself, or on what was not there yet.
+/// A position that hangs on itself, or on a later one.
 pub(crate) fn check_positions(positions: &Positions) -> Result<(), DecodeError> {
     let ahead = DecodeError::Invalid("a position that hangs on itself or on a later one");
     let hangs = |place: &Place| Anchor::of(&place.value).is_earlier(place.id);

@@ -1,8 +1,9 @@
-//! What replicas have counted: the cell of every counter that can be taken away.
+//! The totals of replicas: the cell of every counter that can be taken away.
 //!
 //! Each replica has one record: the dot it starts with, its last dot, its totals since the start,
-//! and a *floor*, which is what resets took away. Only so do a reset and a concurrent increment,
-//! two concurrent resets, and a state that is merged beside the log come to one number.
+//! and a *floor*, the part that resets took away. This is needed so that a reset and a concurrent
+//! increment, two concurrent resets, and a state that is merged beside the log arrive at one
+//! number.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -14,7 +15,7 @@ use crate::cell::Leaf;
 use crate::context::{Context, Join, LocalDot, Slot};
 use crate::delta::{self, At, Covered, Effect, Totals};
 
-/// What one replica has counted, and what was taken away of it.
+/// The totals of one replica, and the part of them that was taken away.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Record {
     pub slot: Slot,
@@ -23,7 +24,7 @@ pub(crate) struct Record {
     pub floor: Option<Box<Taken>>,
 }
 
-/// What resets took away of a record.
+/// The part of a record that resets took away.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Taken {
     pub last: u64,
@@ -33,24 +34,24 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    /// By start first, as records are: a floor that is void never displaces one that holds.
+    /// Ranks by start first, as for records: a void floor never displaces one that holds.
     const fn rank(&self) -> (u64, u64, Totals) {
         (self.totals.start, self.last, self.totals)
     }
 }
 
 impl Record {
-    /// Whether a reset took away everything that was counted.
+    /// True if a reset took away everything that was counted.
     pub(crate) fn is_dead(&self) -> bool {
         self.floor.as_ref().is_some_and(|floor| floor.last >= self.last)
     }
 
-    /// What is counted and not taken away. Fits: two differences of 64-bit numbers.
+    /// Returns the amount counted and not taken away. It fits: two differences of 64-bit numbers.
     pub(crate) fn net(&self) -> i128 {
         self.totals.net() - self.floor.as_ref().map_or(0, |floor| floor.totals.net())
     }
 
-    /// Keeps the greater (start, last) with its totals. Whether that is the other.
+    /// Keeps the greater (start, last) with its totals. True if that is the other one.
     fn advance(&mut self, last: u64, totals: Totals) -> bool {
         let newer = (totals.start, last) > (self.totals.start, self.last);
         if newer {
@@ -84,8 +85,8 @@ impl Record {
         raise && self.drop_void_floor()
     }
 
-    /// A floor older than the start speaks about counting that is long gone.
-    /// Whether the floor is still there.
+    /// Drops a floor that is older than the start: it is about counts that are long gone. True if
+    /// there still is a floor.
     fn drop_void_floor(&mut self) -> bool {
         let keeps = rejoin_vclock::mutant!("void-floor-counts");
         if self.floor.as_ref().is_some_and(|f| f.totals.start < self.totals.start && !keeps) {
@@ -102,7 +103,8 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// The sum of all that is counted and not taken away. Fits: 2^24 sums of 64-bit numbers.
+    /// Returns the sum of everything counted and not taken away. It fits: 2^24 sums of 64-bit
+    /// numbers.
     pub(crate) fn total(&self) -> i128 {
         self.records.iter().map(Record::net).sum()
     }
@@ -135,7 +137,8 @@ impl Tally {
         })
     }
 
-    /// What a reset has to name: every record that is not dead, in the order of replicas.
+    /// Returns the records that a reset has to name: every record that is not dead, in the order of
+    /// replicas.
     pub(crate) fn floors(&self, context: &Context) -> Vec<delta::Floor> {
         let alive = self.records.iter().filter(|record| !record.is_dead());
         let mut floors: Vec<delta::Floor> = alive
@@ -148,13 +151,13 @@ impl Tally {
         floors
     }
 
-    /// Takes over the totals of the dot's owner, as a merge would. Whether anything changed.
+    /// Takes over the totals of the dot's owner, as a merge would. True if anything changed.
     fn count(&mut self, at: &At<'_>, totals: Totals) -> bool {
         let (slot, last) = (at.dot.slot(), at.dot.counter());
         match self.records.binary_search_by_key(&slot, |record| record.slot) {
             Ok(place) => self.records[place].advance(last, totals),
             Err(place) => {
-                // Nothing can be continued here, so no floor named before can speak about it.
+                // There is no record to continue, so no floor named before can be about it.
                 let totals = Totals { start: last, ..totals };
                 self.records.insert(place, Record { slot, last, totals, floor: None });
                 true

@@ -33,33 +33,34 @@
 //! ```
 //!
 //! # Semantics
-//! A node is known by the dot that created it, and is there while a dot of its *existence* is
+//! A node is identified by the dot that created it, and is there while a dot of its *existence* is
 //! alive: creating it adds one, moving and changing it do not, and removing it ends those that were
-//! seen, with the places and the value. So a removed node is gone everywhere, and whoever moved or
-//! changed it without knowing is [told](crate::ConflictRecord). (A node of a tree that was written
-//! before moves told the two apart is there while a place is alive.)
+//! seen, with the places and the value. So a removed node is gone everywhere, and a replica that
+//! moved or changed it without knowing gets a [report](crate::ConflictRecord). (In a tree that was
+//! written before moves distinguished existence from place, a node is there while a place is
+//! alive.)
 //!
 //! A move ends the places of the node that it saw and adds one, with a *priority* one above the
 //! greatest in the tree and with the parent that the node had. The places of the nodes that are
 //! there are candidates; the [outline](Outline) is a view over all of them: by descending
-//! (priority, dot) a candidate is accepted unless it would close a cycle; a node of which none is
-//! accepted goes to the parent it had before, else to the root. One that hangs on a node that is
-//! not there, or on none, is found under [`Parent::Lost`].
+//! (priority, dot) a candidate is accepted unless it would close a cycle; a node without an
+//! accepted candidate goes to the parent it had before, else to the root. A node that hangs on one
+//! that is not there, or on none, is found under [`Parent::Lost`].
 //!
 //! # Anomalies
-//! Of two concurrent moves of one node, one stands. What is put into a folder that somebody removes
-//! at the same time is found under `Lost`; what one person writes into a node that another one
-//! removes is gone with it. A move can put another concurrent move out of effect.
+//! Of two concurrent moves of one node, one stands. A node that is put into a folder that somebody
+//! removes at the same time is found under `Lost`; data that one person writes into a node that
+//! another one removes are gone with it. A move can make another concurrent move ineffective.
 //!
 //! # Invariants
 //! 1. No node is below itself in an outline. 2. Every node that is there is in it once. 3. The mark
 //!    is at least the priority of every live candidate.
 //!
 //! # Retained
-//! What a removal [that keeps what is edited](TreeEditor::remove_unless_edited) hides, with the
-//! removal, whose dot is the tag, until a cut. What was written to a node, or where it was moved,
-//! by somebody who had not seen it removed is alive, not shown, and goes when the tree is cleared
-//! or what is above is removed. It takes what those changes wrote.
+//! Data that a removal [that keeps edits](TreeEditor::remove_unless_edited) hides, with the
+//! removal, whose dot is the tag, until a cut. A write to a node, or a move of it, by somebody who
+//! had not seen it removed is alive, not shown, and goes when the tree is cleared or the value
+//! above is removed. It takes the memory of those writes.
 //!
 //! # Complexity
 //! | operation | time | delta |
@@ -96,7 +97,7 @@ use crate::places::Candidates;
 
 pub use crate::outline::{Outline, Parent};
 
-/// Which node it is, wherever it hangs: the dot that created it.
+/// Identity of a node, wherever it hangs: the dot that created it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(transparent))]
@@ -168,7 +169,7 @@ impl<V> Default for Tree<V> {
 }
 
 impl<V: Crdt> Tree<V> {
-    /// Who hangs where.
+    /// Returns the parents of all nodes.
     pub fn outline(&self) -> Outline {
         let mut gather = Gather::default();
         for (id, node) in self.nodes.iter().filter(|(_, node)| node.is_there()) {
@@ -182,25 +183,25 @@ impl<V: Crdt> Tree<V> {
         self.nodes.get(id.0).map(|node| &node.value)
     }
 
-    /// How many nodes there are.
+    /// Returns the number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Whether there is none.
+    /// True if there is no node.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
 }
 
-/// Reads who hangs where off the cells of a place.
+/// Reads the parents of all nodes from the cells of a place.
 pub(crate) fn outline_at(view: &View<'_>) -> Result<Outline, ReadError> {
     let mut gather = Gather::default();
     view.things(Kind::TreeNode, &mut |node, cell, there| gather.part(node, cell, there))?;
     Ok(gather.finish())
 }
 
-/// Whether a node is there.
+/// True if a node is there.
 fn is_node(view: &View<'_>, node: Dot) -> Result<bool, ReadError> {
     view.has_named(node, Kind::TreeNode)
 }
@@ -295,10 +296,10 @@ impl TreeCursor<'_> {
         }
     }
 
-    /// What hangs above a node, up to the root, if nobody contests any of it.
+    /// Returns the nodes above a node, up to the root, if no other candidate contests any of them.
     ///
-    /// Where every node on the way has one candidate and the way ends, all of them stand, whatever
-    /// else is in the tree: none can close a cycle. `None` where the whole outline has to tell.
+    /// If every node on the way has one candidate and the way ends, all of them stand, whatever
+    /// else is in the tree: none can close a cycle. `None` if the whole outline has to decide.
     fn way_up(&self, node: Dot) -> Result<Option<Vec<Dot>>, EditError> {
         let mut above = Vec::new();
         let (mut at, mut passed) = (node, node);
@@ -307,7 +308,7 @@ impl TreeCursor<'_> {
         loop {
             let cell = candidates_of(at)?;
             let Some(cell) = cell.filter(|cell| cell.is_visible() || cell.is_undecided()) else {
-                // Not there: what hangs on it is lost.
+                // Not there: the nodes that hang on it are lost.
                 above.pop();
                 return Ok(Some(above));
             };
@@ -317,7 +318,8 @@ impl TreeCursor<'_> {
             let [only] = candidates.all.as_slice() else { return Ok(None) };
             let only = Candidate::of(only);
             let Some(parent) = only.parent else { return Ok(Some(above)) };
-            // Brent's way to notice a loop: compare with a place passed, ever further apart.
+            // Brent's algorithm to detect a loop: compare with a node passed before, ever further
+            // apart.
             if parent == passed {
                 return Ok(None);
             }
@@ -432,9 +434,9 @@ impl<V: Crdt> TreeEditor<'_, V> {
         self.nodes.remove(node.0)
     }
 
-    /// As [`remove`](Self::remove), and keeps each node, with all that was in it, for whoever moves
-    /// or changes it without having seen this. Each is kept by itself: what hung on another one
-    /// that is not kept is found under [`Parent::Lost`].
+    /// As [`remove`](Self::remove), but keeps each node, with everything that was in it, for
+    /// anybody who moves or changes it without having seen this. Each node is kept by itself: a
+    /// node that hung on one that is not kept is found under [`Parent::Lost`].
     ///
     /// # Errors
     /// As [`remove`](Self::remove).
@@ -460,7 +462,7 @@ impl<V: Crdt> TreeEditor<'_, V> {
         self.nodes.cursor.reset()
     }
 
-    /// Who hangs where, as this transaction sees it.
+    /// Returns the parents of all nodes, as this transaction sees them.
     ///
     /// # Errors
     /// As the source.
@@ -477,7 +479,7 @@ pub struct TreeReader<'a, V> {
 }
 
 impl<V: Crdt> TreeReader<'_, V> {
-    /// Who hangs where.
+    /// Returns the parents of all nodes.
     ///
     /// # Errors
     /// As the source.

@@ -27,7 +27,7 @@
 //! removed; adding one that was removed is an error that says so.
 //!
 //! # Anomalies
-//! Two gates that are apart can each remove the element: both believe to be the one who did.
+//! Two gates that are apart can each remove the element: both believe that they were the one.
 //!
 //! # Retained
 //! Every removed element with the dot of its removal, for ever; a removed key above does not take
@@ -69,7 +69,7 @@ pub struct TwoPhaseSetEditor<'a, T> {
 }
 
 impl<T: Key> TwoPhaseSetEditor<'_, T> {
-    /// Adds an element, or adds it anew.
+    /// Adds an element, again if it is there already.
     ///
     /// # Errors
     /// [`EditError::RemovedForEver`] when it was removed, as far as is known here; otherwise
@@ -102,7 +102,7 @@ impl<T: Key> TwoPhaseSetEditor<'_, T> {
         place.contend(AddOrRemove::Remove)
     }
 
-    /// Whether this transaction sees the element.
+    /// True if this transaction sees the element.
     ///
     /// # Errors
     /// As [`SetReader::contains`].

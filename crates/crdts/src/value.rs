@@ -1,4 +1,4 @@
-//! Everything that is to be seen of a value, whatever its type: what people, scripts and JSON get.
+//! Visible values of any type, for people, scripts and JSON.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -20,7 +20,7 @@ use crate::outline::{Gather as Candidates, Outline, Parent};
 use crate::path::{Path, split, split_as};
 use crate::visible::{first_seen, is_there};
 
-/// What is to be seen at one place, and below.
+/// The visible value at one place, and below.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Value {
@@ -38,8 +38,8 @@ pub enum Value {
     Several(Vec<RawAtom>),
     /// A flag.
     Flag(bool),
-    /// The nodes below the root, then those that are lost, each followed by what hangs on it. Not
-    /// nested: a tree can be as deep as it has nodes, which a stack is not.
+    /// The nodes below the root, then those that are lost, each followed by its descendants. The
+    /// form is flat because a tree can be deeper than a stack.
     Tree(Vec<Branch>),
     /// Several kinds stand under one name; all are kept.
     Clash(Vec<(Kind, Self)>),
@@ -48,11 +48,11 @@ pub enum Value {
 /// One node of a tree.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Branch {
-    /// How many nodes it hangs below.
+    /// Number of nodes that it hangs below.
     pub depth: usize,
     /// Its value, if anything was written.
     pub value: Option<Value>,
-    /// Whether what it hung on is not there.
+    /// The node's parent is not there.
     pub is_lost: bool,
 }
 
@@ -66,7 +66,8 @@ struct Group<'a> {
 }
 
 impl Value {
-    /// Reads the cells of a place, in ascending order of their paths from there. The paths are of
+    /// Reads the cells of a place, in ascending order of their paths from there. Paths have bounded
+    /// depth, and so has the recursion.
     /// bounded depth, and so is the recursion.
     pub(crate) fn of(kind: Kind, cells: &Cells<'_>) -> Self {
         match kind {
@@ -90,7 +91,7 @@ impl Value {
         Self::at_name(T::KIND, &cells)
     }
 
-    /// Reads the cells under one name: as the kind, unless another one is to be seen there.
+    /// Reads the cells under one name: as the kind, unless another one is visible there.
     pub(crate) fn at_name(kind: Kind, cells: &BTreeMap<Vec<u8>, Cell>) -> Self {
         let cells: Vec<_> = cells.iter().map(|(path, cell)| (path.as_slice(), cell)).collect();
         let mut groups = groups(&cells);
@@ -101,7 +102,7 @@ impl Value {
         groups.first().map_or_else(|| Self::of(kind, &[]), |group| Self::of(kind, &group.cells))
     }
 
-    /// The value under a name, where it is a map that has it.
+    /// Returns the value under a name, if this is a map that has it.
     pub fn get(&self, name: &str) -> Option<&Self> {
         let Self::Map(entries) = self else { return None };
         let name = RawAtom::of_str(name);
@@ -158,7 +159,7 @@ fn show_from(
     Ok(())
 }
 
-/// Shows the part of each item or node of a place, and whether that is there.
+/// Shows the part of each item or node of a place, and says if that one is there.
 fn parts(part: Kind, cells: &Cells<'_>, mut show: impl FnMut(Dot, &Cell, bool)) {
     let from_here: &mut VisitFrom<'_> = &mut |from, show| show_from(cells, from, show);
     for (path, cell) in cells {
@@ -179,7 +180,7 @@ impl Group<'_> {
     }
 }
 
-/// The names that removals hide.
+/// Returns the names that removals hide.
 fn hidden<'a>(groups: &'a [Group<'_>]) -> Vec<&'a RawAtom> {
     let hidden = groups.iter().filter(|group| {
         let cell = group.cells.first().filter(|_| group.kind == Kind::MapKey);
@@ -250,7 +251,8 @@ fn branches(outline: &Outline, values: &[(RawAtom, Value)], top: Parent) -> Vec<
 }
 
 impl fmt::Display for Value {
-    /// As JSON where JSON has a word for it; a set as `{a, b}`, a clash as `counter: 1 | map: {}`.
+    /// Writes JSON where JSON has a form for the value; a set as `{a, b}`, a clash as `counter: 1 |
+    /// map: {}`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Map(entries) => listed(f, ["{", "}"], entries, |f, (name, value)| {
@@ -274,7 +276,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// `(a (b, c), lost d)`: what hangs on a node stands in parentheses behind it.
+/// Writes `(a (b, c), lost d)`: a node's children stand in parentheses behind it.
 fn tree_as_text(f: &mut fmt::Formatter<'_>, branches: &[Branch]) -> fmt::Result {
     f.write_char('(')?;
     let mut before: Option<usize> = None;
@@ -297,7 +299,7 @@ fn tree_as_text(f: &mut fmt::Formatter<'_>, branches: &[Branch]) -> fmt::Result 
     (0..=before.unwrap_or(0)).try_for_each(|_| f.write_char(')'))
 }
 
-/// Strings in quotes, with JSON's escapes.
+/// Writes strings in quotes, with JSON's escapes.
 fn scalar(f: &mut fmt::Formatter<'_>, atom: &RawAtom) -> fmt::Result {
     let Ok(text) = atom.to::<String>() else { return write!(f, "{atom}") };
     f.write_char('"')?;

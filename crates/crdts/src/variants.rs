@@ -1,6 +1,6 @@
 //! Enums that merge: one variant stands, chosen by a rule that the enum declares.
 //!
-//! # What is in a copy
+//! # The content of a copy
 //! ```text
 //! #[derive(Crdt, Default)]
 //! #[crdt(concurrent = "latest")]
@@ -11,7 +11,7 @@
 //! ```
 //! The documentation of `#[derive(Crdt)]` shows how it is used.
 //!
-//! # Two people choose at once. What is it?
+//! # Two people choose at once. Which variant is it?
 //! ```text
 //! phone   choose "Card"    (10:00) --+--> latest: Invoice; first declared: Card
 //!                                    x
@@ -19,18 +19,20 @@
 //! ```
 //!
 //! # Semantics
-//! An enum's value holds one variant, and a merge may not drop what others wrote into another. So
-//! the enum is the declaration and the snapshot, and [`OneOf`] is what merges: a map of a register,
-//! `variant`, that holds the name of the variant, and of a map for each variant that has fields,
-//! under that name. Who stands among concurrent choices is a view, by [`Precedence`].
+//! An enum's value holds one variant, and a merge may not drop data that others wrote into another.
+//! So the enum is the declaration and the snapshot, and [`OneOf`] is the type that merges: a map of
+//! a register, `variant`, that holds the name of the variant, and of a map for each variant that
+//! has fields, under that name. The variant that stands among concurrent choices is a view, by
+//! [`Precedence`].
 //!
-//! Choosing another variant than the one that stands first takes away what all others hold, as far
-//! as it is seen: whoever comes back to a variant finds it empty. Choosing the variant that stands
-//! asserts it and takes nothing away.
+//! Choosing another variant than the one that stands first takes away everything that all others
+//! hold, as far as it is seen: a variant is empty when somebody comes back to it. Choosing the
+//! variant that stands asserts it and takes nothing away.
 //!
 //! # Anomalies
-//! A field of a variant that is left here and changed there at the same time keeps the change: it
-//! does not show while another variant stands, and is there again when somebody comes back.
+//! If a field's variant is left here and the field is changed there at the same time, the change
+//! stays: it does not show while another variant stands, and is there again when somebody comes
+//! back.
 //!
 //! # Complexity
 //! | operation | time | metadata | delta |
@@ -53,7 +55,7 @@ use crate::kind::Kind;
 use crate::lww_register::LwwRegister;
 use crate::mv_register::MvRegister;
 
-/// What the register is called in every copy; no variant can be called so.
+/// Name of the register in every copy; no variant can have this name.
 const REGISTER: &str = "variant";
 
 /// An enum with a declared rule for concurrent variants; made by `#[derive(Crdt)]`.
@@ -63,10 +65,10 @@ const REGISTER: &str = "variant";
             every other type that merges is a field as it is, without `OneOf`"
 )]
 pub trait Variants: Default {
-    /// What merges: the choice, and the fields of every variant.
+    /// The type that merges: the choice, and the fields of every variant.
     type Choice: Crdt;
 
-    /// What the variants are called in every copy, in the order of their declaration.
+    /// Names of the variants in every copy, in the order of their declaration.
     const NAMES: &'static [&'static str];
 
     /// The variant that stands, with its fields; the default before anybody has chosen.
@@ -76,14 +78,14 @@ pub trait Variants: Default {
     /// be read.
     fn standing(choice: &<Self::Choice as Crdt>::Reader<'_>) -> Result<Self, ReadError>;
 
-    /// What this variant is called in every copy.
+    /// Returns the name of this variant in every copy.
     fn name(&self) -> &'static str;
 }
 
 /// A value that is one of an enum's variants; see the [module](self).
 pub type OneOf<E> = <E as Variants>::Choice;
 
-/// Which of several concurrently chosen variants stands.
+/// The rule by which one of several concurrently chosen variants stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -100,8 +102,8 @@ impl Precedence {
     /// The live choices, each once, the one that stands first.
     ///
     /// `live` are the register's values in its own order, `declared` the names of
-    /// [`Variants::NAMES`]. A name that is not among them is of a newer version and counts as
-    /// declared behind all others, which is where a new variant belongs.
+    /// [`Variants::NAMES`]. A name that is not among them comes from a newer version and counts as
+    /// declared after all others, where a new variant belongs.
     #[must_use]
     pub fn rank(self, mut live: Vec<String>, declared: &[&str]) -> Vec<String> {
         let place = |name: &String| declared.iter().position(|known| known == name);
@@ -117,7 +119,7 @@ impl Precedence {
         live
     }
 
-    /// As [`rank`](Self::rank), of the choice at a place in a space.
+    /// As [`rank`](Self::rank), for the choice at a place in a space.
     ///
     /// # Errors
     /// [`ReadError`] when the register cannot be read, or is something else.
@@ -151,12 +153,12 @@ impl Precedence {
     }
 }
 
-/// Where the latest choice stands.
+/// The register in which the latest choice stands.
 type Latest = LwwRegister<String>;
-/// Where all choices are kept, and the order of declaration decides.
+/// The register that keeps all choices; the order of declaration decides.
 type Declared = MvRegister<String>;
 
-/// What all variants but one hold, also those that only a newer version knows.
+/// Takes away the fields of all variants but one, even of those that only a newer version knows.
 fn take_away_others(choice: &mut Cursor<'_>, name: &str) -> Result<(), EditError> {
     let own = RawAtom::of_str(name);
     let variants = choice.view().named()?;
@@ -166,7 +168,8 @@ fn take_away_others(choice: &mut Cursor<'_>, name: &str) -> Result<(), EditError
         .try_for_each(|(other, _)| choice.key(other, Kind::Map).reset())
 }
 
-/// A value in memory of what stands at a place. What only a newer version knows is left out.
+/// Builds a value in memory from the cells of a place. Data that only a newer version knows are
+/// left out.
 ///
 /// # Errors
 /// As the source.

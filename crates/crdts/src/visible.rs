@@ -1,9 +1,9 @@
-//! What is to be seen among the cells of a place, where a cell alone does not tell.
+//! Visibility among the cells of a place, where a cell alone does not decide.
 //!
-//! Of a list's item and a tree's node the part that stands beside the value says whether it is
-//! there, and never the value: what is written below a thing that is gone is alive and not seen.
-//! Where [removals hide](crate::hiding) the thing, all that is alive below it has a say. So it is
-//! with the names of a map, beside which a part stands only where removals hide them.
+//! For a list's item and a tree's node, the part beside the value says that it is there, and never
+//! the value: data written below a thing that is gone are alive and not seen. Where [removals
+//! hide](crate::hiding) the thing, everything alive below it has a say. The same holds for the
+//! names of a map, which have a part beside them only where removals hide them.
 
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -18,18 +18,18 @@ use crate::kind::Kind;
 use crate::path::{items_on_the_way, name_ends, split_as};
 use crate::source::Source;
 
-/// Where a walk stopped.
+/// The place where a walk stopped.
 enum Stop {
     /// Something is seen.
     Seen(Vec<u8>),
-    /// At a part whose thing is hidden, unless somebody spared it.
+    /// A part whose thing is hidden, unless somebody spared it.
     Undecided(Vec<u8>, Cell),
-    /// Nothing up to here; go on there.
+    /// Nothing visible up to here; continue at this path.
     GoOn(Vec<u8>),
 }
 
-/// The first path below a place from one on at which something is seen; `above` is the kind of the
-/// place, and `visit_from` shows its cells in order, or those of more.
+/// Returns the first path below a place, from a given one on, at which something is visible;
+/// `above` is the kind of the place, and `visit_from` shows its cells in order, and perhaps more.
 pub(crate) fn first_seen(
     place: &[u8],
     above: Option<Kind>,
@@ -60,7 +60,7 @@ pub(crate) fn first_seen(
                         if there {
                             return Ok(Some(part));
                         }
-                        // Over all that stands under the name.
+                        // Over everything under the name.
                         part.pop();
                         part.push(0xFF);
                     }
@@ -73,7 +73,8 @@ pub(crate) fn first_seen(
     }
 }
 
-/// Where to go on from a path that leads, from a place, to the value of an item or node, or below.
+/// Returns the path at which to continue after one that leads, from a place, into the value of an
+/// item or node.
 fn over_value(start: usize, above: Option<Kind>, path: &[u8], below: &[u8]) -> Option<Vec<u8>> {
     let (end, part) = items_on_the_way(above, below).next()?;
     let (name, value) = path.split_at_checked(start + end)?;
@@ -81,8 +82,8 @@ fn over_value(start: usize, above: Option<Kind>, path: &[u8], below: &[u8]) -> O
     Some([name, &[next]].concat())
 }
 
-/// The parts of the names on the way to a path, its own among them, that removals hide unless
-/// something was spared.
+/// Returns the parts of the hidden names on the way to a path, its own name included: names that
+/// removals hide unless something was spared.
 pub(crate) fn hidden_names(source: &dyn Source, path: &[u8]) -> Result<Vec<Vec<u8>>, ReadError> {
     let (mut hidden, mut above) = (Vec::new(), Kind::Map);
     for end in name_ends(path, 0) {
@@ -98,7 +99,7 @@ pub(crate) fn hidden_names(source: &dyn Source, path: &[u8]) -> Result<Vec<Vec<u
     Ok(hidden)
 }
 
-/// Whether the item or node is there whose part stands at a path.
+/// True if the item or node whose part stands at a path is there.
 pub(crate) fn is_there(
     path: &[u8],
     part: &Cell,
@@ -119,13 +120,14 @@ pub(crate) fn is_there(
     Ok(spared)
 }
 
-/// As [`is_there`], where what stands there is read from a source.
+/// As [`is_there`], reading the cells below from a source.
 pub(crate) fn has(source: &dyn Source, part: &[u8], cell: &Cell) -> Result<bool, ReadError> {
     let name = part.split_last().map_or(part, |(_, name)| name);
     is_there(part, cell, &mut |from, show| source.visit(name, from, show))
 }
 
-/// Shows the part of each item or node of the list or tree at a path, and whether that is there.
+/// Shows the part of each item or node of the list or tree at a path, and says if that one is
+/// there.
 pub(crate) fn things(
     source: &dyn Source,
     place: &[u8],
@@ -139,7 +141,7 @@ pub(crate) fn things(
                 undecided.push((thing, path.to_vec(), cell.clone()));
             }
             Some((thing, kind, [])) if kind == part => show(thing, cell, cell.is_visible()),
-            // Below a value stand the parts of what nests in it.
+            // Below a value stand the parts of things that nest in it.
             _ => {}
         }
         ControlFlow::Continue(())
@@ -151,7 +153,7 @@ pub(crate) fn things(
 }
 
 impl View<'_> {
-    /// Whether removals hide what stands here, or something that it stands in.
+    /// True if removals hide the value here, or a value that it stands in.
     pub(crate) fn is_hidden(&self) -> Result<bool, ReadError> {
         for part in hidden_names(self.source, self.path.as_bytes())? {
             if !self.spares(&part)? {
@@ -161,13 +163,13 @@ impl View<'_> {
         Ok(false)
     }
 
-    /// Whether the removals at this part, which hide a name, had not seen all that is alive there.
+    /// True if something is alive that the removals at this part, which hide a name, had not seen.
     pub(crate) fn spares(&self, part: &[u8]) -> Result<bool, ReadError> {
         let Some(cell) = self.source.cell(part)? else { return Ok(true) };
         has(self.source, part, &cell)
     }
 
-    /// Whether anything here or below is visible.
+    /// True if anything here or below is visible.
     pub(crate) fn is_visible(&self) -> Result<bool, ReadError> {
         Ok(!self.check_collection()? && self.any_visible(self.path.as_bytes())?)
     }
@@ -176,13 +178,13 @@ impl View<'_> {
         Ok(self.first_visible(place, place.to_vec())?.is_some())
     }
 
-    /// The first path below a place, from one on, at which something is seen.
+    /// Returns the first path below a place, from a given one on, at which something is visible.
     fn first_visible(&self, place: &[u8], from: Vec<u8>) -> Result<Option<Vec<u8>>, ReadError> {
         let above = place.last().and_then(|&tag| Kind::from_tag(tag).ok());
         first_seen(place, above, from, &mut |from, show| self.source.visit(place, from, show))
     }
 
-    /// Shows the part of each item or node of this list or tree, and whether that is there.
+    /// Shows the part of each item or node of this list or tree, and says if that one is there.
     pub(crate) fn things(
         &self,
         part: Kind,
@@ -194,7 +196,7 @@ impl View<'_> {
         things(self.source, self.path.as_bytes(), part, show)
     }
 
-    /// Whether the item or node that a dot names is there.
+    /// True if the item or node that a dot names is there.
     pub(crate) fn has_named(&self, thing: Dot, part: Kind) -> Result<bool, ReadError> {
         if self.check_collection()? {
             return Ok(false);

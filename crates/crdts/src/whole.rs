@@ -1,9 +1,9 @@
-//! A typed value and what stands beside it, as one thing to read from.
+//! A typed value and the data beside it, as one source to read from.
 //!
 //! Typed values keep their children in hash tables, and a reader goes through cells in order. So
-//! what stands below a path is put in order when it is first asked for, and kept: one who looks
-//! around there, leaping from name to name, pays for it once. It costs what stands below that path,
-//! and nothing of what stands elsewhere is looked at.
+//! the cells below a path are put in order when they are first asked for, and kept: a reader that
+//! looks around there, leaping from name to name, pays for it once. The cost is that of the cells
+//! below the path; no others are looked at.
 
 use alloc::collections::BTreeMap;
 use alloc::rc::Rc;
@@ -30,7 +30,7 @@ pub(crate) fn below_root<T: Crdt>(path: &[u8]) -> Option<&[u8]> {
     path.strip_prefix(&[atom::NULL, T::KIND.tag()])
 }
 
-/// A value and what stands beside it, while nobody changes either.
+/// A value and the data beside it, while nobody changes either.
 pub(crate) struct Whole<'a, T> {
     value: &'a T,
     beside: &'a Parts,
@@ -39,7 +39,7 @@ pub(crate) struct Whole<'a, T> {
     orders: Option<&'a RefCell<Orders>>,
 }
 
-/// All cells whose paths begin alike.
+/// All cells whose paths begin with the same bytes.
 struct Ordered {
     below: Vec<u8>,
     cells: BTreeMap<Vec<u8>, Cell>,
@@ -50,12 +50,12 @@ impl<'a, T: Crdt> Whole<'a, T> {
         Self { value, beside, context, ordered: RefCell::default(), orders: None }
     }
 
-    /// With the orders of lists that are kept.
+    /// Adds the orders of lists that are kept.
     pub(crate) fn with_orders(self, orders: &'a RefCell<Orders>) -> Self {
         Self { orders: Some(orders), ..self }
     }
 
-    /// The cells below a path, and perhaps more.
+    /// Returns the cells below a path, and perhaps more.
     fn ordered(&self, below: &[u8]) -> Rc<Ordered> {
         let mut kept = self.ordered.borrow_mut();
         if let Some(known) = kept.as_ref().filter(|known| below.starts_with(&known.below)) {
@@ -114,7 +114,7 @@ impl<T: Crdt> Source for Whole<'_, T> {
         self.context.dot(local)
     }
 
-    /// What the type knows tells for itself; what it does not know stands beside it.
+    /// The type answers for the names that it knows; names that it does not know stand beside it.
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
         let known = below_root::<T>(name).and_then(|name| self.value.other_kind(name, than));
         if known.is_some() {

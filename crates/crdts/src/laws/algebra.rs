@@ -1,8 +1,8 @@
 //! The laws of merge, of deltas and of the order, each a function over three copies.
 //!
-//! The copies have gone apart by a script before. What a law changes are forks of them. Copies
-//! that are compared stand under one id, so that only [`Law::EqualBytes`] is about what a copy's
-//! identity leaves in its bytes.
+//! The copies have diverged by a script before. A law changes only forks of them. Compared copies
+//! have the same id, so that only [`Law::EqualBytes`] depends on traces of a copy's identity in its
+//! bytes.
 //!
 //! [`Law::EqualBytes`]: super::Law::EqualBytes
 
@@ -21,24 +21,24 @@ pub(super) struct Operands<'a, C: DeltaCrdt> {
     pub(super) edits: &'a [C::Op; 3],
 }
 
-/// The same state, for comparing.
+/// Returns the same state under the reader's id, for comparing.
 pub(super) fn reader<C: DeltaCrdt>(copy: &C) -> C {
     copy.fork(READER)
 }
 
-/// `ours` joined with `theirs`, both left as they are.
+/// Returns `ours` joined with `theirs`; both stay as they are.
 pub(super) fn join<C: DeltaCrdt>(ours: &C, theirs: &C) -> C {
     let mut joined = reader(ours);
     joined.merge(theirs);
     joined
 }
 
-/// Whether two copies are in one state and show it alike.
+/// True if two copies are in one state and show it alike.
 pub(super) fn same<C: DeltaCrdt>(x: &C, y: &C) -> bool {
     x.save() == y.save() && x.view() == y.view()
 }
 
-/// Whether merging `older` into `newer` is nothing new. It says nothing where merging a copy with
+/// True if merging `older` into `newer` brings nothing new. Always true where merging a copy with
 /// itself is not even idempotent.
 pub(super) fn covers<C: DeltaCrdt>(newer: &C, older: &C) -> bool {
     same(&join(newer, older), &reader(newer)) || !same(&join(older, older), &reader(older))
@@ -92,7 +92,7 @@ impl<C: DeltaCrdt> Operands<'_, C> {
         Ok(())
     }
 
-    /// At a copy that has what the edit was made on, and at one that has more.
+    /// Checks a copy that has the state on which the edit was made, and one that has more.
     pub(super) fn delta_is_mutation(&self) -> Held {
         let Self { a, b, edits: [op, ..], .. } = *self;
         let mut writer = a.fork(outside(1));
@@ -225,7 +225,7 @@ impl<C: DeltaCrdt> Operands<'_, C> {
     }
 }
 
-/// An edit without a delta has left the copy as it was.
+/// Checks that an edit without a delta has left the copy as it was.
 fn unchanged<C: DeltaCrdt>(before: &C, after: &C, op: &C::Op) -> Held {
     let (before, after) = (reader(before), reader(after));
     if same(&before, &after) {
@@ -236,7 +236,7 @@ fn unchanged<C: DeltaCrdt>(before: &C, after: &C, op: &C::Op) -> Held {
     Err(broken.compare("a", &before).compare("a after the edit", &after))
 }
 
-/// What was there before is still covered.
+/// Checks that the earlier state is still covered.
 fn only_adds<C: DeltaCrdt>(what: &str, before: &C, after: &C) -> Held {
     if covers(after, before) {
         return Ok(());

@@ -7,11 +7,11 @@ use super::counterexample::{Broken, Held};
 use super::subject::DeltaCrdt;
 use super::world::{READER, outside};
 
-/// Whoever holds a state saves the same bytes and shows the same.
+/// Checks that all holders of a state save the same bytes and show the same.
 pub(super) fn equal_bytes<C: DeltaCrdt>(a: &C, b: &C) -> Held {
     let (here, there) = (join(a, b), join(b, a).fork(outside(1)));
     for (one, other) in [(a, &a.fork(outside(2))), (&here, &there)] {
-        // Two states that differ in themselves are the matter of other laws.
+        // States that already differ when saved by one reader are checked by other laws.
         if reader(one).save() != reader(other).save() {
             continue;
         }
@@ -25,7 +25,7 @@ pub(super) fn equal_bytes<C: DeltaCrdt>(a: &C, b: &C) -> Held {
     Ok(())
 }
 
-/// What is saved loads, and is the same.
+/// Checks that saved bytes load, as the same state.
 pub(super) fn round_trip<C: DeltaCrdt>(a: &C) -> Held {
     let copy = reader(a);
     let Some(loaded) = C::load(&copy.save(), READER) else {
@@ -38,7 +38,7 @@ pub(super) fn round_trip<C: DeltaCrdt>(a: &C) -> Held {
     Err(broken.compare("a", &copy).compare("a, saved and loaded", &loaded))
 }
 
-/// Bytes that are cut off or have something behind them are refused.
+/// Checks that bytes are refused that are cut off or have something behind them.
 pub(super) fn strict_bytes<C: DeltaCrdt>(a: &C) -> Held {
     let mut bytes = a.save();
     for len in 0..bytes.len() {

@@ -1,4 +1,4 @@
-//! A broken law, told so that somebody who has never seen the kit can read it.
+//! A broken law, printed for readers who have never seen the kit.
 
 use std::borrow::ToOwned;
 use std::boxed::Box;
@@ -11,7 +11,7 @@ use core::fmt::{self, Debug, Write as _};
 use super::law::Law;
 use super::subject::DeltaCrdt;
 
-/// At most this many bytes of a state are written out.
+/// Maximum number of bytes of a state that are written out.
 const BYTES_SHOWN: usize = 48;
 
 /// One copy, as it is printed.
@@ -22,7 +22,7 @@ struct Operand {
     saved: Vec<u8>,
 }
 
-/// What one check found: the claim that is false, and the copies that show it.
+/// The result of one failed check: the claim that is false, and the copies that show it.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Broken {
     claim: String,
@@ -31,7 +31,7 @@ pub(super) struct Broken {
     compared: Vec<Operand>,
 }
 
-/// What a check returns. The box keeps the good case cheap.
+/// The result of a check. The box keeps the good case cheap.
 pub(super) type Held = Result<(), Box<Broken>>;
 
 impl Broken {
@@ -56,7 +56,7 @@ impl Broken {
         self
     }
 
-    /// Anything else that a reader needs: the operation, its delta, an answer.
+    /// Adds anything else that a reader needs: the operation, its delta, an answer.
     pub(super) fn note(mut self: Box<Self>, name: &str, what: &impl Debug) -> Box<Self> {
         self.notes.push(format!("{name}: {what:?}"));
         self
@@ -69,10 +69,10 @@ impl Operand {
     }
 }
 
-/// A type breaks a law: which one, on what history, and what each copy shows.
+/// A type breaks a law: the law, the history, and the state that each copy shows.
 ///
-/// `Display` (and `Debug`, which is what `unwrap` prints) tells all of it. The history is the
-/// shortest that was found.
+/// `Display` (and `Debug`, which `unwrap` prints) shows all of it. The history is the shortest that
+/// was found.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Counterexample {
     law: Law,
@@ -91,7 +91,7 @@ impl Counterexample {
         self.law
     }
 
-    /// What happened to the copies before the law was looked at: a line per event.
+    /// The events before the law was checked: one line per event.
     pub fn story(&self) -> &[String] {
         &self.story
     }
@@ -133,7 +133,7 @@ fn section(f: &mut fmt::Formatter<'_>, title: &str, operands: &[Operand]) -> fmt
     Ok(())
 }
 
-/// A type's name as it is written where all is imported: `ReplicaOf<Edit>`.
+/// Returns a type's name without module paths: `ReplicaOf<Edit>`.
 fn without_paths(type_name: &str) -> String {
     let in_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let words = type_name.split_inclusive(|c| !in_path(c));

@@ -9,7 +9,7 @@ use super::counterexample::{Broken, Held};
 use super::subject::DeltaCrdt;
 use super::world::{Event, Step, World, name, outside};
 
-/// Plays a script, looking at every step, then lets everybody hear of everything.
+/// Plays a script, checking every step, then delivers everything to every copy.
 pub(super) fn play<C: DeltaCrdt>(world: &mut World<'_, C>, script: &[Event]) -> Held {
     for event in script {
         checked(world, event)?;
@@ -18,7 +18,7 @@ pub(super) fn play<C: DeltaCrdt>(world: &mut World<'_, C>, script: &[Event]) -> 
     settle(world)
 }
 
-/// Takes one step; what it answers must be true, and nothing may be forgotten by it.
+/// Takes one step; its answer must be true, and it may not forget anything.
 fn checked<C: DeltaCrdt>(world: &mut World<'_, C>, event: &Event) -> Held {
     let Some(at) = world.target(&event.step) else {
         world.perform(event);
@@ -52,7 +52,7 @@ fn checked<C: DeltaCrdt>(world: &mut World<'_, C>, event: &Event) -> Held {
 }
 
 /// Sends every delta again, in the order in which they were made, until all copies have heard of
-/// all: now they are one state, and merging them is nothing new.
+/// all: now they are in one state, and merging them brings nothing new.
 fn settle<C: DeltaCrdt>(world: &mut World<'_, C>) -> Held {
     let mut witness = C::new(outside(3));
     for made in &world.made {

@@ -1,8 +1,8 @@
-//! The laws, and what each says in words.
+//! The laws, each with a statement in words.
 
 use std::fmt;
 
-/// One thing that holds of every CRDT.
+/// A property of every CRDT.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
 pub enum Law {
@@ -28,7 +28,7 @@ pub enum Law {
     ConcurrentOrder,
     /// Equal states have equal bytes and show the same, whoever holds them.
     EqualBytes,
-    /// What is saved loads, and is the same.
+    /// Saved bytes load, as the same state.
     RoundTrip,
     /// Bytes that are cut off or have something behind them are refused.
     StrictBytes,
@@ -59,7 +59,7 @@ impl Law {
         Self::Delivery,
     ];
 
-    /// What the law says, in a sentence.
+    /// States the law in a sentence.
     pub const fn statement(self) -> &'static str {
         match self {
             Self::Commutative => "merging b into a gives what merging a into b gives",
@@ -90,7 +90,7 @@ impl Law {
         }
     }
 
-    /// What happens to users of a type that breaks it.
+    /// Describes the consequence for users of a type that breaks it.
     pub const fn consequence(self) -> &'static str {
         match self {
             Self::Commutative => "two copies that merge each other show different values for ever",

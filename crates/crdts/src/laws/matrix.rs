@@ -1,4 +1,4 @@
-//! Two versions of a type, each reading what the other has written.
+//! Two versions of a type, each reading data that the other has written.
 
 use std::any::type_name;
 use std::boxed::Box;
@@ -78,7 +78,7 @@ fn judge<Old: DeltaCrdt, New: DeltaCrdt>(
     keeps_while_editing(edit, &old, &new)
 }
 
-/// What `theirs` saved, as the other program reads it.
+/// Loads the state that `theirs` saved with the other program.
 fn read<R: DeltaCrdt, W: DeltaCrdt>(
     reader: &str,
     theirs: &W,
@@ -90,7 +90,7 @@ fn read<R: DeltaCrdt, W: DeltaCrdt>(
     })
 }
 
-/// A round trip through the other program changes nothing.
+/// Checks that a round trip through the other program changes nothing.
 fn keeps<R: DeltaCrdt, W: DeltaCrdt>(reader: &str, writer: &str, theirs: &W) -> Held {
     let through: R = read(reader, theirs, READER)?;
     let back: W = read(writer, &through, READER)?;
@@ -104,7 +104,7 @@ fn keeps<R: DeltaCrdt, W: DeltaCrdt>(reader: &str, writer: &str, theirs: &W) -> 
     Err(broken.compare("the same, back from the other", &back))
 }
 
-/// Merged by either program, two states are the same bytes.
+/// Checks that either program merges two states to the same bytes.
 fn merges_alike<Old: DeltaCrdt, New: DeltaCrdt>(old: &Old, new: &New) -> Held {
     let by_old = join(old, &read::<Old, New>("old", new, READER)?);
     let by_new = join(new, &read::<New, Old>("new", old, READER)?);
@@ -116,7 +116,7 @@ fn merges_alike<Old: DeltaCrdt, New: DeltaCrdt>(old: &Old, new: &New) -> Held {
     Err(broken.compare("merged by the old one", &by_old).compare("by the new one", &by_new))
 }
 
-/// The old program goes on with the new one's data; nothing of them is gone afterwards.
+/// Checks that the old program can edit the new one's data and nothing of them is lost.
 fn keeps_while_editing<Old: DeltaCrdt, New: DeltaCrdt>(op: &Old::Op, old: &Old, new: &New) -> Held {
     let mut through: Old = read("old", new, id(3))?;
     through.edit(op);

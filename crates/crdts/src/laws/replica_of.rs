@@ -1,4 +1,4 @@
-//! The laws for everything that this crate's types are put together to.
+//! The laws for values made of this crate's types.
 
 use core::fmt::{self, Debug};
 use core::ops::Deref;
@@ -12,7 +12,7 @@ use crate::delta::Delta;
 use crate::error::EditError;
 use crate::replica::Replica;
 
-/// Something that can be done to a value: how, and what is seen of the value.
+/// An edit of a value, with the visible form of the value.
 ///
 /// Implement it for an enum of the edits that your program makes, and hand `ReplicaOf<YourEnum>`
 /// to the laws.
@@ -20,7 +20,7 @@ pub trait Operation: Clone + Debug + 'static {
     /// The value that is edited; often a struct that derives `Crdt`.
     type Value: Crdt + Clone;
 
-    /// What a user sees of it. It may not depend on the order of a hash table.
+    /// The visible form of the value. It may not depend on the order of a hash table.
     type View: PartialEq + Debug;
 
     /// Performs the operation, as in [`Replica::edit`].
@@ -29,7 +29,7 @@ pub trait Operation: Clone + Debug + 'static {
     /// Whatever the editor returns; the edit then did nothing.
     fn perform(&self, editor: &mut <Self::Value as Crdt>::Editor<'_>) -> Result<(), EditError>;
 
-    /// What a user sees.
+    /// Returns the visible form of the value.
     fn view(replica: &Replica<Self::Value>) -> Self::View;
 }
 

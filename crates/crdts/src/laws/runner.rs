@@ -1,4 +1,4 @@
-//! Searches for a counter-example, shrinks it, and tells it.
+//! Searches for a counter-example, shrinks it, and prints it.
 
 use std::any::{Any, type_name};
 use std::format;
@@ -24,7 +24,7 @@ use super::world::{Event, Story, World, script};
 
 /// The laws of one type, with the operations that its copies are edited by.
 ///
-/// [`check_all`](super::check_all) is enough for most; this is for looking at a single law, for
+/// [`check_all`](super::check_all) is enough for most uses; this is for checking a single law, for
 /// another number of cases, and for the counter-example as a value.
 pub struct Laws<C: DeltaCrdt> {
     operations: BoxedStrategy<AnyOp>,
@@ -32,7 +32,7 @@ pub struct Laws<C: DeltaCrdt> {
     subject: PhantomData<fn() -> C>,
 }
 
-/// One history that a law is looked at on.
+/// One history on which a law is checked.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) script: Vec<Event>,
@@ -46,15 +46,15 @@ impl<C: DeltaCrdt> Laws<C> {
         Self { operations, cases: None, subject: PhantomData }
     }
 
-    /// How many histories each law is looked at on: 256, or what the environment variable
-    /// `PROPTEST_CASES` says, unless set here.
+    /// Sets the number of histories on which each law is checked: 256, or the value of the
+    /// environment variable `PROPTEST_CASES`, unless set here.
     #[must_use]
     pub const fn cases(mut self, cases: u32) -> Self {
         self.cases = Some(cases);
         self
     }
 
-    /// Looks at every law of [`Law::ALL`], one after the other, up to the first that is broken.
+    /// Checks every law of [`Law::ALL`], one after the other, up to the first that is broken.
     ///
     /// # Errors
     /// The shortest history on which it is broken.
@@ -62,8 +62,8 @@ impl<C: DeltaCrdt> Laws<C> {
         Law::ALL.into_iter().try_for_each(|law| self.check(law))
     }
 
-    /// Looks at one law. [`Law::Versions`] takes two types
-    /// ([`check_matrix`](super::check_matrix)), and holds of a single one.
+    /// Checks one law. [`Law::Versions`] needs two types ([`check_matrix`](super::check_matrix)),
+    /// and holds for a single one.
     ///
     /// # Errors
     /// The shortest history on which it is broken.
@@ -87,7 +87,7 @@ impl<C: DeltaCrdt> Debug for Laws<C> {
     }
 }
 
-/// Scripts with three operations for the law itself to perform.
+/// Generates scripts, each with three operations for the law itself to perform.
 fn histories(
     operations: &BoxedStrategy<AnyOp>,
     copies: usize,
@@ -98,7 +98,7 @@ fn histories(
     cases.prop_map(|(script, edits)| Case { script, edits }).boxed()
 }
 
-/// How many copies a law's history has, and at most how many steps.
+/// Returns the number of copies of a law's history, and the maximum number of its steps.
 const fn size(law: Law) -> (usize, usize) {
     match law {
         Law::Delivery => (4, 32),
@@ -106,7 +106,7 @@ const fn size(law: Law) -> (usize, usize) {
     }
 }
 
-/// Plays one case and holds it to the law.
+/// Plays one case and checks the law on it.
 fn judge<C: DeltaCrdt>(law: Law, case: &Case, story: &Story) -> Held {
     let mut world = World::<C>::new(size(law).0, story);
     if law == Law::Delivery {
@@ -134,7 +134,7 @@ fn judge<C: DeltaCrdt>(law: Law, case: &Case, story: &Story) -> Held {
     }
 }
 
-/// Tries cases until one breaks the law, shrinks that one, and plays it again, telling the story.
+/// Tries cases until one breaks the law, shrinks that one, and plays it again, recording the story.
 pub(super) fn search<S: Strategy>(
     law: Law,
     subject: &'static str,
@@ -175,12 +175,12 @@ pub(super) fn search<S: Strategy>(
     Err(Counterexample::new(law, subject, story.lines(), broken))
 }
 
-/// Whether a check fails or panics.
+/// True if a check fails or panics.
 fn is_broken(check: &dyn Fn() -> Held) -> bool {
     !matches!(catch_unwind(AssertUnwindSafe(check)), Ok(Ok(())))
 }
 
-/// What a panic said.
+/// Returns the message of a panic.
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());

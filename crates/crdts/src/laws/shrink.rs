@@ -1,8 +1,8 @@
-//! Takes out of a script whatever a broken law does not need.
+//! Removes from a script all steps that a broken law does not need.
 //!
 //! The generator names messages by their place among those under way, so that any number means
-//! something; but then a step that is taken out changes what later steps mean. So here a script is
-//! first rewritten to name each message by the step that sent it, and then taken apart.
+//! something; but then removing a step changes the meaning of later steps. So a script is first
+//! rewritten to name each message by the step that sent it, and then shrunk.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,8 +12,8 @@ use super::runner::Case;
 use super::subject::DeltaCrdt;
 use super::world::{Event, Step, Story, World};
 
-/// A case that still `breaks`, and none of whose steps can be left out. `named` is the same case
-/// [with names](by_names).
+/// Returns a case that still `breaks`, and none of whose steps can be left out. `named` is the same
+/// case [with names](by_names).
 pub(super) fn shortest(
     copies: usize,
     case: Case,
@@ -25,13 +25,13 @@ pub(super) fn shortest(
     simpler(case, breaks)
 }
 
-/// Leaves out single steps, then pairs: of two copies that have each written twice, neither write
-/// can go alone. Whether any could.
+/// Leaves out single steps, then pairs: if two copies have each written twice, neither write can go
+/// alone. True if any could be left out.
 fn leaves_out(case: &mut Case, breaks: &dyn Fn(&Case) -> bool) -> bool {
     let before = case.script.len();
     let leave_out = |case: &mut Case, steps: &[usize]| {
         let mut shorter = case.clone();
-        // From the back, so that the numbers before stay what they are.
+        // From the back, so that the earlier numbers stay valid.
         steps.iter().for_each(|&at| _ = shorter.script.remove(at));
         let broken = breaks(&shorter);
         if broken {
@@ -54,8 +54,8 @@ fn leaves_out(case: &mut Case, breaks: &dyn Fn(&Case) -> bool) -> bool {
     }
 }
 
-/// Lets an edit be made by an earlier copy, or by any if that makes a step superfluous: the message
-/// that brought it there. Whether any could be moved.
+/// Lets an edit be made by an earlier copy, or by any copy if that makes a step superfluous: the
+/// message that brought it there. True if any could be moved.
 fn moves(copies: usize, case: &mut Case, breaks: &dyn Fn(&Case) -> bool) -> bool {
     for number in 0..case.script.len() {
         let Step::Edit { at: before, .. } = case.script[number].step else { continue };
@@ -80,7 +80,7 @@ fn moves(copies: usize, case: &mut Case, breaks: &dyn Fn(&Case) -> bool) -> bool
     false
 }
 
-/// The same script, each message named by who sent it. A step that panics is the last.
+/// Returns the same script, each message named by its sender. A step that panics is the last.
 pub(super) fn by_names<C: DeltaCrdt>(copies: usize, script: &[Event]) -> Vec<Event> {
     let named = RefCell::new(Vec::new());
     let story = Story::silent();
@@ -92,12 +92,12 @@ pub(super) fn by_names<C: DeltaCrdt>(copies: usize, script: &[Event]) -> Vec<Eve
             world.perform(event);
         }
     };
-    // The panic is told when the shortest case is played for the story.
+    // The panic is reported when the shortest case is played for the story.
     let _ = catch_unwind(AssertUnwindSafe(play));
     named.into_inner()
 }
 
-/// Once is easier to follow than twice, and whole links than cut ones.
+/// Simplifies a case: once is easier to follow than twice, and whole links than cut ones.
 fn simpler(mut case: Case, breaks: &dyn Fn(&Case) -> bool) -> Case {
     for at in 0..case.script.len() {
         let mut simpler = case.clone();

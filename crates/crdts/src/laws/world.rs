@@ -1,8 +1,8 @@
 //! Copies of one value and the network between them, driven by a script.
 //!
-//! The script says what is edited and what becomes of every message: it arrives, arrives twice,
-//! overtakes others, or is lost; links are cut and come back. A script means something whatever
-//! is taken out of it, so that it can be shrunk ([`shrink`](super::shrink)).
+//! The script says what is edited and what happens to every message: it arrives, arrives twice,
+//! overtakes others, or is lost; links are cut and come back. A script stays meaningful whatever
+//! steps are removed from it, so that it can be shrunk ([`shrink`](super::shrink)).
 
 use std::borrow::ToOwned;
 use std::cell::RefCell;
@@ -16,10 +16,10 @@ use rejoin_vclock::ReplicaId;
 use super::any_op::AnyOp;
 use super::subject::DeltaCrdt;
 
-/// Copies that laws look at have ids from here on; those of a script count from one.
+/// First id of the copies that the laws make; the copies of a script count from one.
 const OUTSIDE: u128 = 1 << 12;
 
-/// The id that a copy is given where only its state matters.
+/// The id of a copy of which only the state matters.
 pub(super) const READER: ReplicaId = id(OUTSIDE);
 
 /// An id that shows its number in its first digits.
@@ -39,7 +39,7 @@ pub(super) struct Event {
     pub(super) step: Step,
 }
 
-/// Which message.
+/// The choice of a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Pick {
     /// One of those under way, whichever they are.
@@ -48,7 +48,7 @@ pub(super) enum Pick {
     Of { sent: usize, to: usize },
 }
 
-/// One thing that happens.
+/// One event.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     /// A copy is edited; its delta is sent to all others.
@@ -63,7 +63,7 @@ pub(super) enum Step {
     Send { from: usize, to: usize },
     /// The copies whose bits are set are cut off from the others.
     Cut { side: u8 },
-    /// All links are there again.
+    /// All links are restored.
     Heal,
     /// A copy goes on under another identity.
     Fork { at: usize },
@@ -71,7 +71,7 @@ pub(super) enum Step {
     Load { at: usize },
 }
 
-/// Scripts for so many copies, of at most so many steps.
+/// Generates scripts for `copies` copies, of at most `steps` steps.
 pub(super) fn script(
     operations: &BoxedStrategy<AnyOp>,
     copies: usize,
@@ -98,7 +98,7 @@ pub(super) fn script(
         .prop_map(move |steps| steps.into_iter().enumerate().map(numbered).collect())
 }
 
-/// What happened, in words; told only where somebody will read it.
+/// The events in words; recorded only if somebody will read them.
 #[derive(Default)]
 pub(super) struct Story {
     lines: RefCell<Vec<String>>,
@@ -110,19 +110,19 @@ impl Story {
         Self { silent: true, ..Self::default() }
     }
 
-    /// What is told so far, which outlives a panic of the type under test.
+    /// The lines so far, which outlive a panic of the type under test.
     pub(super) fn lines(&self) -> Vec<String> {
         self.lines.borrow().clone()
     }
 
-    /// Tells what is about to happen.
+    /// Records the event that is about to happen.
     pub(super) fn tell(&self, line: impl FnOnce() -> String) {
         if !self.silent {
             self.lines.borrow_mut().push(line());
         }
     }
 
-    /// Adds to the last line what came of it.
+    /// Adds the outcome to the last line.
     fn add(&self, more: impl FnOnce() -> String) {
         if let (false, Some(line)) = (self.silent, self.lines.borrow_mut().last_mut()) {
             *line += &more();
@@ -135,7 +135,7 @@ impl Story {
     }
 }
 
-/// An edit that was made, and in which line it is told.
+/// An edit that was made, and the line that records it.
 pub(super) struct Made<C: DeltaCrdt> {
     pub(super) delta: C::Delta,
     line: usize,
@@ -150,11 +150,11 @@ struct Message<C> {
     what: Freight<C>,
 }
 
-/// What a message carries.
+/// The content of a message.
 enum Freight<C> {
     /// The delta of an edit, by its number.
     Delta(usize),
-    /// A state as it was when it was sent, and in which line that is told.
+    /// A state as it was when it was sent, and the line that records it.
     State { state: C, line: usize },
 }
 
@@ -216,8 +216,8 @@ impl<'s, C: DeltaCrdt> World<'s, C> {
         }
     }
 
-    /// The same step, naming its message by what stays when other steps are taken out; `None` when
-    /// there is no such message.
+    /// Returns the same step, naming its message by a property that stays when other steps are
+    /// removed; `None` when there is no such message.
     pub(super) fn by_name(&self, step: &Step) -> Option<Step> {
         let name = |pick| {
             let &Message { sent, to, .. } = self.under_way.get(self.position(pick)?)?;
@@ -230,7 +230,7 @@ impl<'s, C: DeltaCrdt> World<'s, C> {
         }
     }
 
-    /// Takes a step; what an apply or a merge answered.
+    /// Takes a step and returns the answer of an apply or a merge.
     pub(super) fn perform(&mut self, event: &Event) -> Option<bool> {
         self.now = event.tag;
         match &event.step {
@@ -328,7 +328,7 @@ impl<'s, C: DeltaCrdt> World<'s, C> {
         self.story.tell(|| format!("the links to {} are cut", cut_off.collect::<String>()));
     }
 
-    /// All links are there again.
+    /// Restores all links.
     pub(super) fn heal(&mut self) {
         if self.side != 0 {
             self.side = 0;

@@ -1,8 +1,8 @@
-//! Every law, broken once on purpose by a tiny value that nothing simpler catches.
+//! Every law, broken once on purpose by a tiny value that no simpler law catches.
 //!
-//! The value is a set of small numbers. Right as it is, it keeps every law; `Bits<LAW>` has the one
-//! flaw that only `LAW` is there to catch. [`Law::Delivery`] is all laws at work, so it sees much
-//! of what they see, given time; what it alone sees is in its own test.
+//! The value is a set of small numbers. Without a flaw it keeps every law; `Bits<LAW>` has the one
+//! flaw that only `LAW` is there to catch. [`Law::Delivery`] is all laws at work, so given time it
+//! sees many of the flaws that they see; a flaw that it alone sees is in its own test.
 
 use std::string::ToString;
 use std::vec::Vec;
@@ -34,7 +34,7 @@ const ROUND_TRIP: usize = Law::RoundTrip as usize;
 const STRICT_BYTES: usize = Law::StrictBytes as usize;
 const DELIVERY: usize = Law::Delivery as usize;
 
-/// What is set where a flaw shows as a number too many.
+/// The bit that is set where a flaw shows as a number too many.
 const POISON: u16 = 1 << 15;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -44,20 +44,21 @@ struct Delta {
     bits: u16,
 }
 
-/// A set of numbers below eight, and what its flaw needs.
+/// A set of numbers below eight, with the state that its flaw needs.
 #[derive(Clone)]
 struct Bits<const LAW: usize> {
     id: ReplicaId,
     bits: u16,
     /// A mark from the copy that began it: zero at the copies that the laws make themselves.
     mark: u8,
-    /// How many edits of which copies have been heard of.
+    /// Number of edits heard of, per copy.
     heard: Vec<(ReplicaId, u8)>,
-    /// The delta that was applied last. No part of the state.
+    /// The delta that was applied last. It is no part of the state.
     last: Option<Delta>,
 }
 
-/// Rock, paper, scissors: it commutes, it is idempotent, and it depends on who meets first.
+/// Decides by rock, paper, scissors: it is commutative and idempotent, and depends on who meets
+/// first.
 fn winner(x: u8, y: u8) -> u8 {
     match (x, y) {
         (x, 0) => x,
@@ -195,7 +196,7 @@ fn laws<const LAW: usize>() -> Laws<Bits<LAW>> {
     Laws::new(0..3_u8)
 }
 
-/// Every single law that is found broken.
+/// Returns every single law that is found broken.
 fn caught_by<const LAW: usize>() -> Vec<Law> {
     let single = Law::ALL.into_iter().filter(|&law| law != Law::Delivery);
     single.filter(|&law| laws::<LAW>().check(law).is_err()).collect()
@@ -276,7 +277,7 @@ fn only_strict_bytes_catches_bytes_that_are_ignored() {
 fn only_delivery_catches_an_edit_that_is_overtaken() {
     assert_eq!(caught_by::<DELIVERY>(), []);
     let found = laws::<DELIVERY>().check(Law::Delivery).unwrap_err();
-    // Two edits, and the second arrives first: nothing shorter does it.
+    // Two edits, and the second arrives first: no shorter history breaks it.
     assert_eq!(found.story().len(), 3, "{found}");
     assert!(found.story()[2].contains("gets the delta of line 2"), "{found}");
 }
@@ -295,7 +296,7 @@ fn one_case_is_too_few_for_a_rare_flaw() {
     assert!(tries.count() < 4, "the number of cases is heeded");
 }
 
-/// Numbers below four; what is more it does not know, and loses if `LOSES`.
+/// Numbers below four; it does not know greater ones, and loses them if `LOSES`.
 #[derive(Clone)]
 struct Old<const LOSES: bool>(Bits<RIGHT>);
 
