@@ -222,7 +222,7 @@ impl<D: AsRef<Delta>> Causal<D> {
     }
 
     /// True if a delta's origin had applied a dot when it made the delta, as far as its deps have
-    /// announced. Always true beyond the tracked origins. Only reports depend on this.
+    /// announced. Always true if the origin is not tracked. Only reports depend on this.
     pub fn knew(&self, delta: &Delta, dot: Dot) -> bool {
         dot.replica() == delta.origin()
             || self.knowledge.get(&delta.origin()).is_none_or(|known| known.contains(dot))

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use rejoin_crdts::{Atom, RawAtom, ReplicaId};
 use rejoin_vclock::codec::{DecodeError, Reader};
 
-/// Reads back as itself, as its type and as any atom; and its bytes stand as it stands.
+/// Checks that both read back as themselves, as their type and as any atom, and that their bytes
+/// have the order of the values.
 fn check_pair<T: Atom + Debug + PartialEq>(a: &T, b: &T, order: Ordering) {
     let (left, right) = (RawAtom::of(a), RawAtom::of(b));
     assert_eq!(left.as_bytes().cmp(right.as_bytes()), order, "{a:?} and {b:?}");
@@ -23,7 +24,7 @@ fn check_pair<T: Atom + Debug + PartialEq>(a: &T, b: &T, order: Ordering) {
     assert!(!is_prefix || order == Ordering::Equal, "{a:?} begins {b:?}");
 }
 
-/// Text in which what is special to the encoding is common.
+/// Generates text in which characters that are special to the encoding are common.
 fn text() -> impl Strategy<Value = String> {
     vec(prop::sample::select(vec!['\0', '\u{1}', 'a', 'b', '\u{fe}', '\u{ff}', '😀']), 0..5)
         .prop_map(|chars| chars.into_iter().collect())
@@ -74,7 +75,7 @@ keep_order! {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
-    /// Every bit pattern: in order, -0.0 before 0.0, and one NaN after all else.
+    /// Every bit pattern: in order, -0.0 before 0.0, and the one NaN after everything else.
     #[test]
     fn floats(a in any::<u64>(), b in any::<u64>()) {
         let [a, b] = [a, b].map(f64::from_bits);
@@ -90,7 +91,7 @@ proptest! {
         prop_assert_eq!(bytes(a).cmp(&bytes(b)), order);
     }
 
-    /// Whatever is an atom reads as exactly one type of ours, and writes the same bytes.
+    /// Every atom reads as exactly one of the crate's types, and is written as the same bytes.
     #[test]
     fn canonical(bytes in vec(prop_oneof![any::<u8>(), 0..0x22_u8], 1..20)) {
         let mut reader = Reader::new(&bytes);
@@ -170,7 +171,7 @@ fn refused_spellings() {
         &[3, b'a'],                   // a string without an end
         &[2, 0, 7],                   // a foreign escape
         &[4, 5],                      // a list without an end
-        &[7],                         // a tag of nobody
+        &[7],                         // an unknown tag
         &[0x21, 1, 2],                // half a UUID
         &[3, 0xED, 0xA0, 0x80, 0, 1], // half a surrogate pair
     ];

@@ -1,4 +1,4 @@
-//! What a merge tells of its decisions: by which rule, what stands, what was overridden.
+//! The report of a merge about its decisions: the rule, the sides that stand, those overridden.
 
 use rejoin_crdts::{
     ConflictRecord, Crdt, Delta, List, LwwRegister, MaxRegister, MinRegister, MvRegister, OrMap,
@@ -81,7 +81,7 @@ fn a_reset_spares_what_it_had_not_seen() {
     assert_eq!(values::<i64>(&records[0].overridden), [2]);
 }
 
-/// What is told changes nothing.
+/// A report changes nothing.
 #[test]
 fn telling_is_not_doing() {
     let [mut a, mut b] = [1, 2].map(|n| Replica::<LwwRegister<u8>>::new(fresh(n)));
@@ -93,7 +93,7 @@ fn telling_is_not_doing() {
     assert_eq!(silent.save(), loud.save());
 }
 
-/// Registers tell by the rule that their kind goes by.
+/// Registers report the rule of their kind.
 #[test]
 fn concurrent_writes_by_kind() {
     let [mut a, mut b] = [1, 2].map(|n| Replica::<MvRegister<u8>>::new(fresh(n)));
@@ -134,7 +134,8 @@ fn a_remove_that_wins() {
     assert_eq!(told(&mut a, &again), [], "an add that has seen the remove");
 }
 
-/// What is overridden with an item that is gone, by the path at which it was written.
+/// Returns the changes that are overridden with an item that is gone, by the path at which they
+/// were written.
 fn overridden(records: &[ConflictRecord]) -> Vec<(String, Vec<Side>)> {
     let told = records.iter().map(|record| {
         assert_eq!((record.rule, record.kept.len()), (Rule::RemovedIsGone, 0), "{record}");
@@ -143,7 +144,7 @@ fn overridden(records: &[ConflictRecord]) -> Vec<(String, Vec<Side>)> {
     told.collect()
 }
 
-/// Whoever removed an item and whoever changed and moved it are told the same.
+/// The replica that removed an item and the one that changed and moved it get the same report.
 #[test]
 fn a_removed_item_that_another_one_changed_and_moved() {
     let mut a = Replica::<List<PnCounter>>::new(fresh(1));
@@ -169,7 +170,7 @@ fn a_removed_item_that_another_one_changed_and_moved() {
     assert_eq!(told(&mut b, &clean), [], "nobody changed it");
 }
 
-/// A folder is removed with all below, and what is cleared takes its items along.
+/// A folder is removed with everything below, and a cleared list takes its items along.
 #[test]
 fn removed_with_what_is_above() {
     use rejoin_crdts::tree::Parent;
@@ -204,7 +205,7 @@ fn removed_with_what_is_above() {
     assert!(a.is_empty() && b.is_empty() && a.save() == b.save());
 }
 
-/// A list within an item that is gone: what is inserted there is told, too.
+/// A list within an item that is gone: an item inserted there is reported, too.
 #[test]
 fn what_is_put_into_a_removed_item() {
     let mut a = Replica::<List<OrMap<String, List<PnCounter>>>>::new(fresh(1));

@@ -1,5 +1,5 @@
-//! A delta's cost is the change, not the value: no clock measures that, but a value that counts how
-//! often somebody walks through all of it does.
+//! The cost of a delta depends on the change, not on the value. No clock measures that, but a value
+//! that counts the walks through all of it does.
 
 use std::cell::Cell as Count;
 
@@ -26,7 +26,7 @@ pub(crate) struct Watched<T> {
 }
 
 impl<T> Watched<T> {
-    /// How many cells it has shown since the last call.
+    /// Returns the number of cells it has shown since the last call.
     pub(crate) fn take_shown(&self) -> usize {
         self.shown.take()
     }
@@ -116,7 +116,8 @@ fn one_element_of_a_set() {
     }
 }
 
-/// Where removes are retained, an element that was removed costs no more to add again.
+/// In a set that retains removes, adding an element that was removed costs no more than adding a
+/// new one.
 #[test]
 fn one_element_of_a_set_in_which_removes_win() {
     let mut pair = pair::<RwSet<u32>>();
@@ -131,7 +132,8 @@ fn one_element_of_a_set_in_which_removes_win() {
     }
 }
 
-/// A flag switched to and fro keeps one dot, and a register written to and fro one write.
+/// A flag that is switched to and fro keeps one dot, and a register that is overwritten keeps one
+/// write.
 #[test]
 fn what_is_overwritten_is_not_kept() {
     let mut flag = Replica::<DisableWinsFlag>::new(fresh(1));
@@ -165,7 +167,7 @@ fn one_line_of_a_map() {
     }
 }
 
-/// Clearing costs a vector and not a dot per element, where that is shorter.
+/// Clearing costs a vector and not a dot per element, if the vector is shorter.
 #[test]
 fn a_clear_is_the_shorter_of_two() {
     let mut set = Replica::<OrSet<u32>>::new(fresh(1));
@@ -195,7 +197,7 @@ fn a_reset_names_what_is_alive() {
     assert_eq!(named(&reset), 1, "the others are dead: {reset:?}");
 }
 
-/// What a counter keeps does not grow with how often it is changed.
+/// The size of a counter does not grow with the number of its changes.
 #[test]
 fn a_counter_stays_small() {
     let mut counter = Replica::<PnCounter>::new(fresh(1));

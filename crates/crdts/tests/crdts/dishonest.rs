@@ -1,8 +1,7 @@
-//! Origins that lie: deltas that end what they cannot know, go back in time, or make sums up.
+//! Origins that lie: deltas that end dots they cannot know, go back in time, or invent sums.
 //!
-//! What a liar writes below its own dots is its own business. What must not happen is that two
-//! honest replicas which have seen the same deltas show something else, or save bytes that nobody
-//! can load.
+//! A liar may write what it likes below its own dots. But two honest replicas that have seen the
+//! same deltas must never show different values, or save bytes that nobody can load.
 
 mod court;
 
@@ -15,7 +14,7 @@ use rejoin_vclock::codec::{Decode, Encode};
 use crate::forge::{Claim, Forgery, Named, Sums};
 use crate::world::{fresh, id};
 
-/// A delta that speaks of dots nobody here has seen waits for them, and changes nothing.
+/// A delta that names dots that nobody here has seen waits for them, and changes nothing.
 #[test]
 fn what_nobody_has_seen_is_waited_for() {
     let root = Path::root(Kind::Set);
@@ -47,7 +46,7 @@ fn what_nobody_has_seen_is_waited_for() {
     }
 }
 
-/// A floor that names a count which is not here waits for it, too.
+/// A floor that names a count that is not here waits for it, too.
 #[test]
 fn a_floor_for_what_nobody_has_seen_is_waited_for() {
     let mut origin = Replica::<PnCounter>::new(fresh(1));
@@ -64,7 +63,7 @@ fn a_floor_for_what_nobody_has_seen_is_waited_for() {
     assert_eq!((receiver.value(), receiver.held()), (Ok(0), 0));
 }
 
-/// What an operation says about its own origin's future is refused where bytes become a delta.
+/// A claim of an operation about its own origin's future is refused when its bytes are decoded.
 #[test]
 fn what_comes_later_in_its_own_history_is_refused() {
     let set = Path::root(Kind::Set).key(&1_u8, Kind::Element);
@@ -90,7 +89,8 @@ fn claims(origin: u128, first: u64, totals: Option<Sums>, floors: &[(Named, Sums
     Forgery::at(origin, first, Path::root(Kind::Counter), claim).delta()
 }
 
-/// Two orders of the same deltas, and both orders merged: one value, and bytes that load.
+/// Checks two orders of the same deltas, and both merged in either order: one value, and bytes that
+/// load.
 fn agree(one: &[&Delta], other: &[&Delta]) -> Replica<PnCounter> {
     let [mut left, mut right] = [21, 22].map(|id| Replica::<PnCounter>::new(fresh(id)));
     let mut half = Replica::<PnCounter>::new(fresh(23));
@@ -126,7 +126,7 @@ fn a_floor_beyond_its_record_is_kept_alike() {
 }
 
 /// A floor from before the record's start does not displace one that holds, however late a dot it
-/// names: otherwise who hears of it last would hold no floor at all.
+/// names: otherwise the replica that hears of it last would hold no floor at all.
 #[test]
 fn a_void_floor_displaces_nothing() {
     let mut honest = Replica::<PnCounter>::new(fresh(1));
@@ -137,7 +137,7 @@ fn a_void_floor_displaces_nothing() {
         });
         change.expect("an edit")
     };
-    // Count, reset, count anew: the record starts at 1:3.
+    // Count, reset, count again: the record starts at 1:3.
     let deltas = [edit(Some(3)), edit(None), edit(Some(4))];
     let mut other = Replica::<PnCounter>::new(fresh(2));
     deltas.iter().for_each(|delta| _ = other.apply(delta));
@@ -164,8 +164,9 @@ fn a_start_that_goes_back_is_ignored() {
     assert_eq!(half.value(), Ok(2), "it changes nothing that is to be seen");
 }
 
-/// A record that continues what nobody has: a floor that was named before it came would hold for
-/// those who hear of the floor last, and would be unknown to those who heard of it first.
+/// A record that continues one that nobody has: a floor that was named before it came would hold
+/// for the replicas that hear of the floor last, and would be unknown to those that heard of it
+/// first.
 #[test]
 fn a_record_begins_where_it_begins() {
     let element = Path::root(Kind::Set).key(&7_u8, Kind::Element);
@@ -177,8 +178,8 @@ fn a_record_begins_where_it_begins() {
     assert_eq!(value.value(), Ok(6));
 }
 
-/// Somebody writes under another's name. It comes back to him in a state, and he can still be
-/// understood: no delta of his names himself among what it depends on.
+/// Somebody writes under another replica's id. The victim gets that write back in a state, and its
+/// deltas can still be understood: none of them names the victim itself among its deps.
 #[test]
 fn who_was_impersonated_is_still_understood() {
     let mut victim = Replica::<OrSet<u8>>::new(fresh(1));
@@ -193,7 +194,8 @@ fn who_was_impersonated_is_still_understood() {
     assert_eq!(Delta::from_bytes(&next.to_bytes()), Ok(next));
 }
 
-/// An origin ends a retained remove without an add, as no honest one does: alike for everybody.
+/// An origin ends a retained remove without an add, as no honest one does: the effect is the same
+/// for everybody.
 #[test]
 fn a_remove_that_a_liar_ends_is_gone_everywhere() {
     let mut honest = Replica::<RwSet<String>>::new(fresh(1));

@@ -132,7 +132,7 @@ fn totals_and_values_that_leave_64_bits_are_errors() {
     assert_eq!(a.value(), Ok(1));
 }
 
-/// Deps name what was newly applied, once; the first delta of an incarnation names everything.
+/// Deps name the events newly applied, once; the first delta of an incarnation names everything.
 #[test]
 fn deps_name_what_was_newly_applied() {
     let [mut a, mut b, mut c] = [1, 2, 3].map(|n| Replica::<OrSet<u8>>::new(fresh(n)));

@@ -1,12 +1,12 @@
 //! Every small world: three replicas, every history of a few transactions, every way to hear of it.
 //!
-//! A history says who made which transaction, having seen what. Each history of four transactions
-//! (`REJOIN_DEPTH` says another number) is made. Whatever a copy heard last
+//! A history says which replica made which transaction, having seen which others. Each history of
+//! four transactions (`REJOIN_DEPTH` sets another number) is made. The last thing that a copy heard
 //! of it was one delta or one state: so every delta that can come last is applied, and every two
 //! states that cover the history together are merged. All of these must save the same bytes and
-//! show what the oracle says; the copies they start from were held to the same at the histories
-//! before. So every order of deliveries and merges is covered, and what brings nothing (a delta
-//! again, a state that is covered) as well.
+//! show what the oracle shows; the copies they start from were checked the same way at the shorter
+//! histories. So every order of deliveries and merges is covered, and steps that bring nothing (a
+//! delta again, a state that is covered) as well.
 //!
 //! ```sh
 //! REJOIN_DEPTH=5 cargo test -p rejoin-crdts --test crdts exhaustive
@@ -24,10 +24,10 @@ use crate::world::{
     Act, Alphabet, Blind, History, LogTwin, Seen, Subject, carry_out, fresh, hold_to_oracle, id,
 };
 
-/// Not in ascending order, so that the first writer is not always the least.
+/// Not in ascending order, so that the first writer does not always have the least id.
 const IDS: [u128; 3] = [2, 3, 1];
 
-/// How many of an alphabet's transactions small worlds choose from.
+/// Number of an alphabet's transactions that small worlds choose from.
 const CHOICES: usize = 3;
 
 every_type!(explore);
@@ -66,8 +66,8 @@ impl<S: Subject> Copy<S> {
         Self { typed: Replica::new(fresh(7)), blind: Replica::new(fresh(7)) }
     }
 
-    /// The copy at a replica. (What a copy of a copy does not remember, the deps of its next delta,
-    /// matters to deltas that come early, which have worlds of their own.)
+    /// The copy at a replica. (A copy of a copy does not remember the deps of its next delta; that
+    /// matters only to deltas that come early, which have worlds of their own.)
     fn at(&self, number: u128) -> Self {
         Self { typed: self.typed.fork(fresh(number)), blind: self.blind.fork(fresh(number)) }
     }
@@ -100,7 +100,7 @@ struct Search<S: Subject> {
 }
 
 impl<S: Subject> Search<S> {
-    /// Every history that is one transaction longer and new.
+    /// Returns every new history that is one transaction longer.
     fn longer(&mut self, history: &History, keep: bool) -> Vec<History> {
         let mut longer = Vec::new();
         // Replicas without a past are alike: only the first of them acts.
@@ -126,7 +126,8 @@ impl<S: Subject> Search<S> {
         longer
     }
 
-    /// What a replica that has seen this much makes of a transaction, unless it comes to nothing.
+    /// Returns the delta of a transaction by a replica that has seen these events, unless it comes
+    /// to nothing.
     fn edit(
         &mut self,
         history: &History,
@@ -151,7 +152,7 @@ impl<S: Subject> Search<S> {
         if let Some(copy) = self.copies.get(&name) {
             return Rc::clone(copy);
         }
-        // Not made before: a history in which another replica than the first acts alone.
+        // Not made before: a history in which a replica other than the first acts alone.
         let last = history.last_of(set).next().expect("the empty set is there from the start");
         let mut copy = self.copy(history, set & !(1 << last)).at(8);
         copy.apply(&history.event(last).delta);
@@ -160,7 +161,7 @@ impl<S: Subject> Search<S> {
         copy
     }
 
-    /// Hears of a history in every way, and holds the outcome to the oracle.
+    /// Hears of a history in every way, and checks the outcome against the oracle.
     fn hear_of(&mut self, history: &History, writer: Option<Copy<S>>, keep: bool) {
         let all = history.all();
         let bytes = writer.as_ref().map(Copy::save);

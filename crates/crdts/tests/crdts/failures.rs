@@ -1,7 +1,7 @@
-//! What bit others, one named test per failure, with its schedule.
+//! Failures of other systems, one named test per failure, with its schedule.
 //!
-//! The numbers in the names are those of the project's list of failures; trackers are named where
-//! one is known. A, B, C, O, P, Q, R, X are replicas; `A:1` is the first event of A.
+//! The numbers in the names are those of the project's list of failures; issue trackers are named
+//! if one is known. A, B, C, O, P, Q, R, X are replicas; `A:1` is the first event of A.
 
 use rejoin_crdts::hash::set_seed;
 use rejoin_crdts::{
@@ -51,8 +51,8 @@ fn line_01_present_on_both_sides_yet_removed() {
     assert_eq!(a.save(), b.save());
 }
 
-/// rust-crdt#35. A map's merge asks for the clocks as they were before it began: A holds key k by
-/// A:1 and B:1, B has removed both and has put k by B:3. Both directions, each key of two.
+/// rust-crdt#35. A map's merge uses the clocks from before it began: A holds key k by A:1 and B:1,
+/// B has removed both and has put k by B:3. Both directions, each key of two.
 #[test]
 fn line_02_a_merge_judges_by_the_clocks_of_before() {
     let [mut a, mut b] = [1, 2].map(replica::<Tags>);
@@ -109,7 +109,7 @@ fn line_04_a_counter_in_a_map_is_reset_once() {
     assert_eq!(a.at("pears").value(), Ok(-1), "one decrement counts once");
 }
 
-/// Two writes of one stamp: the greater replica id stands, whichever argument it is.
+/// Two writes with one stamp: that of the greater replica id stands, whichever argument it is.
 #[test]
 fn line_05_a_tie_is_not_broken_by_argument_order() {
     let [mut a, mut b] = [1, 2].map(replica::<LwwRegister<String>>);
@@ -133,7 +133,7 @@ fn left_behind<T: Crdt>(delta: &Delta) -> Replica<T> {
     reader
 }
 
-/// The order among values that have none: every NaN is one NaN, and -0.0 is not 0.0.
+/// The order of values that have none: every NaN is one NaN, and -0.0 is not 0.0.
 #[test]
 fn line_05_nan_and_negative_zero_have_one_place() {
     let odd_nan = f64::from_bits(f64::NAN.to_bits() ^ 1 << 63 | 7);
@@ -149,7 +149,7 @@ fn line_05_nan_and_negative_zero_have_one_place() {
 }
 
 /// riak_dt#133. The same entries, put in another order into tables with another seed. (One test for
-/// all tables: of a process only the first seed counts.)
+/// all tables: only the first seed of a process counts.)
 #[test]
 fn line_06_bytes_do_not_depend_on_hash_order() {
     let names: Vec<String> = (0..200).map(|n| format!("name {n}")).collect();
@@ -192,7 +192,7 @@ fn line_10_counters_are_not_truncated() {
     assert!(!reader.contains("x"));
 }
 
-/// At the end of the counters there is an error, in an edit as in a delta from outside.
+/// At the end of the counters there is an error, in an edit and in a delta from outside.
 #[test]
 fn line_10_counters_end_with_an_error() {
     let bytes = bare_state(&[(1, MAX_COUNTER - 1)]);
@@ -247,7 +247,7 @@ fn line_13_concurrent_creation_of_one_child_merges() {
     assert_eq!(a.at("left").at("plums").value(), Ok(4));
 }
 
-/// The same with what else can nest: two replicas create one child, both sides of it stay.
+/// The same for the other nesting types: two replicas create one child, and both sides of it stay.
 #[test]
 fn line_13_concurrent_creation_of_any_child_merges() {
     fn both<V: Crdt + Clone + 'static>(
@@ -288,8 +288,7 @@ fn line_41_a_removal_waits_for_what_it_removes() {
     assert_eq!(r.save(), x.save());
 }
 
-/// The same where f ends nothing and only comes later: R must not see the answer before the
-/// question.
+/// The same if f ends nothing and only comes later: R must not see the answer before the question.
 #[test]
 fn line_41_an_answer_waits_for_its_question() {
     let mut o = replica::<Lines>(1);
@@ -305,7 +304,7 @@ fn line_41_an_answer_waits_for_its_question() {
     assert_eq!((r.held(), r.save()), (0, x.save()));
 }
 
-/// A clock that says what it is told.
+/// A clock that shows a fixed time.
 struct Says(u64);
 
 impl Clock for Says {
@@ -341,7 +340,8 @@ fn line_43_a_merge_does_not_prune_by_value() {
     assert_eq!(merged.save(), p.save());
 }
 
-/// The same where the greatest, or the least, of two stands: C deletes it, having seen only that.
+/// The same for registers in which the greatest, or the least, stands: C deletes that value, having
+/// seen no other.
 #[test]
 fn line_43_max_and_min_do_not_prune_by_value() {
     fn schedule<T: Crdt + Clone>(
@@ -368,7 +368,7 @@ fn line_43_max_and_min_do_not_prune_by_value() {
     assert_eq!(min.get(), Ok(Some(10)));
 }
 
-/// A removal of key 1 by vector says nothing about key 2, whose dot the vector covers as well.
+/// A removal of key 1 by vector does not affect key 2, whose dot the vector covers as well.
 #[test]
 fn line_44_a_removal_by_vector_is_scoped() {
     let long = "a name so long that the vector is shorter than its dots".repeat(3);
@@ -407,8 +407,8 @@ fn line_45_a_reset_against_a_running_total() {
     assert_eq!((log.at("k").value(), log.is_empty()), (Ok(0), true));
 }
 
-/// A adds x, Q removes it; P has heard of all that everybody has ever done and still keeps the
-/// remove: a clone of A that P does not know adds x concurrently with it.
+/// A adds x, Q removes it; P has heard of everything that everybody has ever done and still keeps
+/// the remove: a clone of A that P does not know adds x concurrently with it.
 #[test]
 fn line_46_a_remove_is_not_dropped_on_a_local_judgement() {
     let mut a = replica::<RwSet<String>>(1);
@@ -449,7 +449,7 @@ fn line_46_a_reset_does_not_drop_removes() {
     assert_eq!(p.save(), q.save());
 }
 
-/// And with a flag: a disable that lay under a removed key beats an enable that had not seen it.
+/// The same with a flag: a disable under a removed key beats an enable that had not seen it.
 #[test]
 fn line_46_a_disable_outlives_its_key() {
     let mut a = replica::<ConsentOf>(1);
@@ -468,7 +468,7 @@ fn line_46_a_disable_outlives_its_key() {
 }
 
 /// A:1 = +1, A:2 = +2; C resets both; B, having seen both, resets too; A hears of C only, adds 2
-/// and starts anew; then B's reset comes: 2, and not 4 or 0.
+/// and starts a new record; then B's reset comes: the value is 2, and not 4 or 0.
 #[test]
 fn line_57_a_record_starts_anew_only_when_it_is_dead() {
     let mut a = replica::<Lines>(1);
@@ -486,8 +486,8 @@ fn line_57_a_record_starts_anew_only_when_it_is_dead() {
     assert_eq!((c.at("k").value(), c.save()), (Ok(2), a.save()));
 }
 
-/// The other half: a record of which a reset has seen only a part is not dead and does not start
-/// anew, or the reset would be forgotten with it.
+/// The other half: a record of which a reset has seen only a part is not dead and no new one
+/// starts, or the reset would be forgotten with it.
 #[test]
 fn line_57_a_record_that_is_half_reset_goes_on() {
     let mut a = replica::<Lines>(1);
@@ -539,8 +539,8 @@ fn line_63_a_lower_write_does_not_end_a_higher_one() {
     assert_eq!(min.get(), Ok(Some(1)));
 }
 
-/// The other half: a lower write is not for nothing, or it would be lost when a concurrent reset,
-/// which had seen only the higher one, takes that away.
+/// The other half: a lower write is kept, or it would be lost when a concurrent reset that had seen
+/// only the higher one takes that away.
 #[test]
 fn line_63_a_lower_write_survives_the_reset_of_the_higher_one() {
     let mut a = replica::<Scores>(1);
@@ -562,7 +562,7 @@ fn line_63_a_lower_write_survives_the_reset_of_the_higher_one() {
     assert_eq!(c.at("k").get(), Ok(Some(3)));
 }
 
-/// What is deleted and what was never seen are told apart, in both directions.
+/// A deleted value and one that was never seen are distinguished, in both directions.
 #[test]
 fn deleted_is_not_never_seen() {
     let mut a = replica::<OrMap<String, LwwRegister<u8>>>(1);

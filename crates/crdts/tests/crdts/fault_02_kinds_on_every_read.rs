@@ -1,5 +1,5 @@
-//! A name that holds another kind is never read as if nothing stood there: over every pair of
-//! kinds, at the root and below a key, typed and untyped.
+//! A name that holds another kind is never read as empty: for every pair of kinds, at the root and
+//! below a key, typed and untyped.
 
 use rejoin_crdts::{
     Crdt, Delta, Doc, EditError, Kind, List, LwwRegister, OrMap, OrSet, Path, PnCounter, ReadError,
@@ -12,8 +12,8 @@ use crate::samples::{
 };
 use crate::world::fresh;
 
-/// What one type writes, and what it says of deltas that others wrote; without the type, so that
-/// every pair costs no code of its own.
+/// The delta that one type writes, and its answers about deltas that others wrote, without the
+/// type, so that the pairs share their code.
 struct Row {
     kind: Kind,
     resettable: bool,
@@ -23,11 +23,11 @@ struct Row {
 
 type Say = fn(&[Delta], Option<(&Path, Kind)>) -> Said;
 
-/// What a replica answers, after one kind was taken away if that is asked for.
+/// The answers of a replica, after one kind was taken away if that is asked for.
 struct Said {
     reads: Answers<ReadError>,
     edits: Answers<EditError>,
-    /// Of the keys, where it is a map that has the value.
+    /// Answers about the keys, if it is a map that has the value.
     keys: Answers<ReadError>,
     shown: String,
 }
@@ -82,7 +82,7 @@ impl PerSample for BelowKeys {
                 ];
                 (S::reads(&map.at("pears")), keys)
             });
-            // A document says the same of the same deltas.
+            // A document answers the same for the same deltas.
             let untyped = received::<Doc>(deltas, removed);
             reads.extend(untyped.read(|doc| S::reads(&doc.at::<S>("pears"))));
             Said { reads, edits, keys, shown: replica.to_value().to_string() }
@@ -100,7 +100,7 @@ fn received<T: Crdt>(deltas: &[Delta], removed: Option<(&Path, Kind)>) -> Replic
     replica
 }
 
-/// Goes over every pair of different kinds.
+/// Runs over every pair of different kinds.
 fn over_pairs(rows: &[Row], at: &str) {
     for (newer, older) in rows.iter().flat_map(|newer| rows.iter().map(move |row| (newer, row))) {
         if newer.kind == older.kind {
@@ -155,7 +155,7 @@ fn below_a_key() {
     over_pairs(&below.0, "pears");
 }
 
-/// What a typed copy holds is refused to whoever reads it as another type, too.
+/// Data of a typed copy are also refused to a reader of another type.
 #[test]
 fn a_typed_copy_that_is_read_as_another_type() {
     struct ReadAs(usize);
@@ -203,7 +203,7 @@ fn a_clash_names_every_kind() {
     assert_refused(&vec![("get", one)], "x", [Kind::LwwRegister, Kind::Counter]);
 }
 
-/// A map that is there though nothing is in it, and has something in it, is one key.
+/// A map that was created and has something in it as well is one key.
 #[test]
 fn a_key_is_counted_once() {
     let mut docs = Replica::<OrMap<String, Doc>>::new(fresh(1));
@@ -218,7 +218,8 @@ fn a_key_is_counted_once() {
     });
 }
 
-/// Beside it: a value of another type says what it is, where it stands and who wrote it.
+/// In addition, the error for a value of another type says what it is, where it stands and who
+/// wrote it.
 #[test]
 fn a_value_of_another_type_is_named() {
     let mut older = Replica::<OrMap<String, LwwRegister<String>>>::new(fresh(7));
@@ -244,7 +245,7 @@ fn a_value_of_another_type_is_named() {
     assert!(told.len() < 300, "{told}");
 }
 
-/// Names, too: keys and elements.
+/// The same for names: keys and elements.
 #[test]
 fn a_name_of_another_type_is_named() {
     let mut numbers = Replica::<OrSet<u16>>::new(fresh(1));

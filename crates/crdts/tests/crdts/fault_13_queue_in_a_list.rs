@@ -1,4 +1,4 @@
-//! A queue in a list: what a job costs does not follow what went through the list. No clock
+//! A queue in a list: the cost of a job does not depend on the number of jobs before it. No clock
 //! measures that, but a value that counts the cells it shows does.
 
 use rejoin_crdts::list::ListEditor;
@@ -10,7 +10,7 @@ use crate::world::fresh;
 type Jobs = List<LwwRegister<u64>>;
 type Queue = Replica<Watched<Jobs>>;
 
-/// The first of ten leaves, another one comes.
+/// Takes the first of ten items out, and adds another one.
 fn job(queue: &mut ListEditor<'_, LwwRegister<u64>>) -> Result<(), EditError> {
     queue.remove(0)?;
     queue.push()?.set(7_u64)

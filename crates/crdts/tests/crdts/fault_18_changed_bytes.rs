@@ -1,7 +1,8 @@
-//! Fault 18: one byte of a saved list was changed, it loaded, and reading it never ended.
+//! Fault 18: one byte of a saved list was changed, the list loaded, and reading it never ended.
 //!
-//! Bytes of a state are refused by name, or they are a value like any other, whatever was done to
-//! them; and whatever liars write in well-formed deltas, all copies read the same of it, and end.
+//! The bytes of a state are refused by name, or they are a value like any other, however they were
+//! changed; and whatever liars write in well-formed deltas, all copies read it the same way, and
+//! reading ends.
 
 use std::fmt::Debug;
 
@@ -16,10 +17,11 @@ type Text = LwwRegister<u8>;
 type Texts = List<Text>;
 type Folders = Tree<Text>;
 
-/// What a byte is changed to, beside each of its bits: ends of ranges, tags, counts.
+/// Values that a byte is changed to, beside each of its bits: ends of ranges, tags, counts.
 const BYTES: [u8; 12] = [0, 1, 2, 3, 5, 17, 0x14, 0x40, 0x7f, 0x80, 0xfe, 0xff];
 
-/// The bytes with one of them changed, `every` value or some, and every beginning of them.
+/// Returns the bytes with one of them changed, to `every` value or to some, and every beginning of
+/// them.
 pub(crate) fn changed(bytes: &[u8], every: bool) -> impl Iterator<Item = Vec<u8>> + '_ {
     let values = move |byte: u8| -> Vec<u8> {
         let near = [byte.wrapping_add(1), byte.wrapping_sub(1)];
@@ -41,7 +43,8 @@ pub(crate) fn changed(bytes: &[u8], every: bool) -> impl Iterator<Item = Vec<u8>
     beginnings.chain(changes)
 }
 
-/// Loads what may be a state; what loads is looked at, and saves to the same bytes. How many did.
+/// Loads bytes that may be a state; those that load are checked, and save to the same bytes.
+/// Returns the number of those.
 fn hold<T: Crdt + Clone + Debug>(honest: &Replica<T>, look: impl Fn(&Replica<T>)) -> usize {
     let bytes = honest.save();
     let mut loaded = 0;
@@ -79,7 +82,8 @@ fn look_at_tree(copy: &Replica<Folders>) {
     assert_eq!(copy.read(|tree| tree.outline()), Ok(copy.outline()));
 }
 
-/// Every node is reached from the root or from lost, once, and no way up goes round.
+/// Checks that every node is reached from the root or from lost, once, and that no way up is a
+/// cycle.
 fn validate(outline: &Outline) {
     let tops = [Parent::Root, Parent::Lost];
     let tops = tops.iter().flat_map(|&top| outline.children(top));
@@ -93,7 +97,7 @@ fn validate(outline: &Outline) {
     }
 }
 
-/// A list of two writers, with items moved, removed and written.
+/// A list of two writers, with items that were moved, removed and written.
 fn list() -> Replica<Texts> {
     let mut a = Replica::<Texts>::new(fresh(1));
     a.edit(|list| (0..3).try_for_each(|_| list.push().map(drop))).expect("an edit");
@@ -156,7 +160,7 @@ fn fault_18_every_byte_of_what_nests() {
     hold(&doc, |doc| _ = doc.read(|doc| doc.value()));
 }
 
-/// A dot at two places of one state, which no delta makes: each is a state without the other.
+/// A dot at two places of one state, which no delta makes: each half alone would be a valid state.
 #[test]
 fn fault_18_a_dot_at_two_places() {
     let mut map = Replica::<OrMap<u8, Text>>::new(fresh(1));
@@ -181,7 +185,7 @@ fn dot(replica: u128, counter: u64) -> Dot {
     Dot::new(id(replica), counter).expect("in range")
 }
 
-/// An origin cannot have hung anything on what it had not yet made.
+/// An origin cannot hang anything on a dot that it had not yet made.
 #[test]
 fn fault_18_a_position_on_itself_or_a_later_one_is_refused() {
     let hangs_on =
@@ -192,7 +196,8 @@ fn fault_18_a_position_on_itself_or_a_later_one_is_refused() {
     }
 }
 
-/// Two liars close a circle between them. All see all of it, in one order, and can write there.
+/// Two liars close a circle between them. Every copy sees all of it, in one order, and can write
+/// there.
 #[test]
 fn fault_18_two_liars_close_a_circle() {
     let ring = [(8, 9), (9, 8)].map(|(own, other)| {
@@ -231,8 +236,8 @@ fn fault_18_names_that_are_taken_or_yet_to_come() {
         Forgery::at(own, first, item(name, Kind::ListItem), anchor(parent, true)).delta()
     };
     let mut honest = Replica::<Texts>::new(fresh(1));
-    // 8:1 is the place of item 9:9, and the name of an item that stands nowhere; 9:1 hangs on 8:1
-    // and so does what 8:1 is the place of, by way of 9:1.
+    // 8:1 is the place of item 9:9, and the name of an item that stands nowhere; 9:1 hangs on 8:1,
+    // and the place 8:1 hangs on 9:1.
     let lies = [
         place(8, 1, dot(9, 9), Some(dot(9, 1))),
         place(9, 1, dot(9, 1), Some(dot(8, 1))),
@@ -248,7 +253,7 @@ fn fault_18_names_that_are_taken_or_yet_to_come() {
         copy.items().into_iter().map(|(id, _)| id.dot()).collect()
     };
     assert_eq!(ids(&honest), ids(&other));
-    // What is written below a name that nobody inserted is not there.
+    // A value below a name that nobody inserted is not there.
     assert_eq!(honest.len(), 2);
     for index in 0..=honest.len() {
         let insert = honest.edit(|list| list.insert(index).map(drop)).expect("an edit");
@@ -277,7 +282,7 @@ impl Numbers {
     }
 }
 
-/// Four operations of each of three liars, at places that they name as they like.
+/// Makes four operations of each of three liars, at places that they name as they like.
 fn lies(
     numbers: &mut Numbers,
     kind: Kind,
@@ -299,8 +304,8 @@ fn lies(
     lies
 }
 
-/// Applies all that passes for a delta, of each origin in order, the origins in two orders; looks
-/// after each, and the copies agree.
+/// Applies everything that passes for a delta, of each origin in order, the origins in two orders;
+/// looks after each delta, and checks that the copies agree.
 fn agree<T: Crdt + Clone + Debug>(lies: &[Forgery], look: impl Fn(&Replica<T>)) {
     let [mut one, mut two] = [1, 2].map(|id| Replica::<T>::new(fresh(id)));
     for lie in lies {

@@ -1,4 +1,4 @@
-//! Fault 18, for every type: states of small worlds with a byte changed are refused by name, or
+//! Fault 18, for every type: states of small worlds with one byte changed are refused by name, or
 //! they are values like any other.
 
 use crate::fault_18_changed_bytes::changed;

@@ -1,4 +1,4 @@
-//! Fault 21: a removal in a plain replica looked at everything, for each thing below it.
+//! Fault 21: a removal in a plain replica looked at all cells for each thing below it.
 //!
 //! No clock measures that: the value counts the cells that it shows.
 
@@ -12,7 +12,7 @@ use crate::world::{Alphabet, Saved, Step, Subject, World, fresh};
 type Folders = Tree<LwwRegister<u64>>;
 type Shelves = OrMap<u64, OrMap<String, PnCounter>>;
 
-/// How many cells are looked at in an edit.
+/// Returns the number of cells that an edit looks at.
 fn shown<T: Crdt>(
     copy: &mut Replica<Watched<T>>,
     edit: impl FnOnce(&mut T::Editor<'_>) -> Result<(), EditError>,
@@ -53,7 +53,7 @@ fn fault_21_keys_of_a_map_of_maps() {
     assert_eq!(shown(&mut copy, |map| map.remove(&7)), 1, "what is below the key");
     copy.take_shown();
     assert_eq!(copy.read(|map| map.keys()).map(|keys| keys.len()), Ok(3999));
-    // Of a counter that was taken away its record stays, and is looked at.
+    // The record of a counter that was taken away stays, and is looked at.
     assert_eq!(copy.take_shown(), 4000, "each name is leapt to in what was put in order once");
     let all = shown(&mut copy, |map| (0..4000).try_for_each(|key| map.remove(&key)));
     assert_eq!(all, 4000);
@@ -67,8 +67,8 @@ fn fault_21_items_of_a_list() {
     assert!(looked_at <= 1000, "{looked_at} cells for 500 items");
 }
 
-/// What is shown below a path, or below a name whatever its kind, is what a walk through all shows
-/// there.
+/// Checks that the cells shown below a path, or below a name whatever its kind, are those that a
+/// walk through all cells shows there.
 fn scopes<S: Subject>(alphabet: &Alphabet) {
     let mut world = World::<S>::new(&[1, 2], alphabet, Saved::new());
     for choice in 0..2 * alphabet.len() {

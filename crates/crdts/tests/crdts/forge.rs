@@ -1,5 +1,5 @@
 //! Deltas written byte by byte, as a stranger would: a second source of truth for the wire format,
-//! and the only way to a delta that no honest editor makes.
+//! and the only way to make a delta that no honest editor makes.
 
 use rejoin_crdts::delta::Delta;
 use rejoin_crdts::{Path, RawAtom};
@@ -7,13 +7,13 @@ use rejoin_vclock::codec::{Decode, DecodeError, write_length_prefixed, write_var
 
 use crate::world::id;
 
-/// A replica's number and a counter of its.
+/// A replica's number and one of its counters.
 pub(crate) type Named = (u128, u64);
 
 /// Start, increments, decrements.
 pub(crate) type Sums = [u64; 3];
 
-/// What a forged operation claims.
+/// The claim of a forged operation.
 #[derive(Clone, Debug)]
 pub(crate) enum Claim {
     Element {
@@ -28,7 +28,7 @@ pub(crate) enum Claim {
         totals: Option<Sums>,
         floors: Vec<(Named, Sums)>,
     },
-    /// `put` is whether it stands for a remove.
+    /// `put` is true for a remove, false for an add.
     Contest {
         ends: Vec<Named>,
         put: Option<bool>,
@@ -66,12 +66,12 @@ impl Forgery {
         Self { origin, first, stamp: first, deps: Vec::new(), changes: vec![(path, claim)] }
     }
 
-    /// What a receiver makes of it.
+    /// Decodes it as a receiver would.
     pub(crate) fn decode(&self) -> Result<Delta, DecodeError> {
         Delta::from_bytes(&self.to_bytes())
     }
 
-    /// The delta, when it passes for one.
+    /// Returns the delta; panics if it does not pass for one.
     pub(crate) fn delta(&self) -> Delta {
         self.decode().unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -196,7 +196,7 @@ impl Pen {
     }
 }
 
-/// A saved state without a cell: somebody who has seen this much, of which nothing is left.
+/// A saved state without a cell: a copy that has seen these events, of which nothing is left.
 pub(crate) fn bare_state(seen: &[Named]) -> Vec<u8> {
     let mut out = Vec::new();
     write_varint(&mut out, seen.len() as u64);

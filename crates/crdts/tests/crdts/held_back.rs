@@ -1,4 +1,5 @@
-//! Deltas that come before what they depend on: they wait, within a bound, and say what is missing.
+//! Deltas that come before their deps: they wait, within a bound, and the replica reports what is
+//! missing.
 
 use rejoin_crdts::atom::MAX_VALUE_BYTES;
 use rejoin_crdts::{Delta, LwwRegister, OrSet, Replica};
@@ -8,7 +9,7 @@ use crate::world::{fresh, id};
 
 type Note = LwwRegister<Vec<u8>>;
 
-/// One mebibyte: four of these fill what may wait.
+/// One mebibyte: four of these fill the room for waiting deltas.
 const LARGE: usize = 1 << 20;
 
 fn large_notes(origin: &mut Replica<Note>, count: u8) -> Vec<Delta> {
@@ -37,7 +38,7 @@ fn what_waits_is_bounded_and_comes_again() {
     assert_eq!(reader.save(), origin.save());
 }
 
-/// It was dropped without a word, and nothing said that it was missing.
+/// It used to be dropped silently, and nothing reported it as missing.
 #[test]
 fn fault_11_the_largest_delta_waits_like_any_other() {
     let mut origin = Replica::<Note>::new(fresh(1));
@@ -94,8 +95,8 @@ fn a_duplicate_takes_no_room() {
     assert_eq!((reader.held(), reader.save()), (0, origin.save()));
 }
 
-/// A delta that waits reserves nothing: an own edit takes the same dots, and the stranger's, which
-/// claims to be this replica's, is dropped (automerge 24ae6de5).
+/// A delta that waits reserves nothing: an own edit takes the same dots, and the stranger's delta,
+/// which claims to be this replica's, is dropped (automerge 24ae6de5).
 #[test]
 fn an_orphan_reserves_no_dot() {
     let mut writer = Replica::<OrSet<u8>>::new(fresh(1));

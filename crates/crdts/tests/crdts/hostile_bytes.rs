@@ -1,7 +1,7 @@
-//! Bytes from strangers: whatever decodes is canonical, and what does not decode does no harm.
+//! Bytes from strangers: those that decode are canonical, and those that do not do no harm.
 //!
-//! A count that lies would ask for memory by its claim; with counts up to 2^64 in every place, that
-//! would end the process, so that these tests pass says that nothing is reserved by a claim.
+//! If a decoder reserved memory by a claimed count, counts up to 2^64 in every place would end the
+//! process; so if these tests pass, nothing is reserved by a claim.
 
 use proptest::prelude::*;
 use rejoin_crdts::delta::Delta;
@@ -16,7 +16,7 @@ use crate::types::{
 };
 use crate::world::{Alphabet, Saved, Subject, World, fresh};
 
-/// What one flipped, lost or foreign piece does to bytes.
+/// Damage to bytes by one flipped, lost or foreign piece.
 #[derive(Clone, Debug)]
 enum Damage {
     Flip(usize, u8),
@@ -67,7 +67,7 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// Bytes as a delta: if they are one, they are its only spelling, and applying it is safe.
+/// Decodes bytes as a delta: if they are one, they are its only spelling, and applying it is safe.
 fn try_as_delta<S: Subject>(bytes: &[u8], reader: &Replica<S>) {
     let Ok(delta) = Delta::from_bytes(bytes) else { return };
     assert_eq!(delta.to_bytes(), bytes, "another spelling of {delta:?}");
@@ -76,7 +76,8 @@ fn try_as_delta<S: Subject>(bytes: &[u8], reader: &Replica<S>) {
     try_as_state::<S>(&reader.save());
 }
 
-/// Bytes as a state: if they are one, they are its only spelling, and it is a value like any other.
+/// Decodes bytes as a state: if they are one, they are its only spelling, and it is a value like
+/// any other.
 pub(crate) fn try_as_state<S: Subject>(bytes: &[u8]) -> bool {
     let mut reader = Reader::new(bytes);
     let decoded = decode_state(&mut reader).is_ok() && reader.is_empty();
@@ -93,7 +94,7 @@ pub(crate) fn try_as_state<S: Subject>(bytes: &[u8]) -> bool {
     true
 }
 
-/// Valid deltas and states of a random world, then damaged.
+/// Makes valid deltas and states of a random world, then damages them.
 fn damaged<S: Subject>(alphabet: &Alphabet) {
     let script = proptest::collection::vec(steps(alphabet.len()), 1..16);
     let damages = proptest::collection::vec(proptest::collection::vec(damage(), 1..4), 40);
@@ -174,7 +175,7 @@ proptest! {
         }
     }
 
-    /// Mostly small bytes, which are tags and counts, come further than any bytes do.
+    /// Mostly small bytes, which are tags and counts, get further than random bytes do.
     #[test]
     fn random_small_bytes(bytes in proptest::collection::vec(0..34_u8, 0..60)) {
         let bytes = [[0; 16].as_slice(), &bytes].concat();
@@ -210,7 +211,7 @@ fn samples() -> (Vec<Delta>, Vec<u8>) {
     (deltas, state.save())
 }
 
-/// Of the kinds whose removes are retained, and of rights.
+/// Samples of the kinds whose removes are retained, and of rights.
 fn more_samples() -> Vec<Delta> {
     let root = Path::root(Kind::Map);
     let element = root.key(&"m".to_owned(), Kind::RwSet).key(&"x".to_owned(), Kind::Contested);
@@ -243,7 +244,7 @@ fn add_alone() -> Claim {
     Claim::Element { ends: Vec::new(), add: true }
 }
 
-/// The forger writes what the encoder writes: two sources of truth for one format.
+/// The forger writes the same bytes as the encoder: two sources of truth for one format.
 #[test]
 fn the_wire_format_is_as_documented() {
     let mut writer = Replica::<Tags>::new(fresh(5));
@@ -265,7 +266,7 @@ fn the_wire_format_is_as_documented() {
     assert_eq!(forgery.to_bytes(), delta.to_bytes());
 }
 
-/// The same for what contends and for rights.
+/// The same for adds and removes that contend, and for rights.
 #[test]
 fn the_wire_format_of_removes_and_rights_is_as_documented() {
     let mut writer = Replica::<ConsentOf>::new(fresh(5));
@@ -367,7 +368,7 @@ fn a_count_that_lies_reserves_nothing() {
     }
 }
 
-/// A delta of an origin 1, byte by byte: what it depends on, and its one change.
+/// A delta of the origin 1, byte by byte: its deps and its one change.
 fn spelled(first: u8, ids: &[u8], deps: &[(u8, u8)], change: &[u8]) -> Vec<u8> {
     let id = |id: u8| crate::world::id(id.into()).to_bytes();
     let mut bytes = id(1).to_vec();
@@ -380,7 +381,7 @@ fn spelled(first: u8, ids: &[u8], deps: &[(u8, u8)], change: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Length, null, set, the number 0, element, flags, and what they say.
+/// Length, null, set, the number 0, element, flags, and what the flags announce.
 const ADD: &[u8] = &[4, 1, 2, 0x14, 5, 1];
 /// The same for a counter that counts one.
 const COUNT: &[u8] = &[2, 1, 3, 1, 1, 1, 0];
@@ -495,7 +496,7 @@ fn state(path: &[u8], cell: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Of the cells of removes and of rights there is one spelling each, and none of nothing.
+/// The cells of removes and of rights have one spelling each, and an empty cell has none.
 #[test]
 fn cells_that_no_encoder_writes() {
     let flag: &[u8] = &[1, 11];
@@ -542,7 +543,7 @@ fn cells_that_no_encoder_writes() {
     }
 }
 
-/// Paths that repeat the one before cost a few bytes each, and may decode to five times what was
+/// Paths that repeat the one before cost a few bytes each, and may decode to five times the bytes
 /// sent, but not to four thousand bytes for three.
 #[test]
 fn a_path_that_repeats_itself_is_no_bomb() {
@@ -561,7 +562,8 @@ fn a_path_that_repeats_itself_is_no_bomb() {
     assert_eq!(Delta::from_bytes(&bytes), Ok(delta));
 }
 
-/// A set added and removed again and again is one path and few bytes per operation.
+/// A set in which one element is added and removed again and again is one path and few bytes per
+/// operation.
 #[test]
 fn a_long_transaction_at_one_place_decodes() {
     let mut writer = Replica::<rejoin_crdts::OrSet<u8>>::new(fresh(1));

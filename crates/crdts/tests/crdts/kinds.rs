@@ -1,7 +1,7 @@
-//! One name, several kinds; and readers that do not know all that is there.
+//! One name, several kinds; and readers that do not know all the data.
 //!
 //! Two versions of a program write the same root: one keeps counters under its keys, the other
-//! sets. Neither loses what it does not know.
+//! sets. Neither loses data that it does not know.
 
 use rejoin_crdts::context::Context;
 use rejoin_crdts::cursor::View;
@@ -13,7 +13,7 @@ use rejoin_vclock::codec::Reader;
 use crate::types::{Lines, Tags};
 use crate::world::fresh;
 
-/// The name "pears" as a counter of 2 at one replica, as a set with an element at another.
+/// The name "pears" is a counter of 2 at one replica, and a set with an element at another.
 fn clash() -> (Replica<Lines>, Replica<Tags>) {
     let mut lines = Replica::<Lines>::new(fresh(1));
     let mut tags = Replica::<Tags>::new(fresh(2));
@@ -92,7 +92,7 @@ fn a_clear_by_one_who_does_not_know_it() {
     assert_eq!(items, ["green"], "the set keeps what the clear had not seen");
 }
 
-/// A vector that ends what is below a map also ends what its typed holder does not know.
+/// A vector that ends everything below a map also ends data that its typed holder does not know.
 #[test]
 fn a_clear_by_vector_reaches_the_unknown() {
     let mut tags = Replica::<Tags>::new(fresh(1));

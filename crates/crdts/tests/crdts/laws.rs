@@ -1,7 +1,8 @@
-//! Every type under the public law kit, as users run it: typed, untyped, and one beside the other.
+//! Every type under the public law kit, as users run it: typed, untyped, and both against each
+//! other.
 //!
-//! The kit's own tests break each law on purpose (`src/laws/wrong.rs`). What a value ought to *be*
-//! is no law; `exhaustive` and `random` compare with an oracle.
+//! The kit's own tests break each law on purpose (`src/laws/wrong.rs`). The right value is not a
+//! matter of a law; `exhaustive` and `random` compare with an oracle.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -49,7 +50,7 @@ impl<S: Subject> Operation for Acts<S> {
     }
 }
 
-/// The same, on a value that knows nothing of its type; what is seen comes from its bytes.
+/// The same, on a value that does not know its type; its visible form comes from its bytes.
 struct Blindly<S>(Acts<S>);
 
 impl<S: Subject> Operation for Blindly<S> {

@@ -1,23 +1,23 @@
 //! The worlds, the laws and the hostile bytes of rejoin-crdts.
 //!
-//! | module | what it holds the crate to |
+//! | module | what it checks |
 //! |---|---|
 //! | `exhaustive`, `random` | a naive oracle after every step, in small worlds and large |
 //! | `laws` | joins commute, associate, only grow; a delta joined in is the mutation |
-//! | `failures` | one named test for each failure that bit others |
+//! | `failures` | one named test for each failure of another system |
 //! | `rights` | a bounded counter is never spent below zero, however copies are cut off |
-//! | `held_back` | what comes too early waits, within a bound |
+//! | `held_back` | deltas that come too early wait, within a bound |
 //! | `dishonest` | origins that lie do not divide the honest |
 //! | `hostile_bytes` | canonical both ways; bytes from strangers neither panic nor allocate |
 //! | `removals` | moves, and removals that hide, have one spelling |
 //! | `fault_18_*` | changed states are refused or mean themselves; no walk is endless |
-//! | `fault_21_removal` | a removal looks at what is below it |
+//! | `fault_21_removal` | a removal looks only at the cells below it |
 //! | `atoms`, `paths` | order, canonical form, limits |
 //! | `kinds` | one name, several kinds; old readers and new data |
-//! | `fault_02_kinds_on_every_read` | every pair of kinds: none is read as nothing |
+//! | `fault_02_kinds_on_every_read` | every pair of kinds: none is read as empty |
 //! | `editing` | transactions are all or nothing, and see themselves |
-//! | `costs` | a delta costs what it changes, not what there is |
-//! | `conflicts` | what a merge tells of its decisions |
+//! | `costs` | a delta's cost depends on the change, not on the value |
+//! | `conflicts` | the report of a merge about its decisions |
 //! | `with_serde` | readable as text, canonical as bytes, and no way around the decoders |
 
 mod atoms;

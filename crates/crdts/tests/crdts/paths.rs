@@ -1,4 +1,5 @@
-//! Paths: canonical, in order, and bounded where they are made as where they are read.
+//! Paths: canonical, in order, and with the same bounds where they are made and where they are
+//! read.
 
 use proptest::prelude::*;
 use rejoin_crdts::cell::Cell;
@@ -19,7 +20,7 @@ fn names() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
-    /// What stands below a path is one range of byte strings, and nothing else is in it.
+    /// Everything below a path is one range of byte strings, and nothing else is in it.
     #[test]
     fn below_is_a_range(a in names(), b in names(), c in names()) {
         let path = Path::root(Kind::Map).key(&a, Kind::Map);

@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, TestRunner};
 use crate::types::every_type;
 use crate::world::{Alphabet, Saved, Step, Subject, World};
 
-/// The most steps of a script.
+/// Maximum number of steps of a script.
 const STEPS: usize = 40;
 
 every_type!(search);
@@ -34,7 +34,8 @@ pub(crate) fn ids() -> impl Strategy<Value = Vec<u128>> {
     Just(vec![1, 2, 3, 4]).prop_shuffle()
 }
 
-/// A script names events before there are any: they are numbered as they come.
+/// Fits a step to the events so far: a script names events before they exist, and they are numbered
+/// as they come.
 pub(crate) fn fit(step: Step, events: usize) -> Option<Step> {
     match step {
         Step::Deliver { event, to } => {

@@ -1,4 +1,4 @@
-//! The bytes of moves and of removals that hide, and of what they leave.
+//! The bytes of moves and of removals that hide, and of the states they leave.
 
 use rejoin_crdts::delta::Delta;
 use rejoin_crdts::{Doc, Dot, Kind, List, LwwRegister, OrMap, Path, Replica};
@@ -6,8 +6,8 @@ use rejoin_vclock::codec::{Decode, Encode};
 
 use crate::world::{fresh, id};
 
-/// A delta of one operation by the second replica: a path, then flags and what they say. It names
-/// the first replica.
+/// Makes a delta of one operation by the second replica: a path, then flags and what they announce.
+/// It names the first replica.
 fn change(path: &Path, effect: &[u8]) -> Vec<u8> {
     let mut bytes = id(2).to_bytes().to_vec();
     bytes.extend([1, 1, 1]);
@@ -28,7 +28,7 @@ fn moves_and_removals_that_hide_have_one_spelling() {
     let (item, node) = (item(Kind::List, Kind::ListItem), item(Kind::Tree, Kind::TreeNode));
     let key = Path::root(Kind::Map).key(&"k".to_owned(), Kind::MapKey);
     let register = Path::root(Kind::Map).key(&"k".to_owned(), Kind::LwwRegister);
-    // 1 put, 2 ends, 16 moves, 32 hides. Dots are (1, 1), and so is null, which is put as a place.
+    // 1 puts, 2 ends, 16 moves, 32 hides. Dots are (1, 1), and so is null, which is put as a place.
     let good: [&[u8]; 5] =
         [&[17, 1], &[19, 1, 1, 1, 1], &[33, 1, 1, 1], &[34, 1, 1, 1], &[35, 1, 1, 1, 1, 1, 1]];
     for effect in good {
@@ -62,7 +62,7 @@ fn moves_and_removals_that_hide_have_one_spelling() {
     }
 }
 
-/// Every way to cut or change one byte of a saved state is refused, or loads as what it says.
+/// A saved state with one byte cut or changed, in every way, is refused, or loads as what it says.
 #[test]
 fn what_they_leave_loads_as_it_was_saved_or_not_at_all() {
     let mut list = Replica::<List<LwwRegister<u8>>>::new(fresh(1));

@@ -1,4 +1,4 @@
-//! Rights of a bounded counter: who may spend, what a cut-off region may promise, whom to ask.
+//! Rights of a bounded counter: who may spend, how much a cut-off region may promise, whom to ask.
 
 use rejoin_crdts::bounded_counter::{RightsRequest, TransferPolicy};
 use rejoin_crdts::{
@@ -27,7 +27,7 @@ fn sell(seats: &mut Seats, amount: u64) -> bool {
 }
 
 /// A store that holds ten units is copied, by a fork and from its bytes: the copies sell nothing,
-/// and nothing of what the original sells is sold twice.
+/// and no unit that the original sells is sold twice.
 #[test]
 fn line_56_a_copy_under_a_new_id_inherits_no_rights() {
     let mut store = Seats::new(fresh(1));
@@ -45,7 +45,7 @@ fn line_56_a_copy_under_a_new_id_inherits_no_rights() {
     assert_eq!((restored.value(), restored.holders()), (Ok(0), vec![]));
 }
 
-/// The same where the counter is a field, beside fields that a copy may well change.
+/// The same if the counter is a field, beside fields that a copy may well change.
 #[test]
 fn line_56_a_copied_struct_inherits_no_rights() {
     let mut shop = Replica::<Shop>::new(fresh(1));
@@ -56,7 +56,7 @@ fn line_56_a_copied_struct_inherits_no_rights() {
     shop.edit(|shop| shop.seats().spend(1)).expect("the only seat");
 }
 
-/// North and South hold rights and are cut off; each sells all it may, and not one seat twice.
+/// North and South hold rights and are cut off; each sells all it may, and no seat is sold twice.
 #[test]
 fn both_regions_sell_while_they_are_apart() {
     let mut north = Seats::new(fresh(1));
@@ -74,8 +74,9 @@ fn both_regions_sell_while_they_are_apart() {
     assert!(!sell(&mut north, 1) && sell(&mut south, 1));
 }
 
-/// A transfer is gone from the sender at once and is there at the receiver when it is heard of:
-/// lost on the way it is nobody's, late it comes once, and the same delta again adds nothing.
+/// Transferred rights are gone from the sender at once, and reach the receiver when it hears of the
+/// transfer: if it is lost they are nobody's, if it is late they come once, and the same delta
+/// again adds nothing.
 #[test]
 fn a_transfer_is_lost_late_or_doubled() {
     let mut north = Seats::new(fresh(1));
@@ -144,7 +145,7 @@ fn reclaim(seats: &mut Seats, from: &[u128]) -> u64 {
     taken
 }
 
-/// A replica is gone. Its rights are another's, with those that were on the way to it.
+/// A replica is gone. Its rights go to another one, with those that were on the way to it.
 #[test]
 fn fault_12_rights_of_a_retired_replica_are_taken_over() {
     let mut north = Seats::new(fresh(1));
@@ -159,7 +160,7 @@ fn fault_12_rights_of_a_retired_replica_are_taken_over() {
     assert_eq!((reclaim(&mut south, &[1]), south.version_vector()), (0, before), "once is enough");
     assert_eq!(south.holders(), [(id(2), 7), (id(4), 3)]);
     assert!(sell(&mut south, 7) && !sell(&mut south, 1));
-    // What somebody passed to the retired one is known here later.
+    // Rights that somebody passed to the retired replica become known here later.
     let mut fourth = Seats::new(fresh(4));
     fourth.merge(&north);
     assert!(fourth.apply(&on_the_way) || fourth.rights_of(id(4)) == 3);
@@ -171,8 +172,8 @@ fn fault_12_rights_of_a_retired_replica_are_taken_over() {
     assert_eq!((fourth.value(), fourth.holders()), (Ok(1), vec![(id(4), 1)]));
 }
 
-/// A replica that holds nothing at the moment is retired all the same: what somebody who has not
-/// heard of that passes to it is its heir's.
+/// A replica that holds nothing at the moment is retired all the same: rights that a replica that
+/// has not heard of that passes to it are its heir's.
 #[test]
 fn fault_12_a_retired_replica_without_rights() {
     let mut first = Seats::new(fresh(1));
@@ -187,7 +188,8 @@ fn fault_12_a_retired_replica_without_rights() {
     assert_eq!(first.holders(), [(id(1), 9), (id(3), 1)]);
 }
 
-/// Who is wrongly declared retired overspends until the two hear of each other, and no longer.
+/// A replica that is wrongly declared retired overspends until the two hear of each other, and no
+/// longer.
 #[test]
 fn fault_12_a_false_declaration_does_harm_once() {
     let mut north = Seats::new(fresh(1));
@@ -209,14 +211,15 @@ fn fault_12_a_false_declaration_does_harm_once() {
     add(&mut south, 6);
     assert_eq!((south.value(), south.holders()), (Ok(2), vec![(id(2), 2)]));
     assert_eq!(south.edit(|seats| seats.transfer(1, id(1))), retired, "nor can it be passed any");
-    // Under a new id it is one like any other.
+    // Under a new id it is a replica like any other.
     north.merge(&south);
     let mut north = north.fork(fresh(3));
     north.apply(&pass(&mut south, 1, 3));
     assert!(sell(&mut north, 1) && !sell(&mut north, 1));
 }
 
-/// A store was put back and did again what it had forgotten: whoever takes over both has it once.
+/// A store was restored and repeated what it had forgotten: a replica that takes over both has it
+/// once.
 #[test]
 fn fault_12_what_two_took_over_is_there_once() {
     let mut first = Seats::new(fresh(9));
@@ -231,7 +234,7 @@ fn fault_12_what_two_took_over_is_there_once() {
     assert_eq!((last.value(), last.holders()), (Ok(5), vec![(id(7), 5)]));
 }
 
-/// Each was told that the other is gone: one of them has it all, the same one everywhere.
+/// Each declared the other gone: one of them has everything, the same one everywhere.
 #[test]
 fn fault_12_two_who_declare_each_other_retired() {
     let mut north = Seats::new(fresh(1));
@@ -267,8 +270,8 @@ fn asked(requests: &[RightsRequest]) -> Vec<(u128, u64)> {
     requests.iter().map(|request| (number(request), request.amount)).collect()
 }
 
-/// Whom to ask: whoever has most, or everybody in turn; never oneself, never for more than is
-/// missing, and for less when there is not enough.
+/// The replicas to ask: those that hold the most, or all in turn; never the asker itself, never for
+/// more than is missing, and for less when there is not enough.
 #[test]
 fn requests_by_policy() {
     let mut seats = Seats::new(fresh(2));
@@ -293,8 +296,8 @@ fn requests_by_policy() {
     assert_eq!(by_reader.map(|asked_for| asked(&asked_for)), Ok(ask(in_turn, 2, 8)));
 }
 
-/// Below a key that can be removed there is no bounded counter; where bytes from outside put one, a
-/// removal says so and leaves everything as it was.
+/// Below a key that can be removed there is no bounded counter; if bytes from outside put one
+/// there, a removal fails with that reason and leaves everything as it was.
 #[test]
 fn nothing_above_rights_is_removed() {
     type Untyped = rejoin_crdts::OrMap<String, OrSet<String>>;

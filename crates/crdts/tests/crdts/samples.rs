@@ -1,6 +1,6 @@
-//! A value of every kind, with every way to read it: what the tables of kinds go over.
+//! A value of every kind, with every way to read it: the rows of the tables of kinds.
 //!
-//! The tests of spaces, in the crate `rejoin`, go over the same samples.
+//! The tests of spaces, in the crate `rejoin`, use the same samples.
 
 use rejoin_crdts::tree::{NodeId, Parent};
 use rejoin_crdts::{
@@ -9,7 +9,7 @@ use rejoin_crdts::{
     ReadError, Replica, ReplicaId, RwSet, Tree, TwoPhaseSet,
 };
 
-/// What each call answered: its name, and why it failed, if it did.
+/// The answer of each call: its name, and its error if it failed.
 pub(crate) type Answers<E> = Vec<(&'static str, Option<E>)>;
 
 /// A type of one kind.
@@ -20,13 +20,13 @@ pub(crate) trait Sample: Crdt + Clone + 'static {
     /// Calls every method of the reader.
     fn reads(reader: &Self::Reader<'_>) -> Answers<ReadError>;
 
-    /// Calls every method of the editor that reads, or that takes away what it finds.
+    /// Calls every method of the editor that reads, or that takes away the data it finds.
     fn edits(editor: &mut Self::Editor<'_>) -> Answers<EditError>;
 }
 
-/// Something to do for each sample.
+/// An action for each sample.
 pub(crate) trait PerSample {
-    /// Does it.
+    /// Runs it for one sample.
     fn with<S: Sample>(&mut self);
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn each(visit: &mut impl PerSample) {
     visit.with::<BoundedCounter>();
 }
 
-/// Everything that a reader answered is an error that names both kinds and the place.
+/// Checks that every answer of a reader is an error that names both kinds and the place.
 pub(crate) fn assert_refused(answers: &Answers<ReadError>, at: &str, [expected, found]: [Kind; 2]) {
     assert!(!answers.is_empty());
     for (call, error) in answers {
@@ -69,7 +69,7 @@ pub(crate) fn assert_refused(answers: &Answers<ReadError>, at: &str, [expected, 
     }
 }
 
-/// As [`assert_refused`], of what an editor answered.
+/// As [`assert_refused`], for the answers of an editor.
 pub(crate) fn assert_edits_refused(answers: Answers<EditError>, at: &str, kinds: [Kind; 2]) {
     let read = |error| match error {
         Some(EditError::Read(error)) => Some(error),
@@ -79,7 +79,7 @@ pub(crate) fn assert_edits_refused(answers: Answers<EditError>, at: &str, kinds:
     assert_refused(&answers, at, kinds);
 }
 
-/// Everything that a reader answered is a clash of these kinds.
+/// Checks that every answer of a reader is a clash of these kinds.
 pub(crate) fn assert_clash(answers: &Answers<ReadError>, at: &str, kinds: &[Kind]) -> Path {
     for (call, error) in answers {
         let Some(ReadError::KindClash { path, kinds: named }) = error else {
@@ -93,7 +93,7 @@ pub(crate) fn assert_clash(answers: &Answers<ReadError>, at: &str, kinds: &[Kind
     path.clone()
 }
 
-/// No call failed.
+/// Checks that no call failed.
 pub(crate) fn assert_read(answers: &Answers<ReadError>) {
     assert!(answers.iter().all(|(_, error)| error.is_none()), "{answers:?}");
 }
@@ -173,7 +173,7 @@ impl Sample for Doc {
     }
 }
 
-/// Sets are read alike.
+/// All sets are read in the same way.
 macro_rules! set_sample {
     ($set:ident; $($edit:ident($($argument:expr),*)),*) => {
         impl Sample for $set<String> {
@@ -199,7 +199,7 @@ set_sample!(GSet;);
 set_sample!(RwSet; clear());
 set_sample!(TwoPhaseSet;);
 
-/// A leaf has one value, in as many forms.
+/// A leaf has one value, in several forms.
 macro_rules! leaf_sample {
     (
         $leaf:ty;

@@ -1,5 +1,5 @@
-//! Every type of the crate with its alphabet: the one list that exhaustive, random and law tests
-//! run over. A new type gets a line in [`every_type`] and an alphabet.
+//! Every type of the crate with its alphabet: the one list for the exhaustive, random and law
+//! tests. A new type gets a line in [`every_type`] and an alphabet.
 
 pub(crate) mod alphabets;
 

@@ -146,7 +146,7 @@ fn paths_and_kinds_are_readable() {
     assert!(from_value::<Path>(long).is_err());
 }
 
-/// Every way of having the bytes through serde refuses what the decoder refuses.
+/// Every way to pass the bytes through serde refuses the bytes that the decoder refuses.
 #[test]
 fn damaged_bytes_are_refused() {
     let mut phone = Replica::<OrMap<String, PnCounter>>::new(fresh(1));

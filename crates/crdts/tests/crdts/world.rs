@@ -1,8 +1,8 @@
 //! Worlds: a few copies of one value, edited and synced by a script, checked after every step.
 //!
-//! One state machine tests every type. A type joins with an alphabet of transactions and with how
-//! it performs and shows what they do ([`Subject`]); what the result ought to be is the business of
-//! a naive [`History`]. Every copy exists three times: as a typed `Replica<S>`, as an untyped
+//! One state machine tests every type. A type joins with an alphabet of transactions, and with the
+//! code that performs them and shows the result ([`Subject`]); the right result is defined by a
+//! naive [`History`]. Every copy exists three times: as a typed `Replica<S>`, as an untyped
 //! `Replica<Blind<S>>` that takes the same steps, and as a table that hears of deltas alone.
 
 mod act;
@@ -30,7 +30,7 @@ pub(crate) use self::subject::Subject;
 /// The transactions that a script chooses from.
 pub(crate) type Alphabet = Vec<Vec<Act>>;
 
-/// One thing that happens in a world.
+/// One event in a world.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
     /// A transaction of the alphabet.
@@ -45,7 +45,7 @@ pub(crate) enum Step {
     Load { at: usize },
 }
 
-/// What a copy answered when it was asked whether anything changed.
+/// The answers of a copy when it was asked if anything changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Told {
     pub(crate) typed: bool,
@@ -56,7 +56,7 @@ impl Told {
     pub(crate) const NOTHING: Self = Self { typed: false, blind: false };
 }
 
-/// One copy, and what the oracle says it has seen and holds back.
+/// One copy, and the events that the oracle says it has seen and holds back.
 pub(crate) struct Site<S: Subject> {
     pub(crate) typed: Replica<S>,
     pub(crate) blind: Replica<Blind<S>>,
@@ -65,7 +65,7 @@ pub(crate) struct Site<S: Subject> {
     pub(crate) held: Seen,
 }
 
-/// Some copies of one value, and everything that ever happened to them.
+/// Some copies of one value, and everything that has happened to them.
 pub(crate) struct World<S: Subject> {
     pub(crate) sites: Vec<Site<S>>,
     pub(crate) history: History,
@@ -75,11 +75,12 @@ pub(crate) struct World<S: Subject> {
     saved: Saved,
 }
 
-/// What copies that have seen the same events must save.
+/// The bytes that copies that have seen the same events must save.
 pub(crate) type Saved = HashMap<u64, Vec<u8>>;
 
 impl<S: Subject> World<S> {
-    /// A world with one copy per id. `saved` is what other worlds of these ids have seen.
+    /// A world with one copy per id. `saved` has the bytes that other worlds of these ids have
+    /// seen.
     pub(crate) fn new(ids: &[u128], alphabet: &Alphabet, saved: Saved) -> Self {
         let sites = ids.iter().map(|&id| Site {
             typed: Replica::new(fresh(id)),
@@ -92,7 +93,7 @@ impl<S: Subject> World<S> {
         Self { sites, history, alphabet: alphabet.clone(), next_id: 1000, saved }
     }
 
-    /// What the copies of this world have seen, for the next.
+    /// Returns the bytes that the copies of this world have seen, for the next world.
     pub(crate) fn into_saved(self) -> Saved {
         self.saved
     }
@@ -102,7 +103,7 @@ impl<S: Subject> World<S> {
         &self.history.event(event).delta
     }
 
-    /// Takes a step without looking.
+    /// Takes a step without checking.
     pub(crate) fn perform(&mut self, step: Step) -> Told {
         match step {
             Step::Edit { at, choice } => self.edit(at, choice),
@@ -151,7 +152,7 @@ impl<S: Subject> World<S> {
         told
     }
 
-    /// What is held back does not outlive a copy.
+    /// Deltas that are held back do not survive the copying.
     fn fork(&mut self, at: usize) -> Told {
         let [typed, blind] = self.two_names_of_one();
         let site = &mut self.sites[at];
@@ -161,7 +162,7 @@ impl<S: Subject> World<S> {
         Told::NOTHING
     }
 
-    /// The clock is no part of a state: from here on stamps may be older than what is seen.
+    /// The clock is no part of a state: from here on stamps may be older than those already seen.
     fn load(&mut self, at: usize) -> Told {
         let [typed, blind] = self.two_names_of_one();
         let site = &mut self.sites[at];

@@ -1,4 +1,4 @@
-//! The replicas of a script, by name, and the deltas that it has given names to.
+//! The replicas of a script, by name, and the deltas that it has named.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use rejoin_crdts::{Delta, Doc, FreshId, Replica, ReplicaId};
 
 use crate::command::{self, Hall};
 
-/// Everybody on the stage.
+/// All replicas and deltas of a script.
 #[derive(Default)]
 pub(crate) struct Cast {
     replicas: BTreeMap<String, Replica<Doc>>,
@@ -24,7 +24,7 @@ impl Cast {
     /// - `replicas a b c`; `fork a as b`
     /// - `a: <edit>`, several with `;`; `a [name]: <edit>` names the delta
     /// - `b hears name`; `a -> b`, `a <-> b` merge states; `sync` merges all with all
-    /// - `show a`; `same` says whether all copies save the same bytes; `held a`
+    /// - `show a`; `same` prints if all copies save the same bytes; `held a`
     pub(crate) fn run(&mut self, line: &str) -> Output {
         if let Some((who, edit)) = line.split_once(": ") {
             return self.edit(who, edit);
@@ -67,7 +67,7 @@ impl Cast {
         self.replicas.get(name).ok_or_else(|| format!("nobody is called {name}"))
     }
 
-    /// An edit that is refused prints why, and changes nothing.
+    /// Performs an edit. An edit that is refused prints the reason, and changes nothing.
     fn edit(&mut self, who: &str, edit: &str) -> Output {
         let (who, name) = match who.split_once(" [") {
             Some((who, name)) => (who, name.strip_suffix(']')),
@@ -108,7 +108,7 @@ impl Cast {
         }
     }
 
-    /// Prints what the replica decided.
+    /// Prints the decisions of the replica.
     fn hear(&mut self, who: &str, name: &str) -> Output {
         let delta = self.deltas.get(name).ok_or_else(|| format!("no delta is called {name}"))?;
         let replica =

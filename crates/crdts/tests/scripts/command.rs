@@ -1,4 +1,4 @@
-//! What a replica of a script can do: `<type> <name> <verb> <arguments>`.
+//! The commands of a replica in a script: `<type> <name> <verb> <arguments>`.
 //!
 //! A name is a path of map keys, `lines/apples`. Types: `counter`, `up`, `seats` (bounded), `lww`,
 //! `mv`, `max`, `min`, `ew`, `dw`, `set`, `grow`, `rw`, `2p`, `list`, `tree`, `map`.
@@ -51,7 +51,7 @@ fn below(
     }
 }
 
-/// What one does with bounded seats: `seats add 3`, `seats spend 1`, `seats pass 1 to south`.
+/// Performs an edit of bounded seats: `seats add 3`, `seats spend 1`, `seats pass 1 to south`.
 pub(crate) fn seats(
     seats: &mut BoundedCounterEditor<'_>,
     edit: &str,

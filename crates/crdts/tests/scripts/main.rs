@@ -1,8 +1,8 @@
 //! Golden scripts: one anomaly per file, readable as a specification.
 //!
-//! A script in `golden/` says who does what and who hears of it, and after each `show` what is to
-//! be seen then, exactly, on lines that begin with `>`. `REJOIN_GOLDEN=write cargo test -p
-//! rejoin-crdts --test scripts` writes these lines anew; look at the difference before you keep it.
+//! A script in `golden/` says who does what and who hears of it, and after each `show` the exact
+//! outcome, on lines that begin with `>`. `REJOIN_GOLDEN=write cargo test -p rejoin-crdts --test
+//! scripts` rewrites these lines; look at the difference before you keep it.
 
 mod cast;
 mod command;
@@ -35,7 +35,7 @@ fn every_script_plays_as_written() {
     assert!(differ.is_empty(), "played otherwise than written:\n{}", differ.join("\n"));
 }
 
-/// The script with what each of its commands prints.
+/// Returns the script with the output of each of its commands.
 fn play(script: &str, path: &Path) -> String {
     let mut cast = Cast::default();
     let mut played = String::new();

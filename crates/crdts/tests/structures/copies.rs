@@ -1,4 +1,4 @@
-//! A few copies of one value that edit and hear of each other, and who has seen what.
+//! A few copies of one value that edit and hear of each other, and the events that each has seen.
 
 use std::fmt::Debug;
 
@@ -9,10 +9,10 @@ use rejoin_crdts::{Crdt, Delta, Dot, FreshId, Replica, ReplicaId};
 /// A set of events: bit `i` is the `i`-th event.
 pub(crate) type Seen = u64;
 
-/// The most events of a script.
+/// Maximum number of events of a script.
 pub(crate) const EVENTS: usize = 40;
 
-/// One transaction, and what its origin had seen.
+/// One transaction, and the events that its origin had seen.
 #[derive(Clone, Debug)]
 pub(crate) struct Event<A> {
     pub(crate) act: A,
@@ -32,34 +32,34 @@ pub(crate) fn of<A>(events: &[Event<A>], seen: Seen) -> impl Iterator<Item = (us
     events.iter().enumerate().filter(move |(index, _)| seen >> index & 1 == 1)
 }
 
-/// Whether an event had seen another one.
+/// True if an event had seen another one.
 pub(crate) fn saw<A>(later: &Event<A>, earlier: usize) -> bool {
     later.seen >> earlier & 1 == 1
 }
 
-/// What one type does and shows, and what an oracle says that it must show.
+/// The operations and views of one type, with the oracle that predicts the views.
 pub(crate) trait Kind: Sized {
     type Value: Crdt + Clone;
-    /// A step of a script, before it is known what there is to act on.
+    /// A step of a script, before it is known which things it can act on.
     type Wish: Clone + Debug;
-    /// What a transaction did.
+    /// The effect of a transaction.
     type Act: Clone + Debug;
     type Picture: PartialEq + Debug;
 
     fn wishes() -> BoxedStrategy<Self::Wish>;
 
-    /// Performs a wish as far as it can be; the delta is empty where nothing was done.
+    /// Performs a wish as far as it can be; the delta is empty if nothing was done.
     fn perform(
         copy: &mut Replica<Self::Value>,
         wish: &Self::Wish,
     ) -> (Option<Self::Act>, Option<Delta>);
 
-    /// What is to be seen in memory; asserts that the reader shows the same.
+    /// Returns the visible value in memory; asserts that the reader shows the same.
     fn picture(copy: &Replica<Self::Value>) -> Self::Picture;
 
     fn oracle(events: &[Event<Self::Act>], seen: Seen) -> Self::Picture;
 
-    /// What must hold right after an own transaction, beyond the oracle.
+    /// Checks what must hold right after an own transaction, beyond the oracle.
     fn took_effect(_: &Replica<Self::Value>, _: &Self::Act) {}
 }
 
@@ -145,7 +145,7 @@ impl<K: Kind> Copies<K> {
         assert_eq!(into.0.merge(&from.0), news, "a merge says whether anything was new");
         into.1 |= from.1;
         let known = into.1;
-        // What was held back may be ready now: hearing it again changes nothing else.
+        // Deltas that were held back may be ready now: hearing them again changes nothing else.
         for (event, _) in
             of(&self.events, into.2 & !known).map(|(i, e)| (i, e.seen)).collect::<Vec<_>>()
         {
@@ -170,7 +170,7 @@ impl<K: Kind> Copies<K> {
         assert_eq!(K::picture(copy), K::oracle(&self.events, *seen), "copy {at}");
     }
 
-    /// Everybody hears everything, each in another order; all must save the same bytes.
+    /// Delivers everything to every copy, in order or in reverse; all must save the same bytes.
     pub(crate) fn settle(&mut self) {
         let all = self.events.len();
         for at in 0..self.copies.len() {
@@ -198,7 +198,7 @@ fn steps<K: Kind>() -> impl Strategy<Value = Step<K::Wish>> {
     ]
 }
 
-/// Random scripts, shrunk to the shortest that fails.
+/// Runs random scripts, shrunk to the shortest that fails.
 pub(crate) fn search<K: Kind>() {
     let strategy = proptest::collection::vec(steps::<K>(), 1..60);
     let config = Config {
@@ -215,8 +215,8 @@ pub(crate) fn search<K: Kind>() {
     result.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-/// Every way in which `depth` wishes, and merges between them, can follow each other on three
-/// copies that start from the same few events.
+/// Runs every sequence of `depth` wishes, and merges between them, on three copies that start from
+/// the same few events.
 pub(crate) fn exhaust<K: Kind>(start: &[K::Wish], wishes: &[K::Wish], depth: usize) {
     let mut scripts: Vec<Vec<Step<K::Wish>>> = vec![Vec::new()];
     for _ in 0..depth {
@@ -237,7 +237,8 @@ pub(crate) fn exhaust<K: Kind>(start: &[K::Wish], wishes: &[K::Wish], depth: usi
     assert!(scripts.len() > 1000, "the search has come nowhere");
 }
 
-/// A wish at any copy, alone or after that copy has heard all of any other one.
+/// Extends a script by a wish at any copy, alone or after that copy has heard everything of any
+/// other one.
 fn extended<K: Kind>(script: &[Step<K::Wish>], wishes: &[K::Wish]) -> Vec<Vec<Step<K::Wish>>> {
     let mut longer = Vec::new();
     for at in 0..3 {

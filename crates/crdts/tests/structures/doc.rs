@@ -1,4 +1,4 @@
-//! Documents: any shape, what is shown, and kinds side by side.
+//! Documents: any shape, their views, and kinds side by side.
 
 use rejoin_crdts::tree::Parent;
 use rejoin_crdts::{
@@ -86,7 +86,8 @@ fn two_kinds_under_one_name_are_shown_and_one_is_taken_away() {
     assert_eq!(a.value().to_string(), "{}");
 }
 
-/// The places of a list in a list, and of a tree in a tree, are not taken for one's own.
+/// The places of a list in a list, and of a tree in a tree, are not mistaken for the outer one's
+/// own.
 #[test]
 fn what_nests_in_itself_is_read_apart() {
     let mut lists = Replica::<List<List<Texts>>>::new(fresh(1));
@@ -114,7 +115,7 @@ fn what_nests_in_itself_is_read_apart() {
     assert_eq!(trees.read(|tree| tree.outline()).map(|outline| outline.len()), Ok(1));
 }
 
-/// A document in a typed map tells of its clashes, too.
+/// A document in a typed map reports its clashes, too.
 #[test]
 fn a_clash_in_a_nested_document_is_named() {
     let [mut a, mut b] = [1, 2].map(|n| Replica::<OrMap<String, Doc>>::new(fresh(n)));
@@ -128,7 +129,7 @@ fn a_clash_in_a_nested_document_is_named() {
     assert!(in_transaction.is_err(), "{in_transaction:?}");
 }
 
-/// A clash above hides what is below, in either kind.
+/// A clash above hides the data below, in either kind.
 #[test]
 fn a_clash_on_the_way_is_named() {
     let [mut a, mut b] = [doc(1), doc(2)];

@@ -1,4 +1,4 @@
-//! Lists: the oracle after every step, and what people meet.
+//! Lists: the oracle after every step, and the effects that people notice.
 
 use proptest::prelude::*;
 use rejoin_crdts::list::ItemId;
@@ -159,7 +159,7 @@ fn concurrent_runs_do_not_interleave() {
     }
 }
 
-/// Dead anchors stand between: a run is inserted where the other side removes what was there.
+/// Dead anchors stand between: a run is inserted while the other side removes its neighbours.
 #[test]
 fn a_run_keeps_together_where_its_neighbours_are_removed() {
     let mut a = list_of(1, "<mn>");
@@ -188,8 +188,8 @@ fn concurrent_moves_of_one_item_leave_one() {
     assert!(["bca", "bac"].contains(&texts(&a).as_str()), "{}", texts(&a));
 }
 
-/// What one person changes or moves while another removes it is gone, for both; and one whose id is
-/// known still cannot be written to.
+/// An item that one person changes or moves while another removes it is gone, for both; it cannot
+/// be written to even if its id is known.
 #[test]
 fn a_removed_item_is_gone_whoever_changes_or_moves_it() {
     let mut a = list_of(1, "abc");
@@ -210,7 +210,7 @@ fn a_removed_item_is_gone_whoever_changes_or_moves_it() {
     assert!(a.item(removed).is_none());
 }
 
-/// A key with a list that lost its last item is not there, in memory as through a reader, whatever
+/// A key with a list that lost its last item is not there, in memory and through a reader, whatever
 /// somebody wrote into the item meanwhile; and a later removal of it leaves nothing behind.
 #[test]
 fn what_is_left_of_a_list_is_not_seen() {
@@ -241,8 +241,8 @@ fn what_is_left_of_a_list_is_not_seen() {
     assert!(dead < empty + 250, "two dead positions and the vector: {dead} bytes");
 }
 
-/// What is in a list under a key that is hidden cannot be reached by its id either: whoever writes
-/// under the key finds it empty.
+/// Items in a list under a hidden key cannot be reached by their ids either: a write under the key
+/// finds it empty.
 #[test]
 fn items_below_a_hidden_key_are_not_there() {
     let mut a = Replica::<OrMap<String, Texts>>::new(fresh(1));
@@ -259,15 +259,15 @@ fn items_below_a_hidden_key_are_not_there() {
     assert!(a.edit(|lists| lists.remove_unless_edited("none")).expect("legal").is_empty());
 }
 
-/// A list whose moves were removals and insertions in one, as before existence had dots of its own,
-/// keeps its bytes, and an item of it is there while a position lives.
+/// A list whose moves were removals and insertions in one, from before existence had dots of its
+/// own, keeps its bytes, and an item of it is there while a position lives.
 #[test]
 fn an_item_of_before_is_there_while_a_position_lives() {
     let mut a = list_of(1, "ab");
     let item = a.items()[1].0.dot();
     let mut b = a.fork(fresh(2));
     let moved = b.edit(|list| list.move_to(1, 0)).expect("a legal edit");
-    // Its flags say that something ends (2), is put (1) and only moves (16).
+    // The flags of the move say that something ends (2), is put (1) and only moves (16).
     let mut bytes = moved.to_bytes();
     let flags = bytes.iter().rposition(|&byte| byte == 19).expect("the flags of a move");
     bytes[flags] = 3;
@@ -305,7 +305,7 @@ fn an_index_beyond_the_end_is_a_named_error() {
     assert!(list.edit(|list| list.move_to(1, 1)).expect("legal").is_empty(), "nothing moves");
 }
 
-/// An empty list that was created is there, also for a copy that does not know the type.
+/// An empty list that was created is there, even for a copy that does not know the type.
 #[test]
 fn an_empty_list_can_be_there() {
     let mut list = Replica::<Texts>::new(fresh(1));

@@ -1,4 +1,4 @@
-//! What a list is by definition.
+//! The definition of a list.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +7,7 @@ use rejoin_crdts::{Dot, HybridTimestamp};
 
 use crate::copies::{Event, Seen, of, saw};
 
-/// What a transaction did to one item.
+/// The effect of a transaction on one item.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     /// The item is new; its value is written in the same transaction, if any.
@@ -22,7 +22,7 @@ pub(crate) enum Act {
     Remove {
         item: Dot,
     },
-    /// A removal that keeps what somebody changes.
+    /// A removal that keeps items that somebody changes.
     Hide {
         item: Dot,
     },
@@ -36,7 +36,7 @@ pub(crate) enum Act {
 /// Items in order, each with the value that stands.
 pub(crate) type Picture = Vec<(Dot, Option<String>)>;
 
-/// Where a position hangs: on another one, or on the list, to the left or to the right.
+/// The place where a position hangs: on another one, or on the list, to the left or to the right.
 type Anchor = (Option<Dot>, bool);
 
 /// One position of an item.
@@ -56,7 +56,7 @@ fn item_of(event: &Event<Act>) -> Option<Dot> {
     }
 }
 
-/// The dot of the position that an event puts: a move may first say that the item stays.
+/// Returns the dot of the position that an event puts: a move may first keep the item.
 fn put_by(event: &Event<Act>) -> Dot {
     match event.act {
         Act::Insert { .. } => event.dot(0),
@@ -64,7 +64,8 @@ fn put_by(event: &Event<Act>) -> Dot {
     }
 }
 
-/// Clearing takes away all that was ever inserted, also what is hidden.
+/// True if an event takes an item away. Clearing takes away everything ever inserted, even hidden
+/// items.
 fn takes_away(events: &[Event<Act>], event: &Event<Act>, item: Dot) -> bool {
     match &event.act {
         Act::Remove { item: removed } => *removed == item,
@@ -75,7 +76,7 @@ fn takes_away(events: &[Event<Act>], event: &Event<Act>, item: Dot) -> bool {
     }
 }
 
-/// The positions that events of a set put, each where its origin saw its neighbours.
+/// Returns the positions that events of a set put, each where its origin saw its neighbours.
 fn positions(events: &[Event<Act>], seen: Seen) -> Vec<Position> {
     let put = of(events, seen).filter_map(|(index, event)| {
         let item = item_of(event)?;
@@ -91,7 +92,8 @@ fn positions(events: &[Event<Act>], seen: Seen) -> Vec<Position> {
     put.collect()
 }
 
-/// A position hangs on its right neighbour if that descends from the left one, else on the left.
+/// Returns the anchor of a position: its right neighbour if that descends from the left one, else
+/// the left one.
 fn anchor_for(events: &[Event<Act>], seen: Seen, item: Dot, to: usize) -> Anchor {
     let all = positions(events, seen);
     let standing = standing(events, seen, &all);
@@ -118,7 +120,8 @@ fn anchor_for(events: &[Event<Act>], seen: Seen, item: Dot, to: usize) -> Anchor
     }
 }
 
-/// The order of the positions on one side of another one: theirs, by their dots, and below.
+/// Returns the order of the positions on one side of another one: by their dots, each with
+/// everything below it.
 fn order(all: &[Position], side: Anchor) -> Vec<Dot> {
     let here: BTreeSet<Dot> = all.iter().filter(|p| p.anchor == side).map(|p| p.id).collect();
     let around = |id: Dot| {
@@ -133,8 +136,8 @@ fn order(all: &[Position], side: Anchor) -> Vec<Dot> {
 /// Alive before dead, then the latest.
 type Rank = Reverse<(bool, HybridTimestamp, Dot)>;
 
-/// Whether an item is there: it was inserted, nobody removed it, and if somebody did unless it was
-/// changed, there is a change that nobody who did had seen.
+/// True if an item is there: it was inserted, nobody removed it, and if somebody removed it unless
+/// changed, there is a change that no such removal had seen.
 fn is_there(events: &[Event<Act>], seen: Seen, item: Dot) -> bool {
     let acts_on = |event: &Event<Act>| match &event.act {
         Act::Write { item: at, .. } | Act::Hide { item: at } => *at == item,
@@ -142,7 +145,7 @@ fn is_there(events: &[Event<Act>], seen: Seen, item: Dot) -> bool {
     };
     let hides = |event: &Event<Act>| matches!(&event.act, Act::Hide { item: at } if *at == item);
     let all = || of(events, seen);
-    // Whoever acts on it knowing of such a removal has the last word.
+    // A later action on the item that knows of such a removal overrides it.
     let hiding: Vec<_> = all()
         .filter(|(index, event)| {
             hides(event) && !all().any(|(_, later)| saw(later, *index) && acts_on(later))
@@ -167,7 +170,7 @@ fn is_there(events: &[Event<Act>], seen: Seen, item: Dot) -> bool {
     !all().any(|(_, event)| takes_away(events, event, item)) && (hiding.is_empty() || spared())
 }
 
-/// The position at which each item that is there stands, with the item.
+/// Returns the position at which each item that is there stands, with the item.
 fn standing(events: &[Event<Act>], seen: Seen, all: &[Position]) -> BTreeMap<Dot, Dot> {
     let mut best: BTreeMap<Dot, (Rank, Dot)> = BTreeMap::new();
     for position in all.iter().filter(|position| is_there(events, seen, position.item)) {
@@ -180,7 +183,7 @@ fn standing(events: &[Event<Act>], seen: Seen, all: &[Position]) -> BTreeMap<Dot
     best.into_iter().map(|(item, (_, id))| (id, item)).collect()
 }
 
-/// The value of an item that stands: of concurrent writes the latest.
+/// Returns the value of an item that stands: of concurrent writes the latest.
 fn value(events: &[Event<Act>], seen: Seen, item: Dot) -> Option<String> {
     let written = |event: &Event<Act>| match &event.act {
         Act::Write { item: at, text } if *at == item => Some(text.clone()),
@@ -198,7 +201,7 @@ fn value(events: &[Event<Act>], seen: Seen, item: Dot) -> Option<String> {
         .map(|(.., text)| text)
 }
 
-/// What a copy that has seen these events must show.
+/// Returns the picture that a copy that has seen these events must show.
 pub(crate) fn picture(events: &[Event<Act>], seen: Seen) -> Picture {
     let all = positions(events, seen);
     let standing = standing(events, seen, &all);

@@ -1,7 +1,8 @@
-//! Lists, trees and documents against naive oracles.
+//! Lists, trees and documents compared with naive oracles.
 //!
-//! Every copy is held to an oracle after every step: it keeps who had seen what, and computes from
-//! scratch what a set of events looks like, as the words of the documentation say it.
+//! Every copy is compared with an oracle after every step: the oracle keeps who had seen what, and
+//! computes the view of a set of events from scratch, as the wording of the documentation defines
+//! it.
 
 mod copies;
 mod doc;

@@ -1,4 +1,4 @@
-//! Trees: the oracle after every step, and what people meet.
+//! Trees: the oracle after every step, and the effects that people notice.
 
 use proptest::prelude::*;
 use rejoin_crdts::tree::{NodeId, Outline, Parent};
@@ -11,7 +11,7 @@ type Folders = Tree<LwwRegister<String>>;
 
 struct Trees;
 
-/// Nodes are named by their place among those that are there; none is the root.
+/// Nodes are named by their place among those that are there; `None` is the root.
 #[derive(Clone, Copy, Debug)]
 enum Wish {
     Create { below: Option<usize> },
@@ -119,7 +119,7 @@ impl Kind for Trees {
         tree_oracle::picture(events, seen)
     }
 
-    /// One's own move always stands: its priority beats all that was seen.
+    /// An own move always stands: its priority beats all that was seen.
     fn took_effect(copy: &Replica<Folders>, act: &Act) {
         if let Act::Move { node, on: parent } = act {
             let outline = copy.outline();
@@ -129,7 +129,8 @@ impl Kind for Trees {
     }
 }
 
-/// No node is below itself, and every node can be reached from the root or from lost, once.
+/// Checks that no node is below itself, and that every node can be reached from the root or from
+/// lost, once.
 fn validate(outline: &Outline) {
     let tops = [Parent::Root, Parent::Lost];
     let reached: Vec<NodeId> = tops
@@ -159,7 +160,7 @@ fn small_worlds() {
     exhaust::<Trees>(&start, &[into(1, 0), Wish::Write(0), Wish::Hide(0), Wish::Remove(0)], 3);
 }
 
-/// y-crdt 2022: cycles of moves, and moves across ancestors, end in no endless walk.
+/// y-crdt 2022: cycles of moves, and moves across ancestors, cause no endless walk.
 #[test]
 fn line_07_cycles_of_moves_are_broken_and_deep_trees_are_walked() {
     let mut a = Replica::<Tree<LwwRegister<String>>>::new(fresh(1));
@@ -179,7 +180,7 @@ fn line_07_cycles_of_moves_are_broken_and_deep_trees_are_walked() {
     assert!(matches!(refused, Err(EditError::BelowItself { .. })));
     assert!(a.edit(|tree| tree.move_to(top, Parent::Node(top))).is_err());
     let mut b = a.fork(fresh(2));
-    // Each lifts one half out and hangs the other half below it.
+    // Each copy lifts one half out and hangs the other half below it.
     let middle = ids[10_000];
     a.edit(|tree| {
         tree.move_to(middle, Parent::Root)?;
@@ -226,7 +227,7 @@ fn what_is_put_into_a_removed_folder_is_found_under_lost() {
     assert_eq!(a.outline().parent(rescued), Some(Parent::Root));
 }
 
-/// An id that a program keeps names the node again.
+/// An id that a program has saved still names the node later.
 #[test]
 fn ids_survive_serde() {
     let mut tree = Replica::<Folders>::new(fresh(1));

@@ -1,4 +1,4 @@
-//! What a tree is by definition.
+//! The definition of a tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use rejoin_crdts::Dot;
 
 use crate::copies::{Event, Seen, of, saw};
 
-/// What a node hangs on.
+/// The parent of a node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum On {
     Root,
@@ -14,7 +14,7 @@ pub(crate) enum On {
     Lost,
 }
 
-/// What a transaction did.
+/// The effect of a transaction.
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Create {
@@ -24,11 +24,11 @@ pub(crate) enum Act {
         node: Dot,
         on: On,
     },
-    /// The node and what hung on it, as far as its author saw.
+    /// The node and everything that hung on it, as far as its author saw.
     Remove {
         nodes: Vec<Dot>,
     },
-    /// A removal that keeps what somebody changes.
+    /// A removal that keeps nodes that somebody changes.
     Hide {
         nodes: Vec<Dot>,
     },
@@ -38,7 +38,7 @@ pub(crate) enum Act {
     },
 }
 
-/// What each node that is there hangs on, and its value.
+/// The parent of each node that is there, and its value.
 pub(crate) type Picture = BTreeMap<Dot, (On, Option<String>)>;
 
 /// A place of a node that nobody who saw it has replaced.
@@ -49,7 +49,7 @@ struct Candidate {
     before: On,
 }
 
-/// The node that an event creates or moves; a creation's second operation is the place.
+/// Returns the node that an event creates or moves; a creation's second operation is the place.
 fn node_of(event: &Event<Act>) -> Option<Dot> {
     match &event.act {
         Act::Create { .. } => Some(event.dot(1)),
@@ -58,7 +58,7 @@ fn node_of(event: &Event<Act>) -> Option<Dot> {
     }
 }
 
-/// The dot of the place that an event puts, its last operation.
+/// Returns the dot of the place that an event puts, its last operation.
 fn put_by(event: &Event<Act>) -> Dot {
     event.dot(event.delta.changes().len() as u64 - 1)
 }
@@ -67,8 +67,8 @@ fn takes_away(event: &Event<Act>, node: Dot) -> bool {
     matches!(&event.act, Act::Remove { nodes } if nodes.contains(&node))
 }
 
-/// Whether a node is there: it was created, nobody removed it, and if somebody did unless it was
-/// changed, there is a change that nobody who did had seen.
+/// True if a node is there: it was created, nobody removed it, and if somebody removed it unless
+/// changed, there is a change that no such removal had seen.
 fn is_there(events: &[Event<Act>], seen: Seen, node: Dot) -> bool {
     let hides =
         |event: &Event<Act>| matches!(&event.act, Act::Hide { nodes } if nodes.contains(&node));
@@ -76,7 +76,7 @@ fn is_there(events: &[Event<Act>], seen: Seen, node: Dot) -> bool {
         |event: &Event<Act>| matches!(&event.act, Act::Write { node: at, .. } if *at == node);
     let puts = |event: &Event<Act>| node_of(event) == Some(node);
     let all = || of(events, seen);
-    // Whoever acts on it knowing of such a removal has the last word.
+    // A later action on the node that knows of such a removal overrides it.
     let hiding: Vec<_> = all()
         .filter(|(index, event)| {
             let acts = |later: &Event<Act>| hides(later) || writes(later) || puts(later);
@@ -97,7 +97,7 @@ fn is_there(events: &[Event<Act>], seen: Seen, node: Dot) -> bool {
         && (hiding.is_empty() || all().any(|(index, event)| spared(index, event)))
 }
 
-/// One more than the greatest that the event had seen.
+/// Returns one more than the greatest priority that the event had seen.
 fn priority(events: &[Event<Act>], event: &Event<Act>) -> u64 {
     let moves = of(events, event.seen).filter(|(_, earlier)| node_of(earlier).is_some());
     1 + moves.map(|(_, earlier)| priority(events, earlier)).max().unwrap_or(0)
@@ -144,12 +144,12 @@ fn value(events: &[Event<Act>], seen: Seen, node: Dot) -> Option<String> {
         .map(|(.., text)| text)
 }
 
-/// Whether a node hangs on another one, or is it.
+/// True if a node hangs on another one, or is it.
 fn reaches(hung: &BTreeMap<Dot, On>, from: Dot, to: Dot) -> bool {
     from == to || matches!(hung.get(&from), Some(On::Node(up)) if reaches(hung, *up, to))
 }
 
-/// What a copy that has seen these events must show.
+/// Returns the picture that a copy that has seen these events must show.
 pub(crate) fn picture(events: &[Event<Act>], seen: Seen) -> Picture {
     let mut candidates = candidates(events, seen);
     candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.rank));

@@ -1,4 +1,4 @@
-//! Three honest replicas and two liars, at random: the honest agree where they have seen the same.
+//! Three honest replicas and two liars, at random: the honest agree when they have seen the same.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -27,13 +27,13 @@ fn liars_do_not_divide_the_honest() {
     hear::<Lines>(&alphabets::map_of_counters(), 4, lies().boxed());
 }
 
-/// The same about places where removes are retained, and beside a liar's rights.
+/// The same for places where removes are retained, and beside a liar's rights.
 #[test]
 fn liars_about_removes_and_rights_do_not_divide_the_honest() {
     hear::<Groups>(&alphabets::map_of_rw_sets(), 2, lies_about_removes().boxed());
 }
 
-/// What a liar says about one place.
+/// A liar's claim about one place.
 type Lie = (Path, Claim);
 
 fn hear<S: Subject>(alphabet: &Alphabet, times: u32, lies: BoxedStrategy<Lie>) {
@@ -49,7 +49,7 @@ fn hear<S: Subject>(alphabet: &Alphabet, times: u32, lies: BoxedStrategy<Lie>) {
     result.unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-/// Three honest replicas, and all deltas there are.
+/// Three honest replicas, and all deltas so far.
 struct Court<S: Subject> {
     honest: Vec<(Replica<S>, Replica<Blind<S>>)>,
     deltas: Vec<Delta>,
@@ -92,7 +92,8 @@ impl<S: Subject> Court<S> {
         // Rights that a liar put below a map are rights, and cannot be removed with it.
         let delta = match delta {
             Err(EditError::CannotReset { .. }) => return,
-            // What a liar put under a name as another kind is told, and not removed as this one.
+            // A value that a liar put under a name as another kind is reported, and not removed as
+            // this one.
             Err(EditError::Read(ReadError::WrongKind { .. } | ReadError::KindClash { .. })) => {
                 return;
             }
@@ -117,7 +118,7 @@ impl<S: Subject> Court<S> {
         self.agree(to);
     }
 
-    /// Equal vectors, equal bytes, and bytes that load.
+    /// Checks that equal vectors have equal bytes, and that the bytes load.
     fn agree(&mut self, at: usize) {
         let (typed, blind) = &self.honest[at];
         let (vector, bytes) = (typed.version_vector(), typed.save());
@@ -144,7 +145,7 @@ fn interleave(some: Vec<Delta>, more: Vec<Delta>) -> Vec<Delta> {
     }
 }
 
-/// A liar's deltas, one after the other, as far as they pass for deltas.
+/// Generates a liar's deltas, one after the other, as far as they pass for deltas.
 fn liar(origin: u128, lies: BoxedStrategy<Lie>) -> impl Strategy<Value = Vec<Delta>> {
     vec(vec(lies, 1..3), 1..6).prop_map(move |transactions| {
         let mut first = 1;
@@ -179,7 +180,8 @@ fn lies() -> impl Strategy<Value = Lie> {
     ]
 }
 
-/// An add and a remove under one dot's name, ends of what stands elsewhere, shares that shrink.
+/// Generates an add and a remove under one dot, ends of dots that stand elsewhere, and shares that
+/// shrink.
 fn lies_about_removes() -> impl Strategy<Value = Lie> {
     let root = Path::root(Kind::Map);
     let set = |name: &str| root.key(&name.to_owned(), Kind::RwSet);

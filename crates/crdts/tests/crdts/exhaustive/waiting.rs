@@ -1,9 +1,9 @@
-//! Three copies as they go on, and deltas that come too early: waiting is the same for every type.
+//! Three copies over time, and deltas that come too early: waiting works the same for every type.
 //!
-//! A situation is what each copy has seen and holds back. Every step out of every situation that
-//! can be reached is taken and held to the oracle; a situation is expanded once, and the steps that
-//! lead to it again must lead to the same bytes. Steps that bring nothing (a delta again, a state
-//! that is covered) are taken too, all of them.
+//! A situation is the events that each copy has seen and those that it holds back. Every step out
+//! of every reachable situation is taken and checked against the oracle; a situation is expanded
+//! once, and the steps that lead to it again must lead to the same bytes. Steps that bring nothing
+//! (a delta again, a state that is covered) are taken too, all of them.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -39,7 +39,7 @@ struct Search {
 }
 
 impl Search {
-    /// Takes every step after a script; the scripts that lead to something new.
+    /// Takes every step after a script, and returns the scripts that lead to something new.
     fn expand<S: Subject>(&mut self, script: &[Step]) -> Vec<Vec<Step>> {
         let mut world = self.replay::<S>(script);
         let (steps, idle) = self.every_step(&world);
@@ -67,7 +67,7 @@ impl Search {
         world
     }
 
-    /// Every step that brings something, and every step that brings nothing.
+    /// Returns every step that brings something, and every step that brings nothing.
     fn every_step<S: Subject>(&self, world: &World<S>) -> (Vec<Step>, Vec<Step>) {
         let mut steps = Vec::new();
         let mut idle = Vec::new();

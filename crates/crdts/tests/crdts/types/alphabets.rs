@@ -1,4 +1,4 @@
-//! Per type its transactions: the first few for small worlds, all of them for random search.
+//! The transactions of each type: the first few for small worlds, all of them for random search.
 
 mod nested;
 
@@ -150,8 +150,8 @@ pub(crate) fn bounded_counter() -> Alphabet {
     ]
 }
 
-/// Replicas are said to be retired, rightly and wrongly, by several, and in circles. What is spent
-/// is added just before: whoever believes what is wrong overspends.
+/// Replicas are declared retired, rightly and wrongly, by several, and in circles. The rights that
+/// are spent are added just before: a replica that believes a wrong declaration overspends.
 pub(crate) fn reclaimed_rights() -> Alphabet {
     vec![
         vec![act(&[], Grant(2)), act(&[], Pass(1, 4))],

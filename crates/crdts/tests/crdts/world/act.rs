@@ -1,14 +1,14 @@
-//! What the transactions of a script are made of.
+//! The operations that the transactions of a script are made of.
 
 /// Names from the value down; the last may be a set's element.
 pub(crate) type Place = &'static [&'static str];
 
-/// What an operation does at its place.
+/// The effect of an operation at its place.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum What {
     /// Adds to a counter.
     Count(i64),
-    /// Adds an element, or switches on, where nothing beats that.
+    /// Adds an element, or switches on, where adding wins.
     Member,
     /// Writes a register in which the last writer wins.
     Write(&'static str),
@@ -18,29 +18,29 @@ pub(crate) enum What {
     Raise(&'static str),
     /// Writes a register in which the least value stands.
     Lower(&'static str),
-    /// Adds an element, or switches on, where a remove beats that.
+    /// Adds an element, or switches on, where a remove wins.
     Admit,
-    /// Removes the element, or switches off, whoever adds it concurrently.
+    /// Removes the element, or switches off, also against anybody who adds it concurrently.
     Bar,
-    /// Bars every element that is there.
+    /// Removes every element that is there, as `Bar` does.
     BarAll,
-    /// Adds an element that goes out once.
+    /// Adds an element that can be removed once.
     Enter,
-    /// Removes it for ever.
+    /// Removes such an element for ever.
     Leave,
-    /// Adds to a bounded counter, with as many rights.
+    /// Adds to a bounded counter, with the same number of rights.
     Grant(u64),
     /// Spends rights.
     Spend(u64),
     /// Passes rights to a replica.
     Pass(u64, u128),
-    /// Takes over what a replica holds that is said to write no more.
+    /// Takes over the rights of a replica that is said to write no more.
     Reclaim(u128),
     /// Resets, clears or removes what is at the place and below.
     End,
-    /// Removes a key unless somebody changes it who has not seen that.
+    /// Removes a key unless somebody who has not seen that changes it.
     Veil,
-    /// Says that what was removed so and changed by somebody stays: no letter of an alphabet.
+    /// Keeps a key that was removed so and changed by somebody: no letter of an alphabet.
     Unveil,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Act {
 }
 
 impl Act {
-    /// Whether it takes away an operation that it has seen, by the words of the documentation.
+    /// True if it takes away an operation that it has seen, by the wording of the documentation.
     pub(super) fn takes_away(&self, put: &Self) -> bool {
         match self.what {
             What::End => put.place.starts_with(self.place) && !put.what.is_retained(),
@@ -70,12 +70,12 @@ impl Act {
 }
 
 impl What {
-    /// Whether it puts something that is there until it is taken away.
+    /// True if it puts something that is there until it is taken away.
     pub(super) const fn puts(self) -> bool {
         !matches!(self, Self::End | Self::BarAll | Self::Unveil)
     }
 
-    /// Whether no reset from above takes it away.
+    /// True if no reset from above takes it away.
     const fn is_retained(self) -> bool {
         let counts = matches!(self, Self::Grant(_) | Self::Spend(_) | Self::Pass(..));
         counts || matches!(self, Self::Bar | Self::Leave | Self::Reclaim(_))

@@ -1,7 +1,7 @@
-//! A value that knows nothing of its type: all its cells stand beside it.
+//! A value that does not know its type: all its cells stand beside it.
 //!
 //! It takes the same edits, deltas and merges as the typed value and must save the same bytes. So
-//! the untyped table is held to every law that the typed values are held to.
+//! the untyped table is checked by every law that checks the typed values.
 
 use std::marker::PhantomData;
 
@@ -12,7 +12,7 @@ use rejoin_crdts::cursor::{Cursor, View};
 use rejoin_crdts::delta::{At, Covered, Effect};
 use rejoin_crdts::{Crdt, Kind, Path};
 
-/// What an `S` is to a replica that has never heard of `S`.
+/// An `S` in a replica that has never heard of `S`.
 #[derive(Debug)]
 pub(crate) struct Blind<S>(PhantomData<S>);
 

@@ -1,4 +1,4 @@
-//! What holds of a copy after every step, and what a step must have answered.
+//! The checks of a copy after every step, and of the step's answer.
 
 use rejoin_crdts::Replica;
 use rejoin_crdts::delta::Delta;
@@ -8,7 +8,7 @@ use super::history::{Leaf, Picture};
 use super::{History, LogTwin, Seen, Step, Subject, Told, World, fresh};
 
 impl<S: Subject> World<S> {
-    /// Takes a step and holds everything about it to the oracle.
+    /// Takes a step and checks everything about it against the oracle.
     pub(crate) fn step(&mut self, step: Step) {
         let Some(target) = self.target(step) else {
             self.perform(step);
@@ -47,13 +47,14 @@ impl<S: Subject> World<S> {
         }
     }
 
-    /// Whether the oracle says that any operation of a transaction changes something.
+    /// True if the oracle says that any operation of a transaction changes something.
     fn is_expected_to_change(&self, step: Step) -> bool {
         let Step::Edit { at, choice } = step else { return true };
         self.plan(at, choice).iter().any(|step| !step.performed.is_empty())
     }
 
-    /// Holds one copy to the oracle, to its twins, and to every copy that has seen the same.
+    /// Checks one copy against the oracle, against its twins, and against every copy that has seen
+    /// the same.
     pub(crate) fn check(&mut self, at: usize) {
         let site = &mut self.sites[at];
         assert_eq!(site.typed.held(), site.held.count_ones() as usize, "what is held back");
@@ -72,7 +73,7 @@ impl<S: Subject> World<S> {
         self.saved.insert(name, bytes);
     }
 
-    /// Every delta as bytes and back.
+    /// Checks that every delta survives its bytes.
     pub(crate) fn check_deltas(&self) {
         for event in 0..self.history.len() {
             let bytes = self.delta(event).to_bytes();
@@ -80,7 +81,8 @@ impl<S: Subject> World<S> {
         }
     }
 
-    /// Brings all copies together, half of them by deltas, and sees them agree.
+    /// Brings all copies together, by all deltas in reverse order and then by merges, and checks
+    /// that they agree.
     pub(crate) fn settle(&mut self) {
         for to in 0..self.sites.len() {
             for event in (0..self.history.len()).rev() {
@@ -95,7 +97,7 @@ impl<S: Subject> World<S> {
     }
 }
 
-/// What a copy that has seen these events holds, shows and saves, however it heard of them.
+/// Checks the state, view and bytes of a copy that has seen these events, however it heard of them.
 pub(crate) fn hold_to_oracle<S: Subject>(
     typed: &Replica<S>,
     bytes: &[u8],
@@ -116,14 +118,14 @@ pub(crate) fn hold_to_oracle<S: Subject>(
     assert_eq!(loaded.version_vector(), typed.version_vector());
 }
 
-/// All that is to be seen of a value.
+/// Returns everything visible of a value.
 pub(crate) fn show<S: Subject>(value: &S) -> Picture {
     let mut picture = Picture::new();
     value.show(&mut Vec::new(), &mut picture);
     picture
 }
 
-/// A reader does not tell a bounded counter of which all is spent from none.
+/// A reader does not distinguish a bounded counter of which everything is spent from none.
 fn without_spent(picture: &Picture) -> Picture {
     let spent = |leaf: &Leaf| matches!(leaf, Leaf::Rights(0, _));
     picture.clone().into_iter().filter(|(_, leaf)| !spent(leaf)).collect()

@@ -1,7 +1,7 @@
-//! The oracle: every transaction that ever happened, and what a value is by definition.
+//! The oracle: every transaction that ever happened, and the value by definition.
 //!
 //! It knows no dots that end, no floors and no vectors. It keeps who had seen what, and computes
-//! the value of a set of events from scratch, as the words of the documentation say it.
+//! the value of a set of events from scratch, as the wording of the documentation defines it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,7 +15,7 @@ use super::plan::{Step, Verdict};
 /// A set of events: bit `i` is the `i`-th event of the history.
 pub(crate) type Seen = u64;
 
-/// What is to be seen at one leaf.
+/// The visible value at one leaf.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Leaf {
     /// The sum of a counter.
@@ -32,18 +32,18 @@ pub(crate) enum Leaf {
     Rights(u64, Vec<(ReplicaId, u64)>),
 }
 
-/// All that is to be seen of a value, whatever its type.
+/// Everything visible of a value, whatever its type.
 pub(crate) type Picture = BTreeMap<Vec<String>, Leaf>;
 
 /// One transaction that changed something.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) delta: Delta,
-    /// What it did; operations that were refused or came to nothing are left out.
+    /// Its effects; operations that were refused or came to nothing are left out.
     pub(crate) acts: Vec<Act>,
     /// The events that its origin had seen.
     pub(crate) observed: Seen,
-    /// Equal for the same transaction in the same situation, in whichever script.
+    /// Equal for the same transaction in the same situation, in any script.
     pub(crate) print: u64,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Event {
 #[derive(Clone, Debug)]
 pub(crate) struct History {
     events: Vec<Event>,
-    /// Whether a stamp is later than all that its origin had seen: as long as no copy was loaded.
+    /// A stamp is later than all that its origin had seen: true as long as no copy was loaded.
     pub(crate) stamps_ascend: bool,
 }
 
@@ -61,7 +61,7 @@ impl Default for History {
     }
 }
 
-/// One operation, and who had seen what when it was done.
+/// One operation, and the events that had been seen when it was done.
 struct Done {
     event: usize,
     place_in_event: usize,
@@ -94,7 +94,7 @@ impl History {
         &self.events[event]
     }
 
-    /// Notes a transaction and what its origin had seen.
+    /// Notes a transaction and the events that its origin had seen.
     pub(crate) fn push(&mut self, delta: Delta, acts: Vec<Act>, observed: Seen) -> usize {
         for (_, earlier) in self.of(observed).filter(|_| self.stamps_ascend) {
             assert!(earlier.delta.stamp() < delta.stamp(), "a stamp from the past: {delta:?}");
@@ -123,13 +123,13 @@ impl History {
         (0..=self.all()).filter(|&set| self.of(set).all(|(_, event)| event.observed & !set == 0))
     }
 
-    /// The events of a set that no other of it had seen: any of them can have come last.
+    /// Returns the events of a set that no other of it had seen: any of them can have come last.
     pub(crate) fn last_of(&self, set: Seen) -> impl Iterator<Item = usize> {
         let had_seen = self.of(set).fold(0, |seen, (_, event)| seen | event.observed);
         self.of(set & !had_seen).map(|(index, _)| index)
     }
 
-    /// Whether a set holds all that a replica did itself.
+    /// True if a set holds everything that a replica did itself.
     pub(crate) fn knows_itself(&self, set: Seen, id: ReplicaId) -> bool {
         self.of(!set).all(|(_, event)| event.delta.origin() != id)
     }
@@ -139,7 +139,8 @@ impl History {
         self.of(seen).fold(0, |sum, (_, event)| sum.wrapping_add(event.print))
     }
 
-    /// Causal delivery: what is held is seen as soon as all that its origin had seen is.
+    /// Causal delivery: a held event is seen as soon as everything that its origin had seen is
+    /// seen.
     pub(crate) fn release(&self, seen: &mut Seen, held: &mut Seen) {
         while let Some((index, _)) =
             self.of(*held & !*seen).find(|(_, event)| event.observed & !*seen == 0)
@@ -149,7 +150,7 @@ impl History {
         *held &= !*seen;
     }
 
-    /// Up to where a set of events reaches, per origin.
+    /// Returns the last counter of each origin in a set of events.
     pub(crate) fn vector(&self, seen: Seen) -> VersionVector {
         let mut vector = VersionVector::new();
         for (_, event) in self.of(seen) {
@@ -158,7 +159,7 @@ impl History {
         vector
     }
 
-    /// What a copy that has seen these events must show.
+    /// Returns the picture that a copy that has seen these events must show.
     pub(crate) fn picture(&self, seen: Seen) -> Picture {
         let mut picture = Picture::new();
         let done = self.done(seen);
@@ -171,7 +172,8 @@ impl History {
         picture
     }
 
-    /// What becomes of each operation of a transaction by `origin`, which has seen these events.
+    /// Decides the outcome of each operation of a transaction by `origin`, which has seen these
+    /// events.
     pub(crate) fn plan(&self, seen: Seen, origin: ReplicaId, acts: &[Act]) -> Vec<Step> {
         let mut done = self.done(seen);
         let mut plan = Vec::new();
@@ -204,7 +206,7 @@ impl History {
     }
 }
 
-/// Everything put that nobody who had seen it has taken away.
+/// Returns everything put that nobody who had seen it has taken away.
 fn live(done: &[Done]) -> BTreeMap<Place, Vec<&Done>> {
     let mut live = BTreeMap::<Place, Vec<&Done>>::new();
     for put in done.iter().filter(|put| put.act.what.puts()) {
@@ -215,12 +217,12 @@ fn live(done: &[Done]) -> BTreeMap<Place, Vec<&Done>> {
     live
 }
 
-/// How a key stands that was removed unless changed.
+/// The state of a key that was removed unless changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Veiled {
-    /// Everybody who removed it so had seen all that is alive there.
+    /// Everybody who removed it so had seen everything alive there.
     Hidden,
-    /// Somebody had changed it.
+    /// Somebody who had not seen the removal had changed it.
     Spared,
 }
 
@@ -237,8 +239,8 @@ fn is_hidden(live: &BTreeMap<Place, Vec<&Done>>, place: &[&str]) -> bool {
     (1..=place.len()).any(|end| veiled(live, &place[..end]) == Some(Veiled::Hidden))
 }
 
-/// What comes before an operation that writes at a place: what is hidden on the way there ends, and
-/// what was spared stays. What only takes away leaves what is hidden alone.
+/// Returns the operations that precede one that writes at a place: hidden data on the way there
+/// end, and data that were spared stay. An operation that only takes away leaves hidden data alone.
 fn opens(live: &BTreeMap<Place, Vec<&Done>>, act: Act) -> Vec<Act> {
     let mut before = Vec::new();
     let ends = act.what == What::End;
@@ -258,7 +260,7 @@ fn opens(live: &BTreeMap<Place, Vec<&Done>>, act: Act) -> Vec<Act> {
     before
 }
 
-/// What is to be seen where these operations are alive.
+/// Returns the visible value where these operations are alive.
 fn leaf(live: &[&Done]) -> Option<Leaf> {
     let live: Vec<&Done> = live.iter().filter(|put| put.act.what != What::Veil).copied().collect();
     let live = live.as_slice();
@@ -287,7 +289,7 @@ fn leaf(live: &[&Done]) -> Option<Leaf> {
     })
 }
 
-/// What a bounded counter shows. Panics where the bound is broken.
+/// Returns the visible value of a bounded counter. Panics if the bound is broken.
 fn rights(live: &[&Done]) -> Leaf {
     let (value, balances) = balances(live);
     let positive = |(id, balance)| Some((id, u64::try_from(balance).ok()?));
@@ -297,7 +299,8 @@ fn rights(live: &[&Done]) -> Leaf {
     Leaf::Rights(u64::try_from(value).expect("never below zero"), holders)
 }
 
-/// Who has the rights of each retired replica, by going through all claims one by one.
+/// Returns the holder of the rights of each retired replica, by going through all claims one by
+/// one.
 fn heirs(live: &[&Done]) -> BTreeMap<ReplicaId, ReplicaId> {
     let claim = |put: &&Done| match put.act.what {
         What::Reclaim(retired) => Some((id(retired), put.origin)),
@@ -320,7 +323,7 @@ fn last_heir(heirs: &BTreeMap<ReplicaId, ReplicaId>, id: ReplicaId) -> ReplicaId
     heirs.get(&id).map_or(id, |&heir| last_heir(heirs, heir))
 }
 
-/// The value of a bounded counter, and what each replica has of it.
+/// Returns the value of a bounded counter, and each replica's part of it.
 fn balances(live: &[&Done]) -> (i128, BTreeMap<ReplicaId, i128>) {
     let heirs = heirs(live);
     let mut value = 0;
@@ -347,7 +350,7 @@ fn balances(live: &[&Done]) -> (i128, BTreeMap<ReplicaId, i128>) {
     (value, held)
 }
 
-/// What becomes of an operation after these others, and what of it goes down in history.
+/// Decides the outcome of an operation after these others, and the effects that history records.
 fn judge(done: &[Done], origin: ReplicaId, act: Act) -> (Verdict, Vec<Act>) {
     let live = live(done);
     let here = live.get(act.place);

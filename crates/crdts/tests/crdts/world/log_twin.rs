@@ -1,6 +1,6 @@
 //! A copy that hears of deltas alone, one by one, in the order in which they were made.
 //!
-//! It never merges a state, so what it holds is what the log says.
+//! It never merges a state, so its content is the log's.
 
 use rejoin_crdts::causal::{Admission, Causal};
 use rejoin_crdts::cell::Cell;
@@ -29,7 +29,7 @@ impl Default for LogTwin {
 }
 
 impl LogTwin {
-    /// Applies what it has not yet seen.
+    /// Applies the deltas that it has not yet seen.
     pub(crate) fn catch_up(&mut self, history: &History, seen: Seen) {
         for (_, event) in history.of(seen & !self.seen) {
             self.apply(&event.delta);
@@ -59,7 +59,7 @@ impl LogTwin {
         bytes
     }
 
-    /// What a reader sees, key by key.
+    /// Returns the value that a reader sees, key by key.
     pub(crate) fn picture<S: Subject>(&self) -> Picture {
         let source = self.parts.with(self.causal.context());
         let reader = <S as Crdt>::reader(View::new(&source, Path::root(S::KIND)));

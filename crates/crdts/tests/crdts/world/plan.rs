@@ -1,16 +1,16 @@
-//! A transaction and what the oracle says becomes of it, held to what the editor does.
+//! A transaction with the outcomes that the oracle predicts, compared with those of the editor.
 
 use rejoin_crdts::{EditError, ReplicaId};
 
 use super::act::{Act, What};
 use super::subject::Subject;
 
-/// What becomes of an operation.
+/// The outcome of an operation.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
     /// It changes something.
     Done,
-    /// It is allowed and comes to nothing.
+    /// It is allowed and has no effect.
     Nothing,
     /// The element was removed for ever.
     Gone,
@@ -31,12 +31,12 @@ impl Verdict {
 pub(crate) struct Step {
     pub(super) act: Act,
     pub(super) verdict: Verdict,
-    /// What of it goes down in history.
+    /// Its effects that history records.
     pub(crate) performed: Vec<Act>,
 }
 
-/// Does what a plan says. What it says is refused must be refused, for that reason, and is left
-/// out.
+/// Performs a plan. An operation that the plan says is refused must be refused, for that reason,
+/// and is left out.
 pub(crate) fn carry_out<S: Subject>(
     editor: &mut S::Editor<'_>,
     plan: &[Step],
@@ -63,7 +63,7 @@ pub(crate) fn carry_out<S: Subject>(
     Ok(())
 }
 
-/// Whether a type refuses some operations by its contract, and this is how.
+/// True if a type refuses operations by its contract with this error.
 pub(super) const fn is_refusal(error: &EditError) -> bool {
     use EditError::{NotEnoughRights, RemovedForEver, Retired};
     matches!(error, RemovedForEver { .. } | NotEnoughRights { .. } | Retired { .. })

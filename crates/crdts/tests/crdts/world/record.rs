@@ -27,7 +27,7 @@ pub(crate) struct Record {
     best: Best,
 }
 
-/// What cannot be removed, beside what can.
+/// A field that cannot be removed, beside those that can.
 #[derive(Crdt, Clone, Default, Debug)]
 #[crdt(crate = rejoin_crdts)]
 pub(crate) struct Shop {

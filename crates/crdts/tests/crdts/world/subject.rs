@@ -1,4 +1,4 @@
-//! How each type performs the operations of a script, and how it shows itself.
+//! The code of each type that performs the operations of a script, and shows the type's value.
 
 mod counters;
 mod registers;
@@ -17,7 +17,7 @@ pub(crate) trait Subject: Crdt + Clone + Debug + 'static {
     /// Performs one operation below a place of this type.
     fn perform(editor: &mut Self::Editor<'_>, place: Place, what: What) -> Result<(), EditError>;
 
-    /// As [`perform`](Self::perform), leaving out what the type refuses by its contract.
+    /// As [`perform`](Self::perform), ignoring operations that the type refuses by its contract.
     fn act(editor: &mut Self::Editor<'_>, place: Place, what: What) -> Result<(), EditError> {
         match Self::perform(editor, place, what) {
             Err(error) if is_refusal(&error) => Ok(()),

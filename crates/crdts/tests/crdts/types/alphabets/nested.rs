@@ -1,4 +1,4 @@
-//! Of maps and structs: what nests, and what is removed above it.
+//! Alphabets of maps and structs: nested values, and removals above them.
 
 use super::LONG;
 use crate::world::What::{Admit, Bar, BarAll, Enter, Grant, Keep, Leave, Pass, Raise, Spend, Veil};

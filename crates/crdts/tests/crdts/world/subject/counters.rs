@@ -35,7 +35,7 @@ impl Subject for PnCounter {
     }
 }
 
-/// Alphabets add one or more at a time: a reader does not tell a zero from nothing.
+/// Alphabets add one or more at a time: a reader does not distinguish a zero from nothing.
 impl Subject for GCounter {
     fn perform(editor: &mut Self::Editor<'_>, place: Place, what: What) -> Result<(), EditError> {
         match (place, what) {

@@ -1,4 +1,4 @@
-//! Sets as subjects: they differ in what they take, and are shown alike.
+//! Sets as subjects: they differ in the operations they take, and are shown in the same way.
 
 use rejoin_crdts::set_reader::SetReader;
 use rejoin_crdts::{EditError, GSet, OrSet, RwSet, TwoPhaseSet};
@@ -7,7 +7,8 @@ use super::super::act::{Place, What};
 use super::super::history::{Leaf, Picture};
 use super::{Subject, misplaced};
 
-/// A set whose editor does, for an operation at `[element]` or at `[]`, what the arms say.
+/// A set whose editor performs, for an operation at `[element]` or at `[]`, the expressions of the
+/// arms.
 macro_rules! set {
     ($set:ident, |$editor:ident| { $($place:pat, $what:pat => $edit:expr,)* }) => {
         impl Subject for $set<String> {
