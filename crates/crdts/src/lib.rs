@@ -12,12 +12,12 @@
 //! | an extreme | [`MaxRegister`], [`MinRegister`] | the greatest, the least |
 //! | on or off | [`EnableWinsFlag`], [`DisableWinsFlag`] | as the name says |
 //! | a set | [`OrSet`], [`RwSet`], [`TwoPhaseSet`], [`GSet`] | an add wins; or a remove does |
-//! | named things | [`OrMap`] | both change; a removal takes away what it saw |
+//! | named things | [`OrMap`] | both change; a removal takes away only the data it saw |
 //! | an order | [`List`] | one of two moves; runs stand together |
 //! | a hierarchy | [`Tree`] | never a cycle |
 //! | a record | `#[derive(Crdt)]` on a struct | each field by its own rule |
 //! | one of several | [`OneOf`] an enum with `#[derive(Crdt)]` | by the rule that it declares |
-//! | any shape | [`Doc`] | as what is in it |
+//! | any shape | [`Doc`] | as the values in it |
 //!
 //! The [`guide`] helps to [choose](guide::choosing), says what each [costs](guide::catalogue), and
 //! what will [surprise](guide::anomalies). The laws that all of these keep can be run on types of
@@ -25,7 +25,7 @@
 //!
 //! # How it fits together
 //! All state is in *cells* at *paths*. A transaction is a list of operations on cells; it makes a
-//! [`Delta`], which carries what it depends on. [`causal`] lets a delta in when that is there, so
+//! [`Delta`], which carries its dependencies. [`causal`] lets a delta in when those are there, so
 //! every copy is causally closed. Typed values ([`Crdt`]) and the untyped table ([`parts::Parts`])
 //! hold the same cells and save to the same bytes.
 //!

@@ -19,7 +19,7 @@ pub(crate) struct Share {
     pub last: LocalDot,
     pub granted: u64,
     pub spent: u64,
-    /// By receiver, in the order of ids.
+    /// Rights passed on, by receiver, in the order of ids.
     pub moved: SmallVec<[(ReplicaId, u64); 1]>,
     /// The replicas whose rights it took over because they write no more, ascending.
     pub retired: Vec<ReplicaId>,

@@ -18,8 +18,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! See [`macro@Crdt`] for what it makes and what it takes. The macro reads tokens and writes
-//! tokens; everything that merges is in `rejoin-crdts`.
+//! See [`macro@Crdt`] for the code that it generates and the input that it accepts. The macro reads
+//! tokens and writes tokens; everything that merges is in `rejoin-crdts`.
 
 use proc_macro::TokenStream;
 use quote::quote;

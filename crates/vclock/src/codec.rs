@@ -267,7 +267,7 @@ impl Decode for u64 {
     }
 }
 
-/// Why bytes are not the canonical encoding of a value.
+/// The reason why bytes are not the canonical encoding of a value.
 ///
 /// None of these is worth a retry with the same bytes: ask the sender again, and if the answer is
 /// the same, end that connection.

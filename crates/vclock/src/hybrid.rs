@@ -103,7 +103,8 @@ use core::{error::Error, fmt};
 
 use crate::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 
-/// How far ahead of the local wall clock a stamp may be and still move the local clock: 5 minutes.
+/// Default bound on the distance of a stamp ahead of the local wall clock: a stamp beyond it does
+/// not move the local clock. 5 minutes.
 pub const DEFAULT_MAX_SKEW_MILLIS: u64 = 300_000;
 
 /// The greatest time a stamp can hold, in milliseconds since 1970: 48 bits, the year 10889.
@@ -282,7 +283,8 @@ impl HybridClock {
         self.last
     }
 
-    /// How far ahead a stamp may be and still be followed, in milliseconds.
+    /// Returns the maximum distance, in milliseconds, at which a stamp ahead of the wall clock is
+    /// still followed.
     #[must_use]
     pub const fn max_skew_millis(&self) -> u64 {
         self.max_skew_millis
@@ -391,9 +393,9 @@ pub struct SkewReport {
     pub stamp: HybridTimestamp,
     /// The local wall clock when it came, in unix milliseconds.
     pub physical: u64,
-    /// How far the stamp is ahead of it, in milliseconds.
+    /// Distance of the stamp ahead of it, in milliseconds.
     pub ahead_by: u64,
-    /// How far it may be, in milliseconds.
+    /// Maximum distance, in milliseconds.
     pub bound: u64,
 }
 
@@ -423,9 +425,9 @@ pub struct OwnSkew {
     pub stamp: HybridTimestamp,
     /// Time of the wall clock now, or of the clock of the peer that answered, in unix milliseconds.
     pub physical: u64,
-    /// How far the stamp is ahead of that, in milliseconds.
+    /// Distance of the stamp ahead of that, in milliseconds.
     pub ahead_by: u64,
-    /// How far it may be, in milliseconds.
+    /// Maximum distance, in milliseconds.
     pub bound: u64,
 }
 
