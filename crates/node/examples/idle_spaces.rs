@@ -1,10 +1,10 @@
-//! What N spaces between two processes cost while nothing happens.
+//! The cost of N idle spaces between two processes.
 //!
 //! ```text
 //! cargo run --release -p rejoin-node --example idle_spaces -- 1000
 //! ```
 //!
-//! This process listens, and starts itself once more to dial. Both say how much memory a space
+//! This process listens, and starts itself once more to dial. Both report how much memory a space
 //! takes, and how much of a core the idle process takes over ten seconds, as Linux counts it.
 
 use std::env;
@@ -112,14 +112,14 @@ async fn measure(who: &str, spaces: &[Space<Lines>], before: u64, all: bool) {
     );
 }
 
-/// Memory in use, in KiB.
+/// Returns the memory in use, in KiB.
 fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
-/// Time on a core so far, of all threads.
+/// Returns the time that all threads have spent on a core so far.
 fn cpu_ticks() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after = stat.rsplit(')').next().unwrap_or_default();

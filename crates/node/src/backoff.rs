@@ -1,25 +1,25 @@
-//! Pauses between attempts: they grow with every one that fails, and no two nodes keep step.
+//! Pauses between attempts: they grow with every attempt that fails, and no two nodes keep step.
 //!
-//! Only a session in which both ends agreed begins anew with the first pause. A peer that answers,
-//! and refuses, would be asked twenty times a second otherwise; a listener that was down would be
-//! met by all its peers in one moment, again and again, without the jitter.
+//! Pauses start from the first one again only after a session in which both ends agreed. Otherwise
+//! a peer that answers and refuses would be dialled twenty times a second. Without the jitter, all
+//! peers of a listener that was down would come back at the same moment, again and again.
 
 use std::time::Duration;
 
-/// How many attempts have failed since one succeeded.
+/// The number of attempts that have failed since one succeeded.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Backoff {
     failed: u32,
 }
 
 impl Backoff {
-    /// Both ends agreed.
+    /// Notes that both ends agreed.
     pub(crate) const fn agreed(&mut self) {
         self.failed = 0;
     }
 
-    /// An attempt failed: how long to wait. Between half of `first`, doubled per failure up to
-    /// `longest`, and all of it, as the `random` number says.
+    /// Counts a failed attempt and returns how long to wait: `first`, doubled per earlier failure
+    /// up to `longest`, of which the `random` number takes between half and all.
     pub(crate) fn fail(&mut self, first: Duration, longest: Duration, random: u32) -> Duration {
         let whole = first.saturating_mul(1 << self.failed.min(30)).min(longest);
         self.failed = self.failed.saturating_add(1);

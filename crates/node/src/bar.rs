@@ -10,7 +10,7 @@ use rejoin_replica::ops::{Progress, Step};
 
 use crate::failure::INTERRUPTED;
 
-/// How far an operation is.
+/// The progress of an operation.
 #[derive(Debug)]
 pub(crate) struct Bar {
     bar: ProgressBar,
@@ -24,7 +24,7 @@ impl Bar {
         Self { bar, at: None, stop: on_interrupt() }
     }
 
-    /// Shows how far it is. Whether it is to go on.
+    /// Shows the progress; `Break` when the user pressed Ctrl-C.
     pub(crate) fn show(&mut self, progress: Progress<'_>) -> ControlFlow<()> {
         let Progress { step, space, done, total } = progress;
         if self.at.as_ref().is_none_or(|(at, of)| *at != step || of != space) {
@@ -55,7 +55,8 @@ impl Drop for Bar {
     }
 }
 
-/// Turns true at Ctrl-C. Where nobody can listen for it, Ctrl-C ends the process, as ever.
+/// Returns a flag that turns true at Ctrl-C. If listening for Ctrl-C fails, it ends the process as
+/// usual.
 fn on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&stop);
@@ -66,7 +67,7 @@ fn on_interrupt() -> Arc<AtomicBool> {
                 told.store(true, Ordering::Relaxed);
             }
             if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-                std::process::exit(INTERRUPTED.into()); // whoever is in such a hurry
+                std::process::exit(INTERRUPTED.into()); // the second Ctrl-C ends it at once
             }
         });
     }

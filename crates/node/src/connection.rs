@@ -1,9 +1,9 @@
 //! One connection to another process, with all spaces that both share.
 //!
-//! One task per connection moves bytes and decides nothing but whose turn it is ([`Mux`]). What a
-//! session makes of its bytes runs on blocking threads, a channel at a time and many channels side
-//! by side, so that a space whose disk is slow keeps no other waiting. While nothing happens, the
-//! task wakes up for heartbeats.
+//! One task per connection moves bytes and decides only whose turn it is ([`Mux`]). Sessions handle
+//! their bytes on blocking threads, one job per channel at a time and many channels side by side,
+//! so that a space with a slow disk does not hold up the others. While nothing happens, the task
+//! wakes up only for heartbeats.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -28,28 +28,28 @@ use crate::shared::{Bell, Done, Slot};
 
 const READ_BYTES: usize = 64 << 10;
 const WRITE_BYTES: usize = 64 << 10;
-/// So long a last word may take.
+/// Maximum time for sending the bytes that say why a connection ends.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Which end of a connection this is.
 #[derive(Clone, Debug)]
 pub(crate) enum Side {
-    /// The one that listens; the number of the guest.
+    /// The end that listens, with the number of the guest.
     Listener(u64),
-    /// The one that dials, and opens the channels.
+    /// The end that dials and opens the channels.
     Dialler(Arc<Target>),
 }
 
 struct Channel {
     slot: Arc<Slot>,
-    /// Away while the session is at work.
+    /// `None` while the session is at work.
     frames: Option<Frames>,
-    /// It may have something to send.
+    /// The session may have something to send.
     rung: bool,
-    /// It is to be looked at even if it cannot send.
+    /// A job is due even if nothing arrived and nothing can be sent.
     fresh: bool,
     agreed: bool,
-    /// Whom it was opened for.
+    /// The number of the `Want` it was opened for; `None` at the listener.
     want: Option<u64>,
     /// The other end closed it.
     closed: Option<Why>,
@@ -62,14 +62,14 @@ struct Connection {
     bell: Arc<Bell>,
     mux: Mux,
     channels: BTreeMap<u64, Channel>,
-    /// Channels to look at, the first first.
+    /// Channels to look at, in this order.
     todo: VecDeque<u64>,
     jobs: JoinSet<io::Result<Done>>,
     greeted: bool,
     agreed: bool,
-    /// Whether it counts as connected: the listener has let it in, or answers.
+    /// Set once the connection counts as connected: the listener has let it in, or answers.
     admitted: bool,
-    /// When the next space is to be opened.
+    /// The time at which the next space is to be opened.
     next_want: Option<Instant>,
 }
 
@@ -79,7 +79,7 @@ struct Wire {
     writer: OwnedWriteHalf,
     buffer: Vec<u8>,
     out: Vec<u8>,
-    /// Of what goes out, so much is gone.
+    /// Number of bytes of `out` that are sent.
     gone: usize,
     born: Instant,
     heard: Instant,
@@ -145,7 +145,7 @@ pub(crate) async fn drive(
 }
 
 impl Connection {
-    /// Does what there is to do, and waits for the next thing to happen.
+    /// Does what there is to do, and waits for the next event.
     async fn step(&mut self, wire: &mut Wire) -> Result<(), End> {
         wire.refill(&mut self.mux);
         self.handle_events()?;
@@ -155,7 +155,7 @@ impl Connection {
         }
         let is_full = self.mux.is_full();
         if is_full {
-            wire.heard = Instant::now(); // nobody listens
+            wire.heard = Instant::now(); // nothing is read, so silence means nothing
         }
         self.look_at_times(wire)?;
         if !wire.is_writing() && !self.mux.is_quiet() {
@@ -188,12 +188,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends all sessions, and says why, where that is the other end's business.
+    /// Ends all sessions, and sends the reason if it concerns the other end.
     async fn say_why(&mut self, end: &End, wire: &mut Wire) {
         self.channels.clear();
         match end {
             End::SentAway(why) => self.mux.leave(*why),
-            // What is left to say may be what names this end's version.
+            // The bytes still to be sent may include the preface, which names this end's version.
             End::Broken(_) => {}
             _ => return,
         }
@@ -202,7 +202,7 @@ impl Connection {
         drop(timeout(GOODBYE, wire.writer.write_all(&last)).await);
     }
 
-    // What comes in.
+    // Input.
 
     fn handle_events(&mut self) -> Result<(), End> {
         while let Some(event) = self.mux.poll_event() {
@@ -233,7 +233,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The other end opens a channel.
+    /// Handles a channel that the other end opened.
     fn open(&mut self, channel: u64, space: SpaceHash) -> Result<(), End> {
         let Side::Listener(guest) = self.side else { return Ok(()) };
         let peer = self.peer;
@@ -286,7 +286,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Opens what is due, and closes what nobody wants any more.
+    /// Opens channels that are due, and closes those that nobody wants any more.
     fn look_at_wants(&mut self, now: Instant) {
         let Side::Dialler(target) = self.side.clone() else { return };
         let unwanted = |channel: &Channel| channel.want.is_some_and(|want| !target.has(want));
@@ -309,9 +309,9 @@ impl Connection {
         self.next_want = target.next();
     }
 
-    // What is done about it.
+    // Jobs.
 
-    /// Has sessions work on what arrived, and gather what they have to send.
+    /// Starts jobs in which sessions handle what arrived and gather what they have to send.
     fn start_jobs(&mut self) {
         while let Some(number) = self.todo.pop_front() {
             let (arrived, room) = (self.mux.has_arrived(number), self.mux.has_room(number));
@@ -367,7 +367,7 @@ impl Connection {
         }
     }
 
-    /// A channel is over.
+    /// Ends a channel and its session, and reports the reason.
     fn end(&mut self, number: u64, reason: &Reason) {
         let Some(channel) = self.channels.remove(&number) else { return };
         channel.slot.close();
@@ -397,13 +397,13 @@ impl Connection {
 
     // Time.
 
-    /// Whether the end that dialled has nothing to keep the connection for.
+    /// True at the dialling end when there is nothing left to keep the connection for.
     fn is_idle(&self) -> bool {
         let is_empty = self.channels.is_empty() && self.mux.channels() == 0;
         matches!(self.side, Side::Dialler(_)) && is_empty && self.mux.is_quiet()
     }
 
-    /// What time has brought.
+    /// Acts on the timeouts and sends the heartbeat, as far as they are due.
     fn look_at_times(&mut self, wire: &mut Wire) -> Result<(), End> {
         let (options, now) = (self.hub.options, Instant::now());
         if wire.is_writing() && now >= wire.sent + options.write_timeout {
@@ -429,7 +429,7 @@ impl Connection {
         matches!(self.side, Side::Listener(_)) && !self.admitted
     }
 
-    /// When to look at the time again.
+    /// Returns the next time at which a timeout or a heartbeat may be due.
     fn next_time(&self, wire: &Wire) -> Instant {
         let options = self.hub.options;
         let patience = if wire.is_writing() { options.write_timeout } else { options.heartbeat };

@@ -1,4 +1,4 @@
-//! Who is dialled, for which spaces, and how that goes.
+//! Addresses that are dialled, the spaces they are dialled for, and the state of each.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,58 +15,59 @@ use crate::node::Hub;
 use crate::options::Options;
 use crate::shared::{Bell, Shared, Slot, lock};
 
-/// How things stand with a peer that is dialled.
+/// The state of a peer that is dialled.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DialStatus {
     /// An attempt is under way.
     Dialling,
-    /// Both ends are in session, and agree on what they have: what either writes goes over.
+    /// Both ends are in session, and agree on what they have: whatever either writes reaches the
+    /// other.
     InTouch,
     /// An attempt failed, or the session ended. There will be another.
     Waiting {
-        /// Why.
+        /// The reason.
         error: DialError,
-        /// After this pause.
+        /// The pause before the next attempt.
         again_in: Duration,
     },
     /// The space is not shared here any more: it was unshared or removed, or its store cannot be
-    /// used. There will be no other attempt; share it and connect again.
+    /// used. There are no further attempts; share it and connect again.
     Stopped,
 }
 
-/// Why a peer is not in touch.
+/// The reason why a peer is not in touch.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DialError {
     /// Nobody answers there: look at the address, and whether the peer listens.
     Unreachable {
-        /// Who was dialled.
+        /// The address that was dialled.
         address: SocketAddr,
-        /// The system's word.
+        /// The error of the operating system.
         reason: String,
     },
-    /// The peer answers, and will not share this space.
+    /// The peer answers, but does not share this space.
     Refused {
-        /// Who was dialled.
+        /// The address that was dialled.
         address: SocketAddr,
-        /// Its reason.
+        /// The reason that the peer gave.
         reason: String,
     },
-    /// The peer has as many connections, or spaces on this one, as it takes.
+    /// The peer has reached its limit of connections, or of spaces on this one.
     Full {
-        /// Who was dialled.
+        /// The address that was dialled.
         address: SocketAddr,
-        /// Its limit.
+        /// The limit of the peer.
         limit: u64,
     },
     /// The space is not shared here any more, and is not dialled for.
     Stopped,
     /// The session, or the connection, ended.
     Ended {
-        /// Who was dialled.
+        /// The address that was dialled.
         address: SocketAddr,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
@@ -115,7 +116,7 @@ impl Dial {
         self.space.upgrade().is_none_or(|space| space.is_closed())
     }
 
-    /// How things stand.
+    /// Returns the current state.
     pub fn status(&self) -> DialStatus {
         match self.is_stopped() {
             true => DialStatus::Stopped,
@@ -123,12 +124,12 @@ impl Dial {
         }
     }
 
-    /// Waits until the present attempt has come to something: that both ends are in touch, or why
-    /// not. After an error further attempts go on, as long as the dial is kept; a command that
-    /// wants only one stops here.
+    /// Waits for the outcome of the present attempt: either both ends are in touch, or there is an
+    /// error. After an error, attempts go on for as long as the dial is kept; a command that wants
+    /// only one attempt stops here.
     ///
     /// # Errors
-    /// [`DialError`]: why the last attempt failed.
+    /// [`DialError`]: the reason why the last attempt failed.
     pub async fn outcome(&self) -> Result<(), DialError> {
         let mut status = self.status.clone();
         let decided = status.wait_for(|status| *status != DialStatus::Dialling).await;
@@ -143,7 +144,7 @@ impl Dial {
         }
     }
 
-    /// Dials another address from now on: a peer that came back has a new port.
+    /// Dials another address from now on, for example when a peer came back on a new port.
     pub fn retarget(&self, address: SocketAddr) {
         let mut target = lock(&self.target);
         let Some(hub) = self.hub.upgrade().filter(|_| target.address != address) else { return };
@@ -163,7 +164,7 @@ impl Drop for Dial {
     }
 }
 
-/// A space that is to be in touch with whoever is at an address.
+/// A space that is to be in touch with the peer at an address.
 #[derive(Debug)]
 pub(crate) struct Want {
     pub space: Arc<Shared>,
@@ -182,7 +183,7 @@ impl Want {
         self.told.send_replace(status);
     }
 
-    /// Whether it is to get a session.
+    /// True if the space has no session and is to get one.
     fn is_open(&self) -> bool {
         self.slot.is_none() && !self.space.is_closed()
     }
@@ -192,7 +193,7 @@ impl Want {
     }
 }
 
-/// An address, and the spaces that want whoever is there.
+/// An address, and the spaces that are to be in touch with the peer there.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub address: SocketAddr,
@@ -210,7 +211,7 @@ impl Target {
         self.bell.ring(|rung| rung.wants = true);
     }
 
-    /// Hangs up for a space.
+    /// Removes a space, and ends its session at once.
     fn forget(&self, number: u64) -> Option<Want> {
         let mut want = lock(&self.wants).remove(&number)?;
         want.hang_up();
@@ -222,7 +223,7 @@ impl Target {
         lock(&self.wants).contains_key(&number)
     }
 
-    /// The node is gone.
+    /// Removes all spaces, because the node is gone.
     pub(crate) fn clear(&self) {
         std::mem::take(&mut *lock(&self.wants)).values_mut().for_each(Want::hang_up);
     }
@@ -231,7 +232,7 @@ impl Target {
         lock(&self.wants).is_empty()
     }
 
-    /// When the next space without a session is to get one.
+    /// Returns the time at which the next space without a session is to get one.
     pub(crate) fn next(&self) -> Option<Instant> {
         let wants = lock(&self.wants);
         wants.values().filter(|want| want.is_open()).map(|want| want.due).min()
@@ -247,7 +248,7 @@ impl Target {
         }
     }
 
-    /// Both ends agree.
+    /// Notes that both ends agree.
     pub(crate) fn agreed(&self, number: u64) {
         if let Some(want) = lock(&self.wants).get_mut(&number) {
             want.backoff.agreed();
@@ -255,7 +256,7 @@ impl Target {
         }
     }
 
-    /// A session ended, or was refused; there will be another after a pause.
+    /// Notes that a session ended or was refused, and plans another one after a pause.
     pub(crate) fn failed(&self, number: u64, error: DialError, options: &Options) {
         if let Some(want) = lock(&self.wants).get_mut(&number) {
             want.hang_up();
@@ -268,7 +269,7 @@ impl Target {
         }
     }
 
-    /// The connection is over, or did not come about.
+    /// Notes that the connection ended, or was never established.
     pub(crate) fn lost(&self, error: &DialError, again_in: Duration) {
         for want in lock(&self.wants).values_mut() {
             want.hang_up();
@@ -277,7 +278,7 @@ impl Target {
     }
 }
 
-/// The pause after a failed attempt.
+/// Returns the pause after a failed attempt.
 pub(crate) fn pause(backoff: &mut Backoff, options: &Options) -> Duration {
     let random = FreshId::random().into_id().as_u128();
     #[expect(clippy::cast_possible_truncation, reason = "32 of its random bits are enough")]

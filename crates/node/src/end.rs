@@ -1,4 +1,4 @@
-//! How connections and channels end, and how that reads.
+//! The reasons why connections and channels end, and how they are shown.
 
 use std::fmt;
 use std::io;
@@ -9,7 +9,7 @@ use rejoin_replica::{LinkError, SessionEnd, StoreError};
 use crate::dial::DialError;
 use crate::mux::{Broken, Why};
 
-/// Why a connection is over.
+/// The reason why a connection is over.
 #[derive(Debug)]
 pub(crate) enum End {
     /// There is nothing to keep it for.
@@ -18,9 +18,9 @@ pub(crate) enum End {
     Silent,
     Io(io::Error),
     Broken(Broken),
-    /// The other end said why.
+    /// The other end ended it and gave this reason.
     Left(Why),
-    /// The other end was told why.
+    /// This end ended it and gave the other end this reason.
     SentAway(Why),
 }
 
@@ -53,7 +53,7 @@ impl From<Broken> for End {
     }
 }
 
-/// What became of a connection.
+/// The outcome of a connection.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub end: End,
@@ -65,7 +65,7 @@ pub(crate) struct Outcome {
     pub agreed: bool,
 }
 
-/// Why a channel is over.
+/// The reason why a channel is over.
 #[derive(Debug)]
 pub(crate) enum Reason {
     Session(LinkError),
@@ -96,7 +96,7 @@ impl fmt::Display for Reason {
 }
 
 impl Reason {
-    /// What the dialler is told.
+    /// Returns the error that the dialler gets.
     pub(crate) fn of_dial(&self, address: SocketAddr) -> DialError {
         let reason = self.to_string();
         match self {

@@ -1,4 +1,4 @@
-//! What went wrong, said with what to do next, and the exit code for it.
+//! Errors of the commands, each with advice on what to do next and an exit code.
 
 use std::io;
 use std::path::Path;
@@ -13,7 +13,7 @@ pub(crate) const DAMAGED: u8 = 1;
 const NOT_DONE: u8 = 3;
 pub(crate) const INTERRUPTED: u8 = 4;
 
-/// Why a command was not done.
+/// The reason why a command was not done.
 #[derive(Debug)]
 pub(crate) struct Failure {
     what: String,
@@ -23,12 +23,12 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// It could not be done, for a reason that the caller knows.
+    /// Makes the error for a reason that the caller knows.
     pub(crate) fn new(what: &impl ToString, help: &'static str) -> Self {
         Self { what: what.to_string(), details: Vec::new(), help, code: NOT_DONE }
     }
 
-    /// Prints it to standard error. The exit code for it.
+    /// Prints it to standard error, and returns its exit code.
     pub(crate) fn report(&self) -> ExitCode {
         eprintln!("error: {}", self.what);
         self.details.iter().for_each(|line| eprintln!("  {line}"));
@@ -91,7 +91,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// Why a file of the system's cannot be used.
+/// Makes the error for a file that the operating system cannot read or write.
 pub(crate) fn of_io(path: &Path, error: &io::Error) -> Failure {
     Failure::new(
         &format!("{}: {error}", path.display()),

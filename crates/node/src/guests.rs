@@ -1,8 +1,9 @@
-//! Who is connected to what a node listens on: strangers, until they name a space that is shared
-//! here, and then guests.
+//! The connections to a node that listens: each is a stranger until it names a space that is shared
+//! here, and then a guest.
 //!
 //! Nobody can keep others out. A stranger takes the place of the oldest other stranger, never of a
-//! guest; a guest gets the place of the one that has been idle longest, once that had its turn.
+//! guest; a guest takes the place of the guest that has been idle longest, if that one has had its
+//! turn.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -26,15 +27,15 @@ struct Rows {
 #[derive(Debug)]
 struct Row {
     bell: Arc<Bell>,
-    /// When it became what it is.
+    /// The time at which it became a stranger, or a guest.
     since: Instant,
-    /// When it last brought data.
+    /// The time at which it last brought data.
     busy: Instant,
     is_guest: bool,
 }
 
 impl Rows {
-    /// So many are guests, or strangers.
+    /// Counts the guests, or the strangers.
     fn count(&self, guests: bool) -> usize {
         self.rows.values().filter(|row| row.is_guest == guests).count()
     }
@@ -47,7 +48,7 @@ impl Rows {
 }
 
 impl Guests {
-    /// A stranger came. The number of its connection.
+    /// Adds a stranger, and returns the number of its connection.
     pub(crate) fn meet(&self, bell: &Arc<Bell>, options: &Options, now: Instant) -> u64 {
         let mut all = lock(&self.0);
         while all.count(false) >= options.strangers.max(1) {
@@ -62,10 +63,10 @@ impl Guests {
         number
     }
 
-    /// A stranger named a space that is shared here.
+    /// Turns a stranger into a guest: it named a space that is shared here.
     ///
     /// # Errors
-    /// The limit, when there are as many guests and none has had its turn.
+    /// Returns the limit when it is reached and no guest has had its turn.
     pub(crate) fn admit(&self, number: u64, options: &Options, now: Instant) -> Result<(), u64> {
         let mut all = lock(&self.0);
         let most = options.connections.max(1);
@@ -84,14 +85,14 @@ impl Guests {
         Ok(())
     }
 
-    /// A guest brought data.
+    /// Notes that a guest brought data.
     pub(crate) fn busy(&self, number: u64, now: Instant) {
         if let Some(row) = lock(&self.0).rows.get_mut(&number) {
             row.busy = now;
         }
     }
 
-    /// A connection is over.
+    /// Removes a connection that is over.
     pub(crate) fn forget(&self, number: u64) {
         lock(&self.0).rows.remove(&number);
     }

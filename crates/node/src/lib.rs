@@ -2,9 +2,9 @@
 //!
 //! A [`Node`] listens for peers and dials others; what travels, and when, is decided by the space's
 //! own core. Connect a pair of replicas in one direction: one listens, the other dials and goes on
-//! dialling, with growing pauses, for as long as the [`Dial`] is kept; [`Dial::status`] says how
-//! that goes. However many spaces two processes share, they have one connection. How many peers may
-//! come, and what else is limited, stands in [`Options`].
+//! dialling, with growing pauses, for as long as the [`Dial`] is kept; [`Dial::status`] reports its
+//! state. However many spaces two processes share, they have one connection. [`Options`] has the
+//! maximum number of peers, and the other limits.
 //!
 //! ```no_run
 //! use rejoin_crdts::{OrMap, PnCounter};

@@ -12,14 +12,15 @@
 //!     | <------------------- data(0: hello) ------ |   either end, from here on
 //!     | -- open(1, notes) -----------------------> |
 //!     | <------------- close(1, unknown space) --- |   only that channel ends
-//!     | <------------------- credit(0, 65536) ---- |   so many bytes were handled
+//!     | <------------------- credit(0, 65536) ---- |   65536 more bytes may be sent
 //!     | -- alive --------------------------------> |   when nothing else went out for a while
 //!     | <------------------- leave(full, 256) ---- |   the connection ends, and why
 //! ```
 //!
 //! # Bytes
-//! Each end begins with the preface, `'R'` and the version, 3. Those of the protocol without
-//! channels, versions 1 and 2, stood in the same place, so either side names the other's. Then:
+//! Each end begins with the preface, `'R'` and the version, 3. The protocol without channels,
+//! versions 1 and 2, had its version in the same place, so each side can name the version of the
+//! other. Then:
 //!
 //! ```text
 //! kind · checksum (4, little-endian) · channel (varint) · length (varint) · body
@@ -29,20 +30,21 @@
 //! |---|---|
 //! | 1 open | space hash (16); channels are numbered 0, 1, 2, .. by the end that dialled |
 //! | 2 data | at most 16 KiB of the session's stream |
-//! | 3 credit | n: so many more bytes of data may be sent |
+//! | 3 credit | n: the number of further bytes of data that may be sent |
 //! | 4 close | a reason: tag (1), a number (varint) |
 //! | 5 alive | nothing |
 //! | 6 leave | a reason, as in 4 |
 //!
-//! The checksum is of kind, channel and body of this frame and of all before it in its direction: a
-//! stream with a hole is noticed at once, whoever's data is lost.
+//! The checksum covers kind, channel and body of this frame and of all frames before it in its
+//! direction: a gap in the stream is noticed at once, whichever channel lost the data.
 //!
 //! # Invariants
-//! 1. A channel never has more than [`WINDOW_BYTES`] under way: sent, and not handled over there.
-//!    An end that sends more breaks the protocol. So nobody stops reading because of one space.
-//! 2. Channels that may send take turns of one piece. Between two pieces of a channel each other
-//!    one that had something to send has sent a piece.
-//! 3. Whatever is sent after a frame that closes a channel on either side is passed over.
+//! 1. A channel never has more than [`WINDOW_BYTES`] under way: sent, and not yet handled at the
+//!    other end. An end that sends more breaks the protocol. So nobody has to stop reading because
+//!    of one space.
+//! 2. Channels that may send take turns of one piece. Between two pieces of a channel, every other
+//!    channel that had something to send has sent a piece.
+//! 3. Whatever arrives for a channel that either side has closed is ignored.
 //!
 //! # Limits
 //! | what | limit | beyond it |
@@ -64,28 +66,28 @@ use rejoin_vclock::codec::{DecodeError, Reader, write_varint};
 pub(crate) use self::why::{Broken, Why};
 
 const MAGIC: u8 = b'R';
-/// Of the protocol, in the place where those without channels had theirs.
+/// Version of this protocol, in the place where the one without channels had its version.
 const VERSION: u8 = 3;
 const PIECE_BYTES: usize = 16 << 10;
-/// So many bytes of a channel may be under way.
+/// Maximum number of bytes of a channel that may be under way.
 pub(crate) const WINDOW_BYTES: u64 = 256 << 10;
-/// Credit is given back in lots of at least so many bytes.
+/// Credit is returned in lots of at least this many bytes.
 const LOT_BYTES: u64 = WINDOW_BYTES / 4;
-/// Nothing is read while so many bytes wait to be handled.
+/// Nothing is read while at least this many bytes wait to be handled.
 const HELD_BYTES: u64 = 16 << 20;
-/// Nothing is read while so many answers wait to be sent.
+/// Nothing is read while at least this many answers wait to be sent.
 const ANSWERS: usize = 1024;
 
-/// What came in.
+/// An event on a connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Event {
     /// The other end speaks this protocol.
     Greeted,
-    /// It opened a channel: [close](Mux::close) it, or begin a session.
+    /// It opened a channel: [abort](Mux::abort) it, or begin a session.
     Opened(u64, SpaceHash),
     /// There is something to [take](Mux::take).
     Arrived(u64),
-    /// All that was to be sent on a channel is on its way.
+    /// A channel has room again: all that was to be sent on it is on its way.
     Room(u64),
     /// It closed a channel: [abort](Mux::abort) it, when all that arrived is taken.
     Closed(u64, Why),
@@ -97,20 +99,20 @@ pub(crate) enum Event {
 #[derive(Debug)]
 struct Lane {
     outgoing: Vec<u8>,
-    /// Of what is outgoing, so much went.
+    /// Number of bytes of `outgoing` that are sent.
     sent: usize,
-    /// So many bytes more may go.
+    /// Number of further bytes that may be sent.
     credit: u64,
-    /// Whether its turn will come.
+    /// Set while the channel is in `turns`.
     queued: bool,
     incoming: Vec<u8>,
-    /// Bytes that came, and were not given back as credit.
+    /// Number of bytes that came in and were not returned as credit.
     unreturned: u64,
-    /// Of those, the bytes that are handled.
+    /// Number of those that are handled.
     handled: u64,
-    /// Closes once all is sent.
+    /// Set when the channel is to be closed once all is sent.
     closing: Option<Why>,
-    /// The other end has closed it.
+    /// The other end has closed the channel.
     gone: bool,
 }
 
@@ -121,7 +123,7 @@ pub(crate) struct Mux {
     lanes: BTreeMap<u64, Lane>,
     next_channel: u64,
     control: VecDeque<(u8, u64, Vec<u8>)>,
-    /// Channels that have something to send and may, in the order of their turns.
+    /// Channels that have something to send and credit for it, in the order of their turns.
     turns: VecDeque<u64>,
     /// Channels that owe credit.
     owing: BTreeSet<u64>,
@@ -130,9 +132,9 @@ pub(crate) struct Mux {
     buffer: Vec<u8>,
     greeted: bool,
     prefaced: bool,
-    /// Of all frames that went out.
+    /// Checksum of all frames that were sent.
     sealed: u32,
-    /// Of all frames that came in.
+    /// Checksum of all frames that were received.
     opened: u32,
 }
 
@@ -144,7 +146,7 @@ const ALIVE: u8 = 5;
 const LEAVE: u8 = 6;
 
 impl Mux {
-    /// One end; only the one that `dialled` opens channels.
+    /// Makes one end; only the one that `dialled` opens channels.
     pub(crate) fn new(dialled: bool) -> Self {
         Self {
             dialled,
@@ -165,28 +167,28 @@ impl Mux {
 
     // Getters.
 
-    /// How many channels are open.
+    /// Returns the number of channels.
     pub(crate) fn channels(&self) -> usize {
         self.lanes.len()
     }
 
-    /// Whether enough has come for now: nothing more is to be read until some of it is handled.
+    /// True when nothing more is to be read until input is handled or answers are sent.
     pub(crate) fn is_full(&self) -> bool {
         self.held >= HELD_BYTES || self.control.len() >= ANSWERS
     }
 
-    /// Whether there is nothing to send now.
+    /// True when there is nothing to send now.
     pub(crate) fn is_quiet(&self) -> bool {
         let nothing = self.control.is_empty() && self.turns.is_empty() && self.owing.is_empty();
         nothing && self.prefaced
     }
 
-    /// Whether nothing waits to be sent on a channel.
+    /// True when a channel is open and nothing waits to be sent on it.
     pub(crate) fn has_room(&self, channel: u64) -> bool {
         self.lanes.get(&channel).is_some_and(|lane| lane.outgoing.is_empty() && !lane.gone)
     }
 
-    /// Whether there is something to take.
+    /// True when there is something to take.
     pub(crate) fn has_arrived(&self, channel: u64) -> bool {
         self.lanes.get(&channel).is_some_and(|lane| !lane.incoming.is_empty())
     }
@@ -214,13 +216,13 @@ impl Mux {
         self.take_turn(channel);
     }
 
-    /// The bytes that arrived on a channel.
+    /// Takes the bytes that arrived on a channel.
     pub(crate) fn take(&mut self, channel: u64) -> Vec<u8> {
         let lane = self.lanes.get_mut(&channel);
         lane.map(|lane| std::mem::take(&mut lane.incoming)).unwrap_or_default()
     }
 
-    /// So many of the bytes that were taken are handled: as many more may come.
+    /// Notes that `bytes` of the bytes taken are handled, so that as many more may come.
     pub(crate) fn handled(&mut self, channel: u64, bytes: u64) {
         let Some(lane) = self.lanes.get_mut(&channel) else { return };
         self.held -= bytes;
@@ -230,7 +232,7 @@ impl Mux {
         }
     }
 
-    /// Closes a channel, once what it has to send is sent.
+    /// Closes a channel once everything it has to send is sent.
     pub(crate) fn close(&mut self, channel: u64, why: Why) {
         let Some(lane) = self.lanes.get_mut(&channel) else { return };
         if lane.outgoing.is_empty() {
@@ -250,12 +252,12 @@ impl Mux {
         }
     }
 
-    /// Says that this end is there.
+    /// Queues the frame that says that this end is alive.
     pub(crate) fn say_alive(&mut self) {
         self.control.push_back((ALIVE, 0, Vec::new()));
     }
 
-    /// Ends the connection: what else there is to send is not sent.
+    /// Ends the connection; whatever else is queued is not sent.
     pub(crate) fn leave(&mut self, why: Why) {
         self.control.clear();
         self.turns.clear();
@@ -295,7 +297,7 @@ impl Mux {
         Ok(())
     }
 
-    /// Takes in the frame at the beginning; how long it is. `None` until it is whole.
+    /// Handles the frame at the beginning and returns its length; `None` until it is complete.
     fn handle_frame(&mut self, bytes: &[u8]) -> Result<Option<usize>, Broken> {
         let mut reader = Reader::new(bytes);
         let mut read = || -> Result<(u8, u32, u64, u64), DecodeError> {
@@ -380,12 +382,13 @@ impl Mux {
 
     // Output.
 
-    /// What came in, one after the other.
+    /// Takes the next event.
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// The next bytes for the other end: about `most` of them, none when there is nothing to send.
+    /// Returns the next bytes for the other end: about `most` of them, none if there is nothing to
+    /// send.
     pub(crate) fn poll_transmit(&mut self, most: usize) -> Vec<u8> {
         let mut out = Vec::new();
         if !self.prefaced {
@@ -436,7 +439,7 @@ impl Mux {
         }
     }
 
-    /// Queues a channel up, if it has something to send and may.
+    /// Queues a channel, if it has something to send and credit for it.
     fn take_turn(&mut self, channel: u64) {
         let Some(lane) = self.lanes.get_mut(&channel) else { return };
         let may = !lane.outgoing.is_empty() && lane.credit > 0;
@@ -462,7 +465,7 @@ impl Mux {
     }
 }
 
-/// The checksum of all frames up to one more.
+/// Extends the checksum of all earlier frames by one frame.
 fn checksum_with(before: u32, kind: u8, channel: u64, body: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(before);
     hasher.update(&[kind]);
@@ -486,7 +489,7 @@ impl Lane {
         }
     }
 
-    /// Bytes that came and are not handled.
+    /// Returns the number of bytes that came in and are not handled.
     const fn held(&self) -> u64 {
         self.unreturned - self.handled
     }

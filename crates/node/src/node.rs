@@ -25,15 +25,16 @@ use crate::options::Options;
 use crate::report::Report;
 use crate::shared::{Bell, Clock, Shared, lock};
 
-/// So many sessions are at work at once, in all connections.
+/// Maximum number of sessions at work at a time, in all connections.
 const WORKERS: usize = 16;
 
-/// The spaces of a process in touch with their peers. Dropping it hangs up at once; what is under
-/// way may hold a store for some milliseconds more, for which [`close`](Self::close) waits.
+/// The spaces of a process in touch with their peers. Dropping it hangs up at once; work that is
+/// under way may keep a store open for some milliseconds more, and [`close`](Self::close) waits for
+/// it.
 pub struct Node {
     hub: Arc<Hub>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-    /// Handed to every space that is shared; whoever has the other end learns when all are gone.
+    /// Cloned into every space that is shared; `all_gone` ends when all clones are dropped.
     held: mpsc::Sender<()>,
     all_gone: mpsc::Receiver<()>,
 }
@@ -50,7 +51,7 @@ pub(crate) struct Hub {
     spaces: Mutex<BTreeMap<SpaceHash, Arc<Shared>>>,
     targets: Mutex<Targets>,
     numbers: AtomicU64,
-    /// Known from the first space on that is shared.
+    /// Known once the first space is shared.
     runtime: OnceLock<Handle>,
     tell: Box<dyn Fn(Report) + Send + Sync>,
 }
@@ -68,13 +69,13 @@ impl fmt::Debug for Hub {
 }
 
 impl Node {
-    /// A node that says what happens to its connections. It has to be used in a tokio runtime with
-    /// time and I/O.
+    /// Makes a node that reports what happens to its connections. It has to be used in a tokio
+    /// runtime with time and I/O.
     pub fn new(tell: impl Fn(Report) + Send + Sync + 'static) -> Self {
         Self::with_options(Options::default(), tell)
     }
 
-    /// As [`new`](Self::new), with limits and times of one's own.
+    /// Like [`new`](Self::new), with limits and times of one's own.
     pub fn with_options(options: Options, tell: impl Fn(Report) + Send + Sync + 'static) -> Self {
         let hub = Arc::new(Hub {
             options,
@@ -109,16 +110,16 @@ impl Node {
         Ok(())
     }
 
-    /// Shares a space no longer: its sessions end at once.
+    /// Stops sharing a space: its sessions end at once.
     pub fn unshare(&self, link: &Link) {
         let shared = lock(&self.hub.spaces).remove(&link.hash());
         shared.into_iter().for_each(|shared| shared.close());
     }
 
-    /// Listens for peers. The address that was bound: port 0 asks for any.
+    /// Listens for peers, and returns the address that was bound: port 0 asks for any free one.
     ///
     /// # Errors
-    /// The system's, for example that the port is in use.
+    /// That of the operating system, for example when the port is in use.
     pub async fn listen(&self, address: SocketAddr) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(address).await?;
         let bound = listener.local_addr()?;
@@ -126,15 +127,15 @@ impl Node {
         Ok(bound)
     }
 
-    /// Keeps a space in touch with a peer: dials it, and again whenever that fails or ends. The
-    /// space must be [shared](Self::share); `None` when it is not.
+    /// Keeps a space in touch with a peer: dials it, and dials again whenever that fails or ends.
+    /// The space must be [shared](Self::share); returns `None` when it is not.
     pub fn connect(&self, link: &Link, address: SocketAddr) -> Option<Dial> {
         let shared = self.hub.space(link.hash())?;
         Some(Dial::new(&self.hub, &shared, address))
     }
 
-    /// Hangs up, and waits until nothing of this node holds a store any more: once all other
-    /// handles are dropped, its file can be opened again.
+    /// Hangs up, and waits until this node holds no store open any more: once all other handles are
+    /// dropped, the files can be opened again.
     pub async fn close(mut self) {
         self.hang_up();
         self.held = mpsc::channel(1).0;
@@ -170,7 +171,7 @@ impl Hub {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The target at an address, with one more space that wants it.
+    /// Adds a space to the target at an address, and returns the target.
     pub(crate) fn target(
         self: &Arc<Self>,
         address: SocketAddr,
@@ -181,7 +182,7 @@ impl Hub {
         let (target, _) = targets.entry(address).or_insert_with(|| {
             let target = Arc::new(Target::new(address));
             let dialling = dial_on(Arc::clone(self), Arc::clone(&target));
-            // Only what is shared is dialled for.
+            // Only a shared space is dialled for, so the runtime is known.
             let runtime = self.runtime.get_or_init(Handle::current);
             (target, runtime.spawn(dialling))
         });
@@ -189,14 +190,14 @@ impl Hub {
         Arc::clone(target)
     }
 
-    /// Gives up a target that nobody wants any more.
+    /// Gives up a target if nobody wants it any more; says whether it did.
     fn retire(&self, target: &Target) -> bool {
         let mut targets = lock(&self.targets);
         target.is_empty() && targets.remove(&target.address).is_some()
     }
 }
 
-/// The one timer of all spaces.
+/// Runs the one timer of all spaces.
 async fn keep_time(hub: Arc<Hub>) {
     let mut looks = JoinSet::new();
     loop {
@@ -254,7 +255,7 @@ async fn receive(hub: Arc<Hub>, stream: TcpStream, peer: SocketAddr) {
     match outcome.end {
         End::SentAway(Why::Full(limit)) => hub.tell(Report::Full { peer, limit }),
         _ if outcome.connected => hub.tell(Report::Ended { peer, reason }),
-        // It asked for what is not shared, and was told so.
+        // It asked for a space that is not shared, and this was reported already.
         End::Closed if outcome.greeted => {}
         _ => hub.tell(Report::Refused { peer, reason }),
     }
@@ -304,7 +305,8 @@ async fn dial_on(hub: Arc<Hub>, target: Arc<Target>) {
     }
 }
 
-/// Why a connection that was dialled is over, unless there was nothing to keep it for.
+/// Reports the end of a dialled connection. Returns the error, or `None` if it ended for lack of
+/// use.
 fn ended(hub: &Hub, address: SocketAddr, outcome: &Outcome) -> Option<DialError> {
     let (peer, reason) = (address, outcome.end.to_string());
     Some(match outcome.end {

@@ -1,8 +1,8 @@
-//! How a node treats its peers, and what strangers may ask of it.
+//! How a node treats its peers, and the limits for strangers.
 
 use std::time::Duration;
 
-/// How a node treats its peers, and what strangers may ask of it.
+/// How a node treats its peers, and the limits for strangers.
 ///
 /// ```
 /// use std::time::Duration;
@@ -16,29 +16,30 @@ use std::time::Duration;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// At most so many processes are connected to what this node listens on, each with all of its
-    /// spaces. When one more comes, the one that has been idle longest gives way, if it had its
-    /// [`turn`](Self::turn); otherwise the new one is refused. Either is told, and comes again.
+    /// Maximum number of processes that are connected to what this node listens on, each with all
+    /// of its spaces. When one more comes, the one that has been idle longest gives way, if it had
+    /// its [`turn`](Self::turn); otherwise the new one is refused. Either is told why, and tries
+    /// again.
     pub connections: usize,
-    /// So long a connection is not sent away to make room for another.
+    /// Minimum time before a connection is closed to make room for another.
     pub turn: Duration,
-    /// At most so many connections may be open that have named no space which is shared here. When
+    /// Maximum number of open connections that have not yet named a space that is shared here. When
     /// one more comes, the oldest of them is closed.
     pub strangers: usize,
-    /// A connection that has named no such space for so long is closed.
+    /// A connection that has not named such a space within this time is closed.
     pub hello: Duration,
-    /// At most so many spaces are open on one connection; more are refused, and come again.
+    /// Maximum number of spaces open on one connection; more are refused, and try again later.
     pub channels: usize,
-    /// A connection on which nothing else goes out says so often that this end is there.
+    /// A connection on which nothing else is sent sends a sign of life at this interval.
     pub heartbeat: Duration,
-    /// A connection on which nothing comes in for so long is over.
+    /// A connection on which nothing arrives for this long is over.
     pub idle_timeout: Duration,
-    /// A connection whose other end takes nothing for so long is over.
+    /// A connection whose other end takes no bytes for this long is over.
     pub write_timeout: Duration,
-    /// A peer that does not answer for so long is dialled again later.
+    /// A peer that does not answer within this time is dialled again later.
     pub dial_timeout: Duration,
-    /// The first pause between two attempts; each that fails doubles it. A pause is spread between
-    /// half of that and all of it.
+    /// The first pause between two attempts; each failure doubles it. The actual pause is random,
+    /// between half of that and all of it.
     pub first_pause: Duration,
     /// The longest pause.
     pub longest_pause: Duration,

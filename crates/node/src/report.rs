@@ -1,14 +1,14 @@
-//! What a node has to say about its connections.
+//! The reports of a node about its connections.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Something that happened to a connection. Data is not lost by any of it.
+/// Something that happened to a connection. No data is lost by it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Report {
-    /// A connection to a peer stands. All spaces that both share go over it.
+    /// A connection to a peer is established. All spaces that both share use it.
     Connected {
         /// The other end.
         peer: SocketAddr,
@@ -17,11 +17,11 @@ pub enum Report {
     Ended {
         /// The other end.
         peer: SocketAddr,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// A stranger sent something that is no sync, or one end asked for a space that the other does
-    /// not share.
+    /// A stranger sent bytes that are not of the protocol, or one end asked for a space that the
+    /// other does not share.
     Refused {
         /// The other end.
         peer: SocketAddr,
@@ -30,24 +30,24 @@ pub enum Report {
     },
     /// A peer cannot be reached, or a connection to it ended. It is dialled again.
     Unreached {
-        /// Who was dialled.
+        /// The address that was dialled.
         peer: SocketAddr,
         /// What failed.
         reason: String,
-        /// After this pause.
+        /// The pause before the next attempt.
         again_in: Duration,
     },
-    /// There are as many connections, or channels of one, as may be at one end: one of them had to
-    /// give way, or was refused. Both ends are told, and the one that dialled comes again.
+    /// One end has reached its limit of connections, or of channels on one: one of them had to give
+    /// way, or was refused. Both ends report it, and the one that dialled tries again.
     Full {
         /// The other end.
         peer: SocketAddr,
-        /// The limit, at the end that is full.
+        /// The limit of the end that is full.
         limit: u64,
     },
     /// The store behind a space cannot be used any more.
     Stopped {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }

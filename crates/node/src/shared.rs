@@ -1,7 +1,7 @@
-//! A space as a node shares it: who is connected to it, and when it is to be looked at next.
+//! A space as a node shares it: its sessions, and the time at which it is to be looked at next.
 //!
-//! Whatever touches a store runs on a blocking thread: it may wait for a disk. There is one timer
-//! for all spaces of a node, and a space where nothing is under way is not on it.
+//! Whatever touches a store runs on a blocking thread, because it may wait for a disk. There is one
+//! timer for all spaces of a node, and an idle space is not on it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,27 +17,27 @@ use tokio::time::Instant;
 use crate::end::Reason;
 use crate::mux::Why;
 
-/// A session hands over frames of at least so many bytes at a time, if it has them.
+/// A session stops gathering frames once it has at least this many bytes.
 const BATCH_BYTES: usize = 64 << 10;
 
-/// The lock, also after a panic elsewhere: what is locked here is whole at every moment.
+/// Locks, also after a panic elsewhere: the values locked here are consistent at every moment.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How others make a connection look up.
+/// Wakes a connection up.
 #[derive(Default, Debug)]
 pub(crate) struct Bell {
     rung: Mutex<Rung>,
     pub notify: Notify,
 }
 
-/// What a connection is to look at.
+/// The reasons for which a connection was woken up.
 #[derive(Default, Debug)]
 pub(crate) struct Rung {
     /// Channels that may have something to send.
     pub channels: BTreeSet<u64>,
-    /// Who is to be dialled for has changed.
+    /// The spaces to dial for have changed.
     pub wants: bool,
     /// The connection is to end.
     pub leave: Option<Why>,
@@ -54,7 +54,7 @@ impl Bell {
     }
 }
 
-/// When which space is to be looked at next.
+/// The times at which spaces are to be looked at next.
 #[derive(Default, Debug)]
 pub(crate) struct Clock {
     times: Mutex<Times>,
@@ -64,7 +64,7 @@ pub(crate) struct Clock {
 #[derive(Default, Debug)]
 struct Times {
     due: BTreeSet<(Instant, SpaceHash)>,
-    /// To be looked at now.
+    /// Spaces to be looked at now.
     woken: BTreeSet<SpaceHash>,
 }
 
@@ -87,12 +87,12 @@ impl Clock {
         }
     }
 
-    /// When the next space is due.
+    /// Returns the time at which the next space is due.
     pub(crate) fn next(&self) -> Option<Instant> {
         lock(&self.times).due.first().map(|&(due, _)| due)
     }
 
-    /// The spaces that are due.
+    /// Takes the spaces that are due or were woken.
     pub(crate) fn take(&self, now: Instant) -> BTreeSet<SpaceHash> {
         let mut times = lock(&self.times);
         let mut spaces = std::mem::take(&mut times.woken);
@@ -109,14 +109,14 @@ impl Clock {
 pub(crate) struct Shared {
     pub link: Link,
     clock: Arc<Clock>,
-    /// When it is on the clock.
+    /// The time for which it is on the clock.
     due: Mutex<Option<Instant>>,
     slots: Mutex<Vec<Weak<Slot>>>,
-    /// Whether it is shared no longer.
+    /// Set once it is no longer shared.
     closed: AtomicBool,
-    /// Kept for as long as the space is to be woken.
+    /// Keeps the registration for being woken alive.
     wake: OnceLock<Waker>,
-    /// Gone with it, after the link: who waits for that knows that the store is let go.
+    /// Dropped after the link: when the receiver sees this, the store is released.
     _held: mpsc::Sender<()>,
 }
 
@@ -148,7 +148,7 @@ impl Shared {
         Ok(shared)
     }
 
-    /// There may be something to send, or to wait for.
+    /// Looks at the space again: there may be something to send or to wait for.
     pub(crate) fn wake(&self) {
         let slots: Vec<_> = lock(&self.slots).iter().filter_map(Weak::upgrade).collect();
         if slots.is_empty() {
@@ -159,20 +159,20 @@ impl Shared {
         }
     }
 
-    /// Looks what time has brought. It may wait for a disk.
+    /// Ticks the space if that is due. It may wait for a disk.
     pub(crate) fn look(&self) -> Result<(), StoreError> {
         if self.link.next_tick()? == Some(0) {
             let ticked = self.link.tick();
             self.wake();
-            // What may go through later is looked at again then.
+            // A retryable error is no failure: the tick is tried again later.
             ticked.or_else(|error| if error.is_retryable() { Ok(()) } else { Err(error) })?;
         }
         self.reckon()
     }
 
-    /// Looks when it is to be looked at next. It may wait for a disk.
+    /// Sets the time at which the space is to be looked at next. It may wait for a disk.
     fn reckon(&self) -> Result<(), StoreError> {
-        // Under the lock: of two that ask at once the later answer counts.
+        // The lock is held during the question: of two concurrent calls, the later answer counts.
         let mut due = lock(&self.due);
         let next = self.link.next_tick()?;
         let next = next.map(|millis| Instant::now() + Duration::from_millis(millis));
@@ -185,7 +185,7 @@ impl Shared {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Shares it no longer: all its sessions end at once.
+    /// Stops sharing the space: all its sessions end at once.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         let slots: Vec<_> = lock(&self.slots).drain(..).collect();
@@ -193,7 +193,7 @@ impl Shared {
     }
 }
 
-/// A session of a space over a channel. It ends with this, whatever way out is taken.
+/// A session of a space over a channel. Dropping this ends the session, whatever the way out.
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub space: Arc<Shared>,
@@ -209,18 +209,18 @@ enum State {
     Closed,
 }
 
-/// What a session made of what came in.
+/// The result of a session's work on what came in.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub channel: u64,
     pub frames: Frames,
-    /// So many bytes were handled.
+    /// Number of bytes that were handled.
     pub bytes: usize,
-    /// To be sent.
+    /// Bytes to be sent.
     pub out: Vec<u8>,
-    /// There may be more to send than that.
+    /// There may be more to send than `out`.
     pub more: bool,
-    /// Whether both ends agree on what they have.
+    /// Set once both ends agree on what they have.
     pub agreed: bool,
     pub end: Option<Reason>,
 }
@@ -233,7 +233,7 @@ impl Slot {
         slot
     }
 
-    /// The session, begun if it was not. `None` once it is closed.
+    /// Returns the session, which is opened if need be; `None` once it is closed.
     fn session(&self) -> Result<Option<SessionId>, StoreError> {
         let mut state = lock(&self.state);
         if let State::Fresh = *state
@@ -256,7 +256,7 @@ impl Slot {
         self.ring();
     }
 
-    /// Has the connection look at the channel.
+    /// Makes the connection look at the channel.
     fn ring(&self) {
         self.bell.ring(|rung| {
             rung.channels.insert(self.channel);
@@ -271,7 +271,7 @@ impl Slot {
             let Some(session) = self.session()? else { return Err(Reason::Closed(Why::Done)) };
             let link = &self.space.link;
             let handled = handle(link, session, &mut frames, arrived);
-            // What ends a session may have left something to say.
+            // The error that ends a session may have left a last frame to send.
             while (room || handled.is_err()) && out.len() < BATCH_BYTES {
                 let Some(frame) = link.transmit(session)? else { break };
                 out.extend(frame);

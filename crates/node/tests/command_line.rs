@@ -1,4 +1,4 @@
-//! The binary `rejoin`: what it says, and how it ends.
+//! The binary `rejoin`: its output and its exit codes.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use rejoin_replica::{Space, Store};
 
 type Stock = Space<OrMap<String, PnCounter>>;
 
-/// How a command ended, and what it said on both outputs.
+/// Runs a command; returns its exit code, and its output on both streams.
 fn rejoin(arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rejoin"));
     arguments.iter().for_each(|argument| {
@@ -29,7 +29,7 @@ fn assert_says(told: &(i32, String), code: i32, what: &[&str]) {
     }
 }
 
-/// A closed store in a directory of its own.
+/// Makes a closed store in a directory of its own.
 fn store() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("my.rejoin");
@@ -112,7 +112,7 @@ fn a_damaged_store_is_salvaged() {
     let (new, whole) = (directory.path().join("new"), std::fs::read(&path).expect("readable"));
     assert_says(&rejoin(&[&"salvage", &path, &new]), 0, &["50 log records brought over, 0 miss"]);
     assert_eq!(lines(&new), 50);
-    // Behind the header come the pages, the newest copies last.
+    // The pages come after the header, the newest copies last.
     let mut bytes = whole.clone();
     bytes[..4096].fill(0);
     std::fs::write(&path, &bytes).expect("writable");
@@ -129,7 +129,7 @@ fn a_damaged_store_is_salvaged() {
     assert_says(&told, 1, &["nothing of a store can be found"]);
 }
 
-/// A record is lost, and the state in which it was flushed: all that came after it waits.
+/// A record is lost, and so is the state into which it was flushed: all later records wait for it.
 #[test]
 fn an_only_copy_goes_on_without_what_is_lost() {
     let (_directory, path) = store();

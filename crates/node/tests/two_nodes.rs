@@ -99,8 +99,8 @@ async fn a_space_of_another_lineage_is_refused() {
     assert_eq!(north.object("alice").at("apples").value(), Ok(0));
 }
 
-/// Whoever closes a node can open its stores again at once, whatever was under way, and whoever
-/// still keeps a dial.
+/// After `close`, the stores of a node can be opened again at once, whatever was under way, even by
+/// somebody who still keeps a dial.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_closed_lets_its_stores_go() {
     let directory = tempfile::tempdir().expect("a directory");

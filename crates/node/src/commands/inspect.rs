@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
-/// At most so many replicas of a vector are shown to people.
+/// Maximum number of replicas of a vector that are shown to people.
 const SHOWN: usize = 20;
 
 pub(super) fn run(store: &Path, as_json: bool) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! The commands, a file each for those that are more than a call.
+//! The commands; each that is more than a call has a file of its own.
 
 mod accept_loss;
 mod demo;
@@ -18,7 +18,7 @@ use rejoin_replica::ops::{
 use crate::bar::Bar;
 use crate::failure::Failure;
 
-/// What is to be done.
+/// A command of `rejoin`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Copy a store into a new file, which is checked whole before it gets its name
@@ -28,13 +28,13 @@ pub(crate) enum Command {
         /// The file to make; there must be none of that name.
         to: PathBuf,
     },
-    /// Make a store out of a backup, which is checked whole before anything is made
+    /// Make a store out of a backup, which is checked whole before anything is created
     Restore {
         /// The backup.
         from: PathBuf,
         /// The store file to make.
         store: PathBuf,
-        /// Put it in the place of a file that is there, which is kept beside.
+        /// Replace a file that is there; it is kept beside the new one.
         #[arg(long)]
         replace: bool,
     },
@@ -47,7 +47,7 @@ pub(crate) enum Command {
     Verify {
         /// The store file, or a backup.
         store: PathBuf,
-        /// Also apply the log once more and compare; takes memory in proportion to the state.
+        /// Also apply the log again and compare; takes memory in proportion to the state.
         #[arg(long)]
         deep: bool,
     },
@@ -59,11 +59,11 @@ pub(crate) enum Command {
         /// The store file to make; there must be none of that name.
         to: PathBuf,
     },
-    /// Go on without log records that are lost: what waits for them is written anew
+    /// Go on without log records that are lost: transactions that wait for them are written again
     AcceptLoss {
         /// The store file.
         store: PathBuf,
-        /// Also where others may have seen them: those are gone, and never come back.
+        /// Also give up records that others may have seen; they never come back.
         #[arg(long)]
         for_good: bool,
     },
@@ -75,7 +75,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// See a promise being kept, on files that are made for it and taken away again
+    /// Show a guarantee at work, on files that are created for it and removed afterwards
     #[command(subcommand)]
     Demo(demo::Demo),
 }
@@ -140,7 +140,7 @@ fn told(copied: &Copied) -> String {
     format!("{spaces}, {records} log records, {rows} rows, {file_bytes} bytes; checked")
 }
 
-/// Milliseconds since the Unix epoch.
+/// Returns the milliseconds since the Unix epoch.
 fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)

@@ -9,7 +9,7 @@ use super::now;
 use crate::bar::Bar;
 use crate::failure::{DAMAGED, Failure};
 
-/// At most so many ranges of missing records are shown of a space.
+/// Maximum number of ranges of missing records that are shown per space.
 const SHOWN: usize = 20;
 
 pub(super) fn run(store: &Path, to: &Path, mut bar: Bar) -> Result<ExitCode, Failure> {

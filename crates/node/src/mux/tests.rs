@@ -1,16 +1,16 @@
-//! Two ends joined by hand: whose bytes come when, and what becomes of a stream that is hostile.
+//! Two ends joined by hand: the order in which bytes arrive, and what a hostile stream does.
 
 use super::*;
 
 const SPACE: SpaceHash = SpaceHash([7; 16]);
 
-/// A dialler and a listener, and how many bytes went over.
+/// A dialler and a listener, and the number of bytes that went over.
 struct Pair {
     ends: [Mux; 2],
     bytes: usize,
-    /// What came of each channel, at either end.
+    /// Bytes that arrived on each channel, at either end.
     came: [BTreeMap<u64, Vec<u8>>; 2],
-    /// Channels whose data nobody handles at the listener.
+    /// Channels whose data the listener does not handle.
     stuck: BTreeSet<u64>,
 }
 
@@ -20,7 +20,8 @@ impl Pair {
         Self { ends, bytes: 0, came: [BTreeMap::new(), BTreeMap::new()], stuck: BTreeSet::new() }
     }
 
-    /// Moves one lot of bytes from an end to the other, which takes them in. Whether any moved.
+    /// Moves one lot of bytes from one end to the other, which handles them. Says whether any
+    /// moved.
     fn pass(&mut self, from: usize, most: usize) -> bool {
         let bytes = self.ends[from].poll_transmit(most);
         self.bytes += bytes.len();
@@ -198,7 +199,7 @@ fn hostile_bytes_end_a_connection_and_nothing_else() {
         drop(sender.poll_transmit(4096));
         let mut bytes = Vec::new();
         for (at, kind) in noise(seed, 6).into_iter().enumerate() {
-            // Well sealed, whatever it says.
+            // The checksum is right, whatever the frame contains.
             let body = noise(seed + at as u64, usize::from(kind));
             sender.frame(kind % 8, u64::from(kind) % 3, &body, &mut bytes);
         }

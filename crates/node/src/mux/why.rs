@@ -1,4 +1,4 @@
-//! Why a channel or a connection is closed, and how that is said.
+//! The reasons for closing a channel or a connection, and their encoding.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -8,20 +8,20 @@ use rejoin_vclock::codec::{DecodeError, Reader, write_varint};
 
 use super::VERSION;
 
-/// Why a channel or a connection is closed.
+/// The reason for closing a channel or a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Why {
     /// It is not needed any more; the session itself may have said more.
     Done,
     /// No such space is shared there.
     UnknownSpace,
-    /// There are as many as may be: connections, or channels of this one.
+    /// The limit is reached: of connections, or of channels on this one.
     Full(u64),
     /// The store there cannot be used.
     Unusable,
-    /// It named no space that is shared there, in time.
+    /// No space that is shared there was named in time.
     Silent,
-    /// A later version knows.
+    /// A reason that only a later version knows.
     Other(u8),
 }
 
@@ -70,14 +70,14 @@ impl fmt::Display for Why {
     }
 }
 
-/// Why a connection cannot be followed any further.
+/// The reason why a connection cannot be followed any further.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Broken {
-    /// These are no bytes of this protocol.
+    /// The bytes are not of this protocol.
     Foreign,
     /// The other end speaks another version.
     Version(u8),
-    /// A frame is damaged, or follows a hole.
+    /// A frame is damaged, or follows a gap.
     Damaged,
     /// The other end does not keep to the protocol.
     Protocol(&'static str),

@@ -26,7 +26,7 @@ async fn every_space_arrives() {
     settle("all arrive", arrived).await;
 }
 
-/// A listener that takes two processes, and three that come, again and again.
+/// A listener takes two processes, and three keep coming.
 #[tokio::test(start_paused = true)]
 async fn a_full_listener_says_so_to_both_ends_and_gives_everybody_a_turn() {
     let clock = Clock::new();
@@ -69,7 +69,7 @@ async fn a_full_listener_says_so_to_both_ends_and_gives_everybody_a_turn() {
     assert!(ends(false) > 0, "whoever dialled is told");
 }
 
-/// What a dialler learns is the limit itself.
+/// The dialler learns the limit itself.
 #[tokio::test(start_paused = true)]
 async fn who_finds_no_room_is_told_the_limit() {
     let clock = Clock::new();

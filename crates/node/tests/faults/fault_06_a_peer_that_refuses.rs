@@ -1,5 +1,5 @@
-//! A peer that does not share the space yet was dialled twenty times a second, for ever; and a
-//! dial that failed was told to nobody.
+//! A peer that does not share the space yet was dialled twenty times a second, for ever; and a dial
+//! that failed was reported to nobody.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,6 +1,6 @@
-//! Jobs that people do with two stores in touch, and that went wrong once: each fault is a file,
-//! named after what happened. The clock is tokio's and stands still while anything is under way, so
-//! nothing here depends on how fast the machine is.
+//! Faults in the everyday use of two connected stores: each has a file, named after what happened.
+//! The clock is tokio's and stands still while anything is under way, so nothing here depends on
+//! how fast the machine is.
 
 mod fault_01_many_spaces_one_listener;
 mod fault_05_who_is_connected;

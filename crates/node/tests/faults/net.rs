@@ -1,4 +1,4 @@
-//! Stores in memory on the clock of the test, and nodes between them.
+//! Stores in memory that use the test's clock, and nodes between them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use rejoin_replica::storage::Memory;
 use rejoin_replica::{Config, Now, Space, Store, Time};
 use tokio::time::Instant;
 
-/// What the spaces hold.
+/// The type of the shared spaces.
 pub(crate) type Lines = OrMap<String, PnCounter>;
 
-/// The clock of the test, which counts how often it is read.
+/// The test's clock, which counts how often it is read.
 #[derive(Debug)]
 pub(crate) struct Clock {
     started: Instant,
@@ -26,7 +26,7 @@ impl Clock {
         Arc::new(Self { started: Instant::now(), read: AtomicU64::new(0) })
     }
 
-    /// How often anybody asked for the time.
+    /// Returns how often the clock was read.
     pub(crate) fn reads(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
     }
@@ -40,13 +40,13 @@ impl Time for Clock {
     }
 }
 
-/// A store in memory.
+/// Makes a store in memory.
 pub(crate) fn store(clock: &Arc<Clock>) -> Store {
     let clock: Arc<dyn Time> = Arc::clone(clock) as _;
     Store::with_storage(Arc::new(Memory::default()), Config::default(), clock).expect("a new store")
 }
 
-/// So many spaces that two stores share.
+/// Makes `count` spaces that two stores share.
 pub(crate) fn shared(a: &Store, b: &Store, count: usize) -> Vec<(Space<Lines>, Space<Lines>)> {
     let space = |number: usize| {
         let name = format!("list {number}");
@@ -57,30 +57,30 @@ pub(crate) fn shared(a: &Store, b: &Store, count: usize) -> Vec<(Space<Lines>, S
     (0..count).map(space).collect()
 }
 
-/// One more of a thing.
+/// Adds one of a thing.
 pub(crate) fn add(space: &Space<Lines>, key: &str) {
     let added = space.transact(|tx| tx.object("alice").entry(key).add(1));
     added.expect("a memory store takes every transaction");
 }
 
-/// How many there are of a thing.
+/// Returns how many there are of a thing.
 pub(crate) fn count(space: &Space<Lines>, key: &str) -> i64 {
     space.object("alice").at(key).value().expect("readable")
 }
 
-/// How many peers a space names.
+/// Returns the number of peers that a space names.
 pub(crate) fn peers(space: &Space<Lines>) -> usize {
     space.link().connected().expect("usable").len()
 }
 
-/// A node that listens on a free port.
+/// Starts a node that listens on a free port.
 pub(crate) async fn listen(tell: impl Fn(Report) + Send + Sync + 'static) -> (Node, SocketAddr) {
     let node = Node::new(tell);
     let address = node.listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
     (node, address)
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 pub(crate) async fn settle(what: &str, mut done: impl FnMut() -> bool) {
     let started = Instant::now();
     while !done() {

@@ -1,4 +1,4 @@
-//! A process that writes is killed again and again; what it was told is written is there.
+//! Kills a process that writes, again and again, and checks that all acknowledged writes are there.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ use rejoin_vclock::FreshId;
 use super::{SPACE, Stock, directory};
 use crate::failure::{DAMAGED, Failure, of_io};
 
-/// A process is killed at most so long after its first write, in milliseconds.
+/// Maximum time in milliseconds between the first write of a process and its kill.
 const LONGEST: u64 = 300;
 
 pub(super) fn run(times: u32) -> Result<ExitCode, Failure> {
@@ -36,7 +36,7 @@ pub(super) fn run(times: u32) -> Result<ExitCode, Failure> {
     Ok(if lost == 0 { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
 }
 
-/// What a child says it has written until it is killed.
+/// Kills a child some time after its first write; returns the numbers that it reported as written.
 fn killed_after(path: &Path, from: u64, millis: u64) -> Result<Vec<u64>, Failure> {
     let mut child = start(path, from).map_err(|error| of_io(path, &error))?;
     let output = child.stdout.take().map(BufReader::new);
@@ -44,10 +44,10 @@ fn killed_after(path: &Path, from: u64, millis: u64) -> Result<Vec<u64>, Failure
     let first = lines.next();
     let hears = std::thread::spawn(move || lines.collect::<Vec<_>>());
     std::thread::sleep(Duration::from_millis(millis));
-    // SIGKILL: nothing of the process runs after it.
+    // SIGKILL: the process runs no code after it.
     child.kill().and_then(|()| child.wait()).map_err(|error| of_io(path, &error))?;
     let heard = hears.join().unwrap_or_default();
-    // A line that the kill cut short has no full stop, and was never said.
+    // A line that the kill cut short has no full stop, and does not count.
     let whole = first.into_iter().chain(heard);
     Ok(whole.filter_map(|line| line.strip_suffix('.')?.parse().ok()).collect())
 }
@@ -58,7 +58,7 @@ fn start(path: &Path, from: u64) -> std::io::Result<Child> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()
 }
 
-/// Writes until it is killed, and says each number once its transaction is durable.
+/// Writes until it is killed, and prints each number once its transaction is durable.
 pub(super) fn write(path: &Path, from: u64) -> Result<ExitCode, Failure> {
     let stock: Space<Stock> = open(path)?.open_space(SPACE)?;
     for number in from.. {
@@ -74,7 +74,7 @@ pub(super) fn write(path: &Path, from: u64) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The numbers that are in the store.
+/// Returns the numbers that are in the store.
 fn found(path: &Path) -> Result<BTreeSet<u64>, Failure> {
     let stock: Space<Stock> = open(path)?.open_space(SPACE)?;
     let keys = stock.read(|snapshot| snapshot.object("all").keys())?;
@@ -87,7 +87,7 @@ fn open(path: &Path) -> Result<Store, Failure> {
     Ok(OpenOptions::new().state_dir(state).open(path)?)
 }
 
-/// A number from 1 to `most`.
+/// Returns a number from 1 to `most`.
 fn random(most: u64) -> u64 {
     let bytes = FreshId::random().into_id().to_bytes();
     bytes.iter().fold(0u64, |sum, &byte| (sum << 4) ^ u64::from(byte)) % most + 1

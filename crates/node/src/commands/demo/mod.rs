@@ -1,4 +1,5 @@
-//! `rejoin demo`: promises being kept, on files that are made for it and taken away again.
+//! `rejoin demo`: shows guarantees at work, on files that are created for it and removed
+//! afterwards.
 
 mod kill;
 mod restore;
@@ -11,24 +12,24 @@ use rejoin_crdts::{OrMap, PnCounter};
 
 use crate::failure::Failure;
 
-/// What a demo keeps in its stores: how much of what.
+/// The contents of a demo's stores: a quantity of each item.
 type Stock = OrMap<String, PnCounter>;
 
 /// The name of the space in them.
 const SPACE: &str = "stock";
 
-/// What is to be seen.
+/// A demo.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Demo {
     /// A store that is put back from a backup uses none of its dots twice, and nothing is lost
     Restore,
-    /// A process that is killed in the middle of writing loses nothing that it was told is written
+    /// A process that is killed in the middle of writing loses nothing that was acknowledged
     Kill {
         /// How often it is killed.
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
         times: u32,
     },
-    /// Writes until it is killed, and says what is written
+    /// Writes until it is killed, and prints what is written
     #[command(hide = true)]
     Writer {
         /// The store file.
@@ -48,7 +49,7 @@ impl Demo {
     }
 }
 
-/// A directory for what a demo makes.
+/// Makes a directory for the files of a demo.
 fn directory() -> Result<tempfile::TempDir, Failure> {
     let made = tempfile::tempdir();
     made.map_err(|error| crate::failure::of_io(&std::env::temp_dir(), &error))

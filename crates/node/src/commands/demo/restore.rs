@@ -53,7 +53,7 @@ pub(super) fn run() -> Result<ExitCode, Failure> {
     Ok(if kept { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
 }
 
-/// The witnesses stay in the demo's directory, too.
+/// Opens a store whose witnesses are in the demo's directory, too.
 fn open(path: &Path) -> Result<Store, Failure> {
     let state = path.with_file_name("state");
     Ok(OpenOptions::new().state_dir(state).open(path)?)
