@@ -1,4 +1,4 @@
-//! What can be typed: `cart demo`, `cart replay [FILE]`, and the hidden `cart replica` of a child.
+//! The command line: `cart demo`, `cart replay [FILE]`, and the hidden `cart replica` of a child.
 
 use std::path::PathBuf;
 
@@ -35,8 +35,8 @@ pub(crate) struct ReplayArgs {
     /// Invoices as CSV, plain or gzipped; without it, invoices are made up from the seed
     ///
     /// Columns are found by name: invoice, stock_code, quantity, customer_id, country.
-    /// InvoiceNo, StockCode, Quantity, CustomerID and Country will do as well. Commas, semicolons
-    /// or tabs stand between them, as in the first line; 2.0 is a quantity of 2.
+    /// InvoiceNo, StockCode, Quantity, CustomerID and Country are accepted as well. Fields are
+    /// separated by commas, semicolons or tabs, as in the first line; 2.0 is a quantity of 2.
     pub(crate) file: Option<PathBuf>,
 
     /// How many replicas take part
@@ -51,7 +51,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long, default_value_t = 0, value_parser = value_parser!(u32).range(..=1_000))]
     pub(crate) kills: u32,
 
-    /// Decides who sells what, and when links are cut and replicas killed
+    /// Decides who sells what, when links are cut, and when replicas are killed
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
     pub(crate) seed: u64,
 
@@ -71,13 +71,13 @@ pub(crate) struct ReplayArgs {
     #[arg(long)]
     pub(crate) strict: bool,
 
-    /// Replay what can be taken of a file of which more is skipped than taken
+    /// Replay a file even if more of its lines are skipped than taken
     #[arg(long, conflicts_with = "strict")]
     pub(crate) allow_skips: bool,
 }
 
 impl ReplayArgs {
-    /// How malformed lines are met.
+    /// Returns how malformed lines are handled.
     pub(crate) const fn malformed(&self) -> Malformed {
         match (self.strict, self.allow_skips) {
             (true, _) => Malformed::Stop,
@@ -94,11 +94,11 @@ pub(crate) struct ReplicaArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) store: PathBuf,
 
-    /// What this replica is called in messages
+    /// The name of this replica in messages
     #[arg(long)]
     pub(crate) name: String,
 
-    /// Join the space of this ticket when the store does not hold one yet (else: create it)
+    /// Join the space of this ticket if the store does not hold one yet (otherwise create it)
     #[arg(long, value_name = "TICKET")]
     pub(crate) join: Option<String>,
 }

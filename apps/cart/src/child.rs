@@ -11,19 +11,19 @@ use tokio::process::{self, Command};
 use crate::child_error::ChildError;
 use crate::conversation::Conversation;
 
-/// So many of a child's last words are shown when it fails.
+/// Maximum number of lines of a child's standard error that are shown when it fails.
 const LAST_WORDS: usize = 12;
 
-/// How to start a replica, the first time and again.
+/// The way to start a replica, the first time and again.
 #[derive(Debug, Clone)]
 pub(crate) struct Launch {
-    /// The program that knows `replica`.
+    /// The program that has the command `replica`.
     pub(crate) program: PathBuf,
-    /// What the replica is called.
+    /// The name of the replica.
     pub(crate) name: String,
     /// Its store file.
     pub(crate) store: PathBuf,
-    /// Where its standard error goes.
+    /// The file that takes its standard error.
     pub(crate) log: PathBuf,
     /// The space to join when the store does not hold one yet.
     pub(crate) ticket: Option<String>,
@@ -65,7 +65,7 @@ impl Launch {
         Ok(command)
     }
 
-    /// Adds the child's last words to the news that it has ended.
+    /// Adds the last lines of the child's standard error to the error that it has ended.
     pub(crate) fn explain(&self, error: ChildError) -> ChildError {
         match error {
             ChildError::Ended { name } => ChildError::Failed { name, log: self.last_words() },
@@ -83,12 +83,12 @@ impl Launch {
 }
 
 impl Child {
-    /// The exchange with it.
+    /// Returns the conversation with it.
     pub(crate) fn conversation(&self) -> &Arc<Conversation> {
         &self.conversation
     }
 
-    /// Kills it with SIGKILL, now; what it has not been heard to say stays unknown.
+    /// Kills it with SIGKILL, now; replies that have not been read stay unknown.
     pub(crate) async fn kill_now(&mut self) {
         self.conversation.stop_listening();
         // An error means that it is gone already.

@@ -1,4 +1,4 @@
-//! What can go wrong with a child process.
+//! Errors in dealing with a child process.
 
 use std::fmt;
 use std::io;
@@ -6,7 +6,7 @@ use std::io;
 use crate::child_protocol::{Refusal, Reply};
 use crate::failure::Advice;
 
-/// Why a child did not do what it was asked.
+/// The reason why a child did not do what it was asked to do.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum ChildError {
@@ -18,11 +18,11 @@ pub(crate) enum ChildError {
     Failed { name: String, log: Vec<String> },
     /// It has not answered for a long time.
     Silent { name: String, seconds: u64 },
-    /// It wrote something that is no response.
+    /// It wrote something that is not a response.
     Garbled { name: String, line: String },
-    /// It answered something else than it was asked.
+    /// It gave an answer that does not belong to the request.
     Astray { name: String, reply: Box<Reply> },
-    /// It says why it did not do it.
+    /// It refused, and gave a reason.
     Refused { name: String, refusal: Refusal },
     /// There is no port for a link to it.
     NoLink { name: String, source: io::Error },

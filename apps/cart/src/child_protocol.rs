@@ -1,8 +1,8 @@
-//! What the driver and a child say to each other: JSON, one message per line.
+//! The messages between the driver and a child: JSON, one message per line.
 //!
 //! The driver writes requests to the child's standard input and reads responses from its standard
 //! output. Requests may follow each other without waiting, and responses come in any order: the
-//! `id` tells which belongs to which. A child ends when its standard input does.
+//! `id` says which belongs to which. A child ends when its standard input ends.
 //!
 //! ```text
 //! {"id":7,"command":{"transact":{"key":"81","customer":"17850","edits":[{"add":["71053",6]}]}}}
@@ -18,16 +18,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Advice;
 
-/// What is asked of a child.
+/// A request to a child.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Request {
-    /// Told back in the response.
+    /// Repeated in the response.
     pub(crate) id: u64,
-    /// What to do.
+    /// The command to carry out.
     pub(crate) command: Command,
 }
 
-/// What a child can do.
+/// A command for a child.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Command {
@@ -35,7 +35,8 @@ pub(crate) enum Command {
     Identity,
     /// Listen for other replicas; port 0 is any that is free: [`Reply::Listening`].
     Listen { port: u16 },
-    /// Stay connected to a replica behind an address, whatever happens: [`Reply::Connected`].
+    /// Keep up a connection to the replica behind an address, whatever happens:
+    /// [`Reply::Connected`].
     Connect { address: SocketAddr },
     /// Change one cart in one durable transaction: [`Reply::Receipt`].
     ///
@@ -45,9 +46,9 @@ pub(crate) enum Command {
     Cart { customer: String },
     /// Name every customer with a cart: [`Reply::Customers`].
     Customers,
-    /// Say what you have seen: [`Reply::Vector`].
+    /// Report the version vector: [`Reply::Vector`].
     Vector,
-    /// Tell what was decided between concurrent changes: [`Reply::Conflicts`].
+    /// Report the decisions between concurrent changes: [`Reply::Conflicts`].
     Conflicts,
     /// Measure the entries that you hold: [`Reply::Stats`].
     Stats,
@@ -71,17 +72,17 @@ pub(crate) enum Edit {
     Note(String),
 }
 
-/// What a child answers.
+/// The response of a child.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Response {
     /// The `id` of the request.
     pub(crate) id: u64,
-    /// What came of it.
+    /// The outcome of the request.
     #[serde(flatten)]
     pub(crate) answer: Answer,
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
@@ -95,11 +96,11 @@ pub(crate) enum Answer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reply {
-    /// Which replica this is, and what others join its space with.
+    /// The id of this replica, and the ticket by which others join its space.
     Identity { replica: String, ticket: String },
-    /// Where other replicas can connect.
+    /// The address to which other replicas can connect.
     Listening { address: SocketAddr },
-    /// The connection is kept up from now on, whether or not it stands yet.
+    /// The connection is kept up from now on, even if it is not established yet.
     Connected,
     /// The transaction is applied, by this request or, when `repeated`, by an earlier one.
     Receipt { repeated: bool, durable: bool },
@@ -117,21 +118,21 @@ pub(crate) enum Reply {
     Digest(String),
 }
 
-/// What is in a cart.
+/// The contents of a cart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CartState {
-    /// Stock code and quantity of every line, those of quantity zero too.
+    /// Stock code and quantity of every line, including those of quantity zero.
     pub(crate) lines: Vec<(String, i64)>,
     /// The delivery note, when there is one.
     pub(crate) note: Option<String>,
 }
 
-/// Why something was not done.
+/// The reason why something was not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Refusal {
-    /// What went wrong.
+    /// The error.
     pub(crate) message: String,
-    /// What to do next.
+    /// Advice on what to do next.
     pub(crate) help: String,
 }
 
@@ -149,7 +150,7 @@ impl Advice for Refusal {
     }
 }
 
-/// `message` as a line that can be written.
+/// Returns `message` as a line to be written.
 pub(crate) fn to_line(message: &impl Serialize) -> Vec<u8> {
     // Maps have string keys and nothing here fails to serialize.
     let mut line = serde_json::to_vec(message).unwrap_or_default();
@@ -157,10 +158,10 @@ pub(crate) fn to_line(message: &impl Serialize) -> Vec<u8> {
     line
 }
 
-/// The message that `line` holds.
+/// Returns the message that `line` holds.
 ///
 /// # Errors
-/// When it is no such message.
+/// When the line is not such a message.
 pub(crate) fn from_line<'l, M: Deserialize<'l>>(line: &'l [u8]) -> Result<M, serde_json::Error> {
     serde_json::from_slice(line)
 }

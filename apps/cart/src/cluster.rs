@@ -6,7 +6,8 @@
 //!                            └───────── proxy ────────►│       the lower one dials
 //! ```
 //!
-//! A child that is killed comes back with the same store behind another port; its links find it.
+//! A child that is killed is started again on the same store with another port, and its links are
+//! pointed there.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,13 +26,13 @@ use crate::proxy::Proxy;
 use crate::schedule::Link;
 use crate::workspace_dir::WorkspaceDir;
 
-/// How often the replicas are asked what they have seen.
+/// Interval at which the replicas are asked for their version vectors.
 const POLL: Duration = Duration::from_millis(20);
 
-/// So many carts are asked for at a time.
+/// Maximum number of carts that are asked for at a time.
 const CARTS_AT_ONCE: usize = 64;
 
-/// What a replica has seen.
+/// The version vector of a replica.
 pub(crate) type Vector = BTreeMap<String, u64>;
 
 /// Running replicas and the links between them; dropping it kills and cuts everything.
@@ -60,12 +61,12 @@ impl Seat {
         Seat::new(Launch { program, name: name.to_owned(), store, log, ticket: None })
     }
 
-    /// From now on, requests go to this conversation.
+    /// Makes requests go to this conversation from now on.
     pub(crate) fn fill(&self, conversation: Arc<Conversation>) {
         self.conversation.send_replace(Some(conversation));
     }
 
-    /// What the replica is called.
+    /// Returns the name of the replica.
     pub(crate) fn name(&self) -> &str {
         &self.launch.name
     }
@@ -83,7 +84,7 @@ impl Seat {
         self.explain(self.conversation().await.ask(command).await)
     }
 
-    /// Waits for what became of a request.
+    /// Waits for the outcome of a request.
     ///
     /// # Errors
     /// [`ChildError`].
@@ -106,7 +107,7 @@ impl Seat {
         result.map_err(|error| self.launch.explain(error))
     }
 
-    /// The error for a reply that does not belong to the question.
+    /// Returns the error for a reply that does not belong to the request.
     pub(crate) fn astray(&self, reply: Reply) -> ChildError {
         ChildError::Astray { name: self.launch.name.clone(), reply: Box::new(reply) }
     }
@@ -144,7 +145,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts one more replica; returns the ticket of its space.
+    /// Starts one more replica, and returns the ticket of its space.
     async fn add(&mut self, launch: Launch) -> Result<String, ChildError> {
         let child = launch.spawn()?;
         let seat = Seat::new(launch);
@@ -156,7 +157,7 @@ impl Cluster {
         Ok(ticket)
     }
 
-    /// Has `replica` listen, and points the links of those that dial it there.
+    /// Makes `replica` listen, and points the links of those that dial it to the new port.
     async fn listen(&mut self, replica: usize) -> Result<(), ChildError> {
         let seat = Arc::clone(&self.seats[replica]);
         let reply = self.children[replica].conversation().ask(Command::Listen { port: 0 }).await;
@@ -178,7 +179,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Has `replica` dial every replica that it is to dial.
+    /// Makes `replica` dial the proxy of each link on which it is the one that dials.
     async fn dial(&self, replica: usize) -> Result<(), ChildError> {
         let seat = &self.seats[replica];
         let links = self.proxies.iter().filter(|(link, _)| link.dials == replica);
@@ -193,7 +194,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// The place of `replica`.
+    /// Returns the place of `replica`.
     pub(crate) fn seat(&self, replica: usize) -> &Arc<Seat> {
         &self.seats[replica]
     }
@@ -216,17 +217,17 @@ impl Cluster {
         links.iter().filter_map(|link| self.proxies.get(link)).for_each(Proxy::heal);
     }
 
-    /// Bytes on all links, both directions, those that were dropped too.
+    /// Returns the number of bytes on all links in both directions, including dropped ones.
     pub(crate) fn bytes_synced(&self) -> u64 {
         self.proxies.values().map(Proxy::bytes).sum()
     }
 
-    /// How many of those were dropped.
+    /// Returns the number of those bytes that were dropped.
     pub(crate) fn bytes_dropped(&self) -> u64 {
         self.proxies.values().map(Proxy::dropped).sum()
     }
 
-    /// Kills `replica` so long after sending it `command`, and starts it again.
+    /// Kills `replica` the given time after sending it `command`, and starts it again.
     pub(crate) async fn kill_in_flight(
         &mut self,
         replica: usize,
@@ -249,7 +250,7 @@ impl Cluster {
         self.children[replica].kill_now().await;
     }
 
-    /// Starts `replica` again after a kill, with the store that it left.
+    /// Starts `replica` again after a kill, on the same store.
     ///
     /// # Errors
     /// [`ChildError`].
@@ -261,7 +262,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// What each replica has seen.
+    /// Returns the version vector of each replica.
     ///
     /// # Errors
     /// [`ChildError`].
@@ -276,7 +277,7 @@ impl Cluster {
         Ok(vectors)
     }
 
-    /// Waits until all replicas have seen the same; false once nothing has moved for `patience`.
+    /// Waits until all replicas have seen the same; false if nothing changes for `patience`.
     ///
     /// # Errors
     /// [`ChildError`].
@@ -297,7 +298,7 @@ impl Cluster {
         }
     }
 
-    /// The encoded size of all entries, as `replica` holds them.
+    /// Returns the encoded size of all entries that `replica` holds.
     ///
     /// # Errors
     /// [`ChildError`].
@@ -308,7 +309,7 @@ impl Cluster {
         }
     }
 
-    /// Every cart that `replica` holds, by customer.
+    /// Returns every cart that `replica` holds, by customer.
     ///
     /// # Errors
     /// [`ChildError`].
@@ -337,7 +338,7 @@ impl Cluster {
         Ok(carts)
     }
 
-    /// Closes every store, has it opened again for its digest, and ends the processes.
+    /// Makes every child close its store and open it again for its digest, and ends the processes.
     ///
     /// # Errors
     /// [`ChildError`].

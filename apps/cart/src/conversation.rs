@@ -1,8 +1,8 @@
-//! The driver's side of talking to one child: requests out, replies in, in any order.
+//! The driver's side of the exchange with one child: requests out, replies in, in any order.
 //!
-//! When the driver decides to kill a child it stops listening first. A receipt that arrives after
-//! that is thrown away, as if the connection had been lost with it: whether the transaction was
-//! applied is then unknown, and only its idempotency key can tell.
+//! When the driver decides to kill a child, it stops listening first. A receipt that arrives after
+//! that is thrown away, as if the connection had been lost with it: the driver then does not know
+//! whether the transaction was applied, and can only find out by its idempotency key.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -16,7 +16,7 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use crate::child_error::ChildError;
 use crate::child_protocol::{Answer, Command, Reply, Request, Response, from_line, to_line};
 
-/// A child that says nothing for so long never will.
+/// A child that sends no reply within this time is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running exchange with one child.
@@ -26,20 +26,20 @@ pub(crate) struct Conversation {
     desk: Arc<Mutex<Desk>>,
 }
 
-/// Who waits for which reply.
+/// The requests that wait for a reply.
 #[derive(Debug, Default)]
 struct Desk {
     last_id: u64,
     waiting: HashMap<u64, oneshot::Sender<Answer>>,
-    /// Replies are thrown away from now on.
+    /// All replies are thrown away from now on.
     deaf: bool,
-    /// No reply will come any more.
+    /// No more replies will come.
     ended: bool,
-    /// The line that was no response.
+    /// The line that was not a response.
     garbled: Option<String>,
 }
 
-/// A request that was written, and whose reply is still out.
+/// A request that was written and has no reply yet.
 #[derive(Debug)]
 pub(crate) struct Posted {
     name: String,
@@ -47,17 +47,17 @@ pub(crate) struct Posted {
     desk: Arc<Mutex<Desk>>,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Outcome {
-    /// The child said so.
+    /// The child replied.
     Answered(Reply),
-    /// The child was killed before it could say; it may have been done or not.
+    /// The child was killed before it could reply; the request may have been done or not.
     Unknown,
 }
 
 impl Conversation {
-    /// Talks to the child called `name` over its two pipes.
+    /// Starts the exchange with the child called `name` over its two pipes.
     pub(crate) fn start(
         name: &str,
         reader: impl AsyncRead + Send + Unpin + 'static,
@@ -68,12 +68,12 @@ impl Conversation {
         Conversation { name: name.to_owned(), writer: AsyncMutex::new(Box::new(writer)), desk }
     }
 
-    /// Writes a request; the reply is waited for with [`Posted::outcome`].
+    /// Writes a request; [`Posted::outcome`] waits for the reply.
     pub(crate) async fn post(&self, command: Command) -> Posted {
         let (sender, reply) = oneshot::channel();
         let id = lock(&self.desk).expect_reply(sender);
         let line = to_line(&Request { id, command });
-        // A child that is gone shows in its replies: they have ended.
+        // If the child is gone, it shows when the reply is awaited.
         let _ = self.writer.lock().await.write_all(&line).await;
         Posted { name: self.name.clone(), reply, desk: Arc::clone(&self.desk) }
     }
@@ -86,7 +86,7 @@ impl Conversation {
         self.post(command).await.reply().await
     }
 
-    /// Throws away all replies from now on; what is asked is still done.
+    /// Throws away all replies from now on; requests are still carried out.
     pub(crate) fn stop_listening(&self) {
         lock(&self.desk).deaf = true;
     }
@@ -109,7 +109,7 @@ impl Posted {
         }
     }
 
-    /// Waits for the reply of a child that nobody kills meanwhile.
+    /// Waits for the reply of a child that nobody kills in the meantime.
     ///
     /// # Errors
     /// Those of [`Posted::outcome`], and [`ChildError::Ended`] for an unknown outcome.
@@ -155,7 +155,7 @@ impl Desk {
     }
 }
 
-/// Hands out replies until the pipe ends or makes no sense.
+/// Hands out replies until the pipe ends or a line makes no sense.
 async fn listen(reader: impl AsyncRead + Unpin, desk: Arc<Mutex<Desk>>) {
     let mut reader = BufReader::new(reader);
     let mut line = Vec::new();
@@ -184,7 +184,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::child_protocol::Refusal;
 
-    /// The far end of a conversation.
+    /// The child's end of a conversation.
     pub(crate) struct FakeChild {
         reader: BufReader<ReadHalf<DuplexStream>>,
         writer: WriteHalf<DuplexStream>,
@@ -206,7 +206,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A conversation and its far end.
+    /// Makes a conversation and its other end.
     pub(crate) fn conversation() -> (Conversation, FakeChild) {
         let (near, far) = duplex(1 << 16);
         let ((near_reader, near_writer), (reader, writer)) = (split(near), split(far));

@@ -1,7 +1,7 @@
 //! `cart demo`: three regions are cut off from each other, go on selling, and come back together.
 //!
-//! The script says only what each region does. What came of it, what was decided and by which rule
-//! is printed as the replicas report it.
+//! The script contains only what each region does. The results, the decisions and their rules are
+//! printed as the replicas report them.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -19,15 +19,15 @@ const REGIONS: [&str; 3] = ["north", "south", "west"];
 const NORTH: usize = 0;
 const SOUTH: usize = 1;
 const WEST: usize = 2;
-/// After so long without any news between healed regions, they will not converge.
+/// Maximum time without any news between healed regions, after which they are given up.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long after sending it the transaction in flight the process is killed.
+/// Time between sending the transaction in flight and killing the process.
 const KILL_AFTER: Duration = Duration::from_millis(20);
 
 /// Plays the demo; the last line on standard output is the figure.
 ///
 /// # Errors
-/// Whatever went wrong, with what to do next.
+/// Any error, with advice on what to do next.
 pub(crate) async fn run() -> Result<(), Failure> {
     let started = Instant::now();
     let workspace = WorkspaceDir::open(None)?;
@@ -65,7 +65,7 @@ fn seconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64()
 }
 
-/// Standard output may be closed: whoever reads it has seen enough.
+/// Prints a line. An error is ignored: whoever closed standard output has seen enough.
 fn say(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stdout(), "{text}");
@@ -83,7 +83,7 @@ fn note(text: &str) -> Edit {
     Edit::Note(text.to_owned())
 }
 
-/// Says what a region does and has it done, durably, before it goes on.
+/// Prints what a region does, has it done, and waits until it is durable.
 async fn act(
     cluster: &Cluster,
     region: usize,
@@ -108,7 +108,7 @@ fn described(edits: &[Edit]) -> String {
     edits.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// What everybody knows before the links are cut.
+/// Makes the changes that everybody knows before the links are cut.
 async fn together(cluster: &Cluster) -> Result<(), Failure> {
     say("\nWhile they are in touch:");
     act(cluster, NORTH, "alice", vec![add("apples", 5), add("pears", 2)]).await?;
@@ -120,7 +120,7 @@ async fn together(cluster: &Cluster) -> Result<(), Failure> {
     }
 }
 
-/// What each region does while it is cut off.
+/// Makes the changes of each region while it is cut off.
 async fn apart(cluster: &mut Cluster) -> Result<(), Failure> {
     say("\nEach goes on selling, alone:");
     act(cluster, NORTH, "alice", vec![remove("pears")]).await?;
@@ -135,8 +135,8 @@ async fn apart(cluster: &mut Cluster) -> Result<(), Failure> {
     kill_in_the_middle(cluster).await
 }
 
-/// West is killed with a transaction in flight; its driver does not know what became of it, and
-/// sends it again under the same key.
+/// Kills west with a transaction in flight: the driver does not know its outcome, and sends it
+/// again under the same key.
 async fn kill_in_the_middle(cluster: &mut Cluster) -> Result<(), Failure> {
     let edits = vec![add("candles", 4)];
     say(&format!("  west  carol: {}  <- killed with SIGKILL in the middle", described(&edits)));
@@ -184,7 +184,7 @@ async fn show_merged(cluster: &Cluster) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Which region writes under which replica id.
+/// Maps the replica ids to the names of the regions.
 async fn who_is_who(cluster: &Cluster) -> Result<Names, Failure> {
     let mut names = Names::default();
     for (region, name) in REGIONS.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! The merged carts as a CSV file.
 //!
-//! The place for it is prepared before the replay begins, so that a directory that is not there is
-//! told at once. An older file stays as it is until the new one is complete.
+//! The file is prepared before the replay begins, so that a missing directory is reported at once.
+//! An older file stays as it is until the new one is complete.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -13,11 +13,11 @@ use tempfile::NamedTempFile;
 use crate::failure::Advice;
 use crate::totals::Totals;
 
-/// A file that is going to be written.
+/// A file that is to be written.
 #[derive(Debug)]
 pub(crate) struct Dump {
     path: PathBuf,
-    /// The new file beside the old one; `None` for what cannot be replaced, like a pipe.
+    /// The new file beside the old one; `None` for something that cannot be replaced, like a pipe.
     beside: Option<NamedTempFile>,
 }
 
@@ -28,7 +28,7 @@ impl Dump {
     /// [`DumpError`].
     pub(crate) fn prepare(path: &Path, input: Option<&Path>) -> Result<Dump, DumpError> {
         let not_writable = |source| DumpError::NotWritable { path: path.to_owned(), source };
-        // A symbolic link keeps pointing to where it does.
+        // A symbolic link is kept, and still points to the same file.
         let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         if input.is_some_and(|input| input.canonicalize().is_ok_and(|input| input == target)) {
             return Err(DumpError::IsInput { path: path.to_owned() });
@@ -66,7 +66,7 @@ fn file_beside(path: &Path) -> io::Result<NamedTempFile> {
     builder.prefix(".cart-dump-");
     #[cfg(unix)]
     {
-        // As any other new file, not private as temporary ones are.
+        // Readable like any other new file, not private like temporary ones.
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
@@ -80,7 +80,7 @@ fn replace(mut file: NamedTempFile, path: &Path, totals: &Totals) -> io::Result<
     Ok(())
 }
 
-/// The header, then the rows in the order of their bytes.
+/// Returns the header, then the rows sorted by their bytes.
 fn to_csv(totals: &Totals) -> io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let mut ends = Vec::new();
@@ -101,7 +101,7 @@ fn to_csv(totals: &Totals) -> io::Result<Vec<u8>> {
     Ok(rows.concat())
 }
 
-/// Why the merged carts cannot be written.
+/// The reason why the merged carts cannot be written.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum DumpError {

@@ -1,20 +1,21 @@
-//! What goes wrong, said with what to do next: `error: ...`, then `help: ...`.
+//! Errors with advice on what to do next: `error: ...`, then `help: ...`.
 
 use std::error::Error;
 use std::process::ExitCode;
 
 /// An error that knows what the reader can do about it.
 pub(crate) trait Advice: Error {
-    /// What to do next, as one sentence without a full stop; empty when the message says it.
+    /// Advice on what to do next, as one sentence without a full stop; empty if the message says
+    /// it.
     fn help(&self) -> String;
 
-    /// What others had to say about it, line by line.
+    /// Further output that belongs to the error, line by line.
     fn details(&self) -> Vec<String> {
         Vec::new()
     }
 }
 
-/// The end of a task that failed, whatever failed in it.
+/// The error of a task that failed, of any type.
 pub(crate) type Failure = Box<dyn Advice>;
 
 impl<E: Advice + 'static> From<E> for Failure {
@@ -23,7 +24,7 @@ impl<E: Advice + 'static> From<E> for Failure {
     }
 }
 
-/// Prints `failure` to standard error and gives the exit code for it.
+/// Prints `failure` to standard error, and returns its exit code.
 pub(crate) fn report(failure: &dyn Advice) -> ExitCode {
     eprintln!("error: {failure}");
     let mut source = failure.source();

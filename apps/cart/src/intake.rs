@@ -1,7 +1,7 @@
 //! The invoices of a replay: from a file or made up, gathered into transactions.
 //!
-//! What a replay did not take in it did not check. So a file of which nothing can be taken, or less
-//! than is skipped, is refused before anything is sold.
+//! A replay says nothing about the lines that it skipped. So a file of which no lines can be taken,
+//! or fewer than are skipped, is refused before anything is sold.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,30 +12,30 @@ use crate::invoices::{InvoiceError, Invoices};
 use crate::synthetic::Synthetic;
 use crate::transactions::{Gathering, Transaction};
 
-/// So many skipped lines are shown one by one.
+/// Maximum number of skipped lines that are shown one by one.
 const SHOWN: usize = 5;
 
-/// What there is to replay.
+/// The input of a replay.
 #[derive(Debug, Default)]
 pub(crate) struct Intake {
     /// The transactions, in the order of the file.
     pub(crate) transactions: Vec<Transaction>,
-    /// How many lines they have together.
+    /// The number of lines in all of them.
     pub(crate) lines: u64,
-    /// The malformed lines that were left out.
+    /// The malformed lines that were skipped.
     pub(crate) skips: Skips,
 }
 
-/// Lines that were left out, and why.
+/// Lines that were skipped, and the reasons.
 #[derive(Debug, Default)]
 pub(crate) struct Skips {
     by_reason: BTreeMap<&'static str, u64>,
-    /// What is said of the first ones.
+    /// The messages about the first ones.
     first: Vec<String>,
 }
 
 impl Skips {
-    /// How many lines they are.
+    /// Returns the number of skipped lines.
     pub(crate) fn lines(&self) -> u64 {
         self.by_reason.values().sum()
     }
@@ -47,7 +47,8 @@ impl Skips {
         }
     }
 
-    /// The first ones, and how many there are by reason; nothing when nothing was skipped.
+    /// Returns messages about the first ones, and the count of each reason; empty if there are
+    /// none.
     pub(crate) fn told(&self) -> Vec<String> {
         let reasons = self.by_reason.iter();
         let counts = reasons.map(|(reason, lines)| format!("skipped {lines}: {reason}"));
@@ -55,14 +56,14 @@ impl Skips {
     }
 }
 
-/// How malformed lines are met.
+/// The way malformed lines are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Malformed {
-    /// The first one stops the reading.
+    /// The first one ends the reading.
     Stop,
-    /// They are skipped, as long as there are not more of them than of the others.
+    /// They are skipped, unless there are more of them than of the others.
     Skip,
-    /// They are skipped, however many there are.
+    /// They are skipped, even if there are more of them than of the others.
     SkipAny,
 }
 
@@ -70,8 +71,8 @@ impl Intake {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// [`IntakeError::Invoices`] when it cannot be read; the others when a replay of what was taken
-    /// would say nothing of the file.
+    /// [`IntakeError::Invoices`] when it cannot be read; the others when a replay of the lines that
+    /// were taken would say nothing about the file.
     pub(crate) fn read(path: &Path, malformed: Malformed) -> Result<Intake, IntakeError> {
         let mut intake = Intake::default();
         let mut gathering = Gathering::default();
@@ -113,17 +114,17 @@ impl Intake {
     }
 }
 
-/// Why there is nothing to replay.
+/// The reason why there is nothing to replay.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum IntakeError {
     /// The file cannot be read.
     Invoices(InvoiceError),
-    /// It has a header, and nothing else.
+    /// It has a header, but no lines.
     NoLines { path: PathBuf },
     /// Each of its lines is malformed.
     Nothing { path: PathBuf, skips: Skips },
-    /// More of its lines are malformed than are not.
+    /// More of its lines are malformed than not.
     MostlySkipped { path: PathBuf, lines: u64, skips: Skips },
 }
 

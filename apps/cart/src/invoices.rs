@@ -1,9 +1,9 @@
 //! Invoice lines out of a CSV file, plain or gzipped.
 //!
-//! Gzip is told by its first two bytes, not by the name of the file. Columns are found by name, and
-//! only those that are used are ever looked at: the others may hold any bytes. A line that makes no
-//! sense is an [`InvoiceError::Malformed`] with its number, after which reading can go on; every
-//! other error ends it.
+//! Gzip is recognized by its first two bytes, not by the name of the file. Columns are found by
+//! name, and only those that are used are ever read: the others may hold any bytes. A line that
+//! makes no sense is an [`InvoiceError::Malformed`] with its number, after which reading can go on;
+//! every other error ends it.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -18,21 +18,21 @@ use flate2::bufread::MultiGzDecoder;
 use crate::failure::Advice;
 use crate::records::{OpenQuote, Record, Records};
 
-/// Quantities beyond this on either side are a slip of the keyboard, not a sale.
+/// Quantities beyond this, positive or negative, are typing errors, not sales.
 const MAX_QUANTITY: i64 = 1_000_000_000;
 
 /// One line of an invoice, its texts exactly as they are in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// Which invoice it stands on.
+    /// The invoice that it belongs to.
     pub(crate) invoice: String,
-    /// Which product was sold.
+    /// The product that was sold.
     pub(crate) stock_code: String,
-    /// How many; negative when the sale was cancelled.
+    /// The quantity; negative when the sale was cancelled.
     pub(crate) quantity: i64,
-    /// To whom; empty when nobody wrote it down.
+    /// The customer; empty when nobody wrote it down.
     pub(crate) customer_id: String,
-    /// Where the customer lives.
+    /// The country where the customer lives.
     pub(crate) country: String,
 }
 
@@ -45,7 +45,7 @@ const COLUMNS: [(&str, &[&str]); 5] = [
     ("country", &["country"]),
 ];
 
-/// An open file of invoices; iterating gives its lines.
+/// An open file of invoices; an iterator over its lines.
 pub(crate) struct Invoices {
     path: PathBuf,
     records: Records<Box<dyn BufRead>>,
@@ -124,7 +124,7 @@ impl Iterator for Invoices {
     }
 }
 
-/// `input` without its compression, when it has one.
+/// Returns `input` uncompressed, if it is compressed.
 fn unpacked(mut input: impl Read + 'static) -> io::Result<Box<dyn BufRead>> {
     let mut magic = Vec::new();
     input.by_ref().take(2).read_to_end(&mut magic)?;
@@ -156,7 +156,7 @@ fn plain(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, ' ' | '_')).flat_map(char::to_lowercase).collect()
 }
 
-/// A whole number, which some exports write as `2.0`.
+/// Parses a whole number, which some exports write as `2.0`.
 fn parse_quantity(text: &str) -> Result<i64, Flaw> {
     let whole = match text.trim().split_once('.') {
         Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|c| c == b'0') => whole,
@@ -172,14 +172,14 @@ fn read_error(path: &Path, lines: u64, source: io::Error) -> InvoiceError {
     let path = path.to_owned();
     match source.kind() {
         io::ErrorKind::UnexpectedEof => InvoiceError::Truncated { path, lines },
-        // What the gzip decoder says of bytes that are not what was packed.
+        // The gzip decoder's error when bytes are not those that were packed.
         io::ErrorKind::InvalidInput => InvoiceError::Damaged { path, lines, source },
         io::ErrorKind::InvalidData => InvoiceError::NotCsv { path },
         _ => InvoiceError::Unreadable { path, source },
     }
 }
 
-/// Why invoices cannot be read.
+/// The reason why invoices cannot be read.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum InvoiceError {
@@ -187,7 +187,7 @@ pub(crate) enum InvoiceError {
     Unreadable { path: PathBuf, source: io::Error },
     /// A gzipped file ends too early.
     Truncated { path: PathBuf, lines: u64 },
-    /// A gzipped file is not what was packed.
+    /// A gzipped file differs from what was packed.
     Damaged { path: PathBuf, lines: u64, source: io::Error },
     /// There is no header, or it is not text.
     NotCsv { path: PathBuf },
@@ -197,19 +197,19 @@ pub(crate) enum InvoiceError {
     Malformed { path: PathBuf, line: u64, flaw: Flaw },
 }
 
-/// What can be wrong with a line.
+/// A flaw of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub(crate) enum Flaw {
-    /// It has another number of fields than the header.
+    /// The number of fields differs from that of the header.
     Width { found: usize, expected: usize },
-    /// It opens a quote that nothing closes.
+    /// A quote is opened and never closed.
     OpenQuote,
-    /// Its quantity is not a whole number that makes sense.
+    /// The quantity is not a whole number within the limits.
     Quantity { text: String },
     /// A field that is used is not text.
     NotUtf8 { column: &'static str },
-    /// It names no product.
+    /// The stock code is empty.
     NoStockCode,
 }
 
@@ -241,7 +241,7 @@ impl fmt::Display for InvoiceError {
 }
 
 impl Flaw {
-    /// What is wrong, alike for all lines with which it is.
+    /// Returns the kind of flaw, in words that are the same for all lines that have it.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Flaw::Width { .. } => "another number of fields than the header has",
@@ -311,7 +311,7 @@ impl Advice for InvoiceError {
     }
 }
 
-/// "column `a`", "columns `a`, `b`".
+/// Returns "column `a`" or "columns `a`, `b`".
 fn columns(names: &[&str]) -> String {
     let plural = if names.len() == 1 { "" } else { "s" };
     format!("column{plural} `{}`", names.join("`, `"))
@@ -336,7 +336,7 @@ mod tests {
         open(bytes).unwrap().collect()
     }
 
-    /// The first flaw of a file with one data line.
+    /// Returns the first flaw of a file with one data line.
     fn flaw(line: &[u8]) -> Flaw {
         let mut bytes = HEADER.as_bytes().to_vec();
         bytes.extend_from_slice(line);

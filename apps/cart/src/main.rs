@@ -53,7 +53,7 @@ fn run(task: Task) -> Result<(), Failure> {
             done = start(task) => done,
         }
     });
-    // A child's standard input is read on a thread that nothing wakes.
+    // The thread that reads a child's standard input cannot be woken, so it is not waited for.
     runtime.shutdown_background();
     done
 }
@@ -73,13 +73,13 @@ async fn keep_shop(args: &ReplicaArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Why nothing was done.
+/// The reason why nothing was done.
 #[derive(Debug)]
 #[non_exhaustive]
 enum Stopped {
     /// Somebody pressed Ctrl-C.
     Interrupted,
-    /// The machinery for input and output did not start.
+    /// The runtime for input and output did not start.
     NoRuntime(io::Error),
 }
 

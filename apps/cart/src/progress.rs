@@ -2,14 +2,14 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// How far the replay is.
+/// The progress of the replay.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
-    /// A bar of `total` transactions; invisible when standard error is no terminal.
+    /// Makes a bar of `total` transactions; invisible when standard error is no terminal.
     pub(crate) fn new(total: usize) -> Progress {
         let total = u64::try_from(total).unwrap_or(u64::MAX);
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
@@ -20,12 +20,12 @@ impl Progress {
         Progress { bar }
     }
 
-    /// Names what is being done.
+    /// Shows the name of the present phase.
     pub(crate) fn phase(&self, name: &'static str) {
         self.bar.set_message(name);
     }
 
-    /// One more transaction is acknowledged.
+    /// Counts one more acknowledged transaction.
     pub(crate) fn advance(&self) {
         self.bar.inc(1);
     }

@@ -9,8 +9,8 @@
 //! Of the first bytes that arrive on a connection after a cut, half still go through, so that the
 //! other side is left with a torn frame. While the link is cut, no connection is closed or refused:
 //! one that ends at one side stays open at the other, and new ones are accepted and swallowed.
-//! After the link has healed, a connection that lost bytes goes on with a hole in its stream. To
-//! notice that is the business of the replicas.
+//! After the link has healed, a connection that lost bytes goes on with a gap in its stream. It is
+//! up to the replicas to notice that.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -27,7 +27,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// How long to wait after accepting failed, for example for want of file descriptors.
+/// Pause after a failed accept, for example for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// A listening proxy; dropping it closes its connections.
@@ -38,7 +38,7 @@ pub(crate) struct Proxy {
     accepting: JoinHandle<()>,
 }
 
-/// What all connections of a proxy share.
+/// The state that all connections of a proxy share.
 #[derive(Debug)]
 struct Wire {
     state: watch::Sender<State>,
@@ -50,7 +50,7 @@ struct Wire {
 struct State {
     target: SocketAddr,
     cut: bool,
-    /// How many times the link was cut so far.
+    /// The number of times the link was cut so far.
     cuts: u64,
 }
 
@@ -58,7 +58,7 @@ impl Proxy {
     /// Listens on a port of its own and forwards to `target`.
     ///
     /// # Errors
-    /// When no port can be had.
+    /// When no port is available.
     pub(crate) async fn start(target: SocketAddr) -> io::Result<Proxy> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -71,7 +71,7 @@ impl Proxy {
         Ok(Proxy { address, wire, accepting })
     }
 
-    /// Where to dial.
+    /// Returns the address to dial.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -94,12 +94,12 @@ impl Proxy {
         self.wire.state.send_modify(|state| state.cut = false);
     }
 
-    /// Bytes that came from either side, forwarded or not.
+    /// Returns the number of bytes that came from either side, forwarded or not.
     pub(crate) fn bytes(&self) -> u64 {
         self.wire.received.load(Ordering::Relaxed)
     }
 
-    /// How many of those were dropped.
+    /// Returns the number of those bytes that were dropped.
     pub(crate) fn dropped(&self) -> u64 {
         self.wire.dropped.load(Ordering::Relaxed)
     }
@@ -116,7 +116,7 @@ impl Wire {
         *self.state.borrow()
     }
 
-    /// Waits until the link is whole; returns its state.
+    /// Waits until the link is whole, and returns its state.
     async fn healed(&self) -> State {
         let mut state = self.state.subscribe();
         // The sender lives in `self`, so waiting cannot fail.
@@ -157,7 +157,7 @@ async fn accept(listener: TcpListener, wire: Arc<Wire>) {
 async fn carry(mut client: TcpStream, wire: Arc<Wire>) {
     let Some(state) = swallow_until_healed(&mut client, &wire).await else { return };
     let Ok(mut target) = TcpStream::connect(state.target).await else { return };
-    // Small frames must not wait for each other.
+    // Nagle's algorithm would make small frames wait for each other.
     let _ = (client.set_nodelay(true), target.set_nodelay(true));
     let (from_client, to_client) = client.split();
     let (from_target, to_target) = target.split();
@@ -167,7 +167,7 @@ async fn carry(mut client: TcpStream, wire: Arc<Wire>) {
     }
 }
 
-/// Plays the silent other side of a connection made during a cut; `None` when it ended meanwhile.
+/// Acts as the silent other side of a connection made during a cut; `None` if it ended meanwhile.
 async fn swallow_until_healed(client: &mut TcpStream, wire: &Wire) -> Option<State> {
     let mut buffer = vec![0; CHUNK_BYTES];
     let healed = wire.healed();
@@ -181,9 +181,9 @@ async fn swallow_until_healed(client: &mut TcpStream, wire: &Wire) -> Option<Sta
     }
 }
 
-/// Forwards one direction until its end, which is passed on only over a link that is whole.
+/// Forwards one direction until its end, which is passed on only while the link is whole.
 ///
-/// `cuts` counts the cuts that this connection has already felt.
+/// `cuts` is the number of cuts that this connection has already noticed.
 async fn pump(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
@@ -212,7 +212,7 @@ async fn pump(
 mod tests {
     use super::*;
 
-    /// Both ends of a connection through a fresh proxy.
+    /// Returns both ends of a connection through a new proxy.
     async fn connected() -> (Proxy, TcpStream, TcpStream) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let proxy = Proxy::start(listener.local_addr().unwrap()).await.unwrap();

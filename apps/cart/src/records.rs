@@ -1,13 +1,13 @@
 //! CSV records with the number of the line on which each begins.
 //!
-//! What stands between the fields is what the header has most of: commas, semicolons or tabs.
+//! The delimiter is whichever the header has most of: commas, semicolons or tabs.
 //!
 //! A stray quote must not swallow the rest of a file. A field that opens a quote goes on over the
-//! following lines, as CSV says; but when that makes no record of the header's width, or the
-//! closing quote does not end its field, only the line with the first quote is malformed, and
-//! reading goes on with the line after it.
+//! following lines, as CSV requires; but when that does not result in a record of the header's
+//! width, or the closing quote does not end its field, only the line with the first quote is
+//! malformed, and reading goes on with the line after it.
 //!
-//! Fields are bytes: what they mean, and whether they are text, is for the reader of a column.
+//! Fields are bytes: what they mean, and whether they are text, is up to the reader of a column.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -19,15 +19,15 @@ use csv::{ByteRecord, ReaderBuilder, Terminator};
 /// A quoted field may span this many lines.
 const MAX_LINES: usize = 100;
 
-/// No line of a CSV file is longer than this.
+/// Maximum length of a line of a CSV file.
 const MAX_LINE_BYTES: u64 = 1 << 20;
 
-/// One record and where it begins.
+/// A record and the line on which it begins.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Record {
     /// The line of its first byte, counted from 1.
     pub(crate) line: u64,
-    /// Its fields, or what keeps them from being read.
+    /// Its fields, or the reason why they cannot be read.
     pub(crate) fields: Result<ByteRecord, OpenQuote>,
 }
 
@@ -35,15 +35,15 @@ pub(crate) struct Record {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OpenQuote;
 
-/// Reads records off `input`.
+/// Reads records from `input`.
 #[derive(Debug)]
 pub(crate) struct Records<R> {
     input: R,
-    /// Lines that were read ahead and given back.
+    /// Lines that were read ahead and put back.
     ahead: VecDeque<Vec<u8>>,
-    /// How many lines were taken so far.
+    /// The number of lines taken so far.
     taken: u64,
-    /// The header's number of fields, and what stands between them; unknown until it is read.
+    /// The number of fields and the delimiter of the header; `None` until it is read.
     shape: Option<(usize, u8)>,
 }
 
@@ -53,15 +53,15 @@ impl<R: BufRead> Records<R> {
         Records { input, ahead: VecDeque::new(), taken: 0, shape: None }
     }
 
-    /// How many lines were read so far.
+    /// Returns the number of lines read so far.
     pub(crate) fn lines_read(&self) -> u64 {
         self.taken
     }
 
-    /// The next record that is not an empty line; `None` at the end.
+    /// Returns the next record that is not an empty line; `None` at the end.
     ///
     /// # Errors
-    /// Whatever reading gives, and `InvalidData` for a line of more than a mebibyte.
+    /// Any error of reading, and `InvalidData` for a line of more than a mebibyte.
     pub(crate) fn next(&mut self) -> io::Result<Option<Record>> {
         let Some(first) = self.next_filled_line()? else { return Ok(None) };
         let line = self.taken;
@@ -125,7 +125,7 @@ impl<R: BufRead> Records<R> {
     }
 }
 
-/// What a header has most of outside of quotes, and a comma where it has nothing of it.
+/// Returns the delimiter that a header has most of outside of quotes, or a comma if it has none.
 fn delimiter_of(header: &[u8]) -> u8 {
     let mut quotes = Quotes::of(b',');
     let mut counts = [(b'\t', 0), (b';', 0), (b',', 0)];
@@ -134,7 +134,7 @@ fn delimiter_of(header: &[u8]) -> u8 {
         let plain = counts.iter_mut().filter(|(delimiter, _)| delimiter == byte);
         plain.for_each(|(_, count)| *count += usize::from(!quotes.is_open()));
     }
-    // Of equal counts the last one counts.
+    // Of equal counts the last one wins.
     counts.iter().max_by_key(|(_, count)| count).map_or(b',', |(delimiter, _)| *delimiter)
 }
 
@@ -142,7 +142,7 @@ fn delimiter_of(header: &[u8]) -> u8 {
 fn split(record: &[u8], delimiter: u8) -> ByteRecord {
     let mut fields = ByteRecord::new();
     // Only a line feed ends a record: a bare carriage return is content like any other byte. The
-    // reader leaves out the byte order mark that spreadsheets put before a header.
+    // reader skips the byte order mark that spreadsheets put before a header.
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -160,7 +160,7 @@ fn without_ending(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Follows the quotes of a record over its lines.
+/// Tracks the quotes of a record across its lines.
 #[derive(Debug)]
 struct Quotes {
     delimiter: u8,
@@ -177,7 +177,7 @@ enum CsvState {
     Plain,
     /// Between quotes.
     Quoted,
-    /// Behind a quote that either closes the field or escapes the next quote.
+    /// After a quote that either closes the field or escapes the next quote.
     Closing,
 }
 
@@ -210,7 +210,7 @@ impl Quotes {
 mod tests {
     use super::*;
 
-    /// `line: field|field` per record, `line: open quote` where one is malformed.
+    /// Returns `line: field|field` per record, and `line: open quote` where one is malformed.
     fn read(text: impl AsRef<[u8]>) -> Vec<String> {
         let mut records = Records::new(text.as_ref());
         let mut seen = Vec::new();

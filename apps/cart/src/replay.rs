@@ -1,8 +1,9 @@
 //! `cart replay`: real invoices through replicas that are cut off from each other and killed.
 //!
-//! The driver sells the transactions in their order, each at its replica, up to [`WINDOW`] at a
-//! time there. It counts one as acknowledged when it holds the receipt. After a kill, what was in
-//! flight is sent again under the same idempotency key, until there is one.
+//! The driver sells the transactions in order, each at its replica, with at most [`WINDOW`] in
+//! flight per replica. A transaction counts as acknowledged when the driver holds its receipt.
+//! After a kill, transactions that were in flight are sent again under the same idempotency key,
+//! until there is a receipt.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,16 +28,16 @@ use crate::totals::Totals;
 use crate::transactions::{Transaction, assign};
 use crate::workspace_dir::WorkspaceDir;
 
-/// How many transactions are in flight at one replica.
+/// Maximum number of transactions in flight at one replica.
 const WINDOW: usize = 8;
 
-/// After so long without any news between healed replicas, they will not converge.
+/// Maximum time without any news between healed replicas, after which they are given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Replays the invoices, prints the report, and fails unless everything came together.
 ///
 /// # Errors
-/// Whatever went wrong, with what to do next.
+/// Any error, with advice on what to do next.
 pub(crate) async fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let started = Instant::now();
     let dump = match &args.dump {
@@ -63,13 +64,13 @@ pub(crate) async fn run(args: &ReplayArgs) -> Result<(), Failure> {
     Ok(deviation?)
 }
 
-/// Standard output may be closed: whoever reads it has seen enough.
+/// Prints a line. An error is ignored: whoever closed standard output has seen enough.
 fn print(text: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Who sells what, and what happens meanwhile.
+/// Who sells what, and the events in between.
 struct Plan {
     replicas: usize,
     sellers: Vec<usize>,
@@ -123,7 +124,7 @@ impl Plan {
         })
     }
 
-    /// Sells everything, on schedule, until each transaction has its receipt.
+    /// Sells all transactions on schedule, and waits for their receipts.
     async fn sell(
         &self,
         cluster: &mut Cluster,
@@ -160,7 +161,8 @@ impl Plan {
         Ok(tally)
     }
 
-    /// Cuts and heals what is due before transaction `index`; returns the kill that is due with it.
+    /// Cuts and heals what is due before transaction `index`; returns the delay of the kill that is
+    /// due with it.
     fn strike(&self, cluster: &Cluster, index: usize) -> Option<Duration> {
         let mut kill = None;
         for event in self.schedule.before(index) {
@@ -174,7 +176,7 @@ impl Plan {
     }
 }
 
-/// The command that sells a transaction. Its index is its idempotency key.
+/// Returns the command that sells a transaction. Its index is its idempotency key.
 fn sale(index: usize, transaction: &Transaction) -> Command {
     let add = |(stock_code, quantity): &(String, i64)| Edit::Add(stock_code.clone(), *quantity);
     Command::Transact {
@@ -208,13 +210,13 @@ async fn await_receipt(
 
 /// A transaction with its receipt.
 struct Sold {
-    /// How often its outcome was unknown before.
+    /// The number of times that its outcome was unknown before.
     unknown: u64,
-    /// Whether the receipt is that of an earlier attempt.
+    /// The receipt is that of an earlier attempt.
     repeated: bool,
 }
 
-/// What the driver counts.
+/// The driver's counts.
 #[derive(Debug, Default)]
 struct Tally {
     acknowledged: u64,
@@ -237,7 +239,7 @@ impl Tally {
     }
 }
 
-/// Where it all ended.
+/// The state at the end of the replay.
 struct End {
     tally: Tally,
     same_vectors: bool,
@@ -255,7 +257,7 @@ impl End {
     }
 }
 
-/// How many carts the first replica holds, and what is in them.
+/// Returns the number of carts that the first replica holds, and their contents.
 async fn merged(cluster: &Cluster) -> Result<(u64, Totals), ChildError> {
     let carts = cluster.carts(0).await?;
     let mut totals = Totals::default();
@@ -293,7 +295,7 @@ fn report(plan: &Plan, intake: &Intake, end: &End, elapsed: Duration) -> Report 
     }
 }
 
-/// The replicas hold different things although every link is whole.
+/// The replicas hold different states although every link is whole.
 #[derive(Debug)]
 #[non_exhaustive]
 struct NotConverged {
@@ -315,7 +317,7 @@ impl Advice for NotConverged {
     }
 }
 
-/// The path of this program is not known.
+/// The path of this program is unknown.
 #[derive(Debug)]
 struct NoProgram(std::io::Error);
 

@@ -1,7 +1,7 @@
 //! The child process: serves requests from its standard input against one shop.
 //!
 //! Requests are served side by side, so that transactions share a flush to disk; each is answered
-//! when it is done. The process ends with its standard input, or after `close`.
+//! when it is done. The process ends when its standard input ends, or after `close`.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -15,18 +15,18 @@ use tokio::task::{JoinSet, spawn_blocking};
 use crate::child_protocol::{Answer, Command, Refusal, Reply, Request, Response};
 use crate::child_protocol::{from_line, to_line};
 
-/// What a replica does for the driver. Calls may block, and come from several threads.
+/// The work of a replica for the driver. Calls may block, and come from several threads.
 pub(crate) trait Shop: Send + Sync + 'static {
-    /// Does everything but [`Command::Close`].
+    /// Does every command except [`Command::Close`].
     ///
     /// # Errors
-    /// [`Refusal`]: what was not done, and what to do next.
+    /// [`Refusal`]: the error, with advice on what to do next.
     fn serve(&self, command: Command) -> Result<Reply, Refusal>;
 
-    /// Closes the store, opens it again, and gives the digest of what is there.
+    /// Closes the store, opens it again, and returns the digest of its contents.
     ///
     /// # Errors
-    /// [`Refusal`]: what was not done, and what to do next.
+    /// [`Refusal`]: the error, with advice on what to do next.
     fn reopened_digest(self) -> Result<Reply, Refusal>;
 }
 
@@ -41,11 +41,11 @@ pub(crate) async fn serve(
     let shop = Arc::new(shop);
     let mut running = JoinSet::new();
     let mut input = BufReader::new(input);
-    // Without an input there is nobody to be answered any more.
+    // When the input ends, nobody is left to be answered.
     while let Some(Request { id, command }) = next_request(&mut input).await {
         if command == Command::Close {
             while running.join_next().await.is_some() {}
-            // Away from this thread, which has to let the connections go meanwhile.
+            // On another thread, because this one has to release the connections meanwhile.
             let digest = spawn_blocking(|| Arc::into_inner(shop).map(Shop::reopened_digest)).await;
             send(&replies, id, digest.ok().flatten().unwrap_or_else(|| Err(still_busy())));
             drop(replies);
@@ -72,11 +72,11 @@ fn send(replies: &mpsc::UnboundedSender<Response>, id: u64, result: Result<Reply
         Ok(reply) => Answer::Ok(reply),
         Err(refusal) => Answer::Error(refusal),
     };
-    // Without a writer there is nobody to tell.
+    // Without a writer, nobody can be answered.
     let _ = replies.send(Response { id, answer });
 }
 
-/// A request without an answer would leave the driver waiting.
+/// Returns the answer after a panic; without one, the driver would go on waiting.
 fn panicked() -> Refusal {
     Refusal {
         message: "it panicked".to_owned(),

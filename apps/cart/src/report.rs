@@ -1,4 +1,4 @@
-//! What a replay came to: one JSON object, or a few lines for people.
+//! The outcome of a replay: one JSON object, or a few lines for people.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use serde::Serialize;
 pub(crate) struct Report {
     /// Invoice lines that were replayed.
     pub(crate) lines: u64,
-    /// Malformed lines that were left out.
+    /// Malformed lines that were skipped.
     pub(crate) skipped: u64,
-    /// Transactions that the lines make.
+    /// Transactions made of the lines.
     pub(crate) transactions: u64,
     /// Carts in the merged state.
     pub(crate) carts: u64,
@@ -25,36 +25,36 @@ pub(crate) struct Report {
     pub(crate) kills: u64,
     /// Transactions with a receipt.
     pub(crate) acknowledged: u64,
-    /// How often a kill left it open whether a transaction had been applied.
+    /// Number of times that a kill left it unknown whether a transaction had been applied.
     pub(crate) unknown_outcomes: u64,
-    /// How many of those had been, as their idempotency key showed.
+    /// Number of those that had been applied, as their idempotency key showed.
     pub(crate) deduplicated: u64,
-    /// Whether all replicas hold the same.
+    /// Set if all replicas hold the same.
     pub(crate) converged: bool,
     /// The digest of each replica, computed after it was closed and opened again.
     pub(crate) digests: Vec<String>,
-    /// How long all of it took.
+    /// Time that the replay took.
     pub(crate) seconds: f64,
-    /// `lines` by `seconds`.
+    /// `lines` per second.
     pub(crate) lines_per_second: f64,
-    /// Bytes on all links, both directions, with handshakes and what was dropped.
+    /// Bytes on all links in both directions, including handshakes and dropped bytes.
     pub(crate) bytes_synced: u64,
-    /// How many of those were dropped; for people only.
+    /// Number of those that were dropped; for people only.
     #[serde(skip)]
     pub(crate) bytes_dropped: u64,
-    /// What every other replica has to be sent at least: the encoded size of all entries.
+    /// The encoded size of all entries: the minimum that has to be sent to every other replica.
     pub(crate) bytes_ideal: u64,
-    /// The encoded size of all entries by `lines`.
+    /// The encoded size of all entries, divided by `lines`.
     pub(crate) bytes_per_line: f64,
 }
 
 impl Report {
-    /// The object of `--json`, on one line.
+    /// Returns the object of `--json`, on one line.
     pub(crate) fn to_json(&self) -> String {
         serde_json::to_string(self).unwrap_or_else(|error| unreachable!("plain fields: {error}"))
     }
 
-    /// The digest that most replicas have, and how many have it.
+    /// Returns the digest that most replicas have, and the number that have it.
     fn majority(&self) -> (usize, &str) {
         let count = |digest: &String| self.digests.iter().filter(|other| *other == digest).count();
         let most = self.digests.iter().max_by_key(|digest| count(digest));
@@ -92,7 +92,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// `part` by `whole`; zero when there is no whole.
+/// Returns `part` divided by `whole`; zero if `whole` is zero.
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
 pub(crate) fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }

@@ -1,6 +1,6 @@
 //! A small seeded source of numbers (SplitMix64), so that a seed replays on every machine.
 //!
-//! Each purpose takes its own [`Rng::stream`]: one more draw for the invoices does not move a cut.
+//! Each purpose takes its own [`Rng::stream`]: an additional draw for the invoices moves no cut.
 //!
 //! Reference: G. Steele, D. Lea, C. Flood: Fast splittable pseudorandom number generators (2014).
 
@@ -11,7 +11,7 @@ pub(crate) struct Rng {
 }
 
 impl Rng {
-    /// The sequence that belongs to `seed` and `purpose`.
+    /// Returns the sequence that belongs to `seed` and `purpose`.
     pub(crate) fn stream(seed: u64, purpose: &str) -> Rng {
         let mut rng = Rng { state: seed };
         for byte in purpose.bytes() {
@@ -20,7 +20,7 @@ impl Rng {
         rng
     }
 
-    /// The next number, uniform over all of `u64`.
+    /// Returns the next number, uniform over all of `u64`.
     pub(crate) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
@@ -29,14 +29,14 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`; zero for a bound of zero.
+    /// Returns a number below `bound`; zero for a bound of zero.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         let high = (u128::from(self.next()) * u128::from(bound)) >> 64;
         // The product of two 64-bit numbers has a 64-bit upper half.
         u64::try_from(high).unwrap_or(u64::MAX)
     }
 
-    /// An index into something that holds `len` elements; zero for a length of zero.
+    /// Returns an index into something that holds `len` elements; zero for a length of zero.
     pub(crate) fn index(&mut self, len: usize) -> usize {
         let below = self.below(u64::try_from(len).unwrap_or(u64::MAX));
         usize::try_from(below).unwrap_or(0)

@@ -1,7 +1,7 @@
-//! When links are cut and healed, and when which replica is killed: all of it from the seed.
+//! The times at which links are cut and healed and replicas killed: all of it from the seed.
 //!
 //! Time is the index of the transaction that is sold next. An event at index `i` happens before
-//! transaction `i`; whatever is still cut at the end heals there. A kill at `i` strikes the replica
+//! transaction `i`; links that are still cut at the end heal there. A kill at `i` hits the replica
 //! that sells transaction `i`, so that at least that one is in flight.
 
 use std::collections::BTreeMap;
@@ -19,14 +19,14 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// Every link between `replicas` replicas.
+    /// Returns every link between `replicas` replicas.
     pub(crate) fn all(replicas: usize) -> impl Iterator<Item = Link> {
         (0..replicas).flat_map(move |dials| {
             (dials + 1..replicas).map(move |listens| Link { dials, listens })
         })
     }
 
-    /// Whether `replica` is at one of the two ends.
+    /// True if `replica` is at one of the two ends.
     pub(crate) fn touches(self, replica: usize) -> bool {
         self.dials == replica || self.listens == replica
     }
@@ -39,7 +39,7 @@ pub(crate) enum Event {
     Heal(Vec<Link>),
     /// These links drop bytes from now on.
     Cut(Vec<Link>),
-    /// The replica that sells the next transaction is killed so long after it was sent.
+    /// The replica that sells the next transaction is killed this long after it was sent.
     Kill { delay: Duration },
 }
 
@@ -47,17 +47,17 @@ pub(crate) enum Event {
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
     events: BTreeMap<usize, Vec<Event>>,
-    /// How many cuts found room.
+    /// The number of cuts that found room.
     pub(crate) cuts: usize,
-    /// How many kills found room.
+    /// The number of kills that found room.
     pub(crate) kills: usize,
 }
 
 impl Schedule {
     /// Plans up to `cuts` cuts and `kills` kills over the transactions that `sellers` sell.
     ///
-    /// Fewer find room when there are few transactions: a link is cut once at a time, and each
-    /// transaction sees at most one kill.
+    /// There is room for fewer when there are few transactions: a link is cut once at a time, and
+    /// each transaction sees at most one kill.
     pub(crate) fn plan(
         sellers: &[usize],
         replicas: usize,
@@ -85,7 +85,8 @@ impl Schedule {
         self.events.entry(at).or_default().push(event);
     }
 
-    /// What happens before transaction `index`; at the number of transactions: after the last one.
+    /// Returns the events before transaction `index`, or after the last one for the number of
+    /// transactions.
     pub(crate) fn before(&self, index: usize) -> &[Event] {
         self.events.get(&index).map_or(&[], Vec::as_slice)
     }
@@ -106,7 +107,7 @@ impl Cut {
     }
 }
 
-/// Half of the cuts take one link, half isolate a replica.
+/// Plans the cuts: half of them take one link, half isolate a replica.
 fn plan_cuts(transactions: usize, replicas: usize, wanted: usize, seed: u64) -> Vec<Cut> {
     const ATTEMPTS: usize = 64;
     let mut rng = Rng::stream(seed, "cuts");
@@ -144,7 +145,7 @@ fn draw_cut(
     Cut { links, from, until }
 }
 
-/// Draws a victim, then one of its transactions, then how far that gets.
+/// Draws a replica, one of its transactions, and the delay of the kill.
 fn plan_kills(
     sellers: &[usize],
     replicas: usize,
@@ -170,8 +171,9 @@ fn plan_kills(
     planned
 }
 
-/// From a few microseconds to some milliseconds, every order of magnitude alike: before the request
-/// is read, while it is committed, and after it is durable but before anybody was told.
+/// Draws a delay from a few microseconds to some milliseconds, every order of magnitude equally
+/// likely: before the request is read, while it is committed, and after it is durable but before
+/// the reply.
 fn kill_delay(rng: &mut Rng) -> Duration {
     let octave = 16_u64 << rng.below(10);
     Duration::from_micros(octave + rng.below(octave))
@@ -188,7 +190,7 @@ mod tests {
         (0..count).map(|_| rng.index(replicas)).collect()
     }
 
-    /// Walks through the schedule and returns (cut events, links still cut at the end).
+    /// Walks through the schedule; returns the number of cuts and the links still cut at the end.
     fn walk(schedule: &Schedule, transactions: usize) -> (usize, BTreeSet<Link>) {
         let mut cut = BTreeSet::new();
         let mut cuts = 0;

@@ -16,15 +16,16 @@ use crate::child_protocol::{CartState, Command, Edit, Refusal, Reply};
 use crate::replica::Shop;
 
 const SPACE: &str = "carts";
-/// After closing, connections that were cut off let go of the store within this time.
+/// Maximum number of attempts to open the store again after closing, and the pause between them:
+/// connections that were cut off release it within this time.
 const CLOSING: (usize, Duration) = (500, Duration::from_millis(10));
 
-/// What a customer has in the shop.
+/// The cart of a customer.
 #[derive(Crdt, Default)]
 pub(crate) struct Cart {
     /// Stock code to quantity, which may be negative: a cancellation.
     lines: OrMap<String, PnCounter>,
-    /// What the courier should know.
+    /// A message for the courier.
     note: LwwRegister<String>,
 }
 
@@ -38,7 +39,7 @@ pub(crate) struct CartShop {
     dials: Mutex<Vec<Dial>>,
 }
 
-/// Carts on one machine: a link that is cut is noticed within a second.
+/// Returns timeouts for one machine: a link that is cut is noticed within a second.
 fn impatient() -> Config {
     let mut config = Config::default();
     config.have_interval = 50;
@@ -47,7 +48,7 @@ fn impatient() -> Config {
     config
 }
 
-/// The same of the network.
+/// Returns the same for the network.
 fn restless() -> Options {
     let mut options = Options::default();
     options.heartbeat = Duration::from_millis(200);
@@ -66,10 +67,10 @@ fn of_store(error: &StoreError) -> Refusal {
 }
 
 impl CartShop {
-    /// Opens the store, and the space that it holds, joins, or makes.
+    /// Opens the store, and opens, joins or creates its space.
     ///
     /// # Errors
-    /// [`Refusal`]: what is wrong with the store or the ticket.
+    /// [`Refusal`]: the problem with the store or the ticket.
     pub(crate) fn open(args: &ReplicaArgs) -> Result<Self, Refusal> {
         let store = open_store(&args.store).map_err(|error| of_store(&error))?;
         let carts = match &args.join {
@@ -107,7 +108,8 @@ impl CartShop {
                 Edit::Note(text) => cart.note().set(text.as_str()),
             })
         })?;
-        // Keys are of one sequence for all shops: who has done it has done this very request.
+        // All shops take their keys from one sequence: a key that is done stands for this very
+        // request.
         let repeated = !matches!(once, Once::First(_));
         Ok(Reply::Receipt { repeated, durable: once.receipt().is_durable() })
     }

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use crate::child_protocol::CartState;
 
-/// Who writes under which replica id, by the eight digits that reports show.
+/// The writers behind replica ids, by the eight digits that reports show.
 #[derive(Default)]
 pub(crate) struct Names(BTreeMap<String, String>);
 
 impl Names {
-    /// Notes who writes under a replica id of 32 hexadecimal digits.
+    /// Notes the name behind a replica id of 32 hexadecimal digits.
     pub(crate) fn add(&mut self, replica: &str, name: &str) {
         self.0.insert(replica.chars().take(8).collect(), name.to_owned());
     }
 
-    /// Puts names where a sentence has dots: `0a1b2c3d:7` becomes `north`.
+    /// Replaces dots by names in a sentence: `0a1b2c3d:7` becomes `north`.
     fn tell(&self, sentence: &str) -> String {
         let word = |word: &str| {
             let (end, comma) = match word.find([',', ';']) {
@@ -28,7 +28,7 @@ impl Names {
     }
 }
 
-/// Carts side by side, one line each; `indent` stands before the first, blanks before the others.
+/// Lists carts, one per line; `indent` stands before the first, blanks before the others.
 pub(crate) fn list_carts(indent: &str, carts: &[(String, CartState)]) -> String {
     let blank = " ".repeat(indent.len());
     let line = |(index, (customer, cart)): (usize, &(String, CartState))| {
@@ -43,7 +43,7 @@ pub(crate) fn list_carts(indent: &str, carts: &[(String, CartState)]) -> String 
     carts.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// What was decided, each sentence once, with those who reported it.
+/// Lists the decisions, each sentence once, with those who reported it.
 pub(crate) fn list_decisions(reports: &[(String, Vec<String>)], names: &Names) -> String {
     let mut reporters: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (region, sentences) in reports {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use crate::invoices::Line;
 use crate::rng::Rng;
 
-/// How many invoices a replay without a file has.
+/// The number of invoices of a replay without a file.
 pub(crate) const INVOICES: usize = 4_000;
 
 const PRODUCTS: u64 = 2_000;
@@ -54,7 +54,7 @@ pub(crate) struct Synthetic {
 }
 
 impl Synthetic {
-    /// The lines of `invoices` invoices.
+    /// Makes up `invoices` invoices.
     pub(crate) fn new(seed: u64, invoices: usize) -> Synthetic {
         Synthetic {
             rng: Rng::stream(seed, "invoices"),
@@ -84,7 +84,7 @@ impl Synthetic {
         }
     }
 
-    /// A customer, who lives where his number says; or nobody, from anywhere.
+    /// Draws a customer, whose country follows from the number; or no customer, from anywhere.
     fn customer(&mut self) -> (String, &'static str) {
         if self.rng.percent(WITHOUT_CUSTOMER) {
             return (String::new(), country(self.rng.next()));
@@ -106,7 +106,7 @@ impl Iterator for Synthetic {
     }
 }
 
-/// Mostly the first country, otherwise any of the others.
+/// Draws the first country most of the time, otherwise any of the others.
 fn country(lot: u64) -> &'static str {
     let mut rng = Rng::stream(lot, "country");
     let [first, others @ ..] = COUNTRIES;

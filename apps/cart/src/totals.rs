@@ -1,4 +1,4 @@
-//! What should be in every cart, and whether it is.
+//! The expected contents of every cart, and the check against them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    /// The plain sum over `transactions`, with no replica in sight.
+    /// Returns the plain sum over `transactions`, without any replica.
     pub(crate) fn plain_sum(transactions: &[Transaction]) -> Totals {
         let mut totals = Totals::default();
         for transaction in transactions {
@@ -31,12 +31,12 @@ impl Totals {
         *total = total.saturating_add(quantity);
     }
 
-    /// The sum over all lines.
+    /// Returns the sum over all lines.
     pub(crate) fn units(&self) -> i64 {
         self.quantities.values().fold(0, |sum, quantity| sum.saturating_add(*quantity))
     }
 
-    /// Customer, stock code and quantity of every line that is not zero.
+    /// Returns customer, stock code and quantity of every line that is not zero.
     pub(crate) fn rows(&self) -> impl Iterator<Item = (&str, &str, i64)> {
         let filled = self.quantities.iter().filter(|(_, quantity)| **quantity != 0);
         filled.map(|((customer, stock_code), quantity)| {

@@ -1,23 +1,23 @@
-//! Invoices as transactions, and which replica sells each.
+//! Invoices as transactions, and the replica that sells each.
 
 use std::collections::HashMap;
 
 use crate::invoices::Line;
 use crate::rng::Rng;
 
-/// Every so many invoices, a customer buys somewhere else than at home.
+/// A customer buys one in this many invoices at another replica than the home.
 const AWAY_EVERY: usize = 4;
 
 /// Consecutive lines of one invoice to one customer: applied as a whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Transaction {
-    /// Which invoice it is.
+    /// The number of the invoice.
     pub(crate) invoice: String,
-    /// Whose cart it changes.
+    /// The customer whose cart it changes.
     pub(crate) customer_id: String,
-    /// Where the customer lives.
+    /// The country where the customer lives.
     pub(crate) country: String,
-    /// What is added to the cart: stock code and quantity, in the order of the invoice.
+    /// The additions to the cart: stock code and quantity, in the order of the invoice.
     pub(crate) lines: Vec<(String, i64)>,
 }
 
@@ -46,16 +46,16 @@ impl Gathering {
         });
     }
 
-    /// The transactions, in the order of the file.
+    /// Returns the transactions, in the order of the file.
     pub(crate) fn finish(self) -> Vec<Transaction> {
         self.transactions
     }
 }
 
-/// The replica of each transaction, as an index below `replicas`.
+/// Returns the replica of each transaction, as an index below `replicas`.
 ///
-/// Every country has a home: the replicas are dealt out, in an order that the seed decides, to the
-/// countries as they appear. Every fourth invoice of a customer goes to another replica than that.
+/// Every country has a home: the replicas are dealt out to the countries as they appear, in an
+/// order that the seed decides. Every fourth invoice of a customer goes to another replica.
 pub(crate) fn assign(transactions: &[Transaction], replicas: usize, seed: u64) -> Vec<usize> {
     let mut rng = Rng::stream(seed, "away");
     let mut homes = Homes::new(replicas, seed);

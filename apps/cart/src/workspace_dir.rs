@@ -1,4 +1,4 @@
-//! Where the store files of a run live: a temporary directory, or one that is kept.
+//! The directory for the store files of a run: a temporary one, or one that is kept.
 
 use std::fmt;
 use std::fs;
@@ -19,7 +19,7 @@ pub(crate) enum WorkspaceDir {
 }
 
 impl WorkspaceDir {
-    /// Takes `dir`, which is created when absent and must be empty; without it, a temporary one.
+    /// Opens `dir`, which is created if absent and must be empty; without it, a temporary one.
     ///
     /// # Errors
     /// [`WorkspaceError`].
@@ -46,24 +46,24 @@ impl WorkspaceDir {
         }
     }
 
-    /// The store file of the replica called `name`.
+    /// Returns the store file of the replica called `name`.
     pub(crate) fn store(&self, name: &str) -> PathBuf {
         self.path().join(format!("{name}.rejoin"))
     }
 
-    /// What the replica called `name` has to say on its standard error.
+    /// Returns the file for the standard error of the replica called `name`.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.path().join(format!("{name}.log"))
     }
 }
 
-/// Why there is no directory to work in.
+/// The reason why there is no directory to work in.
 #[derive(Debug)]
 #[non_exhaustive]
 pub(crate) enum WorkspaceError {
     /// It cannot be created or read.
     NotCreated { path: PathBuf, source: io::Error },
-    /// Something is in it already.
+    /// It is not empty.
     Used { path: PathBuf, entry: String },
 }
 

@@ -8,7 +8,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Invoices of `count` lines, two per invoice, with a malformed line in between; and their sum.
+/// Makes invoices of `count` lines, two per invoice, with a malformed line at the end; and their
+/// sum.
 fn invoices(count: i64) -> (String, String) {
     let mut file = "InvoiceNo,StockCode,Note,Quantity,CustomerID,Country\n".to_owned();
     let mut sum: BTreeMap<String, i64> = BTreeMap::new();
@@ -69,7 +70,7 @@ fn links_that_are_cut_until_the_end_heal_there() {
         let arguments = ["--replicas", "2", "--cuts", "50", "--seed", seed];
         let (report, dump) = replay(folder.path(), &arguments);
         assert_eq!(dump, sum);
-        // Two transactions have room for one cut of the one link: around the first or the second.
+        // Two transactions leave room for one cut of the only link: around the first or the second.
         assert_eq!(report["cuts"].as_u64(), Some(1));
     }
 }
@@ -106,7 +107,7 @@ fn fault_09_other_exports_are_taken() {
     }
 }
 
-/// A file of which hardly anything can be taken is no success: its sum says nothing of it.
+/// A file of which hardly any line can be taken is no success: its sum says nothing about the file.
 #[test]
 fn fault_09_more_skipped_than_taken_is_no_success() {
     let folder = tempfile::tempdir().unwrap();
