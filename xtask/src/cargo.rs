@@ -5,15 +5,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus};
 
-/// The cfg that compiles the planted bugs in; no feature can do it.
+/// The cfg that compiles the planted bugs in; no feature can do that.
 pub(crate) const MUTANTS_CFG: &str = "--cfg rejoin_mutants";
 
 /// The variable that chooses a planted bug at run time.
 pub(crate) const MUTANT_VARIABLE: &str = "REJOIN_MUTANT";
 
-/// The folder that holds the workspace's manifest.
+/// Returns the folder that holds the workspace's manifest.
 ///
-/// Cargo names this package's folder at run time; what it was at build time is only the fallback,
+/// Cargo names this package's folder at run time; the path at build time is only the fallback,
 /// because a clone may have moved since.
 pub(crate) fn workspace_root() -> PathBuf {
     let package = env::var_os("CARGO_MANIFEST_DIR")
@@ -21,7 +21,7 @@ pub(crate) fn workspace_root() -> PathBuf {
     package.parent().map_or_else(|| package.clone(), Path::to_path_buf)
 }
 
-/// A cargo command at the workspace's root, with no planted bug chosen.
+/// Makes a cargo command at the workspace's root, with no planted bug chosen.
 pub(crate) fn command<I>(arguments: I) -> Command
 where
     I: IntoIterator,
@@ -37,10 +37,10 @@ pub(crate) fn with_mutants(command: &mut Command) -> &mut Command {
     with_cfg(command, MUTANTS_CFG, "mutants")
 }
 
-/// Makes `command` build with a cfg more, in a folder of its own below the target folder.
+/// Makes `command` build with an additional cfg, in a folder of its own below the target folder.
 ///
-/// An own folder keeps two builds from throwing out each other's work, and makes it impossible to
-/// pick up a mutated artefact by accident.
+/// A folder of its own keeps two builds from throwing out each other's work, and makes it
+/// impossible to pick up a mutated artefact by accident.
 pub(crate) fn with_cfg<'a>(command: &'a mut Command, cfg: &str, folder: &str) -> &'a mut Command {
     let present = env::var("RUSTFLAGS").unwrap_or_default();
     let flags = format!("{present} {cfg}").trim().to_owned();
@@ -49,14 +49,14 @@ pub(crate) fn with_cfg<'a>(command: &'a mut Command, cfg: &str, folder: &str) ->
     command.env("RUSTFLAGS", flags).env("CARGO_TARGET_DIR", target.join(folder))
 }
 
-/// An example of `rejoin-replica`, built for speed; its own arguments are to follow.
+/// Makes the command for an example of `rejoin-replica`, built for speed, without its arguments.
 pub(crate) fn example(name: &str, features: &str) -> Command {
     let mut command = command(["run", "--release", "-p", "rejoin-replica"]);
     command.args(["--features", features, "--example", name, "--"]);
     command
 }
 
-/// An [`example`] that takes numbers, each under its flag, and a budget in minutes.
+/// Makes an [`example`] that takes numbers, each under its flag, and a budget in minutes.
 pub(crate) fn harness(
     name: &str,
     features: &str,
@@ -71,7 +71,7 @@ pub(crate) fn harness(
     command
 }
 
-/// Runs a chore's command and hands on how it ended.
+/// Runs a chore's command and returns its exit code.
 pub(crate) fn run(chore: &str, command: &mut Command) -> ExitCode {
     match command.status() {
         Ok(status) => exit_code(status),
@@ -82,13 +82,13 @@ pub(crate) fn run(chore: &str, command: &mut Command) -> ExitCode {
     }
 }
 
-/// `command` as a person would type it.
+/// Returns `command` as a person would type it.
 pub(crate) fn shown(command: &Command) -> String {
     let arguments = command.get_args().map(|a| a.to_string_lossy().into_owned());
     format!("cargo {}", arguments.collect::<Vec<_>>().join(" "))
 }
 
-/// Hands on how a child ended; one that a signal ended has no code and counts as a failure.
+/// Returns the exit code of a child; one ended by a signal has no code and counts as a failure.
 pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().unwrap_or(1);
     ExitCode::from(u8::try_from(code).unwrap_or(1))

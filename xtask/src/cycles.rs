@@ -1,4 +1,4 @@
-//! `cargo xtask full`, `kill` and `restore`: what happens to store files, cycle after cycle.
+//! `cargo xtask full`, `kill` and `restore`: faults of store files, cycle after cycle.
 //!
 //! Each is an example of `rejoin-replica`; its last line is the figure.
 
@@ -8,13 +8,13 @@ use clap::Args;
 
 use crate::cargo;
 
-/// How often, and what.
+/// The number of cycles, and their seed.
 #[derive(Args)]
 pub(crate) struct Options {
     /// How many disks are filled, children started, or copies made and opened
     #[arg(long, value_name = "N", default_value_t = 50)]
     cycles: u64,
-    /// What happens, and when, follows from it
+    /// The seed from which all events and their times follow
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
     /// Stop after this many minutes even if cycles are left
@@ -29,14 +29,14 @@ pub(crate) struct Harness(&'static str, &'static str);
 /// A store that is written to while its disk is full now and then.
 pub(crate) const FULL: Harness = Harness("full", "conformance");
 
-/// A process that writes to a store, killed at random moments.
+/// A process that writes to a store and is killed at random moments.
 pub(crate) const KILL: Harness = Harness("kill", "redb");
 
 /// Stores whose files are copied, put back and cloned.
 pub(crate) const RESTORE: Harness = Harness("restore", "redb");
 
 impl Harness {
-    /// Runs the example and hands on its exit code.
+    /// Runs the example and returns its exit code.
     pub(crate) fn run(self, options: &Options) -> ExitCode {
         cargo::run(self.0, &mut self.command(options))
     }

@@ -1,11 +1,11 @@
-//! `cargo xtask fix`: what a machine can repair. The only command here that writes.
+//! `cargo xtask fix`: the repairs that a machine can do. The only command here that writes.
 
 use std::process::ExitCode;
 
 use crate::cargo;
 
-/// Formatting comes last, because a suggestion that clippy applied may need it; both run even if
-/// the first fails, because code that does not compile can still be formatted.
+/// The steps. Formatting comes last, because a suggestion that clippy applied may need it; both run
+/// even if the first fails, because code that does not compile can still be formatted.
 const STEPS: [&[&str]; 2] = [
     &["clippy", "--fix", "--allow-dirty", "--allow-staged", "--workspace", "--all-targets"],
     &["fmt", "--all"],

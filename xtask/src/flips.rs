@@ -1,4 +1,4 @@
-//! `cargo xtask flips`: a store file with a flipped bit, for many bits, and cut off.
+//! `cargo xtask flips`: a store file with many bits flipped, one at a time, and cut off.
 //!
 //! The machinery is an example of `rejoin-replica`; its last line is the figure.
 
@@ -8,13 +8,13 @@ use clap::Args;
 
 use crate::cargo;
 
-/// Which bits.
+/// The bits to flip.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Flip every K-th bit; 1 is the whole campaign
     #[arg(long, value_name = "K", default_value_t = 97)]
     every: u64,
-    /// What the files hold, and which bit is the first
+    /// The seed: it decides the contents of the files, and the first bit
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
     /// Stop after this many minutes even if bits are left
@@ -22,7 +22,7 @@ pub(crate) struct Options {
     budget: Option<u64>,
 }
 
-/// Runs the example and hands on its exit code.
+/// Runs the example and returns its exit code.
 pub(crate) fn main(options: &Options) -> ExitCode {
     cargo::run("flips", &mut command(options))
 }

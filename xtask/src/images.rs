@@ -1,4 +1,4 @@
-//! `cargo xtask images`: what power losses leave of a store file, many of them.
+//! `cargo xtask images`: store files as power losses leave them, many of them.
 //!
 //! The machinery is an example of `rejoin-replica`; its last line is the figure.
 
@@ -8,16 +8,16 @@ use clap::Args;
 
 use crate::cargo;
 
-/// How many images, and of what.
+/// The number of images, and their seed.
 #[derive(Args)]
 pub(crate) struct Options {
     /// How many images to open
     #[arg(long, value_name = "N", default_value_t = 2_000)]
     cycles: u64,
-    /// What the writes, the moments and the losses follow from
+    /// The seed from which the writes, the moments and the losses follow
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// The first cycle: a loss says which to try again
+    /// The first cycle: the report of a loss names the one to try again
     #[arg(long, value_name = "N", default_value_t = 0)]
     first: u64,
     /// Stop after this many minutes even if images are left
@@ -25,7 +25,7 @@ pub(crate) struct Options {
     budget: Option<u64>,
 }
 
-/// Runs the example and hands on its exit code.
+/// Runs the example and returns its exit code.
 pub(crate) fn main(options: &Options) -> ExitCode {
     cargo::run("images", &mut command(options))
 }

@@ -58,7 +58,7 @@ enum Command {
     NoStd,
     /// Run the simulator over a range of seeds
     Sim(sim::Options),
-    /// Open what power losses leave of a store file
+    /// Open store files as power losses leave them
     Images(images::Options),
     /// Flip bits in a store file, cut it off, and read it
     Flips(flips::Options),

@@ -1,4 +1,4 @@
-//! `cargo xtask mutants`: is the test suite worth believing?
+//! `cargo xtask mutants`: checks that the test suite catches bugs.
 //!
 //! A planted bug is a deliberate re-introduction of a real one, written as
 //! `if mutant!("name") { .. }` in a crate. It compiles only behind `--cfg rejoin_mutants` and is
@@ -27,8 +27,7 @@ pub(crate) struct Mutant {
     pub(crate) name: &'static str,
     /// The family of failures that it belongs to.
     pub(crate) class: Class,
-    /// The lines of the list of known failures that it stands for; none if it only holds a checker
-    /// to its work.
+    /// The numbers of the known failures that it stands for; none if it only tests a checker.
     pub(crate) lines: &'static [u8],
     /// The failure that it brings back, in one line.
     pub(crate) brings_back: &'static str,
@@ -39,17 +38,17 @@ pub(crate) struct Mutant {
 /// A family of failures. The gate tries one planted bug of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Class {
-    /// What a value says after a merge.
+    /// The value after a merge.
     CrdtSemantics,
-    /// What may be applied before what.
+    /// The order in which entries may be applied.
     Causality,
-    /// Whose dots these are.
+    /// The owner of dots.
     Identity,
-    /// What is still there after a crash.
+    /// The data that is still there after a crash.
     Storage,
-    /// What reaches the other side.
+    /// The data that reaches the other side.
     Sync,
-    /// What time it is said to be.
+    /// The time that is reported.
     Clock,
 }
 
@@ -62,7 +61,7 @@ pub(crate) struct Suite {
     pub(crate) features: &'static str,
     /// The test target: the name of an integration test, or empty for the library's own tests.
     pub(crate) target: &'static str,
-    /// What the names of the tests contain.
+    /// A part of the names of the tests.
     pub(crate) filter: &'static str,
 }
 

@@ -24,13 +24,13 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::from(u8::from(passed != builds))
 }
 
-/// Whether every build passes.
+/// Runs every build; true if all pass.
 pub(crate) fn run() -> bool {
     let (passed, builds) = run_all();
     passed == builds
 }
 
-/// How many builds passed, of how many.
+/// Returns the number of builds that passed, and the number of builds.
 fn run_all() -> (usize, usize) {
     let builds = match builds() {
         Ok(builds) => builds,
@@ -63,7 +63,7 @@ impl Build {
     }
 }
 
-/// The proof, then each core crate without features and with each of its features alone.
+/// Returns the proof, then each core crate without features and with each of its features alone.
 fn builds() -> io::Result<Vec<Build>> {
     let build = |arguments: &[&str], cfg| Build {
         arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
@@ -81,7 +81,7 @@ fn builds() -> io::Result<Vec<Build>> {
     Ok(builds)
 }
 
-/// The features that a manifest declares, but for `default`.
+/// Returns the features that a manifest declares, except `default`.
 fn features(manifest: &str) -> Vec<String> {
     let table = manifest.parse::<Table>().unwrap_or_default();
     let declared = table.get("features").and_then(|features| features.as_table());

@@ -1,6 +1,6 @@
-//! `cargo xtask sim`: the simulator over a range of seeds, for as long as one likes.
+//! `cargo xtask sim`: the simulator over a range of seeds, for any length of time.
 //!
-//! The simulator is an example of `rejoin-replica`; this hands its flags, its output and its exit
+//! The simulator is an example of `rejoin-replica`; this passes its flags, its output and its exit
 //! code through. With `--mutant` it runs in the build that has the planted bugs, to look at one of
 //! them by hand.
 
@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::{cargo, mutants};
 
-/// What to simulate.
+/// The seeds and the time to simulate.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The first seed
@@ -25,7 +25,7 @@ pub(crate) struct Options {
     /// Stop after this many minutes even if seeds are left
     #[arg(long, value_name = "MINUTES")]
     budget: Option<u64>,
-    /// Of the plan let only these items happen, as a violation names them: 3,17,40-45
+    /// Let only these items of the plan happen, as a violation names them: 3,17,40-45
     #[arg(long, value_name = "ITEMS")]
     keep: Option<String>,
     /// Switch this planted bug on
@@ -37,7 +37,7 @@ fn known_mutant(name: &str) -> Result<String, mutants::UnknownMutant> {
     mutants::find(name).map(|mutant| mutant.name.to_owned())
 }
 
-/// Runs the simulator and hands on its exit code.
+/// Runs the simulator and returns its exit code.
 pub(crate) fn main(options: &Options) -> ExitCode {
     cargo::run("sim", &mut command(options))
 }

@@ -2,10 +2,10 @@
 //!
 //! A rule is a name, an advice and a function from the [`Tree`] to the places that break it, each
 //! in a file of its own below. Its fixture, `xtask/fixtures/<rule>/`, is a small tree that breaks
-//! exactly this rule; `expected.txt` in it is what tidy prints there, so every rule is seen to
-//! fire, and seen to keep silent on its near misses and on everybody else's fixture.
+//! exactly this rule; `expected.txt` in it is what tidy prints there. So every rule is shown to
+//! fire, and to stay silent on its near misses and on the fixtures of all other rules.
 //!
-//! To add a rule: a file, a row in [`RULES`], a fixture.
+//! To add a rule, add a file, a row in [`RULES`], and a fixture.
 
 mod allow;
 mod arrow;
@@ -36,7 +36,7 @@ use std::process::ExitCode;
 
 use tree::Tree;
 
-/// One thing that the tree promises.
+/// A promise about the tree.
 struct Rule {
     /// Its name in findings, and its fixture's folder.
     name: &'static str,
@@ -68,7 +68,7 @@ const RULES: &[Rule] = &[
     local_paths::RULE,
 ];
 
-/// Where a rule is broken, and how.
+/// The place where a rule is broken, and the way it is broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Spot {
     path: String,
@@ -118,7 +118,7 @@ pub(crate) fn run(root: &Path) -> bool {
     }
 }
 
-/// Everything that breaks a rule, ordered by place.
+/// Returns everything that breaks a rule, ordered by place.
 fn findings(root: &Path) -> Result<Vec<Finding>, tree::LoadError> {
     let tree = Tree::load(root)?;
     let mut findings = Vec::new();

@@ -1,7 +1,7 @@
 //! `cargo xtask verify`: everything that a change must pass besides the tests.
 //!
-//! It never writes into the tree: the last step holds it to that. A failure does not stop it, so
-//! one run names everything that is left to do.
+//! It never writes into the tree: the last step checks that. A failure does not stop it, so one run
+//! names everything that is left to do.
 
 use std::process::{Command, ExitCode};
 
@@ -39,7 +39,7 @@ pub(crate) fn main() -> ExitCode {
     tally.finish()
 }
 
-/// How many steps there were, and which failed.
+/// The number of steps, and those that failed.
 #[derive(Default)]
 struct Tally {
     steps: usize,
@@ -79,10 +79,11 @@ fn runs(title: &str, arguments: &[&str]) -> bool {
     }
 }
 
-/// What git says has changed and how, or nothing outside a git checkout (a source archive).
+/// Returns git's list of changes and their diff, or `None` outside a git checkout (a source
+/// archive).
 fn tree_state() -> Option<String> {
     let status = git(&["status", "--porcelain"])?;
-    // A file that was changed before and is changed again has the same status, not the same diff.
+    // A file that was changed before and is changed again has the same status but another diff.
     let changes = git(&["diff", "HEAD"]).unwrap_or_default();
     Some(status + &changes)
 }

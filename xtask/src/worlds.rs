@@ -1,7 +1,7 @@
 //! `cargo xtask worlds`: the exhaustive and random searches of the types, deeper than in the gate.
 //!
 //! The tests take their depth and number of cases from the environment; this sets both, builds for
-//! speed, and says in the end what was searched. One type at a time: `--only rw_set`.
+//! speed, and reports in the end what was searched. For one type at a time: `--only rw_set`.
 
 use std::process::{ExitCode, Stdio};
 use std::time::Instant;
@@ -10,7 +10,7 @@ use clap::{Args, value_parser};
 
 use crate::cargo;
 
-/// How far to search.
+/// The extent of the search.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Operations in every history of the small worlds (4 in the gate)
@@ -34,7 +34,7 @@ pub(crate) struct Options {
     only: Option<String>,
 }
 
-/// Runs the searches and hands on their exit code.
+/// Runs the searches and returns their exit code.
 pub(crate) fn main(options: &Options) -> ExitCode {
     let start = Instant::now();
     match searches(options) {
@@ -64,10 +64,10 @@ pub(crate) fn main(options: &Options) -> ExitCode {
     }
 }
 
-/// Whether there is a search to run: a filter that matches none would find no difference.
+/// True if there is a search to run: a filter that matches none would find no difference.
 fn searches(options: &Options) -> std::io::Result<bool> {
     let listed = command(options).arg("--list").stderr(Stdio::inherit()).output()?;
-    // Where they do not even build, running them says so.
+    // If they do not even build, running them shows why.
     Ok(!listed.status.success() || names_a_test(&String::from_utf8_lossy(&listed.stdout)))
 }
 

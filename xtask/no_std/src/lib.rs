@@ -1,9 +1,10 @@
-//! What a program without the standard library does with the core crates.
+//! A program without the standard library that uses the core crates.
 //!
 //! `cargo xtask no-std` builds this with `--cfg rejoin_no_std`, and then it has a panic handler. A
 //! program has exactly one, and `std` brings its own: if any crate below links `std`, the compiler
-//! refuses this one (E0152). So the host's own target proves what otherwise takes a target that has
-//! no `std`. Without the cfg this is a plain library, which the workspace can lint and document.
+//! refuses this one (E0152). So the host's own target proves what would otherwise require a target
+//! that has no `std`. Without the cfg this is a plain library, which the workspace can lint and
+//! document.
 #![no_std]
 
 extern crate alloc;
@@ -19,7 +20,7 @@ fn halt(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// One event of a replica, as bytes.
+/// Returns one event of a replica, as bytes.
 ///
 /// # Errors
 /// Never: the first event is always in range.
@@ -29,7 +30,7 @@ pub fn first_event(replica: ReplicaId) -> Result<Vec<u8>, CounterOutOfRange> {
     Ok(seen.to_bytes())
 }
 
-/// A set that two replicas have merged, as bytes.
+/// Returns a set that two replicas have merged, as bytes.
 #[must_use]
 pub fn merged_set() -> Vec<u8> {
     let id = |number| FreshId::assume_fresh(ReplicaId::from_u128(number));

@@ -1,6 +1,6 @@
-//! A test binary: built once by cargo, then run as a child of our own.
+//! A test binary: built once by cargo, then run as a child of this process.
 //!
-//! Not through `cargo test`: stopping cargo would leave the test that hangs behind it running.
+//! `cargo test` is not used: stopping cargo would leave a test that hangs running.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -15,10 +15,10 @@ use super::Suite;
 use super::verdict::{Ended, Verdict, judge};
 use crate::cargo;
 
-/// How often a running child is looked at.
+/// Interval at which a running child is looked at.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// What is built: one test target of one package with some features. Its suites differ in filters.
+/// A build: one test target of one package with some features. Its suites differ in filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     package: &'static str,
@@ -27,7 +27,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// What holds the tests of this suite.
+    /// Returns the target that holds the tests of this suite.
     pub(super) fn of(suite: &Suite) -> Self {
         Self { package: suite.package, features: suite.features, name: suite.target }
     }
@@ -61,7 +61,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// Where cargo put a target.
+/// The binary that cargo built for a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Binary {
     pub(super) target: Target,
@@ -71,7 +71,7 @@ pub(super) struct Binary {
 }
 
 impl Binary {
-    /// The binary that a line of cargo's messages announces.
+    /// Returns the binary that a line of cargo's messages announces.
     fn announced_in(line: &str, target: Target) -> Option<Self> {
         let message: Value = serde_json::from_str(line).ok()?;
         let executable = message.get("executable")?.as_str()?;
@@ -90,7 +90,7 @@ impl Binary {
     ) -> io::Result<Run> {
         let mut command = Command::new(&self.executable);
         command.arg(filter).current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
-        // A bug that is caught is no news: it is neither noted in the tree nor made small.
+        // A bug that is caught is expected: it is neither recorded in the tree nor shrunk.
         command.env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "true");
         command.env("PROPTEST_MAX_SHRINK_ITERS", "0").env_remove(cargo::MUTANT_VARIABLE);
         if let Some(name) = mutant {
@@ -100,7 +100,7 @@ impl Binary {
     }
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) verdict: Verdict,
@@ -108,7 +108,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// The last lines of what was printed: enough to see why it went wrong.
+    /// Returns the last lines of the output: enough to see the cause of a failure.
     pub(super) fn tail(&self) -> String {
         let lines = self.printed.lines().collect::<Vec<_>>();
         let last = lines.iter().skip(lines.len().saturating_sub(60));
@@ -129,12 +129,12 @@ fn watched(command: &mut Command, limit: Duration) -> io::Result<Run> {
     Ok(Run { verdict, printed })
 }
 
-/// Reads a pipe while the child runs: a child that cannot write does not end.
+/// Reads a pipe while the child runs: a child that cannot write never ends.
 fn collected(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut pipe) = pipe {
-            // What was read before an error is still worth showing.
+            // Output that was read before an error is still worth showing.
             let _ = pipe.read_to_end(&mut bytes);
         }
         String::from_utf8_lossy(&bytes).into_owned()

@@ -1,7 +1,7 @@
-//! Which planted bugs a change has to face: one of each class, and those in the files it touches.
+//! The planted bugs that a change has to face: one of each class, and those in files it touches.
 //!
-//! The whole list takes minutes and grows; this keeps the gate short, and in a few changes every
-//! row still has its turn.
+//! The whole list takes minutes and grows; this keeps the gate short, and over a few changes every
+//! row has its turn.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,14 +11,14 @@ use std::process::Command;
 use super::Mutant;
 use crate::cargo;
 
-/// The rows of `planted` that the gate tries, in their order.
+/// Returns the rows of `planted` that the gate tries, in order.
 pub(super) fn chosen(planted: &[Mutant]) -> Vec<Mutant> {
     let changed = changed_files();
     let touched = names_planted_in(&changed);
     choose(planted, turn(), &touched)
 }
 
-/// Of each class the one whose turn it is, and every one that is touched.
+/// Returns the row of each class whose turn it is, and every row that is touched.
 fn choose(planted: &[Mutant], turn: usize, touched: &BTreeSet<String>) -> Vec<Mutant> {
     let is_up = |mutant: &Mutant| {
         let class: Vec<_> = planted.iter().filter(|other| other.class == mutant.class).collect();
@@ -28,14 +28,14 @@ fn choose(planted: &[Mutant], turn: usize, touched: &BTreeSet<String>) -> Vec<Mu
     planted.iter().filter(wanted).copied().collect()
 }
 
-/// A number that the committed tree fixes, and that another tree most likely changes.
+/// Returns a number that depends on the committed tree only, and most likely differs for another.
 fn turn() -> usize {
     let tree = git(&["rev-parse", "HEAD^{tree}"]).unwrap_or_default();
     tree.get(..7).and_then(|hash| usize::from_str_radix(hash, 16).ok()).unwrap_or(0)
 }
 
-/// The files that differ from the upstream branch. Where that is the last commit, or there is none,
-/// those that differ from the commit before.
+/// Returns the files that differ from the upstream branch. If that is the last commit, or there is
+/// none, returns those that differ from the commit before.
 fn changed_files() -> Vec<PathBuf> {
     let head = git(&["rev-parse", "HEAD"]);
     let upstream =
@@ -48,7 +48,7 @@ fn changed_files() -> Vec<PathBuf> {
     tracked.lines().chain(new.lines()).map(|path| root.join(path)).collect()
 }
 
-/// Every name that stands as `mutant!("name")` in these files.
+/// Returns every name in a `mutant!("name")` in these files.
 fn names_planted_in(files: &[PathBuf]) -> BTreeSet<String> {
     let rust = files.iter().filter(|path| Path::new(path).extension().is_some_and(|e| e == "rs"));
     let texts = rust.filter_map(|path| fs::read_to_string(path).ok());

@@ -8,12 +8,12 @@ use super::{Mutant, PLANTED};
 /// Finds a planted bug by its name.
 ///
 /// # Errors
-/// [`UnknownMutant`] if nobody planted it.
+/// [`UnknownMutant`] if no bug of this name is planted.
 pub(crate) fn find(name: &str) -> Result<&'static Mutant, UnknownMutant> {
     PLANTED.iter().find(|mutant| mutant.name == name).ok_or(UnknownMutant)
 }
 
-/// Nobody planted a bug under this name.
+/// The error that no bug of this name is planted.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UnknownMutant;
 

@@ -1,5 +1,5 @@
-//! Builds each test binary once, sees its tests pass without a bug, then switches the bugs on one
-//! by one.
+//! Builds each test binary once, checks that its tests pass without a bug, and then switches the
+//! bugs on one by one.
 
 use std::fmt;
 use std::io;
@@ -14,7 +14,7 @@ use super::names::list;
 use super::verdict::Verdict;
 use super::{Mutant, PLANTED, Suite, UnknownMutant, find, gate};
 
-/// Which bugs to try, and for how long.
+/// The bugs to try, and the time limit.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Only this one
@@ -23,7 +23,7 @@ pub(crate) struct Options {
     /// Only one of each class, and those in files that changed
     #[arg(long)]
     gate: bool,
-    /// How long the tests may take with one bug; longer counts as caught
+    /// The time in seconds that the tests may take with one bug; longer counts as caught
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     timeout: u64,
     /// Print the table and run nothing
@@ -58,7 +58,7 @@ pub(crate) fn main(options: &Options) -> ExitCode {
     ExitCode::from(u8::from(caught != chosen.len()))
 }
 
-/// What every run shares.
+/// The state that all runs share.
 struct Tester {
     limit: Duration,
     /// On standard error only, and only when that is a terminal.
@@ -81,8 +81,8 @@ impl Tester {
         self.bar.suspend(|| println!("{line}"));
     }
 
-    /// Builds every binary and sees every suite pass: one that fails by itself would catch
-    /// anything.
+    /// Builds every binary and checks that every suite passes: one that fails by itself would seem
+    /// to catch any bug.
     fn prepare(&self, chosen: &[Mutant]) -> Result<Vec<Binary>, Broken> {
         let mut binaries = Vec::new();
         for target in targets(chosen) {
@@ -139,7 +139,7 @@ fn said_of(verdict: &Verdict, limit: Duration) -> String {
     }
 }
 
-/// Each suite once, in the order of the table.
+/// Returns each suite once, in the order of the table.
 fn suites(chosen: &[Mutant]) -> Vec<Suite> {
     let mut suites = Vec::new();
     for mutant in chosen {
@@ -150,7 +150,7 @@ fn suites(chosen: &[Mutant]) -> Vec<Suite> {
     suites
 }
 
-/// Each binary once, in the order of the table.
+/// Returns each binary once, in the order of the table.
 fn targets(chosen: &[Mutant]) -> Vec<Target> {
     let mut targets = Vec::new();
     for target in chosen.iter().map(|mutant| Target::of(&mutant.suite)) {
@@ -172,7 +172,7 @@ impl fmt::Display for Suite {
     }
 }
 
-/// Why no bug could be tried.
+/// The reason why no bug could be tried.
 #[derive(Debug)]
 enum Broken {
     Start(io::Error),

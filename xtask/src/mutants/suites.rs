@@ -28,7 +28,7 @@ pub(crate) const fn structures(filter: &'static str) -> Suite {
     Suite { package: "rejoin-crdts", features: "", target: "structures", filter }
 }
 
-/// Tests of what is below a store.
+/// Tests of the layers below a store.
 pub(crate) const fn storage(filter: &'static str) -> Suite {
     Suite { package: "rejoin-replica", features: "", target: "storage", filter }
 }
@@ -38,12 +38,12 @@ pub(crate) const fn node(target: &'static str, filter: &'static str) -> Suite {
     Suite { package: "rejoin-node", features: "", target, filter }
 }
 
-/// Tests of jobs that people do, and that went wrong once.
+/// Tests of faults in everyday use.
 pub(crate) const fn faults(filter: &'static str) -> Suite {
     Suite { package: "rejoin", features: "", target: "faults", filter }
 }
 
-/// Tests of stores on a disk that is full now and then.
+/// Tests of stores on a disk that is full at times.
 pub(crate) const FULL: Suite =
     Suite { package: "rejoin-replica", features: "", target: "full", filter: "fault_10" };
 

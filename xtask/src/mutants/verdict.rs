@@ -1,35 +1,35 @@
-//! What the output of a test binary says, told apart from what its exit code could also mean.
+//! The verdict on a run of tests, from the output of the binary and its exit code.
 //!
 //! A filter that matches no test succeeds, and a binary that dies before its first test fails.
-//! Neither says anything about a bug.
+//! Neither proves anything about a bug, so the exit code alone is not enough.
 
-/// How a run of some tests ended.
+/// The outcome of a run of some tests.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// At least one test ran and all passed.
     Passed,
     /// At least one test ran and the run failed.
     Failed,
-    /// At least one test ran and did not come to an end in time.
+    /// At least one test ran and did not end in time.
     TimedOut,
     /// The filter matches no test.
     NothingRan,
-    /// The tests did not come to run.
+    /// The tests were never started.
     NeverStarted,
 }
 
-/// How a test binary ended.
+/// The end of a test binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// With exit code 0.
     Well,
     /// With another exit code, or by a signal of its own.
     Badly,
-    /// Not at all: it was stopped.
+    /// It did not end, and was stopped.
     Stopped,
 }
 
-/// Judges a run by how it ended and by what it printed on stdout.
+/// Judges a run by the end of the binary and its output on stdout.
 pub(crate) fn judge(ended: Ended, stdout: &str) -> Verdict {
     match (tests_run(stdout), ended) {
         (None, _) => Verdict::NeverStarted,
@@ -40,7 +40,7 @@ pub(crate) fn judge(ended: Ended, stdout: &str) -> Verdict {
     }
 }
 
-/// The sum of all `running N tests` lines, or `None` if there is no such line.
+/// Returns the sum of all `running N tests` lines, or `None` if there is no such line.
 fn tests_run(stdout: &str) -> Option<u64> {
     let counts = stdout.lines().filter_map(|line| {
         let (count, noun) = line.strip_prefix("running ")?.split_once(' ')?;

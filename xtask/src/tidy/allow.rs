@@ -1,7 +1,8 @@
-//! An exception to a lint is an `#[expect(.., reason = "..")]`, which tells when it is over.
+//! An exception to a lint is an `#[expect(.., reason = "..")]`: the compiler reports when it is
+//! over.
 //!
 //! `#[allow(.., reason = "..")]` stays where an expectation cannot hold: where the lint depends on
-//! a `cfg` (the reason says which, or it stands in a `cfg_attr`), and in what a derive writes into
+//! a `cfg` (the reason names it, or it stands in a `cfg_attr`), and in the output of a derive in
 //! other people's code.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
@@ -16,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
     check,
 };
 
-/// Where quoted code is code for users.
+/// The folder in which quoted code is code for users.
 const DERIVE: &str = "crates/derive/";
 
 fn check(tree: &Tree) -> Vec<Spot> {
@@ -64,7 +65,7 @@ impl Before {
     }
 }
 
-/// What is wrong with an attribute, if anything.
+/// Returns what is wrong with an attribute, if anything.
 fn judge(attribute: &Group, quoted: bool) -> Option<&'static str> {
     if attribute.delimiter() != Delimiter::Bracket {
         return None;

@@ -1,5 +1,5 @@
-//! The arrow: vclock -> crdts -> replica -> node -> apps. A crate uses only what stands to its
-//! left, and the pure crates use next to nothing of other people's.
+//! The arrow: vclock -> crdts -> replica -> node -> apps. A crate uses only crates to its left, and
+//! the pure crates use next to nothing of other people's.
 //!
 //! Dependencies of tests are free, except for crates that are banned everywhere.
 
@@ -13,7 +13,7 @@ pub(super) const RULE: Rule = Rule {
     check,
 };
 
-/// What one crate may use.
+/// The dependencies that one crate may have.
 struct Row {
     package: &'static str,
     /// Crates of the family.
@@ -62,7 +62,7 @@ const ROWS: &[Row] = &[
     },
 ];
 
-/// An app sees what a user sees.
+/// An app may use what a user may use.
 const APP: Row =
     Row { package: "apps", family: &["rejoin", "rejoin-node"], optional: &[], others: None };
 
@@ -70,7 +70,7 @@ const APP: Row =
 const EXAMPLE: Row =
     Row { package: "examples", family: &["rejoin"], optional: &[], others: Some(&["proptest"]) };
 
-/// Crates that nobody uses here, tests included: state has one encoding, ours.
+/// Crates that are banned everywhere, tests included: state has one encoding, ours.
 const BANNED: [&str; 1] = ["bincode"];
 
 fn check(tree: &Tree) -> Vec<Spot> {

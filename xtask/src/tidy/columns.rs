@@ -1,4 +1,4 @@
-//! A line has at most 100 columns. One that holds an address may be longer.
+//! A line has at most 100 columns, except one that contains an address.
 
 use super::tree::Tree;
 use super::{Rule, Spot};

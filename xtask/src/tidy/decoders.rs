@@ -30,12 +30,12 @@ fn check(tree: &Tree) -> Vec<Spot> {
     spots
 }
 
-/// The derive runs in the compiler, on its user's own source.
+/// True for a library; the derive is excluded, as it runs in the compiler on its user's own source.
 fn in_a_library(path: &str) -> bool {
     path.starts_with("crates/") && !path.starts_with("crates/derive/") && path.contains("/src/")
 }
 
-/// The line of the first `Decode for`, or of the first function that takes a `Reader<..>`.
+/// Returns the line of the first `Decode for`, or of the first function that takes a `Reader<..>`.
 fn decodes(source: &Source, tokens: TokenStream) -> Option<usize> {
     let mut previous = String::new();
     let mut in_signature = false;
@@ -64,7 +64,8 @@ fn decodes(source: &Source, tokens: TokenStream) -> Option<usize> {
     None
 }
 
-/// Whether `&mut Reader<` stands somewhere in the parameters: not so a type's own `V::Reader<`.
+/// True if `&mut Reader<` stands somewhere in the parameters; a type's own `V::Reader<` does not
+/// count.
 fn names_reader(parameters: TokenStream) -> bool {
     let mut words = [String::new(), String::new()];
     parameters.into_iter().any(|token| {

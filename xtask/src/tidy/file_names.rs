@@ -1,4 +1,4 @@
-//! No file is named after nothing.
+//! No file has a name that says nothing.
 
 use super::tree::{Tree, name_of};
 use super::{Rule, Spot};
@@ -15,7 +15,7 @@ fn check(tree: &Tree) -> Vec<Spot> {
     empty.map(|path| Spot::new(path, 1, "the name says nothing")).collect()
 }
 
-/// Whether the file is `util.rs` or `util/mod.rs`, or whatever else says as little.
+/// True if the file is `util.rs` or `util/mod.rs`, or has another name that says nothing.
 fn says_nothing(path: &str) -> bool {
     let module = path.strip_suffix("/mod.rs").or_else(|| path.strip_suffix(".rs")).unwrap_or(path);
     SAY_NOTHING.contains(&name_of(module))

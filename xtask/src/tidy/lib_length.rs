@@ -1,4 +1,4 @@
-//! A `lib.rs` is a map: at most 120 lines of code. Documentation is free, and wanted.
+//! A `lib.rs` is a map of the crate: at most 120 lines of code. Documentation does not count.
 
 use super::tree::{Tree, name_of};
 use super::{Rule, Spot};

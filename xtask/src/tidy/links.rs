@@ -32,7 +32,7 @@ fn check_document(tree: &Tree, document: &Text) -> Vec<Spot> {
     spots
 }
 
-/// The relative paths that a line links to: `[text](path)` and `[name]: path`.
+/// Returns the relative paths that a line links to: `[text](path)` and `[name]: path`.
 fn targets(line: &str) -> Vec<&str> {
     let prose = line.split('`').step_by(2).collect::<Vec<_>>();
     let inline = line.match_indices("](").filter_map(|(at, mark)| {
@@ -46,17 +46,18 @@ fn targets(line: &str) -> Vec<&str> {
     inline.chain(named).filter(in_prose).filter_map(relative).collect()
 }
 
-/// The path of a link without title and fragment, unless it leads elsewhere or to the page itself.
+/// Returns the path of a link without title and fragment; `None` if it leads elsewhere or to the
+/// page itself.
 fn relative(target: &str) -> Option<&str> {
     let target = target.trim().split(' ').next()?.trim_matches(['<', '>']);
     let path = target.split('#').next()?;
-    // rustdoc resolves, and checks, what names an item.
+    // A link to an item is resolved and checked by rustdoc.
     let item = path.contains("::");
     let elsewhere = item || target.contains("://") || target.starts_with("mailto:");
     (!path.is_empty() && !elsewhere).then_some(path)
 }
 
-/// The path within the tree; `None` if the link leads out of it.
+/// Returns the path within the tree; `None` if the link leads out of it.
 fn resolve(folder: &str, target: &str) -> Option<String> {
     if target.starts_with('/') {
         return None;

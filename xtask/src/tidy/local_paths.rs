@@ -1,4 +1,4 @@
-//! Nothing in the tree knows whose machine it was written on.
+//! Nothing in the tree depends on the machine it was written on.
 //!
 //! Documents, and string literals outside tests, name no folder of one machine. No file that
 //! people write names the folder that lies beside some clones of this project.
@@ -75,8 +75,8 @@ fn names_neighbour(text: &Text) -> Vec<Spot> {
     named.map(|(number, _)| Spot::new(&text.path, number, message)).collect()
 }
 
-/// Whether a path that begins after `before` can lie beside the project; a module of that name
-/// (`src/..`) does not.
+/// True if a path that begins after `before` can lie beside the project; a module of that name
+/// (`src/..`) cannot.
 fn is_beside(before: &str) -> bool {
     let before = before.strip_suffix("../").or_else(|| before.strip_suffix("./")).unwrap_or(before);
     !before.ends_with(|c: char| is_in_path(c) || c == '/')

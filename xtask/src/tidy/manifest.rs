@@ -1,4 +1,4 @@
-//! One `Cargo.toml`: the package, its targets and what it depends on.
+//! A `Cargo.toml`: the package, its targets and its dependencies.
 
 use toml::{Table, Value};
 
@@ -21,7 +21,7 @@ pub(super) struct Dependency {
 }
 
 impl Manifest {
-    /// Parses a manifest, or says where it does not parse.
+    /// Parses a manifest, or returns the place where it does not parse.
     pub(super) fn parse(text: &Text) -> Result<Self, Spot> {
         let table = text.text.parse::<Table>().map_err(|error| {
             let before = error.span().and_then(|span| text.text.get(..span.start));
@@ -31,23 +31,23 @@ impl Manifest {
         Ok(Self { path: text.path.clone(), text: text.text.clone(), table })
     }
 
-    /// The package's name; `None` for a workspace without a package.
+    /// Returns the package's name; `None` for a workspace without a package.
     pub(super) fn package(&self) -> Option<&str> {
         self.table.get("package")?.get("name")?.as_str()
     }
 
-    /// The package's folder; empty for the root.
+    /// Returns the package's folder; empty for the root.
     pub(super) fn folder(&self) -> &str {
         folder_of(&self.path)
     }
 
-    /// Whether `[lints] workspace = true`.
+    /// True if the manifest has `[lints] workspace = true`.
     pub(super) fn takes_workspace_lints(&self) -> bool {
         let lints = self.table.get("lints").and_then(|lints| lints.get("workspace"));
         lints.and_then(Value::as_bool) == Some(true)
     }
 
-    /// The paths that targets name themselves, relative to the package's folder.
+    /// Returns the paths that targets name themselves, relative to the package's folder.
     pub(super) fn target_paths(&self) -> Vec<(&'static str, &str)> {
         let mut paths = Vec::new();
         for kind in ["lib", "bin", "test", "bench", "example"] {
@@ -62,13 +62,13 @@ impl Manifest {
         paths
     }
 
-    /// What is compiled into the product: `[dependencies]` and `[build-dependencies]`, of targets
-    /// too.
+    /// Returns the dependencies that are compiled into the product: `[dependencies]` and
+    /// `[build-dependencies]`, of targets too.
     pub(super) fn dependencies(&self) -> Vec<Dependency> {
         self.entries(&["dependencies", "build-dependencies"])
     }
 
-    /// What is named in any dependency table, those for tests and the workspace's own included.
+    /// Returns the dependencies in all tables, including those for tests and the workspace's own.
     pub(super) fn all_dependencies(&self) -> Vec<Dependency> {
         self.entries(&["dependencies", "build-dependencies", "dev-dependencies"])
     }
@@ -90,7 +90,7 @@ impl Manifest {
         Dependency { package, optional, line: self.line_of(key) }
     }
 
-    /// The line on which `key` is set; the first if it is written in an unusual way.
+    /// Returns the line on which `key` is set, or 1 if it is written in an unusual way.
     fn line_of(&self, key: &str) -> usize {
         let header = format!(".{key}]");
         let sets = |line: &str| {

@@ -1,4 +1,4 @@
-//! Which Rust files are reached from a crate root by `mod`, and whether only tests reach them.
+//! The Rust files that are reached from a crate root by `mod`, and those that only tests reach.
 
 use std::collections::BTreeMap;
 
@@ -26,12 +26,12 @@ impl Reached {
         Self { files: search.files }
     }
 
-    /// Whether a crate root leads to `path`, or it is one.
+    /// True if a crate root leads to `path`, or it is one.
     pub(super) fn contains(&self, path: &str) -> bool {
         self.files.contains_key(path)
     }
 
-    /// Whether `path` is reached, and only when tests are compiled.
+    /// True if `path` is reached, but only when tests are compiled.
     pub(super) fn only_by_tests(&self, path: &str) -> bool {
         self.files.get(path) == Some(&true)
     }
@@ -43,7 +43,8 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// The crate roots of a package: those that cargo finds by itself, and those that it names.
+    /// Returns the crate roots of a package: those that cargo finds by itself, and those that it
+    /// names.
     fn roots(&self, manifest: &Manifest) -> Vec<(String, bool)> {
         let folder = manifest.folder();
         let named = manifest.target_paths().into_iter();
@@ -57,11 +58,12 @@ impl<'a> Search<'a> {
         roots
     }
 
-    /// Reaches one file; the files of its modules lie in `folder`.
+    /// Notes that a file is reached; the files of its modules lie in `folder`.
     fn file(&mut self, path: &str, folder: &str, test: bool) {
         let Some(source) = self.sources.get(path).copied() else { return };
         let test = test || is_cfg_test(&source.syntax.attrs);
-        // Reached again: only worth following if it is now known to be in the product too.
+        // A file that is reached again is only followed if it is now known to be in the product
+        // too.
         if self.files.get(path).is_some_and(|known| !known || test) {
             return;
         }
@@ -89,7 +91,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// A path without `..` in it.
+/// Returns a path without `..` in it.
 fn resolved(path: &str) -> String {
     let mut parts = Vec::new();
     for part in path.split('/') {
@@ -102,12 +104,12 @@ fn resolved(path: &str) -> String {
     parts.join("/")
 }
 
-/// A path relative to the folder that it lies in.
+/// Returns a path relative to the folder that it lies in.
 fn inside<'p>(folder: &str, path: &'p str) -> Option<&'p str> {
     if folder.is_empty() { Some(path) } else { path.strip_prefix(folder)?.strip_prefix('/') }
 }
 
-/// The kind of crate root that cargo sees in a path within a package, if it is one.
+/// Returns the kind of crate root that cargo sees in a path within a package, if it is one.
 fn root_kind<'p>(parts: &[&'p str]) -> Option<&'p str> {
     match parts {
         ["build.rs"] | ["src", "lib.rs" | "main.rs"] => parts.first().copied(),

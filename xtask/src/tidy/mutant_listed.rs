@@ -1,4 +1,4 @@
-//! A planted bug that nobody switches on proves nothing: each stands in the table.
+//! Every planted bug is in the table: one that is never switched on proves nothing.
 
 use proc_macro2::{TokenStream, TokenTree};
 
@@ -38,7 +38,7 @@ fn search(source: &Source, tokens: TokenStream, spots: &mut Vec<Spot>) {
     }
 }
 
-/// The name between the parentheses, unless the table has it (or it is a macro's variable).
+/// Returns the name between the parentheses, unless it is in the table or is a macro's variable.
 fn unlisted(arguments: TokenStream) -> Option<String> {
     let Some(TokenTree::Literal(name)) = arguments.into_iter().next() else { return None };
     let name = name.to_string().trim_matches('"').to_owned();

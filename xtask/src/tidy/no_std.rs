@@ -1,4 +1,4 @@
-//! vclock and crdts declare `no_std`: without the attribute, building them without features says
+//! vclock and crdts declare `no_std`: without the attribute, building them without features proves
 //! nothing about what they use.
 
 use syn::Meta;

@@ -1,4 +1,4 @@
-//! Every file opens with `//!`: what it is for, before anything else.
+//! Every file begins with a `//!` that states its purpose.
 
 use super::tree::Tree;
 use super::{Rule, Spot};

@@ -1,4 +1,4 @@
-//! One Rust file, parsed: its tokens, its syntax, and which lines hold code or tests.
+//! A parsed Rust file: its tokens, its syntax, and the lines that hold code or tests.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -23,7 +23,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Parses a file, or says where it does not parse.
+    /// Parses a file, or returns the place where it does not parse.
     pub(super) fn parse(text: &Text) -> Result<Self, Spot> {
         let broken = |at: proc_macro2::Span, error: String| {
             Err(Spot::new(&text.path, at.start().line, error))
@@ -44,17 +44,18 @@ impl Source {
         Ok(Self { path, text, tokens, syntax, code, tests: modules.lines })
     }
 
-    /// Whether `line` stands in a module that is only compiled for tests.
+    /// True if `line` is in a module that is only compiled for tests.
     pub(super) fn in_tests(&self, line: usize) -> bool {
         self.tests.iter().any(|lines| lines.contains(&line))
     }
 
-    /// How many lines hold code, outside test modules, within `lines`.
+    /// Counts the lines within `lines` that hold code outside of test modules.
     pub(super) fn code_lines(&self, lines: RangeInclusive<usize>) -> usize {
         self.code.range(lines).filter(|line| !self.in_tests(**line)).count()
     }
 
-    /// How many lines of code a block has between its braces; tests count like everything else.
+    /// Counts the lines of code that a block has between its braces; tests count like everything
+    /// else.
     pub(super) fn block_length(&self, block: &syn::Block) -> usize {
         let braces = block.brace_token.span;
         let (open, close) = (braces.open().start().line, braces.close().start().line);
@@ -62,7 +63,7 @@ impl Source {
     }
 }
 
-/// Whether one of the attributes is `cfg(test)`, alone or within `all(..)`.
+/// True if one of the attributes is `cfg(test)`, alone or within `all(..)`.
 pub(super) fn is_cfg_test(attributes: &[syn::Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         syn::Meta::List(list) if list.path.is_ident("cfg") => names_test(list.tokens.clone()),
@@ -97,8 +98,8 @@ impl<'ast> Visit<'ast> for TestModules {
     }
 }
 
-/// Marks the lines of every token that is not documentation (`#[doc ..]`, which is also what the
-/// lexer makes of `///` and `//!`).
+/// Marks the lines of every token that is not documentation (`#[doc ..]`; the lexer turns `///` and
+/// `//!` into that, too).
 fn collect_code(tokens: TokenStream, code: &mut BTreeSet<usize>) {
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {

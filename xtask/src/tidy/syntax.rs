@@ -1,4 +1,4 @@
-//! Rust files and manifests parse. The other rules cannot see into those that do not.
+//! Rust files and manifests parse. The other rules cannot check those that do not.
 
 use super::Rule;
 use super::tree::Tree;

@@ -1,4 +1,4 @@
-//! The tree as the rules see it: texts, parsed sources, manifests, and which file is reached how.
+//! The tree as the rules see it: texts, parsed sources, manifests, and the files that are reached.
 
 use std::fmt;
 use std::fs;
@@ -22,34 +22,34 @@ pub(super) struct Tree {
     pub(super) sources: Vec<Source>,
     /// The manifests that parse.
     pub(super) manifests: Vec<Manifest>,
-    /// What does not parse.
+    /// The errors of files that do not parse.
     pub(super) broken: Vec<Spot>,
-    /// Which Rust files are reached from a crate root.
+    /// The Rust files that are reached from a crate root.
     pub(super) reached: Reached,
     /// All files, whatever they hold.
     pub(super) paths: Vec<String>,
     root: PathBuf,
 }
 
-/// One file that people write.
+/// A file that people write.
 pub(super) struct Text {
     pub(super) path: String,
     pub(super) text: String,
 }
 
 impl Text {
-    /// Whether the name ends in `.extension`.
+    /// True if the name ends in `.extension`.
     pub(super) fn is(&self, extension: &str) -> bool {
         Path::new(&self.path).extension().is_some_and(|e| e == extension)
     }
 
-    /// The lines with their numbers, counted from one.
+    /// Returns the lines with their numbers, counted from one.
     pub(super) fn numbered(&self) -> impl Iterator<Item = (usize, &str)> {
         self.text.lines().enumerate().map(|(index, line)| (index + 1, line))
     }
 }
 
-/// Why a tree cannot be checked.
+/// The reason why a tree cannot be checked.
 #[derive(Debug)]
 pub(super) enum LoadError {
     /// A file or folder could not be read.
@@ -97,28 +97,28 @@ impl Tree {
         Ok(Self { texts, sources, manifests, broken, reached, paths, root: root.to_path_buf() })
     }
 
-    /// The Rust files that are compiled into something else than tests.
+    /// Returns the Rust files that are not only compiled for tests.
     pub(super) fn product(&self) -> impl Iterator<Item = &Source> {
         self.sources.iter().filter(|source| !self.reached.only_by_tests(&source.path))
     }
 
-    /// Whether a file or folder exists at `path`, which may lie in a skipped folder.
+    /// True if a file or folder exists at `path`, which may lie in a skipped folder.
     pub(super) fn exists(&self, path: &str) -> bool {
         self.root.join(path).exists()
     }
 }
 
-/// The last part of a path.
+/// Returns the last part of a path.
 pub(super) fn name_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// The folder of a path; empty for the root.
+/// Returns the folder of a path; empty for the root.
 pub(super) fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// `folder/name`, where an empty folder is the root.
+/// Returns `folder/name`, where an empty folder is the root.
 pub(super) fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }

@@ -1,4 +1,4 @@
-//! One state machine tests every type that merges: none is left out of its list.
+//! One state machine tests every type that merges: no type is missing in its list.
 
 use super::source::Source;
 use super::tree::Tree;
@@ -10,7 +10,7 @@ pub(super) const RULE: Rule = Rule {
     check,
 };
 
-/// Where the types are, and where the tests that run over all of them are.
+/// The folder of the types, and that of the tests that run over all of them.
 const TYPES: &str = "crates/crdts/src/";
 const TESTS: &str = "crates/crdts/tests/";
 
@@ -36,7 +36,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric() && c != '_')
 }
 
-/// `impl .. Crdt for Name`, `leaf_value! { impl [..] for Name`, `set_value!(Name, ..)`.
+/// Finds `impl .. Crdt for Name`, `leaf_value! { impl [..] for Name` and `set_value!(Name, ..)`.
 fn declared(source: &Source) -> impl Iterator<Item = (usize, &str)> {
     let lines = source.text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
     lines.filter(|(line, _)| !source.in_tests(*line)).filter_map(|(number, line)| {
@@ -48,7 +48,7 @@ fn declared(source: &Source) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// `pub type Alias<T> = Name<T, ..>`.
+/// Finds `pub type Alias<T> = Name<T, ..>`.
 fn aliases<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
     text.lines().filter_map(move |line| {
         let (alias, of) = line.strip_prefix("pub type ")?.split_once(" = ")?;

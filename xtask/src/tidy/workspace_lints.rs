@@ -1,4 +1,4 @@
-//! Every package takes the workspace's lints, `unsafe_code = "forbid"` among them.
+//! Every package uses the workspace's lints, `unsafe_code = "forbid"` among them.
 
 use super::tree::Tree;
 use super::{Rule, Spot};

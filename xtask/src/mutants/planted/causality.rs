@@ -1,4 +1,4 @@
-//! Planted bugs of what may be applied before what.
+//! Planted bugs in the order in which entries may be applied.
 
 use crate::mutants::suites::{SIBLINGS, SWEEP};
 use crate::mutants::{Class, Mutant};

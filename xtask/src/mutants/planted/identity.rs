@@ -1,4 +1,4 @@
-//! Planted bugs of whose dots these are.
+//! Planted bugs in the ownership of dots.
 
 use crate::mutants::suites::{SWEEP, crdts, faults, replica};
 use crate::mutants::{Class, Mutant};

@@ -1,4 +1,4 @@
-//! Planted bugs of connections between processes.
+//! Planted bugs in connections between processes.
 
 use crate::mutants::suites::node;
 use crate::mutants::{Class, Mutant};

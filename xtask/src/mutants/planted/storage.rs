@@ -1,4 +1,4 @@
-//! Planted bugs in what is still there after a crash.
+//! Planted bugs in the data that is still there after a crash.
 
 use crate::mutants::suites::{FULL, SWEEP, faults, replica, storage};
 use crate::mutants::{Class, Mutant, Suite};

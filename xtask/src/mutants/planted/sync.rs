@@ -1,4 +1,4 @@
-//! Planted bugs of what reaches the other side, and of clocks.
+//! Planted bugs in the data that reaches the other side, and in clocks.
 
 use crate::mutants::suites::{SWEEP, replica, storage};
 use crate::mutants::{Class, Mutant, Suite};

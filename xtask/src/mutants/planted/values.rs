@@ -1,4 +1,4 @@
-//! Planted bugs in what a value says after a merge.
+//! Planted bugs in values after a merge.
 
 use crate::mutants::suites::{SWEEP, crdts, faults, replica, structures};
 use crate::mutants::{Class, Mutant};
