@@ -1,4 +1,4 @@
-//! Values in memory: counters, sets and maps, through `Replica` as a user has them.
+//! Values in memory: counters, sets and maps, through `Replica` as in a user's program.
 
 use std::hint::black_box;
 
@@ -97,7 +97,7 @@ fn maps(c: &mut Criterion) {
     group.finish();
 }
 
-/// A removal costs what is below it, and not what stands beside that.
+/// Measures removals: one costs in proportion to what is below it, not to what is beside that.
 fn removals(c: &mut Criterion) {
     type Folders = Tree<LwwRegister<u64>>;
     type Shelves = OrMap<u64, OrMap<u64, PnCounter>>;

@@ -1,4 +1,4 @@
-//! A derived struct: what an edit costs in a small value and in a large one.
+//! A derived struct: the cost of an edit in a small value and in a large one.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use rejoin::prelude::*;

@@ -1,4 +1,4 @@
-//! Sync over loopback: from a durable transaction here to its visibility there.
+//! Sync over loopback: from a durable transaction at one end to its visibility at the other.
 
 use std::time::Duration;
 

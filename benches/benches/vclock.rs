@@ -10,7 +10,7 @@ fn vector(replicas: u64, plus: u64) -> VersionVector {
     (0..replicas).map(|n| (replica(n), 1000 + n % 7 + plus)).collect()
 }
 
-/// What it would cost without ids to trust or encodings to keep: pairs in a sorted vector.
+/// Returns pairs in a sorted vector: the cost without ids to trust or encodings to keep.
 fn plain(replicas: u64, plus: u64) -> Vec<(ReplicaId, u64)> {
     let mut pairs: Vec<_> = (0..replicas).map(|n| (replica(n), 1000 + n % 7 + plus)).collect();
     pairs.sort_unstable();

@@ -4,10 +4,10 @@
 //! cargo run --release -p rejoin-benches --example large_set -- [ELEMENTS] [MEGABYTES] [FILE]
 //! ```
 //!
-//! Two children do it, each with its address space limited to MEGABYTES (256 unless said): one
-//! builds a set of ELEMENTS numbers (10,000,000 unless said) in a store, the other opens it again,
-//! looks elements up, adds and removes some, and counts them all. Each prints what it took and the
-//! most memory that it had resident. A FILE that is there already is only opened.
+//! Two children do it, each with its address space limited to MEGABYTES (default 256): one builds a
+//! set of ELEMENTS numbers (default 10,000,000) in a store, the other opens it again, looks
+//! elements up, adds and removes some, and counts them all. Each prints the time that it took and
+//! its maximum resident memory. A FILE that is there already is only opened.
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -20,9 +20,9 @@ use rejoin_replica::{Config, OpenOptions, Space, Store, StoreError};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// So many elements per transaction while the set is built.
+/// Number of elements per transaction while the set is built.
 const EACH: u64 = 10_000;
-/// So many elements are looked up, added and removed.
+/// Number of elements that are looked up, added and removed.
 const TIMES: u64 = 1000;
 
 fn main() -> Result<ExitCode> {
@@ -56,7 +56,7 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs this program once more under the limit, which a shell sets. Whether it went well.
+/// Runs this program again under the limit, which a shell sets. Returns whether it succeeded.
 fn limited(part: &str, file: &Path, elements: u64, megabytes: u64) -> Result<bool> {
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -v $1 && shift && exec \"$@\"", "sh"]);
@@ -65,8 +65,8 @@ fn limited(part: &str, file: &Path, elements: u64, megabytes: u64) -> Result<boo
     Ok(command.stdin(Stdio::null()).status()?.success())
 }
 
-/// Opens the store with a budget for its memory: a quarter for pages, an eighth for what is to be
-/// flushed, and an eighth for blocks; and no more than there is without a limit.
+/// Opens the store with a budget for its memory: a quarter for pages, an eighth for the memtable,
+/// and an eighth for blocks; but no more than without a limit.
 fn open(file: &Path, megabytes: usize) -> std::result::Result<Store, StoreError> {
     let mut config = Config::default();
     let eighth = megabytes << 17;

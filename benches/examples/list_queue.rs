@@ -1,8 +1,9 @@
-//! What a queue in a list costs: `cargo run --release -p rejoin-benches --example list_queue --
+//! The cost of a queue in a list: `cargo run --release -p rejoin-benches --example list_queue --
 //! 2000 8000 100000`.
 //!
-//! Ten items are in the list all the time; a job reads the first, removes it, and pushes one at the
-//! end. What a job costs must follow what is in the list, and not what went through it.
+//! The list always has ten items; a job reads the first, removes it, and pushes one at the end. The
+//! cost of a job must depend on the number of items in the list, not on the number that went
+//! through it.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use rejoin::prelude::*;
 
 type Jobs = List<LwwRegister<u64>>;
 
-/// So many jobs at the end are measured.
+/// Number of jobs at the end that are measured.
 const MEASURED: u64 = 500;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -38,7 +39,7 @@ fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6 / MEASURED as f64
 }
 
-/// Runs all jobs. How long the last ones took.
+/// Runs all jobs. Returns the time of the last ones.
 fn run(
     jobs: u64,
     mut job: impl FnMut(u64) -> Result<(), Box<dyn Error>>,
@@ -70,7 +71,7 @@ fn in_a_space(jobs: u64) -> Result<Duration, Box<dyn Error>> {
     })
 }
 
-/// How long the edits took, and the reads.
+/// Returns the time of the edits, and that of the reads.
 fn in_memory(jobs: u64) -> Result<(Duration, Duration), Box<dyn Error>> {
     let mut queue = Replica::<Jobs>::new(FreshId::random());
     queue.edit(|queue| (0..10_u64).try_for_each(|number| queue.push()?.set(number)))?;

@@ -1,7 +1,9 @@
-//! What many replicas cost: `cargo run --release -p rejoin-benches --example many_ids -- 200 2000`.
+//! The cost of many replicas: `cargo run --release -p rejoin-benches --example many_ids -- 200
+//! 2000`.
 //!
-//! So many devices join one hub, one after the other; each counts one and syncs, which brings it
-//! the entries of all before it. What an entry costs must not follow the number of ids.
+//! The given number of devices join one hub, one after the other; each counts one and syncs, which
+//! brings it the entries of all before it. The cost of an entry must not depend on the number of
+//! ids.
 
 use std::time::{Duration, Instant};
 
@@ -40,7 +42,8 @@ fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-/// A device joins, counts, and syncs. How many entries moved, and how long the sync took.
+/// Makes a device join, count, and sync. Returns the number of entries that moved, and the time of
+/// the sync.
 fn join(counted: &Space<PnCounter>) -> Result<(u64, Duration), Box<dyn std::error::Error>> {
     let device = Store::memory()?;
     let here = device.join_space::<PnCounter>("counted", counted.ticket())?;

@@ -4,11 +4,11 @@
 //! cargo run --release -p rejoin-benches --example tree_moves -- [NODES] [MOVES]
 //! ```
 //!
-//! A tree of NODES nodes (100,000 unless said), each below a random earlier one; then MOVES moves
-//! (1,000,000) of a random node below another one, each a transaction that makes its delta, which
-//! a second replica takes; moves that would close a cycle are refused, counted apart, and are not
-//! among the MOVES. Random moves make a tree deep, and a move walks up to the root twice: the mean
-//! depth is shown, too. Memory is the resident set as the system tells it.
+//! A tree of NODES nodes (default 100,000), each below a random earlier one; then MOVES moves
+//! (default 1,000,000) of a random node below another one, each a transaction that makes its delta,
+//! which a second replica takes. Moves that would close a cycle are refused and counted apart, and
+//! are not among the MOVES. Random moves make a tree deep, and a move walks up to the root twice:
+//! the mean depth is shown, too. Memory is the resident set as the system reports it.
 
 use std::time::{Duration, Instant};
 
@@ -110,7 +110,7 @@ fn style() -> ProgressStyle {
         .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// Zero where the system does not say.
+/// Returns the resident memory; zero where the system does not report it.
 fn resident_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,6 +1,6 @@
-//! What the benches share: deterministic ids and numbers, and two cores wired together.
+//! Tools that the benches share: deterministic ids and numbers, and two cores wired together.
 //!
-//! Each bench names in its group what is timed. Compare figures within one run only: machines
+//! The group of each bench names what is timed. Compare figures within one run only: machines
 //! differ, and the same machine differs from minute to minute.
 
 use rejoin_crdts::FreshId;
@@ -11,19 +11,19 @@ use rejoin_replica::{Now, SessionId, SpaceCore};
 use rejoin_vclock::ReplicaId;
 use std::collections::BTreeMap;
 
-/// The `n`-th replica of a bench; ids are spread over all 128 bits as random ones are.
+/// Returns the `n`-th replica of a bench; ids are spread over all 128 bits like random ones.
 pub fn replica(n: u64) -> ReplicaId {
     let high = mix(n.wrapping_mul(2).wrapping_add(1));
     let low = mix(n.wrapping_mul(2).wrapping_add(2));
     ReplicaId::from_u128(u128::from(high) << 64 | u128::from(low))
 }
 
-/// The same, to begin a replica with.
+/// Returns the same id for beginning a replica.
 pub fn fresh(n: u64) -> FreshId {
     FreshId::assume_fresh(replica(n))
 }
 
-/// A number that looks random (the finalizer of SplitMix64).
+/// Returns a number that looks random (the finalizer of SplitMix64).
 pub const fn mix(n: u64) -> u64 {
     let n = n.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let n = (n ^ n >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -42,12 +42,12 @@ pub struct Side {
 }
 
 impl Side {
-    /// A core that has written nothing yet.
+    /// Wraps a core that has written nothing yet.
     pub fn new(core: SpaceCore) -> Self {
         Self { core, log: BTreeMap::new(), session: None, frames: Frames::default() }
     }
 
-    /// Makes durable whatever waits to be.
+    /// Makes everything durable that waits to be.
     pub fn settle(&mut self) {
         for (sequence, record) in self.core.poll_write() {
             let head = HeadAt::of(&record);
@@ -102,7 +102,7 @@ impl Side {
     }
 }
 
-/// What one sync cost.
+/// The cost of one sync.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Cost {
     /// Bytes both ways, hellos included.
@@ -113,7 +113,7 @@ pub struct Cost {
     pub messages: usize,
 }
 
-/// Connects two sides, lets them talk until both are silent, and hangs up.
+/// Connects two sides, lets them exchange frames until both are silent, and hangs up.
 pub fn sync(a: &mut Side, b: &mut Side) -> Cost {
     let now = Now::default();
     a.connect(now);

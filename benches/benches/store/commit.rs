@@ -11,7 +11,7 @@ use crate::workload::{
     Objects, VALUE_BYTES, filled_engine, filled_store, overwrite, overwrite_engine,
 };
 
-/// So many transactions of one, then so many of the other.
+/// Number of transactions of one kind before those of the other kind have their turn.
 const TURN: usize = 20;
 const WRITERS: u64 = 64;
 
@@ -25,7 +25,7 @@ pub(crate) fn rows(scale: Scale, table: &mut Table) -> Result<()> {
     written(&objects, &engine, scale, table)
 }
 
-/// Transactions of so many updates each, ours and redb's in turns.
+/// Measures transactions of `updates` updates each, ours and redb's in turns.
 fn turns(
     objects: &Objects,
     engine: &Database,
@@ -63,7 +63,8 @@ fn turns(
     Ok(())
 }
 
-/// Durable transactions of one update per second, by so many threads at once.
+/// Returns the number of durable transactions of one update per second, by `threads` threads at
+/// once.
 fn rate(objects: &Objects, threads: u64, transactions: u64) -> Result<f64> {
     let next = AtomicU64::new(0);
     let started = Instant::now();

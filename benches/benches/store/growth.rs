@@ -1,9 +1,9 @@
-//! What an element costs that is added to sets of ten, and to one of ten million.
+//! The cost of adding an element to sets of ten, and to one of ten million.
 //!
 //! Both are added to in turns within one run, so that a machine that becomes slower does so for
-//! both. Small sets are picked at random, as places in a large one are. The first rounds are not
+//! both. Small sets are picked at random, like places in a large one. The first rounds are not
 //! measured: in a new file there is nothing to look into yet, and the engine's trees are shallow.
-//! Compaction goes on by itself meanwhile, and the merges that are under way are in the figures.
+//! Compaction goes on by itself meanwhile, and the figures include the merges that are under way.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,19 +19,19 @@ use crate::measure::{Result, Table, bytes_written, cpu_time, median, memory, rat
 
 type Sets = Space<OrSet<u64>>;
 
-/// Every so many transactions are made durable together.
+/// Number of transactions that are made durable together.
 const FLUSH_EVERY: u64 = 100;
-/// So many elements per transaction while the large set is built.
+/// Number of elements per transaction while the large set is built.
 const BUILD_EACH: u64 = 20_000;
-/// In so many rounds elements are added, to small sets and to the large one in turns.
+/// Number of measured rounds, in which elements are added to small sets and the large one in turns.
 const ROUNDS: u64 = 40;
-/// So many rounds come before those that are measured: a flush is among them.
+/// Number of rounds before those that are measured: they include a flush.
 const BEFORE: u64 = 40;
 
-/// What adding cost.
+/// The cost of adding elements.
 #[derive(Default, Debug)]
 struct Cost {
-    /// By round.
+    /// The time of each round.
     times: Vec<Duration>,
     on_cpu: Duration,
     written: u64,
@@ -46,7 +46,7 @@ pub(crate) fn rows(scale: Scale, table: &mut Table) -> Result<()> {
     let before = bytes_written()?;
     let (built, took) = timed(|| large.build(scale.elements));
     built?;
-    // All that was written while the set grew, merges of all sizes among it, on both ends.
+    // Everything written while the set grew, including merges of all sizes, on both ends.
     let written = ratio(bytes_written()? - before, 2 * scale.elements);
     println!("built and synced a set of {} elements: {took:?}", scale.elements);
     println!("... {written:.1} bytes written per element and copy, {BUILD_EACH} at a time");
@@ -135,7 +135,7 @@ impl Pair {
         Ok(())
     }
 
-    /// Moves frames until nothing moves. How many bytes the first end sent.
+    /// Moves frames until nothing moves. Returns the number of bytes that the first end sent.
     fn sync(&mut self) -> Result<u64> {
         let (mut sent, mut moved) = (0, true);
         while moved {
@@ -156,7 +156,7 @@ impl Pair {
         Ok(sent)
     }
 
-    /// Adds elements to sets one by one; then lets the other end catch up.
+    /// Adds elements to sets one by one, and then lets the other end catch up.
     fn add(&mut self, adds: impl Iterator<Item = (String, u64)>, cost: &mut Cost) -> Result<()> {
         let (written, before, on_cpu) = (bytes_written()?, memory()?, cpu_time()?);
         let buffered = self.ends[0].1.with_durability(Durability::Buffered);

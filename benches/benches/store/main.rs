@@ -1,4 +1,4 @@
-//! What a store costs: one table, with redb doing the same beside it.
+//! The costs of a store: one table, with redb doing the same beside it.
 //!
 //! ```sh
 //! cargo bench -p rejoin-benches --bench store -- [--quick] [--elements N]
@@ -6,8 +6,8 @@
 //!
 //! The workload: 100,000 objects of 100 bytes, overwritten at random, compaction included. Durable
 //! means `fdatasync`. Ours and redb take turns within one run, and medians are shown: absolute
-//! times drift from machine to machine and from minute to minute, ratios hardly. Bytes written are
-//! the file system's count (`write_bytes` of `/proc/self/io`), where it keeps one.
+//! times vary from machine to machine and from minute to minute, ratios hardly do. Bytes written
+//! are the file system's count (`write_bytes` of `/proc/self/io`), where it keeps one.
 
 mod commit;
 mod growth;
@@ -18,7 +18,7 @@ mod workload;
 
 use measure::{Result, Table};
 
-/// How much to do.
+/// The amount of work.
 #[derive(Clone, Copy, Debug)]
 struct Scale {
     /// Durable transactions per row.

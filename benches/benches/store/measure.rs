@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// What a bench fails with.
+/// The result of a bench.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// The rows measured so far; each is shown on stderr at once.
@@ -26,14 +26,14 @@ impl fmt::Display for Table {
     }
 }
 
-/// How long it takes, and what it gives.
+/// Runs a function; returns its result and the time that it took.
 pub(crate) fn timed<R>(run: impl FnOnce() -> R) -> (R, Duration) {
     let started = Instant::now();
     let result = run();
     (result, started.elapsed())
 }
 
-/// The middle one.
+/// Returns the median.
 pub(crate) fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
@@ -43,25 +43,25 @@ pub(crate) fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-/// One by the other.
+/// Returns `a` divided by `b`.
 #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
 pub(crate) fn ratio(a: u64, b: u64) -> f64 {
     a as f64 / b.max(1) as f64
 }
 
-/// The bytes that this process had the file system write so far.
+/// Returns the number of bytes that this process has had the file system write so far.
 pub(crate) fn bytes_written() -> Result<u64> {
     number_of("/proc/self/io", "write_bytes:")
 }
 
-/// For how long this thread was on a processor so far, in the kernel too.
+/// Returns the time that this thread has spent on a processor so far, including in the kernel.
 pub(crate) fn cpu_time() -> Result<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     let nanos = text.split_whitespace().next().unwrap_or_default();
     Ok(Duration::from_nanos(nanos.parse()?))
 }
 
-/// What is resident now, in bytes.
+/// Returns the resident memory, in bytes.
 pub(crate) fn memory() -> Result<u64> {
     Ok(number_of("/proc/self/status", "VmRSS:")? << 10)
 }

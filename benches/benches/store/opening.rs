@@ -46,7 +46,7 @@ pub(crate) fn rows(table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// How long the file takes, and then the space.
+/// Returns the time to open the file, and then the space.
 fn open(path: &Path) -> Result<(Duration, Duration)> {
     let (store, file) = timed(|| Store::open(path));
     let store = store?;

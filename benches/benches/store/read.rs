@@ -37,7 +37,7 @@ pub(crate) fn rows(table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// The median time of a read, in microseconds.
+/// Returns the median time of a read, in microseconds.
 fn read(objects: &Objects, pick: impl Fn(u64) -> u64, reads: u64) -> Result<f64> {
     let mut times = Vec::new();
     for n in 0..reads {

@@ -9,34 +9,34 @@ use rejoin_replica::{Space, Store};
 
 use crate::measure::Result;
 
-/// So many objects there are.
+/// The number of objects.
 pub(crate) const OBJECTS: u64 = 100_000;
-/// So many bytes each of them has.
+/// The number of bytes of each object.
 pub(crate) const VALUE_BYTES: usize = 100;
 
-/// The objects.
+/// The space of the objects.
 pub(crate) type Objects = Space<LwwRegister<String>>;
 
 const TABLE: TableDefinition<'_, &str, &str> = TableDefinition::new("objects");
 
-/// The key of an object.
+/// Returns the key of an object.
 pub(crate) fn key(object: u64) -> String {
     format!("object-{object:06}")
 }
 
-/// The `n`-th object to be overwritten.
+/// Returns the `n`-th object to be overwritten.
 pub(crate) const fn pick(n: u64) -> u64 {
     mix(n) % OBJECTS
 }
 
-/// The `n`-th value: 100 bytes that do not repeat.
+/// Returns the `n`-th value: 100 bytes that do not repeat.
 pub(crate) fn value(n: u64) -> String {
     (0..).map(|part| format!("{:016x}", mix(n ^ part << 40))).take(7).collect::<String>()
         [..VALUE_BYTES]
         .to_owned()
 }
 
-/// A store with all objects, some at a time.
+/// Makes a store with all objects, written 1000 at a time.
 pub(crate) fn filled_store(path: &Path) -> Result<(Store, Objects)> {
     let store = Store::open(path)?;
     let objects: Objects = store.create_space("objects")?;
@@ -56,7 +56,7 @@ pub(crate) fn overwrite(objects: &Objects, n: u64, many: u64) -> Result<()> {
     Ok(())
 }
 
-/// The engine with all objects.
+/// Makes the engine's database with all objects.
 pub(crate) fn filled_engine(path: &Path) -> Result<Database> {
     let engine = Database::create(path)?;
     for first in (0..OBJECTS).step_by(1000) {
@@ -65,7 +65,7 @@ pub(crate) fn filled_engine(path: &Path) -> Result<Database> {
     Ok(engine)
 }
 
-/// As [`overwrite`], with the engine alone.
+/// Like [`overwrite`], with the engine alone.
 pub(crate) fn overwrite_engine(engine: &Database, n: u64, many: u64) -> Result<()> {
     put(engine, (n..n + many).map(|n| (key(pick(n)), value(n))))
 }

@@ -1,8 +1,8 @@
-//! Opens what power losses leave of a store file: `images --cycles N [--seed S] [--budget MINUTES]
+//! Opens store files as power losses leave them: `images --cycles N [--seed S] [--budget MINUTES]
 //! [--first N]`.
 //!
-//! Progress goes to stderr; the last line on stdout is the figure. Exit code 1 on a loss, which
-//! says how to make that image again.
+//! Progress goes to stderr; the last line on stdout is the figure. On a loss the exit code is 1,
+//! and the report says how to make that image again.
 
 use std::env;
 use std::process::ExitCode;
@@ -70,7 +70,7 @@ fn search(flags: &Flags) -> ExitCode {
             count(&mut found, &bar, result);
         }
     };
-    // A panic of the engine is caught and told; its backtrace would only hide the figure.
+    // A panic of the engine is caught and reported; its backtrace would only hide the figure.
     std::panic::set_hook(Box::new(|_| {}));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {

@@ -17,10 +17,10 @@ use rejoin_replica::sim::{Keep, Options, Simulation, Summary, Violation, shrink,
 const USAGE: &str =
     "usage: sim --first-seed S --seeds N [--hours H] [--budget MINUTES] [--keep ITEMS]";
 
-/// A failing run is made anew about so many times to find out what it takes.
+/// Maximum number of runs for shrinking a failing schedule.
 const SHRINK_RUNS: u32 = 300;
 
-/// What to run.
+/// The values of the flags.
 struct Flags {
     first_seed: u64,
     seeds: u64,
@@ -107,7 +107,7 @@ fn run(flags: &Flags) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The violation as shortly as it can be told.
+/// Returns the violation with the smallest schedule found.
 fn told(flags: &Flags, violation: Box<Violation>) -> Box<Violation> {
     let seed = violation.seed;
     eprintln!("seed {seed} breaks {}; looking for the smallest schedule", violation.checker);
@@ -121,7 +121,7 @@ fn progress_bar(seeds: u64) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// Simulated hours under load and faults, with two decimals at most.
+/// Returns the simulated hours under load and faults, with two decimals at most.
 #[expect(clippy::cast_precision_loss, reason = "a figure to read")]
 fn hours(summary: &Summary) -> f64 {
     (summary.simulated_millis() as f64 / 36_000.0).round() / 100.0

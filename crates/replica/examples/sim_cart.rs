@@ -1,7 +1,7 @@
 //! An application under the simulator: carts and a stock, 100 seeds.
 //!
-//! What a shop promises, whatever goes wrong: what was put into a cart and acknowledged is in it in
-//! the end; a quantity is the sum of what was asked for; stock is never sold twice.
+//! The promises of a shop, whatever goes wrong: an acknowledged addition to a cart is in it in the
+//! end; a quantity is the sum of the requests; stock is never sold twice.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -18,10 +18,10 @@ type Cart = OrMap<String, PnCounter>;
 const CUSTOMERS: [&str; 3] = ["alice", "bob", "carol"];
 const PRODUCTS: [&str; 4] = ["apples", "bread", "milk", "pears"];
 
-/// What people do in the shop.
+/// A request of a user of the shop.
 #[derive(Clone, Debug)]
 enum Request {
-    /// Puts some of a product into a cart.
+    /// Some of a product is put into a cart.
     Put { customer: &'static str, product: &'static str, quantity: i64 },
     /// Goods arrive at a branch.
     Deliver { units: u64 },
@@ -31,7 +31,7 @@ enum Request {
     Pass { units: u64, to: usize },
 }
 
-/// The shop; it keeps no books of its own.
+/// The shop, which keeps no records of its own.
 #[derive(Debug)]
 struct Shop;
 
@@ -69,7 +69,7 @@ impl Application for Shop {
 
     fn refused(&self, request: &Request, error: &EditError) -> Checked {
         match (request, error) {
-            // A branch that has nothing to sell says so: that is the promise, not a failure.
+            // A branch that has nothing to sell may refuse: that is the promise, not a failure.
             (
                 Request::Sell { .. } | Request::Pass { .. },
                 EditError::NotEnoughRights { needed, held, .. },
@@ -78,7 +78,8 @@ impl Application for Shop {
         }
     }
 
-    /// At any moment a cart shows the sum of what was asked for, as far as the branch has heard.
+    /// Checks that a cart shows the sum of the requests that its branch has heard of, at any
+    /// moment.
     fn check(&mut self, snapshot: &Snapshot<'_, Request>) -> Checked {
         let mut asked: BTreeMap<(&str, &str), i64> = BTreeMap::new();
         for committed in snapshot.applied() {
@@ -100,7 +101,7 @@ impl Application for Shop {
         never_oversold(snapshot)
     }
 
-    /// In the end every branch has heard of everything that was acknowledged.
+    /// Checks that in the end every branch has heard of everything that was acknowledged.
     fn check_end(&mut self, snapshot: &Snapshot<'_, Request>) -> Checked {
         let (here, acknowledged) = (snapshot.version_vector(), |c: &_| snapshot.is_acknowledged(c));
         let mut promised = snapshot.happened().filter(|&committed| acknowledged(committed));
@@ -111,7 +112,7 @@ impl Application for Shop {
     }
 }
 
-/// Everywhere together no more is sold than was delivered, whoever knows of it yet.
+/// Checks that all branches together sell no more than was delivered, whoever knows of it yet.
 fn never_oversold(snapshot: &Snapshot<'_, Request>) -> Checked {
     let (mut delivered, mut sold) = (0, 0);
     for committed in snapshot.happened() {
@@ -121,7 +122,7 @@ fn never_oversold(snapshot: &Snapshot<'_, Request>) -> Checked {
             Request::Put { .. } | Request::Pass { .. } => {}
         }
     }
-    // Who was put back from a copy unnoticed may have sold the same units again.
+    // A branch that was put back from a copy without noticing may have sold the same units again.
     if sold > delivered && !snapshot.was_fooled() {
         return Err(Broken::new("stock", format!("of {delivered} units {sold} are sold")));
     }

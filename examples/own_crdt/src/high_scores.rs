@@ -1,7 +1,7 @@
-//! A high-score board: per player the best game, whichever copy it was played on.
+//! A high-score board: the best game of each player, whichever copy it was played on.
 //!
-//! A map to maxima, written by hand and knowing nothing of rejoin's own types. Nothing is ever
-//! taken away, so a delta may come early, late or twice.
+//! A map to maxima, written by hand and without rejoin's own types. Nothing is ever taken away, so
+//! a delta may come early, late or twice.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub(crate) struct Play {
 }
 
 impl HighScores {
-    /// Whether it is a new best.
+    /// Records a game; true if it is a new best.
     fn record(&mut self, player: u8, points: u16) -> bool {
         let is_better = self.best.get(&player).is_none_or(|best| *best < points);
         if is_better {
@@ -58,7 +58,7 @@ impl DeltaCrdt for HighScores {
         changed
     }
 
-    /// How many players there are, then each with the best game, in the order of players.
+    /// Encodes the number of players, then each with the best game, in the order of players.
     fn save(&self) -> Vec<u8> {
         let mut bytes = vec![u8::try_from(self.best.len()).expect("players below 200")];
         for (player, points) in &self.best {
@@ -90,7 +90,7 @@ impl DeltaCrdt for HighScores {
     }
 }
 
-/// Few players and few points, so that games are about the same.
+/// Few players and few points, so that equal games are frequent.
 pub(crate) fn plays() -> impl Strategy<Value = Play> {
     (0..3_u8, 0..4_u16).prop_map(|(player, points)| Play { player, points })
 }

@@ -1,4 +1,4 @@
-//! A struct that derives `Crdt`, under the laws: say what the program does to it, and what it
+//! A struct that derives `Crdt`, checked against the laws: state the program's edits, and what it
 //! shows.
 
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use rejoin::crdts;
 use rejoin::crdts::laws::Operation;
 use rejoin::prelude::*;
 
-/// What a user tells of themselves.
+/// The data that users give about themselves.
 #[derive(Crdt, Clone, Default)]
 pub(crate) struct Profile {
     name: LwwRegister<String>,
@@ -14,7 +14,7 @@ pub(crate) struct Profile {
     visits: PnCounter,
 }
 
-/// What the program does to a profile.
+/// An edit that the program makes to a profile.
 #[derive(Clone, Debug)]
 pub(crate) enum Edit {
     Rename(&'static str),
@@ -46,7 +46,7 @@ impl Operation for Edit {
     }
 }
 
-/// Edits that meet each other often.
+/// Edits that often conflict with each other.
 pub(crate) fn edits() -> impl Strategy<Value = Edit> {
     let what = prop::sample::select(vec!["chess", "tea"]);
     prop_oneof![

@@ -1,27 +1,27 @@
-//! A status line that the last writer wins, and that is wrong.
+//! A status line in which the last writer wins, and which is wrong.
 //!
-//! It counts writes, so that a later one beats what it has seen. When two people write at once the
+//! It counts writes, so that a later one beats those it has seen. When two people write at once the
 //! counts are equal, and `merge` then takes the other side's text: each of the two copies ends with
 //! what the other had. It passes every test in which people take turns. (A right one compares the
-//! texts, or the writers, where the counts are equal; `LwwRegister` does.)
+//! texts, or the writers, when the counts are equal; `LwwRegister` does.)
 
 use proptest::prelude::*;
 use rejoin::ReplicaId;
 use rejoin::crdts::laws::DeltaCrdt;
 
-/// What somebody is up to.
+/// The status of a person.
 #[derive(Clone, Default, PartialEq, Debug)]
 pub(crate) struct Status {
     writes: u64,
     text: String,
 }
 
-/// Somebody sets the text.
+/// A write of the text.
 #[derive(Clone, Debug)]
 pub(crate) struct Write(&'static str);
 
 impl Status {
-    /// The mistake is in this line: of two writes at once, whoever comes last stands.
+    /// The mistake is in this line: of two writes at once, the one that is merged last wins.
     fn take(&mut self, theirs: &Self) -> bool {
         let newer = theirs.writes >= self.writes && theirs != self;
         if newer {
@@ -53,7 +53,7 @@ impl DeltaCrdt for Status {
         self.take(theirs)
     }
 
-    /// The count, the length of the text, the text.
+    /// Encodes the count, the length of the text, and the text.
     fn save(&self) -> Vec<u8> {
         let len = u8::try_from(self.text.len()).expect("short texts");
         [&self.writes.to_be_bytes()[..], &[len], self.text.as_bytes()].concat()

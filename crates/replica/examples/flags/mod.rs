@@ -1,15 +1,16 @@
-//! The flags of the harnesses that repeat a cycle: how often, from which seed, for how long.
+//! The flags of the harnesses that repeat a cycle: the number of cycles, the seed, and the time
+//! limit.
 
 use std::time::Duration;
 
-/// What to run.
+/// The values of the flags.
 pub(crate) struct Flags {
     pub(crate) cycles: u64,
     pub(crate) seed: u64,
     pub(crate) budget: Option<Duration>,
 }
 
-/// Reads `[--cycles N] [--seed S] [--budget MINUTES]`; what is wrong with them, in words.
+/// Reads `[--cycles N] [--seed S] [--budget MINUTES]`; an error says in words what is wrong.
 pub(crate) fn flags(mut arguments: impl Iterator<Item = String>) -> Result<Flags, String> {
     let mut flags = Flags { cycles: 50, seed: 1, budget: None };
     while let Some(name) = arguments.next() {

@@ -1,4 +1,4 @@
-//! A store with known content: what is written follows from a seed, and what is read is compared.
+//! A store with known content: the writes follow from a seed, and reads are compared with them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ type Carts = Space<OrMap<String, PnCounter>>;
 type Notes = Space<LwwRegister<String>>;
 type Tags = Space<OrSet<String>>;
 
-/// Everything that a store must hold.
+/// The content that a store must have.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Content {
     carts: BTreeMap<String, BTreeMap<String, i64>>,
@@ -36,7 +36,7 @@ impl Spaces {
         Ok(Self { carts, notes, tags: store.open_space("tags")? })
     }
 
-    /// One transaction in each space.
+    /// Runs one transaction in each space.
     pub(crate) fn write(&self, number: u64, content: &mut Content) -> Result<(), StoreError> {
         let (object, line) = (format!("object {}", number % 7), format!("line {}", number % 11));
         let amount = i64::try_from(number % 1000).unwrap_or_default() - 300;
@@ -82,7 +82,7 @@ impl Spaces {
     }
 }
 
-/// The bytes of a closed file and of one whose process was killed, with the same content.
+/// Returns the bytes of a closed file and of one whose process was killed, with the same content.
 pub(crate) fn files(directory: &Path, seed: u64) -> Result<[Vec<u8>; 2], StoreError> {
     let path = directory.join("made.rejoin");
     let store = Store::open(&path)?;
@@ -97,7 +97,7 @@ pub(crate) fn files(directory: &Path, seed: u64) -> Result<[Vec<u8>; 2], StoreEr
     Ok([read(), killed])
 }
 
-/// What the files of a seed hold.
+/// Returns the content of the files of a seed.
 pub(crate) fn content(seed: u64) -> Result<Content, StoreError> {
     let store = Store::memory()?;
     let spaces = Spaces::create(&store)?;
@@ -109,7 +109,7 @@ pub(crate) fn content(seed: u64) -> Result<Content, StoreError> {
 }
 
 impl Content {
-    /// What was read must be what was written; objects in which nothing is left do not count.
+    /// Checks that the notes that were read are those that were written.
     fn also(self, written: &Self) -> Self {
         debug_assert!(self.notes == written.notes, "the store reads what was written");
         self

@@ -1,4 +1,4 @@
-//! A child: damages copies of the files one after the other, and says what came of each.
+//! A child: damages copies of the files one after the other, and reports the outcome of each.
 
 use std::io::Write;
 use std::ops::Range;
@@ -12,22 +12,22 @@ use crate::Flags;
 use crate::content::{Content, Spaces, content};
 use crate::rescue::Expected;
 
-/// Files are cut off at each multiple of this.
+/// The files are cut off at each multiple of this.
 const CUTS: u64 = 509;
 
-/// One in so many refused files is salvaged, which takes longer than all else.
+/// One in this many refused files is salvaged, which takes longer than everything else.
 const RESCUES: u64 = 23;
 
-/// What is done to a file.
+/// A damage to a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Damage {
     /// A bit is flipped.
     Flip(u64),
-    /// It ends here.
+    /// The file ends here.
     Cut(u64),
 }
 
-/// The files, and all that is done to them.
+/// The lengths of the files, and the damages to them.
 pub(crate) struct Plan {
     lengths: [u64; 2],
     every: u64,
@@ -48,7 +48,7 @@ impl Plan {
         (0..2).map(|file| self.counts(file)).map(|(cuts, flips)| cuts + flips).sum()
     }
 
-    /// The file and the damage under a number.
+    /// Returns the file and the damage under a number.
     pub(crate) fn damage(&self, number: u64) -> Option<(usize, Damage)> {
         let mut rest = number;
         for file in 0..2 {
@@ -67,7 +67,7 @@ impl Plan {
 }
 
 impl Damage {
-    /// Whether anything in a range of bytes is not as it was.
+    /// True if any byte in a range has changed.
     pub(crate) fn hits(self, range: &Range<usize>) -> bool {
         match self {
             Self::Cut(length) => range.end as u64 > length,
@@ -98,7 +98,7 @@ pub(crate) fn all(flags: &Flags, files: &Path, first: u64, step: u64) -> ExitCod
     std::panic::set_hook(Box::new(|_| {}));
     let files = file_names(files).map(|path| std::fs::read(path).unwrap_or_default());
     let plan = Plan::new(flags, [files[0].len() as u64, files[1].len() as u64]);
-    // The store syncs as it always does; what it waits for is of no interest here.
+    // The store syncs as it always does; the waiting time does not matter here.
     let in_memory = tempfile::tempdir_in("/dev/shm");
     let directory = in_memory.or_else(|_| tempfile::tempdir());
     let (Ok(expected), Ok(directory)) = (content(flags.seed), directory) else {
@@ -147,7 +147,7 @@ enum Outcome {
     Harmless,
 }
 
-/// Whether an error says that something is wrong with what is stored, or that it is not there.
+/// True if an error says that stored data is wrong or missing.
 fn is_named(error: &StoreError) -> bool {
     matches!(error, StoreError::Damaged { .. } | StoreError::Storage(_) | StoreError::Read(_))
 }

@@ -3,9 +3,9 @@
 //!
 //! Every K-th bit of a file that was closed, and of one whose process was killed, is flipped once.
 //! The store is opened and read; if it reads as it was written, it is written to and read again.
-//! Fine is: a named error, or everything as it was. Of what is refused some is salvaged: no record
-//! may be lost that was not hit. Children do it, so that an abort and a hang are
-//! found as well. Progress goes to stderr; the last line on stdout is the figure.
+//! Two outcomes are fine: a named error, or everything as it was. Some of the refused files are
+//! salvaged: only records that were hit may be lost. Children do the work, so that aborts and hangs
+//! are found as well. Progress goes to stderr; the last line on stdout is the figure.
 
 mod content;
 mod damage;
@@ -19,13 +19,13 @@ use std::time::Duration;
 
 const USAGE: &str = "usage: flips [--every K] [--seed S] [--budget MINUTES]";
 
-/// What to do.
+/// The values of the flags.
 #[derive(Clone, Debug)]
 struct Flags {
     every: u64,
     seed: u64,
     budget: Option<Duration>,
-    /// Of a child: where the files are, its first damage, and how many children there are.
+    /// For a child: the place of the files, its first damage, and the number of children.
     child: Option<(PathBuf, u64, u64)>,
 }
 

@@ -1,4 +1,4 @@
-//! The parent: shares the damages out among children, watches them, and sums up.
+//! The parent: divides the damages among children, watches them, and sums up.
 
 use std::env;
 use std::io::{BufRead, BufReader, Read};
@@ -15,7 +15,7 @@ use crate::Flags;
 use crate::content::files;
 use crate::damage::{Plan, file_names};
 
-/// A child that says nothing for so long hangs.
+/// A child that prints nothing for this long hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Default, Debug)]
@@ -84,7 +84,7 @@ fn campaign(flags: &Flags) -> Result<Tally, String> {
     Ok(total)
 }
 
-/// One child after the other, until all its damages are through: a new one after an abort or hang.
+/// Runs one child after the other until all its damages are done: a new one after an abort or hang.
 fn shard(
     flags: &Flags,
     files: &Path,
@@ -145,7 +145,7 @@ fn child(flags: &Flags, files: &Path, first: u64, step: u64) -> std::io::Result<
     command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()
 }
 
-/// What a child says: a letter, or a letter and a line.
+/// Returns the output of a child: letters, or a letter and the rest of its line.
 fn listen(child: &mut Child) -> Receiver<String> {
     let (sender, receiver) = channel();
     if let Some(out) = child.stdout.take() {

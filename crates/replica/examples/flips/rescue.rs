@@ -1,4 +1,4 @@
-//! What salvage makes of a file that is refused: every record that the damage did not hit.
+//! The salvage of a file that is refused: it must save every record that the damage did not hit.
 
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
@@ -10,16 +10,16 @@ use rejoin_replica::storage::{RedbFile, StorageError, StorageRead};
 
 use crate::damage::Damage;
 
-/// As many spaces as a store has.
+/// The number of spaces of a store.
 const SPACES: u32 = 3;
-/// A record begins with this.
+/// The first byte of a record.
 const MARK: u8 = b'J';
-/// The key of a row with a record that was quarantined begins with this.
+/// The first byte of the key of a row with a record that was quarantined.
 const ASIDE: u8 = 4;
 
 type Records = BTreeMap<(u32, Vec<u8>), Vec<Range<usize>>>;
 
-/// The records of a file, and where in it each stands.
+/// The records of a file, and the places of each in it.
 pub(crate) struct Expected(Records);
 
 impl Expected {
@@ -34,7 +34,7 @@ impl Expected {
         Ok(Self(records))
     }
 
-    /// Salvages a damaged file. How many records are lost that it has whole.
+    /// Salvages a damaged file. Returns the number of records lost that the file has whole.
     pub(crate) fn rescue(&self, damaged: &Path, damage: Damage) -> Result<usize, String> {
         let salvaged = damaged.with_extension("salvaged");
         drop(std::fs::remove_file(&salvaged));

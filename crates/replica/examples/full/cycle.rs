@@ -1,4 +1,4 @@
-//! One cycle: a store on a disk that is full now and then, and whose power fails.
+//! One cycle: a store on a disk that is full at times, and whose power fails.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,17 +9,17 @@ use rejoin_replica::{Durability, Once, Space, Store, StoreError};
 
 use super::ledger::{Ledger, Outcome, SPACES, Writer, mix, settings, space};
 
-/// What happened so far.
+/// The counts so far.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Tally {
     pub(crate) cycles: u64,
-    /// Transactions that were acknowledged as known.
+    /// Transactions that were acknowledged as durable.
     pub(crate) acknowledged: u64,
-    /// Transactions that were refused, as there was no room.
+    /// Transactions that were refused for want of room.
     pub(crate) refused: u64,
     /// Transactions that had returned before they were durable, and were withdrawn.
     pub(crate) withdrawn: u64,
-    /// What power losses left, opened and compared.
+    /// Images of power losses that were opened and compared.
     pub(crate) images: u64,
 }
 
@@ -47,17 +47,17 @@ impl Dice {
     }
 }
 
-/// Up to which number a writer was told that its transactions are there.
+/// The last transactions that were reported to a writer as done.
 #[derive(Clone, Copy, Default)]
 struct Known {
-    /// ... and are known.
+    /// The last one that was acknowledged as durable.
     done: u64,
-    /// ... at all. They may be withdrawn as long as they are not known.
+    /// The last one that returned. It may be withdrawn as long as it is not durable.
     told: u64,
 }
 
 impl Known {
-    /// Whether a last transaction fits what was said.
+    /// Checks that the last transaction of a writer fits what was reported.
     fn allows(self, writer: Writer, last: u64) -> Outcome<()> {
         let Self { done, told } = self;
         if (done..=told).contains(&last) {
@@ -67,7 +67,7 @@ impl Known {
     }
 }
 
-/// A store on a disk of its own, and what its writers were told.
+/// A store on a disk of its own, and what was reported to its writers.
 struct Run<'a> {
     file: FaultyFile,
     _store: Store,
@@ -76,7 +76,7 @@ struct Run<'a> {
     tally: &'a mut Tally,
 }
 
-/// Writes while the disk is full now and then; compares at moments that follow from the numbers.
+/// Writes while the disk is full at times, and compares at moments that follow from the numbers.
 pub(crate) fn cycle(seed: u64, number: u64, tally: &mut Tally) -> Outcome<()> {
     let mut dice = Dice { stream: mix(seed) ^ mix(number << 8), rolled: 0 };
     let mut run = Run::begin(tally)?;
@@ -119,7 +119,7 @@ impl<'a> Run<'a> {
         Ok(Self { file, _store: store, spaces, writers, tally })
     }
 
-    /// The next transaction of a writer, which is the same again where it was refused or withdrawn.
+    /// Runs the next transaction of a writer: the same again if it was refused or withdrawn.
     fn write(&mut self, nth: usize) -> Outcome<()> {
         let (writer, known) = &mut self.writers[nth];
         let space = &self.spaces[writer.space];
@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
         self.look()
     }
 
-    /// What was acknowledged is there, whatever was withdrawn.
+    /// Checks that everything acknowledged is there, whatever was withdrawn.
     fn look(&mut self) -> Outcome<()> {
         for (writer, known) in &mut self.writers {
             let last = writer.last(&self.spaces[writer.space])?;
@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Opens what a power loss at this moment leaves, and compares everything.
+    /// Opens the image that a power loss at this moment leaves, and compares everything.
     fn lose_power(&mut self, choice: Choice) -> Outcome<()> {
         self.tally.images += 1;
         let recording = self.file.recording();

@@ -1,10 +1,10 @@
 //! Fills the disk of a store that is written to, again and again: `full [--cycles N] [--seed S]
 //! [--budget MINUTES]`.
 //!
-//! Writers of two spaces send their transactions, and send them again where there was no room; at
-//! moments that the seed picks there is more room, or less, or the power fails, and what is left is
-//! opened. Whatever was acknowledged is there, once, and nothing that was refused. Progress goes to
-//! stderr; the last line on stdout is the figure. On a loss the exit code is 1.
+//! Writers of two spaces send their transactions, and send them again if there was no room. At
+//! moments that the seed picks, there is more room, or less, or the power fails, and the image that
+//! is left is opened. Every acknowledged transaction is there, once, and no refused one is.
+//! Progress goes to stderr; the last line on stdout is the figure. On a loss the exit code is 1.
 
 mod cycle;
 #[path = "../flags/mod.rs"]

@@ -1,9 +1,9 @@
-//! The process that is killed: it writes, and says what was acknowledged.
+//! The process that is killed: it writes, and reports what was acknowledged.
 //!
-//! Lines that are meant for the parent begin with `> `, as this may run inside a test harness:
-//! `> replica ID` and `> last SPACE WRITER N` when the store is open, then `> told ...` for what
-//! returned and `> done ...` for what is durable too, and `> again ...` for what was sent again
-//! under its key, with their receipts.
+//! Lines for the parent begin with `> `, because this may run inside a test harness: `> replica ID`
+//! and `> last SPACE WRITER N` when the store is open, then `> told ...` for each transaction that
+//! returned, `> done ...` for each that is durable too, and `> again ...` for each that was sent
+//! again under its key, with their receipts.
 
 use std::fmt::Display;
 use std::io::{Write, stdin, stdout};
@@ -18,7 +18,7 @@ use super::store_file::{open, replica};
 /// Writes until standard input ends; then closes the store.
 ///
 /// # Panics
-/// When the store cannot be used, or what it holds is not what was written.
+/// When the store cannot be used, or does not hold what was written.
 pub(crate) fn write_until_told(file: &Path) {
     if let Err(error) = run(file) {
         panic!("{}: {error}", file.display());
@@ -71,10 +71,10 @@ fn line(what: &str, writer: Writer, n: u64, receipt: Option<Receipt>) -> String 
     format!("{what} {space} {number} {n}{}", dots.unwrap_or_default())
 }
 
-/// One write per line: what was said whole is what was acknowledged.
+/// Prints one line per write: what was printed whole is what was acknowledged.
 fn say(what: &dyn Display) {
     let line = format!("\n> {what}\n");
     let mut out = stdout().lock();
-    // The parent is gone: its end of standard input is closed too.
+    // An error means that the parent is gone; its end of standard input is closed too.
     drop(out.write_all(line.as_bytes()).and_then(|()| out.flush()));
 }

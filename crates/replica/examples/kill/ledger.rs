@@ -1,9 +1,9 @@
-//! What the writers write, such that a look at the store tells what they did, and how often.
+//! Transactions of writers, such that a look at the store shows what they did, and how often.
 //!
 //! Each writer has an object of its own and numbers its transactions. Most add a line, some take
-//! one away; each notes its number as the last, mirrors the line in a set, and counts. So all that
-//! an object holds follows from its last number, and half a transaction, one that happened twice, a
-//! lost one, and one that came back are all seen.
+//! one away; each notes its number as the last, mirrors the line in a set, and counts. So the whole
+//! content of an object follows from its last number, which reveals half a transaction, one that
+//! happened twice, a lost one, and one that came back.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -11,7 +11,7 @@ use std::error::Error;
 use rejoin::prelude::*;
 use rejoin_replica::{Config, Once, OpenOptions, Receipt, Space, Store, StoreError, Transaction};
 
-/// What goes wrong, in words.
+/// A result whose error is words.
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// The spaces that are written to.
@@ -19,20 +19,20 @@ pub(crate) const SPACES: [&str; 2] = ["north", "south"];
 /// The writers of each space.
 pub(crate) const WRITERS: u64 = 3;
 
-/// What a writer keeps.
+/// The object of a writer.
 #[derive(Crdt, Default, Debug)]
 pub(crate) struct Ledger {
-    /// The lines that are there.
+    /// The present lines.
     lines: OrMap<String, LwwRegister<String>>,
-    /// Their names once more.
+    /// Their names again.
     mirror: OrSet<String>,
-    /// How many there are.
+    /// The number of lines.
     total: PnCounter,
     /// The number of the last transaction.
     last: LwwRegister<u64>,
 }
 
-/// Settings that keep compaction and merging busy.
+/// Returns settings that keep compaction and merging busy.
 pub(crate) fn settings() -> OpenOptions {
     let mut config = Config::default();
     config.memtable_bytes = 12 << 10;
@@ -40,7 +40,7 @@ pub(crate) fn settings() -> OpenOptions {
     OpenOptions::new().config(config)
 }
 
-/// A space of the store; it is made where a kill came before that.
+/// Returns a space of the store, which is made if a kill came before that.
 pub(crate) fn space(store: &Store, name: &str) -> Result<Space<Ledger>, StoreError> {
     match store.open_space(name) {
         Err(StoreError::NoSuchSpace { .. }) => store.create_space(name),
@@ -48,7 +48,7 @@ pub(crate) fn space(store: &Store, name: &str) -> Result<Space<Ledger>, StoreErr
     }
 }
 
-/// A number that looks random (the finalizer of SplitMix64).
+/// Returns a number that looks random (the finalizer of SplitMix64).
 pub(crate) const fn mix(n: u64) -> u64 {
     let n = n.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let n = (n ^ n >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -64,7 +64,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// All of them.
+    /// Returns all writers.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let of = |space| (0..WRITERS).map(move |number| Self { space, number });
         (0..SPACES.len()).flat_map(of)
@@ -74,12 +74,12 @@ impl Writer {
         format!("writer-{}", self.number)
     }
 
-    /// The idempotency key of a transaction; some have none.
+    /// Returns the idempotency key of a transaction; some have none.
     pub(crate) fn key(self, n: u64) -> Vec<u8> {
         if n % 3 == 1 { format!("{}-{n}", self.number).into_bytes() } else { Vec::new() }
     }
 
-    /// Whether a transaction need not be durable when it returns.
+    /// True if a transaction need not be durable when it returns.
     pub(crate) const fn is_buffered(n: u64) -> bool {
         matches!(n % 11, 6..=8)
     }
@@ -104,12 +104,12 @@ impl Writer {
         }
     }
 
-    /// The number of this writer's last transaction, as the store has it.
+    /// Returns the number of this writer's last transaction in the store.
     pub(crate) fn last(self, space: &Space<Ledger>) -> Outcome<u64> {
         Ok(space.object(&self.object()).last().get()?.unwrap_or(0))
     }
 
-    /// Compares all that this writer wrote with what follows from its last number.
+    /// Compares everything that this writer wrote with what follows from its last number.
     pub(crate) fn check(self, space: &Space<Ledger>) -> Outcome<u64> {
         let last = self.last(space)?;
         let object = self.object();
@@ -146,7 +146,7 @@ impl Writer {
         Ok(last)
     }
 
-    /// Sends the last transaction once more: it must not happen again.
+    /// Sends the last transaction again: it must not happen again.
     pub(crate) fn repeat(self, space: &Space<Ledger>) -> Outcome<Option<(u64, Receipt)>> {
         let last = self.last(space)?;
         if self.key(last).is_empty() {
@@ -163,19 +163,19 @@ fn name(n: u64) -> String {
     format!("{n:08}")
 }
 
-/// The line that a transaction takes away instead of adding one.
+/// Returns the line that a transaction takes away instead of adding one.
 const fn taken_away_by(n: u64) -> Option<u64> {
     if n.is_multiple_of(5) && n > 2 { Some(n - 2) } else { None }
 }
 
-/// The names of the lines that are there after a transaction.
+/// Returns the names of the lines that are there after a transaction.
 fn lines_after(last: u64) -> BTreeSet<String> {
     let mut there: BTreeSet<u64> = (1..=last).filter(|&n| taken_away_by(n).is_none()).collect();
     (1..=last).filter_map(taken_away_by).for_each(|gone| _ = there.remove(&gone));
     there.into_iter().map(name).collect()
 }
 
-/// What stands in a line: some are large.
+/// Returns the content of a line; some are large.
 fn value(n: u64) -> String {
     let length = if n % 41 == 7 { 60_000 } else { 20 + mix(n) % 200 };
     let parts = (0..length.div_ceil(16)).map(|part| format!("{:016x}", mix(n ^ part << 32)));

@@ -1,10 +1,11 @@
 //! Kills a process that writes to a store, again and again: `kill [--cycles N] [--seed S]
 //! [--budget MINUTES]`.
 //!
-//! A child of this program opens a store and writes from several threads; it says what was
+//! A child of this program opens a store and writes from several threads; it reports what was
 //! acknowledged. It gets SIGKILL at a moment that the seed picks: while it opens or recovers,
 //! writes, flushes, merges or closes. Then another one goes on with the same file. Progress goes to
-//! stderr; the last line on stdout is the figure. On a loss the exit code is 1, and the file stays.
+//! stderr; the last line on stdout is the figure. On a loss the exit code is 1, and the file is
+//! kept.
 
 mod child;
 #[path = "../flags/mod.rs"]

@@ -1,4 +1,4 @@
-//! The process that kills, and compares what it was told with what is there.
+//! The process that kills, and compares what was reported to it with what is there.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,28 +16,28 @@ use tempfile::TempDir;
 use super::ledger::{Outcome, SPACES, Writer, mix, space};
 use super::store_file::{FILE, open, replica};
 
-/// So many cycles go on with one file; then another is begun, as checks look at all of it.
+/// Number of cycles that use one file; then a new one is begun, because checks read all of it.
 const CYCLES_PER_FILE: u64 = 25;
 const SIGKILL: i32 = 9;
 
-/// How a child is started; it finds its file in its environment.
+/// A function that starts a child; the child finds its file in its environment.
 pub(crate) type Launch = Box<dyn Fn() -> std::io::Result<Command>>;
 
-/// What happened so far.
+/// The counts so far.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Tally {
     pub(crate) cycles: u64,
     /// Children that were killed.
     pub(crate) kills: u64,
-    /// ... before they had opened the store.
+    /// Those that were killed before they had opened the store.
     pub(crate) while_opening: u64,
-    /// ... after they had been told to close it.
+    /// Those that were killed after they had been told to close it.
     pub(crate) while_closing: u64,
     /// Transactions that were acknowledged as durable.
     pub(crate) acknowledged: u64,
-    /// Transactions that were there and that nobody had been told of.
+    /// Transactions that were in the store without having been reported.
     pub(crate) unheard_of: u64,
-    /// Times that everything was looked at.
+    /// Times that everything was checked.
     pub(crate) checks: u64,
 }
 
@@ -61,14 +61,14 @@ pub(crate) struct Parent {
     tally: Tally,
 }
 
-/// A file, and what is known of it.
+/// A file, and what is known about it.
 struct Book {
     folder: TempDir,
     replica: Option<String>,
     known: BTreeMap<Writer, Known>,
 }
 
-/// What a writer said.
+/// What is known about a writer.
 #[derive(Clone, Default, Debug)]
 struct Known {
     /// The last transaction that is durable.
@@ -79,16 +79,16 @@ struct Known {
     dots: BTreeMap<u64, String>,
 }
 
-/// When a child is killed.
+/// The moment at which a child is killed.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
-    /// So soon after its start.
+    /// This long after its start.
     After(Duration),
-    /// When it has said so many lines.
+    /// When it has printed this many lines.
     Lines(u64),
-    /// When it has said so many lines, so long after it was told to close.
+    /// When it has printed this many lines, and this long after it was told to close.
     Closing(u64, Duration),
-    /// Not at all: it closes.
+    /// Never: it closes after this many lines.
     Never(u64),
 }
 
@@ -101,7 +101,7 @@ impl Parent {
         &self.tally
     }
 
-    /// One child: it writes until it is killed.
+    /// Runs one child, which writes until it is killed.
     pub(crate) fn cycle(&mut self) -> Outcome<()> {
         let cycle = self.tally.cycles;
         self.tally.cycles += 1;
@@ -117,7 +117,7 @@ impl Parent {
         checked.map_err(|what| self.loss(cycle, &*what))
     }
 
-    /// Looks at everything once more, and gives the file up.
+    /// Checks everything once more, and gives the file up.
     pub(crate) fn finish(&mut self) -> Outcome<()> {
         let checked = self.check();
         checked.map_err(|what| self.loss(self.tally.cycles, &*what))?;
@@ -171,7 +171,7 @@ impl Parent {
         tally.note(moment, child.wait()?, heard)
     }
 
-    /// Opens the store and compares everything; closes it.
+    /// Opens the store, compares everything, and closes it.
     fn check(&mut self) -> Outcome<()> {
         self.tally.checks += 1;
         let book = self.file.as_mut().ok_or("no file")?;
@@ -257,7 +257,8 @@ impl Book {
         self.folder.path().join("killed.rejoin")
     }
 
-    /// A kill makes no new identity. One that comes while the store is made may leave it without.
+    /// Checks that a kill made no new identity. A kill while the store is made may leave it without
+    /// one.
     fn is_replica(&mut self, says: &str) -> Outcome<()> {
         if self.replica.is_none() && says.ends_with("nobody") {
             return Ok(());
@@ -266,7 +267,7 @@ impl Book {
         if known == says { Ok(()) } else { Err(format!("{known} became {says}").into()) }
     }
 
-    /// Whether a last transaction fits what was said; from here on it is known.
+    /// Checks that the last transaction fits what was reported; from here on it is known.
     fn is_last(&mut self, writer: Writer, last: u64, tally: &mut Tally) -> Outcome<()> {
         let known = self.known.entry(writer).or_default();
         if last < known.done {
@@ -281,7 +282,8 @@ impl Book {
         }
         tally.unheard_of += last - last.min(known.told);
         (known.done, known.told) = (last, last);
-        // What returned before it was durable, and is gone, will have other receipts.
+        // A transaction that returned before it was durable, and is gone, will have another
+        // receipt.
         known.dots.retain(|&n, _| n <= last);
         Ok(())
     }
@@ -317,7 +319,7 @@ impl Book {
     }
 }
 
-/// What a child says, line by line, until its output ends.
+/// The output of a child, line by line, until it ends.
 struct Said(Lines<BufReader<ChildStdout>>);
 
 impl Said {

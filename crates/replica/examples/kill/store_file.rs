@@ -6,15 +6,15 @@ use rejoin_replica::{Store, StoreError};
 
 use super::ledger::settings;
 
-/// Names the store file in a child's environment.
+/// The environment variable that names a child's store file.
 pub(crate) const FILE: &str = "REJOIN_KILL_FILE";
 
-/// Opens a store. The proof of its place is beside it: nobody copies it here.
+/// Opens a store. The witnesses of its place are kept beside it: nobody copies it here.
 pub(crate) fn open(file: &Path) -> Result<Store, StoreError> {
     settings().state_dir(file.with_extension("state")).open(file)
 }
 
-/// Who a store says that it is.
+/// Returns the identity of a store.
 pub(crate) fn replica(store: &Store) -> String {
     let id = store.replica_id().map_or_else(|| "nobody".to_owned(), |id| id.to_string());
     format!("replica {id}")

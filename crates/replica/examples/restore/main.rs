@@ -5,7 +5,7 @@
 //! back over the originals, renamed into their places, or opened beside them. Then all sync, and
 //! everything is compared: no dot is used twice, nothing that any store held is lost, and no more
 //! is sold than there was. Progress goes to stderr; the last line on stdout is the figure. On a
-//! loss the exit code is 1, and the files stay.
+//! loss the exit code is 1, and the files are kept.
 
 #[path = "../flags/mod.rs"]
 mod flags;

@@ -1,4 +1,4 @@
-//! One store file of a world: open, copied, put back; and what it is expected to hold.
+//! One store file of a world: open, copied, put back; and its expected content.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -9,12 +9,12 @@ use rejoin_crdts::{BoundedCounter, EditError, OrSet};
 use rejoin_replica::message::Frames;
 use rejoin_replica::{Link, OpenOptions, Receipt, SessionId, Space, Store, StoreError, Ticket};
 
-/// What goes wrong, in words.
+/// A result whose error is words.
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// What is written: each number is acknowledged once, in the whole world.
+/// The space of the notes: each number is acknowledged once, in the whole world.
 pub(crate) type Notes = Space<OrSet<u64>>;
-/// What must never be sold twice.
+/// The space of the seats, which must never be sold twice.
 pub(crate) type Seats = Space<BoundedCounter>;
 
 /// The one object of each space.
@@ -36,16 +36,16 @@ pub(crate) struct Site {
     pub(crate) held: BTreeSet<u64>,
 }
 
-/// A copy of a file, and what was in it.
+/// A copy of a file, and its content.
 pub(crate) struct Backup {
     pub(crate) file: PathBuf,
     pub(crate) held: BTreeSet<u64>,
 }
 
-/// How a backup comes to be where the original was.
+/// The way a backup is put in the place of the original.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Over {
-    /// Its bytes are written over the original's: the file keeps its inode.
+    /// Its bytes are written over those of the original: the file keeps its inode.
     TheSameFile,
     /// It is renamed into place.
     Renamed,
@@ -60,7 +60,7 @@ impl Open {
 }
 
 impl Site {
-    /// The first store of a world.
+    /// Makes the first store of a world.
     pub(crate) fn first(folder: &Path) -> Outcome<Self> {
         let (file, state) = (folder.join("site-0.rejoin"), folder.join("state"));
         let store = OpenOptions::new().state_dir(&state).open(&file)?;
@@ -69,7 +69,7 @@ impl Site {
         Ok(Self { file, state, open, held: BTreeSet::new() })
     }
 
-    /// A store of its own that joins the spaces.
+    /// Makes another store that joins the spaces.
     pub(crate) fn joined(folder: &Path, number: u64, tickets: &[Ticket; 2]) -> Outcome<Self> {
         let (file, state) = (folder.join(format!("site-{number}.rejoin")), folder.join("state"));
         let store = OpenOptions::new().state_dir(&state).open(&file)?;
@@ -79,7 +79,7 @@ impl Site {
         Ok(Self { file, state, open, held: BTreeSet::new() })
     }
 
-    /// A copy that is opened beside its original.
+    /// Opens a copy beside its original.
     pub(crate) fn cloned(folder: &Path, number: u64, backup: &Backup) -> Outcome<Self> {
         let (file, state) = (folder.join(format!("site-{number}.rejoin")), folder.join("state"));
         fs::copy(&backup.file, &file)?;
@@ -93,7 +93,7 @@ impl Site {
         Ok(Backup { file: to, held: self.held.clone() })
     }
 
-    /// Closes the store, does something to the file, and opens what is there then.
+    /// Closes the store, changes the file, and opens it again.
     pub(crate) fn reopened(self, change: impl FnOnce(&Path) -> Outcome<()>) -> Outcome<Self> {
         let Self { file, state, open, held } = self;
         drop(open);
@@ -119,14 +119,14 @@ impl Site {
         Ok(site)
     }
 
-    /// A note, acknowledged.
+    /// Adds a note, and returns its receipt.
     pub(crate) fn note(&mut self, number: u64) -> Outcome<Receipt> {
         let noted = self.open.notes.transact(|tx| tx.object(OBJECT).insert(&number))?;
         self.held.insert(number);
         Ok(noted.receipt)
     }
 
-    /// More seats, with the rights to sell them.
+    /// Adds seats, with the rights to sell them.
     pub(crate) fn add_seats(&mut self, amount: u64) -> Outcome<Receipt> {
         Ok(self.open.seats.transact(|tx| tx.object(OBJECT).add(amount))?.receipt)
     }
@@ -150,17 +150,17 @@ impl Site {
         }
     }
 
-    /// The notes that are there.
+    /// Returns the notes that are there.
     pub(crate) fn notes(&self) -> Outcome<BTreeSet<u64>> {
         Ok(self.open.notes.object(OBJECT).items()?.into_iter().collect())
     }
 
-    /// The seats that are left.
+    /// Returns the number of seats that are left.
     pub(crate) fn seats_left(&self) -> Outcome<u64> {
         Ok(self.open.seats.object(OBJECT).value()?)
     }
 
-    /// The spaces as a transport sees them.
+    /// Returns the spaces as a transport sees them.
     fn links(&self) -> [Link; 2] {
         [self.open.notes.link(), self.open.seats.link()]
     }
@@ -184,7 +184,7 @@ fn exchange(links: [&Link; 2], sessions: [SessionId; 2]) -> Outcome<()> {
     while moved {
         moved = false;
         for (from, to) in [(0, 1), (1, 0)] {
-            // A session that is over has nothing to send and takes nothing in.
+            // A session that is over has nothing to send and accepts nothing.
             while let Ok(Some(frame)) = links[from].transmit(sessions[from]) {
                 moved = true;
                 frames[to].push(&frame);

@@ -1,4 +1,4 @@
-//! Some stores in sync whose files are copied, put back and cloned; and what must hold then.
+//! Some stores in sync whose files are copied, put back and cloned; and the checks afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,14 +12,14 @@ use tempfile::TempDir;
 
 use super::site::{Backup, Outcome, Over, Site, sync};
 
-/// So many copies are put back or opened in one world; then everything is compared.
+/// Number of copies that are put back or opened in one world before everything is compared.
 const COPIES: u64 = 5;
-/// At most so many stores are open at once.
+/// Maximum number of stores that are open at once.
 const SITES: usize = 5;
-/// So often all pairs sync in the end, at most.
+/// Maximum number of rounds in which all pairs sync in the end.
 const ROUNDS: usize = 12;
 
-/// What happened so far.
+/// The counts so far.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Tally {
     /// Copies that were put back or opened.
@@ -42,11 +42,11 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Dice of which each throw follows from the seed.
+/// Dice whose throws follow from the seed.
 struct Dice(u64);
 
 impl Dice {
-    /// A number below `sides` (SplitMix64).
+    /// Returns a number below `sides` (SplitMix64).
     const fn throw(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let n = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -65,7 +65,7 @@ pub(crate) struct World<'a> {
     dice: Dice,
     sites: Vec<Site>,
     backups: Vec<Backup>,
-    /// Whose dots were acknowledged, of each space.
+    /// The dots that were acknowledged, of both spaces.
     dots: BTreeSet<(bool, ReplicaId, u64)>,
     notes: u64,
     files: u64,
@@ -150,7 +150,7 @@ impl<'a> World<'a> {
         passed.map_or(Ok(()), |receipt| self.acknowledged(true, receipt))
     }
 
-    /// Notes the dots of what was acknowledged: nobody may have used them before.
+    /// Notes the dots that were acknowledged: none may have been used before.
     fn acknowledged(&mut self, seats: bool, receipt: Receipt) -> Outcome<()> {
         self.tally.acknowledged += 1;
         if !receipt.is_durable() {
@@ -164,7 +164,7 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// A site and another one.
+    /// Returns a site and another one.
     fn pair(&mut self, at: usize) -> Option<(&mut Site, &mut Site)> {
         let other = (at + 1 + self.dice.pick(&self.sites[1..])) % self.sites.len();
         let [a, b] = self.sites.get_disjoint_mut([at, other]).ok()?;
@@ -202,7 +202,7 @@ impl<'a> World<'a> {
     fn clone(&mut self, at: usize) -> Outcome<()> {
         let Some(backup) = self.take_backup() else { return Ok(()) };
         if self.sites.len() == SITES {
-            // Whoever goes says farewell, or what it alone holds goes along.
+            // Before a site goes, it syncs: otherwise what it alone holds would go with it.
             self.sync(at)?;
             self.sites.remove(at);
         }
@@ -236,7 +236,7 @@ impl<'a> World<'a> {
         self.folder.path().join(format!("{what}-{}", self.files))
     }
 
-    /// Syncs everybody, and compares.
+    /// Syncs all stores, and compares.
     fn compare(&mut self) -> Outcome<()> {
         let held: BTreeSet<u64> =
             self.sites.iter().flat_map(|site| site.held.iter().copied()).collect();
@@ -278,7 +278,7 @@ impl<'a> World<'a> {
         Ok(states.windows(2).all(|pair| pair[0] == pair[1]))
     }
 
-    /// Closes all stores and compares their logs: of each dot one entry.
+    /// Closes all stores and compares their logs: there must be one entry per dot.
     fn same_entries(&mut self) -> Outcome<()> {
         let files: Vec<PathBuf> = self.sites.drain(..).map(|site| site.file.clone()).collect();
         let mut entries: BTreeMap<(u32, ReplicaId, u64), Vec<u8>> = BTreeMap::new();
