@@ -40,7 +40,7 @@ use tree::Tree;
 struct Rule {
     /// Its name in findings, and its fixture's folder.
     name: &'static str,
-    /// What to do about a finding.
+    /// Advice on what to do about a finding.
     advice: &'static str,
     /// Finds the places that break it.
     check: fn(&Tree) -> Vec<Spot>,

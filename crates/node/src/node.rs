@@ -42,7 +42,7 @@ pub struct Node {
 /// The addresses that are dialled, and the task of each.
 type Targets = BTreeMap<SocketAddr, (Arc<Target>, JoinHandle<()>)>;
 
-/// What the connections of a node share.
+/// The state that the connections of a node share.
 pub(crate) struct Hub {
     pub options: Options,
     pub guests: Guests,

@@ -25,14 +25,14 @@ pub enum Report {
     Refused {
         /// The other end.
         peer: SocketAddr,
-        /// What was wrong.
+        /// The reason for the refusal.
         reason: String,
     },
     /// A peer cannot be reached, or a connection to it ended. It is dialled again.
     Unreached {
         /// The address that was dialled.
         peer: SocketAddr,
-        /// What failed.
+        /// The error.
         reason: String,
         /// The pause before the next attempt.
         again_in: Duration,

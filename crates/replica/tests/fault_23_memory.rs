@@ -1,8 +1,8 @@
-//! Fault 23: a frame of five megabytes took 163 to be read, a delta up to 31 bytes for each of its.
+//! Fault 23: reading a frame of five megabytes took 163, and a delta up to 31 bytes per byte.
 //!
 //! Every decoder is given the bytes that cost it most, honest and hostile, and an allocator counts:
-//! the most that is held at once while it decodes, with what it returns, and all that is ever asked
-//! for, which bounds how often anything is moved.
+//! the maximum that is held at once while it decodes, including the result, and the total that is
+//! ever asked for, which limits how often anything is moved.
 
 use allocation_counter::measure;
 use rejoin_crdts::tree::Parent;
@@ -16,15 +16,15 @@ use rejoin_replica::message::{Direction, Frames, Message};
 use rejoin_vclock::codec::{Decode, Encode, write_length_prefixed, write_varint};
 use rejoin_vclock::{DotSet, DottedVersionVector, HybridTimestamp, ReplicaId, VersionVector};
 
-/// What a decoder may hold, whatever it is given.
+/// Maximum number of bytes that a decoder may hold, whatever it is given.
 const FLOOR: u64 = 64 << 10;
-/// And for each byte that it is given.
+/// The number of further bytes for each byte that it is given.
 const PER_BYTE: u64 = 8;
-/// A dot set takes what it takes as a value: a search tree of runs, of which two bytes spell one.
+/// A dot set takes what it takes as a value: a search tree of runs, each encoded in two bytes.
 const DOT_SET_PER_BYTE: u64 = 20;
-/// So does a state: a table of paths and cells, then the typed value's own tables.
+/// The same for a state: a table of paths and cells, then the typed value's own tables.
 const STATE_PER_BYTE: u64 = 64;
-/// All that it may ask for, for each byte.
+/// The total number of bytes that it may ask for, for each byte that it is given.
 const ASKED_PER_BYTE: u64 = 40;
 
 fn id(number: u64) -> ReplicaId {
@@ -35,7 +35,7 @@ fn fresh(number: u64) -> FreshId {
     FreshId::assume_fresh(id(number))
 }
 
-/// Decodes, and holds what that took to a bound. What came of it.
+/// Decodes, checks the memory that this took against a bound, and returns the result.
 fn held<R>(what: &str, length: usize, per_byte: u64, decode: impl FnOnce() -> R) -> R {
     let mut result = None;
     let info = measure(|| result = Some(decode()));
@@ -49,7 +49,7 @@ fn held<R>(what: &str, length: usize, per_byte: u64, decode: impl FnOnce() -> R)
     result.expect("it was decoded")
 }
 
-/// Decodes what is spelled right, and what is cut off in the middle.
+/// Decodes bytes that are right, and the same cut off in the middle.
 fn decodes<T: Decode>(what: &str, bytes: &[u8], per_byte: u64) {
     let decoded = held(what, bytes.len(), per_byte, || T::from_bytes(bytes));
     assert!(decoded.is_ok(), "{what}: {:?}", decoded.err());
@@ -88,7 +88,7 @@ fn fault_23_vectors_and_sets_of_dots() {
     decodes::<HybridTimestamp>("a stamp", &varints([u64::MAX]), PER_BYTE);
 }
 
-/// The head of a delta of `id(0)` that names others.
+/// Returns the head of a delta of `id(0)` that names others.
 fn delta_head(others: u64) -> Vec<u8> {
     let mut out = Vec::new();
     id(0).encode(&mut out);
@@ -97,7 +97,7 @@ fn delta_head(others: u64) -> Vec<u8> {
     out
 }
 
-/// A delta of so many times the same change, of which each but the first takes `again`.
+/// Returns a delta of `times` equal changes, of which each but the first is encoded as `again`.
 fn repeated(first: &[u8], again: &[u8], times: u64) -> Vec<u8> {
     let mut out = delta_head(0);
     out.push(0);
@@ -107,13 +107,13 @@ fn repeated(first: &[u8], again: &[u8], times: u64) -> Vec<u8> {
     out
 }
 
-/// Deltas that cost the most for each byte, with what they are.
+/// Returns the deltas that cost the most per byte, with their descriptions.
 fn deltas() -> Vec<(&'static str, Vec<u8>)> {
-    // A map's root says that it is there: shared 0, length 2, null, map, put. Then the same again.
+    // A map's root says that it exists: shared 0, length 2, null, map, put. Then the same again.
     let [null, map] = [RawAtom::of(&None::<u8>).as_bytes()[0], Kind::Map.tag()];
     let root = [0, 2, null, map, 1];
     let small = repeated(&root, &[2, 0, 1], 2);
-    // As many as may be claimed: four bytes each, of which the last are a value.
+    // The maximum number that may be claimed: four bytes each, of which the last are a value.
     let times = 100_000;
     let register = Path::root(Kind::Map).field("v", Kind::LwwRegister);
     let mut many = delta_head(0);
@@ -171,7 +171,7 @@ fn fault_23_deltas_and_entries() {
     }
 }
 
-/// A frame of these bytes, as the first of its stream.
+/// Makes a frame of these bytes, as the first of its stream.
 fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&[kind]);
@@ -182,7 +182,7 @@ fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Takes a frame, which has come in whole, out of its stream.
+/// Takes a frame, which has arrived whole, out of its stream.
 fn reads(what: &str, frame: &[u8], is_right: bool) {
     let mut frames = Frames::default();
     frames.push(frame);
@@ -196,7 +196,7 @@ fn fault_23_frames() {
         let entries = vec![Entry::parse(&bytes).expect("an entry")];
         reads(what, &Message::Entries(entries).frame(&mut Direction::default()), true);
     }
-    // The smallest entries there are, each of an origin that was named before.
+    // The smallest possible entries, each of an origin that was named before.
     let [null, map] = [RawAtom::of(&None::<u8>).as_bytes()[0], Kind::Map.tag()];
     let mut small = varints([200_000]);
     small.push(0);
@@ -206,7 +206,7 @@ fn fault_23_frames() {
         small.extend([1, 1, 0, 0, 7, 0, 1, 0, 2, null, map, 1]);
     }
     reads("the smallest entries", &frame(2, &small), true);
-    // Entries that name all that can be named by one byte, each with one dep on it.
+    // Entries that name as many replicas as one byte can, each with one dep on each of them.
     let mut wide = varints([2000]);
     for at in 0..2000_u64 {
         let named = |number: u8| -> Vec<u8> {
@@ -253,7 +253,7 @@ fn fault_23_tickets() {
     assert!(parsed.is_ok());
 }
 
-/// What is saved, as the type that saved it and as a document.
+/// Loads a saved state, as the type that saved it and as a document.
 fn states<T: Crdt>(what: &str, edit: impl FnOnce(&mut T::Editor<'_>)) {
     let mut copy = Replica::<T>::new(fresh(1));
     copy.edit(|editor| {

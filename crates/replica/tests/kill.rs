@@ -24,8 +24,8 @@ fn child() {
 }
 
 /// SIGKILL while the store is opened, recovered, written, flushed, merged and closed: every
-/// acknowledged write is there, once and whole, under the same identity, and the state is what the
-/// log says.
+/// acknowledged write is there, once and whole, under the same identity, and the state is the one
+/// that the log makes.
 #[test]
 fn fifty_kills_lose_nothing() {
     let launch = || {

@@ -38,7 +38,7 @@ fn the_same_seed_does_the_same_again() {
     }
 }
 
-/// Whatever was restored, copied or written anew: a booking counts once.
+/// Whatever was restored, copied or rewritten: a booking counts once.
 #[test]
 fn a_ledger_counts_every_booking_once() {
     let options = Options::lasting(60_000);
@@ -48,7 +48,7 @@ fn a_ledger_counts_every_booking_once() {
     assert!(summary.count(Count::Reincarnations) > 0, "{summary}");
 }
 
-/// What `cargo xtask mutants` runs with each planted bug: enough seeds for every checker to look.
+/// The test that `cargo xtask mutants` runs with many planted bugs: enough seeds for every checker.
 #[test]
 fn mutant_sweep() {
     if let Err(violation) = runs(500..540, 60_000) {

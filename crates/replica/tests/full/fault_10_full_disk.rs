@@ -1,5 +1,5 @@
-//! The disk is full, and then there is room: reads go on all the while, what could not be written
-//! is as if it had never been, and the same handle goes on.
+//! The disk is full, and then there is room: reads go on all the time, a change that could not be
+//! written leaves no trace, and the same handle goes on.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ fn open(file: &FaultyFile) -> Store {
     OpenOptions::new().over(Arc::new(storage)).expect("a store")
 }
 
-/// A store with ten apples.
+/// Makes a store with ten apples.
 fn shop(file: &FaultyFile) -> (Store, Carts) {
     let store = open(file);
     let carts: Carts = store.create_space("carts").expect("a first space");
@@ -82,7 +82,7 @@ fn fault_10_a_full_disk_loses_nothing_and_the_handle_goes_on() {
     }
 }
 
-/// A crash at any moment finds what was acknowledged, once, and nothing of what was withdrawn.
+/// A crash on a full disk leaves everything acknowledged, once, and nothing that was withdrawn.
 #[test]
 fn fault_10_a_crash_on_a_full_disk_brings_back_nothing_that_was_withdrawn() {
     for room in FULL {
@@ -132,7 +132,7 @@ fn fault_10_watchers_and_receipts_are_told_of_what_was_withdrawn() {
     assert_eq!(apples(&carts), 12);
 }
 
-/// S6: after a sync that failed there is no going on, whatever the system gives as the reason.
+/// S6: after a failed sync the store cannot go on, whatever reason the system gives.
 #[test]
 fn fault_10_a_failed_sync_is_for_good() {
     let mut failed = 0;

@@ -1,4 +1,4 @@
-//! A disk that is full now and then: what is promised, and the gate's share of `cargo xtask full`.
+//! A disk that is full at times: the guarantees, and the gate's share of `cargo xtask full`.
 
 #[path = "../../examples/full/cycle.rs"]
 mod cycle;
@@ -8,8 +8,8 @@ mod ledger;
 
 use cycle::{Tally, cycle};
 
-/// Every acknowledged write is there, once and whole, whenever the power fails; none that was
-/// refused is; and the same handles go on as soon as there is room.
+/// Whenever the power fails, every acknowledged write is there, once and whole, and no refused one
+/// is; and the same handles go on as soon as there is room.
 #[test]
 fn twenty_full_disks_lose_nothing_and_count_nothing_twice() {
     let mut tally = Tally::default();

@@ -1,4 +1,4 @@
-//! Backups that are taken while others write, and what is made of them.
+//! Backups that are taken while others write, and stores that are restored from them.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ fn add(carts: &Carts, number: u64) {
     assert!(add.expect("a transaction").is_durable());
 }
 
-/// How many transactions are there: all from the first on, each of them whole.
+/// Returns the number of transactions in the store: all from the first on, each of them whole.
 fn whole_transactions(carts: &Carts) -> u64 {
     let halves = ["first", "second"].map(|half| carts.object(half).len().expect("readable"));
     assert_eq!(halves[0], halves[1], "a transaction in part");
@@ -38,7 +38,7 @@ fn whole_transactions(carts: &Carts) -> u64 {
     halves[0] as u64
 }
 
-/// A store with five transactions, closed, in a directory of its own.
+/// Makes a closed store with five transactions, in a directory of its own.
 fn closed() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("shop");

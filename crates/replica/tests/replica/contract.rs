@@ -1,4 +1,4 @@
-//! The storage contract: what is acknowledged is durable, and a failed write is the last.
+//! The storage contract: acknowledged writes are durable, and a failed write is the last.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn apples(medium: &Arc<Medium>) -> i64 {
     carts.object("alice").at("apples").value().expect("readable")
 }
 
-/// S1: whenever the power goes, what was acknowledged is there.
+/// S1: whenever the power fails, acknowledged writes are there.
 #[test]
 fn what_is_acknowledged_survives_a_power_loss() {
     let medium = Medium::new();
@@ -65,7 +65,7 @@ fn a_buffered_receipt_says_that_it_is_not_durable() {
     assert_eq!(apples(&medium.after_power_loss()), 3);
 }
 
-/// Everything that a store can be asked, with what comes back after a failed write.
+/// Makes every call of a store, and returns the errors after a failed write.
 fn every_call(
     carts: &Carts,
     other: &Carts,
@@ -108,7 +108,7 @@ fn every_call(
     ]
 }
 
-/// A session and a receipt of some other store, to call with.
+/// Returns a session of some other store, to call with.
 fn foreign_session() -> rejoin_replica::SessionId {
     let carts: Carts = Medium::new().open().create_space("carts").expect("a first space");
     carts.link().open().expect("a usable store")
@@ -119,7 +119,7 @@ fn foreign_receipt() -> Receipt {
     add(&carts, 1).expect("a transaction")
 }
 
-/// S6: after a failed write nobody knows what the medium holds: no retry, and no further use.
+/// S6: after a failed write the content of the medium is unknown: no retry, and no further use.
 #[test]
 fn a_failed_write_is_the_last_one() {
     for trouble in [Trouble::Lost, Trouble::Unsure, Trouble::Panics] {
@@ -139,7 +139,7 @@ fn a_failed_write_is_the_last_one() {
             assert!(what.contains("the medium failed"), "call {index}: {what:?}");
         }
         assert_eq!(medium.commits(), commits, "the medium is left alone");
-        // What a new start finds is what was durable, whatever the answer had been.
+        // A new start finds whatever was durable, even if the answer was an error.
         let there = medium.after_power_loss();
         let again: Carts = there.open().open_space("carts").expect("the space");
         let repeated =
@@ -150,7 +150,7 @@ fn a_failed_write_is_the_last_one() {
     }
 }
 
-/// S6: those who wait for a write hear that it failed.
+/// S6: all threads that wait for a write learn that it failed.
 #[test]
 fn nobody_waits_for_ever_for_a_write_that_failed() {
     for trouble in [Trouble::Lost, Trouble::Panics, Trouble::Full] {
@@ -172,7 +172,7 @@ fn nobody_waits_for_ever_for_a_write_that_failed() {
     }
 }
 
-/// S5: making a space fails as a write does, and leaves no half a space.
+/// S5: making a space fails like a write, and leaves no half a space.
 #[test]
 fn a_space_that_could_not_be_written_does_not_exist() {
     let medium = Medium::new();

@@ -1,4 +1,4 @@
-//! A change costs what it changes, not what it changes it in.
+//! The cost of a change depends on the change, not on the size of the object it changes.
 
 use rejoin_replica::Space;
 use rejoin_replica::message::Frames;
@@ -6,7 +6,7 @@ use rejoin_replica::message::Frames;
 use crate::medium::Medium;
 use crate::pipes::Cart;
 
-/// What one line more costs in a cart of so many lines: bytes of log, bytes of sync.
+/// Returns the cost of one more line in a cart of `lines` lines: bytes of log, and bytes of sync.
 fn one_more(lines: u32) -> (usize, usize) {
     let medium = Medium::new();
     let carts: Space<Cart> = medium.open().create_space("carts").expect("a first space");

@@ -1,4 +1,4 @@
-//! Store files that are not whole: named, left as they are, never half read.
+//! Store files that are not whole: the error is named, the file is left as it is, never half read.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ type Carts = Space<Cart>;
 
 const LINES: usize = 40;
 
-/// A store file as it is while it is open (as a kill leaves it), and as it is once it is closed.
+/// Returns a store file while it is open (as a kill leaves it), and once it is closed.
 fn files(directory: &Path) -> [Vec<u8>; 2] {
     let path = directory.join("whole.rejoin");
     let store = Store::open(&path).expect("a new store");
@@ -26,7 +26,7 @@ fn files(directory: &Path) -> [Vec<u8>; 2] {
     [open, std::fs::read(&path).expect("readable")]
 }
 
-/// How many lines a file with these bytes holds, or why it is refused.
+/// Returns the number of lines in a file with these bytes, or the error why it is refused.
 fn open(path: &PathBuf, bytes: &[u8]) -> Result<usize, StoreError> {
     std::fs::write(path, bytes).expect("writable");
     let opened = catch_unwind(AssertUnwindSafe(|| {
@@ -64,7 +64,7 @@ fn a_file_that_is_cut_off_is_refused_and_left_as_it_is() {
                 assert_damaged(&path, &opened, &format!("{state}, cut to {cut} of {length}"));
             }
         }
-        // Behind the last page of a closed file are checksums: without them it is checked.
+        // The checksums are after the last page of a closed file: without them it is checked.
         for cut in [0, 1, 100, length / 2, length - 5_000] {
             let how = format!("{state}, cut to {cut} of {length}");
             assert_damaged(&path, &open(&path, &whole[..cut]), &how);
@@ -88,7 +88,7 @@ fn something_that_is_no_store_is_refused_and_left_as_it_is() {
     assert_damaged(&path, &open(&path, &longer), "noise behind a store");
 }
 
-/// A flipped bit anywhere in a file that was closed: it is found, or nothing is missing.
+/// A flipped bit anywhere in a file that was closed is found, or nothing is missing.
 #[test]
 fn a_flipped_bit_never_takes_anything_away_in_silence() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -109,7 +109,7 @@ fn a_flipped_bit_never_takes_anything_away_in_silence() {
                 found += 1;
             }
         }
-        // Pages that were never written are all zeros and of no interest.
+        // Pages that were never written are all zeros, and damage to them does not matter.
         let blank = whole[at..].iter().take(1024).all(|&byte| byte == 0);
         at += if blank { 4096 } else { 61 };
     }
@@ -117,7 +117,7 @@ fn a_flipped_bit_never_takes_anything_away_in_silence() {
     assert!(found > 100);
 }
 
-/// A store on a medium with three records, none of which is flushed yet.
+/// Makes a store on a medium with four records, none of which is flushed yet: the key is used once.
 fn three_records() -> std::sync::Arc<Medium> {
     let medium = Medium::new();
     let carts: Carts = medium.open().create_space("carts").expect("a first space");
@@ -139,7 +139,7 @@ fn refused(medium: &std::sync::Arc<Medium>) -> String {
     }
 }
 
-/// What a store says of the damage that it met on this medium.
+/// Returns the reports of a store about the damage that it found on this medium.
 fn reports(medium: &std::sync::Arc<Medium>) -> Vec<String> {
     let carts = medium.open().open_space::<Cart>("carts").expect("what is whole can be used");
     let reports = carts.take_reports().expect("readable").into_iter();
@@ -183,7 +183,7 @@ fn a_record_of_another_place_is_found_and_named() {
     assert_eq!(what[0], named);
 }
 
-/// What a newer program would have stored: another version, and the checksum to it.
+/// Turns a blob into that of a newer program: another version, with the right checksum.
 fn from_the_future(bytes: &mut [u8]) {
     bytes[1] = 9;
     let sum = crc32fast::hash(&[&bytes[..2], &bytes[6..]].concat());
@@ -212,7 +212,7 @@ fn identity_refused(damage: impl FnOnce(&mut Vec<u8>)) -> String {
     opened.expect_err("it is not what was written").to_string()
 }
 
-/// A lineage with a flipped bit would be that of another space, an id that of another replica.
+/// With a flipped bit, a lineage would be that of another space, and an id that of another replica.
 #[test]
 fn a_flipped_bit_in_a_named_blob_is_found() {
     for at in 0..39 {
@@ -227,8 +227,8 @@ fn a_flipped_bit_in_a_named_blob_is_found() {
     }
 }
 
-/// A crash comes when records are quarantined and the new id is not durable yet: what was
-/// quarantined may be the store's own, and its dots are not used again.
+/// A crash comes when records are quarantined and the new id is not durable yet: the quarantined
+/// records may be the store's own, and their dots are not used again.
 #[test]
 fn failure_14_a_crash_does_not_bring_a_distrusted_id_back() {
     let medium = three_records();

@@ -1,4 +1,4 @@
-//! Fingerprints are those of the cells, however the cells came to be, whatever was kept of them.
+//! Fingerprints depend on the cells alone: not on how they came about, nor on what is cached.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::medium::Medium;
 use crate::pipes::{SPACE, id};
 use crate::store_sync::settle;
 
-/// What the copies hold.
+/// The type of the copies.
 type Shelf = OrSet<String>;
 
-/// Storage in memory that counts what is read of it.
+/// Storage in memory that counts reads.
 #[derive(Default, Debug)]
 pub(crate) struct Counted {
     memory: Memory,
@@ -54,7 +54,7 @@ impl StorageRead for Counted {
     }
 }
 
-/// A core with its storage, flushed when a test says so.
+/// A core with its storage, flushed when a test asks for it.
 #[derive(Debug)]
 pub(crate) struct Copy {
     pub(crate) core: SpaceCore,
@@ -75,7 +75,7 @@ impl Copy {
         Self { core: core.expect("nothing"), storage, records: Vec::new(), id, config }
     }
 
-    /// Adds items to a set, or takes them away, in one transaction. What is gone leaves no cell.
+    /// Adds items to a set, or removes them, in one transaction. Removed items leave no cell.
     pub(crate) fn change<'a>(&mut self, items: impl IntoIterator<Item = (&'a str, bool)>) {
         let stamp = self.core.stamp(NOW);
         let base = self.core.source();
@@ -98,7 +98,7 @@ impl Copy {
         self.core.handle_written(self.core.log().end());
     }
 
-    /// Takes over an entry of another copy.
+    /// Applies an entry of another copy.
     fn take(&mut self, record: &Record) {
         let log = vec![(0, self.core.log().end(), record.encode())];
         self.storage.memory.commit(&Batch { log, ..Batch::default() }).expect("memory");
@@ -106,7 +106,7 @@ impl Copy {
         self.records.push(record.clone());
     }
 
-    /// One step of compaction. Whether there was anything to do.
+    /// Does one step of compaction. Returns whether there was anything to do.
     pub(crate) fn step(&mut self, budget: usize) -> bool {
         let rows = self.core.poll_flush(budget).expect("whole");
         let is_any = !rows.is_empty();
@@ -121,7 +121,7 @@ impl Copy {
         while self.step(1 << 16) {}
     }
 
-    /// What a kill leaves, and a start makes of it.
+    /// Starts again from what a kill leaves.
     pub(crate) fn restart(&mut self) {
         let rows = Arc::clone(&self.storage) as _;
         self.core = SpaceCore::open(SPACE, self.id, self.config, rows, 0).expect("whole");
@@ -140,11 +140,11 @@ impl Copy {
     }
 }
 
-/// The definition, as simple as it can be written.
+/// The definition, written as simply as possible.
 mod naive {
     use super::{Fingerprint, FullCell, Range};
 
-    /// How many levels have a range that begins at a path.
+    /// Returns the number of levels that have a range beginning at a path.
     fn rank(path: &[u8]) -> u32 {
         let mut bytes = path.to_vec();
         bytes.resize(path.len() / 8 * 8 + 7, 0);
@@ -158,7 +158,7 @@ mod naive {
         hash.trailing_zeros() / 2
     }
 
-    /// The cells cut where ranges of a level begin; the first part is there even if it is empty.
+    /// Cuts the cells where ranges of a level begin; the first part is there even if it is empty.
     fn cut(level: u32, cells: &[FullCell]) -> Vec<&[FullCell]> {
         let (mut parts, mut from) = (Vec::new(), 0);
         for (index, (path, _)) in cells.iter().enumerate() {
@@ -202,7 +202,7 @@ mod naive {
         fingerprint(16, cells, true)
     }
 
-    /// All ranges of a level.
+    /// Returns all ranges of a level.
     pub(super) fn ranges(level: u8, cells: &[FullCell]) -> Vec<Range> {
         let parts = cut(u32::from(level), cells);
         let ends = parts.iter().skip(1).map(|part| Some(part[0].0.clone())).chain([None]);
@@ -217,7 +217,7 @@ mod naive {
     }
 }
 
-/// A number that looks random (a step of a linear congruential generator).
+/// A source of numbers that look random (a linear congruential generator).
 pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
@@ -228,7 +228,7 @@ impl Chance {
     }
 }
 
-/// A transaction of some changes, or something that must not change anything.
+/// Runs a transaction of some changes, or something that must not change anything.
 fn step(copy: &mut Copy, chance: &mut Chance) {
     match chance.below(12) {
         0 => copy.restart(),
@@ -250,7 +250,7 @@ fn step(copy: &mut Copy, chance: &mut Chance) {
     }
 }
 
-/// Compares all that can be asked for with what the cells make.
+/// Compares every fingerprint that can be asked for with that of the cells.
 fn compare(copy: &Copy, chance: &mut Chance, how: &str) {
     let cells = copy.cells();
     if chance.below(2) == 0 {
@@ -379,7 +379,7 @@ fn spaces_that_met_have_one_fingerprint_and_a_change_makes_another() {
     assert_ne!(here.fingerprint(), empty, "the same of many lines");
 }
 
-/// What stands at a path is what `visit` shows there: the cells that are hashed are all there are.
+/// The cell at a path is the one that `visit` shows there: all cells are hashed.
 #[test]
 fn every_cell_counts() {
     let mut copy = Copy::new(1, 30_000, 20_000);
@@ -392,7 +392,7 @@ fn every_cell_counts() {
     assert_eq!(count.map(|()| cells), Ok(copy.core.range_of_all().expect("whole").cells));
 }
 
-/// Written down once: a store keeps fingerprints, and replicas of all versions compare them.
+/// Fixed values: a store keeps fingerprints, and replicas of all versions compare them.
 #[test]
 fn fingerprints_stay_as_they_are() {
     let mut copy = Copy::new(1, 30_000, 20_000);
@@ -402,7 +402,7 @@ fn fingerprints_stay_as_they_are() {
     assert_eq!(copy.fingerprint().to_string(), "00e39ffcd989c7ed93d134f17cb9f92c");
 }
 
-/// The range before a cut has no change in it, and is another one all the same.
+/// The range before a removed cut contains no change, but is a different range all the same.
 #[test]
 fn a_cut_that_is_taken_away_joins_what_stood_on_both_sides() {
     let mut copy = Copy::new(1, 1 << 20, 1 << 20);

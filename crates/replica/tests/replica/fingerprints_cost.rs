@@ -1,4 +1,4 @@
-//! What fingerprints cost: what changed, and not what it changed in.
+//! The cost of fingerprints depends on the changes, not on the size of what they change.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -8,7 +8,7 @@ use rejoin_replica::core::SpaceCore;
 
 use crate::fingerprints::{Chance, Copy};
 
-/// A copy with so many lines, all of them flushed, that keeps next to nothing in memory.
+/// Makes a copy with `lines` lines, all flushed, that keeps next to nothing in memory.
 fn flushed(lines: u32) -> Copy {
     let mut copy = Copy::new(1, 256 << 10, 256 << 10);
     for start in (0..lines).step_by(1_000) {
@@ -24,7 +24,7 @@ fn name(line: u32) -> String {
     format!("line {line:06}")
 }
 
-/// How many rows are read to know the fingerprint.
+/// Returns the number of rows that are read to compute the fingerprint.
 fn reads(copy: &Copy) -> usize {
     let before = copy.storage.reads.load(Ordering::Relaxed);
     copy.fingerprint();
@@ -53,7 +53,7 @@ fn after_a_change_a_fingerprint_is_made_of_a_few_blocks_whatever_there_is() {
     }
 }
 
-/// Without any of them it is made of all cells, once.
+/// When none is stored, it is computed from all cells, once.
 #[test]
 fn it_is_made_of_all_cells_once() {
     let mut copy = flushed(20_000);
@@ -70,7 +70,7 @@ fn it_is_made_of_all_cells_once() {
     assert!(first > 30 && again < 5 && changed < 20 && kept < 20);
 }
 
-/// What two copies have to tell each other to find where they differ.
+/// The data that two copies have to exchange to find where they differ.
 #[derive(Default, Debug)]
 struct Told {
     rounds: usize,
@@ -79,7 +79,7 @@ struct Told {
     differing: BTreeSet<Vec<u8>>,
 }
 
-/// Between two cuts that both have.
+/// The keys between two cuts that both have.
 type Section = (Vec<u8>, Option<Vec<u8>>);
 
 /// Compares the ranges of one side with those of the other, and goes on where they differ.
@@ -108,7 +108,7 @@ fn reconcile(here: &SpaceCore, there: &SpaceCore, levels: &[u8]) -> Told {
     told
 }
 
-/// The sections between common cuts in which two lists of ranges are not the same.
+/// Returns the sections between common cuts in which two lists of ranges differ.
 fn differing(mine: &[Range], theirs: &[Range], to: Option<Vec<u8>>) -> Vec<Section> {
     let starts = |ranges: &[Range]| ranges.iter().map(|it| it.start.clone()).collect();
     let (here, there): (BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>) = (starts(mine), starts(theirs));

@@ -1,4 +1,5 @@
-//! State flushed to blocks: the same as what the log alone makes, whatever happens to the blocks.
+//! State flushed to blocks equals the state that the log alone makes, whatever happens to the
+//! blocks.
 
 use std::sync::Arc;
 
@@ -10,14 +11,14 @@ use crate::store_sync::settle;
 
 type Shelves = OrMap<String, OrSet<String>>;
 
-/// Settings under which compaction goes on all the time.
+/// Returns settings under which compaction goes on all the time.
 fn hurried() -> Config {
     let mut config = Config::default();
     (config.memtable_bytes, config.cache_bytes) = (2_000, 20_000);
     config
 }
 
-/// A number that looks random (a step of a linear congruential generator).
+/// A source of numbers that look random (a linear congruential generator).
 struct Chance(u64);
 
 impl Chance {
@@ -84,7 +85,7 @@ fn rows_do_not_pile_up() {
     assert!(after < 4 * before, "{before} rows after 500 transactions, {after} after 4,500");
 }
 
-/// Merges that go on for many flushes, with others of newer runs before they end.
+/// Merges take many flushes, and others of newer runs start before they end.
 #[test]
 fn large_merges_go_on_beside_small_ones_and_lose_nothing() {
     let mut config = Config::default();
@@ -137,7 +138,7 @@ fn keys_and_places_are_found_again_after_flushing_and_closing() {
     assert_eq!(peer.digest(), space.digest(), "the whole log was found and sent");
 }
 
-/// Everything in a row is used: whatever happens to one is found, told and mended.
+/// Every row is needed: whatever happens to one is found, reported and repaired.
 #[test]
 fn a_damaged_or_missing_row_is_found_and_written_anew_from_the_log() {
     let (medium, store, space) = worked(1_500, 9);
@@ -169,14 +170,14 @@ fn a_damaged_or_missing_row_is_found_and_written_anew_from_the_log() {
 
 fn assert_mended(medium: &Arc<Medium>, right: Digest, how: &str) {
     let space: Space<Shelves> = medium.open_with(hurried()).open_space("shelves").expect(how);
-    // A read that meets the damage says so; the next one finds it mended.
+    // A read that meets the damage reports it; the next one finds it repaired.
     let first = space.digest();
     assert!(first.is_err() || first == Ok(right), "{how}: {first:?}");
     assert_eq!(space.digest(), Ok(right), "{how}");
     let counted = Medium::new();
     let peer: Space<Shelves> =
         counted.open().join_space("shelves", space.ticket()).expect("a space");
-    // The first time it may meet damage.
+    // The first time it may find damage.
     if settle(&space.link(), &peer.link()).is_err() {
         settle(&space.link(), &peer.link()).expect(how);
     }
@@ -187,7 +188,7 @@ fn assert_mended(medium: &Arc<Medium>, right: Digest, how: &str) {
     assert!(told || lost_head || first == Ok(right), "{how}: {reports:?}");
 }
 
-/// Fingerprints stand in the same blocks.
+/// Fingerprints are in the same blocks.
 fn assert_compared(medium: &Arc<Medium>, right: Fingerprint, how: &str) {
     let space: Space<Shelves> = medium.open_with(hurried()).open_space("shelves").expect(how);
     let first = space.fingerprint();
@@ -195,7 +196,7 @@ fn assert_compared(medium: &Arc<Medium>, right: Fingerprint, how: &str) {
     assert_eq!(space.fingerprint(), Ok(right), "{how}");
 }
 
-/// A counter in a map of a space that is flushed at every turn.
+/// Counters in a map of a space that is flushed all the time go on after each restart.
 #[test]
 fn counters_go_on_where_they_were() {
     let medium = Medium::new();

@@ -13,7 +13,7 @@ use rejoin_vclock::codec::{Reader, write_varint};
 
 use crate::pipes::{Cart, Peer, SPACE, greeted, id};
 
-/// Frames around any bodies, with the checksums that belong to them.
+/// Makes frames around any bodies, with the right checksums.
 pub(crate) fn stream<'a>(messages: impl IntoIterator<Item = (u8, &'a [u8])>) -> Vec<u8> {
     let (mut stream, mut checksum) = (Vec::new(), 0);
     for (kind, body) in messages {
@@ -29,7 +29,7 @@ pub(crate) fn stream<'a>(messages: impl IntoIterator<Item = (u8, &'a [u8])>) -> 
     stream
 }
 
-/// The kind and the body of a whole frame.
+/// Returns the kind and the body of a whole frame.
 pub(crate) fn unseal(frame: &[u8]) -> (u8, &[u8]) {
     let mut reader = Reader::new(&frame[7..]);
     let length = reader.varint().expect("a length");
@@ -84,7 +84,7 @@ fn tell(from: &mut Peer, to: &mut Peer) {
     to.write();
 }
 
-/// What three replicas wrote: every kind of effect, deps, floors, and removals by vector.
+/// Entries of three replicas: every kind of effect, deps, floors, and removals by vector.
 pub(crate) static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
     let [mut a, mut b, mut c] = [1, 2, 3].map(|n| Peer::new(id(n)));
     write(&mut a, 1_000, b"", |at| {
@@ -117,7 +117,7 @@ pub(crate) static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
     c.records.iter().map(|record| record.entry.clone()).collect()
 });
 
-/// What histories hash to.
+/// Heads of histories.
 pub(crate) static HEADS: LazyLock<[HeadAt; 2]> = LazyLock::new(|| {
     [(1, 3), (2, 300)].map(|(n, counter)| HeadAt {
         origin: id(n),
@@ -146,7 +146,7 @@ pub(crate) static FRAMES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     messages.iter().map(|message| message.frame(&mut Direction::default())).collect()
 });
 
-/// The message of each of [`FRAMES`] takes a core from here: it has the first two entries.
+/// Returns a core that can handle the message of each of [`FRAMES`]: it has the first two entries.
 pub(crate) fn reader() -> Peer {
     let mut peer = Peer::new(id(8));
     for entry in &ENTRIES[..2] {
@@ -155,7 +155,7 @@ pub(crate) fn reader() -> Peer {
     peer
 }
 
-/// Has a core take an entry in as from its own log.
+/// Makes a core read an entry as from its own log.
 pub(crate) fn recover(peer: &mut Peer, entry: &Entry) {
     let head = peer.core.head(entry.delta().origin()).after(entry);
     assert_eq!(peer.core.recover(Record { key: Vec::new(), head, entry: entry.clone() }), Ok(true));

@@ -16,7 +16,7 @@ fn add(carts: &Carts, line: &str, amount: i64) -> rejoin_replica::Receipt {
     carts.transact(|tx| tx.object("alice").entry(line).add(amount)).expect("a transaction").receipt
 }
 
-/// So many transactions.
+/// Runs `times` transactions.
 fn write(carts: &Carts, line: &str, times: u64) {
     (0..times).for_each(|_| _ = add(carts, line, 1));
 }
@@ -25,7 +25,7 @@ fn line(carts: &Carts, line: &str) -> i64 {
     carts.object("alice").at(line).value().expect("readable")
 }
 
-/// A store on a medium, which is trusted whatever was done to it.
+/// A store on a medium that is trusted whatever was done to it.
 struct Site {
     medium: Arc<Medium>,
     store: Store,
@@ -47,7 +47,7 @@ impl Site {
         Self { medium, store, carts }
     }
 
-    /// A copy under the same id, which no proof notices.
+    /// Makes a copy under the same id, which no witness notices.
     fn copy(&self) -> Self {
         let medium = self.medium.after_power_loss();
         let store = medium.open();
@@ -72,7 +72,7 @@ impl Site {
         line(&self.carts, name)
     }
 
-    /// The same, from its log.
+    /// Opens the same store again, from its log.
     fn reopened(&self) -> Self {
         self.copy()
     }
@@ -125,7 +125,7 @@ fn failure_52_rollback_is_not_judged_by_count() {
     }
 }
 
-/// The plain case: the peer holds more than the store knows, and nothing was written since.
+/// The plain case: the peer holds more than the store does, and nothing was written since.
 #[test]
 fn what_a_restore_lost_comes_back() {
     let d = Site::first();
@@ -145,7 +145,7 @@ fn what_a_restore_lost_comes_back() {
     assert_eq!((told[0].predecessor, told[0].counter), (d.id(), 20));
 }
 
-/// Failure 11: a transaction that was written anew under another id happens once all the same.
+/// Failure 11: a transaction that was rewritten under another id happens only once all the same.
 #[test]
 fn failure_11_keys_answer_after_their_entries_were_written_anew() {
     let d = Site::first();
@@ -159,7 +159,7 @@ fn failure_11_keys_answer_after_their_entries_were_written_anew() {
     add(&restored.carts, "figs", 1);
     let Once::First(first) = order(&restored).expect("it runs") else { panic!("a first") };
     restored.sync(&p);
-    // Under the id that follows from the branch, and that nobody writes on under.
+    // The id is the one derived from the branch, under which nobody goes on writing.
     let before = restored.store.predecessors();
     let [_, id] = before[..] else { panic!("the old one and the derived one: {before:?}") };
     for site in [&restored, &restored.reopened()] {
@@ -167,7 +167,7 @@ fn failure_11_keys_answer_after_their_entries_were_written_anew() {
         assert_eq!((again.origin(), again.is_durable()), (id, true));
         assert_eq!((site.line("figs"), site.line("apples")), (2, 5));
     }
-    // An old receipt is answered for under the new id.
+    // An old receipt is resolved under the new id.
     let now = restored.carts.receipt(first.receipt).expect("readable");
     assert_eq!((now.origin(), now.is_durable()), (id, true));
     assert_ne!(first.origin(), id);
@@ -205,7 +205,7 @@ fn failure_60_third_parties_mix_no_branches() {
         assert!(site.carts.export_branch(d.id()).expect("a branch").starts_with(b"B\x01"));
     }
     assert_eq!(q.line("dates"), 0, "what builds upon the other branch waits");
-    // Neither takes more of it in, nor passes it on.
+    // Neither accepts more of it, nor passes it on.
     add(&d.carts, "pears", 1);
     d.sync(&p);
     assert_eq!(p.line("pears"), 10);
@@ -222,7 +222,7 @@ fn failure_60_third_parties_mix_no_branches() {
     assert_eq!((p.line("figs"), q.line("pears")), (0, 0));
 }
 
-/// Both branches are equally long: no vector shows anything, to third parties nor to the owner.
+/// Both branches are equally long: neither third parties nor the owner see it in any vector.
 #[test]
 fn equal_counters_hide_nothing() {
     let d = Site::first();
@@ -255,7 +255,7 @@ fn equal_counters_hide_nothing() {
     }
 }
 
-/// What was seen elsewhere is not written anew: it would be there twice.
+/// Entries that were seen elsewhere are not rewritten: they would be there twice.
 #[test]
 fn a_branch_that_has_spread_is_a_fork() {
     let d = Site::first();
@@ -276,7 +276,7 @@ fn a_branch_that_has_spread_is_a_fork() {
     assert_ne!(restored.id(), d.id(), "and it is not extended");
 }
 
-/// Both hellos are made when the restored store has written nothing yet: what it writes then is
+/// Both hellos are made before the restored store has written anything: what it then writes is
 /// neither taken for what the peer has under the same counters, nor put on top of that.
 #[test]
 fn what_was_written_after_a_hello_is_compared_as_well() {
@@ -295,7 +295,7 @@ fn what_was_written_after_a_hello_is_compared_as_well() {
     assert_eq!(p.carts.digest(), restored.carts.digest());
 }
 
-/// What was let out before a restart was seen, though this process never met anybody.
+/// Entries externalized before a restart were seen, though this process never met anybody.
 #[test]
 fn a_branch_that_spread_before_a_restart_is_a_fork() {
     let d = Site::first();
@@ -316,7 +316,7 @@ fn a_branch_that_spread_before_a_restart_is_a_fork() {
     assert_eq!((p.line("figs"), restarted.line("figs")), (2, 2), "it is there once");
 }
 
-/// A branch that only one's own disk has is written anew, restarts or not.
+/// A branch that only the store's own disk has is rewritten, with or without restarts.
 #[test]
 fn a_branch_that_nobody_saw_is_written_anew_after_a_restart() {
     let d = Site::first();
@@ -334,7 +334,7 @@ fn a_branch_that_nobody_saw_is_written_anew_after_a_restart() {
     assert_eq!((p.line("figs"), p.carts.digest()), (2, restarted.carts.digest()));
 }
 
-/// Failure 17: what waits reserves neither a dot nor a place in the log.
+/// Failure 17: an entry that waits reserves neither a dot nor a place in the log.
 #[test]
 fn failure_17_an_orphan_reserves_nothing() {
     let mut net = Net::new(3);
@@ -359,7 +359,7 @@ fn failure_17_an_orphan_reserves_nothing() {
     }
 }
 
-/// Failure 53: what a peer has not written yet counts for nobody.
+/// Failure 53: entries that a peer has not written yet are not acknowledged.
 #[test]
 fn failure_53_an_acknowledgement_follows_the_peers_own_write() {
     let mut net = Net::new(2);

@@ -72,7 +72,7 @@ fn a_log_record() {
     assert_eq!(Record::decode(&record.encode()), Ok(record));
 }
 
-/// As they are written now: the hash of the key stands in the entry, too.
+/// Records as they are written now: the hash of the key is in the entry, too.
 #[test]
 fn a_log_record_with_a_section() {
     let Record { key, entry, .. } = record();
@@ -108,7 +108,7 @@ fn what_both_agree_on() {
     assert_eq!(frames, AGREEMENT);
 }
 
-/// An add, and what a third replica made of it and of its own: deps, floors, interned replicas.
+/// An add, and a third replica's entry built on it and on its own: deps, floors, interned replicas.
 #[test]
 fn a_frame_of_entries() {
     let entries = Message::Entries(vec![ENTRIES[0].clone(), ENTRIES[2].clone()]);

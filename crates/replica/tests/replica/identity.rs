@@ -1,4 +1,5 @@
-//! Who a store is: at its place after a crash, and anew when it was copied, put back or moved.
+//! The identity of a store: the same in its place after a crash, and a new one when it was copied,
+//! put back or moved.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use crate::pipes::Cart;
 type Carts = Space<Cart>;
 type Seats = Space<BoundedCounter>;
 
-/// A directory with data, and one beside it with the proofs.
+/// A directory with data, and one beside it with the witnesses.
 struct Machine {
     home: tempfile::TempDir,
 }
@@ -63,7 +64,7 @@ pub(crate) fn sync(a: &Link, b: &Link) {
     sync_while(a, b, || ());
 }
 
-/// The same; something happens between the hellos and all else.
+/// Does the same; `meanwhile` runs between the hellos and everything else.
 pub(crate) fn sync_while(a: &Link, b: &Link, meanwhile: impl FnOnce()) {
     let open = |link: &Link| (link.clone(), link.open().expect("usable"), Frames::default());
     let mut ends: [(Link, SessionId, Frames); 2] = [open(a), open(b)];
@@ -103,7 +104,7 @@ fn a_store_that_stays_where_it_is_stays_who_it_is() {
     }
 }
 
-/// Failure 16: a directory is copied, and both copies are opened and meet a third.
+/// Failure 16: a directory is copied, and both copies are opened and meet a third store.
 #[test]
 fn failure_16_a_copied_directory_goes_on_as_another() {
     let machine = Machine::new();
@@ -169,7 +170,7 @@ fn failure_14_a_backup_that_is_put_back_goes_on_as_another() {
         if closed {
             drop((store, carts));
         } else {
-            // As a kill leaves it: nothing is moved on, and nobody holds the file any more.
+            // As a kill leaves it: no witness is updated, and nobody holds the file any more.
             machine.copy("data/shop", "killed");
             let state = machine.path("state");
             let saved = saved_files(&state);
@@ -200,7 +201,7 @@ fn a_store_that_was_moved_or_lost_its_witness_goes_on_as_another() {
     add(&carts, "apples", 1);
     drop((store, carts));
     let path = machine.path("data/shop");
-    // Moved to another file system, as a move does it there.
+    // Moved to another file system, the way a move is done there.
     machine.copy("data/shop", "moved");
     fs::remove_file(&path).expect("it is gone");
     assert_eq!(machine.open("moved").replica_id(), None);
@@ -225,7 +226,7 @@ fn a_store_that_was_moved_or_lost_its_witness_goes_on_as_another() {
     }
 }
 
-/// Failure 56: who copies a store copies no rights.
+/// Failure 56: a copy of a store has no rights.
 #[test]
 fn failure_56_rights_are_not_inherited() {
     let machine = Machine::new();
@@ -253,7 +254,7 @@ fn failure_56_rights_are_not_inherited() {
     assert_eq!(all.object("tonight").value(), Ok(0));
 }
 
-/// A session is as good a reason as a write: what it says is said under an id.
+/// A session needs an id just as a write does: whatever it sends is sent under an id.
 #[test]
 fn a_copy_meets_nobody_under_the_old_id() {
     let machine = Machine::new();
@@ -277,7 +278,8 @@ fn a_copy_meets_nobody_under_the_old_id() {
     assert_eq!(here.digest(), there.digest());
 }
 
-/// Failure 59: what the predecessor wrote beyond the bound is taken in, and what builds upon it.
+/// Failure 59: entries that the predecessor wrote beyond the bound are accepted, and those built on
+/// them.
 #[test]
 fn failure_59_a_successor_retires_nobody() {
     let machine = Machine::new();

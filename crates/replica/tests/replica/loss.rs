@@ -1,4 +1,4 @@
-//! Records that nobody will bring back: what waits for them is written anew, if that is safe.
+//! Records that nobody will bring back: entries that wait for them are rewritten, if that is safe.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::medium::Medium;
 use crate::rebase::{Things, begin, go_on, read, run};
 use crate::verification::go_on as whatever;
 
-/// A store with an only copy: some transactions, one at something else, and some more.
+/// Makes a store with an only copy: some transactions, one on something else, and some more.
 fn only_copy(before: impl FnOnce(&Things), after: impl FnOnce(&Things)) -> (Arc<Medium>, Lost) {
     let medium = Medium::new();
     let store = medium.open();
@@ -38,7 +38,7 @@ fn harm(medium: &Medium, lost: &Lost) {
     medium.damage_record(0, lost.record, |bytes| bytes[20] ^= 4);
 }
 
-/// Nothing waits, everything is whole, and a peer gets all of it.
+/// Checks that nothing waits, everything is whole, and a peer gets all of it.
 fn assert_whole(medium: &Arc<Medium>, reads: &[String]) {
     for medium in [Arc::clone(medium), medium.after_power_loss()] {
         let store = medium.open();
@@ -72,7 +72,7 @@ fn an_only_copy_goes_on_without_a_lost_record() {
         matches!(again, Ok(Once::Repeated(receipt)) if receipt.is_durable())
     };
     assert!(kept(&things), "a key that waits is used");
-    // What is written meanwhile did not see what waits, and is not taken away by it.
+    // What is written meanwhile did not see what waits, and is not removed by it.
     things.transact(|tx| tx.object("thing").tags().insert("new")).expect("a transaction");
     let accepted = things.accept_loss(Loss::Unseen).expect("nobody else has it");
     assert_eq!((accepted.lost, accepted.anew, accepted.waiting), (1, 6, 0));
@@ -117,8 +117,8 @@ fn what_a_peer_may_have_is_given_up_only_for_good() {
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(64))]
 
-    /// Whatever came before a lost record and after it, if the lost one was about something else,
-    /// everything reads as before.
+    /// Whatever was written before and after a lost record, everything reads as before, if the lost
+    /// one was about something else.
     #[test]
     fn whatever_waits_reads_as_before(
         before in proptest::collection::vec(0u8..=255, 1..20),
@@ -132,7 +132,7 @@ proptest::proptest! {
         assert_whole(&medium, &lost.reads);
     }
 
-    /// Whichever records are lost, what is left is whole, and the same everywhere.
+    /// Whichever records are lost, the rest is whole, and the same everywhere.
     #[test]
     fn whichever_records_are_lost_the_rest_is_whole(
         choices in proptest::collection::vec(0u8..=255, 10..50),

@@ -1,4 +1,5 @@
-//! The spine end to end: cores over byte pipes, stores over storage that fails, processes that die.
+//! The replica end to end: cores over byte pipes, stores over storage that fails, processes that
+//! die.
 
 mod backups;
 mod contract;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rejoin_replica::storage::{Batch, Memory, Row, Storage, StorageError, StorageRead, Stored};
 use rejoin_replica::{Config, Now, Store, Time};
 
-/// Waits for what another thread is about to do, and gives up where it never will.
+/// Waits for another thread to do something, and fails if that never happens.
 pub(crate) fn until(done: impl Fn() -> bool) {
     let patience = Instant::now() + Duration::from_secs(60);
     while !done() {
@@ -16,12 +16,12 @@ pub(crate) fn until(done: impl Fn() -> bool) {
     }
 }
 
-/// What goes wrong with a commit.
+/// The way a commit goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Trouble {
-    /// Nothing is written, and an error says so.
+    /// Nothing is written, and an error is returned.
     Lost,
-    /// It is written, and an error comes back all the same.
+    /// It is written, but an error is returned.
     Unsure,
     /// The engine panics.
     Panics,
@@ -50,24 +50,24 @@ impl Medium {
         Arc::default()
     }
 
-    /// A store on this medium.
+    /// Opens a store on this medium.
     pub(crate) fn open(self: &Arc<Self>) -> Store {
         self.open_with(Config::default())
     }
 
-    /// A store on this medium, with settings.
+    /// Opens a store on this medium, with settings.
     pub(crate) fn open_with(self: &Arc<Self>, config: Config) -> Store {
         let storage: Arc<dyn Storage> = self.clone();
         Store::with_storage(storage, config, Arc::new(Clock::default()))
             .expect("a medium with an identity, or an empty one")
     }
 
-    /// A copy that has lost all rows, and whatever else is not the log.
+    /// Returns a copy that has lost all rows of the first space; log and named blobs remain.
     pub(crate) fn log_alone(&self) -> Arc<Self> {
         self.log_alone_but(&[])
     }
 
-    /// A copy that has lost all rows but those below a key, and whatever else is not the log.
+    /// Does the same, but keeps the rows whose keys begin with `kept`, unless that is empty.
     pub(crate) fn log_alone_but(&self, kept: &[u8]) -> Arc<Self> {
         let copy = self.after_power_loss();
         let rows =
@@ -77,23 +77,23 @@ impl Medium {
         copy
     }
 
-    /// The rows of the first space.
+    /// Returns the rows of the first space.
     pub(crate) fn rows(&self) -> Vec<Row> {
         self.content.rows(0, &[], usize::MAX).unwrap()
     }
 
-    /// Puts a row behind everybody's back, or takes it away.
+    /// Puts or removes a row without the store's knowledge.
     pub(crate) fn put_row(&self, key: &[u8], bytes: Option<Vec<u8>>) {
         let rows = vec![(0, key.to_vec(), bytes)];
         self.content.commit(&Batch { rows, ..Batch::default() }).unwrap();
     }
 
-    /// How many commits there were, those that failed included.
+    /// Returns the number of commits, including failed ones.
     pub(crate) fn commits(&self) -> usize {
         self.state.lock().unwrap().commits
     }
 
-    /// How many bytes of log records were committed.
+    /// Returns the number of bytes of log records that were committed.
     pub(crate) fn log_bytes(&self) -> usize {
         self.state.lock().unwrap().log_bytes
     }
@@ -108,12 +108,12 @@ impl Medium {
         self.released.notify_all();
     }
 
-    /// Lets every commit from now on go wrong.
+    /// Makes every commit from now on go wrong.
     pub(crate) fn trouble(&self, trouble: Trouble) {
         self.state.lock().unwrap().trouble = Some(trouble);
     }
 
-    /// What a power loss at this moment leaves.
+    /// Returns what a power loss at this moment leaves.
     pub(crate) fn after_power_loss(&self) -> Arc<Self> {
         let meta = self.content.metas("").unwrap();
         let records = |space| {
@@ -130,17 +130,17 @@ impl Medium {
         copy
     }
 
-    /// The records of a space that are durable, by sequence.
+    /// Returns the records of a space that are durable, by sequence.
     pub(crate) fn stored(&self, space: u32) -> Vec<Stored> {
         self.content.log(space, 0, usize::MAX).unwrap()
     }
 
-    /// How many records of a space are durable.
+    /// Returns the number of records of a space that are durable.
     pub(crate) fn records(&self, space: u32) -> usize {
         self.stored(space).len()
     }
 
-    /// Changes what is stored behind everybody's back.
+    /// Changes a stored record without the store's knowledge.
     pub(crate) fn damage_record(
         &self,
         space: u32,
@@ -153,7 +153,7 @@ impl Medium {
         self.content.commit(&Batch { log, ..Batch::default() }).unwrap();
     }
 
-    /// As [`damage_record`](Self::damage_record), for a named blob.
+    /// Like [`damage_record`](Self::damage_record), for a named blob.
     pub(crate) fn damage_meta(&self, name: &str, damage: impl FnOnce(&mut Vec<u8>)) {
         let mut bytes = self.content.meta(name).unwrap().unwrap_or_default();
         damage(&mut bytes);
@@ -224,7 +224,7 @@ impl Storage for Medium {
     }
 }
 
-/// A clock that stands still until it is told otherwise.
+/// A clock that stands still until a test moves it.
 #[derive(Default, Debug)]
 pub(crate) struct Clock(AtomicU64);
 

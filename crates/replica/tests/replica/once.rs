@@ -32,7 +32,7 @@ fn open(medium: &Arc<Medium>) -> (Store, Carts) {
     (store, carts)
 }
 
-/// A store whose orders a peer has, too, and what it was like after the first one.
+/// Makes a store whose orders a peer has, too, and its state after the first order.
 fn shop(orders: u32) -> (Arc<Medium>, Arc<Medium>, Carts) {
     let medium = Medium::new();
     let carts: Carts = medium.open().create_space("carts").expect("a first space");
@@ -50,7 +50,7 @@ fn assert_sound(store: &Store) {
     assert!(found.is_sound(), "{:?}", found.findings);
 }
 
-/// Killed after each commit of the session that brings the orders back: what is there is guarded.
+/// Killed after the session that brought the orders back: their keys are guarded, flushed or not.
 #[test]
 fn a_kill_while_orders_come_back_forgets_no_key() {
     let (_, backup, peer) = shop(4);
@@ -77,7 +77,7 @@ fn a_kill_while_orders_come_back_forgets_no_key() {
     assert_sound(&store);
 }
 
-/// Many, so that they are flushed, merged and read back from runs.
+/// With 300 keys, they are flushed, merged and read back from runs.
 #[test]
 fn keys_that_came_back_are_flushed() {
     let (_, backup, peer) = shop(300);
@@ -102,8 +102,8 @@ fn keys_that_came_back_are_flushed() {
     assert_sound(&store);
 }
 
-/// A copy that no proof notices writes a branch, gives its id up, and then hears of what it had
-/// done under it: that is no part of the branch.
+/// A copy that no witness notices writes a branch, gives its id up, and then receives the entries
+/// that it had written under that id before: they are not part of the branch.
 #[test]
 fn what_came_back_is_not_taken_for_the_branch_that_was_moved() {
     let (_, backup, peer) = shop(2);
@@ -120,7 +120,8 @@ fn what_came_back_is_not_taken_for_the_branch_that_was_moved() {
     assert!(Some(receipt.origin()) != id && store.predecessors().contains(&receipt.origin()));
 }
 
-/// A copy wrote anew what this store had written and lost again: that is no stranger's.
+/// A copy rewrote an entry that this store had written and lost again: its key belongs to this
+/// store.
 #[test]
 fn what_a_copy_wrote_anew_brings_its_key_back() {
     let (_, backup, peer) = shop(2);
@@ -139,7 +140,7 @@ fn what_a_copy_wrote_anew_brings_its_key_back() {
     }
 }
 
-/// A record is quarantined, and a peer brings it back: its key is not free in between nor after.
+/// A record is quarantined, and a peer brings it back: its key is never free, before or after.
 #[test]
 fn a_record_that_was_set_aside_brings_its_key_back() {
     let (medium, _, peer) = shop(4);
@@ -162,7 +163,8 @@ fn a_record_that_was_set_aside_brings_its_key_back() {
     assert_sound(&store);
 }
 
-/// What is written anew because a loss is accepted keeps its key, in the record and in the entry.
+/// An entry that is rewritten because a loss is accepted keeps its key, in the record and in the
+/// entry.
 #[test]
 fn what_is_written_anew_keeps_its_key() {
     let (medium, _, _) = shop(4);
@@ -180,7 +182,7 @@ fn what_is_written_anew_keeps_its_key() {
     assert_eq!((record.key.as_slice(), record.entry.key().is_some()), (&b"order 3"[..], true));
 }
 
-/// The bytes of an entry with a section that this program knows nothing of.
+/// Returns the bytes of an entry with a section that this program does not know.
 fn with_section(delta: &Delta, fields: &[(u64, &[u8])]) -> Vec<u8> {
     let mut bytes = delta.to_bytes();
     write_varint(&mut bytes, fields.len() as u64);

@@ -11,13 +11,13 @@ use rejoin_replica::message::{Frames, Message, SpaceHash};
 use rejoin_replica::sync::Transmit;
 use rejoin_replica::{Config, Now, Receipt, SessionEnd, SessionId};
 
-/// What the spaces of these tests hold.
+/// The type of the spaces of these tests.
 pub(crate) type Cart = OrMap<String, PnCounter>;
 
-/// The space that the cores share unless a test says otherwise.
+/// The space that the cores share unless a test names another.
 pub(crate) const SPACE: SpaceHash = SpaceHash([7; 16]);
 
-/// The id of the `n`-th replica.
+/// Returns the id of the `n`-th replica.
 pub(crate) fn id(n: u8) -> ReplicaId {
     ReplicaId::from_bytes([n; 16])
 }
@@ -54,7 +54,7 @@ impl Peer {
         Self { core, records: Vec::new() }
     }
 
-    /// Makes all that waits durable.
+    /// Makes everything durable that waits.
     pub(crate) fn write(&mut self) {
         for (sequence, record) in self.core.poll_write() {
             assert_eq!(sequence, self.records.len() as u64, "records come in the order of the log");
@@ -66,7 +66,7 @@ impl Peer {
         }
     }
 
-    /// The next frame of a session.
+    /// Returns the next frame of a session.
     pub(crate) fn frame(&mut self, session: SessionId, now: Now) -> Option<Vec<u8>> {
         match self.core.poll_transmit(session, now).expect("all is in memory")? {
             Transmit::Frame(frame) => Some(frame),
@@ -81,7 +81,7 @@ impl Peer {
         }
     }
 
-    /// Takes in a message, and looks up what has to be looked up for it.
+    /// Handles a message, and does the lookups that it requires.
     pub(crate) fn handle(&mut self, session: SessionId, message: Message, now: Now) {
         assert_eq!(self.core.handle_message(session, message, now), Ok(()));
         while let Some(sequence) = self.core.poll_lookup() {
@@ -90,7 +90,7 @@ impl Peer {
         }
     }
 
-    /// The line of Alice's cart.
+    /// Returns a line of Alice's cart.
     pub(crate) fn line(&self, line: &str) -> i64 {
         let source = self.core.source();
         let view = rejoin_crdts::cursor::View::new(&source, Path::object("alice", Cart::KIND));
@@ -98,14 +98,14 @@ impl Peer {
     }
 }
 
-/// The message of a whole frame, the first of its stream.
+/// Returns the message of a whole frame, the first of its stream.
 pub(crate) fn message(frame: &[u8]) -> Message {
     let mut frames = Frames::default();
     frames.push(frame);
     frames.next_message().expect("a frame").expect("a whole one")
 }
 
-/// A session at `to` in which `from` said hello and agreed, and nothing else.
+/// Opens a session at `to` in which `from` has sent a hello and agreed, and nothing else.
 pub(crate) fn greeted(from: &mut Peer, to: &mut Peer, now: Now) -> SessionId {
     let there = from.core.open_session(now);
     let hello = from.frame(there, now).expect("a session begins with a hello");
@@ -140,13 +140,13 @@ pub(crate) struct End {
     frames: Frames,
     /// Bytes on their way to this end.
     coming: VecDeque<Vec<u8>>,
-    /// Whether what comes is delivered at present.
+    /// Set while arriving bytes are not delivered.
     pub(crate) stalled: bool,
     pub(crate) bytes_in: usize,
     pub(crate) messages_in: usize,
 }
 
-/// Some cores, the wires between them, and what went over those.
+/// Some cores, the wires between them, and a record of what went over those.
 #[derive(Debug, Default)]
 pub(crate) struct Net {
     pub(crate) peers: Vec<Peer>,
@@ -170,7 +170,7 @@ impl Net {
         receipt
     }
 
-    /// A new connection between two replicas. Its number.
+    /// Connects two replicas. Returns the number of the connection.
     pub(crate) fn connect(&mut self, a: usize, b: usize) -> usize {
         let now = self.now;
         let mut end = |peer: usize| End {
@@ -187,7 +187,7 @@ impl Net {
         self.wires.len() - 1
     }
 
-    /// Both ends learn that the connection is gone, and what was on its way is lost.
+    /// Tells both ends that the connection is gone; bytes on their way are lost.
     pub(crate) fn cut(&mut self, wire: usize) {
         for end in &mut self.wires[wire] {
             self.peers[end.peer].core.close_session(end.session);
@@ -210,13 +210,13 @@ impl Net {
         }
     }
 
-    /// Lets time pass in steps of 10 ms, with all that it brings.
+    /// Lets time pass in steps of 10 ms, with everything that happens meanwhile.
     pub(crate) fn pass(&mut self, millis: u64) {
         for _ in 0..millis / 10 {
             self.now.elapsed += 10;
             self.now.wall += 10;
             for peer in &mut self.peers {
-                // What a core does not ask for does not happen.
+                // A core's timeout is handled only if the core asked for it.
                 if peer.core.next_timeout().is_some_and(|due| due <= self.now.elapsed) {
                     peer.core.handle_timeout(self.now);
                 }
@@ -245,7 +245,7 @@ impl Net {
         {
             moved = true;
             end.bytes_in += bytes.len();
-            // In two pieces, as a socket may bring them.
+            // In two pieces, as may happen with a socket.
             let (head, tail) = bytes.split_at(bytes.len() / 2);
             for piece in [head, tail] {
                 end.frames.push(piece);
@@ -271,18 +271,18 @@ impl Net {
         moved
     }
 
-    /// Why the session at an end is over.
+    /// Returns the reason why the session at an end is over.
     pub(crate) fn over(&self, wire: usize, end: usize) -> Option<SessionEnd> {
         let End { peer, session, .. } = self.wires[wire][end];
         self.peers[peer].core.session_end(session).cloned()
     }
 
-    /// How many frames of entries are on their way to an end.
+    /// Returns the number of frames of entries that are on their way to an end.
     pub(crate) fn entries_coming(&self, wire: usize, end: usize) -> usize {
         self.wires[wire][end].coming.iter().filter(|frame| frame[2] == 2).count()
     }
 
-    /// Holds when all replicas have the same state, waiting for nothing.
+    /// Checks that all replicas have the same state, and wait for nothing.
     pub(crate) fn assert_converged(&self) {
         for peer in &self.peers {
             assert_eq!(peer.core.version_vector(), self.peers[0].core.version_vector());
@@ -291,7 +291,7 @@ impl Net {
         }
     }
 
-    /// Holds when no replica was sent an entry of its own, or one twice.
+    /// Checks that no replica was sent an entry of its own, or one twice.
     pub(crate) fn assert_no_echo(&self) {
         for (index, arrival) in self.arrivals.iter().enumerate() {
             assert_ne!(

@@ -1,7 +1,7 @@
 //! Processes that die, and processes that hold a store: children of this test binary.
 //!
-//! A child runs one of the tests named `child_*`, which do nothing unless the environment says that
-//! they are one. The parent counts lines, never time.
+//! A child runs one of the tests named `child_*`, which do nothing unless the environment makes
+//! them one. The parent counts lines, never time.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -29,14 +29,14 @@ fn child(test: &str, path: &Path, first: u64) -> Child {
         .expect("a child")
 }
 
-/// What a child says, apart from what its test harness does. Its output is closed when this is
-/// dropped.
+/// Returns the lines that a child prints, without those of its test harness. Its output is closed
+/// when this is dropped.
 fn said(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     let mut output = BufReader::new(child.stdout.take().expect("piped"));
     let lines = std::iter::from_fn(move || {
         let mut line = String::new();
         output.read_line(&mut line).expect("readable");
-        line.ends_with('\n').then_some(line) // a line that a kill cut short was never said
+        line.ends_with('\n').then_some(line) // a line that a kill cut short does not count
     });
     lines.filter_map(|line| Some(line.strip_prefix("child: ")?.trim_end().to_owned()))
 }
@@ -80,8 +80,8 @@ fn child_holds() {
     std::io::stdin().lines().for_each(drop);
 }
 
-/// SIGKILL in the middle of whatever it does: every acknowledged key is there, once, and the
-/// replica goes on under its own id.
+/// SIGKILL in the middle of any work: every acknowledged key is there, once, and the replica goes
+/// on under its own id.
 #[test]
 fn what_was_acknowledged_outlives_a_kill() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -114,7 +114,7 @@ fn what_was_acknowledged_outlives_a_kill() {
                 carts.transact_once(key.as_bytes(), |tx| tx.object("twice").entry("").add(1));
             assert!(matches!(again, Ok(Once::Repeated(receipt)) if receipt.is_durable()));
         }
-        // Of a transaction nobody saw half.
+        // No transaction is there in half.
         let sum = carts.object("sum").at("all").value().expect("readable");
         assert_eq!(i64::try_from(keys.len()), Ok(sum));
         let mut numbers: Vec<u64> =

@@ -1,4 +1,4 @@
-//! What only a restored store had is written anew under another id, and reads as before.
+//! Entries that only a restored store had are rewritten under another id, and read as before.
 
 use rejoin::prelude::*;
 use rejoin_crdts::EditError;
@@ -26,7 +26,7 @@ pub(crate) fn edit(things: &Things, change: impl FnOnce(&mut Editor<'_>) -> Resu
     things.transact(|tx| change(&mut tx.object("thing"))).expect("a transaction");
 }
 
-/// What both branches begin with.
+/// Makes the state with which both branches begin.
 pub(crate) fn begin(things: &Things) {
     edit(things, |thing| {
         thing.lines().entry("apples").add(5)?;
@@ -48,7 +48,7 @@ pub(crate) fn begin(things: &Things) {
     });
 }
 
-/// The branch: it goes on with what was there, ends some of it, and builds upon itself.
+/// Writes the branch: it continues the common state, ends some of it, and builds on itself.
 pub(crate) fn go_on(things: &Things) {
     edit(things, |thing| {
         thing.lines().entry("apples").add(2)?;
@@ -91,7 +91,7 @@ pub(crate) fn go_on(things: &Things) {
     });
 }
 
-/// Everything that is to be seen, without the dots that name it.
+/// Returns everything that can be read, without the dots.
 pub(crate) fn read(things: &Things) -> Vec<String> {
     let thing = things.object("thing");
     let lines = thing.lines();
@@ -125,13 +125,13 @@ pub(crate) fn read(things: &Things) -> Vec<String> {
     ]
 }
 
-/// What is left, and what all together may take of it.
+/// Returns the value that is left, and the total of the rights to it.
 fn seats(seats: &rejoin_crdts::bounded_counter::BoundedCounterReader<'_>) -> String {
     let holders = seats.holders().expect("readable");
     format!("{:?} {}", seats.value(), holders.iter().map(|&(_, held)| held).sum::<u64>())
 }
 
-/// Nobody who reads can tell that the branch has other dots now, and everybody reads the same.
+/// No reader can see that the branch has other dots now, and all read the same.
 #[test]
 fn a_branch_written_anew_reads_as_before() {
     let medium = Medium::new();
@@ -160,8 +160,8 @@ fn a_branch_written_anew_reads_as_before() {
     assert_eq!(restored.stats().expect("readable").waiting, 0);
 }
 
-/// Rights are not written anew: what the branch sold stays sold, and the new id holds none. Who
-/// reclaims those of its former id has what is left of them.
+/// Rights are not rewritten: seats sold on the branch stay sold, and the new id holds no rights. A
+/// store that reclaims those of its former id gets what is left of them.
 #[test]
 fn a_branch_written_anew_sells_nothing_twice() {
     let medium = Medium::new();
@@ -197,7 +197,7 @@ fn a_branch_written_anew_sells_nothing_twice() {
     assert_eq!(there.object("tonight").value(), Ok(0));
 }
 
-/// One change, chosen by a number.
+/// Makes one change, chosen by a number.
 fn change(thing: &mut Editor<'_>, choice: u8) -> Result<(), EditError> {
     let key = ["a", "b"][usize::from(choice / 16 % 2)];
     let index = usize::from(choice / 32);
@@ -240,7 +240,7 @@ fn change(thing: &mut Editor<'_>, choice: u8) -> Result<(), EditError> {
     }
 }
 
-/// Changes, three to a transaction.
+/// Makes changes, three per transaction.
 pub(crate) fn run(things: &Things, choices: &[u8]) {
     for choices in choices.chunks(3) {
         edit(things, |thing| choices.iter().try_for_each(|&at| change(thing, at)));

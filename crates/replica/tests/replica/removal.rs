@@ -1,4 +1,4 @@
-//! Spaces that go: whenever the power fails, one is there whole, or nothing of it is.
+//! Removal of spaces: whenever the power fails, a space is there whole, or nothing of it is.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

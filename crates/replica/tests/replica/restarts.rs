@@ -1,4 +1,4 @@
-//! What the first entry of an incarnation says of what came before it.
+//! The deps of the first entry of an incarnation, which name the entries before it.
 
 use std::sync::Arc;
 
@@ -17,14 +17,15 @@ fn add(carts: &Carts) -> ReplicaId {
     added.expect("a transaction").receipt.origin()
 }
 
-/// A store that has nothing to prove its place with.
+/// Opens a store that has no witness to prove its place.
 fn started(medium: &Arc<Medium>) -> (Store, Carts) {
     let store = OpenOptions::new().unproven().over(medium.clone()).expect("a store");
     let carts = store.open_space("carts").expect("the space");
     (store, carts)
 }
 
-/// A store, and two peers: of the first it had an entry before it wrote last, of the second after.
+/// Makes a store and two peers: it had an entry of the first before its last write, and one of the
+/// second after.
 fn shop() -> (Arc<Medium>, [ReplicaId; 3], Carts) {
     let medium = Medium::new();
     let store = medium.open();
@@ -65,7 +66,7 @@ fn it_names_the_last_entry_before_it_and_what_was_applied_since() {
     assert_eq!(last_entry(&medium).delta().deps(), [(id, 3)]);
 }
 
-/// What a missing record had named, nobody knows.
+/// The deps of a missing record are unknown, so all entries that are left are named.
 #[test]
 fn where_a_record_is_missing_it_names_all() {
     let (medium, [own, early, late], _) = shop();
@@ -78,7 +79,7 @@ fn where_a_record_is_missing_it_names_all() {
     assert_eq!(entry.delta().deps(), whole, "{late} is quarantined");
 }
 
-/// Two copies of one store come after the same entry, and the second one knows of the first.
+/// Two copies of one store continue after the same entry, and the second one knows of the first.
 #[test]
 fn all_that_come_after_one_entry_are_told() {
     let (medium, [own, ..], carts) = shop();

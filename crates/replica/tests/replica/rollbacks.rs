@@ -1,8 +1,8 @@
-//! Stores that are set back in place, copied and backed up at any moment, from a seed: whatever
+//! Stores that are rolled back in place, copied and backed up at any moment, from a seed: whatever
 //! route an entry takes, it counts once, and nothing that is sound is called damaged.
 //!
 //! `REJOIN_ROLLBACK_SEEDS=1000 cargo test -p rejoin-replica --test replica rollbacks`
-//! runs more of them, with a backup after each step and not after some.
+//! runs more of them, with a backup after every step instead of only some.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -16,10 +16,11 @@ use rejoin_replica::{Config, Link, Now, OpenOptions, SessionId, Time};
 
 use crate::medium::Medium;
 
-/// Each tag is written once, by one transaction, which counts it and all.
+/// A count for each tag and for all: each tag is written once, by one transaction, which counts
+/// both.
 type Ledger = OrMap<String, PnCounter>;
 
-/// A clock on which every look is a moment of its own.
+/// A clock on which every reading is a different moment.
 #[derive(Default, Debug)]
 struct Clock(AtomicU64);
 
@@ -30,16 +31,16 @@ impl Time for Clock {
     }
 }
 
-/// What a machine holds.
+/// The contents of a machine.
 #[derive(Clone)]
 struct Image {
     disk: Arc<Medium>,
-    /// Whether the store on it has an id of its own, which its place proves.
+    /// Set if the store on it has an id of its own, which its place proves.
     is_proven: bool,
 }
 
 struct Site {
-    /// `None` for one that stays where it was put back from a backup.
+    /// `None` for a site that stays where it was restored from a backup.
     disk: Option<Arc<Medium>>,
     images: Vec<Image>,
     store: Store,
@@ -57,7 +58,7 @@ struct World {
     story: Vec<String>,
 }
 
-/// How many seeds are asked for.
+/// Returns the number of seeds that the environment asks for.
 fn asked_for() -> Option<u64> {
     std::env::var("REJOIN_ROLLBACK_SEEDS").ok()?.parse().ok()
 }
@@ -98,7 +99,7 @@ impl World {
         self.rng.index(self.sites.len())
     }
 
-    /// A site whose disk can be copied.
+    /// Picks a site whose disk can be copied.
     fn any_disk(&mut self) -> (usize, Image) {
         loop {
             let at = self.any();
@@ -125,7 +126,7 @@ impl World {
         self.meet_for(a, b, usize::MAX);
     }
 
-    /// A session that breaks off after so many frames.
+    /// Runs a session that breaks off after `most` frames.
     fn meet_for(&mut self, a: usize, b: usize, mut most: usize) {
         self.story.push(format!("{a} meets {b} for {most} frames"));
         let ends = [self.sites[a].ledger.link(), self.sites[b].ledger.link()];
@@ -141,7 +142,7 @@ impl World {
         ends.iter().zip(sessions).for_each(|(link, session)| link.close(session));
     }
 
-    /// Puts a disk in the place of a site's, and opens it.
+    /// Replaces the disk of a site, and opens it.
     fn put(&mut self, at: usize, image: &Image) {
         let disk = image.disk.after_power_loss();
         let store = self.open(&Image { disk: disk.clone(), is_proven: image.is_proven });
@@ -208,7 +209,7 @@ impl World {
         self.check(at);
     }
 
-    /// A backup of a site, put back elsewhere.
+    /// Makes a backup of a site, and restores it elsewhere.
     fn back_up(&mut self) -> usize {
         self.has_backup = true;
         let of = self.any();
@@ -225,7 +226,7 @@ impl World {
         self.sites.len() - 1
     }
 
-    /// Nothing is damaged, a backup can be made, and nothing is counted twice.
+    /// Checks that nothing is damaged, a backup can be made, and nothing is counted twice.
     fn check(&self, at: usize) {
         let site = &self.sites[at];
         if asked_for().is_some() || self.story.len().is_multiple_of(8) {
@@ -253,7 +254,7 @@ impl World {
         ledger.keys().unwrap().into_iter().map(count).collect()
     }
 
-    /// Everybody meets everybody. Whether all hold the same; else somebody has told of a fork.
+    /// Makes all sites meet. Returns whether all hold the same; otherwise one has reported a fork.
     fn come_together(&mut self) -> bool {
         let all = self.sites.len();
         let mut known: Vec<_> = (0..all).flat_map(|at| self.counts(at)).collect();
@@ -287,7 +288,7 @@ fn open_both(ends: &[Link; 2]) -> Result<[SessionId; 2], StoreError> {
     Ok([ends[0].open()?, ends[1].open()?])
 }
 
-/// Moves frames until nothing moves, or as many as may be. Whether the session goes on.
+/// Moves frames until nothing moves, or the maximum is reached. Says whether the session goes on.
 fn settle(
     ends: &[Link; 2],
     sessions: [SessionId; 2],
@@ -315,8 +316,8 @@ fn settle(
     true
 }
 
-/// A copy let out what the store itself writes anew: whoever holds the one refuses the other, and
-/// tells of a fork.
+/// A copy externalized entries that the store itself rewrites: whoever holds one branch refuses the
+/// other, and reports a fork.
 #[test]
 fn a_branch_that_a_copy_let_out_is_nowhere_twice() {
     let mut world = World::new(0);

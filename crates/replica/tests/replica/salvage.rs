@@ -1,4 +1,4 @@
-//! Damaged store files of which a new store is made: what is whole comes over, and nothing else.
+//! New stores made out of damaged files: everything whole comes over, and nothing else.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,14 +19,14 @@ type Carts = Space<Cart>;
 type Notes = Space<LwwRegister<String>>;
 
 const WRITES: u64 = 90;
-/// So many bytes lie between those of which a bit is flipped.
+/// Distance in bytes between the flipped bits.
 const STEP: usize = 661;
 
-/// A store file, what it held, and a peer that has all of it.
+/// A store file, its content, and a peer that has all of it.
 struct Case {
     directory: tempfile::TempDir,
     clock: Arc<Clock>,
-    /// As a kill leaves it, and closed.
+    /// The file as a kill leaves it, and closed.
     files: [Vec<u8>; 2],
     records: BTreeSet<(u32, Vec<u8>)>,
     peer: Store,
@@ -42,7 +42,7 @@ fn spaces(store: &Store) -> Result<(Carts, Notes), StoreError> {
 
 impl Case {
     fn new() -> Self {
-        // Thousands of stores are made: what they wait for is of no interest here.
+        // Thousands of stores are made: the time they wait for syncs does not matter here.
         let in_memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let directory = in_memory.expect("a directory");
         let (path, clock) = (directory.path().join("whole"), Arc::new(Clock::default()));
@@ -78,7 +78,7 @@ impl Case {
         self.directory.path().join(name)
     }
 
-    /// Whether a store with these bytes opens, and reads.
+    /// True if a store with these bytes opens and can be read.
     fn opens(&self, bytes: &[u8]) -> bool {
         let path = self.path("damaged");
         std::fs::write(&path, bytes).expect("writable");
@@ -101,7 +101,7 @@ impl Case {
         salvaged
     }
 
-    /// The records that did not come over; none came that were not there.
+    /// Returns the records that did not come over; no record came that was not there before.
     fn lost(&self, how: &str) -> Vec<(u32, Vec<u8>)> {
         let there = records(&self.path("salvaged"));
         let mut invented = there.difference(&self.records);
@@ -110,7 +110,7 @@ impl Case {
         self.records.difference(&there).cloned().collect()
     }
 
-    /// It opens, is whole, and ends equal to the peer.
+    /// Checks that it opens, is whole, and becomes equal to the peer.
     fn assert_goes_on(&self, how: &str) {
         let path = self.path("salvaged");
         let found = verify_file(&path, Depth::Replayed, &mut go_on).expect("readable");
@@ -130,7 +130,7 @@ impl Case {
     }
 }
 
-/// The records of a store, in the log or quarantined, and what stands in their place.
+/// Returns the records of a store, in the log or quarantined.
 fn records(path: &Path) -> BTreeSet<(u32, Vec<u8>)> {
     let file = RedbFile::open(path).expect("a store");
     let mut found = BTreeSet::new();
@@ -144,12 +144,12 @@ fn records(path: &Path) -> BTreeSet<(u32, Vec<u8>)> {
     found
 }
 
-/// Pages that were never written are all zeros and of no interest.
+/// Pages that were never written are all zeros, and damage to them does not matter.
 fn is_blank(file: &[u8], at: usize) -> bool {
     file[at..].iter().take(1024).all(|&byte| byte == 0)
 }
 
-/// Whether a byte of a file belongs to a record.
+/// True if a byte of a file belongs to a record.
 fn is_hit(file: &[u8], at: usize, record: &[u8]) -> bool {
     let from = at.saturating_sub(record.len());
     let around = &file[from..file.len().min(at + record.len())];
@@ -188,7 +188,7 @@ fn whatever_bit_is_flipped_only_the_record_that_it_hits_is_lost() {
     assert!(tried > 100 && hits > 50 && tickets < 5);
 }
 
-/// The second half of a file is gone: what stood in the first comes over.
+/// The second half of a file is gone: records in the first half come over.
 #[test]
 fn what_a_file_that_was_cut_off_still_has_comes_over() {
     let case = Case::new();
@@ -203,7 +203,7 @@ fn what_a_file_that_was_cut_off_still_has_comes_over() {
     }
 }
 
-/// A page of zeros in the place of every branch and of the header: only records are left.
+/// A page of zeros replaces every branch and the header: only records are left.
 #[test]
 fn records_are_found_where_nothing_leads_to_them() {
     let case = Case::new();
@@ -242,7 +242,7 @@ fn where_nothing_is_left_it_says_so_and_makes_nothing() {
     assert!(matches!(open, Err(OperationError::Store(StoreError::AlreadyOpen { .. }))));
 }
 
-/// What waited for a lost record comes back with it, also if the store was closed in between.
+/// Records that wait for a lost one come back with it, even if the store was closed in between.
 #[test]
 fn what_was_set_aside_comes_back_with_what_it_waits_for() {
     let case = Case::new();

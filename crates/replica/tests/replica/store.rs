@@ -157,7 +157,7 @@ fn a_repeated_key_gives_the_first_receipt_and_applies_once() {
     assert!(matches!(once(&others), Ok(Once::First(_))), "keys are a space's own");
 }
 
-/// Two threads send the same unknown outcome again: one of them runs it.
+/// Several threads send the same unknown outcome again: one of them runs it.
 #[test]
 fn a_key_is_used_once_however_many_send_it() {
     let (_, carts) = memory();
@@ -174,7 +174,7 @@ fn a_key_is_used_once_however_many_send_it() {
     assert_eq!((firsts, line(&carts, "a")), (1, 1));
 }
 
-/// While one commit is under way, eight more transactions queue up; one commit takes them all.
+/// While one commit is under way, eight more transactions queue up; one commit writes them all.
 #[test]
 fn those_who_wait_are_written_together() {
     let medium = Medium::new();
@@ -309,7 +309,7 @@ fn spaces_are_named_and_joined_with_care() {
     }
 }
 
-/// Of two who make a store at one place at once, one gets it, and nothing it writes is lost.
+/// Several threads make a store in one place at once: one gets it, and nothing it writes is lost.
 #[test]
 fn two_who_make_a_store_at_once_get_one() {
     let directory = tempfile::tempdir().expect("a directory");

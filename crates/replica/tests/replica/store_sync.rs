@@ -1,4 +1,4 @@
-//! Stores that sync: what arrives is durable, watched, decided and acknowledged.
+//! Stores that sync: entries that arrive are durable, watched, decided and acknowledged.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ pub(crate) fn settle(a: &Link, b: &Link) -> Result<(), LinkError> {
     Wire::between(a, b).settle()
 }
 
-/// A store in memory with a clock of its own.
+/// Makes a store in memory with the given clock.
 fn store(clock: &Arc<Clock>) -> Store {
     Store::with_storage(Medium::new(), Config::default(), clock.clone()).expect("a new store")
 }
@@ -118,7 +118,7 @@ fn a_watch_sees_remote_changes_and_what_was_decided() {
     assert_eq!(there.take_reports(), Ok(vec![]));
 }
 
-/// So many arrive at once that the core drops what it has to tell: the subscriber hears of that.
+/// More arrives at once than the core keeps for a watch: the subscriber learns how much it missed.
 #[test]
 fn a_watch_counts_what_was_dropped_on_the_way_to_it() {
     let clock = Arc::new(Clock::default());
@@ -190,7 +190,7 @@ fn spaces_of_one_store_sync_apart() {
     assert_eq!((carts.digest(), joined.digest()), before);
 }
 
-/// S2 at the level of a store: a peer sees nothing of what is written and not yet durable.
+/// S2 at the level of a store: a peer sees nothing that is written but not yet durable.
 #[test]
 fn what_is_buffered_stays_at_home() {
     let clock = Arc::new(Clock::default());
@@ -209,13 +209,13 @@ fn what_is_buffered_stays_at_home() {
     let mut second = Wire::between(&here.link(), &there.link());
     second.settle().expect("both go on");
     assert_eq!(there.held_by(&receipt), Ok(vec![]));
-    here.link().tick().expect("a usable store"); // what a transport calls now and then
+    here.link().tick().expect("a usable store"); // a transport calls this from time to time
     assert!(here.receipt(receipt).expect("a receipt").is_durable());
     second.settle().expect("both go on");
     assert_eq!(there.object("alice").at("apples").value(), Ok(1));
 }
 
-/// What was lost is quarantined, asked for again, and there after a restart.
+/// A lost record is quarantined, asked for again, and there after a restart.
 #[test]
 fn a_damaged_record_is_not_passed_on_and_comes_back_from_a_peer() {
     let clock = Arc::new(Clock::default());

@@ -48,7 +48,7 @@ fn a_change_is_pushed_at_once_to_whoever_is_connected() {
     assert_eq!(net.arrivals.len(), 20);
 }
 
-/// North and south never see each other; the middle forwards to each what it asks for.
+/// North and south never see each other; the middle forwards what each asks for.
 #[test]
 fn a_third_forwards_what_two_cannot_send_each_other() {
     let (north, middle, south) = (0, 1, 2);
@@ -74,7 +74,7 @@ fn a_third_forwards_what_two_cannot_send_each_other() {
     assert_eq!(net.peers[north].core.held_by(&receipt), [id(2)], "only what peers said counts");
 }
 
-/// The claim of the wire protocol: in a healthy mesh every entry goes out once to each.
+/// The claim of the wire protocol: in a healthy mesh every entry is sent once to each core.
 #[test]
 fn nothing_is_sent_twice_in_a_full_mesh() {
     let mut net = Net::new(3);
@@ -93,7 +93,7 @@ fn nothing_is_sent_twice_in_a_full_mesh() {
     assert_eq!(net.wants, [], "nothing had to be asked for");
 }
 
-/// A third peer is there while one catches up: what it wrote is not streamed by both.
+/// A third peer is connected during catching up: its entries are not streamed by both.
 #[test]
 fn catching_up_from_two_peers_at_once_brings_all() {
     let mut net = Net::new(3);
@@ -140,7 +140,7 @@ fn what_comes_too_early_waits_and_is_seen_as_a_whole() {
     assert_eq!(late.core.canonical_state(), net.peers[1].core.canonical_state());
 }
 
-/// 6 MiB wait for one entry and only 4 MiB may: the rest is dropped, and asked for again.
+/// 6 MiB wait for one entry, but only 4 MiB may: the rest is dropped, and asked for again.
 #[test]
 fn what_finds_no_room_to_wait_is_asked_for_again() {
     let (north, south) = (0, 1);
@@ -200,7 +200,8 @@ fn nothing_leaves_before_it_is_durable() {
     net.assert_converged();
 }
 
-/// A forwarded entry that is applied and not durable stays here, too, and what was built upon it.
+/// A forwarded entry that is applied but not durable is held back, too, and so is what builds on
+/// it.
 #[test]
 fn what_rests_on_others_waits_for_their_entries_to_be_durable() {
     let (north, middle, south) = (0, 1, 2);
@@ -256,8 +257,8 @@ fn catching_up_on_ten_of_five_thousand_costs_ten() {
     assert!(bytes < entries + 200, "{bytes} bytes for {entries}");
 }
 
-/// A stamp from the far future is applied, and the clock does not follow it: not now, and not
-/// after the next start either.
+/// A stamp from the far future is applied, but the clock does not follow it, neither now nor after
+/// the next start.
 #[test]
 fn a_stamp_from_the_future_moves_no_clock() {
     let mut net = Net::new(2);
@@ -285,7 +286,7 @@ fn a_stamp_from_the_future_moves_no_clock() {
     assert!(matches!(event, Some(Event::OwnSkew(report)) if report.ahead_by == year), "{event:?}");
 }
 
-/// A peer that answers without having followed shows it, to the one whose clock is off.
+/// A peer that answers without following the stamp shows it to the one whose clock is wrong.
 #[test]
 fn who_stamps_from_the_future_is_told_by_an_answer() {
     let mut net = Net::new(2);
@@ -337,8 +338,8 @@ fn silence_ends_a_session_and_heartbeats_keep_it() {
     assert_eq!(net.over(wire, 1), None, "the other side still hears");
 }
 
-/// Two that have told each other everything wait for nothing, when their connection is watched by
-/// whoever carries it.
+/// Two cores that have exchanged everything wait for nothing, if the transport watches their
+/// connection.
 #[test]
 fn a_core_where_nothing_is_under_way_never_looks_at_the_clock() {
     let mut net = Net::new(2);

@@ -1,4 +1,4 @@
-//! What a core refuses, and that a refusal changes nothing and ends only its own session.
+//! The refusals of a core: each changes nothing and ends only its own session.
 
 use rejoin_replica::core::SpaceCore;
 use rejoin_replica::message::{Frames, Message, Refusal, SpaceHash};
@@ -7,7 +7,7 @@ use rejoin_vclock::VersionVector;
 
 use crate::pipes::{Net, Peer, SPACE, add, greeted, id, message};
 
-/// Connects two cores and says how the session ended on either side.
+/// Connects two cores and returns how the session ended on either side.
 fn ends(a: SpaceCore, b: SpaceCore) -> [Option<SessionEnd>; 2] {
     let mut net = Net::new(0);
     net.peers = [a, b].map(|core| Peer { core, records: Vec::new() }).into();
@@ -43,7 +43,7 @@ fn a_copy_under_the_same_id_is_refused() {
     assert_eq!(ends(core(), core()), [same.clone(), same]);
 }
 
-/// A store was put back from a backup: a peer holds more of it than it knows.
+/// A store was restored from a backup: a peer holds more of its entries than the store does.
 #[test]
 fn a_replica_that_lost_its_own_events_hears_of_it_at_the_hello() {
     let mut net = Net::new(2);
@@ -177,7 +177,7 @@ fn a_session_goes_by_the_protocol() {
     );
 }
 
-/// The one that refuses says why before it hangs up.
+/// The core that refuses sends the reason before it hangs up.
 #[test]
 fn a_refusal_is_sent() {
     let now = Net::new(0).now;

@@ -1,4 +1,4 @@
-//! When a gap is asked for, and of whom: grace, requests, reconnecting.
+//! The timing of requests for a gap, and the peers they go to: grace, requests, reconnecting.
 
 use rejoin_replica::SessionEnd;
 use rejoin_replica::message::Message;
@@ -6,7 +6,7 @@ use rejoin_vclock::codec::DecodeError;
 
 use crate::pipes::{Net, id};
 
-/// North, south and a third that both see; whatever north sends south is stuck.
+/// Connects north, south and a third that sees both; whatever north sends south is stuck.
 fn stuck() -> (Net, usize) {
     let mut net = Net::new(3);
     let wire = net.connect(0, 1);
@@ -42,8 +42,8 @@ fn an_origin_that_is_gone_is_not_waited_for() {
     net.assert_converged();
 }
 
-/// The second has asked one of two that hold what it lacks, and hears nothing of either. The net,
-/// the wires to the two, and which of them was asked.
+/// The second has asked one of two that hold what it lacks, and hears nothing from either. Returns
+/// the net, the wires to the two, and the one that was asked.
 fn asked_in_vain() -> (Net, [usize; 2], usize) {
     let mut net = Net::new(4);
     net.connect(0, 2);
@@ -75,8 +75,8 @@ fn a_request_that_brings_nothing_is_put_to_another() {
     net.assert_converged();
 }
 
-/// The one that was asked is gone: the next is asked with the next look, not after the request's
-/// time.
+/// The peer that was asked is gone: the next one is asked at the next look, without waiting for the
+/// request to time out.
 #[test]
 fn a_request_dies_with_its_session() {
     for closed in [true, false] {

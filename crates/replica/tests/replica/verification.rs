@@ -1,4 +1,4 @@
-//! Checking a store: what is damaged on purpose is found, and named.
+//! Checking a store: deliberate damage is found, and named.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -29,8 +29,8 @@ pub(crate) fn open(storage: &Arc<Memory>) -> Store {
         .expect("storage with an identity, or an empty one")
 }
 
-/// A closed store with some 2,500 records in its log, flushed to several runs, and some that are
-/// not.
+/// Makes a closed store with some 2,500 records in its log, flushed to several runs, and some that
+/// are not flushed.
 pub(crate) fn filled() -> Arc<Memory> {
     let storage = Arc::new(Memory::default());
     let store = open(&storage);
@@ -61,7 +61,7 @@ pub(crate) fn filled() -> Arc<Memory> {
     snapshot
 }
 
-/// What a kill at this moment leaves.
+/// Returns what a kill at this moment leaves.
 fn copy_of(storage: &Memory) -> Result<Arc<Memory>, rejoin_replica::storage::StorageError> {
     let log = storage.log(0, 0, usize::MAX)?.into_iter();
     let log = log.map(|(sequence, bytes)| (0, sequence, bytes)).collect();
@@ -104,7 +104,7 @@ fn block_place(key: &[u8]) -> Location {
     Location::Block(number(1), key[5], number(6))
 }
 
-/// The only finding, which is of the space.
+/// Returns the only finding, which is about the space.
 fn only(storage: &Arc<Memory>) -> (Location, String) {
     let found = findings(storage);
     let [Finding { space, place, what }] = found.as_slice() else { panic!("{found:?}") };
@@ -170,7 +170,7 @@ fn a_log_record_of_another_place_is_found() {
     assert!(what.contains("it goes on at"), "{what}");
 }
 
-/// A record whose checksum fits, of another history under the same dots.
+/// A record has the right checksum, but belongs to another history under the same dots.
 #[test]
 fn a_log_record_of_another_history_is_found() {
     let storage = filled_again();
@@ -225,7 +225,7 @@ fn a_flipped_byte_in_any_block_is_found() {
     }
 }
 
-/// As [`filled`], made once.
+/// Returns a copy of [`filled`], which is made only once.
 fn filled_again() -> Arc<Memory> {
     static ONE: std::sync::OnceLock<Arc<Memory>> = std::sync::OnceLock::new();
     copy_of(ONE.get_or_init(filled)).expect("memory")
@@ -298,7 +298,7 @@ fn rows_that_nothing_knows_are_found_and_those_of_a_crash_are_no_damage() {
     assert_eq!(found.spaces[0].left_over, 1);
 }
 
-/// It is missing, but that is known, and nothing is wrong with what stands around it.
+/// The record is missing, but that is known, and everything around it is right.
 #[test]
 fn records_that_were_set_aside_are_counted() {
     let storage = filled_again();
@@ -324,7 +324,7 @@ fn blobs_that_cannot_be_read_are_found() {
     assert!(found[0].what.contains("without the mark"), "{}", found[0].what);
 }
 
-/// Only a mistake of ours can write such a one, so it is forged.
+/// Only a bug of ours can write such a fingerprint, so it is forged.
 #[test]
 fn a_fingerprint_that_is_not_that_of_its_cells_is_found() {
     let storage = filled();
@@ -348,7 +348,7 @@ fn a_fingerprint_that_is_not_that_of_its_cells_is_found() {
     assert!(what.starts_with("1 of "), "{what}");
 }
 
-/// Two stores of one identity and one shape, with different histories.
+/// Makes two stores of one identity and one shape, with different histories.
 fn twins() -> [Arc<Memory>; 2] {
     let empty = Arc::new(Memory::default());
     open(&empty).create_space::<Cart>("carts").expect("a first space");
@@ -370,7 +370,7 @@ fn a_manifest_of_another_history_is_found() {
     assert!(what.contains("does not stand where"), "{what}");
 }
 
-/// Blocks that are whole and fit, but of another history: only the log tells.
+/// Blocks are whole and fit, but belong to another history: only the log reveals that.
 #[test]
 fn a_state_that_the_log_does_not_make_is_found_by_replaying() {
     let [one, two] = twins();
@@ -383,7 +383,7 @@ fn a_state_that_the_log_does_not_make_is_found_by_replaying() {
     assert_eq!((place, what.as_str()), (&Location::State, "it is not what the log makes"));
 }
 
-/// Whoever looks after a store need not wait for a quiet moment.
+/// Maintenance of a store need not wait for a quiet moment.
 #[test]
 fn a_store_under_constant_use_is_verified_and_compacted() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -1,5 +1,5 @@
-//! Bytes from strangers: nothing panics, what is refused changes nothing, and only the session that
-//! brought it ends.
+//! Bytes from strangers: nothing panics, a refusal changes nothing, and only the session that
+//! brought them ends.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -16,7 +16,7 @@ use rejoin_vclock::{HybridTimestamp, ReplicaId};
 use crate::forge::{ENTRIES, FRAMES, reader, stream, unseal};
 use crate::pipes::{Peer, greeted, id};
 
-/// Something done to bytes on their way.
+/// A damage to bytes on their way.
 #[derive(Clone, Debug)]
 enum Harm {
     Set(Index, u8),
@@ -77,7 +77,7 @@ fn assert_loads(peer: &Peer) {
     assert_eq!(again, state);
 }
 
-/// Feeds a stream to a new session of a core beside an honest one.
+/// Feeds a stream to a new session of a core that has an honest session, too.
 fn feed(stream: &[u8], greeted_before: bool) -> Peer {
     let now = Now { wall: 5_000, elapsed: 0 };
     let mut peer = reader();
@@ -144,7 +144,7 @@ proptest! {
         assert_loads(&feed(&stream([(kind, &noise[..])]), greeted));
     }
 
-    /// The checksum is right and the body is not: what a hostile peer would send.
+    /// The checksum is right but the body is not, as a hostile peer would send it.
     #[test]
     fn forged_frames_do_no_harm(
         frame in any::<Index>(),
@@ -257,7 +257,7 @@ fn a_ticket_is_copied_whole() {
     assert_eq!("carts".parse::<Ticket>(), Err(ParseTicketError::NoTicket));
 }
 
-/// Not by chance: every bit of every frame, one at a time.
+/// Systematic: every bit of every frame, one at a time.
 #[test]
 fn any_flipped_bit_in_a_frame_is_found() {
     for frame in FRAMES.iter() {
@@ -309,7 +309,7 @@ fn repeated_replicas_do_not_blow_up() {
     assert_eq!(frames.next_message(), Err(DecodeError::NotCanonical("replicas of an entry")));
 }
 
-/// An entry of the greatest length, with so many replicas that each takes a byte more in a frame.
+/// An entry of maximum length whose replicas are numerous enough to take one more byte in a frame.
 #[test]
 fn a_frame_has_room_for_the_largest_entry() {
     let replica = |n: u32| ReplicaId::from_u128(u128::from(n) << 64 | 1);
@@ -334,7 +334,7 @@ fn a_frame_has_room_for_the_largest_entry() {
     assert_eq!(frames.next_message(), Ok(Some(Message::Entries(vec![largest]))));
 }
 
-/// Beyond the number of replicas that a session gives numbers to, ids are written out.
+/// Once a session has numbered as many replicas as it may, further ids are written out.
 #[test]
 fn more_replicas_than_are_numbered_are_still_told_apart() {
     let ids = |from: u64| (from..from + 5_000).map(|n| (ReplicaId::from_u128(n.into()), n + 1));
@@ -346,7 +346,7 @@ fn more_replicas_than_are_numbered_are_still_told_apart() {
     }
 }
 
-/// A value beyond the limit, in an entry that is not.
+/// A value beyond the limit, in an entry within its own limit.
 #[test]
 fn a_value_of_a_peer_that_is_too_large_is_refused() {
     let mut peer = Peer::new(id(200));
@@ -363,7 +363,7 @@ fn a_value_of_a_peer_that_is_too_large_is_refused() {
     assert!(Entry::parse(&fits).is_ok());
 }
 
-/// The forged material is what it claims to be.
+/// Checks that the material for the forgeries is accepted.
 #[test]
 fn honest_frames_are_taken() {
     let peer = feed(&FRAMES[1], true);

@@ -1,4 +1,4 @@
-//! The backends of this crate do their duties, and the suite finds those that do not.
+//! The backends of this crate keep the contract, and the suite finds those that do not.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -21,7 +21,7 @@ mod fjall {
     rejoin_replica::storage_conformance!(InDirectory::new);
 }
 
-/// One wrong backend per duty: it breaks that one, and the suite says so.
+/// For each duty a wrong backend breaks exactly that one, and the suite names it.
 #[test]
 fn every_duty_is_caught_when_it_is_broken() {
     for duty in Duty::ALL {
@@ -45,7 +45,7 @@ fn a_failure_says_which_duty_was_broken_and_how() {
     );
 }
 
-/// The damages that the suite asks for are made, one after the other, until there are no more.
+/// The suite asks for one damage after the other until there are no more.
 #[test]
 fn damages_are_asked_for_until_there_are_none() {
     static ASKED: AtomicU32 = AtomicU32::new(0);

@@ -1,4 +1,4 @@
-//! What has bitten others below a store, by the line of the list of known failures.
+//! Known failures below a store, by their line in the list.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ fn record(number: u64) -> Batch {
     Batch { log: vec![(0, number, bytes)], rows, ..Batch::default() }
 }
 
-/// A file with some records, as it is while it is open, and once it is closed.
+/// Returns a file with some records, while it is open and once it is closed.
 fn files(records: u64) -> [Vec<u8>; 2] {
     let file = FaultyFile::default();
     let storage = RedbFile::over_raw(file.clone()).expect("a new file");
@@ -28,7 +28,7 @@ fn expected(records: u64) -> Vec<(u64, Vec<u8>)> {
     (0..records).map(|number| (number, number.to_be_bytes().repeat(40))).collect()
 }
 
-/// Reads a whole file, or says that it cannot be read.
+/// Reads a whole file; an error if it cannot be read.
 fn read(file: FaultyFile) -> Result<Vec<(u64, Vec<u8>)>, StorageError> {
     let storage = RedbFile::over_raw(file)?;
     let log = storage.log(0, 0, usize::MAX)?;
@@ -59,7 +59,7 @@ fn line_27_a_flipped_bit_takes_nothing_away() {
     assert!(refused > 200, "{refused}");
 }
 
-/// The engine takes a last commit that is not whole for one under way, and rolls it back.
+/// The engine takes a last commit that is not whole for an unfinished one, and rolls it back.
 #[test]
 fn line_27_a_damaged_last_commit_is_not_rolled_back_in_silence() {
     let [before, _] = files(59);
@@ -118,7 +118,7 @@ fn line_29_a_full_medium_is_named_and_loses_nothing() {
         while acknowledged < 8 {
             match storage.commit(&record(acknowledged)) {
                 Ok(()) => acknowledged += 1,
-                // It was the sync: there is no going on after that.
+                // It was the sync: the store cannot go on after that.
                 Err(StorageError::Io(_)) => break,
                 Err(error) => {
                     assert_eq!(error, StorageError::Full);
@@ -138,9 +138,9 @@ fn line_29_a_full_medium_is_named_and_loses_nothing() {
     assert!(full > 5, "{full}");
 }
 
-/// The engine that goes on after a full medium repairs the file with a commit of its own, when the
-/// next change comes. That the repair got through, and the change did not, is no reason to say that
-/// the change is there.
+/// When the engine goes on after a full medium, it repairs the file with a commit of its own at the
+/// next change. If the repair was written and the change was not, the change must not be reported
+/// as there.
 #[test]
 fn fault_10_a_repair_is_not_taken_for_the_change_after_it() {
     for copies in [false, true] {
@@ -166,7 +166,7 @@ fn fault_10_a_repair_is_not_taken_for_the_change_after_it() {
     }
 }
 
-/// Whole words of a file replaced by the largest number: lengths, page numbers, counts.
+/// Whole words of a file are replaced by huge numbers or zero: lengths, page numbers, counts.
 #[test]
 fn line_30_a_corrupt_length_is_refused() {
     let expected = expected(60);
@@ -184,7 +184,7 @@ fn line_30_a_corrupt_length_is_refused() {
     }
 }
 
-/// A page that points at one above it: the engine must not follow it in a circle.
+/// A page points at one above it: the engine must not follow it in a circle.
 #[test]
 fn line_30_a_circle_of_pages_is_refused() {
     let expected = expected(300);
@@ -202,7 +202,7 @@ fn line_30_a_circle_of_pages_is_refused() {
     }
 }
 
-/// A file one of whose reads fails.
+/// A file in which one read fails.
 #[derive(Clone, Debug)]
 struct Unreadable {
     file: FaultyFile,

@@ -1,4 +1,4 @@
-//! What is below a store: the duties of every backend, and what is left after damage and failure.
+//! The layers below a store: the duties of every backend, and the state after damage and failure.
 
 mod conformance;
 mod failures;

@@ -1,4 +1,4 @@
-//! Where the backends of this crate keep a store, as the conformance suite opens them.
+//! The media in which the backends of this crate keep a store, as the conformance suite opens them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use rejoin_replica::storage::conformance::Medium;
 use rejoin_replica::storage::{Batch, FjallDirectory, Memory, RedbFile, Storage, StorageError};
 use tempfile::TempDir;
 
-/// Damages are tried at this many places of each medium.
+/// The number of damages that are tried on each medium.
 const PLACES: u32 = 300;
 
-/// Memory lasts as long as its medium.
+/// A medium in memory: the content lasts as long as the medium.
 #[derive(Default)]
 pub(crate) struct InMemory(Arc<Memory>);
 
@@ -74,7 +74,7 @@ impl Medium for InDirectory {
         let copy = Self::new();
         let mut files = copied(&self.path(), &copy.path());
         files.sort();
-        // A part of the damages for each file that has something in it.
+        // Each file that is not empty gets a part of the damages.
         let (nth, count) = (number as usize % files.len(), files.len());
         let mut bytes = std::fs::read(&files[nth]).expect("readable");
         let within =
@@ -85,7 +85,7 @@ impl Medium for InDirectory {
     }
 }
 
-/// Copies a directory; the files of the copy that are not empty.
+/// Copies a directory; returns the files of the copy that are not empty.
 fn copied(from: &Path, to: &Path) -> Vec<PathBuf> {
     std::fs::create_dir(to).expect("a new directory");
     let mut files = Vec::new();
@@ -101,7 +101,7 @@ fn copied(from: &Path, to: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Flips a bit, or cuts the end off. Flips fall on what was written, not on blank pages.
+/// Flips a bit, or cuts the end off. Flips hit bytes that were written, not blank pages.
 pub(crate) fn damage(bytes: &mut Vec<u8>, number: u32) -> Option<()> {
     if number >= PLACES {
         return None;

@@ -1,4 +1,4 @@
-//! Power fails at every moment, also while a store recovers from the last time.
+//! Power fails at every moment, also while a store recovers from the last failure.
 
 use rejoin_replica::storage::power_loss::{Cycle, Tally, run};
 

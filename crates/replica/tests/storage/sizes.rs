@@ -9,14 +9,14 @@ use rejoin_replica::storage::{Batch, RawFile, RedbFile, Storage, StorageRead};
 const PAGE: usize = 4096;
 const BLANK: [u8; PAGE] = [0; PAGE];
 
-/// A file that keeps only pages that have something in them.
+/// A file that keeps only pages that are not blank.
 #[derive(Clone, Default, Debug)]
 struct Sparse(Arc<Mutex<Content>>);
 
 /// The length, and the pages.
 type Content = (u64, HashMap<u64, Box<[u8]>>);
 
-/// The pieces of a range that lie in one page each: page, place in it, place in the range.
+/// Splits a range into pieces within one page each: page, place in it, place in the range.
 fn pieces(
     offset: u64,
     length: usize,
@@ -72,7 +72,7 @@ impl RawFile for Sparse {
     }
 }
 
-/// Mostly blank, and different at both ends. The engine gives it twice the room.
+/// Returns a mostly blank record, different at both ends. The engine gives it twice the room.
 fn large(number: u64) -> Vec<u8> {
     let mut bytes = vec![0; 65 << 20];
     bytes[..8].copy_from_slice(&number.to_le_bytes());
@@ -87,7 +87,7 @@ fn line_31_a_file_beyond_four_gibibytes_reads_as_it_was_written() {
     const RECORDS: u64 = 34;
     let file = Sparse::default();
     let storage = RedbFile::over_raw(file.clone()).expect("a new file");
-    // Sequences beyond 32 bits as well: nothing is cut short.
+    // Sequences exceed 32 bits as well: nothing is truncated.
     let sequence = |number| (1 << 33) + number;
     for number in 0..RECORDS {
         let log = vec![(u32::MAX, sequence(number), large(number))];

@@ -1,4 +1,4 @@
-//! Backends that each break one duty, to see that the suite notices.
+//! Backends that each break one duty, to check that the suite notices.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use rejoin_replica::storage::{Batch, Memory, Row, Storage, StorageError, Storage
 pub(crate) struct Wrong {
     breaks: Option<Duty>,
     content: Arc<Memory>,
-    /// What a sloppy backend remembers as its last batch, to lose it.
+    /// Batches that a sloppy backend remembers, to lose the last one.
     committed: Arc<Mutex<Vec<Batch>>>,
 }
 
@@ -21,7 +21,7 @@ impl Wrong {
         Self { breaks: Some(breaks), content: Arc::default(), committed: Arc::default() }
     }
 
-    /// One that cannot be opened at all.
+    /// Makes one that cannot be opened at all.
     pub(crate) fn refusing() -> Self {
         Self { breaks: None, content: Arc::default(), committed: Arc::default() }
     }
