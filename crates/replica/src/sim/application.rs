@@ -1,4 +1,4 @@
-//! What runs on the replicas of a simulation: the built-in objects, or an application of yours.
+//! The application on the replicas of a simulation: the built-in objects, or one of your own.
 
 use std::fmt;
 
@@ -14,27 +14,27 @@ use super::violation::{Broken, Checked};
 
 /// An application under test: what its users ask for, and what must hold whatever goes wrong.
 ///
-/// The simulator decides who asks when and at which replica, crashes them, cuts them off, and keeps
-/// the books about what was really committed. The application says what a request is, carries it
-/// out in a transaction, and holds what a replica shows against the requests behind it.
+/// The simulator decides who asks when and at which replica, crashes replicas, cuts them off, and
+/// records what was really committed. The application defines what a request is, carries it out in
+/// a transaction, and checks what a replica shows against the requests behind it.
 ///
 /// A checker should work from the requests and from the documentation alone, never from what the
 /// replicas say: a checker that asks the code under test agrees with its bugs.
 pub trait Application: fmt::Debug {
-    /// What a user asks for in one transaction.
+    /// A user's request, which one transaction carries out.
     type Request: fmt::Debug;
 
     /// The command that replays a run when `--first-seed`, `--seeds`, `--hours` and `--keep` are
     /// added, if there is one.
     const REPLAY: Option<&'static str> = None;
 
-    /// A new request. All chance comes from `rng`, or a run cannot be repeated.
+    /// Makes a new request. All chance must come from `rng`, or a run cannot be repeated.
     fn request(&self, rng: &mut Rng) -> Self::Request;
 
     /// Carries a request out, with the editors that the application uses for real.
     ///
     /// # Errors
-    /// An error takes the whole transaction back, as it does in a space; the simulator then asks
+    /// An error undoes the whole transaction, as it does in a space; the simulator then asks
     /// [`refused`](Self::refused) whether that was right.
     fn apply(
         &self,
@@ -42,7 +42,7 @@ pub trait Application: fmt::Debug {
         transaction: &mut Transaction<'_>,
     ) -> Result<(), EditError>;
 
-    /// A request was refused with this error. By default that breaks a promise.
+    /// Judges the refusal of a request. By default every refusal breaks a promise.
     ///
     /// # Errors
     /// [`Broken`] if it should not have been refused.
@@ -50,13 +50,13 @@ pub trait Application: fmt::Debug {
         Err(Broken::new("values", format!("{request:?} is refused: {error}")))
     }
 
-    /// Looks at a replica, now and then, in the middle of everything.
+    /// Checks a replica from time to time during the run.
     ///
     /// # Errors
     /// [`Broken`] when it shows what it must not show.
     fn check(&mut self, snapshot: &Snapshot<'_, Self::Request>) -> Checked;
 
-    /// Looks at a replica when all have come together and nobody waits for anything.
+    /// Checks a replica at the end, when all have converged and nothing is pending.
     ///
     /// # Errors
     /// As [`check`](Self::check), which it calls by default.
@@ -77,17 +77,17 @@ impl<'a> Transaction<'a> {
         Self { stage, replicas }
     }
 
-    /// The editor of an object; objects of several types can stand in one space.
+    /// Returns the editor of an object; one space can have objects of several types.
     pub fn object<T: Crdt>(&mut self, key: &str) -> T::Editor<'_> {
         T::editor(Cursor::new(self.stage, Path::object(key, T::KIND)))
     }
 
-    /// An object as this transaction sees it.
+    /// Returns the reader of an object as this transaction sees it.
     pub fn read<T: Crdt>(&self, key: &str) -> T::Reader<'_> {
         T::reader(View::new(&*self.stage, Path::object(key, T::KIND)))
     }
 
-    /// Every replica of the cluster, in the order of their numbers.
+    /// Returns every replica of the cluster, in the order of their numbers.
     pub const fn replicas(&self) -> &[ReplicaId] {
         self.replicas
     }
@@ -106,48 +106,48 @@ pub struct Snapshot<'a, R> {
 }
 
 impl<R> Snapshot<'_, R> {
-    /// Which replica it is.
+    /// Returns the id of the replica.
     pub const fn replica(&self) -> ReplicaId {
         self.replica
     }
 
-    /// Every replica of the cluster, in the order of their numbers.
+    /// Returns every replica of the cluster, in the order of their numbers.
     pub const fn replicas(&self) -> &[ReplicaId] {
         self.replicas
     }
 
-    /// The reader of an object, which reads as the default where it does not exist.
+    /// Returns the reader of an object, which reads as the default if it does not exist.
     pub fn object<T: Crdt>(&self, key: &str) -> T::Reader<'_> {
         T::reader(View::new(self.source, Path::object(key, T::KIND)))
     }
 
-    /// Whether a store was put back from a copy in this run, went on under the id of the copy
-    /// without noticing it, and so may have used rights again that it had used before.
+    /// Returns true if, in this run, a store was restored from a copy and went on under the id of
+    /// the copy without noticing. It may then have used rights that it had used before.
     pub const fn was_fooled(&self) -> bool {
         self.was_fooled
     }
 
-    /// Which transactions the replica has applied.
+    /// Returns the vector of the transactions that the replica has applied.
     pub const fn version_vector(&self) -> &VersionVector {
         &self.vector
     }
 
-    /// The transactions that the replica has applied: each origin's in order.
+    /// Iterates over the transactions that the replica has applied, each origin's in order.
     pub fn applied(&self) -> impl Iterator<Item = &Committed<R>> {
         self.history.within(&self.vector)
     }
 
-    /// Of those, the ones that were not applied yet at an earlier moment.
+    /// Iterates over those that it has applied since it had an earlier vector.
     pub fn applied_since(&self, vector: &VersionVector) -> impl Iterator<Item = &Committed<R>> {
         self.history.between(vector, &self.vector)
     }
 
-    /// The transactions that happened anywhere and were not lost with the power.
+    /// Iterates over the transactions that were committed anywhere and not lost in a crash.
     pub fn happened(&self) -> impl Iterator<Item = &Committed<R>> {
         self.history.all()
     }
 
-    /// Whether a user was told that a transaction is durable.
+    /// Says whether a user was told that a transaction is durable.
     pub fn is_acknowledged(&self, committed: &Committed<R>) -> bool {
         self.acknowledged.last_of(committed.origin) >= committed.last
     }

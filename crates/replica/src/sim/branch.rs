@@ -1,18 +1,18 @@
-//! What a site writes that was put back from a copy without noticing it.
+//! The transactions of a site that was restored from a copy without noticing it.
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use super::history::{Committed, History};
 use super::violation::{Broken, Checked};
 
-/// Transactions under dots that others know as other ones, until the site finds out.
+/// Transactions under dots that stand for other transactions elsewhere, until the site finds out.
 #[derive(Debug)]
 pub(super) struct Branch<R> {
     pub own: ReplicaId,
-    /// Up to here there is one history.
+    /// The last counter that both histories share.
     pub common: u64,
     pub made: Vec<Committed<R>>,
-    /// Up to where its users were told that it is durable.
+    /// The last counter that its users were told is durable.
     pub acknowledged: u64,
 }
 
@@ -25,14 +25,14 @@ impl<R> Branch<R> {
         origin == self.own && last > self.common
     }
 
-    /// Of what a site has applied, that which means the same to others.
+    /// Returns the part of what a site has applied that means the same to others.
     pub(super) fn shared(&self, seen: &VersionVector) -> VersionVector {
         let own = |id: ReplicaId, at: u64| if id == self.own { at.min(self.common) } else { at };
         let shared = seen.iter().map(|(id, at)| (id, own(id, at)));
         shared.filter(|&(_, at)| at > 0).collect()
     }
 
-    /// What was not synced is gone with a crash.
+    /// Drops what a crash has lost, and checks that none of it was acknowledged.
     pub(super) fn survived(&mut self, counter: u64) -> Checked {
         self.made.retain(|made| made.last <= counter);
         if counter >= self.acknowledged {
@@ -43,12 +43,12 @@ impl<R> Branch<R> {
         Err(Broken::new("nothing lost", what))
     }
 
-    /// Where a counter of the branch is under a new id whose counters are so much greater.
+    /// Maps a counter of the branch to a new id, under which the branch begins after `onto`.
     pub(super) const fn moved(&self, counter: u64, onto: u64) -> u64 {
         counter - self.common + onto
     }
 
-    /// Its transactions as those of a new id whose counters are so much greater.
+    /// Returns its transactions under a new id, where they begin after `onto`.
     pub(super) fn under(self, id: ReplicaId, onto: u64) -> impl Iterator<Item = Committed<R>> {
         let Self { own, common, made, .. } = self;
         let counter = move |counter: u64| counter - common + onto;
@@ -61,7 +61,7 @@ impl<R> Branch<R> {
         };
         made.into_iter().enumerate().map(move |(index, made)| Committed {
             origin: id,
-            // The first one says in addition whom the new id comes after.
+            // The first one also states which id the new id follows.
             first: if index == 0 { 1 } else { counter(made.first) },
             last: counter(made.last),
             seen: seen(&made.seen),
@@ -70,8 +70,8 @@ impl<R> Branch<R> {
     }
 }
 
-/// The transaction that a site means by a dot. Nothing that builds upon another history of its own
-/// may come to it.
+/// Finds the transaction that a site means by a dot. The site must not apply anything that builds
+/// upon another history of its own id.
 pub(super) fn meant<'a, R>(
     branch: Option<&'a Branch<R>>,
     history: &'a History<R>,

@@ -1,21 +1,21 @@
-//! Which kinds of faults were seen, and which of them together.
+//! The kinds of faults that took effect, and the pairs of kinds that met.
 
 use super::fault::Fault;
 
-/// Two kinds were together when both were in effect within so many virtual milliseconds.
+/// Two kinds met if both were in effect within this many virtual milliseconds.
 const WINDOW: u64 = 30_000;
 
 const KINDS: usize = Fault::ALL.len();
 
 const _: () = assert!(KINDS <= 64, "a set of kinds is a word");
 
-/// How often each kind took effect, and the pairs that met.
+/// Number of times that each kind took effect, and the pairs that met.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Coverage {
     counts: [u64; KINDS],
-    /// Of each kind the ones that it met, as bits.
+    /// The kinds that each kind met, as bits.
     met: [u64; KINDS],
-    /// Until when each kind is in effect, in this run.
+    /// The time until which each kind is in effect in this run.
     until: [Option<u64>; KINDS],
 }
 
@@ -26,7 +26,7 @@ impl Default for Coverage {
 }
 
 impl Coverage {
-    /// A fault took effect, now and until then.
+    /// Notes that a fault is in effect from now until then.
     pub(super) fn felt(&mut self, fault: Fault, now: u64, until: u64) {
         let own = fault as usize;
         self.counts[own] += 1;
@@ -44,13 +44,13 @@ impl Coverage {
         self.counts[fault as usize]
     }
 
-    /// Adds another run, which met this one nowhere.
+    /// Adds the counts and pairs of another run; faults of different runs never meet.
     pub(super) fn join(&mut self, other: &Self) {
         self.counts.iter_mut().zip(other.counts).for_each(|(mine, more)| *mine += more);
         self.met.iter_mut().zip(other.met).for_each(|(mine, more)| *mine |= more);
     }
 
-    /// The pairs of kinds that never met.
+    /// Returns the pairs of kinds that never met.
     pub(super) fn missing(&self) -> Vec<(Fault, Fault)> {
         let pairs = Fault::ALL
             .into_iter()

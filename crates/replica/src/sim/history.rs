@@ -1,4 +1,4 @@
-//! What was really done, kept apart from what the replicas say.
+//! The transactions that were really committed, recorded independently of what the replicas say.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -9,9 +9,9 @@ use rejoin_vclock::{HybridTimestamp, ReplicaId, VersionVector};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Committed<R> {
-    /// Where it was made.
+    /// The id of its dots.
     pub origin: ReplicaId,
-    /// The id under which it was made: its origin, unless it was written anew under a derived one.
+    /// The id under which it was made: its origin, unless it was rewritten under a derived one.
     pub made_as: ReplicaId,
     /// The counter of its first dot.
     pub first: u64,
@@ -21,12 +21,12 @@ pub struct Committed<R> {
     pub stamp: HybridTimestamp,
     /// All that its origin had applied when it made it.
     pub seen: VersionVector,
-    /// What the user asked for.
+    /// The request of the user.
     pub request: Rc<R>,
 }
 
 impl<R> Committed<R> {
-    /// Whether its origin had applied another transaction when it made this one.
+    /// Returns true if its origin had applied another transaction when it made this one.
     pub fn saw(&self, other: &Self) -> bool {
         other.last <= self.seen.get(other.origin)
     }
@@ -47,7 +47,7 @@ impl<R> History<R> {
         self.0.entry(committed.origin).or_default().push(committed);
     }
 
-    /// The transactions of an origin beyond a counter never happened: a crash took them.
+    /// Forgets the transactions of an origin beyond a counter: they were lost, and never happened.
     pub(super) fn forget(&mut self, origin: ReplicaId, after: u64) {
         if let Some(transactions) = self.0.get_mut(&origin) {
             let kept = transactions.partition_point(|committed| committed.last <= after);
@@ -55,7 +55,7 @@ impl<R> History<R> {
         }
     }
 
-    /// The transaction that ends at a dot.
+    /// Finds the transaction that ends at a dot.
     pub(super) fn ending_at(&self, origin: ReplicaId, last: u64) -> Option<&Committed<R>> {
         let transactions = self.0.get(&origin)?;
         let place = transactions.binary_search_by_key(&last, |committed| committed.last).ok()?;
@@ -66,12 +66,12 @@ impl<R> History<R> {
         self.0.values().flatten()
     }
 
-    /// The transactions that a vector covers.
+    /// Iterates over the transactions that a vector covers.
     pub(super) fn within(&self, vector: &VersionVector) -> impl Iterator<Item = &Committed<R>> {
         self.slices(move |origin| (0, vector.get(origin)))
     }
 
-    /// The transactions that one vector covers and an earlier one does not.
+    /// Iterates over the transactions that one vector covers and an earlier one does not.
     pub(super) fn between(
         &self,
         from: &VersionVector,
@@ -92,7 +92,7 @@ impl<R> History<R> {
         })
     }
 
-    /// The vector of all that happened.
+    /// Returns the vector of all that happened.
     pub(super) fn vector(&self) -> VersionVector {
         let last = |transactions: &Vec<Committed<R>>| {
             transactions.last().map(|committed| (committed.origin, committed.last))

@@ -1,4 +1,4 @@
-//! Which items of a plan a run keeps.
+//! The items of a plan that a run keeps.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,15 +7,15 @@ use std::str::FromStr;
 /// All items of the plan, or some of them by number.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub enum Keep {
-    /// Everything that the seed thinks of.
+    /// All items of the plan.
     #[default]
     All,
-    /// These alone.
+    /// These items only.
     Only(BTreeSet<u32>),
 }
 
 impl Keep {
-    /// Whether an item happens.
+    /// Returns true if an item happens.
     pub fn has(&self, item: u32) -> bool {
         match self {
             Self::All => true,
@@ -50,7 +50,7 @@ impl fmt::Display for Keep {
     }
 }
 
-/// No list of item numbers.
+/// The error of a text that is no list of item numbers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ParseKeepError(String);
 

@@ -1,5 +1,5 @@
 //! A ledger: every booking has a tag, and is counted as often as it was made, whatever was
-//! restored, copied or written anew.
+//! restored, copied or rewritten.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use super::rng::Rng;
 use super::violation::{Broken, Checked};
 
 type Bookings = OrMap<u64, PnCounter>;
-/// Where the bookings are.
+/// The key of the bookings.
 const BOOKINGS: &str = "bookings";
-/// Where they are counted.
+/// The key of their total.
 const ALL: &str = "all";
 
-/// Bookings under tags, and how many there are.
+/// Bookings by tag, and their total.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Ledger;
 
@@ -37,7 +37,7 @@ impl Application for Ledger {
             |what: String| Broken::new("ledger", format!("{:?} {what}", replica.replica()));
         let unreadable = |error| broken(format!("cannot be read: {error}"));
         let bookings = replica.object::<Bookings>(BOOKINGS);
-        // Who was set back and sends a booking again that has not come back yet books it again.
+        // Whoever was set back, and sends a booking again before it has come back, books it twice.
         let mut booked = BTreeMap::<u64, i64>::new();
         replica.applied().for_each(|made| *booked.entry(*made.request).or_default() += 1);
         let told = bookings.keys().map_err(unreadable)?;

@@ -1,4 +1,4 @@
-//! Under which id a site goes on once its disk may not be the only one with its id.
+//! The id under which a site goes on when its disk may not be the only one with its id.
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
@@ -11,7 +11,7 @@ use super::violation::{Broken, Checked};
 use super::world::{Event, World};
 use crate::rollback::Resolved;
 
-/// So often the users of a site that was put back send something again.
+/// Number of times that the users of a restored site send something again.
 const DOUBTS: usize = 4;
 
 impl<A: Application> World<A> {
@@ -37,8 +37,8 @@ impl<A: Application> World<A> {
         }
     }
 
-    /// Whether it is known who else has what, and so what is gone when only this is left of what a
-    /// site has: nothing of that is on its way elsewhere.
+    /// Returns true if it is certain what is gone when only `left` remains of what a site has: none
+    /// of the rest is on its way to another disk.
     pub(super) fn can_lose(&self, site: usize, left: &VersionVector) -> bool {
         let lost = self.sites[site].disk.synced_vector();
         let settled = |vector: &VersionVector| {
@@ -49,8 +49,8 @@ impl<A: Application> World<A> {
         cores.all(|core| settled(&core.version_vector()))
     }
 
-    /// Whether every entry is where it will stay: nobody has one that waits, or is kept aside, or
-    /// will be another one.
+    /// Returns true if every entry is where it will stay: none waits, is quarantined or will be
+    /// rewritten.
     pub(super) fn is_quiescent(&self) -> bool {
         let is_quiescent = |site: &Site<_>| {
             let waits = site.core().is_some_and(|core| core.waiting() > 0);
@@ -135,7 +135,7 @@ impl<A: Application> World<A> {
         self.look(site)
     }
 
-    /// Puts what a site had written down under the id that it has now.
+    /// Moves a site's branch to its derived id in all books.
     fn rebook(&mut self, branch: Branch<A::Request>, id: ReplicaId, onto: u64) {
         let (own, common) = (branch.own, branch.common);
         if branch.acknowledged > common {
@@ -151,7 +151,8 @@ impl<A: Application> World<A> {
         self.checks.causality.moved(own, common, (id, last));
     }
 
-    /// Whatever a site has sent and nobody has heard yet is never heard.
+    /// Removes a site's connections, so that what it has sent and nobody has received is never
+    /// received.
     fn cut_all(&mut self, site: usize) {
         let is_here = |link: usize| self.links[link].sites.contains(&site);
         let here = self.connections.iter().filter(|(_, connection)| is_here(connection.link));
@@ -162,7 +163,7 @@ impl<A: Application> World<A> {
         }
     }
 
-    /// What is on the disks of the other sites.
+    /// Returns the vector of what is synced on the disks of the other sites.
     pub(super) fn others_hold(&self, site: usize) -> VersionVector {
         let mut held = VersionVector::new();
         for (_, other) in self.sites.iter().enumerate().filter(|&(other, _)| other != site) {
@@ -171,14 +172,14 @@ impl<A: Application> World<A> {
         held
     }
 
-    /// What is left when a copy stands in the place of a site's disk: what it has quarantined comes
-    /// back, too.
+    /// Returns the vector of what is left when a copy replaces a site's disk; what the copy has
+    /// quarantined comes back, too.
     pub(super) fn left_with(&self, site: usize, copy: &Disk) -> VersionVector {
         copy.with(self.others_hold(site))
     }
 
-    /// Puts a copy in the place of a stopped site's disk. Which keys had been used there since,
-    /// nobody there knows until their entries come back. Its users send some of it again.
+    /// Replaces a stopped site's disk by a copy. Nobody there knows which keys have been used since
+    /// the copy until their entries come back. Its users send some of the requests again.
     pub(super) fn exchange(&mut self, site: usize, copy: &Disk) {
         let left = self.left_with(site, copy);
         let has = copy.synced_vector();
@@ -202,8 +203,8 @@ impl<A: Application> World<A> {
         }
     }
 
-    /// Puts a copy of another site's disk in the place of a stopped site's own. It cannot prove its
-    /// place, and goes on under an id of its own; the other one goes on, too.
+    /// Replaces a stopped site's disk by a copy of another site's. The site cannot prove its place,
+    /// and goes on under an id of its own; the other site goes on, too.
     pub(super) fn clone_onto(&mut self, site: usize, copy: &Disk, left: &VersionVector) {
         self.give_up(site, left);
         let here = &mut self.sites[site];
@@ -225,14 +226,14 @@ impl<A: Application> World<A> {
         self.summary.add(Count::Incarnations, 1);
     }
 
-    /// A stopped site's disk is not what it was. What is left nowhere is gone, which is nobody's
-    /// fault.
+    /// Forgets what is lost with a stopped site's disk: what is left nowhere is gone, and no
+    /// replica is to blame.
     pub(super) fn give_up(&mut self, site: usize, left: &VersionVector) {
         self.cut_all(site);
         let here = &mut self.sites[site];
         let had = here.disk.synced_vector();
         here.once_held.join(&had);
-        // A copy of what it was would bring back what is gone.
+        // An earlier copy would bring back what is gone.
         here.copy = None;
         self.checks.monotonic.forget(here.id);
         for (id, _, _) in had.missing_from(left) {

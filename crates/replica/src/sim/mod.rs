@@ -11,16 +11,16 @@
 //! # What happens
 //! Three to five replicas, each a [`SpaceCore`](crate::SpaceCore) over a disk that loses what is
 //! not synced, are linked as a mesh, a ring, a line or a star. In the *safety phase* users send
-//! small transactions, some under idempotency keys, and all goes wrong that the seed can think of:
-//! every kind of [`Fault`], or a choice of them. Who stopped comes back by the recovery that stores
-//! have. Then nothing new goes wrong, and in the *liveness phase* all replicas have to come to the
-//! same state within a bound.
+//! small transactions, some under idempotency keys, while faults happen: every kind of [`Fault`],
+//! or a selection that the seed makes. A site that stopped comes back through the recovery that
+//! stores have. Then no new faults happen, and in the *liveness phase* all replicas have to reach
+//! the same state within a bound.
 //!
-//! What is to happen is a *plan*: faults and requests, each with a number and a time, all decided
-//! before the run begins. What an item does in particular, how long a link takes, how long a disk
-//! takes: each has a stream of chance of its own. So items can be left out ([`Simulation::keep`])
-//! and the others do what they would have done; [`shrink`] leaves out all it can of a run that
-//! fails, and what is left reads as a story. As a run goes on, less happens in it: long runs are
+//! A run follows a *plan*: faults and requests, each with a number and a time, all decided before
+//! the run begins. The details of an item, the delays of a link and the delays of a disk each come
+//! from a random stream of their own. So items can be left out ([`Simulation::keep`]) and the
+//! others do what they would have done; [`shrink`] leaves out all it can of a failing run, and what
+//! is left reads as a story. Less and less happens as a run goes on, which makes long runs
 //! affordable.
 //!
 //! # What is checked
@@ -28,34 +28,34 @@
 //! |---|---|
 //! | convergence | equal vectors, equal bytes: everywhere, at any time |
 //! | causality | an entry comes after all that its origin had applied; transactions are whole |
-//! | nothing lost | what was acknowledged survives and reaches everybody; damage is always told |
-//! | durability | nothing leaves before it, and that it leaves, is on the sender's disk |
+//! | nothing lost | what was acknowledged survives and reaches all; damage is always reported |
+//! | durability | nothing leaves before it is on the sender's disk, with a note that it leaves |
 //! | monotonic | what was durable at a replica stays so, restarts included |
 //! | once | a transaction happens at most once per key |
 //! | stream | a catch-up can be cut anywhere, and all that came can be applied |
-//! | rollback | who was put back unnoticed finds out, and lets nothing of its branch out before |
+//! | rollback | who was restored unnoticed finds out before any of its branch is externalized |
 //! | dots | a dot is used once, whatever was restored |
-//! | clock | a wrong clock elsewhere does not move the clock here |
-//! | recovery, liveness | a replica comes back from its own disk; all come together in time |
+//! | clock | a wrong clock elsewhere moves the clock here by no more than the skew bound |
+//! | recovery, liveness | a replica comes back from its own disk; all converge in time |
 //!
 //! and of the built-in objects, the [`Assortment`]:
 //!
 //! | checker | promise |
 //! |---|---|
 //! | values | what users see is what follows from what they asked for, by a naive model |
-//! | nothing removed comes back | unless somebody adds it again, or had not seen the removal |
+//! | nothing removed comes back | only an addition that the removal had not seen shows again |
 //! | escrow | all together never spend more than was granted |
 //!
 //! The [`Ledger`] is a second application: every booking is counted once.
 //!
-//! A [`Violation`] names the seed, and the same seed does the same again, byte for byte. The
-//! [`Summary`] says which kinds of faults took effect, which of them never met, and in how many
-//! runs all were equal within (diameter of the links + 1) rounds of anti-entropy.
+//! A [`Violation`] names the seed, and the same seed repeats the run, byte for byte. The
+//! [`Summary`] lists the kinds of faults that took effect, the pairs that never met, and the number
+//! of runs in which all were equal within (diameter of the links + 1) rounds of anti-entropy.
 //!
 //! # Your own application
-//! Say what your users ask for, how a transaction does it, and what must hold; the cluster, its
-//! faults, the books about what was really committed, and the shrinking are the same. `cargo run
-//! --release -p rejoin-replica --features sim --example sim_cart` runs a larger one.
+//! Define what your users ask for, how a transaction carries it out, and what must hold; the
+//! cluster, its faults, the record of what was really committed, and the shrinking are the same.
+//! `cargo run --release -p rejoin-replica --features sim --example sim_cart` runs a larger one.
 //!
 //! ```
 //! use std::ops::ControlFlow;
@@ -139,22 +139,22 @@ pub use summary::{Count, Summary};
 pub use sweep::{Sweep, sweep};
 pub use violation::{Broken, Checked, Step, Violation};
 
-/// How much a simulation does. All times in virtual milliseconds.
+/// The length and density of a simulation. All times are in virtual milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// How long users work and everything goes wrong.
+    /// The length of the safety phase, in which users work and faults happen.
     pub safety_millis: u64,
-    /// The liveness phase takes at most so long.
+    /// The maximum length of the liveness phase.
     pub liveness_millis: u64,
-    /// In busy spells users ask for something this often in the mean, in quiet ones less.
+    /// The mean time between two requests in a busy spell; it is longer in a quiet one.
     pub request_gap_millis: u64,
-    /// In bad spells something goes wrong this often in the mean, in good ones less.
+    /// The mean time between two faults in a bad spell; it is longer in a good one.
     pub fault_gap_millis: u64,
 }
 
 impl Options {
-    /// The defaults, with a safety phase of this length.
+    /// Returns the defaults, with a safety phase of this length.
     pub fn lasting(safety_millis: u64) -> Self {
         Self { safety_millis, ..Self::default() }
     }
@@ -176,33 +176,33 @@ impl Default for Options {
 pub struct Simulation<A: Application = Assortment>(world::World<A>);
 
 impl Simulation {
-    /// The run of a seed over the built-in objects.
+    /// Sets up the run of a seed over the built-in objects.
     pub fn new(seed: u64, options: Options) -> Self {
         Self::with_application(seed, options, Assortment::default())
     }
 }
 
 impl<A: Application> Simulation<A> {
-    /// The run of a seed over an application of your own.
+    /// Sets up the run of a seed over an application of your own.
     pub fn with_application(seed: u64, options: Options, application: A) -> Self {
         Self(world::World::new(seed, options, application))
     }
 
-    /// Leaves out what is not kept of the plan; all that is kept happens as it would have.
+    /// Leaves out the items of the plan that are not kept; the others happen as they would have.
     #[must_use]
     pub fn keep(mut self, keep: Keep) -> Self {
         self.0.keep = keep;
         self
     }
 
-    /// Keeps the story: what every item of the plan did, for the violation to tell.
+    /// Records the story, what every item of the plan did, for the violation to print.
     #[must_use]
     pub fn telling(mut self) -> Self {
         self.0.tells = true;
         self
     }
 
-    /// Runs it to the end.
+    /// Runs the simulation to its end.
     ///
     /// # Errors
     /// The first [`Violation`] that a checker finds.

@@ -1,8 +1,8 @@
 //! Ordered streams of bytes between sites, and what goes wrong with them.
 //!
 //! A connection keeps the order of its bytes, as TCP does, or loses some for good: then its stream
-//! stalls or goes on with a hole in it. Whole messages can be delivered twice or overtaken, as by
-//! a bad relay: the protocol does not promise to expect it, the core has to stand it all the same.
+//! stalls or goes on with a hole in it. Whole messages can be delivered twice or overtaken, as by a
+//! bad relay: the protocol does not promise to handle that, but the core has to withstand it.
 
 use std::collections::VecDeque;
 
@@ -11,26 +11,26 @@ use crate::session::SessionId;
 
 use super::rng::Rng;
 
-/// Which of the two sites of a link.
+/// One of the two sites of a link, 0 or 1.
 pub(super) type Side = usize;
 
 /// One end of a connection: the connection's number and a side.
 pub(super) type EndId = (u64, Side);
 
-/// Two sites that can reach each other, when nothing is in the way.
+/// Two sites that can reach each other when nothing blocks the way.
 #[derive(Debug)]
 pub(super) struct Link {
     pub sites: [usize; 2],
-    /// Which of the sites keep a connection up.
+    /// The sides that keep a connection up.
     pub dialers: Vec<Side>,
     pub latency: u64,
-    /// So much slower it is at present, and until when.
+    /// Additional delay in milliseconds, and the time until which it lasts.
     pub delay: (u64, u64),
-    /// So many bytes it carries in a second, and until when.
+    /// Number of bytes that it carries per second, and the time until which that limit lasts.
     pub rate: (u64, u64),
-    /// So much longer new connections take, and until when.
+    /// Additional delay of new connections in milliseconds, and the time until which it applies.
     pub detour: (u64, u64),
-    /// What is sent from each side is in the way of this.
+    /// The block on what is sent from each side.
     pub block: [Block; 2],
     pub rng: Rng,
 }
@@ -39,7 +39,7 @@ pub(super) struct Link {
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Block {
     pub until: u64,
-    /// Whether what runs into it is lost, rather than late.
+    /// True if what runs into it is lost, rather than late.
     pub loses: bool,
 }
 
@@ -54,13 +54,14 @@ impl Link {
         self.block.iter().any(|block| block.is_up(now))
     }
 
-    /// How long bytes take now, in milliseconds.
+    /// Returns the time that bytes take now, in milliseconds.
     pub(super) fn travel(&mut self, now: u64) -> u64 {
         let slow = if now < self.delay.1 { self.delay.0 } else { 0 };
         self.latency + slow + self.rng.below(self.latency + 1)
     }
 
-    /// When bytes that could arrive at a time do arrive over a link that carries only so many.
+    /// Returns the time at which bytes arrive, given when they would over a link without a rate
+    /// limit.
     pub(super) fn squeeze(&self, arrives: u64, bytes: usize) -> u64 {
         let (rate, until) = self.rate;
         if arrives >= until {
@@ -69,7 +70,7 @@ impl Link {
         until.min(arrives + 1_000 * bytes as u64 / rate)
     }
 
-    /// Nothing is wrong with it any more.
+    /// Ends everything that is wrong with it.
     pub(super) fn heal(&mut self) {
         (self.delay, self.rate, self.detour) = ((0, 0), (0, 0), (0, 0));
         self.block = [Block::default(); 2];
@@ -81,7 +82,7 @@ impl Link {
 pub(super) struct Connection {
     pub link: usize,
     pub dialer: Side,
-    /// So much slower than others of its link it is, in milliseconds.
+    /// Delay beyond that of the other connections of its link, in milliseconds.
     pub detour: u64,
     pub ends: [End; 2],
 }
@@ -95,12 +96,12 @@ impl Connection {
 /// One end of a connection, and the way from it to the other end.
 #[derive(Default, Debug)]
 pub(super) struct End {
-    /// Open while there is one.
+    /// The session of this end, which is open while there is one.
     pub session: Option<SessionId>,
-    /// Takes messages out of the bytes that arrive here.
+    /// The decoder of the bytes that arrive here.
     pub frames: Frames,
     pub relay: Relay,
-    /// Takes messages out of the bytes that leave here, for the checkers.
+    /// The decoder of the bytes that leave here, for the checkers.
     pub leaving: Frames,
     pub pipe: Pipe,
 }
@@ -108,27 +109,27 @@ pub(super) struct End {
 /// One direction of a connection.
 #[derive(Default, Debug)]
 pub(super) struct Pipe {
-    /// When the last byte so far arrives; no later one arrives before it.
+    /// The arrival of the last byte so far; no later one arrives before it.
     pub last_arrival: u64,
-    /// How many bytes are under way, or lost and never confirmed.
+    /// Number of bytes that are under way, or lost and never confirmed.
     pub in_flight: usize,
     pub loss: Option<Loss>,
-    /// Bytes got lost in the middle: whatever comes, the other end makes nothing of it any more.
+    /// True if bytes were lost in the middle: the other end can use nothing that comes later.
     pub is_torn: bool,
-    /// What runs into a block that only delays.
+    /// The bytes that ran into a block that only delays.
     pub parked: VecDeque<Vec<u8>>,
 }
 
-/// Bytes that get lost: so many pass, then so many do not.
+/// A loss of bytes: first `pass` bytes get through, then `lose` bytes do not.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Loss {
     pub pass: usize,
-    /// `usize::MAX`: all from there on.
+    /// Number of bytes lost; `usize::MAX` means all from there on.
     pub lose: usize,
 }
 
 impl Loss {
-    /// Nothing passes any more.
+    /// The loss of everything from now on.
     pub(super) const EVERYTHING: Self = Self { pass: 0, lose: usize::MAX };
 
     pub(super) const fn after(pass: usize, lose: usize) -> Self {
@@ -137,12 +138,12 @@ impl Loss {
 }
 
 impl Pipe {
-    /// Whether nothing will ever come through again.
+    /// Returns true if nothing will ever come through again.
     pub(super) fn is_dead(&self) -> bool {
         self.loss.is_some_and(|loss| loss.pass == 0 && loss.lose == usize::MAX)
     }
 
-    /// What of these bytes comes out at the other end.
+    /// Returns the bytes that come out at the other end.
     pub(super) fn carry(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
         let length = bytes.len();
         let Some(loss) = &mut self.loss else {
@@ -167,19 +168,19 @@ impl Pipe {
     }
 }
 
-/// What a bad relay does to whole messages.
+/// A bad relay, which duplicates and delays whole messages.
 #[derive(Default, Debug)]
 pub(super) struct Relay {
-    /// How many of the next messages come twice.
+    /// Number of future messages that are delivered twice.
     pub duplicates: u32,
-    /// How many of the next messages are overtaken.
+    /// Number of future messages that are overtaken.
     pub swaps: u32,
     held: Vec<Held>,
 }
 
 #[derive(Debug)]
 struct Held {
-    /// How many messages overtake it yet.
+    /// Number of messages that still overtake it.
     behind: u64,
     message: Message,
     is_copy: bool,

@@ -1,40 +1,40 @@
-//! What is to happen in a run: faults and requests, each with a number and a time.
+//! The plan of a run: faults and requests, each with a number and a time.
 //!
-//! The plan is a function of the seed and the options alone. What an item does in particular is
-//! decided by a stream of its own, so that leaving others out changes nothing about it.
+//! The plan depends on the seed and the options alone. A random stream of its own decides the
+//! details of each item, so that leaving others out does not change it.
 
 use super::Options;
 use super::fault::Fault;
 use super::rng::{Purpose, Rng};
 
-/// One thing that is to happen.
+/// One planned item.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Item {
     pub at: u64,
     pub what: What,
 }
 
-/// A fault, or a user who wants something.
+/// A fault, or a user's request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum What {
     Fault(Fault),
     Request,
 }
 
-/// A quiet spell is this much quieter than a busy one.
+/// The factor by which a quiet spell is quieter than a busy one.
 const QUIET: u64 = 12;
 
-/// After so long there is half as much to do as in the beginning, after twice as long a third, and
-/// so on. What happens grows with the logarithm of the time: long runs stay affordable, and most of
-/// what there is to find is found soon after something new.
+/// The virtual milliseconds after which half as much happens as in the beginning; after twice that
+/// time it is a third, and so on. The number of items grows with the logarithm of the time: long
+/// runs stay affordable, and most bugs are found soon after something new has happened.
 const THINNING: u64 = 120_000;
 
-/// How far apart things are now that were this far apart in the beginning.
+/// Returns what a gap of the beginning has grown to by now.
 pub(super) const fn thinned(gap: u64, now: u64) -> u64 {
     gap + gap * now / THINNING
 }
 
-/// All items of a run in the order of their times.
+/// Makes all items of a run, in the order of their times.
 pub(super) fn plan(seed: u64, options: &Options) -> Vec<Item> {
     let kinds = kinds(seed);
     let mut rng = Rng::of(seed, Purpose::Faults, 1);
@@ -56,7 +56,8 @@ pub(super) fn plan(seed: u64, options: &Options) -> Vec<Item> {
     items
 }
 
-/// The kinds of faults of a seed: a few leave room for each other that all of them do not.
+/// Chooses the kinds of faults of a seed: a few kinds leave each other room that all of them do
+/// not.
 fn kinds(seed: u64) -> Vec<Fault> {
     let mut rng = Rng::of(seed, Purpose::Faults, 0);
     let share = *rng.pick(&[100, 80, 60, 40]);
@@ -73,7 +74,7 @@ struct Spells {
     rng: Rng,
     mean: u64,
     now: u64,
-    /// When the spell ends, and how far apart times are in it.
+    /// The end of the spell, and the mean time between two times in it.
     spell: (u64, u64),
 }
 

@@ -1,4 +1,4 @@
-//! How a site stops and comes back, and how everything is put right again.
+//! Stop and recovery of a site, and the end of all faults.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,19 +21,19 @@ use crate::log::CHUNK_LENGTH;
 use crate::recovery::Stored;
 use crate::storage::{FailStop, StorageRead};
 
-/// What of a stopped site's unsynced writes survives.
+/// The unsynced writes of a stopped site that survive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Survives {
-    /// Nothing that was not synced.
+    /// None of them.
     Synced,
     /// Some of them, from the front.
     Some,
-    /// All that was written.
+    /// All of them.
     Written,
 }
 
 impl<A: Application> World<A> {
-    /// What only had to wait comes through now.
+    /// Delivers what a block only delayed.
     pub(super) fn unblock(&mut self, link: usize) {
         let now = self.schedule.now();
         for (&id, connection) in self.connections.iter_mut().filter(|(_, c)| c.link == link) {
@@ -48,8 +48,8 @@ impl<A: Application> World<A> {
         }
     }
 
-    /// Stops a site: its memory is gone, and its unsynced writes as said. It comes back after a
-    /// while.
+    /// Stops a site: its memory is gone, and its unsynced writes are, except those that survive. It
+    /// comes back after a pause.
     pub(super) fn stop(&mut self, site: usize, survives: Survives, pause: u64) -> Checked {
         self.look(site)?;
         let here = &mut self.sites[site];
@@ -86,13 +86,13 @@ impl<A: Application> World<A> {
         Ok(())
     }
 
-    /// The transactions of an origin beyond a counter are gone from all disks.
+    /// Forgets the transactions of an origin beyond a counter, which are gone from all disks.
     pub(super) fn forget(&mut self, origin: ReplicaId, after: u64) {
         self.history.forget(origin, after);
         self.checks.forget(origin, after);
     }
 
-    /// A site goes on after a pause, with what came in meanwhile.
+    /// Resumes a site after a pause, with what came in meanwhile.
     pub(super) fn resume(&mut self, site: usize) {
         let here = &mut self.sites[site];
         here.is_paused = false;
@@ -101,7 +101,8 @@ impl<A: Application> World<A> {
         }
     }
 
-    /// The connections of a site that has no power. Some peers hear of it, others find out.
+    /// Closes the connections of a site that has stopped. Some peers are notified, the others find
+    /// out.
     fn hang_up_all(&mut self, site: usize) {
         let ids: Vec<u64> = self.connections.keys().copied().collect();
         for id in ids {
@@ -115,7 +116,7 @@ impl<A: Application> World<A> {
         }
     }
 
-    /// What a site's disk holds, as a store recovers it.
+    /// Returns the content of a site's disk in the form that a store recovers.
     pub(super) fn stored(&self, site: usize) -> Stored {
         let disk = self.sites[site].disk.clone();
         let Identity { id, before } = disk.identity();
@@ -124,7 +125,7 @@ impl<A: Application> World<A> {
         Stored { storage, number: 0, ticket, replica: id, before, config }
     }
 
-    /// A site comes up from what its disk holds.
+    /// Starts a site from what its disk holds.
     pub(super) fn restart(&mut self, site: usize) -> Checked {
         let elapsed = self.schedule.now();
         let here = &mut self.sites[site];
@@ -202,7 +203,7 @@ impl<A: Application> World<A> {
         Ok(driver)
     }
 
-    /// Every entry of a recovered log that is not flushed is one that was written.
+    /// Checks that every entry of a recovered log that is not flushed is one that was written.
     fn check_recovered(&mut self, site: usize, core: &SpaceCore) -> Checked {
         let here = &self.sites[site];
         let tail = here.disk.log(0, core.flushed(), usize::MAX)?;
@@ -253,7 +254,7 @@ impl<A: Application> World<A> {
         all.filter(|&(_, _, at)| at == site).map(|(link, side, _)| (link, side)).collect()
     }
 
-    /// Nothing more goes wrong. What is broken stays so until somebody notices.
+    /// Ends all faults. What is broken stays broken until somebody notices.
     pub(super) fn heal(&mut self) {
         let now = self.schedule.now();
         self.phase = Phase::Liveness { deadline: now + self.options.liveness_millis };
@@ -287,7 +288,7 @@ impl<A: Application> World<A> {
     }
 }
 
-/// What a recovery tells.
+/// Returns the damage that a recovery reports.
 fn reports(core: &mut SpaceCore) -> Vec<String> {
     let told = std::iter::from_fn(|| core.poll_event());
     let damage = told.filter_map(|event| match event {
@@ -297,7 +298,7 @@ fn reports(core: &mut SpaceCore) -> Vec<String> {
     damage.collect()
 }
 
-/// What is wrong with the index of its log.
+/// Finds a fault in the index of its log.
 fn fault_of_index(core: &SpaceCore) -> Option<String> {
     let log = core.log();
     let mut chunks = (0..log.end()).step_by(CHUNK_LENGTH);

@@ -5,52 +5,52 @@
 
 use std::ops::RangeInclusive;
 
-/// A generator; equal seeds give equal numbers.
+/// A random number generator; equal seeds give equal numbers.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
 
-/// What chance is needed for. Every purpose draws from streams of its own, so that a fault that is
-/// left out does not shift what chance decides elsewhere.
+/// A purpose of chance. Every purpose draws from streams of its own, so that leaving out a fault
+/// does not shift what chance decides elsewhere.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
-    /// How many sites there are, how they are linked, how they are configured.
+    /// The number of sites, their links and their configuration.
     Shape,
-    /// Which faults happen, and when.
+    /// The faults that happen, and their times.
     Faults,
-    /// When users want something.
+    /// The times of requests.
     Requests,
     /// The particulars of one item of the plan.
     Item,
-    /// How long things take on a link.
+    /// The delays on a link.
     Link,
-    /// How long a disk takes.
+    /// The delays of a disk, and what survives its crashes.
     Disk,
-    /// What the users of a site hear, and when they ask again.
+    /// The answers that the users of a site miss, and when they ask again.
     Users,
-    /// When a site comes back, and when it connects.
+    /// The times at which a site comes back and connects.
     Process,
-    /// Under which new ids a site goes on.
+    /// The new ids under which a site goes on.
     Identity,
-    /// What the users of a site send again although they were told that it is done.
+    /// The requests that the users of a site send again although they were told that they are done.
     Doubts,
-    /// What tells the stamps of one life of a site from those of another.
+    /// The difference between the stamps of one life of a site and those of another.
     Stamps,
 }
 
 impl Rng {
-    /// The numbers of a seed.
+    /// Makes the generator of a seed.
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The numbers of one purpose in the run of a seed.
+    /// Makes the generator of one purpose in the run of a seed.
     pub(super) const fn of(seed: u64, purpose: Purpose, number: u64) -> Self {
         let purpose = Self(purpose as u64).next();
         let number = Self(purpose ^ number).next();
         Self(Self(seed ^ number).next())
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut word = self.0;
@@ -59,28 +59,28 @@ impl Rng {
         word ^ (word >> 31)
     }
 
-    /// A number below `end`, which is not zero.
+    /// Returns a number below `end`, which must not be zero.
     pub const fn below(&mut self, end: u64) -> u64 {
         ((self.next() as u128 * end as u128) >> 64) as u64
     }
 
-    /// A number of a range.
+    /// Returns a number in a range.
     pub const fn within(&mut self, range: RangeInclusive<u64>) -> u64 {
         *range.start() + self.below(*range.end() - *range.start() + 1)
     }
 
-    /// True in so many of a hundred cases.
+    /// Returns true with a probability of `chance` percent.
     pub const fn percent(&mut self, chance: u64) -> bool {
         self.below(100) < chance
     }
 
-    /// An index into something of this length, which is not zero.
+    /// Returns an index into something of this length, which must not be zero.
     #[expect(clippy::cast_possible_truncation, reason = "below a length, which is a usize")]
     pub const fn index(&mut self, len: usize) -> usize {
         self.below(len as u64) as usize
     }
 
-    /// One of these, which are not none.
+    /// Picks one of these items, of which there must be at least one.
     pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.index(items.len())]
     }

@@ -1,4 +1,4 @@
-//! How many rounds of anti-entropy it takes until all are equal, once everybody is there again.
+//! The number of rounds of anti-entropy until all sites are equal, once all are connected again.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,23 @@ use super::network::{Connection, Link, Pipe};
 use super::topology;
 use crate::session::Config;
 
-/// A sync that has nothing else to do takes at most so long, in milliseconds.
+/// The maximum duration of a sync on an idle disk, in milliseconds.
 const SYNC: u64 = 20;
 
 /// The count of one run, and its bound.
 #[derive(Debug)]
 pub(super) struct Rounds {
-    /// A round: everybody tells its neighbours what it has, is asked, answers, and it is written.
+    /// The length of a round: every site announces to its neighbours what it has, is asked,
+    /// answers, and the answer is written.
     millis: u64,
     bound: u64,
-    /// When the last transaction was committed, and when what was under way before all healed had
-    /// arrived: also what a bad relay held back, until so many messages had overtaken it.
+    /// The time at which the last transaction was committed and what was under way before all
+    /// healed had arrived, including what a bad relay held back until other messages had overtaken
+    /// it.
     quiet: u64,
-    /// When every link had a connection again, and none that is dead or torn and not given up yet.
+    /// The time at which every link had a connection again, and none was left that is dead or torn.
     connected: Option<u64>,
-    /// When all were equal.
+    /// The time at which all sites were equal.
     equal: Option<u64>,
 }
 
@@ -32,13 +34,13 @@ impl Rounds {
         Self { millis, bound, quiet: 0, connected: None, equal: None }
     }
 
-    /// Until then there is something new on the way.
+    /// Notes that something new is under way until then.
     pub(super) fn quiet_from(&mut self, then: u64) {
         self.quiet = then.max(self.quiet);
         self.equal = None;
     }
 
-    /// Looks whether every link has a connection that works, and whether all are equal.
+    /// Notes when every link has a connection that works, and when all sites are equal.
     pub(super) fn look(
         &mut self,
         now: u64,
@@ -60,7 +62,7 @@ impl Rounds {
         }
     }
 
-    /// How many rounds it took, and how many it may take.
+    /// Returns the number of rounds it took, and the number it may take.
     pub(super) fn result(&self, now: u64) -> (u64, u64) {
         let equal = self.equal.unwrap_or(now);
         let start = self.connected.unwrap_or(equal).max(self.quiet);
@@ -73,7 +75,7 @@ impl Rounds {
 pub(super) struct RoundStats {
     pub runs: u64,
     pub within: u64,
-    /// The most rounds beyond the bound.
+    /// Maximum number of rounds beyond the bound.
     pub worst_excess: u64,
 }
 

@@ -1,8 +1,8 @@
-//! Virtual time: what happens next, and when.
+//! Virtual time: the events that happen next, and when.
 
 use std::collections::BTreeMap;
 
-/// Events in the order of their times; of one time, in the order in which they were put in.
+/// Events in the order of their times; those of the same time, in the order of their insertion.
 #[derive(Debug)]
 pub(super) struct Schedule<E> {
     now: u64,
@@ -15,18 +15,18 @@ impl<E> Schedule<E> {
         Self { now: 0, next: 0, waiting: BTreeMap::new() }
     }
 
-    /// Milliseconds since the simulation began.
+    /// Returns the milliseconds since the simulation began.
     pub(super) const fn now(&self) -> u64 {
         self.now
     }
 
-    /// Puts an event at a time, or now if that is past.
+    /// Schedules an event at a time, or now if that is past.
     pub(super) fn at(&mut self, time: u64, event: E) {
         self.waiting.insert((time.max(self.now), self.next), event);
         self.next += 1;
     }
 
-    /// Puts an event so many milliseconds from now.
+    /// Schedules an event `millis` milliseconds from now.
     pub(super) fn after(&mut self, millis: u64, event: E) {
         self.at(self.now + millis, event);
     }

@@ -1,7 +1,7 @@
 //! The smallest part of a failing plan that still fails.
 //!
-//! Delta debugging: chunks of the plan are left out, ever smaller ones, as long as the same checker
-//! still finds fault. Zeller, Hildebrandt, *Simplifying and isolating failure-inducing input*,
+//! Delta debugging: ever smaller chunks of the plan are left out, as long as the same checker still
+//! finds a violation. Zeller, Hildebrandt, *Simplifying and isolating failure-inducing input*,
 //! 2002.
 
 use std::collections::BTreeSet;
@@ -11,9 +11,10 @@ use super::application::Application;
 use super::keep::Keep;
 use super::violation::Violation;
 
-/// Looks for the smallest part of a failing run's plan in which the same checker still finds
-/// something: first of its faults, then of its requests. `simulation` makes the run anew, about
-/// `runs` times at most. The violation that comes back tells its story.
+/// Looks for the smallest part of a failing run's plan in which the same checker still finds a
+/// violation: first among its faults, then among its requests, then among its faults again.
+/// `simulation` sets the run up again, about `runs` times at most. The returned violation has its
+/// story.
 pub fn shrink<A: Application>(
     violation: Box<Violation>,
     runs: u32,
@@ -38,14 +39,14 @@ pub fn shrink<A: Application>(
     best
 }
 
-/// The faults, or the requests, that happened before a violation.
+/// Returns the faults, or the requests, that happened before a violation.
 fn items(violation: &Violation, is_fault: bool) -> Vec<u32> {
     let steps = violation.story.iter().filter(|step| step.is_fault == is_fault);
     let items: BTreeSet<u32> = steps.map(|step| step.item).collect();
     items.into_iter().collect()
 }
 
-/// A part of the items that still fails, as small as so many runs can make it.
+/// Returns a part of the items that still fails, as small as `runs` runs can make it.
 fn smallest(
     mut items: Vec<u32>,
     runs: &mut u32,
@@ -68,7 +69,7 @@ fn smallest(
                 from = until;
             }
         }
-        // Something gone may let more go; else look closer.
+        // Once something is left out, more may be; otherwise try smaller chunks.
         if items.len() == before || chunk > 1 {
             chunk = if chunk == 1 { 0 } else { chunk.div_ceil(2) };
         }
@@ -101,7 +102,7 @@ mod tests {
         assert!(runs == 0 && kept.contains(&63) && kept.len() < 64, "{kept:?}");
     }
 
-    /// An application that breaks down once two certain things were asked for.
+    /// An application that fails once two particular requests were made.
     #[derive(Debug)]
     struct TwoStraws;
 

@@ -16,63 +16,65 @@ use super::identity::Identity;
 use super::rng::{Purpose, Rng};
 use super::world::Event;
 
-/// Where every wall clock begins: some time in 2023.
+/// The time at which every wall clock begins, in 2023.
 const EPOCH: i64 = 1_700_000_000_000;
 
 /// One replica.
 #[derive(Debug)]
 pub(super) struct Site<R> {
     pub id: ReplicaId,
-    /// The ids that it ever had.
+    /// All ids that it has ever had.
     pub ids: Vec<ReplicaId>,
     pub identity: Arc<Identity>,
     /// What it wrote under its id that somebody else knows as another history, unnoticed.
     pub branch: Option<Branch<R>>,
-    /// The last own id that others knew another history of, and where the two parted.
+    /// The last own id of which others knew another history, and the counter at which the two
+    /// parted.
     pub parted: Option<(ReplicaId, u64)>,
-    /// All that was ever synced here, on disks that are gone, too.
+    /// The vector of all that was synced here on disks that are gone.
     pub once_held: VersionVector,
     /// A copy of its disk, and the item of the plan that made it.
     pub copy: Option<(u32, Disk)>,
     /// Its disk was harmed and not looked at since: the log records that are not what was written.
     pub harmed: Option<Vec<u64>>,
-    /// The item of the plan that works on its disk: it does not come back before that is done.
+    /// The item of the plan that works on its disk; the site does not come back before that is
+    /// done.
     pub repair: Option<u32>,
     /// Runs while there is one.
     pub driver: Option<Driver>,
     pub disk: Disk,
-    /// How often it was started; what was meant for an earlier run is dropped.
+    /// Number of times it was started; events that were meant for an earlier run are dropped.
     pub boot: u64,
-    /// It is not there before this.
+    /// The time before which it is not there.
     pub joins_at: u64,
-    /// So many recoveries to come end in another crash.
+    /// Number of future recoveries that end in another crash.
     pub failing_recoveries: u32,
-    /// Its process is frozen; what comes in waits.
+    /// True if its process is frozen; what comes in waits.
     pub is_paused: bool,
     pub waiting: Vec<Event>,
-    /// When the last sync that was begun will be done.
+    /// The time at which the last sync that was begun will be done.
     pub disk_busy_until: u64,
     /// What was written and is not synced yet, with the numbers of the writes.
     pub in_flight: VecDeque<(u64, Write)>,
     pub trouble: DiskTrouble,
-    /// How wrong its wall clock is, in milliseconds.
+    /// The error of its wall clock, in milliseconds.
     pub clock_error: i64,
-    /// Until when its wall clock stands still, and at what.
+    /// The time until which its wall clock stands still, and what it shows.
     pub frozen: Option<(u64, u64)>,
-    /// Transactions that were committed and not acknowledged yet.
+    /// Transactions that are committed and not acknowledged yet.
     pub unacknowledged: Vec<Request<R>>,
     /// Transactions to be sent again.
     pub resend: Vec<Request<R>>,
-    /// Transactions with keys that were acknowledged of late.
+    /// Transactions with keys that were acknowledged recently.
     pub lately: VecDeque<Request<R>>,
     /// The last transaction that was acknowledged.
     pub acknowledged: Option<Receipt>,
-    /// The application looks at it again from then on.
+    /// The time from which the application looks at it again.
     pub look_due: u64,
     pub chance: Chance,
 }
 
-/// What chance decides at a site, purpose by purpose.
+/// The random streams of a site, one for each purpose.
 #[derive(Debug)]
 pub(super) struct Chance {
     pub disk: Rng,
@@ -82,7 +84,7 @@ pub(super) struct Chance {
     pub stamps: Rng,
 }
 
-/// What is wrong with a disk.
+/// The faults of a disk.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct DiskTrouble {
     pub slow_until: u64,
@@ -97,9 +99,9 @@ pub(super) struct Request<R> {
     /// Its idempotency key; empty for none.
     pub key: Vec<u8>,
     pub request: Rc<R>,
-    /// What the site answered at once.
+    /// The receipt that the site answered with at once.
     pub receipt: Option<Receipt>,
-    /// Whether the user was told that it is durable.
+    /// True if the user was told that it is durable.
     pub acknowledged: bool,
 }
 
@@ -171,7 +173,7 @@ impl<R> Site<R> {
         }
     }
 
-    /// How long the next sync takes, in milliseconds.
+    /// Draws the duration of the next sync, in milliseconds.
     pub(super) fn sync_millis(&mut self, elapsed: u64) -> u64 {
         let rng = &mut self.chance.disk;
         let is_slow = elapsed < self.trouble.slow_until;
@@ -179,7 +181,7 @@ impl<R> Site<R> {
         rng.below(slowest)
     }
 
-    /// Whether its users and its disk wait for nothing.
+    /// Returns true if neither its users nor its disk wait for anything.
     pub(super) fn is_idle(&self) -> bool {
         self.unacknowledged.is_empty() && self.resend.is_empty() && self.disk.unsynced() == 0
     }

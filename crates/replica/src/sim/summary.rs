@@ -1,4 +1,4 @@
-//! What a simulation did, in numbers.
+//! The results of a simulation, in numbers.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -9,7 +9,7 @@ use super::rounds::RoundStats;
 
 macro_rules! counts {
     ($($(#[doc = $doc:literal])* $count:ident, $name:literal;)*) => {
-        /// Something that is counted.
+        /// A kind of event that is counted.
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[non_exhaustive]
         pub enum Count {
@@ -17,10 +17,10 @@ macro_rules! counts {
         }
 
         impl Count {
-            /// All of them, in the order in which they are printed.
+            /// All kinds, in the order in which they are printed.
             pub const ALL: [Self; [$(Self::$count),*].len()] = [$(Self::$count),*];
 
-            /// What it is called in a summary.
+            /// Returns its name in a summary.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$count => $name,)*
@@ -41,9 +41,9 @@ counts! {
     UnknownOutcomes, "unknown outcomes";
     /// Transactions that were sent again under their idempotency key.
     Resent, "resent";
-    /// Of those, the ones that had happened and were answered with their first receipt.
+    /// Resent transactions that had happened and were answered with their first receipt.
     Deduplicated, "deduplicated";
-    /// Those that had happened under a former id, as their entries told that came back.
+    /// Resent transactions that had happened under a former id, as entries that came back show.
     DoneByFormer, "done by a former id";
     /// Entries that came before what they depend on.
     Waits, "waits";
@@ -51,7 +51,7 @@ counts! {
     Connections, "connections";
     /// Stamps that were too far ahead for a clock to follow.
     SkewReports, "skew reports";
-    /// Times that a site was told that its own clock was wrong.
+    /// Reports to a site that its own clock was wrong.
     OwnSkewReports, "own skew reports";
     /// Messages that were delivered twice.
     Duplicates, "duplicated messages";
@@ -69,7 +69,7 @@ counts! {
     Reincarnations, "reincarnations";
 }
 
-/// What was done in one simulation, or in several together.
+/// The results of one simulation, or of several together.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Summary {
     pub(super) seeds: u64,
@@ -81,44 +81,45 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// How many seeds are in it.
+    /// Returns the number of seeds in it.
     pub const fn seeds(&self) -> u64 {
         self.seeds
     }
 
-    /// Virtual time under load and faults, in milliseconds; what it takes to come together again
-    /// is not in it.
+    /// Returns the virtual time under load and faults, in milliseconds; the time it takes to
+    /// converge afterwards is not included.
     pub const fn simulated_millis(&self) -> u64 {
         self.millis
     }
 
-    /// A hash over everything that happened, byte for byte: equal for equal seeds.
+    /// Returns a hash over everything that happened, byte for byte: equal for equal seeds.
     pub const fn trace(&self) -> u64 {
         self.trace
     }
 
-    /// How often something happened.
+    /// Returns how often something happened.
     pub const fn count(&self, what: Count) -> u64 {
         self.counts[what as usize]
     }
 
-    /// How often a kind of fault took effect.
+    /// Returns how often a kind of fault took effect.
     pub const fn fault(&self, fault: Fault) -> u64 {
         self.coverage.count(fault)
     }
 
-    /// How many faults took effect, of all kinds.
+    /// Returns the number of faults of all kinds that took effect.
     pub fn faults(&self) -> u64 {
         Fault::ALL.into_iter().map(|fault| self.fault(fault)).sum()
     }
 
-    /// The pairs of kinds that were never in effect within the same half minute of one run.
+    /// Returns the pairs of kinds that were never in effect within the same half minute of one run.
     pub fn missing_pairs(&self) -> Vec<(Fault, Fault)> {
         self.coverage.missing()
     }
 
-    /// In how many runs all came to the same state within (diameter of the links + 1) rounds of
-    /// anti-entropy, once everybody was connected again and nobody asked for anything more.
+    /// Returns the number of runs in which all sites reached the same state within (diameter of the
+    /// links + 1) rounds of anti-entropy, once all were connected again and nobody made any more
+    /// requests.
     pub const fn within_rounds(&self) -> u64 {
         self.rounds.within
     }

@@ -1,4 +1,4 @@
-//! Many runs, on as many threads as there are.
+//! Many runs, on all available threads.
 
 use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,18 +8,19 @@ use std::thread;
 use super::application::Application;
 use super::{Simulation, Summary, Violation};
 
-/// What many runs did together.
+/// The results of many runs together.
 #[derive(Clone, Default, Debug)]
 #[non_exhaustive]
 pub struct Sweep {
     /// The sum over the runs that kept every promise.
     pub summary: Summary,
-    /// What ended the sweep, if a promise was broken: of several, the one of the lowest seed.
+    /// The violation that ended the sweep, if a promise was broken; of several, that of the lowest
+    /// seed.
     pub violation: Option<Box<Violation>>,
 }
 
 impl Sweep {
-    /// The summary, if every promise was kept.
+    /// Returns the summary, if every promise was kept.
     ///
     /// # Errors
     /// The [`Violation`] that ended the sweep.
@@ -36,8 +37,8 @@ impl Sweep {
     }
 }
 
-/// Runs seeds until a promise is broken or `each`, which sees the sum so far after every run, has
-/// had enough. The sum does not depend on how many threads there are.
+/// Runs seeds until a promise is broken or `each` breaks off; it sees the sum so far after every
+/// run. The sum does not depend on the number of threads.
 pub fn sweep<A: Application>(
     seeds: Range<u64>,
     simulation: impl Fn(u64) -> Simulation<A> + Sync,

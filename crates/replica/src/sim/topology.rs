@@ -1,9 +1,9 @@
-//! Who can reach whom: everybody, or only through others.
+//! The links by which sites reach each other, directly or through others.
 
 use super::network::{Block, Link, Side};
 use super::rng::{Purpose, Rng};
 
-/// The links between so many sites: a mesh, a ring, a line or a star.
+/// Draws the links between a number of sites: a mesh, a ring, a line or a star.
 pub(super) fn links(sites: usize, seed: u64, rng: &mut Rng) -> Vec<Link> {
     let all = (0..sites).flat_map(|a| (a + 1..sites).map(move |b| [a, b]));
     let pairs: Vec<[usize; 2]> = match rng.below(5) {
@@ -16,7 +16,7 @@ pub(super) fn links(sites: usize, seed: u64, rng: &mut Rng) -> Vec<Link> {
     numbered.map(|(sites, number)| link(sites, Rng::of(seed, Purpose::Link, number))).collect()
 }
 
-/// Mostly one side keeps the connection up; now and then both try.
+/// Draws a link. Mostly one side keeps the connection up; sometimes both try.
 fn link(sites: [usize; 2], mut rng: Rng) -> Link {
     let dialers: Vec<Side> = rng.pick(&[&[0][..], &[1], &[0], &[0, 1]]).to_vec();
     let latency = rng.within(1..=40);
@@ -25,7 +25,7 @@ fn link(sites: [usize; 2], mut rng: Rng) -> Link {
     Link { sites, dialers, latency, delay: never, rate: never, detour: never, block, rng }
 }
 
-/// The most links that lie between any two sites.
+/// Returns the maximum number of links on the shortest way between any two sites.
 pub(super) fn diameter(sites: usize, links: &[Link]) -> u64 {
     let mut far = vec![vec![sites as u64; sites]; sites];
     (0..sites).for_each(|site| far[site][site] = 0);

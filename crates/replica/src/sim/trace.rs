@@ -1,6 +1,6 @@
 //! A fingerprint of everything that happened: equal seeds, equal traces.
 
-/// FNV-1a over words and bytes. Its length-free folding is enough to tell two runs apart.
+/// FNV-1a over words and bytes. Lengths are not hashed; that is enough to tell two runs apart.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Trace(u64);
 

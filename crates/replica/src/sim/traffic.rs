@@ -1,4 +1,4 @@
-//! Connections: made, used, broken off.
+//! Connections: how they are made, used and closed.
 
 use crate::entry::{Entry, Record};
 use crate::message::Message;
@@ -12,7 +12,7 @@ use super::violation::{Broken, Checked};
 use super::world::{Event, World};
 
 impl<A: Application> World<A> {
-    /// A site keeps a connection up: makes one, unless it believes that it has one.
+    /// Makes a connection for a site that keeps one up, unless the site believes that it has one.
     pub(super) fn dial(&mut self, link: usize, side: Side) -> Checked {
         let now = self.schedule.now();
         let [near, far] = [side, 1 - side].map(|side| self.links[link].sites[side]);
@@ -63,7 +63,7 @@ impl<A: Application> World<A> {
         self.settle(site)
     }
 
-    /// Sends what a site has to send, as far as its connections take it.
+    /// Sends what a site has to send, as far as its connections have room.
     pub(super) fn transmit(&mut self, site: usize) -> Checked {
         let here = |(&id, connection): (&u64, &Connection)| {
             let side = self.links[connection.link].sites.iter().position(|&at| at == site)?;
@@ -116,7 +116,7 @@ impl<A: Application> World<A> {
         Ok(Some(driver.frame(session, &read)?))
     }
 
-    /// Puts a frame on its way, in pieces.
+    /// Sends a frame, in pieces.
     fn send(&mut self, site: usize, end: EndId, frame: &[u8]) -> Checked {
         let now = self.schedule.now();
         let here = &self.sites[site];
@@ -161,7 +161,7 @@ impl<A: Application> World<A> {
         self.take_in((id, 1 - from), &bytes)
     }
 
-    /// An end takes in bytes that came through.
+    /// Takes in bytes that came through at an end.
     fn take_in(&mut self, end: EndId, bytes: &[u8]) -> Checked {
         let (id, side) = end;
         let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
@@ -214,7 +214,7 @@ impl<A: Application> World<A> {
         }
     }
 
-    /// Tells the other end that this one is closed, if anything can get there.
+    /// Notifies the other end that this one is closed, if anything can get there.
     pub(super) fn notify(&mut self, id: u64, side: Side) {
         let now = self.schedule.now();
         let Some(connection) = self.connections.get_mut(&id) else { return };
@@ -255,7 +255,7 @@ impl<A: Application> World<A> {
     }
 }
 
-/// The message of a delivery, with what was done to it put down.
+/// Returns the message of a delivery, and counts what was done to it.
 fn counted(delivery: Delivery, summary: &mut super::Summary) -> Message {
     match delivery {
         Delivery::Plain(message) => message,

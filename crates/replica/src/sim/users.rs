@@ -1,4 +1,4 @@
-//! The users: what they send, what they are told, what they send again.
+//! The users: the requests they send, the answers they get, the requests they send again.
 
 use std::rc::Rc;
 
@@ -19,11 +19,11 @@ use crate::error::StoreError;
 use crate::once::Used;
 use crate::transact::Transacted;
 
-/// The users of a site may send so many acknowledged transactions again, the last ones.
+/// Number of the last acknowledged transactions that the users of a site may send again.
 const LATELY: usize = 16;
 
 impl<A: Application> World<A> {
-    /// Some user sends a transaction to some site, as the plan has it.
+    /// Sends the transaction of a planned request to some site.
     pub(super) fn request(&mut self, item: u32) -> Checked {
         if self.phase != Phase::Safety {
             return Ok(());
@@ -33,7 +33,7 @@ impl<A: Application> World<A> {
         self.ask(site, &item.to_string(), &mut rng)
     }
 
-    /// A user of a site sends a transaction.
+    /// Draws a transaction, which a user of a site sends.
     pub(super) fn ask(&mut self, site: usize, name: &str, rng: &mut Rng) -> Checked {
         let key = if rng.percent(60) { format!("key {name}").into_bytes() } else { Vec::new() };
         let request = Rc::new(self.application.request(rng));
@@ -42,7 +42,8 @@ impl<A: Application> World<A> {
         self.submit(site, Request { key, request, receipt: None, acknowledged: false })
     }
 
-    /// A site takes a transaction as a store does: once per key, and only while it runs.
+    /// Submits a transaction, which a site takes as a store does: once per key, and only while it
+    /// runs.
     fn submit(&mut self, site: usize, mut request: Request<A::Request>) -> Checked {
         let elapsed = self.schedule.now();
         self.claim(site)?;
@@ -142,8 +143,8 @@ impl<A: Application> World<A> {
         Ok(())
     }
 
-    /// The users of a site send again, under the same keys, what they have no answer to, and some
-    /// of what they have forgotten the answer to.
+    /// Sends again, under the same keys, the transactions to which the users of a site have no
+    /// answer, and some to which they have forgotten the answer.
     pub(super) fn resend(&mut self, site: usize) -> Checked {
         let here = &mut self.sites[site];
         if here.driver.is_none() {
@@ -162,7 +163,7 @@ impl<A: Application> World<A> {
         Ok(())
     }
 
-    /// Whoever is said to hold the last acknowledged transaction does.
+    /// Checks that every replica that is said to hold the last acknowledged transaction does.
     pub(super) fn check_holders(&self, site: usize) -> Checked {
         let here = &self.sites[site];
         let (Some(core), Some(receipt)) = (here.core(), &here.acknowledged) else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! A promise that was not kept, and how to see it happen again.
+//! A promise that was not kept, and how to reproduce it.
 
 use std::fmt;
 
@@ -8,27 +8,27 @@ use crate::storage::StorageError;
 /// A promise that was not kept; the simulation adds where and when.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Broken {
-    /// Which checker found it.
+    /// The checker that found it.
     pub checker: &'static str,
-    /// What, and where.
+    /// Description of what is wrong, and where.
     pub what: String,
 }
 
 impl Broken {
-    /// What a checker found.
+    /// Makes the finding of a checker.
     pub fn new(checker: &'static str, what: impl Into<String>) -> Self {
         Self { checker, what: what.into() }
     }
 }
 
-/// A disk of the simulator keeps what it is given: a replica that cannot read it misreads it.
+/// A simulated disk keeps what it is given, so a replica that cannot read it is at fault.
 impl From<StorageError> for Broken {
     fn from(error: StorageError) -> Self {
         Self::new("storage", error.to_string())
     }
 }
 
-/// What a checker says.
+/// The result of a check.
 pub type Checked = Result<(), Broken>;
 
 /// A promise that was not kept in a run.
@@ -37,15 +37,15 @@ pub type Checked = Result<(), Broken>;
 pub struct Violation {
     /// The seed of the run.
     pub seed: u64,
-    /// Which checker found it.
+    /// The checker that found it.
     pub checker: &'static str,
-    /// When, in virtual milliseconds.
+    /// The time, in virtual milliseconds.
     pub at_millis: u64,
-    /// What, and where.
+    /// Description of what is wrong, and where.
     pub what: String,
-    /// How long the safety phase was to last, in virtual milliseconds.
+    /// The planned length of the safety phase, in virtual milliseconds.
     pub safety_millis: u64,
-    /// Which items of the plan the run kept.
+    /// The items of the plan that the run kept.
     pub keep: Keep,
     /// The command that replays runs of the application; see
     /// [`Application::REPLAY`](super::Application::REPLAY).
@@ -57,13 +57,13 @@ pub struct Violation {
 /// One item of the plan as it happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Step {
-    /// The item's number, which [`Keep`] knows it by.
+    /// The item's number, as in [`Keep`].
     pub item: u32,
-    /// When, in virtual milliseconds.
+    /// The time, in virtual milliseconds.
     pub at_millis: u64,
-    /// Whether it is a fault rather than a user's request.
+    /// True if it is a fault rather than a user's request.
     pub is_fault: bool,
-    /// What happened.
+    /// Description of what happened.
     pub what: String,
 }
 
@@ -73,7 +73,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// At most so many steps are told, the last ones; of a longer story the faults alone.
+/// Maximum number of steps that are printed, the last ones; of a longer story, only faults.
 const LINES: usize = 60;
 
 impl fmt::Display for Violation {
@@ -104,7 +104,7 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// Milliseconds in hours, with as many places as it takes to get the milliseconds back.
+/// Converts milliseconds to hours, exactly enough to get the milliseconds back.
 #[expect(clippy::cast_precision_loss, reason = "2^53 milliseconds are 285,000 years")]
 pub(super) fn hours(millis: u64) -> f64 {
     millis as f64 / 3_600_000.0

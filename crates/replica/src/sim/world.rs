@@ -1,4 +1,4 @@
-//! The loop: takes the next event, lets it happen, asks the checkers.
+//! The main loop: takes the next event, carries it out, runs the checkers.
 
 use std::collections::BTreeMap;
 
@@ -28,18 +28,18 @@ use super::trace::Trace;
 use super::violation::{Broken, Checked, Step, Violation};
 use super::{Options, topology};
 
-/// More events than any run has in a virtual second, in the mean: one that goes on for ever at one
-/// moment ends here.
+/// Maximum number of events per virtual second, on average. No run has as many, but one that goes
+/// on for ever at one moment ends here.
 const EVENTS_PER_SECOND: u64 = 20_000;
 
-/// The application is asked to look at a site at most this often in the beginning, in virtual
+/// The minimum time between two looks of the application at a site, in the beginning, in virtual
 /// milliseconds.
 const LOOK_EVERY: u64 = 3_000;
 
-/// So many writes may wait for their sync at a time.
+/// Maximum number of unsynced writes of a site.
 const WRITES: usize = 4;
 
-/// What can happen.
+/// An event of the simulation.
 #[derive(Debug)]
 pub(super) enum Event {
     /// A site looks at its timers, in its run of this number.
@@ -52,13 +52,13 @@ pub(super) enum Event {
     Synced { site: usize, boot: u64, number: u64 },
     /// A site connects.
     Dial { link: usize, side: Side },
-    /// The other site hears of it.
+    /// The other site accepts a connection.
     Accept { connection: u64 },
     /// Bytes come out of a connection.
     Arrive { from: EndId, bytes: Vec<u8> },
     /// An end hears that the other one is closed.
     HungUp { end: EndId },
-    /// A fault goes on.
+    /// The next step of a fault is due.
     Fault { fault: Fault, item: u32, step: u32 },
     /// A pause may be over.
     Resume { site: usize, boot: u64 },
@@ -66,16 +66,16 @@ pub(super) enum Event {
     Unblock { link: usize },
     /// A site comes back.
     Restart { site: usize },
-    /// Nothing more goes wrong.
+    /// All faults end.
     Heal,
 }
 
 /// What the run is at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Phase {
-    /// Users work and everything goes wrong.
+    /// Users work and faults happen.
     Safety,
-    /// Nothing new goes wrong, and all has to come together by then.
+    /// No new faults happen, and all sites have to converge by then.
     Liveness { deadline: u64 },
 }
 
@@ -100,16 +100,16 @@ pub(super) struct World<A: Application> {
     pub rounds: Rounds,
     pub summary: Summary,
     pub trace: Trace,
-    /// What happened, if it is to be told.
+    /// The story of the run, if it is recorded.
     pub story: Vec<Step>,
     pub tells: bool,
-    /// A sender stops when so many bytes are under way.
+    /// Number of bytes under way at which a sender stops.
     pub window: usize,
-    /// Whether a site wrote on under an id whose history was another one elsewhere.
+    /// True if a site went on under an id that had another history elsewhere.
     pub was_fooled: bool,
 }
 
-/// The space that all sites hold.
+/// Returns the ticket of the space that all sites hold.
 pub(super) fn space() -> Ticket {
     Ticket::with_lineage("simulated", *b"simulated space.")
 }
@@ -204,7 +204,7 @@ impl<A: Application> World<A> {
         Err(Broken::new("liveness", self.what_is_missing()))
     }
 
-    /// Puts the first item from this one on into the schedule that is to happen.
+    /// Schedules the first item, from this one on, that is kept.
     fn next_item(&mut self, from: u32) {
         let kept = (from..).zip(self.plan.iter().skip(from as usize));
         let next = kept.map(|(item, planned)| (item, planned.at));
@@ -252,7 +252,7 @@ impl<A: Application> World<A> {
         }
     }
 
-    /// The site whose process an event needs.
+    /// Finds the site whose process an event needs.
     fn site_of(&self, event: &Event) -> Option<usize> {
         let at =
             |(id, side): EndId| self.connections.get(&id).map(|c| self.links[c.link].sites[side]);
@@ -270,14 +270,14 @@ impl<A: Application> World<A> {
         }
     }
 
-    /// A paused site goes on, unless it was stopped meanwhile.
+    /// Resumes a paused site, unless it was stopped meanwhile.
     fn go_on(&mut self, site: usize, boot: u64) -> Checked {
         let here = &mut self.sites[site];
         if here.boot != boot || !here.is_paused {
             return Ok(());
         }
         here.is_paused = false;
-        // At once, before anything else of this moment: streams keep their order.
+        // These events come before anything else of this moment, so that streams keep their order.
         let waiting = std::mem::take(&mut here.waiting);
         waiting.into_iter().try_for_each(|event| self.happen(event))
     }
@@ -298,7 +298,7 @@ impl<A: Application> World<A> {
         self.settle(site)
     }
 
-    /// After anything that a core took in: writes, tells, acknowledges, sends.
+    /// Follows up whatever a core took in: reports, writes, acknowledges, sends.
     pub(super) fn settle(&mut self, site: usize) -> Checked {
         self.hear(site)?;
         self.write(site)?;
@@ -360,7 +360,7 @@ impl<A: Application> World<A> {
         Ok(())
     }
 
-    /// Looks closely at a site.
+    /// Checks a site closely.
     pub(super) fn look(&mut self, site: usize) -> Checked {
         let elapsed = self.schedule.now();
         let here = &mut self.sites[site];
@@ -396,8 +396,8 @@ impl<A: Application> World<A> {
         check(&mut self.application, &snapshot)
     }
 
-    /// Hands what is to be written to the disk, which takes its time. While it has enough to do,
-    /// more gathers for the next write. A store whose write fails gives up.
+    /// Hands what is to be written to the disk, which takes its time. While the disk has enough to
+    /// do, more gathers for the next write. A store whose write fails gives up.
     fn write(&mut self, site: usize) -> Checked {
         let now = self.schedule.now();
         let here = &mut self.sites[site];
@@ -444,7 +444,7 @@ impl<A: Application> World<A> {
         self.settle(site)
     }
 
-    /// Whether all sites hold everything on their disks.
+    /// Returns true if all sites hold everything on their disks.
     fn are_equal(&self) -> bool {
         let all = self.history.vector();
         let mut cores = self.sites.iter().map(Site::core);
@@ -465,7 +465,7 @@ impl<A: Application> World<A> {
         what
     }
 
-    /// Looks at everything once more, now that all is quiet.
+    /// Checks everything once more, now that all is quiet.
     fn finish(&mut self) -> Checked {
         for site in &self.sites {
             let Some(core) = site.core() else { continue };

@@ -1,5 +1,4 @@
-//! What users do with what has an order or a shape: they add, move, rename and remove, by either
-//! rule.
+//! Operations on lists and trees: users add, move, rename and remove, by either removal rule.
 
 use rejoin_crdts::tree::{NodeId, Parent};
 use rejoin_crdts::{Crdt, EditError};
@@ -7,7 +6,7 @@ use rejoin_crdts::{Crdt, EditError};
 use super::objects::{Folders, Steps};
 use crate::sim::rng::Rng;
 
-/// One wish about an item or node, which is counted out among those that are there then.
+/// One operation on an item or node, which is chosen by index among those that exist at the time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Arrangement {
     Add { at: usize, title: String },

@@ -1,4 +1,4 @@
-//! However partitioned: all together never spend more than was granted.
+//! However the network is partitioned, all replicas together never spend more than was granted.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::objects::ObjectPath;
 use crate::sim::application::Snapshot;
 use crate::sim::violation::{Broken, Checked};
 
-/// Adds up everything that was committed anywhere.
+/// Compares the sums of all grants and spendings that were committed anywhere.
 pub(super) fn check(snapshot: &Snapshot<'_, Wishes>) -> Checked {
     if snapshot.was_fooled() {
         return Ok(());

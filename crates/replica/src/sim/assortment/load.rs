@@ -1,4 +1,4 @@
-//! What the simulated users ask for: small transactions over a few objects, often the same ones.
+//! The requests of the simulated users: small transactions over a few objects, often the same ones.
 
 use rejoin_crdts::{BoundedCounter, Crdt, DisableWinsFlag, EditError, EnableWinsFlag};
 
@@ -10,7 +10,7 @@ use super::objects::{
 use crate::sim::application::Transaction;
 use crate::sim::rng::Rng;
 
-/// One wish of a user. The checkers know its meaning from the documentation alone.
+/// One operation that a user asks for. The checkers know its meaning from the documentation alone.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Operation {
     /// Adds an amount to a counter.
@@ -21,15 +21,15 @@ pub(super) enum Operation {
     Raise(ObjectPath, u64),
     /// Adds an element to a set, or switches a flag on.
     Insert(ObjectPath),
-    /// Takes away everything that is seen at a place and below.
+    /// Removes everything that is visible at a place and below.
     Take(ObjectPath),
-    /// Takes an element away, or switches a flag off, for those who concurrently add it, too.
+    /// Removes an element, or switches a flag off, and wins over concurrent additions.
     Bar(ObjectPath),
     /// Adds, moves, renames or removes an item or node.
     Arrange(ObjectPath, Arrangement),
     /// Adds to the stock.
     Grant(ObjectPath, u64),
-    /// Takes from the stock out of the site's own rights.
+    /// Spends from the stock, out of the site's own rights.
     Spend(ObjectPath, u64),
     /// Passes rights to the site of this number.
     Transfer(ObjectPath, u64, usize),
@@ -51,7 +51,7 @@ impl Operation {
         }
     }
 
-    /// Whether it may be refused for lack of rights.
+    /// Returns true if it may be refused for lack of rights.
     pub(super) const fn spends(&self) -> bool {
         matches!(self, Self::Spend(..) | Self::Transfer(..))
     }
@@ -187,7 +187,8 @@ fn misplaced(operation: &Operation) -> Result<(), EditError> {
     Err(EditError::Aborted(format!("{operation:?} does not fit its place")))
 }
 
-/// A transaction: mostly one to four wishes, now and then a whole set filled at once.
+/// Draws a transaction: mostly one to four operations, sometimes a trade or a whole set filled at
+/// once.
 pub(super) fn transaction(rng: &mut Rng) -> Vec<Operation> {
     match rng.below(100) {
         0..8 => fill(rng),
@@ -205,7 +206,7 @@ fn fill(rng: &mut Rng) -> Vec<Operation> {
     (0..NAMES).map(|element| Operation::Insert(set.below(element))).collect()
 }
 
-/// Something with the stock, alone in its transaction: when it is refused, nothing else is.
+/// Draws an operation on the stock, alone in its transaction: a refusal affects nothing else.
 fn trade(rng: &mut Rng) -> Operation {
     let stock = ObjectPath::object(STOCK);
     match rng.below(10) {
@@ -249,12 +250,12 @@ fn some_name(rng: &mut Rng) -> u8 {
     u8::try_from(rng.below(u64::from(NAMES))).unwrap_or(0)
 }
 
-/// Between -5 and 9; zero too, which makes a line visible and changes nothing else.
+/// Draws an amount from -5 to 9. Zero makes a line visible and changes nothing else.
 fn amount(rng: &mut Rng) -> i64 {
     i64::try_from(rng.below(15)).unwrap_or(0) - 5
 }
 
-/// The last object is the stock; trades alone touch it.
+/// The number of the last object, the stock; only trades touch it.
 const STOCK: u8 = 16;
 
 const _: () = assert!(matches!(OBJECTS[STOCK as usize], Family::Stock));

@@ -18,7 +18,8 @@ use super::application::{Application, Snapshot, Transaction};
 use super::rng::Rng;
 use super::violation::{Broken, Checked};
 
-/// Working everything out anew is dear; at other looks it is enough to keep the books.
+/// One look in this many checks the whole model, which is expensive; the others check removals
+/// only.
 const FULL_LOOKS: u64 = 6;
 
 /// Counters, registers, flags, sets, maps, lists and trees, nested and not, and stock that is never
@@ -29,7 +30,7 @@ pub struct Assortment {
     looks: u64,
 }
 
-/// What a user of the [`Assortment`] asks for.
+/// The operations that a user of the [`Assortment`] asks for in one transaction.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Wishes(Vec<Operation>);
 

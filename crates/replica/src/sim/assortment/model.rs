@@ -1,11 +1,11 @@
-//! What the users see, worked out again from what they asked for.
+//! The values that users must see, computed independently from what they asked for.
 //!
-//! A model of every type in one rule, without dots, cells, floors or deltas: *a removal takes away
+//! A model of every type in one rule, without dots, cells, floors or deltas: *a removal removes
 //! what it had seen, and everything else counts*. A counter's value is the sum of the amounts that
-//! no removal took away; an element is there while one of its insertions is; a register shows the
-//! greatest (stamp, replica) among the writes that no removal and no other write had seen, or all
-//! of those, or the greatest number. Where removals win, an element is there if of the operations
-//! that no other had seen some add it and none removes it.
+//! no removal removed; an element is there while one of its insertions is. A register shows, by its
+//! type, the write with the greatest (stamp, replica) among those that no removal and no other
+//! write had seen, or all of those, or the greatest number. Where removals win, an element is there
+//! if, among the operations that no other operation had seen, some add it and none removes it.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ struct Event<'a> {
 }
 
 impl Event<'_> {
-    /// Whether it had seen another one: earlier in its transaction, or applied before that.
+    /// Returns true if it had seen another one: earlier in its transaction, or applied before that.
     fn saw(self, other: Self) -> bool {
         if std::ptr::eq(self.transaction, other.transaction) {
             other.index < self.index
@@ -42,7 +42,7 @@ impl Event<'_> {
     }
 }
 
-/// Holds what a replica shows against what follows from the transactions in its vector.
+/// Compares what a replica shows with what follows from the transactions in its vector.
 pub(super) fn check(snapshot: &Snapshot<'_, Wishes>, shown: &Shown) -> Checked {
     let expected = expected(snapshot);
     let places = shown.keys().chain(expected.keys());
@@ -73,7 +73,7 @@ fn expected(snapshot: &Snapshot<'_, Wishes>) -> Shown {
     values.collect()
 }
 
-/// What the operations that nobody took away make; `None` when there are none.
+/// Computes the value of a place from the operations that nobody removed; `None` without any.
 fn value(snapshot: &Snapshot<'_, Wishes>, puts: &[Event<'_>]) -> Option<Value> {
     let operations = puts.iter().map(|event| event.operation);
     match puts.first()?.operation.place().family() {
@@ -96,14 +96,14 @@ fn value(snapshot: &Snapshot<'_, Wishes>, puts: &[Event<'_>]) -> Option<Value> {
             (!rights.is_empty()).then_some(Value::Rights(rights))
         }
         Family::Tags | Family::Shelves | Family::Open => Some(Value::Present),
-        // What stands where is held to no model here: only that whatever is there is there whole.
+        // Order and shape have no model here; reading checks only that items and nodes are whole.
         Family::Steps | Family::Folders => None,
     }
 }
 
-/// The operations at a place that no other one there had seen.
+/// Iterates over the operations at a place that no other operation there had seen.
 fn unseen<'a>(puts: &'a [Event<'a>]) -> impl Iterator<Item = Event<'a>> {
-    // An origin's earlier operations are seen by its later ones: only the last of each can be left.
+    // An origin's later operations have seen its earlier ones: only the last of each can remain.
     let mut last: BTreeMap<ReplicaId, Event<'_>> = BTreeMap::new();
     for &put in puts {
         let event = last.entry(put.transaction.origin).or_insert(put);
@@ -115,11 +115,12 @@ fn unseen<'a>(puts: &'a [Event<'a>]) -> impl Iterator<Item = Event<'a>> {
     all.clone().into_iter().filter(move |&event| !all.iter().any(|other| other.saw(event)))
 }
 
-/// What every replica may spend: what it was granted and passed, less what it spent and passed on.
+/// Computes what each replica may spend: what it was granted or received, less what it spent or
+/// passed on.
 fn rights(replicas: &[ReplicaId], puts: &[Event<'_>]) -> BTreeMap<ReplicaId, u64> {
     let mut rights: BTreeMap<ReplicaId, i64> = BTreeMap::new();
     for put in puts {
-        // What was written anew is still the first id's to answer for.
+        // A rewritten transaction still counts for the id under which it was made.
         let origin = put.transaction.made_as;
         let mut add = |id, amount: i64| *rights.entry(id).or_default() += amount;
         match *put.operation {

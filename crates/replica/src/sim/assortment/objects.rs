@@ -23,7 +23,7 @@ pub(super) type Members = RwSet<String>;
 pub(super) type Steps = List<Note>;
 pub(super) type Folders = Tree<Note>;
 
-/// What an object is.
+/// The type of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Family {
     Lines,
@@ -34,9 +34,9 @@ pub(super) enum Family {
     Choice,
     Record,
     Members,
-    /// Switched on against whoever switches off concurrently.
+    /// A flag on which enabling wins over concurrent disabling.
     Open,
-    /// Switched off against whoever switches on concurrently.
+    /// A flag on which disabling wins over concurrent enabling.
     Calm,
     /// Titles in an order that users change.
     Steps,
@@ -45,7 +45,7 @@ pub(super) enum Family {
     Stock,
 }
 
-/// Every object of the space. A place begins with a number of this list.
+/// All objects of the space. A path begins with an index into this list.
 pub(super) const OBJECTS: [Family; 17] = [
     Family::Lines,
     Family::Note,
@@ -66,7 +66,7 @@ pub(super) const OBJECTS: [Family; 17] = [
     Family::Stock,
 ];
 
-/// How many names there are for keys and for elements.
+/// Number of names for keys and for elements.
 pub(super) const NAMES: u8 = 12;
 
 pub(super) fn name(number: u8) -> String {
@@ -77,7 +77,7 @@ fn number(name: &str) -> Option<u8> {
     name.strip_prefix("item-")?.parse().ok()
 }
 
-/// The number of an object, then of a key, then of an element, as far down as it goes.
+/// The number of an object, followed by those of a key and of an element where there are any.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ObjectPath(Vec<u8>);
 
@@ -92,12 +92,12 @@ impl ObjectPath {
         place
     }
 
-    /// Whether it is another place or stands below it.
+    /// Returns true if it is the scope itself or lies below it.
     pub(super) fn is_in(&self, scope: &Self) -> bool {
         self.0.starts_with(&scope.0)
     }
 
-    /// Itself and the places that it stands in.
+    /// Iterates over the paths that it lies in, from its object down to itself.
     pub(super) fn scopes(&self) -> impl Iterator<Item = Self> {
         (1..=self.0.len()).map(|levels| Self(self.0[..levels].to_vec()))
     }
@@ -106,12 +106,12 @@ impl ObjectPath {
         OBJECTS[usize::from(self.0[0])]
     }
 
-    /// The names below the object.
+    /// Returns the names below the object.
     pub(super) fn names(&self) -> Vec<String> {
         self.0.iter().skip(1).map(|&number| name(number)).collect()
     }
 
-    /// The key of the object in the space.
+    /// Returns the key of the object in the space.
     pub(super) fn key(&self) -> String {
         format!("object-{}", self.0[0])
     }
@@ -124,14 +124,14 @@ impl fmt::Display for ObjectPath {
     }
 }
 
-/// As it reads in a story.
+/// The form that a story prints.
 impl fmt::Debug for ObjectPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// What a user sees at a place.
+/// The value that a user sees at a path.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Value {
     Count(i64),
@@ -142,10 +142,10 @@ pub(super) enum Value {
     Rights(BTreeMap<ReplicaId, u64>),
 }
 
-/// Everything that a user sees.
+/// The values that a user sees, by path.
 pub(super) type Shown = BTreeMap<ObjectPath, Value>;
 
-/// Everything that a user sees, read with the readers that a user has.
+/// Reads everything that a user sees, with the readers that users have.
 pub(super) fn read_all(snapshot: &Snapshot<'_, Wishes>) -> Result<Shown, ReadError> {
     let mut shown = Shown::new();
     for object in (0..).take(OBJECTS.len()) {
@@ -230,7 +230,8 @@ fn read(
     Ok(())
 }
 
-/// Every item and node is made with a title, and nobody ever takes the title alone.
+/// Checks that an item or node has its title: each is made with one, and nobody ever removes the
+/// title alone.
 fn has_title(title: Option<String>, id: impl fmt::Display) -> Result<(), ReadError> {
     let shell = || ReadError::Unavailable(format!("{id} is there, and what was in it is not"));
     title.map(drop).ok_or_else(shell)

@@ -1,8 +1,9 @@
 //! Nothing that was removed comes back.
 //!
-//! For every replica the books say which additions it has applied and no removal that it has
-//! applied had seen. What it shows has one of those. Once taken out of the books an addition never
-//! gets in again: only a new one brings an element back.
+//! The books list, for each replica, the additions that it has applied and that none of the
+//! removals it has applied had seen. Every element that it shows must have one of these additions.
+//! An addition that was taken out of the books never returns: only a new one brings an element
+//! back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,7 @@ use crate::sim::application::Snapshot;
 use crate::sim::history::Committed;
 use crate::sim::violation::{Broken, Checked};
 
-/// Where an addition is: origin, last counter and place in its transaction.
+/// The position of an addition: origin, last counter and index in its transaction.
 type Addition = (ReplicaId, u64, usize);
 
 /// The books of all replicas.
@@ -29,7 +30,7 @@ struct Books {
 }
 
 impl Removed {
-    /// Brings a replica's books up to date and holds what it shows against them.
+    /// Brings a replica's books up to date and checks what it shows against them.
     pub(super) fn check(&mut self, snapshot: &Snapshot<'_, Wishes>, shown: &Shown) -> Checked {
         let books = self.0.entry(snapshot.replica()).or_default();
         if !snapshot.version_vector().covers(&books.vector) {
@@ -99,7 +100,7 @@ mod tests {
     const HERE: ReplicaId = ReplicaId::from_u128(1);
     const THERE: ReplicaId = ReplicaId::from_u128(2);
 
-    /// What one replica asked for, having seen so much of the other.
+    /// Records a request of a replica that had seen this much of the other.
     fn asked(
         history: &mut History<Wishes>,
         (origin, last): (ReplicaId, u64),
@@ -117,7 +118,7 @@ mod tests {
         });
     }
 
-    /// Whether a replica that has applied this much may show an element.
+    /// Returns true if a replica that has applied this much may show an element.
     fn may_show(
         removed: &mut Removed,
         history: &History<Wishes>,

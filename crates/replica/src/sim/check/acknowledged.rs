@@ -6,30 +6,31 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::sim::violation::{Broken, Checked};
 
-/// Up to where each replica acknowledged its own transactions as durable.
+/// The last own counter that each replica acknowledged as durable.
 #[derive(Default, Debug)]
 pub(in crate::sim) struct Acknowledged(BTreeMap<ReplicaId, u64>);
 
 impl Acknowledged {
-    /// A user was told that a transaction is durable.
+    /// Notes that a user was told that a transaction is durable.
     pub(in crate::sim) fn note(&mut self, origin: ReplicaId, until: u64) {
         let last = self.0.entry(origin).or_insert(0);
         *last = until.max(*last);
     }
 
-    /// Up to where a replica acknowledged its own transactions.
+    /// Returns the last own counter that a replica acknowledged.
     pub(in crate::sim) fn last_of(&self, replica: ReplicaId) -> u64 {
         self.0.get(&replica).copied().unwrap_or(0)
     }
 
-    /// The transactions of an origin beyond a counter are gone with the only disk that had them.
+    /// Forgets the transactions of an origin beyond a counter: they are gone with the only disk
+    /// that had them.
     pub(in crate::sim) fn forget(&mut self, origin: ReplicaId, after: u64) {
         if let Some(last) = self.0.get_mut(&origin) {
             *last = after.min(*last);
         }
     }
 
-    /// What a replica acknowledged is there after a crash.
+    /// Checks that what a replica acknowledged is there after a crash.
     pub(in crate::sim) fn survived(&self, replica: ReplicaId, counter: u64) -> Checked {
         let last = self.last_of(replica);
         if counter >= last {
@@ -39,7 +40,7 @@ impl Acknowledged {
         Err(Broken { checker: "nothing lost", what })
     }
 
-    /// Everything that was acknowledged anywhere is covered by a replica's vector.
+    /// Checks that a replica's vector covers everything that was acknowledged anywhere.
     pub(in crate::sim) fn arrived(&self, at: ReplicaId, vector: &VersionVector) -> Checked {
         let lost = self.0.iter().find(|&(&origin, &last)| vector.get(origin) < last);
         let Some((origin, last)) = lost else { return Ok(()) };

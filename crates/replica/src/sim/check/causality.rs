@@ -1,8 +1,8 @@
 //! Nobody sees an answer before the question, and nobody sees half a transaction.
 //!
 //! When an entry is applied at a replica, everything that its origin had applied when it made the
-//! entry is applied there, too. What the origin had applied is remembered from the moment of the
-//! commit; the deps that the entry carries are not asked.
+//! entry is applied there, too. What the origin had applied is recorded at the moment of the
+//! commit; the deps that the entry carries are not used.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::core::SpaceCore;
 use crate::sim::history::Committed;
 use crate::sim::violation::{Broken, Checked};
 
-/// What was applied where, entry by entry.
+/// The vector of the entries that each replica reported as applied.
 #[derive(Default, Debug)]
 pub(in crate::sim) struct Causality(BTreeMap<ReplicaId, VersionVector>);
 
@@ -21,7 +21,7 @@ fn broken(what: String) -> Checked {
 }
 
 impl Causality {
-    /// An entry was applied at a replica.
+    /// Checks an entry that was applied at a replica.
     pub(in crate::sim) fn applied<R>(
         &mut self,
         at: ReplicaId,
@@ -47,7 +47,8 @@ impl Causality {
         Ok(())
     }
 
-    /// A replica's state covers what it told it applied: whole transactions and nothing else.
+    /// Checks that a replica's state covers the transactions that it reported as applied, and
+    /// nothing else.
     pub(in crate::sim) fn covers(&self, core: &SpaceCore) -> Checked {
         let (told, vector) = (self.0.get(&core.replica()), core.version_vector());
         if told.map_or(vector.is_empty(), |told| *told == vector) {
@@ -56,7 +57,7 @@ impl Causality {
         broken(format!("{:?} holds {vector:?} and told of {told:?}", core.replica()))
     }
 
-    /// What a replica applied of its own beyond a counter goes on under another id.
+    /// Moves the entries of its own that a replica applied beyond a counter to another id.
     pub(in crate::sim) fn moved(&mut self, at: ReplicaId, common: u64, to: (ReplicaId, u64)) {
         let Some(applied) = self.0.get_mut(&at) else { return };
         let kept = |(id, counter): (ReplicaId, u64)| {
@@ -66,14 +67,14 @@ impl Causality {
         *applied = all.filter(|&(_, counter)| counter > 0).collect();
     }
 
-    /// A replica goes on under another id, with all that it had.
+    /// Moves all that a replica had applied to its new id.
     pub(in crate::sim) fn begin_incarnation(&mut self, former: ReplicaId, id: ReplicaId) {
         if let Some(applied) = self.0.remove(&former) {
             self.0.insert(id, applied);
         }
     }
 
-    /// A replica starts again from what it had flushed; its log goes on from there.
+    /// Restarts a replica from what it had flushed; its log goes on from there.
     pub(in crate::sim) fn restart(&mut self, replica: ReplicaId, flushed: VersionVector) {
         self.0.insert(replica, flushed);
     }

@@ -1,7 +1,7 @@
-//! A wrong clock moves no clock elsewhere by more than the skew bound, and its own for no longer
-//! than it is wrong.
+//! A wrong wall clock moves no other site's clock by more than the skew bound, and its own site's
+//! clock only while it is wrong.
 //!
-//! When a wall clock has been right for one bound, no new stamp of its site is further ahead of it
+//! Once a wall clock has been right for one bound, no new stamp of its site is further ahead of it
 //! than the bound: whatever it said before, whatever others say, and however often its process was
 //! started meanwhile.
 
@@ -12,17 +12,17 @@ use rejoin_vclock::{EARLIEST_MILLIS, HybridTimestamp};
 use crate::core::Now;
 use crate::sim::violation::{Broken, Checked};
 
-/// What each site's wall clock said when it was set, and when that was.
+/// The last reading of each site's wall clock whenever it was set, with its time.
 #[derive(Default, Debug)]
 pub(in crate::sim) struct Clock(BTreeMap<usize, Vec<Now>>);
 
 impl Clock {
-    /// The wall clock of a site says something else from now on.
+    /// Notes that the wall clock of a site is set; `before` is its last reading.
     pub(in crate::sim) fn set(&mut self, site: usize, before: Now) {
         self.0.entry(site).or_default().push(before);
     }
 
-    /// A site stamped a transaction. `bound`: how far a stamp may be ahead, in milliseconds.
+    /// Checks the stamp of a transaction. `bound`: how far a stamp may be ahead, in milliseconds.
     pub(in crate::sim) fn stamped(
         &self,
         site: usize,
@@ -31,7 +31,8 @@ impl Clock {
         bound: u64,
     ) -> Checked {
         if now.wall <= EARLIEST_MILLIS {
-            // It knows that it does not know the time, and goes on from where it was.
+            // A clock this early is known to be no clock yet, and stamps go on from where they
+            // were.
             return Ok(());
         }
         let set = self.0.get(&site).into_iter().flatten();

@@ -1,4 +1,4 @@
-//! Equal sets of entries, equal bytes: whoever holds them, whenever, in whatever order they came.
+//! Equal sets of entries give equal bytes, whoever holds them and in whatever order they came.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,8 @@ impl Convergence {
         Err(Broken { checker: "convergence", what })
     }
 
-    /// The entries of an origin beyond a counter never happened; their dots will be used again.
+    /// Forgets the entries of an origin beyond a counter: they never happened, and their dots will
+    /// be used again.
     pub(in crate::sim) fn forget(&mut self, origin: ReplicaId, after: u64) {
         self.0.retain(|_, seen| seen.vector.get(origin) <= after);
     }

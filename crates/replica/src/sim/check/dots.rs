@@ -1,10 +1,10 @@
 //! A dot is used once.
 //!
-//! Of every entry that a replica hands to its disk or lets out, the hash is kept by its last dot:
-//! nobody ever has another entry there, whatever was restored or copied. Only where an entry is
-//! gone from all disks, with the one disk that had it, its dots may be used again; and not even
-//! then by a replica that knows that it may not be who it was: the id that it gave up writes
-//! nothing more.
+//! The hash of every entry that a replica writes to its disk or externalizes is recorded under its
+//! last dot. Nobody may ever have another entry there, whatever was restored or copied. Dots may be
+//! used again only if their entry is gone from all disks, with the one disk that had it. Even then
+//! a replica that knows that it may not be who it was must not use them: nothing more is written
+//! under an id that was given up.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use rejoin_vclock::ReplicaId;
 use crate::entry::{Entry, Head};
 use crate::sim::violation::{Broken, Checked};
 
-/// What was written under which dot.
+/// The entry under each last dot, and the ids that were given up.
 #[derive(Default, Debug)]
 pub(in crate::sim) struct Dots {
     entries: BTreeMap<(ReplicaId, u64), (u64, Head)>,
@@ -21,7 +21,7 @@ pub(in crate::sim) struct Dots {
 }
 
 impl Dots {
-    /// An entry goes to a disk, or leaves a replica.
+    /// Checks an entry that goes to a disk or leaves a replica.
     pub(in crate::sim) fn see(&mut self, at: ReplicaId, entry: &Entry) -> Checked {
         let delta = entry.delta();
         let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
@@ -34,7 +34,7 @@ impl Dots {
         Err(Broken::new("dots", what))
     }
 
-    /// A replica writes under its id.
+    /// Checks that an id under which a replica writes was not given up.
     pub(in crate::sim) fn written(&self, origin: ReplicaId) -> Checked {
         if !self.retired.contains(&origin) {
             return Ok(());
@@ -42,17 +42,18 @@ impl Dots {
         Err(Broken::new("dots", format!("{origin:?} was given up and writes again")))
     }
 
-    /// An id is given up: nothing more is written under it.
+    /// Notes that an id is given up: nothing more may be written under it.
     pub(in crate::sim) fn retire(&mut self, id: ReplicaId) {
         self.retired.insert(id);
     }
 
-    /// Whether an id was given up.
+    /// Says whether an id was given up.
     pub(in crate::sim) fn is_retired(&self, id: ReplicaId) -> bool {
         self.retired.contains(&id)
     }
 
-    /// The entries of an origin beyond a counter never happened, or are gone for good.
+    /// Forgets the entries of an origin beyond a counter: they never happened, or are gone for
+    /// good.
     pub(in crate::sim) fn forget(&mut self, origin: ReplicaId, after: u64) {
         let gone = (origin, after + 1)..=(origin, u64::MAX);
         let keys: Vec<_> = self.entries.range(gone).map(|(&key, _)| key).collect();

@@ -1,9 +1,9 @@
 //! Nothing leaves before it is durable (rule S2 of the storage contract).
 //!
-//! Every frame is read again on its way out and held against what is synced on the sender's disk:
-//! its entries, and the vectors in which it says what it holds. Counters that it *asks* after are
-//! exempt: a request says nothing that anybody relies on once the session is gone. And no own entry
-//! leaves before the disk says that it may have been seen: after a restart nothing else tells.
+//! Every outgoing frame is decoded and compared with what is synced on the sender's disk: its
+//! entries, and the vectors that announce what the sender holds. Counters that it *asks* for are
+//! exempt: nobody relies on a request once the session is gone. And no own entry leaves before the
+//! disk notes that it may have been seen: after a restart nothing else says so.
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
@@ -17,7 +17,7 @@ fn broken(what: String) -> Checked {
     Err(Broken { checker: "durability", what })
 }
 
-/// A message leaves a replica that has this much on its disk.
+/// Checks a message that leaves a replica with this much on its disk.
 pub(in crate::sim) fn check_leaving(
     from: ReplicaId,
     message: &Message,
@@ -41,7 +41,8 @@ pub(in crate::sim) fn check_leaving(
     broken(format!("{from:?} lets out {id:?}:{counter} with {has} of it on its disk"))
 }
 
-/// An entry leaves a replica whose disk says up to where its own may have been seen.
+/// Checks an entry that leaves a replica. `externalized`: the last own counter that its disk notes
+/// as possibly seen by others.
 pub(in crate::sim) fn check_externalized(
     from: ReplicaId,
     entry: &Entry,
@@ -55,7 +56,7 @@ pub(in crate::sim) fn check_externalized(
     broken(format!("{from:?} lets out its own {last}; its disk says that nobody has seen it"))
 }
 
-/// A replica is said to hold a receipt's transaction: it is on that replica's disk.
+/// Checks that each replica that is said to hold a receipt's transaction has it on its disk.
 pub(in crate::sim) fn check_holders(
     teller: &SpaceCore,
     receipt: &Receipt,

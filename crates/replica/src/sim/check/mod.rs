@@ -1,8 +1,7 @@
-//! What has to hold in every run: one promise, one checker, one file.
+//! The promises that must hold in every run: one promise, one checker, one file.
 //!
 //! A checker keeps its own books. It learns from the simulator what really happened (who had
-//! applied what, what was on which disk) and takes nothing from a replica but what it is to be held
-//! to.
+//! applied what, what was on which disk), and takes from a replica only what it checks.
 
 use rejoin_vclock::ReplicaId;
 
@@ -40,14 +39,14 @@ pub(super) struct Checks {
 }
 
 impl Checks {
-    /// The transactions of an origin beyond a counter are gone for good, wherever they were.
+    /// Forgets the transactions of an origin beyond a counter, which are gone for good everywhere.
     pub(super) fn forget(&mut self, origin: ReplicaId, after: u64) {
         self.once.gone(origin, after);
         self.convergence.forget(origin, after);
         self.dots.forget(origin, after);
     }
 
-    /// A replica goes on under another id.
+    /// Notes that a replica goes on under another id.
     pub(super) fn begin_incarnation(&mut self, former: ReplicaId, id: ReplicaId) {
         self.causality.begin_incarnation(former, id);
         self.dots.retire(former);

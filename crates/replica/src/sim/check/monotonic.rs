@@ -1,4 +1,5 @@
-//! What a replica has made durable it keeps: its vector never goes back, restarts included.
+//! A replica keeps what it has made durable: its durable vector never goes back, even over
+//! restarts.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use crate::sim::violation::{Broken, Checked};
 pub(in crate::sim) struct Monotonic(BTreeMap<ReplicaId, VersionVector>);
 
 impl Monotonic {
-    /// A replica has made more durable, or comes back.
+    /// Checks a replica that has made more durable, or comes back.
     pub(in crate::sim) fn durable(&mut self, core: &SpaceCore) -> Checked {
         let (id, now) = (core.replica(), core.durable_vector());
         let before = self.0.entry(id).or_default();
@@ -24,7 +25,7 @@ impl Monotonic {
         Ok(())
     }
 
-    /// The disk of a replica is not the one that it was.
+    /// Forgets a replica whose disk is no longer the one that it was.
     pub(in crate::sim) fn forget(&mut self, replica: ReplicaId) {
         self.0.remove(&replica);
     }

@@ -1,8 +1,8 @@
 //! A transaction happens at most once per idempotency key, however often it is sent.
 //!
-//! A disk that is put back from a copy has forgotten keys. Until the entries come back, their keys
-//! may run again, as nobody there can know. From then on they are neither run again nor passed off
-//! as done here: the answer says that they were done under a former id.
+//! A disk that is restored from a copy has forgotten keys. Until their entries come back, these
+//! keys may run again, because nobody there can know of them. From then on they neither run again
+//! nor count as done here: the answer says that they were done under a former id.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,13 +14,13 @@ use crate::sim::violation::{Broken, Checked};
 
 type Dot = (ReplicaId, u64);
 
-/// Which transaction carried which key.
+/// The transaction that carried each key.
 #[derive(Default, Debug)]
 pub(in crate::sim) struct Once {
     known: BTreeMap<Vec<u8>, Dot>,
-    /// Those that may be forgotten, with a log record that was quarantined; or come back with it.
+    /// Keys whose log record was quarantined: they may be forgotten, or come back with it.
     unsure: BTreeSet<(Vec<u8>, Dot)>,
-    /// Those that their site has no record of any more; their entries may come back.
+    /// Keys of which their site has no record any more; their entries may come back.
     former: BTreeSet<(Vec<u8>, Dot)>,
 }
 
@@ -29,7 +29,7 @@ fn broken(what: String) -> Checked {
 }
 
 impl Once {
-    /// A transaction was committed under a key, by a site that had applied so much.
+    /// Checks a transaction that was committed under a key, by a site that had applied `seen`.
     pub(in crate::sim) fn committed(
         &mut self,
         key: &[u8],
@@ -48,7 +48,7 @@ impl Once {
         }
     }
 
-    /// A key was answered with the receipt of an earlier transaction.
+    /// Checks the answer to a key with the receipt of an earlier transaction.
     pub(in crate::sim) fn answered(&self, key: &[u8], answer: &Used) -> Checked {
         let (receipt, is_right) = match answer {
             Used::Here(receipt) => (receipt, self.known.get(key) == Some(&dot(receipt))),
@@ -64,7 +64,8 @@ impl Once {
         broken(format!("key {key:?} is answered with {answer:?}; it happened as {truth:?}"))
     }
 
-    /// The transactions of an origin beyond a counter are those of another beyond another.
+    /// Moves the transactions of an origin beyond a counter to another origin, beyond another
+    /// counter.
     pub(in crate::sim) fn moved(&mut self, from: Dot, to: Dot) {
         for (id, last) in
             self.known.values_mut().filter(|(id, last)| *id == from.0 && *last > from.1)
@@ -73,20 +74,21 @@ impl Once {
         }
     }
 
-    /// The records of an origin beyond a counter are quarantined; their entries may come back from
-    /// others.
+    /// Notes that records of an origin beyond a counter may be quarantined; their entries may come
+    /// back from others.
     pub(in crate::sim) fn suspect_rollback(&mut self, origin: ReplicaId, after: u64) {
         let unsure = self.take_known(origin, after);
         self.unsure.extend(unsure);
     }
 
-    /// A site has a disk from before an origin's counter, and knows the origin for its own.
+    /// Notes that a site has an older disk, which ends at a counter of an origin that it knows as
+    /// its own.
     pub(in crate::sim) fn put_back(&mut self, origin: ReplicaId, after: u64) {
         let former = self.take_known(origin, after);
         self.former.extend(former);
     }
 
-    /// A site has the disk of another, which knows nothing of an origin.
+    /// Notes that a site has the disk of another one, which does not know this origin as its own.
     pub(in crate::sim) fn abandon(&mut self, origin: ReplicaId) {
         self.suspect_rollback(origin, 0);
         let all = std::mem::take(&mut self.former).into_iter();
@@ -102,13 +104,14 @@ impl Once {
         taken
     }
 
-    /// The transactions of an origin beyond a counter are not known to a site any more.
+    /// Forgets the transactions of an origin beyond a counter, which its site does not know any
+    /// more.
     pub(in crate::sim) fn forget(&mut self, origin: ReplicaId, after: u64) {
         self.known.retain(|_, dot| !is_beyond(*dot, origin, after));
         self.unsure.retain(|(_, dot)| !is_beyond(*dot, origin, after));
     }
 
-    /// The transactions of an origin beyond a counter never happened: they are left nowhere.
+    /// Forgets the transactions of an origin beyond a counter, which are left nowhere.
     pub(in crate::sim) fn gone(&mut self, origin: ReplicaId, after: u64) {
         self.forget(origin, after);
         self.former.retain(|(_, dot)| !is_beyond(*dot, origin, after));

@@ -1,10 +1,10 @@
 //! Every prefix of a catch-up is causally closed: cut the stream anywhere, and all that came can be
 //! applied.
 //!
-//! A receiver whose buffer makes up for a bad order still pays for it, with memory while it catches
-//! up and with everything it was sent when the connection breaks. So the order is checked where it
-//! is made: of the entries that were in the log when the peer said hello, none leaves before what
-//! it depends on, unless the peer has that already.
+//! A receiver whose buffer corrects a bad order still pays for it: with memory while it catches up,
+//! and with everything it was sent if the connection breaks. So the order is checked at the sender:
+//! no entry that was in the log when the peer said hello leaves before what it depends on, unless
+//! the peer has that already.
 
 use std::collections::BTreeMap;
 
@@ -16,20 +16,20 @@ use crate::message::Message;
 use crate::sim::network::EndId;
 use crate::sim::violation::{Broken, Checked};
 
-/// What the other end has, by each end of a connection.
+/// The knowledge of each end of a connection about the other end.
 #[derive(Default, Debug)]
 pub(in crate::sim) struct Streams(BTreeMap<EndId, Stream>);
 
 #[derive(Debug)]
 struct Stream {
-    /// What the peer said it has, and what it was sent.
+    /// The vector of what the peer is known to have, and of what it was sent.
     has: VersionVector,
     /// The entries before this sequence are the catch-up.
     until: u64,
 }
 
 impl Streams {
-    /// A message came in at an end.
+    /// Notes a message that came in at an end.
     pub(in crate::sim) fn heard(&mut self, end: EndId, message: &Message, core: &SpaceCore) {
         if let Message::Hello { pull, vector, .. } = message {
             let until = if *pull { core.log().end() } else { 0 };
@@ -51,8 +51,9 @@ impl Streams {
         }
     }
 
-    /// An entry at this sequence of the log leaves through an end. The peer may have parted from
-    /// this history of an origin at a counter: what builds upon more of it, it takes in later.
+    /// Checks an entry, at this sequence of the log, that leaves through an end. `parted`: an
+    /// origin, and the counter at which the peer parted from its history; the peer takes in later
+    /// what builds upon more of it.
     pub(in crate::sim) fn sent(
         &mut self,
         end: EndId,
@@ -76,7 +77,7 @@ impl Streams {
         Ok(())
     }
 
-    /// An end is closed.
+    /// Forgets an end that is closed.
     pub(in crate::sim) fn closed(&mut self, end: EndId) {
         self.0.remove(&end);
     }

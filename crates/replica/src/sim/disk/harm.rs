@@ -1,4 +1,4 @@
-//! A disk that holds something else than was written.
+//! A disk that holds something other than what was written.
 
 use std::sync::Arc;
 
@@ -10,22 +10,22 @@ use crate::sim::rng::Rng;
 use crate::state::{RowLocation, Rows, Told, row};
 use crate::storage::StorageError;
 
-/// What happens to a disk that nobody writes to.
+/// A kind of damage to a disk that nobody writes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::sim) enum Harm {
-    /// Bits of log records that the next start reads.
+    /// Bits flip in log records that the next start reads.
     Records,
-    /// Log records that the next start reads are gone, as if they had never been written; not the
-    /// last ones, which only the engine below could miss.
+    /// Log records that the next start reads are gone, as if they had never been written. The last
+    /// record stays, because only the engine below could notice its loss.
     Lost,
-    /// Bits of the rows with flushed state.
+    /// Bits flip in the rows with flushed state.
     Rows,
-    /// Bits of the manifest, so that the state is made anew from the log, and of log records.
+    /// Bits flip in the manifest, so that the state is rebuilt from the log, and in log records.
     Everything,
 }
 
 impl Disk {
-    /// Harms it. The sequences of the records that are not what was written.
+    /// Harms the disk. Returns the sequences of the records that are no longer what was written.
     pub(in crate::sim) fn harm(&self, harm: Harm, rng: &mut Rng) -> Vec<u64> {
         let flushed = self.flushed();
         let mut content = self.content();
@@ -66,7 +66,7 @@ impl Disk {
         harmed
     }
 
-    /// The log before this sequence is flushed to rows, as far as they can be read.
+    /// Returns the sequence before which the log is flushed to rows; 0 if they cannot be read.
     fn flushed(&self) -> u64 {
         let rows = Rows::open(Arc::new(self.clone()), 0, &mut Faults::default());
         let checkpoint =
@@ -74,19 +74,20 @@ impl Disk {
         checkpoint.unwrap_or(0)
     }
 
-    /// What is wrong with its rows, as a check of a store finds it.
+    /// Returns the faults of its rows, as a check of a store finds them.
     pub(in crate::sim) fn faults(&self) -> Result<Vec<String>, StorageError> {
         let mut faults = Faults::default();
         Rows::open(Arc::new(self.clone()), 0, &mut faults)?.check(&mut faults)?;
         Ok(faults.0)
     }
 
-    /// What is there of this disk where others have some entries, once they have brought them.
+    /// Returns the vector of all that can be applied once others have sent the entries that they
+    /// hold.
     pub(in crate::sim) fn with(&self, others: VersionVector) -> VersionVector {
         self.content().follow(others)
     }
 
-    /// Whether something may be wrong with it.
+    /// Returns true if something may be wrong with it.
     pub(in crate::sim) fn is_harmed(&self) -> bool {
         self.content().is_harmed
     }

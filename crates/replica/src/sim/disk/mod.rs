@@ -1,7 +1,7 @@
 //! A disk that tells the truth about `fsync` and nothing more.
 //!
-//! What is written is there to read at once and lost in a crash, until it is synced. A crash keeps
-//! all that was synced and, of the rest, as many whole writes as it likes, from the front.
+//! A write can be read at once, and may be lost in a crash until it is synced. A crash keeps all
+//! that was synced and, of the rest, any number of whole writes from the front.
 
 mod harm;
 
@@ -21,7 +21,7 @@ pub(super) use harm::Harm;
 #[derive(Clone, Debug)]
 pub(super) struct Disk(Arc<Mutex<Content>>);
 
-/// Under which id a store writes, and under which it wrote before, the oldest first.
+/// The id under which a store writes, and its former ids, the oldest first.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
     pub id: ReplicaId,
@@ -33,18 +33,18 @@ struct Content {
     identity: Identity,
     log: Vec<LogRecord>,
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// The writes that are not synced yet, in order.
+    /// The unsynced writes, in order.
     unsynced: Vec<Write>,
     writes: u64,
     synced: usize,
     synced_vector: VersionVector,
-    /// It was harmed; what was damaged of its rows may not be written anew yet.
+    /// True if it was harmed, and its damaged rows may not be rewritten yet.
     is_harmed: bool,
 }
 
 #[derive(Clone, Debug)]
 struct LogRecord {
-    /// `None` where the record was lost.
+    /// The stored bytes; `None` if the record was lost.
     bytes: Option<Vec<u8>>,
     origin: ReplicaId,
     last: u64,
@@ -56,7 +56,7 @@ impl LogRecord {
         Self { bytes: Some(record.encode()), origin, last }
     }
 
-    /// As it is stored: a hole, or a record.
+    /// Reads the stored form of a record or a hole.
     fn stored(bytes: &[u8]) -> Self {
         let hole = Self { bytes: Some(bytes.to_vec()), origin: ReplicaId::from_u128(0), last: 0 };
         Record::decode(bytes).map_or(hole, |record| Self::of(&record))
@@ -71,14 +71,14 @@ impl LogRecord {
 #[derive(Clone, Debug)]
 struct Write {
     number: u64,
-    /// Where the log ended before.
+    /// The end of the log before this write.
     log: usize,
-    /// What stood in the rows that it changed.
+    /// The former content of the rows that it changed.
     rows: Vec<RowWrite>,
 }
 
 impl Disk {
-    /// The empty disk of a new store.
+    /// Makes the empty disk of a new store.
     pub(super) fn new(id: ReplicaId) -> Self {
         let identity = Identity { id, before: Vec::new() };
         Self(Arc::new(Mutex::new(Content {
@@ -93,7 +93,7 @@ impl Disk {
         })))
     }
 
-    /// Under which id the store on it writes.
+    /// Returns the identity of the store on it.
     pub(super) fn identity(&self) -> Identity {
         self.content().identity.clone()
     }
@@ -111,14 +111,14 @@ impl Disk {
         self.content().identity.before.extend(derived);
     }
 
-    /// Another disk with all that is synced on this one.
+    /// Makes another disk with all that is synced on this one.
     pub(super) fn copy(&self) -> Self {
         let copy = Self(Arc::new(Mutex::new(self.content().clone())));
         copy.crash(0);
         copy
     }
 
-    /// Another disk stands in the place of this one.
+    /// Replaces the content by that of another disk.
     pub(super) fn replace(&self, other: &Self) {
         let other = other.content().clone();
         *self.content() = other;
@@ -153,8 +153,8 @@ impl Disk {
         content.advance_synced();
     }
 
-    /// Cuts the power. Of the writes that were not synced, the first `keep` survive. How many
-    /// records are lost.
+    /// Cuts the power. The first `keep` of the unsynced writes survive. Returns the number of lost
+    /// records.
     pub(super) fn crash(&self, keep: usize) -> u64 {
         let mut content = self.content();
         let before = content.log.len();
@@ -171,17 +171,17 @@ impl Disk {
         (before - content.log.len()) as u64
     }
 
-    /// How many writes are not synced.
+    /// Returns the number of unsynced writes.
     pub(super) fn unsynced(&self) -> usize {
         self.content().unsynced.len()
     }
 
-    /// What survives a crash, whatever comes.
+    /// Returns the vector of what survives any crash.
     pub(super) fn synced_vector(&self) -> VersionVector {
         self.content().synced_vector.clone()
     }
 
-    /// Up to where it is synced that own entries were offered.
+    /// Returns the counter up to which the synced disk notes own entries as externalized.
     pub(super) fn synced_offer(&self) -> u64 {
         let content = self.content();
         let note = row::externalized(content.identity.id);
@@ -194,7 +194,7 @@ impl Disk {
         note.map_or(0, |note| note.upto())
     }
 
-    /// The bytes of a record.
+    /// Reads the bytes of a record.
     pub(super) fn read(&self, sequence: u64) -> Option<Vec<u8>> {
         let index = usize::try_from(sequence).ok()?;
         self.content().log.get(index)?.bytes.clone()
@@ -202,7 +202,7 @@ impl Disk {
 }
 
 impl Content {
-    /// Puts a row, or takes it away. What stood there.
+    /// Puts a row, or removes it. Returns its former content.
     fn put(&mut self, key: Vec<u8>, bytes: Option<Vec<u8>>) -> Option<Vec<u8>> {
         match bytes {
             Some(bytes) => self.rows.insert(key, bytes),
@@ -223,15 +223,15 @@ impl Content {
         self.advance_synced();
     }
 
-    /// The records that were quarantined and wait for others.
+    /// Iterates over the quarantined records that wait for others.
     fn quarantine(&self) -> impl Iterator<Item = Record> {
         let rows =
             self.rows.range(row::quarantine(0)..).take_while(|(key, _)| row::is_quarantined(key));
         rows.filter_map(|(_, bytes)| Record::decode(bytes).ok())
     }
 
-    /// What can be applied on top of some entries that are there: of the log, and of what was set
-    /// aside.
+    /// Extends a vector by all that can be applied on top of it, from the log and from the
+    /// quarantine.
     fn follow(&self, mut there: VersionVector) -> VersionVector {
         let log = self.log.iter().filter_map(LogRecord::record);
         let mut left: Vec<Record> = log.chain(self.quarantine()).collect();

@@ -1,16 +1,17 @@
-//! Disks that are put back from a copy, and copies of other sites' disks.
+//! Disks that are restored from a copy, and copies of other sites' disks.
 //!
-//! What is found out about the other sites while theirs is down decides what is lost: a copy is put
-//! in place once nothing of that is on its way to another disk.
+//! The loss depends on what the other sites hold while this one is down. So a copy is put in place
+//! only when none of what would be lost is on its way to another disk.
 //!
-//! Mostly the site notices and takes a new id. It is fooled only where nobody knows more of its id
-//! than the copy does, or where all whom it can meet do: then it finds out before it lets anything
-//! of its branch out. A branch that spreads is a fork, which is for a person to settle; so is one
-//! that is copied and put back when the site has long written it anew, so it is not copied.
+//! Mostly the site notices and takes a new id. It is fooled only if nobody knows more of its id
+//! than the copy does, or if all sites that it can meet do: then it finds out before any of its
+//! branch is externalized. A branch that spreads is a fork, which a person has to settle. So is a
+//! branch that is copied and put back after the site has rewritten it; therefore no site is copied
+//! while it has a branch.
 //!
-//! A site that gets a copy of another one's disk always notices. Two that go on under one id, both
-//! connected, soon hold each other's dots for their own: no rule says who is right, so no checker
-//! could tell a bug from what has to happen. Tests of their own have that case.
+//! A site that gets a copy of another one's disk always notices. Two sites that go on under one id,
+//! both connected, soon take each other's dots for their own. No rule says which one is right, so
+//! no checker could tell a bug from what has to happen. Separate tests cover that case.
 
 use super::Blow;
 use crate::sim::application::Application;
@@ -19,7 +20,8 @@ use crate::sim::site::Site;
 use crate::sim::violation::{Broken, Checked};
 use crate::sim::world::{Event, World};
 
-/// So often it is looked whether a copy can be put in place, and so far apart, in milliseconds.
+/// Maximum number of times to look whether a copy can be put in place; `LOOK_EVERY` is the time
+/// between two looks, in milliseconds.
 const LOOKS: u32 = 100;
 const LOOK_EVERY: u64 = 100;
 
@@ -74,7 +76,7 @@ impl<A: Application> World<A> {
         Ok(())
     }
 
-    /// The site whose disk a fault works on: chosen and stopped in the first step.
+    /// Finds the site whose disk a fault works on; the first step chooses and stops it.
     pub(super) fn in_repair(&mut self, blow: &mut Blow) -> Result<Option<usize>, Broken> {
         let is_it = |site: &Site<_>| site.repair == Some(blow.item);
         let site = match blow.step {
@@ -85,7 +87,8 @@ impl<A: Application> World<A> {
         Ok(self.take_over(blow, site, 0)?.then_some(site))
     }
 
-    /// Stops a site in the first step of work on its disk. Whether its disk can be worked on.
+    /// Stops a site in the first step of work on its disk. Returns true if its disk can be worked
+    /// on.
     fn take_over(&mut self, blow: &Blow, site: usize, first: u32) -> Result<bool, Broken> {
         let here = &mut self.sites[site];
         if blow.step == first && here.repair.is_none() && here.harmed.is_none() {

@@ -1,4 +1,4 @@
-//! Disks that are slow, full or broken. The world asks for these when it writes and syncs.
+//! Disks that are slow, full or broken. The world consults these faults when it writes and syncs.
 
 use super::Blow;
 use crate::sim::application::Application;

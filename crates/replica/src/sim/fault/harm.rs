@@ -1,9 +1,9 @@
-//! Disks that hold something else than was written to them.
+//! Disks that hold something other than what was written to them.
 //!
-//! It is found when the site comes back: rows are written anew from the log, and log records that
-//! cannot be used are quarantined and come back from the others. What only this disk had is lost;
-//! it is harmed once nothing of that is on its way to another disk. The site must say which records
-//! they are, and go on under a new id.
+//! The damage is found when the site comes back: rows are rebuilt from the log, and log records
+//! that cannot be used are quarantined and come back from the others. What only this disk had is
+//! lost, so it is harmed only when none of that is on its way to another disk. The site must report
+//! the damaged records, and go on under a new id.
 
 use super::Blow;
 use crate::sim::application::Application;
@@ -11,7 +11,8 @@ use crate::sim::disk::Harm;
 use crate::sim::violation::Checked;
 use crate::sim::world::{Event, World};
 
-/// So often it is looked whether a disk can be harmed, and so far apart, in milliseconds.
+/// Maximum number of times to look whether a disk can be harmed; `LOOK_EVERY` is the time between
+/// two looks, in milliseconds.
 const LOOKS: u32 = 100;
 const LOOK_EVERY: u64 = 100;
 
@@ -40,8 +41,8 @@ impl<A: Application> World<A> {
         Ok(())
     }
 
-    /// Harms a stopped site's disk. What of it can still be used, and what others bring back, is
-    /// left.
+    /// Harms a stopped site's disk. What remains is what can still be used of it, and what others
+    /// bring back.
     fn harm_disk(&mut self, blow: &mut Blow, site: usize, harm: Harm) {
         let disk = self.sites[site].disk.copy();
         let harmed = disk.harm(harm, &mut blow.rng);

@@ -1,4 +1,4 @@
-//! The kinds of faults. A new kind is one line here and one function of the world.
+//! The kinds of faults. A new kind takes one line here and one function of the world.
 
 mod clock;
 mod copies;
@@ -16,12 +16,12 @@ use super::rng::{Purpose, Rng};
 use super::violation::{Checked, Step};
 use super::world::{Event, Phase, World};
 
-/// A fault that is about to happen: which, and what chance makes of it.
+/// A fault that is about to happen, with the random stream that decides its details.
 #[derive(Debug)]
 pub(super) struct Blow {
     pub fault: Fault,
     pub item: u32,
-    /// Some faults happen in steps.
+    /// The number of the step; some faults happen in several.
     pub step: u32,
     pub rng: Rng,
 }
@@ -39,7 +39,7 @@ macro_rules! faults {
             /// Every kind, in the order in which they are printed.
             pub const ALL: [Self; [$(Self::$kind),*].len()] = [$(Self::$kind),*];
 
-            /// What it is called in a summary.
+            /// Returns its name in a summary.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$kind => $name,)*
@@ -58,7 +58,7 @@ macro_rules! faults {
 }
 
 faults! {
-    /// A connection loses all bytes from the middle of a frame on, and nobody is told.
+    /// A connection loses all bytes from the middle of a frame on, unnoticed.
     Stall, "stall", stall;
     /// A connection loses some bytes in the middle and goes on.
     Hole, "hole", hole;
@@ -68,9 +68,9 @@ faults! {
     Reorder, "reorder", reorder;
     /// A link is slow, up to slower than the idle timeout.
     Delay, "delay", delay;
-    /// A link carries only so many bytes in a second.
+    /// A link carries few bytes per second.
     SlowLink, "slow link", slow_link;
-    /// New connections of a link take a long way round: older ones overtake them.
+    /// New connections of a link take a detour: older ones overtake them.
     Detour, "detour", detour;
     /// A connection is closed from one side.
     HangUp, "hang-up", hang_up;
@@ -100,9 +100,9 @@ faults! {
     DoubleCrash, "double crash", double_crash;
     /// The power goes at every site at once.
     Outage, "outage", outage;
-    /// A process freezes and goes on, with all that has come in meanwhile.
+    /// A process freezes and resumes, with all that has come in meanwhile.
     Pause, "pause", pause;
-    /// A site is there for the first time when others have worked for a while.
+    /// A site joins after the others have worked for a while.
     LateJoiner, "late joiner", late_joiner;
     /// Syncs take seconds.
     SlowDisk, "slow disk", slow_disk;
@@ -120,20 +120,20 @@ faults! {
     JumpBack, "clock jump back", jump_back;
     /// A wall clock stands still.
     FrozenClock, "frozen clock", frozen_clock;
-    /// A copy of a disk is put in its place later on.
+    /// A disk is replaced by an earlier copy of itself.
     RestoredSnapshot, "restored snapshot", restored_snapshot;
-    /// Bits of a disk flip: of log records, of flushed state, or of both.
+    /// Bits flip on a disk: in log records, in flushed state, or in both.
     BitFlip, "bit flips", bit_flips;
     /// Log records of a disk are gone.
     LostRecords, "lost records", lost_records;
-    /// A copy of another site's disk is put in the place of one's own.
+    /// A site's disk is replaced by a copy of another site's disk.
     ClonedDisk, "cloned disk", cloned_disk;
-    /// Users of one site want many things at once.
+    /// The users of one site send many requests at once.
     Burst, "burst of load", burst;
 }
 
 impl<A: Application> World<A> {
-    /// A step of a fault of the plan happens, unless all is to heal by now.
+    /// Carries out a step of a planned fault, unless the safety phase is over.
     pub(super) fn fault(&mut self, fault: Fault, item: u32, step: u32) -> Checked {
         if self.phase != Phase::Safety {
             return Ok(());
@@ -143,20 +143,20 @@ impl<A: Application> World<A> {
         self.strike(Blow { fault, item, step, rng })
     }
 
-    /// Goes on with a fault after a while.
+    /// Schedules the next step of a fault after a pause.
     fn again(&mut self, blow: &Blow, pause: u64) {
         let &Blow { fault, item, step, .. } = blow;
         self.schedule.after(pause, Event::Fault { fault, item, step: step + 1 });
     }
 
-    /// A fault took effect and lasts until then. What it was goes into the story.
+    /// Notes that a fault took effect and lasts until then, and adds it to the story.
     fn felt(&mut self, blow: &Blow, until: u64, what: fmt::Arguments<'_>) {
         let now = self.schedule.now();
         self.summary.coverage.felt(blow.fault, now, until);
         self.tell(blow.item, true, format_args!("{}: {what}", blow.fault.name()));
     }
 
-    /// Puts down what an item of the plan did.
+    /// Adds what an item of the plan did to the story, if there is one.
     pub(super) fn tell(&mut self, item: u32, is_fault: bool, what: fmt::Arguments<'_>) {
         if self.tells {
             let at_millis = self.schedule.now();

@@ -9,7 +9,7 @@ use crate::sim::world::World;
 
 const SECOND: u64 = 1_000;
 
-/// How often all connections break in a storm.
+/// Number of times that all connections break in a storm.
 const STORM: u32 = 4;
 
 impl<A: Application> World<A> {
@@ -21,7 +21,7 @@ impl<A: Application> World<A> {
         self.lose(blow, |rng| rng.index(60) + 1)
     }
 
-    /// From a byte in the middle of something, a connection loses bytes.
+    /// Makes a connection lose bytes, from the middle of something on.
     fn lose(&mut self, mut blow: Blow, length: impl Fn(&mut Rng) -> usize) -> Checked {
         let Some(end) = self.some_end(&mut blow.rng) else { return Ok(()) };
         let pass = blow.rng.index(200) + 1;

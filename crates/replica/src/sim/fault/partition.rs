@@ -1,4 +1,4 @@
-//! Who does not reach whom for a while.
+//! Partitions: sites that do not reach each other for a while.
 
 use super::Blow;
 use crate::sim::application::Application;
@@ -8,7 +8,7 @@ use crate::sim::world::{Event, World};
 
 const SECOND: u64 = 1_000;
 
-/// How often a flapping link goes down.
+/// Number of times that a flapping link goes down.
 const FLAPS: u32 = 6;
 
 impl<A: Application> World<A> {
@@ -83,7 +83,7 @@ impl<A: Application> World<A> {
         Ok(())
     }
 
-    /// Some sites, and not all.
+    /// Chooses some sites, but not all.
     fn some_group(&self, blow: &mut Blow) -> Vec<usize> {
         let count = self.sites.len();
         let (first, size) = (blow.rng.index(count), 1 + blow.rng.index(count - 1));
@@ -95,7 +95,7 @@ impl<A: Application> World<A> {
         links.filter(|(_, link)| goes(link.sites)).map(|(number, _)| number).collect()
     }
 
-    /// These sides of links are not heard for a while. Until when.
+    /// Blocks these sides of links for a while. Returns the time at which the block ends.
     fn block(&mut self, blow: &mut Blow, links: &[usize], sides: &[Side]) -> u64 {
         let until = self.schedule.now() + blow.rng.within(300..=10 * SECOND);
         self.block_until(links, sides, until, blow.rng.percent(50));

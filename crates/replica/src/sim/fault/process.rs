@@ -71,7 +71,7 @@ impl<A: Application> World<A> {
     }
 
     pub(super) fn late_joiner(&mut self, mut blow: Blow) -> Checked {
-        // Two are there from the start.
+        // Two sites are there from the start.
         let site = 2 + blow.rng.index(self.sites.len() - 2);
         let until = blow.rng.within(5_000..=30_000);
         self.sites[site].joins_at = until;

@@ -1,4 +1,4 @@
-//! Users who want too much at once.
+//! Users who send too many requests at once.
 
 use super::Blow;
 use crate::sim::application::Application;
