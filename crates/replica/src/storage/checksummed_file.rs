@@ -1,10 +1,10 @@
-//! A file whose pages are compared with their checksums whenever they are read.
+//! A file whose pages are compared with their checksums when they are read.
 //!
 //! redb compares checksums only while it checks a whole file, which costs as much as reading it.
 //! Without that check a flipped bit reads as the absence of records, or as a loop. So the checksum
 //! of every page is kept here, in memory while the file is open, and behind the end of the file
-//! once it is closed; what is read is compared with it, page by page, as it is needed. A file that
-//! was not closed has no checksums behind its end, and the engine checks all of it.
+//! once it is closed; each page that is read is compared with its checksum. A file that was not
+//! closed has no checksums behind its end, and the engine checks all of it.
 //!
 //! ```text
 //! pages of the engine · checksums, 4 bytes each · blank · checksum of all that, count, mark
@@ -12,12 +12,13 @@
 //!
 //! The first page also has a line that the engine does not use: the number of the last commit that
 //! was acknowledged. The engine takes a commit that is not whole for one under way when the power
-//! failed, and goes back to the one before. Where that one was acknowledged, it is damage. The line
-//! is written after the sync and not synced itself: after a power loss it may say less, never more.
+//! failed, and goes back to the one before. If the commit that is not whole was acknowledged, that
+//! is damage. The line is written after the sync and not synced itself: after a power loss it may
+//! lag behind, but it is never ahead.
 //!
-//! A write for which there is no room leaves nobody knows what in pages that nothing refers to yet;
-//! the file may be written to again. After a sync that failed, or any other failed write, it is
-//! not: the system may have dropped what was written before, and the next sync would not say so.
+//! A write for which there is no room leaves unknown bytes in pages that nothing refers to yet; the
+//! file may be written to again. After a failed sync, or any other failed write, it is not: the
+//! system may have dropped what was written before, and the next sync would not say so.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -31,14 +32,14 @@ use super::StorageError;
 
 const PAGE: usize = 4096;
 const PAGE_BYTES: u64 = PAGE as u64;
-/// What the engine writes at the front of the first page.
+/// Length of the engine's header at the front of the first page.
 const HEADER: usize = 320;
 const MARK: [u8; 8] = *b"pagesums";
-/// Checksum, count of the pages, mark.
+/// Length of the footer: checksum, count of the pages, mark.
 const FOOTER: usize = 4 + 8 + MARK.len();
-/// Where the first page says what was acknowledged.
+/// Offset of the line in the first page that says what was acknowledged.
 const ACKNOWLEDGED_AT: usize = 2048;
-/// Says that a page's checksum is not known.
+/// The value of a checksum that is not known.
 const UNKNOWN: u32 = 0;
 
 /// A file, the checksums of its pages, and what was acknowledged.
@@ -50,25 +51,26 @@ pub(super) struct ChecksummedFile {
 
 #[derive(Debug)]
 struct State {
-    /// How long the file is for the engine.
+    /// The length of the file as the engine sees it.
     length: u64,
     sums: Vec<u32>,
     first_page: Vec<u8>,
-    /// Whether there may be something behind the engine's end.
+    /// True if there may be something behind the engine's end.
     has_tail: bool,
-    /// Whether all pages were known when the file was opened.
+    /// True if the checksums of all pages were known when the file was opened.
     was_known: bool,
     /// The number of the last commit that was acknowledged, as the file says.
     acknowledged: u64,
     written: bool,
-    /// The page that was met damaged: the engine reads nothing more after it.
+    /// The page that was found damaged; the engine reads nothing more after it.
     damaged: Option<usize>,
-    /// Whether a sync failed, or a write for another reason than that there is no room. Nobody
-    /// knows then what the file holds: it is not written to again.
+    /// True if a sync failed, or a write failed for another reason than lack of room. Nobody knows
+    /// then what the file holds, so it is not written to again.
     failed: bool,
 }
 
-/// The number of the commit that a header stands for; `None` where it is not one that we know.
+/// Returns the number of the commit that a header names; `None` if the header is not one that we
+/// know.
 pub(super) fn commit_number(header: &[u8]) -> Option<u64> {
     let god_byte = header.get(9)?;
     let slot = header.get(64 + 128 * usize::from(god_byte & 1)..)?;
@@ -78,7 +80,7 @@ pub(super) fn commit_number(header: &[u8]) -> Option<u64> {
     slot.get(104..112)?.try_into().ok().map(u64::from_le_bytes)
 }
 
-/// Whether the engine closed the file in order.
+/// Returns true if the engine closed the file in order.
 fn is_closed(header: &[u8]) -> bool {
     header.get(9).is_some_and(|god_byte| god_byte & 2 == 0)
 }
@@ -92,7 +94,7 @@ fn index(offset: u64) -> usize {
 }
 
 impl ChecksummedFile {
-    /// Reads what stands behind the end of a file.
+    /// Takes a file, and reads the checksums behind its end.
     pub(super) fn new(file: Box<dyn StorageBackend>) -> io::Result<Self> {
         let length = file.len()?;
         let mut first_page = vec![0; PAGE];
@@ -118,17 +120,18 @@ impl ChecksummedFile {
         Ok(Self { file, state: RwLock::new(state) })
     }
 
-    /// Whether all that is read will be compared: the engine need not check it first.
+    /// Returns true if everything that is read will be compared, so that the engine need not check
+    /// it first.
     pub(super) fn is_known(&self) -> bool {
         self.state().was_known
     }
 
-    /// The number of the last commit that was acknowledged, as far as the file says.
+    /// Returns the number of the last commit that was acknowledged, as far as the file says.
     pub(super) fn acknowledged(&self) -> u64 {
         self.state().acknowledged
     }
 
-    /// What was found, if anything.
+    /// Returns the damage that was found, if any.
     pub(super) fn damage(&self) -> Option<StorageError> {
         self.state().damaged.map(Self::damaged)
     }
@@ -146,13 +149,13 @@ impl ChecksummedFile {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Compares whole pages that were read with what they were.
+    /// Compares whole pages that were read with their checksums.
     fn compare(&self, first: usize, bytes: &[u8]) -> io::Result<()> {
         let mut unknown = Vec::new();
         let state = self.state();
         for (number, page) in (first..).zip(bytes.chunks_exact(PAGE)) {
             match state.sums.get(number) {
-                // What the engine writes there is checked by the engine itself.
+                // The engine itself checks what it writes there.
                 _ if number == 0 => {}
                 _ if rejoin_vclock::mutant!("pages-not-compared") => {}
                 Some(&UNKNOWN) | None => unknown.push((number, sum(page))),
@@ -174,8 +177,8 @@ impl ChecksummedFile {
         Ok(())
     }
 
-    /// Compares all pages that are known with what they were, as the medium has them now. Others
-    /// may read and write meanwhile.
+    /// Compares all pages whose checksums are known with what the medium has now. Others may read
+    /// and write meanwhile.
     pub(super) fn verify(&self) -> Result<(), StorageError> {
         let mut page = vec![0; PAGE];
         let mut number = 1;
@@ -189,7 +192,7 @@ impl ChecksummedFile {
         Ok(())
     }
 
-    /// Whoever changes the file is shut out meanwhile.
+    /// Compares a page with its checksum, if that is known. Nobody can change the file meanwhile.
     fn is_as_known(&self, number: usize, page: &mut [u8]) -> Result<bool, StorageError> {
         let state = self.state();
         let known = state.sums.get(number).copied().unwrap_or(UNKNOWN);
@@ -200,18 +203,18 @@ impl ChecksummedFile {
         Ok(known == sum(page))
     }
 
-    /// The number of the commit that the header names.
+    /// Returns the number of the commit that the header names.
     pub(super) fn commit_number(&self) -> u64 {
         commit_number(&self.state().first_page).unwrap_or_default()
     }
 
-    /// Writes nothing any more.
+    /// Ends all writing to the file.
     pub(super) fn give_up(&self) {
         self.state_mut().failed = true;
     }
 
-    /// Whether nobody else has cut the file off or written over it since it was written to here, as
-    /// far as its length and its first page tell.
+    /// Returns true if nobody else has cut the file off or written over it since the last write
+    /// here, as far as its length and its first page show.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -241,11 +244,12 @@ impl ChecksummedFile {
         changed
     }
 
-    /// The checksums are stale as soon as something is written.
+    /// Cuts off the checksums behind the engine's end, which are stale as soon as something is
+    /// written.
     fn cut_tail(file: &dyn StorageBackend, state: &mut State) -> io::Result<()> {
         if state.has_tail {
             file.set_len(state.length)?;
-            // Only behind a file that was closed something else than pages may stand.
+            // Something other than pages may stand only behind a file that was closed.
             file.sync_data().map_err(|error| of_sync(&error))?;
             state.has_tail = false;
         }
@@ -253,8 +257,8 @@ impl ChecksummedFile {
         Ok(())
     }
 
-    /// Says that the commit in the header is durable. Only after a commit: while the engine
-    /// recovers, the header may still name one that is not whole.
+    /// Notes in the file that the commit in the header is durable. To be called only after a
+    /// commit: while the engine recovers, the header may still name one that is not whole.
     pub(super) fn acknowledge(&self) -> io::Result<()> {
         self.change(|file, state| {
             let number = commit_number(&state.first_page).unwrap_or_default();
@@ -264,7 +268,7 @@ impl ChecksummedFile {
             let line = number.to_le_bytes();
             let line = [&line[..], &crc32fast::hash(&line).to_le_bytes()].concat();
             match file.write(ACKNOWLEDGED_AT as u64, &line) {
-                // What it is about is durable; the line may lag behind.
+                // The commit is durable all the same; the line may lag behind.
                 Err(error) if is_full(&error) => {
                     return state.suspect_rollback(file, ACKNOWLEDGED_AT as u64, &line);
                 }
@@ -277,18 +281,18 @@ impl ChecksummedFile {
     }
 }
 
-/// Whether there was no room for something.
+/// Returns true if there was no room for something.
 fn is_full(error: &io::Error) -> bool {
     StorageError::is_full(error.kind())
 }
 
-/// A sync that failed is no matter of room, whatever the system says.
+/// Makes the error of a failed sync, which never counts as lack of room, whatever the system says.
 fn of_sync(error: &io::Error) -> io::Error {
     io::Error::other(format!("what was written could not be synced: {error}"))
 }
 
 impl State {
-    /// There was no room for all of a write: what it was about may be there in part.
+    /// Forgets the checksums of pages of which a write may be there in part, for lack of room.
     fn suspect_rollback(
         &mut self,
         file: &dyn StorageBackend,
@@ -303,7 +307,7 @@ impl State {
         if offset < PAGE_BYTES { file.read(0, &mut self.first_page) } else { Ok(()) }
     }
 
-    /// What was written is what will be read.
+    /// Notes what was written, to compare what will be read.
     fn note(&mut self, offset: u64, data: &[u8]) {
         let end = offset + data.len() as u64;
         self.length = self.length.max(end);
@@ -326,7 +330,7 @@ fn put(page: &mut [u8], at: usize, bytes: &[u8]) {
     place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
 }
 
-/// What the first page says was acknowledged; 0 where that line is not whole.
+/// Reads from the first page what was acknowledged; 0 if that line is not whole.
 pub(super) fn read_acknowledged(first_page: &[u8]) -> u64 {
     let line = first_page.get(ACKNOWLEDGED_AT..).and_then(|line| line.split_first_chunk());
     let Some((number, rest)) = line else { return 0 };
@@ -334,7 +338,7 @@ pub(super) fn read_acknowledged(first_page: &[u8]) -> u64 {
     if whole { u64::from_le_bytes(*number) } else { 0 }
 }
 
-/// The checksum over the checksums; it is bound to the header, which changes with every commit.
+/// Computes the checksum over the checksums. It covers the header, which changes with every commit.
 fn sum_of_sums(header: &[u8], sums: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(header.get(..HEADER).unwrap_or_default());
@@ -352,8 +356,8 @@ fn tail(first_page: &[u8], sums: &[u32]) -> Vec<u8> {
     bytes
 }
 
-/// How long a file of some length is for the engine. Behind the end of one that was closed there
-/// may be the checksums, or what a power loss left of them.
+/// Returns the length of a file as the engine sees it. Behind the engine's end of a closed file
+/// there may be the checksums, or what a power loss left of them.
 fn engine_length(header: &[u8], length: u64) -> u64 {
     let field = |at: usize| -> Option<u64> {
         let bytes = header.get(at..)?.first_chunk()?;
@@ -374,7 +378,7 @@ fn tail_length(pages: u64) -> u64 {
     pages.saturating_mul(4).saturating_add(FOOTER as u64).next_multiple_of(PAGE_BYTES)
 }
 
-/// The checksums behind the end of a file that was closed, if they belong to it as it is.
+/// Reads the checksums behind the end of a closed file, if they belong to its present content.
 fn read_tail(
     file: &dyn StorageBackend,
     length: u64,
@@ -438,7 +442,7 @@ impl StorageBackend for ChecksummedFile {
         // Not under the lock: readers need not wait for the medium.
         self.change(|_, _| Ok(()))?;
         let synced = match self.file.sync_data() {
-            // The pages that it was about may be dropped, and the next sync has nothing to do.
+            // The unsynced pages may be dropped, and then the next sync has nothing to do.
             Err(_) if rejoin_vclock::mutant!("retry-fsync") => self.file.sync_data(),
             synced => synced,
         };
@@ -460,8 +464,8 @@ impl StorageBackend for ChecksummedFile {
         })
     }
 
-    /// Where the checksums cannot be written the next open checks the file; they are not synced
-    /// for the same reason.
+    /// Writes the checksums behind the end. If that fails, the next open checks the whole file; for
+    /// the same reason they are not synced.
     fn close(&self) -> io::Result<()> {
         let mut state = self.state_mut();
         if state.written

@@ -1,12 +1,12 @@
-//! What is left of a damaged store file.
+//! The content that is left of a damaged store file.
 //!
-//! The trees of the commit that counts are followed as far as they lead; where records are missing
-//! then, those of the commit before, and at last every page of the file is looked at, whether
-//! anything leads to it or not. Pages are never written over in place, so old copies of them hold
-//! the same records; what the tree has goes before what such a copy has.
+//! The trees of the commit that counts are followed as far as they lead. If records are missing
+//! then, the trees of the commit before are followed as well, and at last every page of the file is
+//! scanned, whether anything leads to it or not. Pages are never overwritten in place, so old
+//! copies of them hold the same records; what the tree has takes precedence over such a copy.
 //!
-//! The engine is not used, as it stops for good at the first page that is not what was written. The
-//! file is only read.
+//! The engine is not used, because it stops for good at the first page that is not what was
+//! written. The file is only read.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -23,23 +23,23 @@ use crate::state::row;
 /// The key of a log record: the number of its space, and its sequence.
 pub(crate) type LogKey = (u32, u64);
 
-/// A log key is so long.
+/// Length of a log key in bytes.
 const LOG_KEY: usize = 4 + 8;
 const CONTINUE: ControlFlow<()> = ControlFlow::Continue(());
-/// After so many pages it is told how far it is.
+/// Number of pages between two reports of progress.
 const TELL: u64 = 256;
 
-/// Where a value is.
+/// The place of a value.
 #[derive(Clone, Debug)]
 pub(crate) enum ValueRef {
     /// In the file.
     There(Run),
-    /// Made up since.
+    /// In memory: made since the file was read.
     Here(Vec<u8>),
 }
 
 impl ValueRef {
-    /// Its length in bytes.
+    /// Returns its length in bytes.
     pub(crate) const fn len(&self) -> usize {
         match self {
             Self::There(run) => run.length,
@@ -48,35 +48,36 @@ impl ValueRef {
     }
 }
 
-/// What is left of a store file.
+/// The content that is left of a store file.
 #[derive(Debug)]
 pub(crate) struct DamagedFile {
     pages: Pages,
-    /// The name of a blob, by what is in it.
+    /// The function that names a blob by its content.
     names: Names,
     pub metas: BTreeMap<String, Vec<u8>>,
     /// Records that are whole.
     pub log: BTreeMap<LogKey, ValueRef>,
-    /// Records that are not, where it is known that they were there.
+    /// Records that are not whole, but are known to have been there.
     pub damaged: BTreeMap<LogKey, ValueRef>,
     /// Whole records that stand under the key of another.
     pub misplaced: Vec<(u32, ValueRef)>,
     pub rows: BTreeMap<(u32, Vec<u8>), ValueRef>,
-    /// How many records the engine counted; `None` where that cannot be read.
+    /// Number of records that the engine counted; `None` if that cannot be read.
     pub counted: Option<u64>,
 }
 
-/// Hears how many pages of how many were looked at.
+/// A callback that gets the number of pages scanned so far, and the number of all pages.
 pub(crate) type OnPage<'a> = dyn FnMut(u64, u64) -> ControlFlow<()> + 'a;
 
-/// The name under which a sealed blob is stored; `None` for one that has none.
+/// A function from a sealed blob to the name under which it is stored; `None` for one that has
+/// none.
 pub(crate) type Names = fn(&[u8]) -> Option<String>;
 
-/// What became of reading.
+/// The result of reading; `Break` if the callback stopped it.
 pub(crate) type Read = ControlFlow<(), DamagedFile>;
 
 impl DamagedFile {
-    /// Reads all of a file that can be read.
+    /// Reads all that can be read of a file.
     ///
     /// # Errors
     /// [`StorageError::AlreadyOpen`] when somebody has it open; [`StorageError::Io`].
@@ -95,7 +96,7 @@ impl DamagedFile {
     /// Reads all that can be read of a file that this process itself has open.
     ///
     /// # Errors
-    /// [`StorageError::Io`] when it tells nothing at all.
+    /// [`StorageError::Io`] when nothing at all can be read.
     pub(crate) fn of(
         file: File,
         names: Names,
@@ -134,7 +135,7 @@ impl DamagedFile {
         })
     }
 
-    /// Follows the trees of a commit. Whether everything is there that the engine counted.
+    /// Follows the trees of a commit. Returns true if everything is there that the engine counted.
     fn follow(&mut self, root: u64, read: &mut HashSet<u64>, is_first: bool) -> bool {
         let mut found = BTreeMap::new();
         self.pages.walk(root, &mut |_, page| {
@@ -167,13 +168,13 @@ impl DamagedFile {
         if is_first {
             self.counted = counted(b"log");
         }
-        // A space without a record has no log, and one that never was flushed no rows.
+        // Without any record there is no log table, and without any flush no table of rows.
         counted(b"meta") == Some(self.metas.len() as u64)
             && counted(b"log").unwrap_or_default() == records as u64
             && counted(b"rows").unwrap_or_default() == self.rows.len() as u64
     }
 
-    /// Looks at every page that nothing was read from yet.
+    /// Scans every page from which nothing was read yet.
     fn scan(&mut self, read: &mut HashSet<u64>, told: &mut OnPage<'_>) -> ControlFlow<()> {
         let count = self.pages.length().div_ceil(PAGE as u64);
         for number in 0..count {
@@ -190,23 +191,23 @@ impl DamagedFile {
                 || self.take_rows(run, &page, true)
                 || self.take_metas(&page)
             {
-                // What stands inside of a value is no page.
+                // What lies inside a value is no page.
                 read.extend(run.pages());
             }
         }
         ControlFlow::Continue(())
     }
 
-    /// Takes the named blobs of a leaf. Whether there are any.
+    /// Takes the named blobs of a leaf. Returns true if there are any.
     fn take_metas(&mut self, page: &[u8]) -> bool {
         let mut has_any = false;
         for pair in pairs(page, None).into_iter().filter(|pair| pair.is_whole) {
             let bytes = page.get(pair.value).unwrap_or_default();
-            // The name stands in the blob, too: that beside it may be damaged.
+            // The blob contains its name, too; the key beside it may be damaged.
             let Some(name) = (self.names)(bytes) else { continue };
             has_any = true;
             let known = self.metas.entry(name).or_default();
-            // Of an identity the one with the most predecessors is the last.
+            // The latest identity is the one with the most predecessors.
             if known.len() < bytes.len() {
                 *known = bytes.to_vec();
             }
@@ -214,7 +215,7 @@ impl DamagedFile {
         has_any
     }
 
-    /// Takes records that stand in a row. Whether there are any that are whole.
+    /// Takes consecutive records. Returns true if any of them is whole.
     fn take_log(&mut self, records: &[Found], is_first: bool) -> bool {
         let keys: Vec<LogKey> = records.iter().map(|record| record.key).collect();
         let keys = repaired(&keys);
@@ -237,7 +238,8 @@ impl DamagedFile {
         records.iter().any(|record| record.is_whole)
     }
 
-    /// Takes the rows of a leaf, or only what was quarantined. Whether there are any.
+    /// Takes the rows of a leaf, or only what was quarantined. Returns true if any of them is
+    /// whole.
     fn take_rows(&mut self, run: Run, page: &[u8], only_aside: bool) -> bool {
         let mut has_any = false;
         for pair in pairs(page, None) {
@@ -251,7 +253,7 @@ impl DamagedFile {
         has_any
     }
 
-    /// The bytes of a value.
+    /// Reads the bytes of a value.
     pub(crate) fn bytes(&self, piece: &ValueRef) -> Vec<u8> {
         match piece {
             ValueRef::There(run) => self.pages.read(*run),
@@ -260,7 +262,7 @@ impl DamagedFile {
     }
 }
 
-/// Where the value of a pair in a leaf stands.
+/// Returns the place of the value of a pair in a leaf.
 fn value_of(pair: &Pair<'_>, leaf: Run) -> Run {
     Run { offset: leaf.offset + pair.value.start as u64, length: pair.value.len() }
 }
@@ -273,7 +275,8 @@ struct Found {
     is_whole: bool,
 }
 
-/// The records of a leaf; of one that is surely one of the log also those that are not whole.
+/// Returns the records of a leaf; of a leaf that is known to be one of the log, also those that are
+/// not whole.
 fn records_of(run: Run, page: &[u8], is_log: bool) -> impl Iterator<Item = Found> {
     let pairs = if is_log { pairs_by_trial } else { pairs }(page, Some(LOG_KEY));
     pairs.into_iter().filter_map(move |pair| {
@@ -286,8 +289,9 @@ fn records_of(run: Run, page: &[u8], is_log: bool) -> impl Iterator<Item = Found
     })
 }
 
-/// Keys follow on each other: one that does not, beside others that do, is damaged. It is the one
-/// after those before it, or the one before those after it, whichever is more like what is left.
+/// Repairs damaged keys. Keys are consecutive: one that is not, beside others that are, is damaged.
+/// It is taken for the successor of those before it, or for the predecessor of those after it,
+/// whichever differs from it in fewer bits.
 fn repaired(told: &[LogKey]) -> Vec<LogKey> {
     let pair = |from: Option<usize>| match told.get(from?..)? {
         [a, b, ..] => Some((*a, *b)),
@@ -301,7 +305,7 @@ fn repaired(told: &[LogKey]) -> Vec<LogKey> {
         if there.iter().any(|pair| is_next(*pair)) || there.iter().all(|pair| begins(*pair)) {
             return *key;
         }
-        // Where a space ends the neighbour may be the damaged one.
+        // At the end of a space the neighbour may be the damaged one.
         let most = if there.iter().any(|pair| begins(*pair)) { 1 } else { u32::MAX };
         let fits = |pair: &(LogKey, LogKey)| is_next(*pair) || begins(*pair);
         let before = pair(index.checked_sub(2)).filter(fits).map(|(_, last)| last);

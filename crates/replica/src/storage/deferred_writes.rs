@@ -1,14 +1,14 @@
 //! A file to which nothing is written before the first commit.
 //!
-//! redb repairs while it opens, and may refuse in the end what it has written to by then; and a
-//! page that is damaged may be met only when it is read. A file that is refused has to stay as it
-//! is: its owner may know better how to save it. So the steps of a repair are held back, in their
-//! order, and taken once the file is [accepted](DeferredWrites::accept).
+//! redb repairs a file while it opens it, and may refuse it in the end, when it has already written
+//! to it; and a damaged page may be found only when it is read. A file that is refused has to stay
+//! as it is: its owner may know better how to save it. So the steps of a repair are held back, in
+//! order, and carried out once the file is [accepted](DeferredWrites::accept).
 //!
-//! The same serves a medium that is full. redb is of no use after a write that failed, so another
-//! engine takes the file over, in this process and under the same lock: it repairs without writing,
-//! is read from, and writes once there is room. The one before is *retired*: whatever it still does
-//! does not reach the file.
+//! The same helps with a full medium. redb is of no use after a failed write, so another engine
+//! takes the file over, in this process and under the same lock: it repairs without writing, serves
+//! reads, and writes once there is room. The engine before it is *retired*: nothing that it still
+//! does reaches the file.
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,14 +20,14 @@ use redb::{BackendError, StorageBackend};
 
 use super::checksummed_file::ChecksummedFile;
 
-/// A file as one engine has it, and what that one is still to do to it. Clones are the same.
+/// A file as one engine sees it, with the steps that are held back. Clones share both.
 #[derive(Clone, Debug)]
 pub(super) struct DeferredWrites {
     file: Arc<ChecksummedFile>,
-    /// `None` once the file is accepted.
+    /// The steps that are held back; `None` once the file is accepted.
     steps: Arc<Mutex<Option<VecDeque<Step>>>>,
     retired: Arc<AtomicBool>,
-    /// Whether an engine before this one has locked the file, and left it locked.
+    /// True if an engine before this one has locked the file, and left it locked.
     is_locked: bool,
 }
 
@@ -44,21 +44,21 @@ impl DeferredWrites {
         Self { file, steps, retired: Arc::default(), is_locked: false }
     }
 
-    /// The same file for another engine. This one is retired.
+    /// Hands the file over to another engine. This one is retired.
     pub(super) fn hand_over(&self) -> Self {
         self.retired.store(true, Ordering::Release);
         Self { is_locked: true, ..Self::new(Arc::clone(&self.file)) }
     }
 
-    /// The file below, without the steps.
+    /// Returns the file below, without the steps.
     pub(super) fn file(&self) -> &ChecksummedFile {
         &self.file
     }
 
-    /// Takes the steps that were held back, and holds back no more.
+    /// Carries out the steps that were held back, and holds back no more.
     ///
     /// # Errors
-    /// When the file cannot be written. The steps that were not taken are still held back.
+    /// When the file cannot be written. The steps that were not carried out are still held back.
     pub(super) fn accept(&self) -> io::Result<()> {
         let mut held = self.steps();
         while let Some(step) = held.as_ref().and_then(VecDeque::front) {
@@ -85,13 +85,14 @@ impl DeferredWrites {
         self.steps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the step was held back; otherwise it is to be taken now.
+    /// Holds a step back, unless the file is accepted. Returns false if it has to be carried out
+    /// now.
     fn hold(&self, step: impl FnOnce() -> Step) -> bool {
         self.steps().as_mut().map(|steps| steps.push_back(step())).is_some()
     }
 }
 
-/// How long the file is after some steps.
+/// Returns the length of the file after some steps.
 fn length(file: u64, steps: &VecDeque<Step>) -> u64 {
     steps.iter().fold(file, |length, step| match step {
         Step::Write { offset, bytes } => length.max(offset + bytes.len() as u64),
@@ -100,7 +101,7 @@ fn length(file: u64, steps: &VecDeque<Step>) -> u64 {
     })
 }
 
-/// Does to a piece of the file at `start` what a step does to the file.
+/// Applies a step to a piece of the file that begins at `start`.
 fn replay(step: &Step, start: u64, piece: &mut [u8]) {
     match step {
         Step::Write { offset, bytes } => {
@@ -200,7 +201,7 @@ mod tests {
 
     use super::*;
 
-    /// What is read before acceptance is what the file holds after it, whatever the steps.
+    /// Checks that reads before acceptance return what the file holds after it.
     #[test]
     fn reads_see_the_steps_and_the_file_does_not() -> io::Result<()> {
         let directory = tempfile::tempdir()?;

@@ -1,8 +1,7 @@
-//! The engine's pages, read without the engine: what salvage finds in a damaged file.
+//! The engine's pages, read without the engine, to salvage a damaged file.
 //!
-//! Nothing that stands in a page is believed. A length or a pointer may be anything; what counts is
-//! that a value is [sealed](crate::envelope), so that it tells by itself whether it is whole, and
-//! where it ends.
+//! Nothing in a page is trusted. A length or a pointer may be anything; what counts is that a value
+//! is [sealed](crate::envelope), so that it shows by itself whether it is whole, and where it ends.
 //!
 //! ```text
 //! header   magic (9) · which slot counts (1) · ... · at 64 and 192: a commit
@@ -26,17 +25,17 @@ use crate::envelope;
 
 pub(super) const PAGE: usize = 4096;
 const PAGE_BYTES: u64 = PAGE as u64;
-/// A region of the engine has so many pages.
+/// Number of pages in a region of the engine.
 const REGION_PAGES: u64 = 1 << 20;
-/// No value that we store takes more than so many bytes with its page.
+/// Maximum number of bytes that a stored value takes with its page.
 const LONGEST: usize = 32 << 20;
-/// At most so many values of a page are searched for in vain.
+/// Maximum number of values of a page that are searched for in vain.
 const SEARCHES: usize = 4;
 const LEAF: u8 = 1;
 const BRANCH: u8 = 2;
 const TABLE: u8 = 3;
 
-/// A file that is only read. What the medium does not give reads as zeros.
+/// A file that is only read. What the medium cannot deliver reads as zeros.
 #[derive(Debug)]
 pub(super) struct Pages {
     file: Mutex<File>,
@@ -54,13 +53,13 @@ pub(crate) struct Run {
 #[derive(Debug)]
 pub(super) struct Pair<'a> {
     pub key: &'a [u8],
-    /// Where its value stands in the leaf.
+    /// The range of its value in the leaf.
     pub value: Range<usize>,
-    /// Whether the value is as it was sealed.
+    /// True if the value is as it was sealed.
     pub is_whole: bool,
 }
 
-/// The root of a tree, and how many pairs it has.
+/// The root of a tree, and its number of pairs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Root {
     pub page: u64,
@@ -72,12 +71,12 @@ pub(super) struct Root {
 pub(super) struct Commit {
     /// The page of the tree of tables.
     pub tables: u64,
-    /// Whether it is not older than what was acknowledged.
+    /// True if it is not older than what was acknowledged.
     pub is_last: bool,
 }
 
 impl Run {
-    /// Where its pages begin.
+    /// Iterates over the offsets of its pages.
     pub(super) fn pages(self) -> impl Iterator<Item = u64> {
         (self.offset..self.offset + self.length as u64).step_by(PAGE)
     }
@@ -100,7 +99,7 @@ impl Pages {
             file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(into)).is_ok()
         };
         if !read(run.offset, &mut bytes) {
-            // A bad sector takes its page, and not what stands around it.
+            // A bad sector costs its own page, and nothing around it.
             for (number, page) in (0..).zip(bytes.chunks_mut(PAGE)) {
                 if !read(run.offset + number * PAGE_BYTES, page) {
                     page.fill(0);
@@ -110,7 +109,7 @@ impl Pages {
         bytes
     }
 
-    /// The page at an offset, with what its last value takes behind it, if it is a leaf.
+    /// Reads the page at an offset, with what its last value takes behind it, if it is a leaf.
     pub(super) fn leaf_at(&self, offset: u64) -> Option<(Run, Vec<u8>)> {
         let run = Run { offset, length: PAGE };
         let page = self.read(run);
@@ -118,7 +117,7 @@ impl Pages {
             return None;
         }
         let most = usize::try_from(self.length - offset).unwrap_or(usize::MAX).min(LONGEST);
-        // Of fixed keys, and of others.
+        // With fixed keys, and with others.
         let ends = [4, 8].map(|each| u32_at(&page, number_of_pairs(&page) * each));
         let ends = ends.into_iter().flatten().map(|end| end as usize);
         let Some(length) = ends.filter(|end| (PAGE..=most).contains(end)).max() else {
@@ -128,7 +127,7 @@ impl Pages {
         Some((run, self.read(run)))
     }
 
-    /// The commits that the header names: the one that counts first.
+    /// Returns the commits that the header names, the one that counts first.
     pub(super) fn commits(&self) -> Vec<Commit> {
         let header = self.read(Run { offset: 0, length: PAGE });
         let flag = header.get(9).copied().unwrap_or_default();
@@ -139,12 +138,12 @@ impl Pages {
             Some(Commit { tables, is_last: number >= acknowledged })
         };
         let mut found: Vec<Commit> = [flag & 1, !flag & 1].into_iter().filter_map(commit).collect();
-        // An older one counts only where a flipped bit says so.
+        // An older commit is named as the one that counts only through a flipped bit.
         found.sort_by_key(|commit| !commit.is_last);
         found
     }
 
-    /// Shows every leaf below a page in the order of their keys, each page once.
+    /// Calls a function with every leaf below a page, in the order of their keys, each page once.
     pub(super) fn walk(&self, root: u64, leaf: &mut dyn FnMut(Run, &[u8])) {
         let (mut waiting, mut seen) = (vec![root], HashSet::new());
         while let Some(number) = waiting.pop() {
@@ -161,7 +160,7 @@ impl Pages {
         }
     }
 
-    /// Where the engine has a page, if that is in the file.
+    /// Returns the place of one of the engine's pages, if that is in the file.
     fn run(&self, number: u64) -> Option<Run> {
         let (order, region) = (number >> 59, (number >> 20) & 0xf_ffff);
         let index = number & (0xf_ffff >> order);
@@ -178,7 +177,7 @@ fn children(page: &[u8]) -> Vec<u64> {
     (0..children).map_while(at).collect()
 }
 
-/// The tables in a leaf that names them.
+/// Iterates over the tables that a leaf names.
 pub(super) fn tables(page: &[u8]) -> impl Iterator<Item = (&[u8], Root)> {
     let pairs = pairs_of(page, None, number_of_pairs(page), false);
     pairs.into_iter().filter_map(|pair| {
@@ -189,13 +188,14 @@ pub(super) fn tables(page: &[u8]) -> impl Iterator<Item = (&[u8], Root)> {
     })
 }
 
-/// The pairs of a leaf whose values are sealed. `fixed`: how long its keys are, if all are so long.
+/// Returns the pairs of a leaf whose values are sealed. `fixed`: the length of its keys, if all
+/// have the same.
 pub(super) fn pairs(page: &[u8], fixed: Option<usize>) -> Vec<Pair<'_>> {
     pairs_of(page, fixed, number_of_pairs(page), true)
 }
 
-/// As [`pairs`], of a leaf whose number of pairs may be damaged: the one with which most values are
-/// whole is right. With a wrong one at least the first is not.
+/// Returns the [`pairs`] of a leaf whose number of pairs may be damaged: the number with which most
+/// values are whole is right. With a wrong number at least the first value is not whole.
 pub(super) fn pairs_by_trial(page: &[u8], fixed: Option<usize>) -> Vec<Pair<'_>> {
     let said = pairs(page, fixed);
     if said.first().is_some_and(|pair| pair.is_whole) {
@@ -212,8 +212,8 @@ pub(super) fn pairs_by_trial(page: &[u8], fixed: Option<usize>) -> Vec<Pair<'_>>
     }
 }
 
-/// The pairs of a leaf that has so many. Where a value does not end where it should, its end is
-/// searched for: it may be the number that says where it ends that is damaged.
+/// Returns `count` pairs of a leaf. If a value is not whole, its end is searched for: what is
+/// damaged may be the number that says where it ends.
 fn pairs_of(page: &[u8], fixed: Option<usize>, count: usize, search: bool) -> Vec<Pair<'_>> {
     let ends = if fixed.is_none() { 4 + 4 * count } else { 4 };
     let keys = ends + 4 * count;

@@ -1,9 +1,9 @@
 //! Storage that is trusted until a write fails.
 //!
 //! After a failed fsync nobody knows what the medium holds: the pages may be dropped and the next
-//! fsync succeed. So the first failure is the last thing that is asked of it, by whatever space of
-//! the store: from then on every call answers with that failure. That there is no room is none: the
-//! batch is not there, and everything else is.
+//! fsync may succeed. So after the first failure nothing more is asked of the storage, by any space
+//! of the store: every call answers with that failure. Lack of room is no such failure: the batch
+//! is not there, and everything else is.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
@@ -22,7 +22,7 @@ impl FailStop {
         Self { storage, failed: OnceLock::new() }
     }
 
-    /// Whether it is still to be used.
+    /// Checks that it may still be used.
     ///
     /// # Errors
     /// The failure that ended its use.
@@ -30,18 +30,18 @@ impl FailStop {
         self.failed.get().map_or(Ok(()), |error| Err(error.clone()))
     }
 
-    /// Ends its use. The failure that does: this one, or an earlier one.
+    /// Ends its use. Returns the failure that did: this one, or an earlier one.
     pub(crate) fn fail(&self, error: StorageError) -> StorageError {
         self.failed.get_or_init(|| error).clone()
     }
 
-    /// The storage itself, to save what can still be read of it.
+    /// Returns the storage itself, to save what can still be read of it.
     #[cfg(feature = "redb")]
     pub(crate) const fn untrusted(&self) -> &Arc<dyn Storage> {
         &self.storage
     }
 
-    /// What came of something, and the end of its use where the file turned out to be another.
+    /// Passes a result on, and ends the use of the storage if its file was replaced.
     fn told<R>(&self, result: Result<R, StorageError>) -> Result<R, StorageError> {
         result.map_err(|error| match error {
             StorageError::Replaced(_) => self.fail(error),
@@ -59,7 +59,7 @@ impl FailStop {
     }
 }
 
-/// A panic of the engine over what it read is damage, and no reason to take the process down.
+/// Turns a panic of the engine over what it read into damage: it is no reason to end the process.
 fn guarded<R>(read: impl FnOnce() -> Result<R, StorageError>) -> Result<R, StorageError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
         Err(StorageError::Damaged("the storage engine panicked while it read".to_owned()))
@@ -93,7 +93,8 @@ impl StorageRead for FailStop {
 }
 
 impl Storage for FailStop {
-    /// A panic of the engine is a failure, too: those who wait for the write have to hear of it.
+    /// Commits a batch. A panic of the engine is a failure, too: those who wait for the write have
+    /// to hear of it.
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
         self.check()?;
         let committed = catch_unwind(AssertUnwindSafe(|| self.storage.commit(batch)));

@@ -1,11 +1,11 @@
 //! Storage in a directory, by fjall: a log-structured merge tree, for servers that write much.
 //!
-//! A commit appends to the engine's journal and syncs it. What the engine does not notice by itself
-//! is a journal that ends early: it takes that for a batch under way when the power failed, and
-//! cuts it off, also where a flipped bit in its middle takes acknowledged batches along. So every
+//! A commit appends to the engine's journal and syncs it. The engine does not notice by itself that
+//! a journal ends early: it takes that for a batch under way when the power failed, and cuts the
+//! journal off there, even if a flipped bit in its middle costs acknowledged batches. So every
 //! batch carries a number, and a file beside the engine's says which was acknowledged last; a
-//! journal that ends before it is damage. That file is not synced: after a power loss it may say
-//! less, never more.
+//! journal that ends before that one is damaged. That file is not synced: after a power loss it may
+//! lag behind, but it is never ahead.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -20,14 +20,14 @@ use super::{Batch, Gone, Row, Storage, StorageError, StorageRead, Stored};
 
 /// The engine's limit for keys, less the number of the space before each.
 const LONGEST_KEY: usize = 65_535 - 4;
-/// Where a batch writes its number, in the table of blobs: no name begins like this.
+/// The key of a batch's number in the table of blobs; no name begins like this.
 const NUMBER: &[u8] = b"#";
 const ACKNOWLEDGED: &str = "acknowledged";
 
 /// A store in a directory.
 ///
-/// The directory is held by one process at a time. Unlike a store file, one that is refused as
-/// damaged may have been shortened by the engine while it looked.
+/// The directory is held by one process at a time. Unlike a store file, a directory that is refused
+/// as damaged may have been shortened by the engine while it was opened.
 ///
 /// # Example
 /// ```
@@ -55,7 +55,7 @@ const ACKNOWLEDGED: &str = "acknowledged";
 pub struct FjallDirectory {
     tables: Tables,
     database: Database,
-    /// The number of the last batch, and where it is said.
+    /// The number of the last batch, and the file that notes it.
     last: Mutex<Acknowledged>,
     named: Named,
 }
@@ -118,7 +118,7 @@ impl FjallDirectory {
     }
 
     fn last(&self) -> MutexGuard<'_, Acknowledged> {
-        // The number only moves after a commit went through.
+        // The number changes only after a successful commit.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -130,7 +130,7 @@ impl std::fmt::Debug for FjallDirectory {
 }
 
 impl Acknowledged {
-    /// Opens the file, and compares what it says with the number of the last batch that is there.
+    /// Opens the file, and compares its number with that of the last batch that is there.
     fn open(path: PathBuf, number: u64) -> Result<Self, StorageError> {
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).open(path);
@@ -154,7 +154,7 @@ impl Acknowledged {
     }
 }
 
-/// The number in the file; 0 when it is not whole, as a power loss may leave it.
+/// Reads the number in the file; 0 when it is not whole, as a power loss may leave it.
 fn said(bytes: &[u8]) -> u64 {
     let Some((number, check)) = bytes.split_first_chunk() else { return 0 };
     let whole = crc32fast::hash(number).to_be_bytes() == check;
@@ -181,7 +181,7 @@ fn keyed(space: u32, key: &[u8]) -> Vec<u8> {
     [&space.to_be_bytes()[..], key].concat()
 }
 
-/// The key without the number of its space, while that is the same.
+/// Returns the key without the number of its space; `None` if that is another one.
 fn within(space: u32, key: &[u8]) -> Option<&[u8]> {
     key.strip_prefix(&space.to_be_bytes())
 }
@@ -299,7 +299,7 @@ impl FjallDirectory {
     }
 }
 
-/// The engine asserts what it does not take.
+/// Refuses a key that is too long; the engine would panic over it.
 fn fits(key: Vec<u8>) -> Result<Vec<u8>, StorageError> {
     let (length, most) = (key.len(), LONGEST_KEY);
     if length > most + 4 {
@@ -310,7 +310,8 @@ fn fits(key: Vec<u8>) -> Result<Vec<u8>, StorageError> {
 
 type Written = (u32, Vec<u8>, Option<Vec<u8>>);
 
-/// Two writes to one key in one batch have one number in the engine: only the last may go in.
+/// Keeps the last write to each key: two writes to one key in one batch have the same number in the
+/// engine.
 fn last_of_each(rows: &[Written]) -> impl Iterator<Item = &Written> {
     let mut seen = std::collections::HashSet::new();
     let mut last: Vec<_> =
@@ -326,7 +327,7 @@ impl Storage for FjallDirectory {
         let mut write = self.database.batch().durability(Some(PersistMode::SyncAll));
         self.fill(&mut write, batch)?;
         write.insert(&self.tables.meta, NUMBER, number.to_be_bytes());
-        // Where there is no room the engine has done with writing, and cannot take back a part.
+        // Without room the engine stops writing for good, and cannot undo a part of a batch.
         let for_good = |error| match error {
             StorageError::Full => StorageError::Io(StorageError::Full.to_string()),
             error => error,
@@ -336,7 +337,7 @@ impl Storage for FjallDirectory {
         last.say(number).map_err(for_good)
     }
 
-    /// As for the directory; nobody looks at the files in it.
+    /// Checks the name of the directory, and not those of the files in it.
     fn check_place(&self) -> Result<(), StorageError> {
         self.named.check(0)
     }

@@ -1,8 +1,8 @@
-//! Who has a store open that cannot be opened again.
+//! The holder of a store that cannot be opened because it is open already.
 
 use std::path::Path;
 
-/// Who has a store open.
+/// The holder of an open store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Holder {
@@ -15,7 +15,7 @@ pub enum Holder {
 }
 
 impl Holder {
-    /// Of the file at a path that somebody holds. Linux lists what a process has open.
+    /// Finds out who holds the file at a path. Linux lists what a process has open.
     pub(crate) fn of(path: &Path) -> Self {
         #[cfg(target_os = "linux")]
         if let Ok(file) = path.metadata()

@@ -1,9 +1,9 @@
-//! Where a store is kept: a small trait, and the backends behind it.
+//! The storage of a store: a small trait, and the backends behind it.
 //!
 //! There are three tables. The *log* has one record per transaction under sequential keys; a commit
 //! writes only that, because random small writes cost an engine tens of times their payload.
-//! *Rows* are what is derived from the log: blocks of state and indexes, written later, in order
-//! and in bulk. *Meta* is a few small named blobs.
+//! *Rows* are derived from the log: blocks of state and indexes, written later, in order and in
+//! bulk. *Meta* is a few small named blobs.
 
 #[cfg(feature = "redb")]
 mod checksummed_file;
@@ -49,20 +49,20 @@ pub use raw_file::RawFile;
 #[cfg(feature = "redb")]
 pub use redb_file::RedbFile;
 
-/// What is written together, or not at all.
+/// The writes that are made together, or not at all.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Batch {
     /// Small named blobs: the store's identity, the spaces it holds.
     pub meta: Vec<(String, Vec<u8>)>,
     /// Log records: number of the space, sequence, bytes.
     pub log: Vec<(u32, u64, Vec<u8>)>,
-    /// Rows: number of the space, key, bytes; `None` takes the row away.
+    /// Rows: number of the space, key, bytes; `None` removes the row.
     pub rows: Vec<(u32, Vec<u8>, Option<Vec<u8>>)>,
-    /// What is taken away of the other two. It is not written in the same batch.
+    /// Named blobs and log records to remove; none of them is written in the same batch.
     pub gone: Vec<Gone>,
 }
 
-/// Something that is taken away; that it was not there does not matter.
+/// Something to remove; it need not be there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Gone {
     /// A named blob.
@@ -74,33 +74,34 @@ pub enum Gone {
 /// A log record as it was stored: its sequence and its bytes.
 pub type Stored = (u64, Vec<u8>);
 
-/// A row to write: its key and its bytes; `None` takes the row away.
+/// A row to write: its key and its bytes; `None` removes the row.
 pub type RowWrite = (Vec<u8>, Option<Vec<u8>>);
 
 /// A row as it was stored: its key and its bytes.
 pub type Row = (Vec<u8>, Vec<u8>);
 
-/// What can be read of a store.
+/// Read access to a store.
 ///
 /// # Errors
-/// All: [`StorageError`] when the medium cannot be read, or holds something else than was written.
+/// All: [`StorageError`] when the medium cannot be read, or holds something other than what was
+/// written.
 pub trait StorageRead: Send + Sync + fmt::Debug {
-    /// A named blob.
+    /// Reads a named blob.
     fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError>;
 
-    /// The named blobs whose names begin with a prefix, ascending.
+    /// Reads the named blobs whose names begin with a prefix, ascending.
     fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError>;
 
-    /// At most `limit` log records of a space from a sequence on, ascending.
+    /// Reads at most `limit` log records of a space from a sequence on, ascending.
     fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError>;
 
-    /// The sequence after the last log record of a space; 0 where there is none.
+    /// Returns the sequence after the last log record of a space; 0 if there is none.
     fn log_end(&self, space: u32) -> Result<u64, StorageError>;
 
-    /// The row of a space under a key.
+    /// Reads the row of a space under a key.
     fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
 
-    /// At most `limit` rows of a space from a key on, ascending by key.
+    /// Reads at most `limit` rows of a space from a key on, ascending by key.
     fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError>;
 }
 
@@ -110,7 +111,7 @@ pub trait StorageRead: Send + Sync + fmt::Debug {
 /// 1. When `commit` returns, all of the batch survives a power loss; before, none or all of it
 ///    does. Batches survive in the order of their commits.
 /// 2. What was committed is read back as it was written, or an error says that it cannot be.
-/// 3. When `commit` says [`StorageError::Full`], nothing of the batch is there, now or after a
+/// 3. When `commit` returns [`StorageError::Full`], nothing of the batch is there, now or after a
 ///    power loss; everything reads as before, and later batches may go through. A backend that
 ///    cannot promise that has to answer with another error.
 /// 4. After any other error of `commit` the caller never writes again through this handle; a
@@ -122,8 +123,8 @@ pub trait Storage: StorageRead {
     /// Writes a batch durably.
     fn commit(&self, batch: &Batch) -> Result<(), StorageError>;
 
-    /// Whether what is written can still be found by others, under the name that it was opened by.
-    /// `commit` sees to that by itself; this is for one that writes nothing for a while.
+    /// Checks that others can still find what is written, under the name by which it was opened.
+    /// `commit` checks that by itself; this is for a store that writes nothing for a while.
     ///
     /// # Errors
     /// [`StorageError::Replaced`] when it cannot.
@@ -131,38 +132,39 @@ pub trait Storage: StorageRead {
         Ok(())
     }
 
-    /// The file itself, where it is one: to save what can be read of it without the engine.
+    /// Returns the file itself, if the storage is one, to save what can be read of it without the
+    /// engine.
     fn file(&self) -> Option<File> {
         None
     }
 
-    /// Everything as it is at this moment, whatever is committed later.
+    /// Returns everything as it is at this moment, whatever is committed later.
     fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError>;
 
-    /// Gives space on the medium back that nothing uses.
+    /// Gives back space on the medium that nothing uses.
     fn compact(&self) -> Result<(), StorageError>;
 
     /// Looks for damage below the records: in the engine's own pages.
     fn verify(&self) -> Result<(), StorageError>;
 
-    /// The bytes that the store takes on its medium.
+    /// Returns the number of bytes that the store takes on its medium.
     fn size(&self) -> Result<u64, StorageError>;
 }
 
-/// The medium failed, or holds something else than was written.
+/// The medium failed, or holds something other than what was written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum StorageError {
     /// Another process, or another handle of this one, holds the file.
     AlreadyOpen,
-    /// What is there is not what was written.
+    /// The stored bytes are not what was written.
     Damaged(String),
     /// It was written by another version of this program.
     OtherVersion(String),
     /// The medium has no space left. What was acknowledged is there; what was to be written is not,
     /// and may be written again once there is room.
     Full,
-    /// What is open is not what others find under this name: the file was removed, moved, replaced,
+    /// The open file is not what others find under this name: it was removed, moved, replaced,
     /// written over or cut off. Nothing is acknowledged for it any more.
     Replaced(PathBuf),
     /// The medium could not be read or written.
@@ -170,22 +172,23 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    /// What the operating system says.
+    /// Converts an error of the operating system.
     #[cfg(any(feature = "redb", feature = "fjall"))]
     #[expect(clippy::needless_pass_by_value, reason = "to be handed to map_err as it is")]
     fn of_io(error: io::Error) -> Self {
         if Self::is_full(error.kind()) { Self::Full } else { Self::Io(error.to_string()) }
     }
 
-    /// Whether the system says that there is no room: on the medium, or for this user, or for a
-    /// file of that length.
+    /// Returns true if the system says that there is no room: on the medium, or for this user, or
+    /// for a file of that length.
     #[cfg(any(feature = "redb", feature = "fjall"))]
     const fn is_full(kind: io::ErrorKind) -> bool {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
         matches!(kind, StorageFull | QuotaExceeded | FileTooLarge)
     }
 
-    /// Whether the same call may go through later: once it is closed elsewhere, or there is room.
+    /// Returns true if the same call may go through later: once the store is closed elsewhere, or
+    /// there is room.
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::AlreadyOpen | Self::Full => true,
@@ -193,7 +196,7 @@ impl StorageError {
         }
     }
 
-    /// Whether what is stored is not what was written.
+    /// Returns true if what is stored is not what was written.
     pub const fn is_corruption(&self) -> bool {
         match self {
             Self::Damaged(_) => true,

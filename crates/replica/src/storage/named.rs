@@ -1,8 +1,8 @@
-//! What is open, and the name under which others find it.
+//! An open file, and the name under which others find it.
 //!
-//! A file stays open when its name is taken away or given to another one. What is written then is
-//! durable, and nobody will ever find it. So the file system is asked what has the name now, by
-//! device and inode, before anything is acknowledged.
+//! A file stays open when its name is removed or given to another one. What is written then is
+//! durable, but nobody will ever find it. So before anything is acknowledged, the file system is
+//! asked for the device and inode that have the name now.
 
 use std::fs::Metadata;
 use std::io;
@@ -13,12 +13,12 @@ use std::path::PathBuf;
 #[cfg(any(feature = "redb", feature = "fjall"))]
 use super::StorageError;
 
-/// What a file system knows a file by.
+/// The identity of a file in the file system.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FileId(pub [u64; 2]);
 
 impl FileId {
-    /// Of what has a name now.
+    /// Returns the identity of what has a name now.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         std::fs::metadata(path).map(|meta| Self::from(&meta))
     }
@@ -32,8 +32,9 @@ impl From<&Metadata> for FileId {
     }
 }
 
-/// Elsewhere the moment of its making has to do: a copy has another. (On Windows a file that gets
-/// the name of one that went less than fifteen seconds before inherits that moment.)
+/// Elsewhere the creation time takes this role: a copy has another one. (On Windows a file that
+/// gets the name of one that was removed less than fifteen seconds before inherits its creation
+/// time.)
 #[cfg(not(unix))]
 impl From<&Metadata> for FileId {
     fn from(meta: &Metadata) -> Self {
@@ -43,30 +44,30 @@ impl From<&Metadata> for FileId {
     }
 }
 
-/// A name, and what it led to when that was opened.
+/// A name, and the identity of what it led to when that was opened.
 #[cfg(any(feature = "redb", feature = "fjall"))]
 #[derive(Debug)]
 pub(super) struct Named {
-    /// From the root, as a process may change where it is.
+    /// The absolute path, as a process may change its working directory.
     path: PathBuf,
     id: FileId,
 }
 
 #[cfg(any(feature = "redb", feature = "fjall"))]
 impl Named {
-    /// The name of what is open.
+    /// Notes the name of what is open.
     ///
     /// # Errors
-    /// When the present directory is not known.
+    /// When the working directory is not known.
     pub(super) fn new(path: &Path, open: &Metadata) -> io::Result<Self> {
         Ok(Self { path: std::path::absolute(path)?, id: open.into() })
     }
 
-    /// Whether the name still leads there, and that is at least so many bytes long. Takes one
-    /// question to the file system.
+    /// Checks that the name still leads there, and that the file has at least `length` bytes. Takes
+    /// one call to the file system.
     ///
     /// # Errors
-    /// [`StorageError::Replaced`] when it leads elsewhere, or nowhere.
+    /// [`StorageError::Replaced`] when it leads elsewhere or nowhere, or the file is shorter.
     pub(super) fn check(&self, length: u64) -> Result<(), StorageError> {
         let is_it = |found: &Metadata| FileId::from(found) == self.id && found.len() >= length;
         let leads_there = std::fs::metadata(&self.path).is_ok_and(|found| is_it(&found));
@@ -76,7 +77,7 @@ impl Named {
         Err(self.replaced())
     }
 
-    /// The error that names it.
+    /// Makes the error that names it.
     pub(super) fn replaced(&self) -> StorageError {
         StorageError::Replaced(self.path.clone())
     }

@@ -1,8 +1,8 @@
-//! How a new store gets its name: made under another one, put in place, and the directory synced.
+//! Creation of a store: it is made under another name, put in place, and its directory is synced.
 //!
-//! A crash while a store is made leaves nothing under its name, and of two who make one at once one
-//! wins. A name is durable only once its directory is: a store that was acknowledged and then is
-//! not there after a power loss is as bad as one that is empty.
+//! A crash while a store is made leaves nothing under its name, and if two make one at once, one of
+//! them wins. A name is durable only once its directory is synced: an acknowledged store that is
+//! missing after a power loss is as bad as an empty one.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::StorageError;
 
-/// A name that nobody else uses, beside that of a store.
+/// Makes a name that nobody else uses, beside that of a store.
 pub(super) fn making_name(path: &Path) -> PathBuf {
     static MADE: AtomicU64 = AtomicU64::new(0);
     let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
@@ -21,20 +21,21 @@ pub(super) fn making_name(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Gives what was made the name that it is for, unless somebody else has it by now.
+/// Gives what was made its final name, unless another store has that by now.
 pub(super) fn put_in_place(making: &Path, path: &Path) -> Result<(), StorageError> {
     put(&System, making, path).map_err(StorageError::of_io)
 }
 
-/// What is done to names.
+/// The operations on names.
 trait Names {
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn sync(&self, directory: &Path) -> io::Result<()>;
 }
 
-/// Unlike a rename, a link never replaces a store that somebody made, and writes to, meanwhile. A
-/// directory cannot be linked, and renaming one does not replace another that has something in it.
+/// Puts a store in place, by a link if possible. Unlike a rename, a link never replaces a store
+/// that somebody else has made meanwhile and writes to. A directory cannot be linked, but renaming
+/// one does not replace another that is not empty.
 fn put(names: &impl Names, making: &Path, path: &Path) -> io::Result<()> {
     match names.link(making, path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
@@ -78,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    /// Names that a power loss takes away, unless their directory was synced.
+    /// Names that a power loss removes, unless their directory was synced.
     struct Volatile {
         links: bool,
         exists: bool,

@@ -1,4 +1,4 @@
-//! A file as an engine sees it, for files that are made up (feature `conformance`).
+//! A file as an engine sees it, for simulated files (feature `conformance`).
 
 use std::fmt;
 use std::io;
@@ -6,15 +6,15 @@ use std::ops::Bound;
 
 use redb::{BackendError, StorageBackend};
 
-/// What an engine does to a file. It is held by one handle at a time.
+/// The operations of an engine on a file, which one handle holds at a time.
 ///
 /// # Errors
 /// All: when the medium fails.
 pub trait RawFile: Send + Sync + fmt::Debug + 'static {
-    /// How long it is, in bytes.
+    /// Returns its length in bytes.
     fn len(&self) -> io::Result<u64>;
 
-    /// Whether there is nothing in it.
+    /// Returns true if there is nothing in it.
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
@@ -22,7 +22,7 @@ pub trait RawFile: Send + Sync + fmt::Debug + 'static {
     /// Reads as many bytes as asked for, from an offset on.
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
 
-    /// Writes bytes at an offset, and behind the end where it lies there.
+    /// Writes bytes at an offset, also beyond the end.
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()>;
 
     /// Cuts it off, or extends it with zeros.
@@ -32,7 +32,7 @@ pub trait RawFile: Send + Sync + fmt::Debug + 'static {
     fn sync(&self) -> io::Result<()>;
 }
 
-/// A made-up file in the place of a real one.
+/// A simulated file in the place of a real one.
 #[derive(Debug)]
 pub(super) struct Raw<F>(pub(super) F);
 

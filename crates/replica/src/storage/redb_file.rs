@@ -1,17 +1,17 @@
 //! Storage in one file, by redb: a copy-on-write B-tree in pure Rust.
 //!
 //! The file is made under another name and linked into place, so that a crash while it is made
-//! leaves no half a store behind, and of two who make it at once one wins; its directory is synced
-//! after that. An existing file is opened, never made anew.
+//! leaves no half store behind, and if two make it at once, one of them wins; its directory is
+//! synced after that. An existing file is opened, never made again.
 //!
 //! A flipped bit in a branch would read as the absence of records. What the engine reads of a file
-//! that was closed is compared with checksums of its pages (`checksummed_file`); one that was not
-//! is checked as a whole, by the engine. A file that is not whole is reported; nothing is written
-//! to a file before the first commit (`deferred_writes`).
+//! that was closed is compared with checksums of its pages (`checksummed_file`); the engine checks
+//! all of a file that was not closed. A file that is not whole is reported; nothing is written to a
+//! file before the first commit (`deferred_writes`).
 //!
-//! After a write that failed the engine does nothing any more, not even read. Where the medium is
-//! full, and no sync has failed, another engine takes the file over: it finds the last commit that
-//! is whole, reads go on, and it writes once there is room.
+//! After a failed write the engine does nothing any more, not even read. If the medium is full, and
+//! no sync has failed, another engine takes the file over: it finds the last commit that is whole,
+//! serves reads, and writes once there is room.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -36,23 +36,24 @@ const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const LOG: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("log");
 const ROWS: TableDefinition<'_, (u32, &[u8]), &[u8]> = TableDefinition::new("rows");
 
-/// The engine keeps at most this many bytes of pages in memory, unless told otherwise.
+/// Default maximum number of bytes of pages that the engine keeps in memory.
 const CACHE_BYTES: usize = 16 << 20;
 
 /// A store file.
 #[derive(Debug)]
 pub struct RedbFile {
-    /// Only compaction, and who replaces it, need it alone. Snapshots keep it open.
+    /// The present engine. Only compaction, and whoever replaces it, locks it exclusively.
+    /// Snapshots keep it open.
     engine: Arc<RwLock<Engine>>,
     file: Arc<ChecksummedFile>,
     /// Its name, and the file itself, where there is one.
     named: Option<(Named, File)>,
     cache_bytes: usize,
-    /// Held by who changes the file.
+    /// The lock of whoever changes the file.
     writer: Mutex<()>,
 }
 
-/// The engine, and the file as it has it.
+/// The engine, and the file as it sees it.
 #[derive(Debug)]
 struct Engine {
     database: Database,
@@ -71,8 +72,8 @@ impl RedbFile {
         Self::open_with_cache(path, CACHE_BYTES)
     }
 
-    /// As [`open`](Self::open); the engine keeps at most so many bytes of pages in memory, beside
-    /// those of the commit at hand.
+    /// Opens an existing file as [`open`](Self::open) does. The engine keeps at most `cache_bytes`
+    /// of pages in memory, besides those of the commit under way.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -81,10 +82,10 @@ impl RedbFile {
         if file.metadata().map_err(of_redb)?.len() == 0 {
             return Err(StorageError::Damaged("it is empty".to_owned()));
         }
-        // Before anything is read: who holds the file may be writing to it.
+        // The lock comes before any read: whoever holds the file may be writing to it.
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Err(StorageError::AlreadyOpen),
-            // The engine finds out by itself whether it can do without.
+            // The engine finds out by itself whether it can do without a lock.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
         let named = file.metadata().and_then(|open| Named::new(path, &open)).map_err(of_redb)?;
@@ -93,7 +94,7 @@ impl RedbFile {
         Ok(Self { named, ..Self::over(file, cache_bytes)? })
     }
 
-    /// Opens what a made-up file holds; an empty one becomes an empty storage.
+    /// Opens what a simulated file holds; an empty one becomes an empty storage.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -102,8 +103,8 @@ impl RedbFile {
         Self::over(Box::new(super::raw_file::Raw(file)), CACHE_BYTES)
     }
 
-    /// Makes a new file that holds one batch. Where somebody else makes one at the same time, that
-    /// one is opened.
+    /// Makes a new file that holds one batch. If somebody else makes one at the same time, that one
+    /// is opened.
     ///
     /// # Errors
     /// [`StorageError::Io`] when it cannot be made; otherwise as [`open`](Self::open).
@@ -111,7 +112,8 @@ impl RedbFile {
         Self::create_with_cache(path, batch, CACHE_BYTES)
     }
 
-    /// As [`create`](Self::create), and as [`open_with_cache`](Self::open_with_cache).
+    /// Makes a new file as [`create`](Self::create) does, with the cache of
+    /// [`open_with_cache`](Self::open_with_cache).
     ///
     /// # Errors
     /// As [`create`](Self::create).
@@ -150,7 +152,7 @@ impl std::fmt::Debug for Snapshot {
     }
 }
 
-/// A table that nothing was written to yet is not there.
+/// Returns a table, or `None` if it does not exist because nothing was written to it yet.
 fn some<T>(opened: Result<T, TableError>) -> Result<Option<T>, StorageError> {
     match opened {
         Ok(table) => Ok(Some(table)),
@@ -159,7 +161,7 @@ fn some<T>(opened: Result<T, TableError>) -> Result<Option<T>, StorageError> {
     }
 }
 
-/// What a transaction reads.
+/// The tables that a transaction reads.
 #[derive(Debug)]
 struct Tables<'a>(&'a ReadTransaction);
 
@@ -245,14 +247,14 @@ impl StorageRead for Snapshot {
     }
 }
 
-/// The engine says what is wrong once, and then that something was.
+/// Replaces an error by the damage that was found: the engine reports a cause only once.
 fn told<T>(file: &ChecksummedFile, result: Result<T, StorageError>) -> Result<T, StorageError> {
     result.map_err(|error| file.damage().unwrap_or(error))
 }
 
 impl Engine {
-    /// Opens the engine, and sees that it did not go back behind what was acknowledged. With the
-    /// number of the commit that it found.
+    /// Opens the engine, and checks that it did not go back behind what was acknowledged. Returns
+    /// the number of the commit that it found as well.
     fn open(file: DeferredWrites, cache_bytes: usize) -> Result<(Self, u64), StorageError> {
         let repaired = Arc::new(AtomicBool::new(false));
         let noted = Arc::clone(&repaired);
@@ -277,7 +279,8 @@ impl Engine {
         Ok((Self { database, file, began }, found))
     }
 
-    /// The number of the last commit as the engine has it, be it a repair that is still held back.
+    /// Returns the number of the last commit as the engine sees it, which may be a repair that is
+    /// still held back.
     fn commit_number(&self) -> u64 {
         let written = self.file.file().commit_number();
         if rejoin_vclock::mutant!("repair-taken-for-a-change") {
@@ -287,7 +290,7 @@ impl Engine {
         }
     }
 
-    /// Opens a table to read from.
+    /// Reads from the tables, in a transaction.
     fn read<R>(
         &self,
         read: impl FnOnce(&Tables<'_>) -> Result<R, StorageError>,
@@ -304,7 +307,7 @@ impl Engine {
 
 impl RedbFile {
     fn over(file: Box<dyn StorageBackend>, cache_bytes: usize) -> Result<Self, StorageError> {
-        // The engine asserts what a header says, and what it says may be anything.
+        // The engine panics over a header that makes no sense, and a header may say anything.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let file = Arc::new(ChecksummedFile::new(file).map_err(of_redb)?);
             let (engine, _) = Engine::open(DeferredWrites::new(Arc::clone(&file)), cache_bytes)?;
@@ -315,7 +318,8 @@ impl RedbFile {
         opened.map_err(panicked)?
     }
 
-    /// The last handle closes the file; only this one says whether that went well.
+    /// Closes the file and reports whether that went well. Dropping the last handle closes it, too,
+    /// but reports nothing.
     fn close(self) -> Result<(), StorageError> {
         let Some(engine) = Arc::into_inner(self.engine) else { return Ok(()) };
         let engine = engine.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -335,7 +339,7 @@ impl RedbFile {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads as things are now. Compaction waits for it, unlike for a [`Snapshot`].
+    /// Reads the present content. Compaction waits for it, unlike for a [`Snapshot`].
     fn read<R>(
         &self,
         read: impl Fn(&Tables<'_>) -> Result<R, StorageError>,
@@ -345,14 +349,14 @@ impl RedbFile {
             return first;
         }
         // A commit may have found the medium full, and another engine may be there now. Or somebody
-        // has cut the file off, and what is missing is no damage.
+        // has cut the file off, and then what is missing is no damage.
         let _writer = self.writer();
         self.check_untouched()?;
         self.engine().read(&read)
     }
 
-    /// Makes a change and acknowledges it, where the file is the one that others find: before, as a
-    /// change may fill a hole that a cut has left, and after, when it is synced.
+    /// Makes a change and acknowledges it, if the file is the one that others find. That is checked
+    /// before the change, which may fill a hole that a cut has left, and after it is synced.
     fn change(
         &self,
         change: impl FnOnce() -> Result<(), StorageError>,
@@ -368,12 +372,12 @@ impl RedbFile {
         self.file.acknowledge().map_err(of_redb)
     }
 
-    /// Has another engine take the file over, after a change for which there was no room, and
-    /// before which there was a commit of that number. What it finds is synced first, as it will be
-    /// taken for durable.
+    /// Has another engine take the file over, after a change for which there was no room. `before`
+    /// is the number of the last commit before the change. The file is synced first, because what
+    /// the new engine finds will be taken for durable.
     ///
-    /// The number is that of the former engine, its repair included: of that the file may have any
-    /// part by now, and all of it is no more of the change than none.
+    /// The number is that of the former engine, its repair included. The file may have any part of
+    /// that repair by now; even all of it has nothing of the change.
     ///
     /// # Errors
     /// [`StorageError::Full`] when it finds nothing newer: the change is not there.
@@ -386,9 +390,9 @@ impl RedbFile {
         if found > before { Ok(()) } else { Err(StorageError::Full) }
     }
 
-    /// Whether nobody else has cut the file off or written over it. This and
-    /// [`check_name`](Self::check_name) are the writer's to call: while a file is being written its
-    /// length says nothing.
+    /// Checks that nobody else has cut the file off or written over it. Only the writer may call
+    /// this and [`check_name`](Self::check_name): while a file is being written its length says
+    /// nothing.
     fn check_untouched(&self) -> Result<(), StorageError> {
         let Some((named, _)) = &self.named else { return Ok(()) };
         if self.file.is_untouched().map_err(of_redb)? {
@@ -398,7 +402,7 @@ impl RedbFile {
         Err(named.replaced())
     }
 
-    /// Whether the file is what others find under its name.
+    /// Checks that the file is what others find under its name.
     fn check_name(&self) -> Result<(), StorageError> {
         let Some((named, _)) = &self.named else { return Ok(()) };
         let length = StorageBackend::len(&*self.file).map_err(of_redb)?;
@@ -462,7 +466,8 @@ impl Storage for RedbFile {
         })
     }
 
-    /// The engine's own check wants to be alone, and this one may be run at any time.
+    /// Compares the pages with their checksums. The engine's own check needs to be alone; this one
+    /// may run at any time.
     fn verify(&self) -> Result<(), StorageError> {
         self.file.verify()
     }

@@ -1,4 +1,4 @@
-//! Duties that a medium shows: what is there after reopening, after upkeep, after damage.
+//! Duties of a medium: its content after reopening, after upkeep and after damage.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -66,7 +66,7 @@ pub(super) fn damage(medium: &dyn Medium) -> Finding {
     let pieces = pieces(&expected)?;
     for number in 0.. {
         let Some(damaged) = medium.damaged(number) else { break };
-        // A panic says that something is wrong: whoever uses a backend treats it as damage.
+        // A panic reports damage, too: whoever uses a backend treats it as such.
         let read = || tell_apart(&*damaged, &pieces);
         if let Ok(Err(Flaw(what))) = catch_unwind(AssertUnwindSafe(read)) {
             return Err(Flaw(format!("damage {number}: {what}")));
@@ -99,7 +99,7 @@ fn pieces(expected: &dyn StorageRead) -> Result<Vec<ValueRef>, Flaw> {
     Ok(pieces)
 }
 
-/// Every piece is as it was written, or an error says that it is not.
+/// Checks that every piece is as it was written, or that an error says that it is not.
 fn tell_apart(medium: &dyn Medium, pieces: &[ValueRef]) -> Finding {
     let Ok(storage) = medium.open() else { return Ok(()) };
     for piece in pieces {

@@ -1,6 +1,6 @@
-//! What every backend must hold, for backends of your own, too (feature `conformance`).
+//! The tests that every backend must pass, also one of your own (feature `conformance`).
 //!
-//! Say how your backend is opened ([`Medium`]), and let [`storage_conformance!`] make a test of
+//! Implement [`Medium`], which opens your backend, and let [`storage_conformance!`] make a test of
 //! each [`Duty`]; or call [`check`]. A failure names the duty that was broken.
 //!
 //! ```
@@ -36,18 +36,18 @@ use std::sync::Arc;
 use super::{Storage, StorageError};
 use trial::Flaw;
 
-/// Where a backend keeps a store: a file, a directory, a server.
+/// The place where a backend keeps a store: a file, a directory, a server.
 pub trait Medium: Send + Sync {
-    /// Opens what is there; where nothing is yet, an empty storage. The suite drops every handle
-    /// before it opens again.
+    /// Opens what is there, or an empty storage if nothing is there yet. The suite drops every
+    /// handle before it opens again.
     ///
     /// # Errors
     /// [`StorageError`] when it cannot be opened.
     fn open(&self) -> Result<Arc<dyn Storage>, StorageError>;
 
-    /// A copy of what is there, while nobody has it open, with something damaged in it that
-    /// follows from the number: another bit flipped, cut off somewhere else. `None` when the
-    /// numbers are used up; by default there are none.
+    /// Copies what is there, while nobody has it open, with damage that follows from the number:
+    /// each number flips another bit or cuts off at another place. Returns `None` when the numbers
+    /// are used up; by default there are none.
     fn damaged(&self, number: u32) -> Option<Box<dyn Medium>> {
         let _ = number;
         None
@@ -58,22 +58,22 @@ pub trait Medium: Send + Sync {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Duty {
-    /// What was written is read back from all three tables, and nothing else is there.
+    /// All three tables read back what was written, and nothing else is there.
     ReadsBack,
     /// Ranges are ascending, keep to their limits, and end where the space ends.
     Ranges,
-    /// The last write to a place stands; a row that is taken away is gone.
+    /// The last write to a place counts; a row that is removed is gone.
     Overwrites,
     /// Empty keys, and keys and bytes of every value, are kept as they are.
     Keys,
     /// Records of the [greatest length](crate::entry::MAX_RECORD_BYTES) and ten thousand small ones
     /// are kept as they are.
     Sizes,
-    /// The log ends behind its last record, for each space apart.
+    /// The log ends behind its last record, separately for each space.
     LogEnd,
     /// A batch is seen as a whole or not at all.
     Atomic,
-    /// A snapshot does not move, whatever is committed after it.
+    /// A snapshot does not change, whatever is committed after it.
     Snapshots,
     /// Readers beside a writer see what was committed: no gaps, and nothing that goes back.
     Readers,
@@ -81,12 +81,12 @@ pub enum Duty {
     Lasting,
     /// After `compact` and `verify` everything is as before.
     Upkeep,
-    /// From a damaged medium comes what was written, or an error; never other bytes.
+    /// A damaged medium returns what was written, or an error; never other bytes.
     Damage,
 }
 
 impl Duty {
-    /// All of them.
+    /// All duties.
     pub const ALL: [Self; 12] = [
         Self::ReadsBack,
         Self::Ranges,
@@ -102,7 +102,7 @@ impl Duty {
         Self::Damage,
     ];
 
-    /// The promise in words.
+    /// Returns the promise in words.
     pub const fn promise(self) -> &'static str {
         match self {
             Self::ReadsBack => "what was written is read back, and nothing else is there",
@@ -121,13 +121,13 @@ impl Duty {
     }
 }
 
-/// A backend did not keep a promise.
+/// A promise that a backend did not keep.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Broken {
     /// The duty.
     pub duty: Duty,
-    /// What was seen.
+    /// Description of what was seen.
     pub what: String,
 }
 
@@ -139,10 +139,10 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// Holds a backend to one duty. `fresh` makes a medium with nothing on it.
+/// Checks one duty of a backend. `fresh` makes a medium with nothing on it.
 ///
 /// # Errors
-/// [`Broken`] with what was seen first that must not be.
+/// [`Broken`] with the first flaw that was seen.
 pub fn check(duty: Duty, fresh: &dyn Fn() -> Box<dyn Medium>) -> Result<(), Broken> {
     let medium = fresh();
     let medium = &*medium;
@@ -163,7 +163,7 @@ pub fn check(duty: Duty, fresh: &dyn Fn() -> Box<dyn Medium>) -> Result<(), Brok
     kept.map_err(|Flaw(what)| Broken { duty, what })
 }
 
-/// Makes a test of every duty, for a backend whose fresh media a function makes.
+/// Makes a test of every duty. The argument is a function that makes a fresh medium of the backend.
 ///
 /// ```
 /// # use std::sync::Arc;

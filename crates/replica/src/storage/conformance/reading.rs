@@ -1,4 +1,4 @@
-//! Duties that one handle shows: what is read is what was written, in its order.
+//! Duties of one handle: it reads what was written, in order.
 
 use super::Medium;
 use super::trial::{Finding, SPACES, bytes, same};
@@ -76,7 +76,7 @@ pub(super) fn ranges(medium: &dyn Medium) -> Finding {
 }
 
 fn log_ranges(storage: &dyn Storage) -> Finding {
-    // Beyond a byte each, where an order by little-endian bytes or by digits goes wrong.
+    // Numbers beyond one byte, which an order by little-endian bytes or by digits gets wrong.
     const STEPS: [u64; 7] = [0, 1, 2, 255, 256, 65_536, 1 << 40];
     for space in [u32::MAX, 1, 0, 256] {
         for at in STEPS.iter().rev() {

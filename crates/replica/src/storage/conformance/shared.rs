@@ -1,4 +1,4 @@
-//! Duties that take several readers: batches are whole, snapshots stand, nothing goes back.
+//! Duties towards several readers: batches are atomic, snapshots do not change, nothing goes back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -9,7 +9,7 @@ use crate::storage::{Batch, Memory, Storage, StorageRead};
 
 const COMMITS: u64 = 150;
 
-/// A batch that writes one number to all three tables.
+/// Makes a batch that writes one number to all three tables.
 fn number(number: u64) -> Batch {
     let value = number.to_be_bytes().to_vec();
     Batch {
@@ -23,7 +23,7 @@ fn number(number: u64) -> Batch {
     }
 }
 
-/// Runs readers beside a writer, until it is through or one of them has found something.
+/// Runs readers beside a writer, until the writer is done or a reader has found a flaw.
 fn beside(storage: &dyn Storage, read: &(dyn Fn() -> Finding + Sync)) -> Finding {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {

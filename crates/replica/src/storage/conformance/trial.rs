@@ -1,10 +1,10 @@
-//! What the duties share: how a flaw is told, and a comparison of two storages by all they hold.
+//! Common to the duties: the report of a flaw, and the comparison of all that two storages hold.
 
 use std::fmt::Debug;
 
 use crate::storage::{Batch, Memory, Row, Storage, StorageError, StorageRead, Stored};
 
-/// What was seen that must not be.
+/// Description of something wrong that was seen.
 #[derive(Debug)]
 pub(in crate::storage) struct Flaw(pub(in crate::storage) String);
 
@@ -19,7 +19,7 @@ impl From<StorageError> for Flaw {
 /// The spaces that the trials write to, and one that they do not.
 pub(super) const SPACES: [u32; 5] = [0, 1, 2, 7, u32::MAX];
 
-/// A value as a person wants to see it.
+/// Formats a value for a person, cut off if it is long.
 fn shown(value: &impl Debug) -> String {
     let mut text = format!("{value:?}");
     if let Some((cut, _)) = text.char_indices().nth(200) {
@@ -36,7 +36,7 @@ pub(super) fn same<T: PartialEq + Debug>(what: &str, found: &T, expected: &T) ->
     Err(Flaw(format!("{what}: {} was read, {} was written", shown(found), shown(expected))))
 }
 
-/// Bytes that follow from a number, so that no two are alike.
+/// Makes bytes that follow from a number and differ from those of other numbers.
 pub(in crate::storage) fn bytes(number: u64, length: usize) -> Vec<u8> {
     let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678;
     let mut next = || {
@@ -51,7 +51,7 @@ pub(in crate::storage) fn bytes(number: u64, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// A batch of some of everything, a different one for each number.
+/// Makes a batch with some of everything, a different one for each number.
 pub(super) fn batch(number: u64) -> Batch {
     let space = if number.is_multiple_of(3) { 1 } else { 0 };
     let key = |n: u64| format!("key {:03}", n * 7 % 40).into_bytes();
@@ -97,7 +97,7 @@ pub(super) fn content(storage: &dyn StorageRead) -> Result<Content, Flaw> {
     Ok(Content { metas, logs, rows })
 }
 
-/// Two storages hold the same.
+/// Checks that two storages hold the same.
 pub(in crate::storage) fn alike(
     when: &str,
     found: &dyn StorageRead,
@@ -114,7 +114,7 @@ pub(in crate::storage) fn alike(
     Ok(())
 }
 
-/// Commits to a storage, and to the one that says what must be in it.
+/// Commits to a storage, and to the one that holds what is expected.
 pub(super) fn commit(storage: &dyn Storage, expected: &Memory, batch: &Batch) -> Finding {
     storage.commit(batch)?;
     Ok(expected.commit(batch)?)

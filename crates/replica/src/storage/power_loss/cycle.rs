@@ -1,5 +1,5 @@
-//! One cycle: batches are written, power fails, what is left is opened; and again, while it
-//! recovers.
+//! One cycle: batches are written, power fails, and what is left is opened; power may fail again
+//! during that recovery.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,28 +8,28 @@ use super::{Choice, Dice, FaultyFile, Recording, Room, Trouble};
 use crate::storage::conformance::trial::{alike, bytes};
 use crate::storage::{Batch, Memory, RedbFile, Storage, StorageError};
 
-/// So many cycles share one workload: it is the images that are wanted.
+/// Number of cycles that share one workload, as it is the images that matter.
 const SHARED: u64 = 40;
 
-/// What to try: everything follows from the two numbers.
+/// A cycle to try; everything follows from the two numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cycle {
     /// The seed of all cycles.
     pub seed: u64,
-    /// Which of them.
+    /// The number of the cycle.
     pub number: u64,
 }
 
-/// How many images were opened, and what they were.
+/// Counts of the opened images, by kind.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Tally {
-    /// All.
+    /// All images.
     pub images: u64,
-    /// Of a file at whose recovery power failed again.
+    /// Images of a file during whose recovery power failed again.
     pub in_recovery: u64,
-    /// Of a file that had failed before.
+    /// Images of a file that had failed before.
     pub after_failure: u64,
-    /// That held the batch under way as well.
+    /// Images that held the batch under way as well.
     pub with_one_more: u64,
 }
 
@@ -42,7 +42,7 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
-/// Something that was acknowledged is gone, or something is there that nobody wrote.
+/// The loss of something acknowledged, or the presence of something that nobody wrote.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Loss {
     cycle: Cycle,
@@ -63,14 +63,14 @@ impl std::error::Error for Loss {}
 /// A store file that was written to, up to some moment.
 struct Run {
     file: FaultyFile,
-    /// Before this step nothing was promised yet.
+    /// The step before which nothing was promised.
     made: usize,
-    /// All batches in their order, and after which step each was acknowledged, if it was.
+    /// All batches in order, each with the step after which it was acknowledged, if it was.
     batches: Vec<(Batch, Option<usize>)>,
     troubled: bool,
 }
 
-/// A batch that follows from a number, some of them large enough to make the file grow.
+/// Makes a random batch; some batches are large enough to make the file grow.
 fn batch(dice: &mut Dice, number: u64) -> Batch {
     let size = if dice.one_in(8) { 60_000 } else { 600 };
     let mut piece = || bytes(dice.next(), dice.below(size));
@@ -85,21 +85,21 @@ fn batch(dice: &mut Dice, number: u64) -> Batch {
 }
 
 impl Run {
-    /// Goes on from what is left of a file, on which some batches are.
+    /// Goes on from what is left of a file that has some batches.
     fn on(bytes: Vec<u8>, batches: Vec<Batch>, made: bool) -> Self {
         let batches = batches.into_iter().map(|batch| (batch, Some(0))).collect();
         let made = if made { 0 } else { usize::MAX };
         Self { file: FaultyFile::new(bytes), made, batches, troubled: false }
     }
 
-    /// Opens the file and commits, again where there was no room. Whether all went well.
+    /// Opens the file and commits, again if there was no room. Returns true if all went well.
     fn write(&mut self, dice: &mut Dice, commits: usize) -> bool {
         let Ok(storage) = RedbFile::over_raw(self.file.clone()) else { return false };
         for _ in 0..commits {
             let batch = batch(dice, self.batches.len() as u64);
             let mut committed = storage.commit(&batch);
             if committed == Err(StorageError::Full) {
-                // It is not there, and the same handle goes on once there is room.
+                // The batch is not there, and the same handle goes on once there is room.
                 self.troubled = true;
                 self.file.set_room(None);
                 committed = storage.commit(&batch);
@@ -114,7 +114,7 @@ impl Run {
         true
     }
 
-    /// A file with a history: made, opened some times, in the end perhaps failed.
+    /// Makes a file with a history: it is made, opened a few times, and may fail in the end.
     fn history(cycle: Cycle) -> Self {
         let mut dice = Dice::new(cycle.seed, cycle.number / SHARED);
         let mut run = Self::on(Vec::new(), Vec::new(), false);
@@ -144,7 +144,7 @@ impl Run {
         }
     }
 
-    /// How many batches must be there when power fails before a step.
+    /// Returns the number of batches that must be there when power fails before a step.
     fn acknowledged(&self, cut: usize) -> usize {
         let acknowledged =
             |(_, step): &&(Batch, Option<usize>)| step.is_some_and(|step| step <= cut);
@@ -155,7 +155,7 @@ impl Run {
         self.batches.iter().take(count).map(|(batch, _)| batch.clone()).collect()
     }
 
-    /// Opens an image. How many batches are there.
+    /// Opens an image. Returns the number of batches in it.
     fn check(&self, image: &[u8], cut: usize) -> Result<usize, String> {
         let least = self.acknowledged(cut);
         let opened = RedbFile::over_raw(FaultyFile::new(image.to_vec()));
@@ -175,7 +175,7 @@ impl Run {
     }
 }
 
-/// Everything that a power loss in one cycle may leave: checks a few images of it.
+/// Runs a cycle, and checks a few of the images that its power losses may leave.
 ///
 /// # Errors
 /// [`Loss`], which says how to make that image again.

@@ -1,4 +1,4 @@
-//! A file in memory that records what is done to it, and fails when it is told to.
+//! A file in memory that records what is done to it, and fails on request.
 
 use std::collections::HashSet;
 use std::io::{self, ErrorKind};
@@ -9,12 +9,12 @@ use crate::storage::RawFile;
 
 const PAGE: usize = 4096;
 
-/// How a call fails.
+/// The way in which a call fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// The device reports an error. What was written since the last sync may be lost, and a sync
-    /// after this one reports nothing any more.
+    /// The device reports an error. What was written since the last sync may be lost, and later
+    /// syncs report nothing of it.
     Error,
     /// There is no space left. Nothing is lost.
     Full,
@@ -38,7 +38,7 @@ pub struct FaultyFile(Arc<Mutex<Disk>>);
 
 #[derive(Default, Debug)]
 struct Disk {
-    /// As a process sees it.
+    /// The content as a process sees it.
     bytes: Vec<u8>,
     recording: Recording,
     calls: usize,
@@ -48,50 +48,50 @@ struct Disk {
     taken: HashSet<usize>,
 }
 
-/// How much a medium still takes.
+/// The room that is left on a medium.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Room {
-    /// So many pages of 4 KiB.
+    /// Number of pages of 4 KiB.
     pub pages: usize,
-    /// Whether a page that is written over takes room, too, as where the system copies on write.
+    /// True if a page that is written over takes room, too, as on a system that copies on write.
     pub copies: bool,
 }
 
 impl FaultyFile {
-    /// A file that holds these bytes, all of them durable.
+    /// Makes a file that holds these bytes, all of them durable.
     pub fn new(bytes: Vec<u8>) -> Self {
         let recording = Recording { start: bytes.clone(), steps: Vec::new() };
         let taken = (0..bytes.len().div_ceil(PAGE)).collect();
         Self(Arc::new(Mutex::new(Disk { bytes, recording, taken, ..Disk::default() })))
     }
 
-    /// From now on there is room for so much and no more; `None` for enough. A write for which
-    /// there is not enough is there in part.
+    /// Limits the room from now on; `None` lifts the limit. A write for which there is not enough
+    /// room is there in part.
     pub fn set_room(&self, room: Option<Room>) {
         self.disk().room = room;
     }
 
-    /// What was done to it so far.
+    /// Returns the recording of what was done to it so far.
     pub fn recording(&self) -> Recording {
         self.disk().recording.clone()
     }
 
-    /// How many steps were done to it so far.
+    /// Returns the number of steps that were done to it so far.
     pub fn steps(&self) -> usize {
         self.disk().recording.steps.len()
     }
 
-    /// How many calls there were so far.
+    /// Returns the number of calls so far.
     pub fn calls(&self) -> usize {
         self.disk().calls
     }
 
-    /// What a process that opens it now finds.
+    /// Returns the content that a process finds that opens it now.
     pub fn bytes(&self) -> Vec<u8> {
         self.disk().bytes.clone()
     }
 
-    /// Lets one call go wrong: the one before which there were `calls`.
+    /// Makes one call fail: the one before which there were `calls`.
     pub fn fail_at(&self, calls: usize, trouble: Trouble) {
         self.disk().trouble = Some((calls, trouble));
     }
@@ -146,7 +146,7 @@ impl RawFile for FaultyFile {
 }
 
 impl Disk {
-    /// How many bytes of a write there is room for.
+    /// Returns the number of bytes of a write for which there is room.
     fn fits(&mut self, offset: usize, length: usize) -> usize {
         let mut end = offset;
         while end < offset + length {

@@ -1,10 +1,11 @@
-//! From what was done to a file to what a power loss may leave of it.
+//! The images that a power loss may leave of a file, made from the recording of what was done to
+//! it.
 
 use super::Dice;
 
 const SECTOR: usize = 512;
 
-/// What was done to a file, from its first byte on.
+/// The record of everything that was done to a file.
 #[derive(Clone, Default, Debug)]
 pub struct Recording {
     pub(super) start: Vec<u8>,
@@ -18,13 +19,13 @@ pub(super) enum Step {
         bytes: Vec<u8>,
     },
     SetLen(usize),
-    /// It came back: everything before it is durable.
+    /// A sync that came back: everything before it is durable.
     Sync,
-    /// It failed: what came before it may be lost, whatever syncs come after it.
+    /// A sync that failed: what came before it may be lost, whatever syncs come after it.
     FailedSync,
 }
 
-/// What becomes of the writes that were not synced when the power failed.
+/// The fate of the writes that were not synced when the power failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Choice {
@@ -36,9 +37,9 @@ pub enum Choice {
     AllBut(usize),
     /// Only one is there.
     Only(usize),
-    /// All before one are there, and of that one the first sectors.
+    /// All before one are there, and the first sectors of that one.
     TornAt(usize),
-    /// Each is there, or lost, or torn into sectors that are there or lost, by the dice.
+    /// Each is there, or lost, or torn into sectors that are there or lost, as the dice fall.
     Dice(u64),
 }
 
@@ -51,7 +52,7 @@ impl Step {
         }
     }
 
-    /// Some of the sectors of a write.
+    /// Applies some of the sectors of a write.
     fn apply_torn(&self, bytes: &mut Vec<u8>, mut kept: impl FnMut(usize) -> bool) {
         let Self::Write { offset, bytes: data } = self else { return self.apply(bytes) };
         let (mut at, mut nth) = (0, 0);
@@ -76,22 +77,23 @@ fn write(bytes: &mut Vec<u8>, offset: usize, data: &[u8]) {
 }
 
 impl Recording {
-    /// How many steps there are. Power may fail before each, and after the last.
+    /// Returns the number of steps. Power may fail before each, and after the last.
     pub const fn len(&self) -> usize {
         self.steps.len()
     }
 
-    /// Whether nothing was done.
+    /// Returns true if nothing was done.
     pub const fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
-    /// How many steps are not synced when power fails before step `cut`.
+    /// Returns the number of steps that are not synced when power fails before step `cut`.
     pub fn pending(&self, cut: usize) -> usize {
         self.split(cut).1.len()
     }
 
-    /// What is durable for certain before step `cut`, and what may be there.
+    /// Returns the content that is certainly durable before step `cut`, and the steps that may be
+    /// there.
     fn split(&self, cut: usize) -> (Vec<u8>, Vec<&Step>) {
         let mut bytes = self.start.clone();
         let (mut pending, mut doomed) = (Vec::new(), Vec::new());
@@ -106,7 +108,7 @@ impl Recording {
         (bytes, doomed)
     }
 
-    /// What is left when power fails before step `cut`.
+    /// Returns the content that is left when power fails before step `cut`.
     pub fn image(&self, cut: usize, choice: Choice) -> Vec<u8> {
         let (mut bytes, pending) = self.split(cut);
         let mut dice = Dice::new(0, 0);
@@ -134,7 +136,7 @@ impl Recording {
         bytes
     }
 
-    /// All choices that are told apart by one write, for power that fails before step `cut`.
+    /// Returns all choices that need no dice, when power fails before step `cut`.
     pub fn choices(&self, cut: usize) -> impl Iterator<Item = Choice> + use<> {
         let pending = self.pending(cut);
         let single = |nth| [Choice::AllBut(nth), Choice::Only(nth), Choice::TornAt(nth)];

@@ -1,11 +1,11 @@
-//! What a power loss leaves of a store file, for every moment and every order of writes (feature
-//! `conformance`).
+//! The images that a power loss may leave of a store file, at every moment and for every order of
+//! writes (feature `conformance`).
 //!
-//! A [`FaultyFile`] records what is done to it. From the recording come *images*: all that was
-//! synced, and of what came after it any part, in any order, torn between sectors. Each image is
-//! opened and must hold every batch that was acknowledged, whole and in order, at most the one
-//! under way besides, and nothing else. A store that was opened from an image is itself recorded,
-//! so that power can fail again while it recovers.
+//! A [`FaultyFile`] records what is done to it. The recording yields *images*: all that was synced,
+//! and any part of what came after it, in any order, torn between sectors. Each image is opened and
+//! must hold every batch that was acknowledged, whole and in order, besides these at most the one
+//! under way, and nothing else. A store that was opened from an image is itself recorded, so that
+//! power can fail again while it recovers.
 
 mod cycle;
 mod faulty_file;
@@ -24,7 +24,7 @@ impl Dice {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ stream.wrapping_mul(0xd1b5_4a32_d192_ed03))
     }
 
-    /// SplitMix64.
+    /// Returns the next number, by SplitMix64.
     pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -32,7 +32,7 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// Below `end`, which is not 0.
+    /// Returns a number below `end`, which must not be 0.
     pub(super) fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % end.max(1) as u64).unwrap_or_default()
     }
