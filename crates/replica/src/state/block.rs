@@ -5,11 +5,12 @@
 //! · n, then n x (shared, key suffix, value)
 //! ```
 //!
-//! Numbers are varints. Keys ascend; each repeats the beginning of the one before it, but for every
-//! sixteenth one, and all in index blocks: a look-up begins there and reads on, and nothing is
-//! unpacked. `upper` is where the interval of the next block of the level begins: over data, the
-//! shortest key that parts both. A look-up must land in a block whose interval holds the key: an
-//! engine that follows a damaged pointer then cannot pass for "there is no such key".
+//! Numbers are varints. Keys ascend; each is stored without the beginning that it shares with the
+//! one before it, except for every sixteenth one, and all in index blocks: a look-up begins there
+//! and reads on, and nothing is unpacked. `upper` is where the interval of the next block of the
+//! level begins: for data blocks, the shortest key that parts both. A look-up must land in a block
+//! whose interval holds the key: an engine that follows a damaged pointer then cannot pass for
+//! "there is no such key".
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -28,16 +29,16 @@ const BEGINS_AT_FIRST: u8 = 2;
 /// A block is at most this long, in bytes, unless its keys are long: with what is around it, here
 /// and in the engine, it fits into a page of 4 KiB.
 pub(super) const BLOCK_BYTES: usize = 4000;
-/// A block has room for so many of its keys at least, however long they are; one entry may be
+/// Minimum number of its keys for which a block has room, however long they are; one entry may be
 /// longer than any block.
 const LONG_KEYS: usize = 8;
-/// An index block has so many entries at least, unless it is the last of its level: so each level
-/// has half as many blocks as the one below it at most.
+/// Minimum number of entries of an index block, unless it is the last of its level: so each level
+/// has at most half as many blocks as the one below it.
 const LEAST_INDEXED: usize = 2;
-/// Of so many entries of a data block one has its key whole.
+/// One in this many entries of a data block has its key whole.
 const WHOLE_EVERY: usize = 16;
 
-/// Where a block stands: its run, its level above the data, and its place in the level.
+/// The place of a block: its run, its level above the data, and its number in the level.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Address {
     pub run: u32,
@@ -45,7 +46,7 @@ pub(super) struct Address {
     pub number: u32,
 }
 
-/// One word for a hasher: a look-up passes by some blocks of each run.
+/// Hashes as one word, because a look-up passes some blocks of each run.
 impl Hash for Address {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let (run, number) = (u64::from(self.run), u64::from(self.number));
@@ -54,7 +55,7 @@ impl Hash for Address {
 }
 
 impl Address {
-    /// Of how many entries one has its key whole.
+    /// Returns the number of entries of which one has its key whole.
     const fn whole_every(self) -> usize {
         if self.level == 0 { WHOLE_EVERY } else { 1 }
     }
@@ -66,17 +67,17 @@ impl Address {
     }
 }
 
-/// Where a block of a run stands.
+/// Makes the address of a block of a run.
 pub(super) fn address(run: u32, level: usize, number: u32) -> Address {
     Address { run, level: u8::try_from(level).unwrap_or(u8::MAX), number }
 }
 
-/// How many bytes two keys begin with alike.
+/// Returns the number of bytes that two keys share at their beginning.
 pub(super) fn common(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
-/// The first eight bytes of a key from a place on. Heads are in order where keys are; equal heads
+/// Returns eight bytes of a key, from a place on. Heads are in the order of their keys; equal heads
 /// say nothing.
 fn head(key: &[u8], from: usize) -> u64 {
     let rest = key.get(from..).unwrap_or_default();
@@ -98,14 +99,14 @@ pub(super) struct BlockBuilder {
 }
 
 impl BlockBuilder {
-    /// A block of a level.
+    /// Begins a block of a level.
     pub(super) fn new(level: usize) -> Self {
         let whole_every = address(0, level, 0).whole_every();
         let (entries, last) = (Vec::with_capacity(BLOCK_BYTES), Vec::new());
         Self { whole_every, entries, count: 0, last, names: Names::default() }
     }
 
-    /// Adds an entry; keys ascend. What it is asked for with.
+    /// Adds an entry; keys ascend. Returns the probe that asks for it.
     pub(super) fn push(&mut self, key: &[u8], value: &[u8]) -> Probe {
         let is_whole = self.count.is_multiple_of(self.whole_every);
         let alike = common(&self.last, key);
@@ -127,7 +128,8 @@ impl BlockBuilder {
         self.whole_every == 1
     }
 
-    /// Whether an entry fits in, with as long a key behind it for where the next block begins.
+    /// Returns true if an entry fits in, with a key of the same length behind it for the beginning
+    /// of the next block.
     pub(super) fn has_room(&self, key: &[u8], value: &[u8]) -> bool {
         let (mut least, mut most) = (1, BLOCK_BYTES.max(LONG_KEYS * key.len()));
         if self.is_index() {
@@ -139,14 +141,14 @@ impl BlockBuilder {
         self.count < least || self.entries.len() + 2 * key.len() + value.len() <= most
     }
 
-    /// Where the interval of the next block begins, whose first key this is. An index block's keys
-    /// are such places themselves, and are kept.
+    /// Returns the beginning of the interval of the next block, whose first key is `next`. The keys
+    /// of an index block are such beginnings themselves, and are kept whole.
     pub(super) fn end_before<'a>(&self, next: &'a [u8]) -> &'a [u8] {
         let parting = common(&self.last, next) + 1;
         if self.is_index() { next } else { next.get(..parting).unwrap_or(next) }
     }
 
-    /// The bytes of the block, and the filter of its names. Leaves an empty builder behind.
+    /// Returns the bytes of the block, and the filter of its names. Leaves an empty builder behind.
     pub(super) fn finish(&mut self, at: Address, upper: Option<&[u8]>) -> (Vec<u8>, Vec<u8>) {
         let done = std::mem::replace(self, Self::new(usize::from(at.level)));
         let mut body = Vec::with_capacity(done.entries.len() + 32);
@@ -165,20 +167,20 @@ impl BlockBuilder {
     }
 }
 
-/// A block that was read back and found whole. Nothing of it is unpacked.
+/// A block that was read back and found whole. It is not unpacked.
 #[derive(Debug)]
 pub(super) struct Block {
     bytes: Vec<u8>,
     whole: Vec<Whole>,
-    /// So many bytes all whole keys begin with alike.
+    /// Number of bytes that all whole keys share at their beginning.
     alike: usize,
     count: usize,
-    /// Where the key is at which the next block begins.
+    /// The place of the key at which the next block begins.
     upper: Option<Range<usize>>,
 }
 
-/// An entry that has its key whole: where it begins, where its key is, and what the key begins with
-/// behind what all of the block have in common, so that a search looks into few keys.
+/// An entry that has its key whole: where it begins, where its key is, and the first bytes of the
+/// key behind what all keys of the block share, so that a search reads few keys.
 #[derive(Clone, Copy, Debug)]
 struct Whole {
     head: u64,
@@ -204,7 +206,7 @@ impl Whole {
 pub(super) struct Position {
     key: Vec<u8>,
     value: Range<usize>,
-    /// Where the next entry begins.
+    /// The beginning of the next entry.
     next: usize,
 }
 
@@ -216,7 +218,8 @@ struct Stored<'a> {
     next: usize,
 }
 
-/// The whole keys of a block, how many entries it has, and where the next one begins.
+/// The whole keys of a block, the number of its entries, and the place of the key at which the next
+/// block begins.
 type Parts = (Vec<Whole>, usize, Option<Range<usize>>);
 
 impl Block {
@@ -277,22 +280,22 @@ impl Block {
         self.bytes
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     pub(super) const fn len(&self) -> usize {
         self.count
     }
 
-    /// Its length as it is stored, in bytes.
+    /// Returns its stored length in bytes.
     pub(super) const fn stored_bytes(&self) -> u64 {
         self.bytes.len() as u64
     }
 
-    /// What it takes in memory, about, in bytes.
+    /// Returns its approximate size in memory, in bytes.
     pub(super) const fn weight(&self) -> usize {
         size_of::<Self>() + self.bytes.len() + self.whole.len() * size_of::<Whole>()
     }
 
-    /// The entry that begins somewhere; `None` at the end.
+    /// Reads the entry that begins at a place; `None` at the end.
     fn stored(&self, at: usize) -> Option<Stored<'_>> {
         let mut reader = Reader::new(self.bytes.get(at..).filter(|rest| !rest.is_empty())?);
         let shared = usize::try_from(reader.varint().ok()?).ok()?;
@@ -302,15 +305,15 @@ impl Block {
         Some(Stored { shared, suffix, value: next - length..next, next })
     }
 
-    /// The key and the value of the `index`-th entry that has its key whole: in an index block of
-    /// the `index`-th entry.
+    /// Returns the key and the value of the `index`-th entry that has its key whole; in an index
+    /// block, of the `index`-th entry.
     pub(super) fn whole(&self, index: usize) -> Option<(&[u8], &[u8])> {
         let whole = self.whole.get(index)?;
         let mut reader = Reader::new(self.bytes.get(whole.key.1 as usize..)?);
         Some((whole.key(&self.bytes)?, reader.length_prefixed().ok()?))
     }
 
-    /// The key alone of the `index`-th entry that has its key whole.
+    /// Returns only the key of the `index`-th entry that has its key whole.
     pub(super) fn whole_key(&self, index: usize) -> Option<&[u8]> {
         self.whole.get(index)?.key(&self.bytes)
     }
@@ -319,26 +322,27 @@ impl Block {
         self.whole_key(0)
     }
 
-    /// Where the next block of the level begins; `None` in the last one.
+    /// Returns the key at which the next block of the level begins; `None` in the last one.
     pub(super) fn upper(&self) -> Option<&[u8]> {
         self.bytes.get(self.upper.clone()?)
     }
 
-    /// Whether its interval begins at a key, as the index says: an index block begins with it, and
-    /// of a data block it is the beginning of the first key, or all of it.
+    /// Returns true if its interval begins at a key, as the index says: an index block begins with
+    /// that key, and in a data block it is the beginning of the first key, or all of it.
     pub(super) fn begins_at(&self, lower: &[u8], is_index: bool) -> bool {
         let begins =
             |first: &[u8]| if is_index { first == lower } else { first.starts_with(lower) };
         self.first_key().is_some_and(begins)
     }
 
-    /// Whether a key is between its first one and the end of its interval.
+    /// Returns true if a key is between its first one and the end of its interval.
     pub(super) fn spans(&self, key: &[u8]) -> bool {
         self.first_key().is_some_and(|first| first <= key)
             && self.upper().is_none_or(|upper| key < upper)
     }
 
-    /// The last of the entries with whole keys whose key is not greater; `None` below the first.
+    /// Finds the last of the entries with whole keys whose key is not greater; `None` below the
+    /// first.
     pub(super) fn floor(&self, key: &[u8]) -> Option<usize> {
         let first = self.first_key()?;
         match key.get(..self.alike).unwrap_or(key).cmp(first.get(..self.alike)?) {
@@ -354,7 +358,7 @@ impl Block {
         self.whole.partition_point(before).checked_sub(1)
     }
 
-    /// The value of a key. What the keys before it have in common with it is looked at once.
+    /// Finds the value of a key. What the keys before it share with it is compared only once.
     pub(super) fn get(&self, key: &[u8]) -> Option<&[u8]> {
         let mut at = self.whole.get(self.floor(key)?)?.at as usize;
         let mut matched = 0;
@@ -378,7 +382,7 @@ impl Block {
         }
     }
 
-    /// The first entry whose key is not less; `None` when all are.
+    /// Finds the first entry whose key is not less; `None` when all are.
     pub(super) fn seek(&self, key: &[u8]) -> Option<Position> {
         let from = self.whole.get(self.floor(key).unwrap_or(0))?;
         let mut place = Position { next: from.at as usize, ..Position::default() };
@@ -390,7 +394,7 @@ impl Block {
         None
     }
 
-    /// Goes on to the next entry. Whether there is one.
+    /// Goes on to the next entry. Returns true if there is one.
     pub(super) fn step(&self, place: &mut Position) -> bool {
         let Some(entry) = self.stored(place.next) else { return false };
         place.key.truncate(entry.shared);
@@ -399,13 +403,13 @@ impl Block {
         true
     }
 
-    /// The key and the value at a place.
+    /// Returns the key and the value at a place.
     pub(super) fn at<'a>(&'a self, place: &'a Position) -> (&'a [u8], &'a [u8]) {
         (&place.key, self.bytes.get(place.value.clone()).unwrap_or_default())
     }
 }
 
-/// The places of the entries with whole keys, how many entries there are, and the last key.
+/// Reads the places of the entries with whole keys, the number of entries, and the last key.
 fn read_entries(
     reader: &mut Reader<'_>,
     start: usize,
@@ -425,7 +429,7 @@ fn read_entries(
                 return Err(DecodeError::NotCanonical("a key that is to be whole"));
             }
         }
-        // One byte says which key is the greater one, where all that is equal is shared.
+        // One byte says which key is the greater one, if everything equal is shared.
         let rises = match (key.get(shared..), suffix.first()) {
             (None, _) => {
                 return Err(DecodeError::Invalid("a key that shares more than there is"));
@@ -455,7 +459,7 @@ mod tests {
 
     use super::*;
 
-    /// Keys of few letters: many share beginnings, and some begin others.
+    /// Generates keys of few letters: many share a beginning, and some are the beginning of others.
     fn key() -> impl Strategy<Value = Vec<u8>> {
         vec(prop_oneof![Just(b'a'), Just(b'b'), any::<u8>()], 0..8)
     }
@@ -542,7 +546,7 @@ mod tests {
         }
     }
 
-    /// As the stores have them that were written before intervals began at the shortest key.
+    /// Stores have such blocks if they were written before intervals began at the shortest key.
     #[test]
     fn blocks_of_the_version_before_are_read() {
         let whole = [&[3, 0, 4, 1, 1, b'b', 1], &[0, 1, b'a', 0][..]].concat();

@@ -1,4 +1,4 @@
-//! Blocks that were read of late, within a bound.
+//! Recently read blocks, within a bound.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use rejoin_crdts::hash::Seeded;
 
 use super::block::{Address, BLOCK_BYTES, Block};
 
-/// What was read of late and often; one scan through a run does not drive it out (S3-FIFO, Yang et
-/// al. 2023).
+/// The blocks that were read recently and often; one scan through a run does not evict them
+/// (S3-FIFO, Yang et al. 2023).
 pub(super) type Cache = Weighed<Address, Arc<Block>, Weight, Seeded>;
 
-/// Blocks that take at most so many bytes in memory.
+/// Makes a cache of blocks that take at most `bytes` bytes in memory.
 pub(super) fn cache(bytes: usize) -> Cache {
     let (blocks, lifecycle) = (bytes / BLOCK_BYTES, DefaultLifecycle::default());
     Cache::with(blocks, bytes as u64, Weight, Seeded::default(), lifecycle)
 }
 
-/// What a block takes in memory.
+/// The weight of a block: its size in memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weight;
 

@@ -1,8 +1,8 @@
-//! Every row of a space, held against the manifest that names it.
+//! The check of every row of a space against the manifest that names it.
 //!
 //! Blocks are read down from the root of each run, as a look-up does, so that each is compared with
-//! the interval that the one above it says. Then all rows are gone through: what nothing names is
-//! what a crash left of a run that was being written, or it is damage.
+//! the interval that the one above it states. Then all rows are listed: a row that nothing names
+//! was left by a crash, of a run that was being written or removed, or it is damage.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -19,10 +19,10 @@ use crate::externalized::Note;
 use crate::quarantine::Distrusted;
 use crate::storage::{StorageError, StorageRead};
 
-/// So many rows are read at a time; one may be as long as a whole value.
+/// Number of rows that are read at a time; one may be as long as a whole value.
 const AT_A_TIME: usize = 16;
 
-/// Which row of a space.
+/// The location of a row of a space.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum RowLocation {
     /// The manifest.
@@ -31,7 +31,7 @@ pub(crate) enum RowLocation {
     Run(u32),
     /// A block: its run, its level, its number.
     Block(u32, u8, u32),
-    /// A row with a key that means nothing.
+    /// A row with an unknown key.
     Unknown(Vec<u8>),
 }
 
@@ -49,13 +49,13 @@ impl fmt::Display for RowLocation {
     }
 }
 
-/// Hears of each row that was checked, and of what is wrong.
+/// The receiver of a check's progress and faults.
 pub(crate) trait Told {
-    /// Why the check is broken off.
+    /// The reason for which the check is broken off.
     type Stop: From<StorageError>;
 
     fn fault(&mut self, place: RowLocation, what: String);
-    /// So many blocks are checked, of so many.
+    /// Reports that `blocks` blocks of `of` are checked.
     fn checked(&mut self, blocks: u64, of: u64) -> Result<(), Self::Stop>;
 }
 
@@ -65,9 +65,10 @@ pub(crate) struct Rows {
     blocks: Blocks,
     manifest: Option<Manifest>,
     checked: u64,
-    /// Rows that a crash left behind: nothing names them, and the next start takes them away.
+    /// Number of rows that a crash left behind: nothing names them, and the next start removes
+    /// them.
     pub left_over: u64,
-    /// Log records that were quarantined, and wait for a peer to bring them again.
+    /// Number of quarantined log records, which wait for a peer to send them again.
     pub quarantined: u64,
 }
 
@@ -90,12 +91,12 @@ impl Rows {
         Ok(Self { blocks, manifest, checked: 0, left_over: 0, quarantined: 0 })
     }
 
-    /// What the manifest says of the space; `None` where it cannot be read.
+    /// Returns the checkpoint that the manifest holds; `None` if the manifest cannot be read.
     pub(crate) fn checkpoint(&self) -> Option<&Checkpoint> {
         self.manifest.as_ref().map(|manifest| &manifest.checkpoint)
     }
 
-    /// How many blocks the manifest names.
+    /// Returns the number of blocks that the manifest names.
     pub(crate) fn named(&self) -> u64 {
         let runs = self.manifest.iter().flat_map(|manifest| &manifest.runs);
         runs.flat_map(|run| &run.blocks).map(|&blocks| u64::from(blocks)).sum()
@@ -192,10 +193,10 @@ impl Rows {
     }
 }
 
-/// Whether a manifest accounts for a row.
+/// The answer of a manifest about a row.
 enum Named {
     Yes,
-    /// It is of a run that was not finished, or not taken away, before a crash.
+    /// It belongs to a run that was not finished, or not removed, before a crash.
     NotYet,
     Never,
 }
@@ -220,7 +221,7 @@ impl Manifest {
     }
 }
 
-/// What was met in a run.
+/// The totals of what was found in a run.
 #[derive(Default)]
 struct Counted {
     blocks: Vec<u32>,

@@ -1,8 +1,8 @@
 //! Compaction: writing what changed in memory as runs, a few KiB at a time, and merging them.
 //!
-//! Every step hands out rows that can be written with whatever else is written next. What they make
-//! is used once its last rows, with the manifest that names it, are durable; a crash before that
-//! leaves rows that nothing names, which the next start takes away.
+//! Every step hands out rows that can be written together with anything else. The run that they
+//! make is used once its last rows, with the manifest that names it, are durable; a crash before
+//! that leaves rows that nothing names, which the next start removes.
 //!
 //! A flush goes on with every commit; merges go on as state comes in ([`super::merge`]).
 
@@ -21,24 +21,24 @@ use super::{
 };
 use crate::storage::{RowWrite, StorageError};
 
-/// What one step of compaction made.
+/// The result of one step of compaction.
 #[derive(Default, Debug)]
 pub(crate) struct Step {
-    /// To be written, in one batch.
+    /// The rows to write, in one batch.
     pub rows: Vec<RowWrite>,
     /// The entries of the log before this sequence are flushed once the rows are written.
     pub flushed: Option<u64>,
 }
 
-/// What is under way.
+/// The state of compaction.
 #[derive(Debug)]
 pub(super) struct Compaction {
-    /// What the manifest on disk says.
+    /// The checkpoint in the manifest on disk.
     pub(super) checkpoint: Checkpoint,
     next_run: u32,
     flush: Option<Flush>,
     pub(super) merging: Merging,
-    /// What holds once the rows that were handed out are written.
+    /// The change that takes effect once the rows that were handed out are written.
     pub(super) done: Option<Done>,
     wants_flush: bool,
 }
@@ -48,7 +48,7 @@ struct Flush {
     checkpoint: Checkpoint,
     writer: RunWriter,
     table: u8,
-    /// The key in the table to go on with.
+    /// The key in the table at which the flush goes on.
     from: Vec<u8>,
     fingerprints: Pending,
 }
@@ -75,7 +75,7 @@ impl Flush {
     }
 }
 
-/// What holds once some rows are written.
+/// A change that takes effect once some rows are written.
 #[derive(Debug)]
 pub(super) enum Done {
     Flushed(Option<Run>, Checkpoint),
@@ -83,7 +83,7 @@ pub(super) enum Done {
 }
 
 impl Compaction {
-    /// Goes on from a manifest. Looks for what a crash left behind.
+    /// Goes on from a manifest, and looks for what a crash left behind.
     pub(super) fn resume(
         blocks: &Blocks,
         checkpoint: Checkpoint,
@@ -113,41 +113,41 @@ impl Compaction {
 }
 
 impl State {
-    /// Has all that changed so far written, however little it is.
+    /// Requests a flush of all that changed so far, however little it is.
     pub(crate) const fn request_flush(&mut self) {
         self.compaction.wants_flush = true;
     }
 
-    /// Whether something that was asked for, or is due, is not written yet. Merges can wait.
+    /// Returns true while a flush that was requested or begun is not written. Merges can wait.
     pub(crate) fn is_flushing(&self) -> bool {
         let Compaction { flush, done, wants_flush, .. } = &self.compaction;
         let flushed = matches!(done, Some(Done::Flushed(..)));
         flushed || flush.is_some() || (*wants_flush && !self.memtable.is_empty())
     }
 
-    /// Has all runs merged into one.
+    /// Requests that all runs are merged into one.
     pub(crate) const fn request_compaction(&mut self) {
         self.compaction.merging.wants_all = true;
     }
 
-    /// Whether a merge is asked for or under way, or what it replaced is not taken away yet.
+    /// Returns true while a merge is requested or under way, or what it replaced is not removed.
     pub(crate) fn is_compacting(&self) -> bool {
         let Compaction { merging, done, .. } = &self.compaction;
         merging.wants_all || !merging.is_idle() || matches!(done, Some(Done::Merged(..)))
     }
 
-    /// How far compaction is: entries of the log before this sequence are in runs.
+    /// Returns the progress of flushes: entries of the log before this sequence are in runs.
     pub(crate) const fn flushed(&self) -> u64 {
         self.compaction.checkpoint.sequence
     }
 
-    /// How many runs there are, and what they take, in bytes.
+    /// Returns the number of runs, and their size in bytes.
     pub(crate) fn runs(&self) -> (usize, u64) {
         (self.runs.len(), self.runs.iter().map(|run| run.bytes).sum())
     }
 
-    /// The next step, of about `budget` bytes: rows to write. Nothing while the rows of a last step
-    /// are not written, and when there is nothing to do.
+    /// Makes the next step, of about `budget` bytes: rows to write. The step is empty while the
+    /// last rows of a run are not written, and when there is nothing to do.
     ///
     /// # Errors
     /// [`StorageError`] when a run that is merged cannot be read.
@@ -175,7 +175,7 @@ impl State {
         self.go_on_merging(context, progress, budget)
     }
 
-    /// The rows of the last step are written.
+    /// Notes that the rows of the last step are written.
     pub(crate) fn handle_flushed(&mut self) {
         match self.compaction.done.take() {
             None => {}
@@ -206,7 +206,7 @@ impl State {
         self.compaction.flush = Some(Flush { checkpoint, writer, table, from, fingerprints });
     }
 
-    /// The prints of what is being flushed: all of them, where it comes to stand below everything.
+    /// Returns the prints of what is being flushed: all of them, if it becomes the oldest run.
     fn pending_prints(&self) -> Pending {
         match &self.immutable {
             Some(immutable) if !self.runs.is_empty() => {
@@ -230,7 +230,7 @@ impl State {
         Step { rows, flushed }
     }
 
-    /// Puts the immutable memtable into the run, up to the budget. Whether that was all.
+    /// Puts the immutable memtable into the run, up to the budget. Returns true if that was all.
     fn fill(&self, flush: &mut Flush, context: &Context, budget: usize) -> bool {
         let Some(immutable) = &self.immutable else { return true };
         if flush.table == RETURNED {

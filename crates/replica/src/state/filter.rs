@@ -1,10 +1,10 @@
-//! Filters: whether a data block may have something under a name, asked before it is read (Bloom
+//! Filters, which say whether a data block may have something under a name before it is read (Bloom
 //! 1970).
 //!
-//! An index entry carries the filter of the block below it, ten bits for each name in it: of each
-//! cell the name that it stands under and all names above, of any other entry its key. What is
-//! new, as most that is added to a set is, then costs no data block to look up: about one in a
-//! hundred is looked for in vain.
+//! An index entry carries the filter of the block below it, ten bits for each name in it: for each
+//! cell the name that it stands under and all names above, for any other entry its key. To look up
+//! something new, as most additions to a set are, then reads no data block: about one in a hundred
+//! is looked for in vain.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -13,11 +13,11 @@ use rejoin_crdts::path::{is_name, name_ends, names};
 use super::{CELLS, KEYS, PRINTS, RETURNED};
 
 const BITS_PER_NAME: usize = 10;
-/// So many bits are set per name.
+/// Number of bits that are set per name.
 const PROBES: u64 = 6;
 
-/// A hash that is the same in every process: filters are stored. It can go on behind a beginning
-/// (FNV, Fowler, Noll and Vo 1991).
+/// A hash that is the same in every process, because filters are stored. It can be continued from
+/// the hash of a beginning (FNV, Fowler, Noll and Vo 1991).
 #[derive(Clone, Copy, Debug)]
 struct Hash(u64);
 
@@ -42,7 +42,7 @@ fn hash(table: u8, name: &[u8]) -> u64 {
     Hash::of(table).then(name).finish()
 }
 
-/// Where the bits of a hash are (double hashing, Kirsch and Mitzenmacher 2006).
+/// Iterates over the places of the bits of a hash (double hashing, Kirsch and Mitzenmacher 2006).
 fn places(hash: u64, bits: u64) -> impl Iterator<Item = (usize, u8)> {
     let (first, step) = (hash >> 32, hash & 0xFFFF_FFFF | 1);
     (0..PROBES).map(move |probe| {
@@ -55,14 +55,14 @@ fn places(hash: u64, bits: u64) -> impl Iterator<Item = (usize, u8)> {
 #[derive(Default, Debug)]
 pub(super) struct Names {
     hashes: Vec<u64>,
-    /// The names on the way to the last cell, by level: where each ends in the path, and its hash
-    /// so far.
+    /// The names on the way to the last cell, by level: where each ends in the path, and the hash
+    /// up to there.
     last: Vec<(usize, Hash)>,
 }
 
 impl Names {
-    /// Adds the names of an entry's key, of which so many bytes are as in the last one. What the
-    /// entry itself is asked for with.
+    /// Adds the names of an entry's key, which shares its first `shared` bytes with the last one.
+    /// Returns the probe that asks for the entry itself.
     pub(super) fn add(&mut self, key: &[u8], shared: usize) -> Probe {
         let (&table, path) = key.split_first().unwrap_or((&CELLS, &[]));
         if table != CELLS {
@@ -84,7 +84,7 @@ impl Names {
         Probe(hash.finish())
     }
 
-    /// The filter of the names.
+    /// Returns the filter of the names.
     pub(super) fn filter(&self) -> Vec<u8> {
         let mut filter = vec![0; (self.hashes.len() * BITS_PER_NAME).div_ceil(8)];
         let bits = (filter.len() as u64 * 8).max(1);
@@ -99,16 +99,16 @@ impl Names {
     }
 }
 
-/// A filter of all entries of a run, kept in memory only: what is written after a start has one, as
-/// far as there is memory for it. The bits of an entry stand in one line of the processor's cache,
-/// so that the answer costs one miss (Putze, Sanders and Singler 2007).
+/// A filter of all entries of a run, kept in memory only: runs that are written after a start have
+/// one, as far as there is memory for it. The bits of an entry are in one line of the processor's
+/// cache, so that the answer costs one miss (Putze, Sanders and Singler 2007).
 #[derive(PartialEq, Eq, Debug)]
 pub(super) struct WideFilter(Vec<[u64; 8]>);
 
 impl WideFilter {
     const LINE: usize = 64;
 
-    /// What the filter of so many entries takes, in bytes.
+    /// Returns the size in bytes of the filter of this number of entries.
     pub(super) fn bytes_for(entries: u64) -> usize {
         let bits = usize::try_from(entries).unwrap_or(usize::MAX).saturating_mul(BITS_PER_NAME);
         (bits / 8 / Self::LINE + 1).saturating_mul(Self::LINE)
@@ -122,7 +122,7 @@ impl WideFilter {
         self.0.len() * Self::LINE
     }
 
-    /// The line of an entry, and for each of its words which bits are the entry's.
+    /// Returns the line of an entry, and the bits of the entry in each of its words.
     fn place(&self, Probe(hash): Probe) -> (usize, [u64; 8]) {
         let line = (u128::from(hash) * self.0.len() as u128) >> 64;
         let mut rest = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -141,7 +141,7 @@ impl WideFilter {
         line.zip(bits).for_each(|(word, bits)| *word |= bits);
     }
 
-    /// Whether the run may have an entry.
+    /// Returns true if the run may have an entry.
     pub(super) fn may_have(&self, entry: Probe) -> bool {
         let (line, bits) = self.place(entry);
         let line = self.0.get(line).into_iter().flatten();
@@ -149,7 +149,7 @@ impl WideFilter {
     }
 }
 
-/// What is asked of a filter.
+/// A question to a filter.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Probe(u64);
 
@@ -163,7 +163,7 @@ impl Probe {
         }
     }
 
-    /// Asks for anything below a path or under a name; `None` where that cannot be asked.
+    /// Asks for anything below a path or under a name; `None` if that cannot be asked.
     pub(super) fn below(prefix: &[u8]) -> Option<Self> {
         let (&CELLS, path) = prefix.split_first()? else { return None };
         if is_name(path) {
@@ -177,7 +177,7 @@ impl Probe {
         name.filter(|_| end == path.len())
     }
 
-    /// Whether it may be in the block of a filter. Without a filter it may.
+    /// Returns true if it may be in the block of a filter. Without a filter it may.
     pub(super) fn may_be_in(self, filter: &[u8]) -> bool {
         let bits = filter.len() as u64 * 8;
         let is_set = |(byte, bit): (usize, u8)| filter.get(byte).is_none_or(|byte| byte & bit != 0);

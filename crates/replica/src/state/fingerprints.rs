@@ -1,7 +1,7 @@
 //! Fingerprints of ranges of cells: where ranges are cut, and what is hashed.
 //!
 //! The cells of a space stand in the order of their paths. The content cuts them: a path begins a
-//! range of level *l* where its hash ends in 2 (*l* + 1) zero bits ([`rank`]), so ranges of level 0
+//! range of level *l* if its hash ends in 2 (*l* + 1) zero bits ([`rank`]), so ranges of level 0
 //! have about 4 cells, those of level 1 about 16, and all replicas with the same cells cut alike,
 //! whatever their runs and blocks are (Merkle search trees, Auvolat and Taïani 2019).
 //!
@@ -11,14 +11,14 @@
 //! level 0   [-)[---)[)[--)[---)[--)[)[----)[----)[---)[-)[--)[ ...
 //! ```
 //!
-//! A range goes from its beginning up to the next beginning of its level or a higher one; the
-//! first begins before all paths, and the last has no end. Its fingerprint is, in level 0, the hash
-//! of its cells (0, then n x (length, path, cell with ids in full)), and above that of the
+//! A range goes from its beginning up to the next beginning of its level or a higher one; the first
+//! begins before all paths, and the last has no end. In level 0 its fingerprint is the hash of its
+//! cells (0, then n x (length, path, cell with ids in full)), and above level 0 the hash of the
 //! fingerprints of the ranges that it is made of (1, then n x fingerprint). A range that is made of
-//! one only has the fingerprint of that one, so the number of levels does not matter. Nothing local
+//! only one has the fingerprint of that one, so the number of levels does not matter. Nothing local
 //! is hashed.
 //!
-//! Whoever chooses paths can choose how long ranges are: that costs time, and never truth.
+//! Whoever chooses paths can choose how long ranges are: that costs time, but never correctness.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -35,24 +35,26 @@ use super::run::RunWriter;
 use super::{PRINTS, prefixed};
 use crate::fingerprint::Fingerprint;
 
-/// The one range of this level holds all cells: no path begins another.
+/// The highest level. Its one range holds all cells: no path begins another.
 pub(super) const TOP: u8 = 16;
-/// The lowest level that is kept: of about 256 cells. What is below is made when it is asked for.
+/// The lowest level that is kept, with about 256 cells in a range. Prints of lower levels are made
+/// when they are asked for.
 pub(super) const KEPT: u8 = 3;
-/// So many zero bits more for every level.
+/// Number of additional zero bits for every level.
 const BITS: u32 = 2;
 const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 const FACTOR: u64 = 0xD6E8_FEB8_6659_FD93;
-/// What a fingerprint of cells begins with, and one of ranges.
+/// The first byte that is hashed for a fingerprint of cells; `OF_RANGES` is that for one of ranges.
 const OF_CELLS: u8 = 0;
 const OF_RANGES: u8 = 1;
-/// What a print takes in memory beside its paths, about, in bytes.
+/// Approximate size of a print in memory, in bytes, without its paths.
 const PRINT_BYTES: usize = 128;
 
-/// How many levels have a range that begins at a path.
+/// Returns the number of levels that have a range that begins at a path.
 ///
-/// The same everywhere, for good, and quick: 64 bits at a time, little-endian and the last ones
-/// filled up with the length, by multiplying and folding (wyhash).
+/// The hash is the same everywhere, for good, and quick: it takes 64 bits at a time, little-endian
+/// and the last ones filled up with the length, and multiplies them and xors the halves of each
+/// product (wyhash).
 pub(super) fn rank(path: &[u8]) -> u8 {
     let mut words = path.chunks_exact(8);
     let hash = words.by_ref().fold(SEED, |hash, word| fold(hash, little_endian(word)));
@@ -71,10 +73,10 @@ const fn fold(hash: u64, word: u64) -> u64 {
     (product >> 64) as u64 ^ product as u64
 }
 
-/// What is known of a range whose level and beginning are known.
+/// The end, the fingerprint and the number of cells of a range with a given level and beginning.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Print {
-    /// Where it ends; `None` behind all paths.
+    /// Its end; `None` behind all paths.
     pub end: Option<Vec<u8>>,
     pub fingerprint: Fingerprint,
     pub cells: u64,
@@ -116,7 +118,7 @@ impl Print {
     }
 }
 
-/// A level and where a range of it begins, as in a row of a run.
+/// Makes the key of a range in an entry of a run: its level and its beginning.
 pub(super) fn key(level: u8, start: &[u8]) -> Vec<u8> {
     prefixed(level, start)
 }
@@ -140,7 +142,7 @@ impl Prints {
         }
     }
 
-    /// What it takes in memory, about, in bytes.
+    /// Returns its approximate size in memory, in bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
@@ -153,8 +155,8 @@ impl Prints {
         *self = Self::default();
     }
 
-    /// The cell at a path changes: it may also end a range, or begin one, from now on. No two
-    /// ranges of a level overlap.
+    /// Forgets the prints that a change of the cell at a path affects: the cell may also end a
+    /// range, or begin one, from now on. No two ranges of a level overlap.
     pub(super) fn forget(&mut self, path: &[u8]) {
         let top = self.fingerprints.last_key_value().and_then(|(key, _)| key.first().copied());
         for level in KEPT..=top.unwrap_or_default() {
@@ -172,7 +174,7 @@ impl Prints {
         }
     }
 
-    /// Takes the first one, as an entry of a run.
+    /// Takes the first print, as an entry of a run.
     fn pop(&mut self) -> Option<(Vec<u8>, Vec<u8>)> {
         let (key, print) = self.fingerprints.pop_first()?;
         let mut value = Vec::new();
@@ -185,27 +187,27 @@ fn weight(print: &Print) -> usize {
     PRINT_BYTES + print.end.as_ref().map_or(0, Vec::len)
 }
 
-/// The prints of a run that is written.
+/// The prints of a run that is being written.
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// Of a run that has nothing below it, while its cells go by.
+    /// The ranges of a run that has nothing below it, while its cells pass.
     tree: Option<Tree>,
     fingerprints: Prints,
 }
 
 impl Pending {
-    /// Those of all ranges, of a run that has nothing below it. Takes about a byte of memory for
-    /// each cell.
+    /// Makes the prints of all ranges of a run that has nothing below it. Takes about a byte of
+    /// memory for each cell.
     pub(super) fn anew() -> Self {
         Self { tree: Some(Tree::new(&[], TOP)), fingerprints: Prints::default() }
     }
 
-    /// Those that are known already.
+    /// Takes the prints that are known already.
     pub(super) const fn known(fingerprints: Prints) -> Self {
         Self { tree: None, fingerprints }
     }
 
-    /// The run's next cell.
+    /// Takes the run's next cell.
     pub(super) fn cell(&mut self, path: &[u8], cell: &Cell, context: &Context) {
         if let Some(tree) = &mut self.tree {
             tree.add(path, rank(path), cell, context, &mut |closed| {
@@ -214,7 +216,8 @@ impl Pending {
         }
     }
 
-    /// Puts them into the run, up to the budget; no cell comes after that. Whether that was all.
+    /// Puts the prints into the run, up to the budget; no cell comes after that. Returns true if
+    /// that was all.
     pub(super) fn write(&mut self, run: &mut RunWriter, budget: usize) -> bool {
         if let Some(tree) = self.tree.take() {
             tree.finish(None, &mut |closed| closed.keep(&mut self.fingerprints));
@@ -227,19 +230,19 @@ impl Pending {
     }
 }
 
-/// A range that was gone through.
+/// A range that has ended.
 #[derive(Debug)]
 pub(super) struct Closed {
     pub level: u8,
     pub start: Vec<u8>,
     pub print: Print,
-    /// Of how many ranges of the level below it is made.
+    /// Number of ranges of the level below of which it is made.
     pub parts: u64,
 }
 
 impl Closed {
-    /// Keeps the print if that spares anything: not of a few cells, and not of one part that is
-    /// kept itself.
+    /// Keeps the print if that saves work: not that of a few cells, and not that of a single part
+    /// that is kept itself.
     pub(super) fn keep(self, fingerprints: &mut Prints) {
         if self.level == KEPT || self.level > KEPT && self.parts > 1 {
             fingerprints.insert(self.level, &self.start, self.print);
@@ -247,11 +250,11 @@ impl Closed {
     }
 }
 
-/// Ranges of all levels up to one, while their cells go by in order.
+/// Ranges of all levels up to a highest one, while their cells pass in order.
 #[derive(Debug)]
 pub(super) struct Tree {
     cells: Cells,
-    /// The level of the ranges above them, from 1 on.
+    /// The ranges above the cells, by level, from 1 on.
     above: Vec<Ranges>,
     start: Vec<u8>,
 }
@@ -263,8 +266,8 @@ impl Tree {
         Self { cells: Cells::default(), above, start: start.to_vec() }
     }
 
-    /// Goes on to the next cell, of this rank, and tells which ranges end before it. That of the
-    /// highest level does not.
+    /// Adds the next cell, of this rank, and calls `closed` with the ranges above level 0 that end
+    /// before it. That of the highest level does not.
     pub(super) fn add(
         &mut self,
         path: &[u8],
@@ -279,7 +282,8 @@ impl Tree {
         self.cells.add(path, cell, context);
     }
 
-    /// Ends all ranges, and tells which. What it was that ended last: all of it.
+    /// Ends all ranges, and calls `closed` with those above level 0. Returns the fingerprint and
+    /// the number of cells of the one that ended last, which holds all cells.
     pub(super) fn finish(
         mut self,
         end: Option<&[u8]>,
@@ -316,7 +320,7 @@ impl Tree {
 #[derive(Debug)]
 struct Cells {
     hasher: blake3::Hasher,
-    /// What is not hashed yet.
+    /// The bytes that are not hashed yet.
     bytes: Vec<u8>,
     count: u64,
 }
@@ -349,7 +353,7 @@ impl Cells {
     }
 }
 
-/// The ranges that one of the next level is made of.
+/// The ranges of which one of the next level is made.
 #[derive(Debug)]
 pub(super) struct Ranges {
     start: Vec<u8>,
@@ -379,7 +383,8 @@ impl Ranges {
         self.cells += cells;
     }
 
-    /// The fingerprint of all of them, and how many cells they have. Begins anew.
+    /// Returns the fingerprint of all of them and the number of their cells, and begins again from
+    /// scratch.
     pub(super) fn finish(&mut self) -> (Fingerprint, u64) {
         let only = self.only.take();
         let made = (only.unwrap_or_else(|| Fingerprint::of(&self.hasher)), self.cells);

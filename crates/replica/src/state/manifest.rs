@@ -6,7 +6,8 @@
 //! · runs, the newest first: n, then n x (id, levels: n, then n x blocks, entries, bytes, ids)
 //! ```
 //!
-//! It is written together with the last block of what it names, so a crash leaves the one before.
+//! It is written together with the last block of what it names, so a crash before that leaves the
+//! previous manifest.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -26,18 +27,18 @@ pub(crate) struct Checkpoint {
     pub sequence: u64,
     /// Their encoded length, in bytes.
     pub log_bytes: u64,
-    /// What has been seen.
+    /// The vector of all that has been seen.
     pub vector: VersionVector,
-    /// Per replica of the vector, in its order, the running hash of its entries.
+    /// The running hash of the entries of each replica of the vector, in its order.
     pub heads: Vec<Head>,
-    /// What was applied since the last own entry: the deps of the next one.
+    /// The dots applied since the last own entry: the deps of the next one.
     pub news: Vec<(ReplicaId, u64)>,
     /// The hybrid clock.
     pub stamp: HybridTimestamp,
 }
 
 impl Checkpoint {
-    /// A space that nothing was ever written to.
+    /// Makes the checkpoint of a space that nothing was ever written to.
     pub(crate) fn new() -> Self {
         Self {
             sequence: 0,
@@ -50,12 +51,12 @@ impl Checkpoint {
     }
 }
 
-/// What the rows of a space add up to.
+/// The content of the rows of a space: its checkpoint and its runs.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Manifest {
     pub checkpoint: Checkpoint,
     pub next_run: u32,
-    /// The newest first.
+    /// The runs, the newest first.
     pub runs: Vec<Run>,
 }
 
@@ -103,7 +104,8 @@ impl Manifest {
     }
 }
 
-/// Up to which sequence of the log a head row says that the state is flushed, where it can be read.
+/// Returns the sequence of the log before which a manifest says that the state is flushed; `None`
+/// if it cannot be read.
 #[cfg(feature = "redb")]
 pub(crate) fn flushed_until(head: &[u8]) -> Option<u64> {
     Manifest::decode(head).ok().map(|manifest| manifest.checkpoint.sequence)

@@ -1,4 +1,4 @@
-//! Merging runs: some of like size become one, a few KiB at a time, and their rows go.
+//! Merging: runs of like size become one, a few KiB at a time, and their rows are removed.
 //!
 //! Merges go on as state comes in ([`Merging::pace`]), a large one beside the small ones of newer
 //! runs. So an addition costs about the same at any time, whatever is under way.
@@ -18,34 +18,34 @@ use super::run::{Run, RunWriter};
 use super::{CELLS, Limits, Merged, PRINTS, State, read_cell, row};
 use crate::storage::{RowWrite, StorageError};
 
-/// So many of the newest runs of one tier, or smaller ones, are merged into one.
+/// Minimum number of the newest runs, of one tier or smaller, that are merged into one.
 const FAN_IN: usize = 4;
-/// From one flush to the next each merge writes so many times what a flush writes. Once is what
-/// keeps up; the faster merges end, the fewer runs there are to look into.
+/// From one flush to the next each merge writes this many times what a flush writes. Once would
+/// keep up; but the faster merges end, the fewer runs there are to look into.
 const PACE: u64 = 4;
-/// A merge of so few bytes is not worth spreading out.
+/// Maximum number of bytes of a merge that is not worth spreading out.
 const SMALL: u64 = 1 << 20;
-/// So many rows are taken away at a time.
+/// Maximum number of rows that are removed at a time.
 const SWEEP: usize = 512;
-/// So many where it has to be looked up which there are.
+/// Maximum number of rows that are removed at a time if they have to be listed first.
 const LISTED: usize = 64;
 
 /// The merges under way, and what is left of those that are done.
 #[derive(Debug)]
 pub(super) struct Merging {
-    /// Each of runs newer than the next one's: small ones do not wait for large ones.
+    /// The merges, each of older runs than the next one: small ones do not wait for large ones.
     merges: Vec<Merge>,
-    /// What merges may write by now.
+    /// Number of bytes that merges may write by now.
     credit: u64,
-    /// How far the next flush was away when that was reckoned last.
+    /// The progress towards the next flush when the credit was computed last, in bytes.
     reckoned: u64,
-    /// What the last flush wrote, in bytes.
+    /// Number of bytes that the last flush wrote.
     pub flushed: u64,
-    /// Whether merges go on with every commit, however little comes in, until there are none.
+    /// True if merges go on with every commit, however little comes in, until there are none.
     hurries: bool,
     /// The runs that nothing names any more.
     pub garbage: VecDeque<Garbage>,
-    /// Whether all runs are to become one.
+    /// True if all runs are to become one.
     pub wants_all: bool,
 }
 
@@ -62,22 +62,22 @@ struct Merge {
 #[derive(Debug)]
 pub(super) struct Garbage {
     run: u32,
-    /// How many blocks of each level are left; there may be more where a crash left them.
+    /// Number of blocks of each level that are left; there may be more if a crash left them.
     blocks: Vec<u32>,
 }
 
 impl Garbage {
-    /// Of a run that was merged.
+    /// Makes the garbage of a run that was merged.
     pub(super) fn of(run: &Run) -> Self {
         Self { run: run.id, blocks: run.blocks.clone() }
     }
 
-    /// Of a run that a crash left behind.
+    /// Makes the garbage of a run that a crash left behind.
     pub(super) const fn left_over(run: u32) -> Self {
         Self { run, blocks: Vec::new() }
     }
 
-    /// The keys of some of the blocks that are left.
+    /// Takes the keys of at most `most` of the blocks that are left.
     fn take(&mut self, most: usize) -> Vec<Vec<u8>> {
         let mut keys = Vec::new();
         while let Some(left) = self.blocks.last_mut().filter(|_| keys.len() < most) {
@@ -103,8 +103,9 @@ impl Merging {
         self.merges.is_empty() && self.garbage.is_empty()
     }
 
-    /// What merges, and what they leave behind, may write now: `None` while that is too little to
-    /// begin with. So what an addition costs hardly depends on what is under way.
+    /// Returns the number of bytes that merges, and the removal of what they replaced, may write
+    /// now; `None` while that is too little to begin. So the cost of an addition hardly depends on
+    /// what is under way.
     fn pace(&mut self, progress: u64, limits: Limits, budget: usize) -> Option<usize> {
         let share = u128::from(progress.saturating_sub(self.reckoned)) * u128::from(self.flushed);
         let earned = u64::try_from(share / limits.memtable.max(1) as u128).unwrap_or(u64::MAX);
@@ -124,7 +125,7 @@ impl Merging {
 }
 
 impl State {
-    /// The next step of merging, or of taking away what was merged.
+    /// Makes the next step of merging, or of removing what was merged.
     ///
     /// # Errors
     /// [`StorageError`] when a run that is merged cannot be read.
@@ -145,7 +146,7 @@ impl State {
         }
     }
 
-    /// A filter for a run of so many entries, where there is memory left for it.
+    /// Makes a filter for a run of this number of entries, if there is memory left for it.
     pub(super) fn wide_filter(&self, entries: u64) -> Option<WideFilter> {
         let held = self.runs.iter().filter_map(|run| run.wide.as_ref());
         let merging = self.compaction.merging.merges.iter().filter_map(|merge| merge.writer.wide());
@@ -154,8 +155,9 @@ impl State {
         (held + filter <= self.limits.filters()).then(|| WideFilter::new(entries))
     }
 
-    /// Merges the newest runs where enough of one tier, or smaller ones, stand together: each tier
-    /// is four times as large as the one below, so an entry is written once per tier.
+    /// Plans to merge the newest runs if enough of one tier, or smaller ones, stand together: each
+    /// tier is four times as large as the one below, so an entry is written once per tier. Plans to
+    /// merge all runs if that is requested.
     fn plan_merge(&mut self) -> Result<Option<Merge>, StorageError> {
         let merging = self.compaction.merging.merges.last().and_then(|merge| merge.ids.first());
         let free = self.runs.iter().take_while(|run| Some(&run.id) != merging);
@@ -178,7 +180,7 @@ impl State {
             true => Pending::anew(),
             false => Pending::known(Prints::default()),
         };
-        // Many wait where processes are too short to end a merge.
+        // Many runs wait if processes are too short-lived to end a merge.
         let is_small = runs.iter().map(|run| run.bytes).sum::<u64>() <= SMALL;
         self.compaction.merging.hurries |= compacts || is_small || count >= 2 * FAN_IN;
         Ok(Some(Merge { ids: merged, cursors, writer, fingerprints }))
@@ -204,7 +206,7 @@ impl State {
             }
             let (table, rest) = key.split_first().unwrap_or((&0, &[]));
             match *table {
-                // Nothing below says otherwise any more.
+                // No older entry is left that the removal has to hide.
                 CELLS if value.is_empty() && with_oldest => {}
                 CELLS if !value.is_empty() && (with_oldest || runs[newest].ids != ids) => {
                     anew.clear();
@@ -214,7 +216,7 @@ impl State {
                     }
                     merge.writer.push(key, &anew);
                 }
-                // They are made anew, or what is newer here changes their ranges.
+                // Prints are made again, or dropped if newer runs here change their ranges.
                 PRINTS if with_oldest => {}
                 PRINTS if touched.print(&runs[..newest], &self.blocks, rest, value)?.is_none() => {}
                 _ => merge.writer.push(key, value),
@@ -233,7 +235,7 @@ impl State {
         Ok(Step { rows, flushed: None })
     }
 
-    /// Takes rows away that nothing names.
+    /// Removes rows that nothing names.
     fn sweep(&mut self) -> Result<Step, StorageError> {
         while let Some(garbage) = self.compaction.merging.garbage.front_mut() {
             let (id, mut keys) = (garbage.run, garbage.take(SWEEP));
@@ -252,7 +254,7 @@ impl State {
     }
 }
 
-/// The runs after some that stand together were merged into one.
+/// Returns the runs after adjacent ones were merged into one.
 pub(super) fn replaced(runs: &[Run], merged: Option<&Run>, ids: &[u32]) -> Vec<Run> {
     let place = runs.iter().position(|run| ids.contains(&run.id)).unwrap_or_default();
     let mut kept: Vec<Run> = runs.iter().filter(|run| !ids.contains(&run.id)).cloned().collect();

@@ -63,28 +63,28 @@ use run::{Blocks, Run, RunCursor};
 use source::Flushed;
 pub use source::StateSource;
 
-/// What the keys of idempotency keys that came back begin with in a run.
+/// First byte of the keys, in a run, of idempotency keys that came back.
 const RETURNED: u8 = 0;
-/// What the keys of cells in a run begin with.
+/// First byte of the keys of cells in a run.
 const CELLS: u8 = 1;
-/// What the keys of idempotency keys in a run begin with.
+/// First byte of the keys of idempotency keys in a run.
 const KEYS: u8 = 2;
-/// What the keys of fingerprints in a run begin with.
+/// First byte of the keys of fingerprints in a run.
 const PRINTS: u8 = 3;
-/// One name is remembered under which one kind stands alone for so many bytes of the cache.
+/// Number of bytes of the cache for each remembered name under which one kind stands alone.
 const BYTES_PER_NAME: usize = 64;
-/// A position in the order of a list takes so many bytes.
+/// Number of bytes that a position in the order of a list takes.
 const BYTES_PER_POSITION: usize = 200;
-/// Each run that is flushed is written in about so many steps: with each some pages of the engine's
-/// trees are written as well.
+/// Approximate maximum number of steps in which a run is flushed: with each step some pages of the
+/// engine's trees are written as well.
 const STEPS: usize = 64;
 
-/// How much of a space's state is kept in memory, in bytes.
+/// The limits for a space's state in memory, in bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Limits {
     /// Changes in the memtable before it is flushed.
     pub memtable: usize,
-    /// Blocks that were read of late.
+    /// Recently read blocks.
     pub cache: usize,
 }
 
@@ -93,29 +93,29 @@ impl Limits {
         Self { memtable: config.memtable_bytes, cache: config.cache_bytes }
     }
 
-    /// Of the memory for blocks so much is for filters of whole runs, in bytes.
+    /// Returns the part of the memory for blocks that is for filters of whole runs, in bytes.
     const fn filters(self) -> usize {
         self.cache / 4
     }
 
-    /// So many positions may be in the orders of lists that are kept, which take as much as blocks
-    /// do.
+    /// Returns the maximum number of positions in the orders of lists that are kept, which may take
+    /// as much memory as blocks do.
     const fn positions(self) -> usize {
         self.cache / BYTES_PER_POSITION
     }
 
-    /// So much of a run is written at a time at least, in bytes.
+    /// Returns the minimum number of bytes of a run that are written at a time.
     const fn step(self) -> usize {
         self.memtable / STEPS
     }
 }
 
-/// What receipts are found by.
+/// The kind of key by which receipts are found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Receipts {
     /// The idempotency keys of transactions that were made here.
     Written,
-    /// The hashes of those of transactions of this store that came back from peers.
+    /// The hashes of the idempotency keys of transactions of this store that came back from peers.
     Returned,
 }
 
@@ -163,21 +163,22 @@ pub(crate) struct State {
     memtable: Memtable,
     /// The memtable that is being flushed; nothing changes it.
     immutable: Option<Memtable>,
-    /// The newest first.
+    /// The runs, the newest first.
     runs: Vec<Run>,
     blocks: Blocks,
     compaction: Compaction,
-    /// By the hash of a name, the kind that stands alone under it, as far as looked at. The hash is
-    /// secret and 64 bits long: two names do not meet in it.
+    /// The kind that stands alone under a name, by the hash of the name, as far as that was looked
+    /// up. The hash is secret and 64 bits long, so two names do not collide.
     alone: RefCell<HashMap<u64, Kind, Seeded>>,
     /// The orders of lists that were asked for.
     orders: RefCell<Orders>,
-    /// The last failure to read, which a source can only tell as text.
+    /// The last failure to read, which a source can only report as text.
     fault: RefCell<Option<StorageError>>,
 }
 
 impl State {
-    /// What the rows of a space say, and where the log goes on from there.
+    /// Opens the state in the rows of a space. Returns the checkpoint as well, from which the log
+    /// goes on.
     ///
     /// # Errors
     /// [`StorageError`] when they cannot be read or are damaged.
@@ -196,7 +197,7 @@ impl State {
         Ok((Self::over(manifest, rows, space, limits)?, checkpoint))
     }
 
-    /// No cells, and rows that are all to be written anew.
+    /// Makes a state without cells, whose rows are all to be rewritten.
     ///
     /// # Errors
     /// [`StorageError`] when the rows cannot be listed.
@@ -224,7 +225,7 @@ impl State {
         Ok(Self { limits, memtable, immutable, runs, blocks, compaction, alone, orders, fault })
     }
 
-    /// The cells, to read from.
+    /// Returns the cells, to read from.
     pub(crate) const fn with<'a>(&'a self, context: &'a Context) -> StateSource<'a> {
         StateSource { state: self, context }
     }
@@ -249,13 +250,13 @@ impl State {
         Ok(())
     }
 
-    /// The memtable's cells, to be changed at some paths and [put back](Self::put_memtable).
+    /// Takes the memtable's cells, to be changed at some paths and [put back](Self::put_memtable).
     pub(crate) fn take_memtable<'a>(&mut self, paths: impl Iterator<Item = &'a [u8]>) -> Overlay {
         self.memtable.forget_prints(paths);
         std::mem::take(&mut self.memtable.cells)
     }
 
-    /// The memtable's cells are there again.
+    /// Puts the memtable's cells back.
     pub(crate) fn put_memtable(&mut self, cells: Overlay) {
         self.memtable.cells = cells;
         self.forget_kinds();
@@ -268,14 +269,16 @@ impl State {
         self.forget_kinds();
     }
 
-    /// Hears of the changes that were made, and takes over what a transaction made of the orders.
+    /// Takes over the orders of lists from a transaction, and passes the changes that were made to
+    /// all kept orders.
     pub(crate) fn hear(&mut self, orders: Orders, changes: &[Change]) {
         let kept = self.orders.get_mut();
         kept.absorb(orders);
         changes.iter().for_each(|change| kept.hear(change));
     }
 
-    /// Where there is something new to see, another kind may stand under a name on the way to it.
+    /// Forgets which kind stands alone under the names on the way to something newly visible,
+    /// because another kind may stand there now.
     fn forget_kinds(&mut self) {
         let alone = self.alone.get_mut();
         for path in self.memtable.cells.take_shown() {
@@ -293,7 +296,7 @@ impl State {
         }
     }
 
-    /// The receipt that was remembered under a key.
+    /// Finds the receipt that was remembered under a key.
     ///
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
@@ -327,17 +330,19 @@ impl State {
         };
     }
 
-    /// The rows that were found damaged since the last call, to be kept aside.
+    /// Takes the rows that were found damaged since the last call, to be quarantined.
     pub(crate) fn take_damaged(&self) -> Vec<RowWrite> {
         self.blocks.damaged.take()
     }
 
-    /// Whether anything was found damaged since the last call of that.
+    /// Returns true if anything was found damaged since the last
+    /// [`take_damaged`](Self::take_damaged).
     pub(crate) fn is_damaged(&self) -> bool {
         !self.blocks.damaged.borrow().is_empty()
     }
 
-    /// The failure that a reader was told as text, if there was one since the last call.
+    /// Takes the failure that was reported to a reader as text, if there was one since the last
+    /// call.
     pub(crate) fn take_fault(&self) -> Option<StorageError> {
         self.fault.borrow_mut().take()
     }
@@ -349,13 +354,13 @@ impl State {
     }
 }
 
-/// Several runs as one: of equal keys the newest run's entry stands.
+/// Several runs as one: of equal keys the newest run's entry counts.
 #[derive(Debug)]
 struct Merged {
     cursors: Vec<RunCursor>,
-    /// Which cursor stands at the least key, the newest of those; none behind the last.
+    /// The newest of the cursors that stand at the least key; `None` behind the last key.
     least: Option<usize>,
-    /// Whether older ones stand there as well.
+    /// True if older cursors stand there as well.
     is_shared: bool,
 }
 
@@ -364,7 +369,7 @@ impl Merged {
         Self::over(runs.iter().map(|run| run.seek(blocks, key)))
     }
 
-    /// As [`seek`](Self::seek), for what begins with a prefix only.
+    /// Seeks as [`seek`](Self::seek) does, only for what begins with a prefix.
     fn seek_below(
         runs: &[Run],
         blocks: &Blocks,
@@ -401,7 +406,7 @@ impl Merged {
         self.least = least.map(|(number, _)| number);
     }
 
-    /// The least key, with the number of the run that it stands in, and its value.
+    /// Returns the number of the run that has the least key, the key and its value.
     fn entry(&self) -> Option<(usize, &[u8], &[u8])> {
         let run = self.least?;
         let (key, value) = self.cursors.get(run)?.entry()?;
@@ -433,7 +438,7 @@ fn prefixed(table: u8, key: &[u8]) -> Vec<u8> {
     prefixed
 }
 
-/// The cell of a run's entry; `None` where the entry says that it is gone.
+/// Reads the cell of a run's entry; `None` if the entry says that it is gone.
 fn read_cell(
     value: &[u8],
     path: &[u8],

@@ -1,9 +1,9 @@
-//! The fingerprints of ranges as things stand: those that were kept and still hold, and what has
-//! to be made of cells for the rest.
+//! The present fingerprints of ranges: those that were kept and still hold, and new ones, made from
+//! cells, for the rest.
 //!
-//! A print that a layer or a run has of a range holds if nothing that is newer has an entry in the
-//! range, or at its end: an entry there may take the cut away. So no range is ever marked; a walk
-//! goes down only where something newer is.
+//! A print that a layer or a run has of a range holds if nothing newer has an entry in the range or
+//! at its end: an entry there may remove the cut. So no range is ever marked as changed; a walk
+//! goes down only where there is something newer.
 
 use std::ops::ControlFlow;
 
@@ -19,14 +19,15 @@ use super::{CELLS, Memtable, PRINTS, StateSource, prefixed};
 use crate::fingerprint::{FullCell, Range};
 use crate::storage::StorageError;
 
-/// Prints in memory may take this part of what changes may take.
+/// Prints in memory may take one part in this many of what changes may take.
 const SHARE: usize = 8;
 
-/// Where runs have entries of cells. Asked in ascending order it looks a few times per run.
+/// A memory of where runs have entries of cells. Questions in ascending order take only a few
+/// look-ups per run.
 #[derive(Default, Debug)]
 pub(super) struct Touched(Vec<Option<Gap>>);
 
-/// From here up to the next entry, if there is one, a run has none.
+/// A gap in a run, which has no entry from here up to the next one, if there is one.
 #[derive(Debug)]
 struct Gap {
     from: Vec<u8>,
@@ -46,7 +47,7 @@ impl Gap {
 }
 
 impl Touched {
-    /// Whether any of the runs has an entry of a cell in a range or at its end.
+    /// Returns true if any of the runs has an entry of a cell in a range or at its end.
     pub(super) fn any(
         &mut self,
         runs: &[Run],
@@ -67,8 +68,8 @@ impl Touched {
         Ok(false)
     }
 
-    /// The print of a run by its entry, without the table; `None` where runs that are newer have
-    /// anything to say about its range.
+    /// Reads the print of a run from its entry, whose key is without the table; `None` if newer
+    /// runs have an entry in its range or at its end.
     pub(super) fn print(
         &mut self,
         newer: &[Run],
@@ -84,19 +85,19 @@ impl Touched {
     }
 }
 
-/// Whether a path that is not before a range is not behind its end either.
+/// Returns true if a path that is not before a range is not behind its end either.
 fn is_within(path: &[u8], end: Option<&[u8]>) -> bool {
     let counts = !rejoin_vclock::mutant!("fingerprint-trusts-its-end");
     end.is_none_or(|end| path < end || path == end && counts)
 }
 
 impl Memtable {
-    /// Whether it has an entry of a cell in a range or at its end.
+    /// Returns true if it has an entry of a cell in a range or at its end.
     fn touches(&self, start: &[u8], end: Option<&[u8]>) -> bool {
         self.cells.range(start).next().is_some_and(|(path, _)| is_within(path, end))
     }
 
-    /// Forgets the fingerprints of ranges that have a part in what is about to change.
+    /// Forgets the fingerprints of ranges that a change at these paths affects.
     pub(super) fn forget_prints<'a>(&mut self, paths: impl Iterator<Item = &'a [u8]>) {
         let fingerprints = self.fingerprints.get_mut();
         if !fingerprints.is_empty() && !rejoin_vclock::mutant!("fingerprint-before-change") {
@@ -106,13 +107,13 @@ impl Memtable {
 }
 
 impl StateSource<'_> {
-    /// All cells as one range.
+    /// Returns all cells as one range.
     pub(crate) fn range_of_all(&self) -> Result<Range, ReadError> {
         let mut walk = Walk::new(*self, &[], None)?;
         Ok(walk.range(TOP, &[])?.range(TOP, Vec::new()))
     }
 
-    /// The ranges of a level between two paths.
+    /// Returns the ranges of a level between two paths.
     pub(crate) fn ranges(
         &self,
         level: u8,
@@ -130,7 +131,7 @@ impl StateSource<'_> {
         Ok(ranges)
     }
 
-    /// The cells between two paths.
+    /// Returns the cells between two paths.
     pub(crate) fn cells_between(
         &self,
         from: &[u8],
@@ -149,7 +150,7 @@ impl StateSource<'_> {
         Ok(cells)
     }
 
-    /// Compares what is kept of fingerprints with the cells.
+    /// Compares the kept fingerprints with the cells. Returns what is wrong, if anything.
     pub(crate) fn check_fingerprints(&self) -> Result<Option<String>, ReadError> {
         let mut closed = Vec::new();
         let mut tree = Tree::new(&[], TOP);
@@ -170,7 +171,7 @@ impl StateSource<'_> {
     }
 }
 
-/// A range, and whether it was cut off where what was asked for ends, and not at a cell.
+/// A range, and whether it was cut off at the end of what was asked for, instead of at a cell.
 struct Part {
     print: Print,
     is_cut: bool,
@@ -188,7 +189,7 @@ struct Walk<'a> {
     source: StateSource<'a>,
     touched: Touched,
     from: &'a [u8],
-    /// Whether ranges begin at `from`, or are only asked for from there on.
+    /// True if ranges begin at `from`; otherwise they are only asked for from there on.
     begins: bool,
     to: Option<&'a [u8]>,
 }
@@ -203,7 +204,7 @@ impl<'a> Walk<'a> {
         Ok(Self { source, touched: Touched::default(), from, begins, to })
     }
 
-    /// The range of a level that begins at a path.
+    /// Returns the range of a level that begins at a path.
     fn range(&mut self, level: u8, start: &[u8]) -> Result<Part, ReadError> {
         let to = self.to;
         let fits =
@@ -220,7 +221,7 @@ impl<'a> Walk<'a> {
         Ok(part)
     }
 
-    /// What is kept of a range and holds.
+    /// Returns the print that is kept of a range, if it holds.
     fn kept(&mut self, level: u8, start: &[u8]) -> Result<Option<Print>, ReadError> {
         if level < KEPT {
             return Ok(None);
@@ -238,7 +239,7 @@ impl<'a> Walk<'a> {
         self.stored(level, start).map_err(|error| state.told(error))
     }
 
-    /// What a run has of a range, where it holds.
+    /// Returns the print that a run has of a range, if it holds.
     fn stored(&mut self, level: u8, start: &[u8]) -> Result<Option<Print>, StorageError> {
         let state = self.source.state;
         let key = key(level, start);
@@ -256,8 +257,8 @@ impl<'a> Walk<'a> {
         Ok(None)
     }
 
-    /// Keeps a print until a cell in its range changes. It is written with the changes that it is
-    /// kept beside.
+    /// Keeps a print until a cell in its range changes. It is flushed together with the changes of
+    /// the memtable that it is kept in.
     fn keep(&self, level: u8, start: &[u8], print: &Print) {
         let mut fingerprints = self.source.state.memtable.fingerprints.borrow_mut();
         if fingerprints.bytes() >= self.source.state.limits.memtable / SHARE {
@@ -266,7 +267,7 @@ impl<'a> Walk<'a> {
         fingerprints.insert(level, start, print.clone());
     }
 
-    /// Makes a range of its cells; of how many ranges it is made.
+    /// Makes a range from its cells. Returns the number of ranges of which it is made as well.
     fn scan(&self, level: u8, start: &[u8]) -> Result<(Part, u64), ReadError> {
         let mut tree = Tree::new(start, level);
         let (mut end, mut is_cut) = (self.to.map(<[u8]>::to_vec), self.to.is_some());
@@ -289,7 +290,7 @@ impl<'a> Walk<'a> {
         Ok((Part { print: Print { end, fingerprint, cells }, is_cut }, parts))
     }
 
-    /// Makes a range of those of the level below; of how many.
+    /// Makes a range from those of the level below. Returns their number as well.
     fn join(&mut self, level: u8, start: &[u8]) -> Result<(Part, u64), ReadError> {
         let mut ranges = Ranges::new(start);
         let mut at = start.to_vec();

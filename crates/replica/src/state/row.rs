@@ -1,7 +1,7 @@
 //! The keys of a space's rows.
 //!
 //! ```text
-//! 0                                  the head
+//! 0                                  the manifest
 //! 1 · run (4) · level · number (4)   a block
 //! 2 · chunk (8)                      a chunk of the log's index
 //! 3 · chunk (8)                      which origins it has
@@ -22,20 +22,20 @@ pub(crate) const HEAD: &[u8] = &[0];
 pub(crate) const OFFERED: &[u8] = &[6];
 pub(crate) const DISTRUSTED: &[u8] = &[7];
 
-/// Where it is noted what was offered of an id.
+/// Returns the key of the note of what was externalized of an id.
 pub(crate) fn externalized(id: ReplicaId) -> Vec<u8> {
     let mut key = OFFERED.to_vec();
     key.extend(id.to_bytes());
     key
 }
 
-/// The id that a note of what was offered is about.
+/// Returns the id that a note of what was externalized is about, by the key of its row.
 pub(crate) fn offered_id(key: &[u8]) -> Option<ReplicaId> {
     let id = key.strip_prefix(OFFERED)?.try_into().ok()?;
     Some(ReplicaId::from_bytes(id))
 }
 
-/// Whether a row says what the log says, and can be made from it.
+/// Returns true if a row says what the log says, and can be made from it.
 pub(crate) fn follows_from_log(key: &[u8]) -> bool {
     matches!(key.first(), Some(0..=3))
 }
@@ -47,20 +47,20 @@ pub(super) fn block(at: Address) -> Vec<u8> {
     key
 }
 
-/// What the keys of a run's blocks begin with.
+/// Returns the beginning of the keys of a run's blocks.
 pub(super) fn run(id: u32) -> Vec<u8> {
     let mut key = vec![1];
     key.extend(id.to_be_bytes());
     key
 }
 
-/// The run whose block stands under a key.
+/// Returns the run whose block stands under a key.
 pub(super) fn run_of(key: &[u8]) -> Option<u32> {
     let id = key.strip_prefix(&[1])?.first_chunk()?;
     Some(u32::from_be_bytes(*id))
 }
 
-/// The block that stands under a key.
+/// Returns the block that stands under a key.
 pub(super) fn block_of(key: &[u8]) -> Option<Address> {
     let rest = key.strip_prefix(&[1])?;
     let (run, rest) = rest.split_first_chunk()?;
@@ -70,12 +70,12 @@ pub(super) fn block_of(key: &[u8]) -> Option<Address> {
     Some(Address { run, level: *level, number })
 }
 
-/// Whether a row is kept aside: a log record that could not be used, or a damaged row.
+/// Returns true if a row is quarantined: a log record that could not be used, or a damaged row.
 pub(crate) fn is_kept(key: &[u8]) -> bool {
     matches!(key, [4, rest @ ..] if rest.len() == 8) || key.first() == Some(&5)
 }
 
-/// The chunk of the log's index that a row is about.
+/// Returns the chunk of the log's index that a row is about.
 pub(super) fn chunk_of(key: &[u8]) -> Option<u64> {
     let (table, chunk) = key.split_first()?;
     let chunk = chunk.try_into().ok().map(u64::from_be_bytes)?;
@@ -98,13 +98,13 @@ pub(crate) fn is_quarantined(key: &[u8]) -> bool {
     key.first() == Some(&4)
 }
 
-/// The sequence of a record that was quarantined, by the key of its row.
+/// Returns the sequence of a quarantined record, by the key of its row.
 pub(crate) fn sequence(key: &[u8]) -> Option<u64> {
     let sequence = key.strip_prefix(&[4])?.first_chunk()?;
     Some(u64::from_be_bytes(*sequence))
 }
 
-/// Where a damaged row is kept for whoever wants to look at it.
+/// Returns the key under which a damaged row is quarantined, for whoever wants to look at it.
 pub(crate) fn quarantined(key: &[u8]) -> Vec<u8> {
     let mut kept = vec![5];
     kept.extend_from_slice(key);

@@ -1,13 +1,14 @@
 //! Runs: immutable sorted sequences of blocks, with a tree of index blocks over them.
 //!
 //! A run is written once, front to back, and never changed, so a crash leaves either all of it or
-//! rubbish that no manifest names. An index block's entries are where the intervals of the blocks
-//! below it begin, each with its number and, over data blocks, with the filter of its names.
+//! rubbish that no manifest names. The entries of an index block are the beginnings of the
+//! intervals of the blocks below it, each with the number of the block and, over data blocks, with
+//! the filter of its names.
 //!
 //! # Invariants
-//! 1. A data block's interval begins with the shortest key that parts it from the block before; the
-//!    first one's, and that of an index block, with the first key in it.
-//! 2. An index block has two entries at least, however long they are, unless it is the last of its
+//! 1. A data block's interval begins with the shortest key that parts it from the block before;
+//!    that of the first data block, and that of an index block, with the first key in the block.
+//! 2. An index block has at least two entries, however long they are, unless it is the last of its
 //!    level. So levels are at most [`MOST_LEVELS`].
 
 use std::cell::RefCell;
@@ -23,22 +24,22 @@ use super::row;
 use crate::envelope;
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
-/// Over the 2^32 data blocks that have numbers there are at most so many levels, their own among
-/// them.
+/// Maximum number of levels over the 2^32 data blocks that have numbers, their own level included.
 pub(super) const MOST_LEVELS: usize = 33;
 
-/// A run that is whole.
+/// A complete run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Run {
     pub id: u32,
-    /// How many blocks each level has, from the data up; the last level has one.
+    /// Number of blocks of each level, from the data up; the last level has one.
     pub blocks: Vec<u32>,
     pub entries: u64,
     /// The encoded length of its blocks, in bytes.
     pub bytes: u64,
     /// The replicas that its cells name, ascending.
     pub ids: Arc<[ReplicaId]>,
-    /// Of all its entries, if it was written after the start and there was memory for it.
+    /// The filter of all its entries, if it was written after the start and there was memory for
+    /// it.
     pub wide: Option<Arc<WideFilter>>,
 }
 
@@ -50,7 +51,7 @@ pub(super) struct RunWriter {
     wide: Option<WideFilter>,
     levels: Vec<Level>,
     rows: Vec<RowWrite>,
-    /// The bytes in `rows`.
+    /// Number of bytes in `rows`.
     waiting: usize,
     entries: u64,
     bytes: u64,
@@ -66,7 +67,7 @@ struct Sealed {
 #[derive(Debug)]
 struct Level {
     builder: BlockBuilder,
-    /// Where the interval of the block at hand begins.
+    /// The beginning of the interval of the current block.
     lower: Vec<u8>,
     sealed: u32,
 }
@@ -131,7 +132,7 @@ impl RunWriter {
         Sealed { number, lower, filter }
     }
 
-    /// The bytes of the blocks that are closed and not taken.
+    /// Returns the number of bytes of the blocks that are closed and not taken.
     pub(super) const fn waiting(&self) -> usize {
         self.waiting
     }
@@ -142,7 +143,8 @@ impl RunWriter {
         std::mem::take(&mut self.rows)
     }
 
-    /// Closes everything. The run, if there is anything in it, and the blocks that are left.
+    /// Closes everything. Returns the run, if there is anything in it, and the blocks that are
+    /// left.
     pub(super) fn finish(mut self) -> (Option<Run>, Vec<RowWrite>) {
         let mut level = 0;
         while level < self.levels.len() {
@@ -163,48 +165,48 @@ impl RunWriter {
     }
 }
 
-/// The number of the block below an index entry, by the entry's value.
+/// Reads the number of the block below an index entry from the entry's value.
 pub(super) fn child(value: &[u8]) -> Option<u32> {
     split_child(value).map(|(number, _)| number)
 }
 
-/// The number of the block below an index entry, and the filter of its names.
+/// Reads the number of the block below an index entry, and the filter of its names.
 fn split_child(value: &[u8]) -> Option<(u32, &[u8])> {
     let mut reader = Reader::new(value);
     let number = u32::try_from(reader.varint().ok()?).ok()?;
     Some((number, value.get(reader.position()..)?))
 }
 
-/// Where a key is looked for.
+/// The place where a key is looked for.
 enum Found {
     /// In this data block, of this number, whose interval holds it.
     Leaf(u32, Arc<Block>),
     /// Before the first block.
     Before,
-    /// What is looked for is not in the run.
+    /// Nowhere: what is looked for is not in the run.
     Nothing,
 }
 
-/// Why a block cannot be used.
+/// The reason why a block cannot be used.
 pub(super) enum Unfit {
-    /// It is not what was written: what there is of it, and what is wrong.
+    /// It is not what was written; the bytes that are there, and what is wrong.
     Damaged(Option<Vec<u8>>, String),
     /// It cannot be read.
     Fault(StorageError),
 }
 
-/// Where blocks are read from.
+/// The source of blocks.
 #[derive(Debug)]
 pub(super) struct Blocks {
     pub space: u32,
     pub rows: Arc<dyn StorageRead>,
     pub cache: RefCell<Cache>,
-    /// What was found damaged: the rows as they are, to be kept aside.
+    /// The rows that were found damaged, as they are, to be quarantined.
     pub damaged: RefCell<Vec<RowWrite>>,
 }
 
 impl Blocks {
-    /// A block, whose interval is known from the one above it or before it.
+    /// Returns a block whose interval is known from the one above it or before it.
     fn load(
         &self,
         at: Address,
@@ -225,7 +227,7 @@ impl Blocks {
         }
     }
 
-    /// A block as it is stored.
+    /// Reads a block as it is stored.
     pub(super) fn read(
         &self,
         at: Address,
@@ -253,7 +255,7 @@ impl Blocks {
 }
 
 impl Blocks {
-    /// Notes that a block is not what was written, and keeps what there is of it.
+    /// Notes that a block is not what was written, and quarantines what there is of it.
     fn damage(
         &self,
         at: Address,
@@ -271,9 +273,9 @@ impl Blocks {
 }
 
 impl Run {
-    /// The data block whose interval holds a key, and its number; `None` below the first key.
-    /// With a probe, a block that cannot have what is looked for is not read; with a prefix what is
-    /// looked for may also begin the block after it.
+    /// Finds the data block whose interval holds a key, and its number; `Found::Before` below the
+    /// first key. With a probe, a block that cannot have what is looked for is not read; with a
+    /// prefix, what is looked for may also be at the beginning of the block after it.
     fn leaf(
         &self,
         blocks: &Blocks,
@@ -303,8 +305,8 @@ impl Run {
         Ok(Found::Leaf(number, block))
     }
 
-    /// Looks a key up; the value is shown where there is one. `probe` asks for the key; `near`: the
-    /// data block that was looked into last.
+    /// Looks a key up, and calls `show` with the value if there is one. `probe` asks for the key;
+    /// `near`: the data block that was looked into last.
     pub(super) fn get<R>(
         &self,
         blocks: &Blocks,
@@ -332,8 +334,8 @@ impl Run {
         Ok(found)
     }
 
-    /// As [`seek`](Self::seek), where only what begins with a prefix of the key is looked for, in
-    /// blocks that may have it.
+    /// Seeks as [`seek`](Self::seek) does, but only what begins with a prefix of the key, in blocks
+    /// that may have it.
     pub(super) fn seek_below(
         &self,
         blocks: &Blocks,
@@ -345,7 +347,7 @@ impl Run {
         self.cursor(blocks, key, found)
     }
 
-    /// A cursor at the first key that is not less than this one.
+    /// Returns a cursor at the first key that is not less than this one.
     pub(super) fn seek(&self, blocks: &Blocks, key: &[u8]) -> Result<RunCursor, StorageError> {
         let found = self.leaf(blocks, key, None)?;
         self.cursor(blocks, key, found)
@@ -376,7 +378,7 @@ pub(super) struct RunCursor {
 }
 
 impl RunCursor {
-    /// The entry here; `None` behind the last.
+    /// Returns the entry here; `None` behind the last.
     pub(super) fn entry(&self) -> Option<(&[u8], &[u8])> {
         self.leaf.as_ref().map(|leaf| leaf.at(&self.place))
     }

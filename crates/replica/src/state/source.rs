@@ -17,7 +17,7 @@ use super::block::Block;
 use super::filter::Probe;
 use super::{BYTES_PER_NAME, CELLS, Merged, State, prefixed, read_cell};
 
-/// The cells beside the context that their dots belong to, to read from.
+/// The cells, and the context that their dots belong to, to read from.
 #[derive(Clone, Copy, Debug)]
 pub struct StateSource<'a> {
     pub(super) state: &'a State,
@@ -58,7 +58,7 @@ impl Source for StateSource<'_> {
         self.context.dot(local)
     }
 
-    /// Nearly always nothing else stands under a name, and that is remembered.
+    /// Looks for another kind under a name. Nearly always there is none, and that is remembered.
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
         let hash = self.state.alone.borrow().hasher().hash_one(name);
         if self.state.alone.borrow().get(&hash) == Some(&than) {
@@ -80,7 +80,7 @@ impl Source for StateSource<'_> {
     }
 }
 
-/// What is in runs alone.
+/// The cells in runs alone.
 #[derive(Debug)]
 pub(super) struct Flushed<'a> {
     pub(super) state: &'a State,
@@ -88,8 +88,8 @@ pub(super) struct Flushed<'a> {
 }
 
 impl Flushed<'_> {
-    /// Looks a cell up. `near`: for each run the data block that was looked into last, where
-    /// neighbours are looked up one after the other.
+    /// Looks a cell up. `near`: for each run the data block that was looked into last, for
+    /// neighbours that are looked up one after the other.
     pub(super) fn find(
         &self,
         path: &[u8],
