@@ -1,4 +1,4 @@
-//! Backups: a copy of a store at one moment, checked before it has its name.
+//! Backups: a copy of a store at one moment, checked before it gets its name.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -14,22 +14,22 @@ use super::verify::{Checked, Depth, verify_storage};
 use crate::storage::{Batch, Storage, StorageRead};
 use crate::store::Store;
 
-/// So many bytes are written at a time.
+/// Number of bytes that are written at a time.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// What was copied.
+/// The content that was copied.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Copied {
-    /// How many log records.
+    /// Number of log records.
     pub records: u64,
-    /// How many rows.
+    /// Number of rows.
     pub rows: u64,
     /// The length of both, in bytes.
     pub bytes: u64,
     /// The length of the file, in bytes.
     pub file_bytes: u64,
-    /// The spaces that are in the copy, as they were found there.
+    /// The spaces in the copy, as they were found there.
     pub spaces: Vec<Checked>,
 }
 
@@ -37,13 +37,13 @@ impl Store {
     /// Copies the store, as it is at one moment, into a new file; others may write meanwhile. All
     /// that was acknowledged before the call is in it.
     ///
-    /// The copy is checked whole before it gets its name, and a file of that name is never written
-    /// over. Put it back with [`restore`](super::restore): the store that it makes goes on under an
+    /// All of the copy is checked before it gets its name, and a file of that name is never written
+    /// over. Restore it with [`restore`](super::restore): the store that it makes goes on under an
     /// identity of its own.
     ///
     /// # Errors
     /// [`OperationError::Exists`]; [`OperationError::Unsound`] when the store is damaged;
-    /// [`OperationError::Store`] when it cannot be read or the copy not be written.
+    /// [`OperationError::Store`] when it cannot be read or the copy cannot be written.
     pub fn backup(
         &self,
         to: impl AsRef<Path>,
@@ -54,8 +54,8 @@ impl Store {
     }
 }
 
-/// Copies a store file that is not open; see [`Store::backup`]. `at`: when, in milliseconds since
-/// the Unix epoch, for the copy to tell.
+/// Copies a store file that is not open; see [`Store::backup`]. `at`: the time that the copy notes,
+/// in milliseconds since the Unix epoch.
 ///
 /// # Errors
 /// As [`Store::backup`].

@@ -1,5 +1,4 @@
-//! Compaction: what changed is flushed, runs are merged into one, and what is not used is given
-//! back.
+//! Compaction: changes are flushed, runs are merged into one, and unused space is given back.
 
 use std::ops::ControlFlow;
 
@@ -8,26 +7,27 @@ use super::progress::{Progress, Step, Watch};
 use crate::storage::Storage;
 use crate::store::Store;
 
-/// So many bytes of state are merged per write.
+/// Number of bytes of state that are merged per write.
 const BUDGET: usize = 1 << 20;
 
-/// What compaction came to.
+/// The result of compaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Compacted {
-    /// What the store took on its medium before, in bytes.
+    /// Size of the store on its medium before, in bytes.
     pub before: u64,
-    /// What it takes now.
+    /// Size of the store on its medium now, in bytes.
     pub after: u64,
-    /// How many runs of blocks there were, of all spaces.
+    /// Number of runs of blocks before, of all spaces.
     pub runs_before: usize,
-    /// How many there are.
+    /// Number of runs of blocks now.
     pub runs_after: usize,
 }
 
 impl Store {
     /// Flushes the log of all spaces into their state, merges the runs of each into one, and gives
-    /// the space back that nothing uses. No value changes, and others may write meanwhile.
+    /// back the space on the medium that nothing uses. No value changes, and others may write
+    /// meanwhile.
     ///
     /// The spaces stay open as long as the store.
     ///

@@ -1,4 +1,4 @@
-//! What storage says it holds: an identity, and spaces.
+//! The contents of a storage, as it lists them: an identity, and spaces.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -18,14 +18,14 @@ pub(super) struct Listed {
     pub ticket: Ticket,
 }
 
-/// What storage says it holds.
+/// The identity and the spaces that a storage lists.
 #[derive(Debug)]
 pub(super) struct Contents {
     pub identity: Option<ReplicaId>,
     /// The identities before it, the oldest first.
     pub before: Vec<ReplicaId>,
     pub spaces: Vec<Listed>,
-    /// What cannot be read of it.
+    /// The findings about what cannot be read of it.
     pub findings: Vec<Finding>,
 }
 

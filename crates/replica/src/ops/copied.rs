@@ -1,4 +1,4 @@
-//! The mark of a copy: of which store it is, and when it was made.
+//! The mark of a copy: which store was copied, and when.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -22,21 +22,21 @@ use crate::store::Store;
 const NAME: &str = "copy";
 const VERSION: u8 = 2;
 
-/// Where a store came from, if it began as a backup of another.
+/// The origin of a store that began as a backup of another.
 ///
 /// ```text
 /// envelope 'C' · id (16) · milliseconds since the Unix epoch
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CopiedFrom {
-    /// The identity that the store had that was copied.
+    /// The identity of the store that was copied.
     pub store: ReplicaId,
-    /// When it was copied, in milliseconds since the Unix epoch, as the clock there said.
+    /// The time of the copy, in milliseconds since the Unix epoch, by the clock there.
     pub at: u64,
 }
 
 impl CopiedFrom {
-    /// The mark of a store, if it has one.
+    /// Reads the mark of a store, if it has one.
     pub(super) fn read(storage: &dyn StorageRead) -> Result<Option<Self>, StorageError> {
         let Some(bytes) = storage.meta(NAME)? else { return Ok(None) };
         let damaged = |error: DecodeError| StorageError::Damaged(format!("blob {NAME:?}: {error}"));
@@ -52,7 +52,7 @@ impl CopiedFrom {
     }
 }
 
-/// The name of the mark of a copy, where bytes are one.
+/// Returns the name of the mark of a copy, if bytes are one.
 #[cfg(feature = "redb")]
 pub(super) fn name_of(bytes: &[u8]) -> Option<String> {
     CopiedFrom::decode(bytes).ok().map(|_| NAME.to_owned())
@@ -60,7 +60,7 @@ pub(super) fn name_of(bytes: &[u8]) -> Option<String> {
 
 #[cfg(feature = "redb")]
 impl CopiedFrom {
-    /// The mark for a copy of a store. A store whose identity cannot be read is not copied.
+    /// Makes the mark for a copy of a store. A store whose identity cannot be read is not copied.
     pub(super) fn of(contents: &Contents, at: u64) -> Result<Self, StorageError> {
         let missing = || StorageError::Damaged("it has no identity".to_owned());
         Ok(Self { store: contents.identity.ok_or_else(missing)?, at })
@@ -82,7 +82,8 @@ impl CopiedFrom {
 }
 
 impl Store {
-    /// Of which store this one is a copy, if it began as a backup. It stays so for good.
+    /// Returns the store of which this one is a copy, if it began as a backup. It stays so for
+    /// good.
     ///
     /// # Errors
     /// [`StoreError`] when that cannot be read.

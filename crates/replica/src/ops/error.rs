@@ -1,4 +1,4 @@
-//! Why an operation on a store was not done, and what to do next.
+//! The reasons why an operation on a store was not done, and what to do next.
 
 use std::fmt;
 #[cfg(feature = "redb")]
@@ -11,23 +11,23 @@ use super::finding::Finding;
 use crate::error::StoreError;
 use crate::storage::StorageError;
 
-/// Why an operation was not done. What was there before is as it was.
+/// The reason why an operation was not done. What was there before is as it was.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum OperationError {
-    /// Whoever was told of its progress stopped it.
+    /// The progress callback stopped it.
     Stopped,
     /// There is no such file.
     Missing {
         /// The file.
         path: PathBuf,
     },
-    /// Something else than a file has that name.
+    /// Something other than a file has that name.
     NotAFile {
         /// The name.
         path: PathBuf,
     },
-    /// There is something under the name that was to be made.
+    /// There is already something under the name of the file to be made.
     Exists {
         /// The name.
         path: PathBuf,
@@ -42,11 +42,11 @@ pub enum OperationError {
         /// The file.
         path: PathBuf,
     },
-    /// What was to be copied is damaged.
+    /// The source of a copy, or the copy, is damaged.
     Unsound {
         /// The file, or what stands for it.
         path: PathBuf,
-        /// What is wrong with it, the worst first.
+        /// The findings about it, in the order of the check.
         findings: Vec<Finding>,
     },
     /// The store cannot be used.
@@ -60,7 +60,7 @@ impl OperationError {
         Self::Store(StoreError::Storage(StorageError::Io(what)))
     }
 
-    /// Whether what is stored is not what was written.
+    /// Returns true if what is stored is not what was written.
     pub const fn is_corruption(&self) -> bool {
         match self {
             Self::Unsound { .. } | Self::NothingLeft { .. } => true,
@@ -73,7 +73,7 @@ impl OperationError {
         }
     }
 
-    /// Whether the same call may go through later.
+    /// Returns true if the same call may go through later.
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Stopped => true,

@@ -1,14 +1,14 @@
-//! What is wrong with a store, by name.
+//! Findings: what is wrong with a store, and where.
 
 use std::fmt;
 
-/// Where something is wrong.
+/// The place where something is wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Location {
     /// In the pages of the engine, or in the file as a whole.
     File,
-    /// In a named blob: the store's identity, or what a space is.
+    /// In a named blob: the store's identity, or the description of a space.
     Meta(String),
     /// In the log record of a sequence.
     Record(u64),
@@ -20,11 +20,11 @@ pub enum Location {
     Run(u32),
     /// In a block of a run: the run, its level above the data, its number.
     Block(u32, u8, u32),
-    /// In a row that nothing knows, by its key.
+    /// In a row that nothing accounts for, by its key.
     Row(Vec<u8>),
     /// In the fingerprints that are kept with the state.
     Fingerprints,
-    /// In the state that all of it makes.
+    /// In the state as a whole.
     State,
 }
 
@@ -51,16 +51,16 @@ impl fmt::Display for Location {
 /// Something that is wrong with a store.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Finding {
-    /// The name of the space; empty where it is about the whole store.
+    /// The name of the space; empty if the finding is about the whole store.
     pub space: String,
-    /// Where in it.
+    /// The place in it.
     pub place: Location,
-    /// What is wrong there.
+    /// Description of what is wrong there.
     pub what: String,
 }
 
 impl Finding {
-    /// What to do next, as one sentence without a full stop.
+    /// Returns what to do next, as one sentence without a full stop.
     pub const fn advice(&self) -> &'static str {
         match self.place {
             Location::File | Location::Meta(_) => {

@@ -1,4 +1,4 @@
-//! What is in a store, in numbers.
+//! The content of a store, in numbers.
 
 use std::sync::Arc;
 
@@ -17,33 +17,33 @@ use crate::storage::{Storage, StorageError, StorageRead};
 use crate::store::Store;
 use crate::ticket::Ticket;
 
-/// What is in a store.
+/// The content of a store.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct Inspection {
-    /// The identity that it holds; `None` where it cannot be read.
+    /// The identity that it holds; `None` if it cannot be read.
     pub identity: Option<ReplicaId>,
     /// The identities under which it wrote before, the oldest first.
     pub before: Vec<ReplicaId>,
-    /// Of which store it is a copy, if it began as a backup.
+    /// The store of which it is a copy, if it began as a backup.
     pub copied_from: Option<CopiedFrom>,
-    /// What it takes on its medium, in bytes.
+    /// Its size on its medium, in bytes.
     pub bytes: u64,
     /// Its spaces.
     pub spaces: Vec<SpaceInspection>,
-    /// What of this could not be read.
+    /// Descriptions of what could not be read.
     pub problems: Vec<String>,
 }
 
-/// What is in a space.
+/// The content of a space.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub struct SpaceInspection {
     /// Its name here.
     pub name: String,
-    /// What another store needs to join it.
+    /// The ticket that another store needs to join it.
     pub ticket: Ticket,
-    /// How many entries its log has.
+    /// Number of entries in its log, holes included.
     pub entries: u64,
     /// The version in which its last log record is written; `None` without one.
     pub record_version: Option<u8>,
@@ -57,27 +57,28 @@ pub struct SpaceInspection {
 pub struct SpaceState {
     /// The encoded length of all entries, in bytes.
     pub log_bytes: u64,
-    /// In how many runs of blocks the flushed state is.
+    /// Number of runs of blocks that hold the flushed state.
     pub runs: usize,
     /// Their length, in bytes.
     pub run_bytes: u64,
     /// The log before this sequence is flushed to them.
     pub flushed: u64,
-    /// What is applied.
+    /// The vector of all that is applied.
     pub vector: VersionVector,
     /// The running hash of each origin of the vector, in its order.
     pub heads: Vec<Head>,
-    /// Equal on all replicas that hold the same entries.
+    /// The digest, which is equal on all replicas that hold the same entries.
     pub digest: Digest,
-    /// The fingerprint of its cells, without what was seen and left nothing.
+    /// The fingerprint of its cells, in which entries that left no cell have no part.
     pub fingerprint: Fingerprint,
 }
 
 impl Store {
-    /// What is in the store, as it is at one moment. Reads the state of all spaces.
+    /// Inspects the store, as it is at one moment. Reads the state of all spaces.
     ///
     /// # Errors
-    /// [`OperationError::Store`] when the medium fails. What is damaged is told in its place.
+    /// [`OperationError::Store`] when the medium fails. Damage is no error; the inspection reports
+    /// it.
     pub fn inspect(&self) -> Result<Inspection, OperationError> {
         let snapshot = self.storage().snapshot().map_err(|error| self.explain(error))?;
         let bytes = self.storage().size().map_err(|error| self.explain(error))?;
@@ -85,7 +86,7 @@ impl Store {
     }
 }
 
-/// What is in a store file that is not open. Reads the state of all spaces.
+/// Inspects a store file that is not open. Reads the state of all spaces.
 ///
 /// # Errors
 /// [`OperationError`] when there is none, it is open, or it is no store.

@@ -1,5 +1,5 @@
-//! A log, record by record: checksums, sequences, the running hash of each origin, and whether each
-//! entry has all that it depends on before it.
+//! The check of a log, record by record: checksums, sequences, the running hash of each origin, and
+//! that each entry comes after all that it depends on.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -10,33 +10,33 @@ use rejoin_vclock::ReplicaId;
 use crate::entry::{Head, Record, is_hole};
 use crate::log::IndexEntry;
 
-/// What a log makes, up to a sequence.
+/// The result of a log up to a sequence.
 #[derive(Default, Debug)]
 pub(super) struct LogCheck {
     /// The sequence of the next record.
     pub next: u64,
     /// The encoded length of all entries, in bytes.
     pub bytes: u64,
-    /// Per origin, the counter of its last dot and its running hash.
+    /// The counter of the last dot of each origin, and its running hash.
     pub origins: BTreeMap<ReplicaId, (u64, Head)>,
-    /// After a record that cannot be read, nobody knows what follows from it: the rest is only
-    /// decoded.
+    /// True after a record that cannot be used: nobody knows what follows from it, and the rest is
+    /// only decoded.
     is_broken: bool,
 }
 
 impl LogCheck {
-    /// Whether every record so far is as it should be.
+    /// Returns true if every record so far is as it should be.
     pub(super) const fn is_whole(&self) -> bool {
         !self.is_broken
     }
 
-    /// A record was quarantined after it was flushed: what stands here follows from one that is
-    /// not.
+    /// Notes that a record was quarantined after it was flushed: later records follow from one that
+    /// is not there.
     pub(super) const fn mark_unreadable(&mut self) {
         self.is_broken = true;
     }
 
-    /// Takes the next record that is stored. What stands there, or what is wrong with it.
+    /// Takes the next stored record. Returns its index entry, or what is wrong with it.
     pub(super) fn take(&mut self, sequence: u64, stored: &[u8]) -> Result<IndexEntry, String> {
         let expected = std::mem::replace(&mut self.next, sequence.saturating_add(1));
         if sequence != expected {

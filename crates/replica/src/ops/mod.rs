@@ -1,9 +1,11 @@
-//! Looking after a store: backups that are known to be readable, restoring them, checking, giving
-//! space back, and seeing what is in it.
+//! Maintenance of a store: backups that are known to be readable, restoring them, checking, giving
+//! back space, and inspection.
 //!
-//! All of it reads a [snapshot](crate::storage::Storage::snapshot), so writers go on meanwhile, and
-//! takes a bounded amount of memory, apart from [`Depth::Replayed`]. It says how far it is, and
-//! stops where the answer is to stop; what was to be made is not there then.
+//! Writers of an open store go on meanwhile: what is read of it is a
+//! [snapshot](crate::storage::Storage::snapshot). Operations take a bounded amount of memory, apart
+//! from [`Depth::Replayed`], which holds the state, and salvage, which lists all records. They
+//! report their progress, and stop if the answer is to stop; a file that was to be made is not
+//! there then.
 //!
 //! ```
 //! # #[cfg(feature = "redb")] {

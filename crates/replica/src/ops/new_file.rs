@@ -1,4 +1,4 @@
-//! A store file while it is made: under another name, and only put in place once it is whole.
+//! A store file while it is made: under another name, and only put in place once it is complete.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -9,7 +9,7 @@ use super::error::OperationError;
 use crate::storage::{Batch, RedbFile};
 use crate::store::explain;
 
-/// Whether there is a file, of whatever kind.
+/// Checks that there is a file, whatever is in it.
 pub(super) fn find(path: &Path) -> Result<(), OperationError> {
     match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -21,18 +21,18 @@ pub(super) fn find(path: &Path) -> Result<(), OperationError> {
     }
 }
 
-/// Opens a store file that is there.
+/// Opens an existing store file.
 pub(super) fn open(path: &Path) -> Result<RedbFile, OperationError> {
     find(path)?;
     RedbFile::open(path).map_err(|error| explain(path, error).into())
 }
 
-/// Whether there is anything under a name, a link that leads nowhere included.
+/// Returns true if there is anything under a name, even a link that leads nowhere.
 pub(super) fn is_taken(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// A file that is taken away again unless it is put in place.
+/// A file that is removed again unless it is put in place.
 #[derive(Debug)]
 pub(super) struct NewFile {
     making: PathBuf,
@@ -40,8 +40,8 @@ pub(super) struct NewFile {
 }
 
 impl NewFile {
-    /// Begins a store file that is to get a name. It is beside it, as only there a name is given in
-    /// one step.
+    /// Begins a store file that is to get a name. It is made in the same directory, because only
+    /// there it can get its name in one step.
     pub(super) fn begin(target: &Path, batch: &Batch) -> Result<(Self, RedbFile), OperationError> {
         let making = beside(target, &format!("{}.part", std::process::id()));
         drop(fs::remove_file(&making)); // what an earlier process of that number left
@@ -50,12 +50,13 @@ impl NewFile {
         Ok((file, made.map_err(|error| explain(target, error))?))
     }
 
-    /// The file, once nobody has it open any more.
+    /// Opens the file again, once nobody has it open any more.
     pub(super) fn reopen(&self) -> Result<RedbFile, OperationError> {
         open(&self.making)
     }
 
-    /// Makes it durable, and gives it its name. What has that name by now is kept.
+    /// Makes it durable, and gives it its name. If another file has that name by now, that one is
+    /// kept.
     pub(super) fn put(self) -> Result<(), OperationError> {
         self.sync()?;
         match fs::hard_link(&self.making, &self.target) {
@@ -63,7 +64,7 @@ impl NewFile {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 return Err(OperationError::Exists { path: self.target.clone() });
             }
-            // A file system without links: there is a moment between the look and the step.
+            // A file system without links: there is a moment between the check and the rename.
             Err(_) if is_taken(&self.target) => {
                 return Err(OperationError::Exists { path: self.target.clone() });
             }
@@ -73,8 +74,8 @@ impl NewFile {
         sync_directory(&self.target)
     }
 
-    /// Makes it durable, and gives it the name of a file that is there, which is kept under another
-    /// name. There is no moment at which nothing has the name, where the file system has links.
+    /// Makes it durable, and gives it the name of an existing file, which is kept under another
+    /// name. If the file system has links, there is no moment at which nothing has the name.
     pub(super) fn replace(self) -> Result<PathBuf, OperationError> {
         self.sync()?;
         let target = &self.target;
@@ -109,7 +110,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// A name is durable once its directory is.
+/// Syncs the directory of a file, which makes its name durable.
 fn sync_directory(path: &Path) -> Result<(), OperationError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = parent.unwrap_or(Path::new("."));

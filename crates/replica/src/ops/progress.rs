@@ -1,17 +1,17 @@
-//! How far an operation is, and whether it is to go on.
+//! The progress of an operation, and whether it is to go on.
 
 use std::fmt;
 use std::ops::ControlFlow;
 
 use super::error::OperationError;
 
-/// What an operation is at.
+/// The step that an operation is at.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Step {
     /// The engine checks its own pages.
     Pages,
-    /// The pages of a damaged file are looked at.
+    /// The pages of a damaged file are scanned.
     Salvage,
     /// Log records are copied.
     CopyLog,
@@ -25,7 +25,7 @@ pub enum Step {
     ReadState,
     /// The log is applied once more.
     Replay,
-    /// What changed is flushed, and runs are merged.
+    /// Changes are flushed, and runs are merged.
     Flush,
     /// The engine gives back what it does not use.
     Shrink,
@@ -48,20 +48,20 @@ impl fmt::Display for Step {
     }
 }
 
-/// How far an operation is.
+/// The progress of an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress<'a> {
-    /// What it is at.
+    /// The step that it is at.
     pub step: Step,
-    /// The space that it is at; empty where it is about the whole store.
+    /// The space that it is at; empty if the step is about the whole store.
     pub space: &'a str,
-    /// So many records or blocks are done.
+    /// Number of records or blocks that are done.
     pub done: u64,
-    /// Of so many; 0 where nobody knows.
+    /// Number of all records or blocks; 0 if nobody knows.
     pub total: u64,
 }
 
-/// Hears how far an operation is, and may stop it.
+/// The callback that gets the progress of an operation, and may stop it.
 pub(super) struct Watch<'a>(pub &'a mut dyn FnMut(Progress<'_>) -> ControlFlow<()>);
 
 impl Watch<'_> {

@@ -1,5 +1,5 @@
-//! Putting what was found of a damaged store in order: every record at a place of its own, a hole
-//! where one is missing, and a name for everything.
+//! Reassembly of what was found of a damaged store: every record gets a place of its own, a hole
+//! stands where one is missing, and everything gets a name.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -17,8 +17,8 @@ use crate::storage::{DamagedFile, StorageRead, ValueRef};
 use crate::store::{SPACE, write_space};
 use crate::ticket::Ticket;
 
-/// A record that stands further behind the others than all that are missing, and so many more, has
-/// a damaged key.
+/// A record that stands further behind the others than the number of missing records and this many
+/// more has a damaged key.
 const FAR: u64 = 4096;
 
 /// A space that was found.
@@ -31,16 +31,16 @@ pub(super) struct Found {
     pub missing: Vec<RangeInclusive<u64>>,
 }
 
-/// What was found, as a store that can be copied.
+/// The content that was found, as a store that can be copied.
 #[derive(Debug)]
 pub(super) struct Reassembled {
     pub damaged_file: DamagedFile,
     pub spaces: Vec<Found>,
-    /// How many records are missing without a trace.
+    /// Number of records that are missing without a trace.
     pub unknown: u64,
 }
 
-/// Puts in order what was found.
+/// Puts what was found in order.
 pub(super) fn reassemble(mut damaged_file: DamagedFile) -> Result<Reassembled, OperationError> {
     let found = damaged_file.log.len() + damaged_file.misplaced.len() + damaged_file.damaged.len();
     let unknown = damaged_file.counted.unwrap_or_default().saturating_sub(found as u64);
@@ -65,7 +65,8 @@ pub(super) fn reassemble(mut damaged_file: DamagedFile) -> Result<Reassembled, O
         });
     }
     for (number, piece) in std::mem::take(&mut damaged_file.misplaced) {
-        // Nobody knows where it stood. What it follows on is found out when the store is opened.
+        // Nobody knows where it stood. The record that it follows is found out when the store is
+        // opened.
         let own = spaces.iter().position(|space| space.number == number).unwrap_or_default();
         let Some(space) = spaces.get_mut(own) else { break };
         damaged_file.log.insert((space.number, damaged_file.log_end(space.number)?), piece);
@@ -82,7 +83,7 @@ pub(super) fn reassemble(mut damaged_file: DamagedFile) -> Result<Reassembled, O
     Ok(Reassembled { damaged_file, spaces, unknown })
 }
 
-/// Whether it is no longer than what stands in the place of a record that was quarantined.
+/// Returns true if it is no longer than the hole that stands in the place of a quarantined record.
 fn is_short(piece: &ValueRef) -> bool {
     piece.len() <= write_hole().len()
 }
@@ -120,7 +121,7 @@ fn name(damaged_file: &mut DamagedFile) -> Result<Vec<Found>, OperationError> {
     Ok(spaces)
 }
 
-/// Takes the records away from their places that cannot be where their keys say.
+/// Removes records from their places if they cannot be where their keys say.
 fn loosen(damaged_file: &mut DamagedFile, spaces: &[Found], far: u64) {
     let (mut space, mut next) = (0, 0);
     let mut is_loose = |&(of, at): &(u32, u64)| {
@@ -140,7 +141,7 @@ fn loosen(damaged_file: &mut DamagedFile, spaces: &[Found], far: u64) {
     }
 }
 
-/// Where the log of a space ended, as far as anything tells.
+/// Returns the end of the log of a space, as far as anything shows it.
 fn end(
     damaged_file: &DamagedFile,
     number: u32,
@@ -154,7 +155,8 @@ fn end(
     Ok(last.max(damaged).max(flushed))
 }
 
-/// A record is missing: what is left of it is kept aside, as when a store finds that itself.
+/// Leaves a hole for a missing record, and quarantines what is left of it, as a store does that
+/// finds this itself.
 fn leave_hole(damaged_file: &mut DamagedFile, number: u32, at: u64) {
     let left = damaged_file.damaged.remove(&(number, at)).unwrap_or(ValueRef::Here(Vec::new()));
     damaged_file.log.insert((number, at), ValueRef::Here(write_hole()));

@@ -1,4 +1,4 @@
-//! Feeding a core the log that is stored, from where it is.
+//! Feeding a core the rest of the stored log.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -7,13 +7,13 @@ use crate::core::SpaceCore;
 use crate::entry::{Record, is_hole};
 use crate::storage::StorageRead;
 
-/// So many log records are read at a time; one may be as long as the longest entry.
+/// Number of log records that are read at a time; one may be as long as the longest entry.
 pub(super) const AT_A_TIME: usize = 16;
 
-/// Is shown the core and the idempotency key after each record.
+/// A callback that gets the core and the idempotency key after each record.
 pub(super) type Each<'a> = dyn FnMut(&SpaceCore, &[u8]) -> Result<(), OperationError> + 'a;
 
-/// Feeds a core the rest of its log. What does not fit.
+/// Feeds a core the rest of its log. The inner error says what does not fit.
 pub(super) fn replay(
     reader: &dyn StorageRead,
     number: u32,

@@ -1,9 +1,9 @@
 //! Rescue: what a process still holds of a store whose file is gone becomes a new file.
 //!
 //! A file that was removed, or whose name was given to another one, can be read as long as it is
-//! open. Of one that was cut off the engine may still have pages in memory; where it gives nothing
-//! any more, what is left in the file is salvaged. What was not written yet is in memory, and comes
-//! over as well.
+//! open. If a file was cut off, the engine may still have its pages in memory; if the engine reads
+//! nothing any more, what is left in the file is salvaged. What was not written yet is in memory,
+//! and is saved as well.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -24,15 +24,16 @@ type Unwritten = BTreeMap<(u32, u64), Vec<u8>>;
 impl Store {
     /// Saves all that this process still holds in a new store file: what can be read through the
     /// file that it has open, whatever became of its name, and what was not written yet. It is for
-    /// [`StoreError::Replaced`](crate::StoreError::Replaced), and serves after every other failure.
+    /// [`StoreError::Replaced`](crate::StoreError::Replaced), and works after every other failure,
+    /// too.
     ///
-    /// The new file is checked whole before it gets its name. It is a copy and goes on under a new
+    /// All of the new file is checked before it gets its name. It is a copy and goes on under a new
     /// identity. Nothing that was acknowledged is missing from it, as far as that can be read; what
     /// is missing is named. A transaction that was refused may be in it, so that it counts twice if
     /// it is sent again without a key ([`transact_once`](crate::Space::transact_once)).
     ///
     /// To go on, drop this store with all its spaces and links, move the new file to where the
-    /// store belongs, open it, and share and connect its spaces anew.
+    /// store belongs, open it, and share and connect its spaces again.
     ///
     /// # Errors
     /// [`OperationError::Exists`]; [`OperationError::NothingLeft`] when there is no space in what
@@ -64,7 +65,7 @@ impl Store {
         }
     }
 
-    /// What the open spaces have not written.
+    /// Returns the log records that the open spaces have not written.
     fn unwritten(&self) -> Unwritten {
         let open = self.opened();
         let of_space = |shared: &crate::shared::Shared| {
@@ -76,7 +77,7 @@ impl Store {
     }
 }
 
-/// Where all could be read through the engine.
+/// Makes the result if all could be read through the engine.
 fn complete(made: Made) -> Salvaged {
     let Made { copied, found, rebuilt } = made;
     let spaces = found.spaces.into_iter().map(|checked| SalvagedSpace {
@@ -91,7 +92,7 @@ fn complete(made: Made) -> Salvaged {
     Salvaged { spaces: spaces.collect(), unknown: 0, copied }
 }
 
-/// What a store has in its file and in memory.
+/// The content of a store in its file and in memory.
 #[derive(Debug)]
 struct Held {
     reader: Box<dyn StorageRead>,

@@ -1,4 +1,4 @@
-//! Restoring: a backup, checked whole, becomes a store file.
+//! Restoring: a backup becomes a store file, after all of it is checked.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -11,45 +11,46 @@ use super::progress::{Progress, Watch};
 use super::verify::{Depth, verify_storage};
 use crate::error::StoreError;
 
-/// What becomes of a file that has the store's name.
+/// The fate of a file that has the store's name.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Overwrite {
     /// Nothing is restored.
     #[default]
     Refuse,
-    /// It is kept beside, under another name.
+    /// It is kept in the same directory, under another name.
     Replace,
 }
 
-/// How a store is restored.
+/// The options for restoring a store.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Restore {
-    /// What becomes of a file that has the store's name.
+    /// The fate of a file that has the store's name.
     pub overwrite: Overwrite,
-    /// When, in milliseconds since the Unix epoch, for the store to tell.
+    /// The time that the store notes, in milliseconds since the Unix epoch.
     pub at: u64,
 }
 
-/// What was restored.
+/// The result of restoring.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Restored {
-    /// What was copied.
+    /// The content that was copied.
     pub copied: Copied,
-    /// Under which name the file is kept that was replaced.
+    /// The name under which the replaced file is kept, if there was one.
     pub kept: Option<PathBuf>,
 }
 
 /// Makes a store file out of a backup, or of any store file that is not open.
 ///
-/// The backup is checked whole before anything is made; what has the store's name is as it was
-/// until the new file is complete and durable. The store goes on under a new identity, so that what
-/// the original wrote after the backup is not taken for something else: that comes back from peers.
+/// All of the backup is checked before anything is made; a file that has the store's name stays as
+/// it was until the new file is complete and durable. The store goes on under a new identity, so
+/// that what the original wrote after the backup is not taken for something else: that comes back
+/// from peers.
 ///
 /// # Errors
 /// [`OperationError::Unsound`] when the backup is damaged; [`OperationError::Exists`];
 /// [`StoreError::AlreadyOpen`] when somebody has the backup or the store open;
-/// [`OperationError::Store`] when the one cannot be read or the other not be written.
+/// [`OperationError::Store`] when the backup cannot be read or the store cannot be written.
 pub fn restore(
     from: impl AsRef<Path>,
     to: impl AsRef<Path>,

@@ -1,8 +1,8 @@
 //! Salvage: all that can be read of a damaged store file becomes a new one.
 //!
-//! Every log record that is whole is brought over to its place. A hole stands where one is missing,
-//! and what that one said is asked for from peers. State that is whole is brought over, too: it has
-//! what a missing record did, if that was flushed. Otherwise it is made anew from the log.
+//! Every log record that is whole is copied to its place. A hole stands where one is missing, and
+//! that record is requested from peers. State that is whole is copied, too: it has the effect of a
+//! missing record, if that was flushed. Otherwise it is rebuilt from the log.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -30,46 +30,46 @@ use crate::state::row;
 use crate::storage::{Batch, DamagedFile, FailStop, RedbFile, Storage, StorageRead};
 use crate::store::{SPACE, explain, read_space_named};
 
-/// Rows are listed so many at a time.
+/// Number of rows that are listed at a time.
 const ROWS: usize = 1024;
 
-/// What was brought over of a space.
+/// The result of salvaging a space.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct SalvagedSpace {
     /// The name of the space here.
     pub name: String,
-    /// Whether its ticket could not be read. It has a lineage of its own then, under a name that
-    /// was made up: it can be read, and not be synced with what it was a copy of.
+    /// True if its ticket could not be read. It then has a lineage of its own, under a made-up
+    /// name: it can be read, but not synced with the space that it was a copy of.
     pub is_nameless: bool,
-    /// How many log records were brought over.
+    /// Number of log records that were copied.
     pub records: u64,
-    /// The sequences of the log records that were not.
+    /// The sequences of the log records that were not copied.
     pub missing: Vec<RangeInclusive<u64>>,
-    /// How many log records wait, quarantined, for others: the missing ones and what builds upon
-    /// them. A sync with a peer that has the missing ones brings them back.
+    /// Number of quarantined log records that wait for others: the missing ones and what builds
+    /// upon them. A sync with a peer that has the missing ones brings them back.
     pub quarantined: u64,
-    /// Whether the state was not whole and is made anew from the log.
+    /// True if the state was not whole and is rebuilt from the log.
     pub is_rebuilt: bool,
     /// The digest of the state.
     pub digest: Option<Digest>,
 }
 
-/// What was salvaged.
+/// The result of salvaging a store.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Salvaged {
     /// The spaces in the new store.
     pub spaces: Vec<SalvagedSpace>,
-    /// How many log records the store had beyond those that are named as missing: nobody knows of
-    /// which space.
+    /// Number of log records that are missing beyond those that are named; nobody knows of which
+    /// space.
     pub unknown: u64,
-    /// What was written.
+    /// The content that was written.
     pub copied: Copied,
 }
 
 impl Salvaged {
-    /// Whether every log record was brought over.
+    /// Returns true if every log record was copied, and every ticket could be read.
     pub fn is_complete(&self) -> bool {
         let is_complete = |space: &SalvagedSpace| space.missing.is_empty() && !space.is_nameless;
         self.unknown == 0 && self.spaces.iter().all(is_complete)
@@ -77,10 +77,10 @@ impl Salvaged {
 }
 
 /// Makes a new store file out of all that can be read of a damaged one, which is not open and is
-/// only read. `at`: when, in milliseconds since the Unix epoch, for the new store to tell.
+/// only read. `at`: the time that the new store notes, in milliseconds since the Unix epoch.
 ///
-/// The new store is checked whole before it gets its name. It is a copy and goes on under a new
-/// identity. Damage that a store mends itself (see [`verify_file`](super::verify_file)) needs no
+/// All of the new store is checked before it gets its name. It is a copy and goes on under a new
+/// identity. Damage that a store repairs itself (see [`verify_file`](super::verify_file)) needs no
 /// salvage.
 ///
 /// # Errors
@@ -117,7 +117,7 @@ pub(super) fn salvaged(
     Ok(told(reassembled, made))
 }
 
-/// A file that was made of what could be read.
+/// A file that was made from what could be read.
 pub(super) struct Made {
     pub copied: Copied,
     pub found: Verification,
@@ -125,7 +125,7 @@ pub(super) struct Made {
     pub rebuilt: Vec<String>,
 }
 
-/// Copies what can be read, mends it, checks it, and gives it its name.
+/// Copies what can be read, repairs it, checks it, and gives it its name.
 pub(super) fn make(
     reader: &dyn StorageRead,
     to: &Path,
@@ -153,7 +153,7 @@ fn read(from: &Path, watch: &mut Watch<'_>) -> Result<DamagedFile, OperationErro
     }
 }
 
-/// The name of a blob, by what is in it.
+/// Returns the name of a blob by its content.
 pub(super) fn name_of(bytes: &[u8]) -> Option<String> {
     if let Ok((_, name, _)) = read_space_named(bytes) {
         return Some(format!("{SPACE}{name}"));
@@ -164,8 +164,8 @@ pub(super) fn name_of(bytes: &[u8]) -> Option<String> {
     name_of_choices(bytes).ok().or_else(|| copied::name_of(bytes))
 }
 
-/// Sets aside what does not follow on what is there, and drops state that is not whole. The names
-/// of the spaces whose state it was.
+/// Quarantines what does not follow from what is there, and drops state that is not whole. Returns
+/// the names of the spaces whose state was dropped.
 fn repair(file: RedbFile, watch: &mut Watch<'_>) -> Result<Vec<String>, OperationError> {
     let file = Arc::new(file);
     let found = verify_storage(&file, Depth::Stored, watch)?;
@@ -188,7 +188,7 @@ fn repair(file: RedbFile, watch: &mut Watch<'_>) -> Result<Vec<String>, Operatio
     Ok(rebuilt)
 }
 
-/// Takes all rows away that follow from the log.
+/// Removes all rows that are not quarantined.
 fn drop_state(storage: &FailStop, number: u32) -> Result<(), OperationError> {
     let mut from = Vec::new();
     loop {

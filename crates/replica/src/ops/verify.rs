@@ -23,54 +23,54 @@ use crate::state::{Checkpoint, RowLocation, Rows, Told, row};
 use crate::storage::{Storage, StorageError, StorageRead};
 use crate::store::Store;
 
-/// At most this many findings are kept; more are only counted.
+/// Maximum number of findings that are kept; more are only counted.
 const FINDINGS: usize = 1000;
 
-/// How much is checked.
+/// The depth of a check.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Depth {
-    /// That everything is as it was written, fits together, and can be read.
+    /// Checks that everything is as it was written, fits together, and can be read.
     #[default]
     Stored,
-    /// Also that the state is what the log makes, where no record is quarantined. Applies the log
-    /// once more, which takes time and memory in proportion to the state.
+    /// Also checks that the state is what the log makes, if no record is quarantined. Applies the
+    /// log once more, which takes time and memory in proportion to the state.
     Replayed,
 }
 
-/// What was found of one space.
+/// The result of checking one space.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Checked {
     /// The name of the space here.
     pub name: String,
-    /// How many log records were checked.
+    /// Number of log records that were checked.
     pub records: u64,
-    /// How many blocks of state were checked.
+    /// Number of blocks of state, as the manifest names them.
     pub blocks: u64,
-    /// Rows that a crash left of what was being written. Nothing reads them, and compaction takes
-    /// them away.
+    /// Number of rows that a crash left of what was being written. Nothing reads them, and
+    /// compaction removes them.
     pub left_over: u64,
-    /// Log records that were found damaged when the store was open, and quarantined. They come back
-    /// with the next sync with a peer that has them.
+    /// Number of log records that were found damaged when the store was open, and quarantined. They
+    /// come back with the next sync with a peer that has them.
     pub quarantined: u64,
-    /// The digest of the state; `None` where it cannot be read.
+    /// The digest of the state; `None` if the log or the rows are damaged, or do not make a state.
     pub digest: Option<Digest>,
 }
 
-/// What a check found.
+/// The result of a check.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Verification {
-    /// What is wrong.
+    /// The findings: what is wrong, and where.
     pub findings: Vec<Finding>,
-    /// How much more is wrong than is listed.
+    /// Number of findings beyond those that are listed.
     pub more: u64,
     /// The spaces that were checked.
     pub spaces: Vec<Checked>,
 }
 
 impl Verification {
-    /// Whether nothing is wrong.
+    /// Returns true if nothing is wrong.
     pub const fn is_sound(&self) -> bool {
         self.findings.is_empty()
     }
@@ -88,7 +88,8 @@ impl Store {
     /// Checks everything that is stored, as it is at one moment; others may write meanwhile.
     ///
     /// # Errors
-    /// [`OperationError`] when it was stopped or the medium fails. Damage is a finding, no error.
+    /// [`OperationError`] when it was stopped or the medium fails. Damage is a finding and no
+    /// error.
     pub fn verify(
         &self,
         depth: Depth,
@@ -105,7 +106,7 @@ impl Store {
 ///
 /// # Errors
 /// [`OperationError`] when there is none, it is open, the check was stopped, or the medium fails.
-/// Damage is no error but a finding.
+/// Damage is a finding and no error.
 #[cfg(feature = "redb")]
 pub fn verify_file(
     path: impl AsRef<std::path::Path>,
@@ -167,7 +168,7 @@ pub(super) fn verify(
     let id = contents.identity.unwrap_or(ReplicaId::from_bytes([0; 16]));
     for listed in &contents.spaces {
         let mut check = SpaceCheck { reader, listed, id, found: &mut found, watch };
-        // What the engine reads is not what it wrote, and it may well panic over it.
+        // What the engine reads may not be what it wrote, and it may panic over it.
         let checked = catch_unwind(AssertUnwindSafe(|| check.run(depth)));
         let panicked = |_| {
             let what = "the storage engine panicked while it read".to_owned();
@@ -229,7 +230,7 @@ impl SpaceCheck<'_, '_> {
         Ok(Checked { name, records, blocks, left_over, quarantined, digest })
     }
 
-    /// Checks the log, and what the rows say of it. How many records there are.
+    /// Checks the log, and what the rows say of it. Returns the number of records.
     fn check_log(&mut self, checkpoint: Option<&Checkpoint>) -> Result<u64, OperationError> {
         let number = self.listed.number;
         let (end, mut log) = (self.reader.log_end(number)?, LogCheck::default());
@@ -269,7 +270,7 @@ impl SpaceCheck<'_, '_> {
         Ok(records)
     }
 
-    /// Whether the record at a hole was flushed, and is waited for.
+    /// Returns true if the record at a hole was flushed, and is waited for.
     fn is_lost(
         &self,
         sequence: u64,
@@ -301,7 +302,7 @@ impl SpaceCheck<'_, '_> {
         Ok(())
     }
 
-    /// Compares what the manifest says of the log's beginning with what that makes.
+    /// Compares the checkpoint in the manifest with what the log before it makes.
     fn check_checkpoint(&mut self, checkpoint: Option<&Checkpoint>, log: &LogCheck) {
         let Some(checkpoint) = checkpoint else { return };
         let told = checkpoint
@@ -316,7 +317,7 @@ impl SpaceCheck<'_, '_> {
         }
     }
 
-    /// Reads the state whole; `None` where it is not what it has to be.
+    /// Reads the whole state. Returns its digest; `None` if the state is not what it has to be.
     fn state(&mut self, depth: Depth) -> Result<Option<Digest>, OperationError> {
         self.watch.at(Step::ReadState, &self.listed.name, 0, 0)?;
         let hash = self.listed.ticket.hash();
@@ -342,7 +343,7 @@ impl SpaceCheck<'_, '_> {
         })
     }
 
-    /// Applies the whole log anew, in memory, and compares.
+    /// Applies the whole log from scratch, in memory, and compares. Returns what is wrong.
     fn against_the_log(
         &mut self,
         stored: &SpaceCore,
