@@ -1,4 +1,5 @@
-//! The canonical state of a space, and its digest: made cell by cell, never held whole.
+//! The canonical state of a space, and its digest: both are made cell by cell, and the digest never
+//! holds the whole state.
 
 use std::ops::ControlFlow;
 
@@ -10,7 +11,7 @@ use crate::digest::Digest;
 use crate::storage::StorageError;
 
 impl SpaceCore {
-    /// The digest of the canonical state: equal sets of entries, equal digests.
+    /// The digest of the canonical state: equal sets of entries have equal digests.
     ///
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
@@ -36,7 +37,8 @@ impl SpaceCore {
         self.write_state(&mut |_| {})
     }
 
-    /// Writes the state cell by cell; `take` may take away what is written so far. The rest.
+    /// Writes the state cell by cell; `take` may empty the buffer after each. Returns what is left
+    /// in it.
     fn write_state(&self, take: &mut dyn FnMut(&mut Vec<u8>)) -> Result<Vec<u8>, StorageError> {
         let (source, context) = (self.source(), self.causal.context());
         let mut cells = 0;

@@ -1,12 +1,12 @@
-//! One space without any I/O: its state, its log's index, and who is at the other end.
+//! One space without any I/O: its state, its log's index, and its sessions.
 //!
-//! The core never touches a file, a socket or a clock. What it wants written it hands out
-//! ([`poll_write`](SpaceCore::poll_write)) and learns back when that is durable
-//! ([`handle_written`](SpaceCore::handle_written)); until then neither the entry nor a vector that
-//! covers it leaves ([`crate::sync`] has that half).
+//! The core never touches a file, a socket or a clock. Records to write are handed out by
+//! [`poll_write`](SpaceCore::poll_write), and [`handle_written`](SpaceCore::handle_written) says
+//! when they are durable; until then neither the entry nor a vector that covers it leaves
+//! ([`crate::sync`] has that half).
 //!
 //! # Invariants
-//! 1. State, vector and log hold the same entries: a function of the log alone.
+//! 1. State, vector and log hold the same entries: state and vector are functions of the log alone.
 //! 2. `durable <= log end`; entries from `durable` on are known to nobody else.
 //! 3. Every entry is applied once, when it is the next of its origin and its deps are covered.
 
@@ -43,9 +43,9 @@ use crate::timing::Timing;
 use crate::twice::Twice;
 use crate::withdrawal::Withdrawals;
 
-/// At most this many decisions are kept for [`SpaceCore::conflicts`].
+/// Maximum number of decisions that are kept for [`SpaceCore::conflicts`].
 const CONFLICTS: usize = 10_000;
-/// At most this many events wait for [`SpaceCore::poll_event`].
+/// Maximum number of events that wait for [`SpaceCore::poll_event`].
 const EVENTS: usize = 100_000;
 
 /// A change that was applied, local or remote.
@@ -59,16 +59,16 @@ pub struct Change {
     pub last: u64,
     /// When it was made, by its origin's hybrid clock.
     pub stamp: HybridTimestamp,
-    /// Where it changed something.
+    /// The paths at which it changed something.
     pub paths: Vec<Path>,
-    /// What was decided when it was applied.
+    /// The decisions that were made when it was applied.
     pub decisions: Vec<ConflictRecord>,
-    /// Whether it was taken back instead: it was not durable yet, and the medium is full. The state
-    /// is as if it had never been, and other changes may come under its dots.
+    /// True if the change was withdrawn instead: it was not durable yet, and the medium is full.
+    /// The state is as if it had never been made, and other changes may get its dots.
     pub is_withdrawn: bool,
 }
 
-/// What a transaction's draft made of the cells, and how many of the operations it has applied.
+/// The cells as a transaction's draft left them, and how many of the operations are applied there.
 #[derive(Default, Debug)]
 pub(crate) struct Drafted {
     pub cells: Overlay,
@@ -76,24 +76,25 @@ pub(crate) struct Drafted {
     pub operations: usize,
 }
 
-/// What the core has to say.
+/// A report of the core to whoever listens.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Event {
     /// An entry was applied.
     Applied(Change),
-    /// An entry that was applied could not be written, and was taken back.
+    /// An entry that was applied could not be written, and was withdrawn.
     Withdrawn(Change),
-    /// What is stored is not what was written. What could be mended is; nothing was thrown away.
+    /// Stored bytes are not those that were written. They were repaired where that was possible;
+    /// nothing was thrown away.
     Damage {
-        /// What was found, and what was done.
+        /// The damage, and what was done about it.
         what: String,
     },
-    /// A peer knows another history of this store than the store itself: it was put back from a
-    /// backup, or two copies write under one id. It goes on under a new id as soon as it is known
-    /// how much both share.
+    /// A peer knows another history of this store than the store itself: the store was restored
+    /// from a backup, or two copies write under one id. It goes on under a new id as soon as it is
+    /// known how much both histories share.
     Rollback {
-        /// Who knows it.
+        /// The peer that knows it.
         peer: ReplicaId,
     },
     /// The store goes on under a new id.
@@ -102,11 +103,12 @@ pub enum Event {
     Fork(Fork),
     /// A stamp was too far in the future for the local clock to follow; its entry was applied.
     Skew(SkewReport),
-    /// Stamps that were made here came from the future: the wall clock was wrong, and either is
-    /// set right now, or a peer has answered that did not follow them. Told once each time.
+    /// Stamps that were made here came from the future, because the wall clock was wrong: it has
+    /// been set right by now, or a peer that did not follow those stamps has answered. Reported
+    /// once each time.
     OwnSkew(OwnSkew),
-    /// A peer brought an entry that overlaps what is known of its origin: two histories, one id.
-    /// It was not applied.
+    /// A peer brought an entry that overlaps what is known of its origin: two histories under one
+    /// id. It was not applied.
     Overlap {
         /// The origin with two histories.
         origin: ReplicaId,
@@ -115,8 +117,8 @@ pub enum Event {
     },
 }
 
-/// An entry that came in, and the heads of its origin before and after it as its sender has them,
-/// where its stream tells.
+/// An entry that arrived, and the heads of its origin before and after it at the sender, if they
+/// are known from the sender's stream.
 #[derive(Debug)]
 pub(crate) struct Arrival {
     pub entry: Entry,
@@ -143,31 +145,31 @@ pub struct SpaceCore {
     /// Per origin, the running hash of its entries that are applied here.
     pub(crate) heads: BTreeMap<ReplicaId, Head>,
     pub(crate) durable_heads: DurableHeads,
-    /// What waits for heads from the log.
+    /// Steps of the head check that wait for heads from the log.
     pub(crate) steps: VecDeque<Step>,
-    /// The last head of the probe at hand that is shared.
+    /// The counter of the last head that is shared, of the probe that is being answered.
     pub(crate) common: u64,
     pub(crate) forks: BTreeMap<ReplicaId, Fork>,
-    /// Forked origins whose branch here a person chose.
+    /// Forked origins for which a person chose the branch that is here.
     pub(crate) kept: BTreeSet<ReplicaId>,
     pub(crate) suspected: Option<SuspectedRollback>,
-    /// What the log lacks although it is flushed.
+    /// The flushed entries whose log records are missing.
     pub(crate) missing: Missing,
     pub(crate) externalized: Externalized,
     pub(crate) twice: Twice,
-    /// Whether records of the log are missing, as far as it was read.
+    /// True if records of the log are missing, as far as it was read.
     pub(crate) has_holes: bool,
-    /// Own entries that went on under another id.
+    /// Own entries that were moved to another id.
     pub(crate) moved: Vec<Moved>,
     pub(crate) unwritten: VecDeque<(u64, Record)>,
     /// Entries before this sequence are durable.
     pub(crate) durable: u64,
-    /// The vector of what is durable: the only one that ever leaves.
+    /// The vector of what is durable. No vector that leaves covers more.
     pub(crate) durable_vector: VersionVector,
     pub(crate) withdrawals: Withdrawals,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) next_session: u64,
-    /// What each peer is known to have made durable.
+    /// The own entries that each peer is known to have made durable.
     pub(crate) peers: Peers,
     pub(crate) heard: Heard,
     pub(crate) asked: BTreeMap<ReplicaId, crate::sync::Asked>,
@@ -200,8 +202,8 @@ impl SpaceCore {
         Self::over(hash, replica, config, rows, number, state, checkpoint)
     }
 
-    /// As [`open`](Self::open) where the rows are damaged: nothing of them is used, and all are
-    /// written anew. The whole log is to be fed.
+    /// As [`open`](Self::open) where the rows are damaged: none of them is used, and all are
+    /// rewritten. The whole log has to be fed to it.
     ///
     /// # Errors
     /// [`StorageError`] when the rows cannot be listed.
@@ -264,7 +266,7 @@ impl SpaceCore {
             events_lost: 0,
             timing: Timing::default(),
         };
-        // Where the state cannot be read it is made anew, and this with it.
+        // If the state cannot be read it is rebuilt, and this with it.
         drop(core.find_rewritten());
         Ok(core)
     }
@@ -276,12 +278,12 @@ impl SpaceCore {
         self.causal.id()
     }
 
-    /// All that is applied, durable or not.
+    /// The vector of all that is applied, durable or not.
     pub fn version_vector(&self) -> VersionVector {
         self.causal.context().version_vector()
     }
 
-    /// All that is durable here.
+    /// The vector of all that is durable here.
     pub const fn durable_vector(&self) -> &VersionVector {
         &self.durable_vector
     }
@@ -301,7 +303,7 @@ impl SpaceCore {
         &self.log
     }
 
-    /// Up to which sequence entries are durable.
+    /// The sequence before which all entries are durable.
     pub const fn durable(&self) -> u64 {
         self.durable
     }
@@ -311,21 +313,21 @@ impl SpaceCore {
         self.conflicts.iter()
     }
 
-    /// How many entries wait for others that they depend on.
+    /// The number of entries that wait for others that they depend on.
     pub fn waiting(&self) -> usize {
         self.causal.waiting()
     }
 
     // Commands.
 
-    /// Begins a transaction: a stamp, then a draft over the state.
+    /// Begins a transaction: returns its stamp, for a draft over the state.
     pub fn stamp(&mut self, now: Now) -> HybridTimestamp {
         let stamp = self.hybrid.tick(now);
         self.hear_of_clock();
         stamp
     }
 
-    /// Tells what there is to say of the own clock.
+    /// Reports that own stamps came from the future, if they did.
     pub(crate) fn hear_of_clock(&mut self) {
         if let Some(skew) = self.hybrid.take_report() {
             self.push_event(Event::OwnSkew(skew));
@@ -337,7 +339,7 @@ impl SpaceCore {
         Draft::new(base, self.causal.context(), self.causal.own(), stamp)
     }
 
-    /// The entry that the operations of a draft make. `None` when there are none.
+    /// Makes an entry of the operations of a draft. `None` when there are none.
     pub fn entry(&self, operations: Vec<Operation>, stamp: HybridTimestamp) -> Option<Entry> {
         self.entry_once(operations, stamp, &[])
     }
@@ -370,7 +372,7 @@ impl SpaceCore {
         self.commit_drafted(entry, key, Drafted::default())
     }
 
-    /// As [`commit`](Self::commit), with what its draft made of the cells.
+    /// As [`commit`](Self::commit), with the cells as its draft left them.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
@@ -387,7 +389,8 @@ impl SpaceCore {
         Ok(receipt)
     }
 
-    /// Takes in an entry of another replica: applies it and whatever waited for it, or keeps it.
+    /// Takes in an entry of another replica: applies it and whatever waited for it, or keeps it
+    /// until it is ready.
     pub(crate) fn deliver(
         &mut self,
         id: SessionId,
@@ -430,7 +433,8 @@ impl SpaceCore {
         self.apply_waiting(now)
     }
 
-    /// Applies what waited and is ready by now, and forgets what has come in another way.
+    /// Applies the waiting entries that are ready by now, and drops those that have arrived in
+    /// another way.
     pub(crate) fn apply_waiting(&mut self, now: Now) -> Result<(), StorageError> {
         while let Some(waited) = self.causal.take_ready() {
             let origin = waited.entry.delta().origin();
@@ -463,10 +467,10 @@ impl SpaceCore {
         Ok(())
     }
 
-    /// The one place where an entry becomes state; `head` is its origin's after it. Its sequence in
-    /// the log.
+    /// Turns an entry into state; this is the only place where that happens. `head` is the head of
+    /// its origin after it. Returns its sequence in the log.
     ///
-    /// Where a block cannot be read, nothing has happened.
+    /// If a block cannot be read, nothing has changed.
     pub(crate) fn take_in(
         &mut self,
         entry: &Entry,
@@ -482,8 +486,8 @@ impl SpaceCore {
         let Drafted { cells: mut changed, orders, operations } = drafted;
         let all: Vec<Operation> = delta.changes().collect();
         let (done, to_do) = all.split_at(operations.min(all.len()));
-        // Where no read can fail half-way, cells are changed where they are: a copy costs as much
-        // as the cell is large, and a counter has a record of every replica.
+        // Where no read can fail half-way, cells are changed in place: a copy costs as much as the
+        // cell is large, and a counter has a record of every replica.
         let in_place = done.is_empty() && to_do.iter().all(Operation::is_on_one_cell);
         if in_place {
             let paths = || to_do.iter().map(|operation| operation.path().as_bytes());
@@ -558,7 +562,7 @@ impl SpaceCore {
         self.events.push_back(event);
     }
 
-    /// Everything before this sequence is durable now.
+    /// Notes that everything before this sequence is durable.
     pub fn handle_written(&mut self, end: u64) {
         while self.durable < end {
             if let Some(place) = self.log.recent(self.durable) {
@@ -573,23 +577,23 @@ impl SpaceCore {
 
     // Output.
 
-    /// What is to be written next, in order: sequence and record. It is durable only once
-    /// [`handle_written`](Self::handle_written) says so.
+    /// Returns the records to write next, in order, with their sequences. They are durable only
+    /// once [`handle_written`](Self::handle_written) says so.
     pub fn poll_write(&mut self) -> Vec<(u64, Record)> {
         self.unwritten.drain(..).collect()
     }
 
-    /// Whether anything waits to be written.
+    /// True if anything waits to be written.
     pub fn wants_to_write(&self) -> bool {
         !self.unwritten.is_empty() || self.externalization().is_some()
     }
 
-    /// The next thing to tell whoever listens.
+    /// The next event for whoever listens.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// How many events were dropped because nobody took them, since the last call.
+    /// Returns the number of events that were dropped since the last call because nobody took them.
     pub fn take_events_lost(&mut self) -> u64 {
         std::mem::take(&mut self.events_lost)
     }

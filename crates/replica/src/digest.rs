@@ -13,7 +13,7 @@ impl Digest {
         Self(blake3::hash(bytes).into())
     }
 
-    /// The digest of bytes that come in pieces.
+    /// Begins the digest of bytes that arrive in pieces.
     pub(crate) fn begin() -> Hashing {
         Hashing(blake3::Hasher::new())
     }
@@ -24,7 +24,7 @@ impl Digest {
     }
 }
 
-/// A digest while its bytes come in.
+/// A digest whose bytes are still arriving.
 pub(crate) struct Hashing(blake3::Hasher);
 
 impl Hashing {

@@ -1,7 +1,7 @@
-//! An entry: one transaction as it stands in the log and travels between replicas.
+//! An entry: one transaction in the form in which it is logged and travels between replicas.
 //!
 //! ```text
-//! delta · section, where it carries anything beside
+//! delta · section, if it carries anything beside the delta
 //! ```
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
@@ -20,27 +20,27 @@ use crate::once::KeyHash;
 pub use crate::section::MAX_SECTION_BYTES;
 use crate::section::{self, Tag};
 
-/// The values that a transaction writes have at most this many
-/// [bytes of content](rejoin_crdts::RawAtom::content_bytes), all together.
+/// Maximum length of all values that a transaction writes, together, in [bytes of
+/// content](rejoin_crdts::RawAtom::content_bytes).
 pub const MAX_TRANSACTION_BYTES: usize = MAX_VALUE_BYTES;
 
-/// A transaction takes at most so much as an entry, in bytes: each byte of content takes two at
-/// most, and there is room for the places and for what ends there.
+/// Maximum length of an entry that a transaction makes, in bytes: each byte of content takes at
+/// most two, and there is room for the paths and for the dots that end there.
 pub const MAX_WRITTEN_BYTES: usize = 2 * MAX_TRANSACTION_BYTES + (1 << 20);
 
-/// An entry is at most this long, in bytes: where one is written anew under another id, it names
-/// the whole vector.
+/// Maximum length of an entry, in bytes: one that is rewritten under another id is longer than it
+/// was, by the announcement of its branch and by more deps.
 pub const MAX_ENTRY_BYTES: usize = MAX_WRITTEN_BYTES + (1 << 20);
 
-/// The key of [`Space::transact_once`](crate::Space::transact_once) is at most this long, in bytes.
+/// Maximum length of the key of [`Space::transact_once`](crate::Space::transact_once), in bytes.
 pub const MAX_KEY_BYTES: usize = 4096;
 
-/// A delta with what its transaction carries beside, and the canonical bytes of both, made once and
-/// shared.
+/// A delta, what its transaction carries beside it, and the canonical bytes of both, which are made
+/// once and shared.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
     delta: Delta,
-    /// All bytes, where something stands beside the delta.
+    /// All bytes, if there is a section beside the delta.
     with_section: Option<Arc<[u8]>>,
 }
 
@@ -55,7 +55,8 @@ impl Entry {
         Self::with_section(delta, &section::write(&[(Tag::Key, &key.0)]))
     }
 
-    /// Another delta with what this one carries beside: the same transaction, written anew.
+    /// Makes an entry of another delta with the section of this one: the same transaction,
+    /// rewritten.
     #[must_use]
     pub fn with_delta(&self, delta: Delta) -> Self {
         Self::with_section(delta, self.section())
@@ -69,7 +70,7 @@ impl Entry {
         Self { delta, with_section }
     }
 
-    /// Takes bytes from outside. It takes no more memory than a copy of them.
+    /// Parses bytes from outside. This takes no more memory than a copy of them.
     ///
     /// # Errors
     /// Any deviation from the canonical bytes of an entry, by name.
@@ -78,7 +79,7 @@ impl Entry {
         Self::shared(bytes.into())
     }
 
-    /// As [`parse`](Self::parse), without a copy where nothing stands beside the delta.
+    /// As [`parse`](Self::parse), without a copy if there is no section beside the delta.
     pub(crate) fn shared(bytes: Arc<[u8]>) -> Result<Self, DecodeError> {
         Self::check_length(bytes.len())?;
         match Delta::from_shared(Arc::clone(&bytes)) {
@@ -92,7 +93,7 @@ impl Entry {
         }
     }
 
-    /// That an entry may be so long.
+    /// Checks that an entry may have this length.
     pub(crate) fn check_length(bytes: usize) -> Result<(), DecodeError> {
         match bytes {
             0..=MAX_ENTRY_BYTES => Ok(()),
@@ -100,13 +101,13 @@ impl Entry {
         }
     }
 
-    /// The same transaction as an entry of a branch that is written anew; see [`Rebase::anew`].
-    /// `None` where it does nothing any more.
+    /// Rewrites the transaction as an entry of another branch; see [`Rebase::anew`]. `None` if
+    /// nothing is left of it.
     pub(crate) fn anew(&self, rebase: &mut Rebase, opening: Vec<Change>) -> Option<Self> {
         rebase.anew(&self.delta, opening).map(|delta| self.with_delta(delta))
     }
 
-    /// What it does.
+    /// The operations of the transaction, with their dots and deps.
     pub const fn delta(&self) -> &Delta {
         &self.delta
     }
@@ -125,7 +126,7 @@ impl Entry {
         hash.try_into().ok().map(KeyHash)
     }
 
-    /// What it carries beside its delta, tagged; empty where that is nothing.
+    /// The tagged fields that it carries beside its delta; empty if there are none.
     pub fn section(&self) -> &[u8] {
         self.bytes().get(self.delta.bytes().len()..).unwrap_or_default()
     }
@@ -156,7 +157,7 @@ impl Head {
     }
 }
 
-/// The head of an origin at a counter: what a copy's history of it hashes to up to there.
+/// The head of an origin at a counter: the running hash of a copy's history of it up to there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HeadAt {
     /// The origin.
@@ -168,7 +169,7 @@ pub struct HeadAt {
 }
 
 impl HeadAt {
-    /// What a log record says.
+    /// Reads the head that a log record holds.
     pub fn of(record: &Record) -> Self {
         let delta = record.entry.delta();
         Self { origin: delta.origin(), counter: delta.last(), head: record.head }
@@ -176,10 +177,11 @@ impl HeadAt {
 }
 
 const RECORD_VERSION: u8 = 2;
-/// Of a record whose entry has a section. Programs that know none refuse it by this number.
+/// The version of a record whose entry has a section. Programs that know no sections refuse it by
+/// this number.
 const WITH_SECTION: u8 = 3;
 
-/// A log record is at most this long, in bytes: an entry, a key, and what is around them.
+/// Maximum length of a log record, in bytes: an entry, a key, and what is around them.
 pub const MAX_RECORD_BYTES: usize = MAX_ENTRY_BYTES + MAX_KEY_BYTES + 64;
 
 /// A log record: an entry, the head of its origin after it, and the idempotency key that its
@@ -201,24 +203,24 @@ pub struct Record {
     pub entry: Entry,
 }
 
-/// What stands in the log where a record was quarantined.
+/// Returns the hole that takes the place of a quarantined record in the log.
 pub(crate) fn write_hole() -> Vec<u8> {
     envelope::seal(b'H', RECORD_VERSION, &[])
 }
 
-/// Whether a record was quarantined here.
+/// True if these are the bytes of a hole, where a record was quarantined.
 pub(crate) fn is_hole(bytes: &[u8]) -> bool {
     bytes == write_hole()
 }
 
-/// Whether bytes are marked as a log record, or as the place of one that was quarantined.
+/// True if bytes are marked as a log record, or as a hole in the place of one.
 #[cfg(feature = "redb")]
 pub(crate) fn is_marked(bytes: &[u8]) -> bool {
     matches!(bytes.first(), Some(b'J' | b'H'))
 }
 
 impl Record {
-    /// The bytes that are stored.
+    /// Encodes the record as it is stored.
     pub fn encode(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(self.entry.bytes().len() + self.key.len() + 24);
         body.extend(self.head.0);
@@ -241,8 +243,8 @@ impl Record {
         Ok(record)
     }
 
-    /// The bytes of the entry in a stored record, which are only compared with their checksum: for
-    /// sending on what was checked when it came in.
+    /// Returns the bytes of the entry in a stored record. Only the checksum of the record is
+    /// compared: for sending on what was checked when it arrived.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
@@ -251,7 +253,7 @@ impl Record {
     }
 }
 
-/// What a stored record consists of.
+/// The parts of a stored record.
 struct Parts<'a> {
     version: u8,
     head: Head,

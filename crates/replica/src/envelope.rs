@@ -1,4 +1,4 @@
-//! The envelope of everything that is stored: what it is, in which version, and a checksum.
+//! The envelope of everything that is stored: a mark for the kind, a version, and a checksum.
 //!
 //! ```text
 //! mark · version · checksum (4, little-endian, of mark, version and body) · body
@@ -14,7 +14,7 @@ use rejoin_vclock::codec::{DecodeError, Reader};
 
 use crate::storage::StorageError;
 
-/// What is stored of a body.
+/// Puts a body into an envelope.
 pub(crate) fn seal(mark: u8, version: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(body.len() + 6);
     bytes.extend([mark, version]);
@@ -23,7 +23,7 @@ pub(crate) fn seal(mark: u8, version: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The body of what was stored.
+/// Takes a body out of its envelope.
 ///
 /// # Errors
 /// Damage, or, as an unknown tag of `what`, a version that this program does not know.
@@ -36,7 +36,7 @@ pub(crate) fn open<'a>(
     open_one_of(mark, version..=version, what, bytes).map(|(_, body)| body)
 }
 
-/// As [`open`], where several versions are known. Which it is, and the body.
+/// As [`open`], for several known versions. Returns the version as well.
 ///
 /// # Errors
 /// As [`open`].
@@ -63,14 +63,14 @@ pub(crate) fn open_one_of<'a>(
     }
 }
 
-/// Whether bytes are what was sealed, whatever it is.
+/// True if bytes are one whole envelope, of whatever kind.
 #[cfg(feature = "redb")]
 pub(crate) fn is_whole(bytes: &[u8]) -> bool {
     whole_length(bytes, bytes.len(), bytes.len()).is_some()
 }
 
-/// The length of what was sealed at the front of some bytes, if that is between two lengths: the
-/// shortest whose checksum holds.
+/// Finds the length of an envelope at the front of some bytes: the shortest between two lengths at
+/// which the checksum matches.
 #[cfg(feature = "redb")]
 pub(crate) fn whole_length(bytes: &[u8], least: usize, most: usize) -> Option<usize> {
     let (mark, rest) = bytes.split_first_chunk::<2>()?;
@@ -89,7 +89,7 @@ pub(crate) fn whole_length(bytes: &[u8], least: usize, most: usize) -> Option<us
     Some(length)
 }
 
-/// What is wrong with something stored: damage, or the work of another version.
+/// Distinguishes damage to something stored from the work of another version.
 pub(crate) fn fault(place: impl std::fmt::Display, error: &DecodeError) -> StorageError {
     let what = format!("{place}: {error}");
     match error {

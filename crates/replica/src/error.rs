@@ -1,4 +1,4 @@
-//! What can go wrong with a store, and what to do next.
+//! The errors of a store, and what to do about them.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,7 +8,8 @@ use rejoin_crdts::{EditError, ReadError};
 use crate::removal::OwnOperations;
 use crate::storage::{Holder, StorageError};
 
-/// Why a store did not do what it was asked to. Nothing that was acknowledged is lost by any.
+/// The reason why a store did not do what it was asked to. None of these loses anything that was
+/// acknowledged.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -16,20 +17,20 @@ pub enum StoreError {
     AlreadyOpen {
         /// The file.
         path: PathBuf,
-        /// Which of the two.
+        /// The process that holds it, as far as that is known.
         holder: Holder,
     },
-    /// The store file is not whole, or is none. It was left as it is.
+    /// The file is damaged, or is no store file. It was left as it is.
     Damaged {
-        /// The file, or what stands for it.
+        /// The file, or a label for storage that is not a file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// A description of the damage.
         what: String,
     },
     /// The medium failed. After a failed write the handle refuses everything: reopen the store. On
     /// [a full medium](StorageError::Full) nothing of the call was kept, and the handle goes on.
     Storage(StorageError),
-    /// The store file was removed, moved, replaced or cut off while it was open. Nothing is
+    /// The store file was removed, moved, replaced or truncated while it was open. Nothing is
     /// acknowledged or read any more: [`Store::rescue_to`](crate::Store::rescue_to) saves what
     /// there is, and says how to go on. Noticed by writes and by [`tick`](crate::Link::tick).
     Replaced {
@@ -71,30 +72,30 @@ pub enum StoreError {
     TooLarge {
         /// Their content, in bytes.
         bytes: usize,
-        /// What is allowed.
+        /// The maximum.
         most: usize,
     },
     /// The transaction does too much for one entry. It was aborted; split it.
     TooMuch {
         /// Its operations.
         operations: usize,
-        /// What they take in the log, in bytes.
+        /// Their length in the log, in bytes.
         bytes: usize,
-        /// What is allowed.
+        /// The maximum.
         most: usize,
     },
     /// A name or a key is too long; use a shorter one.
     NameTooLong {
-        /// What it names.
+        /// The kind of name or key.
         what: &'static str,
         /// Its length, in bytes.
         bytes: usize,
-        /// What is allowed.
+        /// The maximum.
         most: usize,
     },
-    /// What is lost here may still come back from a peer. Nothing was given up.
+    /// The entries that are lost here may still come back from a peer. Nothing was given up.
     MayComeBack {
-        /// So many log records wait for it.
+        /// The number of log records that wait for them.
         records: usize,
     },
     /// The space was called from inside one of its own transactions; use the transaction instead.
@@ -102,7 +103,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the same call may go through later.
+    /// True if the same call may succeed later.
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::AlreadyOpen { .. } => true,
@@ -124,7 +125,7 @@ impl StoreError {
         }
     }
 
-    /// Whether what is stored is not what was written.
+    /// True if stored bytes are not those that were written.
     pub const fn is_corruption(&self) -> bool {
         match self {
             Self::Damaged { .. } => true,
@@ -147,7 +148,7 @@ impl StoreError {
     }
 }
 
-/// Where the store is open, and what to do about it.
+/// Says where the store is open, and what to do about it.
 const fn holder_advice(holder: Holder) -> &'static str {
     match holder {
         Holder::ThisProcess => {

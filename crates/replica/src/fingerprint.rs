@@ -8,15 +8,15 @@ use crate::core::SpaceCore;
 use crate::storage::StorageError;
 
 /// 16 bytes of BLAKE3 over the cells of a range: paths, dots with full ids, values and retained
-/// state. Equal cells have equal fingerprints, whatever was done to come to them, on every replica.
+/// state. Equal cells have equal fingerprints on every replica, whatever led to them.
 ///
-/// That two that differ have equal ones by accident need not be feared. Who may write to a space
-/// and spends some 2^64 steps can make such two.
+/// Accidental collisions need not be feared. Whoever may write to a space and spends some 2^64
+/// steps can make two different ranges with equal fingerprints.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 16]);
 
 impl Fingerprint {
-    /// The first half of what a hasher came to.
+    /// Takes the first half of a hasher's result.
     pub(crate) fn of(hasher: &blake3::Hasher) -> Self {
         Self(hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default())
     }
@@ -45,18 +45,18 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// The cells of a space from one path up to another, and what they are like.
+/// A range of cells, from one path up to another, and its fingerprint.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Range {
     /// Its level: about 4 cells in level 0, 4 times as many in each level above.
     pub level: u8,
-    /// Its least path; empty where it begins before all of them.
+    /// The path at which it begins; empty where it begins before all of them.
     pub start: Vec<u8>,
-    /// The path behind it, which is not in it; `None` where there is none.
+    /// The path at which it ends, which is not in it; `None` where it has no end.
     pub end: Option<Vec<u8>>,
-    /// Equal where it has equal cells elsewhere.
+    /// The fingerprint of its cells, equal wherever the cells are equal.
     pub fingerprint: Fingerprint,
-    /// How many cells it has.
+    /// The number of its cells.
     pub cells: u64,
 }
 
@@ -66,10 +66,11 @@ pub type FullCell = (Vec<u8>, Vec<u8>);
 impl SpaceCore {
     /// The fingerprint of all cells. Replicas with the same entries have the same one.
     ///
-    /// It is kept with what is flushed, so it costs what changed since it was asked for last: of
-    /// about 500 cells for each that changed, at most all. [`digest`](Self::digest) reads
-    /// everything, and covers the vector as well: two replicas have the same fingerprint, and not
-    /// the same digest, where one of them saw something come that is gone again.
+    /// It is kept with the flushed state, so its cost follows what changed since it was last asked
+    /// for: about 500 cells are read for each one that changed, at most all.
+    /// [`digest`](Self::digest) reads everything, and covers the vector as well: if one of two
+    /// replicas saw something appear that is gone again, their fingerprints are equal and their
+    /// digests are not.
     ///
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
@@ -90,10 +91,10 @@ impl SpaceCore {
     /// replicas that have both paths, or ask for all (an empty path and `None`), cut alike wherever
     /// both have the cell that stands at a cut.
     ///
-    /// This is what range-based reconciliation asks for (Meyer 2023): where all fingerprints are
-    /// the same there is nothing to do; between the nearest cuts around one that is not it goes on
-    /// one or more levels below, and in the end with the [cells](Self::cells_between). A level
-    /// above the highest, 16, is the highest.
+    /// This is the query of range-based reconciliation (Meyer 2023): where all fingerprints are
+    /// equal there is nothing to do. Around a fingerprint that differs, the reconciliation goes on
+    /// between the nearest cuts, one or more levels below, and in the end with the
+    /// [cells](Self::cells_between). A level above the highest, 16, is the highest.
     ///
     /// # Errors
     /// As [`fingerprint`](Self::fingerprint).
@@ -106,8 +107,9 @@ impl SpaceCore {
         self.told(self.source().ranges(level, from, to))
     }
 
-    /// The cells whose paths are not before `from` and before `to`, ascending. All of them are held
-    /// in memory: a range of level 0 or 1 has few, unless its paths were chosen to make it large.
+    /// The cells whose paths are at or after `from` and before `to`, ascending. All of them are
+    /// held in memory: a range of level 0 or 1 has few, unless its paths were chosen to make it
+    /// large.
     ///
     /// # Errors
     /// As [`fingerprint`](Self::fingerprint).
@@ -119,7 +121,8 @@ impl SpaceCore {
         self.told(self.source().cells_between(from, to))
     }
 
-    /// Compares what is kept of fingerprints with the cells. What is wrong, if anything is.
+    /// Compares the stored fingerprints with the cells, and describes what is wrong, if anything
+    /// is.
     ///
     /// # Errors
     /// As [`fingerprint`](Self::fingerprint).

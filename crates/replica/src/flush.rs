@@ -1,4 +1,4 @@
-//! What a space has flushed to rows, and what it wants to write of that next.
+//! Flushing: the part of a space's state that is in rows, and what goes there next.
 
 use rejoin_crdts::ReadError;
 use rejoin_crdts::state_codec::ids;
@@ -8,9 +8,9 @@ use crate::state::Checkpoint;
 use crate::storage::{RowWrite, StorageError};
 
 impl SpaceCore {
-    /// The rows to write next, about `budget` bytes of them: state that follows from the log and is
-    /// flushed a little at a time. They go into a batch with all that
-    /// [`poll_write`](Self::poll_write) gave before, or into a later one; once that is durable,
+    /// Returns the rows to write next, about `budget` bytes of them: state that follows from the
+    /// log and is flushed a little at a time. They go into a batch with everything that
+    /// [`poll_write`](Self::poll_write) returned before, or into a later one; once that is durable,
     /// [`handle_flushed`](Self::handle_flushed) says so. Nothing is lost while they are not
     /// written.
     ///
@@ -36,43 +36,43 @@ impl SpaceCore {
         Ok(step.rows)
     }
 
-    /// The rows that [`poll_flush`](Self::poll_flush) gave last are durable.
+    /// Notes that the rows which [`poll_flush`](Self::poll_flush) returned last are durable.
     pub fn handle_flushed(&mut self) {
         self.state.handle_flushed();
         self.log.release(self.state.flushed());
     }
 
-    /// Has [`poll_flush`](Self::poll_flush) write all that changed so far, however little it is.
+    /// Makes [`poll_flush`](Self::poll_flush) write everything that changed so far, however little.
     pub const fn request_flush(&mut self) {
         self.state.request_flush();
     }
 
-    /// Has [`poll_flush`](Self::poll_flush) merge all that is flushed to one run.
+    /// Makes [`poll_flush`](Self::poll_flush) merge all that is flushed into one run.
     pub const fn request_compaction(&mut self) {
         self.state.request_compaction();
     }
 
-    /// Whether something that was to be flushed is not yet.
+    /// True if something is still to be flushed.
     pub fn is_flushing(&self) -> bool {
         self.state.is_flushing()
     }
 
-    /// Whether runs that are to be merged are not yet, or rows of merged ones are still there.
+    /// True if runs are still to be merged, or rows of merged runs are still there.
     pub fn is_compacting(&self) -> bool {
         self.state.is_compacting()
     }
 
-    /// Up to which sequence the log is flushed to rows: a start reads only what comes after.
+    /// The sequence up to which the log is flushed to rows: a start reads only what comes after.
     pub fn flushed(&self) -> u64 {
         self.state.flushed()
     }
 
-    /// How many runs of blocks hold the flushed state, and their length in bytes.
+    /// The number of runs that hold the flushed state, and their length in bytes.
     pub fn runs(&self) -> (usize, u64) {
         self.state.runs()
     }
 
-    /// The failure behind what a source said of it.
+    /// Replaces a source's error by the storage failure behind it.
     pub(crate) fn told<R>(&self, read: Result<R, ReadError>) -> Result<R, StorageError> {
         let fault = |error: ReadError| {
             let fault = self.state.take_fault();

@@ -11,8 +11,8 @@
 //! - *getters* read (`version_vector`, `digest`);
 //! - *commands* change state on the user's behalf (`commit`, `open_session`);
 //! - `handle_*` takes input: a message, the passing of time, the news that something is durable;
-//! - `poll_*` gives output: records to write, up to where own ones will leave (to be noted with
-//!   them), frames to send, events to tell.
+//! - `poll_*` returns output: records to write, notes of what will be externalized (to be written
+//!   with them), frames to send, events to report.
 //!
 //! ```text
 //!  user            shell (Space, Link)             core                  storage      peer

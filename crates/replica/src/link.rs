@@ -1,10 +1,11 @@
-//! A space as a transport drives it: messages in, frames out, whatever carries the bytes.
+//! The side of a space that a transport drives: messages in, frames out, whatever carries the
+//! bytes.
 //!
 //! The transport opens a session per connection, hands in what arrives, sends what
 //! [`transmit`](Link::transmit) returns when the connection takes it (so a slow peer slows only its
-//! own session), and calls [`tick`](Link::tick) when [`next_tick`](Link::next_tick) says so: it
-//! asks after whatever it handed in, and when it is [woken](Link::on_wake). After a tick, and when
-//! woken, every session of the space may have something to send.
+//! own session), and calls [`tick`](Link::tick) when [`next_tick`](Link::next_tick) says so. It
+//! asks `next_tick` after whatever it handed in, and when it is [woken](Link::on_wake). After a
+//! tick, and when woken, every session of the space may have something to send.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,7 +33,7 @@ impl fmt::Debug for Link {
     }
 }
 
-/// Why a session cannot go on.
+/// The reason why a session cannot go on.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum LinkError {
@@ -70,7 +71,7 @@ impl Link {
         Self { shared }
     }
 
-    /// What the space is called on the wire.
+    /// The name of the space on the wire.
     pub fn hash(&self) -> SpaceHash {
         self.shared.ticket.hash()
     }
@@ -95,7 +96,7 @@ impl Link {
         Ok(self.shared.lock_as_self()?.driver.core.open_carried_session(now))
     }
 
-    /// Whether both ends of a session have said hello and mean the same by what they said.
+    /// True if both ends of a session have said hello and mean the same by what they said.
     pub fn is_agreed(&self, session: SessionId) -> bool {
         self.shared.lock().is_ok_and(|inner| inner.driver.core.is_agreed(session))
     }
@@ -128,7 +129,7 @@ impl Link {
         over.map_or(Ok(()), |end| Err(LinkError::Ended(end)))
     }
 
-    /// Ends a session over bytes that are no message.
+    /// Ends a session because of bytes that are not a message.
     ///
     /// # Errors
     /// As [`handle`](Self::handle); always [`LinkError::Ended`] while the store can be used.
@@ -173,8 +174,8 @@ impl Link {
     /// store's file is still where others find it.
     ///
     /// # Errors
-    /// [`StoreError`] when the store cannot be used; what
-    /// [may go through later](StoreError::is_retryable) is no reason to tick no more.
+    /// [`StoreError`] when the store cannot be used; an error that [may go
+    /// away](StoreError::is_retryable) is no reason to stop ticking.
     pub fn tick(&self) -> Result<(), StoreError> {
         self.shared.storage.check_place()?;
         let now = self.shared.now();
@@ -198,8 +199,8 @@ impl Link {
         Ok(self.shared.lock()?.driver.core.connected().collect())
     }
 
-    /// In how many milliseconds [`tick`](Self::tick) is to be called; `None` until the space is
-    /// woken, or something is handed in.
+    /// The number of milliseconds until [`tick`](Self::tick) is to be called; `None` until the
+    /// space is woken, or something is handed in.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be used.
@@ -209,8 +210,9 @@ impl Link {
         Ok(due.map(|due| due.saturating_sub(now.elapsed)))
     }
 
-    /// Has something called whenever there may be something to send, or a new
-    /// [`next_tick`](Self::next_tick), for as long as the caller keeps it. It must not wait.
+    /// Registers a function that is called whenever there may be something to send, or a new
+    /// [`next_tick`](Self::next_tick), for as long as the caller keeps it. The function must not
+    /// wait.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be used.

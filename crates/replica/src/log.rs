@@ -1,11 +1,12 @@
-//! The index of a space's log: which entry stands at which apply sequence.
+//! The index of a space's log: which entry is at which apply sequence.
 //!
 //! The log itself is in storage, keyed by the local apply sequence, append only. Streaming it in
 //! that order meets the deps of nearly every entry on arrival; a scan by (origin, counter) would
-//! send 1:1 .. 1:5 before the 2:3 that 1:5 depends on. This index says what stands where.
+//! send 1:1 .. 1:5 before the 2:3 that 1:5 depends on. This index says which entry is where.
 //!
-//! Of the newest entries it is in memory. The others are in rows, a chunk of places each, written
-//! with the state that they are flushed to; of a chunk only which origins it has is kept at hand.
+//! The index of the newest entries is in memory. The rest is in rows, a chunk of index entries
+//! each, written with the state that they are flushed to; only the origins of each such chunk are
+//! kept in memory.
 //!
 //! ```text
 //! envelope 'P' · ids: n, then n x 16 · n, then n x (id, gap, dots, bytes)
@@ -28,12 +29,12 @@ use crate::storage::{Row, RowWrite, StorageError, StorageRead};
 
 const VERSION: u8 = 1;
 const WHAT: &str = "version of a log's index";
-/// So many places make a chunk.
+/// Number of index entries in a chunk.
 const CHUNK: u64 = 1024;
-/// So many chunks that were read of late are kept.
+/// Maximum number of recently read chunks that are kept in memory.
 const CACHED: usize = 16;
 
-/// What the index keeps of an entry.
+/// The index's knowledge of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct IndexEntry {
     /// The replica that made the entry.
@@ -59,16 +60,16 @@ type Chunk = Arc<[IndexEntry]>;
 pub struct Log {
     rows: Arc<dyn StorageRead>,
     space: u32,
-    /// The places from `start` on, the beginning of a chunk.
+    /// The index entries from `start` on, which is the beginning of a chunk.
     tail: VecDeque<IndexEntry>,
     start: u64,
-    /// Per origin, the last counter of each of its entries in the tail and where it stands.
+    /// Per origin, the last counter of each of its entries in the tail, and its sequence.
     recent: BTreeMap<ReplicaId, VecDeque<(u64, u64)>>,
-    /// Per origin, the last counter of it in each earlier chunk that has any.
+    /// Per origin, its last counter in each earlier chunk that has any of it, and the chunk.
     chunks: BTreeMap<ReplicaId, Vec<(u64, u64)>>,
     cache: RefCell<VecDeque<(u64, Chunk)>>,
     damaged: Cell<bool>,
-    /// Where records were lost.
+    /// The sequences at which records cannot be read.
     unreadable: BTreeSet<u64>,
     /// Below this vector the log is incomplete; a peer below it cannot be served from the log.
     floor: VersionVector,
@@ -129,7 +130,7 @@ impl Log {
         Ok(())
     }
 
-    /// Adds the entry that was applied next. Its sequence.
+    /// Adds the entry that was applied next, and returns its sequence.
     pub fn push(&mut self, delta: &Delta, bytes: usize) -> u64 {
         let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
         self.bytes += bytes as u64;
@@ -142,22 +143,22 @@ impl Log {
         self.tail.push_back(IndexEntry::HOLE);
     }
 
-    /// The record at a sequence cannot be read any more.
+    /// Notes that the record at a sequence cannot be read any more.
     pub(crate) fn mark_unreadable(&mut self, sequence: u64) {
         self.unreadable.insert(sequence);
     }
 
-    /// The record at a sequence is there again.
+    /// Notes that the record at a sequence is there again.
     pub(crate) fn mark_restored(&mut self, sequence: u64) {
         self.unreadable.remove(&sequence);
     }
 
-    /// Whether the record at a sequence cannot be read.
+    /// True if the record at a sequence cannot be read.
     pub(crate) fn is_unreadable(&self, sequence: u64) -> bool {
         self.unreadable.contains(&sequence)
     }
 
-    /// Whether a chunk was found damaged.
+    /// True if a chunk was found damaged.
     pub(crate) fn is_damaged(&self) -> bool {
         self.damaged.get()
     }
@@ -173,7 +174,7 @@ impl Log {
         self.start + self.tail.len() as u64
     }
 
-    /// What stands at a sequence.
+    /// The index entry at a sequence.
     ///
     /// # Errors
     /// [`StorageError`] when it is in a row that cannot be read or is damaged.
@@ -186,13 +187,13 @@ impl Log {
         Ok(places.get(usize::try_from(index).unwrap_or(usize::MAX)).copied())
     }
 
-    /// What stands at a sequence, if that is in memory: whatever is not flushed yet is.
+    /// The index entry at a sequence, if it is in memory, as everything is that is not flushed yet.
     pub(crate) fn recent(&self, sequence: u64) -> Option<IndexEntry> {
         let index = sequence.checked_sub(self.start)?;
         self.tail.get(usize::try_from(index).ok()?).copied()
     }
 
-    /// Where the first entry of an origin beyond a counter stands.
+    /// Finds the sequence of the first entry of an origin beyond a counter.
     ///
     /// # Errors
     /// As [`entry_at`](Self::entry_at).
@@ -215,7 +216,7 @@ impl Log {
         Ok(entries.get(index).map(|&(_, sequence)| sequence))
     }
 
-    /// Where the entry of an origin that ends at a counter stands.
+    /// Finds the sequence of the entry of an origin that ends at a counter.
     ///
     /// # Errors
     /// As [`entry_at`](Self::entry_at).
@@ -265,7 +266,7 @@ impl Log {
         self.bytes
     }
 
-    /// The rows for the places before a sequence that are not in full chunks yet.
+    /// The rows for the index entries before a sequence that are still in memory.
     pub(crate) fn rows_until(&self, sequence: u64) -> Vec<RowWrite> {
         let places = usize::try_from(sequence.saturating_sub(self.start)).unwrap_or(usize::MAX);
         let places: Vec<IndexEntry> = self.tail.iter().take(places).copied().collect();
@@ -276,7 +277,8 @@ impl Log {
         rows
     }
 
-    /// The places before a sequence are in rows now; those of full chunks need not be in memory.
+    /// Notes that the index entries before a sequence are in rows now, and drops those of full
+    /// chunks from memory.
     pub(crate) fn release(&mut self, sequence: u64) {
         while self.start + CHUNK <= sequence {
             let places: Vec<IndexEntry> =
@@ -320,7 +322,7 @@ impl Log {
     }
 }
 
-/// The rows that index a chunk of places.
+/// The rows of a chunk of index entries.
 pub(crate) fn index_rows(number: u64, places: &[IndexEntry]) -> [Row; 2] {
     let origins = encode_origins(&lasts(places));
     [(row::places(number), encode_places(places)), (row::origins(number), origins)]
@@ -333,7 +335,7 @@ fn damaged(chunk: u64, what: impl std::fmt::Display) -> StorageError {
     StorageError::Damaged(format!("chunk {chunk} of the log's index: {what}"))
 }
 
-/// Of each origin, the last counter among some places.
+/// The last counter of each origin among some index entries.
 fn lasts(places: &[IndexEntry]) -> BTreeMap<ReplicaId, u64> {
     places.iter().map(|place| (place.origin, place.last)).collect()
 }

@@ -19,7 +19,8 @@ use crate::store::{MachineTime, Store};
 #[cfg(feature = "redb")]
 use crate::witness::WitnessPath;
 
-/// How a store is opened: settings for sync, a clock, and where the proof of its place is.
+/// The options for opening a store: settings for sync, a clock, and where the proof of its place is
+/// kept.
 ///
 /// ```
 /// use rejoin_replica::OpenOptions;
@@ -50,7 +51,7 @@ impl Default for OpenOptions {
 }
 
 impl OpenOptions {
-    /// The defaults, the machine's clock among them.
+    /// The default options, with the machine's clock.
     pub fn new() -> Self {
         Self {
             config: Config::default(),
@@ -70,7 +71,7 @@ impl OpenOptions {
         self
     }
 
-    /// A clock of one's own.
+    /// Another clock than the machine's.
     #[must_use]
     pub fn time(mut self, time: Arc<dyn Time>) -> Self {
         self.time = time;
@@ -79,12 +80,12 @@ impl OpenOptions {
 
     /// Where the proof of the store's place is kept: a file of about a hundred bytes per store.
     ///
-    /// By default `$REJOIN_STATE_DIR`, else `$XDG_STATE_HOME/rejoin`, else
-    /// `~/.local/state/rejoin`. It must outlive the process and must not be copied, backed up or
-    /// put back together with the store. In a container that loses its own files at every start,
-    /// give it a volume beside the one with the data. Where it cannot be written, each start of the
-    /// store takes a new id, vectors grow by one entry each time, and rights of a bounded counter
-    /// stay with the id before ([`RetiredIds`](rejoin_crdts::RetiredIds)).
+    /// By default `$REJOIN_STATE_DIR`, else `$XDG_STATE_HOME/rejoin`, else `~/.local/state/rejoin`.
+    /// It must outlive the process and must not be copied, backed up or restored together with the
+    /// store. In a container that loses its own files at every start, give it a volume beside the
+    /// one with the data. Where it cannot be written, each start of the store takes a new id,
+    /// vectors grow by one entry each time, and rights of a bounded counter stay with the id before
+    /// ([`RetiredIds`](rejoin_crdts::RetiredIds)).
     #[cfg(feature = "redb")]
     #[must_use]
     pub fn state_dir(mut self, directory: impl AsRef<Path>) -> Self {
@@ -92,14 +93,14 @@ impl OpenOptions {
         self
     }
 
-    /// How many bytes of a store file's pages are kept in memory; 16 MiB by default.
+    /// Number of bytes of a store file's pages that are kept in memory; 16 MiB by default.
     ///
-    /// A store takes about so much, and per space that is open
+    /// A store takes about this much memory, and for each open space
     /// [`memtable_bytes`](Config::memtable_bytes) + [`cache_bytes`](Config::cache_bytes), and
-    /// [`waiting_bytes`](Config::waiting_bytes) while entries of peers come in the wrong order; and
-    /// a transaction takes a small multiple of its own size. Pages are read where a block is not
-    /// at hand: where memory is short, a quarter of it for the pages, and an eighth for each of the
-    /// two of a space, is a fair beginning.
+    /// [`waiting_bytes`](Config::waiting_bytes) while entries of peers arrive in the wrong order; a
+    /// transaction takes a small multiple of its own size. Pages are read where a block is not in
+    /// memory. Where memory is short, a fair beginning is a quarter of it for the pages, and an
+    /// eighth for each of the two settings of a space.
     #[cfg(feature = "redb")]
     #[must_use]
     pub const fn engine_cache_bytes(mut self, bytes: usize) -> Self {
@@ -107,7 +108,7 @@ impl OpenOptions {
         self
     }
 
-    /// Treats the store as a copy: it goes on under a new id, whatever proves its place.
+    /// Treats the store as a copy: it goes on under a new id, even if its place is proved.
     #[must_use]
     pub const fn unproven(mut self) -> Self {
         self.unproven = true;
@@ -138,7 +139,7 @@ impl OpenOptions {
         Store::over(path, Arc::new(storage), claim, self.config, self.time)
     }
 
-    /// A store over storage of one's own; see [`Store::with_storage`].
+    /// Makes a store over storage of your own; see [`Store::with_storage`].
     ///
     /// # Errors
     /// As [`Store::with_storage`].

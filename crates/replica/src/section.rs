@@ -1,28 +1,28 @@
-//! The section of an entry: what it carries beside its delta, each under a tag.
+//! The section of an entry: the fields that it carries beside its delta, each under a tag.
 //!
 //! ```text
 //! n, then n x (tag, length, bytes), tags ascending
 //! ```
 //!
-//! Numbers are varints. An entry without anything to carry has no section, and no byte for it. The
-//! section is part of what the running hash of an origin covers. What stands under a tag that this
-//! program does not know is kept and passed on byte for byte.
+//! Numbers are varints. An entry without such fields has no section, and no byte for it. The
+//! running hash of an origin covers the section. A field under a tag that this program does not
+//! know is kept and passed on byte for byte.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
 
-/// A section is at most this long, in bytes.
+/// Maximum length of a section, in bytes.
 pub const MAX_SECTION_BYTES: usize = 64 << 10;
 
-/// What is known to stand in sections.
+/// The known tags.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Tag {
     /// The [hash](crate::once::KeyHash) of the transaction's idempotency key.
     Key = 1,
 }
 
-/// The bytes of a section with these fields, of which there is at least one, in the order of tags.
+/// Writes a section with these fields, of which there is at least one, in the order of tags.
 pub(crate) fn write(fields: &[(Tag, &[u8])]) -> Vec<u8> {
     let mut bytes = Vec::new();
     write_varint(&mut bytes, fields.len() as u64);
@@ -33,7 +33,7 @@ pub(crate) fn write(fields: &[(Tag, &[u8])]) -> Vec<u8> {
     bytes
 }
 
-/// Whether bytes are a section.
+/// Checks that bytes are a section.
 ///
 /// # Errors
 /// Any deviation from the one way to write it, by name.
@@ -60,7 +60,7 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), DecodeError> {
     reader.finish()
 }
 
-/// What stands under a tag in a section that was checked.
+/// The field under a tag in a section that was checked.
 pub(crate) fn field(bytes: &[u8], tag: Tag) -> Option<&[u8]> {
     let mut reader = Reader::new(bytes);
     let count = reader.count(2).ok()?;

@@ -1,10 +1,11 @@
-//! A space as its handles share it: the core behind a lock, and the writer that makes it durable.
+//! The part of a space that its handles share: the core behind a lock, and the writer that makes it
+//! durable.
 //!
-//! Whoever finds no writer at work becomes the writer: it takes all that waits, of everybody, and
-//! commits it in one go (group commit). The lock is not held meanwhile, so others queue up for the
-//! next round. A failed write ends the use of the whole store, without a retry ([`FailStop`]); on a
-//! full medium what was to be written is withdrawn ([`crate::withdrawal`]), and all who wait hear
-//! so.
+//! Whoever finds no writer at work becomes the writer: it takes everything that waits, of
+//! everybody, and commits it in one batch (group commit). The lock is not held meanwhile, so others
+//! queue up for the next round. A failed write ends the use of the whole store, without a retry
+//! ([`FailStop`]); on a full medium, what was to be written is withdrawn ([`crate::withdrawal`]),
+//! and everybody who waits gets that error.
 
 use std::cell::Cell as ThreadCell;
 use std::collections::VecDeque;
@@ -38,7 +39,7 @@ thread_local! {
     static INSIDE: ThreadCell<bool> = const { ThreadCell::new(false) };
 }
 
-/// Where a store's time comes from.
+/// The source of a store's time.
 pub trait Time: Send + Sync + fmt::Debug {
     /// The time now.
     fn now(&self) -> Now;
@@ -123,7 +124,7 @@ impl Shared {
         Ok(inner)
     }
 
-    /// That others can still find what is written: for what is acknowledged without a write.
+    /// Checks that others can still find what is written: for what is acknowledged without a write.
     pub(crate) fn check_place(&self) -> Result<(), StoreError> {
         if rejoin_vclock::mutant!("acknowledge-unseen-what-needs-no-write") {
             return Ok(());
@@ -131,7 +132,7 @@ impl Shared {
         Ok(self.storage.check_place()?)
     }
 
-    /// Whether the space is still to be used.
+    /// Checks that the space can still be used.
     fn check(&self, inner: &Inner) -> Result<(), StoreError> {
         self.storage.check()?;
         if inner.is_removed {
@@ -155,7 +156,7 @@ impl Shared {
         Ok(())
     }
 
-    /// The records that wait to be written, whatever has become of the storage.
+    /// The records that wait to be written, whatever the state of the storage.
     #[cfg(feature = "redb")]
     pub(crate) fn unwritten(&self) -> Vec<crate::storage::Stored> {
         let mut inner = self.locked();
@@ -170,7 +171,7 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has everybody look who sends or writes for the space.
+    /// Wakes everybody who sends or writes for the space.
     pub(crate) fn wake(&self, inner: MutexGuard<'_, Inner>) {
         let wakes = inner.wakes.clone();
         drop(inner);
@@ -190,7 +191,7 @@ impl Shared {
         Ok(result?)
     }
 
-    /// A receipt, once what it is about is durable.
+    /// Returns a receipt once what it is about is durable.
     pub(crate) fn await_durable<'a>(
         &'a self,
         inner: MutexGuard<'a, Inner>,
@@ -200,14 +201,14 @@ impl Shared {
         self.write(inner, FLUSHED, until, |core| core.refresh(receipt))
     }
 
-    /// Notes what is about to be let out, if that is not noted yet.
+    /// Notes what is about to be externalized, if that is not noted yet.
     pub(crate) fn write_offer(&self) -> Result<(), StoreError> {
         let inner = self.lock()?;
         let Some(externalization) = inner.driver.core.externalization() else { return Ok(()) };
         self.write(inner, FLUSHED, |core| Ok(core.is_noted(&externalization)), |_| ())
     }
 
-    /// Writes everything that changed, the state with it, so that the next start finds it flushed.
+    /// Writes everything that changed, and flushes the state, so that the next start is quick.
     pub(crate) fn flush(&self) -> Result<(), StoreError> {
         let mut inner = self.lock()?;
         inner.driver.core.request_flush();
@@ -220,7 +221,7 @@ impl Shared {
     }
 
     /// Merges the runs that are there now, about `budget` bytes per write, until the core says that
-    /// it is done or `until` says so. What changed is flushed first.
+    /// it is done or `until` says so. Changes are flushed first.
     pub(crate) fn compact(
         &self,
         budget: usize,
@@ -237,8 +238,8 @@ impl Shared {
         self.write(inner, budget, until, |_| ())
     }
 
-    /// Writes, with whoever else does, until something is true of the core; then looks at it. With
-    /// each commit at least `budget` bytes of state are flushed.
+    /// Writes, together with whoever else does, until `until` is true of the core; then looks at it
+    /// with `finish`. Each commit flushes about `budget` bytes of state, and more for a large one.
     fn write<'a, R>(
         &'a self,
         mut inner: MutexGuard<'a, Inner>,
@@ -335,7 +336,7 @@ fn call(wakes: &[WeakWake]) {
     wakes.iter().filter_map(Weak::upgrade).for_each(|wake| wake());
 }
 
-/// A store that is closed in order starts quickly. Where that fails, the log has everything.
+/// A store that is closed in order starts quickly. If the flush fails, the log has everything.
 impl Drop for Shared {
     fn drop(&mut self) {
         if self.storage.check().is_ok() && !std::thread::panicking() {

@@ -1,4 +1,4 @@
-//! A space: typed objects that are replicated together.
+//! Spaces: typed objects that are replicated together.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -24,16 +24,16 @@ use crate::ticket::Ticket;
 use crate::transact::Transacted;
 use crate::watch::Watch;
 
-/// When a transaction returns.
+/// The moment at which a transaction returns.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub enum Durability {
-    /// When it survives a power loss.
+    /// When the transaction survives a power loss.
     #[default]
     Synced,
     /// At once. It is written with the next synced transaction, or by [`Space::flush`]; it leaves
-    /// this process only after that. Where the medium is full then, it is withdrawn: it is as if it
-    /// had never been, [watchers](Space::watch) are told, and the
+    /// this process only after that. If the medium is full then, it is withdrawn: it is as if it
+    /// had never been, [watchers](Space::watch) are notified, and the
     /// [receipt](Receipt::is_withdrawn) says so when it is asked for again.
     Buffered,
 }
@@ -59,12 +59,12 @@ impl<T> Clone for Space<T> {
     }
 }
 
-/// What a transaction's closure returned, and the receipt.
+/// The value that a transaction's closure returned, and the receipt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Committed<R> {
     /// The closure's `Ok` value.
     pub value: R,
-    /// What became of the writes.
+    /// The receipt of the writes.
     pub receipt: Receipt,
 }
 
@@ -76,7 +76,7 @@ impl<R> Deref for Committed<R> {
     }
 }
 
-/// What became of a transaction under an idempotency key.
+/// The outcome of a transaction under an idempotency key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Once<R> {
     /// It ran now.
@@ -86,11 +86,11 @@ pub enum Once<R> {
     /// It has run under an [id that this store had before](crate::Store::predecessors), and came
     /// from a peer; this is its receipt. The closure was not called.
     ///
-    /// Either this store ran it itself, and was put back from a backup that does not know, or a
-    /// copy of this store did that goes its own way and may have meant something else by the key.
-    /// Where keys are unique over all devices, as random ones are, it was this order: take it as
-    /// done. Where every device counts its own, it may be the copy's; what is to run all the same
-    /// is sent under a key of its own.
+    /// Either this store ran it itself, and was restored from a backup that does not know of it, or
+    /// it was run by a copy of this store that goes its own way and may have meant something else
+    /// by the key. If keys are unique over all devices, as random ones are, it was this
+    /// transaction: take it as done. If every device counts its own, it may be the copy's; to run
+    /// it all the same, send it under a key of its own.
     DoneByFormer(Receipt),
 }
 
@@ -104,11 +104,11 @@ impl<R> Once<R> {
     }
 }
 
-/// What a space holds, in numbers.
+/// The size of a space, in numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub struct SpaceStats {
-    /// Entries in the log.
+    /// The length of the log: entries, and holes in the place of quarantined ones.
     pub entries: u64,
     /// Their encoded length in bytes.
     pub entry_bytes: u64,
@@ -129,7 +129,7 @@ impl<T: Crdt> Transaction<'_, T> {
         T::editor(Cursor::new(self.stage, Path::object(key, T::KIND)))
     }
 
-    /// Takes away all of an object, as far as it is seen here.
+    /// Removes all of an object, as far as it is seen here.
     ///
     /// # Errors
     /// [`EditError::Read`] when the object is of another kind only, or cannot be read.
@@ -137,8 +137,8 @@ impl<T: Crdt> Transaction<'_, T> {
         Cursor::new(self.stage, Path::object(key, T::KIND)).reset()
     }
 
-    /// Takes away what stands at a place as one kind, and leaves what stands there as another: how
-    /// a [`KindClash`](rejoin_crdts::ReadError::KindClash) or a
+    /// Removes what stands at a path as one kind, and leaves what stands there as another: this is
+    /// how a [`KindClash`](rejoin_crdts::ReadError::KindClash) or a
     /// [`WrongKind`](rejoin_crdts::ReadError::WrongKind) is resolved, with the path that it names.
     ///
     /// # Errors
@@ -189,7 +189,7 @@ impl<T: Crdt> Space<T> {
     }
 
     /// Runs a transaction: all of it happens, or, when the closure returns an error, none. To abort
-    /// for a reason of one's own there is [`EditError::Aborted`].
+    /// for a reason of your own, return [`EditError::Aborted`].
     ///
     /// # Errors
     /// The closure's error, or why the transaction cannot be made or stored.
@@ -204,17 +204,17 @@ impl<T: Crdt> Space<T> {
     }
 
     /// As [`transact`](Self::transact), at most once per key: a second call with the same key
-    /// answers with the first one's receipt, also after a crash and under another handle.
+    /// returns the first one's receipt, also after a crash and under another handle.
     ///
     /// The key is kept in the transaction's own log record, as long as that is (the log is not
-    /// trimmed yet), and a hash of it travels with the entry. So where the store was put back from
-    /// a backup and has caught up with a peer that knows what came after, it is answered [as done
-    /// under a former id](Once::DoneByFormer). Until then it runs: after a restore wait for
-    /// [`is_caught_up`](Self::is_caught_up) before sending anything again. It is known to this
-    /// store only; send an unknown outcome to the same store again. A backup does not know the ids
-    /// that the store took after it: what ran under such an id runs again where the same backup is
-    /// put back a second time. A transaction that changes nothing leaves no record and does not use
-    /// its key up; an empty key is none.
+    /// trimmed yet), and a hash of it travels with the entry. So a store that was restored from a
+    /// backup, and has caught up with a peer that knows what came after, answers [as done under a
+    /// former id](Once::DoneByFormer). Until then the transaction runs: after a restore, wait for
+    /// [`is_caught_up`](Self::is_caught_up) before sending anything again. The key is known to this
+    /// store only: where the outcome is unknown, send it to the same store again. A backup does not
+    /// know the ids that the store took after it: what ran under such an id runs again if the same
+    /// backup is restored a second time. A transaction that changes nothing leaves no record and
+    /// does not use its key up; an empty key counts as none.
     ///
     /// # Errors
     /// As [`transact`](Self::transact); [`StoreError::NameTooLong`] when the key is longer than
@@ -270,7 +270,7 @@ impl<T: Crdt> Space<T> {
         Ok(Once::First(Committed { value, receipt }))
     }
 
-    /// Makes a receipt as durable as asked for.
+    /// Waits until a receipt is as durable as asked for.
     fn await_durable<'a>(
         &'a self,
         inner: MutexGuard<'a, Inner>,
@@ -296,8 +296,8 @@ impl<T: Crdt> Space<T> {
         self.shared.check_place()
     }
 
-    /// The reader of an object. Every read sees the space at its own moment; for several at one
-    /// moment there is [`read`](Self::read).
+    /// The reader of an object. Every read sees the space at its own moment; to read several at one
+    /// moment, use [`read`](Self::read).
     pub fn object(&self, key: &str) -> T::Reader<'_> {
         T::reader(View::new(&*self.shared, Path::object(key, T::KIND)))
     }
@@ -329,7 +329,8 @@ impl<T: Crdt> Space<T> {
         Ok(self.shared.lock()?.watchers.subscribe())
     }
 
-    /// What merges decided of late, oldest first: local, derived, and bounded to the last 10,000.
+    /// The latest decisions of merges, oldest first: local, derived, and bounded to the last
+    /// 10,000.
     ///
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
@@ -338,8 +339,8 @@ impl<T: Crdt> Space<T> {
     }
 
     /// Takes the reports that wait, up to 1,000: stamps from the future, one's own among them
-    /// ([`Event::OwnSkew`]); two histories under one id; damage; a new id. Whoever runs for long
-    /// looks from time to time.
+    /// ([`Event::OwnSkew`]); two histories under one id; damage; a new id. A program that runs for
+    /// long should look from time to time.
     ///
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
@@ -347,7 +348,7 @@ impl<T: Crdt> Space<T> {
         Ok(self.shared.lock()?.reports.drain(..).collect())
     }
 
-    /// A receipt as things stand now.
+    /// Updates a receipt to the present state.
     ///
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
@@ -356,8 +357,8 @@ impl<T: Crdt> Space<T> {
         Ok(self.shared.lock()?.driver.core.refresh(receipt))
     }
 
-    /// The peers that said they hold what a receipt is about. Their word lasts as long as this
-    /// process.
+    /// The peers that said they hold what a receipt is about. What they said is remembered as long
+    /// as this process runs.
     ///
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
@@ -365,7 +366,7 @@ impl<T: Crdt> Space<T> {
         Ok(self.shared.lock()?.driver.core.held_by(receipt))
     }
 
-    /// Everything that is applied here.
+    /// The vector of everything that is applied here.
     ///
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
@@ -382,8 +383,8 @@ impl<T: Crdt> Space<T> {
     }
 
     /// The fingerprint of all cells: equal on all replicas that hold the same entries, at a cost
-    /// that follows what changed since it was asked for last. Where the vectors have to be compared
-    /// as well, also of what left nothing behind, there is [`digest`](Self::digest), which reads
+    /// that follows what changed since it was last asked for. To compare the vectors as well, also
+    /// about entries that left nothing behind, use [`digest`](Self::digest), which reads
     /// everything.
     ///
     /// # Errors
@@ -392,7 +393,7 @@ impl<T: Crdt> Space<T> {
         Ok(self.shared.lock()?.driver.core.fingerprint()?)
     }
 
-    /// What the space holds, in numbers.
+    /// Returns the size of the space, in numbers.
     ///
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
@@ -403,9 +404,10 @@ impl<T: Crdt> Space<T> {
         Ok(SpaceStats { entries, entry_bytes, waiting })
     }
 
-    /// Goes on without log records that are lost here. What this store wrote after them waits
-    /// until a peer brings them back; where nobody will, this has it written anew, under a new
-    /// [id](crate::Store::replica_id). Does nothing where nothing waits.
+    /// Goes on without log records that are lost here. What this store wrote after them waits until
+    /// a peer brings them back; if nobody will, this rewrites it, under a derived id that is then
+    /// one of the store's [predecessors](crate::Store::predecessors). Does nothing if nothing
+    /// waits.
     ///
     /// # Errors
     /// [`StoreError::MayComeBack`] when a peer may still have what is lost, and the loss is to be
@@ -414,12 +416,12 @@ impl<T: Crdt> Space<T> {
         self.shared.accept_loss(loss)
     }
 
-    /// What another store needs to join this space.
+    /// The ticket with which another store joins this space.
     pub fn ticket(&self) -> &Ticket {
         &self.shared.ticket
     }
 
-    /// The space as a transport drives it.
+    /// The side of the space that a transport drives.
     pub fn link(&self) -> Link {
         Link::new(Arc::clone(&self.shared))
     }

@@ -76,9 +76,9 @@ impl Time for MachineTime {
 impl Store {
     /// Opens a store file, or makes one where there is none.
     ///
-    /// A file that was copied, put back from a backup or moved to another file system goes on under
-    /// a new id; see [`replica_id`](Self::replica_id). There is [`OpenOptions`] for everything that
-    /// can be set.
+    /// A file that was copied, restored from a backup or moved to another file system goes on under
+    /// a new id; see [`replica_id`](Self::replica_id). For everything that can be set, see
+    /// [`OpenOptions`].
     ///
     /// # Errors
     /// [`StoreError::AlreadyOpen`] when another handle or process holds it;
@@ -97,8 +97,8 @@ impl Store {
     }
 
     /// A store over storage of one's own, under the identity that it holds; an empty one is given a
-    /// new identity. The caller answers for it that the storage is neither a copy nor older than
-    /// what was written to it; where it may be, there is [`OpenOptions::unproven`].
+    /// new identity. The caller vouches that the storage is neither a copy nor older than what was
+    /// written to it; where it may be, use [`OpenOptions::unproven`].
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when it holds something but no identity; [`StoreError::Storage`]
@@ -142,8 +142,8 @@ impl Store {
     }
 
     /// Writes all that is left to write, with the state flushed, so that the next start is quick.
-    /// The last handle that goes does the same, and cannot tell of a failure. It is not closed for
-    /// others before that: spaces, links, and what a node shares of it are handles, too.
+    /// Dropping the last handle does the same, and cannot report a failure. The file is not free
+    /// for others before that: spaces, links, and what a node shares of the store are handles, too.
     ///
     /// # Errors
     /// [`StoreError::Storage`] when the medium fails.
@@ -156,17 +156,17 @@ impl Store {
     /// The identity under which this store writes. `None` for a store that could not prove that it
     /// is the only one with its identity, until it has written or synced: then it has a new one.
     ///
-    /// A store file proves its place by a witness outside of it ([`OpenOptions::state_dir`]). It
-    /// stays who it is after a crash; a copy of it, a backup that was put back, and a file that
-    /// went to another file system or whose witness is gone do not, or two would write under one
-    /// id.
+    /// A store file proves its place by a witness outside of it ([`OpenOptions::state_dir`]). The
+    /// store keeps its id after a crash. A copy of it, a restored backup, and a file that went to
+    /// another file system or whose witness is gone do not keep it, or two stores would write under
+    /// one id.
     pub fn replica_id(&self) -> Option<ReplicaId> {
         self.inner.identity.proven()
     }
 
-    /// The identities under which this store wrote before, the oldest first; among them those under
-    /// which something of it was written anew. Who holds the original of a copy may still write
-    /// under the others.
+    /// The identities under which this store wrote before, the oldest first; among them the derived
+    /// ones under which entries of it were rewritten. The holder of the original of a copy may
+    /// still write under the others.
     pub fn predecessors(&self) -> Vec<ReplicaId> {
         let (id, mut before) = self.inner.identity.history();
         if self.replica_id().is_none() {
@@ -243,8 +243,8 @@ impl Store {
         open.iter().map(space).chain([self.inner.identity.stored()]).collect()
     }
 
-    /// Takes a space over from another store, under a name of one's own. It is empty until it is
-    /// synced. A space that was joined before is opened.
+    /// Joins a space of another store, under a name of one's own. It is empty until it is synced. A
+    /// space that was joined before is opened.
     ///
     /// # Errors
     /// [`StoreError::OtherLineage`] when another space has that name here;
@@ -341,7 +341,7 @@ fn random_life() -> u16 {
     u16::from_be_bytes([high, low])
 }
 
-/// What is stored of a space.
+/// Writes the stored form of a space.
 ///
 /// ```text
 /// envelope 'S' · number · length · name here · lineage (16) · length · name

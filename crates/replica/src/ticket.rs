@@ -10,11 +10,11 @@ use crate::message::SpaceHash;
 
 /// The format of entries and states; it is part of every space's hash.
 const FORMAT: u8 = 1;
-/// The name of a space is at most this long, in bytes.
+/// Maximum length of the name of a space, in bytes.
 pub const MAX_NAME_BYTES: usize = 4096;
 const PREFIX: &str = "rejoin-";
 
-/// What makes two copies copies of one space: its name and its lineage.
+/// The name and the lineage of a space: copies that share both are copies of one space.
 ///
 /// Two spaces that were created apart have different lineages, whatever their names, and never
 /// merge silently.
@@ -40,7 +40,7 @@ impl Ticket {
         &self.name
     }
 
-    /// What the space is called on the wire.
+    /// The name of the space on the wire.
     pub fn hash(&self) -> SpaceHash {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&[FORMAT]).update(&self.lineage).update(self.name.as_bytes());
@@ -75,7 +75,7 @@ impl fmt::Display for Ticket {
     }
 }
 
-/// A text that is no ticket.
+/// The reason why a text is not a ticket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum ParseTicketError {

@@ -1,10 +1,10 @@
 //! When a space has to look at the clock.
 //!
 //! A space where nothing is under way waits for nothing: it has no next look, and costs nothing
-//! until something comes in. What is under way names its moment: a gap that is watched, a request
-//! that may have to be put to somebody else, news that is held back to be told together with more.
-//! Whatever came in since the last look may have opened such a thing, so one look follows it,
-//! [`have_interval`](crate::session::Config::have_interval) after the last.
+//! until something comes in. Whatever is under way has its time: a gap that is watched, a request
+//! that may have to be put to somebody else, news that is held back to be announced together with
+//! more. Anything that came in since the last look may have opened such a thing, so one look
+//! follows it, [`have_interval`](crate::session::Config::have_interval) after the last.
 //!
 //! # Invariants
 //! 1. Looks are at least `have_interval` apart, whatever comes in.
@@ -13,14 +13,14 @@
 use crate::core::{Now, SpaceCore};
 use crate::session::{Config, Session, SessionEnd};
 
-/// What a space knows of its own looks at the clock. Times are as [`Now::elapsed`].
+/// The looks of a space at the clock. Times are as [`Now::elapsed`].
 #[derive(Debug)]
 pub(crate) struct Timing {
     /// When it last looked.
     looked: u64,
-    /// Whether anything came in since.
+    /// True if anything came in since.
     stirred: bool,
-    /// How often something of others' became durable here.
+    /// Goes up with each entry of others that becomes durable here.
     pub news: u64,
     /// When a gap, or a lost record, is to be asked for next.
     pub due: Option<u64>,
@@ -33,19 +33,20 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// Goes on in place of another core's: who was told what is not known to be the same.
+    /// Takes over from another core's. It is not known which announcements still hold, so all are
+    /// made again.
     pub(crate) const fn take_over(&mut self, former: &Self) {
         (self.looked, self.news, self.stirred) = (former.looked, former.news + 1, true);
     }
 
-    /// Something is to be looked at again then.
+    /// Schedules the next look for this time at the latest.
     pub(crate) fn wait_until(&mut self, due: u64) {
         self.due = self.due.into_iter().chain([due]).min();
     }
 }
 
 impl Session {
-    /// When time alone has something sent here, or ends it.
+    /// The time at which the session has something to send, or ends, without any input.
     fn due(&self, config: &Config, news: u64) -> Option<u64> {
         let told = (self.is_established() && self.announced_news != news)
             .then_some(self.announced_at + config.have_interval);
@@ -57,12 +58,13 @@ impl Session {
 }
 
 impl SpaceCore {
-    /// Something came in: a look at the clock has to follow.
+    /// Notes that something came in: a look at the clock has to follow.
     pub(crate) const fn stir(&mut self) {
         self.timing.stirred = true;
     }
 
-    /// Looks at what time has brought: silence, heartbeats, gaps that nobody fills.
+    /// Handles what is due by now: silence, suspicions that nobody settles, gaps that nobody fills,
+    /// lost records.
     pub fn handle_timeout(&mut self, now: Now) {
         self.timing.looked = now.elapsed;
         (self.timing.stirred, self.timing.due) = (false, None);
@@ -79,8 +81,9 @@ impl SpaceCore {
         self.ask_for_missing(now);
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called, as [`Now::elapsed`]; `None`
-    /// until something comes in. Let each session [send](Self::poll_transmit) after it.
+    /// The time at which [`handle_timeout`](Self::handle_timeout) is to be called, as
+    /// [`Now::elapsed`]; `None` until something comes in. Let each session
+    /// [send](Self::poll_transmit) after it.
     pub fn next_timeout(&self) -> Option<u64> {
         let soon = self.timing.looked + self.config.have_interval.max(1);
         if self.timing.stirred || self.wants_to_write() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::core::Change;
 
-/// At most this many changes wait for a subscriber; then it is told how many it missed.
+/// Maximum number of changes that wait for a subscriber; beyond that it learns how many it missed.
 const BOUND: usize = 4096;
 
 #[derive(Default, Debug)]
@@ -33,10 +33,10 @@ impl Queue {
 #[derive(Debug)]
 pub struct Watch(Arc<Queue>);
 
-/// The subscriber was too slow and missed changes. Read the space anew; later changes follow.
+/// The subscriber was too slow and missed changes. Read the space again; later changes follow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lagged {
-    /// How many changes were missed.
+    /// The number of changes that were missed.
     pub missed: u64,
 }
 
