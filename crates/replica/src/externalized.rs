@@ -1,17 +1,17 @@
-//! What was offered: up to where entries of this store may have been seen by somebody else.
+//! Externalized entries: up to where entries of this store may have been seen by somebody else.
 //!
-//! A branch of one's own that nobody has seen can be written anew under another id; one that
-//! somebody has seen cannot, or it would be there twice. What this process remembers of its
-//! sessions does not tell the two apart after a restart. So a row says up to which counter entries
-//! of an id were ever let out to a session, and it is durable before they are. While there are
-//! sessions it goes into the batch of the entries that it is about; after a time without any it is
-//! one write more.
+//! An own branch that nobody has seen can be rewritten under another id; one that somebody has seen
+//! cannot, or it would be there twice. After a restart, what a process remembered of its sessions
+//! is gone and cannot tell the two apart. So a row says up to which counter entries of an id were
+//! ever externalized to a session, and it is durable before they leave. While there are sessions,
+//! the row goes into the batch of the entries that it is about; after a time without any, it is one
+//! more write.
 //!
-//! It is noted of the present id and of the *former* ones under which something was not let out
-//! yet: the store may be a copy of another, and that one may go on under the id. What is not let
-//! out is told to nobody, either: in a hello a former id ends where its note does. A former id
-//! without a note was let out as a whole. No note says whether the file was copied: no store sees
-//! that.
+//! There is a note for the present id, and for each *former* id that has entries which are not
+//! externalized yet: the store may be a copy of another, and that one may go on under the id.
+//! Entries that are not externalized are not announced either: in a hello, a former id ends where
+//! its note does. A former id without a note was externalized as a whole. No note says whether the
+//! file was copied: no store can see that.
 //!
 //! ```text
 //! envelope 'N' · id (16) · counter · the running hash there (16)
@@ -34,30 +34,30 @@ use crate::storage::{RowWrite, StorageError, StorageRead};
 const VERSION: u8 = 1;
 const WHAT: &str = "version of what was externalized";
 
-/// Entries of an id up to a counter were let out, or are about to be.
+/// The note that entries of an id up to a counter were externalized, or are about to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Note {
     id: ReplicaId,
     upto: u64,
     /// The running hash there.
     head: Head,
-    /// Whether nothing is left of a former id to be held back.
+    /// True if nothing is left of a former id to be held back.
     is_last: bool,
 }
 
 impl Note {
-    /// Nothing of an id was let out.
+    /// The note that nothing of an id was externalized.
     pub(crate) const fn none(id: ReplicaId) -> Self {
         Self { id, upto: 0, head: Head([0; 16]), is_last: false }
     }
 
-    /// Up to where entries were let out.
+    /// The counter up to which entries were externalized.
     #[cfg(feature = "sim")]
     pub(crate) const fn upto(&self) -> u64 {
         self.upto
     }
 
-    /// The row that says so.
+    /// The row that stores the note.
     pub(crate) fn row(&self) -> RowWrite {
         let mut body = Vec::new();
         self.id.encode(&mut body);
@@ -76,7 +76,7 @@ impl Note {
         Ok(Self { id, upto, head, is_last: false })
     }
 
-    /// Reads a row of earlier stores.
+    /// Reads a row as earlier stores wrote it.
     pub(crate) fn decode_once(bytes: &[u8]) -> Result<(ReplicaId, u64), DecodeError> {
         let mut reader = Reader::new(envelope::open(b'S', VERSION, WHAT, bytes)?);
         let note = (ReplicaId::decode(&mut reader)?, reader.varint()?);
@@ -85,42 +85,41 @@ impl Note {
     }
 }
 
-/// Own entries up to a counter are about to be let out, and those of former ids.
+/// The notes to write because own entries, or those of former ids, are about to be externalized.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Externalization {
     notes: Vec<Note>,
 }
 
 impl Externalization {
-    /// The rows that say so.
+    /// The rows that store the notes.
     pub fn rows(&self) -> impl Iterator<Item = RowWrite> + '_ {
         self.notes.iter().map(Note::row)
     }
 }
 
-/// What is known of an id.
+/// The state of the note of an id.
 #[derive(Clone, Copy, Default, Debug)]
 struct Noted {
-    /// This is durable: entries up to here may leave.
+    /// The counter in the durable note: entries up to here may leave.
     upto: u64,
     /// The running hash there.
     head: Head,
-    /// This was handed out to be written, if anything ever was.
+    /// The counter that was handed out to be written last, if any was.
     asked: Option<u64>,
 }
 
 impl Noted {
-    /// What was noted is damaged: all that is here may have been seen.
+    /// A note that is damaged: everything that is here may have been seen.
     const UNKNOWN: Self = Self { upto: 0, head: Head([0; 16]), asked: Some(u64::MAX) };
 }
 
-/// Up to where entries were offered: of the present id, and of the former ones of which something
-/// was not.
+/// The notes of the present id, and of the former ids that are not wholly externalized.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Externalized(BTreeMap<ReplicaId, Noted>);
 
 impl Externalized {
-    /// What is stored of it.
+    /// Reads the stored notes.
     pub(crate) fn read(
         rows: &dyn StorageRead,
         space: u32,
@@ -141,7 +140,7 @@ impl Externalized {
             let (id, noted) = match row::offered_id(&key) {
                 Some(id) => (id, Note::decode(&bytes).map(|note| (note.upto, note.head))),
                 None => match Note::decode_once(&bytes) {
-                    // It lacks the running hash, so all that is there counts as let out.
+                    // It lacks the running hash, so all that is there counts as externalized.
                     Ok((id, upto)) if id == own => (id, Ok((upto, Head::default()))),
                     Ok(_) => continue,
                     Err(error) => (own, Err(error)),
@@ -156,37 +155,37 @@ impl Externalized {
         Ok(Self(notes))
     }
 
-    /// Nothing was let out under these ids.
+    /// Begins the notes of ids under which nothing was externalized.
     pub(crate) fn begin(&mut self, ids: &[ReplicaId], asked: Option<u64>) {
         let none = Noted { asked, ..Noted::default() };
         self.0.extend(ids.iter().map(|&id| (id, none)));
     }
 
-    /// All of an id counts as let out.
+    /// Drops the note of an id: all of it counts as externalized.
     pub(crate) fn leave(&mut self, id: ReplicaId) {
         self.0.remove(&id);
     }
 
-    /// Whether an entry may leave.
+    /// True if a durable note covers an entry, so that it may leave.
     pub(crate) fn covers(&self, id: ReplicaId, counter: u64) -> bool {
         self.0.get(&id).is_none_or(|noted| counter <= noted.upto)
     }
 
-    /// Whether something of an id is held back that has so much.
+    /// True if some entries of an id up to `seen` are held back.
     pub(crate) fn is_held_back(&self, id: ReplicaId, seen: u64) -> bool {
         self.0.get(&id).is_some_and(|noted| noted.asked.is_none_or(|asked| asked < seen))
     }
 
-    /// Up to which counter somebody else may have seen entries of an id.
+    /// The counter up to which somebody else may have seen entries of an id.
     fn seen_of(&self, id: ReplicaId) -> u64 {
         self.0.get(&id).map_or(u64::MAX, |noted| noted.asked.unwrap_or_default())
     }
 }
 
 impl SpaceCore {
-    /// What is to be noted before entries may leave: its rows go into one batch with what
-    /// [`poll_write`](Self::poll_write) gave last, or are written by themselves. Once that is
-    /// durable, [`handle_externalized`](Self::handle_externalized) says so.
+    /// Returns the notes to write before entries may leave. Their rows go into one batch with the
+    /// records that [`poll_write`](Self::poll_write) returned last, or are written by themselves.
+    /// Once that is durable, [`handle_externalized`](Self::handle_externalized) says so.
     pub fn poll_externalization(&mut self) -> Option<Externalization> {
         let externalization = self.externalization()?;
         for note in &externalization.notes {
@@ -200,7 +199,7 @@ impl SpaceCore {
         Some(externalization)
     }
 
-    /// An offer is durable.
+    /// Takes in that notes are durable.
     pub fn handle_externalized(&mut self, externalization: &Externalization) {
         for &Note { id, upto, head, is_last } in &externalization.notes {
             if is_last && id != self.replica() {
@@ -212,8 +211,8 @@ impl SpaceCore {
         }
     }
 
-    /// What is to be noted now, if anything: what the peers of some session take, and of an id that
-    /// has no note yet that nothing was let out.
+    /// Returns the notes to write now, if any: for entries that the peers of some session take,
+    /// and, for an id without a note, that nothing was externalized.
     pub(crate) fn externalization(&self) -> Option<Externalization> {
         let own = self.replica();
         let taken = || self.sessions.values().filter(|session| session.takes_from(own));
@@ -236,7 +235,7 @@ impl SpaceCore {
         (!notes.is_empty()).then_some(Externalization { notes })
     }
 
-    /// Whether an offer is durable, or of no interest any more.
+    /// True if notes are durable, or no longer needed.
     pub(crate) fn is_noted(&self, externalization: &Externalization) -> bool {
         let is_new = |id| self.externalized.0.get(&id).is_some_and(|noted| noted.asked.is_none());
         externalization
@@ -245,8 +244,8 @@ impl SpaceCore {
             .all(|note| self.externalized.covers(note.id, note.upto) && !is_new(note.id))
     }
 
-    /// Where what was noted cannot be read, all that is here may have been seen; the rows that say
-    /// so. A later id has let nothing out.
+    /// Assumes that everything here may have been seen if the notes cannot be read, and returns the
+    /// rows that say so. A later id has externalized nothing.
     pub(crate) fn assume_seen(&mut self) -> Vec<RowWrite> {
         let own = self.replica();
         let (seen, head) = (self.causal.context().seen(own), self.head(own));
@@ -268,34 +267,35 @@ impl SpaceCore {
         rows
     }
 
-    /// Forgets notes about ids that are none of this copy's.
+    /// Forgets notes of ids that are not this copy's.
     pub(crate) fn keep_own_notes(&mut self) {
         let (own, before) = (self.replica(), &self.before);
         self.externalized.0.retain(|id, _| *id == own || before.contains(id));
     }
 
-    /// Some entries were written anew under derived ids: nobody has seen them, and it is noted so.
+    /// Notes that entries were rewritten under derived ids, and that nobody has seen these.
     pub(crate) fn wrote_anew_as(&mut self, derived: &[ReplicaId]) {
         self.before.extend(derived);
         self.externalized.begin(derived, Some(0));
     }
 
-    /// Up to which own counter somebody else may have seen entries.
+    /// The counter up to which somebody else may have seen entries of the present id.
     pub(crate) fn seen_until(&self) -> u64 {
         self.externalized.seen_of(self.replica())
     }
 
-    /// Whether anybody else may have seen entries of an id beyond a counter.
+    /// True if anybody else may have seen entries of an id beyond a counter.
     pub(crate) fn has_spread(&self, id: ReplicaId, common: u64) -> bool {
         self.externalized.seen_of(id) > common
     }
 
-    /// The ids of this copy under which something was not let out, and up to where it was.
+    /// The ids of this copy that have a note, with the counters up to which others may have seen
+    /// them.
     pub(crate) fn seen_of_own(&self) -> BTreeMap<ReplicaId, u64> {
         self.externalized.0.keys().map(|&id| (id, self.externalized.seen_of(id))).collect()
     }
 
-    /// The former ids of which something is held back, with where each ends for others.
+    /// The former ids with entries that are held back, and the head at which each ends for others.
     pub(crate) fn deferred_writes(&self) -> impl Iterator<Item = HeadAt> + '_ {
         let own = self.replica();
         let former = self.externalized.0.iter().filter(move |&(&id, _)| id != own);
@@ -305,7 +305,7 @@ impl SpaceCore {
         ends.filter(move |at| !tells && at.counter < self.durable_vector.get(at.origin))
     }
 
-    /// The vector that others are told.
+    /// The vector that is announced to others.
     pub(crate) fn announced_vector(&self) -> VersionVector {
         let ends: BTreeMap<_, _> =
             self.deferred_writes().map(|at| (at.origin, at.counter)).collect();

@@ -32,25 +32,25 @@ pub struct Fork {
     pub origin: ReplicaId,
     /// A counter at which both histories differ.
     pub counter: u64,
-    /// What its history here hashes to; all zeros where no entry here ends at the counter.
+    /// The running hash of its history here; all zeros where no entry here ends at the counter.
     pub ours: Head,
-    /// What its history elsewhere hashes to; all zeros likewise.
+    /// The running hash of its history elsewhere; all zeros likewise.
     pub theirs: Head,
-    /// Up to here both histories are known to be one.
+    /// The counter up to which both histories are known to be the same.
     pub common: u64,
 }
 
-/// Which branch of a fork to go on with.
+/// The branch of a fork to go on with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Keep {
-    /// The one that is held here. Peers with the other one get and give none of the origin's
-    /// entries until they have changed over.
+    /// The branch that is held here. With peers on the other one, no entry of the origin is
+    /// exchanged beyond the last that both share, until they have changed over.
     Ours,
 }
 
 impl SpaceCore {
-    /// The forks that are not resolved here.
+    /// The forks that nobody has resolved here.
     pub fn forks(&self) -> impl Iterator<Item = &Fork> {
         self.forks.values().filter(|fork| !self.kept.contains(&fork.origin))
     }
@@ -68,7 +68,7 @@ impl SpaceCore {
         self.sessions.get(&id).is_some_and(|session| session.refused.contains_key(&origin))
     }
 
-    /// A peer's history of an origin is another than the one here.
+    /// Notes that a peer's history of an origin is another than the one here.
     pub(crate) fn disagree(&mut self, id: Option<SessionId>, theirs: HeadAt, ours: Head) {
         let HeadAt { origin, counter, head } = theirs;
         let is_own = self.judges(origin);
@@ -103,7 +103,7 @@ impl SpaceCore {
         self.search(id, origin, counter);
     }
 
-    /// The last entry that both histories of an origin share is known.
+    /// Notes the last entry that both histories of an origin share, which is known now.
     pub(crate) fn parted_at(&mut self, id: SessionId, origin: ReplicaId, common: u64) {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.refused.insert(origin, Refused { until: common, forked: true });
@@ -115,7 +115,7 @@ impl SpaceCore {
         self.note_common(id, origin, common);
     }
 
-    /// Asks again for what only seemed to build upon another branch.
+    /// Asks again for entries that only seemed to build upon another branch.
     pub(crate) fn ask_again(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let held = session.refused.iter().filter(|(_, refused)| !refused.forked);
@@ -127,8 +127,8 @@ impl SpaceCore {
         }
     }
 
-    /// Whether an entry is taken from a peer: neither it nor what it builds upon is of a branch
-    /// other than the one here.
+    /// Decides whether an entry is taken from a peer: neither it nor anything that it builds upon
+    /// may be of a branch other than the one here.
     pub(crate) fn accepts(&mut self, id: SessionId, entry: &Entry) -> bool {
         let delta = entry.delta();
         let origin = delta.origin();
@@ -152,14 +152,14 @@ impl SpaceCore {
         true
     }
 
-    /// Whether a peer that has more of an origin than is here is to be asked for it.
+    /// True if a peer that has more of an origin than is here may be asked for it.
     pub(crate) fn is_to_ask(&self, id: SessionId, origin: ReplicaId) -> bool {
         !self.is_frozen(origin) && !self.refuses(id, origin)
     }
 }
 
-/// Whether an entry may be passed on to a peer: it is of no branch that may be the wrong one, or
-/// not the peer's.
+/// True if an entry may be passed on to a peer: it is not of a branch that may be the wrong one,
+/// nor of one that the peer does not share.
 pub(crate) fn may_pass_on(
     forks: &BTreeMap<ReplicaId, Fork>,
     kept: &BTreeSet<ReplicaId>,
@@ -180,10 +180,10 @@ pub(crate) fn choices(space: u64) -> String {
     format!("kept/{space}")
 }
 
-/// The name of a blob with choices.
+/// Reads the name of the blob from the choices in it.
 ///
 /// # Errors
-/// It is none.
+/// The bytes are not such a blob.
 #[cfg(feature = "redb")]
 pub(crate) fn name_of_choices(bytes: &[u8]) -> Result<String, DecodeError> {
     let body = envelope::open(CHOICES_MARK, CHOICES_VERSION, "version of a choice", bytes)?;
@@ -206,7 +206,7 @@ impl Shared {
         self.storage.commit(&Batch { meta, ..Batch::default() })
     }
 
-    /// The branches that a person chose.
+    /// Reads back which branches a person chose.
     pub(crate) fn recall_choices(&self) -> Result<(), StoreError> {
         let Some(bytes) = self.storage.meta(&self.choices())? else { return Ok(()) };
         let read = || -> Result<Vec<ReplicaId>, DecodeError> {
@@ -223,8 +223,9 @@ impl Shared {
 }
 
 impl<T: Crdt> Space<T> {
-    /// The origins that have two histories, as far as it was found out here since the store was
-    /// opened: two copies of a store wrote under one id. None of their entries are taken in.
+    /// The origins that have two histories, because two copies of a store wrote under one id, as
+    /// far as this was found out here since the store was opened. No entries of theirs are taken
+    /// in.
     ///
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
@@ -233,8 +234,8 @@ impl<T: Crdt> Space<T> {
     }
 
     /// Picks a branch. To change over to the other one, export this one, remove the space's store,
-    /// and join again from a peer that has the branch you want: what is here of it cannot be taken
-    /// out of the state any more.
+    /// and join again from a peer that has the branch you want: the entries of the branch here can
+    /// no longer be taken out of the state.
     ///
     /// # Errors
     /// [`StoreError`] when the choice cannot be kept.
@@ -250,8 +251,8 @@ impl<T: Crdt> Space<T> {
         Ok(())
     }
 
-    /// The entries of an origin that are held here, from the last one on that both histories share,
-    /// to be looked at or entered again by hand.
+    /// Exports the entries of an origin that are held here after the last one that both histories
+    /// share, to be looked at or entered again by hand.
     ///
     /// ```text
     /// 'B' · version · checksum (4, little-endian, of the rest) · space hash (16) · origin (16)

@@ -35,13 +35,13 @@ use crate::message::Message;
 use crate::reincarnation::Rewritten;
 use crate::session::{Refused, SessionId};
 
-/// A probe names at most so many heads.
+/// Maximum number of heads in a probe.
 const PROBE: u64 = 8;
 
-/// How far two ends have come.
+/// The progress of the head check of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) enum HeadCheck {
-    /// The peer has not said what its hello stood for.
+    /// The peer has not sent its half of the agreement.
     #[default]
     Awaited,
     /// The digests differ; the peer's heads will come.
@@ -53,15 +53,15 @@ pub(crate) enum HeadCheck {
 /// A search for the last entry of an origin that two histories share.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Search {
-    /// Up to here they are one.
+    /// Up to this counter the histories are the same.
     low: u64,
-    /// At this counter they are not.
+    /// The last entry that both share ends before this counter.
     high: u64,
-    /// The heads that are asked about next.
+    /// The heads of the current probe.
     gathered: Vec<HeadAt>,
 }
 
-/// The heads of what is durable, and of what will be.
+/// The heads of durable entries, and of those that will be durable next.
 #[derive(Default, Debug)]
 pub(crate) struct DurableHeads {
     heads: BTreeMap<ReplicaId, (u64, Head)>,
@@ -73,7 +73,7 @@ impl DurableHeads {
         self.coming.push_back((sequence, at));
     }
 
-    /// Everything before this sequence is durable.
+    /// Notes that everything before this sequence is durable.
     pub(crate) fn written(&mut self, end: u64) {
         while let Some(&(_, at)) = self.coming.front().filter(|(sequence, _)| *sequence < end) {
             self.heads.insert(at.origin, (at.counter, at.head));
@@ -81,7 +81,7 @@ impl DurableHeads {
         }
     }
 
-    /// The heads of what was durable at the start.
+    /// Begins with the heads of what was durable at the start.
     pub(crate) fn over(vector: &VersionVector, heads: &BTreeMap<ReplicaId, Head>) -> Self {
         let head = |id| heads.get(&id).copied().unwrap_or_default();
         let heads = vector.iter().map(|(id, counter)| (id, (counter, head(id)))).collect();
@@ -98,7 +98,7 @@ impl DurableHeads {
     }
 }
 
-/// What is done next, once a head has been looked up, where one is needed.
+/// A step of the head check, to be taken once a head has been looked up, where it needs one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
     /// Compare the head of the record at a sequence with the one where a branch begins.
@@ -130,14 +130,15 @@ impl Step {
     }
 }
 
-/// What is known here of an origin's history at a counter.
+/// The knowledge here of an origin's history at a counter.
 enum Known {
     Head(Head),
     /// No entry ends there, though there are later ones.
     Nothing,
-    /// It stands in the log.
+    /// The head is in the log record at this sequence.
     At(u64),
-    /// It has not come here yet, or is not written yet.
+    /// The head is not known: the entry has not arrived or is not durable yet, or its record cannot
+    /// be read.
     Unknown,
 }
 
@@ -161,7 +162,8 @@ impl SpaceCore {
         self.durable_heads.all().into_iter().map(told).filter(|at| at.counter > 0).collect()
     }
 
-    /// Answers a hello: says where this end is behind, and what both should share.
+    /// Answers a hello with this end's half of the agreement: where it is behind, and what both
+    /// should share.
     pub(crate) fn propose(&mut self, id: SessionId, vector: &VersionVector) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         for at in &session.hello_heads {
@@ -184,7 +186,7 @@ impl SpaceCore {
         session.outbox.push_back(Message::Agree { digest, behind });
     }
 
-    /// Compares what the peer's hello stood for.
+    /// Takes in the peer's half of the agreement, and compares it.
     pub(crate) fn agree(&mut self, id: SessionId, digest: [u8; 16], behind: Vec<HeadAt>) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if session.head_check != HeadCheck::Awaited {
@@ -205,7 +207,7 @@ impl SpaceCore {
         }
     }
 
-    /// Takes in what the peer's history of some origins hashes to.
+    /// Takes in the peer's heads of some origins.
     pub(crate) fn hear_heads(&mut self, id: SessionId, heads: Vec<HeadAt>) {
         for theirs in heads {
             let Some(session) = self.sessions.get_mut(&id) else { return };
@@ -232,7 +234,7 @@ impl SpaceCore {
         match self.log.ending_at(origin, counter) {
             Ok(Some(sequence)) if self.log.is_unreadable(sequence) => Known::Unknown,
             Ok(Some(sequence)) if sequence < self.durable => Known::At(sequence),
-            // Damage is told and mended elsewhere; it is no other history.
+            // Damage is reported and repaired elsewhere; it is not another history.
             Ok(Some(_)) | Err(_) => Known::Unknown,
             Ok(None) if self.log.floor().get(origin) >= counter => Known::Unknown,
             Ok(None) => Known::Nothing,
@@ -255,8 +257,8 @@ impl SpaceCore {
         }
     }
 
-    /// Follows a peer's stream of an origin over an entry. The heads before and after it, if the
-    /// one before is known.
+    /// Follows a peer's stream of an origin over an entry. Returns the heads before and after it,
+    /// if the one before is known.
     pub(crate) fn follow(&mut self, id: SessionId, entry: &Entry) -> Option<(Head, Head)> {
         let delta = entry.delta();
         let session = self.sessions.get_mut(&id)?;
@@ -270,7 +272,8 @@ impl SpaceCore {
         Some((before, after))
     }
 
-    /// Whether an entry goes on where the history here ends. A peer with another one is found out.
+    /// Checks that an entry continues the history that is here, and notes the disagreement with a
+    /// peer whose history is another.
     pub(crate) fn continues(&mut self, id: Option<SessionId>, arrival: &Arrival) -> bool {
         let delta = arrival.entry.delta();
         let (origin, counter) = (delta.origin(), delta.first() - 1);
@@ -285,7 +288,7 @@ impl SpaceCore {
             return true;
         }
         self.disagree(id, HeadAt { origin, counter, head }, own);
-        // What a planted bug lets pass.
+        // True only where a planted bug lets it pass.
         !self.is_frozen(origin) && id.is_some_and(|id| !self.refuses(id, origin))
     }
 
@@ -317,9 +320,10 @@ impl SpaceCore {
         self.steps.push_back(Step::Ask(id, origin));
     }
 
-    /// The peer's hello says that it has entries of an id of one's own up to a counter. Up to where
-    /// this end's hello said that there are any, heads are compared. What was let out since, or is
-    /// held back, may be what the peer speaks of, or the peer has another history: it is asked.
+    /// Checks the counter up to which the peer's hello says it has entries of an own id. Up to the
+    /// counter that this end's hello announced, heads are compared anyway. Beyond that, the peer
+    /// may mean entries that were externalized since or are held back, or it has another history:
+    /// it is asked.
     pub(crate) fn make_sure(&mut self, id: SessionId, own: ReplicaId, counter: u64) {
         let here = self.durable_vector.get(own);
         if counter > here && own == self.replica() {
@@ -334,7 +338,7 @@ impl SpaceCore {
             return;
         }
         session.unverified_upto.insert(own, counter);
-        // Until it has answered nothing is taken that builds upon more than was compared.
+        // Until it has answered, nothing is taken that builds upon more than was compared.
         session.refused.insert(own, Refused { until: session.announced.get(own), forked: false });
         match self.known(own, counter) {
             Known::Head(head) => {
@@ -342,7 +346,7 @@ impl SpaceCore {
             }
             Known::At(sequence) => self.steps.push_back(Step::Confirm(id, sequence)),
             Known::Nothing => {
-                // Nobody is asked for that: the answers that come are those to the search.
+                // No question is sent about this: the answers that arrive belong to the search.
                 if let Some(session) = self.sessions.get_mut(&id)
                     && !rejoin_vclock::mutant!("search-takes-another-answer")
                 {
@@ -350,12 +354,12 @@ impl SpaceCore {
                 }
                 self.suspect_rollback(id, own);
             }
-            // Its record is damaged here, which is told and mended elsewhere.
+            // The record is damaged here, which is reported and repaired elsewhere.
             Known::Unknown => self.be_sure(id, own),
         }
     }
 
-    /// Both mean the same by the entries of an own id that the peer has.
+    /// Notes that both ends mean the same by the entries of an own id that the peer has.
     fn be_sure(&mut self, id: SessionId, own: ReplicaId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.unverified_upto.remove(&own);
@@ -386,7 +390,7 @@ impl SpaceCore {
         self.probe(id, origin);
     }
 
-    /// Says which of some heads of an origin are known here.
+    /// Answers a probe: which of some heads of an origin does this end share?
     pub(crate) fn hear_probe(&mut self, id: SessionId, heads: Vec<HeadAt>) {
         let Some(origin) = heads.first().map(|at| at.origin) else { return };
         self.common = 0;
@@ -404,7 +408,7 @@ impl SpaceCore {
 
     // Lookups.
 
-    /// The sequence of a log record whose head is needed, if one is.
+    /// Returns the sequence of a log record whose head is needed next, if one is.
     pub fn poll_lookup(&mut self) -> Option<u64> {
         loop {
             let step = *self.steps.front()?;

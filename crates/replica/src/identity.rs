@@ -21,7 +21,7 @@ use crate::witness::{Generation, Witness, WitnessPath};
 const VERSION: u8 = 3;
 pub(crate) const NAME: &str = "store";
 
-/// What is stored of an identity.
+/// The stored form of an identity.
 ///
 /// ```text
 /// envelope 'I' · id (16) · generation (16) · predecessors: n, then n x 16, the oldest first
@@ -55,12 +55,12 @@ impl Stored {
     }
 }
 
-/// Whether a store goes on under the id that it holds.
+/// The claim of a store to go on under the id that it holds.
 #[derive(Default, Debug)]
 pub(crate) struct Claim {
-    /// Nobody knows whether somebody else has the id, whatever proves its place.
+    /// True if somebody else may have the id, whatever proves the store's place.
     pub unproven: bool,
-    /// The place that has to be proved. Without one the caller answers for it.
+    /// The place that has to be proved. Without one the caller vouches for it.
     pub witness_path: Option<WitnessPath>,
     /// The id of the store that this call made, if it made one.
     pub made: Option<ReplicaId>,
@@ -88,20 +88,20 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(ReplicaId, Vec<ReplicaId>), DecodeEr
     Stored::decode(bytes).map(|Stored { id, before, .. }| (id, before))
 }
 
-/// A stored identity as a copy of the store is to hold it: no witness expects it anywhere.
+/// Changes a stored identity for a copy of the store: no witness expects the copy anywhere.
 #[cfg(feature = "redb")]
 pub(crate) fn of_copy(bytes: &[u8]) -> Result<(String, Vec<u8>), DecodeError> {
     let stored = Stored::decode(bytes)?;
     Ok(Stored { generation: Generation::random(), ..stored }.encode())
 }
 
-/// What a new store is made with.
+/// Returns the first batch of a new store.
 pub(crate) fn first_batch(id: ReplicaId) -> Batch {
     let stored = Stored { id, generation: Generation::random(), before: Vec::new() };
     Batch { meta: vec![stored.encode()], ..Batch::default() }
 }
 
-/// Why a store has no identity that can be used.
+/// The reason why a store has no identity that can be used.
 pub(crate) enum NoIdentity {
     /// There is none, or it cannot be read.
     Damaged(String),
@@ -141,7 +141,7 @@ pub(crate) trait Incarnations: Send + Sync + fmt::Debug {
 }
 
 impl Identity {
-    /// The identity that storage holds. `records`: the log records of all spaces.
+    /// Opens the identity that storage holds. `records`: the number of log records of all spaces.
     pub(crate) fn open(
         storage: Arc<FailStop>,
         claim: Claim,
@@ -165,7 +165,7 @@ impl Identity {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every change is made once what it says is durable: a panic leaves it true.
+        // Every change is made only once it is durable in storage: a panic leaves it true.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -181,7 +181,7 @@ impl Identity {
         (state.stored.id, state.stored.before.clone())
     }
 
-    /// The blob that says so.
+    /// The blob that stores the identity.
     #[cfg(feature = "redb")]
     pub(crate) fn stored(&self) -> (String, Vec<u8>) {
         self.state().stored.encode()
@@ -222,7 +222,7 @@ impl Identity {
         batch.meta.push(stored.encode());
         self.storage.commit(&batch)?;
         if let Some(witness) = &mut witness {
-            drop(witness.mark(state.records)); // a bound that is missing is no wrong one
+            drop(witness.mark(state.records)); // a missing bound is not a wrong one
         }
         (state.stored, state.proven, state.witness) = (stored, true, witness);
         Ok(())
@@ -264,8 +264,8 @@ impl Incarnations for Identity {
 }
 
 impl Identity {
-    /// Notes that so many log records are about to go. Before they do: the witness's bound is low
-    /// rather than wrong.
+    /// Notes that this number of log records are about to be removed. It is called before they are,
+    /// so that the witness's bound is low rather than wrong.
     pub(crate) fn forgets(&self, records: u64) {
         let mut state = self.state();
         state.records = state.records.saturating_sub(records);
@@ -276,12 +276,14 @@ impl Identity {
     }
 }
 
-/// Begins the next generation of a store that has a witness: there first, then in the store.
+/// Begins the next generation of a store that has a witness: in the witness first, then in the
+/// store.
 fn move_on(storage: &FailStop, state: &mut State) -> Result<(), StorageError> {
     let Some(witness) = &mut state.witness else { return Ok(()) };
     let next = Generation::random();
     if witness.begin(state.stored.generation, next).is_err() {
-        // It may be gone or full by now: this time goes well, the next will be unproven.
+        // The witness may be gone or its medium full by now: this run is fine, the next will be
+        // unproven.
         state.witness = None;
         return Ok(());
     }
@@ -292,8 +294,8 @@ fn move_on(storage: &FailStop, state: &mut State) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// A clean close moves the generation on, so that a copy made while the store was open is not what
-/// is expected.
+/// A clean close moves the generation on, so that no witness expects a copy that was made while the
+/// store was open.
 impl Drop for Identity {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);

@@ -1,12 +1,14 @@
-//! Incarnations: what a space knows of the ids that one store wrote under, one after the other.
+//! Incarnations: the ids under which one store wrote, one after the other, as a space knows them.
 //!
-//! The first entry of an incarnation says whom it comes after, and up to where that one is known
-//! here: a *lower bound*. The original of a copy may live on, and a backup may name too little; so
-//! nothing is ever retired by it, and what the predecessor wrote beyond the bound is taken in as
-//! before. That stands in a set at a place of its own, under a key that is no string: users do not
-//! see it among their objects, and it is replicated, saved and digested like them. The new id is
-//! that of who signed the element: a store whose state directory is lost at every start pays for
-//! each byte that is said here.
+//! The first entry of an incarnation names its predecessor, and up to which counter the predecessor
+//! is known here. That is a *lower bound*: the original of a copy may live on, and a backup may
+//! name too little. So it never retires anything, and entries of the predecessor beyond the bound
+//! are taken in as before.
+//!
+//! The announcement is an element of a set at a place of its own, under a key that is not a string:
+//! users do not see it among their objects, and it is replicated, saved and digested like them. The
+//! new id is not in the element: it is the id that signed it. A store that loses its state
+//! directory at every start pays for each byte that is said here.
 
 use std::sync::MutexGuard;
 
@@ -28,7 +30,7 @@ fn place() -> Path {
     Path::root(Kind::Map).field("was", Kind::GSet)
 }
 
-/// The set of (new id, the predecessor's last dot that was known), as it was said at first.
+/// The set of (new id, the predecessor's last dot that was known), as earlier stores wrote it.
 type Incarnations = GSet<(ReplicaId, Dot)>;
 
 fn place_at_first() -> Path {
@@ -42,12 +44,12 @@ pub struct Incarnation {
     pub id: ReplicaId,
     /// The id under which it wrote before. Another copy of it may still do so.
     pub predecessor: ReplicaId,
-    /// Up to where it knew its predecessor. There may be more.
+    /// The last counter of its predecessor that it knew. There may be more.
     pub counter: u64,
 }
 
 impl SpaceCore {
-    /// Says under which ids this copy wrote before, the oldest first.
+    /// Sets the ids under which this copy wrote before, the oldest first.
     pub fn comes_after(&mut self, before: Vec<ReplicaId>) {
         self.before = before;
         self.keep_own_notes();
@@ -71,12 +73,12 @@ impl SpaceCore {
 
     /// The deps of the next own entry.
     ///
-    /// The first one of an incarnation names the last entry of the one before, and what was applied
-    /// since. That covers everything: an entry depends on all that its origin had applied, because
-    /// it names what is new since the origin's own last one, which in turn does the same; and
-    /// whatever is written under a former id elsewhere was written after all that was here when it
-    /// began. Where records of the log are missing, nobody knows what they named, and the whole
-    /// vector stands there.
+    /// The first entry of an incarnation names the last entry of the id before, and what was
+    /// applied since. That covers everything: an entry depends on all that its origin had applied,
+    /// because it names what is new since the origin's own last one, which in turn does the same;
+    /// and whatever is written elsewhere under a former id continues that history, and depends on
+    /// the same. If records of the log are missing, nobody knows what they named, and the deps are
+    /// the whole vector.
     pub(crate) fn next_deps(&self) -> Vec<(ReplicaId, u64)> {
         let is_first = self.causal.context().seen(self.replica()) == 0;
         match self.former().filter(|_| is_first && !self.has_holes) {
@@ -85,7 +87,7 @@ impl SpaceCore {
         }
     }
 
-    /// What the first entry of an incarnation says beside its own operations.
+    /// Returns the operations that the first entry of an incarnation carries beside its own.
     pub(crate) fn announcement(&self, stamp: HybridTimestamp) -> Vec<Operation> {
         let own = self.replica();
         let Some(former) = self.former() else { return Vec::new() };
@@ -98,7 +100,8 @@ impl SpaceCore {
         said.map_or_else(|_| Vec::new(), |()| draft.finish())
     }
 
-    /// Says of rights that are wanting, if former ids of this copy hold any, which those are.
+    /// Adds the former ids of this copy to an error about missing rights, if any of them holds
+    /// some.
     pub(crate) fn naming_formers(&self, error: EditError) -> EditError {
         match error {
             EditError::NotEnoughRights { needed, held, holders, .. } => {
@@ -110,7 +113,7 @@ impl SpaceCore {
         }
     }
 
-    /// Whether a successor is here that had not seen so much of an origin.
+    /// True if a successor of an origin is known here that had not seen it up to `last`.
     pub(crate) fn goes_beyond_a_bound(&self, origin: ReplicaId, last: u64) -> bool {
         let told = self.incarnations().unwrap_or_default();
         told.iter().any(|told| told.predecessor == origin && told.counter < last)
@@ -138,7 +141,7 @@ impl SpaceCore {
 }
 
 impl Shared {
-    /// The lock on the space, for what needs an id: to write, or to meet a peer.
+    /// Locks the space for what needs an id: to write, or to meet a peer.
     ///
     /// # Errors
     /// As [`lock`](Self::lock).
@@ -151,7 +154,7 @@ impl Shared {
 
 impl<T: Crdt> Space<T> {
     /// The stores that went on under a new id after they had written here, by their new ids:
-    /// copies, backups that were put back, files that were moved.
+    /// copies, restored backups, files that were moved.
     ///
     /// # Errors
     /// [`StoreError`] when the space cannot be read.

@@ -1,14 +1,15 @@
-//! Losses that are accepted: going on without records that nobody will bring back.
+//! Accepted losses: going on without records that nobody will bring back.
 //!
-//! A record of the log that was damaged is quarantined, and all that this store wrote after it
-//! waits, because an entry is applied only behind the one before it. A peer brings it back. Where
-//! there is none, somebody has to say so: then what waits is written anew
-//! ([`crate::reincarnation`]), in its order and with its stamps and idempotency keys. What the lost
-//! records alone had is gone; what they had counted is in the totals of those behind them.
+//! A damaged record of the log is quarantined, and everything that this store wrote after it waits,
+//! because an entry is applied only after the one before it. A peer brings it back. Where there is
+//! no such peer, somebody has to say so: then what waits is rewritten ([`crate::reincarnation`]),
+//! in its order and with its stamps and idempotency keys. Whatever only the lost records had is
+//! gone; what they had counted is in the totals of the records behind them.
 //!
-//! An entry that a peer holds would be there twice, once as what it was and once anew. So this is
-//! done without being told to only where it is known that nothing of it was ever let out
-//! ([`crate::externalized`]).
+//! An entry that a peer holds would be there twice, once as it was and once rewritten. So
+//! [`Loss::Unseen`] does this only where it is known that none of it was ever externalized
+//! ([`crate::externalized`]) and that it waits for nothing of others; the rest takes
+//! [`Loss::ForGood`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,46 +27,48 @@ use crate::shared::{Inner, Shared};
 use crate::state::row;
 use crate::storage::{Batch, RowWrite, StorageError, StorageRead};
 
-/// The log is read so many records at a time.
+/// Number of log records that are read at a time.
 const CHUNK: usize = 256;
 
-/// Which losses are accepted.
+/// The losses that are accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Loss {
-    /// Of what nobody else can have.
+    /// Losses of what nobody else can have.
     Unseen,
-    /// Also of what others may have seen: they are gone, and nobody will sync with them again. If
-    /// one comes back after all, what it holds of the old entries is there twice.
+    /// Also losses of what others may have seen: those others are gone, and nobody will sync with
+    /// them again. If one comes back after all, what it holds of the old entries is there twice.
     ForGood,
 }
 
-/// What became of an accepted loss.
+/// The result of an accepted loss.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub struct Accepted {
-    /// So many operations of this store are lost.
+    /// The number of operations of this store that are lost.
     pub lost: u64,
-    /// So many transactions that waited for them were written anew.
+    /// The number of transactions that waited for them and were rewritten.
     pub anew: u64,
-    /// So many transactions of others wait on, until somebody brings what they follow on.
+    /// The number of transactions of others that go on waiting, until somebody brings what they
+    /// follow.
     pub waiting: u64,
 }
 
-/// What one id of this store wrote after something that is lost.
+/// The entries that one id of this store wrote after lost ones.
 #[derive(Debug)]
 struct Branch {
     origin: ReplicaId,
     /// Its last counter that is applied.
     common: u64,
-    /// What waits, in its order, with the rows in which it is kept.
+    /// The records that wait, in their order, with the keys of the rows in which they are kept.
     waiting: Vec<(Vec<u8>, Record)>,
     /// The ranges of counters in between that are lost.
     lost: Vec<(u64, u64)>,
 }
 
 impl Branch {
-    /// The records of an origin that wait, some of which were run again under their keys.
+    /// Makes a branch of the waiting records of an origin. The gaps between them are lost; some of
+    /// that may have been run again under its idempotency keys.
     fn new(core: &SpaceCore, origin: ReplicaId, mut waiting: Vec<(Vec<u8>, Record)>) -> Self {
         waiting.sort_by_key(|(_, record)| record.entry.delta().first());
         let common = core.version_vector().get(origin);
@@ -84,7 +87,7 @@ impl Branch {
         self.lost.iter().map(|(first, last)| last - first + 1).sum()
     }
 
-    /// Whether somebody may bring back what it waits for: others have seen it, or it waits for
+    /// True if somebody may bring back what it waits for: others have seen it, or it waits for
     /// something of theirs.
     fn may_come_back(&self, has_spread: bool, seen: &VersionVector) -> bool {
         let of_others = |(_, record): &(Vec<u8>, Record)| {
@@ -93,11 +96,11 @@ impl Branch {
         has_spread || self.waiting.iter().any(of_others)
     }
 
-    /// What its dots become under a new id. Totals go on from what is in the log.
+    /// Maps its dots to those under a new id. Totals go on from what is in the log.
     ///
     /// # Errors
-    /// [`StorageError`] when the log cannot be read, or lacks a record that was flushed: what it
-    /// had counted is not known any more.
+    /// [`StorageError`] when the log cannot be read, or lacks a record that was flushed: what that
+    /// had counted is no longer known.
     fn rebase(
         &self,
         core: &SpaceCore,
@@ -130,7 +133,7 @@ impl Branch {
 }
 
 impl Shared {
-    /// Writes what this store wrote after something that is lost anew.
+    /// Rewrites what this store wrote after lost entries.
     ///
     /// # Errors
     /// [`StoreError::MayComeBack`] when a peer may still have what is lost and the loss is to be of
@@ -172,7 +175,7 @@ impl Shared {
         Ok(accepted)
     }
 
-    /// Under the derived id, as whoever else holds the same does it.
+    /// Rewrites a branch under its derived id, as every other holder of the same branch does.
     fn write_anew(
         &self,
         inner: &mut Inner,
@@ -201,8 +204,8 @@ impl Shared {
     }
 }
 
-/// What puts records that cannot be read to the damaged rows: nobody waits for them any more, and
-/// somebody may still want to look at them.
+/// Returns the writes that move records which cannot be read to the damaged rows: nobody waits for
+/// them any more, and somebody may still want to look at them.
 fn unreadable(stored: &Stored) -> Result<Vec<RowWrite>, StorageError> {
     let quarantine = stored.aside_rows()?.into_iter();
     let unreadable = quarantine.filter(|(_, bytes)| Record::decode(bytes).is_err());
@@ -211,8 +214,9 @@ fn unreadable(stored: &Stored) -> Result<Vec<RowWrite>, StorageError> {
     Ok(unreadable.flat_map(moved).collect())
 }
 
-/// What waits of this store's own, by the id under which it was written, and how much of others.
-/// What was run again under its idempotency key is lost, and nobody misses it.
+/// Sorts the records that wait: this store's own, by the id under which they were written, and the
+/// number of others. Own ones that were run again under their idempotency keys count as lost, and
+/// nobody misses them.
 fn branches(
     core: &SpaceCore,
     quarantine: Vec<Quarantined>,

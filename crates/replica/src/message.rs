@@ -11,13 +11,13 @@
 //! | 3 have | n, then n x (replica, counter): what is newly durable at the sender |
 //! | 4 want | n, then n x (replica, after): entries to send, up to what the receiver has |
 //! | 5 refuse | a reason (1) |
-//! | 6 agree | digest (16) of the heads that both should share, then claims as in 7 |
-//! | 7 heads | n, then n x (replica, counter, head (16)): what the sender's history hashes to |
+//! | 6 agree | digest (16) of the heads that both should share, then heads as in 7 |
+//! | 7 heads | n, then n x (replica, counter, head (16)): heads of the sender |
 //! | 8 probe | as 7, of one replica: which of these does the receiver share? |
 //! | 9 common | replica, counter: the last of them that it shares, or 0 |
 //!
-//! The checksum is of kind and body of this frame and all before it, per session and direction: a
-//! stream that loses whole frames is as broken as one that loses bytes.
+//! The checksum covers kind and body of this frame and of all before it, per session and direction:
+//! a stream that loses whole frames is as broken as one that loses bytes.
 //!
 //! A replica is interned per session and direction: 0 and 16 bytes the first time, then its number.
 
@@ -34,27 +34,27 @@ use rejoin_vclock::{MAX_COUNTER, ReplicaId, VersionVector};
 use crate::entry::{Entry, Head, HeadAt, MAX_ENTRY_BYTES};
 
 const MAGIC: u8 = b'R';
-/// 3 since entries have sections, which programs of before take for damage.
+/// 3 since entries have sections, which older programs take for damage.
 const VERSION: u8 = 3;
-/// A frame's body is at most this long, in bytes: room for the largest entry, although each of its
+/// Maximum length of a frame's body, in bytes: room for the largest entry, although each of its
 /// 16-byte ids may take 17.
 pub const MAX_FRAME_BYTES: usize = MAX_ENTRY_BYTES / 16 * 17 + 64;
-/// At most this many replicas are interned per session and direction.
+/// Maximum number of replicas that are interned per session and direction.
 const MAX_INTERNED: usize = 4096;
-/// The fewest bytes of an entry in a frame: origin, first, stamp, no ids, and behind their length
-/// no deps and one change.
+/// Minimum length of an entry in a frame, in bytes: origin, first, stamp, no ids, and behind their
+/// length no deps and one change.
 const MIN_ENTRY_BYTES: usize = 12;
-/// The fewest bytes of a replica and a counter; and where the replica is new.
+/// Minimum length of a replica and a counter, in bytes; and of those where the replica is new.
 const MIN_PAIR_BYTES: usize = 2;
 const MIN_NEW_PAIR_BYTES: usize = 18;
-/// The fewest bytes of a replica, a counter and a head.
+/// Minimum length of a replica, a counter and a head, in bytes.
 const MIN_HEAD_BYTES: usize = 18;
 
-/// What one 16-byte hash says about a space: its name, lineage and format.
+/// A space on the wire: a 16-byte hash of its name, lineage and format.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SpaceHash(pub [u8; 16]);
 
-/// Why a peer refuses to sync.
+/// The reason why a peer refuses to sync.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -98,52 +98,51 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What one end tells the other.
+/// A message from one end of a session to the other.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Message {
-    /// Who is there, with which space, and what it has. `pull`: send all that I lack, not only
-    /// yours.
+    /// The sender, its space, and what it has. `pull`: send all that I lack, not only your own
+    /// entries.
     Hello {
         /// The space.
         space: SpaceHash,
         /// The sender.
         replica: ReplicaId,
-        /// Whether entries of every origin are wanted at once.
+        /// True if entries of every origin are wanted at once.
         pull: bool,
-        /// What is durable at the sender.
+        /// The counters that the sender announces: what is durable there and not held back.
         vector: VersionVector,
     },
     /// Entries in the order in which the sender applied them.
     Entries(Vec<Entry>),
-    /// What became durable at the sender since it last said so.
+    /// The counters of what became durable at the sender since its last announcement.
     Have(Vec<(ReplicaId, u64)>),
-    /// Entries that the sender lacks: of each origin those after a counter.
+    /// A request for entries that the sender lacks: of each origin those after a counter.
     Want(Vec<(ReplicaId, u64)>),
-    /// The session ends, and why.
+    /// The reason why the session ends.
     Refuse(Refusal),
-    /// What both have to agree on before any entry is sent.
+    /// One half of the agreement that both ends have to reach before any entry is sent.
     Agree {
-        /// Over the heads of all origins that both hellos name with one counter.
+        /// The digest of the heads of all origins that both hellos name with the same counter.
         digest: [u8; 16],
         /// The sender's heads of the origins of which it has less.
         behind: Vec<HeadAt>,
     },
-    /// What the sender's history of some origins hashes to.
+    /// The sender's heads of some origins.
     Heads(Vec<HeadAt>),
-    /// Heads of one origin: which of them does the receiver share?
+    /// A question about some heads of one origin: which of them does the receiver share?
     Probe(Vec<HeadAt>),
-    /// The answer: the last that is shared, 0 for none.
+    /// The answer: the last head that is shared, 0 for none.
     Common {
         /// The origin.
         origin: ReplicaId,
-        /// The counter up to which both histories are known to be one.
+        /// The counter up to which both histories are known to be the same.
         counter: u64,
     },
 }
 
-/// What one direction of a session has carried so far: the replicas that it named, and the running
-/// checksum of its frames, so that a hole in the stream is noticed even where it takes whole
-/// frames.
+/// The state of one direction of a session: the replicas that were named, and the running checksum
+/// of its frames, so that a hole in the stream is noticed even where it takes whole frames.
 #[derive(Default, Debug)]
 pub struct Direction {
     names: Vec<ReplicaId>,
@@ -170,7 +169,7 @@ impl Direction {
         Ok(id)
     }
 
-    /// A replica that is named in full, or was before.
+    /// Reads a replica that is named in full, or by the number that it got before.
     fn known(&self, reader: &mut Reader<'_>) -> Result<ReplicaId, DecodeError> {
         let number = reader.varint()?;
         let Some(place) = number.checked_sub(1) else { return ReplicaId::decode(reader) };
@@ -179,7 +178,7 @@ impl Direction {
         self.names.get(place).copied().ok_or(unknown)
     }
 
-    /// The checksum of all frames up to one more.
+    /// The running checksum after one more frame.
     fn checksum_with(&self, kind: u8, body: &[u8]) -> u32 {
         let mut hasher = crc32fast::Hasher::new_with_initial(self.checksum);
         hasher.update(&[kind]);
@@ -216,7 +215,7 @@ impl Direction {
         reader: &mut Reader<'_>,
     ) -> Result<Vec<(ReplicaId, u64)>, DecodeError> {
         let count = reader.count(MIN_PAIR_BYTES)?;
-        // Each is named once: by a number, of which there are so many, or in full.
+        // Each is named once: by one of at most `MAX_INTERNED` numbers, or in full.
         let most = MAX_INTERNED + reader.remaining() / MIN_NEW_PAIR_BYTES;
         if count > most && !rejoin_vclock::mutant!("pairs-without-end") {
             return Err(DecodeError::Invalid("a replica that is named twice"));
@@ -248,8 +247,8 @@ impl Direction {
     }
 
     /// Writes an entry with its replicas interned: its bytes begin with origin, first, stamp and
-    /// the table of ids, and only those 16-byte ids are replaced. The rest is as it is, the section
-    /// with it.
+    /// the table of ids, and only those 16-byte ids are replaced. The rest is copied as it is, with
+    /// the section.
     fn write_entry(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
         let mut reader = Reader::new(bytes);
         let origin = ReplicaId::decode(&mut reader)?;
@@ -266,7 +265,8 @@ impl Direction {
         Ok(())
     }
 
-    /// Reads an entry. Its ids are gone over twice, so that they stand nowhere but in its bytes.
+    /// Reads an entry. Its ids are read twice, so that they need not be kept anywhere but in its
+    /// bytes.
     fn read_entry(&mut self, reader: &mut Reader<'_>) -> Result<Entry, DecodeError> {
         let origin = self.read(reader)?;
         let (first, stamp, count) = (reader.varint()?, reader.varint()?, reader.count(1)?);
@@ -275,7 +275,7 @@ impl Direction {
         for _ in 0..count {
             let id = self.read(reader)?;
             if before.replace(id) >= Some(id) {
-                // Refused early: a byte that repeats a number is no 16 bytes here.
+                // Refused early: one byte that repeats a number must not become 16 bytes here.
                 return Err(DecodeError::NotCanonical("replicas of an entry"));
             }
         }
@@ -410,8 +410,8 @@ pub fn entries_frame(entries: &[&[u8]], direction: &mut Direction) -> Result<Vec
 
 /// Takes frames out of a stream of bytes that arrives in pieces of any size.
 ///
-/// One for each session, from its first byte to its last: a frame leaves out what the ones before
-/// it said, and its checksum runs on from theirs.
+/// There is one for each session, from its first byte to its last: a frame leaves out what the ones
+/// before it said, and its checksum continues theirs.
 #[derive(Default, Debug)]
 pub struct Frames {
     buffer: Vec<u8>,
@@ -431,7 +431,7 @@ impl Frames {
     /// The next whole message, `None` until more bytes arrive.
     ///
     /// # Errors
-    /// Anything that is not a frame of this protocol. The stream cannot be followed beyond it.
+    /// Anything that is not a frame of this protocol. The stream is of no use beyond it.
     pub fn next_message(&mut self) -> Result<Option<Message>, DecodeError> {
         let left = self.buffer.get(self.at..).unwrap_or_default();
         let Some(head) = FrameHead::read(left)? else { return Ok(None) };
@@ -443,13 +443,13 @@ impl Frames {
         let message = Message::parse(head.kind, body, &mut self.direction)?;
         self.at += head.at + head.length;
         if self.at == self.buffer.len() {
-            (self.buffer, self.at) = (Vec::new(), 0); // a stream that pauses keeps no room
+            (self.buffer, self.at) = (Vec::new(), 0); // a paused stream keeps no memory
         }
         Ok(Some(message))
     }
 }
 
-/// What stands before a frame's body.
+/// The header of a frame.
 struct FrameHead {
     kind: u8,
     checksum: u32,

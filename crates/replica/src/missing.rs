@@ -1,8 +1,9 @@
 //! Log records that were lost after they were flushed: they are asked for again.
 //!
-//! The state has what they did, so nothing is wrong here; but a peer that lacks them cannot be
-//! served, and the state could not be made again from the log. What a peer sends in their place is
-//! taken only if the running hash over it meets the hash of the record that comes after.
+//! The state contains their effect, so nothing is wrong here; but a peer that lacks them cannot be
+//! served, and the state could not be rebuilt from the log. An entry that a peer sends in their
+//! place is accepted only if the running hash over it meets the hash of the record that comes
+//! after, or the origin's head where there is none.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use crate::message::Message;
 use crate::state::row;
 use crate::storage::{Batch, Storage, StorageError, StorageRead};
 
-/// Which entries the log lacks, and what has come in their place.
+/// The entries that the log lacks, and those that have come in their place.
 #[derive(Default, Debug)]
 pub(crate) struct Missing {
     /// By origin and first counter.
@@ -32,8 +33,8 @@ struct MissingEntry {
 }
 
 impl SpaceCore {
-    /// The record at a sequence cannot be read any more. Its entry is not passed on, and is asked
-    /// for again.
+    /// Notes that the record at a sequence cannot be read any more. Its entry is not passed on, and
+    /// is asked for again.
     ///
     /// # Errors
     /// [`StorageError`] when the log's index cannot be read.
@@ -48,7 +49,7 @@ impl SpaceCore {
         Ok(())
     }
 
-    /// Asks whoever has what is missing.
+    /// Asks a peer that has them for the missing entries.
     pub(crate) fn ask_for_missing(&mut self, now: Now) {
         for (&(origin, first), lost) in &mut self.missing.entries {
             let waits = |asked| now.elapsed.saturating_sub(asked) < self.config.request_timeout;
@@ -67,7 +68,7 @@ impl SpaceCore {
         }
     }
 
-    /// An entry came that is applied here already: it may be one that the log lacks.
+    /// Keeps an entry that is applied here already, if it is one that the log lacks.
     pub(crate) fn match_missing(&mut self, entry: &Entry) {
         let (origin, first) = (entry.delta().origin(), entry.delta().first());
         let lost = self.missing.entries.get(&(origin, first));
@@ -76,7 +77,7 @@ impl SpaceCore {
         }
     }
 
-    /// Where the entries of an origin before and after an entry stand.
+    /// Finds the sequences of the entries of its origin before and after an entry.
     fn around(&self, entry: &Entry) -> Result<(Option<u64>, Option<u64>), StorageError> {
         let delta = entry.delta();
         let before = self.log.ending_at(delta.origin(), delta.first() - 1)?;
@@ -106,7 +107,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Puts what has come from a peer in the place of what was lost.
+    /// Puts entries that have come from a peer in the place of lost records.
     ///
     /// # Errors
     /// [`StorageError`] when the medium fails.

@@ -1,18 +1,19 @@
-//! What was done under an idempotency key.
+//! Idempotency keys: finding out what was done under one.
 //!
-//! The key of a transaction stands in its log record, and so in the state that is flushed from it:
-//! that answers for what was written here. It goes where the file goes, and when the file is put
-//! back from a backup, what came after the backup is gone with its keys.
+//! The key of a transaction is in its log record, and so in the state that is flushed from it: that
+//! answers for what was written here. It goes where the file goes, and when the file is restored
+//! from a backup, what came after the backup is gone with its keys.
 //!
-//! So a hash of the key also travels inside the entry. What this store wrote under an earlier id
-//! and has no record of comes back from peers like everybody's entries, and its key with it. But a
-//! backup that was put back and a copy that went its own way look alike from inside: two tills that
-//! were cloned from one image number their orders alike, and the order of one is not done because
-//! the other has done its own. So that is an answer of its own ([`Used::ByFormer`]), for the
-//! caller to judge. It is found by what came from a peer, and not by a counter from which on this
-//! incarnation goes its own way: a later one would take the other till's orders for its own.
+//! So a hash of the key also travels inside the entry. Entries that this store wrote under an
+//! earlier id, and has no record of, come back from peers like everybody's entries, and bring their
+//! keys. But a restored backup and a copy that went its own way look alike from inside: two tills
+//! that were cloned from one image number their orders alike, and the order of one is not done
+//! because the other has done its own. So a key that came back gets an answer of its own
+//! ([`Used::ByFormer`]), for the caller to judge. It is recognized because it came from a peer, and
+//! not by the counter at which this incarnation began: a later incarnation would take the other
+//! till's orders for its own.
 //!
-//! What stores under ids that were never this one's have done is theirs.
+//! Keys of stores whose ids were never this one's are their own.
 
 use rejoin_vclock::ReplicaId;
 
@@ -22,28 +23,30 @@ use crate::receipt::Receipt;
 use crate::state::Receipts;
 use crate::storage::StorageError;
 
-/// What an idempotency key is in an entry: 16 bytes of BLAKE3, derived from the key and the space.
+/// The form of an idempotency key in an entry: 16 bytes of BLAKE3, derived from the key and the
+/// space.
 ///
-/// Who has not got the space learns nothing from it, and the same key in another space has another
-/// hash. Two of a thousand million keys meet with a probability of 2^-69; that would make one
-/// transaction be asked about, none be dropped in silence.
+/// Whoever does not have the space learns nothing from it, and the same key in another space has
+/// another hash. Among a thousand million keys, two have the same hash with a probability of 2^-69;
+/// that would make one transaction be asked about, and none be dropped in silence.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct KeyHash(pub [u8; 16]);
 
-/// Sets these hashes apart from all others that are made of a space.
+/// The context that separates these hashes from all others that are made of a space.
 const CONTEXT: &str = "rejoin 2026-11-28 idempotency keys of a space";
 
-/// Under which id a key was used.
+/// The id under which a key was used: the present one, or a former one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Used {
     /// It was used here.
     Here(Receipt),
-    /// It was used under an id that this store had before, as a peer told.
+    /// It was used under an id that this store had before, as an entry from a peer shows.
     ByFormer(Receipt),
 }
 
 impl SpaceCore {
-    /// What an idempotency key is in this space's entries. `None` for an empty one, which is none.
+    /// Hashes an idempotency key as it stands in this space's entries. `None` for an empty key,
+    /// which counts as none.
     pub fn key_hash(&self, key: &[u8]) -> Option<KeyHash> {
         if key.is_empty() {
             return None;
@@ -67,7 +70,8 @@ impl SpaceCore {
         Ok(known.map(|receipt| self.refresh(receipt.as_of(self.withdrawals.round()))))
     }
 
-    /// Whether an idempotency key was used: what was written here goes before what came back.
+    /// Looks up whether an idempotency key was used: what was written here goes before what came
+    /// back.
     ///
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
@@ -79,7 +83,7 @@ impl SpaceCore {
         let returned = self.state.receipt(Receipts::Returned, &hash)?;
         let now = |receipt: Receipt| self.refresh(receipt.as_of(self.withdrawals.round()));
         Ok(returned.map(now).map(|receipt| {
-            // Under the present id nobody else has written: a record was lost here, and came back.
+            // Nobody else has written under the present id: a record was lost here, and came back.
             let is_own = receipt.origin() == self.replica();
             match is_own || rejoin_vclock::mutant!("former-key-repeated") {
                 true => Used::Here(receipt),
@@ -89,7 +93,8 @@ impl SpaceCore {
     }
 
     /// Remembers under which key an entry was made, as far as it is this store's: `key` is that of
-    /// its log record, empty where it has none or the entry came from a peer. The entry's receipt.
+    /// its log record, empty where it has none or the entry came from a peer. Returns the entry's
+    /// receipt.
     pub(crate) fn remember_key(&mut self, key: Vec<u8>, entry: &Entry, sequence: u64) -> Receipt {
         let delta = entry.delta();
         let receipt = Receipt::new(delta.origin(), delta.first(), delta.last(), sequence)
@@ -102,8 +107,8 @@ impl SpaceCore {
         receipt
     }
 
-    /// Whether this store writes under an id, or did before, or another holder of what it wrote
-    /// has written that anew under it.
+    /// True if this store writes under an id, or did before, or if another holder of its entries
+    /// rewrote them under that id.
     fn was(&self, id: ReplicaId) -> bool {
         let wrote = |id| id == self.replica() || self.before.contains(&id);
         wrote(id) || self.twice.origin_of(id).is_some_and(wrote)

@@ -1,10 +1,11 @@
-//! What each peer is known to have made durable of what this copy wrote, of as many peers as are to
-//! be remembered.
+//! Peers: what each is known to have made durable of what this copy wrote, for as many peers as are
+//! to be remembered.
 //!
-//! Anybody can say hello under ever new ids, and name a hundred thousand others. So the peer that
-//! was heard of least recently is forgotten where there are too many, and of what a peer has, only
-//! the ids are kept under which this copy wrote. Nothing but a receipt's "who holds it" depends on
-//! them.
+//! Anybody can say hello under ever new ids, and name a hundred thousand others. So where there are
+//! too many, the peer that was heard of least recently is forgotten; and of what a peer has, only
+//! the ids under which this copy wrote are kept. Two things depend on them: the peers that a
+//! receipt names as holding it, and whether a space may be removed without losing what nobody else
+//! has.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +26,8 @@ struct Known {
 }
 
 impl Peers {
-    /// What a peer has that is heard of now. At most `most` peers, and it, are remembered.
+    /// Returns what a peer has, and notes that it was heard of now. At most `most` peers are
+    /// remembered, this one among them.
     pub(crate) fn hear(&mut self, peer: ReplicaId, most: usize) -> &mut VersionVector {
         self.heard += 1;
         let is_bounded = !rejoin_vclock::mutant!("peers-without-bound");
@@ -39,7 +41,7 @@ impl Peers {
         &mut known.vector
     }
 
-    /// What a peer has, if it is remembered.
+    /// Returns what a peer has, if it is remembered.
     pub(crate) fn get_mut(&mut self, peer: ReplicaId) -> Option<&mut VersionVector> {
         self.known.get_mut(&peer).map(|known| &mut known.vector)
     }
@@ -61,7 +63,7 @@ mod tests {
         ReplicaId::from_u128(number)
     }
 
-    /// What a hello of a hundred thousand ids leaves once its connection is closed.
+    /// A hello of a hundred thousand ids leaves nothing once its connection is closed.
     #[test]
     fn fault_24_a_long_hello_leaves_nothing() {
         let (space, own) = (SpaceHash([1; 16]), id(1));

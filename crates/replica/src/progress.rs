@@ -10,42 +10,43 @@ use crate::error::StoreError;
 use crate::session::Session;
 use crate::space::Space;
 
-/// How far a space has caught up with its peers, since the store was opened: what they have is not
-/// stored, so after every start the first of them is to be heard again.
+/// The progress of a space in catching up with its peers, since the store was opened: what they
+/// have is not stored, so after every start a peer has to be heard again first.
 ///
-/// A space that was joined and is empty has heard a peer, and knows of nothing; one that was not
-/// fetched yet has heard nobody. A space that has no peer, such as one that was created here and
-/// not shared, never hears one: there `received` alone says how much is in it.
+/// A joined space that is empty has heard a peer, and knows of nothing; one that was not fetched
+/// yet has heard nobody. A space without a peer, such as one that was created here and not shared,
+/// never hears one: there `received` alone says how much is in it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub struct SyncProgress {
-    /// Whether any peer has said what it has.
+    /// True if any peer has said what it has.
     pub has_heard: bool,
-    /// How many operations there are, as far as is known: those here, and those that a peer has.
+    /// The number of operations that are known of: those here, and those that a peer has.
     pub known: u64,
-    /// How many operations are here.
+    /// The number of operations that are here.
     pub received: u64,
 }
 
 impl SyncProgress {
-    /// Whether a peer was heard, and everything is here that any of them has said to have. An
-    /// [origin with two histories](crate::Fork) is never caught up with.
+    /// True if a peer was heard, and everything is here that any of them has announced. Where a
+    /// peer has more of an [origin with two histories](crate::Fork), that is never caught up with.
     pub const fn is_caught_up(&self) -> bool {
         self.has_heard && self.received == self.known
     }
 }
 
-/// What is left of the peers whose sessions are over.
+/// The knowledge that is left of peers whose sessions are over.
 #[derive(Default, Debug)]
 pub(crate) struct Heard {
-    /// Whether any peer has said what it has.
+    /// True if any peer has said what it has.
     pub any: bool,
-    /// What they had and is not here, of as many origins as peers are remembered.
+    /// The counters that they had and that are not here, of as many origins as peers are
+    /// remembered.
     ahead: VersionVector,
 }
 
 impl SpaceCore {
-    /// Keeps what a peer that goes has and this copy lacks.
+    /// Keeps the counters that a leaving peer has and this copy lacks.
     pub(crate) fn remember_ahead(&mut self, session: &Session) {
         let (context, most) = (self.causal.context(), self.config.peers);
         let lacks = |&(origin, counter): &(_, u64)| counter > context.seen(origin);
@@ -58,7 +59,7 @@ impl SpaceCore {
         self.heard.ahead = ahead;
     }
 
-    /// How far this copy has caught up.
+    /// Returns how far this copy has caught up.
     pub fn progress(&self) -> SyncProgress {
         let here = self.version_vector();
         let mut all = here.clone();
@@ -72,8 +73,8 @@ impl SpaceCore {
 }
 
 impl<T: Crdt> Space<T> {
-    /// How far the space has caught up with what its peers have said to have. Costs as much as
-    /// there are replicas and connected peers.
+    /// Returns how far the space has caught up with what its peers have announced. The cost grows
+    /// with the number of replicas and of connected peers.
     ///
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
@@ -81,7 +82,7 @@ impl<T: Crdt> Space<T> {
         Ok(self.shared.lock()?.driver.core.progress())
     }
 
-    /// Whether everything is here that any peer, since the store was opened, has said to have; not
+    /// True if everything is here that any peer has announced since the store was opened; never
     /// before one was heard.
     ///
     /// # Errors

@@ -1,16 +1,17 @@
-//! Records that were quarantined come back: each is tried again whenever something new is there.
+//! Quarantined records: each is tried again whenever something new is there.
 //!
-//! A record that was damaged is of no use, and a peer brings its entry. One that only followed on a
+//! A damaged record is of no use, and a peer brings its entry. A record that only followed a
 //! damaged one is whole: it is taken in once what it waits for is there, in one batch with the
-//! removal of the row in which it was kept. Where a record was lost after it was flushed, what it
-//! did is applied already; only the log lacks it.
+//! removal of the row in which it was kept. Where a record was lost after it was flushed, its
+//! effect is in the state already; only the log lacks it.
 //!
 //! Some of what is quarantined may be the store's own, so it goes on under a new id. Until that is
-//! durable, a row says for which id it is due: a crash in between must not forget it. Up to where
-//! others may have seen what was written under it stays known for good ([`crate::loss`] asks).
+//! durable, a row names the id that is to be given up: a crash in between must not forget it. The
+//! counter up to which others may have seen that id stays known for good ([`crate::loss`] asks for
+//! it).
 //!
 //! ```text
-//! envelope 'D' · n, then n x (id (16), up to where entries were let out)
+//! envelope 'D' · n, then n x (id (16), the counter up to which it was externalized)
 //! ```
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
@@ -30,12 +31,12 @@ use crate::storage::{RowWrite, StorageError};
 const VERSION: u8 = 2;
 const WHAT: &str = "version of distrusted ids";
 
-/// What is left of the records that a space has quarantined.
+/// The records that a space has quarantined and that are left.
 #[derive(Debug)]
 pub(crate) struct Quarantine {
-    /// What was applied when they were last tried; `None` without any.
+    /// The vector of what was applied when they were last tried; `None` without any.
     tried: Option<VersionVector>,
-    /// The idempotency keys of those that wait: they were used, and are in no state.
+    /// The idempotency keys of those that wait: these were used, and the state does not have them.
     keys: BTreeMap<Vec<u8>, Receipt>,
 }
 
@@ -58,7 +59,8 @@ impl Quarantine {
         self.keys.get(key).copied()
     }
 
-    /// Takes in what can be used by now. The rows to take away with the next batch.
+    /// Takes in the records that can be used by now. Returns the rows to delete with the next
+    /// batch.
     ///
     /// # Errors
     /// [`StorageError`] when what is stored cannot be read.
@@ -85,7 +87,7 @@ impl Quarantine {
                 }
             }
             left = waiting;
-            // What came from peers may have waited for what was quarantined.
+            // Entries that came from peers may have waited for what was quarantined.
             core.apply_waiting(now)?;
             if core.version_vector() == before {
                 break;
@@ -105,7 +107,7 @@ impl Quarantine {
     }
 }
 
-/// Ids that are not to be used again, and up to which counter others may have seen of them.
+/// Ids that are not to be used again, and the counters up to which others may have seen them.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Distrusted(BTreeMap<ReplicaId, u64>);
 
@@ -119,7 +121,7 @@ impl Distrusted {
         *known = seen.max(*known);
     }
 
-    /// Whether others may have seen entries of an id beyond a counter.
+    /// True if others may have seen entries of an id beyond a counter.
     pub(crate) fn has_spread(&self, id: ReplicaId, beyond: u64) -> bool {
         self.0.get(&id).is_none_or(|&seen| seen > beyond)
     }
@@ -145,8 +147,8 @@ impl Distrusted {
     }
 }
 
-/// Those in whose place the log has no entry. The others were applied before they were lost: the
-/// log gets them back by itself.
+/// Returns the records in whose place the log has no entry. The others were applied before they
+/// were lost: they are marked as unreadable, and the log gets them back from peers.
 fn not_applied(
     core: &mut SpaceCore,
     quarantine: Vec<Quarantined>,

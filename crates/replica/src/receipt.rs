@@ -5,16 +5,16 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 use crate::core::SpaceCore;
 use crate::withdrawal::Mark;
 
-/// What became of a transaction: its dots, and whether they are durable here.
+/// The outcome of a transaction: its dots, and whether they are durable here.
 ///
-/// Ask the space again later for how things stand then: which peers hold it, too.
+/// Ask the space again later for how it stands then, and for the peers that hold it, too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Receipt {
     origin: ReplicaId,
     first: u64,
     last: u64,
     sequence: u64,
-    /// So many withdrawals there had been.
+    /// The number of withdrawals before it.
     round: u64,
     durable: bool,
     withdrawn: bool,
@@ -29,7 +29,7 @@ impl Receipt {
         Self { durable, ..self }
     }
 
-    /// The same, known to be there after so many withdrawals.
+    /// The same receipt, known to be valid after this number of withdrawals.
     pub(crate) const fn as_of(self, round: u64) -> Self {
         Self { round, ..self }
     }
@@ -38,7 +38,7 @@ impl Receipt {
         Self { durable: false, withdrawn: true, ..self }
     }
 
-    /// The same transaction where dots of one replica beyond a counter are those of another.
+    /// The same transaction, where dots of one replica beyond a counter became those of another.
     pub(crate) fn moved(self, from: (ReplicaId, u64), to: (ReplicaId, u64)) -> Self {
         if self.origin != from.0 || self.first <= from.1 {
             return self;
@@ -63,28 +63,28 @@ impl Receipt {
         self.last
     }
 
-    /// Whether the transaction changed nothing and so wrote no entry.
+    /// True if the transaction changed nothing and so wrote no entry.
     pub const fn is_empty(&self) -> bool {
         self.last < self.first
     }
 
-    /// Whether it survives a power loss here.
+    /// True if it survives a power loss here.
     pub const fn is_durable(&self) -> bool {
         self.durable
     }
 
-    /// Whether it was taken back before it was durable, because the medium was full: it is as if it
+    /// True if it was withdrawn before it was durable, because the medium was full: it is as if it
     /// had never been, and its dots may be those of another transaction by now.
     pub const fn is_withdrawn(&self) -> bool {
         self.withdrawn
     }
 
-    /// Where the log has to be durable for it.
+    /// The mark up to which the log has to be durable for it.
     pub(crate) const fn mark(&self) -> Mark {
         Mark { round: self.round, end: self.sequence + 1 }
     }
 
-    /// Its place in the local log.
+    /// Its sequence in the local log.
     pub(crate) const fn sequence(&self) -> u64 {
         self.sequence
     }
@@ -106,7 +106,7 @@ impl SpaceCore {
         Receipt::new(own, seen + 1, seen, 0).with_durability(true)
     }
 
-    /// The receipt as things stand now.
+    /// Updates a receipt to the present state.
     pub fn refresh(&self, receipt: Receipt) -> Receipt {
         let early = rejoin_vclock::mutant!("ack-before-write");
         if !receipt.is_empty() && self.withdrawals.cover(receipt.mark()) {

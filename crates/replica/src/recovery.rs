@@ -23,12 +23,13 @@ use crate::state::row;
 use crate::storage::{Batch, FailStop, Row, RowWrite, Storage, StorageError, StorageRead};
 use crate::ticket::Ticket;
 
-/// Log records are read back this many at a time.
+/// Number of log records that are read back at a time.
 const CHUNK: usize = 256;
-/// A log that lacks more records than these in a row is no log.
+/// Maximum number of records that a log may lack in a row; one that lacks more is not taken for a
+/// log.
 const MOST_MISSING: u64 = 4096;
 
-/// A stored space, and under whose id it goes on.
+/// A stored space, and the id under which it goes on.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub storage: Arc<FailStop>,
@@ -43,11 +44,11 @@ pub(crate) struct Stored {
 /// The key of a row with a record that was quarantined, and the record, where it can be read.
 pub(crate) type Quarantined = (Vec<u8>, Option<Record>);
 
-/// What came out of it.
+/// The result of a recovery.
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub core: SpaceCore,
-    /// Whether log records were quarantined under the present id. Some may have been the store's
+    /// True if log records were quarantined under the present id. Some may have been the store's
     /// own.
     pub quarantined: bool,
 }
@@ -67,7 +68,7 @@ impl Stored {
         }
     }
 
-    /// The core as its log makes it.
+    /// Rebuilds the core from its log alone.
     ///
     /// # Errors
     /// As [`recover`](Self::recover).
@@ -79,7 +80,7 @@ impl Stored {
         Ok(recovered)
     }
 
-    /// An empty core, to be fed the whole log; the rows are written anew.
+    /// An empty core, to be fed the whole log; the rows are rewritten.
     ///
     /// # Errors
     /// [`StorageError`] when the rows cannot be listed.
@@ -190,7 +191,7 @@ impl Stored {
         batch.rows.push((self.number, row::quarantine(sequence), Some(bytes)));
     }
 
-    /// What was quarantined: rows and the records in them, where they can be read.
+    /// The quarantined rows, and the records in them, where they can be read.
     ///
     /// # Errors
     /// [`StorageError`] when the medium cannot be read.
@@ -199,7 +200,7 @@ impl Stored {
         Ok(rows.map(|(key, bytes)| (key, Record::decode(&bytes).ok())).collect())
     }
 
-    /// What was quarantined, as it is stored.
+    /// The quarantined rows, as they are stored.
     ///
     /// # Errors
     /// [`StorageError`] when the medium cannot be read.
@@ -222,7 +223,8 @@ impl SpaceCore {
 
     /// Takes in the next record of the stored log, in the order of its sequences.
     ///
-    /// Whether it fits: a record that does not is damage, and nothing after it can be trusted.
+    /// Returns whether it fits. A record that does not is damage: a [hole](Self::leave_hole) takes
+    /// its place, and what depends on it does not fit either.
     ///
     /// # Errors
     /// [`StorageError`] when a block cannot be read; the core is of no use then.
@@ -233,7 +235,7 @@ impl SpaceCore {
             return Ok(false);
         }
         // The last own stamp counts, and not the greatest: that may be from before a wrong clock
-        // was set right. If this one is wrong, too, the first look at the time will tell.
+        // was set right. If this one is wrong, too, the first look at the time will show it.
         if delta.origin() == self.replica() {
             self.hybrid = HybridClock::resume(delta.stamp())
                 .with_max_skew_millis(self.hybrid.max_skew_millis());
@@ -249,24 +251,24 @@ impl SpaceCore {
         Ok(true)
     }
 
-    /// Keeps this life of a replica apart from others that begin with the same disk, as one that
-    /// was put back from a copy does: with stamps of their own, no two write the same bytes under
-    /// one id. Else what both wrote would count once. `places`: a random number for each life.
+    /// Keeps this life of a replica apart from others that begin with the same disk, such as a
+    /// restored copy: with stamps of their own, no two lives write the same bytes under one id.
+    /// Otherwise what both wrote would count once. `places`: a random number for each life.
     pub fn set_stamps_apart(&mut self, places: u16) {
         if !rejoin_vclock::mutant!("two-lives-write-the-same") {
             self.hybrid = self.hybrid.clone().apart_by(places);
         }
     }
 
-    /// A record of the stored log cannot be used: its sequence stays without an entry.
+    /// Leaves the next sequence without an entry, because the record there cannot be used.
     pub fn leave_hole(&mut self) {
         self.has_holes = true;
         self.log.leave_hole();
         self.durable = self.log.end();
     }
 
-    /// Takes in a record that was quarantined, if what it waited for is there. Whether it is of no
-    /// more use: it was taken in, or its entry has come from a peer.
+    /// Takes in a quarantined record, if what it waited for is there. Returns whether the record is
+    /// no longer needed: it was taken in, or its entry has come from a peer.
     ///
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
@@ -285,8 +287,8 @@ impl SpaceCore {
         }
     }
 
-    /// Goes on in place of another core of the same space that had met damage: with its sessions,
-    /// and with what it had not written.
+    /// Takes over from another core of the same space that had met damage: its sessions, and what
+    /// it had not written.
     ///
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
@@ -316,18 +318,18 @@ impl SpaceCore {
         Ok(())
     }
 
-    /// Whether blocks or the log's index were found damaged, so that this core is to be
+    /// True if blocks or the log's index were found damaged, so that this core is to be
     /// [replaced](Self::replace) by one that is [rebuilt](Self::rebuild).
     pub fn is_damaged(&self) -> bool {
         self.state.is_damaged() || self.log.is_damaged()
     }
 
-    /// The rows that were found damaged, to be kept aside.
+    /// Takes the rows that were found damaged, to be quarantined.
     pub fn take_damaged(&self) -> Vec<RowWrite> {
         self.state.take_damaged()
     }
 
-    /// Has something told to whoever listens.
+    /// Reports an event to whoever listens.
     pub(crate) fn report(&mut self, event: Event) {
         self.push_event(event);
     }

@@ -37,22 +37,22 @@ fn place() -> Path {
     Path::root(Kind::Map).field("branches", Kind::GSet)
 }
 
-/// A branch that was written anew.
+/// A branch that was rewritten.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Rewritten {
     /// The id that its entries have now.
     pub id: ReplicaId,
     /// The id that they had.
     pub origin: ReplicaId,
-    /// The counter of the first dot of the first one.
+    /// The counter of the first dot of its first entry.
     pub first: u64,
-    /// The running hash after it.
+    /// The running hash after that entry.
     pub head: Head,
 }
 
 impl Rewritten {
-    /// The branch of an origin whose first entry this record has. `cause`: the derived id of the
-    /// branch that it builds upon, if it is one only because of that.
+    /// Derives the branch of an origin whose first entry this record has. `cause`: the derived id
+    /// of the branch that it builds upon, if it is one only because of that.
     pub(crate) fn beginning_with(record: &Record, cause: Option<ReplicaId>) -> Self {
         let (origin, first) = (record.entry.delta().origin(), record.entry.delta().first());
         let mut hasher = blake3::Hasher::new();
@@ -68,8 +68,8 @@ impl Rewritten {
         Self { id: ReplicaId::from_bytes(id), origin, first, head: record.head }
     }
 
-    /// What the first entry says of it, before its own changes. The same everywhere: made in an
-    /// empty space.
+    /// Returns the changes by which the first entry announces the branch, before its own. They are
+    /// the same everywhere, because they are made in an empty space.
     pub(crate) fn announcement(&self, stamp: HybridTimestamp) -> Vec<Change> {
         let Ok(first) = Dot::new(self.origin, self.first) else { return Vec::new() };
         let empty = SpaceCore::new(SpaceHash([0; 16]), self.id, Config::default());
@@ -80,7 +80,7 @@ impl Rewritten {
         said.map_or_else(|_| Vec::new(), |()| draft.finish())
     }
 
-    /// What an entry says, if it is the first of a derived id.
+    /// Reads the announcement in an entry, if it is the first of a derived id.
     pub(crate) fn told_by(entry: &Entry) -> Option<Self> {
         let delta = entry.delta();
         let change = delta.changes().next().filter(|_| delta.first() == 1)?;
@@ -96,7 +96,7 @@ impl Rewritten {
 }
 
 impl SpaceCore {
-    /// The branches that were written anew and are here under their derived ids.
+    /// The rewritten branches that are here under their derived ids.
     pub(crate) fn rewritten(&self) -> Result<Vec<Rewritten>, StoreError> {
         let source = self.source();
         let said = Branches::reader(View::new(&source, place())).items()?;
@@ -104,38 +104,39 @@ impl SpaceCore {
     }
 }
 
-/// Own entries that go on under another id.
+/// Own entries that were moved to another id.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moved {
     pub from: ReplicaId,
     pub after: u64,
     pub to: ReplicaId,
-    /// How much greater the counters are under the new id.
+    /// The counter under the new id that the one in `after` becomes: those beyond it go on from
+    /// there.
     pub onto: u64,
-    /// Where the log ended. What comes behind that is of the other history.
+    /// The end of the log when they were moved. Records behind that are of the other history.
     pub until: u64,
 }
 
-/// A branch while it is written anew.
+/// A branch while it is rewritten.
 #[derive(Debug)]
 struct Branch {
     moved: Moved,
     head: Head,
 }
 
-/// The log of a store from which a branch is written anew.
+/// The rewriting of a branch, record by record of a store's log.
 #[derive(Debug)]
 pub(crate) struct Reincarnation {
     rebase: Rebase,
     from: (ReplicaId, u64),
-    /// Up to where others may have seen what was written under each of the store's ids.
+    /// The counter up to which others may have seen what was written under each of the store's ids.
     seen: BTreeMap<ReplicaId, u64>,
     branches: BTreeMap<ReplicaId, Branch>,
     /// The derived id of the branch that the others build upon.
     cause: Option<ReplicaId>,
 }
 
-/// What a reincarnation comes to.
+/// The result of a reincarnation.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub core: SpaceCore,
@@ -144,17 +145,17 @@ pub(crate) struct Outcome {
 }
 
 impl Reincarnation {
-    /// The entries of an origin beyond a counter become others. `seen`: the ids of the store, and
-    /// up to where anybody may have seen what it wrote under each.
+    /// Begins to rewrite the entries of an origin beyond a counter. `seen`: the ids of the store,
+    /// and the counter up to which anybody may have seen what it wrote under each.
     pub(crate) fn new(from: (ReplicaId, u64), seen: BTreeMap<ReplicaId, u64>) -> Self {
         let (rebase, branches) = (Rebase::default(), BTreeMap::new());
         Self { rebase, from, seen, branches, cause: None }
     }
 
-    /// Takes in the next record, and says what stands in its place, if it is another one.
+    /// Takes in the next record, and returns the one that takes its place, if it is rewritten.
     ///
     /// # Errors
-    /// A record that builds upon what becomes another, and somebody has seen it.
+    /// The origin of a record that builds upon a rewritten one although somebody may have seen it.
     pub(crate) fn next(&mut self, record: &Record) -> Result<Option<Record>, ReplicaId> {
         let delta = record.entry.delta();
         let (origin, first) = (delta.origin(), delta.first());
@@ -188,8 +189,8 @@ impl Reincarnation {
         Ok(Some(Record { key: record.key.clone(), head: branch.head, entry }))
     }
 
-    /// The space as its log up to a sequence makes it, with the entries that are others now. `core`
-    /// is empty. `None` when others build upon them.
+    /// Rebuilds the space from its log up to a sequence, with the entries that are rewritten.
+    /// `core` is empty. `None` when entries that others may have seen build upon them.
     pub(crate) fn rewrite(
         mut self,
         mut core: SpaceCore,
@@ -228,7 +229,7 @@ impl Reincarnation {
 }
 
 impl HeadAt {
-    /// Where a branch begins.
+    /// The head at which a branch begins.
     pub(crate) const fn of_branch(branch: &Rewritten) -> Self {
         Self { origin: branch.origin, counter: branch.first, head: branch.head }
     }

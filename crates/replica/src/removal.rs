@@ -1,12 +1,13 @@
-//! Spaces that go: removed with all that they take, or under another name.
+//! Removing a space with all that it takes, and giving it another name.
 //!
-//! A removal is one batch: the space's blob goes, and a mark with its number comes. Then its rows
-//! and its log go, a bounded piece at a time, and the mark last; where a crash comes in between,
-//! the next start goes on. Until then no other space gets the number.
+//! A removal begins with one batch: the space's blob is deleted, and a mark with its number is
+//! written. Then its rows and its log are deleted, a bounded piece at a time, and the mark last;
+//! where a crash comes in between, the next start goes on. Until then no other space gets the
+//! number.
 //!
-//! Who joins the same lineage again knows nothing of what it wrote there, and its peers do: a dot
-//! that is used again would stand for two entries. So where a space was written in, a small blob
-//! keeps the id, and a store that still has it takes a new one before it joins.
+//! A store that joins the same lineage again knows nothing of what it wrote there, but its peers
+//! do: a dot that is used again would stand for two entries. So where a space was written in, a
+//! small blob keeps the id, and a store that still has it takes a new one before it joins.
 //!
 //! ```text
 //! gone/NUMBER    envelope 'G' · number
@@ -34,39 +35,39 @@ use crate::ticket::{MAX_NAME_BYTES, Ticket};
 
 const VERSION: u8 = 1;
 const GONE: &str = "gone/";
-/// So many rows or records are taken away at a time.
+/// Number of rows or records that are deleted at a time.
 const AT_A_TIME: usize = 1024;
 
-/// What becomes of a space's own entries that nobody else is known to have.
+/// The fate of a space's own entries that nobody else is known to have.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub enum Removal {
-    /// Where there are any, the space stays, and an error names them. What others wrote is theirs
-    /// to keep: where they removed the space, too, this may be the last copy of it.
+    /// Where there are any, the space stays, and an error names them. Entries of others do not
+    /// count: where their origins removed the space, too, this may be the last copy of them.
     #[default]
     IfHeld,
     /// They go with the space, for good.
     Anyway,
 }
 
-/// Own operations: their id, and from which counter to which.
+/// Own operations: their id, and the range of their counters.
 pub type OwnOperations = (ReplicaId, RangeInclusive<u64>);
 
 impl Store {
     /// Removes a space with all that it takes. The room in the file is used for other spaces, and
     /// given back by [`compact`](Self::compact). Handles of the space answer
     /// [`StoreError::SpaceRemoved`] from then on; peers keep what they have. A node that shares it
-    /// shares it no longer once it notices; who joins it again shares and connects it again.
+    /// stops once it notices; after joining it again, share and connect it again.
     ///
-    /// The space can be joined again by its ticket. Where this store wrote in it, all of the store
-    /// goes on under a new [id](Self::replica_id) then. Rights of bounded counters stay with the
-    /// old one: pass them on first.
+    /// The space can be joined again by its ticket. If this store wrote in it, the whole store goes
+    /// on under a new [id](Self::replica_id) then. Rights of bounded counters stay with the old
+    /// one: pass them on first.
     ///
     /// # Errors
-    /// [`StoreError::OnlyHere`] when own entries are in it that no peer has said to have, since the
-    /// store was opened, and the removal is not to be [anyway](Removal::Anyway);
-    /// [`StoreError::NoSuchSpace`]; [`StoreError::Storage`] when the medium fails: the space is
-    /// there, or it is gone and the rest of it goes at the next start.
+    /// [`StoreError::OnlyHere`] when it has own entries that no peer has announced since the store
+    /// was opened, and the removal is not [`Removal::Anyway`]; [`StoreError::NoSuchSpace`];
+    /// [`StoreError::Storage`] when the medium fails: the space is there, or it is gone and the
+    /// rest of it goes at the next start.
     pub fn remove_space(&self, name: &str, removal: Removal) -> Result<(), StoreError> {
         let mut open = self.open_spaces();
         self.storage().check_place()?;
@@ -77,7 +78,7 @@ impl Store {
             Some(shared) => Some(Arc::clone(shared)),
             None => match self.recover(number, ticket.clone()) {
                 Ok(shared) => Some(Arc::new(shared)),
-                // What cannot be opened can be removed all the same.
+                // A space that cannot be opened can still be removed.
                 Err(error) if error.is_corruption() && removal == Removal::Anyway => None,
                 Err(error) => return Err(error),
             },
@@ -125,8 +126,8 @@ impl Store {
         Ok(())
     }
 
-    /// Takes a new id where the present one has entries in a lineage that was left. What is to be
-    /// taken away with the batch that joins it.
+    /// Takes a new id where the present one has entries in a lineage that was left. Returns what is
+    /// to be deleted in the batch that joins it.
     ///
     /// # Errors
     /// [`StorageError`] when the medium fails.
@@ -138,14 +139,14 @@ impl Store {
                 let what = "version of a space that was left";
                 ReplicaId::decode(&mut Reader::new(envelope::open(b'L', VERSION, what, &bytes)?))
             };
-            // Where it cannot be read any id may be the one.
+            // If it cannot be read, any id may be the one.
             let id = read().unwrap_or_else(|_| self.identity().history().0);
             self.identity().give_up(id, &[], Batch::default())?;
         }
         Ok(vec![Gone::Meta(name)])
     }
 
-    /// A number that no space has, and none that is not cleared away yet.
+    /// Finds a number that no space has, nor a removed one that is not cleared away yet.
     ///
     /// # Errors
     /// [`StorageError`] when the medium cannot be read.
@@ -156,7 +157,7 @@ impl Store {
         let spaces = spaces.map(|(number, _)| number);
         let taken: BTreeSet<u32> = spaces.chain(removed(storage)?).collect();
         for number in 0..u32::MAX {
-            // The blob of one that is there may be unreadable.
+            // The blob of a space that is there may be unreadable.
             if !taken.contains(&number)
                 && storage.log_end(number)? == 0
                 && storage.rows(number, &[], 1)?.is_empty()
@@ -169,11 +170,11 @@ impl Store {
 }
 
 impl Shared {
-    /// Ends the use of the space, once something is done that says so. That is told the id under
-    /// which the store wrote in it.
+    /// Ends the use of the space, once `remove` has recorded the removal. It is given the id under
+    /// which the store wrote in the space, if it did.
     ///
     /// # Errors
-    /// [`StoreError::OnlyHere`], or what was to be done failed: the space goes on.
+    /// [`StoreError::OnlyHere`], or the error of `remove`: the space goes on.
     fn end(
         &self,
         name: &str,
@@ -188,7 +189,7 @@ impl Shared {
         let id = inner.driver.core.replica();
         remove((inner.driver.core.version_vector().get(id) > 0).then_some(id))?;
         inner.is_removed = true;
-        // Whoever carries a session of it finds out at once.
+        // Whoever carries a session of the space finds out at once.
         self.wake(inner);
         Ok(())
     }

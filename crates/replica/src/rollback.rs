@@ -31,36 +31,38 @@ use crate::session::{Refused, SessionEnd, SessionId};
 use crate::state::row;
 use crate::storage::{Batch, RowWrite, StorageError, StorageRead};
 
-/// What is in doubt.
+/// A suspected rollback.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SuspectedRollback {
     /// The id that it is about.
     pub own: ReplicaId,
-    /// Where it was found out.
+    /// The session in which it was noticed.
     pub session: SessionId,
-    /// When.
+    /// The time at which it was noticed.
     pub since: u64,
     /// The last own counter that both histories share, once it is known.
     pub common: Option<u64>,
 }
 
-/// How a store went on under a new id in a space.
+/// A report that a store goes on under a new id in a space.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reincarnated {
     /// The id that turned out to have another history elsewhere.
     pub before: ReplicaId,
     /// The id under which it goes on.
     pub id: ReplicaId,
-    /// Up to here its history is the one that its peer knows.
+    /// The counter up to which its history is the one that its peer knows.
     pub common: u64,
-    /// So many transactions beyond that, and of those that build upon them, were written anew.
+    /// The number of rewritten transactions: those beyond that counter, and those that build upon
+    /// them.
     pub moved: u64,
-    /// Whether the old id is a fork now, because others have seen what it wrote beyond.
+    /// True if the old id is a fork now, because others have seen what it wrote beyond that
+    /// counter.
     pub forked: bool,
 }
 
 impl SpaceCore {
-    /// A peer knows another history of this copy.
+    /// Notes that a peer knows another history of this copy, and searches for what both share.
     pub(crate) fn suspect_rollback(&mut self, id: SessionId, own: ReplicaId) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(peer) = session.peer else { return };
@@ -69,7 +71,8 @@ impl SpaceCore {
             *refused = Refused::ALL;
         }
         if let Some(known) = self.peers.get_mut(peer) {
-            // What it has under the own id is of another history: none of this one.
+            // The entries that it has under the own id are of another history: none of them is of
+            // this one.
             *known = known.iter().filter(|&(id, _)| id != own).collect();
         }
         if self.suspected.is_none() {
@@ -81,7 +84,7 @@ impl SpaceCore {
         self.search(id, own, next);
     }
 
-    /// As [`suspect_rollback`](Self::suspect_rollback), where it is known already what both share.
+    /// As [`suspect_rollback`](Self::suspect_rollback), if it is already known what both share.
     pub(crate) fn suspect_rollback_from(&mut self, id: SessionId, own: ReplicaId, common: u64) {
         let Some(session) = self.sessions.get(&id) else { return };
         let (since, peer) = (session.heard_at, session.peer);
@@ -92,7 +95,7 @@ impl SpaceCore {
         }
     }
 
-    /// What a peer has under the own id counts once both mean the same by it.
+    /// Counts what a peer has under the own id, once both mean the same by it.
     pub(crate) fn trust(&mut self, id: SessionId) {
         let own = self.replica();
         let Some(session) = self.sessions.get(&id) else { return };
@@ -110,19 +113,20 @@ impl SpaceCore {
         }
     }
 
-    /// Whether it is for this copy to judge what an origin's history is: it writes under that id,
-    /// or did, and has entries under it of which nobody else is known to have them.
+    /// True if this copy is the one to judge what an origin's history is: it writes under that id,
+    /// or did, and has entries under it that nobody else is known to have.
     pub(crate) fn judges(&self, origin: ReplicaId) -> bool {
         let seen = self.causal.context().seen(origin);
         origin == self.replica() || self.externalized.is_held_back(origin, seen)
     }
 
-    /// A doubt that nobody is there to settle rests until somebody raises it again.
+    /// Forgets a suspicion whose session is over and unsettled, until somebody raises it again.
     pub(crate) fn forget_suspicion(&mut self, id: SessionId) {
         self.suspected.take_if(|suspected| suspected.session == id && suspected.common.is_none());
     }
 
-    /// A peer that raises a doubt and does not help to settle it must not hold everything up.
+    /// Gives up on a suspicion that its peer does not help to settle: it must not hold everything
+    /// up.
     pub(crate) fn give_up_on_suspicion(&mut self, now: Now) {
         let is_over = self.suspicion_ends().is_some_and(|end| now.elapsed >= end);
         if let Some(suspected) = self.suspected.filter(|_| is_over) {
@@ -131,7 +135,7 @@ impl SpaceCore {
         }
     }
 
-    /// When a doubt that nobody settles is given up.
+    /// The time at which a suspicion that nobody settles is given up.
     pub(crate) fn suspicion_ends(&self) -> Option<u64> {
         let open = self.suspected.filter(|suspected| suspected.common.is_none());
         open.map(|suspected| suspected.since + 5 * self.config.request_timeout)
@@ -143,17 +147,18 @@ impl SpaceCore {
         self.suspected.and_then(|suspected| suspected.common)
     }
 
-    /// What is in doubt, once it is known how much is shared.
+    /// The suspected rollback, once it is known up to where both histories are shared.
     pub(crate) fn confirmed_rollback(&self) -> Option<(SuspectedRollback, u64)> {
         self.suspected.and_then(|suspected| Some((suspected, suspected.common?)))
     }
 
-    /// Whether entries beyond a counter stay under the id that they have.
+    /// True if entries beyond a counter keep their id, because others may have seen them.
     pub(crate) fn keeps_branch(&self, before: ReplicaId, common: u64) -> bool {
         self.version_vector().get(before) > common && self.has_spread(before, common)
     }
 
-    /// Goes on for a core in which this was in doubt, with what was written anew of it.
+    /// Takes over from the core in which the rollback was suspected, with the entries that were
+    /// rewritten.
     pub(crate) fn go_on_after(
         &mut self,
         former: Self,
@@ -172,7 +177,8 @@ impl SpaceCore {
         self.push_event(Event::Reincarnated(Reincarnated { before, id, common, moved, forked }));
     }
 
-    /// What others have seen of an id of one's own is another history than theirs.
+    /// Makes a fork of an own id: others have seen the history that is here, and others know
+    /// another.
     fn part(&mut self, origin: ReplicaId, theirs: Head, common: u64) {
         let (counter, ours) = (self.version_vector().get(origin), self.head(origin));
         self.forks.insert(origin, Fork { origin, counter, ours, theirs, common });
@@ -191,7 +197,7 @@ impl SpaceCore {
         self.moved.iter().fold(receipt, moved)
     }
 
-    /// Takes over from the core before it what is not in the log. Its sessions end.
+    /// Takes over what is not in the log from the core before this one. Its sessions end.
     pub(crate) fn take_over(&mut self, former: Self, end: &SessionEnd) {
         let Self { mut sessions, next_session, peers, heard, .. } = former;
         let Self { forks, kept, moved, timing, hybrid, withdrawals, .. } = former;
@@ -270,8 +276,8 @@ impl Driver {
         reincarnation.rewrite(core, &*self.storage, self.number, self.core.log().end())
     }
 
-    /// What takes away all rows that follow from the log: of a log that is another one, none of
-    /// them is true.
+    /// Returns the deletion of all rows that follow from the log: once the log is another one, none
+    /// of them is true.
     fn rows_of_state(&self) -> Result<Vec<RowWrite>, StorageError> {
         let rows = self.storage.rows(self.number, row::HEAD, usize::MAX)?;
         let rows = rows.into_iter().map(|(key, _)| key).filter(|key| row::follows_from_log(key));
@@ -283,12 +289,12 @@ impl Driver {
 }
 
 impl SpaceCore {
-    /// What a peer said that its history of an origin hashes to.
+    /// The head of an origin that a peer announced.
     fn head_elsewhere(&self, id: SessionId, origin: ReplicaId) -> Option<Head> {
         self.sessions.get(&id)?.peer_heads.get(&origin).map(|&(_, head)| head)
     }
 
-    /// A former id has two histories, and others hold what is here of it.
+    /// Makes a fork of a former id: it has two histories, and others hold the one that is here.
     fn leave_to_others(&mut self, suspected: SuspectedRollback, common: u64) {
         self.suspected = None;
         let theirs = self.head_elsewhere(suspected.session, suspected.own).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! One end of a connection to a peer: what it has, what it was sent, what it asked for.
+//! Sessions: one end of a connection to a peer, with what that has, what it was sent, and what it
+//! asked for.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,38 +14,43 @@ use crate::message::{Direction, Message};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SessionId(pub(crate) u64);
 
-/// How a space talks to its peers, and what it keeps in memory. All times in milliseconds.
+/// Settings of a space: how it talks to its peers, and what it keeps in memory. All times are in
+/// milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// What became durable is told at most this often.
+    /// Minimum time between two announcements of what became durable.
     pub have_interval: u64,
-    /// A session that watches its peer itself says this often that it has nothing to say.
+    /// Time after which a session that watches its peer itself, and has nothing to say, sends a
+    /// heartbeat.
     pub heartbeat: u64,
-    /// A session that watches its peer itself, and hears nothing for so long, is given up.
+    /// Time after which a session that watches its peer itself, and hears nothing, is given up.
     pub idle_timeout: u64,
-    /// Entries that a peer has are asked for when their origin has not sent them for so long.
+    /// Time for which an origin that is connected may send its entries itself, before a peer that
+    /// has them is asked.
     pub grace: u64,
-    /// A request that brings nothing for so long is put to another peer.
+    /// Time after which a request that brings nothing is put to another peer.
     pub request_timeout: u64,
-    /// Entries go out in frames of about this many bytes.
+    /// Approximate size of a frame of entries, in bytes.
     pub batch_bytes: usize,
-    /// Entries that came too early take at most this many bytes per space, or are one that is
-    /// longer; beyond that they are dropped, and asked for again.
+    /// Maximum number of bytes per space for entries that came too early, or for a single one that
+    /// is longer; beyond that they are dropped, and asked for again.
     pub waiting_bytes: usize,
-    /// So many peers are remembered per space, with what each has of what was written here; of more
-    /// than that, the one that was heard of least recently is forgotten. A receipt does not name a
-    /// forgotten peer among those that hold it, until it is heard of again.
+    /// Maximum number of peers that are remembered per space, with what each has of what was
+    /// written here; if there are more, the one that was heard of least recently is forgotten. A
+    /// receipt does not name a forgotten peer among those that hold it, until it is heard of again.
     pub peers: usize,
-    /// Changes are kept in memory up to about so many bytes per space before they are flushed to
-    /// blocks. More means fewer bytes written, and a longer start after a crash.
+    /// Approximate number of bytes of changes that are kept in memory per space before they are
+    /// flushed to blocks. More means fewer bytes written, and a longer start after a crash.
     pub memtable_bytes: usize,
-    /// Blocks that were read of late are kept up to about so many bytes per space; up to a quarter
-    /// of that are filters, which tell what was not written since the start. The orders of lists
-    /// that were asked for take as much again at most, or what the longest of them takes.
+    /// Approximate number of bytes of recently read blocks that are kept per space; up to a quarter
+    /// of that are filters, which say what is not in the runs that were written since the start.
+    /// The orders of lists that were asked for take at most as much again, or what the longest of
+    /// them takes.
     pub cache_bytes: usize,
-    /// How far ahead of the wall clock here a stamp may be and still be followed, in milliseconds.
-    /// Own stamps that are further ahead fall back when the clock was right for so long.
+    /// Maximum lead of a stamp over the wall clock here at which it is still followed, in
+    /// milliseconds. Own stamps that are further ahead fall back when the clock was right for as
+    /// long as that.
     pub max_skew: u64,
 }
 
@@ -66,74 +72,76 @@ impl Default for Config {
     }
 }
 
-/// What a space knows of the other end of a connection.
+/// The state of a session: what a space knows of the other end of a connection.
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// Who is there, once it said hello.
+    /// The peer, once it said hello.
     pub peer: Option<ReplicaId>,
-    /// What is durable there, as far as told.
+    /// The vector of what is durable there, as far as it was announced.
     pub has: VersionVector,
-    /// Of each origin, up to where entries were sent or are known to be there.
+    /// Per origin, the counter up to which entries were sent or are known to be there.
     pub sent: BTreeMap<ReplicaId, u64>,
-    /// Of each origin, up to where the peer asked for entries.
+    /// Per origin, the counter up to which entries are sent because the peer asked for them.
     pub wanted: BTreeMap<ReplicaId, u64>,
-    /// Whether the peer was asked for entries of every origin at once.
+    /// True if the peer was asked for entries of every origin at once.
     pub pulls: bool,
-    /// Until this sequence entries of every origin are sent.
+    /// The log sequence before which entries of all origins are sent.
     pub pull_until: u64,
-    /// The sequence to look at next.
+    /// The log sequence to look at next.
     pub cursor: u64,
-    /// The vector that the peer was last told.
+    /// The vector that was last announced to the peer.
     pub announced: VersionVector,
-    /// When the peer was last told a vector.
+    /// When a vector was last announced to the peer.
     pub announced_at: u64,
-    /// The news that there were then.
+    /// The count of news at that time.
     pub announced_news: u64,
-    /// Whether the session itself sends heartbeats and ends when it hears none.
+    /// True if the session itself sends heartbeats and ends when it hears none.
     pub watched: bool,
     /// When anything last went out.
     pub sent_at: u64,
     /// When anything last came in.
     pub heard_at: u64,
-    /// What this end's hello stood for: the heads at its vector.
+    /// The heads at the vector of this end's hello.
     pub hello_heads: Vec<HeadAt>,
-    /// How far both ends have come to an agreement about what both have.
+    /// The progress of the agreement about what both ends have.
     pub head_check: HeadCheck,
-    /// Per id of this end's, up to where the peer has its entries, until it has said that they are
-    /// the same.
+    /// Per own id, the counter up to which the peer has its entries, until the peer has said that
+    /// they are the same.
     pub unverified_upto: BTreeMap<ReplicaId, u64>,
-    /// Per origin, up to where the peer can follow what it was sent.
+    /// Per origin, the counter up to which the peer can follow the running hash of what it was
+    /// sent.
     pub chained_upto: BTreeMap<ReplicaId, u64>,
-    /// Per origin, where the peer's history of it stands, as far as it has come here.
+    /// Per origin, the last counter and head of the peer's history, as far as it has come here.
     pub peer_heads: BTreeMap<ReplicaId, (u64, Head)>,
     /// The origins whose entries are not taken from this peer beyond a counter, because its history
     /// of them, or of what they build upon, is another one.
     pub refused: BTreeMap<ReplicaId, Refused>,
     /// The searches for the last entry that both histories of an origin share.
     pub searches: BTreeMap<ReplicaId, Search>,
-    /// What goes out before anything else.
+    /// Messages that go out before anything else.
     pub outbox: VecDeque<Message>,
-    /// What went out so far.
+    /// The state of the outgoing direction.
     pub outgoing: Direction,
-    /// Why the session is over, once it is.
+    /// The reason why the session is over, once it is.
     pub over: Option<SessionEnd>,
 }
 
-/// What is not taken from a peer.
+/// A limit on the entries that are taken from a peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refused {
-    /// Up to here it is.
+    /// The counter up to which they are taken.
     pub until: u64,
-    /// Whether the origin itself has two histories, or only builds upon one that has.
+    /// True if the origin itself has two histories; false if it only builds upon one that has, or
+    /// was not compared yet.
     pub forked: bool,
 }
 
 impl Refused {
-    /// As long as it is not known what both share.
+    /// Nothing is taken, as long as it is not known what both share.
     pub(crate) const ALL: Self = Self { until: 0, forked: true };
 }
 
-/// Why a session ended.
+/// The reason why a session ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SessionEnd {
@@ -190,17 +198,17 @@ impl Session {
         }
     }
 
-    /// Whether the peer said hello and the session goes on.
+    /// True if the peer said hello and the session goes on.
     pub(crate) fn is_established(&self) -> bool {
         self.peer.is_some() && self.over.is_none()
     }
 
-    /// Whether the peer means the same by the counters of this end's own entries, as far as told.
+    /// True if the peer means the same by the counters of an own id, as far as is known.
     pub(crate) fn is_of_one_mind(&self, own: ReplicaId) -> bool {
         !self.refused.contains_key(&own)
     }
 
-    /// Whether this end's own entries go out to the peer.
+    /// True if this end's own entries go out to the peer.
     pub(crate) fn takes_from(&self, own: ReplicaId) -> bool {
         let is_agreed = self.head_check == HeadCheck::Reached;
         let is_sure = self.unverified_upto.is_empty();
@@ -211,8 +219,8 @@ impl Session {
         self.sent.get(&origin).copied().unwrap_or(0)
     }
 
-    /// Whether the entry at the cursor is to go out to the peer: what `own` wrote always, what
-    /// others wrote while the peer pulls and when it asks.
+    /// Decides whether the entry at the cursor goes out to the peer: those of `own` always do,
+    /// those of others while the peer pulls and when it asks.
     pub(crate) fn is_to_get(&self, place: &IndexEntry, own: ReplicaId) -> bool {
         let asked_for = || self.wanted.get(&place.origin).is_some_and(|&upto| place.last <= upto);
         place.origin == own || self.cursor < self.pull_until || asked_for()

@@ -37,17 +37,17 @@ use crate::storage::StorageError;
 /// A gap that is watched, or a request that is under way, for the entries of one origin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
-    /// What was applied of the origin when this was noted.
+    /// The counter of the origin that was applied when this was noted.
     at: u64,
-    /// Up to where the request goes.
+    /// The counter up to which entries are requested.
     upto: u64,
     /// When progress was last seen.
     since: u64,
-    /// Who was asked, if anybody yet.
+    /// The session that was asked, if any was yet.
     session: Option<SessionId>,
 }
 
-/// What a session has to send.
+/// Something that a session has to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Transmit {
     /// A whole frame.
@@ -72,7 +72,7 @@ impl SpaceCore {
     }
 
     /// As [`open_session`](Self::open_session), over a connection that its transport watches: while
-    /// nothing happens, nothing is sent.
+    /// nothing happens, the session sends nothing.
     pub fn open_carried_session(&mut self, now: Now) -> SessionId {
         self.begin_session(now, false)
     }
@@ -95,19 +95,19 @@ impl SpaceCore {
         id
     }
 
-    /// Ends a session whose connection is gone. What it was asked for is asked of others.
+    /// Ends a session whose connection is gone. Its requests are put to others.
     pub fn close_session(&mut self, id: SessionId) {
         if let Some(session) = self.sessions.remove(&id) {
             self.remember_ahead(&session);
         }
         self.forget_suspicion(id);
         if self.sessions.is_empty() {
-            self.asked.clear(); // as many ids as peers have named
+            self.asked.clear(); // there may be as many as peers have named
         }
         self.stir();
     }
 
-    /// Ends a session over what its peer sent.
+    /// Ends a session because of what its peer sent.
     pub fn fail_session(&mut self, id: SessionId, error: &DecodeError) {
         self.stir();
         self.break_off(id, &error.to_string());
@@ -119,7 +119,7 @@ impl SpaceCore {
         }
     }
 
-    /// Why a session is over, once it is; close it then.
+    /// The reason why a session is over, once it is; close it then.
     pub fn session_end(&self, id: SessionId) -> Option<&SessionEnd> {
         self.sessions.get(&id).and_then(|session| session.over.as_ref())
     }
@@ -130,7 +130,7 @@ impl SpaceCore {
         open.filter_map(|session| session.peer).collect::<BTreeSet<_>>().into_iter()
     }
 
-    /// Whether both ends of a session have said hello and mean the same by what they said.
+    /// True if both ends of a session have said hello and mean the same by what they said.
     pub fn is_agreed(&self, id: SessionId) -> bool {
         let agreed = |s: &Session| s.is_established() && s.head_check == HeadCheck::Reached;
         self.sessions.get(&id).is_some_and(agreed)
@@ -176,7 +176,8 @@ impl SpaceCore {
         Ok(())
     }
 
-    /// Whether a message speaks of own events that this copy does not have, or has not let out.
+    /// True if a message names own entries that this copy does not have, or that are not durable
+    /// yet.
     fn speaks_of_lost(&self, message: &Message) -> bool {
         let (own, known) = (self.replica(), self.durable_vector.get(self.replica()));
         let lost = |(origin, counter): (ReplicaId, u64)| origin == own && counter > known;
@@ -204,7 +205,7 @@ impl SpaceCore {
             }
         }
         if session.head_check != HeadCheck::Reached {
-            return Ok(()); // overtaken on the way; they are asked for again
+            return Ok(()); // they came too early, and are asked for again
         }
         for entry in entries {
             let heads = self.follow(id, &entry);
@@ -298,7 +299,7 @@ impl SpaceCore {
         let Some(serving) = self.serving(id) else { return Ok(()) };
         let Some(session) = self.sessions.get_mut(&serving) else { return Ok(()) };
         for &(origin, after) in pairs {
-            // What comes over an older connection may have been said before a crash.
+            // A request over an older connection may have been made before a crash.
             let sent = if serving == id { after } else { after.min(session.sent_of(origin)) };
             session.sent.insert(origin, sent);
             session.wanted.insert(origin, self.causal.context().seen(origin));
@@ -309,7 +310,8 @@ impl SpaceCore {
         Ok(())
     }
 
-    /// Asks for what some peer has and this copy lacks, unless its origin is sending it.
+    /// Asks for entries that some peer has and this copy lacks, unless their origin is sending
+    /// them.
     pub(crate) fn ask_for_gaps(&mut self, now: Now) {
         let lacking = self.lacking();
         self.asked.retain(|origin, _| lacking.contains_key(origin));
@@ -358,7 +360,7 @@ impl SpaceCore {
         }
     }
 
-    /// Per origin, the most that any connected peer has and this copy lacks.
+    /// Per origin, the highest counter that any connected peer has and this copy lacks.
     fn lacking(&self) -> BTreeMap<ReplicaId, u64> {
         let mut lacking = BTreeMap::new();
         for (&id, session) in self.sessions.iter().filter(|(_, s)| s.is_established()) {
@@ -376,7 +378,7 @@ impl SpaceCore {
 
     // Output.
 
-    /// What a session has to send next; `None` when there is nothing at present.
+    /// Returns what a session has to send next; `None` when there is nothing at present.
     ///
     /// # Errors
     /// [`StorageError`] when the log's index cannot be read.
@@ -400,8 +402,8 @@ impl SpaceCore {
         Ok(Some(Transmit::Frame(message.frame(&mut session.outgoing))))
     }
 
-    /// The bytes that carry what [`poll_transmit`](Self::poll_transmit) asked for: the heads of the
-    /// records that go before, and the entries.
+    /// Frames what [`poll_transmit`](Self::poll_transmit) asked for: the heads of the records that
+    /// go before, and the entries.
     ///
     /// # Errors
     /// Bytes that are no entry.
@@ -420,8 +422,8 @@ impl SpaceCore {
         Ok(frames)
     }
 
-    /// The records whose heads the peer has to hear before some entries: where its stream of an
-    /// origin does not go on from what it was sent, or said.
+    /// Returns the records whose heads have to go before some entries: where the stream of an
+    /// origin does not go on from what the peer was sent, or from its hello.
     fn heads_to_say(&mut self, id: SessionId, sequences: &[u64]) -> Result<Vec<u64>, StorageError> {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(Vec::new()) };
         let mut before = Vec::new();
@@ -436,8 +438,8 @@ impl SpaceCore {
         Ok(before)
     }
 
-    /// The next durable entries that the peer lacks and is to get, about one batch. They count as
-    /// sent; what it is not to get is passed over until it asks.
+    /// Takes the next durable entries that the peer lacks and is to get, about one batch. They
+    /// count as sent; entries that it is not to get are passed over until it asks.
     fn take_entries(&mut self, id: SessionId) -> Result<Vec<u64>, StorageError> {
         let (own, end) = (self.replica(), self.sendable());
         let mut sequences = Vec::new();
@@ -480,19 +482,20 @@ impl SpaceCore {
     }
 
     /// The session that serves the peer of this one. A peer that reconnects is served on its newest
-    /// connection only, or all would be sent twice.
+    /// connection only, or everything would be sent twice.
     fn serving(&self, id: SessionId) -> Option<SessionId> {
         let peer = self.sessions.get(&id)?.peer?;
         let serves = |session: &Session| session.is_established() && session.peer == Some(peer);
         self.sessions.iter().rev().find(|(_, session)| serves(session)).map(|(&id, _)| id)
     }
 
-    /// Only what is durable here leaves.
+    /// The sequence before which entries may leave: only what is durable here does.
     fn sendable(&self) -> u64 {
         if rejoin_vclock::mutant!("send-before-durable") { self.log.end() } else { self.durable }
     }
 
-    /// What became durable since the peer was told, or a heartbeat, if it is time for either.
+    /// Returns the announcement of what became durable since the last one, or a heartbeat, if it is
+    /// time for either.
     fn next_have(&mut self, id: SessionId, now: Now) -> Option<Message> {
         let (have_interval, heartbeat) = (self.config.have_interval, self.config.heartbeat);
         let session = self.sessions.get(&id).filter(|s| s.is_established())?;

@@ -21,17 +21,18 @@ use crate::message::Message;
 use crate::reincarnation::Rewritten;
 use crate::session::{Refused, SessionId};
 
-/// What is known of branches that were written anew.
+/// The rewritten branches that are known.
 #[derive(Default, Debug)]
 pub(crate) struct Twice {
-    /// The beginnings of those that are here under derived ids.
+    /// The heads at the beginnings of those that are here under derived ids, by origin and first
+    /// counter.
     here: BTreeMap<(ReplicaId, u64), Vec<Head>>,
-    /// The derived ids, and whose entries they have.
+    /// The derived ids, and the ids under which their entries were written.
     derived: BTreeMap<ReplicaId, ReplicaId>,
-    /// Derived ids of branches that are not here under their origin's.
+    /// Derived ids of branches that are not here under the id of their origin.
     others: BTreeSet<ReplicaId>,
     /// Derived ids that were refused because the history that they come from is not durable yet:
-    /// the record of where it is looked at, the session, and the id.
+    /// the sequence of the record to compare with, the session, and the derived id.
     early: BTreeSet<(u64, SessionId, ReplicaId)>,
 }
 
@@ -41,7 +42,7 @@ impl Twice {
         self.derived.insert(branch.id, branch.origin);
     }
 
-    /// Whether nobody ever wrote under an id: what it has was written anew.
+    /// True if an id is derived: nobody ever wrote under it, and all that it has was rewritten.
     pub(crate) fn is_derived(&self, id: ReplicaId) -> bool {
         self.derived.contains_key(&id)
     }
@@ -53,7 +54,7 @@ impl Twice {
 }
 
 impl SpaceCore {
-    /// Finds out which branches are here under derived ids.
+    /// Reads from the state which branches are here under derived ids.
     ///
     /// # Errors
     /// [`StoreError`] when the state cannot be read.
@@ -64,7 +65,8 @@ impl SpaceCore {
         Ok(())
     }
 
-    /// Whether an entry of a peer's begins a branch that is here under a derived id.
+    /// Checks whether an entry of a peer's begins a branch that is here under a derived id, and
+    /// makes a fork of its origin if so.
     pub(crate) fn is_here_anew(&mut self, id: Option<SessionId>, entry: &Entry) -> bool {
         let (origin, first) = (entry.delta().origin(), entry.delta().first());
         let Some(heads) = self.twice.here.get(&(origin, first)) else { return false };
@@ -76,8 +78,8 @@ impl SpaceCore {
         true
     }
 
-    /// Whether a peer's entry may be the first of a derived id whose branch is here: then it is
-    /// looked at before it is taken in.
+    /// Checks whether a peer's entry may be the first of a derived id whose branch is here: then
+    /// heads are compared before it is taken in.
     pub(crate) fn may_be_here(&mut self, id: SessionId, entry: &Entry) -> bool {
         let derived = entry.delta().origin();
         let seen = self.causal.context().seen(derived);
@@ -93,7 +95,7 @@ impl SpaceCore {
                 self.steps.push_back(Step::Judge(id, branch, sequence));
             }
             Ok(Some(sequence)) if sequence >= self.durable => match self.unwritten_head(sequence) {
-                // What came with it is known without looking it up.
+                // The head of a record that is not written yet is known without a look-up.
                 Some(own) if own != branch.head => {
                     self.twice.others.insert(derived);
                     return false;
@@ -120,7 +122,8 @@ impl SpaceCore {
         self.unwritten.get(place).filter(|_| !is_blind).map(|(_, record)| record.head)
     }
 
-    /// Asks again for the derived ids that were refused until now: what they come from is durable.
+    /// Asks again for the derived ids that were refused because the history that they come from was
+    /// not durable, once it is.
     pub(crate) fn ask_for_the_early(&mut self) {
         while let Some(&(sequence, id, derived)) = self.twice.early.first() {
             if sequence >= self.durable {
@@ -138,7 +141,7 @@ impl SpaceCore {
         }
     }
 
-    /// Whether an entry is the first of a derived id whose branch may be here by now. It is asked
+    /// True if an entry is the first of a derived id whose branch may be here by now. It is asked
     /// for again.
     pub(crate) fn is_unjudged(&self, entry: &Entry) -> bool {
         let derived = entry.delta().origin();
@@ -147,7 +150,7 @@ impl SpaceCore {
         told.is_some_and(is_here) && !rejoin_vclock::mutant!("branch-taken-twice")
     }
 
-    /// The head of one's own entry where a branch begins is known.
+    /// Compares the head of the entry here where a branch begins with that of the branch.
     pub(crate) fn judge(&mut self, id: SessionId, branch: &Rewritten, own: Head) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if own == branch.head {
@@ -165,7 +168,7 @@ impl SpaceCore {
         self.ask_again(id);
     }
 
-    /// An origin's branch is here under one id and elsewhere under another.
+    /// Makes a fork of an origin whose branch is here under one id and elsewhere under another.
     fn hold_twice(&mut self, id: Option<SessionId>, theirs: HeadAt) {
         let HeadAt { origin, counter, head } = theirs;
         let common = counter - 1;

@@ -1,12 +1,13 @@
-//! Withdrawals: what was applied, and could not be written because the medium is full.
+//! Withdrawals: taking back what was applied and could not be written because the medium is full.
 //!
 //! Nothing leaves before it is durable, so nobody else has seen what is only in memory, and it can
-//! be taken back: the core goes on as its storage makes it, as after a crash. That takes back what
-//! came from peers as well; their sessions end, as what they were told no longer holds, and what
-//! they sent comes again. Watchers hear of every entry that is gone.
+//! be taken back: the core is recovered from its storage, as after a crash. That takes back what
+//! came from peers as well; their sessions end, because what was said in them no longer holds, and
+//! what they sent comes again. Watchers are notified of every entry that is gone.
 //!
-//! The dots of what was withdrawn, and its places in the log, go to other entries. A receipt from
-//! before must not speak of those: it knows how many withdrawals there had been when it was made.
+//! The dots of withdrawn entries, and their sequences in the log, go to other entries. A receipt
+//! from before must not be taken for one of those: it has the number of withdrawals at the time
+//! when it was made.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -18,31 +19,31 @@ use crate::recovery::Recovered;
 use crate::session::SessionEnd;
 use crate::storage::{Batch, StorageError};
 
-/// A place in the log, as of a number of withdrawals.
+/// A position in the log, as of a number of withdrawals.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Mark {
-    /// So many withdrawals there had been.
+    /// The number of withdrawals at that time.
     pub round: u64,
     /// The sequence after the last entry that it is about.
     pub end: u64,
 }
 
-/// How often something was withdrawn, and from where on in the log.
+/// The number of withdrawals, and the sequences from which on the log was withdrawn.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Withdrawals {
     round: u64,
-    /// Up to which round everything from which sequence on was withdrawn; both ascend, as what is
-    /// durable stays so.
+    /// Pairs of a round and a sequence: up to that round, everything from that sequence on was
+    /// withdrawn. Both ascend, because what is durable stays so.
     from: Vec<(u64, u64)>,
 }
 
 impl Withdrawals {
-    /// How many there were.
+    /// The number of withdrawals.
     pub(crate) const fn round(&self) -> u64 {
         self.round
     }
 
-    /// Whether what a mark is about was withdrawn, in part at least.
+    /// True if what a mark is about was withdrawn, in part at least.
     pub(crate) fn cover(&self, mark: Mark) -> bool {
         let next = self.from.partition_point(|&(round, _)| round < mark.round);
         self.from.get(next).is_some_and(|&(_, from)| mark.end > from)
@@ -64,7 +65,7 @@ impl SpaceCore {
         Mark { round: self.withdrawals.round(), end: self.log.end() }
     }
 
-    /// Whether everything before a mark is durable.
+    /// True if everything before a mark is durable.
     ///
     /// # Errors
     /// [`StorageError::Full`] when it was withdrawn.
@@ -75,7 +76,7 @@ impl SpaceCore {
         Ok(self.durable >= mark.end)
     }
 
-    /// Whether nothing was withdrawn since.
+    /// Checks that nothing was withdrawn since a round.
     ///
     /// # Errors
     /// [`StorageError::Full`] when something was.
@@ -83,14 +84,14 @@ impl SpaceCore {
         if self.withdrawals.round() == round { Ok(()) } else { Err(StorageError::Full) }
     }
 
-    /// Takes back what was to be written and was not: it is in line again.
+    /// Queues records again that were to be written and were not.
     fn give_back(&mut self, records: Vec<(u64, Record)>) {
         for record in records.into_iter().rev() {
             self.unwritten.push_front(record);
         }
     }
 
-    /// Goes on in place of a core whose unwritten entries are withdrawn.
+    /// Takes over from a core whose unwritten entries are withdrawn.
     fn withdraw(&mut self, mut former: Self) {
         let withdrawn = std::mem::take(&mut former.unwritten);
         self.events.append(&mut former.events);

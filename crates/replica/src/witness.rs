@@ -3,8 +3,8 @@
 //! A copy of a store that writes on under the store's id uses its dots a second time. So a file
 //! goes on under its id only if a small file elsewhere, in the user's state directory, agrees: it
 //! knows the file by device and inode, by a *generation* that moves on at every open and close, and
-//! by a *mark* below which the log cannot have shrunk. Who copies a directory, puts a backup back
-//! or moves a file does not take the witness along.
+//! by a *mark* below which the log cannot have shrunk. Copying a directory, restoring a backup or
+//! moving a file does not take the witness along.
 //!
 //! ```text
 //! at       witness                 store
@@ -15,10 +15,10 @@
 //! close    as at open
 //! ```
 //!
-//! A crash between any two of these leaves the store at `current` or at `next`, so kills prove
-//! nothing wrong. The mark is written after the commit and never synced: it is a lower bound, exact
-//! after a kill and perhaps too low after a power loss, which lets less be noticed; what the proof
-//! misses, the heads of the origins find at the next sync.
+//! A crash between any two of these leaves the store at `current` or at `next`, so a kill does not
+//! disprove the store's place. The mark is written after the commit and not synced: it is a lower
+//! bound, exact after a kill and perhaps too low after a power loss, so that less is noticed. What
+//! the proof misses, the heads of the origins find at the next sync.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -31,12 +31,13 @@ use rejoin_vclock::{FreshId, ReplicaId};
 
 use crate::storage::FileId;
 
-/// Names the directory of the witnesses, before all other ways.
+/// The environment variable that names the directory of the witnesses, before the user's own.
 #[cfg(feature = "redb")]
 pub const STATE_DIR: &str = "REJOIN_STATE_DIR";
 
 const MAGIC: [u8; 8] = *b"rejoinW\x01";
-/// Where the mark stands, behind magic, two generations, the file's name and a checksum.
+/// The offset of the mark, behind magic, two generations, the file's device and inode, and a
+/// checksum.
 const MARK: u64 = 8 + 16 + 16 + 16 + 4;
 
 /// A random number that stands for one stretch of a store's life.
@@ -49,7 +50,7 @@ impl Generation {
     }
 }
 
-/// Where a store is, and where its witness is kept.
+/// The place of a store, and the directory in which its witness is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct WitnessPath {
     store: PathBuf,
@@ -57,7 +58,7 @@ pub(crate) struct WitnessPath {
 }
 
 impl WitnessPath {
-    /// The place of a store file, witnessed in a directory of one's own or in the user's.
+    /// The place of a store file, with its witness in the given directory or in the user's.
     #[cfg(feature = "redb")]
     pub(crate) fn new(store: &Path, directory: Option<PathBuf>) -> Self {
         Self { store: store.to_owned(), directory: directory.or_else(state_directory) }
@@ -67,8 +68,8 @@ impl WitnessPath {
         Some(self.directory.as_ref()?.join(format!("{id}.witness")))
     }
 
-    /// The witness that this file, at this generation and with so many log records, is the one that
-    /// writes under an id.
+    /// Returns the witness that this file, at this generation and with this number of log records,
+    /// is the one that writes under an id, if there is one.
     pub(crate) fn proof(&self, id: ReplicaId, at: Generation, records: u64) -> Option<Witness> {
         if rejoin_vclock::mutant!("continue-after-restore") {
             return Witness::create(&self.witness(id)?, FileId::of(&self.store).ok()?, at).ok();
@@ -83,7 +84,7 @@ impl WitnessPath {
         same.then_some(Witness { file, of: told.file })
     }
 
-    /// A witness for an id that nobody else ever wrote under. `None` where none can be kept.
+    /// Makes a witness for an id that nobody else ever wrote under. `None` where none can be kept.
     pub(crate) fn attest(&self, id: ReplicaId, at: Generation) -> Option<Witness> {
         Witness::create(&self.witness(id)?, FileId::of(&self.store).ok()?, at).ok()
     }
@@ -141,7 +142,7 @@ impl Witness {
         self.file.write_all(&bytes)
     }
 
-    /// Notes how many log records there are at least. Not synced.
+    /// Notes the minimum number of log records. Not synced.
     pub(crate) fn mark(&mut self, records: u64) -> Result<()> {
         let mut bytes = Vec::from(records.to_le_bytes());
         bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
@@ -150,7 +151,7 @@ impl Witness {
     }
 }
 
-/// What a witness tells.
+/// The contents of a witness.
 struct Told {
     current: Generation,
     next: Generation,
@@ -173,7 +174,7 @@ impl Told {
         let (current, next) = (Generation(reader.array()?), Generation(reader.array()?));
         let mut number = || Ok::<_, DecodeError>(u64::from_le_bytes(reader.array()?));
         let file = FileId([number()?, number()?]);
-        // A mark that a power loss cut through is no bound.
+        // A mark that a power loss has torn is not a bound.
         let is_whole = crc32fast::hash(&mark) == mark_sum;
         let mark = if is_whole { u64::from_le_bytes(mark) } else { 0 };
         Ok(Self { current, next, file, mark })
