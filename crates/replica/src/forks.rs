@@ -1,10 +1,49 @@
-//! Two histories under one id: found, frozen, and left to a person.
+//! Forks: an origin with two histories is found, frozen, and left to a person.
 //!
-//! A third party cannot tell which branch is right, and mixing them makes replicas differ for ever.
-//! So it takes in no more entries of that origin and passes none on beyond the last that both
-//! branches share; of other origins' entries only those wait that build upon the other branch. A
-//! person picks a branch ([`Space::resolve_fork`]) and saves the other
+//! Two copies of a store wrote under one id, and both branches have spread. A third party cannot
+//! tell which branch is right, and mixing them makes replicas differ for ever.
+//!
+//! # Timeline
+//! ```text
+//!   north: S:1..12 of one branch             south: S:1..15 of another
+//!     | -- agree(S:12 has this head) -------> |  its own head there is another:
+//!     | <----- heads(S:12 has that head) ---- |  S is frozen
+//!     | S is frozen here, too                 |
+//!     | <--- probe, common, both ways ------> |  the last entry that both share is S:9
+//!     | <--- entries of other origins ------> |  but those that build upon S:10 and later
+//!     |                                       |
+//!     | resolve_fork(S, Keep::Ours)           | export_branch(S), then remove the store of
+//!     |                                       | the space, and join again from north
+//! ```
+//!
+//! A person picks a branch ([`Space::resolve_fork`]) and saves the other
 //! ([`Space::export_branch`]).
+//!
+//! # Invariants
+//! 1. Branches are never mixed: of a frozen origin no entry is taken in, and those that waited are
+//!    dropped.
+//! 2. Of a frozen origin nothing is passed on beyond the last entry that both branches share, and
+//!    no news of it is announced.
+//! 3. Entries of other origins flow. From a peer on the other branch only those are refused that
+//!    build upon it; what was refused in error is asked for again once it is known where the
+//!    branches part.
+//! 4. A branch that was chosen flows again, but with a peer on the other one not beyond the last
+//!    shared entry. The choice is durable; the fork itself is not, and is found again by a session.
+//!
+//! # What it does not guarantee
+//! - No branch is chosen automatically. "The longer one wins" would drop acknowledged writes.
+//! - Replicas on different branches do not converge, in the origin's entries and in what builds
+//!   upon them, until one of them has changed over.
+//! - Entries cannot be taken out of a state: to change over means to join again.
+//! - A fork is not noticed before two replicas that hold different branches meet.
+//!
+//! # References
+//! - J. Li, M. Krohn, D. Mazières and D. Shasha, *Secure Untrusted Data Repository (SUNDR)*, OSDI
+//!   2004: fork consistency. Those who were shown different histories never see each other's
+//!   operations again without noticing it.
+//! - D. S. Parker et al., *Detection of Mutual Inconsistency in Distributed Systems*, 1983: what is
+//!   in conflict is detected, and a person or the application resolves it.
+//! - DESIGN.md, on why third parties are frozen.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,27 +1,58 @@
-//! Do both ends mean the same by the counters in their vectors?
+//! The head check: both ends of a session compare running hashes before any entry is sent.
 //!
 //! Two copies of a store that write on under one id use the same dots for different entries, and
-//! vectors do not show it. The running hash of each origin's entries, its *head*, does. So before
-//! any entry is sent, both ends agree:
+//! vectors do not show it. The running hash of each origin's entries, its *head*, does: equal
+//! heads, equal histories.
 //!
+//! # Timeline
 //! ```text
 //!   north                                       south
 //!     | -- hello(vector) -----------------------> |
 //!     | <----------------------- hello(vector) -- |
 //!     | -- agree(digest, heads where behind) ---> |  looks its own heads up at those counters
 //!     | <--- agree(digest, heads where behind) -- |
-//!     | <---------------- heads(all that equal) - |  only if the digests differ
+//!     | <---------------- heads(all that equal) - |  both ways, only if the digests differ
 //!     | -- entries -----------------------------> |
+//!     |                                           |
+//!     | <----------------- probe(up to 8 heads) - |  both ways, only where heads differ, until
+//!     | -- common(the last that is shared) -----> |  no entry is left between shared and not
 //! ```
 //!
-//! From there the receiver follows each origin's hash through what it is sent, and compares it
-//! with its own before it takes the next entry of that origin in. Where the stream of an origin
-//! goes on after a gap, because the receiver had the rest from elsewhere, the head before the gap's
-//! end is said again.
+//! The digest is over the heads of all origins for which both vectors have the same counter. From
+//! there the receiver follows each origin's hash through what it is sent, and compares it with its
+//! own before it takes in the next entry of that origin. Where the stream of an origin goes on
+//! after a gap, because the receiver had the rest from elsewhere, the head at the end of the gap is
+//! sent ahead. A probe spreads its heads over the counters in doubt, so that each answer leaves
+//! about an eighth of them.
 //!
 //! Heads below the latest are in the log, which the core does not read: it asks for them
 //! ([`poll_lookup`](SpaceCore::poll_lookup)), and the shell answers
 //! ([`handle_lookup`](SpaceCore::handle_lookup)) before it hands in the next message.
+//!
+//! # Invariants
+//! 1. Before the check has reached its end in a session, no entry is sent there and none is taken
+//!    in from there.
+//! 2. An entry is not applied if the stream shows another head before it than the one here.
+//! 3. A hello speaks of durable entries only, and of a former id only as far as it is externalized
+//!    ([`crate::externalized`]).
+//! 4. Where a peer has more of an own id than this end's hello announced, it is asked whether that
+//!    is the same; until it has answered, no own entry goes to it, and nothing that builds upon the
+//!    difference is taken in. More of the present id than there is here is another history at once.
+//! 5. Damage is not another history: what cannot be read is not compared.
+//!
+//! # What it does not guarantee
+//! - It finds another history and does not settle it: an own id is for [`crate::rollback`], any
+//!   other for [`crate::forks`].
+//! - Heads are not signed. They find accidents; a peer that lies can claim any history.
+//! - Two lives of a store that write the same bytes have the same heads. Their stamps are set apart
+//!   at each start ([`SpaceCore::set_stamps_apart`]), so that they do not.
+//!
+//! # References
+//! - D. S. Parker et al., *Detection of Mutual Inconsistency in Distributed Systems*, 1983: version
+//!   vectors, which take it for granted that no replica counts one number twice.
+//! - Git's commits, each named by a hash over its content and its parents: one name stands for one
+//!   whole history.
+//! - DESIGN.md, on comparing heads.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 

@@ -1,10 +1,48 @@
-//! Under which id a store writes: the one it has, where it can prove that nobody else has it, too.
+//! Identity: the id under which a store writes, which it keeps only where it can prove that nobody
+//! else has it.
 //!
-//! A store that cannot prove its place (copied, put back from a backup, moved) opens and reads
-//! under no id. With its first write or its first session, whichever comes first, it takes a new
-//! *incarnation*: a new id, durable in the store before anything is written or sent under it. What
-//! was written before stays readable and is never extended. A crash at the same place needs no new
-//! id, because nothing leaves before it is durable: kills mint nothing.
+//! A store that cannot prove its place ([`crate::witness`]), because it was copied, restored from a
+//! backup or moved, opens and reads under no id. With its first write or its first session,
+//! whichever comes first, it takes a new *incarnation*: a new random id, with the former ones kept
+//! in order.
+//!
+//! # Timeline
+//! ```text
+//!   a store                                      a copy of its file, made at A:10
+//!     | open: the witness agrees, the id is A      |
+//!     | writes A:11                                | open: no witness agrees; it only reads
+//!     | killed; open: still A                      | first write: B is durable, then B:1,
+//!     | writes A:12                                | which names A:10 as its past
+//!     | <------------------ sync ----------------> |  both hold A:1..12 and B:1
+//! ```
+//!
+//! # Invariants
+//! 1. An id is durable in the store before anything is written or sent under it. What memory says
+//!    of the identity changes only after that.
+//! 2. What was written under a former id stays readable and is never extended.
+//! 3. A crash at the same place needs no new id, because nothing leaves before it is durable: kills
+//!    mint no ids.
+//! 4. The generation moves on at every open and every clean close of a store with a witness, first
+//!    in the witness and then in the store, so that a crash between the two leaves one that the
+//!    witness expects.
+//! 5. What has to go with a change of the id, such as rewritten records, is in the same batch.
+//!
+//! # What it does not guarantee
+//! - Where the state directory is copied or restored together with the store, as a snapshot of a
+//!   whole machine does, the proof holds and is wrong. Heads find that at the next session
+//!   ([`crate::head_check`]).
+//! - Without a witness path, as over storage of one's own, the caller vouches for the storage.
+//! - Where no witness can be kept, every start that writes or syncs takes a new id, and vectors
+//!   grow by one each time.
+//! - Nothing passes to a new id by itself: rights of bounded counters stay with the former one
+//!   ([`RetiredIds`](rejoin_crdts::RetiredIds)).
+//!
+//! # References
+//! - D. S. Parker et al., *Detection of Mutual Inconsistency in Distributed Systems*, 1983: version
+//!   vectors, which need that no replica counts one number twice.
+//! - Riak's riak_kv issue 679, and its fix (per-key actor epochs): an actor that had lost its
+//!   counter counted one number twice, and data was lost. It, too, goes on under another name.
+//! - DESIGN.md, on how a store knows that it is not a copy.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 

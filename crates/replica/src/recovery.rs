@@ -1,10 +1,48 @@
 //! Recovery: from what is stored to a core that goes on, whatever has happened to the medium.
 //!
-//! Blocks follow from the log, so damaged ones are written anew from it. A log record that cannot
-//! be used where it stands is *quarantined*: its bytes are kept in a row of their own, a hole takes
-//! its place, and what depends on it waits in the same way. It is asked for again from peers, and
-//! what was quarantined is tried again whenever something new has come. Doing all this twice, or
-//! half and then again, comes to the same.
+//! The log is the truth, and blocks follow from it. A start reads the flushed state and replays the
+//! rest of the log; damaged blocks are rebuilt from the whole log. A log record that cannot be used
+//! where it stands is *quarantined*: its bytes are kept in a row of their own, a hole takes its
+//! place, and what depends on it goes the same way. All of it is reported.
+//!
+//! # Timeline
+//! ```text
+//!   a store whose record 5 is damaged            a peer
+//!     | replays 4; 5 is damaged, 6 follows it      |
+//!     | one batch: holes at 5 and 6, both records  |
+//!     |   in rows, the id is distrusted            |
+//!     | goes on under a new id                     |
+//!     | -- hello(vector up to 4) ----------------> |
+//!     | <---------------- entry of record 5 ------ |  it was sent there once
+//!     | 6 is tried again, and fits: it is taken in,|
+//!     |   and its row goes with the same batch     |
+//! ```
+//!
+//! # Invariants
+//! 1. A record is replayed only if the running hash over it meets the head that is stored with it,
+//!    and if it is the next of its origin with all its deps there.
+//! 2. No record is thrown away: a hole and the row with the record's bytes are one batch.
+//! 3. The batch that quarantines records also distrusts the present id, because some of them may be
+//!    the store's own. The store goes on under a new id and never uses those dots again, also where
+//!    a crash comes in between.
+//! 4. Doing all this twice, or half and then again, comes to the same.
+//! 5. What was quarantined is tried again whenever something new has come ([`crate::quarantine`]);
+//!    a record that was flushed before it was lost only has to come back to the log
+//!    ([`crate::missing`]).
+//!
+//! # What it does not guarantee
+//! - A peer can bring back only what was sent to it. Where nobody has it, what follows waits until
+//!   the loss is accepted ([`crate::loss`]).
+//! - What another version of the program wrote is not damage: it is an error, and nothing changes.
+//! - A log that lacks more than 4,096 records in a row is not taken for one, and is an error.
+//! - An error of the medium is returned, not repaired.
+//!
+//! # References
+//! - C. Mohan et al., *ARIES: A Transaction Recovery Method Supporting Fine-Granularity Locking and
+//!   Partial Rollbacks Using Write-Ahead Logging*, 1992: redo from a checkpoint. There is no undo
+//!   here: only whole transactions are in the log.
+//! - P. O'Neil et al., *The Log-Structured Merge-Tree*, 1996: flushed state beside a log.
+//! - DESIGN.md, on damaged records.
 
 use std::sync::Arc;
 

@@ -1,18 +1,48 @@
-//! Rebirth: what a store wrote beyond a point is written anew, under another id.
+//! Reincarnation: what a store wrote beyond a point is rewritten, under an id that follows from it.
 //!
 //! The file of a store may have been copied before, and no store sees that. So whoever holds such a
-//! *branch* has to make the same of it, byte for byte: the new id is *derived* from the old one,
-//! the point where the branch begins and the running hash of its first entry; counters begin at one
-//! again, and all dots and deps are mapped by a function of the branch alone. Who holds less of the
-//! branch makes the beginning of what the others make. Nobody writes on under a derived id: what is
-//! new has a random one.
+//! *branch* has to make the same of it, byte for byte: the new id is *derived* from the branch, and
+//! all dots and deps are mapped by a function of the branch alone ([`rejoin_crdts::rebase`]).
+//!
+//! # Timeline
+//! ```text
+//!   the store                                  a copy of its file, made at A:11
+//!     | shares A:1..10 with others               | shares A:1..10 with others
+//!     | holds A:11, A:12 that nobody saw         | holds A:11 that nobody saw
+//!     | D = hash(A, 10, head after A:11)         | D = hash(A, 10, head after A:11)
+//!     | first entry of D: announces the branch,  | the same first entry of D
+//!     |   then the changes of A:11               |
+//!     | second entry of D: those of A:12         |
+//!     | <--------------- sync -----------------> |  one history of D; one is its beginning
+//!     | writes on under a new random id          | writes on under another random id
+//! ```
 //!
 //! Other entries of the same store may build upon the branch, when it took a new incarnation in
 //! between. They are branches of their own, whose ids depend on that of the first as well.
 //!
-//! The first entry of a derived id says of which branch it is, in a set at a place of its own like
-//! that of the [incarnations](crate::incarnation). From that everybody can tell that an entry is
-//! here already under another name ([`crate::twice`]).
+//! # Invariants
+//! 1. The derived id is a hash of the old id, of the counter before the branch, of the running hash
+//!    after its first entry, and of the derived id of the branch that it builds upon, if any.
+//! 2. Holders of one branch make the same bytes of it; who holds less of it makes the beginning of
+//!    what the others make. Stamps stay, and counters begin at one.
+//! 3. Nobody writes on under a derived id, so it has no second history but that of a branch that
+//!    parts again, which is settled in the same way.
+//! 4. The first entry of a derived id says of which branch it is, in a set at a place of its own
+//!    like that of the [incarnations](crate::incarnation). So everybody can tell that an entry is
+//!    here already under another name ([`crate::twice`]).
+//! 5. If an entry of somebody else builds upon the branch, or one that others may have seen,
+//!    nothing is rewritten.
+//! 6. A rewritten record keeps its idempotency key, and after a rollback its sequence in the log.
+//!
+//! # What it does not guarantee
+//! - It does not judge whether a branch was seen: [`crate::rollback`] and [`crate::loss`] do.
+//! - The balance of rights stays that of the old id, whoever has that: the branch may have spent
+//!   what was there before.
+//!
+//! # References
+//! - Git: a name that is a hash over content and parents, and `git rebase`, which makes the same
+//!   changes under another parent. Two who rebase make two histories; here they make one.
+//! - DESIGN.md, on derived ids.
 
 use std::collections::BTreeMap;
 

@@ -1,22 +1,53 @@
-//! Rollback detection: a peer knows another history of this store than the store itself.
+//! Rollback: a store learns from a peer that its own id has another history, and goes on under a
+//! new id.
 //!
-//! It was put back from a backup that the proof of place did not notice, or a copy of it writes
-//! elsewhere under the same id. Only the store itself judges that, against its current counter: a
-//! peer that holds more of it than it knows, or another head at a counter that it has, too. Then it
-//! sends nothing of its own any more, looks for the last entry that both histories share, and goes
-//! on from there as a new incarnation: what nobody saw of its own branch is written anew, the same
-//! changes under an id that follows from them ([`crate::reincarnation`]), in one batch; what the
-//! peer holds comes back as the entries of a stranger. Both branches are kept. Users write on all
-//! the while: what they write stays here until it has its new id, and their receipts and
-//! idempotency keys answer under that.
+//! It was restored from a backup that the proof of place did not notice, or a copy of it writes
+//! elsewhere under the same id. It sees that against its current counter: a peer holds more of it
+//! than it knows, or has another head at a counter that it has, too ([`crate::head_check`]).
 //!
-//! A copy holds the branch as well, under an id that is its *former* one, and judges that id in the
-//! same way: as long as what it has of it was let out by nobody that it knows of. It comes to the
-//! same entries. Until it has met somebody who knows no other history, it does not even tell that
-//! it has them ([`crate::externalized`]): whoever it meets would take that for a fork.
+//! # Timeline
+//! ```text
+//!   store A, restored at A:10                     a peer with A:1..20
+//!     | has written A:11 and A:12 since             |
+//!     | <---------------------------- hello(A:20) - |  more than this store has written
+//!     | suspects, and sends nothing of its own      |
+//!     | -- probe(heads of A) ---------------------> |
+//!     | <----------------------------- common(10) - |  after a few rounds
+//!     | one batch: a new id, and A:11 and A:12 are  |
+//!     | rewritten under a derived id; sessions end  |
+//!     | -- hello(A:10), as the new id ------------> |
+//!     | <----------------------- entries(A:11..20) -|  like those of a stranger
+//!     | -- entries of the derived id -------------> |  both branches are kept
+//! ```
 //!
-//! If somebody has seen its branch, it has spread and cannot be written anew: the entries would be
-//! there twice. Then the old id is a fork like any other.
+//! Users write on all the while: what they write stays here until it has its new id, and their
+//! receipts and idempotency keys answer under that. A copy holds the branch as well, under an id
+//! that is its *former* one, and judges that id in the same way as long as nobody else is known to
+//! have what it has of it. It comes to the same entries ([`crate::reincarnation`]), and does not
+//! announce them before it has met somebody who knows no other history ([`crate::externalized`]).
+//!
+//! # Invariants
+//! 1. Only a store that writes under an id, or has entries under a former id that it holds back,
+//!    judges that id. Everybody else freezes it ([`crate::forks`]).
+//! 2. While a rollback is suspected, no entry of the present id leaves, and no note says that more
+//!    was externalized.
+//! 3. Only entries that nobody else can have seen are rewritten. If somebody has, they would be
+//!    there twice: they stay as they are, and the id is a fork like any other.
+//! 4. The new id, the rewritten records, the notes of the derived ids and the deletion of all rows
+//!    that follow from the log are one batch.
+//! 5. Nothing that was acknowledged is lost: each entry keeps its dots or is rewritten, and its
+//!    receipt answers for it either way.
+//!
+//! # What it does not guarantee
+//! - It is not noticed before a session with somebody who knows the other history.
+//! - A peer that lies about the id makes the store take a new one; one that raises a suspicion and
+//!   does not answer loses its session after five request timeouts.
+//!
+//! # References
+//! - D. B. Terry et al., *Managing Update Conflicts in Bayou, a Weakly Connected Replicated Storage
+//!   System*, SOSP 1995: writes that are rolled back and applied again. Bayou does that to order
+//!   writes; here a branch keeps its order and is given other dots.
+//! - DESIGN.md, on why only the owner judges.
 
 use rejoin_vclock::ReplicaId;
 

@@ -1,8 +1,9 @@
 //! Sync: sessions bring in what this copy lacks and send what the others lack.
 //!
 //! One mechanism serves live replication, coming back after a week, and forwarding for two peers
-//! that cannot see each other:
+//! that cannot see each other.
 //!
+//! # Timeline
 //! ```text
 //!   north                                south
 //!     | -- hello(vector, pull?) ---------> |
@@ -16,10 +17,37 @@
 //!     | -- have() -----------------------> |   a heartbeat, when there is nothing to say
 //! ```
 //!
-//! Nothing is sent back to where it came from: origins push their own entries; of others' only what
-//! is asked for goes out. A request belongs to its session and dies with it; what every session
-//! last said it has is remembered and looked at again. Progress is kept as vectors, never as log
-//! positions, so a broken connection costs only what was in flight.
+//! A session that begins while there is no other pulls: it asks for the entries of every origin at
+//! once.
+//!
+//! # Invariants
+//! 1. Only durable entries leave, and no vector that leaves covers more than is durable.
+//! 2. Origins push their own entries; of others' only what is asked for goes out. Nothing is sent
+//!    back to where it came from.
+//! 3. Entries leave in the order in which they were applied here, so that nearly all their deps go
+//!    ahead of them. What still comes too early waits at the receiver.
+//! 4. A request belongs to its session and dies with it. What every session last announced is
+//!    remembered and looked at again, so that what one peer does not bring is asked of another.
+//! 5. Progress is kept as vectors, never as log positions, so a broken connection costs only what
+//!    was in flight.
+//! 6. A peer that connects again is served on its newest session only.
+//!
+//! # What it does not guarantee
+//! - An entry may arrive more than once, from several peers or again after a request timed out. It
+//!   is applied once.
+//! - Of what comes too early, only [`Config::waiting_bytes`](crate::Config::waiting_bytes) is kept;
+//!   the rest is dropped and asked for again.
+//! - A peer below the floor of the log is refused. (No log is trimmed yet, so the floor is empty.)
+//! - Nothing here is encrypted or authenticated: that is for the transport.
+//!
+//! # References
+//! - A. Demers et al., *Epidemic Algorithms for Replicated Database Maintenance*, PODC 1987:
+//!   anti-entropy.
+//! - K. Petersen et al., *Flexible Update Propagation for Weakly Consistent Replication*, SOSP 1997
+//!   (Bayou): a log in the order of acceptance, and vectors that say what of it the peer lacks.
+//! - D. S. Parker et al., *Detection of Mutual Inconsistency in Distributed Systems*, 1983: version
+//!   vectors. R. Gonçalves et al., *DottedDB*, 2017: one vector for a whole store.
+//! - DESIGN.md, on sessions that push only own entries.
 
 use std::collections::{BTreeMap, BTreeSet};
 

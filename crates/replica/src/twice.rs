@@ -1,10 +1,46 @@
-//! Nothing is here twice: of a branch and what was made of it when it was [written
-//! anew](crate::reincarnation), a copy takes in only what it met first.
+//! Nothing is here twice: of a branch and of what it became when it was
+//! [rewritten](crate::reincarnation), a copy takes in only what it met first.
 //!
-//! A store writes anew what it knows to have let out nowhere. But its file may have been copied
-//! before, and that copy may have shown the same entries to others, under the id that they had. Who
-//! holds them there refuses the derived id, and who holds that refuses them: the origin is a fork
-//! like any other then, and nothing is counted twice while a person has not decided.
+//! A store rewrites what it knows to have externalized nowhere. But its file may have been copied
+//! before, and that copy may have shown the same entries to others, under the id that they had.
+//!
+//! # Timeline
+//! ```text
+//!   north, who met the copy                     south, who met the store
+//!     | holds the branch as A:11..12              | holds it rewritten, as D:1..3
+//!     | -- entries(A:11..12) -------------------> |  A:11 begins what is here as D:
+//!     |                                           |  refused, and A is a fork
+//!     | <------------------------ entries(D:1..) -|
+//!     | the first entry of D announces A:11 with  |
+//!     | its head; the head here is the same:      |
+//!     | D is refused, and A is a fork             |
+//! ```
+//!
+//! Whoever holds the one refuses the other, in either order. The origin is a fork like any other
+//! then ([`crate::forks`]), and nothing is counted twice while a person has not decided. If the
+//! holder of the branch is the one to judge its id, that is a rollback instead: it rewrites the
+//! branch, too, and comes to the same entries ([`crate::rollback`]).
+//!
+//! # Invariants
+//! 1. A copy does not apply an entry under its first id and under a derived one.
+//! 2. Heads decide, and not dots: an announcement whose head is not the one here is of another
+//!    branch, and its id is taken in.
+//! 3. While the history that an announcement names is here at least as far as the branch begins,
+//!    the first entry of the derived id is not applied until the heads are compared. If the record
+//!    to compare with is not durable yet, the derived id is refused, and asked for again when it
+//!    is.
+//! 4. A record that is damaged or cannot be read decides nothing: another session asks again.
+//!
+//! # What it does not guarantee
+//! - Which of the two stays is an accident of who met whom. It is the same changes either way.
+//! - Entries that build upon the refused form wait, as those that build upon a fork do.
+//! - An announcement is believed: nobody checks that a derived id is the hash that it should be. A
+//!   peer that lies can have an origin frozen.
+//!
+//! # References
+//! - Git's `patch-id` and `git cherry`: the same change under another parent is another commit, and
+//!   is recognized by its content. Here the first entry says what it was.
+//! - DESIGN.md, on derived ids.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
