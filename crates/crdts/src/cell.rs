@@ -136,7 +136,7 @@ impl Cell {
     }
 
     /// A cell of the same variant before anything was written.
-    pub(crate) fn anew(&self) -> Self {
+    pub(crate) fn empty_like(&self) -> Self {
         Self(match &self.0 {
             CellKind::Element(_) => CellKind::Element(Dots::default()),
             CellKind::Register(_) => CellKind::Register(Writes::default()),
@@ -161,7 +161,7 @@ impl Cell {
     /// Joins the other side's cell of the same kind, or its absence.
     pub(crate) fn merge(&mut self, theirs: Option<&Self>, join: &Join) -> bool {
         let Some(theirs) = theirs else {
-            let absent = self.anew();
+            let absent = self.empty_like();
             return self.merge(Some(&absent), join);
         };
         match (&mut self.0, &theirs.0) {

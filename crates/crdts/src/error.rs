@@ -294,7 +294,7 @@ impl fmt::Display for EditError {
                 write!(f, "index {index} of {path}, which has {len} items")
             }
             Self::NoSuchItem { path, item } => {
-                write!(f, "{path} has no item {item} any more; insert it anew")
+                write!(f, "{path} has no item {item} any more; insert it again")
             }
             Self::NoSuchNode { path, node } => write!(f, "{path} has no node {node}"),
             Self::OntoLost { path } => {

@@ -88,7 +88,7 @@ impl Parts {
             if self.cells.contains_key(path) {
                 continue;
             }
-            let mut ours = cell.anew();
+            let mut ours = cell.empty_like();
             if ours.merge(Some(cell), join) {
                 changed = true;
                 self.cells.insert(path.clone(), ours);

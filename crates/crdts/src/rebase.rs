@@ -123,7 +123,7 @@ impl Rebase {
     ///
     /// The first one depends on the last entry that was there before the branch, beside its own
     /// deps: everything else in its origin follows on itself.
-    pub fn anew(&mut self, delta: &Delta, mut opening: Vec<Change>) -> Option<Delta> {
+    pub fn rewrite(&mut self, delta: &Delta, mut opening: Vec<Change>) -> Option<Delta> {
         let from = delta.origin();
         let more = opening.len() as u64;
         let branch = self.branches.get_mut(&from)?;

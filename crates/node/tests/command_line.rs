@@ -140,7 +140,7 @@ fn an_only_copy_goes_on_without_what_is_lost() {
     drop(file);
     assert_eq!(lines(&path), 7);
     let told = rejoin(&[&"accept-loss", &path]);
-    assert_says(&told, 0, &["1 operations lost, 42 transactions written anew", "new identity"]);
+    assert_says(&told, 0, &["1 operations lost, 42 transactions rewritten", "new identity"]);
     assert_eq!(lines(&path), 49);
     let told = rejoin(&[&"accept-loss", &path, &"--for-good"]);
     assert_says(&told, 0, &["0 operations lost, 0 transactions"]);

@@ -54,7 +54,7 @@ pub(crate) struct Driver {
     /// Rows to be written with the next records.
     pub rows: Vec<RowWrite>,
     pub quarantine: Quarantine,
-    /// Whether a step of compaction is on its way to the medium.
+    /// True while a step of compaction is on its way to the medium.
     pub is_flushing: bool,
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct Driver {
 pub(crate) struct Write {
     pub records: Vec<(u64, Record)>,
     rows: Vec<RowWrite>,
-    /// Whether the rows have a step of compaction.
+    /// True if the rows have a step of compaction.
     flushes: bool,
     externalization: Option<Externalization>,
 }
@@ -104,12 +104,12 @@ impl Driver {
         Ok(Self { core, storage, identity, ticket, number, rows, quarantine, is_flushing: false })
     }
 
-    /// What is stored of the space.
+    /// The stored space, under the present id.
     pub(crate) fn stored(&self) -> Stored {
         self.stored_as(self.core.replica())
     }
 
-    /// What is stored, for a core that goes on under an id.
+    /// The stored space, for a core that goes on under an id.
     pub(crate) fn stored_as(&self, replica: ReplicaId) -> Stored {
         let (storage, ticket) = (Arc::clone(&self.storage), self.ticket.clone());
         let (before, config) = (self.core.before.clone(), self.core.config);

@@ -101,10 +101,10 @@ impl Entry {
         }
     }
 
-    /// Rewrites the transaction as an entry of another branch; see [`Rebase::anew`]. `None` if
+    /// Rewrites the transaction as an entry of another branch; see [`Rebase::rewrite`]. `None` if
     /// nothing is left of it.
-    pub(crate) fn anew(&self, rebase: &mut Rebase, opening: Vec<Change>) -> Option<Self> {
-        rebase.anew(&self.delta, opening).map(|delta| self.with_delta(delta))
+    pub(crate) fn rewritten(&self, rebase: &mut Rebase, opening: Vec<Change>) -> Option<Self> {
+        rebase.rewrite(&self.delta, opening).map(|delta| self.with_delta(delta))
     }
 
     /// The operations of the transaction, with their dots and deps.

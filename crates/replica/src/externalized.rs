@@ -274,7 +274,7 @@ impl SpaceCore {
     }
 
     /// Notes that entries were rewritten under derived ids, and that nobody has seen these.
-    pub(crate) fn wrote_anew_as(&mut self, derived: &[ReplicaId]) {
+    pub(crate) fn rewrote_as(&mut self, derived: &[ReplicaId]) {
         self.before.extend(derived);
         self.externalized.begin(derived, Some(0));
     }

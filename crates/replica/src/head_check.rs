@@ -311,7 +311,9 @@ impl SpaceCore {
         let own = self.head(origin);
         let seen = self.causal.context().seen(origin);
         let is_next = counter == seen;
-        if is_next && (self.is_here_anew(id, &arrival.entry) || self.is_unjudged(&arrival.entry)) {
+        if is_next
+            && (self.is_here_rewritten(id, &arrival.entry) || self.is_unjudged(&arrival.entry))
+        {
             return false;
         }
         let (Some((head, _)), true) = (arrival.heads, counter == seen) else { return true };

@@ -225,8 +225,8 @@ impl Identity {
         self.state().stored.encode()
     }
 
-    /// Commits what was written anew under a derived id.
-    pub(crate) fn wrote_anew(&self, derived: ReplicaId, batch: Batch) -> Result<(), StorageError> {
+    /// Commits a derived id as a former one, with its note.
+    pub(crate) fn add_derived(&self, derived: ReplicaId, batch: Batch) -> Result<(), StorageError> {
         self.add_former(&mut self.state(), &[derived], batch)
     }
 

@@ -48,7 +48,7 @@ pub struct Accepted {
     /// The number of operations of this store that are lost.
     pub lost: u64,
     /// The number of transactions that waited for them and were rewritten.
-    pub anew: u64,
+    pub rewritten: u64,
     /// The number of transactions of others that go on waiting, until somebody brings what they
     /// follow.
     pub waiting: u64,
@@ -161,8 +161,8 @@ impl Shared {
         let mut accepted = Accepted { waiting, ..Accepted::default() };
         for branch in branches {
             accepted.lost += branch.lost();
-            accepted.anew += branch.waiting.len() as u64;
-            self.write_anew(&mut inner, &stored, branch)?;
+            accepted.rewritten += branch.waiting.len() as u64;
+            self.rewrite(&mut inner, &stored, branch)?;
         }
         if waiting == 0 {
             inner.driver.rows.extend(unreadable);
@@ -176,7 +176,7 @@ impl Shared {
     }
 
     /// Rewrites a branch under its derived id, as every other holder of the same branch does.
-    fn write_anew(
+    fn rewrite(
         &self,
         inner: &mut Inner,
         stored: &Stored,
@@ -189,12 +189,12 @@ impl Shared {
         if !core.before.contains(&derived.id) {
             let (key, note) = Note::none(derived.id).row();
             let batch = Batch { rows: vec![(self.number, key, note)], ..Batch::default() };
-            self.identity.wrote_anew(derived.id, batch)?;
-            core.wrote_anew_as(&[derived.id]);
+            self.identity.add_derived(derived.id, batch)?;
+            core.rewrote_as(&[derived.id]);
         }
         let mut opening = derived.announcement(first.entry.delta().stamp());
         for (key, record) in branch.waiting {
-            if let Some(entry) = record.entry.anew(&mut rebase, opening.clone()) {
+            if let Some(entry) = record.entry.rewritten(&mut rebase, opening.clone()) {
                 opening.clear();
                 core.retry(Record { entry, ..record })?;
             }

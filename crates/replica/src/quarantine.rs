@@ -48,7 +48,7 @@ impl Default for Quarantine {
 }
 
 impl Quarantine {
-    /// Whether there may be any.
+    /// True if there are none for sure.
     #[cfg(test)]
     const fn is_empty(&self) -> bool {
         self.tried.is_none()

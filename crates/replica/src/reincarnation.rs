@@ -213,7 +213,7 @@ impl Reincarnation {
             let moved = Moved { from: origin, after, to, onto, until: u64::MAX };
             self.branches.insert(origin, Branch { moved, head: Head::default() });
         }
-        let entry = record.entry.anew(&mut self.rebase, opening).ok_or(origin)?;
+        let entry = record.entry.rewritten(&mut self.rebase, opening).ok_or(origin)?;
         let branch = self.branches.get_mut(&origin).ok_or(origin)?;
         branch.head = branch.head.after(&entry);
         Ok(Some(Record { key: record.key.clone(), head: branch.head, entry }))

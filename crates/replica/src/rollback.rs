@@ -294,7 +294,7 @@ impl Driver {
         if present != id {
             self.core.begin_incarnation(id);
         }
-        self.core.wrote_anew_as(&derived);
+        self.core.rewrote_as(&derived);
         self.core.go_on_after(former, suspected, &moved, changed.len() as u64);
         Ok(Some(Resolved { from, changed, moved }))
     }

@@ -65,7 +65,7 @@ pub(crate) struct Inner {
     pub watchers: Watchers,
     pub reports: VecDeque<Event>,
     pub wakes: Vec<WeakWake>,
-    /// Whether the space was removed from the store.
+    /// True once the space was removed from the store.
     pub is_removed: bool,
     writing: bool,
 }

@@ -103,7 +103,7 @@ impl SpaceCore {
 
     /// Checks whether an entry of a peer's begins a branch that is here under a derived id, and
     /// makes a fork of its origin if so.
-    pub(crate) fn is_here_anew(&mut self, id: Option<SessionId>, entry: &Entry) -> bool {
+    pub(crate) fn is_here_rewritten(&mut self, id: Option<SessionId>, entry: &Entry) -> bool {
         let (origin, first) = (entry.delta().origin(), entry.delta().first());
         let Some(heads) = self.twice.here.get(&(origin, first)) else { return false };
         let theirs = self.head(origin).after(entry);

@@ -113,8 +113,8 @@ impl SpaceCore {
 }
 
 impl Driver {
-    /// What was to be written is not there. On a full medium it is withdrawn, with all that was
-    /// applied after it; after any other failure it is kept, to be saved.
+    /// Takes back a batch that could not be written. On a full medium it is withdrawn, with all
+    /// that was applied after it; after any other failure it is kept, to be saved.
     pub(crate) fn fail_write(
         &mut self,
         records: Vec<(u64, Record)>,

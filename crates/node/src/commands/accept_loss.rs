@@ -15,9 +15,9 @@ pub(super) fn run(path: &Path, for_good: bool) -> Result<(), Failure> {
     let store = Store::open(path)?;
     let mut is_done = false;
     for name in store.spaces()? {
-        let Accepted { lost, anew, waiting, .. } = store.accept_loss(&name, loss)?;
-        is_done |= lost + anew > 0;
-        println!("{name:?}: {lost} operations lost, {anew} transactions written anew");
+        let Accepted { lost, rewritten, waiting, .. } = store.accept_loss(&name, loss)?;
+        is_done |= lost + rewritten > 0;
+        println!("{name:?}: {lost} operations lost, {rewritten} transactions rewritten");
         if waiting > 0 {
             println!("  {waiting} of others are quarantined until somebody brings what is missing");
         }

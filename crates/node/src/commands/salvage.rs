@@ -54,7 +54,7 @@ fn print_space(space: &SalvagedSpace) {
         println!("  its ticket and name are lost: it can be read, and not be synced");
     }
     if space.is_rebuilt {
-        println!("  its state was not whole and is made anew from the log");
+        println!("  its state was not whole and is made again from the log");
     }
     if let Some(digest) = space.digest {
         println!("  digest {digest}");

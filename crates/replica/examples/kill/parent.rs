@@ -68,7 +68,7 @@ struct Book {
     known: BTreeMap<Writer, Known>,
 }
 
-/// What is known about a writer.
+/// The parent's knowledge about a writer.
 #[derive(Clone, Default, Debug)]
 struct Known {
     /// The last transaction that is durable.

@@ -350,18 +350,18 @@ impl SpaceCheck<'_, '_> {
         digest: Digest,
     ) -> Result<Option<String>, OperationError> {
         let hash = self.listed.ticket.hash();
-        let mut anew = SpaceCore::new(hash, self.id, Config::default());
+        let mut rebuilt = SpaceCore::new(hash, self.id, Config::default());
         let mut forgotten = None;
-        let mut known = |anew: &SpaceCore, key: &[u8]| {
-            if stored.receipt_of(key)? != anew.receipt_of(key)? {
-                forgotten = Some(anew.log().end() - 1);
+        let mut known = |rebuilt: &SpaceCore, key: &[u8]| {
+            if stored.receipt_of(key)? != rebuilt.receipt_of(key)? {
+                forgotten = Some(rebuilt.log().end() - 1);
             }
             Ok(())
         };
-        if let Err(what) = self.feed(&mut anew, Step::Replay, &mut known)? {
+        if let Err(what) = self.feed(&mut rebuilt, Step::Replay, &mut known)? {
             return Ok(Some(what));
         }
-        if anew.digest()? != digest {
+        if rebuilt.digest()? != digest {
             return Ok(Some("it is not what the log makes".to_owned()));
         }
         let what = |sequence| format!("it does not know the key of log record {sequence}");

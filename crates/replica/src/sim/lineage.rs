@@ -62,7 +62,7 @@ impl<A: Application> World<A> {
         self.sites.iter().all(is_quiescent)
     }
 
-    /// Whether a site may go on under the id of a copy that it does not know for one: nobody knows
+    /// Lets a site go on under the id of a copy that it does not know for one, if nobody knows
     /// another history of it, or all whom it can meet do. Else what it writes would spread. A copy
     /// of its disk may know one and not say so, as it was never let out: then that one is
     /// rewritten, there, and this one spreads.

@@ -26,7 +26,7 @@ pub(super) struct Site<R> {
     /// All ids that it has ever had.
     pub ids: Vec<ReplicaId>,
     pub identity: Arc<Identity>,
-    /// What it wrote under its id that somebody else knows as another history, unnoticed.
+    /// Its own transactions under dots that others know as another history, unnoticed.
     pub branch: Option<Branch<R>>,
     /// The last own id of which others knew another history, and the counter at which the two
     /// parted.
@@ -54,7 +54,7 @@ pub(super) struct Site<R> {
     pub waiting: Vec<Event>,
     /// The time at which the last sync that was begun will be done.
     pub disk_busy_until: u64,
-    /// What was written and is not synced yet, with the numbers of the writes.
+    /// The writes that are not synced yet, with their numbers.
     pub in_flight: VecDeque<(u64, Write)>,
     pub trouble: DiskTrouble,
     /// The error of its wall clock, in milliseconds.

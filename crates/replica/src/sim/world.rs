@@ -70,7 +70,7 @@ pub(super) enum Event {
     Heal,
 }
 
-/// What the run is at.
+/// The phase of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Phase {
     /// Users work and faults happen.

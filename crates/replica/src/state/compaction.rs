@@ -212,7 +212,7 @@ impl State {
             Some(immutable) if !self.runs.is_empty() => {
                 Pending::known(immutable.fingerprints.borrow().clone())
             }
-            _ => Pending::anew(),
+            _ => Pending::from_scratch(),
         }
     }
 

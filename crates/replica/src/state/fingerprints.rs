@@ -198,7 +198,7 @@ pub(super) struct Pending {
 impl Pending {
     /// Makes the prints of all ranges of a run that has nothing below it. Takes about a byte of
     /// memory for each cell.
-    pub(super) fn anew() -> Self {
+    pub(super) fn from_scratch() -> Self {
         Self { tree: Some(Tree::new(&[], TOP)), fingerprints: Prints::default() }
     }
 
@@ -431,7 +431,7 @@ mod tests {
             ControlFlow::Continue(())
         });
         all.expect("memory");
-        let mut pending = Pending::anew();
+        let mut pending = Pending::from_scratch();
         let context = core.causal.context();
         cells.iter().for_each(|(path, cell)| pending.cell(path, cell, context));
         let mut writer = RunWriter::new(0, Vec::new().into(), None);

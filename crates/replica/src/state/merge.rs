@@ -177,7 +177,7 @@ impl State {
         let wide = self.wide_filter(runs.iter().map(|run| run.entries).sum());
         let writer = RunWriter::new(self.compaction.new_run(), ids.into(), wide);
         let fingerprints = match count == self.runs.len() {
-            true => Pending::anew(),
+            true => Pending::from_scratch(),
             false => Pending::known(Prints::default()),
         };
         // Many runs wait if processes are too short-lived to end a merge.

@@ -27,7 +27,7 @@ fn only_copy(before: impl FnOnce(&Things), after: impl FnOnce(&Things)) -> (Arc<
     (medium.after_power_loss(), lost)
 }
 
-/// What the store read before it lost a record.
+/// The content that the store read before it lost a record.
 struct Lost {
     record: u64,
     reads: Vec<String>,
@@ -75,7 +75,7 @@ fn an_only_copy_goes_on_without_a_lost_record() {
     // What is written meanwhile did not see what waits, and is not removed by it.
     things.transact(|tx| tx.object("thing").tags().insert("new")).expect("a transaction");
     let accepted = things.accept_loss(Loss::Unseen).expect("nobody else has it");
-    assert_eq!((accepted.lost, accepted.anew, accepted.waiting), (1, 6, 0));
+    assert_eq!((accepted.lost, accepted.rewritten, accepted.waiting), (1, 6, 0));
     assert!(things.object("thing").tags().contains("new").expect("readable"));
     things.transact(|tx| tx.object("thing").tags().remove("new")).expect("a transaction");
     assert!(kept(&things));
@@ -110,7 +110,7 @@ fn what_a_peer_may_have_is_given_up_only_for_good() {
     // It never does.
     let alone: Things = copy.open().open_space("things").expect("the space");
     let accepted = alone.accept_loss(Loss::ForGood).expect("it is said to be lost");
-    assert_eq!((accepted.lost, accepted.anew, accepted.waiting), (1, 2, 0));
+    assert_eq!((accepted.lost, accepted.rewritten, accepted.waiting), (1, 2, 0));
     assert_eq!(read(&alone), lost.reads);
 }
 

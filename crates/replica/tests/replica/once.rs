@@ -172,7 +172,7 @@ fn what_is_written_anew_keeps_its_key() {
     medium.damage_record(0, 2, |bytes| bytes[20] ^= 4);
     let (store, carts) = open(&medium);
     let accepted = carts.accept_loss(Loss::ForGood).expect("it is said to be lost");
-    assert_eq!((accepted.lost, accepted.anew), (1, 1));
+    assert_eq!((accepted.lost, accepted.rewritten), (1, 1));
     assert!(matches!(order(&carts, "order 3"), Once::Repeated(_)));
     let anew = medium.after_power_loss();
     let (_, bytes) = anew.stored(0).pop().expect("a record");

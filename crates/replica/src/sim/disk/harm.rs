@@ -96,7 +96,7 @@ impl Disk {
         self.content().is_harmed = is_harmed;
     }
 
-    /// Whether there is such a record that waits for others that were harmed.
+    /// True if such a record is quarantined and waits for others that were harmed.
     pub(in crate::sim) fn keeps_aside(&self, is_it: impl Fn(&Record) -> bool) -> bool {
         self.content().quarantine().any(|record| is_it(&record))
     }
