@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rejoin_crdts::{EditError, ReadError};
 
-use crate::removal::OwnOperations;
+use crate::core::peers::OwnOperations;
 use crate::storage::{Holder, StorageError};
 
 /// The reason why a store did not do what it was asked to. None of these loses anything that was

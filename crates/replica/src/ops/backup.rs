@@ -11,8 +11,8 @@ use super::new_file::{self, NewFile};
 use super::progress::{Progress, Step, Watch};
 use super::replay::AT_A_TIME;
 use super::verify::{Checked, Depth, verify_storage};
+use crate::shell::store::Store;
 use crate::storage::{Batch, Storage, StorageRead};
-use crate::store::Store;
 
 /// Number of bytes that are written at a time.
 const BATCH_BYTES: usize = 4 << 20;

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use super::error::OperationError;
 use super::progress::{Progress, Step, Watch};
+use crate::shell::store::Store;
 use crate::storage::Storage;
-use crate::store::Store;
 
 /// Number of bytes of state that are merged per write.
 const BUDGET: usize = 1 << 20;

@@ -5,10 +5,10 @@
 use rejoin_vclock::ReplicaId;
 
 use super::finding::{Finding, Location};
-use crate::identity::{self, NAME};
+use crate::format::ticket::Ticket;
+use crate::shell::identity::{self, NAME};
+use crate::shell::store::{SPACE, read_space};
 use crate::storage::{StorageError, StorageRead};
-use crate::store::{SPACE, read_space};
-use crate::ticket::Ticket;
 
 /// A space as storage names it.
 #[derive(Clone, Debug)]

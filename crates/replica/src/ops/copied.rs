@@ -9,14 +9,14 @@ use rejoin_vclock::codec::{Encode, write_varint};
 
 #[cfg(feature = "redb")]
 use super::contents::Contents;
-use crate::envelope;
 use crate::error::StoreError;
+use crate::format::envelope;
 #[cfg(feature = "redb")]
-use crate::identity;
+use crate::shell::identity;
+use crate::shell::store::Store;
 #[cfg(feature = "redb")]
 use crate::storage::Batch;
 use crate::storage::{StorageError, StorageRead};
-use crate::store::Store;
 
 /// The name of the mark among the named blobs.
 const NAME: &str = "copy";

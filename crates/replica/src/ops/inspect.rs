@@ -9,13 +9,13 @@ use super::copied::CopiedFrom;
 use super::error::OperationError;
 use super::replay::replay;
 use crate::core::SpaceCore;
-use crate::digest::Digest;
-use crate::entry::Head;
-use crate::fingerprint::Fingerprint;
-use crate::session::Config;
+use crate::core::digest::Digest;
+use crate::core::fingerprint::Fingerprint;
+use crate::core::session::Config;
+use crate::format::entry::Head;
+use crate::format::ticket::Ticket;
+use crate::shell::store::Store;
 use crate::storage::{Storage, StorageError, StorageRead};
-use crate::store::Store;
-use crate::ticket::Ticket;
 
 /// The content of a store.
 #[derive(Clone, PartialEq, Debug)]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rejoin_vclock::ReplicaId;
 
-use crate::entry::{Head, Record, is_hole};
+use crate::format::entry::{Head, Record, is_hole};
 use crate::log::IndexEntry;
 
 /// The result of a log up to a sequence.

@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::error::OperationError;
+use crate::shell::store::explain;
 use crate::storage::{Batch, RedbFile};
-use crate::store::explain;
 
 /// Checks that there is a file, whatever is in it.
 pub(super) fn find(path: &Path) -> Result<(), OperationError> {

@@ -10,12 +10,12 @@ use rejoin_vclock::FreshId;
 
 use super::contents::Contents;
 use super::error::OperationError;
-use crate::entry::write_hole;
-use crate::identity::{self, first_batch};
+use crate::format::entry::write_hole;
+use crate::format::ticket::Ticket;
+use crate::shell::identity::{self, first_batch};
+use crate::shell::store::{SPACE, write_space};
 use crate::state::{flushed_until, row};
 use crate::storage::{DamagedFile, StorageRead, ValueRef};
-use crate::store::{SPACE, write_space};
-use crate::ticket::Ticket;
 
 /// A record that stands further behind the others than the number of missing records and this many
 /// more has a damaged key.

@@ -4,7 +4,7 @@
 
 use super::error::OperationError;
 use crate::core::SpaceCore;
-use crate::entry::{Record, is_hole};
+use crate::format::entry::{Record, is_hole};
 use crate::storage::StorageRead;
 
 /// Number of log records that are read at a time; one may be as long as the longest entry.

@@ -15,8 +15,8 @@ use super::error::OperationError;
 use super::new_file;
 use super::progress::Watch;
 use super::salvage::{Made, Salvaged, SalvagedSpace, make, name_of, salvaged};
+use crate::shell::store::Store;
 use crate::storage::{DamagedFile, Row, StorageError, StorageRead, Stored, ValueRef};
-use crate::store::Store;
 
 /// Log records that are not written, by the number of their space and their sequence.
 type Unwritten = BTreeMap<(u32, u64), Vec<u8>>;
@@ -68,7 +68,7 @@ impl Store {
     /// Returns the log records that the open spaces have not written.
     fn unwritten(&self) -> Unwritten {
         let open = self.opened();
-        let of_space = |shared: &crate::shared::Shared| {
+        let of_space = |shared: &crate::shell::shared::Shared| {
             let records = shared.unwritten();
             let number = shared.number;
             records.into_iter().map(move |(sequence, bytes)| ((number, sequence), bytes))

@@ -21,14 +21,14 @@ use super::new_file;
 use super::progress::{Progress, Step, Watch};
 use super::reassemble::{Reassembled, reassemble};
 use super::verify::{Depth, Verification, verify_storage};
-use crate::digest::Digest;
-use crate::forks::name_of_choices;
-use crate::identity;
-use crate::recovery::Stored;
-use crate::session::Config;
+use crate::core::digest::Digest;
+use crate::core::recovery::Stored;
+use crate::core::session::Config;
+use crate::shell::forks::name_of_choices;
+use crate::shell::identity;
+use crate::shell::store::{SPACE, explain, read_space_named};
 use crate::state::row;
 use crate::storage::{Batch, DamagedFile, FailStop, RedbFile, Storage, StorageRead};
-use crate::store::{SPACE, explain, read_space_named};
 
 /// Number of rows that are listed at a time.
 const ROWS: usize = 1024;

@@ -15,13 +15,13 @@ use super::log_check::LogCheck;
 use super::progress::{Progress, Step, Watch};
 use super::replay::{AT_A_TIME, Each, replay};
 use crate::core::SpaceCore;
-use crate::digest::Digest;
+use crate::core::digest::Digest;
+use crate::core::session::Config;
 use crate::error::StoreError;
 use crate::log::{self, CHUNK_LENGTH};
-use crate::session::Config;
+use crate::shell::store::Store;
 use crate::state::{Checkpoint, RowLocation, Rows, Told, row};
 use crate::storage::{Storage, StorageError, StorageRead};
-use crate::store::Store;
 
 /// Maximum number of findings that are kept; more are only counted.
 const FINDINGS: usize = 1000;

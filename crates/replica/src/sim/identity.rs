@@ -6,7 +6,7 @@ use rejoin_vclock::ReplicaId;
 
 use super::disk::Disk;
 use super::rng::Rng;
-use crate::identity::Incarnations;
+use crate::shell::identity::Incarnations;
 use crate::storage::{Batch, Storage, StorageError};
 
 /// A site's identity.

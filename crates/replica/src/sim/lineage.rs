@@ -9,7 +9,7 @@ use super::site::Site;
 use super::summary::Count;
 use super::violation::{Broken, Checked};
 use super::world::{Event, World};
-use crate::rollback::Resolved;
+use crate::shell::rollback::Resolved;
 
 /// Number of times that the users of a restored site send something again.
 const DOUBTS: usize = 4;

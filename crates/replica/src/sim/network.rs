@@ -6,8 +6,8 @@
 
 use std::collections::VecDeque;
 
-use crate::message::{Frames, Message};
-use crate::session::SessionId;
+use crate::core::session::SessionId;
+use crate::format::message::{Frames, Message};
 
 use super::rng::Rng;
 

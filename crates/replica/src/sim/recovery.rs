@@ -13,12 +13,12 @@ use super::site::DiskTrouble;
 use super::summary::Count;
 use super::violation::{Broken, Checked};
 use super::world::{Event, Phase, World, space};
+use crate::core::recovery::Stored;
 use crate::core::{Event as Told, SpaceCore};
-use crate::driver::Driver;
-use crate::entry::{Entry, Record};
-use crate::identity::Incarnations;
+use crate::format::entry::{Entry, Record};
 use crate::log::CHUNK_LENGTH;
-use crate::recovery::Stored;
+use crate::shell::driver::Driver;
+use crate::shell::identity::Incarnations;
 use crate::storage::{FailStop, StorageRead};
 
 /// The unsynced writes of a stopped site that survive.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::network::{Connection, Link, Pipe};
 use super::topology;
-use crate::session::Config;
+use crate::core::session::Config;
 
 /// The maximum duration of a sync on an idle disk, in milliseconds.
 const SYNC: u64 = 20;

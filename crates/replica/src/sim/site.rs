@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
+use crate::core::receipt::Receipt;
 use crate::core::{Now, SpaceCore};
-use crate::driver::{Driver, Write};
-use crate::receipt::Receipt;
+use crate::shell::driver::{Driver, Write};
 
 use super::branch::Branch;
 use super::disk::Disk;

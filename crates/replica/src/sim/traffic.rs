@@ -1,8 +1,8 @@
 //! Connections: how they are made, used and closed.
 
-use crate::entry::{Entry, Record};
-use crate::message::Message;
-use crate::sync::Transmit;
+use crate::core::sync::Transmit;
+use crate::format::entry::{Entry, Record};
+use crate::format::message::Message;
 
 use super::application::Application;
 use super::check::{check_externalized, check_leaving};

@@ -13,11 +13,11 @@ use super::summary::Count;
 use super::violation::{Broken, Checked};
 use super::world::{Event, Phase, World};
 use crate::core::SpaceCore;
-use crate::driver::Driver;
-use crate::entry::Record;
+use crate::core::once::Used;
+use crate::core::transact::Transacted;
 use crate::error::StoreError;
-use crate::once::Used;
-use crate::transact::Transacted;
+use crate::format::entry::Record;
+use crate::shell::driver::Driver;
 
 /// Number of the last acknowledged transactions that the users of a site may send again.
 const LATELY: usize = 16;

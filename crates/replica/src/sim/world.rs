@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use rejoin_vclock::{DEFAULT_MAX_SKEW_MILLIS, ReplicaId};
 
 use crate::core::Event as Told;
-use crate::driver::Driver;
-use crate::entry::Record;
-use crate::session::Config;
-use crate::ticket::Ticket;
+use crate::core::session::Config;
+use crate::format::entry::Record;
+use crate::format::ticket::Ticket;
+use crate::shell::driver::Driver;
 
 use super::application::{Application, Snapshot};
 use super::branch::meant;

@@ -21,7 +21,7 @@ use std::ops::Range;
 use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
 
 use super::filter::{Names, Probe};
-use crate::envelope;
+use crate::format::envelope;
 
 const VERSION: u8 = 3;
 /// Blocks whose intervals began at their first keys.

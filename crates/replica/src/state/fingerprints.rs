@@ -33,7 +33,7 @@ use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_var
 use super::block::common;
 use super::run::RunWriter;
 use super::{PRINTS, prefixed};
-use crate::fingerprint::Fingerprint;
+use crate::core::fingerprint::Fingerprint;
 
 /// The highest level. Its one range holds all cells: no path begins another.
 pub(super) const TOP: u8 = 16;
@@ -406,9 +406,9 @@ mod tests {
     use rejoin_crdts::{OrMap, Path, PnCounter, ReplicaId};
 
     use super::*;
+    use crate::core::session::Config;
     use crate::core::{Now, SpaceCore};
-    use crate::message::SpaceHash;
-    use crate::session::Config;
+    use crate::format::message::SpaceHash;
 
     type Cart = OrMap<String, PnCounter>;
 

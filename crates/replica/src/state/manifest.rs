@@ -15,8 +15,8 @@ use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 use rejoin_vclock::{HybridTimestamp, ReplicaId, VersionVector};
 
 use super::run::{MOST_LEVELS, Run};
-use crate::entry::Head;
-use crate::envelope;
+use crate::format::entry::Head;
+use crate::format::envelope;
 
 const VERSION: u8 = 1;
 

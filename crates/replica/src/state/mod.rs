@@ -45,9 +45,9 @@ use rejoin_crdts::{Kind, ReadError};
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 
-use crate::envelope;
-use crate::receipt::Receipt;
-use crate::session::Config;
+use crate::core::receipt::Receipt;
+use crate::core::session::Config;
+use crate::format::envelope;
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
 use cache::cache;

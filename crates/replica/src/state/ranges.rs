@@ -16,7 +16,7 @@ use super::filter::Probe;
 use super::fingerprints::{Closed, KEPT, Print, Ranges, TOP, Tree, key, rank};
 use super::run::{Blocks, Run};
 use super::{CELLS, Memtable, PRINTS, StateSource, prefixed};
-use crate::fingerprint::{FullCell, Range};
+use crate::core::fingerprint::{FullCell, Range};
 use crate::storage::StorageError;
 
 /// Prints in memory may take one part in this many of what changes may take.

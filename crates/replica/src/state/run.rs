@@ -21,7 +21,7 @@ use super::block::{Address, Block, BlockBuilder, Position, address};
 use super::cache::Cache;
 use super::filter::{Probe, WideFilter};
 use super::row;
-use crate::envelope;
+use crate::format::envelope;
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
 /// Maximum number of levels over the 2^32 data blocks that have numbers, their own level included.

@@ -1,7 +1,8 @@
 //! The engine's pages, read without the engine, to salvage a damaged file.
 //!
 //! Nothing in a page is trusted. A length or a pointer may be anything; what counts is that a value
-//! is [sealed](crate::envelope), so that it shows by itself whether it is whole, and where it ends.
+//! is [sealed](crate::format::envelope), so that it shows by itself whether it is whole, and where
+//! it ends.
 //!
 //! ```text
 //! header   magic (9) · which slot counts (1) · ... · at 64 and 192: a commit
@@ -21,7 +22,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::checksummed_file::read_acknowledged;
-use crate::envelope;
+use crate::format::envelope;
 
 pub(super) const PAGE: usize = 4096;
 const PAGE_BYTES: u64 = PAGE as u64;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rejoin_vclock::ReplicaId;
 
-use crate::entry::{Entry, Head};
+use crate::format::entry::{Entry, Head};
 use crate::sim::violation::{Broken, Checked};
 
 /// The entry under each last dot, and the ids that were given up.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::Receipt;
-use crate::once::Used;
+use crate::core::once::Used;
 use crate::sim::violation::{Broken, Checked};
 
 type Dot = (ReplicaId, u64);

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::SpaceCore;
-use crate::entry::Entry;
-use crate::message::Message;
+use crate::format::entry::Entry;
+use crate::format::message::Message;
 use crate::sim::network::EndId;
 use crate::sim::violation::{Broken, Checked};
 

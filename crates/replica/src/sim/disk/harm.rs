@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use super::{Disk, index};
-use crate::entry::Record;
+use crate::format::entry::Record;
 use crate::sim::rng::Rng;
 use crate::state::{RowLocation, Rows, Told, row};
 use crate::storage::StorageError;

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::entry::Record;
-use crate::externalized::Note;
+use crate::core::externalized::Note;
+use crate::format::entry::Record;
 use crate::state::row;
 use crate::storage::{Batch, Row, RowWrite, Storage, StorageError, StorageRead, Stored};
 

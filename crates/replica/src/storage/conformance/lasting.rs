@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Medium;
 use super::trial::{Finding, Flaw, SPACES, alike, batch, bytes, commit, same};
-use crate::entry::MAX_RECORD_BYTES;
+use crate::format::entry::MAX_RECORD_BYTES;
 use crate::storage::{Batch, Memory, StorageRead};
 
 pub(super) fn sizes(medium: &dyn Medium) -> Finding {

@@ -66,8 +66,8 @@ pub enum Duty {
     Overwrites,
     /// Empty keys, and keys and bytes of every value, are kept as they are.
     Keys,
-    /// Records of the [greatest length](crate::entry::MAX_RECORD_BYTES) and ten thousand small ones
-    /// are kept as they are.
+    /// Records of the [greatest length](crate::format::entry::MAX_RECORD_BYTES) and ten thousand
+    /// small ones are kept as they are.
     Sizes,
     /// The log ends behind its last record, separately for each space.
     LogEnd,

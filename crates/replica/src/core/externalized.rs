@@ -1,0 +1,354 @@
+//! Externalized entries: up to where entries of this store may have been seen by somebody else.
+//!
+//! An own branch that nobody has seen can be rewritten under another id; one that somebody has seen
+//! cannot, or it would be there twice. After a restart, what a process remembered of its sessions
+//! is gone and cannot tell the two apart. So a row says up to which counter entries of an id were
+//! ever externalized to a session, and it is durable before they leave. While there are sessions,
+//! the row goes into the batch of the entries that it is about; after a time without any, it is one
+//! more write.
+//!
+//! There is a note for the present id, and for each *former* id that has entries which are not
+//! externalized yet: the store may be a copy of another, and that one may go on under the id.
+//! Entries that are not externalized are not announced either: in a hello, a former id ends where
+//! its note does. A former id without a note was externalized as a whole. No note says whether the
+//! file was copied: no store can see that.
+//!
+//! ```text
+//! envelope 'N' · id (16) · counter · the running hash there (16)
+//! envelope 'S' · id (16) · counter      as stores once noted it, of their present id alone
+//! ```
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+
+use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use crate::core::SpaceCore;
+use crate::format::entry::{Head, HeadAt};
+use crate::format::envelope;
+use crate::state::row;
+use crate::storage::{RowWrite, StorageError, StorageRead};
+
+const VERSION: u8 = 1;
+const WHAT: &str = "version of what was externalized";
+
+/// The note that entries of an id up to a counter were externalized, or are about to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Note {
+    id: ReplicaId,
+    upto: u64,
+    /// The running hash there.
+    head: Head,
+    /// True if nothing is left of a former id to be held back.
+    is_last: bool,
+}
+
+impl Note {
+    /// The note that nothing of an id was externalized.
+    pub(crate) const fn none(id: ReplicaId) -> Self {
+        Self { id, upto: 0, head: Head([0; 16]), is_last: false }
+    }
+
+    /// The counter up to which entries were externalized.
+    #[cfg(feature = "sim")]
+    pub(crate) const fn upto(&self) -> u64 {
+        self.upto
+    }
+
+    /// The row that stores the note.
+    pub(crate) fn row(&self) -> RowWrite {
+        let mut body = Vec::new();
+        self.id.encode(&mut body);
+        write_varint(&mut body, self.upto);
+        body.extend(self.head.0);
+        let bytes = (!self.is_last).then(|| envelope::seal(b'N', VERSION, &body));
+        (row::externalized(self.id), bytes)
+    }
+
+    /// Reads a row back.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(envelope::open(b'N', VERSION, WHAT, bytes)?);
+        let (id, upto) = (ReplicaId::decode(&mut reader)?, reader.varint()?);
+        let head = Head(reader.array()?);
+        reader.finish()?;
+        Ok(Self { id, upto, head, is_last: false })
+    }
+
+    /// Reads a row as earlier stores wrote it.
+    pub(crate) fn decode_once(bytes: &[u8]) -> Result<(ReplicaId, u64), DecodeError> {
+        let mut reader = Reader::new(envelope::open(b'S', VERSION, WHAT, bytes)?);
+        let note = (ReplicaId::decode(&mut reader)?, reader.varint()?);
+        reader.finish()?;
+        Ok(note)
+    }
+}
+
+/// The notes to write because own entries, or those of former ids, are about to be externalized.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Externalization {
+    notes: Vec<Note>,
+}
+
+impl Externalization {
+    /// The rows that store the notes.
+    pub fn rows(&self) -> impl Iterator<Item = RowWrite> + '_ {
+        self.notes.iter().map(Note::row)
+    }
+}
+
+/// The state of the note of an id.
+#[derive(Clone, Copy, Default, Debug)]
+struct Noted {
+    /// The counter in the durable note: entries up to here may leave.
+    upto: u64,
+    /// The running hash there.
+    head: Head,
+    /// The counter that was handed out to be written last, if any was.
+    asked: Option<u64>,
+}
+
+impl Noted {
+    /// A note that is damaged: everything that is here may have been seen.
+    const UNKNOWN: Self = Self { upto: 0, head: Head([0; 16]), asked: Some(u64::MAX) };
+}
+
+/// The notes of the present id, and of the former ids that are not wholly externalized.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Externalized(BTreeMap<ReplicaId, Noted>);
+
+impl Externalized {
+    /// Reads the stored notes.
+    pub(crate) fn read(
+        rows: &dyn StorageRead,
+        space: u32,
+        own: ReplicaId,
+    ) -> Result<Self, StorageError> {
+        let mut notes = BTreeMap::from([(own, Noted::default())]);
+        if rejoin_vclock::mutant!("offers-forgotten") {
+            return Ok(Self(notes));
+        }
+        let unless_damaged =
+            |error: DecodeError| match envelope::fault("what was externalized", &error) {
+                StorageError::Damaged(_) => Ok(Noted::UNKNOWN),
+                fault => Err(fault),
+            };
+        let mut found = rows.rows(space, row::OFFERED, usize::MAX)?;
+        found.retain(|(key, _)| key.starts_with(row::OFFERED));
+        for (key, bytes) in found {
+            let (id, noted) = match row::offered_id(&key) {
+                Some(id) => (id, Note::decode(&bytes).map(|note| (note.upto, note.head))),
+                None => match Note::decode_once(&bytes) {
+                    // It lacks the running hash, so all that is there counts as externalized.
+                    Ok((id, upto)) if id == own => (id, Ok((upto, Head::default()))),
+                    Ok(_) => continue,
+                    Err(error) => (own, Err(error)),
+                },
+            };
+            let noted = match noted {
+                Ok((upto, head)) => Noted { upto, head, asked: Some(upto) },
+                Err(error) => unless_damaged(error)?,
+            };
+            notes.insert(id, noted);
+        }
+        Ok(Self(notes))
+    }
+
+    /// Begins the notes of ids under which nothing was externalized.
+    pub(crate) fn begin(&mut self, ids: &[ReplicaId], asked: Option<u64>) {
+        let none = Noted { asked, ..Noted::default() };
+        self.0.extend(ids.iter().map(|&id| (id, none)));
+    }
+
+    /// Drops the note of an id: all of it counts as externalized.
+    pub(crate) fn leave(&mut self, id: ReplicaId) {
+        self.0.remove(&id);
+    }
+
+    /// True if a durable note covers an entry, so that it may leave.
+    pub(crate) fn covers(&self, id: ReplicaId, counter: u64) -> bool {
+        self.0.get(&id).is_none_or(|noted| counter <= noted.upto)
+    }
+
+    /// True if some entries of an id up to `seen` are held back.
+    pub(crate) fn is_held_back(&self, id: ReplicaId, seen: u64) -> bool {
+        self.0.get(&id).is_some_and(|noted| noted.asked.is_none_or(|asked| asked < seen))
+    }
+
+    /// The counter up to which somebody else may have seen entries of an id.
+    fn seen_of(&self, id: ReplicaId) -> u64 {
+        self.0.get(&id).map_or(u64::MAX, |noted| noted.asked.unwrap_or_default())
+    }
+}
+
+impl SpaceCore {
+    /// Returns the notes to write before entries may leave. Their rows go into one batch with the
+    /// records that [`poll_write`](Self::poll_write) returned last, or are written by themselves.
+    /// Once that is durable, [`handle_externalized`](Self::handle_externalized) says so.
+    pub fn poll_externalization(&mut self) -> Option<Externalization> {
+        let externalization = self.externalization()?;
+        for note in &externalization.notes {
+            if let Some(noted) = self.externalized.0.get_mut(&note.id) {
+                noted.asked = Some(note.upto);
+                if note.is_last && noted.upto == note.upto {
+                    self.externalized.0.remove(&note.id); // nothing waits for it
+                }
+            }
+        }
+        Some(externalization)
+    }
+
+    /// Takes in that notes are durable.
+    pub fn handle_externalized(&mut self, externalization: &Externalization) {
+        for &Note { id, upto, head, is_last } in &externalization.notes {
+            if is_last && id != self.replica() {
+                self.externalized.0.remove(&id);
+            } else if let Some(noted) = self.externalized.0.get_mut(&id).filter(|n| n.upto <= upto)
+            {
+                (noted.upto, noted.head) = (upto, head);
+            }
+        }
+    }
+
+    /// Returns the notes to write now, if any: for entries that the peers of some session take,
+    /// and, for an id without a note, that nothing was externalized.
+    pub(crate) fn externalization(&self) -> Option<Externalization> {
+        let own = self.replica();
+        let taken = || self.sessions.values().filter(|session| session.takes_from(own));
+        let note = |(&id, noted): (&ReplicaId, &Noted)| {
+            let seen = self.causal.context().seen(id);
+            let is_new = noted.asked.is_none() && seen > 0;
+            let is_more = noted.asked.is_none_or(|asked| asked < seen);
+            let is_due = is_more && taken().any(|session| session.is_of_one_mind(id));
+            let (upto, head) = match is_due {
+                true => (seen, self.head(id)),
+                false => (noted.upto, noted.head),
+            };
+            let is_last = id != own && upto > 0 && upto >= seen;
+            (is_new || is_due || is_last).then_some(Note { id, upto, head, is_last })
+        };
+        if self.suspected.is_some() {
+            return None;
+        }
+        let notes: Vec<_> = self.externalized.0.iter().filter_map(note).collect();
+        (!notes.is_empty()).then_some(Externalization { notes })
+    }
+
+    /// True if notes are durable, or no longer needed.
+    pub(crate) fn is_noted(&self, externalization: &Externalization) -> bool {
+        let is_new = |id| self.externalized.0.get(&id).is_some_and(|noted| noted.asked.is_none());
+        externalization
+            .notes
+            .iter()
+            .all(|note| self.externalized.covers(note.id, note.upto) && !is_new(note.id))
+    }
+
+    /// Assumes that everything here may have been seen if the notes cannot be read, and returns the
+    /// rows that say so. A later id has externalized nothing.
+    pub(crate) fn assume_seen(&mut self) -> Vec<RowWrite> {
+        let own = self.replica();
+        let (seen, head) = (self.causal.context().seen(own), self.head(own));
+        let mut rows = Vec::new();
+        let unknown = |noted: &Noted| noted.asked == Some(u64::MAX);
+        if let Some(noted) = self.externalized.0.get_mut(&own) {
+            let lacks_head = noted.upto > 0 && noted.head == Head::default();
+            if unknown(noted) || lacks_head {
+                *noted = Noted { upto: seen, head, asked: Some(seen) };
+                rows.push(Note { id: own, upto: seen, head, is_last: false }.row());
+                rows.push((row::OFFERED.to_vec(), None));
+            }
+        }
+        self.externalized.0.retain(|&id, noted| {
+            let is_seen = id != own && unknown(noted);
+            rows.extend(is_seen.then(|| (row::externalized(id), None)));
+            !is_seen
+        });
+        rows
+    }
+
+    /// Forgets notes of ids that are not this copy's.
+    pub(crate) fn keep_own_notes(&mut self) {
+        let (own, before) = (self.replica(), &self.before);
+        self.externalized.0.retain(|id, _| *id == own || before.contains(id));
+    }
+
+    /// Notes that entries were rewritten under derived ids, and that nobody has seen these.
+    pub(crate) fn rewrote_as(&mut self, derived: &[ReplicaId]) {
+        self.before.extend(derived);
+        self.externalized.begin(derived, Some(0));
+    }
+
+    /// The counter up to which somebody else may have seen entries of the present id.
+    pub(crate) fn seen_until(&self) -> u64 {
+        self.externalized.seen_of(self.replica())
+    }
+
+    /// True if anybody else may have seen entries of an id beyond a counter.
+    pub(crate) fn has_spread(&self, id: ReplicaId, common: u64) -> bool {
+        self.externalized.seen_of(id) > common
+    }
+
+    /// The ids of this copy that have a note, with the counters up to which others may have seen
+    /// them.
+    pub(crate) fn seen_of_own(&self) -> BTreeMap<ReplicaId, u64> {
+        self.externalized.0.keys().map(|&id| (id, self.externalized.seen_of(id))).collect()
+    }
+
+    /// The former ids with entries that are held back, and the head at which each ends for others.
+    pub(crate) fn deferred_writes(&self) -> impl Iterator<Item = HeadAt> + '_ {
+        let own = self.replica();
+        let former = self.externalized.0.iter().filter(move |&(&id, _)| id != own);
+        let ends =
+            former.map(|(&origin, noted)| HeadAt { origin, counter: noted.upto, head: noted.head });
+        let tells = rejoin_vclock::mutant!("former-ids-told");
+        ends.filter(move |at| !tells && at.counter < self.durable_vector.get(at.origin))
+    }
+
+    /// The vector that is announced to others.
+    pub(crate) fn announced_vector(&self) -> VersionVector {
+        let ends: BTreeMap<_, _> =
+            self.deferred_writes().map(|at| (at.origin, at.counter)).collect();
+        if ends.is_empty() {
+            return self.durable_vector.clone();
+        }
+        let told = |(id, counter)| (id, ends.get(&id).copied().unwrap_or(counter));
+        self.durable_vector.iter().map(told).filter(|&(_, counter)| counter > 0).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::core::recovery::Stored;
+    use crate::core::session::Config;
+    use crate::format::ticket::Ticket;
+    use crate::storage::{Batch, FailStop, Memory, Storage};
+
+    /// A damaged note makes the id under which it was found doubtful, and not the next one.
+    #[test]
+    fn a_damaged_note_is_about_the_id_that_finds_it() {
+        let ticket = Ticket::with_lineage("shelf", [1; 16]);
+        let [before, after] = [ReplicaId::from_u128(1), ReplicaId::from_u128(2)];
+        let storage = Arc::new(FailStop::new(Arc::new(Memory::default())));
+        let (key, damaged) = Note { upto: 7, ..Note::none(before) }.row();
+        let damaged = damaged.map(|mut row| {
+            row.pop();
+            row
+        });
+        let rows = vec![(0, key, damaged)];
+        storage.commit(&Batch { rows, ..Batch::default() }).expect("in memory");
+        let recovered = |replica| {
+            let (storage, ticket) = (Arc::clone(&storage), ticket.clone());
+            let (config, before) = (Config::default(), Vec::new());
+            let stored = Stored { storage, number: 0, ticket, replica, before, config };
+            stored.recover().expect("in memory").core
+        };
+        let read = Externalized::read(&*storage, 0, before).expect("in memory");
+        assert_eq!(read.seen_of(before), u64::MAX);
+        assert!(!recovered(before).has_spread(before, 0), "it has written nothing to be seen");
+        assert!(!recovered(after).has_spread(after, 0), "and the next id has not, either");
+    }
+}

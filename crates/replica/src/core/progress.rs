@@ -1,0 +1,70 @@
+//! How far a space has caught up with its peers.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use rejoin_vclock::VersionVector;
+
+use crate::core::SpaceCore;
+use crate::core::session::Session;
+
+/// The progress of a space in catching up with its peers, since the store was opened: what they
+/// have is not stored, so after every start a peer has to be heard again first.
+///
+/// A joined space that is empty has heard a peer, and knows of nothing; one that was not fetched
+/// yet has heard nobody. A space without a peer, such as one that was created here and not shared,
+/// never hears one: there `received` alone says how much is in it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub struct SyncProgress {
+    /// True if any peer has said what it has.
+    pub has_heard: bool,
+    /// The number of operations that are known of: those here, and those that a peer has.
+    pub known: u64,
+    /// The number of operations that are here.
+    pub received: u64,
+}
+
+impl SyncProgress {
+    /// True if a peer was heard, and everything is here that any of them has announced. Where a
+    /// peer has more of an [origin with two histories](crate::Fork), that is never caught up with.
+    pub const fn is_caught_up(&self) -> bool {
+        self.has_heard && self.received == self.known
+    }
+}
+
+/// The knowledge that is left of peers whose sessions are over.
+#[derive(Default, Debug)]
+pub(crate) struct Heard {
+    /// True if any peer has said what it has.
+    pub any: bool,
+    /// The counters that they had and that are not here, of as many origins as peers are
+    /// remembered.
+    ahead: VersionVector,
+}
+
+impl SpaceCore {
+    /// Keeps the counters that a leaving peer has and this copy lacks.
+    pub(crate) fn remember_ahead(&mut self, session: &Session) {
+        let (context, most) = (self.causal.context(), self.config.peers);
+        let lacks = |&(origin, counter): &(_, u64)| counter > context.seen(origin);
+        let mut ahead: VersionVector = self.heard.ahead.iter().filter(lacks).collect();
+        for (origin, counter) in session.has.iter().filter(lacks) {
+            if ahead.len() < most || ahead.get(origin) > 0 {
+                ahead.set_at_least(origin, counter);
+            }
+        }
+        self.heard.ahead = ahead;
+    }
+
+    /// Returns how far this copy has caught up.
+    pub fn progress(&self) -> SyncProgress {
+        let here = self.version_vector();
+        let mut all = here.clone();
+        all.join(&self.heard.ahead);
+        self.sessions.values().for_each(|session| _ = all.join(&session.has));
+        let count = |vector: &VersionVector| {
+            vector.iter().fold(0, |sum: u64, (_, n)| sum.saturating_add(n))
+        };
+        SyncProgress { has_heard: self.heard.any, known: count(&all), received: count(&here) }
+    }
+}

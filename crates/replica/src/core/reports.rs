@@ -1,0 +1,114 @@
+//! Reports of the core to whoever listens: what was applied, and what went wrong.
+
+use std::collections::VecDeque;
+
+use rejoin_crdts::{ConflictRecord, Path};
+use rejoin_vclock::{HybridTimestamp, OwnSkew, ReplicaId, SkewReport};
+
+use crate::core::forks::Fork;
+use crate::core::rollback::Reincarnated;
+
+/// Maximum number of events that wait to be taken.
+const EVENTS: usize = 100_000;
+
+/// A change that was applied, local or remote.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Change {
+    /// The replica that made it.
+    pub origin: ReplicaId,
+    /// The counter of its first dot.
+    pub first: u64,
+    /// The counter of its last dot.
+    pub last: u64,
+    /// When it was made, by its origin's hybrid clock.
+    pub stamp: HybridTimestamp,
+    /// The paths at which it changed something.
+    pub paths: Vec<Path>,
+    /// The decisions that were made when it was applied.
+    pub decisions: Vec<ConflictRecord>,
+    /// True if the change was withdrawn instead: it was not durable yet, and the medium is full.
+    /// The state is as if it had never been made, and other changes may get its dots.
+    pub is_withdrawn: bool,
+}
+
+/// A report of the core to whoever listens.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// An entry was applied.
+    Applied(Change),
+    /// An entry that was applied could not be written, and was withdrawn.
+    Withdrawn(Change),
+    /// Stored bytes are not those that were written. They were repaired where that was possible;
+    /// nothing was thrown away.
+    Damage {
+        /// The damage, and what was done about it.
+        what: String,
+    },
+    /// A peer knows another history of this store than the store itself: the store was restored
+    /// from a backup, or two copies write under one id. It goes on under a new id as soon as it is
+    /// known how much both histories share.
+    Rollback {
+        /// The peer that knows it.
+        peer: ReplicaId,
+    },
+    /// The store goes on under a new id.
+    Reincarnated(Reincarnated),
+    /// An origin has two histories. Its entries are not taken in.
+    Fork(Fork),
+    /// A stamp was too far in the future for the local clock to follow; its entry was applied.
+    Skew(SkewReport),
+    /// Stamps that were made here came from the future, because the wall clock was wrong: it has
+    /// been set right by now, or a peer that did not follow those stamps has answered. Reported
+    /// once each time.
+    OwnSkew(OwnSkew),
+    /// A peer brought an entry that overlaps what is known of its origin: two histories under one
+    /// id. It was not applied.
+    Overlap {
+        /// The origin with two histories.
+        origin: ReplicaId,
+        /// The counter at which the entry that was refused begins.
+        first: u64,
+    },
+}
+
+/// The events that nobody has taken yet. Where too many wait, the oldest go, and are counted.
+#[derive(Default, Debug)]
+pub(crate) struct Reports {
+    events: VecDeque<Event>,
+    lost: u64,
+}
+
+impl Reports {
+    pub(crate) fn push(&mut self, event: Event) {
+        if self.events.len() == EVENTS {
+            self.events.pop_front();
+            self.lost += 1;
+        }
+        self.events.push_back(event);
+    }
+
+    /// Takes the oldest event.
+    pub(crate) fn poll(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Returns the number of events that were dropped since the last call.
+    pub(crate) const fn take_lost(&mut self) -> u64 {
+        std::mem::replace(&mut self.lost, 0)
+    }
+
+    /// Adds the events of the core before this one.
+    pub(crate) fn append(&mut self, former: &mut Self) {
+        self.events.append(&mut former.events);
+        self.lost += former.take_lost();
+    }
+
+    /// Goes on with the events of the core that this one stands in for, whose entries were applied
+    /// again: of one's own only what was found on the way is news.
+    pub(crate) fn stand_in(&mut self, other: &mut Self) {
+        let found = std::mem::take(self);
+        self.append(other);
+        self.events.extend(found.events.into_iter().filter(|it| !matches!(it, Event::Applied(_))));
+    }
+}

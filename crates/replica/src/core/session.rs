@@ -1,0 +1,235 @@
+//! Sessions: one end of a connection to a peer, with what that has, what it was sent, and what it
+//! asked for.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rejoin_vclock::{DEFAULT_MAX_SKEW_MILLIS, ReplicaId, VersionVector};
+
+use crate::core::head_check::{HeadCheck, Search};
+use crate::format::entry::{Head, HeadAt};
+use crate::format::message::{Direction, Message};
+use crate::log::IndexEntry;
+
+/// A session of a space, unique as long as the space is open.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SessionId(pub(crate) u64);
+
+/// Settings of a space: how it talks to its peers, and what it keeps in memory. All times are in
+/// milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Minimum time between two announcements of what became durable.
+    pub have_interval: u64,
+    /// Time after which a session that watches its peer itself, and has nothing to say, sends a
+    /// heartbeat.
+    pub heartbeat: u64,
+    /// Time after which a session that watches its peer itself, and hears nothing, is given up.
+    pub idle_timeout: u64,
+    /// Time for which an origin that is connected may send its entries itself, before a peer that
+    /// has them is asked.
+    pub grace: u64,
+    /// Time after which a request that brings nothing is put to another peer.
+    pub request_timeout: u64,
+    /// Approximate size of a frame of entries, in bytes.
+    pub batch_bytes: usize,
+    /// Maximum number of bytes per space for entries that came too early, or for a single one that
+    /// is longer; beyond that they are dropped, and asked for again.
+    pub waiting_bytes: usize,
+    /// Maximum number of peers that are remembered per space, with what each has of what was
+    /// written here; if there are more, the one that was heard of least recently is forgotten. A
+    /// receipt does not name a forgotten peer among those that hold it, until it is heard of again.
+    pub peers: usize,
+    /// Approximate number of bytes of changes that are kept in memory per space before they are
+    /// flushed to blocks. More means fewer bytes written, and a longer start after a crash.
+    pub memtable_bytes: usize,
+    /// Approximate number of bytes of recently read blocks that are kept per space; up to a quarter
+    /// of that are filters, which say what is not in the runs that were written since the start.
+    /// The orders of lists that were asked for take at most as much again, or what the longest of
+    /// them takes.
+    pub cache_bytes: usize,
+    /// Maximum lead of a stamp over the wall clock here at which it is still followed, in
+    /// milliseconds. Own stamps that are further ahead fall back when the clock was right for as
+    /// long as that.
+    pub max_skew: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            have_interval: 50,
+            heartbeat: 1_000,
+            idle_timeout: 4_000,
+            grace: 250,
+            request_timeout: 2_000,
+            batch_bytes: 64 << 10,
+            waiting_bytes: 4 << 20,
+            peers: 1000,
+            memtable_bytes: 16 << 20,
+            cache_bytes: 48 << 20,
+            max_skew: DEFAULT_MAX_SKEW_MILLIS,
+        }
+    }
+}
+
+/// The state of a session: what a space knows of the other end of a connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The peer, once it said hello.
+    pub peer: Option<ReplicaId>,
+    /// The vector of what is durable there, as far as it was announced.
+    pub has: VersionVector,
+    /// Per origin, the counter up to which entries were sent or are known to be there.
+    pub sent: BTreeMap<ReplicaId, u64>,
+    /// Per origin, the counter up to which entries are sent because the peer asked for them.
+    pub wanted: BTreeMap<ReplicaId, u64>,
+    /// True if the peer was asked for entries of every origin at once.
+    pub pulls: bool,
+    /// The log sequence before which entries of all origins are sent.
+    pub pull_until: u64,
+    /// The log sequence to look at next.
+    pub cursor: u64,
+    /// The vector that was last announced to the peer.
+    pub announced: VersionVector,
+    /// When a vector was last announced to the peer.
+    pub announced_at: u64,
+    /// The count of news at that time.
+    pub announced_news: u64,
+    /// True if the session itself sends heartbeats and ends when it hears none.
+    pub watched: bool,
+    /// When anything last went out.
+    pub sent_at: u64,
+    /// When anything last came in.
+    pub heard_at: u64,
+    /// The heads at the vector of this end's hello.
+    pub hello_heads: Vec<HeadAt>,
+    /// The progress of the agreement about what both ends have.
+    pub head_check: HeadCheck,
+    /// Per own id, the counter up to which the peer has its entries, until the peer has said that
+    /// they are the same.
+    pub unverified_upto: BTreeMap<ReplicaId, u64>,
+    /// Per origin, the counter up to which the peer can follow the running hash of what it was
+    /// sent.
+    pub chained_upto: BTreeMap<ReplicaId, u64>,
+    /// Per origin, the last counter and head of the peer's history, as far as it has come here.
+    pub peer_heads: BTreeMap<ReplicaId, (u64, Head)>,
+    /// The origins whose entries are not taken from this peer beyond a counter, because its history
+    /// of them, or of what they build upon, is another one.
+    pub refused: BTreeMap<ReplicaId, Refused>,
+    /// The searches for the last entry that both histories of an origin share.
+    pub searches: BTreeMap<ReplicaId, Search>,
+    /// Messages that go out before anything else.
+    pub outbox: VecDeque<Message>,
+    /// The state of the outgoing direction.
+    pub outgoing: Direction,
+    /// The reason why the session is over, once it is.
+    pub over: Option<SessionEnd>,
+}
+
+/// A limit on the entries that are taken from a peer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused {
+    /// The counter up to which they are taken.
+    pub until: u64,
+    /// True if the origin itself has two histories; false if it only builds upon one that has, or
+    /// was not compared yet.
+    pub forked: bool,
+}
+
+impl Refused {
+    /// Nothing is taken, as long as it is not known what both share.
+    pub(crate) const ALL: Self = Self { until: 0, forked: true };
+}
+
+/// The reason why a session ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SessionEnd {
+    /// Nothing was heard for the idle timeout.
+    Silent,
+    /// The peer refused, or was refused.
+    Refused(crate::format::message::Refusal),
+    /// The peer broke the protocol.
+    Protocol(String),
+    /// This store went on under a new id; connect again.
+    Reincarnated,
+    /// This store had no room for what came in, and withdrew it; connect again later.
+    NoRoom,
+}
+
+impl std::fmt::Display for SessionEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Silent => f.write_str("nothing was heard from the peer for too long"),
+            Self::Refused(refusal) => write!(f, "refused: {refusal}"),
+            Self::Reincarnated => f.write_str("this store goes on under a new id; connect again"),
+            Self::NoRoom => f.write_str("this store's medium is full; make room on it"),
+            Self::Protocol(what) => write!(f, "the peer does not follow the protocol: {what}"),
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn new(elapsed: u64, watched: bool) -> Self {
+        Self {
+            peer: None,
+            has: VersionVector::new(),
+            sent: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            pulls: false,
+            pull_until: 0,
+            cursor: 0,
+            announced: VersionVector::new(),
+            announced_at: elapsed,
+            announced_news: 0,
+            watched,
+            sent_at: elapsed,
+            heard_at: elapsed,
+            hello_heads: Vec::new(),
+            head_check: HeadCheck::default(),
+            unverified_upto: BTreeMap::new(),
+            chained_upto: BTreeMap::new(),
+            peer_heads: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            searches: BTreeMap::new(),
+            outbox: VecDeque::new(),
+            outgoing: Direction::default(),
+            over: None,
+        }
+    }
+
+    /// True if the peer said hello and the session goes on.
+    pub(crate) fn is_established(&self) -> bool {
+        self.peer.is_some() && self.over.is_none()
+    }
+
+    /// True if the peer means the same by the counters of an own id, as far as is known.
+    pub(crate) fn is_of_one_mind(&self, own: ReplicaId) -> bool {
+        !self.refused.contains_key(&own)
+    }
+
+    /// True if this end's own entries go out to the peer.
+    pub(crate) fn takes_from(&self, own: ReplicaId) -> bool {
+        let is_agreed = self.head_check == HeadCheck::Reached;
+        let is_sure = self.unverified_upto.is_empty();
+        is_agreed && is_sure && self.is_established() && self.is_of_one_mind(own)
+    }
+
+    pub(crate) fn sent_of(&self, origin: ReplicaId) -> u64 {
+        self.sent.get(&origin).copied().unwrap_or(0)
+    }
+
+    /// Decides whether the entry at the cursor goes out to the peer: those of `own` always do,
+    /// those of others while the peer pulls and when it asks.
+    pub(crate) fn is_to_get(&self, place: &IndexEntry, own: ReplicaId) -> bool {
+        let asked_for = || self.wanted.get(&place.origin).is_some_and(|&upto| place.last <= upto);
+        place.origin == own || self.cursor < self.pull_until || asked_for()
+    }
+
+    /// Notes that the peer has entries of an origin up to a counter.
+    pub(crate) fn learn(&mut self, origin: ReplicaId, counter: u64) {
+        self.has.set_at_least(origin, counter);
+        let sent = self.sent.entry(origin).or_insert(0);
+        *sent = counter.max(*sent);
+    }
+}

@@ -1,0 +1,62 @@
+//! One transaction: stamped, drafted over the state, made an entry of, and applied in memory.
+
+use rejoin_crdts::EditError;
+use rejoin_crdts::draft::Written;
+use rejoin_crdts::source::Stage;
+use rejoin_vclock::HybridTimestamp;
+
+use crate::core::once::Used;
+use crate::core::receipt::Receipt;
+use crate::core::{Drafted, Now, SpaceCore};
+use crate::error::StoreError;
+use crate::format::entry::{MAX_TRANSACTION_BYTES, MAX_WRITTEN_BYTES};
+
+/// The outcome of a transaction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transacted {
+    /// It ran, and is applied in memory under this stamp; its record waits to be written.
+    Committed(Receipt, HybridTimestamp),
+    /// It ran and changed nothing.
+    Unchanged(Receipt),
+    /// Its idempotency key was used before. It did not run.
+    Used(Used),
+}
+
+impl SpaceCore {
+    /// Runs a transaction. `key`: its idempotency key; empty for none. `edit` is called at most
+    /// once; where it fails, nothing has happened.
+    ///
+    /// # Errors
+    /// The error of `edit`; [`StoreError::TooLarge`] and [`StoreError::TooMuch`] beyond the limits;
+    /// [`StoreError::Storage`] when a block cannot be read.
+    pub fn transact(
+        &mut self,
+        now: Now,
+        key: &[u8],
+        edit: &mut dyn FnMut(&mut dyn Stage) -> Result<(), EditError>,
+    ) -> Result<Transacted, StoreError> {
+        if let Some(used) = self.used(key)? {
+            return Ok(Transacted::Used(used));
+        }
+        let stamp = self.stamp(now);
+        let base = self.source();
+        let mut draft = self.draft(&base, stamp);
+        edit(&mut draft).map_err(|error| self.naming_formers(error))?;
+        let (bytes, most) = (draft.content_bytes(), MAX_TRANSACTION_BYTES);
+        if bytes > most {
+            return Err(StoreError::TooLarge { bytes, most });
+        }
+        let Written { changes, cells, orders } = draft.written();
+        let drafted = Drafted { cells, orders, operations: changes.len() };
+        let Some(entry) = self.entry_once(changes, stamp, key) else {
+            return Ok(Transacted::Unchanged(self.empty_receipt()));
+        };
+        let (bytes, most) = (entry.bytes().len(), MAX_WRITTEN_BYTES);
+        if bytes > most {
+            let operations = entry.delta().changes().len();
+            return Err(StoreError::TooMuch { operations, bytes, most });
+        }
+        let receipt = self.commit_drafted(entry, key.to_vec(), drafted)?;
+        Ok(Transacted::Committed(receipt, stamp))
+    }
+}

@@ -1,0 +1,306 @@
+//! The driver of a space: all that surrounds its core, and nothing that waits.
+//!
+//! Stores, the node and the simulator run this same code; they differ in who calls it, and in when
+//! a write that it hands out is done. It takes no lock, and does no I/O but through [`Storage`].
+//!
+//! ```text
+//!                    transact, handle, tick
+//!   caller --------------------------------------> driver --- core
+//!     |   <--- poll_write: a batch ---------------    |
+//!     |                                               |--> storage: reads, and what must be
+//!     |   ---- handle_written: it is durable ----->   |    written before anything goes on
+//!     |   <--- core.poll_transmit ----------------    |    (a new id, a hole, a repair)
+//! ```
+//!
+//! Batches are handed out in the order in which they are to be written, and become durable in that
+//! order. A batch that fails goes back with [`fail_write`](Driver::fail_write). What rewrites the
+//! log ([`resolve_rollback`](Driver::resolve_rollback)) needs that no batch is under way.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::sync::Arc;
+
+use rejoin_crdts::EditError;
+use rejoin_crdts::source::Stage;
+use rejoin_vclock::ReplicaId;
+
+use crate::core::externalized::Externalization;
+use crate::core::once::Used;
+use crate::core::recovery::{Recovered, Stored};
+use crate::core::session::SessionId;
+use crate::core::transact::Transacted;
+use crate::core::{Now, SpaceCore};
+use crate::error::StoreError;
+use crate::format::entry::{HeadAt, Record};
+use crate::format::message::Message;
+use crate::format::ticket::Ticket;
+use crate::log::records::{Records, ToSend};
+use crate::shell::identity::Incarnations;
+use crate::shell::quarantine::Quarantine;
+use crate::storage::{Batch, FailStop, RowWrite, Storage, StorageError};
+
+/// With each commit at most this many bytes of state are flushed per byte of log: more than
+/// compaction makes of a byte on its way through all tiers, so that it never falls behind.
+const FLUSHED_PER_BYTE: usize = 8;
+
+/// A core with what surrounds it.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    pub core: SpaceCore,
+    pub storage: Arc<FailStop>,
+    pub identity: Arc<dyn Incarnations>,
+    pub ticket: Ticket,
+    pub number: u32,
+    /// Rows to be written with the next records.
+    pub rows: Vec<RowWrite>,
+    pub quarantine: Quarantine,
+    /// True while a step of compaction is on its way to the medium.
+    pub is_flushing: bool,
+}
+
+/// A batch to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct Write {
+    pub records: Vec<(u64, Record)>,
+    rows: Vec<RowWrite>,
+    /// True if the rows have a step of compaction.
+    flushes: bool,
+    externalization: Option<Externalization>,
+}
+
+impl Write {
+    /// The batch, for a space of this number.
+    pub(crate) fn batch(&self, number: u32) -> Batch {
+        batch(number, &self.records, &self.rows)
+    }
+}
+
+fn batch(number: u32, records: &[(u64, Record)], rows: &[RowWrite]) -> Batch {
+    let record = |(sequence, record): &(u64, Record)| (number, *sequence, record.encode());
+    let row = |(key, bytes): &RowWrite| (number, key.clone(), bytes.clone());
+    let (log, rows) = (records.iter().map(record).collect(), rows.iter().map(row).collect());
+    Batch { log, rows, ..Batch::default() }
+}
+
+impl Driver {
+    /// The space as it was when it was last written to. `life`: a random number, see
+    /// [`SpaceCore::set_stamps_apart`].
+    ///
+    /// # Errors
+    /// [`StorageError`] when the medium cannot be read, or not be written where there is damage.
+    pub(crate) fn recover(
+        stored: Stored,
+        identity: Arc<dyn Incarnations>,
+        life: u16,
+    ) -> Result<Self, StorageError> {
+        let Recovered { mut core, quarantined } = stored.recover()?;
+        core.set_stamps_apart(life);
+        if quarantined {
+            // Of what is quarantined some may be its own: it must not use those dots again.
+            identity.give_up(stored.replica, &[], Batch::default())?;
+        }
+        let Stored { storage, number, ticket, .. } = stored;
+        let (rows, quarantine) = (Vec::new(), Quarantine::default());
+        Ok(Self { core, storage, identity, ticket, number, rows, quarantine, is_flushing: false })
+    }
+
+    /// The stored space, under the present id.
+    pub(crate) fn stored(&self) -> Stored {
+        self.stored_as(self.core.replica())
+    }
+
+    /// The stored space, for a core that goes on under an id.
+    pub(crate) fn stored_as(&self, replica: ReplicaId) -> Stored {
+        let (storage, ticket) = (Arc::clone(&self.storage), self.ticket.clone());
+        let (before, config) = (self.core.before.clone(), self.core.config);
+        Stored { storage, number: self.number, ticket, replica, before, config }
+    }
+
+    /// Takes the id to write under and to meet peers as: a new one, where nothing proves that
+    /// nobody else has this one.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a new id cannot be stored.
+    pub(crate) fn claim(&mut self) -> Result<(), StorageError> {
+        let id = self.identity.claim()?;
+        if self.core.replica() != id && self.core.suspected.is_none() {
+            self.core.begin_incarnation(id);
+        }
+        Ok(())
+    }
+
+    /// Runs a transaction, as [`SpaceCore::transact`]; the key of a record that is quarantined was
+    /// used, too.
+    ///
+    /// # Errors
+    /// As [`SpaceCore::transact`].
+    pub(crate) fn transact(
+        &mut self,
+        now: Now,
+        key: &[u8],
+        edit: &mut dyn FnMut(&mut dyn Stage) -> Result<(), EditError>,
+    ) -> Result<Transacted, StoreError> {
+        match self.quarantine.receipt(key) {
+            Some(waits) if self.core.receipt_of(key)?.is_none() => {
+                Ok(Transacted::Used(Used::Here(waits)))
+            }
+            _ => self.core.transact(now, key, edit),
+        }
+    }
+
+    /// Takes in a message. A log record that is looked at for it and cannot be read is quarantined.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the medium fails or has damage; the session cannot go on.
+    pub(crate) fn handle(
+        &mut self,
+        session: SessionId,
+        message: Message,
+        now: Now,
+    ) -> Result<(), StorageError> {
+        self.core.handle_message(session, message, now)?;
+        while let Some(sequence) = self.core.poll_lookup() {
+            if rejoin_vclock::mutant!("look-up-lost") {
+                self.core.steps.pop_front();
+                continue;
+            }
+            match self.records().at(sequence) {
+                Ok(found) => self.core.handle_lookup(HeadAt::of(&found)),
+                Err(damage) => {
+                    self.mark_unreadable(sequence, &damage)?;
+                    return Err(damage);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what is due: tries what is quarantined again, and has the core look at the time.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the medium fails or has damage.
+    pub(crate) fn tick(&mut self, now: Now) -> Result<(), StorageError> {
+        self.retry(now)?;
+        self.core.handle_timeout(now);
+        Ok(())
+    }
+
+    /// Takes in what was quarantined and can be used by now.
+    ///
+    /// # Errors
+    /// [`StorageError`] when what is stored cannot be read.
+    pub(crate) fn retry(&mut self, now: Now) -> Result<(), StorageError> {
+        let stored = self.stored();
+        self.rows.extend(self.quarantine.retry(&stored, &mut self.core, now)?);
+        Ok(())
+    }
+
+    /// The next batch to write: all records that wait, and about `budget` bytes of state besides
+    /// what the records earn. `None` when there is nothing to write.
+    pub(crate) fn poll_write(&mut self, budget: usize) -> Option<Write> {
+        let records = self.core.poll_write();
+        let bytes: usize = records.iter().map(|(_, record)| record.entry.bytes().len()).sum();
+        let mut rows = std::mem::take(&mut self.rows);
+        // Compaction can wait; damage that it met is repaired at the next call.
+        let flushed = match self.is_flushing {
+            true => Vec::new(),
+            false => self.core.poll_flush(FLUSHED_PER_BYTE * bytes + budget).unwrap_or_default(),
+        };
+        let flushes = !flushed.is_empty();
+        self.is_flushing |= flushes;
+        rows.extend(flushed);
+        let externalization = self.core.poll_externalization();
+        rows.extend(externalization.iter().flat_map(Externalization::rows));
+        if records.is_empty() && rows.is_empty() {
+            return None;
+        }
+        let write = Write { records, rows, flushes, externalization };
+        if rejoin_vclock::mutant!("acknowledged-before-the-sync") {
+            self.handle_written(&write);
+        }
+        Some(write)
+    }
+
+    /// A batch is durable, and all that were handed out before it.
+    pub(crate) fn handle_written(&mut self, write: &Write) {
+        let Write { records, flushes, externalization, .. } = write;
+        self.core.handle_written(records.last().map_or(0, |(sequence, _)| sequence + 1));
+        if *flushes {
+            self.is_flushing = false;
+            self.core.handle_flushed();
+        }
+        externalization.iter().for_each(|noted| self.core.handle_externalized(noted));
+    }
+
+    /// Writes the records that wait, at once, and nothing else.
+    ///
+    /// # Errors
+    /// [`StorageError`] as [`fail_write`](Self::fail_write) gives it back.
+    pub(crate) fn write_records(&mut self, now: Now) -> Result<(), StorageError> {
+        let records = self.core.poll_write();
+        if records.is_empty() {
+            return Ok(());
+        }
+        match self.commit(&records, &[]) {
+            Ok(end) => {
+                self.core.handle_written(end);
+                Ok(())
+            }
+            Err(error) => Err(self.fail_write(records, error, now)),
+        }
+    }
+
+    /// Writes the rows that wait for records, at once.
+    ///
+    /// # Errors
+    /// [`StorageError`] as [`fail_write`](Self::fail_write) gives it back.
+    pub(crate) fn write_rows(&mut self, now: Now) -> Result<(), StorageError> {
+        let rows = std::mem::take(&mut self.rows);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        match self.commit(&[], &rows) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.fail_write(Vec::new(), error, now)),
+        }
+    }
+
+    fn commit(&self, records: &[(u64, Record)], rows: &[RowWrite]) -> Result<u64, StorageError> {
+        self.storage.commit(&batch(self.number, records, rows))?;
+        self.identity.wrote(records.len());
+        Ok(records.last().map_or(0, |(sequence, _)| sequence + 1))
+    }
+
+    /// Frames the entries that [`Transmit::Entries`](crate::core::sync::Transmit::Entries) names,
+    /// as [`Records::read_to_send`] read them. What could not be read is quarantined and not sent.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the medium fails or has damage.
+    pub(crate) fn frame(
+        &mut self,
+        session: SessionId,
+        read: &ToSend,
+    ) -> Result<Vec<u8>, StorageError> {
+        for (sequence, damage) in &read.unreadable {
+            self.mark_unreadable(*sequence, damage)?;
+        }
+        let mut entries = Vec::with_capacity(read.records.len());
+        for (sequence, bytes) in &read.records {
+            match Record::entry_bytes(bytes) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => {
+                    let damage = self.records().damaged(*sequence, &error);
+                    self.mark_unreadable(*sequence, &damage)?;
+                }
+            }
+        }
+        let frame = self.core.entries_frame(session, read.before.clone(), &entries);
+        let first = read.records.first().map_or(0, |&(sequence, _)| sequence);
+        frame.map_err(|error| self.records().damaged(first, &error))
+    }
+
+    /// The records of the log, to be read.
+    pub(crate) fn records(&self) -> Records<'_> {
+        Records { storage: &*self.storage, number: self.number, space: self.ticket.name() }
+    }
+}

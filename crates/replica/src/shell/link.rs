@@ -1,0 +1,225 @@
+//! The side of a space that a transport drives: messages in, frames out, whatever carries the
+//! bytes.
+//!
+//! The transport opens a session per connection, hands in what arrives, sends what
+//! [`transmit`](Link::transmit) returns when the connection takes it (so a slow peer slows only its
+//! own session), and calls [`tick`](Link::tick) when [`next_tick`](Link::next_tick) says so. It
+//! asks `next_tick` after whatever it handed in, and when it is [woken](Link::on_wake). After a
+//! tick, and when woken, every session of the space may have something to send.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rejoin_vclock::ReplicaId;
+use rejoin_vclock::codec::DecodeError;
+
+use crate::core::session::{SessionEnd, SessionId};
+use crate::core::sync::Transmit;
+use crate::error::StoreError;
+use crate::format::message::{Message, SpaceHash};
+use crate::log::records::Records;
+use crate::shell::shared::{Shared, Wake};
+use crate::storage::{Storage, StorageError};
+
+/// A space without its type, for a transport.
+#[derive(Clone)]
+pub struct Link {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Link").field(&self.shared.ticket.name()).finish()
+    }
+}
+
+/// The reason why a session cannot go on.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum LinkError {
+    /// The session is over.
+    Ended(SessionEnd),
+    /// The store cannot be used.
+    Store(StoreError),
+}
+
+impl fmt::Display for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended(end) => end.fmt(f),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LinkError {}
+
+impl From<StoreError> for LinkError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<StorageError> for LinkError {
+    fn from(error: StorageError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Link {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The name of the space on the wire.
+    pub fn hash(&self) -> SpaceHash {
+        self.shared.ticket.hash()
+    }
+
+    /// Begins a session over a connection of its own: it sends heartbeats, and is over when it
+    /// hears nothing for [`idle_timeout`](crate::core::session::Config::idle_timeout).
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used.
+    pub fn open(&self) -> Result<SessionId, StoreError> {
+        let now = self.shared.now();
+        Ok(self.shared.lock_as_self()?.driver.core.open_session(now))
+    }
+
+    /// Begins a session over a connection that the transport watches, as one that carries many
+    /// sessions does: while nothing happens, it sends nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used.
+    pub fn open_carried(&self) -> Result<SessionId, StoreError> {
+        let now = self.shared.time.now();
+        Ok(self.shared.lock_as_self()?.driver.core.open_carried_session(now))
+    }
+
+    /// True if both ends of a session have said hello and mean the same by what they said.
+    pub fn is_agreed(&self, session: SessionId) -> bool {
+        self.shared.lock().is_ok_and(|inner| inner.driver.core.is_agreed(session))
+    }
+
+    /// Ends a session whose connection is gone.
+    pub fn close(&self, session: SessionId) {
+        if let Ok(mut inner) = self.shared.lock() {
+            inner.driver.core.close_session(session);
+        }
+    }
+
+    /// Takes in the messages that arrived, and returns once what they brought is durable.
+    ///
+    /// # Errors
+    /// [`LinkError::Ended`] when the session is over: send what is left to send and close it.
+    pub fn handle(&self, session: SessionId, messages: Vec<Message>) -> Result<(), LinkError> {
+        let now = self.shared.now();
+        let mut inner = self.shared.lock()?;
+        let handled =
+            messages.into_iter().try_for_each(|message| inner.driver.handle(session, message, now));
+        Shared::tell(&mut inner);
+        handled?;
+        let mark = inner.driver.core.mark();
+        let over = inner.driver.core.session_end(session).cloned();
+        drop(inner);
+        self.shared.write_until(mark)?;
+        self.shared.lock()?.driver.restore_missing()?;
+        self.shared.resolve_rollback()?;
+        self.shared.write_offer()?;
+        over.map_or(Ok(()), |end| Err(LinkError::Ended(end)))
+    }
+
+    /// Ends a session because of bytes that are not a message.
+    ///
+    /// # Errors
+    /// As [`handle`](Self::handle); always [`LinkError::Ended`] while the store can be used.
+    pub fn fail(&self, session: SessionId, error: &DecodeError) -> Result<(), LinkError> {
+        let mut inner = self.shared.lock()?;
+        inner.driver.core.fail_session(session, error);
+        inner
+            .driver
+            .core
+            .session_end(session)
+            .cloned()
+            .map_or(Ok(()), |end| Err(LinkError::Ended(end)))
+    }
+
+    /// The next frame to send, if there is anything to send.
+    ///
+    /// # Errors
+    /// [`LinkError::Ended`] when the session is over and nothing is left to send.
+    pub fn transmit(&self, session: SessionId) -> Result<Option<Vec<u8>>, LinkError> {
+        let now = self.shared.now();
+        let mut inner = self.shared.lock()?;
+        let transmit = inner.driver.core.poll_transmit(session, now)?;
+        let over = inner.driver.core.session_end(session).cloned();
+        drop(inner);
+        match (transmit, over) {
+            (Some(Transmit::Frame(frame)), _) => Ok(Some(frame)),
+            (Some(Transmit::Entries { before, sequences }), _) => {
+                let Shared { storage, number, ticket, .. } = &*self.shared;
+                let (storage, number, space) = (&**storage, *number, ticket.name());
+                let read = Records { storage, number, space }.read_to_send(&before, &sequences)?;
+                let mut inner = self.shared.lock()?;
+                let frame = inner.driver.frame(session, &read);
+                Shared::tell(&mut inner);
+                Ok(Some(frame?))
+            }
+            (None, Some(end)) => Err(LinkError::Ended(end)),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Looks at what time has brought, and writes what was left buffered. Sees, too, that the
+    /// store's file is still where others find it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used; an error that [may go
+    /// away](StoreError::is_retryable) is no reason to stop ticking.
+    pub fn tick(&self) -> Result<(), StoreError> {
+        self.shared.storage.check_place()?;
+        let now = self.shared.now();
+        let mut inner = self.shared.lock()?;
+        let ticked = inner.driver.tick(now);
+        Shared::tell(&mut inner);
+        ticked?;
+        let (mark, buffered) = (inner.driver.core.mark(), inner.driver.core.wants_to_write());
+        drop(inner);
+        if buffered {
+            self.shared.write_until(mark)?;
+        }
+        self.shared.write_offer()
+    }
+
+    /// The peers at the other ends of the sessions of this space: who is connected now.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used.
+    pub fn connected(&self) -> Result<Vec<ReplicaId>, StoreError> {
+        Ok(self.shared.lock()?.driver.core.connected().collect())
+    }
+
+    /// The number of milliseconds until [`tick`](Self::tick) is to be called; `None` until the
+    /// space is woken, or something is handed in.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used.
+    pub fn next_tick(&self) -> Result<Option<u64>, StoreError> {
+        let now = self.shared.time.now();
+        let due = self.shared.lock()?.driver.core.next_timeout();
+        Ok(due.map(|due| due.saturating_sub(now.elapsed)))
+    }
+
+    /// Registers a function that is called whenever there may be something to send, or a new
+    /// [`next_tick`](Self::next_tick), for as long as the caller keeps it. The function must not
+    /// wait.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be used.
+    pub fn on_wake(&self, wake: &Wake) -> Result<(), StoreError> {
+        let mut inner = self.shared.lock()?;
+        inner.wakes.retain(|wake| wake.strong_count() > 0);
+        inner.wakes.push(Arc::downgrade(wake));
+        Ok(())
+    }
+}

@@ -1,0 +1,26 @@
+//! The shell around the core: the driver, which takes no lock and does not wait, and the handles of
+//! a store and its spaces, which do both.
+//!
+//! - [`driver`]: drives one space: transactions, messages, batches. The simulator runs it, too.
+//! - `repair`, `rollback`, `withdrawal`, `quarantine`: the driver's answers to damage, to another
+//!   history of its own id, and to a full medium.
+//! - `shared`, `space`, `link`, `watch`: a space behind a lock, for users and for transports.
+//! - `store`, `options`, `identity`, `witness`: a store: its spaces, and the id it writes under.
+//! - `forks`, `loss`, `removal`: decisions that a person makes.
+
+pub(crate) mod driver;
+pub(crate) mod forks;
+pub(crate) mod identity;
+pub(crate) mod link;
+pub(crate) mod loss;
+pub(crate) mod options;
+pub(crate) mod quarantine;
+pub(crate) mod removal;
+pub(crate) mod repair;
+pub(crate) mod rollback;
+pub(crate) mod shared;
+pub(crate) mod space;
+pub(crate) mod store;
+pub(crate) mod watch;
+pub(crate) mod withdrawal;
+pub(crate) mod witness;

@@ -1,0 +1,150 @@
+//! How a store is opened.
+
+use std::path::Path;
+#[cfg(feature = "redb")]
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[cfg(feature = "redb")]
+use rejoin_vclock::FreshId;
+
+use crate::core::session::Config;
+use crate::error::StoreError;
+use crate::shell::identity::Claim;
+#[cfg(feature = "redb")]
+use crate::shell::identity::first_batch;
+use crate::shell::shared::Time;
+use crate::shell::store::{MachineTime, Store};
+#[cfg(feature = "redb")]
+use crate::shell::witness::WitnessPath;
+use crate::storage::Storage;
+
+/// The options for opening a store: settings for sync, a clock, and where the proof of its place is
+/// kept.
+///
+/// ```
+/// use rejoin_replica::OpenOptions;
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let (data, state) = (directory.path().join("shop.rejoin"), directory.path().join("state"));
+/// let store = OpenOptions::new().state_dir(&state).open(&data)?;
+/// let id = store.replica_id();
+/// drop(store);
+/// assert_eq!(OpenOptions::new().state_dir(&state).open(&data)?.replica_id(), id);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    config: Config,
+    time: Arc<dyn Time>,
+    #[cfg(feature = "redb")]
+    state_dir: Option<PathBuf>,
+    #[cfg(feature = "redb")]
+    engine_cache_bytes: usize,
+    unproven: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl OpenOptions {
+    /// The default options, with the machine's clock.
+    pub fn new() -> Self {
+        Self {
+            config: Config::default(),
+            time: Arc::new(MachineTime::default()),
+            #[cfg(feature = "redb")]
+            state_dir: None,
+            #[cfg(feature = "redb")]
+            engine_cache_bytes: 16 << 20,
+            unproven: false,
+        }
+    }
+
+    /// Settings for sync.
+    #[must_use]
+    pub const fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Another clock than the machine's.
+    #[must_use]
+    pub fn time(mut self, time: Arc<dyn Time>) -> Self {
+        self.time = time;
+        self
+    }
+
+    /// Where the proof of the store's place is kept: a file of about a hundred bytes per store.
+    ///
+    /// By default `$REJOIN_STATE_DIR`, else `$XDG_STATE_HOME/rejoin`, else `~/.local/state/rejoin`.
+    /// It must outlive the process and must not be copied, backed up or restored together with the
+    /// store. In a container that loses its own files at every start, give it a volume beside the
+    /// one with the data. Where it cannot be written, each start of the store takes a new id,
+    /// vectors grow by one entry each time, and rights of a bounded counter stay with the id before
+    /// ([`RetiredIds`](rejoin_crdts::RetiredIds)).
+    #[cfg(feature = "redb")]
+    #[must_use]
+    pub fn state_dir(mut self, directory: impl AsRef<Path>) -> Self {
+        self.state_dir = Some(directory.as_ref().to_owned());
+        self
+    }
+
+    /// Number of bytes of a store file's pages that are kept in memory; 16 MiB by default.
+    ///
+    /// A store takes about this much memory, and for each open space
+    /// [`memtable_bytes`](Config::memtable_bytes) + [`cache_bytes`](Config::cache_bytes), and
+    /// [`waiting_bytes`](Config::waiting_bytes) while entries of peers arrive in the wrong order; a
+    /// transaction takes a small multiple of its own size. Pages are read where a block is not in
+    /// memory. Where memory is short, a fair beginning is a quarter of it for the pages, and an
+    /// eighth for each of the two settings of a space.
+    #[cfg(feature = "redb")]
+    #[must_use]
+    pub const fn engine_cache_bytes(mut self, bytes: usize) -> Self {
+        self.engine_cache_bytes = bytes;
+        self
+    }
+
+    /// Treats the store as a copy: it goes on under a new id, even if its place is proved.
+    #[must_use]
+    pub const fn unproven(mut self) -> Self {
+        self.unproven = true;
+        self
+    }
+
+    /// Opens a store file, or makes one where there is none.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    #[cfg(feature = "redb")]
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Store, StoreError> {
+        use crate::storage::{RedbFile, StorageError};
+        let path = path.as_ref();
+        let explain = |error| crate::shell::store::explain(path, error);
+        let cache = self.engine_cache_bytes;
+        let exists = path.try_exists().map_err(|error| StorageError::Io(error.to_string()))?;
+        let mut made = None;
+        let storage = if exists {
+            RedbFile::open_with_cache(path, cache).map_err(explain)?
+        } else {
+            let id = FreshId::random().into_id();
+            made = Some(id);
+            RedbFile::create_with_cache(path, &first_batch(id), cache).map_err(explain)?
+        };
+        let witness_path = Some(WitnessPath::new(path, self.state_dir));
+        let claim = Claim { unproven: self.unproven, witness_path, made };
+        Store::over(path, Arc::new(storage), claim, self.config, self.time)
+    }
+
+    /// Makes a store over storage of your own; see [`Store::with_storage`].
+    ///
+    /// # Errors
+    /// As [`Store::with_storage`].
+    pub fn over(self, storage: Arc<dyn Storage>) -> Result<Store, StoreError> {
+        let claim = Claim { unproven: self.unproven, ..Claim::default() };
+        Store::over(Path::new("(storage)"), storage, claim, self.config, self.time)
+    }
+}

@@ -1,0 +1,461 @@
+//! Spaces: typed objects that are replicated together.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::{Arc, MutexGuard};
+
+use rejoin_crdts::cursor::{Cursor, View};
+use rejoin_crdts::source::{Source, Stage};
+use rejoin_crdts::{ConflictRecord, Crdt, EditError, Kind, Path};
+use rejoin_vclock::{ReplicaId, VersionVector};
+
+use crate::core::Event;
+use crate::core::digest::Digest;
+use crate::core::fingerprint::Fingerprint;
+use crate::core::incarnation::Incarnation;
+use crate::core::once::Used;
+use crate::core::progress::SyncProgress;
+use crate::core::receipt::Receipt;
+use crate::core::transact::Transacted;
+use crate::error::{StoreError, at_most};
+use crate::format::entry::MAX_KEY_BYTES;
+use crate::format::ticket::Ticket;
+use crate::shell::link::Link;
+use crate::shell::loss::{Accepted, Loss};
+use crate::shell::shared::{Inner, Inside, Shared};
+use crate::shell::watch::Watch;
+
+/// The moment at which a transaction returns.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub enum Durability {
+    /// When the transaction survives a power loss.
+    #[default]
+    Synced,
+    /// At once. It is written with the next synced transaction, or by [`Space::flush`]; it leaves
+    /// this process only after that. If the medium is full then, it is withdrawn: it is as if it
+    /// had never been, [watchers](Space::watch) are notified, and the
+    /// [receipt](Receipt::is_withdrawn) says so when it is asked for again.
+    Buffered,
+}
+
+/// A set of objects of type `T` that are replicated together.
+///
+/// A handle: clones are the same space.
+pub struct Space<T> {
+    pub(crate) shared: Arc<Shared>,
+    durability: Durability,
+    object: PhantomData<fn() -> T>,
+}
+
+impl<T> fmt::Debug for Space<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f)
+    }
+}
+
+impl<T> Clone for Space<T> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), durability: self.durability, object: PhantomData }
+    }
+}
+
+/// The value that a transaction's closure returned, and the receipt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Committed<R> {
+    /// The closure's `Ok` value.
+    pub value: R,
+    /// The receipt of the writes.
+    pub receipt: Receipt,
+}
+
+impl<R> Deref for Committed<R> {
+    type Target = Receipt;
+
+    fn deref(&self) -> &Receipt {
+        &self.receipt
+    }
+}
+
+/// The outcome of a transaction under an idempotency key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Once<R> {
+    /// It ran now.
+    First(Committed<R>),
+    /// It had run before; this is its receipt. The closure was not called.
+    Repeated(Receipt),
+    /// It has run under an [id that this store had before](crate::Store::predecessors), and came
+    /// from a peer; this is its receipt. The closure was not called.
+    ///
+    /// Either this store ran it itself, and was restored from a backup that does not know of it, or
+    /// it was run by a copy of this store that goes its own way and may have meant something else
+    /// by the key. If keys are unique over all devices, as random ones are, it was this
+    /// transaction: take it as done. If every device counts its own, it may be the copy's; to run
+    /// it all the same, send it under a key of its own.
+    DoneByFormer(Receipt),
+}
+
+impl<R> Once<R> {
+    /// The receipt, either way.
+    pub const fn receipt(&self) -> &Receipt {
+        match self {
+            Self::First(committed) => &committed.receipt,
+            Self::Repeated(receipt) | Self::DoneByFormer(receipt) => receipt,
+        }
+    }
+}
+
+/// The size of a space, in numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[non_exhaustive]
+pub struct SpaceStats {
+    /// The length of the log: entries, and holes in the place of quarantined ones.
+    pub entries: u64,
+    /// Their encoded length in bytes.
+    pub entry_bytes: u64,
+    /// Entries that wait for others that they depend on.
+    pub waiting: usize,
+}
+
+/// A transaction while its closure runs.
+#[derive(Debug)]
+pub struct Transaction<'a, T> {
+    stage: &'a mut dyn Stage,
+    object: PhantomData<fn() -> T>,
+}
+
+impl<T: Crdt> Transaction<'_, T> {
+    /// The editor of an object; the object exists as soon as something is written there.
+    pub fn object(&mut self, key: &str) -> T::Editor<'_> {
+        T::editor(Cursor::new(self.stage, Path::object(key, T::KIND)))
+    }
+
+    /// Removes all of an object, as far as it is seen here.
+    ///
+    /// # Errors
+    /// [`EditError::Read`] when the object is of another kind only, or cannot be read.
+    pub fn remove(&mut self, key: &str) -> Result<(), EditError> {
+        Cursor::new(self.stage, Path::object(key, T::KIND)).reset()
+    }
+
+    /// Removes what stands at a path as one kind, and leaves what stands there as another: this is
+    /// how a [`KindClash`](rejoin_crdts::ReadError::KindClash) or a
+    /// [`WrongKind`](rejoin_crdts::ReadError::WrongKind) is resolved, with the path that it names.
+    ///
+    /// # Errors
+    /// [`EditError::CannotReset`] for a bounded counter, or what holds one; otherwise
+    /// [`EditError`] when the place cannot be read.
+    pub fn remove_kind(&mut self, path: &Path, kind: Kind) -> Result<(), EditError> {
+        Cursor::new(self.stage, path.clone()).reset_kind(kind)
+    }
+
+    /// An object as this transaction sees it.
+    pub fn read(&self, key: &str) -> T::Reader<'_> {
+        T::reader(View::new(&*self.stage, Path::object(key, T::KIND)))
+    }
+}
+
+/// The objects of a space at one moment.
+#[derive(Debug)]
+pub struct Snapshot<'a, T> {
+    source: &'a dyn Source,
+    object: PhantomData<fn() -> T>,
+}
+
+impl<T: Crdt> Snapshot<'_, T> {
+    /// The reader of an object, which reads as the default where it does not exist.
+    pub fn object(&self, key: &str) -> T::Reader<'_> {
+        T::reader(View::new(self.source, Path::object(key, T::KIND)))
+    }
+
+    /// The keys of the objects that exist, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`] when one of them is of another kind than `T`, or when the space cannot
+    /// be read.
+    pub fn keys(&self) -> Result<Vec<String>, StoreError> {
+        Ok(View::new(self.source, Path::default()).object_keys(T::KIND)?)
+    }
+}
+
+impl<T: Crdt> Space<T> {
+    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, durability: Durability::Synced, object: PhantomData }
+    }
+
+    /// The same space with transactions that return before they are durable.
+    #[must_use]
+    pub fn with_durability(&self, durability: Durability) -> Self {
+        Self { durability, ..self.clone() }
+    }
+
+    /// Runs a transaction: all of it happens, or, when the closure returns an error, none. To abort
+    /// for a reason of your own, return [`EditError::Aborted`].
+    ///
+    /// # Errors
+    /// The closure's error, or why the transaction cannot be made or stored.
+    pub fn transact<R>(
+        &self,
+        edit: impl FnOnce(&mut Transaction<'_, T>) -> Result<R, EditError>,
+    ) -> Result<Committed<R>, StoreError> {
+        match self.run(&[], edit)? {
+            Once::First(committed) => Ok(committed),
+            _ => unreachable!("only a key makes a transaction repeat another"),
+        }
+    }
+
+    /// As [`transact`](Self::transact), at most once per key: a second call with the same key
+    /// returns the first one's receipt, also after a crash and under another handle.
+    ///
+    /// The key is kept in the transaction's own log record, as long as that is (the log is not
+    /// trimmed yet), and a hash of it travels with the entry. So a store that was restored from a
+    /// backup, and has caught up with a peer that knows what came after, answers [as done under a
+    /// former id](Once::DoneByFormer). Until then the transaction runs: after a restore, wait for
+    /// [`is_caught_up`](Self::is_caught_up) before sending anything again. The key is known to this
+    /// store only: where the outcome is unknown, send it to the same store again. A backup does not
+    /// know the ids that the store took after it: what ran under such an id runs again if the same
+    /// backup is restored a second time. A transaction that changes nothing leaves no record and
+    /// does not use its key up; an empty key counts as none.
+    ///
+    /// # Errors
+    /// As [`transact`](Self::transact); [`StoreError::NameTooLong`] when the key is longer than
+    /// [`MAX_KEY_BYTES`].
+    pub fn transact_once<R>(
+        &self,
+        key: &[u8],
+        edit: impl FnOnce(&mut Transaction<'_, T>) -> Result<R, EditError>,
+    ) -> Result<Once<R>, StoreError> {
+        at_most(MAX_KEY_BYTES, "idempotency key", key)?;
+        self.run(key, edit)
+    }
+
+    fn run<R>(
+        &self,
+        key: &[u8],
+        edit: impl FnOnce(&mut Transaction<'_, T>) -> Result<R, EditError>,
+    ) -> Result<Once<R>, StoreError> {
+        let now = self.shared.now();
+        let mut inner = self.shared.lock_as_self()?;
+        let (mut edit, mut value) = (Some(edit), None);
+        let transacted = inner.driver.transact(now, key, &mut |stage| {
+            let _inside = Inside::enter();
+            if let Some(edit) = edit.take() {
+                value = Some(edit(&mut Transaction { stage, object: PhantomData })?);
+            }
+            Ok(())
+        });
+        let receipt = match transacted? {
+            Transacted::Committed(receipt, _) => {
+                Shared::tell(&mut inner);
+                self.await_durable(inner, receipt)?
+            }
+            // Nothing is written for the others, which would see to that.
+            Transacted::Unchanged(receipt) => {
+                drop(inner);
+                self.shared.check_place()?;
+                receipt
+            }
+            Transacted::Used(used) => {
+                drop(inner);
+                self.shared.check_place()?;
+                let inner = self.shared.lock()?;
+                return Ok(match used {
+                    Used::Here(receipt) => Once::Repeated(self.await_durable(inner, receipt)?),
+                    Used::ByFormer(receipt) => {
+                        Once::DoneByFormer(self.await_durable(inner, receipt)?)
+                    }
+                });
+            }
+        };
+        let Some(value) = value else { unreachable!("a transaction that ran has a value") };
+        Ok(Once::First(Committed { value, receipt }))
+    }
+
+    /// Waits until a receipt is as durable as asked for.
+    fn await_durable<'a>(
+        &'a self,
+        inner: MutexGuard<'a, Inner>,
+        receipt: Receipt,
+    ) -> Result<Receipt, StoreError> {
+        match self.durability {
+            Durability::Synced => self.shared.await_durable(inner, receipt),
+            Durability::Buffered => {
+                let receipt = inner.driver.core.refresh(receipt);
+                self.shared.wake(inner);
+                Ok(receipt)
+            }
+        }
+    }
+
+    /// Waits until everything written so far is durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Storage`] when the medium fails.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        let mark = self.shared.lock()?.driver.core.mark();
+        self.shared.write_until(mark)?;
+        self.shared.check_place()
+    }
+
+    /// The reader of an object. Every read sees the space at its own moment; to read several at one
+    /// moment, use [`read`](Self::read).
+    pub fn object(&self, key: &str) -> T::Reader<'_> {
+        T::reader(View::new(&*self.shared, Path::object(key, T::KIND)))
+    }
+
+    /// Reads several objects at one moment.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn read<R>(&self, read: impl FnOnce(&Snapshot<'_, T>) -> R) -> Result<R, StoreError> {
+        let inner = self.shared.lock()?;
+        let source = inner.driver.core.source();
+        let _inside = Inside::enter();
+        Ok(read(&Snapshot { source: &source, object: PhantomData }))
+    }
+
+    /// The keys of the objects that exist, ascending.
+    ///
+    /// # Errors
+    /// As [`Snapshot::keys`].
+    pub fn keys(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|snapshot| snapshot.keys())?
+    }
+
+    /// Subscribes to the changes from now on.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn watch(&self) -> Result<Watch, StoreError> {
+        Ok(self.shared.lock()?.watchers.subscribe())
+    }
+
+    /// The latest decisions of merges, oldest first: local, derived, and bounded to the last
+    /// 10,000.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn conflicts(&self) -> Result<Vec<ConflictRecord>, StoreError> {
+        Ok(self.shared.lock()?.driver.core.conflicts().cloned().collect())
+    }
+
+    /// Takes the reports that wait, up to 1,000: stamps from the future, one's own among them
+    /// ([`Event::OwnSkew`]); two histories under one id; damage; a new id. A program that runs for
+    /// long should look from time to time.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn take_reports(&self) -> Result<Vec<Event>, StoreError> {
+        Ok(self.shared.lock()?.reports.drain(..).collect())
+    }
+
+    /// Updates a receipt to the present state.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn receipt(&self, receipt: Receipt) -> Result<Receipt, StoreError> {
+        self.shared.check_place()?;
+        Ok(self.shared.lock()?.driver.core.refresh(receipt))
+    }
+
+    /// The peers that said they hold what a receipt is about. What they said is remembered as long
+    /// as this process runs.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn held_by(&self, receipt: &Receipt) -> Result<Vec<ReplicaId>, StoreError> {
+        Ok(self.shared.lock()?.driver.core.held_by(receipt))
+    }
+
+    /// The vector of everything that is applied here.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn version_vector(&self) -> Result<VersionVector, StoreError> {
+        Ok(self.shared.lock()?.driver.core.version_vector())
+    }
+
+    /// The digest of the canonical state: equal on all replicas that hold the same entries.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn digest(&self) -> Result<Digest, StoreError> {
+        Ok(self.shared.lock()?.driver.core.digest()?)
+    }
+
+    /// The fingerprint of all cells: equal on all replicas that hold the same entries, at a cost
+    /// that follows what changed since it was last asked for. To compare the vectors as well, also
+    /// about entries that left nothing behind, use [`digest`](Self::digest), which reads
+    /// everything.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn fingerprint(&self) -> Result<Fingerprint, StoreError> {
+        Ok(self.shared.lock()?.driver.core.fingerprint()?)
+    }
+
+    /// Returns the size of the space, in numbers.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn stats(&self) -> Result<SpaceStats, StoreError> {
+        let inner = self.shared.lock()?;
+        let log = inner.driver.core.log();
+        let (entries, entry_bytes, waiting) = (log.end(), log.bytes(), inner.driver.core.waiting());
+        Ok(SpaceStats { entries, entry_bytes, waiting })
+    }
+
+    /// Goes on without log records that are lost here. What this store wrote after them waits until
+    /// a peer brings them back; if nobody will, this rewrites it, under a derived id that is then
+    /// one of the store's [predecessors](crate::Store::predecessors). Does nothing if nothing
+    /// waits.
+    ///
+    /// # Errors
+    /// [`StoreError::MayComeBack`] when a peer may still have what is lost, and the loss is to be
+    /// of what [nobody else can have](Loss::Unseen); [`StoreError::Storage`] when the medium fails.
+    pub fn accept_loss(&self, loss: Loss) -> Result<Accepted, StoreError> {
+        self.shared.accept_loss(loss)
+    }
+
+    /// The ticket with which another store joins this space.
+    pub fn ticket(&self) -> &Ticket {
+        &self.shared.ticket
+    }
+
+    /// The side of the space that a transport drives.
+    pub fn link(&self) -> Link {
+        Link::new(Arc::clone(&self.shared))
+    }
+}
+
+impl<T: Crdt> Space<T> {
+    /// The stores that went on under a new id after they had written here, by their new ids:
+    /// copies, restored backups, files that were moved.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn incarnations(&self) -> Result<Vec<Incarnation>, StoreError> {
+        self.shared.lock()?.driver.core.incarnations()
+    }
+}
+
+impl<T: Crdt> Space<T> {
+    /// Returns how far the space has caught up with what its peers have announced. The cost grows
+    /// with the number of replicas and of connected peers.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn progress(&self) -> Result<SyncProgress, StoreError> {
+        Ok(self.shared.lock()?.driver.core.progress())
+    }
+
+    /// True if everything is here that any peer has announced since the store was opened; never
+    /// before one was heard.
+    ///
+    /// # Errors
+    /// As [`progress`](Self::progress).
+    pub fn is_caught_up(&self) -> Result<bool, StoreError> {
+        Ok(self.progress()?.is_caught_up())
+    }
+}

@@ -1,0 +1,389 @@
+//! A store: one identity, any number of spaces, one file.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use rejoin_crdts::Crdt;
+use rejoin_crdts::hash::set_seed;
+use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
+use rejoin_vclock::{FreshId, ReplicaId};
+
+use crate::core::Now;
+use crate::core::recovery::Stored;
+use crate::core::session::Config;
+use crate::error::{StoreError, at_most};
+use crate::format::envelope;
+use crate::format::ticket::{MAX_NAME_BYTES, Ticket};
+use crate::shell::driver::Driver;
+use crate::shell::identity::{Claim, Identity, NoIdentity, first_batch};
+use crate::shell::loss::{Accepted, Loss};
+use crate::shell::options::OpenOptions;
+use crate::shell::removal::clear_all;
+use crate::shell::shared::{Shared, Time};
+use crate::shell::space::Space;
+use crate::storage::{Batch, FailStop, Holder, Memory, Storage, StorageError, StorageRead};
+
+const VERSION: u8 = 2;
+pub(crate) const SPACE: &str = "space/";
+pub(crate) const SPACE_MARK: u8 = b'S';
+
+/// A store: an identity and the spaces it holds.
+///
+/// A handle: clones are the same store. Its file is held by one process at a time.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    label: std::path::PathBuf,
+    storage: Arc<FailStop>,
+    identity: Arc<Identity>,
+    config: Config,
+    time: Arc<dyn Time>,
+    open: Mutex<HashMap<String, Arc<Shared>>>,
+}
+
+/// The clock of the machine.
+#[derive(Debug)]
+pub struct MachineTime {
+    started: Instant,
+}
+
+impl Default for MachineTime {
+    /// The first one also hands this process's secret to the hash tables, as peers choose the keys.
+    fn default() -> Self {
+        set_seed(RandomState::new().hash_one("rejoin"));
+        Self { started: Instant::now() }
+    }
+}
+
+impl Time for MachineTime {
+    fn now(&self) -> Now {
+        let millis =
+            |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now { wall: millis(wall), elapsed: millis(self.started.elapsed()) }
+    }
+}
+
+impl Store {
+    /// Opens a store file, or makes one where there is none.
+    ///
+    /// A file that was copied, restored from a backup or moved to another file system goes on under
+    /// a new id; see [`replica_id`](Self::replica_id). For everything that can be set, see
+    /// [`OpenOptions`].
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyOpen`] when another handle or process holds it;
+    /// [`StoreError::Damaged`] when it is not whole, in which case it is left as it is.
+    #[cfg(feature = "redb")]
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        OpenOptions::new().open(path)
+    }
+
+    /// A store that lasts as long as the process, under a new identity.
+    ///
+    /// # Errors
+    /// None in practice: memory does not fail.
+    pub fn memory() -> Result<Self, StoreError> {
+        OpenOptions::new().over(Arc::new(Memory::default()))
+    }
+
+    /// A store over storage of one's own, under the identity that it holds; an empty one is given a
+    /// new identity. The caller vouches that the storage is neither a copy nor older than what was
+    /// written to it; where it may be, use [`OpenOptions::unproven`].
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when it holds something but no identity; [`StoreError::Storage`]
+    /// when it fails.
+    pub fn with_storage(
+        storage: Arc<dyn Storage>,
+        config: Config,
+        time: Arc<dyn Time>,
+    ) -> Result<Self, StoreError> {
+        OpenOptions::new().config(config).time(time).over(storage)
+    }
+
+    pub(crate) fn over(
+        label: &Path,
+        storage: Arc<dyn Storage>,
+        claim: Claim,
+        config: Config,
+        time: Arc<dyn Time>,
+    ) -> Result<Self, StoreError> {
+        if storage.metas("")?.is_empty() {
+            storage.commit(&first_batch(FreshId::random().into_id()))?;
+        }
+        let storage = Arc::new(FailStop::new(storage));
+        let mut records = 0;
+        for (_, stored) in storage.metas(SPACE).map_err(|error| explain(label, error))? {
+            // One that cannot be read is reported when it is opened.
+            let Ok((number, _)) = read_space(&stored) else { continue };
+            records += storage.log_end(number).map_err(|error| explain(label, error))?;
+        }
+        let identity = Identity::open(Arc::clone(&storage), claim, records);
+        let identity = Arc::new(identity.map_err(|error| match error {
+            NoIdentity::Damaged(what) => damaged(label, what),
+            NoIdentity::Storage(error) => explain(label, error),
+        })?);
+        match clear_all(&storage) {
+            Ok(()) | Err(StorageError::Full) => {} // there will be room at another start
+            Err(error) => return Err(explain(label, error)),
+        }
+        let (label, open) = (label.to_owned(), Mutex::new(HashMap::new()));
+        Ok(Self { inner: Arc::new(Inner { label, storage, identity, config, time, open }) })
+    }
+
+    /// Writes all that is left to write, with the state flushed, so that the next start is quick.
+    /// Dropping the last handle does the same, and cannot report a failure. The file is not free
+    /// for others before that: spaces, links, and what a node shares of the store are handles, too.
+    ///
+    /// # Errors
+    /// [`StoreError::Storage`] when the medium fails.
+    pub fn close(&self) -> Result<(), StoreError> {
+        self.inner.storage.check()?;
+        self.opened().iter().try_for_each(|shared| shared.flush())?;
+        Ok(self.inner.storage.check_place()?)
+    }
+
+    /// The identity under which this store writes. `None` for a store that could not prove that it
+    /// is the only one with its identity, until it has written or synced: then it has a new one.
+    ///
+    /// A store file proves its place by a witness outside of it ([`OpenOptions::state_dir`]). The
+    /// store keeps its id after a crash. A copy of it, a restored backup, and a file that went to
+    /// another file system or whose witness is gone do not keep it, or two stores would write under
+    /// one id.
+    pub fn replica_id(&self) -> Option<ReplicaId> {
+        self.inner.identity.proven()
+    }
+
+    /// The identities under which this store wrote before, the oldest first; among them the derived
+    /// ones under which entries of it were rewritten. The holder of the original of a copy may
+    /// still write under the others.
+    pub fn predecessors(&self) -> Vec<ReplicaId> {
+        let (id, mut before) = self.inner.identity.history();
+        if self.replica_id().is_none() {
+            before.push(id);
+        }
+        before
+    }
+
+    /// Makes a space with a lineage of its own.
+    ///
+    /// # Errors
+    /// [`StoreError::SpaceExists`] when there is one of that name; [`StoreError::NameTooLong`] when
+    /// it is longer than [`MAX_NAME_BYTES`].
+    pub fn create_space<T: Crdt>(&self, name: &str) -> Result<Space<T>, StoreError> {
+        self.add(name, &Ticket::new(name), false)
+    }
+
+    /// Opens a space that is here. One space may be open as several types at a time, as an older
+    /// struct and a newer one, or as a [`Doc`](rejoin_crdts::Doc), which sees everything: all see
+    /// the same space.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchSpace`] when there is none of that name; [`StoreError::Damaged`] when
+    /// its log cannot be trusted.
+    pub fn open_space<T: Crdt>(&self, name: &str) -> Result<Space<T>, StoreError> {
+        Ok(Space::new(self.shared(name)?))
+    }
+
+    /// A space that is here, whatever its type.
+    pub(crate) fn shared(&self, name: &str) -> Result<Arc<Shared>, StoreError> {
+        let mut open = self.open_spaces();
+        self.inner.storage.check()?;
+        if let Some(shared) = open.get(name) {
+            return Ok(Arc::clone(shared));
+        }
+        let (number, ticket) = self
+            .stored_space(name)?
+            .ok_or_else(|| StoreError::NoSuchSpace { name: name.to_owned() })?;
+        let shared = Arc::new(self.recover(number, ticket)?);
+        open.insert(name.to_owned(), Arc::clone(&shared));
+        Ok(shared)
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<FailStop> {
+        &self.inner.storage
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.inner.identity
+    }
+
+    #[cfg(feature = "redb")]
+    pub(crate) fn now(&self) -> Now {
+        self.inner.time.now()
+    }
+
+    #[cfg(feature = "redb")]
+    pub(crate) fn label(&self) -> &Path {
+        &self.inner.label
+    }
+
+    /// The spaces that are open.
+    pub(crate) fn opened(&self) -> Vec<Arc<Shared>> {
+        self.open_spaces().values().cloned().collect()
+    }
+
+    /// The named blobs that follow from what is in memory.
+    #[cfg(feature = "redb")]
+    pub(crate) fn known_blobs(&self) -> Vec<(String, Vec<u8>)> {
+        let open = self.open_spaces();
+        let space = |(name, shared): (&String, &Arc<Shared>)| {
+            (format!("{SPACE}{name}"), write_space(shared.number, name, &shared.ticket))
+        };
+        open.iter().map(space).chain([self.inner.identity.stored()]).collect()
+    }
+
+    /// Joins a space of another store, under a name of one's own. It is empty until it is synced. A
+    /// space that was joined before is opened.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherLineage`] when another space has that name here;
+    /// [`StoreError::SpaceExists`] when the ticket's space is here under another name;
+    /// [`StoreError::NameTooLong`] when either name is longer than [`MAX_NAME_BYTES`].
+    pub fn join_space<T: Crdt>(&self, name: &str, ticket: &Ticket) -> Result<Space<T>, StoreError> {
+        self.add(name, ticket, true)
+    }
+
+    /// The names of the spaces here, ascending.
+    ///
+    /// # Errors
+    /// [`StoreError::Storage`] when the medium cannot be read.
+    pub fn spaces(&self) -> Result<Vec<String>, StoreError> {
+        let found = self.inner.storage.metas(SPACE).map_err(|error| self.explain(error))?;
+        Ok(found.iter().filter_map(|(name, _)| name.strip_prefix(SPACE)).map(Into::into).collect())
+    }
+
+    /// [`Space::accept_loss`], whatever the type of the space.
+    ///
+    /// # Errors
+    /// As there; [`StoreError::NoSuchSpace`] when there is none of that name.
+    pub fn accept_loss(&self, name: &str, loss: Loss) -> Result<Accepted, StoreError> {
+        self.shared(name)?.accept_loss(loss)
+    }
+
+    fn add<T: Crdt>(
+        &self,
+        name: &str,
+        ticket: &Ticket,
+        join: bool,
+    ) -> Result<Space<T>, StoreError> {
+        let open = self.open_spaces();
+        if let Some((_, here)) = self.stored_space(name)? {
+            drop(open);
+            return match (join, here == *ticket) {
+                (true, true) => self.open_space(name),
+                (true, false) => Err(StoreError::OtherLineage { name: name.to_owned() }),
+                (false, _) => Err(StoreError::SpaceExists { name: name.to_owned() }),
+            };
+        }
+        at_most(MAX_NAME_BYTES, "name of a space", name.as_bytes())?;
+        at_most(MAX_NAME_BYTES, "name in the ticket", ticket.name().as_bytes())?;
+        let spaces = self.spaces()?;
+        for there in &spaces {
+            // Two spaces of one lineage here would write different entries under one dot.
+            if self.stored_space(there)?.is_some_and(|(_, here)| here == *ticket) {
+                return Err(StoreError::SpaceExists { name: there.clone() });
+            }
+        }
+        let gone = if join { self.return_to(ticket)? } else { Vec::new() };
+        let number = self.free_number()?;
+        let meta = vec![(format!("{SPACE}{name}"), write_space(number, name, ticket))];
+        let batch = Batch { meta, gone, ..Batch::default() };
+        self.inner.storage.commit(&batch).map_err(|error| self.explain(error))?;
+        drop(open);
+        self.open_space(name)
+    }
+
+    pub(crate) fn stored_space(&self, name: &str) -> Result<Option<(u32, Ticket)>, StoreError> {
+        let stored = self.inner.storage.meta(&format!("{SPACE}{name}"));
+        let stored = stored.map_err(|error| self.explain(error))?;
+        let read = |bytes: Vec<u8>| read_space(&bytes);
+        stored.map(read).transpose().map_err(|error| damaged(&self.inner.label, error))
+    }
+
+    /// The space as it was when it was last written to.
+    pub(crate) fn recover(&self, number: u32, ticket: Ticket) -> Result<Shared, StoreError> {
+        let Inner { label, storage, identity, config, time, .. } = &*self.inner;
+        let (storage, time) = (Arc::clone(storage), Arc::clone(time));
+        let (replica, before) = identity.history();
+        let stored = Stored { storage, number, ticket, replica, before, config: *config };
+        let driver = Driver::recover(stored, Arc::clone(identity) as _, random_life());
+        let driver = driver.map_err(|error| explain(label, error))?;
+        let shared = Shared::new(driver, Arc::clone(identity), time);
+        shared.retry()?;
+        shared.recall_choices()?;
+        Ok(shared)
+    }
+
+    pub(crate) fn explain(&self, error: StorageError) -> StoreError {
+        explain(&self.inner.label, error)
+    }
+
+    pub(crate) fn open_spaces(&self) -> MutexGuard<'_, HashMap<String, Arc<Shared>>> {
+        // The table is changed by single inserts: a panic elsewhere leaves it whole.
+        self.inner.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A number that no other life of this store will have had, most likely.
+fn random_life() -> u16 {
+    let [high, low, ..] = FreshId::random().into_id().to_bytes();
+    u16::from_be_bytes([high, low])
+}
+
+/// Writes the stored form of a space.
+///
+/// ```text
+/// envelope 'S' · number · length · name here · lineage (16) · length · name
+/// ```
+pub(crate) fn write_space(number: u32, name: &str, ticket: &Ticket) -> Vec<u8> {
+    let mut body = Vec::new();
+    write_varint(&mut body, number.into());
+    write_length_prefixed(&mut body, name.as_bytes());
+    body.extend(ticket.encode());
+    envelope::seal(SPACE_MARK, VERSION, &body)
+}
+
+/// The number of a space, its name here, and its ticket.
+pub(crate) fn read_space_named(bytes: &[u8]) -> Result<(u32, String, Ticket), DecodeError> {
+    let body = envelope::open(SPACE_MARK, VERSION, "version of a space", bytes)?;
+    let mut reader = Reader::new(body);
+    let number = reader.varint()?;
+    let number = u32::try_from(number)
+        .map_err(|_| DecodeError::OutOfRange { what: "number of a space", value: number })?;
+    let name = String::from_utf8(reader.length_prefixed()?.to_vec())
+        .map_err(|_| DecodeError::Invalid("a space's name that is not UTF-8"))?;
+    Ok((number, name, Ticket::decode(reader.bytes(reader.remaining())?)?))
+}
+
+pub(crate) fn read_space(bytes: &[u8]) -> Result<(u32, Ticket), DecodeError> {
+    read_space_named(bytes).map(|(number, _, ticket)| (number, ticket))
+}
+
+pub(crate) fn damaged(label: &Path, what: impl std::fmt::Display) -> StoreError {
+    StoreError::Damaged { path: label.to_owned(), what: what.to_string() }
+}
+
+pub(crate) fn explain(path: &Path, error: StorageError) -> StoreError {
+    match error {
+        StorageError::AlreadyOpen => {
+            StoreError::AlreadyOpen { path: path.to_owned(), holder: Holder::of(path) }
+        }
+        StorageError::Damaged(what) => damaged(path, what),
+        StorageError::OtherVersion(what) => damaged(path, what),
+        error @ (StorageError::Full | StorageError::Replaced(_)) => error.into(),
+        StorageError::Io(what) => {
+            StoreError::Storage(StorageError::Io(format!("{}: {what}", path.display())))
+        }
+    }
+}
