@@ -24,6 +24,7 @@ mod mutant_listed;
 mod no_std;
 mod opening_doc;
 mod orphan;
+mod rooms;
 mod source;
 mod syntax;
 mod tree;
@@ -62,6 +63,7 @@ const RULES: &[Rule] = &[
     orphan::RULE,
     file_names::RULE,
     arrow::RULE,
+    rooms::RULE,
     type_tested::RULE,
     workspace_lints::RULE,
     links::RULE,

@@ -12,6 +12,7 @@
 
 pub(crate) mod canonical;
 pub(crate) mod digest;
+pub(crate) mod distrusted;
 pub(crate) mod externalized;
 pub(crate) mod fingerprint;
 pub(crate) mod flush;

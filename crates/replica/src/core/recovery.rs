@@ -52,12 +52,12 @@ use rejoin_crdts::delta::Change;
 use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{HybridClock, ReplicaId};
 
+use crate::core::distrusted::Distrusted;
 use crate::core::session::Config;
 use crate::core::{Drafted, Event, SpaceCore};
 use crate::format::entry::{Record, is_hole, write_hole};
 use crate::format::envelope;
 use crate::format::ticket::Ticket;
-use crate::shell::quarantine::Distrusted;
 use crate::state::row;
 use crate::storage::{Batch, FailStop, Row, RowWrite, Storage, StorageError, StorageRead};
 

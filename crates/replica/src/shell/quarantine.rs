@@ -5,31 +5,20 @@
 //! removal of the row in which it was kept. Where a record was lost after it was flushed, its
 //! effect is in the state already; only the log lacks it.
 //!
-//! Some of what is quarantined may be the store's own, so it goes on under a new id. Until that is
-//! durable, a row names the id that is to be given up: a crash in between must not forget it. The
-//! counter up to which others may have seen that id stays known for good ([`crate::shell::loss`]
-//! asks for it).
-//!
-//! ```text
-//! envelope 'D' · n, then n x (id (16), the counter up to which it was externalized)
-//! ```
+//! Some of what is quarantined may be the store's own, so it goes on under a new id
+//! ([`crate::core::distrusted`]).
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 
-use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
-use rejoin_vclock::{ReplicaId, VersionVector};
+use rejoin_vclock::VersionVector;
 
 use crate::core::receipt::Receipt;
 use crate::core::recovery::{Quarantined, Stored};
 use crate::core::{Now, SpaceCore};
-use crate::format::envelope;
 use crate::state::row;
 use crate::storage::{RowWrite, StorageError};
-
-const VERSION: u8 = 2;
-const WHAT: &str = "version of distrusted ids";
 
 /// The records that a space has quarantined and that are left.
 #[derive(Debug)]
@@ -107,46 +96,6 @@ impl Quarantine {
     }
 }
 
-/// Ids that are not to be used again, and the counters up to which others may have seen them.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Distrusted(BTreeMap<ReplicaId, u64>);
-
-impl Distrusted {
-    pub(crate) fn has(&self, id: ReplicaId) -> bool {
-        self.0.contains_key(&id)
-    }
-
-    pub(crate) fn add(&mut self, id: ReplicaId, seen: u64) {
-        let known = self.0.entry(id).or_default();
-        *known = seen.max(*known);
-    }
-
-    /// True if others may have seen entries of an id beyond a counter.
-    pub(crate) fn has_spread(&self, id: ReplicaId, beyond: u64) -> bool {
-        self.0.get(&id).is_none_or(|&seen| seen > beyond)
-    }
-
-    pub(crate) fn row(&self) -> RowWrite {
-        let mut body = Vec::new();
-        write_varint(&mut body, self.0.len() as u64);
-        for (id, seen) in &self.0 {
-            id.encode(&mut body);
-            write_varint(&mut body, *seen);
-        }
-        (row::DISTRUSTED.to_vec(), Some(envelope::seal(b'D', VERSION, &body)))
-    }
-
-    /// Reads a row back.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(envelope::open(b'D', VERSION, WHAT, bytes)?);
-        let count = reader.count(17)?;
-        let ids = (0..count).map(|_| Ok((ReplicaId::decode(&mut reader)?, reader.varint()?)));
-        let ids = ids.collect::<Result<_, DecodeError>>()?;
-        reader.finish()?;
-        Ok(Self(ids))
-    }
-}
-
 /// Returns the records in whose place the log has no entry. The others were applied before they
 /// were lost: they are marked as unreadable, and the log gets them back from peers.
 fn not_applied(
@@ -171,6 +120,7 @@ mod tests {
     use std::sync::Arc;
 
     use rejoin_crdts::{Crdt, OrSet, Path};
+    use rejoin_vclock::ReplicaId;
 
     use super::*;
     use crate::core::Arrival;

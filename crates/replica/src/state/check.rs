@@ -15,8 +15,8 @@ use super::cache::cache;
 use super::manifest::{Checkpoint, Manifest};
 use super::row;
 use super::run::{Blocks, Run, Unfit, child};
+use crate::core::distrusted::Distrusted;
 use crate::core::externalized::Note;
-use crate::shell::quarantine::Distrusted;
 use crate::storage::{StorageError, StorageRead};
 
 /// Number of rows that are read at a time; one may be as long as a whole value.
