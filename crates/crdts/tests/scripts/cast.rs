@@ -3,9 +3,17 @@
 use std::collections::BTreeMap;
 
 use rejoin_crdts::tree::NodeId;
-use rejoin_crdts::{Delta, Doc, FreshId, Replica, ReplicaId};
+use rejoin_crdts::{BoundedCounter, Delta, Doc, FreshId, Replica, ReplicaId};
+use rejoin_derive::Crdt;
 
-use crate::command::{self, Hall};
+use crate::command;
+
+/// The same document with a bounded counter, which only a struct can make.
+#[derive(Crdt, Default, Clone, Debug)]
+#[crdt(crate = rejoin_crdts)]
+struct Hall {
+    seats: BoundedCounter,
+}
 
 /// All replicas and deltas of a script.
 #[derive(Default)]

@@ -1,7 +1,8 @@
-//! The commands of a replica in a script: `<type> <name> <verb> <arguments>`.
+//! The edits of a document in a script: `<type> <name> <verb> <arguments>`.
 //!
 //! A name is a path of map keys, `lines/apples`. Types: `counter`, `up`, `seats` (bounded), `lww`,
-//! `mv`, `max`, `min`, `ew`, `dw`, `set`, `grow`, `rw`, `2p`, `list`, `tree`, `map`.
+//! `mv`, `max`, `min`, `ew`, `dw`, `set`, `grow`, `rw`, `2p`, `list`, `tree`, `map`. The scripts of
+//! rejoin-replica have the same edits.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +10,9 @@ use rejoin_crdts::bounded_counter::BoundedCounterEditor;
 use rejoin_crdts::doc::DocEditor;
 use rejoin_crdts::tree::{NodeId, Parent};
 use rejoin_crdts::{
-    BoundedCounter, DisableWinsFlag, Doc, EditError, EnableWinsFlag, GCounter, GSet, Kind, List,
-    LwwRegister, MaxRegister, MinRegister, MvRegister, OrSet, PnCounter, ReplicaId, RwSet, Tree,
-    TwoPhaseSet,
+    DisableWinsFlag, Doc, EditError, EnableWinsFlag, GCounter, GSet, Kind, List, LwwRegister,
+    MaxRegister, MinRegister, MvRegister, OrSet, PnCounter, ReplicaId, RwSet, Tree, TwoPhaseSet,
 };
-use rejoin_derive::Crdt;
-
-/// The same document with a bounded counter, which only a struct can make.
-#[derive(Crdt, Default, Clone, Debug)]
-#[crdt(crate = rejoin_crdts)]
-pub(crate) struct Hall {
-    seats: BoundedCounter,
-}
 
 type Done = Result<Result<(), EditError>, String>;
 
