@@ -1,5 +1,7 @@
 //! What a script prints: short names for ids, and lines for what the library returns.
 
+use std::fmt::Display;
+
 use rejoin_crdts::ReplicaId;
 use rejoin_replica::entry::Entry;
 use rejoin_replica::ops::Checked;
@@ -79,18 +81,23 @@ pub(crate) fn fork(&Fork { origin, counter, common, .. }: &Fork) -> String {
     format!("{origin} has two histories: the same up to {common}, and not the same at {counter}")
 }
 
-/// Shows a report as it prints itself, without stamps: they begin anywhere in a millisecond.
+/// Shows a report as it prints itself.
 pub(crate) fn report(event: &Event) -> String {
     match event {
         Event::Fork(told) => format!("fork: {}", fork(told)),
         Event::Damage { what } => format!("damage: {what}"),
-        Event::Skew(told) => format!("skew: {told}").replace(&told.stamp.to_string(), "<stamp>"),
-        Event::OwnSkew(told) => {
-            format!("own skew: {told}").replace(&told.stamp.to_string(), "<stamp>")
-        }
+        Event::Skew(told) => format!("skew: {}", without(&told.stamp, told.ahead_by, told)),
+        Event::OwnSkew(told) => format!("own skew: {}", without(&told.stamp, told.ahead_by, told)),
         Event::Reincarnated(told) => format!("{told:?}"),
         other => format!("{other:?}"),
     }
+}
+
+/// Shows a report without its stamp, and with whole seconds: stamps have a random offset.
+fn without(stamp: &impl Display, ahead_by: u64, report: &impl Display) -> String {
+    let seconds = format!("{} s ahead", (ahead_by + 500) / 1_000);
+    let report = report.to_string().replace(&stamp.to_string(), "<stamp>");
+    report.replace(&format!("{ahead_by} ms ahead"), &seconds)
 }
 
 /// Shows an exported branch, whose format is documented at `Space::export_branch`.
