@@ -209,3 +209,51 @@ fn hostile_bytes_end_a_connection_and_nothing_else() {
         drop(end.poll_transmit(1 << 20));
     }
 }
+
+/// Returns the bytes of an example of docs/format.md.
+fn example(name: &str) -> Vec<u8> {
+    let document = include_str!("../../../../docs/format.md");
+    let (_, rest) = document.split_once(&format!("```hex {name}\n")).expect(name);
+    let (digits, _) = rest.split_once("```").expect("the end of the example");
+    let digits: String = digits.split_whitespace().collect();
+    let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).expect("two digits");
+    (0..digits.len()).step_by(2).map(byte).collect()
+}
+
+#[test]
+fn frames_are_as_documented() {
+    let mut dialler = Mux::new(true);
+    let documented = ["preface", "open", "data", "alive", "close", "leave"].map(example).concat();
+    let channel = dialler.open(SPACE);
+    let mut bytes = dialler.poll_transmit(4096);
+    dialler.send(channel, vec![0x52, 3, 5]);
+    bytes.extend(dialler.poll_transmit(4096));
+    dialler.say_alive();
+    dialler.abort(channel, Why::UnknownSpace);
+    bytes.extend(dialler.poll_transmit(4096));
+    dialler.leave(Why::Full(256));
+    bytes.extend(dialler.poll_transmit(4096));
+    assert_eq!(bytes, documented);
+
+    let mut listener = Mux::new(false);
+    listener.handle_bytes(&documented).expect("what was sent");
+    let events: Vec<Event> = std::iter::from_fn(|| listener.poll_event()).collect();
+    let (closed, left) = (Event::Closed(0, Why::UnknownSpace), Event::Left(Why::Full(256)));
+    let expected = [Event::Greeted, Event::Opened(0, SPACE), Event::Arrived(0), closed, left];
+    assert_eq!(events, expected);
+    assert_eq!(listener.take(0), [0x52, 3, 5]);
+}
+
+#[test]
+fn credit_is_as_documented() {
+    let [mut dialler, mut listener] = [Mux::new(true), Mux::new(false)];
+    let channel = dialler.open(SPACE);
+    dialler.send(channel, vec![1; 65_536]);
+    listener.handle_bytes(&dialler.poll_transmit(1 << 20)).expect("an honest peer");
+    let came = listener.take(channel);
+    listener.handled(channel, came.len() as u64);
+    let documented = [example("preface"), example("credit")].concat();
+    assert_eq!(listener.poll_transmit(4096), documented);
+    dialler.handle_bytes(&documented).expect("what was sent");
+    assert_eq!(dialler.lanes[&channel].credit, WINDOW_BYTES);
+}

@@ -61,3 +61,16 @@ impl Distrusted {
         Ok(Self(ids))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::doc::example;
+
+    #[test]
+    fn ids_that_are_not_to_be_used_are_as_documented() {
+        let bytes = example("distrusted");
+        let read = Distrusted::decode(&bytes).expect("ids");
+        assert_eq!(read.row(), (row::DISTRUSTED.to_vec(), Some(bytes)));
+    }
+}

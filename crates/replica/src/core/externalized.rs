@@ -324,8 +324,22 @@ mod tests {
     use super::*;
     use crate::core::recovery::Stored;
     use crate::core::session::Config;
+    use crate::format::doc::example;
     use crate::format::ticket::Ticket;
     use crate::storage::{Batch, FailStop, Memory, Storage};
+
+    #[test]
+    fn notes_are_as_documented() {
+        let bytes = example("note");
+        let note = Note::decode(&bytes).expect("a note");
+        assert_eq!(note.row(), (row::externalized(note.id), Some(bytes)));
+        // Nobody writes these any more.
+        let bytes = example("note-once");
+        let (id, upto) = Note::decode_once(&bytes).expect("a note");
+        let mut body = id.to_bytes().to_vec();
+        write_varint(&mut body, upto);
+        assert_eq!(envelope::seal(b'S', VERSION, &body), bytes);
+    }
 
     /// A damaged note makes the id under which it was found doubtful, and not the next one.
     #[test]

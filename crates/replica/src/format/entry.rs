@@ -271,3 +271,15 @@ impl<'a> Parts<'a> {
         Ok(Self { version, head, key, entry: reader.bytes(reader.remaining())? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::doc::example;
+
+    #[test]
+    fn a_hole_is_as_documented() {
+        assert!(is_hole(&example("hole")));
+        assert_eq!(write_hole(), example("hole"));
+    }
+}

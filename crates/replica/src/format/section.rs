@@ -70,3 +70,17 @@ pub(crate) fn field(bytes: &[u8], tag: Tag) -> Option<&[u8]> {
     });
     fields.find(|&(at, _)| at == tag as u64).map(|(_, field)| field)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::doc::example;
+
+    #[test]
+    fn a_section_is_as_documented() {
+        let bytes = example("section");
+        assert_eq!(check(&bytes), Ok(()));
+        let key = field(&bytes, Tag::Key).expect("the hash of a key");
+        assert_eq!(write(&[(Tag::Key, key)]), bytes);
+    }
+}

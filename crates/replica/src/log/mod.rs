@@ -402,3 +402,20 @@ fn decode_origins(bytes: &[u8]) -> Result<Vec<(ReplicaId, u64)>, DecodeError> {
     reader.finish()?;
     Ok(origins)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::doc::example;
+
+    #[test]
+    fn the_rows_of_the_index_are_as_documented() {
+        let (places, origins) = (example("index"), example("origins"));
+        let found = decode_places(&places).expect("index entries");
+        assert_eq!(encode_places(&found), places);
+        assert_eq!(encode_origins(&lasts(&found)), origins);
+        let named: BTreeMap<_, _> =
+            decode_origins(&origins).expect("origins").into_iter().collect();
+        assert_eq!(named, lasts(&found));
+    }
+}

@@ -91,3 +91,18 @@ impl Store {
         CopiedFrom::read(&**self.storage()).map_err(|error| self.explain(error))
     }
 }
+
+#[cfg(all(test, feature = "redb"))]
+mod tests {
+    use super::*;
+    use crate::format::doc::example;
+
+    #[test]
+    fn the_mark_of_a_copy_is_as_documented() {
+        let bytes = example("copy");
+        let copied = CopiedFrom::decode(&bytes).expect("a mark");
+        let mut batch = Batch::default();
+        copied.write(&mut batch).expect("nothing to rewrite");
+        assert_eq!(batch.meta, [("copy".to_owned(), bytes)]);
+    }
+}

@@ -12,6 +12,7 @@ use crate::core::forks::{Fork, Keep};
 use crate::error::StoreError;
 use crate::format::entry::Record;
 use crate::format::envelope;
+use crate::format::message::SpaceHash;
 use crate::shell::shared::Shared;
 use crate::shell::space::Space;
 use crate::storage::{Batch, Storage, StorageError, StorageRead};
@@ -30,8 +31,27 @@ pub(crate) fn choices(space: u64) -> String {
 /// The bytes are not such a blob.
 #[cfg(feature = "redb")]
 pub(crate) fn name_of_choices(bytes: &[u8]) -> Result<String, DecodeError> {
+    read_choices(bytes).map(|(space, _)| choices(space))
+}
+
+/// Writes which branches a person chose in a space: envelope 'K', number of the space, n, then
+/// n x 16.
+fn write_choices(space: u64, kept: &BTreeSet<ReplicaId>) -> Vec<u8> {
+    let mut body = Vec::new();
+    write_varint(&mut body, space);
+    write_varint(&mut body, kept.len() as u64);
+    kept.iter().for_each(|id| id.encode(&mut body));
+    envelope::seal(CHOICES_MARK, CHOICES_VERSION, &body)
+}
+
+/// Reads the number of a space, and which branches a person chose in it.
+fn read_choices(bytes: &[u8]) -> Result<(u64, BTreeSet<ReplicaId>), DecodeError> {
     let body = envelope::open(CHOICES_MARK, CHOICES_VERSION, "version of a choice", bytes)?;
-    Ok(choices(Reader::new(body).varint()?))
+    let mut reader = Reader::new(body);
+    let space = reader.varint()?;
+    let count = reader.count(16)?;
+    let kept = (0..count).map(|_| ReplicaId::decode(&mut reader)).collect::<Result<_, _>>()?;
+    Ok((space, kept))
 }
 
 impl Shared {
@@ -39,28 +59,17 @@ impl Shared {
         choices(self.number.into())
     }
 
-    /// Stores which branches a person chose: envelope 'K', number of the space, n, then n x 16.
+    /// Stores which branches a person chose.
     fn keep_choices(&self, kept: &BTreeSet<ReplicaId>) -> Result<(), StorageError> {
-        let mut body = Vec::new();
-        write_varint(&mut body, self.number.into());
-        write_varint(&mut body, kept.len() as u64);
-        kept.iter().for_each(|id| id.encode(&mut body));
-        let bytes = envelope::seal(CHOICES_MARK, CHOICES_VERSION, &body);
-        let meta = vec![(self.choices(), bytes)];
+        let meta = vec![(self.choices(), write_choices(self.number.into(), kept))];
         self.storage.commit(&Batch { meta, ..Batch::default() })
     }
 
     /// Reads back which branches a person chose.
     pub(crate) fn recall_choices(&self) -> Result<(), StoreError> {
         let Some(bytes) = self.storage.meta(&self.choices())? else { return Ok(()) };
-        let read = || -> Result<Vec<ReplicaId>, DecodeError> {
-            let what = "version of a choice";
-            let body = envelope::open(CHOICES_MARK, CHOICES_VERSION, what, &bytes)?;
-            let mut reader = Reader::new(body);
-            reader.varint()?;
-            (0..reader.count(16)?).map(|_| ReplicaId::decode(&mut reader)).collect()
-        };
-        let kept = read().map_err(|error| StorageError::Damaged(error.to_string()))?;
+        let kept = read_choices(&bytes);
+        let (_, kept) = kept.map_err(|error| StorageError::Damaged(error.to_string()))?;
         self.lock()?.driver.core.kept.extend(kept);
         Ok(())
     }
@@ -115,22 +124,65 @@ impl<T: Crdt> Space<T> {
             sequences.push(sequence);
             after = place.last;
         }
-        let mut body = inner.driver.core.hash.0.to_vec();
+        let space = inner.driver.core.hash;
         drop(inner);
-        origin.encode(&mut body);
-        write_varint(&mut body, common);
-        write_varint(&mut body, sequences.len() as u64);
+        let mut entries = Vec::with_capacity(sequences.len());
         for sequence in sequences {
             let records = self.shared.storage.log(self.shared.number, sequence, 1)?;
             let missing = || StorageError::Damaged(format!("log record {sequence} is missing"));
             let (_, bytes) = records.first().ok_or_else(missing)?;
             let entry = Record::entry_bytes(bytes);
             let damaged = |error| StorageError::Damaged(format!("log record {sequence}: {error}"));
-            write_length_prefixed(&mut body, entry.map_err(damaged)?);
+            entries.push(entry.map_err(damaged)?.to_vec());
         }
-        let mut bytes = vec![b'B', 1];
-        bytes.extend(crc32fast::hash(&body).to_le_bytes());
-        bytes.append(&mut body);
-        Ok(bytes)
+        Ok(write_branch(space, origin, common, &entries))
+    }
+}
+
+/// Writes an exported branch: entries of an origin beyond a counter.
+fn write_branch(space: SpaceHash, origin: ReplicaId, common: u64, entries: &[Vec<u8>]) -> Vec<u8> {
+    let mut body = space.0.to_vec();
+    origin.encode(&mut body);
+    write_varint(&mut body, common);
+    write_varint(&mut body, entries.len() as u64);
+    entries.iter().for_each(|entry| write_length_prefixed(&mut body, entry));
+    let mut bytes = vec![b'B', 1];
+    bytes.extend(crc32fast::hash(&body).to_le_bytes());
+    bytes.append(&mut body);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::doc::example;
+    use crate::format::entry::Entry;
+
+    #[test]
+    fn choices_are_as_documented() {
+        let bytes = example("choices");
+        let (space, kept) = read_choices(&bytes).expect("choices");
+        assert_eq!((space, kept.len()), (5, 2));
+        assert_eq!(write_choices(space, &kept), bytes);
+        assert_eq!(name_of_choices(&bytes).as_deref(), Ok("kept/5"));
+    }
+
+    /// Nothing here reads a branch back: whoever enters it again does.
+    #[test]
+    fn an_exported_branch_is_as_documented() {
+        let bytes = example("branch");
+        let mut reader = Reader::new(&bytes[2..]);
+        let sum = u32::from_le_bytes(reader.array().expect("a checksum"));
+        assert_eq!((&bytes[..2], sum), (&b"B\x01"[..], crc32fast::hash(&bytes[6..])));
+        let space = SpaceHash(reader.array().expect("the hash of a space"));
+        let origin = ReplicaId::decode(&mut reader).expect("an id");
+        let common = reader.varint().expect("a counter");
+        let count = reader.count(1).expect("a number of entries");
+        let entry = |_| reader.length_prefixed().expect("an entry").to_vec();
+        let entries: Vec<Vec<u8>> = (0..count).map(entry).collect();
+        assert_eq!(entries.len(), 1);
+        let first = Entry::parse(&entries[0]).expect("an entry");
+        assert_eq!((first.delta().origin(), first.delta().first()), (origin, common + 1));
+        assert_eq!(write_branch(space, origin, common, &entries), bytes);
     }
 }

@@ -340,3 +340,17 @@ impl Drop for Identity {
         drop(move_on(&self.storage, state)); // as after a crash, if it fails
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::doc::example;
+
+    #[test]
+    fn an_identity_is_as_documented() {
+        let bytes = example("store");
+        let stored = Stored::decode(&bytes).expect("an identity");
+        assert_eq!(stored.before.len(), 1);
+        assert_eq!(stored.encode(), ("store".to_owned(), bytes));
+    }
+}

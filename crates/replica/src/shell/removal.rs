@@ -130,12 +130,8 @@ impl Store {
         let name = left_name(ticket);
         let Some(bytes) = self.storage().meta(&name)? else { return Ok(Vec::new()) };
         if !rejoin_vclock::mutant!("rejoin-under-the-old-id") {
-            let read = || -> Result<ReplicaId, DecodeError> {
-                let what = "version of a space that was left";
-                ReplicaId::decode(&mut Reader::new(envelope::open(b'L', VERSION, what, &bytes)?))
-            };
             // If it cannot be read, any id may be the one.
-            let id = read().unwrap_or_else(|_| self.identity().history().0);
+            let id = read_left(&bytes).unwrap_or_else(|_| self.identity().history().0);
             self.identity().give_up(id, &[], Batch::default())?;
         }
         Ok(vec![Gone::Meta(name)])
@@ -239,4 +235,24 @@ fn left(ticket: &Ticket, id: ReplicaId) -> (String, Vec<u8>) {
     let mut body = Vec::new();
     id.encode(&mut body);
     (left_name(ticket), envelope::seal(b'L', VERSION, &body))
+}
+
+fn read_left(bytes: &[u8]) -> Result<ReplicaId, DecodeError> {
+    let what = "version of a space that was left";
+    ReplicaId::decode(&mut Reader::new(envelope::open(b'L', VERSION, what, bytes)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::doc::example;
+
+    #[test]
+    fn marks_of_removals_are_as_documented() {
+        assert_eq!(mark(5), ("gone/5".to_owned(), example("gone")));
+        let id = read_left(&example("left")).expect("a mark");
+        let ticket = Ticket::with_lineage("carts", [0xab; 16]);
+        let name = "left/ef30d55db65cb1b9455741bf4aba0634".to_owned();
+        assert_eq!(left(&ticket, id), (name, example("left")));
+    }
 }

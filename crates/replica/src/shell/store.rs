@@ -387,3 +387,17 @@ pub(crate) fn explain(path: &Path, error: StorageError) -> StoreError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::doc::example;
+
+    #[test]
+    fn a_space_is_as_documented() {
+        let bytes = example("space");
+        let (number, name, ticket) = read_space_named(&bytes).expect("a space");
+        assert_eq!((number, name.as_str(), ticket.name()), (5, "groceries", "carts"));
+        assert_eq!(write_space(number, &name, &ticket), bytes);
+    }
+}

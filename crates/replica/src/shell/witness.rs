@@ -180,3 +180,23 @@ impl Told {
         Ok(Self { current, next, file, mark })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::doc::example;
+
+    #[test]
+    fn a_witness_is_as_documented() -> Result<()> {
+        let bytes = example("witness");
+        let told = Told::decode(&bytes).expect("a witness");
+        assert_eq!((told.file, told.mark), (FileId([2049, 131_074]), 7));
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("id.witness");
+        let mut witness = Witness::create(&path, told.file, told.current)?;
+        witness.begin(told.current, told.next)?;
+        witness.mark(told.mark)?;
+        assert_eq!(std::fs::read(&path)?, bytes);
+        Ok(())
+    }
+}

@@ -458,6 +458,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::format::doc::example;
 
     /// Generates keys of few letters: many share a beginning, and some are the beginning of others.
     fn key() -> impl Strategy<Value = Vec<u8>> {
@@ -469,6 +470,30 @@ mod tests {
         entries.iter().for_each(|(key, value)| _ = builder.push(key, value));
         let (bytes, _) = builder.finish(address(3, level, 4), upper);
         Block::parse(bytes, address(3, level, 4)).map_err(|(error, _)| error).unwrap()
+    }
+
+    /// Reads the documented block of a place, builds it again, and returns the filter of its names.
+    fn rebuilt(name: &str, at: Address) -> (Block, Vec<u8>) {
+        let bytes = example(name);
+        let block = Block::parse(bytes.clone(), at).map_err(|(error, _)| error).unwrap();
+        let mut builder = BlockBuilder::new(usize::from(at.level));
+        let mut place = block.seek(&[]);
+        while let Some(mut here) = place {
+            let (key, value) = block.at(&here);
+            builder.push(key, value);
+            place = block.step(&mut here).then_some(here);
+        }
+        let (again, filter) = builder.finish(at, block.upper());
+        assert_eq!(again, bytes);
+        (block, filter)
+    }
+
+    #[test]
+    fn blocks_are_as_documented() {
+        let (block, filter) = rebuilt("block", address(2, 0, 0));
+        let (index, _) = rebuilt("index-block", address(2, 1, 0));
+        let first = block.first_key().expect("a key");
+        assert_eq!(index.whole(0), Some((first, [&[0][..], &filter].concat().as_slice())));
     }
 
     proptest! {

@@ -408,6 +408,7 @@ mod tests {
     use super::*;
     use crate::core::session::Config;
     use crate::core::{Now, SpaceCore};
+    use crate::format::doc::example;
     use crate::format::message::SpaceHash;
 
     type Cart = OrMap<String, PnCounter>;
@@ -440,6 +441,17 @@ mod tests {
         println!("{} fingerprints of {LINES} cells, {} bytes", run.entries, run.bytes);
         assert!(run.bytes < u64::from(LINES) / 4, "{} bytes", run.bytes);
     }
+
+    #[test]
+    fn a_print_is_as_documented() {
+        let (start, bytes) = (b"line 1", example("range"));
+        let print = Print::decode(start, &bytes).expect("a print");
+        assert_eq!((print.end.as_deref(), print.cells), (Some(&b"line 2"[..]), 300));
+        let mut again = Vec::new();
+        print.encode(start, &mut again);
+        assert_eq!(again, bytes);
+    }
+
     #[test]
     fn a_print_is_read_back_and_one_that_leads_nowhere_is_refused() {
         let fingerprint = Fingerprint::from_bytes([7; 16]);

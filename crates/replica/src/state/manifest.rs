@@ -141,3 +141,17 @@ fn read_u32(reader: &mut Reader<'_>) -> Result<u32, DecodeError> {
     let value = reader.varint()?;
     u32::try_from(value).map_err(|_| DecodeError::OutOfRange { what: "number of a run", value })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::doc::example;
+
+    #[test]
+    fn a_manifest_is_as_documented() {
+        let bytes = example("manifest");
+        let manifest = Manifest::decode(&bytes).expect("a manifest");
+        assert_eq!((manifest.checkpoint.sequence, manifest.runs.len()), (2, 1));
+        assert_eq!(manifest.encode(), bytes);
+    }
+}

@@ -116,3 +116,27 @@ fn numbered(table: u8, number: u64) -> Vec<u8> {
     key.extend(number.to_be_bytes());
     key
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::doc::example;
+
+    #[test]
+    fn keys_are_as_documented() {
+        let at = Address { run: 2, level: 1, number: 258 };
+        assert_eq!(HEAD, example("row-manifest"));
+        assert_eq!((block(at), block_of(&example("row-block"))), (example("row-block"), Some(at)));
+        assert_eq!(places(3), example("row-index"));
+        assert_eq!(origins(3), example("row-origins"));
+        assert_eq!(chunk_of(&example("row-origins")), Some(3));
+        assert_eq!(quarantine(17), example("row-quarantined"));
+        assert_eq!(sequence(&example("row-quarantined")), Some(17));
+        assert_eq!(quarantined(&places(3)), example("row-damaged"));
+        assert_eq!(OFFERED, example("row-noted-once"));
+        let id = ReplicaId::from_bytes([1; 16]);
+        assert_eq!(externalized(id), example("row-noted"));
+        assert_eq!(offered_id(&example("row-noted")), Some(id));
+        assert_eq!(DISTRUSTED, example("row-distrusted"));
+    }
+}

@@ -265,8 +265,7 @@ impl ChecksummedFile {
             if number <= state.acknowledged || rejoin_vclock::mutant!("forget-acknowledged") {
                 return Ok(());
             }
-            let line = number.to_le_bytes();
-            let line = [&line[..], &crc32fast::hash(&line).to_le_bytes()].concat();
+            let line = acknowledged_line(number);
             match file.write(ACKNOWLEDGED_AT as u64, &line) {
                 // The commit is durable all the same; the line may lag behind.
                 Err(error) if is_full(&error) => {
@@ -328,6 +327,12 @@ impl State {
 fn put(page: &mut [u8], at: usize, bytes: &[u8]) {
     let place = page.get_mut(at..).unwrap_or_default();
     place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+}
+
+/// Writes the line that says what was acknowledged.
+fn acknowledged_line(number: u64) -> Vec<u8> {
+    let number = number.to_le_bytes();
+    [&number[..], &crc32fast::hash(&number).to_le_bytes()].concat()
 }
 
 /// Reads from the first page what was acknowledged; 0 if that line is not whole.
@@ -519,6 +524,7 @@ mod tests {
 
     use super::super::deferred_writes::DeferredWrites;
     use super::*;
+    use crate::format::doc::example;
 
     fn file(length: u64) -> io::Result<(File, ChecksummedFile)> {
         let file = tempfile::tempfile()?;
@@ -551,6 +557,26 @@ mod tests {
         held.accept()?;
         held.read(at, &mut piece)?;
         assert_eq!(piece[10..30], [9; 20]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_added_to_a_file_is_as_documented() -> io::Result<()> {
+        let mut first_page = vec![0; PAGE];
+        put(&mut first_page, ACKNOWLEDGED_AT, &example("acknowledged"));
+        assert_eq!(acknowledged_line(read_acknowledged(&first_page)), example("acknowledged"));
+        // The blank between the checksums and the footer is left out in the document.
+        let example = example("checksums");
+        let (sums, footer) = example.split_at(4);
+        let mut end = sums.to_vec();
+        end.resize(PAGE - FOOTER, 0);
+        end.extend_from_slice(footer);
+        let first_page = vec![0; PAGE];
+        let file = FileBackend::new(tempfile::tempfile()?).map_err(io::Error::other)?;
+        file.set_len(2 * PAGE_BYTES)?;
+        file.write(PAGE_BYTES, &end)?;
+        let sums = read_tail(&file, 2 * PAGE_BYTES, &first_page)?.expect("checksums");
+        assert_eq!((sums.as_slice(), tail(&first_page, &sums)), (&[sum(&first_page)][..], end));
         Ok(())
     }
 

@@ -384,3 +384,28 @@ fn of_fjall(error: fjall::Error) -> StorageError {
         error => damaged(&error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::doc::example;
+
+    #[test]
+    fn what_was_acknowledged_is_as_documented() {
+        let bytes = example("fjall-acknowledged");
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join(ACKNOWLEDGED);
+        let mut file = Acknowledged::open(path.clone(), 0).expect("a file");
+        file.say(said(&bytes)).expect("room");
+        assert_eq!((said(&bytes), std::fs::read(path).expect("a file")), (300, bytes));
+    }
+
+    #[test]
+    fn keys_are_as_documented() {
+        assert_eq!(named("store"), example("fjall-name"));
+        let key = 300_u64.to_be_bytes();
+        assert_eq!(keyed(5, &key), example("fjall-key"));
+        let found = within(5, &example("fjall-key")).map(sequence);
+        assert!(matches!(found, Some(Ok(300))));
+    }
+}

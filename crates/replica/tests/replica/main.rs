@@ -10,6 +10,7 @@ mod fingerprints_cost;
 mod flush;
 mod forge;
 mod forks;
+mod format_doc;
 mod golden;
 mod identity;
 mod loss;
