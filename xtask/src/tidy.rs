@@ -11,6 +11,7 @@ mod allow;
 mod arrow;
 mod columns;
 mod decoders;
+mod failure_listed;
 mod file_length;
 mod file_names;
 mod function_length;
@@ -60,6 +61,7 @@ const RULES: &[Rule] = &[
     decoders::RULE,
     no_std::RULE,
     mutant_listed::RULE,
+    failure_listed::RULE,
     orphan::RULE,
     file_names::RULE,
     arrow::RULE,

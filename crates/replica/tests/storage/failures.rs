@@ -1,4 +1,4 @@
-//! Known failures below a store, by their line in the list.
+//! Known failures below a store, by their number in docs/failures.md.
 
 use std::sync::{Arc, Mutex};
 
