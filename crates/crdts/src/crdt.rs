@@ -3,11 +3,10 @@
 use core::ops::ControlFlow;
 
 use crate::cell::Cell;
-use crate::context::Join;
-use crate::cursor::{Cursor, View};
 use crate::delta::{At, Covered, Effect};
-use crate::kind::Kind;
-use crate::path::Path;
+use crate::edit::{Cursor, View};
+use crate::path::{Kind, Path};
+use crate::state::Join;
 
 /// The effect of an operation on a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,16 +135,16 @@ macro_rules! leaf_value {
         $(const RESETTABLE: bool = $resettable:literal;)?
     ) => {
         impl<$($generics)*> $crate::crdt::Crdt for $value {
-            const KIND: $crate::kind::Kind = $kind;
+            const KIND: $crate::path::Kind = $kind;
             $(const RESETTABLE: bool = $resettable;)?
             type Editor<'a> = $editor<'a $(, $editor_of)?>;
             type Reader<'a> = $reader<'a $(, $reader_of)?>;
 
-            fn editor($cursor: $crate::cursor::Cursor<'_>) -> Self::Editor<'_> {
+            fn editor($cursor: $crate::edit::Cursor<'_>) -> Self::Editor<'_> {
                 $editor { $cursor $(, $editor_phantom: core::marker::PhantomData)? }
             }
 
-            fn reader($view: $crate::cursor::View<'_>) -> Self::Reader<'_> {
+            fn reader($view: $crate::edit::View<'_>) -> Self::Reader<'_> {
                 $reader { $view $(, $reader_phantom: core::marker::PhantomData)? }
             }
 
@@ -164,7 +163,7 @@ macro_rules! leaf_value {
                 $crate::cell::Leaf::end(&mut self.$field, covered)
             }
 
-            fn merge(&mut self, theirs: &Self, join: &$crate::context::Join) -> bool {
+            fn merge(&mut self, theirs: &Self, join: &$crate::state::Join) -> bool {
                 $crate::cell::Leaf::merge(&mut self.$field, &theirs.$field, join)
             }
 

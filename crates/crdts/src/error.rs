@@ -7,9 +7,7 @@ use core::fmt;
 use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{Dot, ReplicaId};
 
-use crate::atom::RawAtom;
-use crate::kind::Kind;
-use crate::path::Path;
+use crate::path::{Kind, Path, RawAtom};
 
 /// Maximum number of characters of a value that an error shows.
 const SHOWN: usize = 40;
@@ -160,7 +158,7 @@ pub enum EditError {
     ValueTooLarge {
         /// The place.
         path: Path,
-        /// Its content in bytes, at most [`crate::atom::MAX_VALUE_BYTES`].
+        /// Its content in bytes, at most [`crate::path::MAX_VALUE_BYTES`].
         bytes: usize,
     },
     /// A key, an element or a value that nobody could read back: a user-defined
@@ -261,7 +259,7 @@ impl fmt::Display for EditError {
                 write!(f, "the place is {levels} levels deep, {most} are allowed; nest less")
             }
             Self::ValueTooLarge { path, bytes } => {
-                let most = crate::atom::MAX_VALUE_BYTES;
+                let most = crate::path::MAX_VALUE_BYTES;
                 write!(
                     f,
                     "the value at {path} is {bytes} bytes long, {most} are allowed; store it in \

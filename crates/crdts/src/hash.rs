@@ -4,8 +4,11 @@
 //! uses it, so that merging two tables still walks both in the same order. The function is the
 //! folded multiply of wyhash, 64 bits at a time.
 
-use core::hash::{BuildHasher, Hasher};
+use core::hash::{BuildHasher, Hash, Hasher};
 use core::sync::atomic::{AtomicU64, Ordering};
+
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 const UNSET: u64 = 0x9E37_79B9_7F4A_7C15;
 static SEED: AtomicU64 = AtomicU64::new(UNSET);
@@ -70,5 +73,31 @@ impl Hasher for Folding {
         let mut last = self.clone();
         last.fold(MIX);
         last.state
+    }
+}
+
+/// Changes the entry of a key: made on demand, dropped when nothing is left.
+pub(crate) fn with_entry<K: Hash + Eq, V: Default, R>(
+    table: &mut HashMap<K, V, Seeded>,
+    key: K,
+    change: impl FnOnce(&mut V) -> R,
+    is_gone: impl Fn(&V) -> bool,
+) -> R {
+    match table.entry(key) {
+        Entry::Occupied(mut entry) => {
+            let result = change(entry.get_mut());
+            if is_gone(entry.get()) {
+                entry.remove();
+            }
+            result
+        }
+        Entry::Vacant(entry) => {
+            let mut new = V::default();
+            let result = change(&mut new);
+            if !is_gone(&new) {
+                entry.insert(new);
+            }
+            result
+        }
     }
 }

@@ -25,8 +25,8 @@
 //!
 //! # How it fits together
 //! All state is in *cells* at *paths*. A transaction is a list of operations on cells; it makes a
-//! [`Delta`], which carries its dependencies. [`causal`] lets a delta in when those are there, so
-//! every copy is causally closed. Typed values ([`Crdt`]) and the untyped table ([`parts::Parts`])
+//! [`Delta`], which carries its dependencies. [`Causal`](delta::Causal) lets a delta in when those are there, so
+//! every copy is causally closed. Typed values ([`Crdt`]) and the untyped table ([`state::Parts`])
 //! hold the same cells and save to the same bytes.
 //!
 //! No clock, file or random source is read here: ids and time are arguments.
@@ -36,97 +36,43 @@ extern crate alloc;
 #[cfg(any(test, feature = "laws"))]
 extern crate std;
 
-pub mod atom;
-pub mod bounded_counter;
-pub mod causal;
+// What is hidden here is for the other crates of the family, and may change at any time.
+#[doc(hidden)]
 pub mod cell;
-mod cell_codec;
-pub mod clash;
-mod clock;
-pub mod conflict;
-mod contest;
-mod contest_table;
-pub mod context;
+pub mod counter;
+#[doc(hidden)]
 pub mod crdt;
-pub mod cursor;
+#[doc(hidden)]
 pub mod delta;
-mod delta_codec;
-mod delta_ids;
-pub mod doc;
-mod dot_table;
-mod dots;
-pub mod draft;
-mod element_table;
-mod entries;
-pub mod error;
-pub mod extreme_register;
-pub mod flags;
-pub mod g_counter;
-pub mod g_set;
+#[doc(hidden)]
+pub mod edit;
+mod error;
 pub mod guide;
+#[doc(hidden)]
 pub mod hash;
-mod hiding;
-pub mod kind;
 #[cfg(feature = "laws")]
 pub mod laws;
-pub mod list;
-pub mod lww_register;
-pub mod mv_register;
-pub mod or_map;
-pub mod or_set;
-pub mod orders;
-mod outline;
-pub mod overlay;
-pub mod parts;
+pub mod map;
+pub mod ordered;
 pub mod path;
-mod placed;
-mod places;
-pub mod pn_counter;
-pub mod rebase;
-pub mod replica;
-mod rights;
-pub mod rw_set;
-mod sequence;
-#[cfg(feature = "serde")]
-mod serde_impls;
-#[cfg(feature = "serde")]
-mod serde_values;
-pub mod set_reader;
-pub mod source;
-pub mod state_codec;
-mod state_invariants;
-mod tally;
-pub mod tree;
-pub mod two_phase_set;
+pub mod register;
+mod replica;
+pub mod set;
+#[doc(hidden)]
+pub mod state;
 pub mod value;
-pub mod variants;
-mod visible;
-mod whole;
+#[cfg(feature = "serde")]
+mod with_serde;
 
-pub use atom::{Atom, Key, RawAtom};
-pub use bounded_counter::{BoundedCounter, RetiredIds};
-pub use clock::{Clock, Logical};
-pub use conflict::{ConflictRecord, Rule, Side};
+pub use counter::{BoundedCounter, GCounter, PnCounter, RetiredIds};
 pub use crdt::Crdt;
 pub use delta::Delta;
-pub use doc::Doc;
 pub use error::{EditError, ReadError};
-pub use extreme_register::{MaxRegister, MinRegister};
-pub use flags::{DisableWinsFlag, EnableWinsFlag};
-pub use g_counter::GCounter;
-pub use g_set::GSet;
-pub use kind::Kind;
-pub use list::List;
-pub use lww_register::LwwRegister;
-pub use mv_register::MvRegister;
-pub use or_map::OrMap;
-pub use or_set::OrSet;
-pub use path::Path;
-pub use pn_counter::PnCounter;
+pub use map::{Doc, OneOf, OrMap, Variants};
+pub use ordered::{List, Tree};
+pub use path::{Atom, Key, Kind, Path, RawAtom};
+pub use register::{LwwRegister, MaxRegister, MinRegister, MvRegister};
 pub use rejoin_vclock::{Dot, FreshId, HybridTimestamp, ReplicaId, VersionVector};
-pub use replica::Replica;
-pub use rw_set::RwSet;
-pub use tree::Tree;
-pub use two_phase_set::TwoPhaseSet;
-pub use value::Value;
-pub use variants::{OneOf, Variants};
+pub use replica::{Clock, Logical, Replica};
+pub use set::{DisableWinsFlag, EnableWinsFlag, GSet, OrSet, RwSet, TwoPhaseSet};
+pub use value::{ConflictRecord, Rule, Side, Value};

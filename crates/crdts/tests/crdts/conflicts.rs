@@ -173,7 +173,7 @@ fn a_removed_item_that_another_one_changed_and_moved() {
 /// A folder is removed with everything below, and a cleared list takes its items along.
 #[test]
 fn removed_with_what_is_above() {
-    use rejoin_crdts::tree::Parent;
+    use rejoin_crdts::ordered::Parent;
 
     let mut a = Replica::<Tree<LwwRegister<String>>>::new(fresh(1));
     let mut nodes = Vec::new();

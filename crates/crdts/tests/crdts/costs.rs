@@ -4,10 +4,10 @@
 use std::cell::Cell as Count;
 
 use rejoin_crdts::cell::Cell;
-use rejoin_crdts::context::Join;
 use rejoin_crdts::crdt::{Outcome, Visit};
-use rejoin_crdts::cursor::{Cursor, View};
 use rejoin_crdts::delta::{At, Covered, Effect};
+use rejoin_crdts::edit::{Cursor, View};
+use rejoin_crdts::state::Join;
 use rejoin_crdts::{
     Crdt, Delta, DisableWinsFlag, EditError, Kind, MaxRegister, OrSet, Path, PnCounter, Replica,
     RwSet,

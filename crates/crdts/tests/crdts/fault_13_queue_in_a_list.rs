@@ -1,7 +1,7 @@
 //! A queue in a list: the cost of a job does not depend on the number of jobs before it. No clock
 //! measures that, but a value that counts the cells it shows does.
 
-use rejoin_crdts::list::ListEditor;
+use rejoin_crdts::ordered::ListEditor;
 use rejoin_crdts::{EditError, List, LwwRegister, Replica};
 
 use crate::costs::Watched;

@@ -6,7 +6,7 @@
 
 use std::fmt::Debug;
 
-use rejoin_crdts::tree::{Outline, Parent};
+use rejoin_crdts::ordered::{Outline, Parent};
 use rejoin_crdts::{Crdt, Doc, Dot, Kind, List, LwwRegister, OrMap, Path, RawAtom, Replica, Tree};
 use rejoin_vclock::codec::{Decode, Encode};
 

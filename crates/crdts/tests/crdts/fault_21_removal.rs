@@ -2,7 +2,7 @@
 //!
 //! No clock measures that: the value counts the cells that it shows.
 
-use rejoin_crdts::tree::Parent;
+use rejoin_crdts::ordered::Parent;
 use rejoin_crdts::{Crdt, EditError, List, LwwRegister, OrMap, Path, PnCounter, Replica, Tree};
 
 use crate::costs::Watched;

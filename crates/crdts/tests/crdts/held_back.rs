@@ -1,7 +1,7 @@
 //! Deltas that come before their deps: they wait, within a bound, and the replica reports what is
 //! missing.
 
-use rejoin_crdts::atom::MAX_VALUE_BYTES;
+use rejoin_crdts::path::MAX_VALUE_BYTES;
 use rejoin_crdts::{Delta, LwwRegister, OrSet, Replica};
 
 use crate::forge::{Claim, Forgery};

@@ -5,7 +5,7 @@
 
 use proptest::prelude::*;
 use rejoin_crdts::delta::Delta;
-use rejoin_crdts::state_codec::decode_state;
+use rejoin_crdts::state::decode_state;
 use rejoin_crdts::{Atom, Crdt, Kind, Path, RawAtom, Replica, RetiredIds};
 use rejoin_vclock::codec::{Decode, Encode, Reader, write_varint};
 

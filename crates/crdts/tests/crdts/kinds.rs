@@ -3,10 +3,8 @@
 //! Two versions of a program write the same root: one keeps counters under its keys, the other
 //! sets. Neither loses data that it does not know.
 
-use rejoin_crdts::context::Context;
-use rejoin_crdts::cursor::View;
-use rejoin_crdts::parts::Parts;
-use rejoin_crdts::state_codec::decode_state;
+use rejoin_crdts::edit::View;
+use rejoin_crdts::state::{Context, Parts, decode_state};
 use rejoin_crdts::{Crdt, Kind, OrMap, OrSet, Path, PnCounter, ReadError, Replica};
 use rejoin_vclock::codec::Reader;
 

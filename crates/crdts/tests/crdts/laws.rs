@@ -8,9 +8,9 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use proptest::strategy::Strategy;
-use rejoin_crdts::cursor::View;
+use rejoin_crdts::edit::View;
 use rejoin_crdts::laws::{Laws, Operation, ReplicaOf, check_matrix};
-use rejoin_crdts::state_codec::decode_state;
+use rejoin_crdts::state::decode_state;
 use rejoin_crdts::{Crdt, EditError, LwwRegister, OrMap, Path, PnCounter, Replica};
 use rejoin_derive::Crdt;
 use rejoin_vclock::codec::Reader;

@@ -3,11 +3,11 @@
 
 use proptest::prelude::*;
 use rejoin_crdts::cell::Cell;
-use rejoin_crdts::context::Join;
 use rejoin_crdts::crdt::{Outcome, Visit};
-use rejoin_crdts::cursor::{Cursor, View};
 use rejoin_crdts::delta::{At, Covered, Delta, Effect};
+use rejoin_crdts::edit::{Cursor, View};
 use rejoin_crdts::path::{MAX_LEVELS, MAX_PATH_BYTES};
+use rejoin_crdts::state::Join;
 use rejoin_crdts::{Crdt, Dot, EditError, Kind, OrMap, OrSet, Path, PnCounter, Replica};
 use rejoin_vclock::codec::{Decode, Encode};
 

@@ -1,6 +1,6 @@
 //! Rights of a bounded counter: who may spend, how much a cut-off region may promise, whom to ask.
 
-use rejoin_crdts::bounded_counter::{RightsRequest, TransferPolicy};
+use rejoin_crdts::counter::{RightsRequest, TransferPolicy};
 use rejoin_crdts::{
     BoundedCounter, Delta, EditError, Kind, OrSet, Path, ReadError, Replica, RetiredIds,
 };

@@ -2,7 +2,7 @@
 //!
 //! The tests of spaces, in the crate `rejoin`, use the same samples.
 
-use rejoin_crdts::tree::{NodeId, Parent};
+use rejoin_crdts::ordered::{NodeId, Parent};
 use rejoin_crdts::{
     BoundedCounter, Crdt, DisableWinsFlag, Doc, EditError, EnableWinsFlag, FreshId, GCounter, GSet,
     Kind, List, LwwRegister, MaxRegister, MinRegister, MvRegister, OrMap, OrSet, Path, PnCounter,

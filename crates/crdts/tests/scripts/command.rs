@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use rejoin_crdts::bounded_counter::BoundedCounterEditor;
-use rejoin_crdts::doc::DocEditor;
-use rejoin_crdts::tree::{NodeId, Parent};
+use rejoin_crdts::counter::BoundedCounterEditor;
+use rejoin_crdts::map::DocEditor;
+use rejoin_crdts::ordered::{NodeId, Parent};
 use rejoin_crdts::{
     DisableWinsFlag, Doc, EditError, EnableWinsFlag, GCounter, GSet, Kind, List, LwwRegister,
     MaxRegister, MinRegister, MvRegister, OrSet, PnCounter, ReplicaId, RwSet, Tree, TwoPhaseSet,

@@ -1,6 +1,6 @@
 //! Documents: any shape, their views, and kinds side by side.
 
-use rejoin_crdts::tree::Parent;
+use rejoin_crdts::ordered::Parent;
 use rejoin_crdts::{
     BoundedCounter, Crdt as _, Doc, EditError, EnableWinsFlag, Kind, List, LwwRegister, MvRegister,
     OrMap, OrSet, PnCounter, ReadError, Replica, Tree,
@@ -18,7 +18,7 @@ fn doc(number: u128) -> Replica<Doc> {
 
 fn edit(
     doc: &mut Replica<Doc>,
-    change: impl FnOnce(&mut rejoin_crdts::doc::DocEditor<'_>) -> Result<(), EditError>,
+    change: impl FnOnce(&mut rejoin_crdts::map::DocEditor<'_>) -> Result<(), EditError>,
 ) {
     doc.edit(change).expect("a legal edit");
 }

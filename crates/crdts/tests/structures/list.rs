@@ -1,7 +1,7 @@
 //! Lists: the oracle after every step, and the effects that people notice.
 
 use proptest::prelude::*;
-use rejoin_crdts::list::ItemId;
+use rejoin_crdts::ordered::ItemId;
 use rejoin_crdts::{Delta, Doc, EditError, List, LwwRegister, OrMap, Replica};
 use rejoin_vclock::codec::{Decode as _, Encode as _};
 

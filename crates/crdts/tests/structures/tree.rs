@@ -1,7 +1,7 @@
 //! Trees: the oracle after every step, and the effects that people notice.
 
 use proptest::prelude::*;
-use rejoin_crdts::tree::{NodeId, Outline, Parent};
+use rejoin_crdts::ordered::{NodeId, Outline, Parent};
 use rejoin_crdts::{Delta, EditError, LwwRegister, Replica, Tree};
 
 use crate::copies::{Event, Kind, Seen, exhaust, fresh, search};
@@ -244,10 +244,10 @@ fn ids_survive_serde() {
     assert_eq!(shown.as_array().map(Vec::len), Some(2));
     let list = list_ids();
     let text = serde_json::to_string(&list).expect("readable");
-    assert_eq!(serde_json::from_str::<Vec<rejoin_crdts::list::ItemId>>(&text).ok(), Some(list));
+    assert_eq!(serde_json::from_str::<Vec<rejoin_crdts::ordered::ItemId>>(&text).ok(), Some(list));
 }
 
-fn list_ids() -> Vec<rejoin_crdts::list::ItemId> {
+fn list_ids() -> Vec<rejoin_crdts::ordered::ItemId> {
     let mut list = Replica::<rejoin_crdts::List<LwwRegister<String>>>::new(fresh(2));
     list.edit(|list| list.push()?.set("a")).expect("a legal edit");
     list.items().into_iter().map(|(id, _)| id).collect()

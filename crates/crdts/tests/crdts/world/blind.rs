@@ -6,10 +6,10 @@
 use std::marker::PhantomData;
 
 use rejoin_crdts::cell::Cell;
-use rejoin_crdts::context::Join;
 use rejoin_crdts::crdt::{Outcome, Visit};
-use rejoin_crdts::cursor::{Cursor, View};
 use rejoin_crdts::delta::{At, Covered, Effect};
+use rejoin_crdts::edit::{Cursor, View};
+use rejoin_crdts::state::Join;
 use rejoin_crdts::{Crdt, Kind, Path};
 
 /// An `S` in a replica that has never heard of `S`.

@@ -2,12 +2,10 @@
 //!
 //! It never merges a state, so its content is the log's.
 
-use rejoin_crdts::causal::{Admission, Causal};
 use rejoin_crdts::cell::Cell;
-use rejoin_crdts::context::Context;
-use rejoin_crdts::cursor::View;
-use rejoin_crdts::parts::Parts;
-use rejoin_crdts::state_codec::encode_state;
+use rejoin_crdts::delta::{Admission, Causal};
+use rejoin_crdts::edit::View;
+use rejoin_crdts::state::{Context, Parts, encode_state};
 use rejoin_crdts::{Crdt, Delta, Path, ReplicaId};
 
 use super::history::{History, Picture, Seen};

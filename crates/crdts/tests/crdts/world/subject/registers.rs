@@ -1,7 +1,7 @@
 //! Registers as subjects, and flags, which are registers of one bit.
 
-use rejoin_crdts::extreme_register::{Extreme, ExtremeRegister};
-use rejoin_crdts::flags::FlagReader;
+use rejoin_crdts::register::{Extreme, ExtremeRegister};
+use rejoin_crdts::set::FlagReader;
 use rejoin_crdts::{
     Crdt, DisableWinsFlag, EditError, EnableWinsFlag, Kind, LwwRegister, MvRegister,
 };

@@ -1,6 +1,6 @@
 //! Sets as subjects: they differ in the operations they take, and are shown in the same way.
 
-use rejoin_crdts::set_reader::SetReader;
+use rejoin_crdts::set::SetReader;
 use rejoin_crdts::{EditError, GSet, OrSet, RwSet, TwoPhaseSet};
 
 use super::super::act::{Place, What};

@@ -1,0 +1,19 @@
+//! Counters: numbers that several copies change at once, and every change counts.
+//!
+//! Beside the types are their cells. A [`GCounter`] and a [`PnCounter`] keep a tally, each replica's
+//! total; a [`BoundedCounter`] keeps rights, because it promises never to go below zero.
+
+mod bounded;
+mod g;
+mod pn;
+mod rights;
+mod tally;
+
+pub use bounded::{
+    BoundedCounter, BoundedCounterEditor, BoundedCounterReader, RetiredIds, RightsRequest,
+    TransferPolicy,
+};
+pub use g::{GCounter, GCounterEditor, GCounterReader};
+pub use pn::{PnCounter, PnCounterEditor, PnCounterReader};
+pub(crate) use rights::{Rights, Share};
+pub(crate) use tally::{Record, Taken, Tally};

@@ -1,0 +1,363 @@
+//! Deltas: the changes of one transaction, with its dependencies.
+//!
+//! A delta is at once the value that two plain replicas exchange, the entry in a space's log and
+//! the unit of sync. It takes one contiguous range of dots of its origin: change `i` is dot
+//! `first + i`. It carries its own dots and, per path, the dots that it *ends*; never an unscoped
+//! vector, which would say something about keys that it does not touch. Beside it: its bytes, when
+//! it may be applied, and the same delta under other dots.
+//!
+//! # Invariants
+//! 1. At least one change; `first + changes - 1` is a valid counter.
+//! 2. `deps` ascend by replica and never name the origin.
+//! 3. The effect of a change fits the kind of its path.
+//! 4. A change speaks only of earlier dots of its own origin: those that it ends, the start of a
+//!    counter's record, and the position that a list position hangs on.
+//! 5. One delta, one byte string.
+//!
+//! # References
+//! Almeida, Shoker, Baquero, *Delta State Replicated Data Types*, JPDC 2018.
+
+mod causal;
+pub(crate) mod codec;
+pub(crate) mod ids;
+mod rebase;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use rejoin_vclock::{Dot, HybridTimestamp, MAX_COUNTER, ReplicaId, VersionVector};
+
+use crate::cell::Shape;
+use crate::path::{Kind, Path, RawAtom};
+use crate::state::{Context, LocalDot};
+
+pub use causal::{Admission, Causal};
+pub use codec::Changes;
+pub use rebase::Rebase;
+
+/// The changes that one transaction of one replica made. It is stored as its canonical bytes, and
+/// takes no more memory than they do: its content is read when it is asked for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Delta {
+    pub(crate) bytes: Arc<[u8]>,
+    /// Offset of the first change in the bytes.
+    pub(crate) changes_at: usize,
+    pub(crate) changes: usize,
+}
+
+/// One operation at one place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    pub(crate) path: Path,
+    pub(crate) effect: Effect,
+}
+
+/// The effect of an operation on the cell, or below the map or set, at its path.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Effect {
+    /// On a set element.
+    Element {
+        /// The dots that end, ascending.
+        ends: Vec<Dot>,
+        /// This operation's own dot is added.
+        add: bool,
+    },
+    /// On a register.
+    Register {
+        /// The writes that end, ascending.
+        ends: Vec<Dot>,
+        /// The value written.
+        value: Option<RawAtom>,
+    },
+    /// On an item of a list or a node of a tree: it moves elsewhere. Its existence is not touched.
+    Move {
+        /// The places that end, ascending.
+        ends: Vec<Dot>,
+        /// The new place.
+        value: RawAtom,
+    },
+    /// On an item of a list, a node of a tree or a name in a map: it is hidden, with everything
+    /// below, unless something is alive there that this removal had not seen. It ends nothing but
+    /// removals of this kind.
+    Hide {
+        /// The earlier removals that end, ascending.
+        ends: Vec<Dot>,
+        /// Counter up to which each replica that had written there was seen; empty if the removals
+        /// only end.
+        seen: VersionVector,
+    },
+    /// On a counter.
+    Counter {
+        /// The origin's new totals.
+        totals: Option<Totals>,
+        /// The records that a reset takes away, one per replica, ascending.
+        floors: Vec<Floor>,
+    },
+    /// On a place where adds and removes contend.
+    Contest {
+        /// The adds and removes that end, ascending.
+        ends: Vec<Dot>,
+        /// The meaning of this operation's own dot.
+        put: Option<AddOrRemove>,
+    },
+    /// On a bounded counter: the origin's new totals. They never end.
+    Rights {
+        /// Total that the origin ever added.
+        granted: u64,
+        /// Total that the origin ever spent.
+        spent: u64,
+        /// Total rights that the origin ever passed to one other replica.
+        moved: Option<(ReplicaId, u64)>,
+        /// A replica that writes no more, whose rights are the origin's from here on.
+        retires: Option<ReplicaId>,
+        /// The replica whose history this is a part of, rewritten under another id: the effects of
+        /// the one on the balance belong to the other.
+        yields: Option<ReplicaId>,
+    },
+    /// Everything alive at and below a place that the origin had seen ends, counters excepted
+    /// (those are named one by one). Of the origin's own dots, those before this operation end.
+    Below {
+        /// The events of others that the origin had seen.
+        seen: VersionVector,
+    },
+}
+
+/// The meaning of a live dot of a contested place.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum AddOrRemove {
+    /// For an add.
+    Add,
+    /// For a remove, which beats the adds beside it and is retained.
+    Remove,
+}
+
+/// The totals of one replica since its record's start dot.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Totals {
+    /// Counter of the dot that the record starts with.
+    pub start: u64,
+    /// Sum of increments since the start.
+    pub increments: u64,
+    /// Sum of decrements since the start, as a magnitude.
+    pub decrements: u64,
+}
+
+impl Totals {
+    /// Returns the increments less the decrements.
+    pub(crate) fn net(&self) -> i128 {
+        i128::from(self.increments) - i128::from(self.decrements)
+    }
+}
+
+/// The part of a replica's record that a reset takes away: its totals at `last`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Floor {
+    /// The last dot that the reset saw.
+    pub last: Dot,
+    /// The totals that it saw.
+    pub totals: Totals,
+}
+
+impl Delta {
+    /// Makes the delta of a transaction. `None` if there are no changes, or more than there are
+    /// dots left. `deps` ascend by replica.
+    pub fn new(
+        origin: ReplicaId,
+        first: u64,
+        stamp: HybridTimestamp,
+        deps: &[(ReplicaId, u64)],
+        changes: &[Change],
+    ) -> Option<Self> {
+        Self::in_range(first, changes.len()).then(|| Self::of(origin, first, stamp, deps, changes))
+    }
+
+    /// The replica that made it.
+    pub fn origin(&self) -> ReplicaId {
+        self.beginning().0
+    }
+
+    /// The counter of its first dot.
+    pub fn first(&self) -> u64 {
+        self.beginning().1
+    }
+
+    /// The counter of its last dot.
+    pub fn last(&self) -> u64 {
+        self.first() + self.changes as u64 - 1
+    }
+
+    /// When it was made, by its origin's hybrid clock.
+    pub fn stamp(&self) -> HybridTimestamp {
+        self.head().stamp
+    }
+
+    /// True if it changes nothing: an edit that had no effect returns such a delta.
+    pub const fn is_empty(&self) -> bool {
+        self.changes == 0
+    }
+
+    /// Its canonical bytes.
+    pub const fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+
+    pub(crate) const fn in_range(first: u64, changes: usize) -> bool {
+        first > 0 && changes > 0 && first.saturating_add(changes as u64 - 1) <= MAX_COUNTER
+    }
+
+    /// Iterates over every dot outside this delta that it speaks about: its deps, and the dots that
+    /// its changes end.
+    ///
+    /// An honest origin's deps cover the rest; a receiver that waits for all of them stays a
+    /// function of the set of entries even beside a dishonest one.
+    pub fn needs(&self) -> impl Iterator<Item = (ReplicaId, u64)> + '_ {
+        let origin = self.origin();
+        let named = self.changes().flat_map(|change| change.effect.named().collect::<Vec<_>>());
+        self.deps().into_iter().chain(named).filter(move |&(id, _)| id != origin)
+    }
+}
+
+impl fmt::Debug for Delta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (origin, first, stamp) = (self.origin(), self.first(), self.stamp());
+        let mut fields = f.debug_struct("Delta");
+        fields.field("origin", &origin).field("first", &first).field("stamp", &stamp);
+        fields.field("deps", &self.deps()).field("changes", &self.changes().collect::<Vec<_>>());
+        fields.finish()
+    }
+}
+
+impl AsRef<Self> for Delta {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl Change {
+    /// Place of the change.
+    pub const fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// True if it is about the cell at its path alone, and about nothing below.
+    pub const fn is_on_one_cell(&self) -> bool {
+        !matches!(self.effect, Effect::Below { .. })
+    }
+
+    /// Place of the change, by value.
+    pub fn into_path(self) -> Path {
+        self.path
+    }
+
+    /// True if it takes something away (it may add something, too).
+    pub fn removes(&self) -> bool {
+        match &self.effect {
+            Effect::Element { ends, add } => !ends.is_empty() && !add,
+            Effect::Register { ends, value } => !ends.is_empty() && value.is_none(),
+            Effect::Counter { floors, .. } => !floors.is_empty(),
+            Effect::Contest { put, .. } => *put != Some(AddOrRemove::Add),
+            Effect::Hide { seen, .. } => !seen.is_empty(),
+            Effect::Move { .. } | Effect::Rights { .. } => false,
+            Effect::Below { .. } => true,
+        }
+    }
+}
+
+impl Effect {
+    /// True if this effect fits a place of this kind.
+    pub(crate) fn fits(&self, kind: Kind) -> bool {
+        let shape = match self {
+            Self::Element { .. } => Shape::Dots,
+            Self::Register { .. } => Shape::Writes,
+            Self::Counter { .. } => Shape::Counter,
+            Self::Contest { .. } => Shape::Contest,
+            Self::Rights { .. } => Shape::Rights,
+            Self::Move { .. } => return matches!(kind, Kind::ListItem | Kind::TreeNode),
+            Self::Hide { .. } => {
+                return matches!(kind, Kind::ListItem | Kind::TreeNode | Kind::MapKey);
+            }
+            Self::Below { .. } => return !kind.is_leaf(),
+        };
+        Shape::of(kind) == Some(shape)
+    }
+
+    /// True if it ends anything.
+    pub(crate) fn takes_anything(&self) -> bool {
+        self.named().next().is_some()
+    }
+
+    /// True if it neither ends nor puts anything.
+    pub(crate) fn does_nothing(&self) -> bool {
+        match self {
+            Self::Element { ends, add } => ends.is_empty() && !*add,
+            Self::Register { ends, value } => ends.is_empty() && value.is_none(),
+            Self::Counter { totals, floors } => floors.is_empty() && totals.is_none(),
+            Self::Contest { ends, put } => ends.is_empty() && put.is_none(),
+            Self::Hide { ends, seen } => ends.is_empty() && seen.is_empty(),
+            Self::Move { .. } | Self::Rights { .. } | Self::Below { .. } => false,
+        }
+    }
+
+    /// The dots that it ends, by replica and counter.
+    pub(crate) fn named(&self) -> alloc::boxed::Box<dyn Iterator<Item = (ReplicaId, u64)> + '_> {
+        use alloc::boxed::Box;
+        match self {
+            Self::Element { ends, .. }
+            | Self::Register { ends, .. }
+            | Self::Move { ends, .. }
+            | Self::Contest { ends, .. } => {
+                Box::new(ends.iter().map(|dot| (dot.replica(), dot.counter())))
+            }
+            Self::Rights { .. } => Box::new(core::iter::empty()),
+            Self::Counter { floors, .. } => {
+                Box::new(floors.iter().map(|floor| (floor.last.replica(), floor.last.counter())))
+            }
+            Self::Hide { ends, seen } => {
+                let ends = ends.iter().map(|dot| (dot.replica(), dot.counter()));
+                Box::new(ends.chain(seen.iter()))
+            }
+            Self::Below { seen } => Box::new(seen.iter()),
+        }
+    }
+}
+
+/// Place and time at which a change is applied: its own dot, its stamp, and the copy's slots.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'a> {
+    pub(crate) dot: LocalDot,
+    pub(crate) stamp: HybridTimestamp,
+    pub(crate) context: &'a Context,
+}
+
+/// The set of dots that a [`Effect::Below`] ends, by slot.
+#[derive(Debug)]
+pub struct Covered {
+    by_slot: Vec<u64>,
+    ids: Vec<ReplicaId>,
+    /// The dot of the operation, which tags what is retained because of it.
+    pub(crate) tag: LocalDot,
+}
+
+impl Covered {
+    /// The dots that an origin that had `seen` these events of others ends with the operation at
+    /// `at`: of its own dots, all before that operation's.
+    pub fn new(seen: &VersionVector, at: &At<'_>) -> Self {
+        let ids = at.context.ids();
+        let mut by_slot: Vec<u64> = ids.iter().map(|&id| seen.get(id)).collect();
+        let own = at.dot.slot().index();
+        by_slot[own] = at.dot.counter() - 1;
+        Self { by_slot, ids: ids.to_vec(), tag: at.dot }
+    }
+
+    pub(crate) fn contains(&self, dot: LocalDot) -> bool {
+        dot.counter() <= self.by_slot.get(dot.slot().index()).copied().unwrap_or(0)
+    }
+
+    /// The order of dots that is the same everywhere.
+    pub(crate) fn rank(&self, dot: LocalDot) -> (ReplicaId, u64) {
+        (self.ids[dot.slot().index()], dot.counter())
+    }
+}

@@ -1,0 +1,541 @@
+//! Places to read from and to write at: the base of the readers and editors of every type.
+//!
+//! A [`View`] reads cells by path from a [`Source`]; a [`Cursor`] also writes, through a [`Stage`].
+//! Neither ever holds a whole object, so a line added to a cart of a hundred thousand lines costs
+//! what it costs in a cart of ten.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+
+use rejoin_vclock::codec::DecodeError;
+use rejoin_vclock::{Dot, VersionVector};
+
+use crate::cell::{Cell, CellKind};
+use crate::crdt::Flow;
+use crate::delta::{AddOrRemove, Effect};
+use crate::edit::{Source, Stage};
+use crate::error::{EditError, ReadError};
+use crate::path::{Atom, Kind, Path, RawAtom, items_on_the_way, name_ends, split};
+use crate::state::{Context, LocalDot};
+use crate::value::clash::refuse_others;
+
+/// A place to read from.
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    pub(crate) source: &'a dyn Source,
+    pub(crate) path: Path,
+}
+
+impl<'a> View<'a> {
+    /// The place at a path.
+    pub fn new(source: &'a dyn Source, path: Path) -> Self {
+        Self { source, path }
+    }
+
+    /// The place of a struct's field.
+    pub fn field(&self, name: &str, kind: Kind) -> Self {
+        Self { source: self.source, path: self.path.field(name, kind) }
+    }
+
+    /// The place of a map's key or a set's element.
+    pub fn key(&self, key: &impl Atom, kind: Kind) -> Self {
+        Self { source: self.source, path: self.path.key(key, kind) }
+    }
+
+    /// A dot with its replica's full id.
+    pub(crate) fn dot(&self, local: LocalDot) -> Dot {
+        self.source.dot(local)
+    }
+
+    /// Shows the cells below, each with its path from here.
+    pub(crate) fn cells(
+        &self,
+        visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
+    ) -> Result<(), ReadError> {
+        if self.check_collection()? {
+            return Ok(());
+        }
+        let above = self.path.as_bytes();
+        self.source.visit(above, above, &mut |path, cell| {
+            visit(path.get(above.len()..).unwrap_or(&[]), cell)
+        })
+    }
+
+    /// Looks up the cells of the parts of one kind, by the dot that names each. One path serves a
+    /// long walk.
+    pub(crate) fn parts(&self, kind: Kind) -> impl FnMut(Dot) -> Result<Option<Cell>, ReadError> {
+        let above = self.path.as_bytes().len();
+        let mut path = self.path.as_bytes().to_vec();
+        move |name: Dot| {
+            path.truncate(above);
+            name.write(&mut path);
+            path.push(kind.tag());
+            self.source.cell(&path)
+        }
+    }
+
+    /// True if the value here is hidden, here or on the way. Fails if a value of another kind is
+    /// visible in its place: it cannot be read as the kind asked for, and must not look like
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when one is; otherwise as the source.
+    /// source.
+    pub fn check_kinds(&self) -> Result<bool, ReadError> {
+        let path = self.path.as_bytes();
+        for end in name_ends(path, 0) {
+            let (Some(name), Some(place)) = (path.get(..end), path.get(..=end)) else { break };
+            let kind = place.last().and_then(|&tag| Kind::from_tag(tag).ok());
+            // The parts of a set, list or tree stand alone, or beside the value by design.
+            let Some(kind) = kind.filter(|kind| !kind.is_part()) else { continue };
+            let Some(other) = self.source.other_kind(name, kind)? else { continue };
+            if other == Kind::MapKey && !self.spares(&[name, &[other.tag()]].concat())? {
+                return Ok(true);
+            }
+            refuse_others(self.source, &parse(place.to_vec())?)?;
+        }
+        Ok(false)
+    }
+
+    /// True if this collection is hidden. Fails if its contents may not be read as such.
+    pub(crate) fn check_collection(&self) -> Result<bool, ReadError> {
+        if rejoin_vclock::mutant!("collection-kind-unchecked") {
+            return self.is_hidden();
+        }
+        self.check_kinds()
+    }
+
+    /// Reads the cell that stands here, or an empty one.
+    pub(crate) fn leaf<R>(
+        &self,
+        read: impl FnOnce(&Cell) -> Result<R, ReadError>,
+    ) -> Result<R, ReadError> {
+        let kind = self.path.kind().unwrap_or(Kind::Element);
+        let hidden = self.check_kinds()?;
+        let there = if hidden { None } else { self.source.cell(self.path.as_bytes())? };
+        let cell = there.or_else(|| Cell::empty(kind)).unwrap_or_else(|| {
+            unreachable!("only leaves are read as cells, and their kinds have one")
+        });
+        read(&cell).map_err(|error| {
+            let dot = match &error {
+                ReadError::WrongType { found, .. } => cell.writer_of(found),
+                _ => None,
+            };
+            self.located(error, dot)
+        })
+    }
+
+    /// Adds to an error about a value of another type the place of the value and its writer.
+    fn located(&self, error: ReadError, dot: Option<LocalDot>) -> ReadError {
+        match error {
+            ReadError::WrongType { found, expected, .. } => {
+                let writer = dot.map(|dot| self.dot(dot).replica());
+                ReadError::WrongType { path: Some(self.path.clone()), writer, found, expected }
+            }
+            other => other,
+        }
+    }
+
+    /// The names of the visible children of one kind, ascending.
+    ///
+    /// # Errors
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when this is something else, or a
+    /// visible child is; [`ReadError::WrongType`] when a name is not a `K`; otherwise as the
+    /// source.
+    pub fn names<K: Atom>(&self, kind: Kind) -> Result<Vec<K>, ReadError> {
+        self.page(kind, None::<&K>, usize::MAX)
+    }
+
+    /// Returns at most `most` names of the visible children of one kind after a name, ascending:
+    /// collections that are too large to hold are read page by page.
+    ///
+    /// # Errors
+    /// As [`names`](Self::names), of the children that are looked at.
+    pub fn page<K: Atom>(
+        &self,
+        kind: Kind,
+        after: Option<&impl Atom>,
+        most: usize,
+    ) -> Result<Vec<K>, ReadError> {
+        let (mut names, mut wrong) = (Vec::new(), None);
+        let mut from = self.path.as_bytes().to_vec();
+        if let Some(after) = after {
+            after.write(&mut from);
+            from.push(0xFF);
+        }
+        if most == 0 {
+            return self.check_collection().map(|_| names);
+        }
+        self.children_of(kind, from, &mut |name, writer| {
+            match name.to() {
+                Ok(name) => names.push(name),
+                Err(_) => wrong = Some((ReadError::wrong_type::<K>(name), writer)),
+            }
+            let more = wrong.is_none() && names.len() < most;
+            if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        wrong.map_or(Ok(names), |(error, dot)| Err(self.located(error, dot)))
+    }
+
+    /// Returns the names of the visible children of one kind that are strings, ascending: the
+    /// objects of a space. Other children stand among them that its users do not see.
+    ///
+    /// # Errors
+    /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when an object is of another kind;
+    /// otherwise as the source.
+    pub fn object_keys(&self, kind: Kind) -> Result<Vec<String>, ReadError> {
+        let mut keys = Vec::new();
+        self.children_of(kind, self.path.as_bytes().to_vec(), &mut |name, _| {
+            keys.extend(name.to::<String>().ok());
+            ControlFlow::Continue(())
+        })?;
+        Ok(keys)
+    }
+
+    /// Counts the visible children of one kind.
+    pub(crate) fn count(&self, kind: Kind) -> Result<usize, ReadError> {
+        let mut count = 0;
+        self.children_of(kind, self.path.as_bytes().to_vec(), &mut |_, _| {
+            count += 1;
+            ControlFlow::Continue(())
+        })?;
+        Ok(count)
+    }
+
+    /// True if there is a visible child of one kind.
+    pub(crate) fn has_any(&self, kind: Kind) -> Result<bool, ReadError> {
+        let mut any = false;
+        self.children_of(kind, self.path.as_bytes().to_vec(), &mut |_, _| {
+            any = true;
+            ControlFlow::Break(())
+        })?;
+        Ok(any)
+    }
+
+    /// Returns the names of the visible children, ascending, each with its kind: a name appears
+    /// once for each kind.
+    pub(crate) fn named(&self) -> Result<Vec<(RawAtom, Kind)>, ReadError> {
+        let mut names = Vec::new();
+        if self.check_collection()? {
+            return Ok(names);
+        }
+        self.children(self.path.as_bytes().to_vec(), &mut |name, kind, _| {
+            names.push((name.clone(), kind));
+            ControlFlow::Continue(())
+        })?;
+        Ok(names)
+    }
+
+    /// Shows the names of the visible children from a path on, all of which must be of one kind,
+    /// each with a dot of somebody who wrote there, until the callback stops it.
+    fn children_of(
+        &self,
+        kind: Kind,
+        from: Vec<u8>,
+        show: &mut dyn FnMut(&RawAtom, Option<LocalDot>) -> Flow,
+    ) -> Result<(), ReadError> {
+        if self.check_collection()? {
+            return Ok(());
+        }
+        let mut other = None;
+        self.children(from, &mut |name, found, writer| {
+            if found == kind {
+                return show(name, writer);
+            }
+            if rejoin_vclock::mutant!("child-kind-unchecked") {
+                return ControlFlow::Continue(());
+            }
+            other = Some((name.clone(), found));
+            ControlFlow::Break(())
+        })?;
+        let Some((name, found)) = other else { return Ok(()) };
+        let child = self.key(&name, kind);
+        refuse_others(child.source, &child.path)?;
+        Err(ReadError::WrongKind { path: child.path, expected: kind, found })
+    }
+
+    /// Shows the visible children from a path on, leaping over the cells below each, until the
+    /// callback stops it.
+    fn children(
+        &self,
+        mut from: Vec<u8>,
+        show: &mut dyn FnMut(&RawAtom, Kind, Option<LocalDot>) -> Flow,
+    ) -> Result<(), ReadError> {
+        let above = self.path.as_bytes();
+        loop {
+            let mut next = None;
+            self.source.visit(above, &from, &mut |path, cell| {
+                let undecided = cell.is_undecided();
+                if !cell.is_visible() && !undecided {
+                    return ControlFlow::Continue(());
+                }
+                let Some((name, kind, below)) = path.get(above.len()..).and_then(split) else {
+                    return ControlFlow::Continue(());
+                };
+                let child = || path[..path.len() - below.len()].to_vec();
+                if below.is_empty() && kind != Kind::MapKey {
+                    if !undecided && show(&name, kind, cell.writer()).is_break() {
+                        return ControlFlow::Break(());
+                    }
+                    if kind.is_leaf() {
+                        return ControlFlow::Continue(());
+                    }
+                    next = Some(Next::Over(child()));
+                } else {
+                    let seen = !undecided && items_on_the_way(Some(kind), below).next().is_none();
+                    next = Some(Next::Look {
+                        name,
+                        kind,
+                        child: child(),
+                        seen,
+                        writer: cell.writer(),
+                    });
+                }
+                ControlFlow::Break(())
+            })?;
+            let (name, kind, mut child, seen, writer) = match next {
+                None => return Ok(()),
+                Some(Next::Over(child)) => {
+                    from = child;
+                    from.push(0xFF);
+                    continue;
+                }
+                Some(Next::Look { name, kind, child, seen, writer }) => {
+                    (name, kind, child, seen, writer)
+                }
+            };
+            if kind == Kind::MapKey {
+                // Over everything under the name if it is hidden, else on to the next kind.
+                let is_hidden = self.key(&name, kind).is_hidden()?;
+                if is_hidden {
+                    child.pop();
+                }
+                child.push(if is_hidden { 0xFF } else { 0 });
+                from = child;
+                continue;
+            }
+            let is_seen = seen || self.any_visible(&child)?;
+            if is_seen && show(&name, kind, writer).is_break() {
+                return Ok(());
+            }
+            from = child;
+            from.push(0xFF);
+        }
+    }
+}
+
+/// A child that a walk meets and cannot show at once.
+enum Next {
+    /// The walk goes on behind this child, which was shown.
+    Over(Vec<u8>),
+    /// Only a look at the cells below shows if the child is there.
+    Look { name: RawAtom, kind: Kind, child: Vec<u8>, seen: bool, writer: Option<LocalDot> },
+}
+
+/// A place to write at.
+#[derive(Debug)]
+pub struct Cursor<'a> {
+    pub(crate) stage: &'a mut dyn Stage,
+    pub(crate) path: Path,
+}
+
+impl<'a> Cursor<'a> {
+    /// The place at a path.
+    pub fn new(stage: &'a mut dyn Stage, path: Path) -> Self {
+        Self { stage, path }
+    }
+
+    /// The place of a struct's field.
+    pub fn field(&mut self, name: &str, kind: Kind) -> Cursor<'_> {
+        Cursor { stage: &mut *self.stage, path: self.path.field(name, kind) }
+    }
+
+    /// The place of a map's key or a set's element.
+    pub fn key(&mut self, key: &impl Atom, kind: Kind) -> Cursor<'_> {
+        Cursor { stage: &mut *self.stage, path: self.path.key(key, kind) }
+    }
+
+    /// As [`key`](Self::key), giving this place up.
+    pub fn into_key(self, key: &impl Atom, kind: Kind) -> Self {
+        Self { path: self.path.key(key, kind), stage: self.stage }
+    }
+
+    /// The same place, for reading.
+    pub fn view(&self) -> View<'_> {
+        View { source: &*self.stage, path: self.path.clone() }
+    }
+
+    pub(crate) const fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn cell(&self) -> Result<Option<Cell>, EditError> {
+        Ok(self.stage.cell(self.path.as_bytes())?)
+    }
+
+    /// The dots alive here.
+    pub(crate) fn live(&self) -> Result<Vec<Dot>, EditError> {
+        let cell = self.cell()?;
+        Ok(cell.map_or_else(Vec::new, |cell| cell.live(self.stage.context())))
+    }
+
+    pub(crate) fn next_dot(&self) -> LocalDot {
+        self.stage.next_dot()
+    }
+
+    pub(crate) fn write(&mut self, effect: Effect) -> Result<(), EditError> {
+        self.stage.write(&self.path, effect)
+    }
+
+    /// Adds a dot over the live ones: an element, an enabled flag, the presence of an empty map.
+    pub(crate) fn add(&mut self) -> Result<(), EditError> {
+        self.open()?;
+        let ends = self.live()?;
+        self.write(Effect::Element { ends, add: true })
+    }
+
+    /// Writes a value over every live one.
+    pub(crate) fn overwrite(&mut self, value: RawAtom) -> Result<(), EditError> {
+        self.open()?;
+        let ends = self.live()?;
+        self.write(Effect::Register { ends, value: Some(value) })
+    }
+
+    /// Moves the item or node at this place elsewhere.
+    pub(crate) fn relocate(&mut self, value: RawAtom) -> Result<(), EditError> {
+        self.open()?;
+        let cell = self.cell()?;
+        let ends = match cell.as_ref().map(|cell| &cell.0) {
+            Some(CellKind::Positions(places)) => places.live_dots(),
+            Some(CellKind::Candidates(places)) => places.live_dots(),
+            _ => Vec::new(),
+        };
+        self.write(Effect::Move { ends, value })
+    }
+
+    /// Adds or removes, over every live add and remove that contends here.
+    pub(crate) fn contend(&mut self, stand: AddOrRemove) -> Result<(), EditError> {
+        self.open()?;
+        let ends = self.live()?;
+        self.write(Effect::Contest { ends, put: Some(stand) })
+    }
+
+    /// Takes away everything that is seen here and below; writes nothing if there is nothing.
+    ///
+    /// # Errors
+    /// [`ReadError::WrongKind`] when there is nothing to take away but data of another kind;
+    /// otherwise as [`Stage::write`].
+    pub fn reset(&mut self) -> Result<(), EditError> {
+        let resets = self.resets(self.path.as_bytes())?;
+        match resets.is_empty() {
+            true => _ = self.view().check_kinds()?,
+            false => self.spare_above(self.path.above())?,
+        }
+        self.write_resets(resets)
+    }
+
+    /// As [`reset`](Self::reset), for the data of one kind here, whatever stands here as others.
+    ///
+    /// # Errors
+    /// As [`Stage::write`].
+    pub fn reset_kind(&mut self, kind: Kind) -> Result<(), EditError> {
+        let Some(path) = self.path.as_kind(kind) else { return Ok(()) };
+        let mut there = Cursor { stage: &mut *self.stage, path };
+        let resets = there.resets(there.path.as_bytes())?;
+        if !resets.is_empty() {
+            there.spare_above(there.path.above())?;
+        }
+        there.write_resets(resets)
+    }
+
+    fn write_resets(&mut self, mut resets: Vec<(Vec<u8>, Effect)>) -> Result<(), EditError> {
+        let is_counter = |effect: &Effect| matches!(effect, Effect::Counter { .. });
+        let seen = self.stage.context().version_vector();
+        let inner = self.path.kind().is_some_and(|kind| !kind.is_leaf());
+        let any_dots = resets.iter().any(|(_, effect)| !is_counter(effect));
+        let suffix = |at: &Vec<u8>| at.len() - self.path.as_bytes().len() + 6;
+        let named_bytes: usize = resets.iter().map(|(at, _)| suffix(at)).sum();
+        if inner && any_dots && named_bytes > 18 * seen.len() + 8 {
+            resets.retain(|(_, effect)| is_counter(effect));
+            let own = self.stage.context().id(self.next_dot().slot());
+            let seen = seen.iter().filter(|&(id, _)| id != own).collect();
+            self.write(Effect::Below { seen })?;
+        }
+        self.write_all(resets)?;
+        // The removals that hide it go with it.
+        let Some((&tag, name)) = self.path.as_bytes().split_last() else { return Ok(()) };
+        let kind = Kind::from_tag(tag).map_err(unread)?;
+        if self.stage.other_kind(name, kind)? != Some(Kind::MapKey) {
+            return Ok(());
+        }
+        let part = parse([name, &[Kind::MapKey.tag()]].concat())?;
+        Cursor { stage: &mut *self.stage, path: part }.spare()
+    }
+
+    /// Takes away everything that is seen under a name below, of whatever kind.
+    pub(crate) fn reset_name(&mut self, name: &impl Atom) -> Result<(), EditError> {
+        let mut prefix = self.path.as_bytes().to_vec();
+        name.write(&mut prefix);
+        let resets = self.resets(&prefix)?;
+        if resets.is_empty() {
+            return Ok(self.view().check_kinds().map(drop)?);
+        }
+        self.spare_above(self.path.as_bytes().len())?;
+        self.write_all(resets)
+    }
+
+    /// Returns the operations that take away everything seen at paths that begin with these bytes.
+    pub(crate) fn resets(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Effect)>, EditError> {
+        let mut resets = Vec::new();
+        let mut fixed = None;
+        self.stage.visit(prefix, prefix, &mut |at, cell| {
+            if matches!(cell.0, CellKind::Rights(_)) {
+                fixed = Some(at.to_vec());
+                return ControlFlow::Break(());
+            }
+            let taken = taking_away(cell, self.stage.context());
+            resets.extend(taken.map(|effect| (at.to_vec(), effect)));
+            ControlFlow::Continue(())
+        })?;
+        match fixed {
+            Some(at) => Err(EditError::CannotReset { path: parse(at)? }),
+            None => Ok(resets),
+        }
+    }
+
+    pub(crate) fn write_all(&mut self, effects: Vec<(Vec<u8>, Effect)>) -> Result<(), EditError> {
+        effects.into_iter().try_for_each(|(at, effect)| self.stage.write(&parse(at)?, effect))
+    }
+}
+
+/// The error for bytes of a source that are no path: the source has changed.
+pub(crate) fn unread(error: DecodeError) -> ReadError {
+    ReadError::Unavailable(error.to_string())
+}
+
+pub(crate) fn parse(path: Vec<u8>) -> Result<Path, ReadError> {
+    Path::parse(path).map_err(unread)
+}
+
+/// Returns the operation that ends all live dots of a cell, if there are any. Retained dots stay.
+fn taking_away(cell: &Cell, context: &Context) -> Option<Effect> {
+    let effect = match &cell.0 {
+        CellKind::Element(_) => Effect::Element { ends: cell.live(context), add: false },
+        CellKind::Register(_)
+        | CellKind::Positions(_)
+        | CellKind::Candidates(_)
+        | CellKind::Mark(_) => Effect::Register { ends: cell.live(context), value: None },
+        CellKind::Counter(counter) => {
+            Effect::Counter { totals: None, floors: counter.floors(context) }
+        }
+        CellKind::Contest(contest) => {
+            Effect::Contest { ends: contest.adds.to_dots(context), put: None }
+        }
+        CellKind::Hidings(hidings) => {
+            Effect::Hide { ends: hidings.dots(context), seen: VersionVector::new() }
+        }
+        CellKind::Rights(_) => return None,
+    };
+    effect.takes_anything().then_some(effect)
+}

@@ -1,0 +1,14 @@
+//! Reading and writing by path: what the readers and editors of every type stand on.
+//!
+//! A view reads cells from any source, and a cursor writes to a stage. A draft is the stage of one
+//! transaction, in memory as in a store: an overlay over a state, dropped if the transaction fails.
+
+pub(crate) mod cursor;
+mod draft;
+mod overlay;
+mod source;
+
+pub use cursor::{Cursor, View};
+pub use draft::{Draft, Written};
+pub use overlay::{Layered, Overlay};
+pub use source::{Source, Stage};

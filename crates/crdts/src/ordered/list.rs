@@ -1,0 +1,562 @@
+//! A list whose items can be moved.
+//!
+//! # Example
+//! ```
+//! use rejoin_crdts::{FreshId, List, LwwRegister, Replica, ReplicaId};
+//!
+//! type Tasks = List<LwwRegister<String>>;
+//! let mut phone = Replica::<Tasks>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
+//! phone.edit(|tasks| {
+//!     tasks.push()?.set("buy flour")?;
+//!     tasks.push()?.set("bake")
+//! })?;
+//! let mut laptop = phone.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
+//! phone.edit(|tasks| tasks.move_to(1, 0))?;
+//! laptop.edit(|tasks| tasks.move_to(1, 0))?; // the same idea, at the same time
+//! phone.merge(&laptop);
+//! let titles: Vec<_> = phone.iter().map(|task| task.get()).collect::<Result<_, _>>()?;
+//! assert_eq!(titles, [Some("bake".into()), Some("buy flour".into())]); // one "bake", not two
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Two people move one item to different places. Where is it?
+//! ```text
+//! phone   a b c --+-- move c to the front ----+---> c a b, or a c b: one of the two places,
+//!                 |                           x     the same one everywhere; never twice
+//! laptop          +-- move c between a and b -+---> the same
+//! ```
+//!
+//! # Semantics
+//! An item is identified by the dot that inserted it, wherever it stands, and is there while a dot
+//! of its *existence* is alive: inserting it adds one, moving and changing it do not, and removing
+//! it ends those that were seen, with the positions and the value. So a removed item is gone
+//! everywhere, and a replica that moved or changed it without knowing gets a
+//! [report](crate::ConflictRecord). A move ends the positions of the item that it saw and adds one;
+//! of concurrent positions the latest stands, by stamp, then replica id. Items inserted at one
+//! place by several people stand in runs, one person's after the other's.
+//!
+//! [`remove_unless_edited`](ListEditor::remove_unless_edited) hides what it saw instead of ending
+//! it: the item is there, whole, as soon as something in it, a position or a value, is alive that
+//! no such removal had seen. The next change of an item that was kept so ends those removals.
+//!
+//! In a list that was written before moves distinguished existence from position, an item is there
+//! while a position is alive.
+//!
+//! # Anomalies
+//! A change that one person writes into an item while another one removes it is gone with the item.
+//!
+//! # Invariants
+//! 1. Every item that is there has a position, alive or dead. 2. A position hangs on earlier ones.
+//!    (A liar's position may not; every item has one place in the order all the same.)
+//!
+//! # Retained
+//! Dead positions, until a cut: others may hang on them. A write to an item, or a move of it, by
+//! somebody who had not seen it removed is not retained: it is alive, not shown, and goes when the
+//! list is cleared or the value above is removed. It takes the memory of those writes. Data that a
+//! removal hides are retained with the removal, whose dot is the tag, until a cut.
+//!
+//! # Complexity
+//! | operation | time | delta |
+//! |---|---|---|
+//! | insert, move, remove | O(log n) | paths, an anchor |
+//! | a change of an item's value | O(1) by id, O(log n) by index | the path and the change |
+//! | get, len | O(log n) | |
+//! | items, iter | O(items) | |
+//!
+//! Here n counts positions, dead ones too; each operation also steps through n / 512 neighbours,
+//! which is quick. Reading the order costs O(n log n): when it is asked for first, again after a
+//! transaction that wrote to the list and was given up, after a whole state was merged or loaded,
+//! and when a space [keeps](crate::ordered::orders) more orders than it has room for. A queue through which
+//! 100,000 jobs went is as quick as a new one, and takes the memory of 100,000 positions. (This
+//! holds if one device takes from it: of two, [both take the same](crate::guide::choosing).)
+//!
+//! An item and every move of it take about 150 bytes, beside the value, and 200 in an order that is
+//! kept; a path about 25 in a delta.
+//!
+//! It is made for lists that people look at. For text, use the text type.
+//!
+//! # References
+//! Weidner, Kleppmann, *The art of the fugue*, 2023, for the order; Kleppmann, *Moving elements in
+//! list CRDTs*, PaPoC 2020, for the move.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::marker::PhantomData;
+use core::{fmt, mem};
+
+use rejoin_vclock::Dot;
+
+use crate::cell::{Cell, CellKind, Dots, Leaf};
+use crate::crdt::{Crdt, Outcome, Visit};
+use crate::delta::{At, Covered, Effect};
+use crate::edit::{Cursor, View};
+use crate::error::{EditError, ReadError};
+use crate::ordered::orders::Gather;
+use crate::ordered::{Anchor, PlacedTable, Positions, Sequence};
+use crate::path::{Kind, Path, RawAtom, first_name};
+use crate::state::Join;
+
+/// Identity of an item, wherever it stands: the dot that inserted it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(transparent))]
+pub struct ItemId(pub(crate) Dot);
+
+impl ItemId {
+    /// The dot that inserted the item.
+    pub const fn dot(self) -> Dot {
+        self.0
+    }
+}
+
+impl fmt::Display for ItemId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for ItemId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A list whose items can be moved; see the [module](self).
+#[derive(Clone, Debug)]
+pub struct List<V> {
+    present: Dots,
+    items: PlacedTable<Positions, V>,
+    order: Kept,
+}
+
+/// The order of the items, kept from change to change.
+#[derive(Clone, Default, Debug)]
+enum Kept {
+    /// It has to be read at the next change.
+    #[default]
+    Unread,
+    Read(Box<Sequence>),
+    /// A liar wrote positions: the order is read whenever it is asked for.
+    Irregular,
+}
+
+impl<V> Default for List<V> {
+    fn default() -> Self {
+        Self { present: Dots::default(), items: PlacedTable::default(), order: Kept::default() }
+    }
+}
+
+impl<V: Crdt> List<V> {
+    /// The items' values in order.
+    pub fn iter(&self) -> impl Iterator<Item = &V> {
+        self.items().into_iter().map(|(_, value)| value)
+    }
+
+    /// Returns the items in order, each with its id.
+    pub fn items(&self) -> Vec<(ItemId, &V)> {
+        let found = |id: Dot| Some((ItemId(id), self.item(ItemId(id))?));
+        self.ordered(|order| order.items().filter_map(found).collect())
+    }
+
+    /// The value of the item at an index.
+    pub fn get(&self, index: usize) -> Option<&V> {
+        self.item(ItemId(self.ordered(|order| order.item(index))?))
+    }
+
+    /// The value of an item that is there.
+    pub fn item(&self, id: ItemId) -> Option<&V> {
+        self.items.get(id.0).map(|item| &item.value)
+    }
+
+    /// Returns the number of items.
+    pub fn len(&self) -> usize {
+        match &self.order {
+            Kept::Read(order) => order.len(),
+            Kept::Unread | Kept::Irregular => self.items.len(),
+        }
+    }
+
+    /// True if there is no item.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn ordered<R>(&self, look: impl FnOnce(&Sequence) -> R) -> R {
+        match &self.order {
+            Kept::Read(order) => look(order),
+            Kept::Unread | Kept::Irregular => look(&self.sequence()),
+        }
+    }
+
+    fn sequence(&self) -> Sequence {
+        let mut gather = Gather::default();
+        for (id, item) in self.items.iter() {
+            gather.positions(id, &item.place, item.is_there());
+        }
+        gather.finish()
+    }
+
+    /// Updates the place of a changed item in the order.
+    fn keep_order(&mut self, item: Dot) {
+        let Some(placed) = self.items.any(item) else { return };
+        let read = match mem::take(&mut self.order) {
+            Kept::Unread => Box::new(self.sequence()),
+            Kept::Irregular => return self.order = Kept::Irregular,
+            Kept::Read(mut order) => {
+                let mut gather = Gather::default();
+                gather.positions(item, &placed.place, placed.is_there());
+                gather.put_into(&mut order);
+                order
+            }
+        };
+        self.order = if read.is_regular() { Kept::Read(read) } else { Kept::Irregular };
+    }
+}
+
+impl<V: Crdt + 'static> Crdt for List<V> {
+    const KIND: Kind = {
+        assert!(V::RESETTABLE, "an item can be removed, and a bounded counter in it can not");
+        Kind::List
+    };
+    type Editor<'a> = ListEditor<'a, V>;
+    type Reader<'a> = ListReader<'a, V>;
+
+    fn editor(cursor: Cursor<'_>) -> Self::Editor<'_> {
+        ListEditor { items: ListCursor { cursor }, value: PhantomData }
+    }
+
+    fn reader(view: View<'_>) -> Self::Reader<'_> {
+        ListReader { view, value: PhantomData }
+    }
+
+    fn apply(&mut self, path: &[u8], effect: &Effect, at: &At<'_>) -> Outcome {
+        match effect {
+            _ if !path.is_empty() => {
+                let applied = self.items.apply(path, effect, at);
+                if applied == Outcome::Changed
+                    && let Some(item) = first_name(path)
+                {
+                    self.keep_order(item);
+                }
+                applied
+            }
+            Effect::Below { seen } => Outcome::of(self.end(&Covered::new(seen, at))),
+            _ => Outcome::of(self.present.apply(effect, at)),
+        }
+    }
+
+    fn end(&mut self, covered: &Covered) -> bool {
+        self.order = Kept::Unread;
+        self.present.end(covered) | self.items.end(covered)
+    }
+
+    fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
+        self.order = Kept::Unread;
+        self.present.merge(&theirs.present, join) | self.items.merge(&theirs.items, join)
+    }
+
+    fn visit(&self, at: &Path, visit: &mut Visit<'_>) {
+        if !self.present.is_gone() {
+            visit(at, Cell(CellKind::Element(self.present.clone())));
+        }
+        self.items.visit(at, visit);
+    }
+
+    fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
+        if below.is_empty() {
+            return self.visit(at, visit);
+        }
+        self.items.visit_below(below, at, visit);
+    }
+
+    fn cell(&self, path: &[u8]) -> Option<Cell> {
+        let present = || Cell(CellKind::Element(self.present.clone()));
+        if path.is_empty() { Some(present()) } else { self.items.cell(path) }
+    }
+
+    fn other_kind(&self, name: &[u8], than: Kind) -> Option<Kind> {
+        self.items.other_kind(name, than)
+    }
+
+    fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
+        match cell.0 {
+            CellKind::Element(present) if path.is_empty() => self.present = present,
+            cell => {
+                self.order = Kept::Unread;
+                return self.items.load(path, Cell(cell));
+            }
+        }
+        Outcome::Changed
+    }
+
+    fn is_visible(&self) -> bool {
+        self.present.is_visible() || !self.is_empty()
+    }
+
+    fn is_gone(&self) -> bool {
+        self.present.is_gone() && self.items.is_gone()
+    }
+}
+
+/// The places of a list's items, whatever the items are.
+#[derive(Debug)]
+struct ListCursor<'a> {
+    cursor: Cursor<'a>,
+}
+
+impl ListCursor<'_> {
+    /// Looks at the order as this transaction sees it.
+    fn order<R>(&self, look: impl FnOnce(&mut Sequence) -> R) -> Result<R, EditError> {
+        Ok(self.cursor.view().order(look)?)
+    }
+
+    fn len(&self) -> Result<usize, EditError> {
+        self.order(|order| order.len())
+    }
+
+    fn outside(&self, index: usize, len: usize) -> EditError {
+        EditError::OutOfRange { path: self.cursor.path().clone(), index, len }
+    }
+
+    fn item(&self, index: usize) -> Result<Dot, EditError> {
+        let (item, len) = self.order(|order| (order.item(index), order.len()))?;
+        item.ok_or_else(|| self.outside(index, len))
+    }
+
+    /// Checks that an item is there.
+    fn check(&self, item: Dot) -> Result<(), EditError> {
+        match self.cursor.view().has_named(item, Kind::ListItem)? {
+            true => Ok(()),
+            false => Err(EditError::NoSuchItem { path: self.cursor.path().clone(), item }),
+        }
+    }
+
+    /// The dot of the next operation, and the anchor of the position that it makes.
+    fn hang(&self, anchor: Anchor) -> (Dot, RawAtom) {
+        let id = self.cursor.view().dot(self.cursor.next_dot());
+        // A liar may have named an item by a dot that does not exist yet.
+        let anchor = Some(anchor).filter(|at| at.is_earlier(id)).unwrap_or(Anchor::END);
+        (id, anchor.to_atom())
+    }
+
+    /// Inserts an item at an index, or at the end.
+    fn insert(&mut self, index: Option<usize>) -> Result<Dot, EditError> {
+        let (anchor, index, len) = self.order(|order| {
+            let (len, index) = (order.len(), index.unwrap_or(order.len()));
+            (order.anchor_at(index), index, len)
+        })?;
+        if index > len {
+            return Err(self.outside(index, len));
+        }
+        self.cursor.open()?;
+        let (item, value) = self.hang(anchor);
+        let value = Some(value);
+        self.cursor
+            .key(&item, Kind::ListItem)
+            .write(Effect::Register { ends: Vec::new(), value })?;
+        Ok(item)
+    }
+
+    fn move_to(&mut self, from: usize, to: usize) -> Result<(), EditError> {
+        let item = self.item(from)?;
+        let (anchor, len) = self.order(|order| (order.anchor_of_move(from, to), order.len()))?;
+        if to >= len {
+            return Err(self.outside(to, len));
+        }
+        if from == to {
+            return Ok(());
+        }
+        self.cursor.keep(item, Kind::ListItem)?;
+        let (_, value) = self.hang(anchor);
+        self.cursor.key(&item, Kind::ListItem).relocate(value)
+    }
+
+    fn remove(&mut self, index: usize) -> Result<(), EditError> {
+        let item = self.item(index)?;
+        self.cursor.reset_name(&item)
+    }
+
+    fn remove_unless_edited(&mut self, index: usize) -> Result<(), EditError> {
+        let item = self.item(index)?;
+        self.cursor.hide(&item, Kind::ListItem)
+    }
+
+    /// Returns the item at an index, for a change: a change means that the item stays, even if
+    /// somebody removed it unless edited.
+    fn item_to_change(&mut self, index: usize) -> Result<Dot, EditError> {
+        let item = self.item(index)?;
+        self.cursor.keep(item, Kind::ListItem).map(|()| item)
+    }
+}
+
+/// Changes a [`List`] in a transaction.
+#[derive(Debug)]
+pub struct ListEditor<'a, V> {
+    items: ListCursor<'a>,
+    value: PhantomData<V>,
+}
+
+impl<V: Crdt> ListEditor<'_, V> {
+    /// Makes this list exist though nothing is in it.
+    ///
+    /// # Errors
+    /// [`EditError`] when the place cannot be read or named.
+    pub fn create(&mut self) -> Result<(), EditError> {
+        self.items.cursor.add()
+    }
+
+    /// Inserts an item before the one at an index and returns the editor of its value.
+    ///
+    /// # Errors
+    /// [`EditError::OutOfRange`] beyond the end; otherwise [`EditError`] when the place cannot be
+    /// read or named.
+    pub fn insert(&mut self, index: usize) -> Result<V::Editor<'_>, EditError> {
+        self.insert_at(Some(index))
+    }
+
+    fn insert_at(&mut self, index: Option<usize>) -> Result<V::Editor<'_>, EditError> {
+        let item = self.items.insert(index)?;
+        Ok(V::editor(self.items.cursor.key(&item, V::KIND)))
+    }
+
+    /// Inserts an item at the end and returns the editor of its value.
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    pub fn push(&mut self) -> Result<V::Editor<'_>, EditError> {
+        self.insert_at(None)
+    }
+
+    /// Moves the item at index `from` so that it has the index `to`.
+    ///
+    /// # Errors
+    /// [`EditError::OutOfRange`] when either is beyond the end; otherwise as
+    /// [`insert`](Self::insert).
+    pub fn move_to(&mut self, from: usize, to: usize) -> Result<(), EditError> {
+        self.items.move_to(from, to)
+    }
+
+    /// Removes the item at an index, as far as it is seen here.
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    pub fn remove(&mut self, index: usize) -> Result<(), EditError> {
+        self.items.remove(index)
+    }
+
+    /// As [`remove`](Self::remove), but keeps the item, with everything that was in it, for anybody
+    /// who moves or changes it without having seen this.
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    pub fn remove_unless_edited(&mut self, index: usize) -> Result<(), EditError> {
+        self.items.remove_unless_edited(index)
+    }
+
+    /// Removes every item seen here.
+    ///
+    /// # Errors
+    /// [`EditError`] when the place cannot be read or named.
+    pub fn clear(&mut self) -> Result<(), EditError> {
+        self.items.cursor.reset()
+    }
+
+    /// The editor of the value of the item at an index.
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    pub fn at(&mut self, index: usize) -> Result<V::Editor<'_>, EditError> {
+        let item = self.items.item_to_change(index)?;
+        Ok(V::editor(self.items.cursor.key(&item, V::KIND)))
+    }
+
+    /// The editor of the value of an item, wherever it stands.
+    ///
+    /// # Errors
+    /// [`EditError::NoSuchItem`] when it is not there; otherwise as [`insert`](Self::insert).
+    pub fn item(&mut self, id: ItemId) -> Result<V::Editor<'_>, EditError> {
+        self.items.check(id.0)?;
+        self.items.cursor.keep(id.0, Kind::ListItem)?;
+        Ok(V::editor(self.items.cursor.key(&id.0, V::KIND)))
+    }
+
+    /// Returns the id of the item at an index.
+    ///
+    /// # Errors
+    /// As [`insert`](Self::insert).
+    pub fn id_at(&mut self, index: usize) -> Result<ItemId, EditError> {
+        self.items.item(index).map(ItemId)
+    }
+
+    /// Returns the number of items that this transaction sees.
+    ///
+    /// # Errors
+    /// [`EditError`] when the place cannot be read.
+    pub fn len(&mut self) -> Result<usize, EditError> {
+        self.items.len()
+    }
+
+    /// True if this transaction sees no item.
+    ///
+    /// # Errors
+    /// As [`len`](Self::len).
+    pub fn is_empty(&mut self) -> Result<bool, EditError> {
+        Ok(self.len()? == 0)
+    }
+}
+
+/// Reads a [`List`] in a space.
+#[derive(Debug)]
+pub struct ListReader<'a, V> {
+    view: View<'a>,
+    value: PhantomData<V>,
+}
+
+impl<V: Crdt> ListReader<'_, V> {
+    /// The items in order, each with the reader of its value.
+    ///
+    /// # Errors
+    /// As the source.
+    pub fn items(&self) -> Result<Vec<(ItemId, V::Reader<'_>)>, ReadError> {
+        let items: Vec<Dot> = self.view.order(|order| order.items().collect())?;
+        Ok(items.into_iter().map(|id| (ItemId(id), self.value(id))).collect())
+    }
+
+    /// The reader of the item at an index, if there is one.
+    ///
+    /// # Errors
+    /// As the source.
+    pub fn get(&self, index: usize) -> Result<Option<V::Reader<'_>>, ReadError> {
+        let item = self.view.order(|order| order.item(index))?;
+        Ok(item.map(|id| self.value(id)))
+    }
+
+    /// The reader of the value of an item that is there, wherever it stands.
+    ///
+    /// # Errors
+    /// As the source.
+    pub fn item(&self, id: ItemId) -> Result<Option<V::Reader<'_>>, ReadError> {
+        let is_there = self.view.has_named(id.0, Kind::ListItem)?;
+        Ok(is_there.then(|| self.value(id.0)))
+    }
+
+    fn value(&self, item: Dot) -> V::Reader<'_> {
+        V::reader(self.view.key(&item, V::KIND))
+    }
+
+    /// Returns the number of items.
+    ///
+    /// # Errors
+    /// As the source.
+    pub fn len(&self) -> Result<usize, ReadError> {
+        self.view.order(|order| order.len())
+    }
+
+    /// True if there is no item.
+    ///
+    /// # Errors
+    /// As the source.
+    pub fn is_empty(&self) -> Result<bool, ReadError> {
+        self.len().map(|len| len == 0)
+    }
+}

@@ -1,0 +1,376 @@
+//! One copy of a value, with an identity, in memory.
+//!
+//! # Example
+//! ```
+//! use rejoin_crdts::{FreshId, OrMap, PnCounter, Replica, ReplicaId};
+//!
+//! type Lines = OrMap<String, PnCounter>;
+//! let mut phone = Replica::<Lines>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
+//! let mut laptop = phone.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
+//! let delta = phone.edit(|lines| lines.entry("apples").add(2))?;
+//! laptop.edit(|lines| lines.entry("apples").add(1))?;
+//! assert!(laptop.apply(&delta));
+//! assert!(!laptop.apply(&delta)); // again: nothing new
+//! assert_eq!(laptop.at("apples").value()?, 3);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Semantics A replica owns the context: the vector of everything it has seen. Editing makes a
+//! delta; applying takes one in when it is the next of its origin and its deps are there, and holds
+//! it back otherwise. Merging joins a whole state. Both are infallible and return true if anything
+//! changed.
+//!
+//! A replica is neither `Clone` nor deserializable: two copies under one id would make two events
+//! under one dot. A copy is a [`fork`](Replica::fork) under a fresh id, and so is a saved state
+//! that is [loaded](Replica::load).
+
+mod clock;
+mod whole;
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::fmt;
+use core::ops::Deref;
+
+use rejoin_vclock::codec::{DecodeError, Reader};
+use rejoin_vclock::{FreshId, HybridClock, OwnSkew, ReplicaId, SkewReport, VersionVector};
+
+use crate::cell::Cell;
+use crate::crdt::{Crdt, Outcome};
+use crate::delta::{Admission, Causal, Delta, Effect};
+use crate::edit::{Cursor, Draft, View, Written};
+use crate::error::EditError;
+use crate::ordered::Orders;
+use crate::path::{Kind, Path};
+use crate::state::{Context, Parts, decode_state, encode_state};
+use crate::value::{ConflictRecord, Value, decisions};
+use whole::{Whole, below_root};
+
+pub use clock::{Clock, Logical};
+
+/// Maximum bytes of deltas that came too early; a single delta may be longer.
+const HELD_BYTES: usize = 4 << 20;
+
+/// One copy of a value; see the [module](self).
+pub struct Replica<T, C = Logical> {
+    value: T,
+    /// Data that the type does not know: fields of a newer version, children of another kind.
+    beside: Parts,
+    orders: Orders,
+    causal: Causal<Delta>,
+    hybrid: HybridClock,
+    clock: C,
+    skew: Option<SkewReport>,
+    own_skew: Option<OwnSkew>,
+}
+
+impl<T: Crdt, C: Clock + Default> Replica<T, C> {
+    /// A new value under a fresh id.
+    pub fn new(id: FreshId) -> Self {
+        Self::with_clock(id, C::default())
+    }
+
+    /// A copy that goes its own way under a fresh id.
+    #[must_use]
+    pub fn fork(&self, id: FreshId) -> Self
+    where
+        T: Clone,
+    {
+        let mut fork = Self::over(self.causal.context().clone(), id, C::default());
+        fork.value = self.value.clone();
+        fork.beside = self.beside.clone();
+        fork.hybrid = self.hybrid.clone();
+        fork
+    }
+
+    /// A copy of a [saved](Self::save) state under a fresh id.
+    ///
+    /// Takes at most 64 KiB and 64 times the length of the bytes, whatever they are: the memory of
+    /// the value, beside its cells.
+    ///
+    /// # Errors
+    /// Bytes that no replica saved.
+    pub fn load(bytes: &[u8], id: FreshId) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let (context, parts) = decode_state(&mut reader)?;
+        if !rejoin_vclock::mutant!("trailing-bytes-loaded") {
+            reader.finish()?;
+        }
+        let mut loaded = Self::over(context, id, C::default());
+        for (path, cell) in parts.into_cells() {
+            let known = below_root::<T>(&path)
+                .is_some_and(|below| loaded.value.load(below, cell.clone()) != Outcome::Unknown);
+            if !known {
+                loaded.beside.load(path, cell);
+            }
+        }
+        Ok(loaded)
+    }
+}
+
+impl<T: Crdt, C: Clock> Replica<T, C> {
+    /// A new value under a fresh id, with a clock of one's own.
+    pub fn with_clock(id: FreshId, clock: C) -> Self {
+        Self::over(Context::default(), id, clock)
+    }
+
+    fn over(context: Context, id: FreshId, clock: C) -> Self {
+        let causal = Causal::new(context, id.into_id(), HELD_BYTES)
+            .unwrap_or_else(|| unreachable!("a context that fits 2^24 replicas takes one more"));
+        Self {
+            value: T::default(),
+            beside: Parts::default(),
+            orders: Orders::default(),
+            causal,
+            hybrid: HybridClock::new(),
+            clock,
+            skew: None,
+            own_skew: None,
+        }
+    }
+
+    /// Its identity.
+    pub fn id(&self) -> ReplicaId {
+        self.causal.id()
+    }
+
+    /// Everything it has seen.
+    pub fn version_vector(&self) -> VersionVector {
+        self.causal.context().version_vector()
+    }
+
+    /// Changes the value in one transaction and returns the delta for others to apply; it is empty
+    /// if nothing was changed. An error from the closure leaves everything as it was.
+    ///
+    /// # Errors
+    /// Whatever the closure returns.
+    pub fn edit(
+        &mut self,
+        edit: impl FnOnce(&mut T::Editor<'_>) -> Result<(), EditError>,
+    ) -> Result<Delta, EditError> {
+        self.edit_as::<T>(edit)
+    }
+
+    /// As [`edit`](Self::edit), with the editor of another type of the same kind: a struct as a
+    /// [`Doc`](crate::Doc), an older struct as a newer one. Does not compile for another kind.
+    ///
+    /// # Errors
+    /// Whatever the closure returns.
+    pub fn edit_as<U: Crdt>(
+        &mut self,
+        edit: impl FnOnce(&mut U::Editor<'_>) -> Result<(), EditError>,
+    ) -> Result<Delta, EditError> {
+        const { assert!(U::KIND.tag() == T::KIND.tag(), "a value is edited as its own kind") };
+        self.draft(|draft| edit(&mut U::editor(Cursor::new(draft, Path::root(U::KIND)))))
+    }
+
+    fn draft(
+        &mut self,
+        edit: impl FnOnce(&mut Draft<'_>) -> Result<(), EditError>,
+    ) -> Result<Delta, EditError> {
+        let stamp = self.hybrid.tick(self.clock.now());
+        self.hear();
+        let context = self.causal.context();
+        let kept = RefCell::new(core::mem::take(&mut self.orders));
+        let base = Whole::new(&self.value, &self.beside, context).with_orders(&kept);
+        let mut draft = Draft::new(&base, context, self.causal.own(), stamp);
+        let edited = edit(&mut draft);
+        let (first, deps) = (context.seen(self.id()) + 1, self.causal.deps());
+        let Written { changes, orders, .. } = draft.written();
+        self.orders = kept.into_inner();
+        edited?;
+        let delta = Delta::of(self.id(), first, stamp, &deps, &changes);
+        if !delta.is_empty() {
+            self.orders.absorb(orders);
+            self.take_in(&delta, &mut |_| {});
+        }
+        Ok(delta)
+    }
+
+    /// Takes away the data of one kind at a place, and leaves those of another: the way to resolve
+    /// a [`ReadError::KindClash`](crate::ReadError::KindClash) or
+    /// [`ReadError::WrongKind`](crate::ReadError::WrongKind), with the path that it names.
+    ///
+    /// # Errors
+    /// [`EditError::CannotReset`] for a bounded counter, or a value that holds one.
+    pub fn remove_kind(&mut self, path: &Path, kind: Kind) -> Result<Delta, EditError> {
+        self.draft(|draft| Cursor::new(draft, path.clone()).reset_kind(kind))
+    }
+
+    /// Reads through the type's reader, which also sees the data beside the type: a name that holds
+    /// another kind is a named error there. The plain value, to which a replica derefs, has only
+    /// data of its type.
+    pub fn read<R>(&self, read: impl FnOnce(&T::Reader<'_>) -> R) -> R {
+        self.read_as::<T, R>(read)
+    }
+
+    /// As [`read`](Self::read), with the reader of another type of the same kind. Does not compile
+    /// for another kind.
+    pub fn read_as<U: Crdt, R>(&self, read: impl FnOnce(&U::Reader<'_>) -> R) -> R {
+        const { assert!(U::KIND.tag() == T::KIND.tag(), "a value is read as its own kind") };
+        let context = self.causal.context();
+        let whole = Whole::new(&self.value, &self.beside, context);
+        read(&U::reader(View::new(&whole, Path::root(U::KIND))))
+    }
+
+    /// Returns everything visible, whatever the type, with the data beside the type, even those in
+    /// the type's own place.
+    pub fn to_value(&self) -> Value {
+        let mut cells = BTreeMap::new();
+        self.value.visit(&Path::root(T::KIND), &mut |path, cell| {
+            cells.insert(path.as_bytes().to_vec(), cell);
+        });
+        cells.extend(self.beside.iter().map(|(path, cell)| (path.to_vec(), cell.clone())));
+        Value::at_name(T::KIND, &cells)
+    }
+
+    /// Takes in a delta of another replica. True if anything changed, even if it is only the set of
+    /// known events: a delta that is known changes nothing, and one that came too early is
+    /// [held](Self::held), up to 4 MiB of them, or a single longer one. A delta that finds no room
+    /// has to be handed in again: it is not in the [vector](Self::version_vector).
+    pub fn apply(&mut self, delta: &Delta) -> bool {
+        self.apply_reporting(delta, &mut |_| {})
+    }
+
+    /// As [`apply`](Self::apply), reporting the decisions.
+    pub fn apply_reporting(
+        &mut self,
+        delta: &Delta,
+        report: &mut dyn FnMut(ConflictRecord),
+    ) -> bool {
+        if delta.is_empty() {
+            return false;
+        }
+        match self.causal.admit(delta) {
+            Admission::Ready => {}
+            Admission::Early => {
+                self.causal.keep(delta.clone(), delta.bytes().len());
+                return false;
+            }
+            Admission::Known | Admission::Overlaps => return false,
+        }
+        self.observe_and_take_in(delta, report);
+        while let Some(waited) = self.causal.take_ready() {
+            self.observe_and_take_in(&waited, report);
+        }
+        true
+    }
+
+    fn observe_and_take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) {
+        if let Err(skew) = self.hybrid.observe(delta.stamp(), self.clock.now()) {
+            self.skew = Some(skew);
+        }
+        if let Some(own) = self.causal.answered_by(delta) {
+            self.hybrid.answered(own, delta.stamp());
+        }
+        self.hear();
+        self.take_in(delta, report);
+    }
+
+    /// Takes over the report about the own clock, if there is one.
+    fn hear(&mut self) {
+        self.own_skew = self.hybrid.take_report().or(self.own_skew.take());
+    }
+
+    fn take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) {
+        let Some(first) = self.causal.begin(delta) else { return };
+        for (index, change) in delta.changes().enumerate() {
+            self.orders.hear(&change);
+            let at = self.causal.at(first, index, delta);
+            let path = change.path.as_bytes();
+            let typed = below_root::<T>(path)
+                .map_or(Outcome::Unknown, |below| self.value.apply(below, &change.effect, &at));
+            // A vector may also end dots of kinds that the type does not know, below the same
+            // place.
+            if typed == Outcome::Unknown || matches!(change.effect, Effect::Below { .. }) {
+                self.beside.apply(&change, &at);
+            }
+        }
+        if delta.origin() != self.id() {
+            let context = self.causal.context();
+            let whole = Whole::new(&self.value, &self.beside, context);
+            for change in delta.changes() {
+                decisions(&change, delta, &whole, &self.causal, report);
+            }
+        }
+        self.causal.finish(delta, first);
+    }
+
+    /// Joins the whole state of another replica. True if anything changed, even if it is only the
+    /// set of known events.
+    pub fn merge<D>(&mut self, theirs: &Replica<T, D>) -> bool {
+        self.orders.clear();
+        let (value, beside) = (&mut self.value, &mut self.beside);
+        let joined = self.causal.merge(theirs.causal.context(), |join| {
+            value.merge(&theirs.value, join) | beside.merge(&theirs.beside, join)
+        });
+        let now = self.clock.now();
+        self.skew = self.hybrid.observe(theirs.hybrid.last(), now).err().or(self.skew.take());
+        self.hear();
+        let mut changed = joined == Some(true);
+        while let Some(waited) = self.causal.take_ready() {
+            self.observe_and_take_in(&waited, &mut |_| {});
+            changed = true;
+        }
+        changed
+    }
+
+    /// Returns the number of deltas that wait for others; [`missing`](Self::missing) names those.
+    pub fn held(&self) -> usize {
+        self.causal.waiting()
+    }
+
+    /// Returns the counters up to which deltas are missing that held ones depend on.
+    pub fn missing(&self) -> VersionVector {
+        self.causal.missing()
+    }
+
+    /// The last stamp that was too far in the future for the own clock to follow.
+    pub const fn skew(&self) -> Option<&SkewReport> {
+        self.skew.as_ref()
+    }
+
+    /// Returns the last report about the own clock: stamps that were made here came from the
+    /// future. That is noticed when the clock is set right, or when somebody answers who did not
+    /// follow them.
+    pub const fn own_skew(&self) -> Option<&OwnSkew> {
+        self.own_skew.as_ref()
+    }
+
+    /// The canonical bytes of the state: equal sets of deltas give equal bytes, whoever saves.
+    pub fn save(&self) -> Vec<u8> {
+        let mut cells = self.whole_cells();
+        cells.extend(self.beside.iter().map(|(path, cell)| (path.to_vec(), cell.clone())));
+        if !rejoin_vclock::mutant!("bytes-in-table-order") {
+            cells.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        }
+        let mut bytes = Vec::new();
+        let ascending = cells.iter().map(|(path, cell)| (path.as_slice(), cell));
+        encode_state(self.causal.context(), ascending, &mut bytes);
+        bytes
+    }
+
+    /// The cells of the value, in the order of its tables.
+    fn whole_cells(&self) -> Vec<(Vec<u8>, Cell)> {
+        let mut cells = Vec::new();
+        self.value.visit(&Path::root(T::KIND), &mut |path, cell| {
+            cells.push((path.as_bytes().to_vec(), cell));
+        });
+        cells
+    }
+}
+
+impl<T, C> Deref for Replica<T, C> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: fmt::Debug, C> fmt::Debug for Replica<T, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replica").field("value", &self.value).finish_non_exhaustive()
+    }
+}

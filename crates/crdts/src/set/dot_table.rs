@@ -1,0 +1,152 @@
+//! The elements of a set whose cells are live dots: eight bytes beside an element.
+//!
+//! # Invariants
+//! 1. Every element has at least one live dot. 2. An element with one dot stands in the main table
+//!    only, one with several in the side table only.
+
+use core::borrow::Borrow;
+use core::hash::Hash;
+
+use alloc::vec::Vec;
+use hashbrown::HashMap;
+
+use crate::cell::{Cell, CellKind, Dots, Leaf};
+use crate::delta::Covered;
+use crate::hash::Seeded;
+use crate::path::{Key, Kind};
+use crate::set::ElementTable;
+use crate::state::{Join, LocalDot};
+
+/// Elements and their live dots.
+#[derive(Clone, Debug)]
+pub(crate) struct DotTable<T> {
+    single: HashMap<T, LocalDot, Seeded>,
+    several: HashMap<T, Dots, Seeded>,
+}
+
+impl<T> Default for DotTable<T> {
+    fn default() -> Self {
+        Self { single: HashMap::default(), several: HashMap::default() }
+    }
+}
+
+impl<T: Key> DotTable<T> {
+    fn dots(&self, element: &T) -> Dots {
+        match self.single.get(element) {
+            Some(&dot) => Dots(core::iter::once(dot).collect()),
+            None => self.several.get(element).cloned().unwrap_or_default(),
+        }
+    }
+
+    fn put(&mut self, element: T, dots: Dots) {
+        match *dots.0.as_slice() {
+            [] => {
+                self.single.remove(&element);
+                self.several.remove(&element);
+            }
+            [dot] => {
+                self.several.remove(&element);
+                self.single.insert(element, dot);
+            }
+            _ => {
+                self.single.remove(&element);
+                self.several.insert(element, dots);
+            }
+        }
+    }
+
+    fn retain(&mut self, mut change: impl FnMut(&T, &mut Dots) -> bool) -> bool {
+        let mut changed = false;
+        self.single.retain(|element, dot| {
+            let mut dots = Dots(core::iter::once(*dot).collect());
+            let lost = change(element, &mut dots);
+            changed |= lost;
+            !lost
+        });
+        let mut fewer = Vec::new();
+        for (element, dots) in &mut self.several {
+            if change(element, dots) {
+                fewer.push(element.clone());
+            }
+        }
+        changed |= !fewer.is_empty();
+        for element in fewer {
+            let dots = self.dots(&element);
+            self.put(element, dots);
+        }
+        changed
+    }
+}
+
+impl<T: Key> ElementTable<T> for DotTable<T> {
+    const PART: Kind = Kind::Element;
+    type Part = Dots;
+
+    fn cell(part: Dots) -> Cell {
+        Cell(CellKind::Element(part))
+    }
+
+    fn part(cell: Cell) -> Option<Dots> {
+        if let CellKind::Element(dots) = cell.0 { Some(dots) } else { None }
+    }
+
+    fn get(&self, element: &T) -> Option<Dots> {
+        let dots = self.dots(element);
+        (!dots.is_gone()).then_some(dots)
+    }
+
+    fn has<Q>(&self, element: &Q) -> bool
+    where
+        Q: Hash + Eq + ?Sized,
+        T: Borrow<Q>,
+    {
+        self.single.contains_key(element) || self.several.contains_key(element)
+    }
+
+    fn elements<'a>(&'a self) -> impl Iterator<Item = &'a T>
+    where
+        T: 'a,
+    {
+        self.single.keys().chain(self.several.keys())
+    }
+
+    fn visible<'a>(&'a self) -> impl Iterator<Item = &'a T>
+    where
+        T: 'a,
+    {
+        self.elements()
+    }
+
+    fn update(&mut self, element: T, change: impl FnOnce(&mut Dots) -> bool) -> bool {
+        let mut dots = self.dots(&element);
+        let changed = change(&mut dots);
+        if changed {
+            self.put(element, dots);
+        }
+        changed
+    }
+
+    fn end(&mut self, covered: &Covered) -> bool {
+        self.retain(|_, dots| dots.end(covered))
+    }
+
+    fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
+        let mut changed = false;
+        for (element, &dot) in &theirs.single {
+            let dots = Dots(core::iter::once(dot).collect());
+            changed |= self.update(element.clone(), |ours| ours.merge(&dots, join));
+        }
+        for (element, dots) in &theirs.several {
+            changed |= self.update(element.clone(), |ours| ours.merge(dots, join));
+        }
+        let gone = Dots::default();
+        changed | self.retain(|element, dots| !theirs.has(element) && dots.merge(&gone, join))
+    }
+
+    fn validate(&self) {
+        for (element, dots) in &self.several {
+            assert!(dots.0.len() > 1, "an element with fewer than two dots in the side table");
+            assert!(!self.single.contains_key(element), "an element in both tables");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The invariants of the cells of a state, whoever wrote its bytes.
+//!
+//! Readers of a state rely on them, so the decoders refuse bytes that break one, by name. All of
+//! them hold for everything that deltas can make, a liar's included: a rule that a liar's delta
+//! could break would lock an honest replica out of its own saved state.
+//!
+//! # Invariants
+//! 1. A dot has one place: no two elements, writes, adds, removes, positions or candidates of a
+//!    state bear the same. (A dot of a counter's record is not among them: two histories under one
+//!    id can both be counted, at different places.)
+//! 2. A position of a list hangs on an earlier dot, if that is of the same replica. So no replica
+//!    alone can close a circle; several that lie together can, and [`sequence`](crate::ordered::sequence)
+//!    defines the order in that case. (The candidates of a tree can close circles even among honest
+//!    replicas, and [`outline`](crate::ordered::outline) opens them all.)
+//!
+//! Rules about one cell alone (the order of its dots, coverage by the vector, floors) are checked
+//! with the cell, in [`cell_codec`](crate::cell::codec).
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use rejoin_vclock::codec::DecodeError;
+use smallvec::SmallVec;
+
+use crate::cell::{Cell, CellKind};
+use crate::ordered::{Anchor, Place, Places, Positions};
+use crate::state::LocalDot;
+
+/// The dots of a state as its cells are read, to check that each has one place.
+#[derive(Default)]
+pub(crate) struct OneDotOnePlace(SmallVec<[LocalDot; 2]>);
+
+impl OneDotOnePlace {
+    /// Takes in the dots of one more cell.
+    pub(crate) fn add(&mut self, cell: &Cell) {
+        let Self(dots) = self;
+        match &cell.0 {
+            CellKind::Element(live) => dots.extend(live.0.iter().copied()),
+            CellKind::Register(writes) => dots.extend(writes.0.iter().map(|write| write.dot)),
+            CellKind::Mark(mark) => dots.extend(mark.0.0.iter().map(|write| write.dot)),
+            CellKind::Contest(contest) => {
+                dots.extend(contest.adds.0.iter().chain(&contest.removes.0).copied());
+            }
+            CellKind::Positions(places) => dots.extend(dots_of(places)),
+            CellKind::Candidates(places) => dots.extend(dots_of(places)),
+            CellKind::Hidings(hidings) => dots.extend(hidings.0.iter().map(|hiding| hiding.dot)),
+            CellKind::Counter(_) | CellKind::Rights(_) => {}
+        }
+    }
+
+    /// Invariant 1.
+    ///
+    /// # Errors
+    /// A dot that was added twice.
+    pub(crate) fn check(self) -> Result<(), DecodeError> {
+        let Self(mut dots) = self;
+        dots.sort_unstable();
+        let twice = dots.windows(2).any(|pair| matches!(pair, [a, b] if a == b));
+        if twice && !rejoin_vclock::mutant!("dots-at-two-places") {
+            return Err(DecodeError::Invalid("a dot at two places"));
+        }
+        Ok(())
+    }
+}
+
+/// Returns the dots of one item or node. An insertion uses one dot for its place and its existence.
+fn dots_of<const RETAINS: bool>(
+    places: &Places<RETAINS>,
+) -> impl Iterator<Item = LocalDot> + use<'_, RETAINS> {
+    let stood = places.all.iter().map(|place| place.dot);
+    let only = |dot: &LocalDot| places.all.iter().all(|place| place.dot != *dot);
+    let existence = places.existence.0.iter().copied().filter(only);
+    stood.chain(existence).chain(places.hidings.0.iter().map(|hiding| hiding.dot))
+}
+
+/// Invariant 2 of the positions of one item.
+///
+/// # Errors
+/// A position that hangs on itself, or on a later one.
+pub(crate) fn check_positions(positions: &Positions) -> Result<(), DecodeError> {
+    let ahead = DecodeError::Invalid("a position that hangs on itself or on a later one");
+    let hangs = |place: &Place| Anchor::of(&place.value).is_earlier(place.id);
+    if positions.all.iter().all(hangs) { Ok(()) } else { Err(ahead) }
+}

@@ -1,0 +1,13 @@
+//! The whole state of one copy: its vector and its cells, and the bytes of both.
+//!
+//! No type is known here. A space, a replica of any type and a decoder hold the same state in the
+//! same bytes, and the decoder refuses bytes that break an invariant that readers rely on.
+
+mod codec;
+mod context;
+pub(crate) mod invariants;
+mod parts;
+
+pub use codec::{Names, StateWriter, decode_state, encode_state, ids, write_in_full};
+pub use context::{Context, Join, LocalDot, Slot};
+pub use parts::{Parts, PartsSource};
