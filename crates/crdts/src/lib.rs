@@ -25,9 +25,9 @@
 //!
 //! # How it fits together
 //! All state is in *cells* at *paths*. A transaction is a list of operations on cells; it makes a
-//! [`Delta`], which carries its dependencies. [`Causal`](delta::Causal) lets a delta in when those are there, so
-//! every copy is causally closed. Typed values ([`Crdt`]) and the untyped table ([`state::Parts`])
-//! hold the same cells and save to the same bytes.
+//! [`Delta`], which carries its dependencies. A copy lets a delta in when those are there, so every
+//! copy is causally closed. Typed values ([`Crdt`]) and the untyped table that a space is hold the
+//! same cells and save to the same bytes.
 //!
 //! No clock, file or random source is read here: ids and time are arguments.
 #![no_std]

@@ -3,7 +3,7 @@
 //! A key exists when something below it is visible. A handful of cells, and three rules for each
 //! (apply an operation, end what is covered, merge a state), carry the whole family, in memory and
 //! in a space alike: kinds that differ only in the value they show share a cell. Here are the cells
-//! that many types share and the bytes of all; the others stand beside the types they were made for.
+//! that many types share, and the bytes of all; the others stand beside the types that they serve.
 
 pub(crate) mod codec;
 mod dots;
@@ -182,7 +182,7 @@ impl Cell {
     }
 
     /// True if there is a value to see.
-    pub fn is_visible(&self) -> bool {
+    pub(crate) fn is_visible(&self) -> bool {
         on_leaf!(&self.0, leaf => leaf.is_visible())
     }
 

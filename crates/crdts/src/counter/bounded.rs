@@ -1,76 +1,4 @@
 //! A counter that never goes below zero, however the replicas are cut off from each other.
-//!
-//! # Example
-//! ```
-//! use rejoin_crdts::bounded_counter::RetiredIds;
-//! use rejoin_crdts::{BoundedCounter, EditError, FreshId, Replica, ReplicaId};
-//!
-//! let mut north = Replica::<BoundedCounter>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
-//! north.edit(|seats| seats.add(10))?;
-//! let mut south = north.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
-//!
-//! // South knows of ten seats and may sell none of them: nobody has passed it any rights.
-//! let refused = south.edit(|seats| seats.spend(1)).unwrap_err();
-//! assert!(matches!(refused, EditError::NotEnoughRights { held: 0, .. }));
-//!
-//! let passed = north.edit(|seats| seats.transfer(4, ReplicaId::from_u128(2)))?;
-//! south.apply(&passed);
-//! south.edit(|seats| seats.spend(3))?; // needs no network from here on
-//! assert_eq!(south.value()?, 7);
-//!
-//! // North's disk is gone for good, with all that it held. Somebody who knows that says so.
-//! let lost = RetiredIds::assume_retired([ReplicaId::from_u128(1)]);
-//! south.edit(|seats| seats.reclaim(&lost).map(drop))?;
-//! assert_eq!(south.rights_of(ReplicaId::from_u128(2)), 7);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # Both regions sell while they are apart. Can the last seat be sold twice?
-//! ```text
-//! north  add 10, pass 4 --+-- sell 6, sell 1: refused --+--> value 0, no promise broken
-//!                         |                             x
-//! south                   +-- sell 4, sell 1: refused --+--> value 0
-//! ```
-//!
-//! # Semantics
-//! Adding gives the adder as many *rights*; spending takes rights that the spender holds; a
-//! transfer passes rights on. Only the holder writes any of these, so a replica knows without
-//! asking how much it may spend. The value is everything that was added less everything that was
-//! spent.
-//!
-//! Rights of a replica that writes no more are [taken over](BoundedCounterEditor::reclaim) by
-//! another, on the declaration of somebody who knows that it is gone ([`RetiredIds`]): no timeout
-//! and no proof of place can tell a store that is lost from one that is out of reach.
-//!
-//! A bound other than zero is a matter of counting from there: seats left, not seats sold.
-//!
-//! # Anomalies
-//! The value that a replica sees can be more than it may spend, and can be more than there is
-//! elsewhere. The rights of a replica are out of reach while the replica is; those of a lost one
-//! stay out of reach until somebody declares it retired. A new incarnation inherits none by itself.
-//! Where a declaration is false, both may spend the same right until they hear of each other; the
-//! value can then be below zero, which a read [says](crate::ReadError::Oversold).
-//!
-//! # Invariants
-//! 1. One share per replica, in the order of slots; its totals only grow.
-//! 2. What a replica spent and passed on never exceeds what it added, was passed and took over.
-//!
-//! # Retained
-//! Every share, for ever: rights are promises. So it cannot stand below a key that can be removed.
-//!
-//! # Complexity
-//! | operation | time | metadata | delta |
-//! |---|---|---|---|
-//! | add, spend, transfer | O(n log n) | 120 bytes per replica, 24 per pair that met | 3 numbers |
-//! | reclaim | O(n log n) | 16 bytes per retired one | 3 numbers each |
-//! | value, merge | O(n) | | |
-//! | rights, holders | O(n log n) | | |
-//!
-//! n: replicas and pairs that passed rights.
-//!
-//! # References
-//! O'Neil, *The escrow transactional method*, 1986; Balegas et al., *Extending eventually
-//! consistent cloud databases for enforcing numeric invariants*, SRDS 2015 (Bounded Counter).
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -131,7 +59,79 @@ impl RetiredIds {
     }
 }
 
-/// A counter that never goes below zero; see the [module](self).
+/// A counter that never goes below zero.
+///
+/// # Example
+/// ```
+/// use rejoin_crdts::bounded_counter::RetiredIds;
+/// use rejoin_crdts::{BoundedCounter, EditError, FreshId, Replica, ReplicaId};
+///
+/// let mut north = Replica::<BoundedCounter>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
+/// north.edit(|seats| seats.add(10))?;
+/// let mut south = north.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
+///
+/// // South knows of ten seats and may sell none of them: nobody has passed it any rights.
+/// let refused = south.edit(|seats| seats.spend(1)).unwrap_err();
+/// assert!(matches!(refused, EditError::NotEnoughRights { held: 0, .. }));
+///
+/// let passed = north.edit(|seats| seats.transfer(4, ReplicaId::from_u128(2)))?;
+/// south.apply(&passed);
+/// south.edit(|seats| seats.spend(3))?; // needs no network from here on
+/// assert_eq!(south.value()?, 7);
+///
+/// // North's disk is gone for good, with all that it held. Somebody who knows that says so.
+/// let lost = RetiredIds::assume_retired([ReplicaId::from_u128(1)]);
+/// south.edit(|seats| seats.reclaim(&lost).map(drop))?;
+/// assert_eq!(south.rights_of(ReplicaId::from_u128(2)), 7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Both regions sell while they are apart. Can the last seat be sold twice?
+/// ```text
+/// north  add 10, pass 4 --+-- sell 6, sell 1: refused --+--> value 0, no promise broken
+///                         |                             x
+/// south                   +-- sell 4, sell 1: refused --+--> value 0
+/// ```
+///
+/// # Semantics
+/// Adding gives the adder as many *rights*; spending takes rights that the spender holds; a
+/// transfer passes rights on. Only the holder writes any of these, so a replica knows without
+/// asking how much it may spend. The value is everything that was added less everything that was
+/// spent.
+///
+/// Rights of a replica that writes no more are [taken over](BoundedCounterEditor::reclaim) by
+/// another, on the declaration of somebody who knows that it is gone ([`RetiredIds`]): no timeout
+/// and no proof of place can tell a store that is lost from one that is out of reach.
+///
+/// A bound other than zero is a matter of counting from there: seats left, not seats sold.
+///
+/// # Anomalies
+/// The value that a replica sees can be more than it may spend, and can be more than there is
+/// elsewhere. The rights of a replica are out of reach while the replica is; those of a lost one
+/// stay out of reach until somebody declares it retired. A new incarnation inherits none by itself.
+/// Where a declaration is false, both may spend the same right until they hear of each other; the
+/// value can then be below zero, which a read [says](crate::ReadError::Oversold).
+///
+/// # Invariants
+/// 1. One share per replica, in the order of slots; its totals only grow.
+/// 2. What a replica spent and passed on never exceeds what it added, was passed and took over.
+///
+/// # Retained
+/// Every share, for ever: rights are promises. So it cannot stand below a key that can be removed.
+///
+/// # Complexity
+/// | operation | time | metadata | delta |
+/// |---|---|---|---|
+/// | add, spend, transfer | O(n log n) | 120 bytes per replica, 24 per pair that met | 3 numbers |
+/// | reclaim | O(n log n) | 16 bytes per retired one | 3 numbers each |
+/// | value, merge | O(n) | | |
+/// | rights, holders | O(n log n) | | |
+///
+/// n: replicas and pairs that passed rights.
+///
+/// # References
+/// O'Neil, *The escrow transactional method*, 1986; Balegas et al., *Extending eventually
+/// consistent cloud databases for enforcing numeric invariants*, SRDS 2015 (Bounded Counter).
 #[derive(Clone, Default, PartialEq, Debug)]
 pub struct BoundedCounter {
     rights: Rights,

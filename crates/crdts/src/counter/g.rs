@@ -1,21 +1,4 @@
 //! A counter that only goes up.
-//!
-//! # Example
-//! ```
-//! use rejoin_crdts::{FreshId, GCounter, Replica, ReplicaId};
-//!
-//! let mut north = Replica::<GCounter>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
-//! let mut south = north.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
-//! north.edit(|visits| visits.add(5))?;
-//! south.edit(|visits| visits.add(2))?;
-//! north.merge(&south);
-//! assert_eq!(north.value()?, 7);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! Every change counts, and there is nothing to conflict. Below a map's key it can be taken away
-//! with the key, as far as it was seen: it keeps the same records as a
-//! [`PnCounter`](crate::PnCounter), with the same costs and the same floors retained.
 
 use crate::cell::Cell;
 use crate::counter::Tally;
@@ -26,7 +9,24 @@ use crate::error::{EditError, ReadError};
 use crate::path::Kind;
 use alloc::vec::Vec;
 
-/// A counter that only goes up; see the [module](self).
+/// A counter that only goes up.
+///
+/// # Example
+/// ```
+/// use rejoin_crdts::{FreshId, GCounter, Replica, ReplicaId};
+///
+/// let mut north = Replica::<GCounter>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
+/// let mut south = north.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
+/// north.edit(|visits| visits.add(5))?;
+/// south.edit(|visits| visits.add(2))?;
+/// north.merge(&south);
+/// assert_eq!(north.value()?, 7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Every change counts, and there is nothing to conflict. Below a map's key it can be taken away
+/// with the key, as far as it was seen: it keeps the same records as a
+/// [`PnCounter`](crate::PnCounter), with the same costs and the same floors retained.
 #[derive(Clone, Default, PartialEq, Debug)]
 pub struct GCounter {
     tally: Tally,

@@ -1,7 +1,7 @@
 //! Counters: numbers that several copies change at once, and every change counts.
 //!
-//! Beside the types are their cells. A [`GCounter`] and a [`PnCounter`] keep a tally, each replica's
-//! total; a [`BoundedCounter`] keeps rights, because it promises never to go below zero.
+//! Beside the types are their cells. A [`GCounter`] and a [`PnCounter`] keep a tally, the total of
+//! each replica; a [`BoundedCounter`] keeps rights, because it promises never to go below zero.
 
 mod bounded;
 mod g;

@@ -1,54 +1,4 @@
 //! A counter that goes up and down and can be taken away with the key it stands under.
-//!
-//! # Example
-//! ```
-//! use rejoin_crdts::{FreshId, PnCounter, Replica, ReplicaId};
-//!
-//! let mut north = Replica::<PnCounter>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
-//! let mut south = north.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
-//! north.edit(|stock| stock.add(5))?;
-//! south.edit(|stock| stock.add(-2))?;
-//! north.merge(&south);
-//! assert_eq!(north.value()?, 3);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # One side removes the line while the other adds to it. What is left?
-//! ```text
-//! north  +2 ----+------------ remove -----+---> 3: the 2 it saw are gone, the 3 it did not
-//!               |                         x      see stay
-//! south         +---- +3 -----------------+---> 3
-//! ```
-//!
-//! # Semantics
-//! Each replica has one record: the dot it starts with, its last dot, its totals since the start,
-//! and a *floor*, the part that a reset took away. The value is the sum of totals minus floors. A
-//! reset names the records it saw, each with its totals. A replica whose own record is *dead* (its
-//! floor is at its last dot) starts a new one with its next change; otherwise its start never
-//! moves.
-//!
-//! # Anomalies
-//! Two people who each correct a wrong 5 to 4 by adding -1 leave 3. Every change counts.
-//!
-//! # Invariants
-//! 1. `start <= last`, and `floor.start <= floor.last` where there is one.
-//! 2. No floor is older than its record's start.
-//! 3. Records stand in the order of their slots, one per replica.
-//!
-//! # Retained
-//! The record and floor of a replica whose counting was reset, until a cut; the floor carries the
-//! dot of its reset.
-//!
-//! # Complexity
-//! | operation | time | metadata | delta |
-//! |---|---|---|---|
-//! | add | O(log replicas) | 48 bytes per replica that counted | 3 numbers |
-//! | value, merge | O(replicas) | | |
-//! | reset | O(replicas) | a floor per live record | a dot and 3 numbers per live record |
-//!
-//! # References
-//! Shapiro et al., *A comprehensive study of CRDTs*, 2011 (PN-Counter); Riak's `riak_dt` and its
-//! issues 53 and 98 for why a nested counter needs the floor.
 
 use alloc::vec::Vec;
 
@@ -63,7 +13,57 @@ use crate::error::{EditError, ReadError};
 use crate::path::Kind;
 use crate::state::LocalDot;
 
-/// A counter that goes up and down; see the [module](self).
+/// A counter that goes up and down.
+///
+/// # Example
+/// ```
+/// use rejoin_crdts::{FreshId, PnCounter, Replica, ReplicaId};
+///
+/// let mut north = Replica::<PnCounter>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
+/// let mut south = north.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
+/// north.edit(|stock| stock.add(5))?;
+/// south.edit(|stock| stock.add(-2))?;
+/// north.merge(&south);
+/// assert_eq!(north.value()?, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # One side removes the line while the other adds to it. What is left?
+/// ```text
+/// north  +2 ----+------------ remove -----+---> 3: the 2 it saw are gone, the 3 it did not
+///               |                         x      see stay
+/// south         +---- +3 -----------------+---> 3
+/// ```
+///
+/// # Semantics
+/// Each replica has one record: the dot it starts with, its last dot, its totals since the start,
+/// and a *floor*, the part that a reset took away. The value is the sum of totals minus floors. A
+/// reset names the records it saw, each with its totals. A replica whose own record is *dead* (its
+/// floor is at its last dot) starts a new one with its next change; otherwise its start never
+/// moves.
+///
+/// # Anomalies
+/// Two people who each correct a wrong 5 to 4 by adding -1 leave 3. Every change counts.
+///
+/// # Invariants
+/// 1. `start <= last`, and `floor.start <= floor.last` where there is one.
+/// 2. No floor is older than its record's start.
+/// 3. Records stand in the order of their slots, one per replica.
+///
+/// # Retained
+/// The record and floor of a replica whose counting was reset, until a cut; the floor carries the
+/// dot of its reset.
+///
+/// # Complexity
+/// | operation | time | metadata | delta |
+/// |---|---|---|---|
+/// | add | O(log replicas) | 48 bytes per replica that counted | 3 numbers |
+/// | value, merge | O(replicas) | | |
+/// | reset | O(replicas) | a floor per live record | a dot and 3 numbers per live record |
+///
+/// # References
+/// Shapiro et al., *A comprehensive study of CRDTs*, 2011 (PN-Counter); Riak's `riak_dt` and its
+/// issues 53 and 98 for why a nested counter needs the floor.
 #[derive(Clone, Default, PartialEq, Debug)]
 pub struct PnCounter {
     tally: Tally,

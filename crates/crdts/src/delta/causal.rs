@@ -223,7 +223,7 @@ impl<D: AsRef<Delta>> Causal<D> {
 
     /// True if a delta's origin had applied a dot when it made the delta, as far as its deps have
     /// announced. Always true if the origin is not tracked. Only reports depend on this.
-    pub fn knew(&self, delta: &Delta, dot: Dot) -> bool {
+    pub(crate) fn knew(&self, delta: &Delta, dot: Dot) -> bool {
         dot.replica() == delta.origin()
             || self.knowledge.get(&delta.origin()).is_none_or(|known| known.contains(dot))
     }
@@ -287,7 +287,7 @@ impl<D: AsRef<Delta>> Causal<D> {
     }
 
     /// Returns the deltas that the waiting ones wait for and that nobody has brought.
-    pub fn missing(&self) -> VersionVector {
+    pub(crate) fn missing(&self) -> VersionVector {
         let needs = self.waiting.values().flat_map(|waiting| {
             let delta = waiting.delta.as_ref();
             delta.needs().chain(core::iter::once((delta.origin(), delta.first() - 1)))

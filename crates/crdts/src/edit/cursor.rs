@@ -39,7 +39,7 @@ impl<'a> View<'a> {
     }
 
     /// The place of a map's key or a set's element.
-    pub fn key(&self, key: &impl Atom, kind: Kind) -> Self {
+    pub(crate) fn key(&self, key: &impl Atom, kind: Kind) -> Self {
         Self { source: self.source, path: self.path.key(key, kind) }
     }
 
@@ -143,7 +143,7 @@ impl<'a> View<'a> {
     /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when this is something else, or a
     /// visible child is; [`ReadError::WrongType`] when a name is not a `K`; otherwise as the
     /// source.
-    pub fn names<K: Atom>(&self, kind: Kind) -> Result<Vec<K>, ReadError> {
+    pub(crate) fn names<K: Atom>(&self, kind: Kind) -> Result<Vec<K>, ReadError> {
         self.page(kind, None::<&K>, usize::MAX)
     }
 
@@ -152,7 +152,7 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// As [`names`](Self::names), of the children that are looked at.
-    pub fn page<K: Atom>(
+    pub(crate) fn page<K: Atom>(
         &self,
         kind: Kind,
         after: Option<&impl Atom>,

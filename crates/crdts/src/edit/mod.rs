@@ -10,5 +10,5 @@ mod source;
 
 pub use cursor::{Cursor, View};
 pub use draft::{Draft, Written};
-pub use overlay::{Layered, Overlay};
+pub use overlay::Overlay;
 pub use source::{Source, Stage};

@@ -1,41 +1,4 @@
 //! The dynamic document: maps, lists and all other types without a Rust struct that says which.
-//!
-//! # Example
-//! ```
-//! use rejoin_crdts::{Doc, FreshId, List, PnCounter, Replica, ReplicaId};
-//!
-//! let mut doc = Replica::<Doc>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
-//! doc.edit(|doc| {
-//!     doc.set("title", "Shopping")?;
-//!     doc.at::<PnCounter>("visits").add(1)?;
-//!     let mut lines = doc.at::<List<Doc>>("lines");
-//!     lines.push()?.set("what", "apples")?;
-//!     lines.push()?.set("what", "pears")
-//! })?;
-//! let shown = doc.value();
-//! let lines = shown.get("lines").unwrap().to_string();
-//! assert_eq!(lines, r#"[{"what": "apples"}, {"what": "pears"}]"#);
-//! assert_eq!(shown.get("visits").unwrap().to_string(), "1");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # The typed struct and the document are the same bytes
-//! A derived struct, an [`OrMap`](crate::OrMap) and a document are all maps: cells at paths that
-//! say what they are. So a document reads and edits what a struct wrote and the other way round,
-//! and a browser or a script needs no Rust type. [`Replica::edit_as`](crate::Replica::edit_as)
-//! edits a typed value as a document.
-//!
-//! # One name, several kinds Two versions of a program can put different kinds under one name. Both
-//! stand; every typed read, of a leaf or of a collection, fails with a named error,
-//! [`value`](Doc::value) shows both, and [`remove_kind`](DocEditor::remove_kind) takes one away.
-//!
-//! # Semantics
-//! Each place follows the rule of its type. A map or list that was [created](DocEditor::create) is
-//! there though nothing is in it. A bounded counter cannot be made in a document, where everything
-//! can be removed; one that a struct has made can be used.
-//!
-//! # Retained, complexity
-//! As the types in it.
 
 use core::ops::ControlFlow;
 
@@ -53,7 +16,44 @@ use crate::state::{Join, Parts};
 use crate::value::visible::first_seen;
 use crate::value::{Value, find_other_kind};
 
-/// A document of any shape; see the [module](self).
+/// A document of any shape.
+///
+/// # Example
+/// ```
+/// use rejoin_crdts::{Doc, FreshId, List, PnCounter, Replica, ReplicaId};
+///
+/// let mut doc = Replica::<Doc>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
+/// doc.edit(|doc| {
+///     doc.set("title", "Shopping")?;
+///     doc.at::<PnCounter>("visits").add(1)?;
+///     let mut lines = doc.at::<List<Doc>>("lines");
+///     lines.push()?.set("what", "apples")?;
+///     lines.push()?.set("what", "pears")
+/// })?;
+/// let shown = doc.value();
+/// let lines = shown.get("lines").unwrap().to_string();
+/// assert_eq!(lines, r#"[{"what": "apples"}, {"what": "pears"}]"#);
+/// assert_eq!(shown.get("visits").unwrap().to_string(), "1");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # The typed struct and the document are the same bytes
+/// A derived struct, an [`OrMap`](crate::OrMap) and a document are all maps: cells at paths that
+/// say what they are. So a document reads and edits what a struct wrote and the other way round,
+/// and a browser or a script needs no Rust type. [`Replica::edit_as`](crate::Replica::edit_as)
+/// edits a typed value as a document.
+///
+/// # One name, several kinds Two versions of a program can put different kinds under one name. Both
+/// stand; every typed read, of a leaf or of a collection, fails with a named error,
+/// [`value`](Doc::value) shows both, and [`remove_kind`](DocEditor::remove_kind) takes one away.
+///
+/// # Semantics
+/// Each place follows the rule of its type. A map or list that was [created](DocEditor::create) is
+/// there though nothing is in it. A bounded counter cannot be made in a document, where everything
+/// can be removed; one that a struct has made can be used.
+///
+/// # Retained, complexity
+/// As the types in it.
 #[derive(Clone, Default, Debug)]
 pub struct Doc {
     parts: Parts,

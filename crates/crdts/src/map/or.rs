@@ -1,55 +1,4 @@
 //! A map whose values are CRDTs, and whose removals take away exactly the data that they saw.
-//!
-//! # Example
-//! ```
-//! use rejoin_crdts::{FreshId, OrMap, PnCounter, Replica, ReplicaId};
-//!
-//! type Lines = OrMap<String, PnCounter>;
-//! let mut north = Replica::<Lines>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
-//! north.edit(|lines| lines.entry("pears").add(2))?;
-//! let mut south = north.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
-//! north.edit(|lines| lines.remove("pears"))?;
-//! south.edit(|lines| lines.entry("pears").add(3))?;
-//! north.merge(&south);
-//! assert_eq!(north.at("pears").value()?, 3); // the 2 it saw are gone, the 3 it did not see stay
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # Two people create the same key at once. Whose is it?
-//! ```text
-//! north   entry("pears").add(2) --+--> pears 5: both created it, both count
-//!                                 x
-//! south   entry("pears").add(3) --+--> pears 5
-//! ```
-//!
-//! # Semantics
-//! A key exists while something below it is visible. Removing it resets everything below, whatever
-//! nests there: each part by its own rule, as far as it was seen. Two concurrent creations merge. A
-//! child's identity is its name *and* its kind, so a peer's child of another kind under the same
-//! name never overwrites this one, and is never omitted silently: the reader names it.
-//!
-//! [`remove_unless_edited`](OrMapEditor::remove_unless_edited) hides what it saw instead of ending
-//! it: the key exists, with everything below, as soon as something below is alive that no such
-//! removal had seen. A write below a key that its author sees hidden first ends the hidden data, as
-//! a plain removal would have; a write below a key that was kept ends the removals.
-//!
-//! # Anomalies
-//! A key removed here and changed there comes back with the change alone: a line of 2 removed and
-//! concurrently raised to 5 shows 3, and a struct of which one field was changed has that field.
-//! The reader [names](OrMapReader::missing_fields) the others.
-//!
-//! # Retained
-//! The floors of counters below a removed key; the data that a removal that keeps edits hides, with
-//! the removal, whose dot is the tag, until a cut; nothing else.
-//!
-//! # Complexity
-//! | operation | time | delta |
-//! |---|---|---|
-//! | entry, at | O(1) in memory, O(log n) in a space | the path and the operation below |
-//! | remove | O(cells below) | the dots below, or path and vector, whichever is smaller |
-//!
-//! # References
-//! Riak's `riak_dt_map` and its issues 53, 82 and 98; Shapiro et al., 2011 (OR-Map).
 
 use core::borrow::Borrow;
 use core::hash::Hash;
@@ -69,7 +18,58 @@ use crate::hash::with_entry;
 use crate::path::{Key, Kind, Path, first_name, last_name, split_as};
 use crate::state::Join;
 
-/// A map of CRDTs; see the [module](self).
+/// A map of CRDTs.
+///
+/// # Example
+/// ```
+/// use rejoin_crdts::{FreshId, OrMap, PnCounter, Replica, ReplicaId};
+///
+/// type Lines = OrMap<String, PnCounter>;
+/// let mut north = Replica::<Lines>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
+/// north.edit(|lines| lines.entry("pears").add(2))?;
+/// let mut south = north.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
+/// north.edit(|lines| lines.remove("pears"))?;
+/// south.edit(|lines| lines.entry("pears").add(3))?;
+/// north.merge(&south);
+/// assert_eq!(north.at("pears").value()?, 3); // the 2 it saw are gone, the 3 it did not see stay
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Two people create the same key at once. Whose is it?
+/// ```text
+/// north   entry("pears").add(2) --+--> pears 5: both created it, both count
+///                                 x
+/// south   entry("pears").add(3) --+--> pears 5
+/// ```
+///
+/// # Semantics
+/// A key exists while something below it is visible. Removing it resets everything below, whatever
+/// nests there: each part by its own rule, as far as it was seen. Two concurrent creations merge. A
+/// child's identity is its name *and* its kind, so a peer's child of another kind under the same
+/// name never overwrites this one, and is never omitted silently: the reader names it.
+///
+/// [`remove_unless_edited`](OrMapEditor::remove_unless_edited) hides what it saw instead of ending
+/// it: the key exists, with everything below, as soon as something below is alive that no such
+/// removal had seen. A write below a key that its author sees hidden first ends the hidden data, as
+/// a plain removal would have; a write below a key that was kept ends the removals.
+///
+/// # Anomalies
+/// A key removed here and changed there comes back with the change alone: a line of 2 removed and
+/// concurrently raised to 5 shows 3, and a struct of which one field was changed has that field.
+/// The reader [names](OrMapReader::missing_fields) the others.
+///
+/// # Retained
+/// The floors of counters below a removed key; the data that a removal that keeps edits hides, with
+/// the removal, whose dot is the tag, until a cut; nothing else.
+///
+/// # Complexity
+/// | operation | time | delta |
+/// |---|---|---|
+/// | entry, at | O(1) in memory, O(log n) in a space | the path and the operation below |
+/// | remove | O(cells below) | the dots below, or path and vector, whichever is smaller |
+///
+/// # References
+/// Riak's `riak_dt_map` and its issues 53, 82 and 98; Shapiro et al., 2011 (OR-Map).
 #[derive(Clone, Debug)]
 pub struct OrMap<K, V> {
     children: HashMap<K, V, Seeded>,

@@ -1,44 +1,4 @@
 //! Enums that merge: one variant stands, chosen by a rule that the enum declares.
-//!
-//! # The content of a copy
-//! ```text
-//! #[derive(Crdt, Default)]
-//! #[crdt(concurrent = "latest")]
-//! enum Payment { #[default] Open, Card { last_four: LwwRegister<String> } }
-//!
-//! struct Order { payment: OneOf<Payment> }     {"payment": {"variant": "Card",
-//!                                                           "Card": {"last_four": "4242"}}}
-//! ```
-//! The documentation of `#[derive(Crdt)]` shows how it is used.
-//!
-//! # Two people choose at once. Which variant is it?
-//! ```text
-//! phone   choose "Card"    (10:00) --+--> latest: Invoice; first declared: Card
-//!                                    x
-//! laptop  choose "Invoice" (10:01) --+--> the same, and both can be seen until somebody chooses
-//! ```
-//!
-//! # Semantics
-//! An enum's value holds one variant, and a merge may not drop data that others wrote into another.
-//! So the enum is the declaration and the snapshot, and [`OneOf`] is the type that merges: a map of
-//! a register, `variant`, that holds the name of the variant, and of a map for each variant that
-//! has fields, under that name. The variant that stands among concurrent choices is a view, by
-//! [`Precedence`].
-//!
-//! Choosing another variant than the one that stands first takes away everything that all others
-//! hold, as far as it is seen: a variant is empty when somebody comes back to it. Choosing the
-//! variant that stands asserts it and takes nothing away.
-//!
-//! # Anomalies
-//! If a field's variant is left here and the field is changed there at the same time, the change
-//! stays: it does not show while another variant stands, and is there again when somebody comes
-//! back.
-//!
-//! # Complexity
-//! | operation | time | metadata | delta |
-//! |---|---|---|---|
-//! | choose | O(cells of the variants that are left) | 16 bytes per live choice | name, resets |
-//! | who stands | O(live choices) | | |
 
 use alloc::collections::BTreeSet;
 use core::cmp::Reverse;
@@ -80,7 +40,47 @@ pub trait Variants: Default {
     fn name(&self) -> &'static str;
 }
 
-/// A value that is one of an enum's variants; see the [module](self).
+/// A value that is one of an enum's variants.
+///
+/// # The content of a copy
+/// ```text
+/// #[derive(Crdt, Default)]
+/// #[crdt(concurrent = "latest")]
+/// enum Payment { #[default] Open, Card { last_four: LwwRegister<String> } }
+///
+/// struct Order { payment: OneOf<Payment> }     {"payment": {"variant": "Card",
+///                                                           "Card": {"last_four": "4242"}}}
+/// ```
+/// The documentation of `#[derive(Crdt)]` shows how it is used.
+///
+/// # Two people choose at once. Which variant is it?
+/// ```text
+/// phone   choose "Card"    (10:00) --+--> latest: Invoice; first declared: Card
+///                                    x
+/// laptop  choose "Invoice" (10:01) --+--> the same, and both can be seen until somebody chooses
+/// ```
+///
+/// # Semantics
+/// An enum's value holds one variant, and a merge may not drop data that others wrote into another.
+/// So the enum is the declaration and the snapshot, and [`OneOf`] is the type that merges: a map of
+/// a register, `variant`, that holds the name of the variant, and of a map for each variant that
+/// has fields, under that name. The variant that stands among concurrent choices is a view, by
+/// [`Precedence`].
+///
+/// Choosing another variant than the one that stands first takes away everything that all others
+/// hold, as far as it is seen: a variant is empty when somebody comes back to it. Choosing the
+/// variant that stands asserts it and takes nothing away.
+///
+/// # Anomalies
+/// If a field's variant is left here and the field is changed there at the same time, the change
+/// stays: it does not show while another variant stands, and is there again when somebody comes
+/// back.
+///
+/// # Complexity
+/// | operation | time | metadata | delta |
+/// |---|---|---|---|
+/// | choose | O(cells of the variants that are left) | 16 bytes per live choice | name, resets |
+/// | who stands | O(live choices) | | |
 pub type OneOf<E> = <E as Variants>::Choice;
 
 /// The rule by which one of several concurrently chosen variants stands.

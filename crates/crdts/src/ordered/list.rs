@@ -1,83 +1,4 @@
 //! A list whose items can be moved.
-//!
-//! # Example
-//! ```
-//! use rejoin_crdts::{FreshId, List, LwwRegister, Replica, ReplicaId};
-//!
-//! type Tasks = List<LwwRegister<String>>;
-//! let mut phone = Replica::<Tasks>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
-//! phone.edit(|tasks| {
-//!     tasks.push()?.set("buy flour")?;
-//!     tasks.push()?.set("bake")
-//! })?;
-//! let mut laptop = phone.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
-//! phone.edit(|tasks| tasks.move_to(1, 0))?;
-//! laptop.edit(|tasks| tasks.move_to(1, 0))?; // the same idea, at the same time
-//! phone.merge(&laptop);
-//! let titles: Vec<_> = phone.iter().map(|task| task.get()).collect::<Result<_, _>>()?;
-//! assert_eq!(titles, [Some("bake".into()), Some("buy flour".into())]); // one "bake", not two
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # Two people move one item to different places. Where is it?
-//! ```text
-//! phone   a b c --+-- move c to the front ----+---> c a b, or a c b: one of the two places,
-//!                 |                           x     the same one everywhere; never twice
-//! laptop          +-- move c between a and b -+---> the same
-//! ```
-//!
-//! # Semantics
-//! An item is identified by the dot that inserted it, wherever it stands, and is there while a dot
-//! of its *existence* is alive: inserting it adds one, moving and changing it do not, and removing
-//! it ends those that were seen, with the positions and the value. So a removed item is gone
-//! everywhere, and a replica that moved or changed it without knowing gets a
-//! [report](crate::ConflictRecord). A move ends the positions of the item that it saw and adds one;
-//! of concurrent positions the latest stands, by stamp, then replica id. Items inserted at one
-//! place by several people stand in runs, one person's after the other's.
-//!
-//! [`remove_unless_edited`](ListEditor::remove_unless_edited) hides what it saw instead of ending
-//! it: the item is there, whole, as soon as something in it, a position or a value, is alive that
-//! no such removal had seen. The next change of an item that was kept so ends those removals.
-//!
-//! In a list that was written before moves distinguished existence from position, an item is there
-//! while a position is alive.
-//!
-//! # Anomalies
-//! A change that one person writes into an item while another one removes it is gone with the item.
-//!
-//! # Invariants
-//! 1. Every item that is there has a position, alive or dead. 2. A position hangs on earlier ones.
-//!    (A liar's position may not; every item has one place in the order all the same.)
-//!
-//! # Retained
-//! Dead positions, until a cut: others may hang on them. A write to an item, or a move of it, by
-//! somebody who had not seen it removed is not retained: it is alive, not shown, and goes when the
-//! list is cleared or the value above is removed. It takes the memory of those writes. Data that a
-//! removal hides are retained with the removal, whose dot is the tag, until a cut.
-//!
-//! # Complexity
-//! | operation | time | delta |
-//! |---|---|---|
-//! | insert, move, remove | O(log n) | paths, an anchor |
-//! | a change of an item's value | O(1) by id, O(log n) by index | the path and the change |
-//! | get, len | O(log n) | |
-//! | items, iter | O(items) | |
-//!
-//! Here n counts positions, dead ones too; each operation also steps through n / 512 neighbours,
-//! which is quick. Reading the order costs O(n log n): when it is asked for first, again after a
-//! transaction that wrote to the list and was given up, after a whole state was merged or loaded,
-//! and when a space [keeps](crate::ordered::orders) more orders than it has room for. A queue through which
-//! 100,000 jobs went is as quick as a new one, and takes the memory of 100,000 positions. (This
-//! holds if one device takes from it: of two, [both take the same](crate::guide::choosing).)
-//!
-//! An item and every move of it take about 150 bytes, beside the value, and 200 in an order that is
-//! kept; a path about 25 in a delta.
-//!
-//! It is made for lists that people look at. For text, use the text type.
-//!
-//! # References
-//! Weidner, Kleppmann, *The art of the fugue*, 2023, for the order; Kleppmann, *Moving elements in
-//! list CRDTs*, PaPoC 2020, for the move.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -121,7 +42,86 @@ impl fmt::Debug for ItemId {
     }
 }
 
-/// A list whose items can be moved; see the [module](self).
+/// A list whose items can be moved.
+///
+/// # Example
+/// ```
+/// use rejoin_crdts::{FreshId, List, LwwRegister, Replica, ReplicaId};
+///
+/// type Tasks = List<LwwRegister<String>>;
+/// let mut phone = Replica::<Tasks>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
+/// phone.edit(|tasks| {
+///     tasks.push()?.set("buy flour")?;
+///     tasks.push()?.set("bake")
+/// })?;
+/// let mut laptop = phone.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
+/// phone.edit(|tasks| tasks.move_to(1, 0))?;
+/// laptop.edit(|tasks| tasks.move_to(1, 0))?; // the same idea, at the same time
+/// phone.merge(&laptop);
+/// let titles: Vec<_> = phone.iter().map(|task| task.get()).collect::<Result<_, _>>()?;
+/// assert_eq!(titles, [Some("bake".into()), Some("buy flour".into())]); // one "bake", not two
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Two people move one item to different places. Where is it?
+/// ```text
+/// phone   a b c --+-- move c to the front ----+---> c a b, or a c b: one of the two places,
+///                 |                           x     the same one everywhere; never twice
+/// laptop          +-- move c between a and b -+---> the same
+/// ```
+///
+/// # Semantics
+/// An item is identified by the dot that inserted it, wherever it stands, and is there while a dot
+/// of its *existence* is alive: inserting it adds one, moving and changing it do not, and removing
+/// it ends those that were seen, with the positions and the value. So a removed item is gone
+/// everywhere, and a replica that moved or changed it without knowing gets a
+/// [report](crate::ConflictRecord). A move ends the positions of the item that it saw and adds one;
+/// of concurrent positions the latest stands, by stamp, then replica id. Items inserted at one
+/// place by several people stand in runs, one person's after the other's.
+///
+/// [`remove_unless_edited`](ListEditor::remove_unless_edited) hides what it saw instead of ending
+/// it: the item is there, whole, as soon as something in it, a position or a value, is alive that
+/// no such removal had seen. The next change of an item that was kept so ends those removals.
+///
+/// In a list that was written before moves distinguished existence from position, an item is there
+/// while a position is alive.
+///
+/// # Anomalies
+/// A change that one person writes into an item while another one removes it is gone with the item.
+///
+/// # Invariants
+/// 1. Every item that is there has a position, alive or dead. 2. A position hangs on earlier ones.
+///    (A liar's position may not; every item has one place in the order all the same.)
+///
+/// # Retained
+/// Dead positions, until a cut: others may hang on them. A write to an item, or a move of it, by
+/// somebody who had not seen it removed is not retained: it is alive, not shown, and goes when the
+/// list is cleared or the value above is removed. It takes the memory of those writes. Data that a
+/// removal hides are retained with the removal, whose dot is the tag, until a cut.
+///
+/// # Complexity
+/// | operation | time | delta |
+/// |---|---|---|
+/// | insert, move, remove | O(log n) | paths, an anchor |
+/// | a change of an item's value | O(1) by id, O(log n) by index | the path and the change |
+/// | get, len | O(log n) | |
+/// | items, iter | O(items) | |
+///
+/// Here n counts positions, dead ones too; each operation also steps through n / 512 neighbours,
+/// which is quick. Reading the order costs O(n log n): when it is asked for first, again after a
+/// transaction that wrote to the list and was given up, after a whole state was merged or loaded,
+/// and when a space keeps more orders than it has room for. A queue through which 100,000 jobs went
+/// is as quick as a new one, and takes the memory of 100,000 positions. (This holds if one device
+/// takes from it: of two, [both take the same](crate::guide::choosing).)
+///
+/// An item and every move of it take about 150 bytes, beside the value, and 200 in an order that is
+/// kept; a path about 25 in a delta.
+///
+/// It is made for lists that people look at. For text, use the text type.
+///
+/// # References
+/// Weidner, Kleppmann, *The art of the fugue*, 2023, for the order; Kleppmann, *Moving elements in
+/// list CRDTs*, PaPoC 2020, for the move.
 #[derive(Clone, Debug)]
 pub struct List<V> {
     present: Dots,

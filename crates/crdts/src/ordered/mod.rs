@@ -1,8 +1,8 @@
 //! Lists and trees: things that have a place, and can be moved.
 //!
-//! An item of a list and a node of a tree are named by the dot that made them, and their place is a
-//! cell of its own, so that a move and an edit do not collide. What all places add up to is computed
-//! from them: the order of a list (kept while the list changes), the outline of a tree.
+//! An item of a list and a node of a tree are named by the dot that made them, and their place is
+//! a cell of its own, so that a move and an edit do not collide. What all places add up to is
+//! computed from them: the order of a list (kept while the list changes), the outline of a tree.
 
 mod list;
 pub(crate) mod orders;

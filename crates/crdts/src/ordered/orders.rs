@@ -215,7 +215,7 @@ impl Orders {
     }
 
     /// Forgets all orders.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         (self.kept, self.positions) = (BTreeMap::new(), 0);
     }
 

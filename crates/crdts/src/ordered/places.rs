@@ -7,8 +7,8 @@
 //! that has seen it (of the value above, as the thing itself is not there) ends it.
 //!
 //! In a list an ended place is kept as a *dead anchor*, because a concurrent insertion may hang on
-//! it ([`crate::ordered::sequence`]). It carries its tag, the dot of the operation that ended it (of several
-//! the smallest), by which a cut judges it. A tree retains nothing.
+//! it (`sequence`). It carries its tag, the dot of the operation that ended it (of several the
+//! smallest), by which a cut judges it. A tree retains nothing.
 //!
 //! Earlier programs wrote moves as removals and insertions in one: things that they stored are
 //! there while one of their places lives, by the same rule.

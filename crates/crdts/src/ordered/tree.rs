@@ -1,79 +1,4 @@
 //! A tree whose nodes can be moved, without ever making a cycle.
-//!
-//! # Example
-//! ```
-//! use rejoin_crdts::tree::Parent;
-//! use rejoin_crdts::{FreshId, LwwRegister, Replica, ReplicaId, Tree};
-//!
-//! type Folders = Tree<LwwRegister<String>>;
-//! let mut phone = Replica::<Folders>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
-//! let (mut photos, mut trips) = (None, None);
-//! phone.edit(|folders| {
-//!     photos = Some(folders.create(Parent::Root)?);
-//!     trips = Some(folders.create(Parent::Root)?);
-//!     Ok(())
-//! })?;
-//! let (photos, trips) = (photos.unwrap(), trips.unwrap());
-//! let mut laptop = phone.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
-//! phone.edit(|folders| folders.move_to(photos, Parent::Node(trips)))?;
-//! laptop.edit(|folders| folders.move_to(trips, Parent::Node(photos)))?; // each into the other
-//! phone.merge(&laptop);
-//! laptop.merge(&phone);
-//! let outline = phone.outline();
-//! assert_eq!(outline, laptop.outline());
-//! assert_eq!(outline.children(Parent::Root).len(), 1); // one move stands, nothing is lost
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # Two people move two folders, each into the other. Where are they?
-//! ```text
-//! phone   a, b --+-- a into b --+--> one of the moves stands, the other folder is where it was
-//!                |              x
-//! laptop         +-- b into a --+--> the same
-//! ```
-//!
-//! # Semantics
-//! A node is identified by the dot that created it, and is there while a dot of its *existence* is
-//! alive: creating it adds one, moving and changing it do not, and removing it ends those that were
-//! seen, with the places and the value. So a removed node is gone everywhere, and a replica that
-//! moved or changed it without knowing gets a [report](crate::ConflictRecord). (In a tree that was
-//! written before moves distinguished existence from place, a node is there while a place is
-//! alive.)
-//!
-//! A move ends the places of the node that it saw and adds one, with a *priority* one above the
-//! greatest in the tree and with the parent that the node had. The places of the nodes that are
-//! there are candidates; the [outline](Outline) is a view over all of them: by descending
-//! (priority, dot) a candidate is accepted unless it would close a cycle; a node without an
-//! accepted candidate goes to the parent it had before, else to the root. A node that hangs on one
-//! that is not there, or on none, is found under [`Parent::Lost`].
-//!
-//! # Anomalies
-//! Of two concurrent moves of one node, one stands. A node that is put into a folder that somebody
-//! removes at the same time is found under `Lost`; data that one person writes into a node that
-//! another one removes are gone with it. A move can make another concurrent move ineffective.
-//!
-//! # Invariants
-//! 1. No node is below itself in an outline. 2. Every node that is there is in it once. 3. The mark
-//!    is at least the priority of every live candidate.
-//!
-//! # Retained
-//! Data that a removal [that keeps edits](TreeEditor::remove_unless_edited) hides, with the
-//! removal, whose dot is the tag, until a cut. A write to a node, or a move of it, by somebody who
-//! had not seen it removed is alive, not shown, and goes when the tree is cleared or the value
-//! above is removed. It takes the memory of those writes.
-//!
-//! # Complexity
-//! | operation | time | delta |
-//! |---|---|---|
-//! | create, move | O(depth); O(n log n) where contested moves are on the way | about 120 bytes |
-//! | remove | O(n log n) | the nodes below |
-//! | outline | O(n log n) | |
-//!
-//! A node takes about 300 bytes with its candidate, beside the value.
-//!
-//! # References
-//! Kleppmann et al., *A highly-available move operation for replicated trees*, 2022, for the
-//! problem; Nair et al., *A coordination-free, convergent, and safe replicated tree*, 2021.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -152,7 +77,82 @@ impl Leaf for Mark {
     }
 }
 
-/// A tree whose nodes can be moved; see the [module](self).
+/// A tree whose nodes can be moved.
+///
+/// # Example
+/// ```
+/// use rejoin_crdts::tree::Parent;
+/// use rejoin_crdts::{FreshId, LwwRegister, Replica, ReplicaId, Tree};
+///
+/// type Folders = Tree<LwwRegister<String>>;
+/// let mut phone = Replica::<Folders>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
+/// let (mut photos, mut trips) = (None, None);
+/// phone.edit(|folders| {
+///     photos = Some(folders.create(Parent::Root)?);
+///     trips = Some(folders.create(Parent::Root)?);
+///     Ok(())
+/// })?;
+/// let (photos, trips) = (photos.unwrap(), trips.unwrap());
+/// let mut laptop = phone.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
+/// phone.edit(|folders| folders.move_to(photos, Parent::Node(trips)))?;
+/// laptop.edit(|folders| folders.move_to(trips, Parent::Node(photos)))?; // each into the other
+/// phone.merge(&laptop);
+/// laptop.merge(&phone);
+/// let outline = phone.outline();
+/// assert_eq!(outline, laptop.outline());
+/// assert_eq!(outline.children(Parent::Root).len(), 1); // one move stands, nothing is lost
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Two people move two folders, each into the other. Where are they?
+/// ```text
+/// phone   a, b --+-- a into b --+--> one of the moves stands, the other folder is where it was
+///                |              x
+/// laptop         +-- b into a --+--> the same
+/// ```
+///
+/// # Semantics
+/// A node is identified by the dot that created it, and is there while a dot of its *existence* is
+/// alive: creating it adds one, moving and changing it do not, and removing it ends those that were
+/// seen, with the places and the value. So a removed node is gone everywhere, and a replica that
+/// moved or changed it without knowing gets a [report](crate::ConflictRecord). (In a tree that was
+/// written before moves distinguished existence from place, a node is there while a place is
+/// alive.)
+///
+/// A move ends the places of the node that it saw and adds one, with a *priority* one above the
+/// greatest in the tree and with the parent that the node had. The places of the nodes that are
+/// there are candidates; the [outline](Outline) is a view over all of them: by descending
+/// (priority, dot) a candidate is accepted unless it would close a cycle; a node without an
+/// accepted candidate goes to the parent it had before, else to the root. A node that hangs on one
+/// that is not there, or on none, is found under [`Parent::Lost`].
+///
+/// # Anomalies
+/// Of two concurrent moves of one node, one stands. A node that is put into a folder that somebody
+/// removes at the same time is found under `Lost`; data that one person writes into a node that
+/// another one removes are gone with it. A move can make another concurrent move ineffective.
+///
+/// # Invariants
+/// 1. No node is below itself in an outline. 2. Every node that is there is in it once. 3. The mark
+///    is at least the priority of every live candidate.
+///
+/// # Retained
+/// Data that a removal [that keeps edits](TreeEditor::remove_unless_edited) hides, with the
+/// removal, whose dot is the tag, until a cut. A write to a node, or a move of it, by somebody who
+/// had not seen it removed is alive, not shown, and goes when the tree is cleared or the value
+/// above is removed. It takes the memory of those writes.
+///
+/// # Complexity
+/// | operation | time | delta |
+/// |---|---|---|
+/// | create, move | O(depth); O(n log n) where contested moves are on the way | about 120 bytes |
+/// | remove | O(n log n) | the nodes below |
+/// | outline | O(n log n) | |
+///
+/// A node takes about 300 bytes with its candidate, beside the value.
+///
+/// # References
+/// Kleppmann et al., *A highly-available move operation for replicated trees*, 2022, for the
+/// problem; Nair et al., *A coordination-free, convergent, and safe replicated tree*, 2021.
 #[derive(Clone, Debug)]
 pub struct Tree<V> {
     mark: Mark,

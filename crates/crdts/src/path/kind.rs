@@ -111,6 +111,7 @@ impl Kind {
     }
 
     /// The kind a byte stands for; an unknown byte comes from a later version and is refused.
+    #[expect(clippy::indexing_slicing, reason = "a constant function; the loop ends at the length")]
     pub const fn from_tag(tag: u8) -> Result<Self, DecodeError> {
         let mut index = 0;
         while index < Self::ALL.len() {
@@ -167,7 +168,7 @@ impl Kind {
     }
 
     /// True if the children are named by the dots that created them, as items and nodes are.
-    pub const fn names_by_dot(self) -> bool {
+    pub(crate) const fn names_by_dot(self) -> bool {
         matches!(self, Self::List | Self::Tree)
     }
 }

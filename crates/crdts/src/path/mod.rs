@@ -181,6 +181,7 @@ impl fmt::Debug for Path {
 }
 
 /// Takes the first segment off: its name, its kind, and what follows.
+#[doc(hidden)]
 pub fn split(path: &[u8]) -> Option<(RawAtom, Kind, &[u8])> {
     let mut reader = Reader::new(path);
     let name = RawAtom::read(&mut reader).ok()?;
@@ -216,12 +217,14 @@ pub(crate) fn first_name<K: Atom>(path: &[u8]) -> Option<K> {
 }
 
 /// Shows the names on the way to a path: for each level, the path up to its name, without a kind.
+#[doc(hidden)]
 pub fn names(path: &[u8], show: &mut dyn FnMut(&[u8])) {
     name_ends(path, 0).for_each(|end| show(path.get(..end).unwrap_or_default()));
 }
 
 /// Iterates over the ends of the names, for each level from the segment that begins at `from`. The
 /// next segment begins one byte, the kind's, behind each end.
+#[doc(hidden)]
 pub fn name_ends(path: &[u8], from: usize) -> impl Iterator<Item = usize> {
     let mut at = from;
     core::iter::from_fn(move || {
@@ -252,6 +255,7 @@ pub(crate) fn items_on_the_way(
 }
 
 /// True if these bytes are a path with one more name behind it, and no kind.
+#[doc(hidden)]
 pub fn is_name(bytes: &[u8]) -> bool {
     let last = name_ends(bytes, 0).last().map_or(0, |end| end + 1);
     let mut reader = Reader::new(bytes.get(last..).unwrap_or_default());
@@ -259,6 +263,7 @@ pub fn is_name(bytes: &[u8]) -> bool {
 }
 
 /// Takes the first segment off when its name is a string, as a struct's fields are.
+#[doc(hidden)]
 pub fn split_field(path: &[u8]) -> Option<(alloc::string::String, Kind, &[u8])> {
     split_as(path)
 }
@@ -271,6 +276,7 @@ pub(crate) fn last_name<K: Atom>(name: &[u8]) -> Option<K> {
 }
 
 /// Reads a struct's field name if it is the whole of a path, without a kind.
+#[doc(hidden)]
 pub fn last_field(name: &[u8]) -> Option<alloc::string::String> {
     last_name(name)
 }

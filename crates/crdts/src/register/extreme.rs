@@ -1,32 +1,4 @@
 //! Registers in which the greatest, or the least, value ever written stands.
-//!
-//! # Example
-//! ```
-//! use rejoin_crdts::{FreshId, MaxRegister, Replica, ReplicaId};
-//!
-//! let id = |number| FreshId::assume_fresh(ReplicaId::from_u128(number));
-//! let mut north = Replica::<MaxRegister<u64>>::new(id(1));
-//! let mut south = north.fork(id(2));
-//! north.edit(|score| score.set(3u64))?;
-//! south.edit(|score| score.set(7u64))?;
-//! south.edit(|score| score.set(5u64))?; // lower: it changes nothing that is to be seen
-//! north.merge(&south);
-//! assert_eq!(north.get()?, Some(7));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # Semantics
-//! A write ends the writes it saw that do not beat it, and always adds its own dot. The value is a
-//! view: the greatest (least) of the live ones, in the order of the atoms. So no concurrent write
-//! is lost, and neither is a lower one when a concurrent removal of the key above takes the higher
-//! one. If nothing above is ever removed, there are no anomalies. Nothing is retained.
-//!
-//! | operation | time | metadata | delta |
-//! |---|---|---|---|
-//! | set, get, merge | O(live) | 16 bytes per live write | the value, and a dot per write it ends |
-//!
-//! The live writes are the concurrent ones and those that were beaten before they were made; a
-//! write that beats all it has seen leaves one.
 
 use alloc::vec::Vec;
 use core::fmt::Debug;
@@ -75,13 +47,41 @@ impl Extreme for Least {
     }
 }
 
-/// A register in which the greatest value stands; see the [module](self).
+/// A register in which the greatest value stands; see [`ExtremeRegister`].
 pub type MaxRegister<T> = ExtremeRegister<T, Greatest>;
 
-/// A register in which the least value stands; see the [module](self).
+/// A register in which the least value stands; see [`ExtremeRegister`].
 pub type MinRegister<T> = ExtremeRegister<T, Least>;
 
-/// A register in which one end of the order stands; see the [module](self).
+/// A register in which one end of the order stands.
+///
+/// # Example
+/// ```
+/// use rejoin_crdts::{FreshId, MaxRegister, Replica, ReplicaId};
+///
+/// let id = |number| FreshId::assume_fresh(ReplicaId::from_u128(number));
+/// let mut north = Replica::<MaxRegister<u64>>::new(id(1));
+/// let mut south = north.fork(id(2));
+/// north.edit(|score| score.set(3u64))?;
+/// south.edit(|score| score.set(7u64))?;
+/// south.edit(|score| score.set(5u64))?; // lower: it changes nothing that is to be seen
+/// north.merge(&south);
+/// assert_eq!(north.get()?, Some(7));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Semantics
+/// A write ends the writes it saw that do not beat it, and always adds its own dot. The value is a
+/// view: the greatest (least) of the live ones, in the order of the atoms. So no concurrent write
+/// is lost, and neither is a lower one when a concurrent removal of the key above takes the higher
+/// one. If nothing above is ever removed, there are no anomalies. Nothing is retained.
+///
+/// | operation | time | metadata | delta |
+/// |---|---|---|---|
+/// | set, get, merge | O(live) | 16 bytes per live write | the value, and a dot per write it ends |
+///
+/// The live writes are the concurrent ones and those that were beaten before they were made; a
+/// write that beats all it has seen leaves one.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ExtremeRegister<T, E> {
     writes: Writes,

@@ -1,51 +1,4 @@
 //! A register in which the last writer wins, without throwing the others away.
-//!
-//! # Example
-//! ```
-//! use rejoin_crdts::{FreshId, LwwRegister, Replica, ReplicaId};
-//!
-//! let id = |number| FreshId::assume_fresh(ReplicaId::from_u128(number));
-//! let mut phone = Replica::<LwwRegister<String>>::new(id(1));
-//! let mut laptop = phone.fork(id(2));
-//! phone.edit(|note| note.set("ring once"))?;
-//! laptop.edit(|note| note.set("ring twice"))?;
-//! phone.merge(&laptop);
-//! laptop.merge(&phone);
-//! assert_eq!(phone.get()?, laptop.get()?);
-//! assert_eq!(phone.concurrent()?.len(), 2); // both writes are still there
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # Two people write at once. Which text stands, and where is the other?
-//! ```text
-//! phone   set "once"  (10:00) ----+----> "twice" stands, "once" is overridden
-//!                                 x
-//! laptop  set "twice" (10:01) ----+----> "twice" stands, "once" is overridden
-//! phone   set "at the back" (9:00, its clock is wrong) --> stands: it had seen both
-//! ```
-//!
-//! # Semantics
-//! A write ends every write it has seen and adds its own. The live writes are therefore concurrent.
-//! The value is a *view* over them: the greatest (stamp, replica id). A merge never drops a live
-//! write because another beats it; only a write that has seen it does.
-//!
-//! # Anomalies
-//! Among concurrent writes a clock that is ahead wins. `concurrent` shows the writes that it beat.
-//!
-//! # Invariants
-//! 1. Live dots are distinct.
-//! 2. Live writes stand in descending order of (stamp, replica id).
-//! 3. Nothing is retained once a write has ended.
-//!
-//! # Complexity
-//! | operation | time | metadata | delta |
-//! |---|---|---|---|
-//! | set | O(live) | 16 bytes per live write | the value, and a dot per write it ends |
-//! | get | O(live) | | |
-//!
-//! # References
-//! Johnson, Thomas, *The maintenance of duplicate databases*, RFC 677, 1975, for the rule;
-//! Shapiro et al., *A comprehensive study of CRDTs*, 2011, for the multi-value register under it.
 
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -142,7 +95,54 @@ impl Leaf for Writes {
     }
 }
 
-/// A register in which the last writer wins; see the [module](self).
+/// A register in which the last writer wins.
+///
+/// # Example
+/// ```
+/// use rejoin_crdts::{FreshId, LwwRegister, Replica, ReplicaId};
+///
+/// let id = |number| FreshId::assume_fresh(ReplicaId::from_u128(number));
+/// let mut phone = Replica::<LwwRegister<String>>::new(id(1));
+/// let mut laptop = phone.fork(id(2));
+/// phone.edit(|note| note.set("ring once"))?;
+/// laptop.edit(|note| note.set("ring twice"))?;
+/// phone.merge(&laptop);
+/// laptop.merge(&phone);
+/// assert_eq!(phone.get()?, laptop.get()?);
+/// assert_eq!(phone.concurrent()?.len(), 2); // both writes are still there
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Two people write at once. Which text stands, and where is the other?
+/// ```text
+/// phone   set "once"  (10:00) ----+----> "twice" stands, "once" is overridden
+///                                 x
+/// laptop  set "twice" (10:01) ----+----> "twice" stands, "once" is overridden
+/// phone   set "at the back" (9:00, its clock is wrong) --> stands: it had seen both
+/// ```
+///
+/// # Semantics
+/// A write ends every write it has seen and adds its own. The live writes are therefore concurrent.
+/// The value is a *view* over them: the greatest (stamp, replica id). A merge never drops a live
+/// write because another beats it; only a write that has seen it does.
+///
+/// # Anomalies
+/// Among concurrent writes a clock that is ahead wins. `concurrent` shows the writes that it beat.
+///
+/// # Invariants
+/// 1. Live dots are distinct.
+/// 2. Live writes stand in descending order of (stamp, replica id).
+/// 3. Nothing is retained once a write has ended.
+///
+/// # Complexity
+/// | operation | time | metadata | delta |
+/// |---|---|---|---|
+/// | set | O(live) | 16 bytes per live write | the value, and a dot per write it ends |
+/// | get | O(live) | | |
+///
+/// # References
+/// Johnson, Thomas, *The maintenance of duplicate databases*, RFC 677, 1975, for the rule;
+/// Shapiro et al., *A comprehensive study of CRDTs*, 2011, for the multi-value register under it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct LwwRegister<T> {
     writes: Writes,

@@ -1,7 +1,7 @@
 //! Registers: one value, which is replaced as a whole.
 //!
-//! All of them keep the same cell, the writes that are alive, and differ in what they show: the last
-//! ([`LwwRegister`]), all ([`MvRegister`]), the greatest or the least ([`ExtremeRegister`]).
+//! All of them keep the same cell, the writes that are alive, and differ in what they show: the
+//! last ([`LwwRegister`]), all ([`MvRegister`]), the greatest or the least ([`ExtremeRegister`]).
 
 pub(crate) mod extreme;
 mod lww;

@@ -1,43 +1,4 @@
 //! A register that keeps every concurrent value and lets the reader choose.
-//!
-//! # Example
-//! ```
-//! use rejoin_crdts::{FreshId, MvRegister, Replica, ReplicaId};
-//!
-//! let id = |number| FreshId::assume_fresh(ReplicaId::from_u128(number));
-//! let mut phone = Replica::<MvRegister<String>>::new(id(1));
-//! let mut laptop = phone.fork(id(2));
-//! phone.edit(|title| title.set("Minutes"))?;
-//! laptop.edit(|title| title.set("Notes"))?;
-//! phone.merge(&laptop);
-//! assert_eq!(phone.values()?, ["Minutes", "Notes"]); // somebody has to choose
-//! phone.edit(|title| title.set("Minutes and notes"))?;
-//! assert_eq!(phone.values()?, ["Minutes and notes"]);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # Two people write at once. Which value is it?
-//! ```text
-//! phone   set "a" --+--> a and b, until somebody who has seen both writes
-//!                   x
-//! laptop  set "b" --+--> a and b
-//! ```
-//!
-//! # Semantics
-//! A write ends every write it has seen and adds its own, so the live writes are concurrent. It is
-//! an [`LwwRegister`](crate::LwwRegister) without the view that picks one.
-//!
-//! # Anomalies
-//! A client that writes without reading resolves a conflict without knowing it: in this API a write
-//! ends the values that its own copy has seen. Equal values written concurrently are two live
-//! writes, shown once.
-//!
-//! # Invariants, retained, complexity
-//! As [`LwwRegister`](crate::LwwRegister); values are shown in the order of their encoding, which
-//! for one type is the order of the values.
-//!
-//! # References
-//! DeCandia et al., *Dynamo*, SOSP 2007; Shapiro et al., *A comprehensive study of CRDTs*, 2011.
 
 use alloc::vec::Vec;
 use core::marker::PhantomData;
@@ -48,7 +9,46 @@ use crate::error::{EditError, ReadError};
 use crate::path::{Atom, Kind, RawAtom};
 use crate::register::Writes;
 
-/// A register that keeps every concurrent value; see the [module](self).
+/// A register that keeps every concurrent value.
+///
+/// # Example
+/// ```
+/// use rejoin_crdts::{FreshId, MvRegister, Replica, ReplicaId};
+///
+/// let id = |number| FreshId::assume_fresh(ReplicaId::from_u128(number));
+/// let mut phone = Replica::<MvRegister<String>>::new(id(1));
+/// let mut laptop = phone.fork(id(2));
+/// phone.edit(|title| title.set("Minutes"))?;
+/// laptop.edit(|title| title.set("Notes"))?;
+/// phone.merge(&laptop);
+/// assert_eq!(phone.values()?, ["Minutes", "Notes"]); // somebody has to choose
+/// phone.edit(|title| title.set("Minutes and notes"))?;
+/// assert_eq!(phone.values()?, ["Minutes and notes"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Two people write at once. Which value is it?
+/// ```text
+/// phone   set "a" --+--> a and b, until somebody who has seen both writes
+///                   x
+/// laptop  set "b" --+--> a and b
+/// ```
+///
+/// # Semantics
+/// A write ends every write it has seen and adds its own, so the live writes are concurrent. It is
+/// an [`LwwRegister`](crate::LwwRegister) without the view that picks one.
+///
+/// # Anomalies
+/// A client that writes without reading resolves a conflict without knowing it: in this API a write
+/// ends the values that its own copy has seen. Equal values written concurrently are two live
+/// writes, shown once.
+///
+/// # Invariants, retained, complexity
+/// As [`LwwRegister`](crate::LwwRegister); values are shown in the order of their encoding, which
+/// for one type is the order of the values.
+///
+/// # References
+/// DeCandia et al., *Dynamo*, SOSP 2007; Shapiro et al., *A comprehensive study of CRDTs*, 2011.
 #[derive(Clone, PartialEq, Debug)]
 pub struct MvRegister<T> {
     writes: Writes,

@@ -1,28 +1,7 @@
 //! One copy of a value, with an identity, in memory.
 //!
-//! # Example
-//! ```
-//! use rejoin_crdts::{FreshId, OrMap, PnCounter, Replica, ReplicaId};
-//!
-//! type Lines = OrMap<String, PnCounter>;
-//! let mut phone = Replica::<Lines>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
-//! let mut laptop = phone.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
-//! let delta = phone.edit(|lines| lines.entry("apples").add(2))?;
-//! laptop.edit(|lines| lines.entry("apples").add(1))?;
-//! assert!(laptop.apply(&delta));
-//! assert!(!laptop.apply(&delta)); // again: nothing new
-//! assert_eq!(laptop.at("apples").value()?, 3);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # Semantics A replica owns the context: the vector of everything it has seen. Editing makes a
-//! delta; applying takes one in when it is the next of its origin and its deps are there, and holds
-//! it back otherwise. Merging joins a whole state. Both are infallible and return true if anything
-//! changed.
-//!
-//! A replica is neither `Clone` nor deserializable: two copies under one id would make two events
-//! under one dot. A copy is a [`fork`](Replica::fork) under a fresh id, and so is a saved state
-//! that is [loaded](Replica::load).
+//! What its type does not know is kept beside the value; the two are read as one whole. The time
+//! comes from a clock that the owner hands in.
 
 mod clock;
 mod whole;
@@ -52,7 +31,31 @@ pub use clock::{Clock, Logical};
 /// Maximum bytes of deltas that came too early; a single delta may be longer.
 const HELD_BYTES: usize = 4 << 20;
 
-/// One copy of a value; see the [module](self).
+/// One copy of a value.
+///
+/// # Example
+/// ```
+/// use rejoin_crdts::{FreshId, OrMap, PnCounter, Replica, ReplicaId};
+///
+/// type Lines = OrMap<String, PnCounter>;
+/// let mut phone = Replica::<Lines>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
+/// let mut laptop = phone.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
+/// let delta = phone.edit(|lines| lines.entry("apples").add(2))?;
+/// laptop.edit(|lines| lines.entry("apples").add(1))?;
+/// assert!(laptop.apply(&delta));
+/// assert!(!laptop.apply(&delta)); // again: nothing new
+/// assert_eq!(laptop.at("apples").value()?, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Semantics A replica owns the context: the vector of everything it has seen. Editing makes a
+/// delta; applying takes one in when it is the next of its origin and its deps are there, and holds
+/// it back otherwise. Merging joins a whole state. Both are infallible and return true if anything
+/// changed.
+///
+/// A replica is neither `Clone` nor deserializable: two copies under one id would make two events
+/// under one dot. A copy is a [`fork`](Replica::fork) under a fresh id, and so is a saved state
+/// that is [loaded](Replica::load).
 pub struct Replica<T, C = Logical> {
     value: T,
     /// Data that the type does not know: fields of a newer version, children of another kind.

@@ -1,57 +1,4 @@
 //! Flags: on or off; when two people disagree, the type's name says which one wins.
-//!
-//! # Example
-//! ```
-//! use rejoin_crdts::{DisableWinsFlag, EnableWinsFlag, FreshId, Replica, ReplicaId};
-//!
-//! let id = |number| FreshId::assume_fresh(ReplicaId::from_u128(number));
-//! let mut paid = Replica::<EnableWinsFlag>::new(id(1));
-//! paid.edit(|paid| paid.enable())?;
-//! let mut other = paid.fork(id(2));
-//! paid.edit(|paid| paid.disable())?;
-//! other.edit(|paid| paid.enable())?;
-//! paid.merge(&other);
-//! assert!(paid.is_enabled());
-//!
-//! let mut consent = Replica::<DisableWinsFlag>::new(id(3));
-//! consent.edit(|consent| consent.enable())?;
-//! let mut other = consent.fork(id(4));
-//! consent.edit(|consent| consent.disable())?;
-//! other.edit(|consent| consent.enable())?;
-//! consent.merge(&other);
-//! assert!(!consent.is_enabled());
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # One side switches off while the other switches on. Is it on?
-//! ```text
-//! phone   on --+-- off --+---> enable wins: on      disable wins: off
-//!              |         x
-//! laptop       +-- on ---+---> enable wins: on      disable wins: off
-//! ```
-//!
-//! # Semantics
-//! Both start out off. [`EnableWinsFlag`]: enabling ends the enables it saw and adds its own dot,
-//! disabling ends those it saw, and the flag is on while one is alive. [`DisableWinsFlag`]: each
-//! ends what it saw of both and leaves its own dot, and the flag is on while an enable is alive and
-//! no disable is.
-//!
-//! # Anomalies
-//! The winner is decided by name and not by time: a stale enable (or disable) whose writer had not
-//! heard of the other one stands.
-//!
-//! # Retained
-//! [`EnableWinsFlag`]: nothing. [`DisableWinsFlag`]: the dots of disables that no enable has seen,
-//! until a cut; a removed key above does not take them.
-//!
-//! # Complexity
-//! | operation | time | memory | delta |
-//! |---|---|---|---|
-//! | enable, disable, merge | O(concurrent) | 8 bytes per live dot | a dot per dot seen |
-//!
-//! # References
-//! Riak's `riak_dt_od_flag` and `riak_dt_oe_flag`; Baquero, Almeida, Shoker, *Pure operation-based
-//! replicated data types*, 2017.
 
 use crate::cell::{Dots, Leaf};
 use crate::crdt::leaf_value;
@@ -61,7 +8,60 @@ use crate::error::{EditError, ReadError};
 use crate::path::Kind;
 use crate::set::Contest;
 
-/// A flag in which enabling wins; see the [module](self).
+/// A flag in which enabling wins.
+///
+/// # Example
+/// ```
+/// use rejoin_crdts::{DisableWinsFlag, EnableWinsFlag, FreshId, Replica, ReplicaId};
+///
+/// let id = |number| FreshId::assume_fresh(ReplicaId::from_u128(number));
+/// let mut paid = Replica::<EnableWinsFlag>::new(id(1));
+/// paid.edit(|paid| paid.enable())?;
+/// let mut other = paid.fork(id(2));
+/// paid.edit(|paid| paid.disable())?;
+/// other.edit(|paid| paid.enable())?;
+/// paid.merge(&other);
+/// assert!(paid.is_enabled());
+///
+/// let mut consent = Replica::<DisableWinsFlag>::new(id(3));
+/// consent.edit(|consent| consent.enable())?;
+/// let mut other = consent.fork(id(4));
+/// consent.edit(|consent| consent.disable())?;
+/// other.edit(|consent| consent.enable())?;
+/// consent.merge(&other);
+/// assert!(!consent.is_enabled());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # One side switches off while the other switches on. Is it on?
+/// ```text
+/// phone   on --+-- off --+---> enable wins: on      disable wins: off
+///              |         x
+/// laptop       +-- on ---+---> enable wins: on      disable wins: off
+/// ```
+///
+/// # Semantics
+/// Both start out off. [`EnableWinsFlag`]: enabling ends the enables it saw and adds its own dot,
+/// disabling ends those it saw, and the flag is on while one is alive. [`DisableWinsFlag`]: each
+/// ends what it saw of both and leaves its own dot, and the flag is on while an enable is alive and
+/// no disable is.
+///
+/// # Anomalies
+/// The winner is decided by name and not by time: a stale enable (or disable) whose writer had not
+/// heard of the other one stands.
+///
+/// # Retained
+/// [`EnableWinsFlag`]: nothing. [`DisableWinsFlag`]: the dots of disables that no enable has seen,
+/// until a cut; a removed key above does not take them.
+///
+/// # Complexity
+/// | operation | time | memory | delta |
+/// |---|---|---|---|
+/// | enable, disable, merge | O(concurrent) | 8 bytes per live dot | a dot per dot seen |
+///
+/// # References
+/// Riak's `riak_dt_od_flag` and `riak_dt_oe_flag`; Baquero, Almeida, Shoker, *Pure operation-based
+/// replicated data types*, 2017.
 #[derive(Clone, Default, PartialEq, Debug)]
 pub struct EnableWinsFlag {
     enables: Dots,
@@ -116,7 +116,7 @@ impl EnableWinsFlagEditor<'_> {
     }
 }
 
-/// A flag in which disabling wins; see the [module](self).
+/// A flag in which disabling wins; see [`EnableWinsFlag`], which has the same paper.
 #[derive(Clone, Default, PartialEq, Debug)]
 pub struct DisableWinsFlag {
     contest: Contest,

@@ -1,22 +1,4 @@
 //! A set that only grows.
-//!
-//! # Example
-//! ```
-//! use rejoin_crdts::{FreshId, GSet, Replica, ReplicaId};
-//!
-//! let mut phone = Replica::<GSet<String>>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
-//! let mut laptop = phone.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
-//! phone.edit(|readers| readers.insert("ada"))?;
-//! laptop.edit(|readers| readers.insert("grace"))?;
-//! phone.merge(&laptop);
-//! assert_eq!(phone.len(), 2);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! Nothing can be taken out, so nothing can conflict. Below a map's key the set is taken away with
-//! the key, as far as it was seen, and retains nothing. An element that is added again takes a new
-//! dot: a removal of the key that has not seen it must not take it away. Costs are those of
-//! [`OrSet`](crate::OrSet).
 
 use core::marker::PhantomData;
 
@@ -30,7 +12,25 @@ use crate::path::{Key, Kind};
 use crate::set::element_table::set_value;
 use crate::set::{DotTable, ElementTable, SetReader};
 
-/// A set that only grows; see the [module](self).
+/// A set that only grows.
+///
+/// # Example
+/// ```
+/// use rejoin_crdts::{FreshId, GSet, Replica, ReplicaId};
+///
+/// let mut phone = Replica::<GSet<String>>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
+/// let mut laptop = phone.fork(FreshId::assume_fresh(ReplicaId::from_u128(2)));
+/// phone.edit(|readers| readers.insert("ada"))?;
+/// laptop.edit(|readers| readers.insert("grace"))?;
+/// phone.merge(&laptop);
+/// assert_eq!(phone.len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Nothing can be taken out, so nothing can conflict. Below a map's key the set is taken away with
+/// the key, as far as it was seen, and retains nothing. An element that is added again takes a new
+/// dot: a removal of the key that has not seen it must not take it away. Costs are those of
+/// [`OrSet`](crate::OrSet).
 #[derive(Clone, Debug)]
 pub struct GSet<T> {
     table: DotTable<T>,

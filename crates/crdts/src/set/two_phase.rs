@@ -1,43 +1,4 @@
 //! A set whose removes are for ever.
-//!
-//! # Example
-//! ```
-//! use rejoin_crdts::{EditError, FreshId, Replica, ReplicaId, TwoPhaseSet};
-//!
-//! let id = FreshId::assume_fresh(ReplicaId::from_u128(1));
-//! let mut tickets = Replica::<TwoPhaseSet<u64>>::new(id);
-//! tickets.edit(|valid| valid.insert(&7))?;
-//! tickets.edit(|valid| valid.remove(&7))?; // used
-//! assert!(!tickets.contains(&7));
-//! let again = tickets.edit(|valid| valid.insert(&7)).unwrap_err();
-//! assert!(matches!(again, EditError::RemovedForEver { .. }));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! # A ticket is used at one gate while the other gate lets it in again. Is it valid?
-//! ```text
-//! gate A  insert 7 --+-- remove 7 --+---> out, and no add brings it back
-//!                    |              x
-//! gate B             +-- insert 7 --+---> out
-//! ```
-//!
-//! # Semantics
-//! An element goes through two phases: it comes in once or more, and goes out once. An element is
-//! there while an add is alive and nobody has removed it. Only an element that is there can be
-//! removed; adding one that was removed is an error that says so.
-//!
-//! # Anomalies
-//! Two gates that are apart can each remove the element: both believe that they were the one.
-//!
-//! # Retained
-//! Every removed element with the dot of its removal, for ever; a removed key above does not take
-//! them. Where elements come and go, [`OrSet`](crate::OrSet) or [`RwSet`](crate::RwSet) is right.
-//!
-//! # Complexity
-//! As [`RwSet`](crate::RwSet); the memory of removed elements never comes back.
-//!
-//! # References
-//! Shapiro et al., *A comprehensive study of CRDTs*, 2011 (2P-Set).
 
 use core::marker::PhantomData;
 
@@ -51,7 +12,46 @@ use crate::path::{Key, Kind};
 use crate::set::element_table::set_value;
 use crate::set::{ContestTable, ElementTable, SetReader};
 
-/// A set whose removes are for ever; see the [module](self).
+/// A set whose removes are for ever.
+///
+/// # Example
+/// ```
+/// use rejoin_crdts::{EditError, FreshId, Replica, ReplicaId, TwoPhaseSet};
+///
+/// let id = FreshId::assume_fresh(ReplicaId::from_u128(1));
+/// let mut tickets = Replica::<TwoPhaseSet<u64>>::new(id);
+/// tickets.edit(|valid| valid.insert(&7))?;
+/// tickets.edit(|valid| valid.remove(&7))?; // used
+/// assert!(!tickets.contains(&7));
+/// let again = tickets.edit(|valid| valid.insert(&7)).unwrap_err();
+/// assert!(matches!(again, EditError::RemovedForEver { .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # A ticket is used at one gate while the other gate lets it in again. Is it valid?
+/// ```text
+/// gate A  insert 7 --+-- remove 7 --+---> out, and no add brings it back
+///                    |              x
+/// gate B             +-- insert 7 --+---> out
+/// ```
+///
+/// # Semantics
+/// An element goes through two phases: it comes in once or more, and goes out once. An element is
+/// there while an add is alive and nobody has removed it. Only an element that is there can be
+/// removed; adding one that was removed is an error that says so.
+///
+/// # Anomalies
+/// Two gates that are apart can each remove the element: both believe that they were the one.
+///
+/// # Retained
+/// Every removed element with the dot of its removal, for ever; a removed key above does not take
+/// them. Where elements come and go, [`OrSet`](crate::OrSet) or [`RwSet`](crate::RwSet) is right.
+///
+/// # Complexity
+/// As [`RwSet`](crate::RwSet); the memory of removed elements never comes back.
+///
+/// # References
+/// Shapiro et al., *A comprehensive study of CRDTs*, 2011 (2P-Set).
 #[derive(Clone, Debug)]
 pub struct TwoPhaseSet<T> {
     table: ContestTable<T>,

@@ -63,7 +63,7 @@ impl Context {
     }
 
     /// The slot of a replica, new if need be. `None` once 2^24 replicas have one.
-    pub fn intern(&mut self, id: ReplicaId) -> Option<Slot> {
+    pub(crate) fn intern(&mut self, id: ReplicaId) -> Option<Slot> {
         if let Some(&slot) = self.slots.get(&id) {
             return Some(slot);
         }
@@ -78,17 +78,17 @@ impl Context {
     }
 
     /// The slot of a replica that has one.
-    pub fn slot(&self, id: ReplicaId) -> Option<Slot> {
+    pub(crate) fn slot(&self, id: ReplicaId) -> Option<Slot> {
         self.slots.get(&id).copied()
     }
 
     /// The replica of a slot.
-    pub fn id(&self, slot: Slot) -> ReplicaId {
+    pub(crate) fn id(&self, slot: Slot) -> ReplicaId {
         self.ids[slot.index()]
     }
 
     /// The dot in this copy's terms, when its replica has a slot.
-    pub fn local(&self, dot: Dot) -> Option<LocalDot> {
+    pub(crate) fn local(&self, dot: Dot) -> Option<LocalDot> {
         self.slot(dot.replica()).map(|slot| LocalDot::new(slot, dot.counter()))
     }
 
@@ -143,7 +143,7 @@ pub struct Join {
 impl Join {
     /// Interns the other side's replicas into `ours` and lines both vectors up.
     /// `None` when the slots run out.
-    pub fn new(ours: &mut Context, theirs: &Context) -> Option<Self> {
+    pub(crate) fn new(ours: &mut Context, theirs: &Context) -> Option<Self> {
         let slots: Option<Vec<_>> = theirs.ids.iter().map(|&id| ours.intern(id)).collect();
         let slots = slots?;
         let mut seen_by_them = alloc::vec![0; ours.ids.len()];

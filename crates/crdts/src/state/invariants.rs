@@ -9,12 +9,13 @@
 //!    state bear the same. (A dot of a counter's record is not among them: two histories under one
 //!    id can both be counted, at different places.)
 //! 2. A position of a list hangs on an earlier dot, if that is of the same replica. So no replica
-//!    alone can close a circle; several that lie together can, and [`sequence`](crate::ordered::sequence)
-//!    defines the order in that case. (The candidates of a tree can close circles even among honest
-//!    replicas, and [`outline`](crate::ordered::outline) opens them all.)
+//!    alone can close a circle; several that lie together can, and
+//!    [`Sequence`](crate::ordered::Sequence) defines the order in that case. (The candidates of a
+//!    tree can close circles even among honest replicas, and [`outline`](crate::ordered::outline)
+//!    opens them all.)
 //!
 //! Rules about one cell alone (the order of its dots, coverage by the vector, floors) are checked
-//! with the cell, in [`cell_codec`](crate::cell::codec).
+//! with the cell, in [`cell::codec`](crate::cell::codec).
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 

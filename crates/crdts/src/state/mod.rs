@@ -9,5 +9,6 @@ pub(crate) mod invariants;
 mod parts;
 
 pub use codec::{Names, StateWriter, decode_state, encode_state, ids, write_in_full};
-pub use context::{Context, Join, LocalDot, Slot};
-pub use parts::{Parts, PartsSource};
+pub(crate) use context::Slot;
+pub use context::{Context, Join, LocalDot};
+pub use parts::Parts;

@@ -78,7 +78,7 @@ impl Parts {
     }
 
     /// Joins another copy's cells. True if anything changed.
-    pub fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
+    pub(crate) fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
         let mut changed = false;
         self.cells.retain(|path, cell| {
             changed |= cell.merge(theirs.cells.get(path), join);
@@ -103,7 +103,7 @@ impl Parts {
     }
 
     /// The cell at a path.
-    pub fn get(&self, path: &[u8]) -> Option<&Cell> {
+    pub(crate) fn get(&self, path: &[u8]) -> Option<&Cell> {
         self.cells.get(path)
     }
 

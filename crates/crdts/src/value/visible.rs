@@ -2,8 +2,8 @@
 //!
 //! For a list's item and a tree's node, the part beside the value says that it is there, and never
 //! the value: data written below a thing that is gone are alive and not seen. Where [removals
-//! hide](crate::cell::hiding) the thing, everything alive below it has a say. The same holds for the
-//! names of a map, which have a part beside them only where removals hide them.
+//! hide](crate::cell::Hidings) the thing, everything alive below it has a say. The same holds for
+//! the names of a map, which have a part beside them only where removals hide them.
 
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
