@@ -63,8 +63,7 @@ impl RetiredIds {
 ///
 /// # Example
 /// ```
-/// use rejoin_crdts::bounded_counter::RetiredIds;
-/// use rejoin_crdts::{BoundedCounter, EditError, FreshId, Replica, ReplicaId};
+/// use rejoin_crdts::{BoundedCounter, EditError, FreshId, Replica, ReplicaId, RetiredIds};
 ///
 /// let mut north = Replica::<BoundedCounter>::new(FreshId::assume_fresh(ReplicaId::from_u128(1)));
 /// north.edit(|seats| seats.add(10))?;

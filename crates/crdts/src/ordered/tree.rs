@@ -81,7 +81,7 @@ impl Leaf for Mark {
 ///
 /// # Example
 /// ```
-/// use rejoin_crdts::tree::Parent;
+/// use rejoin_crdts::ordered::Parent;
 /// use rejoin_crdts::{FreshId, LwwRegister, Replica, ReplicaId, Tree};
 ///
 /// type Folders = Tree<LwwRegister<String>>;
