@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use rejoin_benches::{fresh, mix};
-use rejoin_crdts::tree::Parent;
+use rejoin_crdts::ordered::Parent;
 use rejoin_crdts::{LwwRegister, OrMap, OrSet, PnCounter, Replica, Tree};
 
 const ELEMENTS: u64 = 100_000;

@@ -2,7 +2,7 @@
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use rejoin_benches::{Side, replica, sync};
-use rejoin_crdts::cursor::Cursor;
+use rejoin_crdts::edit::Cursor;
 use rejoin_crdts::{Crdt, LwwRegister, OrMap, Path, PnCounter};
 use rejoin_replica::{Config, Now, Space, SpaceCore, Store, Ticket};
 

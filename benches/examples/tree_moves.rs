@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rejoin_benches::{fresh, mix};
-use rejoin_crdts::tree::{NodeId, Parent};
+use rejoin_crdts::ordered::{NodeId, Parent};
 use rejoin_crdts::{EditError, LwwRegister, Replica, Tree};
 use rejoin_vclock::codec::Encode;
 

@@ -31,12 +31,12 @@ pub(crate) fn expand(enumeration: &Enumeration) -> TokenStream {
 fn choice(enumeration: &Enumeration) -> Declaration {
     let Enumeration { name, generics, crdts, precedence, .. } = enumeration;
     let register = match precedence {
-        Precedence::Latest => quote! { lww_register::LwwRegister },
-        _ => quote! { mv_register::MvRegister },
+        Precedence::Latest => quote! { LwwRegister },
+        _ => quote! { MvRegister },
     };
     let mut fields = vec![Field {
         name: Ident::new(REGISTER, name.span()),
-        ty: parse_quote!(#crdts::#register<#crdts::variants::String>),
+        ty: parse_quote!(#crdts::#register<#crdts::map::variants::String>),
         visibility: Visibility::Inherited,
         wire_name: LitStr::new(REGISTER, name.span()),
         docs: Vec::new(),
@@ -125,7 +125,7 @@ fn kind(enumeration: &Enumeration, choice: &Declaration) -> TokenStream {
                 "choosing another variant takes away what this one holds, and a bounded counter \
                  below it can not be taken away",
             );
-            #crdts::kind::Kind::Map
+            #crdts::path::Kind::Map
         }
     }
 }
@@ -137,7 +137,7 @@ fn rule(enumeration: &Enumeration) -> TokenStream {
         Precedence::FirstDeclared => quote! { FirstDeclared },
         Precedence::LastDeclared => quote! { LastDeclared },
     };
-    quote! { #crdts::variants::Precedence::#rule }
+    quote! { #crdts::map::variants::Precedence::#rule }
 }
 
 fn names(enumeration: &Enumeration) -> TokenStream {
@@ -183,8 +183,8 @@ fn methods(enumeration: &Enumeration, choice: &Declaration) -> TokenStream {
 /// Generates `variant` and `concurrent` from an expression for the live choices.
 fn asked(enumeration: &Enumeration, live: &TokenStream) -> TokenStream {
     let Enumeration { visibility, crdts, .. } = enumeration;
-    let variants = quote! { #crdts::variants };
-    let error = quote! { #crdts::error::ReadError };
+    let variants = quote! { #crdts::map::variants };
+    let error = quote! { #crdts::ReadError };
     quote! {
         /// The name of the variant that stands; none before anybody has chosen.
         ///
@@ -221,7 +221,7 @@ fn get(enumeration: &Enumeration, body: &TokenStream) -> TokenStream {
         /// read.
         #visibility fn get(
             &self,
-        ) -> ::core::result::Result<#name #arguments, #crdts::error::ReadError> {
+        ) -> ::core::result::Result<#name #arguments, #crdts::ReadError> {
             #body
         }
     }
@@ -259,7 +259,7 @@ fn variant_of(
             #(#arms)*
             _ => {
                 return ::core::result::Result::Err(
-                    #crdts::error::ReadError::UnknownVariant { name },
+                    #crdts::ReadError::UnknownVariant { name },
                 );
             }
         })
@@ -310,7 +310,7 @@ fn choose(
         /// When the place cannot be read or named.
         #visibility fn #choose(
             &mut self,
-        ) -> ::core::result::Result<#returns, #crdts::error::EditError> {
+        ) -> ::core::result::Result<#returns, #crdts::EditError> {
             #rule.choose(&mut self.cursor, #wire_name, #names)?;
             ::core::result::Result::Ok(#then)
         }
@@ -325,7 +325,7 @@ fn reader_methods(enumeration: &Enumeration, choice: &Declaration) -> TokenStrea
     let accessors = choice.fields.iter().skip(1).map(|field| handles::reader_method(choice, field));
     let Enumeration { name, generics, .. } = enumeration;
     let (_, arguments, _) = generics.split_for_impl();
-    let variants = quote! { #crdts::variants::Variants };
+    let variants = quote! { #crdts::map::variants::Variants };
     let get = get(enumeration, &quote! { <#name #arguments as #variants>::standing(self) });
     quote! { #asked #get #(#accessors)* }
 }
@@ -344,7 +344,7 @@ fn read(enumeration: &Enumeration, choice: &Declaration) -> TokenStream {
             {
                 let view = choice.view.field(#wire_name, #kind);
                 #(#checks)*
-                #crdts::variants::snapshot::<#ty>(&view)?
+                #crdts::map::variants::snapshot::<#ty>(&view)?
             }
         }
     };
@@ -368,13 +368,13 @@ fn implement_variants(enumeration: &Enumeration, choice: &Declaration) -> TokenS
     });
     quote! {
         #[automatically_derived]
-        impl #parameters #crdts::variants::Variants for #name #arguments #bounds {
+        impl #parameters #crdts::map::variants::Variants for #name #arguments #bounds {
             type Choice = #choice #arguments;
             const NAMES: &'static [&'static str] = #names;
 
             fn standing(
                 choice: &<Self::Choice as #crdts::crdt::Crdt>::Reader<'_>,
-            ) -> ::core::result::Result<Self, #crdts::error::ReadError> {
+            ) -> ::core::result::Result<Self, #crdts::ReadError> {
                 #read
             }
 

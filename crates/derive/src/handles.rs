@@ -19,7 +19,7 @@ pub(crate) fn editor_with(declaration: &Declaration, methods: &TokenStream) -> T
     let Declaration { name, visibility, crdts, .. } = declaration;
     let (editor, reader) = (format_ident!("{name}Editor"), format_ident!("{name}Reader"));
     let about = format!(" Changes a [`{name}`](struct@{name}) in a transaction.");
-    let cursor = quote! { cursor: #crdts::cursor::Cursor<'a>, };
+    let cursor = quote! { cursor: #crdts::edit::Cursor<'a>, };
     let declared = declare(declaration, &about, &editor, &cursor);
     let (handle, read) = (declaration.of_handle(), reader_arguments(declaration));
     let (parameters, arguments, bounds) = handle.split_for_impl();
@@ -36,7 +36,7 @@ pub(crate) fn editor_with(declaration: &Declaration, methods: &TokenStream) -> T
             /// When the place cannot be read or named.
             #visibility fn clear(
                 &mut self,
-            ) -> ::core::result::Result<(), #crdts::error::EditError> {
+            ) -> ::core::result::Result<(), #crdts::EditError> {
                 self.cursor.reset()
             }
 
@@ -59,7 +59,7 @@ pub(crate) fn reader_with(declaration: &Declaration, methods: &TokenStream) -> T
     let Declaration { name, crdts, .. } = declaration;
     let reader = format_ident!("{name}Reader");
     let about = format!(" Reads a [`{name}`](struct@{name}) in a space, field by field.");
-    let view = quote! { view: #crdts::cursor::View<'a>, };
+    let view = quote! { view: #crdts::edit::View<'a>, };
     let declared = declare(declaration, &about, &reader, &view);
     let handle = declaration.of_handle();
     let (parameters, arguments, bounds) = handle.split_for_impl();

@@ -14,9 +14,9 @@ pub(crate) fn expand(declaration: &Declaration) -> TokenStream {
         quote! { (#name, #kind) }
     });
     let fields = quote! {
-        const FIELDS: &'static [(&'static str, #crdts::kind::Kind)] = &[#(#fields),*];
+        const FIELDS: &'static [(&'static str, #crdts::path::Kind)] = &[#(#fields),*];
     };
-    expand_as(declaration, &quote! { #crdts::kind::Kind::Map }, &fields)
+    expand_as(declaration, &quote! { #crdts::path::Kind::Map }, &fields)
 }
 
 /// As [`expand`], with an expression for the kind, which may include a check, and with further
@@ -42,7 +42,7 @@ pub(crate) fn expand_as(
 
         #[automatically_derived]
         impl #parameters #crdts::crdt::Crdt for #name #arguments #bounds {
-            const KIND: #crdts::kind::Kind = #kind;
+            const KIND: #crdts::path::Kind = #kind;
             const RESETTABLE: bool = #(#resettable)&&*;
             #more
             #handles
@@ -81,11 +81,11 @@ fn handle_types(declaration: &Declaration) -> TokenStream {
         type Editor<'a> = #editor #arguments;
         type Reader<'a> = #reader #arguments;
 
-        fn editor(cursor: #crdts::cursor::Cursor<'_>) -> Self::Editor<'_> {
+        fn editor(cursor: #crdts::edit::Cursor<'_>) -> Self::Editor<'_> {
             #editor { cursor, #of }
         }
 
-        fn reader(view: #crdts::cursor::View<'_>) -> Self::Reader<'_> {
+        fn reader(view: #crdts::edit::View<'_>) -> Self::Reader<'_> {
             #reader { view, #of }
         }
     }
@@ -135,7 +135,7 @@ fn operations(declaration: &Declaration) -> TokenStream {
             changed
         }
 
-        fn merge(&mut self, theirs: &Self, join: &#crdts::context::Join) -> bool {
+        fn merge(&mut self, theirs: &Self, join: &#crdts::state::Join) -> bool {
             let mut changed = false;
             #(#merge)*
             changed
@@ -228,8 +228,8 @@ fn cells(declaration: &Declaration) -> TokenStream {
         fn other_kind(
             &self,
             name: &[u8],
-            than: #crdts::kind::Kind,
-        ) -> ::core::option::Option<#crdts::kind::Kind> {
+            than: #crdts::path::Kind,
+        ) -> ::core::option::Option<#crdts::path::Kind> {
             if let ::core::option::Option::Some(last) = #crdts::path::last_field(name) {
                 return match last.as_str() {
                     #(#own_kind)*

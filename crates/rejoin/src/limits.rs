@@ -17,8 +17,7 @@
 //!
 #![doc = include_str!("../guide/limits.md")]
 
-pub use rejoin_crdts::atom::{MAX_DEPTH, MAX_VALUE_BYTES};
-pub use rejoin_crdts::path::{MAX_LEVELS, MAX_PATH_BYTES};
+pub use rejoin_crdts::path::{MAX_DEPTH, MAX_LEVELS, MAX_PATH_BYTES, MAX_VALUE_BYTES};
 pub use rejoin_replica::MAX_NAME_BYTES;
 pub use rejoin_replica::entry::{
     MAX_ENTRY_BYTES, MAX_KEY_BYTES, MAX_TRANSACTION_BYTES, MAX_WRITTEN_BYTES,

@@ -1,7 +1,7 @@
 //! The names that most programs use: `use rejoin::prelude::*;`
 
 pub use crate::crdts::OneOf;
-pub use crate::crdts::tree::Parent;
+pub use crate::crdts::ordered::Parent;
 pub use crate::crdts::{
     BoundedCounter, DisableWinsFlag, Doc, EnableWinsFlag, GCounter, GSet, List, LwwRegister,
     MaxRegister, MinRegister, MvRegister, OrMap, OrSet, PnCounter, RetiredIds, RwSet, Tree,

@@ -1,7 +1,7 @@
 //! The promises of `#[derive(Crdt)]`: a struct merges field by field, no matter which fields a copy
 //! knows.
 
-use rejoin::crdts::cursor::View;
+use rejoin::crdts::edit::View;
 use rejoin::crdts::{Kind, Path, Replica};
 use rejoin::prelude::{
     Crdt, EditError, FreshId, Key, LwwRegister, OrMap, OrSet, PnCounter, ReadError, ReplicaId,
@@ -136,9 +136,8 @@ fn readers_read_in_a_transaction_and_from_cells() -> Outcome {
         assert_eq!(apples, 2, "a transaction sees itself");
         Ok(())
     })?;
-    let (context, parts) = rejoin::crdts::state_codec::decode_state(
-        &mut rejoin::vclock::codec::Reader::new(&cart.save()),
-    )?;
+    let (context, parts) =
+        rejoin::crdts::state::decode_state(&mut rejoin::vclock::codec::Reader::new(&cart.save()))?;
     let source = parts.with(&context);
     let root = || View::new(&source, Path::root(Kind::Map));
     let lines = Cart::reader(root()).lines(); // outlives the struct's reader

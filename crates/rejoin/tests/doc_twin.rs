@@ -7,8 +7,8 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use rejoin::crdts::doc::DocEditor;
-use rejoin::crdts::tree::{NodeId, Parent};
+use rejoin::crdts::map::DocEditor;
+use rejoin::crdts::ordered::{NodeId, Parent};
 use rejoin::crdts::{Delta, Kind, Replica};
 use rejoin::prelude::{
     BoundedCounter, Crdt, DisableWinsFlag, Doc, EditError, EnableWinsFlag, FreshId, GCounter, GSet,

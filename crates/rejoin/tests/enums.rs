@@ -284,7 +284,7 @@ fn a_choice_and_a_document_are_the_same_bytes() -> Outcome {
         typed.edit(|order| order.payment().choose_invoice()?.invoice_number().set("7"))?,
         typed.edit(|order| order.payment().clear())?,
     ];
-    type Write = fn(&mut rejoin::crdts::doc::DocEditor<'_>) -> Result<(), EditError>;
+    type Write = fn(&mut rejoin::crdts::map::DocEditor<'_>) -> Result<(), EditError>;
     let by_hand: [Write; 3] = [
         |doc| {
             doc.at::<Doc>("payment").set("variant", "Card")?;
@@ -342,7 +342,7 @@ fn a_register_of_another_kind_is_a_named_error() -> Outcome {
     assert!(matches!(found, Err(ReadError::WrongKind { found: Kind::Counter, .. })), "{found:?}");
     let chosen = order.edit(|order| order.payment().choose_open());
     assert!(matches!(chosen, Err(EditError::Read(ReadError::WrongKind { .. }))), "{chosen:?}");
-    let removed = |doc: &mut rejoin::crdts::doc::DocEditor<'_>| {
+    let removed = |doc: &mut rejoin::crdts::map::DocEditor<'_>| {
         doc.at::<Doc>("payment").remove_kind("variant", Kind::Counter)
     };
     order.edit_as::<Doc>(removed)?;

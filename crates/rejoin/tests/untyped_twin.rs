@@ -6,10 +6,8 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use rejoin::crdts::causal::{Admission, Causal};
-use rejoin::crdts::context::Context;
-use rejoin::crdts::parts::Parts;
-use rejoin::crdts::state_codec::encode_state;
+use rejoin::crdts::delta::{Admission, Causal};
+use rejoin::crdts::state::{Context, Parts, encode_state};
 use rejoin::crdts::{Delta, Replica};
 use rejoin::prelude::{Crdt, EditError, FreshId, LwwRegister, OrMap, OrSet, PnCounter, ReplicaId};
 use rejoin::vclock::codec::{Decode, Encode};

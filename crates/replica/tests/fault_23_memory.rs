@@ -5,7 +5,7 @@
 //! ever asked for, which limits how often anything is moved.
 
 use allocation_counter::measure;
-use rejoin_crdts::tree::Parent;
+use rejoin_crdts::ordered::Parent;
 use rejoin_crdts::{
     Crdt, Delta, Doc, FreshId, Kind, List, LwwRegister, OrMap, OrSet, Path, PnCounter, RawAtom,
     Replica, Tree,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rejoin_crdts::tree::NodeId;
+use rejoin_crdts::ordered::NodeId;
 use rejoin_crdts::{BoundedCounter, Delta, Doc, FreshId, Replica, ReplicaId};
 use rejoin_derive::Crdt;
 

@@ -1,7 +1,7 @@
 //! Removed here, moved or edited there: the thing is gone everywhere, never an empty shell, and
 //! both sides get a report.
 
-use rejoin::crdts::tree::{NodeId, Parent};
+use rejoin::crdts::ordered::{NodeId, Parent};
 use rejoin::crdts::{FreshId, Replica, ReplicaId, Rule};
 use rejoin::prelude::*;
 

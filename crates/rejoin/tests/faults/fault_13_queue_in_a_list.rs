@@ -16,7 +16,7 @@ type Jobs = Vec<Option<u64>>;
 /// As the list's reader has it, whose order is kept.
 fn kept(space: &Space<Boards>) -> (Jobs, Vec<Jobs>) {
     let object = space.object("house");
-    let numbers = |list: rejoin::crdts::list::ListReader<'_, LwwRegister<u64>>| -> Jobs {
+    let numbers = |list: rejoin::crdts::ordered::ListReader<'_, LwwRegister<u64>>| -> Jobs {
         let items = list.items().unwrap();
         assert_eq!(items.len(), list.len().unwrap());
         for (index, (_, item)) in items.iter().enumerate() {
@@ -77,7 +77,7 @@ impl Random {
 
 /// One change of a list of numbers.
 fn change(
-    jobs: &mut rejoin::crdts::list::ListEditor<'_, LwwRegister<u64>>,
+    jobs: &mut rejoin::crdts::ordered::ListEditor<'_, LwwRegister<u64>>,
     random: &mut Random,
     number: u64,
 ) -> Result<(), EditError> {

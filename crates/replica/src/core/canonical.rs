@@ -3,8 +3,8 @@
 
 use std::ops::ControlFlow;
 
-use rejoin_crdts::source::Source;
-use rejoin_crdts::state_codec::{StateWriter, ids};
+use rejoin_crdts::edit::Source;
+use rejoin_crdts::state::{StateWriter, ids};
 
 use crate::core::SpaceCore;
 use crate::core::digest::Digest;

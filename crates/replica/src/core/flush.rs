@@ -1,7 +1,7 @@
 //! Flushing: the part of a space's state that is in rows, and what goes there next.
 
 use rejoin_crdts::ReadError;
-use rejoin_crdts::state_codec::ids;
+use rejoin_crdts::state::ids;
 
 use crate::core::SpaceCore;
 use crate::state::Checkpoint;

@@ -11,8 +11,8 @@
 //! directory at every start pays for each byte that is said here.
 
 use rejoin_crdts::crdt::Crdt;
-use rejoin_crdts::cursor::{Cursor, View};
 use rejoin_crdts::delta::Change as Operation;
+use rejoin_crdts::edit::{Cursor, View};
 use rejoin_crdts::{Dot, EditError, GSet, Kind, Path};
 use rejoin_vclock::{HybridTimestamp, ReplicaId};
 

@@ -38,13 +38,11 @@ pub(crate) mod withdrawal;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use rejoin_crdts::causal::{Admission, Causal};
-use rejoin_crdts::conflict::decisions;
-use rejoin_crdts::context::Context;
-use rejoin_crdts::delta::Change as Operation;
-use rejoin_crdts::draft::Draft;
-use rejoin_crdts::orders::Orders;
-use rejoin_crdts::overlay::Overlay;
+use rejoin_crdts::delta::{Admission, Causal, Change as Operation};
+use rejoin_crdts::edit::{Draft, Overlay};
+use rejoin_crdts::ordered::Orders;
+use rejoin_crdts::state::Context;
+use rejoin_crdts::value::decisions;
 use rejoin_crdts::{ConflictRecord, Delta, Path};
 pub use rejoin_vclock::Now;
 use rejoin_vclock::{HybridClock, HybridTimestamp, ReplicaId, VersionVector};

@@ -47,8 +47,7 @@
 use std::sync::Arc;
 
 use rejoin_crdts::Path;
-use rejoin_crdts::causal::Admission;
-use rejoin_crdts::delta::Change;
+use rejoin_crdts::delta::{Admission, Change};
 use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{HybridClock, ReplicaId};
 

@@ -2,7 +2,7 @@
 //!
 //! The file of a store may have been copied before, and no store sees that. So whoever holds such a
 //! *branch* has to make the same of it, byte for byte: the new id is *derived* from the branch, and
-//! all dots and deps are mapped by a function of the branch alone ([`rejoin_crdts::rebase`]).
+//! all dots and deps are mapped by a function of the branch alone ([`Rebase`]).
 //!
 //! # Timeline
 //! ```text
@@ -48,9 +48,8 @@
 use std::collections::BTreeMap;
 
 use rejoin_crdts::crdt::Crdt;
-use rejoin_crdts::cursor::{Cursor, View};
-use rejoin_crdts::delta::Change;
-use rejoin_crdts::rebase::Rebase;
+use rejoin_crdts::delta::{Change, Rebase};
+use rejoin_crdts::edit::{Cursor, View};
 use rejoin_crdts::{Dot, GSet, Kind, Path};
 use rejoin_vclock::{HybridTimestamp, ReplicaId};
 

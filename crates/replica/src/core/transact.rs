@@ -1,8 +1,7 @@
 //! One transaction: stamped, drafted over the state, made an entry of, and applied in memory.
 
 use rejoin_crdts::EditError;
-use rejoin_crdts::draft::Written;
-use rejoin_crdts::source::Stage;
+use rejoin_crdts::edit::{Stage, Written};
 use rejoin_vclock::HybridTimestamp;
 
 use crate::core::once::Used;

@@ -9,9 +9,8 @@
 use std::sync::Arc;
 
 use rejoin_crdts::Delta;
-use rejoin_crdts::atom::MAX_VALUE_BYTES;
-use rejoin_crdts::delta::Change;
-use rejoin_crdts::rebase::Rebase;
+use rejoin_crdts::delta::{Change, Rebase};
+use rejoin_crdts::path::MAX_VALUE_BYTES;
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Reader, write_length_prefixed};
 

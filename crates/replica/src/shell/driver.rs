@@ -21,7 +21,7 @@
 use std::sync::Arc;
 
 use rejoin_crdts::EditError;
-use rejoin_crdts::source::Stage;
+use rejoin_crdts::edit::Stage;
 use rejoin_vclock::ReplicaId;
 
 use crate::core::externalized::Externalization;

@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rejoin_crdts::rebase::Rebase;
+use rejoin_crdts::delta::Rebase;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::SpaceCore;

@@ -137,7 +137,7 @@ mod tests {
             let base = core.source();
             let mut draft = core.draft(&base, stamp);
             let path = Path::object("shelf", OrSet::<u64>::KIND);
-            let cursor = rejoin_crdts::cursor::Cursor::new(&mut draft, path);
+            let cursor = rejoin_crdts::edit::Cursor::new(&mut draft, path);
             OrSet::<u64>::editor(cursor).insert(&element).expect("an element");
             let entry = core.entry(draft.finish(), stamp).expect("a change");
             core.commit(entry, Vec::new()).expect("in memory");

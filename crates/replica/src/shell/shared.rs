@@ -14,9 +14,9 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use rejoin_crdts::cell::Cell;
-use rejoin_crdts::context::LocalDot;
-use rejoin_crdts::orders::Order;
-use rejoin_crdts::source::Source;
+use rejoin_crdts::edit::Source;
+use rejoin_crdts::ordered::Order;
+use rejoin_crdts::state::LocalDot;
 use rejoin_crdts::{Dot, Kind, ReadError};
 use rejoin_vclock::EARLIEST_MILLIS;
 

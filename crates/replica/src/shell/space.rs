@@ -5,8 +5,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::{Arc, MutexGuard};
 
-use rejoin_crdts::cursor::{Cursor, View};
-use rejoin_crdts::source::{Source, Stage};
+use rejoin_crdts::edit::{Cursor, Source, Stage, View};
 use rejoin_crdts::{ConflictRecord, Crdt, EditError, Kind, Path};
 use rejoin_vclock::{ReplicaId, VersionVector};
 

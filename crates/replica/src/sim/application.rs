@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use rejoin_crdts::cursor::{Cursor, View};
-use rejoin_crdts::source::{Source, Stage};
+use rejoin_crdts::edit::{Cursor, Source, Stage, View};
 use rejoin_crdts::{Crdt, EditError, Path};
 use rejoin_vclock::{ReplicaId, VersionVector};
 

@@ -9,8 +9,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rejoin_crdts::context::Context;
-use rejoin_crdts::state_codec::Names;
+use rejoin_crdts::state::{Context, Names};
 
 use super::fingerprints::Pending;
 use super::manifest::{Checkpoint, Manifest};

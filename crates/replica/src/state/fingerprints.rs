@@ -26,8 +26,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use rejoin_crdts::cell::Cell;
-use rejoin_crdts::context::Context;
-use rejoin_crdts::state_codec::write_in_full;
+use rejoin_crdts::state::{Context, write_in_full};
 use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
 
 use super::block::common;
@@ -401,8 +400,7 @@ mod tests {
     use std::ops::ControlFlow;
 
     use rejoin_crdts::crdt::Crdt;
-    use rejoin_crdts::cursor::Cursor;
-    use rejoin_crdts::source::Source;
+    use rejoin_crdts::edit::{Cursor, Source};
     use rejoin_crdts::{OrMap, Path, PnCounter, ReplicaId};
 
     use super::*;

@@ -6,8 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rejoin_crdts::context::Context;
-use rejoin_crdts::state_codec::Names;
+use rejoin_crdts::state::{Context, Names};
 
 use super::block::address;
 use super::compaction::{Done, Step};

@@ -34,13 +34,12 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use rejoin_crdts::cell::Cell;
-use rejoin_crdts::context::Context;
 use rejoin_crdts::delta::Change;
+use rejoin_crdts::edit::Overlay;
 use rejoin_crdts::hash::Seeded;
-use rejoin_crdts::orders::Orders;
-use rejoin_crdts::overlay::Overlay;
+use rejoin_crdts::ordered::Orders;
 use rejoin_crdts::path::names;
-use rejoin_crdts::state_codec::Names;
+use rejoin_crdts::state::{Context, Names};
 use rejoin_crdts::{Kind, ReadError};
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};

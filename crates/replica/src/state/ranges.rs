@@ -8,8 +8,8 @@
 use std::ops::ControlFlow;
 
 use rejoin_crdts::ReadError;
-use rejoin_crdts::source::Source;
-use rejoin_crdts::state_codec::write_in_full;
+use rejoin_crdts::edit::Source;
+use rejoin_crdts::state::write_in_full;
 use rejoin_vclock::codec::DecodeError;
 
 use super::filter::Probe;

@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use rejoin_crdts::cell::Cell;
-use rejoin_crdts::clash::find_other_kind;
-use rejoin_crdts::context::{Context, LocalDot};
-use rejoin_crdts::orders::Order;
-use rejoin_crdts::source::Source;
+use rejoin_crdts::edit::Source;
+use rejoin_crdts::ordered::Order;
+use rejoin_crdts::state::{Context, LocalDot};
+use rejoin_crdts::value::find_other_kind;
 use rejoin_crdts::{Dot, Kind, ReadError};
 
 use crate::storage::StorageError;

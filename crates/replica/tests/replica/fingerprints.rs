@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rejoin_crdts::crdt::Crdt;
-use rejoin_crdts::cursor::Cursor;
-use rejoin_crdts::source::Source;
+use rejoin_crdts::edit::{Cursor, Source};
 use rejoin_crdts::{OrMap, OrSet, Path, PnCounter, ReplicaId};
 use rejoin_replica::core::SpaceCore;
 use rejoin_replica::entry::Record;

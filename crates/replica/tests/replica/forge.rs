@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use rejoin_crdts::crdt::Crdt;
-use rejoin_crdts::cursor::Cursor;
+use rejoin_crdts::edit::Cursor;
 use rejoin_crdts::{EditError, LwwRegister, OrMap, OrSet, Path};
 use rejoin_replica::Now;
 use rejoin_replica::entry::{Entry, Head, HeadAt, Record};
@@ -56,7 +56,7 @@ pub(crate) fn write(
 }
 
 /// A value of each kind in one draft.
-pub(crate) struct Places<'a, 'b>(&'a mut rejoin_crdts::draft::Draft<'b>);
+pub(crate) struct Places<'a, 'b>(&'a mut rejoin_crdts::edit::Draft<'b>);
 
 impl Places<'_, '_> {
     fn at(&mut self, key: &str, kind: rejoin_crdts::Kind) -> Cursor<'_> {

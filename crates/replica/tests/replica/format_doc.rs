@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use rejoin_crdts::atom::Atom;
-use rejoin_crdts::state_codec::{decode_state, encode_state};
+use rejoin_crdts::path::Atom;
+use rejoin_crdts::state::{decode_state, encode_state};
 use rejoin_crdts::{Delta, Kind, Path, RawAtom};
 use rejoin_replica::Ticket;
 use rejoin_replica::entry::{Entry, Record};

@@ -1,7 +1,7 @@
 //! What is stored or sent for some contents: the frozen examples of docs/format.md. A change here
 //! is a change of format: it needs a new version byte and a reader for the old one.
 
-use rejoin_crdts::state_codec::decode_state;
+use rejoin_crdts::state::decode_state;
 use rejoin_crdts::{BoundedCounter, FreshId, List, LwwRegister, OrMap, PnCounter, Replica, RwSet};
 use rejoin_replica::entry::{Entry, Head, Record};
 use rejoin_replica::message::{Direction, Message};

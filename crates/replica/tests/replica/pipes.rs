@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use rejoin_crdts::crdt::Crdt;
-use rejoin_crdts::cursor::Cursor;
+use rejoin_crdts::edit::Cursor;
 use rejoin_crdts::{EditError, OrMap, Path, PnCounter, ReplicaId};
 use rejoin_replica::core::SpaceCore;
 use rejoin_replica::entry::{HeadAt, Record};
@@ -93,7 +93,7 @@ impl Peer {
     /// Returns a line of Alice's cart.
     pub(crate) fn line(&self, line: &str) -> i64 {
         let source = self.core.source();
-        let view = rejoin_crdts::cursor::View::new(&source, Path::object("alice", Cart::KIND));
+        let view = rejoin_crdts::edit::View::new(&source, Path::object("alice", Cart::KIND));
         Cart::reader(view).at(line).value().expect("small numbers")
     }
 }

@@ -126,7 +126,7 @@ pub(crate) fn read(things: &Things) -> Vec<String> {
 }
 
 /// Returns the value that is left, and the total of the rights to it.
-fn seats(seats: &rejoin_crdts::bounded_counter::BoundedCounterReader<'_>) -> String {
+fn seats(seats: &rejoin_crdts::counter::BoundedCounterReader<'_>) -> String {
     let holders = seats.holders().expect("readable");
     format!("{:?} {}", seats.value(), holders.iter().map(|&(_, held)| held).sum::<u64>())
 }

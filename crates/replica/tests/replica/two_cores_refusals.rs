@@ -126,7 +126,7 @@ fn two_histories_under_one_id_are_reported_and_the_second_is_not_applied() {
     let now = Net::new(0).now;
     let (mut one, mut two, mut reader) = (Peer::new(id(1)), Peer::new(id(1)), Peer::new(id(2)));
     add(&mut one.core, now, "apples", 1);
-    let long = |cart: rejoin_crdts::cursor::Cursor<'_>| {
+    let long = |cart: rejoin_crdts::edit::Cursor<'_>| {
         use rejoin_crdts::crdt::Crdt;
         let mut cart = crate::pipes::Cart::editor(cart);
         cart.entry("pears").add(1)?;

@@ -1,6 +1,6 @@
 //! Operations on lists and trees: users add, move, rename and remove, by either removal rule.
 
-use rejoin_crdts::tree::{NodeId, Parent};
+use rejoin_crdts::ordered::{NodeId, Parent};
 use rejoin_crdts::{Crdt, EditError};
 
 use super::objects::{Folders, Steps};
