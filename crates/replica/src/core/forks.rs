@@ -66,7 +66,8 @@ pub struct Fork {
     pub ours: Head,
     /// The running hash of its history elsewhere; all zeros likewise.
     pub theirs: Head,
-    /// The counter up to which both histories are known to be the same.
+    /// The counter up to which both histories are known to be the same; zero while that is still
+    /// being looked for, as in the first report. [`Space::forks`](crate::Space::forks) has it then.
     pub common: u64,
 }
 

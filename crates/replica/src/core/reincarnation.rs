@@ -50,7 +50,7 @@ use std::collections::BTreeMap;
 use rejoin_crdts::crdt::Crdt;
 use rejoin_crdts::delta::{Change, Rebase};
 use rejoin_crdts::edit::{Cursor, View};
-use rejoin_crdts::{Dot, GSet, Kind, Path};
+use rejoin_crdts::{Delta, Dot, GSet, Kind, Path};
 use rejoin_vclock::{HybridTimestamp, ReplicaId};
 
 use crate::core::SpaceCore;
@@ -145,6 +145,15 @@ pub(crate) struct Moved {
     pub onto: u64,
     /// The end of the log when they were moved. Records behind that are of the other history.
     pub until: u64,
+}
+
+impl Moved {
+    /// The move of one entry: the last dot of one is that of the other.
+    pub(crate) fn between(entry: &Delta, rewritten: &Delta) -> Self {
+        let (from, after) = (entry.origin(), entry.first() - 1);
+        let onto = (rewritten.last() + after).saturating_sub(entry.last());
+        Self { from, after, to: rewritten.origin(), onto, until: u64::MAX }
+    }
 }
 
 /// A branch while it is rewritten.

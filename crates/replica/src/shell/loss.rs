@@ -7,7 +7,7 @@
 //! Whatever only the lost records had is gone; what they had counted is in the totals of the
 //! records behind them.
 //!
-//! An entry that a peer holds would be there twice, once as it was and once rewritten. So
+//! An entry that a peer holds as it was is not the rewritten one, and makes a fork of their id. So
 //! [`Loss::Unseen`] does this only where it is known that none of it was ever externalized
 //! ([`crate::core::externalized`]) and that it waits for nothing of others; the rest takes
 //! [`Loss::ForGood`].
@@ -20,7 +20,7 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 use crate::core::SpaceCore;
 use crate::core::externalized::Note;
 use crate::core::recovery::{Quarantined, Stored};
-use crate::core::reincarnation::Rewritten;
+use crate::core::reincarnation::{Moved, Rewritten};
 use crate::error::StoreError;
 use crate::format::entry::{Record, is_hole};
 use crate::shell::driver::Driver;
@@ -38,7 +38,9 @@ pub enum Loss {
     /// Losses of what nobody else can have.
     Unseen,
     /// Also losses of what others may have seen: those others are gone, and nobody will sync with
-    /// them again. If one comes back after all, what it holds of the old entries is there twice.
+    /// them again. If one comes back after all, the id that the entries were written under is a
+    /// [`Fork`](crate::Fork) at both ends: neither takes in the other's half, and nothing counts
+    /// twice.
     ForGood,
 }
 
@@ -194,12 +196,18 @@ impl Shared {
             core.rewrote_as(&[derived.id]);
         }
         let mut opening = derived.announcement(first.entry.delta().stamp());
+        let mut moves = Vec::new();
         for (key, record) in branch.waiting {
             if let Some(entry) = record.entry.rewritten(&mut rebase, opening.clone()) {
                 opening.clear();
+                moves.push(Moved::between(record.entry.delta(), entry.delta()));
                 core.retry(Record { entry, ..record })?;
             }
             rows.push((key, None));
+        }
+        // A receipt goes with the last move that is about it or an entry before it.
+        if !rejoin_vclock::mutant!("receipt-left-behind") {
+            core.moved.extend(moves.into_iter().rev());
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Planted bugs in the ownership of dots.
 
 use crate::mutants::suites::{SWEEP, crdts, faults, replica};
-use crate::mutants::{Class, Mutant};
+use crate::mutants::{Class, Mutant, Suite};
 
 pub(super) const ROWS: &[Mutant] = &[
     Mutant {
@@ -150,6 +150,13 @@ pub(super) const ROWS: &[Mutant] = &[
         lines: &[60],
         brings_back: "who joins where a branch was written anew waits for it in vain",
         suite: faults("fault_19"),
+    },
+    Mutant {
+        name: "receipt-left-behind",
+        class: Class::Identity,
+        lines: &[],
+        brings_back: "a receipt of what waited names an id that has no such entry",
+        suite: Suite { package: "rejoin-replica", features: "", target: "scripts", filter: "" },
     },
     Mutant {
         name: "two-lives-write-the-same",
