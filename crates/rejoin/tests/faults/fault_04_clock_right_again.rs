@@ -159,11 +159,9 @@ fn a_store_that_boots_in_1970_stamps_no_such_time() {
     assert_eq!(write(&notes, &hands, "right"), 0);
     drop(notes);
     let notes: Notes = unset().open_space("notes").unwrap();
-    assert_eq!(
-        earliest(&notes, "unset again"),
-        TODAY,
-        "it goes on from the last that was believed"
-    );
+    // Each opening begins at a random place within a millisecond, which may be the next one.
+    let again = earliest(&notes, "unset again");
+    assert!((TODAY..=TODAY + 1).contains(&again), "it goes on from the last that was believed");
 }
 
 /// A replica in memory, without a store.
