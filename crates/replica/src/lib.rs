@@ -49,6 +49,7 @@ pub use crate::core::once::{KeyHash, Used};
 pub use crate::core::peers::OwnOperations;
 pub use crate::core::progress::SyncProgress;
 pub use crate::core::receipt::Receipt;
+pub use crate::core::reports::Remedy;
 pub use crate::core::rollback::Reincarnated;
 pub use crate::core::session::{Config, SessionEnd, SessionId};
 pub use crate::core::transact::Transacted;

@@ -299,6 +299,13 @@ pub enum DecodeError {
         /// The tag.
         tag: u8,
     },
+    /// A version that this program does not know; a newer one may have written it.
+    UnknownVersion {
+        /// Name of the version, as "version of a log record".
+        what: &'static str,
+        /// The version.
+        version: u8,
+    },
     /// The value ends before the input does.
     TrailingBytes {
         /// Number of bytes left over.
@@ -319,6 +326,9 @@ impl fmt::Display for DecodeError {
             Self::OutOfRange { what, value } => write!(f, "{what} {value} is out of range"),
             Self::UnknownTag { what, tag } => {
                 write!(f, "unknown {what} tag {tag}; a newer version may have written it")
+            }
+            Self::UnknownVersion { what, version } => {
+                write!(f, "unknown {what}: {version}; a newer version may have written it")
             }
             Self::TrailingBytes { left } => write!(f, "{left} bytes are left over"),
             Self::Invalid(rule) => write!(f, "invalid: {rule}"),

@@ -111,7 +111,7 @@ pub(crate) fn content(seed: u64) -> Result<Content, StoreError> {
 impl Content {
     /// Checks that the notes that were read are those that were written.
     fn also(self, written: &Self) -> Self {
-        debug_assert!(self.notes == written.notes, "the store reads what was written");
+        assert!(self.notes == written.notes, "the store reads what was written");
         self
     }
 }

@@ -52,6 +52,7 @@ use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{HybridClock, ReplicaId};
 
 use crate::core::distrusted::Distrusted;
+use crate::core::reports::Remedy;
 use crate::core::session::Config;
 use crate::core::{Drafted, Event, SpaceCore};
 use crate::format::entry::{Record, is_hole, write_hole};
@@ -112,7 +113,7 @@ impl Stored {
     pub(crate) fn rebuild(&self, damage: &StorageError) -> Result<Recovered, StorageError> {
         let mut recovered = self.replay(self.renew()?)?;
         let what = format!("{damage}; rebuilt from the log");
-        recovered.core.report(Event::Damage { what });
+        recovered.core.report(Event::Damage { record: None, remedy: Remedy::Rebuilt, what });
         recovered.core.request_flush();
         Ok(recovered)
     }
@@ -222,7 +223,8 @@ impl Stored {
             return core.leave_hole();
         }
         let what = format!("{} was quarantined: {what}", self.place(sequence));
-        core.report(Event::Damage { what });
+        let (record, remedy) = (Some(sequence), Remedy::Quarantined);
+        core.report(Event::Damage { record, remedy, what });
         core.leave_hole();
         batch.log.push((self.number, sequence, write_hole()));
         batch.rows.push((self.number, row::quarantine(sequence), Some(bytes)));

@@ -42,7 +42,11 @@ pub enum Event {
     /// Stored bytes are not those that were written. They were repaired where that was possible;
     /// nothing was thrown away.
     Damage {
-        /// The damage, and what was done about it.
+        /// The log record, by its sequence; `None` where the state or the log's index is damaged.
+        record: Option<u64>,
+        /// The repair.
+        remedy: Remedy,
+        /// The damage and the repair, to be read.
         what: String,
     },
     /// A peer knows another history of this store than the store itself: the store was restored
@@ -70,6 +74,19 @@ pub enum Event {
         /// The counter at which the entry that was refused begins.
         first: u64,
     },
+}
+
+/// The repair of damage.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// The state was rebuilt from the log.
+    Rebuilt,
+    /// The record is quarantined. A peer brings its entry, or it is tried again when what it
+    /// follows has come.
+    Quarantined,
+    /// The record is quarantined. Its entry is in the state; a peer is asked for the record.
+    AskedFor,
 }
 
 /// The events that nobody has taken yet. Where too many wait, the oldest go, and are counted.

@@ -50,16 +50,16 @@ pub(crate) fn open_one_of<'a>(
     if reader.byte()? != mark {
         return Err(DecodeError::Invalid("bytes without the mark of what they should be"));
     }
-    let tag = reader.byte()?;
+    let version = reader.byte()?;
     let sum = u32::from_le_bytes(reader.array()?);
     let body = reader.bytes(reader.remaining())?;
-    if checksum(mark, tag, body) != sum {
+    if checksum(mark, version, body) != sum {
         return Err(DecodeError::Invalid("a checksum that does not match"));
     }
-    if versions.contains(&tag) {
-        Ok((tag, body))
+    if versions.contains(&version) {
+        Ok((version, body))
     } else {
-        Err(DecodeError::UnknownTag { what, tag })
+        Err(DecodeError::UnknownVersion { what, version })
     }
 }
 
@@ -93,9 +93,7 @@ pub(crate) fn whole_length(bytes: &[u8], least: usize, most: usize) -> Option<us
 pub(crate) fn fault(place: impl std::fmt::Display, error: &DecodeError) -> StorageError {
     let what = format!("{place}: {error}");
     match error {
-        DecodeError::UnknownTag { what: kind, .. } if kind.starts_with("version") => {
-            StorageError::OtherVersion(what)
-        }
+        DecodeError::UnknownVersion { .. } => StorageError::OtherVersion(what),
         _ => StorageError::Damaged(what),
     }
 }

@@ -91,7 +91,7 @@ impl OperationError {
 impl fmt::Display for OperationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stopped => f.write_str("it was stopped; nothing was changed"),
+            Self::Stopped => f.write_str("it was stopped; no data was changed"),
             Self::Missing { path } => {
                 write!(f, "there is no {}; look at how its name is written", path.display())
             }

@@ -3,8 +3,8 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use crate::core::Event;
 use crate::core::recovery::Recovered;
+use crate::core::reports::{Event, Remedy};
 use crate::format::entry::{Head, Record, write_hole};
 use crate::shell::driver::Driver;
 use crate::state::row;
@@ -42,7 +42,9 @@ impl Driver {
         let quarantine = (self.number, row::quarantine(sequence), Some(bytes.unwrap_or_default()));
         self.storage.commit(&Batch { log, rows: vec![quarantine], ..Batch::default() })?;
         self.core.mark_unreadable(sequence)?;
-        self.core.report(Event::Damage { what: format!("{damage}; it is asked for again") });
+        let (record, remedy) = (Some(sequence), Remedy::AskedFor);
+        let what = format!("{damage}; it is asked for again");
+        self.core.report(Event::Damage { record, remedy, what });
         // What the record did is in memory only, as long as it is not flushed.
         self.core.request_flush();
         Ok(())

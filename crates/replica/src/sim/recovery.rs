@@ -193,8 +193,7 @@ impl<A: Application> World<A> {
             told.append(&mut reports(&mut driver.core));
         }
         for sequence in self.sites[site].harmed.take().unwrap_or_default() {
-            let place = format!("log record {sequence} of");
-            if !told.iter().any(|what| what.contains(&place)) {
+            if !told.contains(&Some(sequence)) {
                 let id = self.sites[site].id;
                 let what = format!("{id:?} lost log record {sequence} in silence");
                 return Err(Broken::new("nothing lost", what));
@@ -288,11 +287,11 @@ impl<A: Application> World<A> {
     }
 }
 
-/// Returns the damage that a recovery reports.
-fn reports(core: &mut SpaceCore) -> Vec<String> {
+/// Returns the log records that a recovery reports as damaged; `None` for the state or the index.
+fn reports(core: &mut SpaceCore) -> Vec<Option<u64>> {
     let told = std::iter::from_fn(|| core.poll_event());
     let damage = told.filter_map(|event| match event {
-        Told::Damage { what } => Some(what),
+        Told::Damage { record, .. } => Some(record),
         _ => None,
     });
     damage.collect()

@@ -335,7 +335,7 @@ impl<A: Application> World<A> {
                 }
                 Told::Skew(_) => self.summary.add(Count::SkewReports, 1),
                 Told::OwnSkew(_) => self.summary.add(Count::OwnSkewReports, 1),
-                Told::Damage { what } => return Err(Broken::new("storage", what)),
+                Told::Damage { what, .. } => return Err(Broken::new("storage", what)),
                 Told::Overlap { origin, first } => {
                     let what = format!("{:?} met two histories of {origin:?} at {first}", here.id);
                     return Err(Broken { checker: "causality", what });

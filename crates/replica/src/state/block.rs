@@ -583,7 +583,7 @@ mod tests {
         };
         assert_eq!([read(BEGINS_AT_FIRST), read(VERSION)], [Ok(1), Ok(1)]);
         let tag = VERSION + 1;
-        let newer = DecodeError::UnknownTag { what: "version of a block", tag };
+        let newer = DecodeError::UnknownVersion { what: "version of a block", version: tag };
         assert_eq!(read(tag), Err(newer));
     }
 

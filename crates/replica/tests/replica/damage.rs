@@ -144,7 +144,7 @@ fn reports(medium: &std::sync::Arc<Medium>) -> Vec<String> {
     let carts = medium.open().open_space::<Cart>("carts").expect("what is whole can be used");
     let reports = carts.take_reports().expect("readable").into_iter();
     let damage = reports.filter_map(|report| match report {
-        Event::Damage { what } => Some(what),
+        Event::Damage { what, .. } => Some(what),
         _ => None,
     });
     damage.collect()

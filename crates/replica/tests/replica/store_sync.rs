@@ -234,7 +234,7 @@ fn a_damaged_record_is_not_passed_on_and_comes_back_from_a_peer() {
     settle(&here.link(), &third.link()).expect("it goes on");
     assert_eq!(third.stats().expect("stats").entries, 1, "what comes after it cannot be used");
     let reports = here.take_reports().expect("readable");
-    let [Event::Damage { what }] = &reports[..] else { panic!("{reports:?}") };
+    let [Event::Damage { what, .. }] = &reports[..] else { panic!("{reports:?}") };
     assert!(what.contains("log record 1 of \"carts\""), "{what}");
     let mut wire = Wire::between(&here.link(), &there.link());
     wire.settle().expect("it goes on");

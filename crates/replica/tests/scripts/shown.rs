@@ -85,7 +85,7 @@ pub(crate) fn fork(&Fork { origin, counter, common, .. }: &Fork) -> String {
 pub(crate) fn report(event: &Event) -> String {
     match event {
         Event::Fork(told) => format!("fork: {}", fork(told)),
-        Event::Damage { what } => format!("damage: {what}"),
+        Event::Damage { what, .. } => format!("damage: {what}"),
         Event::Skew(told) => format!("skew: {}", without(&told.stamp, told.ahead_by, told)),
         Event::OwnSkew(told) => format!("own skew: {}", without(&told.stamp, told.ahead_by, told)),
         Event::Reincarnated(told) => format!("{told:?}"),
