@@ -1,12 +1,16 @@
 //! The errors of a store, and what to do about them.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use rejoin_crdts::{EditError, ReadError};
+use rejoin_vclock::ReplicaId;
 
-use crate::core::peers::OwnOperations;
 use crate::storage::{Holder, StorageError};
+
+/// Own operations: their id, and the range of their counters.
+pub type OwnOperations = (ReplicaId, RangeInclusive<u64>);
 
 /// The reason why a store did not do what it was asked to. None of these loses anything that was
 /// acknowledged.

@@ -29,11 +29,13 @@
 //!
 //! The same core runs under the simulator (feature `sim`), which is how its promises are tested.
 
+mod config;
 pub mod core;
 mod error;
 mod format;
 pub mod log;
 pub mod ops;
+mod receipt;
 mod shell;
 #[cfg(feature = "sim")]
 pub mod sim;
@@ -42,21 +44,21 @@ pub mod storage;
 
 pub use crate::core::digest::Digest;
 pub use crate::core::externalized::Externalization;
-pub use crate::core::fingerprint::{Fingerprint, FullCell, Range};
 pub use crate::core::forks::{Fork, Keep};
 pub use crate::core::incarnation::Incarnation;
-pub use crate::core::once::{KeyHash, Used};
-pub use crate::core::peers::OwnOperations;
+pub use crate::core::once::Used;
 pub use crate::core::progress::SyncProgress;
-pub use crate::core::receipt::Receipt;
 pub use crate::core::reports::Remedy;
 pub use crate::core::rollback::Reincarnated;
-pub use crate::core::session::{Config, SessionEnd, SessionId};
+pub use crate::core::session::{SessionEnd, SessionId};
 pub use crate::core::transact::Transacted;
 pub use crate::core::{Change, Event, Now, SpaceCore, session, sync};
-pub use error::StoreError;
+pub use config::Config;
+pub use error::{OwnOperations, StoreError};
+pub use format::entry::KeyHash;
 pub use format::ticket::{MAX_NAME_BYTES, ParseTicketError, Ticket};
 pub use format::{entry, message};
+pub use receipt::Receipt;
 pub use shell::link::{Link, LinkError};
 pub use shell::loss::{Accepted, Loss};
 pub use shell::options::OpenOptions;
@@ -67,4 +69,4 @@ pub use shell::store::{MachineTime, Store};
 pub use shell::watch::{Lagged, Watch};
 #[cfg(feature = "redb")]
 pub use shell::witness::STATE_DIR;
-pub use state::StateSource;
+pub use state::{Fingerprint, FullCell, Range, StateSource};

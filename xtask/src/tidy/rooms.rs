@@ -1,4 +1,4 @@
-//! The rooms of replica: what is in front uses what is behind it, and the core has one owner.
+//! The rooms of replica: each uses only the rooms behind it, and the core has one owner.
 
 use syn::{Item, Type};
 
@@ -8,13 +8,14 @@ use super::{Rule, Spot};
 
 pub(super) const RULE: Rule = Rule {
     name: "rooms",
-    advice: "the core knows no shell, and `impl SpaceCore` stands in core/: move the code",
+    advice: "format, storage, log, state, core, shell: a room uses those before it, and \
+             `impl SpaceCore` stands in core: move the code",
     check,
 };
 
 const REPLICA: &str = "crates/replica/src/";
-/// The folders that the shell stands in front of.
-const BEHIND: [&str; 5] = ["core/", "format/", "log/", "state/", "storage/"];
+/// The rooms, each in front of those before it. `ops` and `sim` stand beside the shell.
+const ROOMS: [&str; 6] = ["format", "storage", "log", "state", "core", "shell"];
 
 fn check(tree: &Tree) -> Vec<Spot> {
     let sources = tree.sources.iter();
@@ -23,26 +24,34 @@ fn check(tree: &Tree) -> Vec<Spot> {
 }
 
 fn check_source(source: &Source, path: &str) -> Vec<Spot> {
+    let room = path.split('/').next().unwrap_or_default();
     let mut spots = Vec::new();
-    if BEHIND.iter().any(|folder| path.starts_with(folder)) {
+    if let Some(at) = ROOMS.iter().position(|name| *name == room) {
         let lines = source.text.lines().zip(1..);
-        let code = lines.filter(|(line, _)| !line.trim_start().starts_with("//"));
-        let uses = code.filter(|(line, _)| line.contains("crate::shell"));
-        spots.extend(uses.map(|(_, line)| Spot::new(&source.path, line, "it uses the shell")));
+        let code = lines.filter(|(line, number)| {
+            !line.trim_start().starts_with("//") && !source.in_tests(*number)
+        });
+        for (line, number) in code {
+            let uses = |name: &&&str| line.contains(&format!("crate::{name}::"));
+            if let Some(name) = ROOMS.iter().skip(at + 1).find(uses) {
+                let message = format!("{room} uses {name}, which stands in front of it");
+                spots.push(Spot::new(&source.path, number, message));
+            }
+        }
     }
-    if !path.starts_with("core/") {
-        let is_of_core = |item: &&Item| match item {
-            Item::Impl(item) if item.trait_.is_none() => match &*item.self_ty {
-                Type::Path(of) => of.path.is_ident("SpaceCore"),
-                _ => false,
-            },
-            _ => false,
-        };
-        let outside = source.syntax.items.iter().filter(is_of_core);
+    if room != "core" {
+        let outside = source.syntax.items.iter().filter(|item| is_of_core(item));
         spots.extend(outside.map(|item| {
             let line = syn::spanned::Spanned::span(item).start().line;
-            Spot::new(&source.path, line, "impl SpaceCore outside core/")
+            Spot::new(&source.path, line, "impl SpaceCore outside core")
         }));
     }
     spots
+}
+
+/// True for `impl SpaceCore`, without a trait.
+fn is_of_core(item: &Item) -> bool {
+    let Item::Impl(item) = item else { return false };
+    let Type::Path(of) = &*item.self_ty else { return false };
+    item.trait_.is_none() && of.path.is_ident("SpaceCore")
 }

@@ -12,78 +12,19 @@
 //! Entries that are not externalized are not announced either: in a hello, a former id ends where
 //! its note does. A former id without a note was externalized as a whole. No note says whether the
 //! file was copied: no store can see that.
-//!
-//! ```text
-//! envelope 'N' · id (16) · counter · the running hash there (16)
-//! envelope 'S' · id (16) · counter      as stores once noted it, of their present id alone
-//! ```
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 
-use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
+use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::SpaceCore;
 use crate::format::entry::{Head, HeadAt};
-use crate::format::envelope;
-use crate::state::row;
+use crate::format::row;
+use crate::state::note::Note;
 use crate::storage::{RowWrite, StorageError, StorageRead};
-
-const VERSION: u8 = 1;
-const WHAT: &str = "version of what was externalized";
-
-/// The note that entries of an id up to a counter were externalized, or are about to be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Note {
-    id: ReplicaId,
-    upto: u64,
-    /// The running hash there.
-    head: Head,
-    /// True if nothing is left of a former id to be held back.
-    is_last: bool,
-}
-
-impl Note {
-    /// The note that nothing of an id was externalized.
-    pub(crate) const fn none(id: ReplicaId) -> Self {
-        Self { id, upto: 0, head: Head([0; 16]), is_last: false }
-    }
-
-    /// The counter up to which entries were externalized.
-    #[cfg(feature = "sim")]
-    pub(crate) const fn upto(&self) -> u64 {
-        self.upto
-    }
-
-    /// The row that stores the note.
-    pub(crate) fn row(&self) -> RowWrite {
-        let mut body = Vec::new();
-        self.id.encode(&mut body);
-        write_varint(&mut body, self.upto);
-        body.extend(self.head.0);
-        let bytes = (!self.is_last).then(|| envelope::seal(b'N', VERSION, &body));
-        (row::externalized(self.id), bytes)
-    }
-
-    /// Reads a row back.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(envelope::open(b'N', VERSION, WHAT, bytes)?);
-        let (id, upto) = (ReplicaId::decode(&mut reader)?, reader.varint()?);
-        let head = Head(reader.array()?);
-        reader.finish()?;
-        Ok(Self { id, upto, head, is_last: false })
-    }
-
-    /// Reads a row as earlier stores wrote it.
-    pub(crate) fn decode_once(bytes: &[u8]) -> Result<(ReplicaId, u64), DecodeError> {
-        let mut reader = Reader::new(envelope::open(b'S', VERSION, WHAT, bytes)?);
-        let note = (ReplicaId::decode(&mut reader)?, reader.varint()?);
-        reader.finish()?;
-        Ok(note)
-    }
-}
 
 /// The notes to write because own entries, or those of former ids, are about to be externalized.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -130,7 +71,7 @@ impl Externalized {
             return Ok(Self(notes));
         }
         let unless_damaged =
-            |error: DecodeError| match envelope::fault("what was externalized", &error) {
+            |error: DecodeError| match StorageError::of_decoding("what was externalized", &error) {
                 StorageError::Damaged(_) => Ok(Noted::UNKNOWN),
                 fault => Err(fault),
             };
@@ -322,24 +263,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::config::Config;
     use crate::core::recovery::Stored;
-    use crate::core::session::Config;
-    use crate::format::doc::example;
     use crate::format::ticket::Ticket;
     use crate::storage::{Batch, FailStop, Memory, Storage};
-
-    #[test]
-    fn notes_are_as_documented() {
-        let bytes = example("note");
-        let note = Note::decode(&bytes).expect("a note");
-        assert_eq!(note.row(), (row::externalized(note.id), Some(bytes)));
-        // Nobody writes these any more.
-        let bytes = example("note-once");
-        let (id, upto) = Note::decode_once(&bytes).expect("a note");
-        let mut body = id.to_bytes().to_vec();
-        write_varint(&mut body, upto);
-        assert_eq!(envelope::seal(b'S', VERSION, &body), bytes);
-    }
 
     /// A damaged note makes the id under which it was found doubtful, and not the next one.
     #[test]

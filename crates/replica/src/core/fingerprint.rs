@@ -1,67 +1,10 @@
 //! Fingerprints: what two replicas compare instead of their states.
 
-use std::fmt;
-
 use rejoin_crdts::ReadError;
 
 use crate::core::SpaceCore;
+use crate::state::{Fingerprint, FullCell, Range};
 use crate::storage::StorageError;
-
-/// 16 bytes of BLAKE3 over the cells of a range: paths, dots with full ids, values and retained
-/// state. Equal cells have equal fingerprints on every replica, whatever led to them.
-///
-/// Accidental collisions need not be feared. Whoever may write to a space and spends some 2^64
-/// steps can make two different ranges with equal fingerprints.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint([u8; 16]);
-
-impl Fingerprint {
-    /// Takes the first half of a hasher's result.
-    pub(crate) fn of(hasher: &blake3::Hasher) -> Self {
-        Self(hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default())
-    }
-
-    /// A fingerprint that came from elsewhere.
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes.
-    pub const fn to_bytes(self) -> [u8; 16] {
-        self.0
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    /// 32 lower-case hexadecimal digits.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-/// A range of cells, from one path up to another, and its fingerprint.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Range {
-    /// Its level: about 4 cells in level 0, 4 times as many in each level above.
-    pub level: u8,
-    /// The path at which it begins; empty where it begins before all of them.
-    pub start: Vec<u8>,
-    /// The path at which it ends, which is not in it; `None` where it has no end.
-    pub end: Option<Vec<u8>>,
-    /// The fingerprint of its cells, equal wherever the cells are equal.
-    pub fingerprint: Fingerprint,
-    /// The number of its cells.
-    pub cells: u64,
-}
-
-/// A cell by itself: its path, and its canonical bytes with the ids of replicas in full.
-pub type FullCell = (Vec<u8>, Vec<u8>);
 
 impl SpaceCore {
     /// The fingerprint of all cells. Replicas with the same entries have the same one.

@@ -12,7 +12,6 @@
 
 pub(crate) mod canonical;
 pub(crate) mod digest;
-pub(crate) mod distrusted;
 pub(crate) mod externalized;
 pub(crate) mod fingerprint;
 pub(crate) mod flush;
@@ -47,24 +46,25 @@ use rejoin_crdts::{ConflictRecord, Delta, Path};
 pub use rejoin_vclock::Now;
 use rejoin_vclock::{HybridClock, HybridTimestamp, ReplicaId, VersionVector};
 
+use crate::config::Config;
 use crate::core::externalized::Externalized;
 use crate::core::forks::Fork;
 use crate::core::head_check::{DurableHeads, Step};
 use crate::core::missing::Missing;
 use crate::core::peers::Peers;
 use crate::core::progress::Heard;
-use crate::core::receipt::Receipt;
 use crate::core::reincarnation::{Moved, Rewritten};
 use crate::core::reports::Reports;
 pub use crate::core::reports::{Change, Event};
 use crate::core::rollback::SuspectedRollback;
-use crate::core::session::{Config, Session, SessionId};
+use crate::core::session::{Session, SessionId};
 use crate::core::timing::Timing;
 use crate::core::twice::Twice;
 use crate::core::withdrawal::Withdrawals;
 use crate::format::entry::{Entry, Head, HeadAt, Record};
 use crate::format::message::SpaceHash;
 use crate::log::Log;
+use crate::receipt::Receipt;
 use crate::state::{Checkpoint, Limits, State, StateSource};
 use crate::storage::{Memory, StorageError, StorageRead};
 

@@ -18,19 +18,10 @@
 use rejoin_vclock::ReplicaId;
 
 use crate::core::SpaceCore;
-use crate::core::receipt::Receipt;
-use crate::format::entry::Entry;
+use crate::format::entry::{Entry, KeyHash};
+use crate::receipt::Receipt;
 use crate::state::Receipts;
 use crate::storage::StorageError;
-
-/// The form of an idempotency key in an entry: 16 bytes of BLAKE3, derived from the key and the
-/// space.
-///
-/// Whoever does not have the space learns nothing from it, and the same key in another space has
-/// another hash. Among a thousand million keys, two have the same hash with a probability of 2^-69;
-/// that would make one transaction be asked about, and none be dropped in silence.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct KeyHash(pub [u8; 16]);
 
 /// The context that separates these hashes from all others that are made of a space.
 const CONTEXT: &str = "rejoin 2026-11-28 idempotency keys of a space";

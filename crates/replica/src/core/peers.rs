@@ -8,11 +8,11 @@
 //! has.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::SpaceCore;
+use crate::error::OwnOperations;
 
 /// The peers that are remembered.
 #[derive(Default, Debug)]
@@ -55,9 +55,6 @@ impl Peers {
     }
 }
 
-/// Own operations: their id, and the range of their counters.
-pub type OwnOperations = (ReplicaId, RangeInclusive<u64>);
-
 impl SpaceCore {
     /// Own operations that no peer has said to have.
     pub(crate) fn unheld(&self) -> Vec<OwnOperations> {
@@ -73,7 +70,7 @@ impl SpaceCore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::session::Config;
+    use crate::config::Config;
     use crate::core::{Now, SpaceCore};
     use crate::format::message::{Message, SpaceHash};
 

@@ -51,14 +51,13 @@ use rejoin_crdts::delta::{Admission, Change};
 use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{HybridClock, ReplicaId};
 
-use crate::core::distrusted::Distrusted;
+use crate::config::Config;
 use crate::core::reports::Remedy;
-use crate::core::session::Config;
 use crate::core::{Drafted, Event, SpaceCore};
 use crate::format::entry::{Record, is_hole, write_hole};
-use crate::format::envelope;
+use crate::format::row;
 use crate::format::ticket::Ticket;
-use crate::state::row;
+use crate::state::distrusted::Distrusted;
 use crate::storage::{Batch, FailStop, Row, RowWrite, Storage, StorageError, StorageRead};
 
 /// Number of log records that are read back at a time.
@@ -206,7 +205,7 @@ impl Stored {
                 let follows = core.recover(record)?;
                 Ok((!follows).then(|| "it does not follow the one before".to_owned()))
             }
-            Err(error) => match envelope::fault(self.place(core.log().end()), &error) {
+            Err(error) => match StorageError::of_decoding(self.place(core.log().end()), &error) {
                 StorageError::Damaged(_) => Ok(Some(error.to_string())),
                 fault => Err(fault),
             },

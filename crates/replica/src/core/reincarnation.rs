@@ -53,8 +53,8 @@ use rejoin_crdts::edit::{Cursor, View};
 use rejoin_crdts::{Delta, Dot, GSet, Kind, Path};
 use rejoin_vclock::{HybridTimestamp, ReplicaId};
 
+use crate::config::Config;
 use crate::core::SpaceCore;
-use crate::core::session::Config;
 use crate::error::StoreError;
 use crate::format::entry::{Entry, Head, HeadAt, Record, is_hole};
 use crate::format::message::SpaceHash;

@@ -53,11 +53,11 @@
 use rejoin_vclock::ReplicaId;
 
 use crate::core::forks::Fork;
-use crate::core::receipt::Receipt;
 use crate::core::reincarnation::Moved;
 use crate::core::session::{Refused, SessionEnd, SessionId};
 use crate::core::{Event, Now, SpaceCore};
 use crate::format::entry::Head;
+use crate::receipt::Receipt;
 
 /// A suspected rollback.
 #[derive(Clone, Copy, Debug)]

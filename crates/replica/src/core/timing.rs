@@ -4,13 +4,14 @@
 //! until something comes in. Whatever is under way has its time: a gap that is watched, a request
 //! that may have to be put to somebody else, news that is held back to be announced together with
 //! more. Anything that came in since the last look may have opened such a thing, so one look
-//! follows it, [`have_interval`](crate::core::session::Config::have_interval) after the last.
+//! follows it, [`have_interval`](crate::config::Config::have_interval) after the last.
 //!
 //! # Invariants
 //! 1. Looks are at least `have_interval` apart, whatever comes in.
 //! 2. Without input the looks end: what is left to wait for is a peer that owes an answer.
 
-use crate::core::session::{Config, Session, SessionEnd};
+use crate::config::Config;
+use crate::core::session::{Session, SessionEnd};
 use crate::core::{Now, SpaceCore};
 
 /// The looks of a space at the clock. Times are as [`Now::elapsed`].

@@ -5,10 +5,10 @@ use rejoin_crdts::edit::{Stage, Written};
 use rejoin_vclock::HybridTimestamp;
 
 use crate::core::once::Used;
-use crate::core::receipt::Receipt;
 use crate::core::{Drafted, Now, SpaceCore};
 use crate::error::StoreError;
 use crate::format::entry::{MAX_TRANSACTION_BYTES, MAX_WRITTEN_BYTES};
+use crate::receipt::Receipt;
 
 /// The outcome of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

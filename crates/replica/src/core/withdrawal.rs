@@ -14,16 +14,8 @@
 use crate::core::session::SessionEnd;
 use crate::core::{Change, Event, SpaceCore};
 use crate::format::entry::Record;
+use crate::receipt::Mark;
 use crate::storage::StorageError;
-
-/// A position in the log, as of a number of withdrawals.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Mark {
-    /// The number of withdrawals at that time.
-    pub round: u64,
-    /// The sequence after the last entry that it is about.
-    pub end: u64,
-}
 
 /// The number of withdrawals, and the sequences from which on the log was withdrawn.
 #[derive(Clone, Default, Debug)]

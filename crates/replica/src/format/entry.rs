@@ -14,7 +14,6 @@ use rejoin_crdts::path::MAX_VALUE_BYTES;
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Reader, write_length_prefixed};
 
-use crate::core::once::KeyHash;
 use crate::format::envelope;
 pub use crate::format::section::MAX_SECTION_BYTES;
 use crate::format::section::{self, Tag};
@@ -182,6 +181,15 @@ const WITH_SECTION: u8 = 3;
 
 /// Maximum length of a log record, in bytes: an entry, a key, and what is around them.
 pub const MAX_RECORD_BYTES: usize = MAX_ENTRY_BYTES + MAX_KEY_BYTES + 64;
+
+/// The form of an idempotency key in an entry: 16 bytes of BLAKE3, derived from the key and the
+/// space.
+///
+/// Whoever does not have the space learns nothing from it, and the same key in another space has
+/// another hash. Among a thousand million keys, two have the same hash with a probability of 2^-69;
+/// that would make one transaction be asked about, and none be dropped in silence.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct KeyHash(pub [u8; 16]);
 
 /// A log record: an entry, the head of its origin after it, and the idempotency key that its
 /// transaction carried here, if any.

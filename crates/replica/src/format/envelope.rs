@@ -12,8 +12,6 @@ use std::ops::RangeInclusive;
 
 use rejoin_vclock::codec::{DecodeError, Reader};
 
-use crate::storage::StorageError;
-
 /// Puts a body into an envelope.
 pub(crate) fn seal(mark: u8, version: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(body.len() + 6);
@@ -87,15 +85,6 @@ pub(crate) fn whole_length(bytes: &[u8], least: usize, most: usize) -> Option<us
         length += 1;
     }
     Some(length)
-}
-
-/// Distinguishes damage to something stored from the work of another version.
-pub(crate) fn fault(place: impl std::fmt::Display, error: &DecodeError) -> StorageError {
-    let what = format!("{place}: {error}");
-    match error {
-        DecodeError::UnknownVersion { .. } => StorageError::OtherVersion(what),
-        _ => StorageError::Damaged(what),
-    }
 }
 
 fn checksum(mark: u8, version: u8, body: &[u8]) -> u32 {

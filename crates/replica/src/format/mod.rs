@@ -6,5 +6,6 @@ pub(crate) mod doc;
 pub mod entry;
 pub(crate) mod envelope;
 pub mod message;
+pub(crate) mod row;
 pub(crate) mod section;
 pub(crate) mod ticket;

@@ -18,7 +18,7 @@ pub const MAX_SECTION_BYTES: usize = 64 << 10;
 /// The known tags.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Tag {
-    /// The [hash](crate::core::once::KeyHash) of the transaction's idempotency key.
+    /// The [hash](crate::format::entry::KeyHash) of the transaction's idempotency key.
     Key = 1,
 }
 

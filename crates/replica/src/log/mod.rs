@@ -26,7 +26,7 @@ use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::format::envelope;
-use crate::state::row;
+use crate::format::row;
 use crate::storage::{Row, RowWrite, StorageError, StorageRead};
 
 const VERSION: u8 = 1;

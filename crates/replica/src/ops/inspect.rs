@@ -8,13 +8,13 @@ use super::contents::{Contents, Listed};
 use super::copied::CopiedFrom;
 use super::error::OperationError;
 use super::replay::replay;
+use crate::config::Config;
 use crate::core::SpaceCore;
 use crate::core::digest::Digest;
-use crate::core::fingerprint::Fingerprint;
-use crate::core::session::Config;
 use crate::format::entry::Head;
 use crate::format::ticket::Ticket;
 use crate::shell::store::Store;
+use crate::state::Fingerprint;
 use crate::storage::{Storage, StorageError, StorageRead};
 
 /// The content of a store.

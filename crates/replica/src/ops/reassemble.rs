@@ -11,10 +11,11 @@ use rejoin_vclock::FreshId;
 use super::contents::Contents;
 use super::error::OperationError;
 use crate::format::entry::write_hole;
+use crate::format::row;
 use crate::format::ticket::Ticket;
 use crate::shell::identity::{self, first_batch};
 use crate::shell::store::{SPACE, write_space};
-use crate::state::{flushed_until, row};
+use crate::state::flushed_until;
 use crate::storage::{DamagedFile, StorageRead, ValueRef};
 
 /// A record that stands further behind the others than the number of missing records and this many

@@ -21,13 +21,13 @@ use super::new_file;
 use super::progress::{Progress, Step, Watch};
 use super::reassemble::{Reassembled, reassemble};
 use super::verify::{Depth, Verification, verify_storage};
+use crate::config::Config;
 use crate::core::digest::Digest;
 use crate::core::recovery::Stored;
-use crate::core::session::Config;
+use crate::format::row;
 use crate::shell::forks::name_of_choices;
 use crate::shell::identity;
 use crate::shell::store::{SPACE, explain, read_space_named};
-use crate::state::row;
 use crate::storage::{Batch, DamagedFile, FailStop, RedbFile, Storage, StorageRead};
 
 /// Number of rows that are listed at a time.

@@ -14,13 +14,14 @@ use super::finding::{Finding, Location};
 use super::log_check::LogCheck;
 use super::progress::{Progress, Step, Watch};
 use super::replay::{AT_A_TIME, Each, replay};
+use crate::config::Config;
 use crate::core::SpaceCore;
 use crate::core::digest::Digest;
-use crate::core::session::Config;
 use crate::error::StoreError;
+use crate::format::row;
 use crate::log::{self, CHUNK_LENGTH};
 use crate::shell::store::Store;
-use crate::state::{Checkpoint, RowLocation, Rows, Told, row};
+use crate::state::{Checkpoint, RowLocation, Rows, Told};
 use crate::storage::{Storage, StorageError, StorageRead};
 
 /// Maximum number of findings that are kept; more are only counted.

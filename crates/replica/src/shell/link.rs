@@ -77,7 +77,7 @@ impl Link {
     }
 
     /// Begins a session over a connection of its own: it sends heartbeats, and is over when it
-    /// hears nothing for [`idle_timeout`](crate::core::session::Config::idle_timeout).
+    /// hears nothing for [`idle_timeout`](crate::config::Config::idle_timeout).
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot be used.

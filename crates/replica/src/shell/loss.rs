@@ -18,14 +18,14 @@ use rejoin_crdts::delta::Rebase;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::SpaceCore;
-use crate::core::externalized::Note;
 use crate::core::recovery::{Quarantined, Stored};
 use crate::core::reincarnation::{Moved, Rewritten};
 use crate::error::StoreError;
 use crate::format::entry::{Record, is_hole};
+use crate::format::row;
 use crate::shell::driver::Driver;
 use crate::shell::shared::{Inner, Shared};
-use crate::state::row;
+use crate::state::note::Note;
 use crate::storage::{Batch, RowWrite, StorageError, StorageRead};
 
 /// Number of log records that are read at a time.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[cfg(feature = "redb")]
 use rejoin_vclock::FreshId;
 
-use crate::core::session::Config;
+use crate::config::Config;
 use crate::error::StoreError;
 use crate::shell::identity::Claim;
 #[cfg(feature = "redb")]

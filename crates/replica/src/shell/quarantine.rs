@@ -6,7 +6,7 @@
 //! effect is in the state already; only the log lacks it.
 //!
 //! Some of what is quarantined may be the store's own, so it goes on under a new id
-//! ([`crate::core::distrusted`]).
+//! ([`crate::state::distrusted`]).
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 
 use rejoin_vclock::VersionVector;
 
-use crate::core::receipt::Receipt;
 use crate::core::recovery::{Quarantined, Stored};
 use crate::core::{Now, SpaceCore};
-use crate::state::row;
+use crate::format::row;
+use crate::receipt::Receipt;
 use crate::storage::{RowWrite, StorageError};
 
 /// The records that a space has quarantined and that are left.
@@ -123,8 +123,8 @@ mod tests {
     use rejoin_vclock::ReplicaId;
 
     use super::*;
+    use crate::config::Config;
     use crate::core::Arrival;
-    use crate::core::session::Config;
     use crate::format::entry::Record;
     use crate::format::ticket::Ticket;
     use crate::storage::{Batch, FailStop, Memory, Storage};

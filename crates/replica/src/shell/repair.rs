@@ -6,8 +6,8 @@
 use crate::core::recovery::Recovered;
 use crate::core::reports::{Event, Remedy};
 use crate::format::entry::{Head, Record, write_hole};
+use crate::format::row;
 use crate::shell::driver::Driver;
-use crate::state::row;
 use crate::storage::{Batch, Storage, StorageError, StorageRead};
 
 impl Driver {

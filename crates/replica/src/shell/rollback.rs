@@ -6,11 +6,11 @@
 use rejoin_vclock::ReplicaId;
 
 use crate::core::Now;
-use crate::core::externalized::Note;
 use crate::core::reincarnation::{Moved, Outcome, Reincarnation};
 use crate::format::entry::Record;
+use crate::format::row;
 use crate::shell::driver::Driver;
-use crate::state::row;
+use crate::state::note::Note;
 use crate::storage::{Batch, RowWrite, StorageError, StorageRead};
 
 /// The outcome of a rollback that was found out.

@@ -20,11 +20,11 @@ use rejoin_crdts::state::LocalDot;
 use rejoin_crdts::{Dot, Kind, ReadError};
 use rejoin_vclock::EARLIEST_MILLIS;
 
-use crate::core::receipt::Receipt;
-use crate::core::withdrawal::Mark;
 use crate::core::{Event, Now, SpaceCore};
 use crate::error::StoreError;
 use crate::format::ticket::Ticket;
+use crate::receipt::Mark;
+use crate::receipt::Receipt;
 use crate::shell::driver::Driver;
 use crate::shell::identity::{Identity, Incarnations};
 use crate::shell::watch::Watchers;

@@ -11,19 +11,19 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::Event;
 use crate::core::digest::Digest;
-use crate::core::fingerprint::Fingerprint;
 use crate::core::incarnation::Incarnation;
 use crate::core::once::Used;
 use crate::core::progress::SyncProgress;
-use crate::core::receipt::Receipt;
 use crate::core::transact::Transacted;
 use crate::error::{StoreError, at_most};
 use crate::format::entry::MAX_KEY_BYTES;
 use crate::format::ticket::Ticket;
+use crate::receipt::Receipt;
 use crate::shell::link::Link;
 use crate::shell::loss::{Accepted, Loss};
 use crate::shell::shared::{Inner, Inside, Shared};
 use crate::shell::watch::Watch;
+use crate::state::Fingerprint;
 
 /// The moment at which a transaction returns.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

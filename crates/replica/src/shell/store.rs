@@ -13,9 +13,9 @@ use rejoin_crdts::hash::set_seed;
 use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
 use rejoin_vclock::{FreshId, ReplicaId};
 
+use crate::config::Config;
 use crate::core::Now;
 use crate::core::recovery::Stored;
-use crate::core::session::Config;
 use crate::error::{StoreError, at_most};
 use crate::format::envelope;
 use crate::format::ticket::{MAX_NAME_BYTES, Ticket};

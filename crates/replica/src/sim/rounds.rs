@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::network::{Connection, Link, Pipe};
 use super::topology;
-use crate::core::session::Config;
+use crate::config::Config;
 
 /// The maximum duration of a sync on an idle disk, in milliseconds.
 const SYNC: u64 = 20;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::core::receipt::Receipt;
 use crate::core::{Now, SpaceCore};
+use crate::receipt::Receipt;
 use crate::shell::driver::{Driver, Write};
 
 use super::branch::Branch;

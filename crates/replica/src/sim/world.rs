@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use rejoin_vclock::{DEFAULT_MAX_SKEW_MILLIS, ReplicaId};
 
+use crate::config::Config;
 use crate::core::Event as Told;
-use crate::core::session::Config;
 use crate::format::entry::Record;
 use crate::format::ticket::Ticket;
 use crate::shell::driver::Driver;

@@ -15,13 +15,13 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::cmp::Ordering;
-use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
 use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
 
 use super::filter::{Names, Probe};
 use crate::format::envelope;
+use crate::format::row::Address;
 
 const VERSION: u8 = 3;
 /// Blocks whose intervals began at their first keys.
@@ -37,22 +37,6 @@ const LONG_KEYS: usize = 8;
 const LEAST_INDEXED: usize = 2;
 /// One in this many entries of a data block has its key whole.
 const WHOLE_EVERY: usize = 16;
-
-/// The place of a block: its run, its level above the data, and its number in the level.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Address {
-    pub run: u32,
-    pub level: u8,
-    pub number: u32,
-}
-
-/// Hashes as one word, because a look-up passes some blocks of each run.
-impl Hash for Address {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let (run, number) = (u64::from(self.run), u64::from(self.number));
-        state.write_u64((run << 32 | number).rotate_left(8) ^ u64::from(self.level));
-    }
-}
 
 impl Address {
     /// Returns the number of entries of which one has its key whole.

@@ -6,7 +6,8 @@ use quick_cache::Weighter;
 use quick_cache::unsync::{Cache as Weighed, DefaultLifecycle};
 use rejoin_crdts::hash::Seeded;
 
-use super::block::{Address, BLOCK_BYTES, Block};
+use super::block::{BLOCK_BYTES, Block};
+use crate::format::row::Address;
 
 /// The blocks that were read recently and often; one scan through a run does not evict them
 /// (S3-FIFO, Yang et al. 2023).

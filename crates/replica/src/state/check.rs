@@ -10,13 +10,14 @@ use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
-use super::block::{Address, Block, address};
+use super::block::{Block, address};
 use super::cache::cache;
 use super::manifest::{Checkpoint, Manifest};
-use super::row;
 use super::run::{Blocks, Run, Unfit, child};
-use crate::core::distrusted::Distrusted;
-use crate::core::externalized::Note;
+use crate::format::row;
+use crate::format::row::Address;
+use crate::state::distrusted::Distrusted;
+use crate::state::note::Note;
 use crate::storage::{StorageError, StorageRead};
 
 /// Number of rows that are read at a time; one may be as long as a whole value.

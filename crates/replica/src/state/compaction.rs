@@ -15,9 +15,8 @@ use super::fingerprints::Pending;
 use super::manifest::{Checkpoint, Manifest};
 use super::merge::{Garbage, Merging, replaced};
 use super::run::{Blocks, Run, RunWriter};
-use super::{
-    CELLS, KEYS, Memtable, PRINTS, RETURNED, Receipts, State, prefixed, row, write_receipt,
-};
+use super::{CELLS, KEYS, Memtable, PRINTS, RETURNED, Receipts, State, prefixed, write_receipt};
+use crate::format::row;
 use crate::storage::{RowWrite, StorageError};
 
 /// The result of one step of compaction.

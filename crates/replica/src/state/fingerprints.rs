@@ -23,6 +23,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Bound;
 
 use rejoin_crdts::cell::Cell;
@@ -32,7 +33,44 @@ use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_var
 use super::block::common;
 use super::run::RunWriter;
 use super::{PRINTS, prefixed};
-use crate::core::fingerprint::Fingerprint;
+
+/// 16 bytes of BLAKE3 over the cells of a range: paths, dots with full ids, values and retained
+/// state. Equal cells have equal fingerprints on every replica, whatever led to them.
+///
+/// Accidental collisions need not be feared. Whoever may write to a space and spends some 2^64
+/// steps can make two different ranges with equal fingerprints.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    /// Takes the first half of a hasher's result.
+    pub(crate) fn of(hasher: &blake3::Hasher) -> Self {
+        Self(hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default())
+    }
+
+    /// A fingerprint that came from elsewhere.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    /// 32 lower-case hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
 
 /// The highest level. Its one range holds all cells: no path begins another.
 pub(super) const TOP: u8 = 16;
@@ -404,7 +442,7 @@ mod tests {
     use rejoin_crdts::{OrMap, Path, PnCounter, ReplicaId};
 
     use super::*;
-    use crate::core::session::Config;
+    use crate::config::Config;
     use crate::core::{Now, SpaceCore};
     use crate::format::doc::example;
     use crate::format::message::SpaceHash;

@@ -14,7 +14,8 @@ use super::filter::WideFilter;
 use super::fingerprints::{Pending, Prints};
 use super::ranges::Touched;
 use super::run::{Run, RunWriter};
-use super::{CELLS, Limits, Merged, PRINTS, State, read_cell, row};
+use super::{CELLS, Limits, Merged, PRINTS, State, read_cell};
+use crate::format::row;
 use crate::storage::{RowWrite, StorageError};
 
 /// Minimum number of the newest runs, of one tier or smaller, that are merged into one.

@@ -18,12 +18,13 @@ mod block;
 mod cache;
 mod check;
 mod compaction;
+pub(crate) mod distrusted;
 mod filter;
 mod fingerprints;
 mod manifest;
 mod merge;
+pub(crate) mod note;
 mod ranges;
-pub(crate) mod row;
 mod run;
 mod source;
 
@@ -44,20 +45,22 @@ use rejoin_crdts::{Kind, ReadError};
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 
-use crate::core::receipt::Receipt;
-use crate::core::session::Config;
-use crate::format::envelope;
+use crate::config::Config;
+use crate::format::row;
+use crate::receipt::Receipt;
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
 use cache::cache;
 pub(crate) use check::{RowLocation, Rows, Told};
 use compaction::Compaction;
 use filter::Probe;
+pub use fingerprints::Fingerprint;
 use fingerprints::Prints;
 pub(crate) use manifest::Checkpoint;
 use manifest::Manifest;
 #[cfg(feature = "redb")]
 pub(crate) use manifest::flushed_until;
+pub use ranges::{FullCell, Range};
 use run::{Blocks, Run, RunCursor};
 use source::Flushed;
 pub use source::StateSource;
@@ -189,7 +192,7 @@ impl State {
         let manifest = match rows.row(space, row::HEAD)? {
             None => Manifest { checkpoint: Checkpoint::new(), next_run: 0, runs: Vec::new() },
             Some(bytes) => Manifest::decode(&bytes).map_err(|error| {
-                envelope::fault(format_args!("the manifest of space {space}"), &error)
+                StorageError::of_decoding(format_args!("the manifest of space {space}"), &error)
             })?,
         };
         let checkpoint = manifest.checkpoint.clone();

@@ -13,11 +13,28 @@ use rejoin_crdts::state::write_in_full;
 use rejoin_vclock::codec::DecodeError;
 
 use super::filter::Probe;
-use super::fingerprints::{Closed, KEPT, Print, Ranges, TOP, Tree, key, rank};
+use super::fingerprints::{Closed, Fingerprint, KEPT, Print, Ranges, TOP, Tree, key, rank};
 use super::run::{Blocks, Run};
 use super::{CELLS, Memtable, PRINTS, StateSource, prefixed};
-use crate::core::fingerprint::{FullCell, Range};
 use crate::storage::StorageError;
+
+/// A range of cells, from one path up to another, and its fingerprint.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Range {
+    /// Its level: about 4 cells in level 0, 4 times as many in each level above.
+    pub level: u8,
+    /// The path at which it begins; empty where it begins before all of them.
+    pub start: Vec<u8>,
+    /// The path at which it ends, which is not in it; `None` where it has no end.
+    pub end: Option<Vec<u8>>,
+    /// The fingerprint of its cells, equal wherever the cells are equal.
+    pub fingerprint: Fingerprint,
+    /// The number of its cells.
+    pub cells: u64,
+}
+
+/// A cell by itself: its path, and its canonical bytes with the ids of replicas in full.
+pub type FullCell = (Vec<u8>, Vec<u8>);
 
 /// Prints in memory may take one part in this many of what changes may take.
 const SHARE: usize = 8;

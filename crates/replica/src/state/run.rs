@@ -17,11 +17,11 @@ use std::sync::Arc;
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Reader, write_varint};
 
-use super::block::{Address, Block, BlockBuilder, Position, address};
+use super::block::{Block, BlockBuilder, Position, address};
 use super::cache::Cache;
 use super::filter::{Probe, WideFilter};
-use super::row;
-use crate::format::envelope;
+use crate::format::row;
+use crate::format::row::Address;
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
 /// Maximum number of levels over the 2^32 data blocks that have numbers, their own level included.
@@ -239,7 +239,7 @@ impl Blocks {
             return Err(Unfit::Damaged(None, "it is missing".to_owned()));
         };
         let block = Block::parse(bytes, at).map_err(|(error, bytes)| {
-            let fault = envelope::fault("a block", &error);
+            let fault = StorageError::of_decoding("a block", &error);
             let damaged = || Unfit::Damaged(Some(bytes), error.to_string());
             if fault.is_corruption() { damaged() } else { Unfit::Fault(fault) }
         })?;

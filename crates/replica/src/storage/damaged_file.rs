@@ -18,7 +18,7 @@ use std::path::Path;
 use super::engine_pages::{PAGE, Pages, Pair, Run, pairs, pairs_by_trial, tables};
 use super::{Row, StorageError, StorageRead, Stored};
 use crate::format::entry::is_marked;
-use crate::state::row;
+use crate::format::row;
 
 /// The key of a log record: the number of its space, and its sequence.
 pub(crate) type LogKey = (u32, u64);

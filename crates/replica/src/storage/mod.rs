@@ -36,6 +36,8 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
+use rejoin_vclock::codec::DecodeError;
+
 #[cfg(feature = "redb")]
 pub(crate) use damaged_file::{DamagedFile, ValueRef};
 pub(crate) use fail_stop::FailStop;
@@ -172,6 +174,16 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// The error of something stored that cannot be decoded: damage, or the work of another
+    /// version.
+    pub(crate) fn of_decoding(place: impl fmt::Display, error: &DecodeError) -> Self {
+        let what = format!("{place}: {error}");
+        match error {
+            DecodeError::UnknownVersion { .. } => Self::OtherVersion(what),
+            _ => Self::Damaged(what),
+        }
+    }
+
     /// Converts an error of the operating system.
     #[cfg(any(feature = "redb", feature = "fjall"))]
     #[expect(clippy::needless_pass_by_value, reason = "to be handed to map_err as it is")]

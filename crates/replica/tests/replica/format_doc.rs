@@ -50,15 +50,15 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     (include_str!("../../src/shell/removal.rs"), &["gone", "left"]),
     (include_str!("../../src/ops/copied.rs"), &["copy"]),
     (include_str!("../../src/shell/forks.rs"), &["choices", "branch"]),
-    (include_str!("../../src/core/distrusted.rs"), &["distrusted"]),
-    (include_str!("../../src/core/externalized.rs"), &["note", "note-once"]),
+    (include_str!("../../src/state/distrusted.rs"), &["distrusted"]),
+    (include_str!("../../src/state/note.rs"), &["note", "note-once"]),
     (include_str!("../../src/log/mod.rs"), &["index", "origins"]),
     (include_str!("../../src/state/block.rs"), &["block", "index-block"]),
     (include_str!("../../src/state/manifest.rs"), &["manifest"]),
     (include_str!("../../src/state/mod.rs"), &["receipt"]),
     (include_str!("../../src/state/fingerprints.rs"), &["range"]),
     (
-        include_str!("../../src/state/row.rs"),
+        include_str!("../../src/format/row.rs"),
         &[
             "row-manifest",
             "row-block",

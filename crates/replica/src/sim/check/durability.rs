@@ -8,9 +8,9 @@
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::SpaceCore;
-use crate::core::receipt::Receipt;
 use crate::format::entry::Entry;
 use crate::format::message::Message;
+use crate::receipt::Receipt;
 use crate::sim::violation::{Broken, Checked};
 
 fn broken(what: String) -> Checked {

@@ -6,8 +6,9 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 
 use super::{Disk, index};
 use crate::format::entry::Record;
+use crate::format::row;
 use crate::sim::rng::Rng;
-use crate::state::{RowLocation, Rows, Told, row};
+use crate::state::{RowLocation, Rows, Told};
 use crate::storage::StorageError;
 
 /// A kind of damage to a disk that nobody writes to.

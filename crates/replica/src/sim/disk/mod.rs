@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::core::externalized::Note;
 use crate::format::entry::Record;
-use crate::state::row;
+use crate::format::row;
+use crate::state::note::Note;
 use crate::storage::{Batch, Row, RowWrite, Storage, StorageError, StorageRead, Stored};
 
 pub(super) use harm::Harm;
@@ -191,7 +191,7 @@ impl Disk {
         let unsynced = content.unsynced.iter().find_map(before);
         let row = unsynced.unwrap_or_else(|| content.rows.get(&note).cloned());
         let note = row.and_then(|row| Note::decode(&row).ok());
-        note.map_or(0, |note| note.upto())
+        note.map_or(0, |note| note.upto)
     }
 
     /// Reads the bytes of a record.

@@ -16,7 +16,7 @@ use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 
 use crate::format::envelope;
-use crate::state::row;
+use crate::format::row;
 use crate::storage::RowWrite;
 
 const VERSION: u8 = 2;

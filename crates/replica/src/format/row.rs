@@ -14,13 +14,29 @@
 //!
 //! Numbers are big-endian, so that rows stand in the order in which they are written.
 
-use rejoin_vclock::ReplicaId;
+use std::hash::{Hash, Hasher};
 
-use super::block::Address;
+use rejoin_vclock::ReplicaId;
 
 pub(crate) const HEAD: &[u8] = &[0];
 pub(crate) const OFFERED: &[u8] = &[6];
 pub(crate) const DISTRUSTED: &[u8] = &[7];
+
+/// The place of a block: its run, its level above the data, and its number in the level.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Address {
+    pub run: u32,
+    pub level: u8,
+    pub number: u32,
+}
+
+/// Hashes as one word, because a look-up passes some blocks of each run.
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (run, number) = (u64::from(self.run), u64::from(self.number));
+        state.write_u64((run << 32 | number).rotate_left(8) ^ u64::from(self.level));
+    }
+}
 
 /// Returns the key of the note of what was externalized of an id.
 pub(crate) fn externalized(id: ReplicaId) -> Vec<u8> {
@@ -40,7 +56,7 @@ pub(crate) fn follows_from_log(key: &[u8]) -> bool {
     matches!(key.first(), Some(0..=3))
 }
 
-pub(super) fn block(at: Address) -> Vec<u8> {
+pub(crate) fn block(at: Address) -> Vec<u8> {
     let mut key = run(at.run);
     key.push(at.level);
     key.extend(at.number.to_be_bytes());
@@ -48,20 +64,20 @@ pub(super) fn block(at: Address) -> Vec<u8> {
 }
 
 /// Returns the beginning of the keys of a run's blocks.
-pub(super) fn run(id: u32) -> Vec<u8> {
+pub(crate) fn run(id: u32) -> Vec<u8> {
     let mut key = vec![1];
     key.extend(id.to_be_bytes());
     key
 }
 
 /// Returns the run whose block stands under a key.
-pub(super) fn run_of(key: &[u8]) -> Option<u32> {
+pub(crate) fn run_of(key: &[u8]) -> Option<u32> {
     let id = key.strip_prefix(&[1])?.first_chunk()?;
     Some(u32::from_be_bytes(*id))
 }
 
 /// Returns the block that stands under a key.
-pub(super) fn block_of(key: &[u8]) -> Option<Address> {
+pub(crate) fn block_of(key: &[u8]) -> Option<Address> {
     let rest = key.strip_prefix(&[1])?;
     let (run, rest) = rest.split_first_chunk()?;
     let (level, rest) = rest.split_first()?;
@@ -76,7 +92,7 @@ pub(crate) fn is_kept(key: &[u8]) -> bool {
 }
 
 /// Returns the chunk of the log's index that a row is about.
-pub(super) fn chunk_of(key: &[u8]) -> Option<u64> {
+pub(crate) fn chunk_of(key: &[u8]) -> Option<u64> {
     let (table, chunk) = key.split_first()?;
     let chunk = chunk.try_into().ok().map(u64::from_be_bytes)?;
     matches!(table, 2 | 3).then_some(chunk)
