@@ -52,6 +52,16 @@
 //!
 //! The limits on the length of a key, a value or a transaction are in [`limits`].
 //!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `redb` (default) | stores in a file; without it they are in memory or on a backend of yours |
+//! | `fjall` | stores in a directory, for servers that write much |
+//! | `serde` | ids, deltas and conflicts in and out |
+//! | `laws` | the laws of a CRDT, to test types of your own |
+//! | `conformance` | what every storage backend must hold, to test one of your own |
+//!
 //! The crates of the family are here under their short names: [`vclock`] (who has seen what),
 //! [`crdts`] (values that merge), [`replica`] (copies that catch up).
 

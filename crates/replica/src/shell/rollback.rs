@@ -15,6 +15,7 @@ use crate::storage::{Batch, RowWrite, StorageError, StorageRead};
 
 /// The outcome of a rollback that was found out.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the simulator checks it"))]
 pub(crate) struct Resolved {
     /// The id that it is about, and the last counter that both histories share.
     pub from: (ReplicaId, u64),
