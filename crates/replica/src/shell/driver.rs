@@ -20,10 +20,6 @@
 
 use std::sync::Arc;
 
-use rejoin_crdts::EditError;
-use rejoin_crdts::edit::Stage;
-use rejoin_vclock::ReplicaId;
-
 use crate::core::externalized::Externalization;
 use crate::core::once::Used;
 use crate::core::recovery::{Recovered, Stored};
@@ -38,6 +34,8 @@ use crate::log::records::{Records, ToSend};
 use crate::shell::identity::Incarnations;
 use crate::shell::quarantine::Quarantine;
 use crate::storage::{Batch, FailStop, RowWrite, Storage, StorageError};
+use rejoin_crdts::EditError;
+use rejoin_crdts::edit::Stage;
 
 /// With each commit at most this many bytes of state are flushed per byte of log: more than
 /// compaction makes of a byte on its way through all tiers, so that it never falls behind.
@@ -69,17 +67,35 @@ pub(crate) struct Write {
 }
 
 impl Write {
-    /// The batch, for a space of this number.
-    pub(crate) fn batch(&self, number: u32) -> Batch {
-        batch(number, &self.records, &self.rows)
+    /// Takes the batch out, for a space of this number.
+    pub(crate) fn take_batch(&mut self, number: u32) -> Batch {
+        batch(number, &self.records, std::mem::take(&mut self.rows))
     }
 }
 
-fn batch(number: u32, records: &[(u64, Record)], rows: &[RowWrite]) -> Batch {
+/// The batch of some records and rows of a space.
+pub(crate) fn batch(number: u32, records: &[(u64, Record)], rows: Vec<RowWrite>) -> Batch {
     let record = |(sequence, record): &(u64, Record)| (number, *sequence, record.encode());
-    let row = |(key, bytes): &RowWrite| (number, key.clone(), bytes.clone());
-    let (log, rows) = (records.iter().map(record).collect(), rows.iter().map(row).collect());
+    let log = records.iter().map(record).collect();
+    let rows = rows.into_iter().map(|(key, bytes)| (number, key, bytes)).collect();
     Batch { log, rows, ..Batch::default() }
+}
+
+/// The sequence after the last of some records.
+fn end_of(records: &[(u64, Record)]) -> u64 {
+    records.last().map_or(0, |(sequence, _)| sequence + 1)
+}
+
+/// The core that a recovery made. Of what was quarantined some may be the store's own: then it must
+/// not use those dots again, and gives its id up.
+pub(crate) fn trusted(
+    Recovered { core, quarantined }: Recovered,
+    identity: &dyn Incarnations,
+) -> Result<SpaceCore, StorageError> {
+    if quarantined {
+        identity.give_up(core.replica(), &[], Batch::default())?;
+    }
+    Ok(core)
 }
 
 impl Driver {
@@ -93,12 +109,8 @@ impl Driver {
         identity: Arc<dyn Incarnations>,
         life: u16,
     ) -> Result<Self, StorageError> {
-        let Recovered { mut core, quarantined } = stored.recover()?;
+        let mut core = trusted(stored.recover()?, &*identity)?;
         core.set_stamps_apart(life);
-        if quarantined {
-            // Of what is quarantined some may be its own: it must not use those dots again.
-            identity.give_up(stored.replica, &[], Batch::default())?;
-        }
         let Stored { storage, number, ticket, .. } = stored;
         let (rows, quarantine) = (Vec::new(), Quarantine::default());
         Ok(Self { core, storage, identity, ticket, number, rows, quarantine, is_flushing: false })
@@ -106,11 +118,7 @@ impl Driver {
 
     /// The stored space, under the present id.
     pub(crate) fn stored(&self) -> Stored {
-        self.stored_as(self.core.replica())
-    }
-
-    /// The stored space, for a core that goes on under an id.
-    pub(crate) fn stored_as(&self, replica: ReplicaId) -> Stored {
+        let replica = self.core.replica();
         let (storage, ticket) = (Arc::clone(&self.storage), self.ticket.clone());
         let (before, config) = (self.core.before.clone(), self.core.config);
         Stored { storage, number: self.number, ticket, replica, before, config }
@@ -224,7 +232,7 @@ impl Driver {
     /// A batch is durable, and all that were handed out before it.
     pub(crate) fn handle_written(&mut self, write: &Write) {
         let Write { records, flushes, externalization, .. } = write;
-        self.core.handle_written(records.last().map_or(0, |(sequence, _)| sequence + 1));
+        self.core.handle_written(end_of(records));
         if *flushes {
             self.is_flushing = false;
             self.core.handle_flushed();
@@ -238,16 +246,7 @@ impl Driver {
     /// [`StorageError`] as [`fail_write`](Self::fail_write) gives it back.
     pub(crate) fn write_records(&mut self, now: Now) -> Result<(), StorageError> {
         let records = self.core.poll_write();
-        if records.is_empty() {
-            return Ok(());
-        }
-        match self.commit(&records, &[]) {
-            Ok(end) => {
-                self.core.handle_written(end);
-                Ok(())
-            }
-            Err(error) => Err(self.fail_write(records, error, now)),
-        }
+        self.write_at_once(records, Vec::new(), now)
     }
 
     /// Writes the rows that wait for records, at once.
@@ -256,19 +255,24 @@ impl Driver {
     /// [`StorageError`] as [`fail_write`](Self::fail_write) gives it back.
     pub(crate) fn write_rows(&mut self, now: Now) -> Result<(), StorageError> {
         let rows = std::mem::take(&mut self.rows);
-        if rows.is_empty() {
-            return Ok(());
-        }
-        match self.commit(&[], &rows) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.fail_write(Vec::new(), error, now)),
-        }
+        self.write_at_once(Vec::new(), rows, now)
     }
 
-    fn commit(&self, records: &[(u64, Record)], rows: &[RowWrite]) -> Result<u64, StorageError> {
-        self.storage.commit(&batch(self.number, records, rows))?;
+    fn write_at_once(
+        &mut self,
+        records: Vec<(u64, Record)>,
+        rows: Vec<RowWrite>,
+        now: Now,
+    ) -> Result<(), StorageError> {
+        if records.is_empty() && rows.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.storage.commit(&batch(self.number, &records, rows)) {
+            return Err(self.fail_write(records, error, now));
+        }
         self.identity.wrote(records.len());
-        Ok(records.last().map_or(0, |(sequence, _)| sequence + 1))
+        self.core.handle_written(end_of(&records));
+        Ok(())
     }
 
     /// Frames the entries that [`Transmit::Entries`](crate::core::sync::Transmit::Entries) names,

@@ -3,11 +3,10 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use crate::core::recovery::Recovered;
 use crate::core::reports::{Event, Remedy};
 use crate::format::entry::{Head, Record, write_hole};
 use crate::format::row;
-use crate::shell::driver::Driver;
+use crate::shell::driver::{Driver, trusted};
 use crate::storage::{Batch, Storage, StorageError, StorageRead};
 
 impl Driver {
@@ -18,10 +17,7 @@ impl Driver {
     pub(crate) fn repair(&mut self) -> Result<(), StorageError> {
         self.rows.extend(self.core.take_damaged());
         let damage = StorageError::Damaged("a block, or the log's index".to_owned());
-        let Recovered { core: mut rebuilt, quarantined } = self.stored().rebuild(&damage)?;
-        if quarantined {
-            self.identity.give_up(self.core.replica(), &[], Batch::default())?;
-        }
+        let mut rebuilt = trusted(self.stored().rebuild(&damage)?, &*self.identity)?;
         rebuilt.replace(&mut self.core)?;
         (self.core, self.is_flushing) = (rebuilt, false);
         Ok(())

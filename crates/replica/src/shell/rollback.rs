@@ -9,9 +9,9 @@ use crate::core::Now;
 use crate::core::reincarnation::{Moved, Outcome, Reincarnation};
 use crate::format::entry::Record;
 use crate::format::row;
-use crate::shell::driver::Driver;
+use crate::shell::driver::{Driver, batch};
 use crate::state::note::Note;
-use crate::storage::{Batch, RowWrite, StorageError, StorageRead};
+use crate::storage::{RowWrite, StorageError, StorageRead};
 
 /// The outcome of a rollback that was found out.
 #[derive(Debug)]
@@ -50,15 +50,12 @@ impl Driver {
         let (core, changed, moved) = match outcome {
             Some(Outcome { core, changed, moved }) if is_other(&changed) => (core, changed, moved),
             // Where nothing is rewritten, what is stored of the state stays.
-            _ => (self.stored_as(present).recover()?.core, Vec::new(), Vec::new()),
+            _ => (self.stored().recover()?.core, Vec::new(), Vec::new()),
         };
         let derived: Vec<_> = moved.iter().map(|moved| moved.to).collect();
-        let stored = |(at, record): &(u64, Record)| (self.number, *at, record.encode());
-        let log: Vec<_> = changed.iter().map(stored).collect();
-        let mut rows = if log.is_empty() { Vec::new() } else { self.rows_of_state()? };
+        let mut rows = if changed.is_empty() { Vec::new() } else { self.rows_of_state()? };
         rows.extend(derived.iter().map(|&id| Note::none(id).row()));
-        let rows = rows.into_iter().map(|(key, bytes)| (self.number, key, bytes)).collect();
-        let batch = Batch { log, rows, ..Batch::default() };
+        let batch = batch(self.number, &changed, rows);
         let id = self.identity.give_up(present, &derived, batch)?;
         let former = std::mem::replace(&mut self.core, core);
         self.is_flushing = false;

@@ -264,10 +264,10 @@ impl Shared {
                 inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            let Some(write) = inner.driver.poll_write(budget) else { break };
+            let Some(mut write) = inner.driver.poll_write(budget) else { break };
             inner.writing = true;
             drop(inner);
-            let result = self.storage.commit(&write.batch(self.number));
+            let result = self.storage.commit(&write.take_batch(self.number));
             if result.is_ok() {
                 self.identity.wrote(write.records.len());
             }
@@ -296,8 +296,10 @@ impl Shared {
         if self.lock()?.driver.core.rollback().is_none() {
             return Ok(());
         }
-        let mut inner = self.lock_quiet()?;
+        let mut inner = self.lock_idle()?;
         let resolved = inner.driver.resolve_rollback(self.now());
+        // It has written what waited, too.
+        self.written.notify_all();
         Self::tell(&mut inner);
         if resolved?.is_some() {
             self.wake(inner);
@@ -305,18 +307,22 @@ impl Shared {
         Ok(())
     }
 
-    /// The lock on the space when nobody writes and nothing is left to write.
-    pub(crate) fn lock_quiet(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
+    /// The lock on the space when nobody writes.
+    fn lock_idle(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
         let mut inner = self.lock()?;
         while inner.writing {
             inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
-        if inner.driver.core.wants_to_write() {
-            self.written.notify_all();
-            let result = inner.driver.write_records(self.now());
-            Self::tell(&mut inner);
-            result?;
-        }
+        Ok(inner)
+    }
+
+    /// The lock on the space when nobody writes and no record is left to write.
+    pub(crate) fn lock_quiet(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
+        let mut inner = self.lock_idle()?;
+        let result = inner.driver.write_records(self.now());
+        self.written.notify_all();
+        Self::tell(&mut inner);
+        result?;
         Ok(inner)
     }
 

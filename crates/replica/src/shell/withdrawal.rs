@@ -4,11 +4,10 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use crate::core::Now;
-use crate::core::recovery::Recovered;
 use crate::format::entry::Record;
-use crate::shell::driver::Driver;
+use crate::shell::driver::{Driver, trusted};
 use crate::shell::quarantine::Quarantine;
-use crate::storage::{Batch, StorageError};
+use crate::storage::StorageError;
 
 impl Driver {
     /// Takes back a batch that could not be written. On a full medium it is withdrawn, with all
@@ -36,14 +35,12 @@ impl Driver {
     }
 
     fn withdraw(&mut self, now: Now) -> Result<(), StorageError> {
-        let Recovered { core, quarantined } = self.stored().recover()?;
+        let recovered = self.stored().recover()?;
         if rejoin_vclock::mutant!("withdrawn-stays-in-state") {
             self.core.unwritten.clear();
             return Ok(());
         }
-        if quarantined {
-            self.identity.give_up(self.core.replica(), &[], Batch::default())?;
-        }
+        let core = trusted(recovered, &*self.identity)?;
         let former = std::mem::replace(&mut self.core, core);
         self.core.withdraw(former);
         (self.rows, self.quarantine) = (Vec::new(), Quarantine::default());

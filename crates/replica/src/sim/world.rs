@@ -303,13 +303,13 @@ impl<A: Application> World<A> {
         self.hear(site)?;
         self.write(site)?;
         self.acknowledge(site)?;
-        self.mend(site)?;
+        self.repair(site)?;
         self.resolve_rollback(site)?;
         self.transmit(site)
     }
 
     /// Puts back what was lost and has come again, and repairs what was found damaged.
-    fn mend(&mut self, site: usize) -> Checked {
+    fn repair(&mut self, site: usize) -> Checked {
         let here = &mut self.sites[site];
         let Some(driver) = &mut here.driver else { return Ok(()) };
         if driver.core.is_damaged() && here.in_flight.is_empty() {
@@ -410,7 +410,7 @@ impl<A: Application> World<A> {
             return self.stop(site, Survives::Some, pause);
         }
         let budget = *here.chance.disk.pick(&[1, 500, 8_000]);
-        let Some(write) = driver.poll_write(budget) else { return Ok(()) };
+        let Some(mut write) = driver.poll_write(budget) else { return Ok(()) };
         let branch = here.branch.as_ref();
         let beyond = |r: &Record| {
             branch.is_some_and(|b| b.has(r.entry.delta().origin(), r.entry.delta().last()))
@@ -418,7 +418,7 @@ impl<A: Application> World<A> {
         for (_, record) in write.records.iter().filter(|(_, record)| !beyond(record)) {
             self.checks.dots.see(here.id, &record.entry)?;
         }
-        let number = here.disk.write(&write.batch(0));
+        let number = here.disk.write(&write.take_batch(0));
         here.in_flight.push_back((number, write));
         let done = here.disk_busy_until.max(now) + here.sync_millis(now);
         here.disk_busy_until = done;
