@@ -4,7 +4,7 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use rejoin_benches::{Side, replica, sync};
 use rejoin_crdts::edit::Cursor;
 use rejoin_crdts::{Crdt, LwwRegister, OrMap, Path, PnCounter};
-use rejoin_replica::{Config, Now, Space, SpaceCore, Store, Ticket};
+use rejoin_replica::{Now, Space, Store, Ticket};
 
 type Lines = OrMap<String, PnCounter>;
 type Settings = OrMap<String, LwwRegister<i64>>;
@@ -28,7 +28,7 @@ fn put(side: &mut Side, keys: std::ops::Range<u64>, value: i64) {
 
 fn side(id: u64) -> Side {
     let ticket = Ticket::with_lineage("bench", [7; 16]);
-    Side::new(SpaceCore::new(ticket.hash(), replica(id), Config::default()))
+    Side::new(ticket.hash(), replica(id))
 }
 
 fn catch_up(c: &mut Criterion) {

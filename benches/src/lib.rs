@@ -4,12 +4,13 @@
 //! differ, and the same machine differs from minute to minute.
 
 use rejoin_crdts::FreshId;
-use rejoin_replica::entry::HeadAt;
-use rejoin_replica::message::{Frames, Message};
+use rejoin_replica::entry::{HeadAt, Record};
+use rejoin_replica::message::{Frames, Message, SpaceHash};
+use rejoin_replica::storage::{Batch, Memory, Storage, StorageRead};
 use rejoin_replica::sync::Transmit;
-use rejoin_replica::{Now, SessionId, SpaceCore};
+use rejoin_replica::{Config, Now, SessionId, SpaceCore};
 use rejoin_vclock::ReplicaId;
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Returns the `n`-th replica of a bench; ids are spread over all 128 bits like random ones.
 pub fn replica(n: u64) -> ReplicaId {
@@ -36,23 +37,26 @@ pub const fn mix(n: u64) -> u64 {
 pub struct Side {
     /// The core.
     pub core: SpaceCore,
-    log: BTreeMap<u64, (HeadAt, Vec<u8>)>,
+    storage: Arc<Memory>,
     session: Option<SessionId>,
     frames: Frames,
 }
 
 impl Side {
-    /// Wraps a core that has written nothing yet.
-    pub fn new(core: SpaceCore) -> Self {
-        Self { core, log: BTreeMap::new(), session: None, frames: Frames::default() }
+    /// A copy of a space that has written nothing yet.
+    pub fn new(space: SpaceHash, replica: ReplicaId) -> Self {
+        let storage = Arc::new(Memory::default());
+        let rows = Arc::clone(&storage) as Arc<dyn StorageRead>;
+        let core = SpaceCore::open(space, replica, Config::default(), rows, 0);
+        let core = core.unwrap_or_else(|error| unreachable!("there is nothing to read: {error}"));
+        Self { core, storage, session: None, frames: Frames::default() }
     }
 
     /// Makes everything durable that waits to be.
     pub fn settle(&mut self) {
-        for (sequence, record) in self.core.poll_write() {
-            let head = HeadAt::of(&record);
-            self.log.insert(sequence, (head, record.entry.bytes().to_vec()));
-        }
+        let log = self.core.poll_write().into_iter();
+        let log = log.map(|(sequence, record)| (0, sequence, record.encode())).collect();
+        self.storage.commit(&Batch { log, ..Batch::default() }).expect("memory takes all");
         self.core.handle_written(self.core.log().end());
         if let Some(externalization) = self.core.poll_externalization() {
             self.core.handle_externalized(&externalization);
@@ -75,10 +79,12 @@ impl Side {
         match self.core.poll_transmit(session, now).ok()?? {
             Transmit::Frame(frame) => Some(frame),
             Transmit::Entries { before, sequences } => {
-                let head = |at: &u64| self.log.get(at).map(|&(head, _)| head);
+                let record = |&at: &u64| self.storage.log(0, at, 1).ok()?.pop();
+                let head = |at| Record::decode(&record(at)?.1).ok().map(|it| HeadAt::of(&it));
                 let before = before.iter().filter_map(head).collect();
-                let entry = |at: &u64| self.log.get(at).map(|(_, bytes)| bytes.as_slice());
-                let entries: Vec<&[u8]> = sequences.iter().filter_map(entry).collect();
+                let records: Vec<_> = sequences.iter().filter_map(record).collect();
+                let entries = records.iter().map(|(_, bytes)| Record::entry_bytes(bytes));
+                let entries: Vec<&[u8]> = entries.collect::<Result<_, _>>().ok()?;
                 self.core.entries_frame(session, before, &entries).ok()
             }
         }
@@ -91,10 +97,6 @@ impl Side {
             hello |= matches!(message, Message::Hello { .. });
             if let Some(session) = self.session {
                 assert_eq!(self.core.handle_message(session, message, now), Ok(()));
-                while let Some(sequence) = self.core.poll_lookup() {
-                    let Some(&(head, _)) = self.log.get(&sequence) else { break };
-                    self.core.handle_lookup(head);
-                }
             }
         }
         self.settle();

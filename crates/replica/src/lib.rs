@@ -6,7 +6,8 @@
 //! bytes.
 //!
 //! # The core and its shell
-//! [`SpaceCore`] does no I/O, starts no thread and reads no clock. Its verbs, everywhere:
+//! [`SpaceCore`] writes nothing, starts no thread and reads no clock; what it reads is stored state
+//! and log, through a [trait](storage::StorageRead). Its verbs, everywhere:
 //!
 //! - *getters* read (`version_vector`, `digest`);
 //! - *commands* change state on the user's behalf (`commit`, `open_session`);
@@ -44,13 +45,12 @@ pub mod storage;
 
 pub use crate::core::digest::Digest;
 pub use crate::core::externalized::Externalization;
-pub use crate::core::forks::{Fork, Keep};
+pub use crate::core::history::forks::{Fork, Keep};
 pub use crate::core::incarnation::Incarnation;
 pub use crate::core::once::Used;
-pub use crate::core::progress::SyncProgress;
-pub use crate::core::reports::Remedy;
-pub use crate::core::rollback::Reincarnated;
-pub use crate::core::session::{SessionEnd, SessionId};
+pub use crate::core::peers::progress::SyncProgress;
+pub use crate::core::peers::session::{SessionEnd, SessionId};
+pub use crate::core::reports::{Reincarnated, Remedy};
 pub use crate::core::transact::Transacted;
 pub use crate::core::{Change, Event, Now, SpaceCore, session, sync};
 pub use config::Config;

@@ -17,14 +17,13 @@
 
 use std::collections::BTreeMap;
 
-use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::SpaceCore;
-use crate::format::entry::{Head, HeadAt};
-use crate::format::row;
+use crate::core::outbox::notes::Noted;
+use crate::format::entry::HeadAt;
 use crate::state::note::Note;
-use crate::storage::{RowWrite, StorageError, StorageRead};
+use crate::storage::RowWrite;
 
 /// The notes to write because own entries, or those of former ids, are about to be externalized.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,125 +38,28 @@ impl Externalization {
     }
 }
 
-/// The state of the note of an id.
-#[derive(Clone, Copy, Default, Debug)]
-struct Noted {
-    /// The counter in the durable note: entries up to here may leave.
-    upto: u64,
-    /// The running hash there.
-    head: Head,
-    /// The counter that was handed out to be written last, if any was.
-    asked: Option<u64>,
-}
-
-impl Noted {
-    /// A note that is damaged: everything that is here may have been seen.
-    const UNKNOWN: Self = Self { upto: 0, head: Head([0; 16]), asked: Some(u64::MAX) };
-}
-
-/// The notes of the present id, and of the former ids that are not wholly externalized.
-#[derive(Clone, Default, Debug)]
-pub(crate) struct Externalized(BTreeMap<ReplicaId, Noted>);
-
-impl Externalized {
-    /// Reads the stored notes.
-    pub(crate) fn read(
-        rows: &dyn StorageRead,
-        space: u32,
-        own: ReplicaId,
-    ) -> Result<Self, StorageError> {
-        let mut notes = BTreeMap::from([(own, Noted::default())]);
-        if rejoin_vclock::mutant!("offers-forgotten") {
-            return Ok(Self(notes));
-        }
-        let unless_damaged =
-            |error: DecodeError| match StorageError::of_decoding("what was externalized", &error) {
-                StorageError::Damaged(_) => Ok(Noted::UNKNOWN),
-                fault => Err(fault),
-            };
-        let mut found = rows.rows(space, row::OFFERED, usize::MAX)?;
-        found.retain(|(key, _)| key.starts_with(row::OFFERED));
-        for (key, bytes) in found {
-            let (id, noted) = match row::offered_id(&key) {
-                Some(id) => (id, Note::decode(&bytes).map(|note| (note.upto, note.head))),
-                None => match Note::decode_once(&bytes) {
-                    // It lacks the running hash, so all that is there counts as externalized.
-                    Ok((id, upto)) if id == own => (id, Ok((upto, Head::default()))),
-                    Ok(_) => continue,
-                    Err(error) => (own, Err(error)),
-                },
-            };
-            let noted = match noted {
-                Ok((upto, head)) => Noted { upto, head, asked: Some(upto) },
-                Err(error) => unless_damaged(error)?,
-            };
-            notes.insert(id, noted);
-        }
-        Ok(Self(notes))
-    }
-
-    /// Begins the notes of ids under which nothing was externalized.
-    pub(crate) fn begin(&mut self, ids: &[ReplicaId], asked: Option<u64>) {
-        let none = Noted { asked, ..Noted::default() };
-        self.0.extend(ids.iter().map(|&id| (id, none)));
-    }
-
-    /// Drops the note of an id: all of it counts as externalized.
-    pub(crate) fn leave(&mut self, id: ReplicaId) {
-        self.0.remove(&id);
-    }
-
-    /// True if a durable note covers an entry, so that it may leave.
-    pub(crate) fn covers(&self, id: ReplicaId, counter: u64) -> bool {
-        self.0.get(&id).is_none_or(|noted| counter <= noted.upto)
-    }
-
-    /// True if some entries of an id up to `seen` are held back.
-    pub(crate) fn is_held_back(&self, id: ReplicaId, seen: u64) -> bool {
-        self.0.get(&id).is_some_and(|noted| noted.asked.is_none_or(|asked| asked < seen))
-    }
-
-    /// The counter up to which somebody else may have seen entries of an id.
-    fn seen_of(&self, id: ReplicaId) -> u64 {
-        self.0.get(&id).map_or(u64::MAX, |noted| noted.asked.unwrap_or_default())
-    }
-}
-
 impl SpaceCore {
     /// Returns the notes to write before entries may leave. Their rows go into one batch with the
     /// records that [`poll_write`](Self::poll_write) returned last, or are written by themselves.
     /// Once that is durable, [`handle_externalized`](Self::handle_externalized) says so.
     pub fn poll_externalization(&mut self) -> Option<Externalization> {
         let externalization = self.externalization()?;
-        for note in &externalization.notes {
-            if let Some(noted) = self.externalized.0.get_mut(&note.id) {
-                noted.asked = Some(note.upto);
-                if note.is_last && noted.upto == note.upto {
-                    self.externalized.0.remove(&note.id); // nothing waits for it
-                }
-            }
-        }
+        self.externalized.ask(&externalization.notes);
         Some(externalization)
     }
 
     /// Takes in that notes are durable.
     pub fn handle_externalized(&mut self, externalization: &Externalization) {
-        for &Note { id, upto, head, is_last } in &externalization.notes {
-            if is_last && id != self.replica() {
-                self.externalized.0.remove(&id);
-            } else if let Some(noted) = self.externalized.0.get_mut(&id).filter(|n| n.upto <= upto)
-            {
-                (noted.upto, noted.head) = (upto, head);
-            }
-        }
+        let own = self.replica();
+        self.externalized.written(&externalization.notes, own);
     }
 
     /// Returns the notes to write now, if any: for entries that the peers of some session take,
     /// and, for an id without a note, that nothing was externalized.
     pub(crate) fn externalization(&self) -> Option<Externalization> {
         let own = self.replica();
-        let taken = || self.sessions.values().filter(|session| session.takes_from(own));
-        let note = |(&id, noted): (&ReplicaId, &Noted)| {
+        let taken = || self.peers.sessions().filter(|session| session.takes_from(own));
+        let note = |(id, noted): (ReplicaId, &Noted)| {
             let seen = self.causal.context().seen(id);
             let is_new = noted.asked.is_none() && seen > 0;
             let is_more = noted.asked.is_none_or(|asked| asked < seen);
@@ -172,46 +74,27 @@ impl SpaceCore {
         if self.suspected.is_some() {
             return None;
         }
-        let notes: Vec<_> = self.externalized.0.iter().filter_map(note).collect();
+        let notes: Vec<_> = self.externalized.iter().filter_map(note).collect();
         (!notes.is_empty()).then_some(Externalization { notes })
     }
 
     /// True if notes are durable, or no longer needed.
     pub(crate) fn is_noted(&self, externalization: &Externalization) -> bool {
-        let is_new = |id| self.externalized.0.get(&id).is_some_and(|noted| noted.asked.is_none());
-        externalization
-            .notes
-            .iter()
-            .all(|note| self.externalized.covers(note.id, note.upto) && !is_new(note.id))
+        self.externalized.has(&externalization.notes)
     }
 
     /// Assumes that everything here may have been seen if the notes cannot be read, and returns the
-    /// rows that say so. A later id has externalized nothing.
+    /// rows that say so.
     pub(crate) fn assume_seen(&mut self) -> Vec<RowWrite> {
         let own = self.replica();
         let (seen, head) = (self.causal.context().seen(own), self.head(own));
-        let mut rows = Vec::new();
-        let unknown = |noted: &Noted| noted.asked == Some(u64::MAX);
-        if let Some(noted) = self.externalized.0.get_mut(&own) {
-            let lacks_head = noted.upto > 0 && noted.head == Head::default();
-            if unknown(noted) || lacks_head {
-                *noted = Noted { upto: seen, head, asked: Some(seen) };
-                rows.push(Note { id: own, upto: seen, head, is_last: false }.row());
-                rows.push((row::OFFERED.to_vec(), None));
-            }
-        }
-        self.externalized.0.retain(|&id, noted| {
-            let is_seen = id != own && unknown(noted);
-            rows.extend(is_seen.then(|| (row::externalized(id), None)));
-            !is_seen
-        });
-        rows
+        self.externalized.assume_seen(own, seen, head)
     }
 
     /// Forgets notes of ids that are not this copy's.
     pub(crate) fn keep_own_notes(&mut self) {
         let (own, before) = (self.replica(), &self.before);
-        self.externalized.0.retain(|id, _| *id == own || before.contains(id));
+        self.externalized.retain(|id| id == own || before.contains(&id));
     }
 
     /// Notes that entries were rewritten under derived ids, and that nobody has seen these.
@@ -233,17 +116,17 @@ impl SpaceCore {
     /// The ids of this copy that have a note, with the counters up to which others may have seen
     /// them.
     pub(crate) fn seen_of_own(&self) -> BTreeMap<ReplicaId, u64> {
-        self.externalized.0.keys().map(|&id| (id, self.externalized.seen_of(id))).collect()
+        self.externalized.iter().map(|(id, _)| (id, self.externalized.seen_of(id))).collect()
     }
 
     /// The former ids with entries that are held back, and the head at which each ends for others.
     pub(crate) fn deferred_writes(&self) -> impl Iterator<Item = HeadAt> + '_ {
         let own = self.replica();
-        let former = self.externalized.0.iter().filter(move |&(&id, _)| id != own);
+        let former = self.externalized.iter().filter(move |&(id, _)| id != own);
         let ends =
-            former.map(|(&origin, noted)| HeadAt { origin, counter: noted.upto, head: noted.head });
+            former.map(|(origin, noted)| HeadAt { origin, counter: noted.upto, head: noted.head });
         let tells = rejoin_vclock::mutant!("former-ids-told");
-        ends.filter(move |at| !tells && at.counter < self.durable_vector.get(at.origin))
+        ends.filter(move |at| !tells && at.counter < self.outbox.vector().get(at.origin))
     }
 
     /// The vector that is announced to others.
@@ -251,10 +134,10 @@ impl SpaceCore {
         let ends: BTreeMap<_, _> =
             self.deferred_writes().map(|at| (at.origin, at.counter)).collect();
         if ends.is_empty() {
-            return self.durable_vector.clone();
+            return self.outbox.vector().clone();
         }
         let told = |(id, counter)| (id, ends.get(&id).copied().unwrap_or(counter));
-        self.durable_vector.iter().map(told).filter(|&(_, counter)| counter > 0).collect()
+        self.outbox.vector().iter().map(told).filter(|&(_, counter)| counter > 0).collect()
     }
 }
 
@@ -264,6 +147,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::core::outbox::notes::Externalized;
     use crate::core::recovery::Stored;
     use crate::format::ticket::Ticket;
     use crate::storage::{Batch, FailStop, Memory, Storage};

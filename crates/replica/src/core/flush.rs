@@ -17,21 +17,19 @@ impl SpaceCore {
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
     pub fn poll_flush(&mut self, budget: usize) -> Result<Vec<RowWrite>, StorageError> {
-        let Self { state, causal, log, heads, hybrid, .. } = self;
+        let Self { state, causal, history, hybrid, .. } = self;
         let checkpoint = || Checkpoint {
-            sequence: log.end(),
-            log_bytes: log.bytes(),
+            sequence: history.log.end(),
+            log_bytes: history.log.bytes(),
             vector: causal.context().version_vector(),
-            heads: ids(causal.context())
-                .iter()
-                .map(|id| heads.get(id).copied().unwrap_or_default())
-                .collect(),
+            heads: ids(causal.context()).iter().map(|id| history.head(*id)).collect(),
             news: causal.news().collect(),
             stamp: hybrid.last(),
         };
-        let mut step = state.poll_flush(causal.context(), budget, log.bytes(), checkpoint)?;
+        let mut step =
+            state.poll_flush(causal.context(), budget, history.log.bytes(), checkpoint)?;
         if let Some(sequence) = step.flushed {
-            step.rows.extend(self.log.rows_until(sequence));
+            step.rows.extend(self.history.log.rows_until(sequence));
         }
         Ok(step.rows)
     }
@@ -39,7 +37,7 @@ impl SpaceCore {
     /// Notes that the rows which [`poll_flush`](Self::poll_flush) returned last are durable.
     pub fn handle_flushed(&mut self) {
         self.state.handle_flushed();
-        self.log.release(self.state.flushed());
+        self.history.log.release(self.state.flushed());
     }
 
     /// Makes [`poll_flush`](Self::poll_flush) write everything that changed so far, however little.

@@ -45,110 +45,89 @@
 //!   in conflict is detected, and a person or the application resolves it.
 //! - DESIGN.md, on why third parties are frozen.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use rejoin_vclock::ReplicaId;
 
-use crate::core::session::{Refused, Session, SessionId};
+use crate::core::history::forks::Fork;
+use crate::core::peers::session::{Refused, SessionId};
 use crate::core::{Event, SpaceCore};
-use crate::format::entry::{Entry, Head, HeadAt};
+use crate::format::entry::{Head, HeadAt};
 use crate::format::message::Message;
-use crate::log::IndexEntry;
-
-/// An origin with two histories.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Fork {
-    /// The origin.
-    pub origin: ReplicaId,
-    /// A counter at which both histories differ.
-    pub counter: u64,
-    /// The running hash of its history here; all zeros where no entry here ends at the counter.
-    pub ours: Head,
-    /// The running hash of its history elsewhere; all zeros likewise.
-    pub theirs: Head,
-    /// The counter up to which both histories are known to be the same; zero while that is still
-    /// being looked for, as in the first report. [`Space::forks`](crate::Space::forks) has it then.
-    pub common: u64,
-}
-
-/// The branch of a fork to go on with.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Keep {
-    /// The branch that is held here. With peers on the other one, no entry of the origin is
-    /// exchanged beyond the last that both share, until they have changed over.
-    Ours,
-}
+use crate::storage::StorageError;
 
 impl SpaceCore {
     /// The forks that nobody has resolved here.
     pub fn forks(&self) -> impl Iterator<Item = &Fork> {
-        self.forks.values().filter(|fork| !self.kept.contains(&fork.origin))
+        self.history.forks.open()
     }
 
     /// Goes on with the branch of an origin that is held here.
     pub fn keep_own_branch(&mut self, origin: ReplicaId) {
-        self.kept.insert(origin);
+        self.history.forks.keep([origin]);
     }
 
-    pub(crate) fn is_frozen(&self, origin: ReplicaId) -> bool {
-        self.forks.contains_key(&origin) && !self.kept.contains(&origin)
+    /// Adds a fork that a peer shows, and reports it, if it is new.
+    pub(crate) fn add_fork(&mut self, fork: Fork) {
+        if self.history.forks.add(fork) {
+            self.causal.drop_waiting(fork.origin);
+            self.report(Event::Fork(fork));
+        }
     }
 
-    pub(crate) fn refuses(&self, id: SessionId, origin: ReplicaId) -> bool {
-        self.sessions.get(&id).is_some_and(|session| session.refused.contains_key(&origin))
+    /// True where a planted bug takes in what is of another history.
+    pub(crate) fn is_deaf_to(&self, origin: ReplicaId) -> bool {
+        let is_own = self.judges(origin);
+        (!is_own && rejoin_vclock::mutant!("mix-fork-branches"))
+            || (is_own && rejoin_vclock::mutant!("rollback-by-count-only"))
     }
 
     /// Notes that a peer's history of an origin is another than the one here.
-    pub(crate) fn disagree(&mut self, id: Option<SessionId>, theirs: HeadAt, ours: Head) {
+    ///
+    /// # Errors
+    /// [`StorageError`] when a record that has to be looked at is damaged.
+    pub(crate) fn disagree(
+        &mut self,
+        id: Option<SessionId>,
+        theirs: HeadAt,
+        ours: Head,
+    ) -> Result<(), StorageError> {
         let HeadAt { origin, counter, head } = theirs;
-        let is_own = self.judges(origin);
-        if (!is_own && rejoin_vclock::mutant!("mix-fork-branches"))
-            || (is_own && rejoin_vclock::mutant!("rollback-by-count-only"))
-        {
-            return;
+        if self.is_deaf_to(origin) {
+            return Ok(());
         }
-        let session = id.and_then(|id| self.sessions.get_mut(&id));
+        let is_own = self.judges(origin);
+        let session = id.and_then(|id| self.peers.get_mut(id));
         let peer = session.as_ref().and_then(|session| session.peer);
-        let refused = Refused { until: 0, forked: true };
         let told = session.is_some_and(|session| {
             let told = session.refused.get(&origin).is_some_and(|before| before.forked);
-            told || {
-                session.refused.insert(origin, refused);
-                false
+            if !told {
+                session.refused.insert(origin, Refused::ALL);
             }
+            told
         });
-        if !is_own && peer != Some(origin) && !self.forks.contains_key(&origin) {
-            let fork = Fork { origin, counter, ours, theirs: head, common: 0 };
-            self.forks.insert(origin, fork);
-            if !self.kept.contains(&origin) {
-                self.causal.drop_waiting(origin);
-                self.report(Event::Fork(fork));
-            }
+        if !is_own && peer != Some(origin) {
+            self.add_fork(Fork { origin, counter, ours, theirs: head, common: 0 });
         }
-        let Some(id) = id.filter(|_| !told) else { return };
+        let Some(id) = id.filter(|_| !told) else { return Ok(()) };
         if is_own {
-            self.suspect_rollback(id, origin);
+            self.suspect_rollback(id, origin)?;
         }
-        self.say(id, Message::Heads(vec![HeadAt { origin, counter, head: ours }]));
-        self.search(id, origin, counter);
+        self.peers.say(id, Message::Heads(vec![HeadAt { origin, counter, head: ours }]));
+        self.search(id, origin, counter)
     }
 
     /// Notes the last entry that both histories of an origin share, which is known now.
     pub(crate) fn parted_at(&mut self, id: SessionId, origin: ReplicaId, common: u64) {
-        if let Some(session) = self.sessions.get_mut(&id) {
+        if let Some(session) = self.peers.get_mut(id) {
             session.refused.insert(origin, Refused { until: common, forked: true });
         }
         self.ask_again(id);
-        if let Some(fork) = self.forks.get_mut(&origin) {
-            fork.common = common;
-        }
+        self.history.forks.set_common(origin, common);
         self.note_common(id, origin, common);
     }
 
     /// Asks again for entries that only seemed to build upon another branch.
     pub(crate) fn ask_again(&mut self, id: SessionId) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.peers.get_mut(id) else { return };
         let held = session.refused.iter().filter(|(_, refused)| !refused.forked);
         let context = self.causal.context();
         let wants: Vec<_> = held.map(|(&of, _)| (of, context.seen(of))).collect();
@@ -157,48 +136,4 @@ impl SpaceCore {
             session.outbox.push_back(Message::Want(wants));
         }
     }
-
-    /// Decides whether an entry is taken from a peer: neither it nor anything that it builds upon
-    /// may be of a branch other than the one here.
-    pub(crate) fn accepts(&mut self, id: SessionId, entry: &Entry) -> bool {
-        let delta = entry.delta();
-        let origin = delta.origin();
-        let seen = self.causal.context().seen(origin);
-        let frozen = self.is_frozen(origin);
-        let Some(session) = self.sessions.get_mut(&id) else { return false };
-        let beyond = |(of, counter): (ReplicaId, u64)| {
-            session.refused.get(&of).is_some_and(|refused| counter > refused.until)
-        };
-        if frozen || beyond((origin, delta.last())) || self.may_be_here(id, entry) {
-            return false;
-        }
-        let Some(session) = self.sessions.get_mut(&id) else { return false };
-        let beyond = |(of, counter): (ReplicaId, u64)| {
-            session.refused.get(&of).is_some_and(|refused| counter > refused.until)
-        };
-        if delta.needs().any(beyond) {
-            session.refused.insert(origin, Refused { until: seen, forked: false });
-            return false;
-        }
-        true
-    }
-
-    /// True if a peer that has more of an origin than is here may be asked for it.
-    pub(crate) fn is_to_ask(&self, id: SessionId, origin: ReplicaId) -> bool {
-        !self.is_frozen(origin) && !self.refuses(id, origin)
-    }
-}
-
-/// True if an entry may be passed on to a peer: it is not of a branch that may be the wrong one,
-/// nor of one that the peer does not share.
-pub(crate) fn may_pass_on(
-    forks: &BTreeMap<ReplicaId, Fork>,
-    kept: &BTreeSet<ReplicaId>,
-    session: &Session,
-    place: &IndexEntry,
-) -> bool {
-    let fork = forks.get(&place.origin).filter(|fork| !kept.contains(&fork.origin));
-    let refused = session.refused.get(&place.origin).filter(|refused| refused.forked);
-    fork.is_none_or(|fork| place.last <= fork.common)
-        && refused.is_none_or(|refused| place.last <= refused.until)
 }

@@ -63,7 +63,7 @@ impl SpaceCore {
     /// The last dot that is known of the last id under which this copy wrote before.
     pub(crate) fn former(&self) -> Option<Dot> {
         let context = self.causal.context();
-        let wrote = self.before.iter().rev().filter(|id| !self.twice.is_derived(**id));
+        let wrote = self.before.iter().rev().filter(|id| !self.history.rewritten.is_derived(**id));
         wrote.copied().find_map(|id| Dot::new(id, context.seen(id)).ok())
     }
 
@@ -77,7 +77,7 @@ impl SpaceCore {
     /// the whole vector.
     pub(crate) fn next_deps(&self) -> Vec<(ReplicaId, u64)> {
         let is_first = self.causal.context().seen(self.replica()) == 0;
-        match self.former().filter(|_| is_first && !self.has_holes) {
+        match self.former().filter(|_| is_first && !self.history.has_holes) {
             Some(former) => self.causal.deps_after(former.replica()),
             None => self.causal.deps(),
         }

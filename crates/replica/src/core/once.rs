@@ -58,7 +58,7 @@ impl SpaceCore {
             true => None,
             false => self.state.receipt(Receipts::Written, key)?,
         };
-        Ok(known.map(|receipt| self.refresh(receipt.as_of(self.withdrawals.round()))))
+        Ok(known.map(|receipt| self.refresh(receipt.as_of(self.outbox.withdrawals.round()))))
     }
 
     /// Looks up whether an idempotency key was used: what was written here goes before what came
@@ -72,7 +72,7 @@ impl SpaceCore {
         }
         let Some(KeyHash(hash)) = self.key_hash(key) else { return Ok(None) };
         let returned = self.state.receipt(Receipts::Returned, &hash)?;
-        let now = |receipt: Receipt| self.refresh(receipt.as_of(self.withdrawals.round()));
+        let now = |receipt: Receipt| self.refresh(receipt.as_of(self.outbox.withdrawals.round()));
         Ok(returned.map(now).map(|receipt| {
             // Nobody else has written under the present id: a record was lost here, and came back.
             let is_own = receipt.origin() == self.replica();
@@ -89,7 +89,7 @@ impl SpaceCore {
     pub(crate) fn remember_key(&mut self, key: Vec<u8>, entry: &Entry, sequence: u64) -> Receipt {
         let delta = entry.delta();
         let receipt = Receipt::new(delta.origin(), delta.first(), delta.last(), sequence)
-            .as_of(self.withdrawals.round());
+            .as_of(self.outbox.withdrawals.round());
         if !key.is_empty() {
             self.state.remember(Receipts::Written, key, receipt);
         } else if let Some(KeyHash(hash)) = entry.key().filter(|_| self.was(delta.origin())) {
@@ -102,6 +102,6 @@ impl SpaceCore {
     /// rewrote them under that id.
     fn was(&self, id: ReplicaId) -> bool {
         let wrote = |id| id == self.replica() || self.before.contains(&id);
-        wrote(id) || self.twice.origin_of(id).is_some_and(wrote)
+        wrote(id) || self.history.rewritten.origin_of(id).is_some_and(wrote)
     }
 }

@@ -3,6 +3,7 @@
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::SpaceCore;
+use crate::error::OwnOperations;
 use crate::receipt::Receipt;
 
 impl SpaceCore {
@@ -11,7 +12,8 @@ impl SpaceCore {
     pub fn held_by(&self, receipt: &Receipt) -> Vec<ReplicaId> {
         let receipt = self.refresh(*receipt);
         let has = |vector: &VersionVector| vector.get(receipt.origin()) >= receipt.last();
-        let peers = self.peers.iter().filter(|(_, vector)| !receipt.is_withdrawn() && has(vector));
+        let peers =
+            self.peers.holders.iter().filter(|(_, vector)| !receipt.is_withdrawn() && has(vector));
         peers.map(|(id, _)| id).collect()
     }
 
@@ -24,10 +26,22 @@ impl SpaceCore {
     /// Updates a receipt to the present state.
     pub fn refresh(&self, receipt: Receipt) -> Receipt {
         let early = rejoin_vclock::mutant!("ack-before-write");
-        if !receipt.is_empty() && self.withdrawals.cover(receipt.mark()) {
+        if !receipt.is_empty() && self.outbox.withdrawals.cover(receipt.mark()) {
             return receipt.withdrawn();
         }
-        let receipt = self.as_moved(receipt).as_of(self.withdrawals.round());
-        receipt.with_durability(early || receipt.is_empty() || receipt.sequence() < self.durable)
+        let receipt = self.as_moved(receipt).as_of(self.outbox.withdrawals.round());
+        receipt.with_durability(
+            early || receipt.is_empty() || receipt.sequence() < self.outbox.durable(),
+        )
+    }
+
+    /// Own operations that no peer has said to have.
+    pub(crate) fn unheld(&self) -> Vec<OwnOperations> {
+        let here = self.version_vector();
+        let unheld = |id: ReplicaId| {
+            let held = self.peers.holders.iter().map(|(_, has)| has.get(id)).max().unwrap_or(0);
+            (here.get(id) > held).then(|| (id, held + 1..=here.get(id)))
+        };
+        self.before.iter().copied().chain([self.replica()]).filter_map(unheld).collect()
     }
 }

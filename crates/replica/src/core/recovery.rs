@@ -52,8 +52,9 @@ use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{HybridClock, ReplicaId};
 
 use crate::config::Config;
+use crate::core::apply::Drafted;
 use crate::core::reports::Remedy;
-use crate::core::{Drafted, Event, SpaceCore};
+use crate::core::{Event, SpaceCore};
 use crate::format::entry::{Record, is_hole, write_hole};
 use crate::format::row;
 use crate::format::ticket::Ticket;
@@ -282,10 +283,7 @@ impl SpaceCore {
         if !rejoin_vclock::mutant!("forget-keys") {
             self.remember_key(record.key, &record.entry, sequence);
         }
-        self.durable = self.log.end();
-        self.durable_heads.written(self.durable);
-        self.durable_vector
-            .set_at_least(record.entry.delta().origin(), record.entry.delta().last());
+        drop(self.outbox.written(sequence + 1));
         Ok(true)
     }
 
@@ -300,9 +298,8 @@ impl SpaceCore {
 
     /// Leaves the next sequence without an entry, because the record there cannot be used.
     pub fn leave_hole(&mut self) {
-        self.has_holes = true;
-        self.log.leave_hole();
-        self.durable = self.log.end();
+        self.history.leave_hole();
+        drop(self.outbox.written(self.history.log.end()));
     }
 
     /// Takes in a quarantined record, if what it waited for is there. Returns whether the record is
@@ -316,9 +313,7 @@ impl SpaceCore {
             Admission::Ready => {
                 let Record { key, entry, .. } = record;
                 let head = self.head(entry.delta().origin()).after(&entry);
-                let sequence = self.take_in(&entry, head, Drafted::default(), true)?;
-                self.remember_key(key.clone(), &entry, sequence);
-                self.unwritten.push_back((sequence, Record { key, head, entry }));
+                self.commit_record(Record { key, head, entry }, Drafted::default())?;
                 Ok(true)
             }
             _ => Ok(false),
@@ -331,24 +326,14 @@ impl SpaceCore {
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
     pub fn replace(&mut self, other: &mut Self) -> Result<(), StorageError> {
-        for (_, record) in other.unwritten.drain(..) {
+        for (_, record) in other.outbox.take() {
             if !self.retry(record)? {
                 let what = "what was not written yet depends on a record that was quarantined";
                 return Err(StorageError::Damaged(what.to_owned()));
             }
         }
-        self.sessions = std::mem::take(&mut other.sessions);
-        self.next_session = other.next_session;
-        self.peers = std::mem::take(&mut other.peers);
-        self.heard = std::mem::take(&mut other.heard);
-        self.conflicts = std::mem::take(&mut other.conflicts);
-        self.forks = std::mem::take(&mut other.forks);
-        self.kept = std::mem::take(&mut other.kept);
-        self.moved = std::mem::take(&mut other.moved);
-        self.withdrawals = std::mem::take(&mut other.withdrawals);
+        self.go_on_from(other);
         self.suspected = other.suspected.take();
-        self.timing.take_over(&other.timing);
-        self.hybrid = other.hybrid.clone();
         self.reports.stand_in(&mut other.reports);
         Ok(())
     }
@@ -356,7 +341,7 @@ impl SpaceCore {
     /// True if blocks or the log's index were found damaged, so that this core is to be
     /// [replaced](Self::replace) by one that is [rebuilt](Self::rebuild).
     pub fn is_damaged(&self) -> bool {
-        self.state.is_damaged() || self.log.is_damaged()
+        self.state.is_damaged() || self.history.log.is_damaged()
     }
 
     /// Takes the rows that were found damaged, to be quarantined.

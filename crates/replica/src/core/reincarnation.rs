@@ -47,113 +47,29 @@
 
 use std::collections::BTreeMap;
 
+use rejoin_crdts::Dot;
 use rejoin_crdts::crdt::Crdt;
 use rejoin_crdts::delta::{Change, Rebase};
-use rejoin_crdts::edit::{Cursor, View};
-use rejoin_crdts::{Delta, Dot, GSet, Kind, Path};
+use rejoin_crdts::edit::Cursor;
 use rejoin_vclock::{HybridTimestamp, ReplicaId};
 
 use crate::config::Config;
 use crate::core::SpaceCore;
-use crate::error::StoreError;
-use crate::format::entry::{Entry, Head, HeadAt, Record, is_hole};
+use crate::core::history::rewritten::{Branches, Moved, Rewritten, path_of_branches};
+use crate::format::entry::{Head, Record, is_hole};
 use crate::format::message::SpaceHash;
 use crate::storage::{StorageError, StorageRead};
 
-/// The set of (derived id, first dot of the branch, running hash after its first entry).
-type Branches = GSet<((ReplicaId, Dot), Vec<u8>)>;
-
-fn place() -> Path {
-    Path::root(Kind::Map).field("branches", Kind::GSet)
-}
-
-/// A branch that was rewritten.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Rewritten {
-    /// The id that its entries have now.
-    pub id: ReplicaId,
-    /// The id that they had.
-    pub origin: ReplicaId,
-    /// The counter of the first dot of its first entry.
-    pub first: u64,
-    /// The running hash after that entry.
-    pub head: Head,
-}
-
-impl Rewritten {
-    /// Derives the branch of an origin whose first entry this record has. `cause`: the derived id
-    /// of the branch that it builds upon, if it is one only because of that.
-    pub(crate) fn beginning_with(record: &Record, cause: Option<ReplicaId>) -> Self {
-        let (origin, first) = (record.entry.delta().origin(), record.entry.delta().first());
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(b"rejoin: a branch that is written anew");
-        hasher.update(&origin.to_bytes()).update(&(first - 1).to_le_bytes());
-        hasher.update(&record.head.0);
-        hasher.update(&cause.map_or([0; 16], |cause| cause.to_bytes()));
-        let mut id = [0; 16];
-        hasher.finalize_xof().fill(&mut id);
-        if rejoin_vclock::mutant!("branch-under-a-random-id") {
-            id = rejoin_vclock::FreshId::random().into_id().to_bytes();
-        }
-        Self { id: ReplicaId::from_bytes(id), origin, first, head: record.head }
-    }
-
-    /// Returns the changes by which the first entry announces the branch, before its own. They are
-    /// the same everywhere, because they are made in an empty space.
-    pub(crate) fn announcement(&self, stamp: HybridTimestamp) -> Vec<Change> {
-        let Ok(first) = Dot::new(self.origin, self.first) else { return Vec::new() };
-        let empty = SpaceCore::new(SpaceHash([0; 16]), self.id, Config::default());
-        let base = empty.source();
-        let mut draft = empty.draft(&base, stamp);
-        let told = ((self.id, first), self.head.0.to_vec());
-        let said = Branches::editor(Cursor::new(&mut draft, place())).insert(&told);
-        said.map_or_else(|_| Vec::new(), |()| draft.finish())
-    }
-
-    /// Reads the announcement in an entry, if it is the first of a derived id.
-    pub(crate) fn told_by(entry: &Entry) -> Option<Self> {
-        let delta = entry.delta();
-        let change = delta.changes().next().filter(|_| delta.first() == 1)?;
-        let rest = change.path().as_bytes().strip_prefix(place().as_bytes())?;
-        let (element, ..) = rejoin_crdts::path::split(rest)?;
-        Self::read(element.to().ok()?).filter(|told| told.id == delta.origin())
-    }
-
-    fn read(((id, first), head): ((ReplicaId, Dot), Vec<u8>)) -> Option<Self> {
-        let (origin, first) = (first.replica(), first.counter());
-        Some(Self { id, origin, first, head: Head(head.try_into().ok()?) })
-    }
-}
-
-impl SpaceCore {
-    /// The rewritten branches that are here under their derived ids.
-    pub(crate) fn rewritten(&self) -> Result<Vec<Rewritten>, StoreError> {
-        let source = self.source();
-        let said = Branches::reader(View::new(&source, place())).items()?;
-        Ok(said.into_iter().filter_map(Rewritten::read).collect())
-    }
-}
-
-/// Own entries that were moved to another id.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moved {
-    pub from: ReplicaId,
-    pub after: u64,
-    pub to: ReplicaId,
-    /// The counter under the new id that the one in `after` becomes: those beyond it go on from
-    /// there.
-    pub onto: u64,
-    /// The end of the log when they were moved. Records behind that are of the other history.
-    pub until: u64,
-}
-
-impl Moved {
-    /// The move of one entry: the last dot of one is that of the other.
-    pub(crate) fn between(entry: &Delta, rewritten: &Delta) -> Self {
-        let (from, after) = (entry.origin(), entry.first() - 1);
-        let onto = (rewritten.last() + after).saturating_sub(entry.last());
-        Self { from, after, to: rewritten.origin(), onto, until: u64::MAX }
-    }
+/// Returns the changes by which the first entry of a rewritten branch announces it, before its own.
+/// They are the same everywhere, because they are made in an empty space.
+pub(crate) fn announcement(branch: &Rewritten, stamp: HybridTimestamp) -> Vec<Change> {
+    let Ok(first) = Dot::new(branch.origin, branch.first) else { return Vec::new() };
+    let empty = SpaceCore::new(SpaceHash([0; 16]), branch.id, Config::default());
+    let base = empty.source();
+    let mut draft = empty.draft(&base, stamp);
+    let told = ((branch.id, first), branch.head.0.to_vec());
+    let said = Branches::editor(Cursor::new(&mut draft, path_of_branches())).insert(&told);
+    said.map_or_else(|_| Vec::new(), |()| draft.finish())
 }
 
 /// A branch while it is rewritten.
@@ -215,7 +131,7 @@ impl Reincarnation {
         if !self.branches.contains_key(&origin) {
             let branch = Rewritten::beginning_with(record, self.cause);
             self.cause.get_or_insert(branch.id);
-            opening = branch.announcement(delta.stamp());
+            opening = announcement(&branch, delta.stamp());
             let (after, to, onto) = (first - 1, branch.id, 0);
             self.rebase.branch((origin, after), (to, onto), Vec::new());
             let onto = opening.len() as u64;
@@ -264,12 +180,5 @@ impl Reincarnation {
         let moved = self.branches.into_values().map(|branch| Moved { until: end, ..branch.moved });
         let moved = moved.collect();
         Ok(Some(Outcome { core, changed, moved }))
-    }
-}
-
-impl HeadAt {
-    /// The head at which a branch begins.
-    pub(crate) const fn of_branch(branch: &Rewritten) -> Self {
-        Self { origin: branch.origin, counter: branch.first, head: branch.head }
     }
 }

@@ -5,11 +5,12 @@ use std::collections::VecDeque;
 use rejoin_crdts::{ConflictRecord, Path};
 use rejoin_vclock::{HybridTimestamp, OwnSkew, ReplicaId, SkewReport};
 
-use crate::core::forks::Fork;
-use crate::core::rollback::Reincarnated;
+use crate::core::history::forks::Fork;
 
 /// Maximum number of events that wait to be taken.
 const EVENTS: usize = 100_000;
+/// Maximum number of decisions that are kept.
+const CONFLICTS: usize = 10_000;
 
 /// A change that was applied, local or remote.
 #[derive(Clone, PartialEq, Debug)]
@@ -29,6 +30,23 @@ pub struct Change {
     /// True if the change was withdrawn instead: it was not durable yet, and the medium is full.
     /// The state is as if it had never been made, and other changes may get its dots.
     pub is_withdrawn: bool,
+}
+
+/// A report that a store goes on under a new id in a space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reincarnated {
+    /// The id that turned out to have another history elsewhere.
+    pub before: ReplicaId,
+    /// The id under which it goes on.
+    pub id: ReplicaId,
+    /// The counter up to which its history is the one that its peer knows.
+    pub common: u64,
+    /// The number of rewritten transactions: those beyond that counter, and those that build upon
+    /// them.
+    pub moved: u64,
+    /// True if the old id is a fork now, because others have seen what it wrote beyond that
+    /// counter.
+    pub forked: bool,
 }
 
 /// A report of the core to whoever listens.
@@ -89,11 +107,13 @@ pub enum Remedy {
     AskedFor,
 }
 
-/// The events that nobody has taken yet. Where too many wait, the oldest go, and are counted.
+/// The events that nobody has taken yet, and the latest decisions. Where too many events wait, the
+/// oldest go, and are counted.
 #[derive(Default, Debug)]
 pub(crate) struct Reports {
     events: VecDeque<Event>,
     lost: u64,
+    conflicts: VecDeque<ConflictRecord>,
 }
 
 impl Reports {
@@ -115,10 +135,23 @@ impl Reports {
         std::mem::replace(&mut self.lost, 0)
     }
 
-    /// Adds the events of the core before this one.
+    /// Keeps the decisions that were made when an entry was applied.
+    pub(crate) fn decided(&mut self, decisions: &[ConflictRecord]) {
+        self.conflicts.extend(decisions.iter().cloned());
+        let excess = self.conflicts.len().saturating_sub(CONFLICTS);
+        self.conflicts.drain(..excess);
+    }
+
+    /// The latest decisions, oldest first.
+    pub(crate) fn conflicts(&self) -> impl Iterator<Item = &ConflictRecord> {
+        self.conflicts.iter()
+    }
+
+    /// Adds the events of the core before this one, and goes on with its decisions.
     pub(crate) fn append(&mut self, former: &mut Self) {
         self.events.append(&mut former.events);
         self.lost += former.take_lost();
+        self.conflicts = std::mem::take(&mut former.conflicts);
     }
 
     /// Goes on with the events of the core that this one stands in for, whose entries were applied

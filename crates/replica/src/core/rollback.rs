@@ -52,69 +52,49 @@
 
 use rejoin_vclock::ReplicaId;
 
-use crate::core::forks::Fork;
-use crate::core::reincarnation::Moved;
-use crate::core::session::{Refused, SessionEnd, SessionId};
+use crate::core::history::forks::Fork;
+use crate::core::history::rewritten::Moved;
+use crate::core::peers::session::{Refused, SessionEnd, SessionId};
+use crate::core::reports::Reincarnated;
+use crate::core::suspicion::SuspectedRollback;
 use crate::core::{Event, Now, SpaceCore};
 use crate::format::entry::Head;
 use crate::receipt::Receipt;
-
-/// A suspected rollback.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SuspectedRollback {
-    /// The id that it is about.
-    pub own: ReplicaId,
-    /// The session in which it was noticed.
-    pub session: SessionId,
-    /// The time at which it was noticed.
-    pub since: u64,
-    /// The last own counter that both histories share, once it is known.
-    pub common: Option<u64>,
-}
-
-/// A report that a store goes on under a new id in a space.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Reincarnated {
-    /// The id that turned out to have another history elsewhere.
-    pub before: ReplicaId,
-    /// The id under which it goes on.
-    pub id: ReplicaId,
-    /// The counter up to which its history is the one that its peer knows.
-    pub common: u64,
-    /// The number of rewritten transactions: those beyond that counter, and those that build upon
-    /// them.
-    pub moved: u64,
-    /// True if the old id is a fork now, because others have seen what it wrote beyond that
-    /// counter.
-    pub forked: bool,
-}
+use crate::storage::StorageError;
 
 impl SpaceCore {
     /// Notes that a peer knows another history of this copy, and searches for what both share.
-    pub(crate) fn suspect_rollback(&mut self, id: SessionId, own: ReplicaId) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let Some(peer) = session.peer else { return };
+    ///
+    /// # Errors
+    /// [`StorageError`] when a record that has to be looked at is damaged.
+    pub(crate) fn suspect_rollback(
+        &mut self,
+        id: SessionId,
+        own: ReplicaId,
+    ) -> Result<(), StorageError> {
+        let Some(session) = self.peers.get_mut(id) else { return Ok(()) };
+        let Some(peer) = session.peer else { return Ok(()) };
         let refused = session.refused.entry(own).or_insert(Refused::ALL);
         if !refused.forked {
             *refused = Refused::ALL;
         }
-        if let Some(known) = self.peers.get_mut(peer) {
+        let since = session.heard_at;
+        if let Some(known) = self.peers.holders.get_mut(peer) {
             // The entries that it has under the own id are of another history: none of them is of
             // this one.
             *known = known.iter().filter(|&(id, _)| id != own).collect();
         }
         if self.suspected.is_none() {
-            let since = session.heard_at;
             self.suspected = Some(SuspectedRollback { own, session: id, since, common: None });
             self.report(Event::Rollback { peer });
         }
-        let next = self.durable_vector.get(own) + 1;
-        self.search(id, own, next);
+        let next = self.outbox.vector().get(own) + 1;
+        self.search(id, own, next)
     }
 
     /// As [`suspect_rollback`](Self::suspect_rollback), if it is already known what both share.
     pub(crate) fn suspect_rollback_from(&mut self, id: SessionId, own: ReplicaId, common: u64) {
-        let Some(session) = self.sessions.get(&id) else { return };
+        let Some(session) = self.peers.get(id) else { return };
         let (since, peer) = (session.heard_at, session.peer);
         if self.suspected.is_none_or(|suspected| suspected.common.is_none()) {
             self.suspected =
@@ -126,10 +106,10 @@ impl SpaceCore {
     /// Counts what a peer has under the own id, once both mean the same by it.
     pub(crate) fn trust(&mut self, id: SessionId) {
         let own = self.replica();
-        let Some(session) = self.sessions.get(&id) else { return };
+        let Some(session) = self.peers.get(id) else { return };
         if let Some(peer) = session.peer.filter(|_| session.is_of_one_mind(own)) {
             let has = session.has.get(own);
-            self.peers.hear(peer, self.config.peers).set_at_least(own, has);
+            self.peers.holders.hear(peer, self.config.peers).set_at_least(own, has);
         }
     }
 
@@ -158,7 +138,7 @@ impl SpaceCore {
     pub(crate) fn give_up_on_suspicion(&mut self, now: Now) {
         let is_over = self.suspicion_ends().is_some_and(|end| now.elapsed >= end);
         if let Some(suspected) = self.suspected.filter(|_| is_over) {
-            self.break_off(suspected.session, "it does not answer a probe");
+            self.peers.break_off(suspected.session, "it does not answer a probe");
             self.suspected = None;
         }
     }
@@ -189,15 +169,17 @@ impl SpaceCore {
     /// rewritten.
     pub(crate) fn go_on_after(
         &mut self,
-        former: Self,
+        mut former: Self,
         suspected: SuspectedRollback,
         anew: &[Moved],
         moved: u64,
     ) {
         let (before, id, common) = (suspected.own, self.replica(), suspected.common.unwrap_or(0));
         let forked = anew.is_empty() && former.version_vector().get(before) > common;
-        let theirs = former.head_elsewhere(suspected.session, before).unwrap_or_default();
-        self.take_over(former, &SessionEnd::Reincarnated);
+        let theirs = former.peers.head_elsewhere(suspected.session, before).unwrap_or_default();
+        self.go_on_from(&mut former);
+        self.reports.append(&mut former.reports);
+        self.peers.end(&SessionEnd::Reincarnated);
         self.moved.extend(anew);
         if forked {
             self.part(before, theirs, common);
@@ -209,49 +191,33 @@ impl SpaceCore {
     /// another.
     fn part(&mut self, origin: ReplicaId, theirs: Head, common: u64) {
         let (counter, ours) = (self.version_vector().get(origin), self.head(origin));
-        self.forks.insert(origin, Fork { origin, counter, ours, theirs, common });
+        self.history.forks.part(Fork { origin, counter, ours, theirs, common });
         self.externalized.leave(origin);
     }
 
     /// A receipt under the id that its transaction has now.
     pub(crate) fn as_moved(&self, receipt: Receipt) -> Receipt {
-        let moved = |receipt: Receipt, moved: &Moved| {
-            let Moved { from, after, to, onto, until } = *moved;
-            match receipt.sequence() < until {
-                true => receipt.moved((from, after), (to, onto)),
-                false => receipt,
-            }
-        };
-        self.moved.iter().fold(receipt, moved)
+        self.moved.iter().fold(receipt, |receipt, moved| moved.apply(receipt))
     }
 
-    /// Takes over what is not in the log from the core before this one. Its sessions end.
-    pub(crate) fn take_over(&mut self, former: Self, end: &SessionEnd) {
-        let Self { mut sessions, next_session, peers, heard, .. } = former;
-        let Self { forks, kept, moved, timing, hybrid, withdrawals, .. } = former;
-        for session in sessions.values_mut() {
-            session.over.get_or_insert_with(|| end.clone());
-        }
-        (self.sessions, self.next_session) = (sessions, next_session);
-        (self.peers, self.heard) = (peers, heard);
-        self.timing.take_over(&timing);
-        (self.forks, self.kept, self.moved) = (forks, kept, moved);
-        (self.hybrid, self.withdrawals) = (hybrid, withdrawals);
-    }
-}
-
-impl SpaceCore {
-    /// The head of an origin that a peer announced.
-    fn head_elsewhere(&self, id: SessionId, origin: ReplicaId) -> Option<Head> {
-        self.sessions.get(&id)?.peer_heads.get(&origin).map(|&(_, head)| head)
+    /// Goes on from the core before this one with what is not in the log, but for its requests and
+    /// what it had not written.
+    pub(crate) fn go_on_from(&mut self, former: &mut Self) {
+        self.peers.go_on_from(&mut former.peers);
+        self.history.forks = std::mem::take(&mut former.history.forks);
+        self.outbox.withdrawals = std::mem::take(&mut former.outbox.withdrawals);
+        self.moved = std::mem::take(&mut former.moved);
+        self.hybrid = former.hybrid.clone();
+        self.timing.take_over(&former.timing);
     }
 
     /// Makes a fork of a former id: it has two histories, and others hold the one that is here.
     pub(crate) fn leave_to_others(&mut self, suspected: SuspectedRollback, common: u64) {
         self.suspected = None;
-        let theirs = self.head_elsewhere(suspected.session, suspected.own).unwrap_or_default();
+        let theirs =
+            self.peers.head_elsewhere(suspected.session, suspected.own).unwrap_or_default();
         self.part(suspected.own, theirs, common);
-        if let Some(&fork) = self.forks.get(&suspected.own) {
+        if let Some(&fork) = self.history.forks.get(suspected.own) {
             self.report(Event::Fork(fork));
         }
     }

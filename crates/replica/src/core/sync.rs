@@ -49,31 +49,16 @@
 //!   vectors. R. Gonçalves et al., *DottedDB*, 2017: one vector for a whole store.
 //! - DESIGN.md, on sessions that push only own entries.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::core::forks::may_pass_on;
-use crate::core::head_check::HeadCheck;
-use crate::core::session::{Session, SessionEnd, SessionId};
-use crate::core::{Arrival, Now, SpaceCore};
+use crate::core::peers::Asked;
+use crate::core::peers::progress::SyncProgress;
+use crate::core::peers::session::{HeadCheck, Session, SessionEnd, SessionId};
+use crate::core::{Now, SpaceCore};
 use crate::format::entry::{Entry, HeadAt, MAX_ENTRY_BYTES};
 use crate::format::message::{Message, Refusal, SpaceHash, entries_frame};
 use crate::storage::StorageError;
-
-/// A gap that is watched, or a request that is under way, for the entries of one origin.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
-    /// The counter of the origin that was applied when this was noted.
-    at: u64,
-    /// The counter up to which entries are requested.
-    upto: u64,
-    /// When progress was last seen.
-    since: u64,
-    /// The session that was asked, if any was yet.
-    session: Option<SessionId>,
-}
 
 /// Something that a session has to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -107,10 +92,8 @@ impl SpaceCore {
 
     fn begin_session(&mut self, now: Now, watched: bool) -> SessionId {
         self.stir();
-        let id = SessionId(self.next_session);
-        self.next_session += 1;
         let served = |s: &Session| s.over.is_none() && (s.pulls || s.peer.is_some());
-        let pull = !self.sessions.values().any(served);
+        let pull = !self.peers.sessions().any(served);
         let vector = self.announced_vector();
         let mut session = Session::new(now.elapsed, watched);
         session.announced_news = self.timing.news;
@@ -119,49 +102,41 @@ impl SpaceCore {
         session.hello_heads = self.hello_heads();
         let (space, replica) = (self.hash, self.replica());
         session.outbox.push_back(Message::Hello { space, replica, pull, vector });
-        self.sessions.insert(id, session);
-        id
+        self.peers.open(session)
     }
 
     /// Ends a session whose connection is gone. Its requests are put to others.
     pub fn close_session(&mut self, id: SessionId) {
-        if let Some(session) = self.sessions.remove(&id) {
-            self.remember_ahead(&session);
-        }
+        self.peers.close(id, self.causal.context(), self.config.peers);
         self.forget_suspicion(id);
-        if self.sessions.is_empty() {
-            self.asked.clear(); // there may be as many as peers have named
-        }
         self.stir();
     }
 
     /// Ends a session because of what its peer sent.
     pub fn fail_session(&mut self, id: SessionId, error: &DecodeError) {
         self.stir();
-        self.break_off(id, &error.to_string());
-    }
-
-    pub(crate) fn break_off(&mut self, id: SessionId, what: &str) {
-        if let Some(session) = self.sessions.get_mut(&id) {
-            session.over = Some(SessionEnd::Protocol(what.to_owned()));
-        }
+        self.peers.break_off(id, &error.to_string());
     }
 
     /// The reason why a session is over, once it is; close it then.
     pub fn session_end(&self, id: SessionId) -> Option<&SessionEnd> {
-        self.sessions.get(&id).and_then(|session| session.over.as_ref())
+        self.peers.get(id).and_then(|session| session.over.as_ref())
     }
 
     /// The peers that said hello and are still there, each once.
     pub fn connected(&self) -> impl Iterator<Item = ReplicaId> {
-        let open = self.sessions.values().filter(|session| session.over.is_none());
-        open.filter_map(|session| session.peer).collect::<BTreeSet<_>>().into_iter()
+        self.peers.connected().into_iter()
+    }
+
+    /// Returns how far this copy has caught up.
+    pub fn progress(&self) -> SyncProgress {
+        self.peers.progress(&self.version_vector())
     }
 
     /// True if both ends of a session have said hello and mean the same by what they said.
     pub fn is_agreed(&self, id: SessionId) -> bool {
         let agreed = |s: &Session| s.is_established() && s.head_check == HeadCheck::Reached;
-        self.sessions.get(&id).is_some_and(agreed)
+        self.peers.get(id).is_some_and(agreed)
     }
 
     // Input.
@@ -178,7 +153,7 @@ impl SpaceCore {
         now: Now,
     ) -> Result<(), StorageError> {
         self.stir();
-        let open = self.sessions.get_mut(&id).filter(|session| session.over.is_none());
+        let open = self.peers.get_mut(id).filter(|session| session.over.is_none());
         let Some(session) = open else { return Ok(()) };
         session.heard_at = now.elapsed;
         match (message, session.peer) {
@@ -186,19 +161,19 @@ impl SpaceCore {
             (Message::Hello { space, replica, pull, vector }, None) => {
                 self.greet(id, space, replica, pull, &vector)?;
             }
-            (Message::Hello { .. }, Some(_)) => self.break_off(id, "a second hello"),
-            (_, None) => self.break_off(id, "no hello"),
+            (Message::Hello { .. }, Some(_)) => self.peers.break_off(id, "a second hello"),
+            (_, None) => self.peers.break_off(id, "no hello"),
             (message, Some(_)) if self.speaks_of_lost(&message) => {
-                self.suspect_rollback(id, self.replica());
+                self.suspect_rollback(id, self.replica())?;
             }
             (Message::Entries(entries), Some(_)) => self.receive(id, entries, now)?,
             (Message::Have(pairs), Some(peer)) => self.learn(id, peer, &pairs),
             (Message::Want(pairs), Some(_)) => self.serve(id, &pairs)?,
-            (Message::Agree { digest, behind }, Some(_)) => self.agree(id, digest, behind),
-            (Message::Heads(heads), Some(_)) => self.hear_heads(id, heads),
-            (Message::Probe(heads), Some(_)) => self.hear_probe(id, heads),
+            (Message::Agree { digest, behind }, Some(_)) => self.agree(id, digest, behind)?,
+            (Message::Heads(heads), Some(_)) => self.hear_heads(id, heads)?,
+            (Message::Probe(heads), Some(_)) => self.hear_probe(id, &heads)?,
             (Message::Common { origin, counter }, Some(_)) => {
-                self.hear_common(id, origin, counter);
+                self.hear_common(id, origin, counter)?;
             }
         }
         Ok(())
@@ -207,7 +182,7 @@ impl SpaceCore {
     /// True if a message names own entries that this copy does not have, or that are not durable
     /// yet.
     fn speaks_of_lost(&self, message: &Message) -> bool {
-        let (own, known) = (self.replica(), self.durable_vector.get(self.replica()));
+        let (own, known) = (self.replica(), self.outbox.vector().get(self.replica()));
         let lost = |(origin, counter): (ReplicaId, u64)| origin == own && counter > known;
         match message {
             Message::Entries(entries) => entries
@@ -219,33 +194,8 @@ impl SpaceCore {
         }
     }
 
-    fn receive(
-        &mut self,
-        id: SessionId,
-        entries: Vec<Entry>,
-        now: Now,
-    ) -> Result<(), StorageError> {
-        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
-        for delta in entries.iter().map(Entry::delta) {
-            session.learn(delta.origin(), delta.last());
-            for (origin, counter) in delta.deps() {
-                session.learn(origin, counter);
-            }
-        }
-        if session.head_check != HeadCheck::Reached {
-            return Ok(()); // they came too early, and are asked for again
-        }
-        for entry in entries {
-            let heads = self.follow(id, &entry);
-            if self.accepts(id, &entry) {
-                self.deliver(id, Arrival { entry, heads }, now)?;
-            }
-        }
-        Ok(())
-    }
-
     fn refuse(&mut self, id: SessionId, refusal: Refusal) {
-        if let Some(session) = self.sessions.get_mut(&id) {
+        if let Some(session) = self.peers.get_mut(id) {
             session.outbox.push_back(Message::Refuse(refusal));
             session.over = Some(SessionEnd::Refused(refusal));
         }
@@ -264,7 +214,7 @@ impl SpaceCore {
             Some(Refusal::UnknownSpace)
         } else if replica == own {
             Some(Refusal::SameReplica)
-        } else if !vector.covers(self.log.floor()) {
+        } else if !vector.covers(self.history.log.floor()) {
             Some(Refusal::TooOld)
         } else {
             None
@@ -273,18 +223,18 @@ impl SpaceCore {
             self.refuse(id, refusal);
             return Ok(());
         }
-        self.heard.any = true;
+        self.peers.heard.any = true;
         let before = self.before.iter().map(|&id| (id, vector.get(id)));
         let before = before.filter(|&(_, counter)| counter > 0).collect();
-        self.peers.hear(replica, self.config.peers).join(&before);
-        let end = self.log.end();
+        self.peers.holders.hear(replica, self.config.peers).join(&before);
+        let end = self.history.log.end();
         let mut cursor = None;
-        let wanted = self.log.origins().filter(|&origin| pull || origin == own);
+        let wanted = self.history.log.origins().filter(|&origin| pull || origin == own);
         for origin in wanted {
-            let lacking = self.log.first_after(origin, vector.get(origin))?;
+            let lacking = self.history.log.first_after(origin, vector.get(origin))?;
             cursor = cursor.into_iter().chain(lacking).min();
         }
-        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        let Some(session) = self.peers.get_mut(id) else { return Ok(()) };
         session.peer = Some(replica);
         for (origin, counter) in vector {
             session.learn(origin, counter);
@@ -295,7 +245,7 @@ impl SpaceCore {
         self.propose(id, vector);
         let deferred_writes: Vec<_> = self.deferred_writes().map(|at| at.origin).collect();
         for of in deferred_writes.into_iter().chain([own]) {
-            self.make_sure(id, of, vector.get(of));
+            self.make_sure(id, of, vector.get(of))?;
         }
         if pulls {
             // A pull asks for every origin at once.
@@ -303,7 +253,7 @@ impl SpaceCore {
             for (origin, upto) in vector {
                 let at = self.causal.context().seen(origin);
                 if at < upto {
-                    self.asked.insert(origin, Asked { at, upto, since, session });
+                    self.peers.asked.insert(origin, Asked { at, upto, since, session });
                 }
             }
         }
@@ -312,96 +262,30 @@ impl SpaceCore {
 
     fn learn(&mut self, id: SessionId, peer: ReplicaId, pairs: &[(ReplicaId, u64)]) {
         let own = self.replica();
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        let other_self = !session.is_of_one_mind(own);
-        let durable = self.peers.hear(peer, self.config.peers);
+        let Some(session) = self.peers.get_mut(id) else { return };
+        pairs.iter().for_each(|&(origin, counter)| session.learn(origin, counter));
+        let means_the_same = session.is_of_one_mind(own);
+        let durable = self.peers.holders.hear(peer, self.config.peers);
         for &(origin, counter) in pairs {
-            session.learn(origin, counter);
-            if (origin == own && !other_self) || self.before.contains(&origin) {
+            if (origin == own && means_the_same) || self.before.contains(&origin) {
                 durable.set_at_least(origin, counter);
             }
         }
     }
 
     fn serve(&mut self, id: SessionId, pairs: &[(ReplicaId, u64)]) -> Result<(), StorageError> {
-        let Some(serving) = self.serving(id) else { return Ok(()) };
-        let Some(session) = self.sessions.get_mut(&serving) else { return Ok(()) };
+        let Some(serving) = self.peers.serving(id) else { return Ok(()) };
+        let Some(session) = self.peers.get_mut(serving) else { return Ok(()) };
         for &(origin, after) in pairs {
             // A request over an older connection may have been made before a crash.
             let sent = if serving == id { after } else { after.min(session.sent_of(origin)) };
             session.sent.insert(origin, sent);
             session.wanted.insert(origin, self.causal.context().seen(origin));
-            if let Some(sequence) = self.log.first_after(origin, after)? {
+            if let Some(sequence) = self.history.log.first_after(origin, after)? {
                 session.cursor = session.cursor.min(sequence);
             }
         }
         Ok(())
-    }
-
-    /// Asks for entries that some peer has and this copy lacks, unless their origin is sending
-    /// them.
-    pub(crate) fn ask_for_gaps(&mut self, now: Now) {
-        let lacking = self.lacking();
-        self.asked.retain(|origin, _| lacking.contains_key(origin));
-        for (origin, best) in lacking {
-            let seen = self.causal.context().seen(origin);
-            let fresh = Asked { at: seen, upto: seen, since: now.elapsed, session: None };
-            let asked = self.asked.entry(origin).or_insert(fresh);
-            if asked.at < seen {
-                let session = asked.session.filter(|_| seen < asked.upto);
-                *asked = Asked { session, upto: asked.upto, ..fresh };
-            }
-            // A request dies with its session.
-            let outlives = rejoin_vclock::mutant!("claim-outlives-session");
-            let goes_on = |id: &SessionId| {
-                outlives || self.sessions.get(id).is_some_and(Session::is_established)
-            };
-            asked.session = asked.session.filter(goes_on);
-            let patience = match asked.session {
-                Some(_) if outlives => u64::MAX,
-                Some(_) => self.config.request_timeout,
-                None => self.config.grace,
-            };
-            let origin_is_here =
-                self.sessions.values().any(|s| s.is_established() && s.peer == Some(origin));
-            let wait = asked.session.is_some() || origin_is_here;
-            if wait && now.elapsed.saturating_sub(asked.since) < patience {
-                self.timing.wait_until(asked.since.saturating_add(patience));
-                continue;
-            }
-            let previous = asked.session;
-            let holders = || {
-                let is_to_give = |s: &Session| !s.refused.contains_key(&origin);
-                let holds = move |s: &Session| {
-                    s.is_established() && s.has.get(origin) >= best && is_to_give(s)
-                };
-                // The newest first: an older one to the same peer may be dead already.
-                self.sessions.iter().rev().filter(move |(_, s)| holds(s)).map(|(&id, _)| id)
-            };
-            let other = holders().find(|&id| Some(id) != previous).or_else(|| holders().next());
-            let Some(id) = other else { continue };
-            *asked = Asked { session: Some(id), upto: best, ..fresh };
-            self.timing.wait_until(now.elapsed + self.config.request_timeout);
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.outbox.push_back(Message::Want(vec![(origin, seen)]));
-            }
-        }
-    }
-
-    /// Per origin, the highest counter that any connected peer has and this copy lacks.
-    fn lacking(&self) -> BTreeMap<ReplicaId, u64> {
-        let mut lacking = BTreeMap::new();
-        for (&id, session) in self.sessions.iter().filter(|(_, s)| s.is_established()) {
-            for (origin, counter) in &session.has {
-                let lacks = !self.log.is_unreadable(session.cursor)
-                    && counter > self.causal.context().seen(origin);
-                if lacks && self.is_to_ask(id, origin) {
-                    let best = lacking.entry(origin).or_insert(0);
-                    *best = counter.max(*best);
-                }
-            }
-        }
-        lacking
     }
 
     // Output.
@@ -415,17 +299,17 @@ impl SpaceCore {
         id: SessionId,
         now: Now,
     ) -> Result<Option<Transmit>, StorageError> {
-        let Some(session) = self.sessions.get_mut(&id) else { return Ok(None) };
+        let Some(session) = self.peers.get_mut(id) else { return Ok(None) };
         let waiting = session.outbox.pop_front();
         let sequences = if waiting.is_none() { self.take_entries(id)? } else { Vec::new() };
         if !sequences.is_empty() {
             let before = self.heads_to_say(id, &sequences)?;
-            let Some(session) = self.sessions.get_mut(&id) else { return Ok(None) };
+            let Some(session) = self.peers.get_mut(id) else { return Ok(None) };
             session.sent_at = now.elapsed;
             return Ok(Some(Transmit::Entries { before, sequences }));
         }
         let Some(message) = waiting.or_else(|| self.next_have(id, now)) else { return Ok(None) };
-        let Some(session) = self.sessions.get_mut(&id) else { return Ok(None) };
+        let Some(session) = self.peers.get_mut(id) else { return Ok(None) };
         session.sent_at = now.elapsed;
         Ok(Some(Transmit::Frame(message.frame(&mut session.outgoing))))
     }
@@ -441,7 +325,7 @@ impl SpaceCore {
         before: Vec<HeadAt>,
         entries: &[&[u8]],
     ) -> Result<Vec<u8>, DecodeError> {
-        let Some(session) = self.sessions.get_mut(&id) else { return Ok(Vec::new()) };
+        let Some(session) = self.peers.get_mut(id) else { return Ok(Vec::new()) };
         let mut frames = Vec::new();
         if !before.is_empty() {
             frames = Message::Heads(before).frame(&mut session.outgoing);
@@ -453,14 +337,14 @@ impl SpaceCore {
     /// Returns the records whose heads have to go before some entries: where the stream of an
     /// origin does not go on from what the peer was sent, or from its hello.
     fn heads_to_say(&mut self, id: SessionId, sequences: &[u64]) -> Result<Vec<u64>, StorageError> {
-        let Some(session) = self.sessions.get_mut(&id) else { return Ok(Vec::new()) };
+        let Some(session) = self.peers.get_mut(id) else { return Ok(Vec::new()) };
         let mut before = Vec::new();
         for &sequence in sequences {
-            let Some(place) = self.log.entry_at(sequence)? else { continue };
+            let Some(place) = self.history.log.entry_at(sequence)? else { continue };
             let chained = session.chained_upto.insert(place.origin, place.last).unwrap_or(0);
             if chained + 1 != place.first {
-                let last = self.log.ending_at(place.origin, place.first - 1)?;
-                before.extend(last.filter(|&sequence| !self.log.is_unreadable(sequence)));
+                let last = self.history.log.ending_at(place.origin, place.first - 1)?;
+                before.extend(last.filter(|&sequence| !self.history.log.is_unreadable(sequence)));
             }
         }
         Ok(before)
@@ -471,22 +355,22 @@ impl SpaceCore {
     fn take_entries(&mut self, id: SessionId) -> Result<Vec<u64>, StorageError> {
         let (own, end) = (self.replica(), self.sendable());
         let mut sequences = Vec::new();
-        let serves = self.serving(id) == Some(id);
+        let serves = self.peers.serving(id) == Some(id);
         let agreed = |s: &&mut Session| serves && s.head_check == HeadCheck::Reached;
-        let Some(session) = self.sessions.get_mut(&id).filter(agreed) else {
+        let Some(session) = self.peers.get_mut(id).filter(agreed) else {
             return Ok(sequences);
         };
         // A frame has room for twice as much, whatever the setting.
         let (mut bytes, most) = (0, self.config.batch_bytes.min(MAX_ENTRY_BYTES / 2));
         while session.cursor < end
-            && let Some(place) = self.log.entry_at(session.cursor)?
+            && let Some(place) = self.history.log.entry_at(session.cursor)?
             && (self.suspected.is_none()
                 || place.origin != own && self.externalized.covers(place.origin, place.last))
         {
-            let lacks = !self.log.is_unreadable(session.cursor)
+            let lacks = !self.history.log.is_unreadable(session.cursor)
                 && place.last > session.sent_of(place.origin)
                 && session.is_to_get(&place, own);
-            if lacks && may_pass_on(&self.forks, &self.kept, session, &place) {
+            if lacks && self.history.forks.may_pass_on(&place) && session.shares(&place) {
                 let is_sure = session.unverified_upto.is_empty() && session.is_of_one_mind(own);
                 let is_noted = self.externalized.covers(place.origin, place.last)
                     || rejoin_vclock::mutant!("offer-before-noted");
@@ -503,30 +387,26 @@ impl SpaceCore {
             session.cursor += 1;
         }
         if rejoin_vclock::mutant!("log-by-origin") {
-            let place = |sequence| self.log.entry_at(sequence).ok().flatten();
+            let place = |sequence| self.history.log.entry_at(sequence).ok().flatten();
             sequences.sort_by_key(|&sequence| place(sequence).map(|p| (p.origin, p.first)));
         }
         Ok(sequences)
     }
 
-    /// The session that serves the peer of this one. A peer that reconnects is served on its newest
-    /// connection only, or everything would be sent twice.
-    fn serving(&self, id: SessionId) -> Option<SessionId> {
-        let peer = self.sessions.get(&id)?.peer?;
-        let serves = |session: &Session| session.is_established() && session.peer == Some(peer);
-        self.sessions.iter().rev().find(|(_, session)| serves(session)).map(|(&id, _)| id)
-    }
-
     /// The sequence before which entries may leave: only what is durable here does.
     fn sendable(&self) -> u64 {
-        if rejoin_vclock::mutant!("send-before-durable") { self.log.end() } else { self.durable }
+        if rejoin_vclock::mutant!("send-before-durable") {
+            self.history.log.end()
+        } else {
+            self.outbox.durable()
+        }
     }
 
     /// Returns the announcement of what became durable since the last one, or a heartbeat, if it is
     /// time for either.
     fn next_have(&mut self, id: SessionId, now: Now) -> Option<Message> {
         let (have_interval, heartbeat) = (self.config.have_interval, self.config.heartbeat);
-        let session = self.sessions.get(&id).filter(|s| s.is_established())?;
+        let session = self.peers.get(id).filter(|s| s.is_established())?;
         let news_is_due = now.elapsed.saturating_sub(session.announced_at) >= have_interval;
         let silent_for = now.elapsed.saturating_sub(session.sent_at);
         let watched = session.watched;
@@ -537,9 +417,9 @@ impl SpaceCore {
             let pairs: Vec<(ReplicaId, u64)> = vector
                 .missing_from(&session.announced)
                 .map(|(origin, _, counter)| (origin, counter))
-                .filter(|&(origin, _)| origin != own && !self.is_frozen(origin))
+                .filter(|&(origin, _)| origin != own && !self.history.forks.is_frozen(origin))
                 .collect();
-            let session = self.sessions.get_mut(&id)?;
+            let session = self.peers.get_mut(id)?;
             session.announced = vector;
             (session.announced_at, session.announced_news) = (now.elapsed, news);
             if !pairs.is_empty() {
@@ -547,5 +427,33 @@ impl SpaceCore {
             }
         }
         (watched && silent_for >= heartbeat).then(|| Message::Have(Vec::new()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    /// A hello of a hundred thousand ids leaves nothing once its connection is closed.
+    #[test]
+    fn fault_24_a_long_hello_leaves_nothing() {
+        let (space, own) = (SpaceHash([1; 16]), ReplicaId::from_u128(1));
+        let mut core = SpaceCore::new(space, own, Config::default());
+        for round in 0..3 {
+            let session = core.open_session(Now::default());
+            let vector = (0..100_000).map(|n| (ReplicaId::from_u128(1_000 + n), 7)).collect();
+            let hello = Message::Hello {
+                space,
+                replica: ReplicaId::from_u128(2 + round),
+                pull: true,
+                vector,
+            };
+            core.handle_message(session, hello, Now::default()).expect("in memory");
+            core.handle_timeout(Now::default());
+            core.close_session(session);
+        }
+        let kept: usize = core.peers.holders.iter().map(|(_, vector)| vector.iter().count()).sum();
+        assert_eq!((kept, core.peers.asked.len(), core.peers.sessions().count()), (0, 0, 0));
     }
 }

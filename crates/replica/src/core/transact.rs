@@ -4,8 +4,9 @@ use rejoin_crdts::EditError;
 use rejoin_crdts::edit::{Stage, Written};
 use rejoin_vclock::HybridTimestamp;
 
+use crate::core::apply::Drafted;
 use crate::core::once::Used;
-use crate::core::{Drafted, Now, SpaceCore};
+use crate::core::{Now, SpaceCore};
 use crate::error::StoreError;
 use crate::format::entry::{MAX_TRANSACTION_BYTES, MAX_WRITTEN_BYTES};
 use crate::receipt::Receipt;

@@ -26,9 +26,8 @@
 //! 2. Heads decide, and not dots: an announcement whose head is not the one here is of another
 //!    branch, and its id is taken in.
 //! 3. While the history that an announcement names is here at least as far as the branch begins,
-//!    the first entry of the derived id is not applied until the heads are compared. If the record
-//!    to compare with is not durable yet, the derived id is refused, and asked for again when it
-//!    is.
+//!    the first entry of the derived id is applied only if the heads differ, whether the entry to
+//!    compare with is durable yet or not.
 //! 4. A record that is damaged or cannot be read decides nothing: another session asks again.
 //!
 //! # What it does not guarantee
@@ -44,50 +43,15 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use rejoin_crdts::crdt::Crdt;
+use rejoin_crdts::edit::View;
 
-use rejoin_vclock::ReplicaId;
-
-use crate::core::forks::Fork;
-use crate::core::head_check::Step;
-use crate::core::reincarnation::Rewritten;
-use crate::core::session::{Refused, SessionId};
-use crate::core::{Event, SpaceCore};
+use crate::core::SpaceCore;
+use crate::core::history::forks::Fork;
+use crate::core::history::rewritten::{Branches, Rewritten, path_of_branches};
+use crate::core::peers::session::{Refused, SessionId};
 use crate::error::StoreError;
-use crate::format::entry::{Entry, Head, HeadAt};
-use crate::format::message::Message;
-
-/// The rewritten branches that are known.
-#[derive(Default, Debug)]
-pub(crate) struct Twice {
-    /// The heads at the beginnings of those that are here under derived ids, by origin and first
-    /// counter.
-    here: BTreeMap<(ReplicaId, u64), Vec<Head>>,
-    /// The derived ids, and the ids under which their entries were written.
-    derived: BTreeMap<ReplicaId, ReplicaId>,
-    /// Derived ids of branches that are not here under the id of their origin.
-    others: BTreeSet<ReplicaId>,
-    /// Derived ids that were refused because the history that they come from is not durable yet:
-    /// the sequence of the record to compare with, the session, and the derived id.
-    early: BTreeSet<(u64, SessionId, ReplicaId)>,
-}
-
-impl Twice {
-    pub(crate) fn add(&mut self, branch: &Rewritten) {
-        self.here.entry((branch.origin, branch.first)).or_default().push(branch.head);
-        self.derived.insert(branch.id, branch.origin);
-    }
-
-    /// True if an id is derived: nobody ever wrote under it, and all that it has was rewritten.
-    pub(crate) fn is_derived(&self, id: ReplicaId) -> bool {
-        self.derived.contains_key(&id)
-    }
-
-    /// The id under which the entries of a derived one were written.
-    pub(crate) fn origin_of(&self, id: ReplicaId) -> Option<ReplicaId> {
-        self.derived.get(&id).copied()
-    }
-}
+use crate::format::entry::HeadAt;
 
 impl SpaceCore {
     /// Reads from the state which branches are here under derived ids.
@@ -95,130 +59,36 @@ impl SpaceCore {
     /// # Errors
     /// [`StoreError`] when the state cannot be read.
     pub(crate) fn find_rewritten(&mut self) -> Result<(), StoreError> {
-        for branch in self.rewritten()? {
-            self.twice.add(&branch);
+        let source = self.source();
+        let said = Branches::reader(View::new(&source, path_of_branches())).items()?;
+        for branch in said.into_iter().filter_map(Rewritten::read) {
+            self.history.rewritten.add(&branch);
         }
         Ok(())
     }
 
-    /// Checks whether an entry of a peer's begins a branch that is here under a derived id, and
-    /// makes a fork of its origin if so.
-    pub(crate) fn is_here_rewritten(&mut self, id: Option<SessionId>, entry: &Entry) -> bool {
-        let (origin, first) = (entry.delta().origin(), entry.delta().first());
-        let Some(heads) = self.twice.here.get(&(origin, first)) else { return false };
-        let theirs = self.head(origin).after(entry);
-        if !heads.contains(&theirs) || rejoin_vclock::mutant!("branch-taken-twice") {
-            return false;
-        }
-        self.hold_twice(id, HeadAt { origin, counter: first, head: theirs });
-        true
-    }
-
-    /// Checks whether a peer's entry may be the first of a derived id whose branch is here: then
-    /// heads are compared before it is taken in.
-    pub(crate) fn may_be_here(&mut self, id: SessionId, entry: &Entry) -> bool {
-        let derived = entry.delta().origin();
-        let seen = self.causal.context().seen(derived);
-        let is_known = seen > 0 || self.twice.others.contains(&derived);
-        let Some(branch) = Rewritten::told_by(entry).filter(|_| !is_known) else { return false };
-        let is_blind = rejoin_vclock::mutant!("branch-taken-twice");
-        if self.causal.context().seen(branch.origin) < branch.first || is_blind {
-            return false;
-        }
-        let refused = Refused { until: 0, forked: false };
-        match self.log.first_after(branch.origin, branch.first - 1) {
-            Ok(Some(sequence)) if sequence < self.durable && !self.log.is_unreadable(sequence) => {
-                self.steps.push_back(Step::Judge(id, branch, sequence));
-            }
-            Ok(Some(sequence)) if sequence >= self.durable => match self.unwritten_head(sequence) {
-                // The head of a record that is not written yet is known without a look-up.
-                Some(own) if own != branch.head => {
-                    self.twice.others.insert(derived);
-                    return false;
-                }
-                Some(own) => {
-                    self.judge(id, &branch, own);
-                    return true;
-                }
-                None => _ = self.twice.early.insert((sequence, id, derived)),
-            },
-            // Its record is damaged, or cannot be read: another session asks again.
-            _ => {}
-        }
-        if let Some(session) = self.sessions.get_mut(&id) {
-            session.refused.insert(derived, refused);
-        }
-        true
-    }
-
-    /// The head of a log record that is about to be written.
-    fn unwritten_head(&self, sequence: u64) -> Option<Head> {
-        let place = self.unwritten.binary_search_by_key(&sequence, |&(at, _)| at).ok()?;
-        let is_blind = rejoin_vclock::mutant!("early-branch-not-asked-for");
-        self.unwritten.get(place).filter(|_| !is_blind).map(|(_, record)| record.head)
-    }
-
-    /// Asks again for the derived ids that were refused because the history that they come from was
-    /// not durable, once it is.
-    pub(crate) fn ask_for_the_early(&mut self) {
-        while let Some(&(sequence, id, derived)) = self.twice.early.first() {
-            if sequence >= self.durable {
-                return;
-            }
-            self.twice.early.pop_first();
-            if let Some(session) = self.sessions.get_mut(&id)
-                && session.refused.get(&derived).is_some_and(|refused| !refused.forked)
-                && !rejoin_vclock::mutant!("early-branch-not-asked-for")
-            {
-                session.refused.remove(&derived);
-                let after = self.causal.context().seen(derived);
-                self.say(id, Message::Want(vec![(derived, after)]));
-            }
-        }
-    }
-
-    /// True if an entry is the first of a derived id whose branch may be here by now. It is asked
-    /// for again.
-    pub(crate) fn is_unjudged(&self, entry: &Entry) -> bool {
-        let derived = entry.delta().origin();
-        let told = Rewritten::told_by(entry).filter(|_| !self.twice.others.contains(&derived));
-        let is_here = |told: Rewritten| self.causal.context().seen(told.origin) >= told.first;
-        told.is_some_and(is_here) && !rejoin_vclock::mutant!("branch-taken-twice")
-    }
-
-    /// Compares the head of the entry here where a branch begins with that of the branch.
-    pub(crate) fn judge(&mut self, id: SessionId, branch: &Rewritten, own: Head) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        if own == branch.head {
+    /// Notes that a peer holds a branch under a derived id that is here under the id which it had
+    /// before.
+    pub(crate) fn met_again(&mut self, id: SessionId, branch: &Rewritten) {
+        if let Some(session) = self.peers.get_mut(id) {
             session.refused.insert(branch.id, Refused { until: 0, forked: true });
-            if self.judges(branch.origin) {
-                // Another holder of the branch has found out already where it begins.
-                return self.suspect_rollback_from(id, branch.origin, branch.first - 1);
-            }
-            return self.hold_twice(Some(id), HeadAt::of_branch(branch));
         }
-        session.refused.remove(&branch.id);
-        self.twice.others.insert(branch.id);
-        let after = self.causal.context().seen(branch.id);
-        self.say(id, Message::Want(vec![(branch.id, after)]));
-        self.ask_again(id);
+        if self.judges(branch.origin) {
+            // Another holder of the branch has found out already where it begins.
+            self.suspect_rollback_from(id, branch.origin, branch.first - 1);
+        } else {
+            self.hold_twice(Some(id), branch.begins());
+        }
     }
 
     /// Makes a fork of an origin whose branch is here under one id and elsewhere under another.
-    fn hold_twice(&mut self, id: Option<SessionId>, theirs: HeadAt) {
+    pub(crate) fn hold_twice(&mut self, id: Option<SessionId>, theirs: HeadAt) {
         let HeadAt { origin, counter, head } = theirs;
         let common = counter - 1;
-        if let Some(session) = id.and_then(|id| self.sessions.get_mut(&id)) {
+        if let Some(session) = id.and_then(|id| self.peers.get_mut(id)) {
             session.refused.entry(origin).or_insert(Refused { until: common, forked: true });
         }
-        if !self.forks.contains_key(&origin) {
-            let ours = self.head(origin);
-            let fork = Fork { origin, counter, ours, theirs: head, common };
-            self.forks.insert(origin, fork);
-            if !self.kept.contains(&origin) {
-                self.causal.drop_waiting(origin);
-                self.report(Event::Fork(fork));
-            }
-        }
+        let ours = self.head(origin);
+        self.add_fork(Fork { origin, counter, ours, theirs: head, common });
     }
 }

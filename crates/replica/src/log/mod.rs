@@ -25,8 +25,10 @@ use rejoin_crdts::Delta;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
+use crate::format::entry::HeadAt;
 use crate::format::envelope;
 use crate::format::row;
+use crate::log::records::Records;
 use crate::storage::{Row, RowWrite, StorageError, StorageRead};
 
 const VERSION: u8 = 1;
@@ -71,6 +73,8 @@ pub struct Log {
     chunks: BTreeMap<ReplicaId, Vec<(u64, u64)>>,
     cache: RefCell<VecDeque<(u64, Chunk)>>,
     damaged: Cell<bool>,
+    /// The sequence of a record that was found damaged when its head was read.
+    met_damage: Cell<Option<u64>>,
     /// The sequences at which records cannot be read.
     unreadable: BTreeSet<u64>,
     /// Below this vector the log is incomplete; a peer below it cannot be served from the log.
@@ -98,6 +102,7 @@ impl Log {
             chunks: BTreeMap::new(),
             cache: RefCell::new(VecDeque::new()),
             damaged: Cell::new(false),
+            met_damage: Cell::new(None),
             unreadable: BTreeSet::new(),
             floor: VersionVector::new(),
             bytes,
@@ -163,6 +168,25 @@ impl Log {
     /// True if a chunk was found damaged.
     pub(crate) fn is_damaged(&self) -> bool {
         self.damaged.get()
+    }
+
+    /// Reads the head of the record at a sequence.
+    ///
+    /// # Errors
+    /// [`StorageError`] when it cannot be read or is damaged; which one it was, is
+    /// [noted](Self::take_met_damage).
+    pub(crate) fn head_at(&self, sequence: u64) -> Result<HeadAt, StorageError> {
+        let records = Records { storage: &*self.rows, number: self.space, space: None };
+        let read = records.at(sequence);
+        if read.as_ref().is_err_and(StorageError::is_corruption) {
+            self.met_damage.set(Some(sequence));
+        }
+        read.map(|record| HeadAt::of(&record))
+    }
+
+    /// Takes the sequence of a record that was found damaged since the last call.
+    pub(crate) fn take_met_damage(&self) -> Option<u64> {
+        self.met_damage.take()
     }
 
     fn append(&mut self, place: IndexEntry) {

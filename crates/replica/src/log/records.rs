@@ -14,7 +14,7 @@ pub(crate) struct Records<'a> {
     pub storage: &'a dyn StorageRead,
     pub number: u32,
     /// The name of the space, for messages.
-    pub space: &'a str,
+    pub space: Option<&'a str>,
 }
 
 /// Entries that were read to be sent.
@@ -73,7 +73,8 @@ impl Records<'_> {
 
     /// Damage of the record at a sequence.
     pub(crate) fn damaged(&self, sequence: u64, what: &dyn fmt::Display) -> StorageError {
-        StorageError::Damaged(format!("log record {sequence} of {:?}: {what}", self.space))
+        let of = self.space.map(|space| format!(" of {space:?}")).unwrap_or_default();
+        StorageError::Damaged(format!("log record {sequence}{of}: {what}"))
     }
 
     fn missing(&self, sequence: u64) -> StorageError {

@@ -22,12 +22,12 @@ use std::sync::Arc;
 
 use crate::core::externalized::Externalization;
 use crate::core::once::Used;
+use crate::core::peers::session::SessionId;
 use crate::core::recovery::{Recovered, Stored};
-use crate::core::session::SessionId;
 use crate::core::transact::Transacted;
 use crate::core::{Now, SpaceCore};
 use crate::error::StoreError;
-use crate::format::entry::{HeadAt, Record};
+use crate::format::entry::Record;
 use crate::format::message::Message;
 use crate::format::ticket::Ticket;
 use crate::log::records::{Records, ToSend};
@@ -166,21 +166,14 @@ impl Driver {
         message: Message,
         now: Now,
     ) -> Result<(), StorageError> {
-        self.core.handle_message(session, message, now)?;
-        while let Some(sequence) = self.core.poll_lookup() {
-            if rejoin_vclock::mutant!("look-up-lost") {
-                self.core.steps.pop_front();
-                continue;
-            }
-            match self.records().at(sequence) {
-                Ok(found) => self.core.handle_lookup(HeadAt::of(&found)),
-                Err(damage) => {
-                    self.mark_unreadable(sequence, &damage)?;
-                    return Err(damage);
-                }
-            }
+        let handled = self.core.handle_message(session, message, now);
+        if let Some(sequence) = self.core.log().take_met_damage()
+            && let Err(damage) = self.records().at(sequence)
+        {
+            self.mark_unreadable(sequence, &damage)?;
+            return Err(damage);
         }
-        Ok(())
+        handled
     }
 
     /// Does what is due: tries what is quarantined again, and has the core look at the time.
@@ -305,6 +298,6 @@ impl Driver {
 
     /// The records of the log, to be read.
     pub(crate) fn records(&self) -> Records<'_> {
-        Records { storage: &*self.storage, number: self.number, space: self.ticket.name() }
+        Records { storage: &*self.storage, number: self.number, space: Some(self.ticket.name()) }
     }
 }

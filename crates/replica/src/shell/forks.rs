@@ -8,7 +8,7 @@ use rejoin_vclock::codec::{
     Decode, DecodeError, Encode, Reader, write_length_prefixed, write_varint,
 };
 
-use crate::core::forks::{Fork, Keep};
+use crate::core::history::forks::{Fork, Keep};
 use crate::error::StoreError;
 use crate::format::entry::Record;
 use crate::format::envelope;
@@ -70,7 +70,7 @@ impl Shared {
         let Some(bytes) = self.storage.meta(&self.choices())? else { return Ok(()) };
         let kept = read_choices(&bytes);
         let (_, kept) = kept.map_err(|error| StorageError::Damaged(error.to_string()))?;
-        self.lock()?.driver.core.kept.extend(kept);
+        self.lock()?.driver.core.history.forks.keep(kept);
         Ok(())
     }
 }
@@ -95,7 +95,7 @@ impl<T: Crdt> Space<T> {
     pub fn resolve_fork(&self, origin: ReplicaId, keep: Keep) -> Result<(), StoreError> {
         let Keep::Ours = keep;
         let mut inner = self.shared.lock()?;
-        let mut kept = inner.driver.core.kept.clone();
+        let mut kept = inner.driver.core.history.forks.kept().clone();
         kept.insert(origin);
         self.shared.keep_choices(&kept)?;
         inner.driver.core.keep_own_branch(origin);
@@ -116,7 +116,7 @@ impl<T: Crdt> Space<T> {
     /// [`StoreError`] when the space cannot be read.
     pub fn export_branch(&self, origin: ReplicaId) -> Result<Vec<u8>, StoreError> {
         let inner = self.shared.lock()?;
-        let common = inner.driver.core.forks.get(&origin).map_or(0, |fork| fork.common);
+        let common = inner.driver.core.history.forks.get(origin).map_or(0, |fork| fork.common);
         let log = inner.driver.core.log();
         let (mut sequences, mut after) = (Vec::new(), common);
         while let Some(sequence) = log.first_after(origin, after)? {

@@ -158,7 +158,7 @@ impl Link {
             (Some(Transmit::Frame(frame)), _) => Ok(Some(frame)),
             (Some(Transmit::Entries { before, sequences }), _) => {
                 let Shared { storage, number, ticket, .. } = &*self.shared;
-                let (storage, number, space) = (&**storage, *number, ticket.name());
+                let (storage, number, space) = (&**storage, *number, Some(ticket.name()));
                 let read = Records { storage, number, space }.read_to_send(&before, &sequences)?;
                 let mut inner = self.shared.lock()?;
                 let frame = inner.driver.frame(session, &read);

@@ -18,8 +18,9 @@ use rejoin_crdts::delta::Rebase;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::SpaceCore;
+use crate::core::history::rewritten::{Moved, Rewritten};
 use crate::core::recovery::{Quarantined, Stored};
-use crate::core::reincarnation::{Moved, Rewritten};
+use crate::core::reincarnation::announcement;
 use crate::error::StoreError;
 use crate::format::entry::{Record, is_hole};
 use crate::format::row;
@@ -195,7 +196,7 @@ impl Shared {
             self.identity.add_derived(derived.id, batch)?;
             core.rewrote_as(&[derived.id]);
         }
-        let mut opening = derived.announcement(first.entry.delta().stamp());
+        let mut opening = announcement(&derived, first.entry.delta().stamp());
         let mut moves = Vec::new();
         for (key, record) in branch.waiting {
             if let Some(entry) = record.entry.rewritten(&mut rebase, opening.clone()) {

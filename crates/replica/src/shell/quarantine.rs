@@ -124,7 +124,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::core::Arrival;
+    use crate::core::history::Arrival;
     use crate::format::entry::Record;
     use crate::format::ticket::Ticket;
     use crate::storage::{Batch, FailStop, Memory, Storage};

@@ -51,8 +51,8 @@ impl Driver {
     /// # Errors
     /// [`StorageError`] when the medium fails.
     pub(crate) fn restore_missing(&mut self) -> Result<(), StorageError> {
-        for (sequence, entry) in self.core.take_arrived() {
-            let (before, after) = self.core.around(&entry)?;
+        for (sequence, entry) in self.core.take_restored() {
+            let (before, after) = self.core.history.around(&entry)?;
             let head = |at: u64| self.records().at(at).map(|record| record.head);
             let before = before.map_or(Ok(Head::default()), head);
             let Ok(before) = before else { continue };
@@ -70,7 +70,7 @@ impl Driver {
             let log = vec![(self.number, sequence, record.encode())];
             let rows = vec![(self.number, row::quarantine(sequence), None)];
             self.storage.commit(&Batch { log, rows, ..Batch::default() })?;
-            self.core.mark_restored(sequence, dot);
+            self.core.history.mark_restored(sequence, dot);
         }
         Ok(())
     }

@@ -6,7 +6,8 @@
 use rejoin_vclock::ReplicaId;
 
 use crate::core::Now;
-use crate::core::reincarnation::{Moved, Outcome, Reincarnation};
+use crate::core::history::rewritten::Moved;
+use crate::core::reincarnation::{Outcome, Reincarnation};
 use crate::format::entry::Record;
 use crate::format::row;
 use crate::shell::driver::{Driver, batch};

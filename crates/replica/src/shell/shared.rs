@@ -173,7 +173,7 @@ impl Shared {
         while inner.writing {
             inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
-        inner.driver.core.unwritten.iter().map(|(at, record)| (*at, record.encode())).collect()
+        inner.driver.core.outbox.waiting().map(|(at, record)| (*at, record.encode())).collect()
     }
 
     fn locked(&self) -> MutexGuard<'_, Inner> {
@@ -224,7 +224,7 @@ impl Shared {
         inner.driver.core.request_flush();
         let round = inner.driver.core.mark().round;
         let until = |core: &SpaceCore| -> Result<bool, StorageError> {
-            core.has_kept(round)?;
+            core.outbox.withdrawals.none_since(round)?;
             Ok(!core.wants_to_write() && !core.is_flushing())
         };
         self.write(inner, FLUSHED, until, |_| ())
@@ -242,7 +242,7 @@ impl Shared {
         inner.driver.core.request_compaction();
         let round = inner.driver.core.mark().round;
         let until = |core: &SpaceCore| -> Result<bool, StorageError> {
-            core.has_kept(round)?;
+            core.outbox.withdrawals.none_since(round)?;
             Ok(!core.is_compacting() || until(core))
         };
         self.write(inner, budget, until, |_| ())

@@ -13,7 +13,7 @@ use crate::core::Event;
 use crate::core::digest::Digest;
 use crate::core::incarnation::Incarnation;
 use crate::core::once::Used;
-use crate::core::progress::SyncProgress;
+use crate::core::peers::progress::SyncProgress;
 use crate::core::transact::Transacted;
 use crate::error::{StoreError, at_most};
 use crate::format::entry::MAX_KEY_BYTES;

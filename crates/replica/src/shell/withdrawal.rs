@@ -18,7 +18,7 @@ impl Driver {
         error: StorageError,
         now: Now,
     ) -> StorageError {
-        self.core.give_back(records);
+        self.core.outbox.give_back(records);
         if error != StorageError::Full {
             return error;
         }
@@ -37,7 +37,7 @@ impl Driver {
     fn withdraw(&mut self, now: Now) -> Result<(), StorageError> {
         let recovered = self.stored().recover()?;
         if rejoin_vclock::mutant!("withdrawn-stays-in-state") {
-            self.core.unwritten.clear();
+            drop(self.core.outbox.take());
             return Ok(());
         }
         let core = trusted(recovered, &*self.identity)?;

@@ -1,6 +1,7 @@
 //! Cores joined by byte pipes that are driven by hand: no thread, no clock, no file.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use rejoin_crdts::crdt::Crdt;
 use rejoin_crdts::edit::Cursor;
@@ -8,6 +9,7 @@ use rejoin_crdts::{EditError, OrMap, Path, PnCounter, ReplicaId};
 use rejoin_replica::core::SpaceCore;
 use rejoin_replica::entry::{HeadAt, Record};
 use rejoin_replica::message::{Frames, Message, SpaceHash};
+use rejoin_replica::storage::{Batch, Memory, Storage, StorageRead};
 use rejoin_replica::sync::Transmit;
 use rejoin_replica::{Config, Now, Receipt, SessionEnd, SessionId};
 
@@ -46,24 +48,39 @@ pub(crate) fn edit(
 pub(crate) struct Peer {
     pub(crate) core: SpaceCore,
     pub(crate) records: Vec<Record>,
+    storage: Arc<Memory>,
 }
 
 impl Peer {
     pub(crate) fn new(id: ReplicaId) -> Self {
-        let core = SpaceCore::new(SPACE, id, Config::default());
-        Self { core, records: Vec::new() }
+        Self::of(SPACE, id)
+    }
+
+    /// A peer that holds a space.
+    pub(crate) fn of(space: SpaceHash, id: ReplicaId) -> Self {
+        let storage = Arc::new(Memory::default());
+        let rows = Arc::clone(&storage) as Arc<dyn StorageRead>;
+        let core = SpaceCore::open(space, id, Config::default(), rows, 0).expect("it is empty");
+        Self { core, records: Vec::new(), storage }
     }
 
     /// Makes everything durable that waits.
     pub(crate) fn write(&mut self) {
         for (sequence, record) in self.core.poll_write() {
             assert_eq!(sequence, self.records.len() as u64, "records come in the order of the log");
-            self.records.push(record);
+            self.keep(record);
         }
         self.core.handle_written(self.records.len() as u64);
         if let Some(externalization) = self.core.poll_externalization() {
             self.core.handle_externalized(&externalization);
         }
+    }
+
+    /// Stores the next record.
+    pub(crate) fn keep(&mut self, record: Record) {
+        let log = vec![(0, self.records.len() as u64, record.encode())];
+        self.storage.commit(&Batch { log, ..Batch::default() }).expect("in memory");
+        self.records.push(record);
     }
 
     /// Returns the next frame of a session.
@@ -81,13 +98,9 @@ impl Peer {
         }
     }
 
-    /// Handles a message, and does the lookups that it requires.
+    /// Handles a message.
     pub(crate) fn handle(&mut self, session: SessionId, message: Message, now: Now) {
         assert_eq!(self.core.handle_message(session, message, now), Ok(()));
-        while let Some(sequence) = self.core.poll_lookup() {
-            let index = usize::try_from(sequence).expect("a small log");
-            self.core.handle_lookup(HeadAt::of(&self.records[index]));
-        }
     }
 
     /// Returns a line of Alice's cart.

@@ -1,16 +1,15 @@
 //! The refusals of a core: each changes nothing and ends only its own session.
 
-use rejoin_replica::core::SpaceCore;
 use rejoin_replica::message::{Frames, Message, Refusal, SpaceHash};
-use rejoin_replica::{Config, Event, SessionEnd, Ticket};
+use rejoin_replica::{Event, SessionEnd, Ticket};
 use rejoin_vclock::VersionVector;
 
 use crate::pipes::{Net, Peer, SPACE, add, greeted, id, message};
 
 /// Connects two cores and returns how the session ended on either side.
-fn ends(a: SpaceCore, b: SpaceCore) -> [Option<SessionEnd>; 2] {
+fn ends(a: Peer, b: Peer) -> [Option<SessionEnd>; 2] {
     let mut net = Net::new(0);
-    net.peers = [a, b].map(|core| Peer { core, records: Vec::new() }).into();
+    net.peers = vec![a, b];
     let before: Vec<_> = net.peers.iter().map(|peer| peer.core.canonical_state()).collect();
     let wire = net.connect(0, 1);
     net.settle();
@@ -26,7 +25,7 @@ fn refused(refusal: Refusal) -> Option<SessionEnd> {
 #[test]
 fn spaces_of_other_names_and_lineages_never_merge() {
     let ticket = |name, lineage| Ticket::with_lineage(name, [lineage; 16]).hash();
-    let core = |n, hash| SpaceCore::new(hash, id(n), Config::default());
+    let core = |n, hash| Peer::of(hash, id(n));
     let carts = ticket("carts", 1);
     for other in [ticket("carts", 2), ticket("orders", 1), ticket("carts ", 1), SpaceHash([0; 16])]
     {
@@ -38,7 +37,7 @@ fn spaces_of_other_names_and_lineages_never_merge() {
 
 #[test]
 fn a_copy_under_the_same_id_is_refused() {
-    let core = || SpaceCore::new(SPACE, id(1), Config::default());
+    let core = || Peer::new(id(1));
     let same = refused(Refusal::SameReplica);
     assert_eq!(ends(core(), core()), [same.clone(), same]);
 }
@@ -54,7 +53,7 @@ fn a_replica_that_lost_its_own_events_hears_of_it_at_the_hello() {
     net.cut(wire);
     let mut restored = Peer::new(id(1));
     assert_eq!(restored.core.recover(net.peers[0].records[0].clone()), Ok(true));
-    restored.records.push(net.peers[0].records[0].clone());
+    restored.keep(net.peers[0].records[0].clone());
     net.peers[0] = restored;
     net.wires.clear();
     let before = net.peers[0].core.canonical_state();

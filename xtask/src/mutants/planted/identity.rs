@@ -145,7 +145,7 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: replica("rebase"),
     },
     Mutant {
-        name: "early-branch-not-asked-for",
+        name: "early-branch-not-compared",
         class: Class::Identity,
         lines: &[60],
         brings_back: "who joins where a branch was written anew waits for it in vain",

@@ -57,7 +57,7 @@ pub(super) const ROWS: &[Mutant] = &[
         name: "look-up-lost",
         class: Class::Sync,
         lines: &[],
-        brings_back: "the driver does not answer a look-up: heads are never compared",
+        brings_back: "heads in the log are not looked up: another history goes unnoticed",
         suite: SWEEP,
     },
     Mutant {

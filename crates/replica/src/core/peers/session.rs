@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use rejoin_crdts::Delta;
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::core::head_check::{HeadCheck, Search};
-use crate::format::entry::{Head, HeadAt};
+use crate::config::Config;
+use crate::format::entry::{Entry, Head, HeadAt};
 use crate::format::message::{Direction, Message};
 use crate::log::IndexEntry;
 
@@ -66,6 +67,29 @@ pub(crate) struct Session {
     pub outgoing: Direction,
     /// The reason why the session is over, once it is.
     pub over: Option<SessionEnd>,
+}
+
+/// The progress of the head check of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum HeadCheck {
+    /// The peer has not sent its half of the agreement.
+    #[default]
+    Awaited,
+    /// The digests differ; the peer's heads will come.
+    Disputed,
+    /// Entries can be sent.
+    Reached,
+}
+
+/// A search for the last entry of an origin that two histories share.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Search {
+    /// Up to this counter the histories are the same.
+    pub low: u64,
+    /// The last entry that both share ends before this counter.
+    pub high: u64,
+    /// The heads of the current probe.
+    pub gathered: Vec<HeadAt>,
 }
 
 /// A limit on the entries that are taken from a peer.
@@ -173,5 +197,53 @@ impl Session {
         self.has.set_at_least(origin, counter);
         let sent = self.sent.entry(origin).or_insert(0);
         *sent = counter.max(*sent);
+    }
+
+    /// Follows the peer's stream of an origin over an entry. Returns the heads before and after it,
+    /// if the one before is known.
+    pub(crate) fn follow(&mut self, entry: &Entry) -> Option<(Head, Head)> {
+        let delta = entry.delta();
+        let start = (0, Head::default());
+        let (counter, before) = self.peer_heads.get(&delta.origin()).copied().unwrap_or(start);
+        if counter + 1 != delta.first() {
+            return None;
+        }
+        let after = before.after(entry);
+        self.peer_heads.insert(delta.origin(), (delta.last(), after));
+        Some((before, after))
+    }
+
+    /// Decides whether an entry is taken from the peer: neither it nor anything that it builds upon
+    /// may be of a branch other than the one here. `seen`: the counter of its origin here.
+    pub(crate) fn takes(&mut self, delta: &Delta, seen: u64) -> bool {
+        let origin = delta.origin();
+        let beyond = |(of, counter): (ReplicaId, u64)| {
+            self.refused.get(&of).is_some_and(|refused| counter > refused.until)
+        };
+        if beyond((origin, delta.last())) {
+            return false;
+        }
+        let builds_upon = delta.needs().any(beyond);
+        if builds_upon {
+            self.refused.insert(origin, Refused { until: seen, forked: false });
+        }
+        !builds_upon
+    }
+
+    /// True if an entry may be passed on to the peer: it is not of a branch that the peer does not
+    /// share.
+    pub(crate) fn shares(&self, entry: &IndexEntry) -> bool {
+        let refused = self.refused.get(&entry.origin).filter(|refused| refused.forked);
+        refused.is_none_or(|refused| entry.last <= refused.until)
+    }
+
+    /// The time at which the session has something to send, or ends, without any input.
+    pub(crate) fn due(&self, config: &Config, news: u64) -> Option<u64> {
+        let told = (self.is_established() && self.announced_news != news)
+            .then_some(self.announced_at + config.have_interval);
+        let beat =
+            (self.watched && self.is_established()).then_some(self.sent_at + config.heartbeat);
+        let silent = self.watched.then_some(self.heard_at + config.idle_timeout);
+        [told, beat, silent].into_iter().flatten().min().filter(|_| self.over.is_none())
     }
 }

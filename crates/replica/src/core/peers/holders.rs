@@ -1,4 +1,4 @@
-//! Peers: what each is known to have made durable of what this copy wrote, for as many peers as are
+//! Holders: what each peer is known to have made durable of what this copy wrote, for as many peers as are
 //! to be remembered.
 //!
 //! Anybody can say hello under ever new ids, and name a hundred thousand others. So where there are
@@ -11,12 +11,9 @@ use std::collections::BTreeMap;
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::core::SpaceCore;
-use crate::error::OwnOperations;
-
-/// The peers that are remembered.
+/// The peers that are remembered, and what each has.
 #[derive(Default, Debug)]
-pub(crate) struct Peers {
+pub(crate) struct Holders {
     known: BTreeMap<ReplicaId, Known>,
     /// Counts up with everything that is heard.
     heard: u64,
@@ -28,7 +25,7 @@ struct Known {
     vector: VersionVector,
 }
 
-impl Peers {
+impl Holders {
     /// Returns what a peer has, and notes that it was heard of now. At most `most` peers are
     /// remembered, this one among them.
     pub(crate) fn hear(&mut self, peer: ReplicaId, most: usize) -> &mut VersionVector {
@@ -55,59 +52,26 @@ impl Peers {
     }
 }
 
-impl SpaceCore {
-    /// Own operations that no peer has said to have.
-    pub(crate) fn unheld(&self) -> Vec<OwnOperations> {
-        let here = self.version_vector();
-        let unheld = |id: ReplicaId| {
-            let held = self.peers.iter().map(|(_, has)| has.get(id)).max().unwrap_or(0);
-            (here.get(id) > held).then(|| (id, held + 1..=here.get(id)))
-        };
-        self.before.iter().copied().chain([self.replica()]).filter_map(unheld).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
-    use crate::core::{Now, SpaceCore};
-    use crate::format::message::{Message, SpaceHash};
 
     fn id(number: u128) -> ReplicaId {
         ReplicaId::from_u128(number)
     }
 
-    /// A hello of a hundred thousand ids leaves nothing once its connection is closed.
-    #[test]
-    fn fault_24_a_long_hello_leaves_nothing() {
-        let (space, own) = (SpaceHash([1; 16]), id(1));
-        let mut core = SpaceCore::new(space, own, Config::default());
-        for round in 0..3 {
-            let session = core.open_session(Now::default());
-            let vector = (0..100_000).map(|n| (id(1_000 + n), 7)).collect();
-            let hello = Message::Hello { space, replica: id(2 + round), pull: true, vector };
-            core.handle_message(session, hello, Now::default()).expect("in memory");
-            core.handle_timeout(Now::default());
-            core.close_session(session);
-        }
-        let kept: usize = core.peers.iter().map(|(_, vector)| vector.iter().count()).sum();
-        assert_eq!((kept, core.asked.len(), core.sessions.len()), (0, 0, 0));
-        assert_eq!(core.steps.len(), 0);
-    }
-
     #[test]
     fn who_was_heard_of_least_recently_is_forgotten() {
-        let mut peers = Peers::default();
+        let mut holders = Holders::default();
         for peer in 10..14 {
-            peers.hear(id(peer), 3);
-            peers.hear(id(10), 3);
+            holders.hear(id(peer), 3);
+            holders.hear(id(10), 3);
         }
-        let known: Vec<_> = peers.iter().map(|(peer, _)| peer).collect();
+        let known: Vec<_> = holders.iter().map(|(peer, _)| peer).collect();
         assert_eq!(known, [id(10), id(12), id(13)]);
         for stranger in 100..10_000 {
-            peers.hear(id(stranger), 3);
+            holders.hear(id(stranger), 3);
         }
-        assert_eq!(peers.iter().count(), 3);
+        assert_eq!(holders.iter().count(), 3);
     }
 }

@@ -2,10 +2,10 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use rejoin_crdts::state::Context;
 use rejoin_vclock::VersionVector;
 
-use crate::core::SpaceCore;
-use crate::core::session::Session;
+use crate::core::peers::session::Session;
 
 /// The progress of a space in catching up with its peers, since the store was opened: what they
 /// have is not stored, so after every start a peer has to be heard again first.
@@ -39,32 +39,19 @@ pub(crate) struct Heard {
     pub any: bool,
     /// The counters that they had and that are not here, of as many origins as peers are
     /// remembered.
-    ahead: VersionVector,
+    pub ahead: VersionVector,
 }
 
-impl SpaceCore {
-    /// Keeps the counters that a leaving peer has and this copy lacks.
-    pub(crate) fn remember_ahead(&mut self, session: &Session) {
-        let (context, most) = (self.causal.context(), self.config.peers);
+impl Heard {
+    /// Keeps the counters that a leaving peer has and this copy lacks, of at most `most` origins.
+    pub(crate) fn remember_ahead(&mut self, session: &Session, context: &Context, most: usize) {
         let lacks = |&(origin, counter): &(_, u64)| counter > context.seen(origin);
-        let mut ahead: VersionVector = self.heard.ahead.iter().filter(lacks).collect();
+        let mut ahead: VersionVector = self.ahead.iter().filter(lacks).collect();
         for (origin, counter) in session.has.iter().filter(lacks) {
             if ahead.len() < most || ahead.get(origin) > 0 {
                 ahead.set_at_least(origin, counter);
             }
         }
-        self.heard.ahead = ahead;
-    }
-
-    /// Returns how far this copy has caught up.
-    pub fn progress(&self) -> SyncProgress {
-        let here = self.version_vector();
-        let mut all = here.clone();
-        all.join(&self.heard.ahead);
-        self.sessions.values().for_each(|session| _ = all.join(&session.has));
-        let count = |vector: &VersionVector| {
-            vector.iter().fold(0, |sum: u64, (_, n)| sum.saturating_add(n))
-        };
-        SyncProgress { has_heard: self.heard.any, known: count(&all), received: count(&here) }
+        self.ahead = ahead;
     }
 }

@@ -1,0 +1,191 @@
+//! Applying: entries become state, own ones and those of others, in one place.
+
+use rejoin_crdts::ConflictRecord;
+use rejoin_crdts::Path;
+use rejoin_crdts::delta::{Change as Operation, Delta};
+use rejoin_crdts::edit::{Draft, Overlay};
+use rejoin_crdts::ordered::Orders;
+use rejoin_crdts::value::decisions;
+use rejoin_vclock::HybridTimestamp;
+
+use crate::core::{Change, Event, Now, SpaceCore};
+use crate::format::entry::{Entry, Head, HeadAt, Record};
+use crate::receipt::Receipt;
+use crate::state::StateSource;
+use crate::storage::StorageError;
+
+/// The cells as a transaction's draft left them, and how many of the operations are applied there.
+#[derive(Default, Debug)]
+pub(crate) struct Drafted {
+    pub cells: Overlay,
+    pub orders: Orders,
+    pub operations: usize,
+}
+
+impl SpaceCore {
+    /// Begins a transaction: returns its stamp, for a draft over the state.
+    pub fn stamp(&mut self, now: Now) -> HybridTimestamp {
+        let stamp = self.hybrid.tick(now);
+        self.hear_of_clock();
+        stamp
+    }
+
+    /// Reports that own stamps came from the future, if they did.
+    pub(crate) fn hear_of_clock(&mut self) {
+        if let Some(skew) = self.hybrid.take_report() {
+            self.report(Event::OwnSkew(skew));
+        }
+    }
+
+    /// The draft of a transaction that was [stamped](Self::stamp).
+    pub fn draft<'a>(&'a self, base: &'a StateSource<'a>, stamp: HybridTimestamp) -> Draft<'a> {
+        Draft::new(base, self.causal.context(), self.causal.own(), stamp)
+    }
+
+    /// Makes an entry of the operations of a draft. `None` when there are none.
+    pub fn entry(&self, operations: Vec<Operation>, stamp: HybridTimestamp) -> Option<Entry> {
+        self.entry_once(operations, stamp, &[])
+    }
+
+    /// As [`entry`](Self::entry), of a transaction that has an idempotency key.
+    pub fn entry_once(
+        &self,
+        mut operations: Vec<Operation>,
+        stamp: HybridTimestamp,
+        key: &[u8],
+    ) -> Option<Entry> {
+        if !operations.is_empty() {
+            operations.extend(self.announcement(stamp));
+        }
+        let first = self.causal.context().seen(self.replica()) + 1;
+        let deps = self.next_deps();
+        let delta = Delta::new(self.replica(), first, stamp, &deps, &operations)?;
+        let key = self.key_hash(key).filter(|_| !rejoin_vclock::mutant!("key-not-in-entry"));
+        Some(match key {
+            None => Entry::new(delta),
+            Some(key) => Entry::with_key(delta, key),
+        })
+    }
+
+    /// Applies an own entry and hands it to [`poll_write`](Self::poll_write).
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read; nothing has happened then.
+    pub fn commit(&mut self, entry: Entry, key: Vec<u8>) -> Result<Receipt, StorageError> {
+        self.commit_drafted(entry, key, Drafted::default())
+    }
+
+    /// As [`commit`](Self::commit), with the cells as its draft left them.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub(crate) fn commit_drafted(
+        &mut self,
+        entry: Entry,
+        key: Vec<u8>,
+        drafted: Drafted,
+    ) -> Result<Receipt, StorageError> {
+        let head = self.head(self.replica()).after(&entry);
+        self.commit_record(Record { key, head, entry }, drafted)
+    }
+
+    /// Applies the entry of a record, which is the next of its origin, and queues the record to be
+    /// written.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub(crate) fn commit_record(
+        &mut self,
+        record: Record,
+        drafted: Drafted,
+    ) -> Result<Receipt, StorageError> {
+        let sequence = self.take_in(&record.entry, record.head, drafted, true)?;
+        let receipt = self.remember_key(record.key.clone(), &record.entry, sequence);
+        self.outbox.push(sequence, record);
+        Ok(receipt)
+    }
+
+    /// Turns an entry into state; this is the only place where that happens. `head` is the head of
+    /// its origin after it. Returns its sequence in the log.
+    ///
+    /// If a block cannot be read, nothing has changed.
+    pub(crate) fn take_in(
+        &mut self,
+        entry: &Entry,
+        head: Head,
+        drafted: Drafted,
+        tell: bool,
+    ) -> Result<u64, StorageError> {
+        let delta = entry.delta();
+        let Some(first) = self.causal.begin(delta) else {
+            unreachable!("a space meets fewer than 2^24 replicas")
+        };
+        let is_remote = delta.origin() != self.replica();
+        let Drafted { cells: mut changed, orders, operations } = drafted;
+        let all: Vec<Operation> = delta.changes().collect();
+        let (done, to_do) = all.split_at(operations.min(all.len()));
+        // Where no read can fail half-way, cells are changed in place: a copy costs as much as the
+        // cell is large, and a counter has a record of every replica.
+        let in_place = done.is_empty() && to_do.iter().all(Operation::is_on_one_cell);
+        if in_place {
+            let paths = || to_do.iter().map(|operation| operation.path().as_bytes());
+            self.bring(paths().collect())?;
+            changed = self.state.take_memtable(paths());
+        }
+        let source = self.state.with(self.causal.context());
+        let mut paths: Vec<Path> = done.iter().map(|done| done.path().clone()).collect();
+        for (index, operation) in (done.len()..).zip(to_do) {
+            if is_remote
+                && delta.last().is_multiple_of(7)
+                && rejoin_vclock::mutant!("skip-one-effect")
+            {
+                continue;
+            }
+            let at = self.causal.at(first, index, delta);
+            let has_changed = if in_place {
+                changed.apply_brought(operation, &at)
+            } else {
+                self.told(changed.apply(&source, operation, &at))?
+            };
+            if has_changed && tell {
+                paths.push(operation.path().clone());
+            }
+        }
+        if in_place {
+            self.state.put_memtable(changed);
+        } else {
+            self.state.absorb(changed);
+        }
+        self.state.hear(orders, &all);
+        let mut decided = Vec::new();
+        if is_remote && tell {
+            let after = self.state.with(self.causal.context());
+            for operation in &all {
+                let mut keep = |decision| decided.push(decision);
+                decisions(operation, delta, &after, &self.causal, &mut keep);
+            }
+        }
+        self.causal.finish(delta, first);
+        self.reports.decided(&decided);
+        if tell {
+            self.tell(delta, paths, decided);
+        }
+        let sequence = self.history.push(entry, head);
+        let (origin, counter) = (delta.origin(), delta.last());
+        self.outbox.expect(sequence, HeadAt { origin, counter, head });
+        Ok(sequence)
+    }
+
+    fn tell(&mut self, delta: &Delta, paths: Vec<Path>, decisions: Vec<ConflictRecord>) {
+        let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
+        let stamp = delta.stamp();
+        let is_withdrawn = false;
+        let change = Change { origin, first, last, stamp, paths, decisions, is_withdrawn };
+        self.report(Event::Applied(change));
+    }
+
+    /// Reports an event to whoever listens.
+    pub(crate) fn report(&mut self, event: Event) {
+        self.reports.push(event);
+    }
+}
