@@ -9,6 +9,7 @@
 
 mod allow;
 mod arrow;
+mod circles;
 mod columns;
 mod decoders;
 mod failure_listed;
@@ -66,6 +67,7 @@ const RULES: &[Rule] = &[
     file_names::RULE,
     arrow::RULE,
     rooms::RULE,
+    circles::RULE,
     type_tested::RULE,
     workspace_lints::RULE,
     links::RULE,

@@ -153,11 +153,13 @@ impl PnCounterReader<'_> {
     /// # Errors
     /// As the source.
     pub fn contributions(&self) -> Result<Vec<(Dot, i128)>, ReadError> {
-        self.view.leaf(|cell| {
-            let records = cell.as_counter().map_or(&[][..], Tally::records);
-            let alive = records.iter().filter(|record| !record.is_dead());
-            let dot = |record: &Record| self.view.dot(LocalDot::new(record.slot, record.last));
-            Ok(alive.map(|record| (dot(record), record.net())).collect())
+        self.view.at_once(|view| {
+            view.leaf(|cell| {
+                let records = cell.as_counter().map_or(&[][..], Tally::records);
+                let alive = records.iter().filter(|record| !record.is_dead());
+                let dot = |record: &Record| view.dot(LocalDot::new(record.slot, record.last));
+                Ok(alive.map(|record| (dot(record), record.net())).collect())
+            })
         })
     }
 }

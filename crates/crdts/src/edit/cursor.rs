@@ -48,17 +48,37 @@ impl<'a> View<'a> {
         self.source.dot(local)
     }
 
+    /// Reads any number of cells as they are at one moment: every read that a user asks for is one.
+    /// `read` gets the view to read from, and must not use this one.
+    pub(crate) fn at_once<R>(
+        &self,
+        read: impl FnOnce(&View<'_>) -> Result<R, ReadError>,
+    ) -> Result<R, ReadError> {
+        let (mut read, mut done) = (Some(read), None);
+        self.source.at_once(&mut |source| {
+            let view = View { source, path: self.path.clone() };
+            done = read.take().map(|read| read(&view));
+        })?;
+        match (done, read) {
+            (Some(done), _) => done,
+            (None, Some(read)) => read(self),
+            (None, None) => unreachable!("what was taken is done"),
+        }
+    }
+
     /// Shows the cells below, each with its path from here.
     pub(crate) fn cells(
         &self,
         visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
     ) -> Result<(), ReadError> {
-        if self.check_collection()? {
-            return Ok(());
-        }
-        let above = self.path.as_bytes();
-        self.source.visit(above, above, &mut |path, cell| {
-            visit(path.get(above.len()..).unwrap_or(&[]), cell)
+        self.at_once(|view| {
+            if view.check_collection()? {
+                return Ok(());
+            }
+            let above = view.path.as_bytes();
+            view.source.visit(above, above, &mut |path, cell| {
+                visit(path.get(above.len()..).unwrap_or(&[]), cell)
+            })
         })
     }
 
@@ -111,19 +131,31 @@ impl<'a> View<'a> {
         &self,
         read: impl FnOnce(&Cell) -> Result<R, ReadError>,
     ) -> Result<R, ReadError> {
-        let kind = self.path.kind().unwrap_or(Kind::Element);
-        let hidden = self.check_kinds()?;
-        let there = if hidden { None } else { self.source.cell(self.path.as_bytes())? };
-        let cell = there.or_else(|| Cell::empty(kind)).unwrap_or_else(|| {
-            unreachable!("only leaves are read as cells, and their kinds have one")
-        });
-        read(&cell).map_err(|error| {
-            let dot = match &error {
-                ReadError::WrongType { found, .. } => cell.writer_of(found),
-                _ => None,
+        self.at_once(|view| {
+            let (mut read, mut done) = (Some(read), None);
+            let mut show = |cell: &Cell| {
+                if let Some(read) = read.take() {
+                    done = Some(read(cell).map_err(|error| view.explained(error, cell)));
+                }
             };
-            self.located(error, dot)
+            if !view.check_kinds()? {
+                view.source.look(view.path.as_bytes(), &mut show)?;
+            }
+            let kind = view.path.kind().unwrap_or(Kind::Element);
+            Cell::empty(kind).iter().for_each(show);
+            done.unwrap_or_else(|| {
+                unreachable!("only leaves are read as cells, and their kinds have one")
+            })
         })
+    }
+
+    /// Adds to an error about a value of another type in a cell the place and the writer.
+    fn explained(&self, error: ReadError, cell: &Cell) -> ReadError {
+        let writer = match &error {
+            ReadError::WrongType { found, .. } => cell.writer_of(found),
+            _ => None,
+        };
+        self.located(error, writer)
     }
 
     /// Adds to an error about a value of another type the place of the value and its writer.
@@ -158,6 +190,15 @@ impl<'a> View<'a> {
         after: Option<&impl Atom>,
         most: usize,
     ) -> Result<Vec<K>, ReadError> {
+        self.at_once(|view| view.page_of(kind, after, most))
+    }
+
+    fn page_of<K: Atom>(
+        &self,
+        kind: Kind,
+        after: Option<&impl Atom>,
+        most: usize,
+    ) -> Result<Vec<K>, ReadError> {
         let (mut names, mut wrong) = (Vec::new(), None);
         let mut from = self.path.as_bytes().to_vec();
         if let Some(after) = after {
@@ -186,7 +227,7 @@ impl<'a> View<'a> {
     /// otherwise as the source.
     pub fn object_keys(&self, kind: Kind) -> Result<Vec<String>, ReadError> {
         let mut keys = Vec::new();
-        self.children_of(kind, self.path.as_bytes().to_vec(), &mut |name, _| {
+        self.all_children_of(kind, &mut |name| {
             keys.extend(name.to::<String>().ok());
             ControlFlow::Continue(())
         })?;
@@ -196,7 +237,7 @@ impl<'a> View<'a> {
     /// Counts the visible children of one kind.
     pub(crate) fn count(&self, kind: Kind) -> Result<usize, ReadError> {
         let mut count = 0;
-        self.children_of(kind, self.path.as_bytes().to_vec(), &mut |_, _| {
+        self.all_children_of(kind, &mut |_| {
             count += 1;
             ControlFlow::Continue(())
         })?;
@@ -206,7 +247,7 @@ impl<'a> View<'a> {
     /// True if there is a visible child of one kind.
     pub(crate) fn has_any(&self, kind: Kind) -> Result<bool, ReadError> {
         let mut any = false;
-        self.children_of(kind, self.path.as_bytes().to_vec(), &mut |_, _| {
+        self.all_children_of(kind, &mut |_| {
             any = true;
             ControlFlow::Break(())
         })?;
@@ -216,15 +257,27 @@ impl<'a> View<'a> {
     /// Returns the names of the visible children, ascending, each with its kind: a name appears
     /// once for each kind.
     pub(crate) fn named(&self) -> Result<Vec<(RawAtom, Kind)>, ReadError> {
-        let mut names = Vec::new();
-        if self.check_collection()? {
-            return Ok(names);
-        }
-        self.children(self.path.as_bytes().to_vec(), &mut |name, kind, _| {
-            names.push((name.clone(), kind));
-            ControlFlow::Continue(())
-        })?;
-        Ok(names)
+        self.at_once(|view| {
+            let mut names = Vec::new();
+            if view.check_collection()? {
+                return Ok(names);
+            }
+            view.children(view.path.as_bytes().to_vec(), &mut |name, kind, _| {
+                names.push((name.clone(), kind));
+                ControlFlow::Continue(())
+            })?;
+            Ok(names)
+        })
+    }
+
+    fn all_children_of(
+        &self,
+        kind: Kind,
+        show: &mut dyn FnMut(&RawAtom) -> Flow,
+    ) -> Result<(), ReadError> {
+        self.at_once(|view| {
+            view.children_of(kind, view.path.as_bytes().to_vec(), &mut |name, _| show(name))
+        })
     }
 
     /// Shows the names of the visible children from a path on, all of which must be of one kind,

@@ -44,6 +44,15 @@ pub trait Source: fmt::Debug {
     /// A dot with its replica's full id.
     fn dot(&self, local: LocalDot) -> Dot;
 
+    /// Shows itself as it is at one moment, if it may change between two reads. One that does not,
+    /// as by default, shows nothing: it can be read as it is.
+    ///
+    /// # Errors
+    /// As [`cell`](Self::cell).
+    fn at_once(&self, _show: &mut dyn FnMut(&dyn Source)) -> Result<(), ReadError> {
+        Ok(())
+    }
+
     /// Returns a kind other than `than` that is visible under a name; `name` is a path without its
     /// last byte. Parts of lists and trees share their name with a value and do not count.
     ///

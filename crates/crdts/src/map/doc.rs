@@ -263,12 +263,14 @@ impl DocReader<'_> {
     /// As [`names`](Self::names).
     pub fn value(&self) -> Result<Value, ReadError> {
         let mut cells = Vec::new();
-        if self.view.is_hidden()? {
-            return Ok(Value::Map(Vec::new()));
-        }
-        self.view.cells(&mut |below, cell| {
-            cells.push((below.to_vec(), cell.clone()));
-            ControlFlow::Continue(())
+        self.view.at_once(|view| {
+            if view.is_hidden()? {
+                return Ok(());
+            }
+            view.cells(&mut |below, cell| {
+                cells.push((below.to_vec(), cell.clone()));
+                ControlFlow::Continue(())
+            })
         })?;
         let cells: Vec<_> = cells.iter().map(|(below, cell)| (below.as_slice(), cell)).collect();
         Ok(Value::of(Kind::Map, &cells))

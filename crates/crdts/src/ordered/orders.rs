@@ -273,18 +273,20 @@ impl Orders {
 impl View<'_> {
     /// Looks at the order of the list that stands here.
     pub(crate) fn order<R>(&self, look: impl FnOnce(&mut Sequence) -> R) -> Result<R, ReadError> {
-        if self.check_collection()? {
-            return Ok(look(&mut Sequence::default()));
-        }
-        let list = self.path.as_bytes();
-        let (mut look, mut seen) = (Some(look), None);
-        let mut show = |order: &mut Order| {
-            let look = order.sequence.as_mut().zip(look.take());
-            seen = look.map(|(sequence, look)| look(sequence));
-        };
-        if !self.source.order(list, &mut show)? {
-            show(&mut Order::read(self.source, list)?);
-        }
-        Ok(seen.unwrap_or_else(|| unreachable!("an order is shown after it was read")))
+        self.at_once(|view| {
+            if view.check_collection()? {
+                return Ok(look(&mut Sequence::default()));
+            }
+            let list = view.path.as_bytes();
+            let (mut look, mut seen) = (Some(look), None);
+            let mut show = |order: &mut Order| {
+                let look = order.sequence.as_mut().zip(look.take());
+                seen = look.map(|(sequence, look)| look(sequence));
+            };
+            if !view.source.order(list, &mut show)? {
+                show(&mut Order::read(view.source, list)?);
+            }
+            Ok(seen.unwrap_or_else(|| unreachable!("an order is shown after it was read")))
+        })
     }
 }

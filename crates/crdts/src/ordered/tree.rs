@@ -481,7 +481,7 @@ impl<V: Crdt> TreeReader<'_, V> {
     /// # Errors
     /// As the source.
     pub fn outline(&self) -> Result<Outline, ReadError> {
-        outline_at(&self.view)
+        self.view.at_once(outline_at)
     }
 
     /// The reader of a node that is there.
@@ -489,7 +489,7 @@ impl<V: Crdt> TreeReader<'_, V> {
     /// # Errors
     /// As the source.
     pub fn get(&self, node: NodeId) -> Result<Option<V::Reader<'_>>, ReadError> {
-        let there = is_node(&self.view, node.0)?;
+        let there = self.view.at_once(|view| is_node(view, node.0))?;
         Ok(there.then(|| V::reader(self.view.key(&node.0, V::KIND))))
     }
 }

@@ -66,10 +66,11 @@ impl<'a, T: Key> SetReader<'a, T> {
     where
         Q: ToOwned<Owned = T> + ?Sized,
     {
-        let View { source, path } = self.view.key(&element.to_owned(), self.part);
         let mut signers = Vec::new();
-        source.look(path.as_bytes(), &mut |cell| {
-            cell.each_dot(&mut |dot| signers.push(source.dot(dot).replica()));
+        self.view.key(&element.to_owned(), self.part).at_once(|View { source, path }| {
+            source.look(path.as_bytes(), &mut |cell| {
+                cell.each_dot(&mut |dot| signers.push(source.dot(dot).replica()));
+            })
         })?;
         signers.sort_unstable();
         signers.dedup();

@@ -170,7 +170,9 @@ impl View<'_> {
 
     /// True if anything here or below is visible.
     pub(crate) fn is_visible(&self) -> Result<bool, ReadError> {
-        Ok(!self.check_collection()? && self.any_visible(self.path.as_bytes())?)
+        self.at_once(
+            |view| Ok(!view.check_collection()? && view.any_visible(view.path.as_bytes())?),
+        )
     }
 
     pub(crate) fn any_visible(&self, place: &[u8]) -> Result<bool, ReadError> {
@@ -197,12 +199,15 @@ impl View<'_> {
 
     /// True if the item or node that a dot names is there.
     pub(crate) fn has_named(&self, thing: Dot, part: Kind) -> Result<bool, ReadError> {
-        if self.check_collection()? {
-            return Ok(false);
-        }
-        match self.source.cell(self.path.key(&thing, part).as_bytes())? {
-            Some(cell) => has(self.source, self.path.key(&thing, part).as_bytes(), &cell),
-            None => Ok(false),
-        }
+        self.at_once(|view| {
+            if view.check_collection()? {
+                return Ok(false);
+            }
+            let path = view.path.key(&thing, part);
+            match view.source.cell(path.as_bytes())? {
+                Some(cell) => has(view.source, path.as_bytes(), &cell),
+                None => Ok(false),
+            }
+        })
     }
 }

@@ -12,6 +12,7 @@
 //! | `removals` | moves, and removals that hide, have one spelling |
 //! | `fault_18_*` | changed states are refused or mean themselves; no walk is endless |
 //! | `fault_21_removal` | a removal looks only at the cells below it |
+//! | `at_once` | every read sees one moment |
 //! | `atoms`, `paths` | order, canonical form, limits |
 //! | `kinds` | one name, several kinds; old readers and new data |
 //! | `fault_02_kinds_on_every_read` | every pair of kinds: none is read as empty |
@@ -20,6 +21,7 @@
 //! | `conflicts` | the report of a merge about its decisions |
 //! | `with_serde` | readable as text, canonical as bytes, and no way around the decoders |
 
+mod at_once;
 mod atoms;
 mod conflicts;
 mod costs;

@@ -48,16 +48,16 @@ use std::sync::Arc;
 
 use rejoin_crdts::Path;
 use rejoin_crdts::delta::{Admission, Change};
-use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{HybridClock, ReplicaId};
 
 use crate::config::Config;
 use crate::core::apply::Drafted;
 use crate::core::reports::Remedy;
 use crate::core::{Event, SpaceCore};
-use crate::format::entry::{Record, is_hole, write_hole};
+use crate::format::entry::{Record, write_hole};
 use crate::format::row;
 use crate::format::ticket::Ticket;
+use crate::log::records::{Content, Found, Records};
 use crate::state::distrusted::Distrusted;
 use crate::storage::{Batch, FailStop, Row, RowWrite, Storage, StorageError, StorageRead};
 
@@ -137,33 +137,28 @@ impl Stored {
     /// Takes in the records of the log that are not flushed.
     fn replay(&self, mut core: SpaceCore) -> Result<Recovered, StorageError> {
         let mut quarantine = Batch::default();
+        let mut reading = self.records().reading(core.log().end(), CHUNK);
         loop {
-            let records = self.storage.log(self.number, core.log().end(), CHUNK)?;
-            let last = records.len() < CHUNK;
-            let decoded = records.into_iter().map(|(sequence, bytes)| {
-                let record = Record::decode(&bytes);
-                (sequence, bytes, record)
+            let records = reading.next()?;
+            if records.is_empty() {
+                break;
+            }
+            let changes = records.iter().flat_map(|found| match &found.content {
+                Content::Record(record) => record.entry.delta().changes().collect(),
+                Content::Hole | Content::Damaged(_) => Vec::new(),
             });
-            let records: Vec<_> = decoded.collect();
-            let whole = records.iter().filter_map(|(.., record)| record.as_ref().ok());
-            let changes = whole.flat_map(|record| record.entry.delta().changes());
             let paths: Vec<Path> = changes.map(Change::into_path).collect();
             core.bring(paths.iter().map(Path::as_bytes).collect())?;
-            for (sequence, bytes, record) in records {
+            for Found { sequence, bytes, content } in records {
                 if sequence - core.log().end() > MOST_MISSING {
                     return Err(StorageError::Damaged(self.place(sequence) + " follows a gap"));
                 }
                 while core.log().end() < sequence {
                     self.quarantine(&mut core, Vec::new(), "it is missing", &mut quarantine);
                 }
-                if is_hole(&bytes) {
-                    core.leave_hole();
-                } else if let Some(what) = self.take(&mut core, record)? {
+                if let Some(what) = self.take(&mut core, content)? {
                     self.quarantine(&mut core, bytes, &what, &mut quarantine);
                 }
-            }
-            if last {
-                break;
             }
         }
         let distrusted = self.distrusted()?;
@@ -196,21 +191,28 @@ impl Stored {
     }
 
     /// Takes in one record, or says why it cannot be used where it stands.
-    fn take(
-        &self,
-        core: &mut SpaceCore,
-        record: Result<Record, DecodeError>,
-    ) -> Result<Option<String>, StorageError> {
-        match record {
-            Ok(record) => {
+    fn take(&self, core: &mut SpaceCore, content: Content) -> Result<Option<String>, StorageError> {
+        match content {
+            Content::Hole => {
+                core.leave_hole();
+                Ok(None)
+            }
+            Content::Record(record) => {
                 let follows = core.recover(record)?;
                 Ok((!follows).then(|| "it does not follow the one before".to_owned()))
             }
-            Err(error) => match StorageError::of_decoding(self.place(core.log().end()), &error) {
-                StorageError::Damaged(_) => Ok(Some(error.to_string())),
-                fault => Err(fault),
-            },
+            Content::Damaged(error) => {
+                match StorageError::of_decoding(self.place(core.log().end()), &error) {
+                    StorageError::Damaged(_) => Ok(Some(error.to_string())),
+                    fault => Err(fault),
+                }
+            }
         }
+    }
+
+    /// The records of the log, to be read.
+    pub(crate) fn records(&self) -> Records<'_> {
+        Records { storage: &*self.storage, number: self.number, space: Some(self.ticket.name()) }
     }
 
     fn place(&self, sequence: u64) -> String {

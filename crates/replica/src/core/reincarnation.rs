@@ -56,9 +56,13 @@ use rejoin_vclock::{HybridTimestamp, ReplicaId};
 use crate::config::Config;
 use crate::core::SpaceCore;
 use crate::core::history::rewritten::{Branches, Moved, Rewritten, path_of_branches};
-use crate::format::entry::{Head, Record, is_hole};
+use crate::format::entry::{Head, Record};
 use crate::format::message::SpaceHash;
-use crate::storage::{StorageError, StorageRead};
+use crate::log::records::{Content, Found, Records};
+use crate::storage::StorageError;
+
+/// Number of log records that are read at a time.
+const AT_A_TIME: usize = 16;
 
 /// Returns the changes by which the first entry of a rewritten branch announces it, before its own.
 /// They are the same everywhere, because they are made in an empty space.
@@ -149,32 +153,39 @@ impl Reincarnation {
     pub(crate) fn rewrite(
         mut self,
         mut core: SpaceCore,
-        storage: &dyn StorageRead,
-        number: u32,
+        log: Records<'_>,
         end: u64,
     ) -> Result<Option<Outcome>, StorageError> {
         let mut changed = Vec::new();
-        for sequence in 0..end {
-            let wrong = |what: &dyn std::fmt::Display| {
-                StorageError::Damaged(format!("log record {sequence}: {what}"))
-            };
-            let found = storage.log(number, sequence, 1)?;
-            let (_, bytes) = found.first().ok_or_else(|| wrong(&"it is missing"))?;
-            if is_hole(bytes) {
-                core.leave_hole();
-                continue;
+        let mut reading = log.reading(0, AT_A_TIME);
+        while core.log().end() < end {
+            let found = reading.next()?;
+            if found.is_empty() {
+                return Err(log.damaged(core.log().end(), &"it is missing"));
             }
-            let record = Record::decode(bytes).map_err(|error| wrong(&error))?;
-            let record = match self.next(&record) {
-                Err(_) => return Ok(None),
-                Ok(None) => record,
-                Ok(Some(other)) => {
-                    changed.push((sequence, other.clone()));
-                    other
+            for Found { sequence, content, .. } in found {
+                if sequence > core.log().end() {
+                    return Err(log.damaged(core.log().end(), &"it is missing"));
                 }
-            };
-            if !core.recover(record)? {
-                return Err(wrong(&"it does not follow the one before"));
+                let record = match content {
+                    Content::Record(record) => record,
+                    Content::Damaged(error) => return Err(log.damaged(sequence, &error)),
+                    Content::Hole => {
+                        core.leave_hole();
+                        continue;
+                    }
+                };
+                let record = match self.next(&record) {
+                    Err(_) => return Ok(None),
+                    Ok(None) => record,
+                    Ok(Some(other)) => {
+                        changed.push((sequence, other.clone()));
+                        other
+                    }
+                };
+                if !core.recover(record)? {
+                    return Err(log.damaged(sequence, &"it does not follow the one before"));
+                }
             }
         }
         let moved = self.branches.into_values().map(|branch| Moved { until: end, ..branch.moved });

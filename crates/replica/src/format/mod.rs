@@ -8,4 +8,5 @@ pub(crate) mod envelope;
 pub mod message;
 pub(crate) mod row;
 pub(crate) mod section;
+pub(crate) mod space;
 pub(crate) mod ticket;

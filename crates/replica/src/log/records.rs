@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::format::entry::{HeadAt, Record};
+use rejoin_vclock::codec::DecodeError;
+
+use crate::format::entry::{HeadAt, Record, is_hole};
 use crate::storage::{StorageError, StorageRead};
 
 /// The records of one space's log. No lock is needed: records do not change.
@@ -15,6 +17,62 @@ pub(crate) struct Records<'a> {
     pub number: u32,
     /// The name of the space, for messages.
     pub space: Option<&'a str>,
+}
+
+/// A record as it is stored.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub sequence: u64,
+    pub bytes: Vec<u8>,
+    pub content: Content,
+}
+
+/// The content of a stored record.
+#[derive(Debug)]
+pub(crate) enum Content {
+    Record(Record),
+    /// It takes the place of a record that was quarantined.
+    Hole,
+    Damaged(DecodeError),
+}
+
+impl Content {
+    fn of(bytes: &[u8]) -> Self {
+        match is_hole(bytes) {
+            true => Self::Hole,
+            false => Record::decode(bytes).map_or_else(Self::Damaged, Self::Record),
+        }
+    }
+}
+
+/// Reads a log from front to back: the one way in which logs are replayed, checked and rewritten.
+#[derive(Debug)]
+pub(crate) struct Reading<'a> {
+    records: Records<'a>,
+    next: u64,
+    at_a_time: usize,
+    is_over: bool,
+}
+
+impl Reading<'_> {
+    /// Reads the next records, ascending; none at the end. Sequences that are missing are passed
+    /// over.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the medium fails.
+    pub(crate) fn next(&mut self) -> Result<Vec<Found>, StorageError> {
+        if self.is_over {
+            return Ok(Vec::new());
+        }
+        let stored = self.records.storage.log(self.records.number, self.next, self.at_a_time)?;
+        self.is_over = stored.len() < self.at_a_time;
+        self.next = stored.last().map_or(self.next, |(last, _)| last + 1);
+        let found = |(sequence, bytes): (u64, Vec<u8>)| {
+            let content = Content::of(&bytes);
+            Found { sequence, bytes, content }
+        };
+        Ok(stored.into_iter().map(found).collect())
+    }
 }
 
 /// Entries that were read to be sent.
@@ -28,7 +86,12 @@ pub(crate) struct ToSend {
     pub unreadable: Vec<(u64, StorageError)>,
 }
 
-impl Records<'_> {
+impl<'a> Records<'a> {
+    /// Begins to read the log at a sequence, at most so many records at a time.
+    pub(crate) const fn reading(self, next: u64, at_a_time: usize) -> Reading<'a> {
+        Reading { records: self, next, at_a_time, is_over: false }
+    }
+
     /// The record at a sequence.
     ///
     /// # Errors

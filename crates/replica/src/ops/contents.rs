@@ -5,9 +5,9 @@
 use rejoin_vclock::ReplicaId;
 
 use super::finding::{Finding, Location};
+use crate::format::space::{SPACE, read_space};
 use crate::format::ticket::Ticket;
 use crate::shell::identity::{self, NAME};
-use crate::shell::store::{SPACE, read_space};
 use crate::storage::{StorageError, StorageRead};
 
 /// A space as storage names it.

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use rejoin_vclock::ReplicaId;
 
-use crate::format::entry::{Head, Record, is_hole};
+use crate::format::entry::{Head, Record};
 use crate::log::IndexEntry;
+use crate::log::records::Content;
 
 /// The result of a log up to a sequence.
 #[derive(Default, Debug)]
@@ -37,7 +38,7 @@ impl LogCheck {
     }
 
     /// Takes the next stored record. Returns its index entry, or what is wrong with it.
-    pub(super) fn take(&mut self, sequence: u64, stored: &[u8]) -> Result<IndexEntry, String> {
+    pub(super) fn take(&mut self, sequence: u64, content: Content) -> Result<IndexEntry, String> {
         let expected = std::mem::replace(&mut self.next, sequence.saturating_add(1));
         if sequence != expected {
             self.is_broken = true;
@@ -46,13 +47,14 @@ impl LogCheck {
                 missing => format!("the {missing} records before it are missing"),
             });
         }
-        if is_hole(stored) {
-            return Ok(IndexEntry::HOLE);
-        }
-        let record = Record::decode(stored).map_err(|error| {
-            self.is_broken = true;
-            error.to_string()
-        })?;
+        let record = match content {
+            Content::Hole => return Ok(IndexEntry::HOLE),
+            Content::Record(record) => record,
+            Content::Damaged(error) => {
+                self.is_broken = true;
+                return Err(error.to_string());
+            }
+        };
         let delta = record.entry.delta();
         let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
         let bytes = record.entry.bytes().len();

@@ -12,9 +12,9 @@ use super::contents::Contents;
 use super::error::OperationError;
 use crate::format::entry::write_hole;
 use crate::format::row;
+use crate::format::space::{SPACE, write_space};
 use crate::format::ticket::Ticket;
 use crate::shell::identity::{self, first_batch};
-use crate::shell::store::{SPACE, write_space};
 use crate::state::flushed_until;
 use crate::storage::{DamagedFile, StorageRead, ValueRef};
 

@@ -4,7 +4,7 @@
 
 use super::error::OperationError;
 use crate::core::SpaceCore;
-use crate::format::entry::{Record, is_hole};
+use crate::log::records::{Content, Found, Records};
 use crate::storage::StorageRead;
 
 /// Number of log records that are read at a time; one may be as long as the longest entry.
@@ -20,25 +20,33 @@ pub(super) fn replay(
     core: &mut SpaceCore,
     each: &mut Each<'_>,
 ) -> Result<Result<(), String>, OperationError> {
+    let records = Records { storage: reader, number, space: None };
+    let mut reading = records.reading(core.log().end(), AT_A_TIME);
     loop {
-        let stored = reader.log(number, core.log().end(), AT_A_TIME)?;
-        if stored.is_empty() {
+        let found = reading.next()?;
+        if found.is_empty() {
             return Ok(Ok(()));
         }
-        for (sequence, bytes) in stored {
-            if is_hole(&bytes) && sequence == core.log().end() {
-                core.leave_hole();
-                continue;
+        for Found { sequence, content, .. } in found {
+            let is_next = sequence == core.log().end();
+            match content {
+                Content::Hole if is_next => core.leave_hole(),
+                Content::Damaged(error) => {
+                    return Ok(Err(format!("log record {sequence}: {error}")));
+                }
+                Content::Record(record) => {
+                    let key = record.key.clone();
+                    if !is_next || !core.recover(record)? {
+                        return Ok(Err(out_of_order(sequence)));
+                    }
+                    each(core, &key)?;
+                }
+                Content::Hole => return Ok(Err(out_of_order(sequence))),
             }
-            let record = match Record::decode(&bytes) {
-                Ok(record) => record,
-                Err(error) => return Ok(Err(format!("log record {sequence}: {error}"))),
-            };
-            let key = record.key.clone();
-            if sequence != core.log().end() || !core.recover(record)? {
-                return Ok(Err(format!("log record {sequence} does not follow the one before")));
-            }
-            each(core, &key)?;
         }
     }
+}
+
+fn out_of_order(sequence: u64) -> String {
+    format!("log record {sequence} does not follow the one before")
 }

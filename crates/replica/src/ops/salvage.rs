@@ -25,9 +25,10 @@ use crate::config::Config;
 use crate::core::digest::Digest;
 use crate::core::recovery::Stored;
 use crate::format::row;
+use crate::format::space::{SPACE, read_space_named};
 use crate::shell::forks::name_of_choices;
 use crate::shell::identity;
-use crate::shell::store::{SPACE, explain, read_space_named};
+use crate::shell::store::explain;
 use crate::storage::{Batch, DamagedFile, FailStop, RedbFile, Storage, StorageRead};
 
 /// Number of rows that are listed at a time.

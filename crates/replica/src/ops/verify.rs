@@ -19,6 +19,7 @@ use crate::core::SpaceCore;
 use crate::core::digest::Digest;
 use crate::error::StoreError;
 use crate::format::row;
+use crate::log::records::{Found, Records};
 use crate::log::{self, CHUNK_LENGTH};
 use crate::shell::store::Store;
 use crate::state::{Checkpoint, RowLocation, Rows, Told};
@@ -236,20 +237,22 @@ impl SpaceCheck<'_, '_> {
         let number = self.listed.number;
         let (end, mut log) = (self.reader.log_end(number)?, LogCheck::default());
         let (mut records, mut places) = (0, Vec::new());
+        let mut reading =
+            Records { storage: &**self.reader, number, space: None }.reading(0, AT_A_TIME);
         loop {
             self.watch.at(Step::CheckLog, &self.listed.name, log.next, end)?;
-            let stored = self.reader.log(number, log.next, AT_A_TIME)?;
-            if stored.is_empty() {
+            let found = reading.next()?;
+            if found.is_empty() {
                 break;
             }
-            for (sequence, bytes) in &stored {
+            for Found { sequence, content, .. } in found {
                 records += 1;
-                match log.take(*sequence, bytes) {
-                    Ok(log::IndexEntry::HOLE) if self.is_lost(*sequence, checkpoint)? => {
+                match log.take(sequence, content) {
+                    Ok(log::IndexEntry::HOLE) if self.is_lost(sequence, checkpoint)? => {
                         log.mark_unreadable();
                     }
                     Ok(place) => places.push(place),
-                    Err(what) => self.add(Location::Record(*sequence), what),
+                    Err(what) => self.add(Location::Record(sequence), what),
                 }
                 let flushed = checkpoint.is_some_and(|checkpoint| checkpoint.sequence >= log.next);
                 let at_end = checkpoint.is_some_and(|checkpoint| checkpoint.sequence == log.next);

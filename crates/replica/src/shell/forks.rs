@@ -10,7 +10,6 @@ use rejoin_vclock::codec::{
 
 use crate::core::history::forks::{Fork, Keep};
 use crate::error::StoreError;
-use crate::format::entry::Record;
 use crate::format::envelope;
 use crate::format::message::SpaceHash;
 use crate::shell::shared::Shared;
@@ -128,12 +127,7 @@ impl<T: Crdt> Space<T> {
         drop(inner);
         let mut entries = Vec::with_capacity(sequences.len());
         for sequence in sequences {
-            let records = self.shared.storage.log(self.shared.number, sequence, 1)?;
-            let missing = || StorageError::Damaged(format!("log record {sequence} is missing"));
-            let (_, bytes) = records.first().ok_or_else(missing)?;
-            let entry = Record::entry_bytes(bytes);
-            let damaged = |error| StorageError::Damaged(format!("log record {sequence}: {error}"));
-            entries.push(entry.map_err(damaged)?.to_vec());
+            entries.push(self.shared.records().at(sequence)?.entry.bytes().to_vec());
         }
         Ok(write_branch(space, origin, common, &entries))
     }

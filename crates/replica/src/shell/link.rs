@@ -17,7 +17,6 @@ use crate::core::session::{SessionEnd, SessionId};
 use crate::core::sync::Transmit;
 use crate::error::StoreError;
 use crate::format::message::{Message, SpaceHash};
-use crate::log::records::Records;
 use crate::shell::shared::{Shared, Wake};
 use crate::storage::{Storage, StorageError};
 
@@ -157,9 +156,7 @@ impl Link {
         match (transmit, over) {
             (Some(Transmit::Frame(frame)), _) => Ok(Some(frame)),
             (Some(Transmit::Entries { before, sequences }), _) => {
-                let Shared { storage, number, ticket, .. } = &*self.shared;
-                let (storage, number, space) = (&**storage, *number, Some(ticket.name()));
-                let read = Records { storage, number, space }.read_to_send(&before, &sequences)?;
+                let read = self.shared.records().read_to_send(&before, &sequences)?;
                 let mut inner = self.shared.lock()?;
                 let frame = inner.driver.frame(session, &read);
                 Shared::tell(&mut inner);

@@ -22,12 +22,14 @@ use crate::core::history::rewritten::{Moved, Rewritten};
 use crate::core::recovery::{Quarantined, Stored};
 use crate::core::reincarnation::announcement;
 use crate::error::StoreError;
-use crate::format::entry::{Record, is_hole};
+use crate::format::entry::Record;
 use crate::format::row;
+use crate::log::IndexEntry;
+use crate::log::records::{Content, Found};
 use crate::shell::driver::Driver;
 use crate::shell::shared::{Inner, Shared};
 use crate::state::note::Note;
-use crate::storage::{Batch, RowWrite, StorageError, StorageRead};
+use crate::storage::{Batch, RowWrite, StorageError};
 
 /// Number of log records that are read at a time.
 const CHUNK: usize = 256;
@@ -113,23 +115,29 @@ impl Branch {
     ) -> Result<Rebase, StorageError> {
         let mut rebase = Rebase::in_a_place_that_has(core.version_vector());
         rebase.branch((self.origin, self.common), (derived, 0), self.lost.clone());
-        let mut next = 0;
+        let mut reading = stored.records().reading(0, CHUNK);
         loop {
-            let records = stored.storage.log(stored.number, next, CHUNK)?;
-            let Some(&(last, _)) = records.last() else { return Ok(rebase) };
-            next = last + 1;
-            for (sequence, bytes) in &records {
-                if is_hole(bytes) {
-                    let place = core.log().entry_at(*sequence)?;
-                    if place.is_some_and(|place| place.origin == self.origin && place.last > 0) {
-                        let what = "was flushed and is lost; sync with a peer first";
-                        return Err(StorageError::Damaged(format!("log record {sequence} {what}")));
+            let found = reading.next()?;
+            if found.is_empty() {
+                return Ok(rebase);
+            }
+            for Found { sequence, content, .. } in found {
+                match content {
+                    Content::Hole => {
+                        let place = core.log().entry_at(sequence)?;
+                        let is_own = |place: IndexEntry| place.origin == self.origin;
+                        if place.is_some_and(|place| is_own(place) && place.last > 0) {
+                            let what = "it was flushed and is lost; sync with a peer first";
+                            return Err(stored.records().damaged(sequence, &what));
+                        }
                     }
-                } else if let Ok(record) = Record::decode(bytes)
-                    && record.entry.delta().origin() == self.origin
-                    && record.entry.delta().last() <= self.common
-                {
-                    rebase.learn(record.entry.delta());
+                    Content::Record(record) => {
+                        let delta = record.entry.delta();
+                        if delta.origin() == self.origin && delta.last() <= self.common {
+                            rebase.learn(delta);
+                        }
+                    }
+                    Content::Damaged(_) => {}
                 }
             }
         }

@@ -8,6 +8,7 @@
 //! - `store`, `options`, `identity`, `witness`: a store: its spaces, and the id it writes under.
 //! - `forks`, `loss`, `removal`: decisions that a person makes.
 
+pub(crate) mod clearing;
 pub(crate) mod driver;
 pub(crate) mod forks;
 pub(crate) mod identity;

@@ -17,7 +17,7 @@ use crate::shell::shared::Time;
 use crate::shell::store::{MachineTime, Store};
 #[cfg(feature = "redb")]
 use crate::shell::witness::WitnessPath;
-use crate::storage::Storage;
+use crate::storage::{Memory, Storage};
 
 /// The options for opening a store: settings for sync, a clock, and where the proof of its place is
 /// kept.
@@ -47,6 +47,45 @@ pub struct OpenOptions {
 impl Default for OpenOptions {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl Store {
+    /// Opens a store file, or makes one where there is none.
+    ///
+    /// A file that was copied, restored from a backup or moved to another file system goes on under
+    /// a new id; see [`replica_id`](Self::replica_id). For everything that can be set, see
+    /// [`OpenOptions`].
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyOpen`] when another handle or process holds it;
+    /// [`StoreError::Damaged`] when it is not whole, in which case it is left as it is.
+    #[cfg(feature = "redb")]
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        OpenOptions::new().open(path)
+    }
+
+    /// A store that lasts as long as the process, under a new identity.
+    ///
+    /// # Errors
+    /// None in practice: memory does not fail.
+    pub fn memory() -> Result<Self, StoreError> {
+        OpenOptions::new().over(Arc::new(Memory::default()))
+    }
+
+    /// A store over storage of one's own, under the identity that it holds; an empty one is given a
+    /// new identity. The caller vouches that the storage is neither a copy nor older than what was
+    /// written to it; where it may be, use [`OpenOptions::unproven`].
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when it holds something but no identity; [`StoreError::Storage`]
+    /// when it fails.
+    pub fn with_storage(
+        storage: Arc<dyn Storage>,
+        config: Config,
+        time: Arc<dyn Time>,
+    ) -> Result<Self, StoreError> {
+        OpenOptions::new().config(config).time(time).over(storage)
     }
 }
 

@@ -1,16 +1,14 @@
 //! Removing a space with all that it takes, and giving it another name.
 //!
 //! A removal begins with one batch: the space's blob is deleted, and a mark with its number is
-//! written. Then its rows and its log are deleted, a bounded piece at a time, and the mark last;
-//! where a crash comes in between, the next start goes on. Until then no other space gets the
-//! number.
+//! written. Then its rows and its log are [cleared away](crate::shell::clearing). Until then no other
+//! space gets the number.
 //!
 //! A store that joins the same lineage again knows nothing of what it wrote there, but its peers
 //! do: a dot that is used again would stand for two entries. So where a space was written in, a
 //! small blob keeps the id, and a store that still has it takes a new one before it joins.
 //!
 //! ```text
-//! gone/NUMBER    envelope 'G' · number
 //! left/LINEAGE   envelope 'L' · id (16)
 //! ```
 
@@ -20,21 +18,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rejoin_vclock::ReplicaId;
-use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
+use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader};
 
 use crate::error::{StoreError, at_most};
 use crate::format::envelope;
+use crate::format::space::{SPACE, read_space, write_space};
 use crate::format::ticket::{MAX_NAME_BYTES, Ticket};
-use crate::shell::forks::choices;
+use crate::shell::clearing::{clear, mark, removed};
 use crate::shell::identity::Incarnations;
 use crate::shell::shared::Shared;
-use crate::shell::store::{SPACE, Store, read_space, write_space};
-use crate::storage::{Batch, FailStop, Gone, Storage, StorageError, StorageRead};
+use crate::shell::store::Store;
+use crate::storage::{Batch, Gone, Storage, StorageError, StorageRead};
 
 const VERSION: u8 = 1;
-const GONE: &str = "gone/";
-/// Number of rows or records that are deleted at a time.
-const AT_A_TIME: usize = 1024;
 
 /// The fate of a space's own entries that nobody else is known to have.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -186,47 +182,6 @@ impl Shared {
     }
 }
 
-/// Goes on with removals that a crash interrupted.
-///
-/// # Errors
-/// [`StorageError`] when the medium fails.
-pub(crate) fn clear_all(storage: &FailStop) -> Result<(), StorageError> {
-    removed(storage)?.into_iter().try_for_each(|number| clear(storage, number))
-}
-
-/// The numbers of spaces that are removed and not cleared away yet.
-fn removed(storage: &FailStop) -> Result<Vec<u32>, StorageError> {
-    let marks = storage.metas(GONE)?.into_iter();
-    Ok(marks.filter_map(|(name, _)| name.strip_prefix(GONE)?.parse().ok()).collect())
-}
-
-fn clear(storage: &FailStop, number: u32) -> Result<(), StorageError> {
-    loop {
-        let rows = storage.rows(number, &[], AT_A_TIME)?;
-        if rows.is_empty() {
-            break;
-        }
-        let rows = rows.into_iter().map(|(key, _)| (number, key, None)).collect();
-        storage.commit(&Batch { rows, ..Batch::default() })?;
-    }
-    loop {
-        let records = storage.log(number, 0, AT_A_TIME)?;
-        if records.is_empty() {
-            break;
-        }
-        let gone = records.iter().map(|(sequence, _)| Gone::Record(number, *sequence)).collect();
-        storage.commit(&Batch { gone, ..Batch::default() })?;
-    }
-    let gone = vec![Gone::Meta(choices(number.into())), Gone::Meta(mark(number).0)];
-    storage.commit(&Batch { gone, ..Batch::default() })
-}
-
-fn mark(number: u32) -> (String, Vec<u8>) {
-    let mut body = Vec::new();
-    write_varint(&mut body, number.into());
-    (format!("{GONE}{number}"), envelope::seal(b'G', VERSION, &body))
-}
-
 fn left_name(ticket: &Ticket) -> String {
     format!("left/{:032x}", u128::from_be_bytes(ticket.hash().0))
 }
@@ -248,8 +203,7 @@ mod tests {
     use crate::format::doc::example;
 
     #[test]
-    fn marks_of_removals_are_as_documented() {
-        assert_eq!(mark(5), ("gone/5".to_owned(), example("gone")));
+    fn the_mark_of_a_space_that_was_left_is_as_documented() {
         let id = read_left(&example("left")).expect("a mark");
         let ticket = Ticket::with_lineage("carts", [0xab; 16]);
         let name = "left/ef30d55db65cb1b9455741bf4aba0634".to_owned();

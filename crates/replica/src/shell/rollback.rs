@@ -73,7 +73,7 @@ impl Driver {
     fn rewritten(&self, from: (ReplicaId, u64)) -> Result<Option<Outcome>, StorageError> {
         let core = self.stored().renew()?;
         let reincarnation = Reincarnation::new(from, self.core.seen_of_own());
-        reincarnation.rewrite(core, &*self.storage, self.number, self.core.log().end())
+        reincarnation.rewrite(core, self.records(), self.core.log().end())
     }
 
     /// Returns the deletion of all rows that follow from the log: once the log is another one, none

@@ -23,6 +23,7 @@ use rejoin_vclock::EARLIEST_MILLIS;
 use crate::core::{Event, Now, SpaceCore};
 use crate::error::StoreError;
 use crate::format::ticket::Ticket;
+use crate::log::records::Records;
 use crate::receipt::Mark;
 use crate::receipt::Receipt;
 use crate::shell::driver::Driver;
@@ -130,6 +131,11 @@ impl Shared {
             return Ok(());
         }
         Ok(self.storage.check_place()?)
+    }
+
+    /// The records of the log, to be read without the lock: they do not change.
+    pub(crate) fn records(&self) -> Records<'_> {
+        Records { storage: &*self.storage, number: self.number, space: Some(self.ticket.name()) }
     }
 
     /// Checks that the space can still be used.
@@ -367,7 +373,7 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// Reads one cell at a time, each under the lock for a moment.
+/// Every read is under the lock: of one cell, or of all that [one read](Source::at_once) needs.
 impl Source for Shared {
     fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
         self.read(|core| core.source().cell(path))?
@@ -384,6 +390,13 @@ impl Source for Shared {
 
     fn dot(&self, local: LocalDot) -> Dot {
         self.locked().driver.core.source().dot(local)
+    }
+
+    fn at_once(&self, show: &mut dyn FnMut(&dyn Source)) -> Result<(), ReadError> {
+        if rejoin_vclock::mutant!("read-in-pieces") {
+            return Ok(());
+        }
+        self.read(|core| show(&core.source()))
     }
 
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {

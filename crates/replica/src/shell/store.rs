@@ -10,27 +10,21 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use rejoin_crdts::Crdt;
 use rejoin_crdts::hash::set_seed;
-use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
 use rejoin_vclock::{FreshId, ReplicaId};
 
 use crate::config::Config;
 use crate::core::Now;
 use crate::core::recovery::Stored;
 use crate::error::{StoreError, at_most};
-use crate::format::envelope;
+use crate::format::space::{SPACE, read_space, write_space};
 use crate::format::ticket::{MAX_NAME_BYTES, Ticket};
+use crate::shell::clearing::clear_all;
 use crate::shell::driver::Driver;
 use crate::shell::identity::{Claim, Identity, NoIdentity, first_batch};
 use crate::shell::loss::{Accepted, Loss};
-use crate::shell::options::OpenOptions;
-use crate::shell::removal::clear_all;
 use crate::shell::shared::{Shared, Time};
 use crate::shell::space::Space;
-use crate::storage::{Batch, FailStop, Holder, Memory, Storage, StorageError, StorageRead};
-
-const VERSION: u8 = 2;
-pub(crate) const SPACE: &str = "space/";
-pub(crate) const SPACE_MARK: u8 = b'S';
+use crate::storage::{Batch, FailStop, Holder, Storage, StorageError, StorageRead};
 
 /// A store: an identity and the spaces it holds.
 ///
@@ -74,43 +68,6 @@ impl Time for MachineTime {
 }
 
 impl Store {
-    /// Opens a store file, or makes one where there is none.
-    ///
-    /// A file that was copied, restored from a backup or moved to another file system goes on under
-    /// a new id; see [`replica_id`](Self::replica_id). For everything that can be set, see
-    /// [`OpenOptions`].
-    ///
-    /// # Errors
-    /// [`StoreError::AlreadyOpen`] when another handle or process holds it;
-    /// [`StoreError::Damaged`] when it is not whole, in which case it is left as it is.
-    #[cfg(feature = "redb")]
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        OpenOptions::new().open(path)
-    }
-
-    /// A store that lasts as long as the process, under a new identity.
-    ///
-    /// # Errors
-    /// None in practice: memory does not fail.
-    pub fn memory() -> Result<Self, StoreError> {
-        OpenOptions::new().over(Arc::new(Memory::default()))
-    }
-
-    /// A store over storage of one's own, under the identity that it holds; an empty one is given a
-    /// new identity. The caller vouches that the storage is neither a copy nor older than what was
-    /// written to it; where it may be, use [`OpenOptions::unproven`].
-    ///
-    /// # Errors
-    /// [`StoreError::Damaged`] when it holds something but no identity; [`StoreError::Storage`]
-    /// when it fails.
-    pub fn with_storage(
-        storage: Arc<dyn Storage>,
-        config: Config,
-        time: Arc<dyn Time>,
-    ) -> Result<Self, StoreError> {
-        OpenOptions::new().config(config).time(time).over(storage)
-    }
-
     pub(crate) fn over(
         label: &Path,
         storage: Arc<dyn Storage>,
@@ -341,35 +298,6 @@ fn random_life() -> u16 {
     u16::from_be_bytes([high, low])
 }
 
-/// Writes the stored form of a space.
-///
-/// ```text
-/// envelope 'S' · number · length · name here · lineage (16) · length · name
-/// ```
-pub(crate) fn write_space(number: u32, name: &str, ticket: &Ticket) -> Vec<u8> {
-    let mut body = Vec::new();
-    write_varint(&mut body, number.into());
-    write_length_prefixed(&mut body, name.as_bytes());
-    body.extend(ticket.encode());
-    envelope::seal(SPACE_MARK, VERSION, &body)
-}
-
-/// The number of a space, its name here, and its ticket.
-pub(crate) fn read_space_named(bytes: &[u8]) -> Result<(u32, String, Ticket), DecodeError> {
-    let body = envelope::open(SPACE_MARK, VERSION, "version of a space", bytes)?;
-    let mut reader = Reader::new(body);
-    let number = reader.varint()?;
-    let number = u32::try_from(number)
-        .map_err(|_| DecodeError::OutOfRange { what: "number of a space", value: number })?;
-    let name = String::from_utf8(reader.length_prefixed()?.to_vec())
-        .map_err(|_| DecodeError::Invalid("a space's name that is not UTF-8"))?;
-    Ok((number, name, Ticket::decode(reader.bytes(reader.remaining())?)?))
-}
-
-pub(crate) fn read_space(bytes: &[u8]) -> Result<(u32, Ticket), DecodeError> {
-    read_space_named(bytes).map(|(number, _, ticket)| (number, ticket))
-}
-
 pub(crate) fn damaged(label: &Path, what: impl std::fmt::Display) -> StoreError {
     StoreError::Damaged { path: label.to_owned(), what: what.to_string() }
 }
@@ -385,19 +313,5 @@ pub(crate) fn explain(path: &Path, error: StorageError) -> StoreError {
         StorageError::Io(what) => {
             StoreError::Storage(StorageError::Io(format!("{}: {what}", path.display())))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::format::doc::example;
-
-    #[test]
-    fn a_space_is_as_documented() {
-        let bytes = example("space");
-        let (number, name, ticket) = read_space_named(&bytes).expect("a space");
-        assert_eq!((number, name.as_str(), ticket.name()), (5, "groceries", "carts"));
-        assert_eq!(write_space(number, &name, &ticket), bytes);
     }
 }

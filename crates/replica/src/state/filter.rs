@@ -10,7 +10,7 @@
 
 use rejoin_crdts::path::{is_name, name_ends, names};
 
-use super::{CELLS, KEYS, PRINTS, RETURNED};
+use super::table::{CELLS, KEYS, PRINTS, RETURNED};
 
 const BITS_PER_NAME: usize = 10;
 /// Number of bits that are set per name.

@@ -32,7 +32,7 @@ use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_var
 
 use super::block::common;
 use super::run::RunWriter;
-use super::{PRINTS, prefixed};
+use super::table::{PRINTS, prefixed};
 
 /// 16 bytes of BLAKE3 over the cells of a range: paths, dots with full ids, values and retained
 /// state. Equal cells have equal fingerprints on every replica, whatever led to them.

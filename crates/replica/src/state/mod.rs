@@ -21,31 +21,32 @@ mod compaction;
 pub(crate) mod distrusted;
 mod filter;
 mod fingerprints;
+mod flush;
 mod manifest;
+mod memtable;
 mod merge;
+mod merged;
+mod merging;
 pub(crate) mod note;
 mod ranges;
 mod run;
 mod source;
+mod step;
+mod table;
 
 use std::cell::RefCell;
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use rejoin_crdts::cell::Cell;
 use rejoin_crdts::delta::Change;
 use rejoin_crdts::edit::Overlay;
 use rejoin_crdts::hash::Seeded;
 use rejoin_crdts::ordered::Orders;
 use rejoin_crdts::path::names;
-use rejoin_crdts::state::{Context, Names};
 use rejoin_crdts::{Kind, ReadError};
-use rejoin_vclock::ReplicaId;
-use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
+use rejoin_vclock::codec::DecodeError;
 
-use crate::config::Config;
 use crate::format::row;
 use crate::receipt::Receipt;
 use crate::storage::{RowWrite, StorageError, StorageRead};
@@ -55,108 +56,16 @@ pub(crate) use check::{RowLocation, Rows, Told};
 use compaction::Compaction;
 use filter::Probe;
 pub use fingerprints::Fingerprint;
-use fingerprints::Prints;
 pub(crate) use manifest::Checkpoint;
 use manifest::Manifest;
 #[cfg(feature = "redb")]
 pub(crate) use manifest::flushed_until;
+use memtable::Memtable;
+pub(crate) use memtable::{Limits, Receipts};
 pub use ranges::{FullCell, Range};
-use run::{Blocks, Run, RunCursor};
-use source::Flushed;
+use run::{Blocks, Run};
 pub use source::StateSource;
-
-/// First byte of the keys, in a run, of idempotency keys that came back.
-const RETURNED: u8 = 0;
-/// First byte of the keys of cells in a run.
-const CELLS: u8 = 1;
-/// First byte of the keys of idempotency keys in a run.
-const KEYS: u8 = 2;
-/// First byte of the keys of fingerprints in a run.
-const PRINTS: u8 = 3;
-/// Number of bytes of the cache for each remembered name under which one kind stands alone.
-const BYTES_PER_NAME: usize = 64;
-/// Number of bytes that a position in the order of a list takes.
-const BYTES_PER_POSITION: usize = 200;
-/// Approximate maximum number of steps in which a run is flushed: with each step some pages of the
-/// engine's trees are written as well.
-const STEPS: usize = 64;
-
-/// The limits for a space's state in memory, in bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Limits {
-    /// Changes in the memtable before it is flushed.
-    pub memtable: usize,
-    /// Recently read blocks.
-    pub cache: usize,
-}
-
-impl Limits {
-    pub(crate) const fn of(config: &Config) -> Self {
-        Self { memtable: config.memtable_bytes, cache: config.cache_bytes }
-    }
-
-    /// Returns the part of the memory for blocks that is for filters of whole runs, in bytes.
-    const fn filters(self) -> usize {
-        self.cache / 4
-    }
-
-    /// Returns the maximum number of positions in the orders of lists that are kept, which may take
-    /// as much memory as blocks do.
-    const fn positions(self) -> usize {
-        self.cache / BYTES_PER_POSITION
-    }
-
-    /// Returns the minimum number of bytes of a run that are written at a time.
-    const fn step(self) -> usize {
-        self.memtable / STEPS
-    }
-}
-
-/// The kind of key by which receipts are found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Receipts {
-    /// The idempotency keys of transactions that were made here.
-    Written,
-    /// The hashes of the idempotency keys of transactions of this store that came back from peers.
-    Returned,
-}
-
-impl Receipts {
-    const fn table(self) -> u8 {
-        match self {
-            Self::Written => KEYS,
-            Self::Returned => RETURNED,
-        }
-    }
-}
-
-/// Changes that are in no run yet.
-#[derive(Default, Debug)]
-struct Memtable {
-    cells: Overlay,
-    keys: BTreeMap<Vec<u8>, Receipt>,
-    returned: BTreeMap<Vec<u8>, Receipt>,
-    key_bytes: usize,
-    /// Fingerprints of ranges as they are with these changes.
-    fingerprints: RefCell<Prints>,
-}
-
-impl Memtable {
-    const fn bytes(&self) -> usize {
-        self.cells.bytes() + self.key_bytes
-    }
-
-    fn is_empty(&self) -> bool {
-        self.cells.is_empty() && self.keys.is_empty() && self.returned.is_empty()
-    }
-
-    const fn receipts(&self, by: Receipts) -> &BTreeMap<Vec<u8>, Receipt> {
-        match by {
-            Receipts::Written => &self.keys,
-            Receipts::Returned => &self.returned,
-        }
-    }
-}
+use table::{prefixed, read_receipt};
 
 /// The cells of a space.
 #[derive(Debug)]
@@ -225,31 +134,6 @@ impl State {
         let (alone, fault) = (RefCell::default(), RefCell::default());
         let orders = RefCell::new(Orders::new(limits.positions()));
         Ok(Self { limits, memtable, immutable, runs, blocks, compaction, alone, orders, fault })
-    }
-
-    /// Returns the cells, to read from.
-    pub(crate) const fn with<'a>(&'a self, context: &'a Context) -> StateSource<'a> {
-        StateSource { state: self, context }
-    }
-
-    /// Brings cells that are about to change into the memtable, as they are. The paths ascend.
-    ///
-    /// # Errors
-    /// [`ReadError`] when a block cannot be read.
-    pub(crate) fn bring(&mut self, paths: &[&[u8]], context: &Context) -> Result<(), ReadError> {
-        let flushed = Flushed { state: self, context };
-        let mut near = vec![None; self.runs.len()];
-        let mut brought = Vec::new();
-        for path in paths.iter().filter(|path| !self.memtable.cells.has(path)) {
-            let immutable = self.immutable.as_ref().and_then(|immutable| immutable.cells.get(path));
-            let found = match immutable {
-                Some(cell) => cell.cloned(),
-                None => flushed.find(path, &mut near).map_err(|error| self.told(error))?,
-            };
-            brought.extend(found.map(|cell| (path.to_vec(), cell)));
-        }
-        self.memtable.cells.bring(brought);
-        Ok(())
     }
 
     /// Takes the memtable's cells, to be changed at some paths and [put back](Self::put_memtable).
@@ -354,127 +238,6 @@ impl State {
         *self.fault.borrow_mut() = Some(error);
         ReadError::Unavailable(text)
     }
-}
-
-/// Several runs as one: of equal keys the newest run's entry counts.
-#[derive(Debug)]
-struct Merged {
-    cursors: Vec<RunCursor>,
-    /// The newest of the cursors that stand at the least key; `None` behind the last key.
-    least: Option<usize>,
-    /// True if older cursors stand there as well.
-    is_shared: bool,
-}
-
-impl Merged {
-    fn seek(runs: &[Run], blocks: &Blocks, key: &[u8]) -> Result<Self, StorageError> {
-        Self::over(runs.iter().map(|run| run.seek(blocks, key)))
-    }
-
-    /// Seeks as [`seek`](Self::seek) does, only for what begins with a prefix.
-    fn seek_below(
-        runs: &[Run],
-        blocks: &Blocks,
-        key: &[u8],
-        below: &[u8],
-    ) -> Result<Self, StorageError> {
-        let probe = Probe::below(below).filter(|_| key.starts_with(below));
-        Self::over(runs.iter().map(|run| match probe {
-            Some(probe) => run.seek_below(blocks, key, below, probe),
-            None => run.seek(blocks, key),
-        }))
-    }
-
-    fn over(
-        cursors: impl Iterator<Item = Result<RunCursor, StorageError>>,
-    ) -> Result<Self, StorageError> {
-        let cursors = cursors.collect::<Result<_, _>>()?;
-        let mut merged = Self { cursors, least: None, is_shared: false };
-        merged.compare();
-        Ok(merged)
-    }
-
-    fn compare(&mut self) {
-        let mut least: Option<(usize, &[u8])> = None;
-        self.is_shared = false;
-        for (number, cursor) in self.cursors.iter().enumerate() {
-            let Some((key, _)) = cursor.entry() else { continue };
-            match least.map_or(Ordering::Less, |(_, least)| key.cmp(least)) {
-                Ordering::Less => (least, self.is_shared) = (Some((number, key)), false),
-                Ordering::Equal => self.is_shared = true,
-                Ordering::Greater => {}
-            }
-        }
-        self.least = least.map(|(number, _)| number);
-    }
-
-    /// Returns the number of the run that has the least key, the key and its value.
-    fn entry(&self) -> Option<(usize, &[u8], &[u8])> {
-        let run = self.least?;
-        let (key, value) = self.cursors.get(run)?.entry()?;
-        Some((run, key, value))
-    }
-
-    /// Goes on to the next key, in all runs that have this one.
-    fn advance(&mut self, runs: &[Run], blocks: &Blocks) -> Result<(), StorageError> {
-        let Some(newest) = self.least else { return Ok(()) };
-        let (newer, older) = self.cursors.split_at_mut(newest + 1);
-        let Some(here) = newer.last_mut() else { return Ok(()) };
-        if self.is_shared {
-            for (cursor, run) in older.iter_mut().zip(runs.iter().skip(newest + 1)) {
-                if cursor.entry().map(|(at, _)| at) == here.entry().map(|(key, _)| key) {
-                    cursor.advance(run, blocks)?;
-                }
-            }
-        }
-        here.advance(&runs[newest], blocks)?;
-        self.compare();
-        Ok(())
-    }
-}
-
-fn prefixed(table: u8, key: &[u8]) -> Vec<u8> {
-    let mut prefixed = Vec::with_capacity(key.len() + 1);
-    prefixed.push(table);
-    prefixed.extend_from_slice(key);
-    prefixed
-}
-
-/// Reads the cell of a run's entry; `None` if the entry says that it is gone.
-fn read_cell(
-    value: &[u8],
-    path: &[u8],
-    ids: &[ReplicaId],
-    context: &Context,
-) -> Result<Option<Cell>, StorageError> {
-    if value.is_empty() {
-        return Ok(None);
-    }
-    let mut reader = Reader::new(value);
-    let read = |reader: &mut Reader<'_>| {
-        let tag = path.last().ok_or(DecodeError::Invalid("a cell without a path"))?;
-        let cell = Names { context, ids }.read_cell(Kind::from_tag(*tag)?, reader)?;
-        reader.finish()?;
-        Ok(cell)
-    };
-    let damage = |error: DecodeError| StorageError::Damaged(format!("a cell: {error}"));
-    read(&mut reader).map(Some).map_err(damage)
-}
-
-fn write_receipt(receipt: &Receipt, out: &mut Vec<u8>) {
-    receipt.origin().encode(out);
-    write_varint(out, receipt.first());
-    write_varint(out, receipt.last());
-    write_varint(out, receipt.sequence());
-}
-
-fn read_receipt(bytes: &[u8]) -> Result<Receipt, DecodeError> {
-    let mut reader = Reader::new(bytes);
-    let origin = ReplicaId::decode(&mut reader)?;
-    let (first, last) = (reader.varint()?, reader.varint()?);
-    let receipt = Receipt::new(origin, first, last, reader.varint()?);
-    reader.finish()?;
-    Ok(receipt)
 }
 
 #[cfg(test)]

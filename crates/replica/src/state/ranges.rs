@@ -14,8 +14,10 @@ use rejoin_vclock::codec::DecodeError;
 
 use super::filter::Probe;
 use super::fingerprints::{Closed, Fingerprint, KEPT, Print, Ranges, TOP, Tree, key, rank};
+use super::memtable::Memtable;
 use super::run::{Blocks, Run};
-use super::{CELLS, Memtable, PRINTS, StateSource, prefixed};
+use super::source::StateSource;
+use super::table::{CELLS, PRINTS, prefixed};
 use crate::storage::StorageError;
 
 /// A range of cells, from one path up to another, and its fingerprint.
@@ -112,14 +114,6 @@ impl Memtable {
     /// Returns true if it has an entry of a cell in a range or at its end.
     fn touches(&self, start: &[u8], end: Option<&[u8]>) -> bool {
         self.cells.range(start).next().is_some_and(|(path, _)| is_within(path, end))
-    }
-
-    /// Forgets the fingerprints of ranges that a change at these paths affects.
-    pub(super) fn forget_prints<'a>(&mut self, paths: impl Iterator<Item = &'a [u8]>) {
-        let fingerprints = self.fingerprints.get_mut();
-        if !fingerprints.is_empty() && !rejoin_vclock::mutant!("fingerprint-before-change") {
-            paths.for_each(|path| fingerprints.forget(path));
-        }
     }
 }
 

@@ -13,9 +13,41 @@ use rejoin_crdts::{Dot, Kind, ReadError};
 
 use crate::storage::StorageError;
 
+use super::State;
 use super::block::Block;
 use super::filter::Probe;
-use super::{BYTES_PER_NAME, CELLS, Merged, State, prefixed, read_cell};
+use super::merged::Merged;
+use super::table::{CELLS, prefixed, read_cell};
+
+/// Number of bytes of the cache for each remembered name under which one kind stands alone.
+const BYTES_PER_NAME: usize = 64;
+
+impl State {
+    /// Returns the cells, to read from.
+    pub(crate) const fn with<'a>(&'a self, context: &'a Context) -> StateSource<'a> {
+        StateSource { state: self, context }
+    }
+
+    /// Brings cells that are about to change into the memtable, as they are. The paths ascend.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a block cannot be read.
+    pub(crate) fn bring(&mut self, paths: &[&[u8]], context: &Context) -> Result<(), ReadError> {
+        let flushed = Flushed { state: self, context };
+        let mut near = vec![None; self.runs.len()];
+        let mut brought = Vec::new();
+        for path in paths.iter().filter(|path| !self.memtable.cells.has(path)) {
+            let immutable = self.immutable.as_ref().and_then(|immutable| immutable.cells.get(path));
+            let found = match immutable {
+                Some(cell) => cell.cloned(),
+                None => flushed.find(path, &mut near).map_err(|error| self.told(error))?,
+            };
+            brought.extend(found.map(|cell| (path.to_vec(), cell)));
+        }
+        self.memtable.cells.bring(brought);
+        Ok(())
+    }
+}
 
 /// The cells, and the context that their dots belong to, to read from.
 #[derive(Clone, Copy, Debug)]

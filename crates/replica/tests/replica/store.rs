@@ -1,6 +1,7 @@
 //! A store from the outside: spaces, transactions, receipts, keys, watching.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
@@ -260,6 +261,36 @@ fn readers_and_snapshots_read_by_key_and_part() {
     let items = tags.object("shelf").at("a").items();
     assert_eq!(items, Ok(vec!["cold".to_owned(), "fragile".to_owned()]));
     assert_eq!(store.spaces(), Ok(vec!["carts".to_owned(), "tags".to_owned()]));
+}
+
+/// One element is moved to and fro: whoever reads the keys finds it once, and never half-way.
+#[test]
+fn a_read_sees_no_half_of_a_transaction() {
+    let store = Store::memory().expect("memory does not fail");
+    let boxes: Space<OrMap<String, OrSet<u8>>> = store.create_space("boxes").expect("a space");
+    let put = |from: &str, to: &str| {
+        let moved = boxes.transact(|tx| {
+            let mut boxes = tx.object("shelf");
+            boxes.entry(to).insert(&1)?;
+            boxes.entry(from).remove(&1)
+        });
+        moved.expect("a transaction");
+    };
+    put("none", "a");
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..300 {
+                put("a", "z");
+                put("z", "a");
+            }
+            is_done.store(true, Ordering::Relaxed);
+        });
+        while !is_done.load(Ordering::Relaxed) {
+            let keys = boxes.object("shelf").keys().expect("strings");
+            assert_eq!(keys.len(), 1, "{keys:?}");
+        }
+    });
 }
 
 #[test]

@@ -298,4 +298,11 @@ pub(super) const ROWS: &[Mutant] = &[
         brings_back: "a clash of three kinds names two of them: the third is never taken away",
         suite: crdts("fault_02"),
     },
+    Mutant {
+        name: "read-in-pieces",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "a read of several cells sees half of a transaction: a key twice, or not at all",
+        suite: replica("store"),
+    },
 ];
