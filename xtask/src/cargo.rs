@@ -49,21 +49,28 @@ pub(crate) fn with_cfg<'a>(command: &'a mut Command, cfg: &str, folder: &str) ->
     command.env("RUSTFLAGS", flags).env("CARGO_TARGET_DIR", target.join(folder))
 }
 
-/// Makes the command for an example of `rejoin-replica`, built for speed, without its arguments.
-pub(crate) fn example(name: &str, features: &str) -> Command {
-    let mut command = command(["run", "--release", "-p", "rejoin-replica"]);
+/// The crate of the stores.
+pub(crate) const REPLICA: &str = "rejoin-replica";
+
+/// The crate of the storage below them.
+pub(crate) const STORAGE: &str = "rejoin-storage";
+
+/// Makes the command for an example of a crate, built for speed, without its arguments.
+pub(crate) fn example(package: &str, name: &str, features: &str) -> Command {
+    let mut command = command(["run", "--release", "-p", package]);
     command.args(["--features", features, "--example", name, "--"]);
     command
 }
 
 /// Makes an [`example`] that takes numbers, each under its flag, and a budget in minutes.
 pub(crate) fn harness(
+    package: &str,
     name: &str,
     features: &str,
     numbers: &[(&str, u64)],
     budget: Option<u64>,
 ) -> Command {
-    let mut command = example(name, features);
+    let mut command = example(package, name, features);
     let budget = budget.map(|minutes| ("--budget", minutes));
     for (flag, number) in numbers.iter().copied().chain(budget) {
         command.args([flag, &number.to_string()]);

@@ -43,7 +43,7 @@ impl Harness {
 
     fn command(self, options: &Options) -> std::process::Command {
         let numbers = [("--cycles", options.cycles), ("--seed", options.seed)];
-        cargo::harness(self.0, self.1, &numbers, options.budget)
+        cargo::harness(cargo::REPLICA, self.0, self.1, &numbers, options.budget)
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn main(options: &Options) -> ExitCode {
 
 fn command(options: &Options) -> Command {
     let numbers = [("--every", options.every), ("--seed", options.seed)];
-    cargo::harness("flips", "redb", &numbers, options.budget)
+    cargo::harness(cargo::REPLICA, "flips", "redb", &numbers, options.budget)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `cargo xtask images`: store files as power losses leave them, many of them.
 //!
-//! The machinery is an example of `rejoin-replica`; its last line is the figure.
+//! The machinery is an example of `rejoin-storage`; its last line is the figure.
 
 use std::process::{Command, ExitCode};
 
@@ -33,7 +33,7 @@ pub(crate) fn main(options: &Options) -> ExitCode {
 fn command(options: &Options) -> Command {
     let numbers =
         [("--cycles", options.cycles), ("--seed", options.seed), ("--first", options.first)];
-    cargo::harness("images", "conformance", &numbers, options.budget)
+    cargo::harness(cargo::STORAGE, "images", "conformance", &numbers, options.budget)
 }
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
         let options = Options { cycles: 5000, seed: 3, first: 7, budget: Some(2) };
         assert_eq!(
             cargo::shown(&command(&options)),
-            "cargo run --release -p rejoin-replica --features conformance --example images -- \
+            "cargo run --release -p rejoin-storage --features conformance --example images -- \
              --cycles 5000 --seed 3 --first 7 --budget 2"
         );
     }

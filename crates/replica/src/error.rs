@@ -160,7 +160,7 @@ const fn holder_advice(holder: Holder) -> &'static str {
              first"
         }
         Holder::AnotherProcess => "in another process; close it there, or use a store of its own",
-        Holder::Unknown => {
+        _ => {
             "already, here or in another process; close it there, or use a store of \
              its own"
         }

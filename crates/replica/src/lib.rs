@@ -41,7 +41,6 @@ mod shell;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod state;
-pub mod storage;
 
 pub use crate::core::digest::Digest;
 pub use crate::core::externalized::Externalization;
@@ -59,6 +58,9 @@ pub use format::entry::KeyHash;
 pub use format::ticket::{MAX_NAME_BYTES, ParseTicketError, Ticket};
 pub use format::{entry, message};
 pub use receipt::Receipt;
+pub use rejoin_storage as storage;
+#[cfg(feature = "conformance")]
+pub use rejoin_storage::storage_conformance;
 pub use shell::link::{Link, LinkError};
 pub use shell::loss::{Accepted, Loss};
 pub use shell::options::OpenOptions;

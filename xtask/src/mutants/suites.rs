@@ -30,7 +30,7 @@ pub(crate) const fn structures(filter: &'static str) -> Suite {
 
 /// Tests of the layers below a store.
 pub(crate) const fn storage(filter: &'static str) -> Suite {
-    Suite { package: "rejoin-replica", features: "", target: "storage", filter }
+    Suite { package: "rejoin-storage", features: "", target: "storage", filter }
 }
 
 /// Tests of connections between nodes.

@@ -1,5 +1,5 @@
-//! The arrow: vclock -> crdts -> replica -> node -> apps. A crate uses only crates to its left, and
-//! the pure crates use next to nothing of other people's.
+//! The arrow: vclock -> crdts -> replica -> node -> apps, and storage below replica. A crate uses
+//! only crates to its left, and the pure crates use next to nothing of other people's.
 //!
 //! Dependencies of tests are free, except for crates that are banned everywhere.
 
@@ -36,9 +36,10 @@ const ROWS: &[Row] = &[
         optional: &["rejoin-derive", "proptest"],
         others: PURE,
     },
+    Row { package: "rejoin-storage", family: &["rejoin-vclock"], optional: &[], others: None },
     Row {
         package: "rejoin-replica",
-        family: &["rejoin-vclock", "rejoin-crdts"],
+        family: &["rejoin-vclock", "rejoin-crdts", "rejoin-storage"],
         optional: &[],
         others: None,
     },

@@ -8,14 +8,14 @@ use super::{Rule, Spot};
 
 pub(super) const RULE: Rule = Rule {
     name: "rooms",
-    advice: "format, storage, log, state, core, shell: a room uses those before it, and \
+    advice: "format, log, state, core, shell: a room uses those before it, and \
              `impl SpaceCore` stands in core: move the code",
     check,
 };
 
 const REPLICA: &str = "crates/replica/src/";
 /// The rooms, each in front of those before it. `ops` and `sim` stand beside the shell.
-const ROOMS: [&str; 6] = ["format", "storage", "log", "state", "core", "shell"];
+const ROOMS: [&str; 5] = ["format", "log", "state", "core", "shell"];
 
 fn check(tree: &Tree) -> Vec<Spot> {
     let sources = tree.sources.iter();

@@ -17,6 +17,7 @@ use rejoin_vclock::codec::{Decode, DecodeError, Reader, write_length_prefixed};
 use crate::format::envelope;
 pub use crate::format::section::MAX_SECTION_BYTES;
 use crate::format::section::{self, Tag};
+use crate::storage::MAX_STORED_BYTES;
 
 /// Maximum length of all values that a transaction writes, together, in [bytes of
 /// content](rejoin_crdts::RawAtom::content_bytes).
@@ -181,6 +182,8 @@ const WITH_SECTION: u8 = 3;
 
 /// Maximum length of a log record, in bytes: an entry, a key, and what is around them.
 pub const MAX_RECORD_BYTES: usize = MAX_ENTRY_BYTES + MAX_KEY_BYTES + 64;
+
+const _: () = assert!(MAX_RECORD_BYTES <= MAX_STORED_BYTES, "every backend keeps it");
 
 /// The form of an idempotency key in an entry: 16 bytes of BLAKE3, derived from the key and the
 /// space.

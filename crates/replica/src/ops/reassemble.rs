@@ -86,7 +86,7 @@ pub(super) fn reassemble(mut damaged_file: DamagedFile) -> Result<Reassembled, O
 
 /// Returns true if it is no longer than the hole that stands in the place of a quarantined record.
 fn is_short(piece: &ValueRef) -> bool {
-    piece.len() <= write_hole().len()
+    piece.length() <= write_hole().len()
 }
 
 /// Gives a name to the store and to every space that lacks one.

@@ -14,7 +14,7 @@ use std::path::Path;
 use super::error::OperationError;
 use super::new_file;
 use super::progress::Watch;
-use super::salvage::{Made, Salvaged, SalvagedSpace, make, name_of, salvaged};
+use super::salvage::{FORMATS, Made, Salvaged, SalvagedSpace, make, salvaged};
 use crate::shell::store::Store;
 use crate::storage::{DamagedFile, Row, StorageError, StorageRead, Stored, ValueRef};
 
@@ -53,7 +53,7 @@ impl Store {
             (Ok(made), _) => Ok(complete(made)),
             (Err(_), Some(file)) => {
                 let told = &mut |_: u64, _: u64| ControlFlow::Continue(());
-                let mut damaged_file = DamagedFile::of(file, name_of, told)?;
+                let mut damaged_file = DamagedFile::of(file, FORMATS, told)?;
                 for (name, bytes) in self.known_blobs() {
                     damaged_file.metas.entry(name).or_insert(bytes);
                 }

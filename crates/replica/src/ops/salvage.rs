@@ -24,12 +24,13 @@ use super::verify::{Depth, Verification, verify_storage};
 use crate::config::Config;
 use crate::core::digest::Digest;
 use crate::core::recovery::Stored;
+use crate::format::entry::is_marked;
 use crate::format::row;
 use crate::format::space::{SPACE, read_space_named};
 use crate::shell::forks::name_of_choices;
 use crate::shell::identity;
 use crate::shell::store::explain;
-use crate::storage::{Batch, DamagedFile, FailStop, RedbFile, Storage, StorageRead};
+use crate::storage::{Batch, DamagedFile, FailStop, Formats, RedbFile, Storage, StorageRead};
 
 /// Number of rows that are listed at a time.
 const ROWS: usize = 1024;
@@ -143,19 +144,23 @@ pub(super) fn make(
     Ok(Made { copied, found, rebuilt })
 }
 
+/// The functions that tell the values of a store apart.
+pub(super) const FORMATS: Formats =
+    Formats { name_of, is_record: is_marked, is_quarantined: row::is_quarantined };
+
 fn read(from: &Path, watch: &mut Watch<'_>) -> Result<DamagedFile, OperationError> {
     let mut told = |done, total| match watch.at(Step::Salvage, "", done, total) {
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => ControlFlow::Break(()),
     };
-    match DamagedFile::read(from, name_of, &mut told).map_err(|error| explain(from, error))? {
+    match DamagedFile::read(from, FORMATS, &mut told).map_err(|error| explain(from, error))? {
         ControlFlow::Continue(damaged_file) => Ok(damaged_file),
         ControlFlow::Break(()) => Err(OperationError::Stopped),
     }
 }
 
 /// Returns the name of a blob by its content.
-pub(super) fn name_of(bytes: &[u8]) -> Option<String> {
+fn name_of(bytes: &[u8]) -> Option<String> {
     if let Ok((_, name, _)) = read_space_named(bytes) {
         return Some(format!("{SPACE}{name}"));
     }

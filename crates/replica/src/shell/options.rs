@@ -80,6 +80,33 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] when it holds something but no identity; [`StoreError::Storage`]
     /// when it fails.
+    ///
+    /// # Example
+    /// A store in a directory (feature `fjall`):
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    ///
+    /// use rejoin_crdts::PnCounter;
+    /// use rejoin_replica::storage::FjallDirectory;
+    /// use rejoin_replica::{Config, MachineTime, Store};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("shop");
+    /// let open = || -> Result<Store, Box<dyn std::error::Error>> {
+    ///     let storage = Arc::new(FjallDirectory::open(&path)?);
+    ///     let time = Arc::new(MachineTime::default());
+    ///     Ok(Store::with_storage(storage, Config::default(), time)?)
+    /// };
+    /// let visits = open()?.create_space::<PnCounter>("visits")?;
+    /// visits.transact(|tx| tx.object("front page").add(1))?;
+    /// # drop(visits);
+    /// let visits = open()?.open_space::<PnCounter>("visits")?;
+    /// assert_eq!(visits.object("front page").value()?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_storage(
         storage: Arc<dyn Storage>,
         config: Config,

@@ -309,9 +309,9 @@ pub(crate) fn explain(path: &Path, error: StorageError) -> StoreError {
         }
         StorageError::Damaged(what) => damaged(path, what),
         StorageError::OtherVersion(what) => damaged(path, what),
-        error @ (StorageError::Full | StorageError::Replaced(_)) => error.into(),
         StorageError::Io(what) => {
             StoreError::Storage(StorageError::Io(format!("{}: {what}", path.display())))
         }
+        error => error.into(),
     }
 }

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use rejoin_replica::entry::Record;
 use rejoin_replica::{Event, Space, Store, StoreError};
 
 use crate::medium::{Medium, Trouble};
@@ -247,4 +248,23 @@ fn failure_14_a_crash_does_not_bring_a_distrusted_id_back() {
     let store = medium.open();
     drop(store.open_space::<Cart>("carts").expect("the space"));
     assert_eq!(store.replica_id(), new, "once");
+}
+
+#[test]
+fn line_30_a_record_that_claims_terabytes_is_refused() {
+    for length in [1u64 << 30, 1 << 40, u64::MAX >> 1] {
+        let mut body = vec![0; 16];
+        let mut rest = length;
+        while rest >= 0x80 {
+            body.push(0x80 | u8::try_from(rest & 0x7f).expect("seven bits"));
+            rest >>= 7;
+        }
+        body.push(u8::try_from(rest).expect("seven bits"));
+        let mut bytes = vec![b'J', 2];
+        let sum = crc32fast::hash(&[&bytes[..], &body].concat());
+        bytes.extend(sum.to_le_bytes());
+        bytes.extend(body);
+        let error = Record::decode(&bytes).expect_err("there are no such bytes").to_string();
+        assert!(!error.contains("checksum"), "it is the length that is refused: {error}");
+    }
 }

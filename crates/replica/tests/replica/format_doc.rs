@@ -72,9 +72,9 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
         ],
     ),
     (include_str!("../../src/shell/witness.rs"), &["witness"]),
-    (include_str!("../../src/storage/checksummed_file.rs"), &["checksums", "acknowledged"]),
+    (include_str!("../../../storage/src/redb/checksummed_file.rs"), &["checksums", "acknowledged"]),
     (
-        include_str!("../../src/storage/fjall_directory.rs"),
+        include_str!("../../../storage/src/fjall_directory.rs"),
         &["fjall-acknowledged", "fjall-name", "fjall-key"],
     ),
     (

@@ -1,6 +1,6 @@
 //! Planted bugs in the data that reaches the other side, and in clocks.
 
-use crate::mutants::suites::{SWEEP, replica, storage};
+use crate::mutants::suites::{SWEEP, replica};
 use crate::mutants::{Class, Mutant, Suite};
 
 pub(super) const ROWS: &[Mutant] = &[
@@ -9,7 +9,7 @@ pub(super) const ROWS: &[Mutant] = &[
         class: Class::Sync,
         lines: &[],
         brings_back: "a frame names one replica a million times and takes twelve times its length",
-        suite: Suite { target: "fault_23_memory", ..storage("fault_23_frames") },
+        suite: Suite { target: "fault_23_memory", ..replica("fault_23_frames") },
     },
     Mutant {
         name: "log-by-origin",
@@ -23,7 +23,7 @@ pub(super) const ROWS: &[Mutant] = &[
         class: Class::Sync,
         lines: &[],
         brings_back: "whoever says hello under ever new ids fills the memory",
-        suite: Suite { target: "", ..storage("peers::tests") },
+        suite: Suite { target: "", ..replica("peers::tests") },
     },
     Mutant {
         name: "fingerprint-by-slot",
