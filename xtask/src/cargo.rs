@@ -52,13 +52,19 @@ pub(crate) fn with_cfg<'a>(command: &'a mut Command, cfg: &str, folder: &str) ->
 /// The crate of the stores.
 pub(crate) const REPLICA: &str = "rejoin-replica";
 
+/// The crate of the simulator over them.
+pub(crate) const SIM: &str = "rejoin-sim";
+
 /// The crate of the storage below them.
 pub(crate) const STORAGE: &str = "rejoin-storage";
 
 /// Makes the command for an example of a crate, built for speed, without its arguments.
 pub(crate) fn example(package: &str, name: &str, features: &str) -> Command {
     let mut command = command(["run", "--release", "-p", package]);
-    command.args(["--features", features, "--example", name, "--"]);
+    if !features.is_empty() {
+        command.args(["--features", features]);
+    }
+    command.args(["--example", name, "--"]);
     command
 }
 

@@ -1,6 +1,6 @@
 //! `cargo xtask sim`: the simulator over a range of seeds, for any length of time.
 //!
-//! The simulator is an example of `rejoin-replica`; this passes its flags, its output and its exit
+//! The simulator is an example of `rejoin-sim`; this passes its flags, its output and its exit
 //! code through. With `--mutant` it runs in the build that has the planted bugs, to look at one of
 //! them by hand.
 
@@ -43,7 +43,7 @@ pub(crate) fn main(options: &Options) -> ExitCode {
 }
 
 fn command(options: &Options) -> Command {
-    let mut command = cargo::example(cargo::REPLICA, "sim", "sim");
+    let mut command = cargo::example(cargo::SIM, "sim", "");
     command.args(["--first-seed", &options.first_seed.to_string()]);
     command.args(["--seeds", &options.seeds.to_string()]);
     let given = [
@@ -76,8 +76,8 @@ mod tests {
         };
         assert_eq!(
             cargo::shown(&command(&options)),
-            "cargo run --release -p rejoin-replica --features sim --example sim -- \
-             --first-seed 7 --seeds 200 --hours 20.5 --budget 5 --keep 3,17"
+            "cargo run --release -p rejoin-sim --example sim -- --first-seed 7 --seeds 200 \
+             --hours 20.5 --budget 5 --keep 3,17"
         );
     }
 

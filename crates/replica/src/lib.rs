@@ -28,18 +28,19 @@
 //!   |                  |--------------------------- frame ---------------------------->|
 //! ```
 //!
-//! The same core runs under the simulator (feature `sim`), which is how its promises are tested.
+//! The same core runs under the simulator (`rejoin-sim`), which is how its promises are tested.
 
 mod config;
 pub mod core;
 mod error;
 mod format;
+#[cfg(feature = "sim")]
+#[doc(hidden)]
+pub mod internals;
 pub mod log;
 pub mod ops;
 mod receipt;
 mod shell;
-#[cfg(feature = "sim")]
-pub mod sim;
 mod state;
 
 pub use crate::core::digest::Digest;

@@ -169,7 +169,7 @@ mod tests {
         let flags = "--no-run --quiet --message-format json-render-diagnostics";
         assert_eq!(
             shown(&PLANTED[0].suite),
-            format!("cargo test -p rejoin-replica --features sim --test simulation {flags}")
+            format!("cargo test -p rejoin-sim --test simulation {flags}")
         );
         let library = Suite { target: "", ..SIBLINGS };
         assert_eq!(shown(&library), format!("cargo test -p rejoin-vclock --lib {flags}"));

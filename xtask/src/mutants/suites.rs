@@ -3,12 +3,8 @@
 use super::Suite;
 
 /// A short sweep of simulator seeds under its three checkers.
-pub(crate) const SWEEP: Suite = Suite {
-    package: "rejoin-replica",
-    features: "sim",
-    target: "simulation",
-    filter: "mutant_sweep",
-};
+pub(crate) const SWEEP: Suite =
+    Suite { package: "rejoin-sim", features: "", target: "simulation", filter: "mutant_sweep" };
 
 /// The tests of sibling sets.
 pub(crate) const SIBLINGS: Suite = Suite {
@@ -49,5 +45,5 @@ pub(crate) const FULL: Suite =
 
 /// Tests of spaces, stores and sessions.
 pub(crate) const fn replica(filter: &'static str) -> Suite {
-    Suite { package: "rejoin-replica", features: "sim", target: "replica", filter }
+    Suite { package: "rejoin-replica", features: "", target: "replica", filter }
 }

@@ -44,6 +44,12 @@ const ROWS: &[Row] = &[
         others: None,
     },
     Row {
+        package: "rejoin-sim",
+        family: &["rejoin-vclock", "rejoin-crdts", "rejoin-replica"],
+        optional: &[],
+        others: None,
+    },
+    Row {
         package: "rejoin-node",
         family: &["rejoin-vclock", "rejoin-crdts", "rejoin-replica"],
         optional: &[],

@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
 };
 
 const REPLICA: &str = "crates/replica/src/";
-/// The rooms, each in front of those before it. `ops` and `sim` stand beside the shell.
+/// The rooms, each in front of those before it. `ops` stands beside the shell.
 const ROOMS: [&str; 5] = ["format", "log", "state", "core", "shell"];
 
 fn check(tree: &Tree) -> Vec<Spot> {

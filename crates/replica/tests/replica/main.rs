@@ -2,6 +2,7 @@
 //! die.
 
 mod backups;
+mod chance;
 mod contract;
 mod cost;
 mod damage;

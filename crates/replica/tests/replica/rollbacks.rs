@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rejoin::prelude::*;
 use rejoin_replica::message::Frames;
 use rejoin_replica::ops::{Depth, Progress, Restore, restore};
-use rejoin_replica::sim::Rng;
 use rejoin_replica::{Config, Link, Now, OpenOptions, SessionId, Time};
 
+use crate::chance::Chance;
 use crate::medium::Medium;
 
 /// A count for each tag and for all: each tag is written once, by one transaction, which counts
@@ -48,7 +48,7 @@ struct Site {
 }
 
 struct World {
-    rng: Rng,
+    rng: Chance,
     clock: Arc<Clock>,
     config: Config,
     directory: tempfile::TempDir,
@@ -69,7 +69,7 @@ fn go_on(_: Progress<'_>) -> ControlFlow<()> {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut rng = Rng::new(seed);
+        let mut rng = Chance::new(seed);
         let mut config = Config::default();
         config.memtable_bytes = *rng.pick(&[500, 4_000, 16 << 20]);
         let directory = tempfile::tempdir().unwrap();

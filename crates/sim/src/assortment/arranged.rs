@@ -1,0 +1,71 @@
+//! Operations on lists and trees: users add, move, rename and remove, by either removal rule.
+
+use rejoin_crdts::ordered::{NodeId, Parent};
+use rejoin_crdts::{Crdt, EditError};
+
+use super::objects::{Folders, Steps};
+use crate::rng::Rng;
+
+/// One operation on an item or node, which is chosen by index among those that exist at the time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Arrangement {
+    Add { at: usize, title: String },
+    Move { which: usize, to: usize },
+    Rename { which: usize, title: String },
+    Remove { which: usize, unless_edited: bool },
+}
+
+impl Arrangement {
+    pub(super) fn some(rng: &mut Rng) -> Self {
+        let (which, to) = (rng.index(8), rng.index(8));
+        let title = format!("title {:04x}", rng.below(1 << 16));
+        match rng.below(10) {
+            0..4 => Self::Add { at: to, title },
+            4..6 => Self::Move { which, to },
+            6..8 => Self::Rename { which, title },
+            _ => Self::Remove { which, unless_edited: rng.percent(50) },
+        }
+    }
+
+    pub(super) fn order(&self, mut steps: <Steps as Crdt>::Editor<'_>) -> Result<(), EditError> {
+        let len = steps.len()?;
+        match self {
+            Self::Add { at, title } => steps.insert(at % (len + 1))?.set(title.as_str()),
+            _ if len == 0 => Ok(()),
+            Self::Move { which, to } => steps.move_to(which % len, to % len),
+            Self::Rename { which, title } => steps.at(which % len)?.set(title.as_str()),
+            Self::Remove { which, unless_edited: true } => steps.remove_unless_edited(which % len),
+            Self::Remove { which, .. } => steps.remove(which % len),
+        }
+    }
+
+    pub(super) fn hang(&self, mut folders: <Folders as Crdt>::Editor<'_>) -> Result<(), EditError> {
+        let there: Vec<NodeId> = folders.outline()?.iter().map(|(id, _)| id).collect();
+        let node = |which: &usize| there.get(which % there.len().max(1)).copied();
+        let parent = |to: &usize| {
+            let place = to % (there.len() + 1);
+            there.get(place).map_or(Parent::Root, |&id| Parent::Node(id))
+        };
+        match self {
+            Self::Add { at, title } => {
+                let id = folders.create(parent(at))?;
+                folders.node(id)?.set(title.as_str())
+            }
+            Self::Move { which, to } => {
+                let Some(id) = node(which) else { return Ok(()) };
+                match folders.move_to(id, parent(to)) {
+                    Err(EditError::BelowItself { .. }) => Ok(()),
+                    done => done,
+                }
+            }
+            Self::Rename { which, title } => {
+                node(which).map_or(Ok(()), |id| folders.node(id)?.set(title.as_str()))
+            }
+            Self::Remove { which, unless_edited } => match (node(which), unless_edited) {
+                (None, _) => Ok(()),
+                (Some(id), true) => folders.remove_unless_edited(id),
+                (Some(id), false) => folders.remove(id),
+            },
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The values that users must see, computed independently from what they asked for.
+//!
+//! A model of every type in one rule, without dots, cells, floors or deltas: *a removal removes
+//! what it had seen, and everything else counts*. A counter's value is the sum of the amounts that
+//! no removal removed; an element is there while one of its insertions is. A register shows, by its
+//! type, the write with the greatest (stamp, replica) among those that no removal and no other
+//! write had seen, or all of those, or the greatest number. Where removals win, an element is there
+//! if, among the operations that no other operation had seen, some add it and none removes it.
+
+use std::collections::BTreeMap;
+
+use rejoin_vclock::{HybridTimestamp, ReplicaId};
+
+use super::Wishes;
+use super::load::Operation;
+use super::objects::{Family, ObjectPath, Shown, Value};
+use crate::application::Snapshot;
+use crate::history::Committed;
+use crate::violation::{Broken, Checked};
+
+/// One operation of one transaction.
+#[derive(Clone, Copy)]
+struct Event<'a> {
+    transaction: &'a Committed<Wishes>,
+    index: usize,
+    operation: &'a Operation,
+}
+
+impl Event<'_> {
+    /// Returns true if it had seen another one: earlier in its transaction, or applied before that.
+    fn saw(self, other: Self) -> bool {
+        if std::ptr::eq(self.transaction, other.transaction) {
+            other.index < self.index
+        } else {
+            self.transaction.saw(other.transaction)
+        }
+    }
+
+    fn rank(self) -> (HybridTimestamp, ReplicaId, u64, usize) {
+        let Committed { stamp, origin, first, .. } = self.transaction;
+        (*stamp, *origin, *first, self.index)
+    }
+}
+
+/// Compares what a replica shows with what follows from the transactions in its vector.
+pub(super) fn check(snapshot: &Snapshot<'_, Wishes>, shown: &Shown) -> Checked {
+    let expected = expected(snapshot);
+    let places = shown.keys().chain(expected.keys());
+    let mut wrong = places.filter(|place| shown.get(place) != expected.get(place));
+    let Some(place) = wrong.next() else { return Ok(()) };
+    let (replica, shows, due) = (snapshot.replica(), shown.get(place), expected.get(place));
+    let what = format!("{replica:?} shows {shows:?} at {place}; what was asked for makes {due:?}");
+    Err(Broken::new("values", what))
+}
+
+fn expected(snapshot: &Snapshot<'_, Wishes>) -> Shown {
+    let mut puts: BTreeMap<&ObjectPath, Vec<Event<'_>>> = BTreeMap::new();
+    let mut takes: BTreeMap<&ObjectPath, Vec<Event<'_>>> = BTreeMap::new();
+    for transaction in snapshot.applied() {
+        for (index, operation) in transaction.request.0.iter().enumerate() {
+            let events =
+                if matches!(operation, Operation::Take(_)) { &mut takes } else { &mut puts };
+            let event = Event { transaction, index, operation };
+            events.entry(operation.place()).or_default().push(event);
+        }
+    }
+    let values = puts.into_iter().filter_map(|(place, mut puts)| {
+        let takes = place.scopes().filter_map(|scope| takes.get(&scope));
+        let takes: Vec<Event<'_>> = takes.flatten().copied().collect();
+        puts.retain(|&put| !takes.iter().any(|take| take.saw(put)));
+        Some((place.clone(), value(snapshot, &puts)?))
+    });
+    values.collect()
+}
+
+/// Computes the value of a place from the operations that nobody removed; `None` without any.
+fn value(snapshot: &Snapshot<'_, Wishes>, puts: &[Event<'_>]) -> Option<Value> {
+    let operations = puts.iter().map(|event| event.operation);
+    match puts.first()?.operation.place().family() {
+        Family::Lines | Family::Racks => Some(Value::Count(operations.map(amount).sum())),
+        Family::Record => operations.map(number).max().map(Value::Number),
+        Family::Note => {
+            let last = unseen(puts).max_by_key(|event| event.rank())?;
+            text(last.operation).map(Value::Text)
+        }
+        Family::Choice => {
+            Some(Value::Texts(unseen(puts).filter_map(|event| text(event.operation)).collect()))
+        }
+        Family::Members | Family::Calm => {
+            let mut last = unseen(puts);
+            let barred = last.any(|event| matches!(event.operation, Operation::Bar(_)));
+            (!barred).then_some(Value::Present)
+        }
+        Family::Stock => {
+            let rights = rights(snapshot.replicas(), puts);
+            (!rights.is_empty()).then_some(Value::Rights(rights))
+        }
+        Family::Tags | Family::Shelves | Family::Open => Some(Value::Present),
+        // Order and shape have no model here; reading checks only that items and nodes are whole.
+        Family::Steps | Family::Folders => None,
+    }
+}
+
+/// Iterates over the operations at a place that no other operation there had seen.
+fn unseen<'a>(puts: &'a [Event<'a>]) -> impl Iterator<Item = Event<'a>> {
+    // An origin's later operations have seen its earlier ones: only the last of each can remain.
+    let mut last: BTreeMap<ReplicaId, Event<'_>> = BTreeMap::new();
+    for &put in puts {
+        let event = last.entry(put.transaction.origin).or_insert(put);
+        if put.saw(*event) {
+            *event = put;
+        }
+    }
+    let all: Vec<Event<'_>> = last.into_values().collect();
+    all.clone().into_iter().filter(move |&event| !all.iter().any(|other| other.saw(event)))
+}
+
+/// Computes what each replica may spend: what it was granted or received, less what it spent or
+/// passed on.
+fn rights(replicas: &[ReplicaId], puts: &[Event<'_>]) -> BTreeMap<ReplicaId, u64> {
+    let mut rights: BTreeMap<ReplicaId, i64> = BTreeMap::new();
+    for put in puts {
+        // A rewritten transaction still counts for the id under which it was made.
+        let origin = put.transaction.made_as;
+        let mut add = |id, amount: i64| *rights.entry(id).or_default() += amount;
+        match *put.operation {
+            Operation::Grant(_, amount) => add(origin, amount.cast_signed()),
+            Operation::Spend(_, amount) => add(origin, -amount.cast_signed()),
+            Operation::Transfer(_, amount, site) => {
+                add(origin, -amount.cast_signed());
+                add(replicas[site % replicas.len()], amount.cast_signed());
+            }
+            _ => {}
+        }
+    }
+    let held = |(id, amount)| Some((id, u64::try_from(amount).ok().filter(|&held| held > 0)?));
+    rights.into_iter().filter_map(held).collect()
+}
+
+const fn amount(put: &Operation) -> i64 {
+    match put {
+        Operation::Count(_, amount) => *amount,
+        _ => 0,
+    }
+}
+
+const fn number(put: &Operation) -> u64 {
+    match put {
+        Operation::Raise(_, number) => *number,
+        _ => 0,
+    }
+}
+
+fn text(put: &Operation) -> Option<String> {
+    match put {
+        Operation::Write(_, text) => Some(text.clone()),
+        _ => None,
+    }
+}
