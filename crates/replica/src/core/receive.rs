@@ -1,12 +1,12 @@
-//! Receiving: entries of peers are judged, and applied when everything that they build upon is here.
+//! Receiving: entries of peers are judged, and applied when all that they build upon is here.
 //!
 //! ```text
-//!   a frame's entries
-//!     | is it of a branch, or does it build upon one, that this peer has another way? -> refused
-//!     | is it applied here already?                                                -> dropped
-//!     | has something not come yet that it builds upon?                            -> it waits
-//!     | is it of another history than the one here? (`History::check`)             -> a fork, or a
-//!     v                                                                               rollback
+//!   an entry of a frame
+//!     | does it go beyond what both ends share? (`Session::takes`)    -> refused
+//!     | is it applied here already?                                   -> dropped
+//!     | has something not come yet that it builds upon?               -> it waits
+//!     | is it of another history than the one here? (`History::check`) -> a fork, or a rollback
+//!     v
 //!   applied, and then whatever waited for it
 //! ```
 

@@ -1,5 +1,5 @@
-//! The suspicion that this copy was rolled back, until it is known how much of its history is shared
-//! ([`crate::core::rollback`]).
+//! The suspicion that this copy was rolled back, until it is known how much of its history is
+//! shared ([`crate::core::rollback`]).
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 

@@ -1,8 +1,8 @@
 //! Removing a space with all that it takes, and giving it another name.
 //!
 //! A removal begins with one batch: the space's blob is deleted, and a mark with its number is
-//! written. Then its rows and its log are [cleared away](crate::shell::clearing). Until then no other
-//! space gets the number.
+//! written. Then its rows and its log are [cleared away](crate::shell::clearing). Until then no
+//! other space gets the number.
 //!
 //! A store that joins the same lineage again knows nothing of what it wrote there, but its peers
 //! do: a dot that is used again would stand for two entries. So where a space was written in, a

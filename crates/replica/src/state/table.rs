@@ -60,3 +60,18 @@ pub(super) fn read_receipt(bytes: &[u8]) -> Result<Receipt, DecodeError> {
     reader.finish()?;
     Ok(receipt)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::doc::example;
+
+    #[test]
+    fn a_receipt_is_as_documented() {
+        let bytes = example("receipt");
+        let receipt = read_receipt(&bytes).expect("a receipt");
+        let mut again = Vec::new();
+        write_receipt(&receipt, &mut again);
+        assert_eq!(again, bytes);
+    }
+}

@@ -302,7 +302,7 @@ pub(super) const ROWS: &[Mutant] = &[
         name: "read-in-pieces",
         class: Class::CrdtSemantics,
         lines: &[],
-        brings_back: "a read of several cells sees half of a transaction: a key twice, or not at all",
+        brings_back: "a read of several cells sees half of a transaction: a key is there twice",
         suite: replica("store"),
     },
 ];

@@ -1,5 +1,5 @@
-//! Holders: what each peer is known to have made durable of what this copy wrote, for as many peers as are
-//! to be remembered.
+//! Holders: what each peer is known to have made durable of what this copy wrote, for as many peers
+//! as are to be remembered.
 //!
 //! Anybody can say hello under ever new ids, and name a hundred thousand others. So where there are
 //! too many, the peer that was heard of least recently is forgotten; and of what a peer has, only
