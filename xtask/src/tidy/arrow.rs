@@ -1,5 +1,6 @@
-//! The arrow: vclock -> crdts -> replica -> node -> apps, and storage below replica. A crate uses
-//! only crates to its left, and the pure crates use next to nothing of other people's.
+//! The arrow: vclock -> crdts -> replica -> node -> apps. A crate uses only crates to its left, and
+//! the pure crates use next to nothing of other people's. Storage stands below replica, the command
+//! line beside node.
 //!
 //! Dependencies of tests are free, except for crates that are banned everywhere.
 
@@ -51,6 +52,12 @@ const ROWS: &[Row] = &[
     },
     Row {
         package: "rejoin-node",
+        family: &["rejoin-vclock", "rejoin-crdts", "rejoin-replica"],
+        optional: &[],
+        others: None,
+    },
+    Row {
+        package: "rejoin-cli",
         family: &["rejoin-vclock", "rejoin-crdts", "rejoin-replica"],
         optional: &[],
         others: None,
