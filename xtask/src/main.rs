@@ -3,9 +3,10 @@
 //! | command | writes? | last line |
 //! |---|---|---|
 //! | `tidy` | no | `0 findings` |
-//! | `verify` | no | `verify: 6 of 6 passed` |
+//! | `verify` | no | `verify: 7 of 7 passed` |
 //! | `fix` | yes | `fix: 2 of 2 passed` |
-//! | `no-std` | no | `no-std: 6 of 6 passed` |
+//! | `no-std` | no | `no-std: 8 of 8 passed` |
+//! | `wasm-check` | no | `wasm-check: 2 of 2 passed` |
 //! | `sim` | no | the simulator's own figure |
 //! | `images` | no | `0 lost or corrupt, 2000 images` |
 //! | `full` | no | `0 lost, 0 counted twice, ..` |
@@ -27,6 +28,7 @@ mod no_std;
 mod sim;
 mod tidy;
 mod verify;
+mod wasm_check;
 mod worlds;
 
 use std::path::PathBuf;
@@ -56,6 +58,8 @@ enum Command {
     Fix,
     /// Prove that the core crates link no standard library
     NoStd,
+    /// Build the facade for a browser, where that target is installed
+    WasmCheck,
     /// Run the simulator over a range of seeds
     Sim(sim::Options),
     /// Open store files as power losses leave them
@@ -80,6 +84,7 @@ fn main() -> ExitCode {
         Command::Verify => verify::main(),
         Command::Fix => fix::main(),
         Command::NoStd => no_std::main(),
+        Command::WasmCheck => wasm_check::main(),
         Command::Sim(options) => sim::main(&options),
         Command::Images(options) => images::main(&options),
         Command::Flips(options) => flips::main(&options),

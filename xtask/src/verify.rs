@@ -5,7 +5,7 @@
 
 use std::process::{Command, ExitCode};
 
-use crate::{cargo, no_std, tidy};
+use crate::{cargo, no_std, tidy, wasm_check};
 
 /// The cargo steps: a title and its arguments. `--locked` keeps cargo from rewriting the lock file.
 const CARGO_STEPS: [(&str, &[&str]); 3] = [
@@ -34,6 +34,7 @@ pub(crate) fn main() -> ExitCode {
         tally.step(title, || runs(title, arguments));
     }
     tally.step("no_std", no_std::run);
+    tally.step("wasm", wasm_check::run);
     tally.step("tidy", || tidy::run(&cargo::workspace_root()));
     tally.step("nothing was written", || unchanged(before.as_deref(), tree_state().as_deref()));
     tally.finish()

@@ -57,6 +57,9 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `redb` (default) | stores in a file; without it they are in memory or on a backend of yours |
+//! | `machine` (with `redb`) | the machine's clock and randomness; without it you bring both |
+//! | `js` | random ids in a browser or under Node.js, on `wasm32-unknown-unknown` |
+//! | `uuid` | ids from and to `Uuid` |
 //! | `fjall` | stores in a directory, for servers that write much |
 //! | `serde` | ids, deltas and conflicts in and out |
 //! | `laws` | the laws of a CRDT, to test types of your own |
@@ -65,6 +68,7 @@
 //! The crates of the family are here under their short names: [`vclock`] (who has seen what),
 //! [`crdts`] (values that merge), [`replica`] (copies that catch up).
 
+#[cfg(feature = "machine")]
 mod clock;
 pub mod limits;
 pub mod prelude;
@@ -78,11 +82,13 @@ pub use rejoin_derive::Crdt;
 pub use rejoin_replica::{Space, Store, StoreError, Ticket};
 pub use rejoin_vclock::{FreshId, ReplicaId};
 
+#[cfg(feature = "machine")]
 pub use crate::clock::SystemClock;
 
 /// One copy of a value in memory, with an identity and the system's clock.
 ///
 /// See [`crdts::Replica`], which takes any clock.
+#[cfg(feature = "machine")]
 pub type Replica<T> = crdts::Replica<T, SystemClock>;
 
 /// The README's examples are compiled and run.

@@ -1,5 +1,7 @@
 //! The names that most programs use: `use rejoin::prelude::*;`
 
+#[cfg(feature = "machine")]
+pub use crate::Replica;
 pub use crate::crdts::OneOf;
 pub use crate::crdts::ordered::Parent;
 pub use crate::crdts::{
@@ -11,5 +13,5 @@ pub use crate::crdts::{ConflictRecord, Delta, EditError, Key, ReadError, Value};
 pub use crate::replica::{
     Change, Committed, Durability, Once, Receipt, Removal, SyncProgress, Watch,
 };
-pub use crate::{Crdt, FreshId, Replica, ReplicaId};
+pub use crate::{Crdt, FreshId, ReplicaId};
 pub use crate::{Space, Store, StoreError, Ticket};

@@ -62,13 +62,16 @@ pub use receipt::Receipt;
 pub use rejoin_storage as storage;
 #[cfg(feature = "conformance")]
 pub use rejoin_storage::storage_conformance;
+pub use shell::identity::Randomness;
 pub use shell::link::{Link, LinkError};
 pub use shell::loss::{Accepted, Loss};
+#[cfg(feature = "machine")]
+pub use shell::machine::MachineTime;
 pub use shell::options::OpenOptions;
 pub use shell::removal::Removal;
 pub use shell::shared::{Time, Wake};
 pub use shell::space::{Committed, Durability, Once, Snapshot, Space, SpaceStats, Transaction};
-pub use shell::store::{MachineTime, Store};
+pub use shell::store::Store;
 pub use shell::watch::{Lagged, Watch};
 #[cfg(feature = "redb")]
 pub use shell::witness::STATE_DIR;

@@ -40,8 +40,9 @@
 //! # Features
 //!
 //! `serde`: `Serialize` and `Deserialize` for the value types. `uuid`: [`ReplicaId`] from and to
-//! `Uuid`, and `FreshId::random`. Neither is on by default; without them the crate is `no_std`
-//! and needs only an allocator.
+//! `Uuid`. `random`: `FreshId::random`, with the operating system's randomness. `js`: the same with
+//! that of a browser or of Node.js, where there is no operating system (wasm32-unknown-unknown).
+//! None is on by default; without them the crate is `no_std` and needs only an allocator.
 #![no_std]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 

@@ -166,7 +166,7 @@ impl FreshId {
     ///
     /// # Panics
     /// When the operating system has no randomness to give.
-    #[cfg(feature = "uuid")]
+    #[cfg(feature = "random")]
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().into())
     }

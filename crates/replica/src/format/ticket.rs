@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rejoin_vclock::FreshId;
 use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed};
 
 use crate::format::message::SpaceHash;
@@ -26,11 +25,13 @@ pub struct Ticket {
 
 impl Ticket {
     /// A new lineage.
+    #[cfg(feature = "machine")]
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), lineage: FreshId::random().into_id().to_bytes() }
+        Self::with_lineage(name, rejoin_vclock::FreshId::random().into_id().to_bytes())
     }
 
-    /// A ticket of a lineage that was made elsewhere, as tests and simulations do from a seed.
+    /// A ticket of a lineage that was made elsewhere: from the host's randomness, or, as in tests
+    /// and simulations, from a seed.
     pub fn with_lineage(name: &str, lineage: [u8; 16]) -> Self {
         Self { name: name.to_owned(), lineage }
     }

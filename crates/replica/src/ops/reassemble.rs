@@ -6,8 +6,6 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use rejoin_vclock::FreshId;
-
 use super::contents::Contents;
 use super::error::OperationError;
 use crate::format::entry::write_hole;
@@ -15,6 +13,7 @@ use crate::format::row;
 use crate::format::space::{SPACE, write_space};
 use crate::format::ticket::Ticket;
 use crate::shell::identity::{self, first_batch};
+use crate::shell::machine;
 use crate::state::flushed_until;
 use crate::storage::{DamagedFile, StorageRead, ValueRef};
 
@@ -92,7 +91,7 @@ fn is_short(piece: &ValueRef) -> bool {
 /// Gives a name to the store and to every space that lacks one.
 fn name(damaged_file: &mut DamagedFile) -> Result<Vec<Found>, OperationError> {
     if !damaged_file.metas.contains_key(identity::NAME) {
-        damaged_file.metas.extend(first_batch(FreshId::random().into_id()).meta);
+        damaged_file.metas.extend(first_batch(machine::random).1.meta);
     }
     let found = |number, name, is_nameless| Found {
         number,

@@ -49,8 +49,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
-use rejoin_vclock::{FreshId, ReplicaId};
 
 use crate::format::envelope;
 use crate::shell::witness::{Generation, Witness, WitnessPath};
@@ -93,9 +93,17 @@ impl Stored {
     }
 }
 
+/// The source of a store's random numbers: 16 bytes that nobody can guess, others at each call.
+///
+/// The ids under which stores write, and lineages of spaces, are made of it. Two stores that get
+/// the same id lose writes; so it is the system's generator, and never one with a seed of its own.
+pub type Randomness = fn() -> [u8; 16];
+
 /// The claim of a store to go on under the id that it holds.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub(crate) struct Claim {
+    /// Where a new id comes from.
+    pub random: Randomness,
     /// True if somebody else may have the id, whatever proves the store's place.
     pub unproven: bool,
     /// The place that has to be proved. Without one the caller vouches for it.
@@ -108,6 +116,7 @@ pub(crate) struct Claim {
 #[derive(Debug)]
 pub(crate) struct Identity {
     storage: Arc<FailStop>,
+    pub random: Randomness,
     witness_path: Option<WitnessPath>,
     state: Mutex<State>,
 }
@@ -129,14 +138,15 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(ReplicaId, Vec<ReplicaId>), DecodeEr
 /// Changes a stored identity for a copy of the store: no witness expects the copy anywhere.
 #[cfg(feature = "redb")]
 pub(crate) fn of_copy(bytes: &[u8]) -> Result<(String, Vec<u8>), DecodeError> {
-    let stored = Stored::decode(bytes)?;
-    Ok(Stored { generation: Generation::random(), ..stored }.encode())
+    let generation = Generation(crate::shell::machine::random());
+    Ok(Stored { generation, ..Stored::decode(bytes)? }.encode())
 }
 
-/// Returns the first batch of a new store.
-pub(crate) fn first_batch(id: ReplicaId) -> Batch {
-    let stored = Stored { id, generation: Generation::random(), before: Vec::new() };
-    Batch { meta: vec![stored.encode()], ..Batch::default() }
+/// Returns the id of a new store, and its first batch.
+pub(crate) fn first_batch(random: Randomness) -> (ReplicaId, Batch) {
+    let id = ReplicaId::from_bytes(random());
+    let stored = Stored { id, generation: Generation(random()), before: Vec::new() };
+    (id, Batch { meta: vec![stored.encode()], ..Batch::default() })
 }
 
 /// The reason why a store has no identity that can be used.
@@ -191,7 +201,7 @@ impl Identity {
         let stored = Stored::decode(&bytes);
         let stored = stored.map_err(|error| NoIdentity::Damaged(error.to_string()))?;
         let (id, at) = (stored.id, stored.generation);
-        let Claim { unproven, witness_path, made } = claim;
+        let Claim { random, unproven, witness_path, made } = claim;
         let witness = match &witness_path {
             Some(path) if made == Some(id) => path.attest(id, at),
             Some(path) if !unproven => path.proof(id, at, records),
@@ -199,8 +209,8 @@ impl Identity {
         };
         let proven = !unproven && (witness_path.is_none() || made == Some(id) || witness.is_some());
         let mut state = State { stored, proven, witness, records };
-        move_on(&storage, &mut state)?;
-        Ok(Self { storage, witness_path, state: Mutex::new(state) })
+        move_on(&storage, &mut state, random)?;
+        Ok(Self { storage, random, witness_path, state: Mutex::new(state) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -251,8 +261,8 @@ impl Identity {
         derived: &[ReplicaId],
         mut batch: Batch,
     ) -> Result<(), StorageError> {
-        let id = FreshId::random().into_id();
-        let generation = Generation::random();
+        let id = ReplicaId::from_bytes((self.random)());
+        let generation = Generation((self.random)());
         let mut before = state.stored.before.clone();
         before.push(state.stored.id);
         before.extend(derived);
@@ -317,9 +327,9 @@ impl Identity {
 
 /// Begins the next generation of a store that has a witness: in the witness first, then in the
 /// store.
-fn move_on(storage: &FailStop, state: &mut State) -> Result<(), StorageError> {
+fn move_on(storage: &FailStop, state: &mut State, random: Randomness) -> Result<(), StorageError> {
     let Some(witness) = &mut state.witness else { return Ok(()) };
-    let next = Generation::random();
+    let next = Generation(random());
     if witness.begin(state.stored.generation, next).is_err() {
         // The witness may be gone or its medium full by now: this run is fine, the next will be
         // unproven.
@@ -338,7 +348,7 @@ fn move_on(storage: &FailStop, state: &mut State) -> Result<(), StorageError> {
 impl Drop for Identity {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        drop(move_on(&self.storage, state)); // as after a crash, if it fails
+        drop(move_on(&self.storage, state, self.random)); // as after a crash, if it fails
     }
 }
 

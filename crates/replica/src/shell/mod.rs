@@ -6,6 +6,7 @@
 //!   history of its own id, and to a full medium.
 //! - `shared`, `space`, `link`, `watch`: a space behind a lock, for users and for transports.
 //! - `store`, `options`, `identity`, `witness`: a store: its spaces, and the id it writes under.
+//! - `machine`: time and randomness, for a store whose host gives it no others.
 //! - `forks`, `loss`, `removal`: decisions that a person makes.
 
 pub(crate) mod clearing;
@@ -14,6 +15,8 @@ pub(crate) mod forks;
 pub(crate) mod identity;
 pub(crate) mod link;
 pub(crate) mod loss;
+#[cfg(feature = "machine")]
+pub(crate) mod machine;
 pub(crate) mod options;
 pub(crate) mod quarantine;
 pub(crate) mod removal;

@@ -5,19 +5,18 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-#[cfg(feature = "redb")]
-use rejoin_vclock::FreshId;
-
 use crate::config::Config;
 use crate::error::StoreError;
-use crate::shell::identity::Claim;
 #[cfg(feature = "redb")]
 use crate::shell::identity::first_batch;
+use crate::shell::identity::{Claim, Randomness};
+#[cfg(feature = "machine")]
+use crate::shell::machine::{self, MachineTime};
 use crate::shell::shared::Time;
-use crate::shell::store::{MachineTime, Store};
+use crate::shell::store::Store;
 #[cfg(feature = "redb")]
 use crate::shell::witness::WitnessPath;
-use crate::storage::{Memory, Storage};
+use crate::storage::Storage;
 
 /// The options for opening a store: settings for sync, a clock, and where the proof of its place is
 /// kept.
@@ -37,6 +36,7 @@ use crate::storage::{Memory, Storage};
 pub struct OpenOptions {
     config: Config,
     time: Arc<dyn Time>,
+    random: Randomness,
     #[cfg(feature = "redb")]
     state_dir: Option<PathBuf>,
     #[cfg(feature = "redb")]
@@ -44,12 +44,14 @@ pub struct OpenOptions {
     unproven: bool,
 }
 
+#[cfg(feature = "machine")]
 impl Default for OpenOptions {
     fn default() -> Self {
         Self::new()
     }
 }
 
+#[cfg(feature = "machine")]
 impl Store {
     /// Opens a store file, or makes one where there is none.
     ///
@@ -70,7 +72,7 @@ impl Store {
     /// # Errors
     /// None in practice: memory does not fail.
     pub fn memory() -> Result<Self, StoreError> {
-        OpenOptions::new().over(Arc::new(Memory::default()))
+        OpenOptions::new().over(Arc::new(crate::storage::Memory::default()))
     }
 
     /// A store over storage of one's own, under the identity that it holds; an empty one is given a
@@ -117,11 +119,46 @@ impl Store {
 }
 
 impl OpenOptions {
-    /// The default options, with the machine's clock.
+    /// The default options, with the machine's clock and randomness.
+    #[cfg(feature = "machine")]
     pub fn new() -> Self {
+        Self::hosted(Arc::new(MachineTime::default()), machine::random)
+    }
+
+    /// The default options, with the host's clock and source of randomness: for a browser, or
+    /// wherever else the standard library has neither (without the feature `machine`).
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// use rejoin_replica::storage::Memory;
+    /// use rejoin_replica::{Now, OpenOptions, Time};
+    ///
+    /// #[derive(Debug)]
+    /// struct Page; // in a browser: Date.now(), performance.now() and crypto.getRandomValues()
+    ///
+    /// impl Time for Page {
+    ///     fn now(&self) -> Now {
+    ///         Now { wall: 1_800_000_000_000, elapsed: 0 }
+    ///     }
+    /// }
+    ///
+    /// fn random() -> [u8; 16] {
+    ///     // ...
+    ///     # rejoin_vclock::FreshId::random().into_id().to_bytes()
+    /// }
+    ///
+    /// let store = OpenOptions::hosted(Arc::new(Page), random).over(Arc::new(crate::storage::Memory::default()))?;
+    /// assert!(store.replica_id().is_some());
+    /// # Ok::<(), rejoin_replica::StoreError>(())
+    /// ```
+    pub fn hosted(time: Arc<dyn Time>, random: Randomness) -> Self {
+        // The secret of the hash tables, as peers choose the keys; a process keeps its first one.
+        let [_, _, _, _, _, _, _, _, seed @ ..] = random();
+        rejoin_crdts::hash::set_seed(u64::from_le_bytes(seed));
         Self {
             config: Config::default(),
-            time: Arc::new(MachineTime::default()),
+            time,
+            random,
             #[cfg(feature = "redb")]
             state_dir: None,
             #[cfg(feature = "redb")]
@@ -196,12 +233,13 @@ impl OpenOptions {
         let storage = if exists {
             RedbFile::open_with_cache(path, cache).map_err(explain)?
         } else {
-            let id = FreshId::random().into_id();
+            let (id, batch) = first_batch(self.random);
             made = Some(id);
-            RedbFile::create_with_cache(path, &first_batch(id), cache).map_err(explain)?
+            RedbFile::create_with_cache(path, &batch, cache).map_err(explain)?
         };
         let witness_path = Some(WitnessPath::new(path, self.state_dir));
-        let claim = Claim { unproven: self.unproven, witness_path, made };
+        let Self { random, unproven, .. } = self;
+        let claim = Claim { random, unproven, witness_path, made };
         Store::over(path, Arc::new(storage), claim, self.config, self.time)
     }
 
@@ -210,7 +248,8 @@ impl OpenOptions {
     /// # Errors
     /// As [`Store::with_storage`].
     pub fn over(self, storage: Arc<dyn Storage>) -> Result<Store, StoreError> {
-        let claim = Claim { unproven: self.unproven, ..Claim::default() };
+        let Self { random, unproven, .. } = self;
+        let claim = Claim { random, unproven, witness_path: None, made: None };
         Store::over(Path::new("(storage)"), storage, claim, self.config, self.time)
     }
 }

@@ -3,16 +3,14 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use rejoin_crdts::Crdt;
-use rejoin_crdts::hash::set_seed;
-use rejoin_vclock::{FreshId, ReplicaId};
+use rejoin_vclock::ReplicaId;
 
 use crate::config::Config;
+#[cfg(feature = "redb")]
 use crate::core::Now;
 use crate::core::recovery::Stored;
 use crate::error::{StoreError, at_most};
@@ -20,7 +18,7 @@ use crate::format::space::{SPACE, read_space, write_space};
 use crate::format::ticket::{MAX_NAME_BYTES, Ticket};
 use crate::shell::clearing::clear_all;
 use crate::shell::driver::Driver;
-use crate::shell::identity::{Claim, Identity, NoIdentity, first_batch};
+use crate::shell::identity::{Claim, Identity, NoIdentity, Randomness, first_batch};
 use crate::shell::loss::{Accepted, Loss};
 use crate::shell::shared::{Shared, Time};
 use crate::shell::space::Space;
@@ -44,29 +42,6 @@ struct Inner {
     open: Mutex<HashMap<String, Arc<Shared>>>,
 }
 
-/// The clock of the machine.
-#[derive(Debug)]
-pub struct MachineTime {
-    started: Instant,
-}
-
-impl Default for MachineTime {
-    /// The first one also hands this process's secret to the hash tables, as peers choose the keys.
-    fn default() -> Self {
-        set_seed(RandomState::new().hash_one("rejoin"));
-        Self { started: Instant::now() }
-    }
-}
-
-impl Time for MachineTime {
-    fn now(&self) -> Now {
-        let millis =
-            |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now { wall: millis(wall), elapsed: millis(self.started.elapsed()) }
-    }
-}
-
 impl Store {
     pub(crate) fn over(
         label: &Path,
@@ -76,7 +51,7 @@ impl Store {
         time: Arc<dyn Time>,
     ) -> Result<Self, StoreError> {
         if storage.metas("")?.is_empty() {
-            storage.commit(&first_batch(FreshId::random().into_id()))?;
+            storage.commit(&first_batch(claim.random).1)?;
         }
         let storage = Arc::new(FailStop::new(storage));
         let mut records = 0;
@@ -138,7 +113,7 @@ impl Store {
     /// [`StoreError::SpaceExists`] when there is one of that name; [`StoreError::NameTooLong`] when
     /// it is longer than [`MAX_NAME_BYTES`].
     pub fn create_space<T: Crdt>(&self, name: &str) -> Result<Space<T>, StoreError> {
-        self.add(name, &Ticket::new(name), false)
+        self.add(name, &Ticket::with_lineage(name, (self.inner.identity.random)()), false)
     }
 
     /// Opens a space that is here. One space may be open as several types at a time, as an older
@@ -274,7 +249,8 @@ impl Store {
         let (storage, time) = (Arc::clone(storage), Arc::clone(time));
         let (replica, before) = identity.history();
         let stored = Stored { storage, number, ticket, replica, before, config: *config };
-        let driver = Driver::recover(stored, Arc::clone(identity) as _, random_life());
+        let driver =
+            Driver::recover(stored, Arc::clone(identity) as _, random_life(identity.random));
         let driver = driver.map_err(|error| explain(label, error))?;
         let shared = Shared::new(driver, Arc::clone(identity), time);
         shared.retry()?;
@@ -293,8 +269,8 @@ impl Store {
 }
 
 /// A number that no other life of this store will have had, most likely.
-fn random_life() -> u16 {
-    let [high, low, ..] = FreshId::random().into_id().to_bytes();
+fn random_life(random: Randomness) -> u16 {
+    let [high, low, ..] = random();
     u16::from_be_bytes([high, low])
 }
 

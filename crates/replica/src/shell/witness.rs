@@ -26,8 +26,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{DecodeError, Reader};
-use rejoin_vclock::{FreshId, ReplicaId};
 
 use crate::storage::FileId;
 
@@ -43,12 +43,6 @@ const MARK: u64 = 8 + 16 + 16 + 16 + 4;
 /// A random number that stands for one stretch of a store's life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Generation(pub [u8; 16]);
-
-impl Generation {
-    pub(crate) fn random() -> Self {
-        Self(FreshId::random().into_id().to_bytes())
-    }
-}
 
 /// The place of a store, and the directory in which its witness is kept.
 #[derive(Clone, Debug)]

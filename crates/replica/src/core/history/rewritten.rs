@@ -4,6 +4,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 
 use rejoin_crdts::{Delta, Dot, GSet, Kind, Path};
 use rejoin_vclock::ReplicaId;
@@ -45,7 +46,8 @@ impl Rewritten {
         let mut id = [0; 16];
         hasher.finalize_xof().fill(&mut id);
         if rejoin_vclock::mutant!("branch-under-a-random-id") {
-            id = rejoin_vclock::FreshId::random().into_id().to_bytes();
+            let random = RandomState::new().hash_one(0).to_le_bytes();
+            hasher.update(&random).finalize_xof().fill(&mut id);
         }
         Self { id: ReplicaId::from_bytes(id), origin, first, head: record.head }
     }
