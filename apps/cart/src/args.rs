@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 
-use crate::intake::Malformed;
+use crate::replay::intake::Malformed;
 
 /// The seed when none is given: the same run for everybody who just tries it.
 pub(crate) const DEFAULT_SEED: u64 = 2_011;

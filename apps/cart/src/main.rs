@@ -1,30 +1,11 @@
 //! Three carts that rejoin: the shopping sample app.
 
 mod args;
-mod child;
-mod child_error;
-mod child_protocol;
-mod cluster;
-mod conversation;
 mod demo;
-mod dump;
+mod driver;
 mod failure;
-mod intake;
-mod invoices;
-mod progress;
-mod proxy;
-mod records;
 mod replay;
-mod replica;
-mod report;
-mod rng;
-mod schedule;
 mod shop;
-mod story;
-mod synthetic;
-mod totals;
-mod transactions;
-mod workspace_dir;
 
 use std::fmt;
 use std::io;
@@ -69,7 +50,7 @@ async fn start(task: Task) -> Result<(), Failure> {
 /// Keeps one shop for the driver, until the driver is gone.
 async fn keep_shop(args: &ReplicaArgs) -> Result<(), Failure> {
     let shop = CartShop::open(args)?;
-    replica::serve(shop, tokio::io::stdin(), tokio::io::stdout()).await;
+    driver::replica::serve(shop, tokio::io::stdin(), tokio::io::stdout()).await;
     Ok(())
 }
 

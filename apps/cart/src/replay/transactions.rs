@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::invoices::Line;
-use crate::rng::Rng;
+use crate::replay::invoices::Line;
+use crate::replay::rng::Rng;
 
 /// A customer buys one in this many invoices at another replica than the home.
 const AWAY_EVERY: usize = 4;

@@ -8,9 +8,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Advice;
-use crate::invoices::{InvoiceError, Invoices};
-use crate::synthetic::Synthetic;
-use crate::transactions::{Gathering, Transaction};
+use crate::replay::invoices::{InvoiceError, Invoices};
+use crate::replay::synthetic::Synthetic;
+use crate::replay::transactions::{Gathering, Transaction};
 
 /// Maximum number of skipped lines that are shown one by one.
 const SHOWN: usize = 5;

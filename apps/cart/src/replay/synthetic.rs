@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 
-use crate::invoices::Line;
-use crate::rng::Rng;
+use crate::replay::invoices::Line;
+use crate::replay::rng::Rng;
 
 /// The number of invoices of a replay without a file.
 pub(crate) const INVOICES: usize = 4_000;

@@ -12,8 +12,8 @@ use rejoin_node::{Dial, Node, Options};
 use tokio::runtime::Handle;
 
 use crate::args::ReplicaArgs;
-use crate::child_protocol::{CartState, Command, Edit, Refusal, Reply};
-use crate::replica::Shop;
+use crate::driver::child_protocol::{CartState, Command, Edit, Refusal, Reply};
+use crate::driver::replica::Shop;
 
 const SPACE: &str = "carts";
 /// Maximum number of attempts to open the store again after closing, and the pause between them:

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::rng::Rng;
+use crate::replay::rng::Rng;
 
 /// The unordered pair of two replicas; the lower one dials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

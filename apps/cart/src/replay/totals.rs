@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::failure::Advice;
-use crate::transactions::Transaction;
+use crate::replay::transactions::Transaction;
 
 /// Quantity by customer and stock code; a line whose sales cancel out stays, with zero.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use csv::ByteRecord;
 use flate2::bufread::MultiGzDecoder;
 
 use crate::failure::Advice;
-use crate::records::{OpenQuote, Record, Records};
+use crate::replay::records::{OpenQuote, Record, Records};
 
 /// Quantities beyond this, positive or negative, are typing errors, not sales.
 const MAX_QUANTITY: i64 = 1_000_000_000;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::child_protocol::CartState;
+use crate::driver::child_protocol::CartState;
 
 /// The writers behind replica ids, by the eight digits that reports show.
 #[derive(Default)]

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use tokio::process::{self, Command};
 
-use crate::child_error::ChildError;
-use crate::conversation::Conversation;
+use crate::driver::child_error::ChildError;
+use crate::driver::conversation::Conversation;
 
 /// Maximum number of lines of a child's standard error that are shown when it fails.
 const LAST_WORDS: usize = 12;
@@ -106,8 +106,8 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::child_protocol::{Command, Reply};
-    use crate::conversation::Outcome;
+    use crate::driver::child_protocol::{Command, Reply};
+    use crate::driver::conversation::Outcome;
 
     /// A replica that is a shell script. Another process writes it: a file that this one has open
     /// for writing, and that a thread inherits by forking at that moment, cannot be started.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use crate::child_protocol::{Refusal, Reply};
+use crate::driver::child_protocol::{Refusal, Reply};
 use crate::failure::Advice;
 
 /// The reason why a child did not do what it was asked to do.

@@ -5,6 +5,18 @@
 //! After a kill, transactions that were in flight are sent again under the same idempotency key,
 //! until there is a receipt.
 
+mod dump;
+pub(crate) mod intake;
+mod invoices;
+mod progress;
+mod records;
+mod report;
+mod rng;
+pub(crate) mod schedule;
+mod synthetic;
+mod totals;
+mod transactions;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,20 +25,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::args::ReplayArgs;
-use crate::child_error::ChildError;
-use crate::child_protocol::{Command, Edit, Reply};
-use crate::cluster::{Cluster, Seat};
-use crate::conversation::{Outcome, Posted};
-use crate::dump::Dump;
+use crate::driver::child_error::ChildError;
+use crate::driver::child_protocol::{Command, Edit, Reply};
+use crate::driver::cluster::{Cluster, Seat};
+use crate::driver::conversation::{Outcome, Posted};
+use crate::driver::workspace_dir::WorkspaceDir;
 use crate::failure::{Advice, Failure};
-use crate::intake::Intake;
-use crate::progress::Progress;
-use crate::report::{Report, ratio};
-use crate::schedule::{Event, Schedule};
-use crate::synthetic;
-use crate::totals::Totals;
-use crate::transactions::{Transaction, assign};
-use crate::workspace_dir::WorkspaceDir;
+use crate::replay::dump::Dump;
+use crate::replay::intake::Intake;
+use crate::replay::progress::Progress;
+use crate::replay::report::{Report, ratio};
+use crate::replay::schedule::{Event, Schedule};
+use crate::replay::totals::Totals;
+use crate::replay::transactions::{Transaction, assign};
 
 /// Maximum number of transactions in flight at one replica.
 const WINDOW: usize = 8;
@@ -342,8 +353,8 @@ impl Advice for NoProgram {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::child_protocol::Answer;
-    use crate::conversation::tests::conversation;
+    use crate::driver::child_protocol::Answer;
+    use crate::driver::conversation::tests::conversation;
 
     fn receipt(repeated: bool) -> Answer {
         Answer::Ok(Reply::Receipt { repeated, durable: true })

@@ -3,17 +3,19 @@
 //! The script contains only what each region does. The results, the decisions and their rules are
 //! printed as the replicas report them.
 
+mod story;
+
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::child_error::ChildError;
-use crate::child_protocol::{CartState, Command, Edit, Reply};
-use crate::cluster::Cluster;
-use crate::conversation::Outcome;
+use crate::demo::story::{Names, list_carts, list_decisions};
+use crate::driver::child_error::ChildError;
+use crate::driver::child_protocol::{CartState, Command, Edit, Reply};
+use crate::driver::cluster::Cluster;
+use crate::driver::conversation::Outcome;
+use crate::driver::workspace_dir::WorkspaceDir;
 use crate::failure::{Advice, Failure};
-use crate::schedule::Link;
-use crate::story::{Names, list_carts, list_decisions};
-use crate::workspace_dir::WorkspaceDir;
+use crate::replay::schedule::Link;
 
 const REGIONS: [&str; 3] = ["north", "south", "west"];
 const NORTH: usize = 0;

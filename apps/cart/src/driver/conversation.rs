@@ -13,8 +13,10 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
-use crate::child_error::ChildError;
-use crate::child_protocol::{Answer, Command, Reply, Request, Response, from_line, to_line};
+use crate::driver::child_error::ChildError;
+use crate::driver::child_protocol::{
+    Answer, Command, Reply, Request, Response, from_line, to_line,
+};
 
 /// A child that sends no reply within this time is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -182,7 +184,7 @@ pub(crate) mod tests {
     use tokio::io::{DuplexStream, ReadHalf, WriteHalf, duplex, split};
 
     use super::*;
-    use crate::child_protocol::Refusal;
+    use crate::driver::child_protocol::Refusal;
 
     /// The child's end of a conversation.
     pub(crate) struct FakeChild {

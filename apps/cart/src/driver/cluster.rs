@@ -18,13 +18,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::child::{Child, Launch};
-use crate::child_error::ChildError;
-use crate::child_protocol::{CartState, Command, Reply};
-use crate::conversation::{Conversation, Outcome, Posted};
-use crate::proxy::Proxy;
-use crate::schedule::Link;
-use crate::workspace_dir::WorkspaceDir;
+use crate::driver::child::{Child, Launch};
+use crate::driver::child_error::ChildError;
+use crate::driver::child_protocol::{CartState, Command, Reply};
+use crate::driver::conversation::{Conversation, Outcome, Posted};
+use crate::driver::proxy::Proxy;
+use crate::driver::workspace_dir::WorkspaceDir;
+use crate::replay::schedule::Link;
 
 /// Interval at which the replicas are asked for their version vectors.
 const POLL: Duration = Duration::from_millis(20);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::failure::Advice;
-use crate::totals::Totals;
+use crate::replay::totals::Totals;
 
 /// A file that is to be written.
 #[derive(Debug)]

@@ -12,8 +12,8 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWrite
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
 
-use crate::child_protocol::{Answer, Command, Refusal, Reply, Request, Response};
-use crate::child_protocol::{from_line, to_line};
+use crate::driver::child_protocol::{Answer, Command, Refusal, Reply, Request, Response};
+use crate::driver::child_protocol::{from_line, to_line};
 
 /// The work of a replica for the driver. Calls may block, and come from several threads.
 pub(crate) trait Shop: Send + Sync + 'static {
@@ -111,7 +111,7 @@ mod tests {
     use tokio::io::{DuplexStream, duplex, split};
 
     use super::*;
-    use crate::conversation::{Conversation, Outcome};
+    use crate::driver::conversation::{Conversation, Outcome};
 
     /// Answers `digest` only once `stats` has been asked.
     #[derive(Default)]
