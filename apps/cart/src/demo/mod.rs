@@ -13,9 +13,9 @@ use crate::driver::child_error::ChildError;
 use crate::driver::child_protocol::{CartState, Command, Edit, Reply};
 use crate::driver::cluster::Cluster;
 use crate::driver::conversation::Outcome;
+use crate::driver::link::Link;
 use crate::driver::workspace_dir::WorkspaceDir;
 use crate::failure::{Advice, Failure};
-use crate::replay::schedule::Link;
 
 const REGIONS: [&str; 3] = ["north", "south", "west"];
 const NORTH: usize = 0;

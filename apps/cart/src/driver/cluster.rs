@@ -22,9 +22,9 @@ use crate::driver::child::{Child, Launch};
 use crate::driver::child_error::ChildError;
 use crate::driver::child_protocol::{CartState, Command, Reply};
 use crate::driver::conversation::{Conversation, Outcome, Posted};
+use crate::driver::link::Link;
 use crate::driver::proxy::Proxy;
 use crate::driver::workspace_dir::WorkspaceDir;
-use crate::replay::schedule::Link;
 
 /// Interval at which the replicas are asked for their version vectors.
 const POLL: Duration = Duration::from_millis(20);

@@ -4,6 +4,12 @@
 //! flight per replica. A transaction counts as acknowledged when the driver holds its receipt.
 //! After a kill, transactions that were in flight are sent again under the same idempotency key,
 //! until there is a receipt.
+//!
+//! - [`intake`]: the invoices, from a file ([`invoices`], a line each, out of CSV [`records`]) or
+//!   made up ([`synthetic`]); gathered into [`transactions`], each for one replica.
+//! - [`schedule`]: when links are cut and replicas killed, thrown from the seed ([`rng`]).
+//! - [`totals`]: the plain sum over the file, which the carts must equal; [`dump`] writes it.
+//! - [`mod@report`] and [`progress`]: what a person sees.
 
 mod dump;
 pub(crate) mod intake;
@@ -12,7 +18,7 @@ mod progress;
 mod records;
 mod report;
 mod rng;
-pub(crate) mod schedule;
+mod schedule;
 mod synthetic;
 mod totals;
 mod transactions;
