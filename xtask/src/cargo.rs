@@ -68,19 +68,10 @@ pub(crate) fn example(package: &str, name: &str, features: &str) -> Command {
     command
 }
 
-/// Makes an [`example`] that takes numbers, each under its flag, and a budget in minutes.
-pub(crate) fn harness(
-    package: &str,
-    name: &str,
-    features: &str,
-    numbers: &[(&str, u64)],
-    budget: Option<u64>,
-) -> Command {
-    let mut command = example(package, name, features);
-    let budget = budget.map(|minutes| ("--budget", minutes));
-    for (flag, number) in numbers.iter().copied().chain(budget) {
-        command.args([flag, &number.to_string()]);
-    }
+/// Makes the command for a harness, built for speed, with flags that it reads by itself.
+pub(crate) fn harness(name: &str, flags: &[String]) -> Command {
+    let mut command = command(["run", "--release", "-p", "rejoin-harness", "--", name]);
+    command.args(flags);
     command
 }
 
@@ -115,6 +106,13 @@ mod tests {
     fn the_root_is_the_folder_of_the_workspace() {
         assert!(workspace_root().join("xtask/Cargo.toml").is_file());
         assert!(workspace_root().join("Cargo.lock").is_file());
+    }
+
+    #[test]
+    fn the_flags_of_a_harness_are_handed_through() {
+        let flags = ["--cycles", "7"].map(str::to_owned);
+        let expected = "cargo run --release -p rejoin-harness -- kill --cycles 7";
+        assert_eq!(shown(&harness("kill", &flags)), expected);
     }
 
     #[test]

@@ -19,10 +19,7 @@
 //! Every command exits non-zero when anything that it checks fails.
 
 mod cargo;
-mod cycles;
 mod fix;
-mod flips;
-mod images;
 mod mutants;
 mod no_std;
 mod sim;
@@ -34,7 +31,7 @@ mod worlds;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 /// The project's own chores.
 #[derive(Parser)]
@@ -63,19 +60,31 @@ enum Command {
     /// Run the simulator over a range of seeds
     Sim(sim::Options),
     /// Open store files as power losses leave them
-    Images(images::Options),
+    #[command(disable_help_flag = true)]
+    Images(Flags),
     /// Flip bits in a store file, cut it off, and read it
-    Flips(flips::Options),
+    #[command(disable_help_flag = true)]
+    Flips(Flags),
     /// Fill the disk under a store that is written to, and make room again
-    Full(cycles::Options),
+    #[command(disable_help_flag = true)]
+    Full(Flags),
     /// Kill a process that writes to a store, again and again
-    Kill(cycles::Options),
+    #[command(disable_help_flag = true)]
+    Kill(Flags),
     /// Copy store files, put them back and clone them, and sync
-    Restore(cycles::Options),
+    #[command(disable_help_flag = true)]
+    Restore(Flags),
     /// Search the worlds of the types deeper than the gate does
     Worlds(worlds::Options),
     /// Switch each planted bug on and see that the tests catch it
     Mutants(mutants::Options),
+}
+
+/// Flags that a harness reads by itself, `--help` among them.
+#[derive(Args)]
+struct Flags {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
+    flags: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -86,12 +95,17 @@ fn main() -> ExitCode {
         Command::NoStd => no_std::main(),
         Command::WasmCheck => wasm_check::main(),
         Command::Sim(options) => sim::main(&options),
-        Command::Images(options) => images::main(&options),
-        Command::Flips(options) => flips::main(&options),
-        Command::Full(options) => cycles::FULL.run(&options),
-        Command::Kill(options) => cycles::KILL.run(&options),
-        Command::Restore(options) => cycles::RESTORE.run(&options),
+        Command::Images(flags) => harness("images", &flags),
+        Command::Flips(flags) => harness("flips", &flags),
+        Command::Full(flags) => harness("full", &flags),
+        Command::Kill(flags) => harness("kill", &flags),
+        Command::Restore(flags) => harness("restore", &flags),
         Command::Worlds(options) => worlds::main(&options),
         Command::Mutants(options) => mutants::main(&options),
     }
+}
+
+/// Runs a program of `crates/harness` and returns its exit code.
+fn harness(name: &str, Flags { flags }: &Flags) -> ExitCode {
+    cargo::run(name, &mut cargo::harness(name, flags))
 }

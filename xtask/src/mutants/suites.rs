@@ -40,8 +40,12 @@ pub(crate) const fn faults(filter: &'static str) -> Suite {
 }
 
 /// Tests of stores on a disk that is full at times.
-pub(crate) const FULL: Suite =
-    Suite { package: "rejoin-replica", features: "", target: "full", filter: "fault_10" };
+pub(crate) const FULL: Suite = Suite {
+    package: "rejoin-replica",
+    features: "",
+    target: "fault_10_full_disk",
+    filter: "fault_10",
+};
 
 /// Tests of spaces, stores and sessions.
 pub(crate) const fn replica(filter: &'static str) -> Suite {

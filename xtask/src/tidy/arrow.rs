@@ -74,6 +74,8 @@ const ROWS: &[Row] = &[
         optional: &[],
         others: None,
     },
+    // It tries what a user would run; nothing uses it.
+    Row { package: "rejoin-harness", family: &["rejoin"], optional: &[], others: None },
 ];
 
 /// An app may use what a user may use.

@@ -1,19 +1,19 @@
 //! The parent: divides the damages among children, watches them, and sums up.
 
-use std::env;
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
-use crate::Flags;
-use crate::content::files;
-use crate::damage::{Plan, file_names};
+use super::Flags;
+use super::content::files;
+use super::damage::{Plan, file_names};
+use crate::campaign::bar;
+use crate::children::{self, Said};
 
 /// A child that prints nothing for this long hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -54,14 +54,12 @@ pub(crate) fn main(flags: &Flags) -> ExitCode {
 
 fn campaign(flags: &Flags) -> Result<Tally, String> {
     let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let made = files(directory.path(), flags.seed).map_err(|error| error.to_string())?;
+    let made = files(directory.path(), flags.bits.seed).map_err(|error| error.to_string())?;
     for (path, bytes) in file_names(directory.path()).iter().zip(&made) {
         std::fs::write(path, bytes).map_err(|error| error.to_string())?;
     }
-    let plan = Plan::new(flags, [made[0].len() as u64, made[1].len() as u64]);
-    let bar = ProgressBar::new(plan.len());
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} flips, {elapsed}, {eta} left");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let plan = Plan::new(&flags.bits, [made[0].len() as u64, made[1].len() as u64]);
+    let bar = bar(plan.len(), "flips");
     let late = AtomicBool::new(false);
     let shards = thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let shard = |first| shard(flags, directory.path(), &plan, first, shards, &bar, &late);
@@ -100,8 +98,8 @@ fn shard(
         if next >= plan.len() || late.load(Ordering::Relaxed) {
             return Ok(tally);
         }
-        let mut child = child(flags, files, next, step).map_err(|error| error.to_string())?;
-        let said = listen(&mut child);
+        let started = child(flags, files, next, step).map_err(|error| error.to_string())?;
+        let (mut child, said) = (started.0, listen(started.1));
         loop {
             let number = first + tally.total() * step;
             match said.recv_timeout(PATIENCE) {
@@ -128,7 +126,7 @@ fn shard(
                 }
             }
             bar.inc(1);
-            if flags.budget.is_some_and(|budget| start.elapsed() >= budget) {
+            if flags.budget.is_over(start) {
                 late.store(true, Ordering::Relaxed);
                 break;
             }
@@ -138,37 +136,28 @@ fn shard(
     }
 }
 
-fn child(flags: &Flags, files: &Path, first: u64, step: u64) -> std::io::Result<Child> {
-    let mut command = Command::new(env::current_exe()?);
-    command.args(["--every", &flags.every.to_string(), "--seed", &flags.seed.to_string()]);
-    command.arg("--child").arg(files).args([first.to_string(), step.to_string()]);
-    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()
+fn child(flags: &Flags, files: &Path, first: u64, step: u64) -> std::io::Result<(Child, Said)> {
+    let mut command = children::child("flips-child")?;
+    for (flag, number) in [("--every", flags.bits.every), ("--seed", flags.bits.seed)] {
+        command.args([flag, &number.to_string()]);
+    }
+    command.arg(files).args([first.to_string(), step.to_string()]);
+    children::start(command.stderr(Stdio::null()))
 }
 
-/// Returns the output of a child: letters, or a letter and the rest of its line.
-fn listen(child: &mut Child) -> Receiver<String> {
+/// Hands on what a child says, so that a wait for it can end.
+fn listen(said: Said) -> Receiver<String> {
     let (sender, receiver) = channel();
-    if let Some(out) = child.stdout.take() {
-        thread::spawn(move || {
-            let mut out = BufReader::new(out);
-            let mut letter = [0];
-            while out.read_exact(&mut letter).is_ok() {
-                let mut said = char::from(letter[0]).to_string();
-                if !matches!(letter[0], b'r' | b'h') && out.read_line(&mut said).is_err() {
-                    break;
-                }
-                if sender.send(said).is_err() {
-                    break;
-                }
-            }
-        });
-    }
+    thread::spawn(move || {
+        let mut lines = said.map_while(Result::ok);
+        while lines.next().is_some_and(|line| sender.send(line).is_ok()) {}
+    });
     receiver
 }
 
 fn report(tally: &Tally) -> ExitCode {
     for what in tally.what.iter().take(20) {
-        println!("{}", what.trim_end());
+        println!("{what}");
     }
     let Tally { wrong, panics, lost, refused, harmless, .. } = tally;
     println!(

@@ -6,18 +6,17 @@
 //! happened twice, a lost one, and one that came back.
 
 use std::collections::BTreeSet;
-use std::error::Error;
 
 use rejoin::prelude::*;
-use rejoin_replica::{Config, Once, OpenOptions, Receipt, Space, Store, StoreError, Transaction};
+use rejoin::replica::{Config, OpenOptions, Transaction};
 
-/// A result whose error is words.
-pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+use crate::campaign::Outcome;
+use crate::dice::mix;
 
 /// The spaces that are written to.
-pub(crate) const SPACES: [&str; 2] = ["north", "south"];
+const SPACES: [&str; 2] = ["north", "south"];
 /// The writers of each space.
-pub(crate) const WRITERS: u64 = 3;
+const WRITERS: u64 = 3;
 
 /// The object of a writer.
 #[derive(Crdt, Default, Debug)]
@@ -40,20 +39,13 @@ pub(crate) fn settings() -> OpenOptions {
     OpenOptions::new().config(config)
 }
 
-/// Returns a space of the store, which is made if a kill came before that.
-pub(crate) fn space(store: &Store, name: &str) -> Result<Space<Ledger>, StoreError> {
-    match store.open_space(name) {
+/// Returns the spaces of the store; one is made if a kill came before that.
+pub(crate) fn spaces(store: &Store) -> Result<Vec<Space<Ledger>>, StoreError> {
+    let space = |name| match store.open_space(name) {
         Err(StoreError::NoSuchSpace { .. }) => store.create_space(name),
         opened => opened,
-    }
-}
-
-/// Returns a number that looks random (the finalizer of SplitMix64).
-pub(crate) const fn mix(n: u64) -> u64 {
-    let n = n.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let n = (n ^ n >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let n = (n ^ n >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-    n ^ n >> 31
+    };
+    SPACES.into_iter().map(space).collect()
 }
 
 /// One writer of one space.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
-use rejoin_replica::entry::Record;
-use rejoin_replica::ops::{OperationError, salvage};
-use rejoin_replica::storage::{RedbFile, StorageError, StorageRead};
+use rejoin::replica::entry::Record;
+use rejoin::replica::ops::{OperationError, salvage};
+use rejoin::replica::storage::{RedbFile, StorageError, StorageRead};
 
-use crate::damage::Damage;
+use super::damage::Damage;
 
 /// The number of spaces of a store.
 const SPACES: u32 = 3;
@@ -20,10 +20,10 @@ const ASIDE: u8 = 4;
 type Records = BTreeMap<(u32, Vec<u8>), Vec<Range<usize>>>;
 
 /// The records of a file, and the places of each in it.
-pub(crate) struct Expected(Records);
+pub(super) struct Expected(Records);
 
 impl Expected {
-    pub(crate) fn of(bytes: &[u8], path: &Path) -> Result<Self, String> {
+    pub(super) fn of(bytes: &[u8], path: &Path) -> Result<Self, String> {
         std::fs::write(path, bytes).map_err(|error| error.to_string())?;
         let mut records = records(path).map_err(|error| error.to_string())?;
         let marks: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at] == MARK).collect();
@@ -35,7 +35,7 @@ impl Expected {
     }
 
     /// Salvages a damaged file. Returns the number of records lost that the file has whole.
-    pub(crate) fn rescue(&self, damaged: &Path, damage: Damage) -> Result<usize, String> {
+    pub(super) fn rescue(&self, damaged: &Path, damage: Damage) -> Result<usize, String> {
         let salvaged = damaged.with_extension("salvaged");
         drop(std::fs::remove_file(&salvaged));
         let there = match salvage(damaged, &salvaged, 0, &mut |_| ControlFlow::Continue(())) {

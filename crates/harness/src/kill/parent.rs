@@ -2,43 +2,42 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use rejoin_replica::entry::Record;
-use rejoin_replica::storage::{RedbFile, StorageRead};
-use rejoin_replica::{Config, Digest, SpaceCore, Ticket};
-use rejoin_vclock::FreshId;
+use rejoin::prelude::*;
+use rejoin::replica::entry::Record;
+use rejoin::replica::storage::{RedbFile, StorageRead};
+use rejoin::replica::{Config, Digest, SpaceCore};
 use tempfile::TempDir;
 
-use super::ledger::{Outcome, SPACES, Writer, mix, space};
-use super::store_file::{FILE, open, replica};
+use super::{open, replica};
+use crate::campaign::{Campaign, Outcome};
+use crate::children;
+use crate::dice::mix;
+use crate::ledger::{Writer, spaces};
 
 /// Number of cycles that use one file; then a new one is begun, because checks read all of it.
 const CYCLES_PER_FILE: u64 = 25;
 const SIGKILL: i32 = 9;
 
-/// A function that starts a child; the child finds its file in its environment.
-pub(crate) type Launch = Box<dyn Fn() -> std::io::Result<Command>>;
-
 /// The counts so far.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Tally {
-    pub(crate) cycles: u64,
+struct Tally {
+    cycles: u64,
     /// Children that were killed.
-    pub(crate) kills: u64,
+    kills: u64,
     /// Those that were killed before they had opened the store.
-    pub(crate) while_opening: u64,
+    while_opening: u64,
     /// Those that were killed after they had been told to close it.
-    pub(crate) while_closing: u64,
+    while_closing: u64,
     /// Transactions that were acknowledged as durable.
-    pub(crate) acknowledged: u64,
+    acknowledged: u64,
     /// Transactions that were in the store without having been reported.
-    pub(crate) unheard_of: u64,
+    unheard_of: u64,
     /// Times that everything was checked.
-    pub(crate) checks: u64,
+    checks: u64,
 }
 
 impl fmt::Display for Tally {
@@ -56,7 +55,6 @@ impl fmt::Display for Tally {
 /// Kills children that write to one file after another.
 pub(crate) struct Parent {
     seed: u64,
-    launch: Launch,
     file: Option<Book>,
     tally: Tally,
 }
@@ -93,16 +91,16 @@ enum Moment {
 }
 
 impl Parent {
-    pub(crate) fn new(seed: u64, launch: Launch) -> Self {
-        Self { seed, launch, file: None, tally: Tally::default() }
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { seed, file: None, tally: Tally::default() }
     }
+}
 
-    pub(crate) const fn tally(&self) -> &Tally {
-        &self.tally
-    }
+impl Campaign for Parent {
+    const PROMISE: &str = "0 acknowledged writes lost";
 
     /// Runs one child, which writes until it is killed.
-    pub(crate) fn cycle(&mut self) -> Outcome<()> {
+    fn cycle(&mut self) -> Outcome<()> {
         let cycle = self.tally.cycles;
         self.tally.cycles += 1;
         if cycle > 0 && cycle.is_multiple_of(CYCLES_PER_FILE) {
@@ -118,13 +116,27 @@ impl Parent {
     }
 
     /// Checks everything once more, and gives the file up.
-    pub(crate) fn finish(&mut self) -> Outcome<()> {
+    fn finish(&mut self) -> Outcome<()> {
         let checked = self.check();
         checked.map_err(|what| self.loss(self.tally.cycles, &*what))?;
         self.file = None;
         Ok(())
     }
 
+    fn cycles(&self) -> u64 {
+        self.tally.cycles
+    }
+
+    fn tally(&self) -> &dyn fmt::Display {
+        &self.tally
+    }
+
+    fn figure(&self) -> String {
+        format!("{} kills, {} acknowledged", self.tally.kills, self.tally.acknowledged)
+    }
+}
+
+impl Parent {
     fn loss(
         &mut self,
         cycle: u64,
@@ -137,12 +149,10 @@ impl Parent {
     }
 
     fn run(&mut self, moment: Moment) -> Outcome<()> {
-        let Self { launch, file, tally, .. } = self;
+        let Self { file, tally, .. } = self;
         let book = file.as_mut().ok_or("no file")?;
-        let mut command = launch()?;
-        command.env(FILE, book.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn()?;
-        let mut said = Said::of(&mut child)?;
+        let (mut child, said) = children::start(children::child("kill-child")?.arg(book.path()))?;
+        let mut said = said.map_while(Result::ok);
         let mut heard = 0;
         let lines = match moment {
             Moment::After(wait) => {
@@ -177,8 +187,7 @@ impl Parent {
         let book = self.file.as_mut().ok_or("no file")?;
         let store = open(&book.path())?;
         book.is_replica(&replica(&store))?;
-        let spaces: Vec<_> =
-            SPACES.iter().map(|name| space(&store, name)).collect::<Result<_, _>>()?;
+        let spaces = spaces(&store)?;
         for writer in Writer::all() {
             let last = writer.check(&spaces[writer.space])?;
             book.is_last(writer, last, &mut self.tally)?;
@@ -316,28 +325,5 @@ impl Book {
             known.dots.insert(n, dots);
         }
         Ok(())
-    }
-}
-
-/// The output of a child, line by line, until it ends.
-struct Said(Lines<BufReader<ChildStdout>>);
-
-impl Said {
-    fn of(child: &mut Child) -> Outcome<Self> {
-        let output = child.stdout.take().ok_or("a child without output")?;
-        Ok(Self(BufReader::new(output).lines()))
-    }
-}
-
-impl Iterator for Said {
-    type Item = String;
-
-    fn next(&mut self) -> Option<String> {
-        loop {
-            let line = self.0.next()?.ok()?;
-            if let Some(line) = line.strip_prefix("> ") {
-                return Some(line.to_owned());
-            }
-        }
     }
 }

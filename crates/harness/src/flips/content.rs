@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rejoin_crdts::{LwwRegister, OrMap, OrSet, PnCounter};
-use rejoin_replica::{Space, Store, StoreError};
+use rejoin::prelude::*;
 
 type Carts = Space<OrMap<String, PnCounter>>;
 type Notes = Space<LwwRegister<String>>;
@@ -12,14 +11,14 @@ type Tags = Space<OrSet<String>>;
 
 /// The content that a store must have.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Content {
+pub(super) struct Content {
     carts: BTreeMap<String, BTreeMap<String, i64>>,
     notes: BTreeMap<String, String>,
     tags: BTreeMap<String, Vec<String>>,
 }
 
 /// The spaces of a store.
-pub(crate) struct Spaces {
+pub(super) struct Spaces {
     carts: Carts,
     notes: Notes,
     tags: Tags,
@@ -31,13 +30,13 @@ impl Spaces {
         Ok(Self { carts, notes, tags: store.create_space("tags")? })
     }
 
-    pub(crate) fn open(store: &Store) -> Result<Self, StoreError> {
+    pub(super) fn open(store: &Store) -> Result<Self, StoreError> {
         let (carts, notes) = (store.open_space("carts")?, store.open_space("notes")?);
         Ok(Self { carts, notes, tags: store.open_space("tags")? })
     }
 
     /// Runs one transaction in each space.
-    pub(crate) fn write(&self, number: u64, content: &mut Content) -> Result<(), StoreError> {
+    pub(super) fn write(&self, number: u64, content: &mut Content) -> Result<(), StoreError> {
         let (object, line) = (format!("object {}", number % 7), format!("line {}", number % 11));
         let amount = i64::try_from(number % 1000).unwrap_or_default() - 300;
         self.carts.transact(|tx| tx.object(&object).entry(&line).add(amount))?;
@@ -61,7 +60,7 @@ impl Spaces {
     }
 
     /// Reads everything.
-    pub(crate) fn read(&self) -> Result<Content, StoreError> {
+    pub(super) fn read(&self) -> Result<Content, StoreError> {
         let mut content = Content::default();
         for object in self.carts.keys()? {
             let reader = self.carts.object(&object);
@@ -83,14 +82,10 @@ impl Spaces {
 }
 
 /// Returns the bytes of a closed file and of one whose process was killed, with the same content.
-pub(crate) fn files(directory: &Path, seed: u64) -> Result<[Vec<u8>; 2], StoreError> {
+pub(super) fn files(directory: &Path, seed: u64) -> Result<[Vec<u8>; 2], StoreError> {
     let path = directory.join("made.rejoin");
     let store = Store::open(&path)?;
-    let spaces = Spaces::create(&store)?;
-    let mut content = Content::default();
-    for number in numbers(seed) {
-        spaces.write(number, &mut content)?;
-    }
+    let (spaces, _) = written(&store, seed)?;
     let read = || std::fs::read(&path).unwrap_or_default();
     let killed = read();
     drop((spaces, store));
@@ -98,14 +93,17 @@ pub(crate) fn files(directory: &Path, seed: u64) -> Result<[Vec<u8>; 2], StoreEr
 }
 
 /// Returns the content of the files of a seed.
-pub(crate) fn content(seed: u64) -> Result<Content, StoreError> {
+pub(super) fn content(seed: u64) -> Result<Content, StoreError> {
     let store = Store::memory()?;
-    let spaces = Spaces::create(&store)?;
-    let mut content = Content::default();
-    for number in numbers(seed) {
-        spaces.write(number, &mut content)?;
-    }
+    let (spaces, content) = written(&store, seed)?;
     Ok(spaces.read()?.also(&content))
+}
+
+/// Writes what belongs to a seed into a new store.
+fn written(store: &Store, seed: u64) -> Result<(Spaces, Content), StoreError> {
+    let (spaces, mut content) = (Spaces::create(store)?, Content::default());
+    numbers(seed).try_for_each(|number| spaces.write(number, &mut content))?;
+    Ok((spaces, content))
 }
 
 impl Content {

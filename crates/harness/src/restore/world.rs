@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
-use rejoin_replica::Receipt;
-use rejoin_replica::entry::Record;
-use rejoin_replica::storage::{RedbFile, StorageRead};
-use rejoin_vclock::ReplicaId;
+use rejoin::prelude::*;
+use rejoin::replica::entry::Record;
+use rejoin::replica::storage::{RedbFile, StorageRead};
 use tempfile::TempDir;
 
-use super::site::{Backup, Outcome, Over, Site, sync};
+use super::site::{Backup, Over, Site, sync};
+use crate::campaign::Outcome;
+use crate::dice::Dice;
 
 /// Number of copies that are put back or opened in one world before everything is compared.
 const COPIES: u64 = 5;
@@ -21,14 +22,14 @@ const ROUNDS: usize = 12;
 
 /// The counts so far.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Tally {
+pub(super) struct Tally {
     /// Copies that were put back or opened.
-    pub(crate) cycles: u64,
-    pub(crate) put_back: u64,
-    pub(crate) cloned: u64,
-    pub(crate) acknowledged: u64,
-    pub(crate) sold: u64,
-    pub(crate) worlds: u64,
+    pub(super) cycles: u64,
+    pub(super) put_back: u64,
+    pub(super) cloned: u64,
+    pub(super) acknowledged: u64,
+    pub(super) sold: u64,
+    pub(super) worlds: u64,
 }
 
 impl fmt::Display for Tally {
@@ -42,25 +43,8 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Dice whose throws follow from the seed.
-struct Dice(u64);
-
-impl Dice {
-    /// Returns a number below `sides` (SplitMix64).
-    const fn throw(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let n = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let n = (n ^ n >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (n ^ n >> 31) % sides
-    }
-
-    fn pick<T>(&mut self, of: &[T]) -> usize {
-        usize::try_from(self.throw(of.len().max(1) as u64)).unwrap_or(0)
-    }
-}
-
 /// Stores, backups of them, and what was acknowledged.
-pub(crate) struct World<'a> {
+pub(super) struct World<'a> {
     folder: TempDir,
     dice: Dice,
     sites: Vec<Site>,
@@ -76,7 +60,7 @@ pub(crate) struct World<'a> {
 }
 
 /// Runs a world from its seed until everything is compared.
-pub(crate) fn run(seed: u64, tally: &mut Tally) -> Outcome<()> {
+pub(super) fn run(seed: u64, tally: &mut Tally) -> Outcome<()> {
     let mut world = World::new(seed, tally)?;
     let done = world.live().and_then(|()| world.compare());
     if let Err(what) = done {

@@ -1,26 +1,32 @@
-//! One cycle: a store on a disk that is full at times, and whose power fails.
+//! Fills the disk of a store that is written to, again and again.
+//!
+//! Writers of two spaces send their transactions, and send them again if there was no room. At
+//! moments that the seed picks, there is more room, or less, or the power fails, and the image that
+//! is left is opened. Every acknowledged transaction is there, once, and no refused one is.
 
 use std::fmt;
 use std::sync::Arc;
 
-use rejoin_replica::storage::power_loss::{Choice, FaultyFile, Room};
-use rejoin_replica::storage::{RedbFile, StorageError};
-use rejoin_replica::{Durability, Once, Space, Store, StoreError};
+use rejoin::prelude::*;
+use rejoin::replica::storage::power_loss::{Choice, FaultyFile, Room};
+use rejoin::replica::storage::{RedbFile, StorageError};
 
-use super::ledger::{Ledger, Outcome, SPACES, Writer, mix, settings, space};
+use crate::campaign::{Campaign, Outcome};
+use crate::dice::{Dice, mix};
+use crate::ledger::{Ledger, Writer, settings, spaces};
 
 /// The counts so far.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Tally {
-    pub(crate) cycles: u64,
+struct Tally {
+    cycles: u64,
     /// Transactions that were acknowledged as durable.
-    pub(crate) acknowledged: u64,
+    acknowledged: u64,
     /// Transactions that were refused for want of room.
-    pub(crate) refused: u64,
+    refused: u64,
     /// Transactions that had returned before they were durable, and were withdrawn.
-    pub(crate) withdrawn: u64,
+    withdrawn: u64,
     /// Images of power losses that were opened and compared.
-    pub(crate) images: u64,
+    images: u64,
 }
 
 impl fmt::Display for Tally {
@@ -34,16 +40,38 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Random numbers that follow from a seed and a cycle.
-struct Dice {
-    stream: u64,
-    rolled: u64,
+/// Disks that are filled, one after the other.
+pub(crate) struct Disks {
+    seed: u64,
+    tally: Tally,
 }
 
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.rolled += 1;
-        mix(self.stream ^ mix(self.rolled)) % sides
+impl Disks {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { seed, tally: Tally::default() }
+    }
+}
+
+impl Campaign for Disks {
+    const PROMISE: &str = "0 lost, 0 counted twice";
+
+    fn cycle(&mut self) -> Outcome<()> {
+        let (seed, number) = (self.seed, self.tally.cycles);
+        let lived = live(Dice(mix(seed) ^ mix(number << 8)), &mut self.tally);
+        lived.map_err(|loss| format!("seed {seed}, cycle {number}: {loss}").into())
+    }
+
+    fn cycles(&self) -> u64 {
+        self.tally.cycles
+    }
+
+    fn tally(&self) -> &dyn fmt::Display {
+        &self.tally
+    }
+
+    fn figure(&self) -> String {
+        let Tally { acknowledged, refused, .. } = self.tally;
+        format!("{acknowledged} acknowledged, {refused} refused and sent again")
     }
 }
 
@@ -76,19 +104,18 @@ struct Run<'a> {
     tally: &'a mut Tally,
 }
 
-/// Writes while the disk is full at times, and compares at moments that follow from the numbers.
-pub(crate) fn cycle(seed: u64, number: u64, tally: &mut Tally) -> Outcome<()> {
-    let mut dice = Dice { stream: mix(seed) ^ mix(number << 8), rolled: 0 };
+/// Writes while the disk is full at times, and compares at moments that the dice pick.
+fn live(mut dice: Dice, tally: &mut Tally) -> Outcome<()> {
     let mut run = Run::begin(tally)?;
-    for _ in 0..40 + dice.roll(120) {
-        match dice.roll(16) {
+    for _ in 0..40 + dice.throw(120) {
+        match dice.throw(16) {
             0 | 1 => {
-                let pages = usize::try_from(dice.roll(40))?;
-                run.file.set_room(Some(Room { pages, copies: dice.roll(2) == 0 }));
+                let pages = usize::try_from(dice.throw(40))?;
+                run.file.set_room(Some(Room { pages, copies: dice.throw(2) == 0 }));
             }
             2 => run.file.set_room(None),
-            3 => run.lose_power(Choice::Dice(dice.roll(u64::MAX)))?,
-            _ => run.write(usize::try_from(dice.roll(run.writers.len() as u64))?)?,
+            3 => run.lose_power(Choice::Dice(dice.throw(u64::MAX)))?,
+            _ => run.write(usize::try_from(dice.throw(run.writers.len() as u64))?)?,
         }
     }
     run.file.set_room(None);
@@ -114,7 +141,7 @@ impl<'a> Run<'a> {
     fn begin(tally: &'a mut Tally) -> Outcome<Self> {
         let file = FaultyFile::default();
         let store = open(&file)?;
-        let spaces = SPACES.iter().map(|name| space(&store, name)).collect::<Result<_, _>>()?;
+        let spaces = spaces(&store)?;
         let writers = Writer::all().map(|writer| (writer, Known::default())).collect();
         Ok(Self { file, _store: store, spaces, writers, tally })
     }
@@ -162,10 +189,11 @@ impl<'a> Run<'a> {
         self.tally.images += 1;
         let recording = self.file.recording();
         let store = open(&FaultyFile::new(recording.image(recording.len(), choice)))?;
+        let spaces = spaces(&store)?;
         for (writer, known) in &self.writers {
-            let space = space(&store, SPACES[writer.space])?;
-            known.allows(*writer, writer.check(&space)?)?;
-            writer.repeat(&space)?;
+            let space = &spaces[writer.space];
+            known.allows(*writer, writer.check(space)?)?;
+            writer.repeat(space)?;
         }
         Ok(())
     }

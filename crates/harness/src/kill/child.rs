@@ -1,35 +1,24 @@
 //! The process that is killed: it writes, and reports what was acknowledged.
 //!
-//! Lines for the parent begin with `> `, because this may run inside a test harness: `> replica ID`
-//! and `> last SPACE WRITER N` when the store is open, then `> told ...` for each transaction that
-//! returned, `> done ...` for each that is durable too, and `> again ...` for each that was sent
-//! again under its key, with their receipts.
+//! It says `replica ID` and `last SPACE WRITER N` when the store is open, then `told ...` for each
+//! transaction that returned, `done ...` for each that is durable too, and `again ...` for each
+//! that was sent again under its key, with their receipts.
 
-use std::fmt::Display;
-use std::io::{Write, stdin, stdout};
+use std::io::stdin;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rejoin_replica::{Durability, Once, Receipt, Space};
+use rejoin::prelude::*;
 
-use super::ledger::{Ledger, Outcome, SPACES, Writer, space};
-use super::store_file::{open, replica};
+use super::{open, replica};
+use crate::campaign::Outcome;
+use crate::children;
+use crate::ledger::{Ledger, Writer, spaces};
 
-/// Writes until standard input ends; then closes the store.
-///
-/// # Panics
-/// When the store cannot be used, or does not hold what was written.
-pub(crate) fn write_until_told(file: &Path) {
-    if let Err(error) = run(file) {
-        panic!("{}: {error}", file.display());
-    }
-}
-
-fn run(file: &Path) -> Outcome<()> {
+pub(super) fn run(file: &Path) -> Outcome<()> {
     let store = open(file)?;
     say(&replica(&store));
-    let spaces = SPACES.map(|name| space(&store, name));
-    let spaces: Vec<_> = spaces.into_iter().collect::<Result<_, _>>()?;
+    let spaces = spaces(&store)?;
     for writer in Writer::all() {
         let space = &spaces[writer.space];
         say(&line("last", writer, writer.last(space)?, None));
@@ -71,10 +60,7 @@ fn line(what: &str, writer: Writer, n: u64, receipt: Option<Receipt>) -> String 
     format!("{what} {space} {number} {n}{}", dots.unwrap_or_default())
 }
 
-/// Prints one line per write: what was printed whole is what was acknowledged.
-fn say(what: &dyn Display) {
-    let line = format!("\n> {what}\n");
-    let mut out = stdout().lock();
-    // An error means that the parent is gone; its end of standard input is closed too.
-    drop(out.write_all(line.as_bytes()).and_then(|()| out.flush()));
+/// An error means that the parent is gone; its end of standard input is closed, too.
+fn say(line: &str) {
+    drop(children::say(line));
 }

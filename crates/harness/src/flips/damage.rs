@@ -1,16 +1,16 @@
 //! A child: damages copies of the files one after the other, and reports the outcome of each.
 
-use std::io::Write;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use rejoin_replica::{Store, StoreError};
+use rejoin::prelude::*;
 
-use crate::Flags;
-use crate::content::{Content, Spaces, content};
-use crate::rescue::Expected;
+use super::content::{Content, Spaces, content};
+use super::rescue::Expected;
+use super::{Bits, ChildFlags};
+use crate::children::say;
 
 /// The files are cut off at each multiple of this.
 const CUTS: u64 = 509;
@@ -20,7 +20,7 @@ const RESCUES: u64 = 23;
 
 /// A damage to a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Damage {
+pub(super) enum Damage {
     /// A bit is flipped.
     Flip(u64),
     /// The file ends here.
@@ -28,15 +28,15 @@ pub(crate) enum Damage {
 }
 
 /// The lengths of the files, and the damages to them.
-pub(crate) struct Plan {
+pub(super) struct Plan {
     lengths: [u64; 2],
     every: u64,
     first: u64,
 }
 
 impl Plan {
-    pub(crate) fn new(flags: &Flags, lengths: [u64; 2]) -> Self {
-        Self { lengths, every: flags.every, first: flags.seed % flags.every }
+    pub(super) fn new(bits: &Bits, lengths: [u64; 2]) -> Self {
+        Self { lengths, every: bits.every, first: bits.seed % bits.every }
     }
 
     fn counts(&self, file: usize) -> (u64, u64) {
@@ -44,12 +44,12 @@ impl Plan {
         (length / CUTS, (length * 8).saturating_sub(self.first).div_ceil(self.every))
     }
 
-    pub(crate) fn len(&self) -> u64 {
+    pub(super) fn len(&self) -> u64 {
         (0..2).map(|file| self.counts(file)).map(|(cuts, flips)| cuts + flips).sum()
     }
 
     /// Returns the file and the damage under a number.
-    pub(crate) fn damage(&self, number: u64) -> Option<(usize, Damage)> {
+    pub(super) fn damage(&self, number: u64) -> Option<(usize, Damage)> {
         let mut rest = number;
         for file in 0..2 {
             let (cuts, flips) = self.counts(file);
@@ -68,7 +68,7 @@ impl Plan {
 
 impl Damage {
     /// True if any byte in a range has changed.
-    pub(crate) fn hits(self, range: &Range<usize>) -> bool {
+    pub(super) fn hits(self, range: &Range<usize>) -> bool {
         match self {
             Self::Cut(length) => range.end as u64 > length,
             Self::Flip(bit) => range.contains(&usize::try_from(bit / 8).unwrap_or(usize::MAX)),
@@ -88,20 +88,21 @@ impl Damage {
     }
 }
 
-pub(crate) fn file_names(directory: &Path) -> [PathBuf; 2] {
+pub(super) fn file_names(directory: &Path) -> [PathBuf; 2] {
     ["closed", "killed"].map(|name| directory.join(name))
 }
 
-/// Goes through every `step`-th damage, and prints a letter for each: `r` for refused, `h` for
-/// harmless; or a line that begins with `w`, `p`, or, for records that salvage loses, `l`.
-pub(crate) fn all(flags: &Flags, files: &Path, first: u64, step: u64) -> ExitCode {
+/// Goes through every `step`-th damage, and says a line for each: `r` for refused, `h` for
+/// harmless; or one that begins with `w`, `p`, or, for records that salvage loses, `l`.
+pub(crate) fn child(flags: &ChildFlags) -> ExitCode {
+    let ChildFlags { bits, files, first, step } = flags;
     std::panic::set_hook(Box::new(|_| {}));
     let files = file_names(files).map(|path| std::fs::read(path).unwrap_or_default());
-    let plan = Plan::new(flags, [files[0].len() as u64, files[1].len() as u64]);
+    let plan = Plan::new(bits, [files[0].len() as u64, files[1].len() as u64]);
     // The store syncs as it always does; the waiting time does not matter here.
     let in_memory = tempfile::tempdir_in("/dev/shm");
     let directory = in_memory.or_else(|_| tempfile::tempdir());
-    let (Ok(expected), Ok(directory)) = (content(flags.seed), directory) else {
+    let (Ok(expected), Ok(directory)) = (content(bits.seed), directory) else {
         return ExitCode::FAILURE;
     };
     let path = directory.path().join("store.rejoin");
@@ -110,7 +111,7 @@ pub(crate) fn all(flags: &Flags, files: &Path, first: u64, step: u64) -> ExitCod
         return ExitCode::FAILURE;
     };
     let records = [of_closed, of_killed];
-    for number in (first..plan.len()).step_by(usize::try_from(step).unwrap_or(1)) {
+    for number in (*first..plan.len()).step_by(*step) {
         let Some((file, damage)) = plan.damage(number) else { break };
         let mut bytes = files[file].clone();
         damage.apply(&mut bytes);
@@ -129,13 +130,12 @@ pub(crate) fn all(flags: &Flags, files: &Path, first: u64, step: u64) -> ExitCod
         });
         let said = match tried {
             Ok(Some(0)) => "r".to_owned(),
-            Ok(Some(lost)) => format!("l{lost} records that were whole are lost in salvage\n"),
+            Ok(Some(lost)) => format!("l{lost} records that were whole are lost in salvage"),
             Ok(None) => "h".to_owned(),
-            Err(what) if what.contains("panic") => format!("p{what}\n"),
-            Err(what) => format!("w{what}\n"),
+            Err(what) if what.contains("panic") => format!("p{what}"),
+            Err(what) => format!("w{what}"),
         };
-        let mut out = std::io::stdout();
-        if out.write_all(said.as_bytes()).and_then(|()| out.flush()).is_err() {
+        if say(&said).is_err() {
             return ExitCode::FAILURE;
         }
     }

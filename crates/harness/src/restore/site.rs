@@ -1,50 +1,48 @@
 //! One store file of a world: open, copied, put back; and its expected content.
 
 use std::collections::BTreeSet;
-use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rejoin_crdts::{BoundedCounter, EditError, OrSet};
-use rejoin_replica::message::Frames;
-use rejoin_replica::{Link, OpenOptions, Receipt, SessionId, Space, Store, StoreError, Ticket};
+use rejoin::prelude::*;
+use rejoin::replica::message::Frames;
+use rejoin::replica::{Link, OpenOptions, SessionId};
 
-/// A result whose error is words.
-pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+use crate::campaign::Outcome;
 
 /// The space of the notes: each number is acknowledged once, in the whole world.
-pub(crate) type Notes = Space<OrSet<u64>>;
+pub(super) type Notes = Space<OrSet<u64>>;
 /// The space of the seats, which must never be sold twice.
-pub(crate) type Seats = Space<BoundedCounter>;
+pub(super) type Seats = Space<BoundedCounter>;
 
 /// The one object of each space.
 const OBJECT: &str = "all";
 
 /// A store while it is open.
-pub(crate) struct Open {
-    pub(crate) store: Store,
-    pub(crate) notes: Notes,
-    pub(crate) seats: Seats,
+pub(super) struct Open {
+    pub(super) store: Store,
+    pub(super) notes: Notes,
+    pub(super) seats: Seats,
 }
 
 /// A store file.
-pub(crate) struct Site {
-    pub(crate) file: PathBuf,
+pub(super) struct Site {
+    pub(super) file: PathBuf,
     state: PathBuf,
-    pub(crate) open: Open,
+    pub(super) open: Open,
     /// The writes that it holds, its own and others'.
-    pub(crate) held: BTreeSet<u64>,
+    pub(super) held: BTreeSet<u64>,
 }
 
 /// A copy of a file, and its content.
-pub(crate) struct Backup {
-    pub(crate) file: PathBuf,
-    pub(crate) held: BTreeSet<u64>,
+pub(super) struct Backup {
+    pub(super) file: PathBuf,
+    pub(super) held: BTreeSet<u64>,
 }
 
 /// The way a backup is put in the place of the original.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Over {
+pub(super) enum Over {
     /// Its bytes are written over those of the original: the file keeps its inode.
     TheSameFile,
     /// It is renamed into place.
@@ -52,49 +50,75 @@ pub(crate) enum Over {
 }
 
 impl Open {
+    /// Opens a file, and its spaces.
     fn at(file: &Path, state: &Path) -> Result<Self, StoreError> {
+        Self::with(file, state, |store| {
+            Ok((store.open_space("notes")?, store.open_space("seats")?))
+        })
+    }
+
+    fn with(
+        file: &Path,
+        state: &Path,
+        spaces: impl FnOnce(&Store) -> Result<(Notes, Seats), StoreError>,
+    ) -> Result<Self, StoreError> {
         let store = OpenOptions::new().state_dir(state).open(file)?;
-        let (notes, seats) = (store.open_space("notes")?, store.open_space("seats")?);
+        let (notes, seats) = spaces(&store)?;
         Ok(Self { store, notes, seats })
     }
 }
 
 impl Site {
     /// Makes the first store of a world.
-    pub(crate) fn first(folder: &Path) -> Outcome<Self> {
-        let (file, state) = (folder.join("site-0.rejoin"), folder.join("state"));
-        let store = OpenOptions::new().state_dir(&state).open(&file)?;
-        let (notes, seats) = (store.create_space("notes")?, store.create_space("seats")?);
-        let open = Open { store, notes, seats };
-        Ok(Self { file, state, open, held: BTreeSet::new() })
+    pub(super) fn first(folder: &Path) -> Outcome<Self> {
+        Self::new(folder, 0, BTreeSet::new(), |file, state| {
+            let created =
+                |store: &Store| Ok((store.create_space("notes")?, store.create_space("seats")?));
+            Ok(Open::with(file, state, created)?)
+        })
     }
 
     /// Makes another store that joins the spaces.
-    pub(crate) fn joined(folder: &Path, number: u64, tickets: &[Ticket; 2]) -> Outcome<Self> {
-        let (file, state) = (folder.join(format!("site-{number}.rejoin")), folder.join("state"));
-        let store = OpenOptions::new().state_dir(&state).open(&file)?;
-        let notes = store.join_space("notes", &tickets[0])?;
-        let seats = store.join_space("seats", &tickets[1])?;
-        let open = Open { store, notes, seats };
-        Ok(Self { file, state, open, held: BTreeSet::new() })
+    pub(super) fn joined(
+        folder: &Path,
+        number: u64,
+        [notes, seats]: &[Ticket; 2],
+    ) -> Outcome<Self> {
+        Self::new(folder, number, BTreeSet::new(), |file, state| {
+            let joined = |store: &Store| {
+                Ok((store.join_space("notes", notes)?, store.join_space("seats", seats)?))
+            };
+            Ok(Open::with(file, state, joined)?)
+        })
     }
 
     /// Opens a copy beside its original.
-    pub(crate) fn cloned(folder: &Path, number: u64, backup: &Backup) -> Outcome<Self> {
+    pub(super) fn cloned(folder: &Path, number: u64, backup: &Backup) -> Outcome<Self> {
+        Self::new(folder, number, backup.held.clone(), |file, state| {
+            fs::copy(&backup.file, file)?;
+            Ok(Open::at(file, state)?)
+        })
+    }
+
+    fn new(
+        folder: &Path,
+        number: u64,
+        held: BTreeSet<u64>,
+        open: impl FnOnce(&Path, &Path) -> Outcome<Open>,
+    ) -> Outcome<Self> {
         let (file, state) = (folder.join(format!("site-{number}.rejoin")), folder.join("state"));
-        fs::copy(&backup.file, &file)?;
-        let open = Open::at(&file, &state)?;
-        Ok(Self { file, state, open, held: backup.held.clone() })
+        let open = open(&file, &state)?;
+        Ok(Self { file, state, open, held })
     }
 
     /// Copies the file as it is: nothing is written meanwhile.
-    pub(crate) fn back_up(&self, to: PathBuf) -> Outcome<Backup> {
+    pub(super) fn back_up(&self, to: PathBuf) -> Outcome<Backup> {
         fs::copy(&self.file, &to)?;
         Ok(Backup { file: to, held: self.held.clone() })
     }
 
     /// Closes the store, changes the file, and opens it again.
-    pub(crate) fn reopened(self, change: impl FnOnce(&Path) -> Outcome<()>) -> Outcome<Self> {
+    pub(super) fn reopened(self, change: impl FnOnce(&Path) -> Outcome<()>) -> Outcome<Self> {
         let Self { file, state, open, held } = self;
         drop(open);
         change(&file)?;
@@ -103,7 +127,7 @@ impl Site {
     }
 
     /// Puts a backup in the place of the file.
-    pub(crate) fn put_back(self, backup: &Backup, over: Over) -> Outcome<Self> {
+    pub(super) fn put_back(self, backup: &Backup, over: Over) -> Outcome<Self> {
         let mut site = self.reopened(|file| {
             match over {
                 Over::TheSameFile => fs::write(file, fs::read(&backup.file)?)?,
@@ -120,19 +144,19 @@ impl Site {
     }
 
     /// Adds a note, and returns its receipt.
-    pub(crate) fn note(&mut self, number: u64) -> Outcome<Receipt> {
+    pub(super) fn note(&mut self, number: u64) -> Outcome<Receipt> {
         let noted = self.open.notes.transact(|tx| tx.object(OBJECT).insert(&number))?;
         self.held.insert(number);
         Ok(noted.receipt)
     }
 
     /// Adds seats, with the rights to sell them.
-    pub(crate) fn add_seats(&mut self, amount: u64) -> Outcome<Receipt> {
+    pub(super) fn add_seats(&mut self, amount: u64) -> Outcome<Receipt> {
         Ok(self.open.seats.transact(|tx| tx.object(OBJECT).add(amount))?.receipt)
     }
 
     /// Sells seats, if this store holds rights.
-    pub(crate) fn sell(&mut self, amount: u64) -> Outcome<Option<Receipt>> {
+    pub(super) fn sell(&mut self, amount: u64) -> Outcome<Option<Receipt>> {
         match self.open.seats.transact(|tx| tx.object(OBJECT).spend(amount)) {
             Ok(sold) => Ok(Some(sold.receipt)),
             Err(StoreError::Edit(EditError::NotEnoughRights { .. })) => Ok(None),
@@ -141,7 +165,7 @@ impl Site {
     }
 
     /// Passes rights on, if this store holds them.
-    pub(crate) fn hand_over(&mut self, amount: u64, to: &Self) -> Outcome<Option<Receipt>> {
+    pub(super) fn hand_over(&mut self, amount: u64, to: &Self) -> Outcome<Option<Receipt>> {
         let Some(to) = to.open.store.replica_id() else { return Ok(None) };
         match self.open.seats.transact(|tx| tx.object(OBJECT).transfer(amount, to)) {
             Ok(passed) => Ok(Some(passed.receipt)),
@@ -151,12 +175,12 @@ impl Site {
     }
 
     /// Returns the notes that are there.
-    pub(crate) fn notes(&self) -> Outcome<BTreeSet<u64>> {
+    pub(super) fn notes(&self) -> Outcome<BTreeSet<u64>> {
         Ok(self.open.notes.object(OBJECT).items()?.into_iter().collect())
     }
 
     /// Returns the number of seats that are left.
-    pub(crate) fn seats_left(&self) -> Outcome<u64> {
+    pub(super) fn seats_left(&self) -> Outcome<u64> {
         Ok(self.open.seats.object(OBJECT).value()?)
     }
 
@@ -167,7 +191,7 @@ impl Site {
 }
 
 /// Connects two stores until nothing more comes through.
-pub(crate) fn sync(a: &mut Site, b: &mut Site) -> Outcome<()> {
+pub(super) fn sync(a: &mut Site, b: &mut Site) -> Outcome<()> {
     for (a, b) in a.links().iter().zip(&b.links()) {
         let sessions = [a.open()?, b.open()?];
         exchange([a, b], sessions)?;
