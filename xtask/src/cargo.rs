@@ -49,23 +49,9 @@ pub(crate) fn with_cfg<'a>(command: &'a mut Command, cfg: &str, folder: &str) ->
     command.env("RUSTFLAGS", flags).env("CARGO_TARGET_DIR", target.join(folder))
 }
 
-/// The crate of the stores.
-pub(crate) const REPLICA: &str = "rejoin-replica";
-
-/// The crate of the simulator over them.
-pub(crate) const SIM: &str = "rejoin-sim";
-
-/// The crate of the storage below them.
-pub(crate) const STORAGE: &str = "rejoin-storage";
-
 /// Makes the command for an example of a crate, built for speed, without its arguments.
-pub(crate) fn example(package: &str, name: &str, features: &str) -> Command {
-    let mut command = command(["run", "--release", "-p", package]);
-    if !features.is_empty() {
-        command.args(["--features", features]);
-    }
-    command.args(["--example", name, "--"]);
-    command
+pub(crate) fn example(package: &str, name: &str) -> Command {
+    command(["run", "--release", "-p", package, "--example", name, "--"])
 }
 
 /// Makes the command for a harness, built for speed, with flags that it reads by itself.

@@ -43,7 +43,7 @@ pub(crate) fn main(options: &Options) -> ExitCode {
 }
 
 fn command(options: &Options) -> Command {
-    let mut command = cargo::example(cargo::SIM, "sim", "");
+    let mut command = cargo::example("rejoin-sim", "sim");
     command.args(["--first-seed", &options.first_seed.to_string()]);
     command.args(["--seeds", &options.seeds.to_string()]);
     let given = [

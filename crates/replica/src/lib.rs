@@ -69,9 +69,10 @@ pub use shell::loss::{Accepted, Loss};
 pub use shell::machine::MachineTime;
 pub use shell::options::OpenOptions;
 pub use shell::removal::Removal;
-pub use shell::shared::{Time, Wake};
+pub use shell::shared::Wake;
 pub use shell::space::{Committed, Durability, Once, Snapshot, Space, SpaceStats, Transaction};
 pub use shell::store::Store;
+pub use shell::time::Time;
 pub use shell::watch::{Lagged, Watch};
 #[cfg(feature = "redb")]
 pub use shell::witness::STATE_DIR;

@@ -7,7 +7,7 @@ use rejoin_crdts::hash::set_seed;
 use rejoin_vclock::FreshId;
 
 use crate::core::Now;
-use crate::shell::shared::Time;
+use crate::shell::time::Time;
 
 /// The clock of the machine.
 #[derive(Debug)]

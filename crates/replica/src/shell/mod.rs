@@ -25,6 +25,7 @@ pub(crate) mod rollback;
 pub(crate) mod shared;
 pub(crate) mod space;
 pub(crate) mod store;
+pub(crate) mod time;
 pub(crate) mod watch;
 pub(crate) mod withdrawal;
 pub(crate) mod witness;

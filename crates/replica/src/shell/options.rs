@@ -12,8 +12,8 @@ use crate::shell::identity::first_batch;
 use crate::shell::identity::{Claim, Randomness};
 #[cfg(feature = "machine")]
 use crate::shell::machine::{self, MachineTime};
-use crate::shell::shared::Time;
 use crate::shell::store::Store;
+use crate::shell::time::Time;
 #[cfg(feature = "redb")]
 use crate::shell::witness::WitnessPath;
 use crate::storage::Storage;
@@ -147,7 +147,7 @@ impl OpenOptions {
     ///     # rejoin_vclock::FreshId::random().into_id().to_bytes()
     /// }
     ///
-    /// let store = OpenOptions::hosted(Arc::new(Page), random).over(Arc::new(crate::storage::Memory::default()))?;
+    /// let store = OpenOptions::hosted(Arc::new(Page), random).over(Arc::new(Memory::default()))?;
     /// assert!(store.replica_id().is_some());
     /// # Ok::<(), rejoin_replica::StoreError>(())
     /// ```

@@ -28,6 +28,7 @@ use crate::receipt::Mark;
 use crate::receipt::Receipt;
 use crate::shell::driver::Driver;
 use crate::shell::identity::{Identity, Incarnations};
+use crate::shell::time::Time;
 use crate::shell::watch::Watchers;
 use crate::storage::{FailStop, Storage, StorageError};
 
@@ -38,12 +39,6 @@ const REPORTS: usize = 1000;
 
 thread_local! {
     static INSIDE: ThreadCell<bool> = const { ThreadCell::new(false) };
-}
-
-/// The source of a store's time.
-pub trait Time: Send + Sync + fmt::Debug {
-    /// The time now.
-    fn now(&self) -> Now;
 }
 
 /// Called when a space may have something to send, or to write, for as long as somebody keeps it.

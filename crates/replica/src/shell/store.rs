@@ -20,8 +20,9 @@ use crate::shell::clearing::clear_all;
 use crate::shell::driver::Driver;
 use crate::shell::identity::{Claim, Identity, NoIdentity, Randomness, first_batch};
 use crate::shell::loss::{Accepted, Loss};
-use crate::shell::shared::{Shared, Time};
+use crate::shell::shared::Shared;
 use crate::shell::space::Space;
+use crate::shell::time::Time;
 use crate::storage::{Batch, FailStop, Holder, Storage, StorageError, StorageRead};
 
 /// A store: an identity and the spaces it holds.

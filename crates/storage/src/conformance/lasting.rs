@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::Medium;
+use super::medium::Medium;
 use super::trial::{Finding, Flaw, SPACES, alike, batch, bytes, commit, same};
 use crate::{Batch, MAX_STORED_BYTES, Memory, StorageRead};
 

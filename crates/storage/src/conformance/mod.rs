@@ -4,8 +4,7 @@
 //! each [`Duty`]; or call [`check`]. A failure names the duty that was broken.
 //!
 //! ```
-//! use std::sync::Arc;
-//! use rejoin_storage::conformance::{Duty, Medium, check};
+//! //! use rejoin_storage::conformance::{Duty, Medium, check};
 //! use rejoin_storage::{Memory, Storage, StorageError};
 //!
 //! struct Ram(Arc<Memory>);
@@ -26,33 +25,15 @@
 //! [`storage_conformance!`]: crate::storage_conformance
 
 mod lasting;
+mod medium;
 mod reading;
 mod shared;
 pub(crate) mod trial;
 
 use std::fmt;
-use std::sync::Arc;
 
-use crate::{Storage, StorageError};
+pub use medium::Medium;
 use trial::Flaw;
-
-/// The place where a backend keeps a store: a file, a directory, a server.
-pub trait Medium: Send + Sync {
-    /// Opens what is there, or an empty storage if nothing is there yet. The suite drops every
-    /// handle before it opens again.
-    ///
-    /// # Errors
-    /// [`StorageError`] when it cannot be opened.
-    fn open(&self) -> Result<Arc<dyn Storage>, StorageError>;
-
-    /// Copies what is there, while nobody has it open, with damage that follows from the number:
-    /// each number flips another bit or cuts off at another place. Returns `None` when the numbers
-    /// are used up; by default there are none.
-    fn damaged(&self, number: u32) -> Option<Box<dyn Medium>> {
-        let _ = number;
-        None
-    }
-}
 
 /// A promise that a backend makes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
