@@ -6,8 +6,9 @@
 //! bytes.
 //!
 //! # The core and its shell
-//! [`SpaceCore`] writes nothing, starts no thread and reads no clock; what it reads is stored state
-//! and log, through a [trait](storage::StorageRead). Its verbs, everywhere:
+//! `SpaceCore` writes nothing, starts no thread and reads no clock; what it reads is stored state
+//! and log, through a [trait](storage::StorageRead). Users do not
+//! meet it, and it is not in this documentation. Its verbs, everywhere:
 //!
 //! - *getters* read (`version_vector`, `digest`);
 //! - *commands* change state on the user's behalf (`commit`, `open_session`);
@@ -31,31 +32,23 @@
 //! The same core runs under the simulator (`rejoin-sim`), which is how its promises are tested.
 
 mod config;
-pub mod core;
 mod error;
 mod format;
-#[cfg(feature = "sim")]
-#[doc(hidden)]
-pub mod internals;
-pub mod log;
-pub mod ops;
 mod receipt;
 mod shell;
 mod state;
 
+pub mod ops;
+
 pub use crate::core::digest::Digest;
-pub use crate::core::externalized::Externalization;
 pub use crate::core::history::forks::{Fork, Keep};
 pub use crate::core::incarnation::Incarnation;
-pub use crate::core::once::Used;
 pub use crate::core::peers::progress::SyncProgress;
 pub use crate::core::peers::session::{SessionEnd, SessionId};
 pub use crate::core::reports::{Reincarnated, Remedy};
-pub use crate::core::transact::Transacted;
-pub use crate::core::{Change, Event, Now, SpaceCore, session, sync};
+pub use crate::core::{Change, Event, Now, session};
 pub use config::Config;
 pub use error::{OwnOperations, StoreError};
-pub use format::entry::KeyHash;
 pub use format::ticket::{MAX_NAME_BYTES, ParseTicketError, Ticket};
 pub use format::{entry, message};
 pub use receipt::Receipt;
@@ -76,4 +69,25 @@ pub use shell::time::Time;
 pub use shell::watch::{Lagged, Watch};
 #[cfg(feature = "redb")]
 pub use shell::witness::STATE_DIR;
-pub use state::{Fingerprint, FullCell, Range, StateSource};
+pub use state::Fingerprint;
+
+// The core, for tests, benches and whoever measures it; it may change at any time.
+#[doc(hidden)]
+pub mod core;
+#[cfg(feature = "sim")]
+#[doc(hidden)]
+pub mod internals;
+#[doc(hidden)]
+pub mod log;
+#[doc(hidden)]
+pub use crate::core::externalized::Externalization;
+#[doc(hidden)]
+pub use crate::core::once::Used;
+#[doc(hidden)]
+pub use crate::core::transact::Transacted;
+#[doc(hidden)]
+pub use crate::core::{SpaceCore, sync};
+#[doc(hidden)]
+pub use format::entry::KeyHash;
+#[doc(hidden)]
+pub use state::{FullCell, Range, StateSource};

@@ -7,8 +7,8 @@
 //! [`handle_written`](SpaceCore::handle_written) says when they are durable; until then neither the
 //! entry nor a vector that covers it leaves ([`crate::core::sync`] has that half).
 //!
-//! It is composed of parts that know nothing of it or of each other's insides: [`History`],
-//! [`Outbox`], [`Peers`], [`Reports`]. What needs several of them is an `impl SpaceCore` in a file
+//! It is composed of parts that know nothing of it or of each other's insides: `History`,
+//! `Outbox`, `Peers`, `Reports`. What needs several of them is an `impl SpaceCore` in a file
 //! of its own, by subject, and no part imports such a file.
 //!
 //! # Invariants

@@ -89,10 +89,10 @@ impl Store {
     /// The identity under which this store writes. `None` for a store that could not prove that it
     /// is the only one with its identity, until it has written or synced: then it has a new one.
     ///
-    /// A store file proves its place by a witness outside of it ([`OpenOptions::state_dir`]). The
-    /// store keeps its id after a crash. A copy of it, a restored backup, and a file that went to
-    /// another file system or whose witness is gone do not keep it, or two stores would write under
-    /// one id.
+    /// A store file proves its place by a witness outside of it
+    /// ([`state_dir`](crate::OpenOptions::state_dir)). The store keeps its id after a crash. A copy
+    /// of it, a restored backup, and a file that went to another file system or whose witness is
+    /// gone do not keep it, or two stores would write under one id.
     pub fn replica_id(&self) -> Option<ReplicaId> {
         self.inner.identity.proven()
     }
