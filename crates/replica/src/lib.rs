@@ -74,7 +74,6 @@ pub use state::Fingerprint;
 // The core, for tests, benches and whoever measures it; it may change at any time.
 #[doc(hidden)]
 pub mod core;
-#[cfg(feature = "sim")]
 #[doc(hidden)]
 pub mod internals;
 #[doc(hidden)]

@@ -1,6 +1,6 @@
 //! The id under which a site goes on when its disk may not be the only one with its id.
 
-use rejoin_replica::internals::Resolved;
+use rejoin_replica::internals::{Moved, Resolved};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use super::application::Application;
@@ -21,7 +21,7 @@ impl<A: Application> World<A> {
         let here = &mut self.sites[site];
         let Some(driver) = &mut here.driver else { return Ok(()) };
         driver.claim()?;
-        let id = driver.core().replica();
+        let id = driver.core.replica();
         self.goes_on_as(site, id);
         Ok(())
     }
@@ -98,7 +98,7 @@ impl<A: Application> World<A> {
         let elapsed = self.schedule.now();
         let here = &mut self.sites[site];
         let is_found_out =
-            here.driver.as_ref().is_some_and(|driver| driver.core().rollback().is_some());
+            here.driver.as_ref().is_some_and(|driver| driver.core.rollback().is_some());
         if !is_found_out {
             return Ok(());
         }
@@ -119,14 +119,14 @@ impl<A: Application> World<A> {
             let made = branch.made.len();
             return broken(format!("{own:?} rewrote {} of {made}", changed.len()));
         }
-        let id = driver.core().replica();
+        let id = driver.core.replica();
         (here.id, here.acknowledged) = (id, None);
         here.ids.push(id);
-        here.ids.extend(moved.iter().map(|&(to, _)| to));
+        here.ids.extend(moved.iter().map(|moved| moved.to));
         for (_, record) in &changed {
             self.checks.dots.see(id, &record.entry)?;
         }
-        if let Some(&(to, onto)) = moved.first() {
+        if let Some(&Moved { to, onto, .. }) = moved.first() {
             self.rebook(branch, to, onto);
         }
         self.checks.begin_incarnation(own, id);

@@ -118,7 +118,8 @@ impl<A: Application> World<A> {
         let disk = self.sites[site].disk.clone();
         let Identity { id, before } = disk.identity();
         let (ticket, config) = (space(), self.config);
-        Stored { disk: Arc::new(disk), ticket, replica: id, before, config }
+        let storage = Arc::new(rejoin_replica::storage::FailStop::new(Arc::new(disk)));
+        Stored { storage, number: 0, ticket, replica: id, before, config }
     }
 
     /// Starts a site from what its disk holds.
@@ -141,7 +142,7 @@ impl<A: Application> World<A> {
         let id = here.disk.identity().id;
         self.goes_on_as(site, id);
         let driver = self.recover(site)?;
-        let core = driver.core();
+        let core = &driver.core;
         if *core.durable_vector() != held {
             let what = format!("there was {held:?}, and there is {:?}", core.durable_vector());
             return Err(Broken::new("recovery", what));
@@ -181,12 +182,12 @@ impl<A: Application> World<A> {
         if !disk.is_harmed() {
             return Ok(driver);
         }
-        let mut told = reports(driver.core_mut());
-        let is_faulty = !disk.faults()?.is_empty() || fault_of_index(driver.core()).is_some();
+        let mut told = reports(&mut driver.core);
+        let is_faulty = !disk.faults()?.is_empty() || fault_of_index(&driver.core).is_some();
         disk.set_harmed(is_faulty || !told.is_empty());
         if is_faulty {
             driver.repair()?;
-            told.append(&mut reports(driver.core_mut()));
+            told.append(&mut reports(&mut driver.core));
         }
         for sequence in self.sites[site].harmed.take().unwrap_or_default() {
             if !told.contains(&Some(sequence)) {

@@ -147,7 +147,7 @@ impl<R> Site<R> {
 
     /// The core, while it runs.
     pub(super) fn core(&self) -> Option<&SpaceCore> {
-        self.driver.as_ref().map(Driver::core)
+        self.driver.as_ref().map(|driver| &driver.core)
     }
 
     /// The write of this number is synced, and all before it.

@@ -30,8 +30,7 @@ impl<A: Application> World<A> {
         let mut ends = [End::default(), End::default()];
         let here = &mut self.sites[near];
         let clock = here.now(now);
-        ends[side].session =
-            here.driver.as_mut().map(|driver| driver.core_mut().open_session(clock));
+        ends[side].session = here.driver.as_mut().map(|driver| driver.core.open_session(clock));
         let (longer, until) = self.links[link].detour;
         let detour = if now < until { longer } else { 0 };
         let accepted = now + detour + self.links[link].travel(now);
@@ -60,7 +59,7 @@ impl<A: Application> World<A> {
             return Ok(());
         };
         let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
-        connection.ends[side].session = Some(driver.core_mut().open_session(clock));
+        connection.ends[side].session = Some(driver.core.open_session(clock));
         self.settle(site)
     }
 
@@ -93,7 +92,7 @@ impl<A: Application> World<A> {
         let Some(session) = near.session.filter(|_| near.pipe.in_flight < self.window) else {
             return Ok(None);
         };
-        let (before, sequences) = match driver.core_mut().poll_transmit(session, now)? {
+        let (before, sequences) = match driver.core.poll_transmit(session, now)? {
             None => return Ok(None),
             Some(Transmit::Frame(frame)) => return Ok(Some(frame)),
             Some(Transmit::Entries { before, sequences }) => (before, sequences),
@@ -102,8 +101,8 @@ impl<A: Application> World<A> {
             checker: "durability",
             what: format!("{:?} sends what its disk does not hold: {what}", here.id),
         };
-        let read = driver.read_to_send(&before, &sequences)?;
-        for (sequence, bytes) in read.records() {
+        let read = driver.records().read_to_send(&before, &sequences)?;
+        for (sequence, bytes) in &read.records {
             let entry = Record::entry_bytes(bytes).map_err(|error| unreadable(&error))?;
             let parsed = Entry::parse(entry).map_err(|error| unreadable(&error))?;
             self.checks.streams.sent(end, *sequence, &parsed, here.id, parted)?;
@@ -188,16 +187,16 @@ impl<A: Application> World<A> {
                             self.rounds.quiet_from(now.elapsed);
                         }
                         let message = counted(delivery, &mut self.summary);
-                        let waited = driver.core().waiting();
+                        let waited = driver.core.waiting();
                         driver.handle(session, message.clone(), now)?;
-                        self.checks.streams.heard(end, &message, driver.core());
-                        let waits = driver.core().waiting().saturating_sub(waited) as u64;
+                        self.checks.streams.heard(end, &message, &driver.core);
+                        let waits = driver.core.waiting().saturating_sub(waited) as u64;
                         self.summary.add(Count::Waits, waits);
                     }
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    driver.core_mut().fail_session(session, &error);
+                    driver.core.fail_session(session, &error);
                     break;
                 }
             }
@@ -248,7 +247,7 @@ impl<A: Application> World<A> {
         self.checks.streams.closed(end);
         let site = self.links[link].sites[side];
         if let Some(driver) = &mut self.sites[site].driver {
-            driver.core_mut().close_session(session);
+            driver.core.close_session(session);
         }
         if dialer == side {
             self.redial(link, side);

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use rejoin_replica::entry::Record;
-use rejoin_replica::internals::Driver;
 use rejoin_replica::{SpaceCore, StoreError, Transacted, Used};
 use rejoin_vclock::ReplicaId;
 
@@ -48,7 +47,7 @@ impl<A: Application> World<A> {
         let now = here.now(elapsed);
         let running = here.driver.as_mut().filter(|_| !here.is_paused);
         let Some(driver) = running else { return Ok(()) };
-        let seen = driver.core().version_vector();
+        let seen = driver.core.version_vector();
         let transacted = driver.transact(now, &request.key, &mut |stage| {
             let mut transaction = Transaction::new(stage, &self.replicas);
             self.application.apply(&request.request, &mut transaction)
@@ -110,7 +109,7 @@ impl<A: Application> World<A> {
     /// Tells the users of a site which of their transactions are durable. A few do not hear it.
     pub(super) fn acknowledge(&mut self, site: usize) -> Checked {
         let here = &mut self.sites[site];
-        let Some(core) = here.driver.as_ref().map(Driver::core) else { return Ok(()) };
+        let Some(core) = here.driver.as_ref().map(|driver| &driver.core) else { return Ok(()) };
         let mut deaf = false;
         for mut request in std::mem::take(&mut here.unacknowledged) {
             let receipt = request.receipt.map(|receipt| core.refresh(receipt));

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use rejoin_replica::entry::Record;
-use rejoin_replica::internals::Driver;
 use rejoin_replica::{Config, Event as Told, Ticket};
 use rejoin_vclock::{DEFAULT_MAX_SKEW_MILLIS, ReplicaId};
 
@@ -285,7 +284,7 @@ impl<A: Application> World<A> {
         let Some(driver) = running else { return Ok(()) };
         self.schedule.after(self.config.have_interval, Event::Tick { site, boot });
         // As a transport does: what the core does not ask for does not happen.
-        if driver.core().next_timeout().is_none_or(|due| due > now.elapsed) {
+        if driver.core.next_timeout().is_none_or(|due| due > now.elapsed) {
             return Ok(());
         }
         driver.tick(now)?;
@@ -307,7 +306,7 @@ impl<A: Application> World<A> {
     fn repair(&mut self, site: usize) -> Checked {
         let here = &mut self.sites[site];
         let Some(driver) = &mut here.driver else { return Ok(()) };
-        if driver.core().is_damaged() && here.in_flight.is_empty() {
+        if driver.core.is_damaged() && here.in_flight.is_empty() {
             driver.repair()?;
         }
         Ok(driver.restore_missing()?)
@@ -317,7 +316,7 @@ impl<A: Application> World<A> {
     fn hear(&mut self, site: usize) -> Checked {
         let elapsed = self.schedule.now();
         let here = &mut self.sites[site];
-        let Some(core) = here.driver.as_mut().map(Driver::core_mut) else { return Ok(()) };
+        let Some(core) = here.driver.as_mut().map(|driver| &mut driver.core) else { return Ok(()) };
         let mut applied = false;
         while let Some(event) = core.poll_event() {
             match event {
@@ -357,7 +356,7 @@ impl<A: Application> World<A> {
     pub(super) fn look(&mut self, site: usize) -> Checked {
         let elapsed = self.schedule.now();
         let here = &mut self.sites[site];
-        let Some(core) = here.driver.as_ref().map(Driver::core) else { return Ok(()) };
+        let Some(core) = here.core() else { return Ok(()) };
         self.checks.causality.covers(core)?;
         if here.branch.is_some() {
             return Ok(());
@@ -395,7 +394,7 @@ impl<A: Application> World<A> {
         let now = self.schedule.now();
         let here = &mut self.sites[site];
         let free = here.disk.unsynced() < WRITES;
-        let writing = here.driver.as_mut().filter(|driver| free && driver.core().wants_to_write());
+        let writing = here.driver.as_mut().filter(|driver| free && driver.core.wants_to_write());
         let Some(driver) = writing else { return Ok(()) };
         if now < here.trouble.full_until || here.trouble.next_write_fails {
             here.trouble.next_write_fails = false;
@@ -408,10 +407,10 @@ impl<A: Application> World<A> {
         let beyond = |r: &Record| {
             branch.is_some_and(|b| b.has(r.entry.delta().origin(), r.entry.delta().last()))
         };
-        for (_, record) in write.records().iter().filter(|(_, record)| !beyond(record)) {
+        for (_, record) in write.records.iter().filter(|(_, record)| !beyond(record)) {
             self.checks.dots.see(here.id, &record.entry)?;
         }
-        let number = here.disk.write(&write.take_batch());
+        let number = here.disk.write(&write.take_batch(0));
         here.in_flight.push_back((number, write));
         let done = here.disk_busy_until.max(now) + here.sync_millis(now);
         here.disk_busy_until = done;

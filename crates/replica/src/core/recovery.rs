@@ -69,13 +69,18 @@ const MOST_MISSING: u64 = 4096;
 
 /// A stored space, and the id under which it goes on.
 #[derive(Clone, Debug)]
-pub(crate) struct Stored {
+pub struct Stored {
+    /// The storage that has it.
     pub storage: Arc<FailStop>,
+    /// The number under which it is there.
     pub number: u32,
+    /// Its ticket.
     pub ticket: Ticket,
+    /// The id under which it goes on.
     pub replica: ReplicaId,
     /// The ids under which the store wrote before, the oldest first.
     pub before: Vec<ReplicaId>,
+    /// Its limits.
     pub config: Config,
 }
 
@@ -122,7 +127,7 @@ impl Stored {
     ///
     /// # Errors
     /// [`StorageError`] when the rows cannot be listed.
-    pub(crate) fn renew(&self) -> Result<SpaceCore, StorageError> {
+    pub fn renew(&self) -> Result<SpaceCore, StorageError> {
         let rows = Arc::clone(&self.storage) as Arc<dyn StorageRead>;
         let (hash, number) = (self.ticket.hash(), self.number);
         let core = SpaceCore::rebuild(hash, self.replica, self.config, rows, number)?;

@@ -12,8 +12,10 @@ use crate::storage::{StorageError, StorageRead};
 
 /// The records of one space's log. No lock is needed: records do not change.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Records<'a> {
+pub struct Records<'a> {
+    /// The storage that has them.
     pub storage: &'a dyn StorageRead,
+    /// The number of the space.
     pub number: u32,
     /// The name of the space, for messages.
     pub space: Option<&'a str>,
@@ -77,7 +79,7 @@ impl Reading<'_> {
 
 /// Entries that were read to be sent.
 #[derive(Default, Debug)]
-pub(crate) struct ToSend {
+pub struct ToSend {
     /// The heads before the ends of gaps.
     pub before: Vec<HeadAt>,
     /// Stored log records with their sequences, ascending.
@@ -107,11 +109,7 @@ impl<'a> Records<'a> {
     ///
     /// # Errors
     /// [`StorageError`] when the medium fails.
-    pub(crate) fn read_to_send(
-        &self,
-        before: &[u64],
-        sequences: &[u64],
-    ) -> Result<ToSend, StorageError> {
+    pub fn read_to_send(&self, before: &[u64], sequences: &[u64]) -> Result<ToSend, StorageError> {
         let mut read = ToSend::default();
         for &sequence in before {
             match self.at(sequence) {

@@ -43,22 +43,24 @@ const FLUSHED_PER_BYTE: usize = 8;
 
 /// A core with what surrounds it.
 #[derive(Debug)]
-pub(crate) struct Driver {
+pub struct Driver {
+    /// The core.
     pub core: SpaceCore,
-    pub storage: Arc<FailStop>,
-    pub identity: Arc<dyn Incarnations>,
-    pub ticket: Ticket,
-    pub number: u32,
+    pub(crate) storage: Arc<FailStop>,
+    pub(crate) identity: Arc<dyn Incarnations>,
+    pub(crate) ticket: Ticket,
+    pub(crate) number: u32,
     /// Rows to be written with the next records.
-    pub rows: Vec<RowWrite>,
-    pub quarantine: Quarantine,
+    pub(crate) rows: Vec<RowWrite>,
+    pub(crate) quarantine: Quarantine,
     /// True while a step of compaction is on its way to the medium.
-    pub is_flushing: bool,
+    pub(crate) is_flushing: bool,
 }
 
 /// A batch to be written.
 #[derive(Clone, Debug)]
-pub(crate) struct Write {
+pub struct Write {
+    /// The records in it, with their sequences.
     pub records: Vec<(u64, Record)>,
     rows: Vec<RowWrite>,
     /// True if the rows have a step of compaction.
@@ -68,7 +70,7 @@ pub(crate) struct Write {
 
 impl Write {
     /// Takes the batch out, for a space of this number.
-    pub(crate) fn take_batch(&mut self, number: u32) -> Batch {
+    pub fn take_batch(&mut self, number: u32) -> Batch {
         batch(number, &self.records, std::mem::take(&mut self.rows))
     }
 }
@@ -104,7 +106,7 @@ impl Driver {
     ///
     /// # Errors
     /// [`StorageError`] when the medium cannot be read, or not be written where there is damage.
-    pub(crate) fn recover(
+    pub fn recover(
         stored: Stored,
         identity: Arc<dyn Incarnations>,
         life: u16,
@@ -129,7 +131,7 @@ impl Driver {
     ///
     /// # Errors
     /// [`StorageError`] when a new id cannot be stored.
-    pub(crate) fn claim(&mut self) -> Result<(), StorageError> {
+    pub fn claim(&mut self) -> Result<(), StorageError> {
         let id = self.identity.claim()?;
         if self.core.replica() != id && self.core.suspected.is_none() {
             self.core.begin_incarnation(id);
@@ -142,7 +144,7 @@ impl Driver {
     ///
     /// # Errors
     /// As [`SpaceCore::transact`].
-    pub(crate) fn transact(
+    pub fn transact(
         &mut self,
         now: Now,
         key: &[u8],
@@ -160,7 +162,7 @@ impl Driver {
     ///
     /// # Errors
     /// [`StorageError`] when the medium fails or has damage; the session cannot go on.
-    pub(crate) fn handle(
+    pub fn handle(
         &mut self,
         session: SessionId,
         message: Message,
@@ -180,7 +182,7 @@ impl Driver {
     ///
     /// # Errors
     /// [`StorageError`] when the medium fails or has damage.
-    pub(crate) fn tick(&mut self, now: Now) -> Result<(), StorageError> {
+    pub fn tick(&mut self, now: Now) -> Result<(), StorageError> {
         self.retry(now)?;
         self.core.handle_timeout(now);
         Ok(())
@@ -198,7 +200,7 @@ impl Driver {
 
     /// The next batch to write: all records that wait, and about `budget` bytes of state besides
     /// what the records earn. `None` when there is nothing to write.
-    pub(crate) fn poll_write(&mut self, budget: usize) -> Option<Write> {
+    pub fn poll_write(&mut self, budget: usize) -> Option<Write> {
         let records = self.core.poll_write();
         let bytes: usize = records.iter().map(|(_, record)| record.entry.bytes().len()).sum();
         let mut rows = std::mem::take(&mut self.rows);
@@ -223,7 +225,7 @@ impl Driver {
     }
 
     /// A batch is durable, and all that were handed out before it.
-    pub(crate) fn handle_written(&mut self, write: &Write) {
+    pub fn handle_written(&mut self, write: &Write) {
         let Write { records, flushes, externalization, .. } = write;
         self.core.handle_written(end_of(records));
         if *flushes {
@@ -273,11 +275,7 @@ impl Driver {
     ///
     /// # Errors
     /// [`StorageError`] when the medium fails or has damage.
-    pub(crate) fn frame(
-        &mut self,
-        session: SessionId,
-        read: &ToSend,
-    ) -> Result<Vec<u8>, StorageError> {
+    pub fn frame(&mut self, session: SessionId, read: &ToSend) -> Result<Vec<u8>, StorageError> {
         for (sequence, damage) in &read.unreadable {
             self.mark_unreadable(*sequence, damage)?;
         }
@@ -297,7 +295,7 @@ impl Driver {
     }
 
     /// The records of the log, to be read.
-    pub(crate) fn records(&self) -> Records<'_> {
+    pub fn records(&self) -> Records<'_> {
         Records { storage: &*self.storage, number: self.number, space: Some(self.ticket.name()) }
     }
 }

@@ -164,7 +164,6 @@ impl From<StorageError> for NoIdentity {
 }
 
 /// The ids that a store writes under, for whoever drives its spaces.
-#[cfg_attr(not(feature = "sim"), expect(unreachable_pub, reason = "the simulator implements it"))]
 pub trait Incarnations: Send + Sync + fmt::Debug {
     /// The id to write under, a new one if it has none.
     ///

@@ -14,7 +14,7 @@ impl Driver {
     ///
     /// # Errors
     /// [`StorageError`] when the medium fails.
-    pub(crate) fn repair(&mut self) -> Result<(), StorageError> {
+    pub fn repair(&mut self) -> Result<(), StorageError> {
         self.rows.extend(self.core.take_damaged());
         let damage = StorageError::Damaged("a block, or the log's index".to_owned());
         let mut rebuilt = trusted(self.stored().rebuild(&damage)?, &*self.identity)?;
@@ -50,7 +50,7 @@ impl Driver {
     ///
     /// # Errors
     /// [`StorageError`] when the medium fails.
-    pub(crate) fn restore_missing(&mut self) -> Result<(), StorageError> {
+    pub fn restore_missing(&mut self) -> Result<(), StorageError> {
         for (sequence, entry) in self.core.take_restored() {
             let (before, after) = self.core.history.around(&entry)?;
             let head = |at: u64| self.records().at(at).map(|record| record.head);

@@ -16,8 +16,7 @@ use crate::storage::{RowWrite, StorageError, StorageRead};
 
 /// The outcome of a rollback that was found out.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "sim"), expect(dead_code, reason = "the simulator checks it"))]
-pub(crate) struct Resolved {
+pub struct Resolved {
     /// The id that it is about, and the last counter that both histories share.
     pub from: (ReplicaId, u64),
     /// The records that were rewritten.
@@ -32,7 +31,7 @@ impl Driver {
     ///
     /// # Errors
     /// [`StorageError`] when the medium fails.
-    pub(crate) fn resolve_rollback(&mut self, now: Now) -> Result<Option<Resolved>, StorageError> {
+    pub fn resolve_rollback(&mut self, now: Now) -> Result<Option<Resolved>, StorageError> {
         if self.core.rollback().is_none() {
             return Ok(None);
         }

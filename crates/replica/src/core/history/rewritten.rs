@@ -114,9 +114,12 @@ impl RewrittenHere {
 
 /// Own entries that were moved to another id.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moved {
+pub struct Moved {
+    /// The id that they had.
     pub from: ReplicaId,
+    /// The counter after which they began there.
     pub after: u64,
+    /// The id that they have now.
     pub to: ReplicaId,
     /// The counter under the new id that the one in `after` becomes: those beyond it go on from
     /// there.
