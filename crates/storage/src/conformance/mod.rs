@@ -4,7 +4,8 @@
 //! each [`Duty`]; or call [`check`]. A failure names the duty that was broken.
 //!
 //! ```
-//! //! use rejoin_storage::conformance::{Duty, Medium, check};
+//! use std::sync::Arc;
+//! use rejoin_storage::conformance::{Duty, Medium, check};
 //! use rejoin_storage::{Memory, Storage, StorageError};
 //!
 //! struct Ram(Arc<Memory>);
