@@ -7,8 +7,8 @@
 //!
 //! # The core and its shell
 //! `SpaceCore` writes nothing, starts no thread and reads no clock; what it reads is stored state
-//! and log, through a [trait](storage::StorageRead). Users do not
-//! meet it, and it is not in this documentation. Its verbs, everywhere:
+//! and log, through a [trait](storage::StorageRead). Users do not meet it, and it is not in this
+//! documentation. Its verbs, everywhere:
 //!
 //! - *getters* read (`version_vector`, `digest`);
 //! - *commands* change state on the user's behalf (`commit`, `open_session`);

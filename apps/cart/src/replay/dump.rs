@@ -140,12 +140,7 @@ impl Advice for DumpError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn totals(lines: &[(&str, &str, i64)]) -> Totals {
-        let mut totals = Totals::default();
-        lines.iter().for_each(|(customer, stock, quantity)| totals.add(customer, stock, *quantity));
-        totals
-    }
+    use crate::replay::totals::tests::totals;
 
     #[test]
     fn rows_are_sorted_by_their_bytes_and_zeros_are_left_out() {

@@ -95,10 +95,11 @@ impl Advice for Deviation {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn totals(lines: &[(&str, &str, i64)]) -> Totals {
+    /// The totals of some customers, stock codes and quantities.
+    pub(crate) fn totals(lines: &[(&str, &str, i64)]) -> Totals {
         let mut totals = Totals::default();
         lines.iter().for_each(|(customer, stock, quantity)| totals.add(customer, stock, *quantity));
         totals

@@ -133,29 +133,34 @@ impl<'a> View<'a> {
     ) -> Result<R, ReadError> {
         self.at_once(|view| {
             let (mut read, mut done) = (Some(read), None);
-            let mut show = |cell: &Cell| {
-                if let Some(read) = read.take() {
-                    done = Some(read(cell).map_err(|error| view.explained(error, cell)));
-                }
-            };
             if !view.check_kinds()? {
-                view.source.look(view.path.as_bytes(), &mut show)?;
+                view.source.look(view.path.as_bytes(), &mut |cell| {
+                    done = read.take().map(|read| view.read_cell(cell, read));
+                })?;
             }
-            let kind = view.path.kind().unwrap_or(Kind::Element);
-            Cell::empty(kind).iter().for_each(show);
-            done.unwrap_or_else(|| {
+            done.or_else(|| {
+                let empty = Cell::empty(view.path.kind().unwrap_or(Kind::Element))?;
+                read.map(|read| view.read_cell(&empty, read))
+            })
+            .unwrap_or_else(|| {
                 unreachable!("only leaves are read as cells, and their kinds have one")
             })
         })
     }
 
-    /// Adds to an error about a value of another type in a cell the place and the writer.
-    fn explained(&self, error: ReadError, cell: &Cell) -> ReadError {
-        let writer = match &error {
-            ReadError::WrongType { found, .. } => cell.writer_of(found),
-            _ => None,
-        };
-        self.located(error, writer)
+    /// Reads a cell, and adds the place and the writer to an error about a value of another type.
+    fn read_cell<R>(
+        &self,
+        cell: &Cell,
+        read: impl FnOnce(&Cell) -> Result<R, ReadError>,
+    ) -> Result<R, ReadError> {
+        read(cell).map_err(|error| {
+            let writer = match &error {
+                ReadError::WrongType { found, .. } => cell.writer_of(found),
+                _ => None,
+            };
+            self.located(error, writer)
+        })
     }
 
     /// Adds to an error about a value of another type the place of the value and its writer.

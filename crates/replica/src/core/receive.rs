@@ -45,9 +45,10 @@ impl SpaceCore {
         for entry in entries {
             let origin = entry.delta().origin();
             let seen = self.causal.context().seen(origin);
+            let is_frozen = self.history.forks.is_frozen(origin);
             let Some(session) = self.peers.get_mut(id) else { return Ok(()) };
             let heads = session.follow(&entry);
-            if session.takes(entry.delta(), seen) && !self.history.forks.is_frozen(origin) {
+            if !is_frozen && session.takes(entry.delta(), seen) {
                 self.deliver(id, Arrival { entry, heads }, now)?;
             }
         }

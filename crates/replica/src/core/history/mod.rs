@@ -127,9 +127,8 @@ impl History {
         if self.forks.is_frozen(origin) {
             return Ok(Verdict::Frozen);
         }
-        let after = || HeadAt { origin, counter: first, head: own.after(entry) };
         if self.rewritten.begins_at(origin, first) && !is_blind {
-            let theirs = after();
+            let theirs = HeadAt { origin, counter: first, head: own.after(entry) };
             if self.rewritten.is_here(theirs) {
                 return Ok(Verdict::HereRewritten(theirs));
             }
