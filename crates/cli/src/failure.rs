@@ -72,7 +72,7 @@ impl From<StoreError> for Failure {
                  compacted by calls of its own"
             }
             StoreError::Damaged { .. } => {
-                "look at the name: this may be no store at all; `rejoin salvage STORE NEW` makes a \
+                "`rejoin salvage STORE NEW` makes a \
                  new store of all that can be read of it; `rejoin restore BACKUP STORE --replace` \
                  puts a backup in its place and keeps this file beside"
             }

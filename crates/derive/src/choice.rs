@@ -348,7 +348,15 @@ fn read(enumeration: &Enumeration, choice: &Declaration) -> TokenStream {
             }
         }
     };
-    variant_of(enumeration, choice, &quote! { choice.variant()? }, &taken)
+    let body = variant_of(enumeration, choice, &quote! { choice.variant()? }, &taken);
+    quote! {
+        #crdts::map::variants::at_once(&choice.view, |view| {
+            let choice = &<Self::Choice as #crdts::crdt::Crdt>::reader(
+                ::core::clone::Clone::clone(view),
+            );
+            #body
+        })
+    }
 }
 
 /// `impl Variants for Payment`.

@@ -31,6 +31,13 @@ pub enum StoreError {
         /// A description of the damage.
         what: String,
     },
+    /// There can be no store file at this path: nothing was made or changed.
+    NoPlace {
+        /// The path.
+        path: PathBuf,
+        /// The reason, and what to do.
+        what: String,
+    },
     /// The medium failed. After a failed write the handle refuses everything: reopen the store. On
     /// [a full medium](StorageError::Full) nothing of the call was kept, and the handle goes on.
     Storage(StorageError),
@@ -102,7 +109,9 @@ pub enum StoreError {
         /// The number of log records that wait for them.
         records: usize,
     },
-    /// The space was called from inside one of its own transactions; use the transaction instead.
+    /// A store was called from inside a transaction, or a [read](crate::Space::read), of this
+    /// thread, which holds a lock: two threads that did so could wait for each other. Use the
+    /// transaction, or call it before or after.
     Nested,
 }
 
@@ -113,6 +122,7 @@ impl StoreError {
             Self::AlreadyOpen { .. } => true,
             Self::Storage(error) => error.is_retryable(),
             Self::Damaged { .. }
+            | Self::NoPlace { .. }
             | Self::Replaced { .. }
             | Self::NoSuchSpace { .. }
             | Self::SpaceExists { .. }
@@ -135,6 +145,7 @@ impl StoreError {
             Self::Damaged { .. } => true,
             Self::Storage(error) => error.is_corruption(),
             Self::AlreadyOpen { .. }
+            | Self::NoPlace { .. }
             | Self::Replaced { .. }
             | Self::NoSuchSpace { .. }
             | Self::SpaceExists { .. }
@@ -176,10 +187,13 @@ impl fmt::Display for StoreError {
             }
             Self::Damaged { path, what } => write!(
                 f,
-                "{} is damaged and was left as it is ({what}); salvage it (`rejoin salvage`), or \
-                 restore a backup",
+                "{} is damaged, or no store at all, and was left as it is ({what}); look at the \
+                 name, salvage it (`rejoin salvage`), or restore a backup",
                 path.display()
             ),
+            Self::NoPlace { path, what } => {
+                write!(f, "no store can be opened at {}: {what}", path.display())
+            }
             Self::Storage(StorageError::Full) => {
                 write!(f, "{}, and try again: nothing of this was kept", StorageError::Full)
             }
@@ -232,7 +246,8 @@ impl fmt::Display for StoreError {
                  it, or say that they are lost for good"
             ),
             Self::Nested => f.write_str(
-                "the space was called from inside its own transaction; use the transaction instead",
+                "a store was called from inside a transaction or a read; use the transaction \
+                 instead, or call it before or after",
             ),
         }
     }

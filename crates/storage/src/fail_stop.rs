@@ -112,12 +112,12 @@ impl Storage for FailStop {
 
     fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError> {
         self.check()?;
-        self.storage.snapshot()
+        guarded(|| self.storage.snapshot())
     }
 
     fn compact(&self) -> Result<(), StorageError> {
         self.check()?;
-        self.told(self.storage.compact())
+        self.told(guarded(|| self.storage.compact()))
     }
 
     fn verify(&self) -> Result<(), StorageError> {

@@ -20,11 +20,14 @@ pub(super) fn run(store: &Path, to: &Path, mut bar: Bar) -> Result<ExitCode, Fai
 }
 
 fn print(to: &Path, salvaged: &Salvaged) {
-    let Salvaged { spaces, unknown, copied, .. } = salvaged;
+    let Salvaged { spaces, unknown, is_counted, copied, .. } = salvaged;
     println!("{}: {} bytes; checked", to.display(), copied.file_bytes);
     spaces.iter().for_each(print_space);
     if *unknown > 0 {
         println!("{unknown} log records more are missing; nobody knows of which space");
+    }
+    if !is_counted {
+        println!("how many log records there were cannot be read: any number may be missing");
     }
     if !salvaged.is_complete() {
         println!("help: sync with a peer: it brings back what it has of the missing records");

@@ -398,16 +398,17 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     where
         Q: ToOwned<Owned = K> + ?Sized,
     {
-        let value = self.view.key(&key.to_owned(), V::KIND);
-        let mut missing = Vec::new();
-        if value.is_visible()? {
-            for &(name, kind) in V::FIELDS {
-                if !value.field(name, kind).is_visible()? {
-                    missing.push(name);
+        self.view.key(&key.to_owned(), V::KIND).at_once(|value| {
+            let mut missing = Vec::new();
+            if value.is_visible()? {
+                for &(name, kind) in V::FIELDS {
+                    if !value.field(name, kind).is_visible()? {
+                        missing.push(name);
+                    }
                 }
             }
-        }
-        Ok(missing)
+            Ok(missing)
+        })
     }
 
     /// The keys in ascending order.

@@ -83,6 +83,18 @@ pub trait Variants: Default {
 /// | who stands | O(live choices) | | |
 pub type OneOf<E> = <E as Variants>::Choice;
 
+/// Reads a variant and its fields as they are at one moment.
+///
+/// # Errors
+/// Those of `read`; otherwise as the source.
+#[doc(hidden)]
+pub fn at_once<R>(
+    view: &View<'_>,
+    read: impl FnOnce(&View<'_>) -> Result<R, ReadError>,
+) -> Result<R, ReadError> {
+    view.at_once(read)
+}
+
 /// The rule by which one of several concurrently chosen variants stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

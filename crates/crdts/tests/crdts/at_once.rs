@@ -12,8 +12,9 @@ use rejoin_crdts::path::{Kind, Path};
 use rejoin_crdts::state::{Context, LocalDot, Parts};
 use rejoin_crdts::{
     BoundedCounter, Crdt, Delta, Doc, Dot, EnableWinsFlag, List, LwwRegister, MaxRegister,
-    MvRegister, OrMap, OrSet, PnCounter, ReadError, Tree,
+    MvRegister, OneOf, OrMap, OrSet, PnCounter, ReadError, Tree,
 };
+use rejoin_derive::Crdt;
 use rejoin_vclock::HybridTimestamp;
 
 use crate::world::id;
@@ -93,6 +94,24 @@ fn locks<T: Crdt, R: fmt::Debug>(
     locked.taken.get()
 }
 
+#[derive(Crdt, Default, Clone, Debug)]
+#[crdt(concurrent = "latest", crate = rejoin_crdts)]
+enum Payment {
+    #[default]
+    Open,
+    Card {
+        number: LwwRegister<u64>,
+        name: LwwRegister<String>,
+    },
+}
+
+#[derive(Crdt, Default, Clone)]
+#[crdt(crate = rejoin_crdts)]
+struct Pair {
+    a: LwwRegister<u64>,
+    b: LwwRegister<u64>,
+}
+
 #[test]
 fn a_read_takes_the_lock_once() {
     type Names = OrMap<String, PnCounter>;
@@ -127,6 +146,20 @@ fn a_read_takes_the_lock_once() {
         locks::<List<PnCounter>, _>(
             |mut it| it.push().and_then(|mut it| it.add(1)).expect("an edit"),
             |it| it.len(),
+        ),
+        locks::<OrMap<String, Pair>, _>(
+            |mut it| it.entry("k").a().set(1_u64).expect("an edit"),
+            |it| it.missing_fields("k"),
+        ),
+        locks::<OneOf<Payment>, _>(
+            |mut it| {
+                it.choose_card().and_then(|mut card| card.number().set(1_u64)).expect("an edit");
+            },
+            |it| it.get(),
+        ),
+        locks::<OneOf<Payment>, _>(
+            |mut it| it.choose_card().map(drop).expect("an edit"),
+            |it| it.variant(),
         ),
         locks::<Tree<PnCounter>, _>(
             |mut it| _ = it.create(Parent::Root).expect("an edit"),

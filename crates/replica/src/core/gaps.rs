@@ -55,7 +55,7 @@ impl SpaceCore {
             let other = holders().find(|&id| Some(id) != previous).or_else(|| holders().next());
             let Some(id) = other else { continue };
             self.peers.asked.insert(origin, Asked { session: Some(id), upto: best, ..fresh });
-            self.timing.wait_until(now.elapsed + self.config.request_timeout);
+            self.timing.wait_until(now.elapsed.saturating_add(self.config.request_timeout));
             self.peers.say(id, Message::Want(vec![(origin, seen)]));
         }
     }
@@ -84,7 +84,7 @@ impl SpaceCore {
         for ((origin, first), missing) in self.history.missing.iter_mut() {
             let waits = |asked| now.elapsed.saturating_sub(asked) < timeout;
             if let Some(asked) = missing.asked.filter(|&asked| waits(asked)) {
-                self.timing.wait_until(asked + timeout);
+                self.timing.wait_until(asked.saturating_add(timeout));
                 continue;
             }
             let mut newest = self.peers.sessions_mut().rev();
@@ -94,7 +94,7 @@ impl SpaceCore {
             let Some(session) = newest.find(holds) else { continue };
             session.outbox.push_back(Message::Want(vec![(origin, first - 1)]));
             missing.asked = Some(now.elapsed);
-            self.timing.wait_until(now.elapsed + timeout);
+            self.timing.wait_until(now.elapsed.saturating_add(timeout));
         }
     }
 
@@ -106,6 +106,13 @@ impl SpaceCore {
     pub fn mark_unreadable(&mut self, sequence: u64) -> Result<(), StorageError> {
         self.stir();
         self.history.mark_unreadable(sequence)
+    }
+
+    /// The first dots of the entries of this copy's own, under any of its ids, that the log lacks.
+    pub(crate) fn missing_own(&self) -> Vec<(ReplicaId, u64)> {
+        let is_own =
+            |&(id, _): &(ReplicaId, u64)| id == self.replica() || self.before.contains(&id);
+        self.history.missing.firsts().filter(is_own).collect()
     }
 
     /// The entries that came in the place of lost ones, and where those stood.

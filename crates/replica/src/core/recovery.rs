@@ -155,7 +155,10 @@ impl Stored {
             let paths: Vec<Path> = changes.map(Change::into_path).collect();
             core.bring(paths.iter().map(Path::as_bytes).collect())?;
             for Found { sequence, bytes, content } in records {
-                if sequence - core.log().end() > MOST_MISSING {
+                let Some(gap) = sequence.checked_sub(core.log().end()) else {
+                    return Err(StorageError::Damaged(self.place(sequence) + " is there twice"));
+                };
+                if gap > MOST_MISSING {
                     return Err(StorageError::Damaged(self.place(sequence) + " follows a gap"));
                 }
                 while core.log().end() < sequence {

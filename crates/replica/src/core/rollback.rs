@@ -146,7 +146,9 @@ impl SpaceCore {
     /// The time at which a suspicion that nobody settles is given up.
     pub(crate) fn suspicion_ends(&self) -> Option<u64> {
         let open = self.suspected.filter(|suspected| suspected.common.is_none());
-        open.map(|suspected| suspected.since + 5 * self.config.request_timeout)
+        open.map(|suspected| {
+            suspected.since.saturating_add(self.config.request_timeout.saturating_mul(5))
+        })
     }
 
     /// The last own counter that this copy shares with a peer which knows another history of it,

@@ -31,7 +31,7 @@ impl SpaceCore {
     /// [`Now::elapsed`]; `None` until something comes in. Let each session
     /// [send](Self::poll_transmit) after it.
     pub fn next_timeout(&self) -> Option<u64> {
-        let soon = self.timing.looked + self.config.have_interval.max(1);
+        let soon = self.timing.looked.saturating_add(self.config.have_interval.max(1));
         if self.timing.stirred || self.wants_to_write() {
             return Some(soon);
         }

@@ -38,11 +38,14 @@ pub(super) struct Reassembled {
     pub spaces: Vec<Found>,
     /// Number of records that are missing without a trace.
     pub unknown: u64,
+    /// False if it cannot be read how many there were.
+    pub is_counted: bool,
 }
 
 /// Puts what was found in order.
 pub(super) fn reassemble(mut damaged_file: DamagedFile) -> Result<Reassembled, OperationError> {
     let found = damaged_file.log.len() + damaged_file.misplaced.len() + damaged_file.damaged.len();
+    let is_counted = damaged_file.counted.is_some();
     let unknown = damaged_file.counted.unwrap_or_default().saturating_sub(found as u64);
     let mut spaces = name(&mut damaged_file)?;
     loosen(&mut damaged_file, &spaces, FAR.saturating_add(unknown));
@@ -80,7 +83,7 @@ pub(super) fn reassemble(mut damaged_file: DamagedFile) -> Result<Reassembled, O
             _ => space.missing.push(at..=at),
         }
     }
-    Ok(Reassembled { damaged_file, spaces, unknown })
+    Ok(Reassembled { damaged_file, spaces, unknown, is_counted })
 }
 
 /// Returns true if it is no longer than the hole that stands in the place of a quarantined record.

@@ -15,6 +15,7 @@ use super::error::OperationError;
 use super::new_file;
 use super::progress::Watch;
 use super::salvage::{FORMATS, Made, Salvaged, SalvagedSpace, make, salvaged};
+use crate::error::StoreError;
 use crate::shell::store::Store;
 use crate::storage::{DamagedFile, Row, StorageError, StorageRead, Stored, ValueRef};
 
@@ -45,7 +46,7 @@ impl Store {
         }
         let mut go_on = |_: super::Progress<'_>| ControlFlow::Continue(());
         let mut watch = Watch(&mut go_on);
-        let (unwritten, storage) = (self.unwritten(), self.storage().untrusted());
+        let (unwritten, storage) = (self.unwritten()?, self.storage().untrusted());
         let held = storage.snapshot().map(|reader| Held { reader, unwritten: unwritten.clone() });
         let made =
             held.map_err(OperationError::from).and_then(|held| make(&held, to, at, &mut watch));
@@ -54,7 +55,7 @@ impl Store {
             (Err(_), Some(file)) => {
                 let told = &mut |_: u64, _: u64| ControlFlow::Continue(());
                 let mut damaged_file = DamagedFile::of(file, FORMATS, told)?;
-                for (name, bytes) in self.known_blobs() {
+                for (name, bytes) in self.known_blobs()? {
                     damaged_file.metas.entry(name).or_insert(bytes);
                 }
                 let unwritten = unwritten.into_iter();
@@ -66,14 +67,14 @@ impl Store {
     }
 
     /// Returns the log records that the open spaces have not written.
-    fn unwritten(&self) -> Unwritten {
-        let open = self.opened();
+    fn unwritten(&self) -> Result<Unwritten, StoreError> {
+        let open = self.opened()?;
         let of_space = |shared: &crate::shell::shared::Shared| {
             let records = shared.unwritten();
             let number = shared.number;
             records.into_iter().map(move |(sequence, bytes)| ((number, sequence), bytes))
         };
-        open.iter().flat_map(|shared| of_space(shared)).collect()
+        Ok(open.iter().flat_map(|shared| of_space(shared)).collect())
     }
 }
 
@@ -89,7 +90,7 @@ fn complete(made: Made) -> Salvaged {
         digest: checked.digest,
         name: checked.name,
     });
-    Salvaged { spaces: spaces.collect(), unknown: 0, copied }
+    Salvaged { spaces: spaces.collect(), unknown: 0, is_counted: true, copied }
 }
 
 /// The content of a store in its file and in memory.

@@ -66,15 +66,20 @@ pub struct Salvaged {
     /// Number of log records that are missing beyond those that are named; nobody knows of which
     /// space.
     pub unknown: u64,
+    /// False if it cannot be read how many log records there were: any number may be missing beyond
+    /// those that are named.
+    pub is_counted: bool,
     /// The content that was written.
     pub copied: Copied,
 }
 
 impl Salvaged {
-    /// Returns true if every log record was copied, and every ticket could be read.
+    /// Returns true if every log record was copied and can be used, and every ticket could be read.
     pub fn is_complete(&self) -> bool {
-        let is_complete = |space: &SalvagedSpace| space.missing.is_empty() && !space.is_nameless;
-        self.unknown == 0 && self.spaces.iter().all(is_complete)
+        let is_complete = |space: &SalvagedSpace| {
+            space.missing.is_empty() && space.quarantined == 0 && !space.is_nameless
+        };
+        self.is_counted && self.unknown == 0 && self.spaces.iter().all(is_complete)
     }
 }
 
@@ -222,5 +227,6 @@ fn told(reassembled: Reassembled, made: Made) -> Salvaged {
             missing: space.missing,
         }
     });
-    Salvaged { spaces: spaces.collect(), unknown: reassembled.unknown, copied }
+    let Reassembled { unknown, is_counted, .. } = reassembled;
+    Salvaged { spaces: spaces.collect(), unknown, is_counted, copied }
 }

@@ -85,9 +85,10 @@ impl<T: Crdt> Space<T> {
         Ok(self.shared.lock()?.driver.core.forks().copied().collect())
     }
 
-    /// Picks a branch. To change over to the other one, export this one, remove the space's store,
-    /// and join again from a peer that has the branch you want: the entries of the branch here can
-    /// no longer be taken out of the state.
+    /// Keeps the branch that is here. To change over to the other one,
+    /// [export](Self::export_branch) this one, [remove](crate::Store::remove_space) the space, and
+    /// join again from a peer that has the branch you want: the entries of the branch here can no
+    /// longer be taken out of the state.
     ///
     /// # Errors
     /// [`StoreError`] when the choice cannot be kept.

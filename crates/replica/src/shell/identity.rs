@@ -208,6 +208,16 @@ impl Identity {
         };
         let proven = !unproven && (witness_path.is_none() || made == Some(id) || witness.is_some());
         let mut state = State { stored, proven, witness, records };
+        if unproven && witness_path.is_some() && made != Some(id) {
+            // From now on no witness expects it: also if this opening only reads.
+            let generation = Generation(random());
+            let stored = Stored { generation, ..state.stored.clone() };
+            let is_forgotten = rejoin_vclock::mutant!("unproven-is-forgotten");
+            if !is_forgotten {
+                storage.commit(&Batch { meta: vec![stored.encode()], ..Batch::default() })?;
+                state.stored = stored;
+            }
+        }
         move_on(&storage, &mut state, random)?;
         Ok(Self { storage, random, witness_path, state: Mutex::new(state) })
     }
@@ -303,7 +313,7 @@ impl Incarnations for Identity {
 
     fn wrote(&self, records: usize) {
         let mut state = self.state();
-        state.records += records as u64;
+        state.records = state.records.saturating_add(records as u64);
         let records = state.records;
         if let Some(witness) = &mut state.witness {
             drop(witness.mark(records));

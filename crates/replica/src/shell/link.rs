@@ -1,11 +1,5 @@
 //! The side of a space that a transport drives: messages in, frames out, whatever carries the
 //! bytes.
-//!
-//! The transport opens a session per connection, hands in what arrives, sends what
-//! [`transmit`](Link::transmit) returns when the connection takes it (so a slow peer slows only its
-//! own session), and calls [`tick`](Link::tick) when [`next_tick`](Link::next_tick) says so. It
-//! asks `next_tick` after whatever it handed in, and when it is [woken](Link::on_wake). After a
-//! tick, and when woken, every session of the space may have something to send.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,6 +15,55 @@ use crate::shell::shared::{Shared, Wake};
 use crate::storage::{Storage, StorageError};
 
 /// A space without its type, for a transport.
+///
+/// The transport opens a session per connection, hands in what arrives, sends what
+/// [`transmit`](Link::transmit) returns when the connection takes it (so a slow peer slows only its
+/// own session), and calls [`tick`](Link::tick) when [`next_tick`](Link::next_tick) says so. It
+/// asks `next_tick` after whatever it handed in, and when it is [woken](Link::on_wake). After a
+/// tick, and when woken, every session of the space may have something to send.
+///
+/// Two stores of one process, brought together by hand; over TCP `rejoin-node` does this:
+///
+/// ```
+/// use rejoin_crdts::OrSet;
+/// use rejoin_replica::message::Frames;
+/// use rejoin_replica::{Link, LinkError, SessionId, Store};
+///
+/// /// Moves what one end has to send; true if there was anything.
+/// fn pump(
+///     (from, out): (&Link, SessionId),
+///     (to, into): (&Link, SessionId),
+///     arrived: &mut Frames,
+/// ) -> Result<bool, LinkError> {
+///     let mut any = false;
+///     while let Some(frame) = from.transmit(out)? {
+///         any = true;
+///         arrived.push(&frame); // the bytes may come in pieces of any length
+///         let mut messages = Vec::new();
+///         while let Some(message) = arrived.next_message().expect("an honest peer") {
+///             messages.push(message);
+///         }
+///         to.handle(into, messages)?;
+///     }
+///     Ok(any)
+/// }
+///
+/// let (phone, laptop) = (Store::memory()?, Store::memory()?);
+/// let here = phone.create_space::<OrSet<String>>("list")?;
+/// let there = laptop.join_space::<OrSet<String>>("list", here.ticket())?;
+/// here.transact(|tx| tx.object("home").insert("milk"))?;
+/// there.transact(|tx| tx.object("home").insert("bread"))?;
+///
+/// let (a, b) = (here.link(), there.link());
+/// let (at_a, at_b) = (a.open()?, b.open()?);
+/// let (mut to_a, mut to_b) = (Frames::default(), Frames::default());
+/// while pump((&a, at_a), (&b, at_b), &mut to_b)? | pump((&b, at_b), (&a, at_a), &mut to_a)? {}
+/// a.close(at_a);
+/// b.close(at_b);
+/// assert_eq!(here.object("home").items()?, there.object("home").items()?);
+/// assert_eq!(here.digest()?, there.digest()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Link {
     shared: Arc<Shared>,

@@ -11,6 +11,11 @@
 //! [`Loss::Unseen`] does this only where it is known that none of it was ever externalized
 //! ([`crate::core::externalized`]) and that it waits for nothing of others; the rest takes
 //! [`Loss::ForGood`].
+//!
+//! A record that is lost after it was flushed makes nothing wait here: the state has its effect.
+//! But it cannot be passed on, and nothing that this store wrote after it. Where such a loss is
+//! accepted, the state is first rebuilt from the log without it, and then it is a loss like any
+//! other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -152,10 +157,11 @@ impl Shared {
     /// what [nobody else can have](Loss::Unseen); [`StoreError::Storage`] when the medium fails.
     pub(crate) fn accept_loss(&self, loss: Loss) -> Result<Accepted, StoreError> {
         self.retry()?;
-        let stored = self.lock()?.driver.stored();
-        if stored.aside_rows()?.is_empty() {
+        if self.lock()?.driver.stored().aside_rows()?.is_empty() {
             return Ok(Accepted::default());
         }
+        self.give_up_missing(loss)?;
+        let stored = self.lock()?.driver.stored();
         let mut inner = self.lock_as_self()?;
         let unreadable = unreadable(&stored)?;
         let (branches, waiting) = branches(&inner.driver.core, stored.quarantined()?)?;
@@ -185,6 +191,27 @@ impl Shared {
         self.write_until(mark)?;
         self.write_rows()?;
         Ok(accepted)
+    }
+
+    /// Takes own entries out of the state that were flushed before their log records were lost: as
+    /// long as it has them, what was written after them cannot be passed on, and they neither.
+    ///
+    /// # Errors
+    /// As [`accept_loss`](Self::accept_loss).
+    fn give_up_missing(&self, loss: Loss) -> Result<(), StoreError> {
+        let mut inner = self.lock_quiet()?;
+        let core = &inner.driver.core;
+        let missing = core.missing_own();
+        let may_come_back = |&&(id, first): &&(ReplicaId, u64)| core.has_spread(id, first - 1);
+        let records = missing.iter().filter(may_come_back).count();
+        if loss == Loss::Unseen && records > 0 {
+            return Err(StoreError::MayComeBack { records });
+        }
+        if !missing.is_empty() && !rejoin_vclock::mutant!("flushed-loss-is-kept") {
+            inner.driver.rebuild_without_missing()?;
+            Self::tell(&mut inner);
+        }
+        Ok(())
     }
 
     /// Rewrites a branch under its derived id, as every other holder of the same branch does.

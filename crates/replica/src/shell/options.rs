@@ -211,7 +211,9 @@ impl OpenOptions {
         self
     }
 
-    /// Treats the store as a copy: it goes on under a new id, even if its place is proved.
+    /// Treats the store as a copy: it goes on under a new id, even if its place is proved. A store
+    /// file remembers that until it has one; over storage of one's own, every opening says so until
+    /// then.
     #[must_use]
     pub const fn unproven(mut self) -> Self {
         self.unproven = true;
@@ -228,6 +230,15 @@ impl OpenOptions {
         let path = path.as_ref();
         let explain = |error| crate::shell::store::explain(path, error);
         let cache = self.engine_cache_bytes;
+        let no_place = |what| StoreError::NoPlace { path: path.to_owned(), what };
+        if path.is_dir() {
+            return Err(no_place("it is a directory; name a file in it".to_owned()));
+        }
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+        if let Some(above) = above.filter(|above| !above.is_dir()) {
+            let what = format!("{} is no directory; make it first", above.display());
+            return Err(no_place(what));
+        }
         let exists = path.try_exists().map_err(|error| StorageError::Io(error.to_string()))?;
         let mut made = None;
         let storage = if exists {

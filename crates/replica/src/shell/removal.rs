@@ -60,7 +60,7 @@ impl Store {
     /// [`StoreError::Storage`] when the medium fails: the space is there, or it is gone and the
     /// rest of it goes at the next start.
     pub fn remove_space(&self, name: &str, removal: Removal) -> Result<(), StoreError> {
-        let mut open = self.open_spaces();
+        let mut open = self.open_spaces()?;
         self.storage().check_place()?;
         let (number, ticket) = self
             .stored_space(name)?
@@ -99,7 +99,7 @@ impl Store {
     /// when there is one of the new name; [`StoreError::NameTooLong`] when that is longer than
     /// [`MAX_NAME_BYTES`].
     pub fn rename_space(&self, old: &str, new: &str) -> Result<(), StoreError> {
-        let mut open = self.open_spaces();
+        let mut open = self.open_spaces()?;
         self.storage().check_place()?;
         let (number, ticket) = self
             .stored_space(old)?

@@ -16,7 +16,25 @@ impl Driver {
     /// [`StorageError`] when the medium fails.
     pub fn repair(&mut self) -> Result<(), StorageError> {
         self.rows.extend(self.core.take_damaged());
-        let damage = StorageError::Damaged("a block, or the log's index".to_owned());
+        self.rebuild("a block, or the log's index")
+    }
+
+    /// Rebuilds the state without the own entries that the log lacks: what was written after them
+    /// waits from now on. The present id is given up, as its last dots may be among them.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the medium fails.
+    pub(crate) fn rebuild_without_missing(&mut self) -> Result<(), StorageError> {
+        let mut distrusted = self.stored().distrusted()?.unwrap_or_default();
+        distrusted.add(self.core.replica(), self.core.seen_until());
+        let (key, row) = distrusted.row();
+        let rows = vec![(self.number, key, row)];
+        self.storage.commit(&Batch { rows, ..Batch::default() })?;
+        self.rebuild("log records that are given up")
+    }
+
+    fn rebuild(&mut self, damage: &str) -> Result<(), StorageError> {
+        let damage = StorageError::Damaged(damage.to_owned());
         let mut rebuilt = trusted(self.stored().rebuild(&damage)?, &*self.identity)?;
         rebuilt.replace(&mut self.core)?;
         (self.core, self.is_flushing) = (rebuilt, false);

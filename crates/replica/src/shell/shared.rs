@@ -11,6 +11,7 @@ use std::cell::Cell as ThreadCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use rejoin_crdts::cell::Cell;
@@ -70,9 +71,17 @@ pub(crate) struct Inner {
 pub(crate) struct Inside;
 
 impl Inside {
-    pub(crate) fn enter() -> Self {
+    /// Runs user code. A panic in it is caught, to be [resumed](std::panic::resume_unwind) without
+    /// the lock: a lock that is poisoned was held by a panic of our own.
+    pub(crate) fn run<R>(user: impl FnOnce() -> R) -> std::thread::Result<R> {
         INSIDE.set(true);
-        Self
+        let _inside = Self;
+        catch_unwind(AssertUnwindSafe(user))
+    }
+
+    /// True if user code runs under a lock in this thread.
+    pub(crate) fn is_entered() -> bool {
+        INSIDE.get()
     }
 }
 
@@ -107,7 +116,14 @@ impl Shared {
         if INSIDE.get() {
             return Err(StoreError::Nested);
         }
-        let mut inner = self.locked();
+        let mut inner = match self.inner.lock() {
+            Ok(inner) => inner,
+            // A panic of our own may have left an entry half applied.
+            Err(_) => {
+                let what = "a panic inside the store; what it wrote is whole".to_owned();
+                return Err(self.storage.fail(StorageError::Io(what)).into());
+            }
+        };
         self.check(&inner)?;
         while inner.driver.core.is_damaged() {
             if inner.writing {
@@ -177,8 +193,8 @@ impl Shared {
         inner.driver.core.outbox.waiting().map(|(at, record)| (*at, record.encode())).collect()
     }
 
+    /// The lock for what does not depend on the core's being whole.
     fn locked(&self) -> MutexGuard<'_, Inner> {
-        // A panic in user code inside a transaction leaves the core as it was: edits are staged.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -357,7 +373,12 @@ fn call(wakes: &[WeakWake]) {
 impl Drop for Shared {
     fn drop(&mut self) {
         if self.storage.check().is_ok() && !std::thread::panicking() {
+            // This is the last handle: nobody can wait for the lock, whatever transaction of
+            // another space this thread is inside of.
+            let inside = INSIDE
+                .replace(rejoin_vclock::mutant!("last-drop-inside-is-nested") && INSIDE.get());
             drop(self.flush());
+            INSIDE.set(inside);
         }
     }
 }

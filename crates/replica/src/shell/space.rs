@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::panic::resume_unwind;
 use std::sync::{Arc, MutexGuard};
 
 use rejoin_crdts::edit::{Cursor, Source, Stage, View};
@@ -236,14 +237,24 @@ impl<T: Crdt> Space<T> {
     ) -> Result<Once<R>, StoreError> {
         let now = self.shared.now();
         let mut inner = self.shared.lock_as_self()?;
-        let (mut edit, mut value) = (Some(edit), None);
+        let (mut edit, mut value, mut panicked) = (Some(edit), None, None);
         let transacted = inner.driver.transact(now, key, &mut |stage| {
-            let _inside = Inside::enter();
-            if let Some(edit) = edit.take() {
-                value = Some(edit(&mut Transaction { stage, object: PhantomData })?);
+            let Some(edit) = edit.take() else { return Ok(()) };
+            let mut transaction = Transaction { stage, object: PhantomData };
+            match Inside::run(|| edit(&mut transaction)) {
+                Ok(edited) => value = Some(edited?),
+                Err(panic) => {
+                    panicked = Some(panic);
+                    return Err(EditError::Aborted(String::new()));
+                }
             }
             Ok(())
         });
+        if let Some(panic) = panicked {
+            // The core is as it was: edits are staged.
+            drop(inner);
+            resume_unwind(panic);
+        }
         let receipt = match transacted? {
             Transacted::Committed(receipt, _) => {
                 Shared::tell(&mut inner);
@@ -310,8 +321,9 @@ impl<T: Crdt> Space<T> {
     pub fn read<R>(&self, read: impl FnOnce(&Snapshot<'_, T>) -> R) -> Result<R, StoreError> {
         let inner = self.shared.lock()?;
         let source = inner.driver.core.source();
-        let _inside = Inside::enter();
-        Ok(read(&Snapshot { source: &source, object: PhantomData }))
+        let done = Inside::run(|| read(&Snapshot { source: &source, object: PhantomData }));
+        drop(inner);
+        Ok(done.unwrap_or_else(|panic| resume_unwind(panic)))
     }
 
     /// The keys of the objects that exist, ascending.
@@ -330,8 +342,9 @@ impl<T: Crdt> Space<T> {
         Ok(self.shared.lock()?.watchers.subscribe())
     }
 
-    /// The latest decisions of merges, oldest first: local, derived, and bounded to the last
-    /// 10,000.
+    /// The latest decisions of merges, oldest first. They are local and derived, in memory only
+    /// (empty after the store was opened), and bounded to the last 10,000. Everybody who applies
+    /// two changes of which one does not hold gets a record, their authors among them.
     ///
     /// # Errors
     /// [`StoreError`] when the space cannot be read.

@@ -20,7 +20,7 @@ use crate::shell::clearing::clear_all;
 use crate::shell::driver::Driver;
 use crate::shell::identity::{Claim, Identity, NoIdentity, Randomness, first_batch};
 use crate::shell::loss::{Accepted, Loss};
-use crate::shell::shared::Shared;
+use crate::shell::shared::{Inside, Shared};
 use crate::shell::space::Space;
 use crate::shell::time::Time;
 use crate::storage::{Batch, FailStop, Holder, Storage, StorageError, StorageRead};
@@ -52,6 +52,10 @@ impl Store {
         time: Arc<dyn Time>,
     ) -> Result<Self, StoreError> {
         if storage.metas("")?.is_empty() {
+            // The first space is number 0.
+            if storage.log_end(0)? > 0 || !storage.rows(0, &[], 1)?.is_empty() {
+                return Err(damaged(label, "it has no identity"));
+            }
             storage.commit(&first_batch(claim.random).1)?;
         }
         let storage = Arc::new(FailStop::new(storage));
@@ -59,7 +63,8 @@ impl Store {
         for (_, stored) in storage.metas(SPACE).map_err(|error| explain(label, error))? {
             // One that cannot be read is reported when it is opened.
             let Ok((number, _)) = read_space(&stored) else { continue };
-            records += storage.log_end(number).map_err(|error| explain(label, error))?;
+            let end = storage.log_end(number).map_err(|error| explain(label, error))?;
+            records = u64::saturating_add(records, end);
         }
         let identity = Identity::open(Arc::clone(&storage), claim, records);
         let identity = Arc::new(identity.map_err(|error| match error {
@@ -75,14 +80,15 @@ impl Store {
     }
 
     /// Writes all that is left to write, with the state flushed, so that the next start is quick.
-    /// Dropping the last handle does the same, and cannot report a failure. The file is not free
+    /// The handles can be used on: it only flushes. Dropping the last one does the same, and cannot
+    /// report a failure. The file is not free
     /// for others before that: spaces, links, and what a node shares of the store are handles, too.
     ///
     /// # Errors
     /// [`StoreError::Storage`] when the medium fails.
     pub fn close(&self) -> Result<(), StoreError> {
         self.inner.storage.check()?;
-        self.opened().iter().try_for_each(|shared| shared.flush())?;
+        self.opened()?.iter().try_for_each(|shared| shared.flush())?;
         Ok(self.inner.storage.check_place()?)
     }
 
@@ -108,7 +114,21 @@ impl Store {
         before
     }
 
-    /// Makes a space with a lineage of its own.
+    /// Makes a space with a lineage of its own. A program that runs more than once opens it, and
+    /// makes it if there is none:
+    ///
+    /// ```
+    /// use rejoin_crdts::OrSet;
+    /// use rejoin_replica::{Store, StoreError};
+    ///
+    /// # let store = Store::memory()?;
+    /// let list = match store.open_space::<OrSet<String>>("list") {
+    ///     Err(StoreError::NoSuchSpace { .. }) => store.create_space("list"),
+    ///     opened => opened,
+    /// }?;
+    /// # list.transact(|tx| tx.object("home").insert("milk"))?;
+    /// # Ok::<(), StoreError>(())
+    /// ```
     ///
     /// # Errors
     /// [`StoreError::SpaceExists`] when there is one of that name; [`StoreError::NameTooLong`] when
@@ -130,7 +150,7 @@ impl Store {
 
     /// A space that is here, whatever its type.
     pub(crate) fn shared(&self, name: &str) -> Result<Arc<Shared>, StoreError> {
-        let mut open = self.open_spaces();
+        let mut open = self.open_spaces()?;
         self.inner.storage.check()?;
         if let Some(shared) = open.get(name) {
             return Ok(Arc::clone(shared));
@@ -162,18 +182,18 @@ impl Store {
     }
 
     /// The spaces that are open.
-    pub(crate) fn opened(&self) -> Vec<Arc<Shared>> {
-        self.open_spaces().values().cloned().collect()
+    pub(crate) fn opened(&self) -> Result<Vec<Arc<Shared>>, StoreError> {
+        Ok(self.open_spaces()?.values().cloned().collect())
     }
 
     /// The named blobs that follow from what is in memory.
     #[cfg(feature = "redb")]
-    pub(crate) fn known_blobs(&self) -> Vec<(String, Vec<u8>)> {
-        let open = self.open_spaces();
+    pub(crate) fn known_blobs(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let open = self.open_spaces()?;
         let space = |(name, shared): (&String, &Arc<Shared>)| {
             (format!("{SPACE}{name}"), write_space(shared.number, name, &shared.ticket))
         };
-        open.iter().map(space).chain([self.inner.identity.stored()]).collect()
+        Ok(open.iter().map(space).chain([self.inner.identity.stored()]).collect())
     }
 
     /// Joins a space of another store, under a name of one's own. It is empty until it is synced. A
@@ -210,7 +230,7 @@ impl Store {
         ticket: &Ticket,
         join: bool,
     ) -> Result<Space<T>, StoreError> {
-        let open = self.open_spaces();
+        let open = self.open_spaces()?;
         if let Some((_, here)) = self.stored_space(name)? {
             drop(open);
             return match (join, here == *ticket) {
@@ -263,9 +283,19 @@ impl Store {
         explain(&self.inner.label, error)
     }
 
-    pub(crate) fn open_spaces(&self) -> MutexGuard<'_, HashMap<String, Arc<Shared>>> {
+    /// The lock on the table of open spaces.
+    ///
+    /// # Errors
+    /// [`StoreError::Nested`] inside a transaction: who removes a space holds this lock while
+    /// waiting for that transaction.
+    pub(crate) fn open_spaces(
+        &self,
+    ) -> Result<MutexGuard<'_, HashMap<String, Arc<Shared>>>, StoreError> {
+        if Inside::is_entered() && !rejoin_vclock::mutant!("spaces-opened-inside") {
+            return Err(StoreError::Nested);
+        }
         // The table is changed by single inserts: a panic elsewhere leaves it whole.
-        self.inner.open.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(self.inner.open.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -313,3 +313,23 @@ fn failure_59_a_successor_retires_nobody() {
         assert_eq!(carts.digest(), at_p.digest());
     }
 }
+
+/// A store that was opened as unproven is so until it has a new id, also where it only reads.
+#[test]
+fn unproven_is_not_forgotten() {
+    let machine = Machine::new();
+    let (store, carts) = machine.shop();
+    add(&carts, "apples", 1);
+    let old = store.replica_id();
+    drop((store, carts));
+    let options = OpenOptions::new().state_dir(machine.path("state")).unproven();
+    let store = options.open(machine.path("data/shop")).expect("a store");
+    assert_eq!(line(&store.open_space("carts").expect("the space"), "apples"), 1);
+    assert_eq!(store.replica_id(), None);
+    drop(store);
+    let store = machine.open("data/shop");
+    assert_eq!(store.replica_id(), None, "it has read, and no more");
+    let carts: Carts = store.open_space("carts").expect("the space");
+    add(&carts, "apples", 1);
+    assert!(store.replica_id().is_some_and(|id| Some(id) != old));
+}

@@ -160,3 +160,53 @@ proptest::proptest! {
         proptest::prop_assert_eq!(there.stats().expect("readable").waiting, 0);
     }
 }
+
+/// A record that was flushed before it was lost, and that no peer has: nothing after it can be
+/// passed on until its loss is accepted. Then all but it is everywhere.
+#[test]
+fn a_flushed_record_that_nobody_has_is_given_up() {
+    for is_last in [false, true] {
+        let medium = Medium::new();
+        let store = medium.open();
+        let things: Things = store.create_space("things").expect("a first space");
+        let peer = Medium::new().open();
+        let there: Things = peer.join_space("things", things.ticket()).expect("joined");
+        begin(&things);
+        let tag = |text: &str| {
+            let tagged = things.transact(|tx| tx.object("thing").tags().insert(text));
+            tagged.expect("a transaction");
+        };
+        tag("lost");
+        let record = things.stats().expect("readable").entries - 1;
+        if !is_last {
+            tag("kept");
+        }
+        store.close().expect("flushed");
+        let old = store.replica_id();
+        drop((things, store));
+        medium.damage_record(0, record, |bytes| bytes[20] ^= 4);
+        let store = medium.open();
+        let things: Things = store.open_space("things").expect("the space");
+        for _ in 0..3 {
+            sync(&things.link(), &there.link());
+        }
+        assert_ne!(things.digest(), there.digest(), "the record cannot be passed on");
+        let refused = things.accept_loss(Loss::Unseen);
+        assert!(
+            matches!(refused, Err(StoreError::MayComeBack { .. })),
+            "it was offered: {refused:?}"
+        );
+        let accepted = things.accept_loss(Loss::ForGood).expect("it is said to be lost");
+        assert_eq!(accepted.rewritten, u64::from(!is_last), "last: {is_last}");
+        assert_ne!(store.replica_id(), old, "its last dots may have been seen");
+        things.transact(|tx| tx.object("thing").tags().insert("new")).expect("a transaction");
+        for _ in 0..3 {
+            sync(&things.link(), &there.link());
+        }
+        assert_eq!(things.digest(), there.digest(), "last: {is_last}");
+        let tags = there.object("thing").tags().items().expect("readable");
+        assert!(tags.contains(&"new".to_owned()) && !tags.contains(&"lost".to_owned()), "{tags:?}");
+        assert_eq!(tags.contains(&"kept".to_owned()), !is_last, "{tags:?}");
+        assert!(there.forks().expect("readable").is_empty());
+    }
+}

@@ -43,6 +43,8 @@ struct State {
     log_bytes: usize,
     held: bool,
     trouble: Option<Trouble>,
+    /// The number of reads until one that fails.
+    reads_left: Option<usize>,
 }
 
 impl Medium {
@@ -77,6 +79,15 @@ impl Medium {
         copy
     }
 
+    /// Returns a copy that has lost its named blobs.
+    pub(crate) fn without_blobs(&self) -> Arc<Self> {
+        let log = self.stored(0).into_iter().map(|(at, bytes)| (0, at, bytes)).collect();
+        let rows = self.rows().into_iter().map(|(key, bytes)| (0, key, Some(bytes))).collect();
+        let copy = Self::new();
+        copy.content.commit(&Batch { log, rows, ..Batch::default() }).unwrap();
+        copy
+    }
+
     /// Returns the rows of the first space.
     pub(crate) fn rows(&self) -> Vec<Row> {
         self.content.rows(0, &[], usize::MAX).unwrap()
@@ -106,6 +117,27 @@ impl Medium {
     pub(crate) fn release(&self) {
         self.state.lock().unwrap().held = false;
         self.released.notify_all();
+    }
+
+    /// Makes one read fail, after this many that do not.
+    pub(crate) fn fail_a_read_after(&self, reads: usize) {
+        self.state.lock().unwrap().reads_left = Some(reads);
+    }
+
+    /// True if the read that was to fail has failed.
+    pub(crate) fn has_failed_a_read(&self) -> bool {
+        self.state.lock().unwrap().reads_left.is_none()
+    }
+
+    fn read(&self) -> Result<(), StorageError> {
+        let left = &mut self.state.lock().unwrap().reads_left;
+        match left.take() {
+            Some(0) => Err(StorageError::Io("a read failed, as the test asked for".to_owned())),
+            reads => {
+                *left = reads.map(|reads| reads - 1);
+                Ok(())
+            }
+        }
     }
 
     /// Makes every commit from now on go wrong.
@@ -172,6 +204,7 @@ impl StorageRead for Medium {
     }
 
     fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
+        self.read()?;
         self.content.log(space, from, limit)
     }
 
@@ -180,10 +213,12 @@ impl StorageRead for Medium {
     }
 
     fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.read()?;
         self.content.row(space, key)
     }
 
     fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
+        self.read()?;
         self.content.rows(space, from, limit)
     }
 }

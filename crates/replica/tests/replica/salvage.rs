@@ -203,6 +203,20 @@ fn what_a_file_that_was_cut_off_still_has_comes_over() {
     }
 }
 
+/// However much of a file is gone, it is not said to be complete if anything is lost.
+#[test]
+fn what_is_cut_off_anywhere_is_not_complete() {
+    let case = Case::new();
+    let file = &case.files[1];
+    for pages in 1..file.len() / 4096 {
+        std::fs::write(case.path("damaged"), &file[..pages * 4096]).expect("writable");
+        let _ = std::fs::remove_file(case.path("salvaged"));
+        let Ok(salvaged) = case.salvage() else { continue };
+        let lost = case.lost("cut off");
+        assert!(!salvaged.is_complete() || lost.is_empty(), "{pages} pages: {salvaged:?}");
+    }
+}
+
 /// A page of zeros replaces every branch and the header: only records are left.
 #[test]
 fn records_are_found_where_nothing_leads_to_them() {

@@ -6,9 +6,10 @@ use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use rejoin_crdts::{EditError, OrMap, OrSet, ReadError};
-use rejoin_replica::{Once, Space, Store, StoreError, Ticket};
+use rejoin_replica::storage::Storage;
+use rejoin_replica::{Config, Durability, Once, Removal, Space, Store, StoreError, Ticket};
 
-use crate::medium::{Medium, until};
+use crate::medium::{Clock, Medium, until};
 use crate::pipes::Cart;
 
 type Carts = Space<Cart>;
@@ -378,9 +379,79 @@ fn a_store_has_to_have_a_place() {
     let nowhere = directory.path().join("no such directory").join("shop.rejoin");
     for path in [directory.path(), nowhere.as_path()] {
         let error = Store::open(path).expect_err("no place for a store");
-        assert!(matches!(error, StoreError::Storage(_)), "{error:?}");
+        assert!(matches!(error, StoreError::NoPlace { .. }), "{error:?}");
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+        let says = ["name a file in it", "make it first"];
+        assert!(says.iter().any(|what| error.to_string().contains(what)), "{error}");
         assert!(!error.is_retryable() && !error.is_corruption());
     }
     assert_eq!(std::fs::read_dir(&directory).expect("readable").count(), 0);
+}
+
+/// Whoever removes a space waits for its transactions, and holds the table of spaces meanwhile.
+#[test]
+fn line_40_no_space_is_opened_inside_a_transaction() {
+    let store = Medium::new().open();
+    let carts: Carts = store.create_space("carts").expect("a first space");
+    store.create_space::<Cart>("others").expect("a second space");
+    let mut opened = None;
+    let inside = carts.transact(|tx| {
+        opened = Some(store.open_space::<Cart>("others").map(drop));
+        tx.object("alice").entry("apples").add(1)
+    });
+    assert!(inside.is_ok());
+    assert_eq!(opened, Some(Err(StoreError::Nested)));
+    let removed = carts.read(|_| store.remove_space("others", Removal::Anyway)).expect("readable");
+    assert_eq!(removed, Err(StoreError::Nested));
+    assert!(store.open_space::<Cart>("others").is_ok());
+}
+
+/// What is buffered is written when the last handle goes, wherever that is.
+#[test]
+fn the_last_handle_may_go_inside_a_transaction_of_another_store() {
+    let medium = Medium::new();
+    let store = medium.open();
+    let carts = store.create_space::<Cart>("carts").expect("a first space");
+    let buffered = carts.with_durability(Durability::Buffered);
+    add(&buffered, "apples", 5);
+    let (_other, others) = memory();
+    let held = (carts, buffered, store);
+    others
+        .transact(|tx| {
+            drop(held);
+            tx.object("alice").entry("apples").add(1)
+        })
+        .expect("a transaction");
+    let carts: Carts = medium.open().open_space("carts").expect("the space");
+    assert_eq!(line(&carts, "apples"), 5);
+}
+
+/// Records without an identity are no empty store.
+#[test]
+fn a_store_without_its_blobs_is_damaged() {
+    let medium = Medium::new();
+    let carts: Carts = medium.open().create_space("carts").expect("a first space");
+    add(&carts, "apples", 5);
+    drop(carts);
+    let bare = medium.without_blobs();
+    let storage: Arc<dyn Storage> = bare.clone();
+    let opened = Store::with_storage(storage, Config::default(), Arc::new(Clock::default()));
+    assert!(matches!(opened, Err(StoreError::Damaged { .. })), "{opened:?}");
+    assert_eq!(bare.commits(), 0, "nothing was written over it");
+}
+
+/// Times of "never" are times like any other.
+#[test]
+fn heartbeats_may_be_off() {
+    let mut never = Config::default();
+    (never.idle_timeout, never.heartbeat) = (u64::MAX, u64::MAX);
+    (never.have_interval, never.request_timeout) = (u64::MAX, u64::MAX);
+    let (one, two) = (Medium::new().open_with(never), Medium::new().open_with(never));
+    let here: Carts = one.create_space("carts").expect("a first space");
+    let there: Carts = two.join_space("carts", here.ticket()).expect("joined");
+    add(&here, "apples", 5);
+    crate::store_sync::settle(&here.link(), &there.link()).expect("both go on");
+    here.link().tick().expect("a tick");
+    assert!(there.link().next_tick().is_ok());
+    assert_eq!(line(&there, "apples"), 5);
 }

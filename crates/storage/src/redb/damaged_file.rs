@@ -169,7 +169,9 @@ impl DamagedFile {
         let counted = |name: &[u8]| found.get(name).map(|root| root.pairs);
         let records = self.log.len() + self.damaged.len() + self.misplaced.len();
         if is_first {
-            self.counted = counted(b"log");
+            let is_known = |name: &Vec<u8>| [&b"meta"[..], b"rows"].contains(&name.as_slice());
+            let has_none = !found.is_empty() && found.keys().all(is_known);
+            self.counted = counted(b"log").or_else(|| has_none.then_some(0));
         }
         // Without any record there is no log table, and without any flush no table of rows.
         counted(b"meta") == Some(self.metas.len() as u64)

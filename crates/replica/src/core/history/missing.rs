@@ -48,6 +48,11 @@ impl Missing {
         self.entries.iter_mut().map(|(&dot, missing)| (dot, missing))
     }
 
+    /// The first dots of the entries.
+    pub(crate) fn firsts(&self) -> impl Iterator<Item = (ReplicaId, u64)> + '_ {
+        self.entries.keys().copied()
+    }
+
     /// Keeps an entry that is applied here already, if it is one that the log lacks.
     pub(crate) fn keep(&mut self, entry: &Entry) {
         let (origin, first) = (entry.delta().origin(), entry.delta().first());

@@ -240,10 +240,10 @@ impl Session {
     /// The time at which the session has something to send, or ends, without any input.
     pub(crate) fn due(&self, config: &Config, news: u64) -> Option<u64> {
         let told = (self.is_established() && self.announced_news != news)
-            .then_some(self.announced_at + config.have_interval);
-        let beat =
-            (self.watched && self.is_established()).then_some(self.sent_at + config.heartbeat);
-        let silent = self.watched.then_some(self.heard_at + config.idle_timeout);
+            .then_some(self.announced_at.saturating_add(config.have_interval));
+        let beat = (self.watched && self.is_established())
+            .then_some(self.sent_at.saturating_add(config.heartbeat));
+        let silent = self.watched.then_some(self.heard_at.saturating_add(config.idle_timeout));
         [told, beat, silent].into_iter().flatten().min().filter(|_| self.over.is_none())
     }
 }
