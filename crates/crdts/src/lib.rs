@@ -23,6 +23,58 @@
 //! what will [surprise](guide::anomalies). The laws that all of these keep can be run on types of
 //! your own: feature `laws`.
 //!
+//! # Changing and reading
+//! A transaction hands out *editors*; in a space, and in a [`Replica::read`], there are *readers*,
+//! which look up only what is asked for. The plain value has methods of its own.
+//!
+//! | type | changed by | read by |
+//! |---|---|---|
+//! | [`PnCounter`] | [`PnCounterEditor`] | [`PnCounterReader`] |
+//! | [`GCounter`] | [`GCounterEditor`] | [`GCounterReader`] |
+//! | [`BoundedCounter`] | [`BoundedCounterEditor`] | [`BoundedCounterReader`] |
+//! | [`LwwRegister`] | [`LwwRegisterEditor`] | [`LwwRegisterReader`] |
+//! | [`MvRegister`] | [`MvRegisterEditor`] | [`MvRegisterReader`] |
+//! | [`MaxRegister`], [`MinRegister`] | [`ExtremeRegisterEditor`] | [`ExtremeRegisterReader`] |
+//! | [`EnableWinsFlag`] | [`EnableWinsFlagEditor`] | [`FlagReader`] |
+//! | [`DisableWinsFlag`] | [`DisableWinsFlagEditor`] | [`FlagReader`] |
+//! | [`OrSet`] | [`OrSetEditor`] | [`SetReader`] |
+//! | [`RwSet`] | [`RwSetEditor`] | [`SetReader`] |
+//! | [`TwoPhaseSet`] | [`TwoPhaseSetEditor`] | [`SetReader`] |
+//! | [`GSet`] | [`GSetEditor`] | [`SetReader`] |
+//! | [`OrMap`] | [`OrMapEditor`] | [`OrMapReader`] |
+//! | [`Doc`] | [`DocEditor`] | [`DocReader`] |
+//! | [`List`] | [`ListEditor`] | [`ListReader`] |
+//! | [`Tree`] | [`TreeEditor`] | [`TreeReader`] |
+//!
+//! [`BoundedCounterEditor`]: counter::BoundedCounterEditor
+//! [`BoundedCounterReader`]: counter::BoundedCounterReader
+//! [`DisableWinsFlagEditor`]: set::DisableWinsFlagEditor
+//! [`DocEditor`]: map::DocEditor
+//! [`DocReader`]: map::DocReader
+//! [`EnableWinsFlagEditor`]: set::EnableWinsFlagEditor
+//! [`ExtremeRegisterEditor`]: register::ExtremeRegisterEditor
+//! [`ExtremeRegisterReader`]: register::ExtremeRegisterReader
+//! [`FlagReader`]: set::FlagReader
+//! [`GCounterEditor`]: counter::GCounterEditor
+//! [`GCounterReader`]: counter::GCounterReader
+//! [`GSetEditor`]: set::GSetEditor
+//! [`ListEditor`]: ordered::ListEditor
+//! [`ListReader`]: ordered::ListReader
+//! [`LwwRegisterEditor`]: register::LwwRegisterEditor
+//! [`LwwRegisterReader`]: register::LwwRegisterReader
+//! [`MvRegisterEditor`]: register::MvRegisterEditor
+//! [`MvRegisterReader`]: register::MvRegisterReader
+//! [`OrMapEditor`]: map::OrMapEditor
+//! [`OrMapReader`]: map::OrMapReader
+//! [`OrSetEditor`]: set::OrSetEditor
+//! [`PnCounterEditor`]: counter::PnCounterEditor
+//! [`PnCounterReader`]: counter::PnCounterReader
+//! [`RwSetEditor`]: set::RwSetEditor
+//! [`SetReader`]: set::SetReader
+//! [`TreeEditor`]: ordered::TreeEditor
+//! [`TreeReader`]: ordered::TreeReader
+//! [`TwoPhaseSetEditor`]: set::TwoPhaseSetEditor
+//!
 //! # How it fits together
 //! All state is in *cells* at *paths*. A transaction is a list of operations on cells; it makes a
 //! [`Delta`], which carries its dependencies. A copy lets a delta in when those are there, so every
@@ -30,6 +82,8 @@
 //! same cells and save to the same bytes.
 //!
 //! No clock, file or random source is read here: ids and time are arguments.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 
 extern crate alloc;
@@ -75,4 +129,4 @@ pub use register::{LwwRegister, MaxRegister, MinRegister, MvRegister};
 pub use rejoin_vclock::{Dot, FreshId, HybridTimestamp, ReplicaId, VersionVector};
 pub use replica::{Clock, Logical, Replica};
 pub use set::{DisableWinsFlag, EnableWinsFlag, GSet, OrSet, RwSet, TwoPhaseSet};
-pub use value::{ConflictRecord, Rule, Side, Value};
+pub use value::{Action, ConflictRecord, Rule, Side, Value};

@@ -379,6 +379,10 @@ impl Connection {
         let (peer, dialled) = (self.peer, channel.want.is_some());
         match reason {
             Reason::Closed(Why::Done) if !dialled => {}
+            // It hung up in good order, and is dialled again.
+            Reason::Closed(Why::Done) => {
+                self.hub.tell(Report::Ended { peer, reason: reason.to_string() });
+            }
             Reason::Closed(Why::Full(limit)) => {
                 self.hub.tell(Report::Full { peer, limit: *limit });
             }

@@ -6,20 +6,39 @@
 //! state. However many spaces two processes share, they have one connection. [`Options`] has the
 //! maximum number of peers, and the other limits.
 //!
-//! ```no_run
+//! ```
 //! use rejoin_crdts::{OrMap, PnCounter};
 //! use rejoin_node::Node;
 //! use rejoin_replica::Store;
 //!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let store = Store::open("shop.rejoin")?;
-//! let carts = store.create_space::<OrMap<String, PnCounter>>("carts")?;
-//! let node = Node::new(|report| eprintln!("sync: {report}"));
-//! node.share(&carts.link())?;
-//! let here = node.listen("127.0.0.1:0".parse()?).await?;
-//! println!("join by {} at {here}", carts.ticket());
-//! # Ok(())
-//! # }
+//! # let directory = tempfile::tempdir()?;
+//! # let path = |name| directory.path().join(name);
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! // One end listens, and gives away the ticket of its space and its address, as texts.
+//! let shop = Store::open(path("shop.rejoin"))?;
+//! let carts = shop.create_space::<OrMap<String, PnCounter>>("carts")?;
+//! let listener = Node::new(|report| eprintln!("shop: {report}"));
+//! listener.share(&carts.link())?;
+//! let address = listener.listen("127.0.0.1:0".parse()?).await?;
+//! let ticket = carts.ticket().to_string();
+//!
+//! // The other end joins by the ticket, and dials; nearly always in another process.
+//! let phone = Store::open(path("phone.rejoin"))?;
+//! let mine = phone.join_space::<OrMap<String, PnCounter>>("carts", &ticket.parse()?)?;
+//! let dialler = Node::new(|report| eprintln!("phone: {report}"));
+//! dialler.share(&mine.link())?;
+//! let dial = dialler.connect(&mine.link(), address).expect("the space is shared");
+//! dial.outcome().await?; // in touch; kept so, and dialled again, while `dial` is there
+//!
+//! let receipt = mine.transact(|tx| tx.object("alice").entry("apples").add(2))?.receipt;
+//! while !mine.held_by(&receipt)?.contains(&shop.replica_id().expect("it has written")) {
+//!     tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+//! }
+//! assert_eq!(carts.object("alice").at("apples").value()?, 2);
+//! dialler.close().await;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! There is no encryption and no authentication yet: listen on loopback or on a network you trust.

@@ -13,7 +13,8 @@ pub enum Report {
         /// The other end.
         peer: SocketAddr,
     },
-    /// A connection, or the session of one space over it, is over.
+    /// A connection, or the session of one space over it, is over; also because the other end
+    /// shares the space no more.
     Ended {
         /// The other end.
         peer: SocketAddr,
@@ -21,7 +22,7 @@ pub enum Report {
         reason: String,
     },
     /// A stranger sent bytes that are not of the protocol, or one end asked for a space that the
-    /// other does not share.
+    /// other does not share or cannot use.
     Refused {
         /// The other end.
         peer: SocketAddr,

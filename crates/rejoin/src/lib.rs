@@ -46,7 +46,7 @@
 //! | you have | take |
 //! |---|---|
 //! | values in memory, exchanged by means of your own | [`Replica`], as above |
-//! | values that outlive the program and sync with others | a [`Store`] and its [`Space`]s |
+//! | values that outlive the program and sync | a [`Store`], its [`Space`]s, and `rejoin-node` |
 //! | your own struct | [`derive(Crdt)`](macro@Crdt) |
 //! | a clock of your own, or none | [`crdts::Replica`] with a [`crdts::Clock`] |
 //!
@@ -56,8 +56,8 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `redb` (default) | stores in a file; without it they are in memory or on a backend of yours |
-//! | `machine` (with `redb`) | the machine's clock and randomness; without it you bring both |
+//! | `redb` (default) | `Store::open`; without it stores are in memory or on a backend of yours |
+//! | `machine` (with `redb`) | the machine's clock and randomness, and so `Store::memory` |
 //! | `js` | random ids in a browser or under Node.js, on `wasm32-unknown-unknown` |
 //! | `uuid` | ids from and to `Uuid` |
 //! | `fjall` | stores in a directory, for servers that write much |
@@ -65,8 +65,13 @@
 //! | `laws` | the laws of a CRDT, to test types of your own |
 //! | `conformance` | what every storage backend must hold, to test one of your own |
 //!
+//! Without `machine` you bring a clock and randomness:
+//! `OpenOptions::hosted(time, random).over(storage)`.
+//!
 //! The crates of the family are here under their short names: [`vclock`] (who has seen what),
 //! [`crdts`] (values that merge), [`replica`] (copies that catch up).
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "machine")]
 mod clock;

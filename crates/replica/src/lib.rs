@@ -5,16 +5,34 @@
 //! two stores that hold the same space exchange what the other lacks over any ordered stream of
 //! bytes.
 //!
-//! # The core and its shell
-//! `SpaceCore` writes nothing, starts no thread and reads no clock; what it reads is stored state
-//! and log, through a [trait](storage::StorageRead). Users do not meet it, and it is not in this
-//! documentation. Its verbs, everywhere:
+//! ```
+//! use rejoin_crdts::{OrMap, PnCounter};
+//! use rejoin_replica::Store;
 //!
-//! - *getters* read (`version_vector`, `digest`);
-//! - *commands* change state on the user's behalf (`commit`, `open_session`);
-//! - `handle_*` takes input: a message, the passing of time, the news that something is durable;
-//! - `poll_*` returns output: records to write, notes of what will be externalized (to be written
-//!   with them), frames to send, events to report.
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("shop.rejoin");
+//! let store = Store::open(&path)?;
+//! let carts = store.create_space::<OrMap<String, PnCounter>>("carts")?;
+//! let receipt = carts.transact(|tx| tx.object("alice").entry("apples").add(2))?.receipt;
+//! assert!(receipt.is_durable());
+//! assert_eq!(carts.object("alice").at("apples").value()?, 2);
+//! println!("join by {}", carts.ticket());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | to | see |
+//! |---|---|
+//! | open a store, with a clock or storage of your own | [`Store`], [`OpenOptions`], [`storage`] |
+//! | read and change objects | [`Space`], [`Transaction`], [`Snapshot`], [`Once`] |
+//! | know what became of a write | [`Receipt`], [`Space::held_by`] |
+//! | learn of changes and conflicts | [`Watch`], [`Change`], [`Space::conflicts`], [`Event`] |
+//! | bring two stores together | `rejoin-node` over TCP, [`Link`] over anything else, [`Ticket`] |
+//! | back up, verify, repair | [`ops`], [`Loss`], [`Fork`] |
+//!
+//! # The core and its shell
+//! What a space does is decided by a core that writes nothing, starts no thread and reads no clock;
+//! what it reads is stored state and log, through a [trait](storage::StorageRead). Users do not
+//! meet it. A write goes through it like this:
 //!
 //! ```text
 //!  user            shell (Space, Link)             core                  storage      peer
@@ -30,6 +48,8 @@
 //! ```
 //!
 //! The same core runs under the simulator (`rejoin-sim`), which is how its promises are tested.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod config;
 mod error;

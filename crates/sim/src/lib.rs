@@ -154,7 +154,9 @@ pub struct Options {
 }
 
 impl Options {
-    /// Returns the defaults, with a safety phase of this length.
+    /// Returns the defaults, with a safety phase of this length. Much shorter than the default of a
+    /// minute, a run sees a few transactions or none, as it may be one quiet spell: assert on the
+    /// [counts](Count) that it did something.
     pub fn lasting(safety_millis: u64) -> Self {
         Self { safety_millis, ..Self::default() }
     }

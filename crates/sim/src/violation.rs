@@ -96,9 +96,10 @@ impl fmt::Display for Violation {
             }
             None => write!(f, "replay: the same seed and options")?,
         }
-        match &self.keep {
-            Keep::All => Ok(()),
-            some @ Keep::Only(_) => write!(f, " --keep {some}"),
+        match (&self.keep, self.replay) {
+            (Keep::All, _) => Ok(()),
+            (some @ Keep::Only(_), Some(_)) => write!(f, " --keep {some}"),
+            (some @ Keep::Only(_), None) => write!(f, ", and `.keep(\"{some}\".parse()?)`"),
         }
     }
 }

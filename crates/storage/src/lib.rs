@@ -9,6 +9,8 @@
 //! (a file, feature `redb`) and `FjallDirectory` (a directory, feature `fjall`) do them. The suite
 //! of the feature `conformance` tells whether a backend of your own does, too.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod contract;

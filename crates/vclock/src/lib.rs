@@ -43,6 +43,8 @@
 //! `Uuid`. `random`: `FreshId::random`, with the operating system's randomness. `js`: the same with
 //! that of a browser or of Node.js, where there is no operating system (wasm32-unknown-unknown).
 //! None is on by default; without them the crate is `no_std` and needs only an allocator.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 

@@ -117,7 +117,8 @@ impl fmt::Debug for ItemId {
 /// An item and every move of it take about 150 bytes, beside the value, and 200 in an order that is
 /// kept; a path about 25 in a delta.
 ///
-/// It is made for lists that people look at. For text, use the text type.
+/// It is made for lists that people look at, and not for the letters of a text: there is no type
+/// for text yet.
 ///
 /// # References
 /// Weidner, Kleppmann, *The art of the fugue*, 2023, for the order; Kleppmann, *Moving elements in

@@ -11,6 +11,14 @@
 //! `Outbox`, `Peers`, `Reports`. What needs several of them is an `impl SpaceCore` in a file
 //! of its own, by subject, and no part imports such a file.
 //!
+//! Its verbs, everywhere:
+//!
+//! - *getters* read (`version_vector`, `digest`);
+//! - *commands* change state on the user's behalf (`commit`, `open_session`);
+//! - `handle_*` takes input: a message, the passing of time, the news that something is durable;
+//! - `poll_*` returns output: records to write, notes of what will be externalized (to be written
+//!   with them), frames to send, events to report.
+//!
 //! # Invariants
 //! 1. State, vector and log hold the same entries: state and vector are functions of the log alone.
 //! 2. Entries that are not durable are known to nobody else.

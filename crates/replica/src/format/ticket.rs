@@ -16,7 +16,7 @@ const PREFIX: &str = "rejoin-";
 /// The name and the lineage of a space: copies that share both are copies of one space.
 ///
 /// Two spaces that were created apart have different lineages, whatever their names, and never
-/// merge silently.
+/// merge silently. A ticket is given away as a text: `to_string` writes it, and `parse` reads it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ticket {
     name: String,

@@ -63,7 +63,8 @@ pub enum Duty {
     Lasting,
     /// After `compact` and `verify` everything is as before.
     Upkeep,
-    /// A damaged medium returns what was written, or an error; never other bytes.
+    /// A damaged medium returns what was written, or an error; never other bytes. Kept without a
+    /// look where a medium cannot be damaged, as [`Medium::damaged`] says by default.
     Damage,
 }
 
