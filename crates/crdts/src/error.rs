@@ -241,7 +241,7 @@ pub enum EditError {
     },
     /// The caller's own reason to abort the transaction.
     Aborted(String),
-    /// This replica has used its 2^40 dots; go on under a new id.
+    /// This replica has used its 2^40 - 1 dots; go on under a new id.
     CountersExhausted,
 }
 
@@ -289,7 +289,7 @@ impl fmt::Display for EditError {
                 write!(f, "{path} was removed from a two-phase set, where a remove is for ever")
             }
             Self::OutOfRange { path, index, len } => {
-                write!(f, "index {index} of {path}, which has {len} items")
+                write!(f, "there is no index {index} in {path}: it has {len} items")
             }
             Self::NoSuchItem { path, item } => {
                 write!(f, "{path} has no item {item} any more; insert it again")

@@ -15,11 +15,9 @@ use alloc::vec::Vec;
 
 use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId, VersionVector};
 
-use crate::delta::{At, Delta};
+use crate::delta::concurrency::{Concurrency, Removal};
+use crate::delta::{At, Change, Delta};
 use crate::state::{Context, LocalDot, Slot};
-
-/// Causal knowledge is tracked for at most this many origins.
-const KNOWLEDGE_BOUND: usize = 1024;
 
 /// The treatment of a delta that came in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,9 +49,7 @@ pub struct Causal<D> {
     stamped: Option<HybridTimestamp>,
     /// Events applied since the last own delta: the next one's deps.
     news: BTreeMap<ReplicaId, u64>,
-    /// Events that each origin is known to have applied, for telling concurrent changes from later
-    /// ones.
-    knowledge: BTreeMap<ReplicaId, VersionVector>,
+    concurrency: Concurrency,
     waiting: BTreeMap<(ReplicaId, u64), Waiting<D>>,
     waiting_bytes: usize,
     bound: usize,
@@ -64,13 +60,14 @@ impl<D: AsRef<Delta>> Causal<D> {
     /// `None` when the slots run out.
     /// `None` when the slots run out.
     pub fn new(mut context: Context, own: ReplicaId, bound: usize) -> Option<Self> {
+        let concurrency = Concurrency::after(&context.version_vector());
         let own = context.intern(own)?;
         Some(Self {
             context,
             own,
             stamped: None,
             news: BTreeMap::new(),
-            knowledge: BTreeMap::new(),
+            concurrency,
             waiting: BTreeMap::new(),
             waiting_bytes: 0,
             bound,
@@ -211,21 +208,43 @@ impl<D: AsRef<Delta>> Causal<D> {
     /// Interns the origin of a delta that is about to be applied, and returns the dot of its first
     /// change. `None` when the slots run out.
     pub fn begin(&mut self, delta: &Delta) -> Option<LocalDot> {
-        let origin = delta.origin();
-        if self.knowledge.contains_key(&origin) || self.knowledge.len() < KNOWLEDGE_BOUND {
-            let known = self.knowledge.entry(origin).or_default();
-            for (id, counter) in delta.deps() {
-                known.set_at_least(id, counter);
-            }
-        }
-        self.context.intern(origin).map(|slot| LocalDot::new(slot, delta.first()))
+        self.concurrency.hear(delta);
+        self.context.intern(delta.origin()).map(|slot| LocalDot::new(slot, delta.first()))
     }
 
-    /// True if a delta's origin had applied a dot when it made the delta, as far as its deps have
-    /// announced. Always true if the origin is not tracked. Only reports depend on this.
-    pub(crate) fn knew(&self, delta: &Delta, dot: Dot) -> bool {
-        dot.replica() == delta.origin()
-            || self.knowledge.get(&delta.origin()).is_none_or(|known| known.contains(dot))
+    /// Takes note of a delta's changes, for reports about later ones.
+    pub fn note(&mut self, delta: &Delta, changes: &[Change]) {
+        let of_nothing = |change: &Change| change.removes() && change.leaves_nothing();
+        if !changes.iter().any(of_nothing) {
+            return;
+        }
+        let (origin, stamp) = (delta.origin(), delta.stamp());
+        for (counter, change) in (delta.first()..).zip(changes) {
+            if of_nothing(change)
+                && let Ok(dot) = Dot::new(origin, counter)
+            {
+                self.concurrency.remember(change.path.as_bytes(), Removal { dot, stamp });
+            }
+        }
+    }
+
+    /// Tracks a delta that was applied before this tracker began, for reports about later ones.
+    pub fn look_back(&mut self, delta: &Delta) {
+        self.concurrency.reach_back(delta);
+        self.note(delta, &delta.changes().collect::<Vec<_>>());
+    }
+
+    /// Goes on with the knowledge of another tracker, of which this one is a copy.
+    pub(crate) fn remember_as(&mut self, other: &Self) {
+        self.concurrency = other.concurrency.clone();
+    }
+
+    pub(crate) const fn concurrency(&self) -> &Concurrency {
+        &self.concurrency
+    }
+
+    pub(crate) const fn concurrency_mut(&mut self) -> &mut Concurrency {
+        &mut self.concurrency
     }
 
     /// Returns the stamp of the last own delta, if this delta's origin says that it has applied

@@ -19,6 +19,7 @@
 
 mod causal;
 pub(crate) mod codec;
+pub(crate) mod concurrency;
 pub(crate) mod ids;
 mod rebase;
 
@@ -262,6 +263,18 @@ impl Change {
             Effect::Hide { seen, .. } => !seen.is_empty(),
             Effect::Move { .. } | Effect::Rights { .. } => false,
             Effect::Below { .. } => true,
+        }
+    }
+}
+
+impl Change {
+    /// True if the state does not keep a removal under its own dot, so that only its delta shows
+    /// that it was.
+    pub(crate) const fn leaves_nothing(&self) -> bool {
+        match &self.effect {
+            Effect::Contest { put, .. } => put.is_none(),
+            Effect::Hide { .. } => false,
+            _ => true,
         }
     }
 }

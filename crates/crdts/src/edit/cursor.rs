@@ -8,8 +8,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
+use rejoin_vclock::Dot;
 use rejoin_vclock::codec::DecodeError;
-use rejoin_vclock::{Dot, VersionVector};
 
 use crate::cell::{Cell, CellKind};
 use crate::crdt::Flow;
@@ -17,7 +17,7 @@ use crate::delta::{AddOrRemove, Effect};
 use crate::edit::{Source, Stage};
 use crate::error::{EditError, ReadError};
 use crate::path::{Atom, Kind, Path, RawAtom, items_on_the_way, name_ends, split};
-use crate::state::{Context, LocalDot};
+use crate::state::LocalDot;
 use crate::value::clash::refuse_others;
 
 /// A place to read from.
@@ -478,93 +478,6 @@ impl<'a> Cursor<'a> {
         let ends = self.live()?;
         self.write(Effect::Contest { ends, put: Some(stand) })
     }
-
-    /// Takes away everything that is seen here and below; writes nothing if there is nothing.
-    ///
-    /// # Errors
-    /// [`ReadError::WrongKind`] when there is nothing to take away but data of another kind;
-    /// otherwise as [`Stage::write`].
-    pub fn reset(&mut self) -> Result<(), EditError> {
-        let resets = self.resets(self.path.as_bytes())?;
-        match resets.is_empty() {
-            true => _ = self.view().check_kinds()?,
-            false => self.spare_above(self.path.above())?,
-        }
-        self.write_resets(resets)
-    }
-
-    /// As [`reset`](Self::reset), for the data of one kind here, whatever stands here as others.
-    ///
-    /// # Errors
-    /// As [`Stage::write`].
-    pub fn reset_kind(&mut self, kind: Kind) -> Result<(), EditError> {
-        let Some(path) = self.path.as_kind(kind) else { return Ok(()) };
-        let mut there = Cursor { stage: &mut *self.stage, path };
-        let resets = there.resets(there.path.as_bytes())?;
-        if !resets.is_empty() {
-            there.spare_above(there.path.above())?;
-        }
-        there.write_resets(resets)
-    }
-
-    fn write_resets(&mut self, mut resets: Vec<(Vec<u8>, Effect)>) -> Result<(), EditError> {
-        let is_counter = |effect: &Effect| matches!(effect, Effect::Counter { .. });
-        let seen = self.stage.context().version_vector();
-        let inner = self.path.kind().is_some_and(|kind| !kind.is_leaf());
-        let any_dots = resets.iter().any(|(_, effect)| !is_counter(effect));
-        let suffix = |at: &Vec<u8>| at.len() - self.path.as_bytes().len() + 6;
-        let named_bytes: usize = resets.iter().map(|(at, _)| suffix(at)).sum();
-        if inner && any_dots && named_bytes > 18 * seen.len() + 8 {
-            resets.retain(|(_, effect)| is_counter(effect));
-            let own = self.stage.context().id(self.next_dot().slot());
-            let seen = seen.iter().filter(|&(id, _)| id != own).collect();
-            self.write(Effect::Below { seen })?;
-        }
-        self.write_all(resets)?;
-        // The removals that hide it go with it.
-        let Some((&tag, name)) = self.path.as_bytes().split_last() else { return Ok(()) };
-        let kind = Kind::from_tag(tag).map_err(unread)?;
-        if self.stage.other_kind(name, kind)? != Some(Kind::MapKey) {
-            return Ok(());
-        }
-        let part = parse([name, &[Kind::MapKey.tag()]].concat())?;
-        Cursor { stage: &mut *self.stage, path: part }.spare()
-    }
-
-    /// Takes away everything that is seen under a name below, of whatever kind.
-    pub(crate) fn reset_name(&mut self, name: &impl Atom) -> Result<(), EditError> {
-        let mut prefix = self.path.as_bytes().to_vec();
-        name.write(&mut prefix);
-        let resets = self.resets(&prefix)?;
-        if resets.is_empty() {
-            return Ok(self.view().check_kinds().map(drop)?);
-        }
-        self.spare_above(self.path.as_bytes().len())?;
-        self.write_all(resets)
-    }
-
-    /// Returns the operations that take away everything seen at paths that begin with these bytes.
-    pub(crate) fn resets(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Effect)>, EditError> {
-        let mut resets = Vec::new();
-        let mut fixed = None;
-        self.stage.visit(prefix, prefix, &mut |at, cell| {
-            if matches!(cell.0, CellKind::Rights(_)) {
-                fixed = Some(at.to_vec());
-                return ControlFlow::Break(());
-            }
-            let taken = taking_away(cell, self.stage.context());
-            resets.extend(taken.map(|effect| (at.to_vec(), effect)));
-            ControlFlow::Continue(())
-        })?;
-        match fixed {
-            Some(at) => Err(EditError::CannotReset { path: parse(at)? }),
-            None => Ok(resets),
-        }
-    }
-
-    pub(crate) fn write_all(&mut self, effects: Vec<(Vec<u8>, Effect)>) -> Result<(), EditError> {
-        effects.into_iter().try_for_each(|(at, effect)| self.stage.write(&parse(at)?, effect))
-    }
 }
 
 /// The error for bytes of a source that are no path: the source has changed.
@@ -574,26 +487,4 @@ pub(crate) fn unread(error: DecodeError) -> ReadError {
 
 pub(crate) fn parse(path: Vec<u8>) -> Result<Path, ReadError> {
     Path::parse(path).map_err(unread)
-}
-
-/// Returns the operation that ends all live dots of a cell, if there are any. Retained dots stay.
-fn taking_away(cell: &Cell, context: &Context) -> Option<Effect> {
-    let effect = match &cell.0 {
-        CellKind::Element(_) => Effect::Element { ends: cell.live(context), add: false },
-        CellKind::Register(_)
-        | CellKind::Positions(_)
-        | CellKind::Candidates(_)
-        | CellKind::Mark(_) => Effect::Register { ends: cell.live(context), value: None },
-        CellKind::Counter(counter) => {
-            Effect::Counter { totals: None, floors: counter.floors(context) }
-        }
-        CellKind::Contest(contest) => {
-            Effect::Contest { ends: contest.adds.to_dots(context), put: None }
-        }
-        CellKind::Hidings(hidings) => {
-            Effect::Hide { ends: hidings.dots(context), seen: VersionVector::new() }
-        }
-        CellKind::Rights(_) => return None,
-    };
-    effect.takes_anything().then_some(effect)
 }

@@ -6,6 +6,7 @@
 pub(crate) mod cursor;
 mod draft;
 mod overlay;
+mod reset;
 mod source;
 
 pub use cursor::{Cursor, View};

@@ -19,5 +19,5 @@ pub use outline::{Outline, Parent};
 pub(crate) use placed::PlacedTable;
 pub(crate) use places::{Candidates, Place, Places, Positions, Tag};
 pub(crate) use sequence::{Anchor, Position, Sequence};
-pub(crate) use tree::Mark;
+pub(crate) use tree::{Mark, way_up};
 pub use tree::{NodeId, Tree, TreeEditor, TreeReader};

@@ -198,6 +198,40 @@ pub(crate) fn outline_at(view: &View<'_>) -> Result<Outline, ReadError> {
     Ok(gather.finish())
 }
 
+/// Returns the nodes above a node, up to the root, if no other candidate contests any of them.
+///
+/// If every node on the way has one candidate and the way ends, all of them stand, whatever
+/// else is in the tree: none can close a cycle. `None` if the whole outline has to decide.
+pub(crate) fn way_up(view: &View<'_>, node: Dot) -> Result<Option<Vec<Dot>>, ReadError> {
+    let mut above = Vec::new();
+    let (mut at, mut passed) = (node, node);
+    let mut candidates_of = view.parts(Kind::TreeNode);
+    loop {
+        let cell = candidates_of(at)?;
+        let Some(cell) = cell.filter(|cell| cell.is_visible() || cell.is_undecided()) else {
+            // Not there: the nodes that hang on it are lost.
+            above.pop();
+            return Ok(Some(above));
+        };
+        let Some(candidates) = cell.as_candidates().filter(|_| cell.is_visible()) else {
+            return Ok(None);
+        };
+        let [only] = candidates.all.as_slice() else { return Ok(None) };
+        let only = Candidate::of(only);
+        let Some(parent) = only.parent else { return Ok(Some(above)) };
+        // Brent's algorithm to detect a loop: compare with a node passed before, ever further
+        // apart.
+        if parent == passed {
+            return Ok(None);
+        }
+        above.push(parent);
+        if above.len().is_power_of_two() {
+            passed = parent;
+        }
+        at = parent;
+    }
+}
+
 /// True if a node is there.
 fn is_node(view: &View<'_>, node: Dot) -> Result<bool, ReadError> {
     view.has_named(node, Kind::TreeNode)
@@ -293,44 +327,9 @@ impl TreeCursor<'_> {
         }
     }
 
-    /// Returns the nodes above a node, up to the root, if no other candidate contests any of them.
-    ///
-    /// If every node on the way has one candidate and the way ends, all of them stand, whatever
-    /// else is in the tree: none can close a cycle. `None` if the whole outline has to decide.
-    fn way_up(&self, node: Dot) -> Result<Option<Vec<Dot>>, EditError> {
-        let mut above = Vec::new();
-        let (mut at, mut passed) = (node, node);
-        let view = self.cursor.view();
-        let mut candidates_of = view.parts(Kind::TreeNode);
-        loop {
-            let cell = candidates_of(at)?;
-            let Some(cell) = cell.filter(|cell| cell.is_visible() || cell.is_undecided()) else {
-                // Not there: the nodes that hang on it are lost.
-                above.pop();
-                return Ok(Some(above));
-            };
-            let Some(candidates) = cell.as_candidates().filter(|_| cell.is_visible()) else {
-                return Ok(None);
-            };
-            let [only] = candidates.all.as_slice() else { return Ok(None) };
-            let only = Candidate::of(only);
-            let Some(parent) = only.parent else { return Ok(Some(above)) };
-            // Brent's algorithm to detect a loop: compare with a node passed before, ever further
-            // apart.
-            if parent == passed {
-                return Ok(None);
-            }
-            above.push(parent);
-            if above.len().is_power_of_two() {
-                passed = parent;
-            }
-            at = parent;
-        }
-    }
-
     /// The nodes above a node, the nearest first.
     fn above(&self, node: Dot) -> Result<Vec<Dot>, EditError> {
-        match self.way_up(node)? {
+        match way_up(&self.cursor.view(), node)? {
             Some(above) => Ok(above),
             None => Ok(self.outline()?.above(NodeId(node)).map(|id| id.0).collect()),
         }

@@ -17,13 +17,13 @@ use rejoin_vclock::{FreshId, HybridClock, OwnSkew, ReplicaId, SkewReport, Versio
 
 use crate::cell::Cell;
 use crate::crdt::{Crdt, Outcome};
-use crate::delta::{Admission, Causal, Delta, Effect};
+use crate::delta::{Admission, Causal, Change, Delta, Effect};
 use crate::edit::{Cursor, Draft, View, Written};
 use crate::error::EditError;
 use crate::ordered::Orders;
 use crate::path::{Kind, Path};
 use crate::state::{Context, Parts, decode_state, encode_state};
-use crate::value::{ConflictRecord, Value, decisions};
+use crate::value::{ConflictRecord, Value, decisions, news_among};
 use whole::{Whole, below_root};
 
 pub use clock::{Clock, Logical};
@@ -84,6 +84,7 @@ impl<T: Crdt, C: Clock + Default> Replica<T, C> {
         fork.value = self.value.clone();
         fork.beside = self.beside.clone();
         fork.hybrid = self.hybrid.clone();
+        fork.causal.remember_as(&self.causal);
         fork
     }
 
@@ -278,8 +279,9 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
 
     fn take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) {
         let Some(first) = self.causal.begin(delta) else { return };
-        for (index, change) in delta.changes().enumerate() {
-            self.orders.hear(&change);
+        let changes: Vec<Change> = delta.changes().collect();
+        for (index, change) in changes.iter().enumerate() {
+            self.orders.hear(change);
             let at = self.causal.at(first, index, delta);
             let path = change.path.as_bytes();
             let typed = below_root::<T>(path)
@@ -287,16 +289,16 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
             // A vector may also end dots of kinds that the type does not know, below the same
             // place.
             if typed == Outcome::Unknown || matches!(change.effect, Effect::Below { .. }) {
-                self.beside.apply(&change, &at);
+                self.beside.apply(change, &at);
             }
         }
         if delta.origin() != self.id() {
-            let context = self.causal.context();
-            let whole = Whole::new(&self.value, &self.beside, context);
-            for change in delta.changes() {
-                decisions(&change, delta, &whole, &self.causal, report);
-            }
+            let whole = Whole::new(&self.value, &self.beside, self.causal.context());
+            let (decided, read) = decisions(delta, &changes, &whole, &self.causal);
+            debug_assert!(read.is_ok(), "memory can be read");
+            news_among(decided, delta, &mut self.causal).into_iter().for_each(report);
         }
+        self.causal.note(delta, &changes);
         self.causal.finish(delta, first);
     }
 

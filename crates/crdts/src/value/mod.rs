@@ -29,9 +29,9 @@ use visible::{first_seen, is_there};
 
 #[doc(hidden)]
 pub use clash::find_other_kind;
+pub use conflict::{Action, ConflictRecord, Rule, Side};
 #[doc(hidden)]
-pub use conflict::decisions;
-pub use conflict::{ConflictRecord, Rule, Side};
+pub use conflict::{decisions, news_among};
 
 /// The visible value at one place, and below.
 #[derive(Clone, PartialEq, Debug)]

@@ -27,14 +27,14 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader};
-use rejoin_vclock::{Dot, ReplicaId};
+use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId};
 use serde::de::{Error, MapAccess, SeqAccess, Unexpected, Visitor};
 use serde::ser::{Error as _, SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::delta::Delta;
 use crate::path::{Atom, Kind, Path, RawAtom, split};
-use crate::value::{ConflictRecord, Rule, Side};
+use crate::value::{Action, ConflictRecord, Rule, Side};
 
 /// The first byte of a list atom, and the one after its last item.
 const LIST: u8 = 0x04;
@@ -298,7 +298,7 @@ mirrored!(MirrorOfSide for Side, MirrorOfRecord for ConflictRecord);
 #[serde(remote = "Side", rename = "Side")]
 struct MirrorOfSide {
     dot: Dot,
-    value: RawAtom,
+    action: Action,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -309,6 +309,7 @@ struct MirrorOfRecord {
     kept: Vec<Side>,
     overridden: Vec<Side>,
     by: Dot,
+    stamp: HybridTimestamp,
 }
 
 /// Accepts a byte string in any form that the format gives.

@@ -18,12 +18,13 @@
 //! | `fault_02_kinds_on_every_read` | every pair of kinds: none is read as empty |
 //! | `editing` | transactions are all or nothing, and see themselves |
 //! | `costs` | a delta's cost depends on the change, not on the value |
-//! | `conflicts` | the report of a merge about its decisions |
+//! | `conflicts`, `conflicts_on_both_sides` | the report of a merge about its decisions |
 //! | `with_serde` | readable as text, canonical as bytes, and no way around the decoders |
 
 mod at_once;
 mod atoms;
 mod conflicts;
+mod conflicts_on_both_sides;
 mod costs;
 mod dishonest;
 mod editing;

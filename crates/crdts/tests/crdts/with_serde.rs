@@ -203,9 +203,10 @@ fn a_conflict_record_is_readable() {
     let expected = json!({
         "path": [[null, "LwwRegister"]],
         "rule": "LastWriterWins",
-        "kept": [{"dot": dot(2), "value": "twice"}],
-        "overridden": [{"dot": dot(1), "value": "once"}],
+        "kept": [{"dot": dot(2), "action": {"Wrote": "twice"}}],
+        "overridden": [{"dot": dot(1), "action": {"Wrote": "once"}}],
         "by": dot(2),
+        "stamp": {"millis": 0, "logical": 1},
     });
     assert_eq!(survives(record), expected);
     for rule in [Rule::AddWins, Rule::RemoveWins, Rule::EveryChangeCounts, Rule::ResetSparesUnseen]

@@ -5,7 +5,7 @@ use rejoin_crdts::Path;
 use rejoin_crdts::delta::{Change as Operation, Delta};
 use rejoin_crdts::edit::{Draft, Overlay};
 use rejoin_crdts::ordered::Orders;
-use rejoin_crdts::value::decisions;
+use rejoin_crdts::value::{decisions, news_among};
 use rejoin_vclock::HybridTimestamp;
 
 use crate::core::{Change, Event, Now, SpaceCore};
@@ -157,14 +157,8 @@ impl SpaceCore {
             self.state.absorb(changed);
         }
         self.state.hear(orders, &all);
-        let mut decided = Vec::new();
-        if is_remote && tell {
-            let after = self.state.with(self.causal.context());
-            for operation in &all {
-                let mut keep = |decision| decided.push(decision);
-                decisions(operation, delta, &after, &self.causal, &mut keep);
-            }
-        }
+        let decided = if is_remote && tell { self.decide(delta, &all) } else { Vec::new() };
+        self.causal.note(delta, &all);
         self.causal.finish(delta, first);
         self.reports.decided(&decided);
         if tell {
@@ -174,6 +168,35 @@ impl SpaceCore {
         let (origin, counter) = (delta.origin(), delta.last());
         self.outbox.expect(sequence, HeadAt { origin, counter, head });
         Ok(sequence)
+    }
+
+    /// Reads the latest entries from before the opening, once: decisions tell what is concurrent
+    /// with them from what follows them.
+    ///
+    /// # Errors
+    /// [`StorageError`] when they cannot be read; the next call tries again.
+    fn look_back(&mut self) -> Result<(), StorageError> {
+        if let Some(end) = self.history.earlier {
+            for delta in self.history.log.latest_before(end)? {
+                self.causal.look_back(&delta);
+            }
+            self.history.earlier = None;
+        }
+        Ok(())
+    }
+
+    /// Finds the conflicts that an entry caused which was just applied. A read that fails is
+    /// reported: the entry is applied.
+    fn decide(&mut self, delta: &Delta, operations: &[Operation]) -> Vec<ConflictRecord> {
+        let mut read = self.look_back();
+        let after = self.state.with(self.causal.context());
+        let (found, decided) = decisions(delta, operations, &after, &self.causal);
+        read = read.and(self.told(decided));
+        if let Err(error) = read {
+            let (by, last) = (delta.origin(), delta.last());
+            self.report(Event::Undecided { by, last, what: error.to_string() });
+        }
+        news_among(found, delta, &mut self.causal)
     }
 
     fn tell(&mut self, delta: &Delta, paths: Vec<Path>, decisions: Vec<ConflictRecord>) {

@@ -1,6 +1,7 @@
 //! Reports of the core to whoever listens: what was applied, and what went wrong.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use rejoin_crdts::{ConflictRecord, Path};
 use rejoin_vclock::{HybridTimestamp, OwnSkew, ReplicaId, SkewReport};
@@ -78,6 +79,16 @@ pub enum Event {
     Reincarnated(Reincarnated),
     /// An origin has two histories. Its entries are not taken in.
     Fork(Fork),
+    /// An entry was applied, and a read failed while its conflicts were looked for: it may have
+    /// caused some that nobody is told of.
+    Undecided {
+        /// The replica that made the entry.
+        by: ReplicaId,
+        /// The counter of its last dot.
+        last: u64,
+        /// The failure.
+        what: String,
+    },
     /// A stamp was too far in the future for the local clock to follow; its entry was applied.
     Skew(SkewReport),
     /// Stamps that were made here came from the future, because the wall clock was wrong: it has
@@ -92,6 +103,56 @@ pub enum Event {
         /// The counter at which the entry that was refused begins.
         first: u64,
     },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Applied(change) => write!(f, "applied {change}"),
+            Self::Withdrawn(change) => write!(f, "withdrew {change}: the medium is full"),
+            Self::Damage { what, .. } => f.write_str(what),
+            Self::Rollback { peer } => write!(
+                f,
+                "{peer} knows another history of this store, which was put back or copied: it will \
+                 go on under a new id"
+            ),
+            Self::Reincarnated(Reincarnated { before, id, common, moved, forked }) => {
+                write!(
+                    f,
+                    "goes on as {id} after {before}:{common}, {moved} transactions rewritten"
+                )?;
+                f.write_str(if *forked { "; others have seen them under the old id" } else { "" })
+            }
+            Self::Fork(Fork { origin, counter, .. }) => write!(
+                f,
+                "{origin} has two histories, which differ at {counter}: no entries of it are taken \
+                 in until a branch is chosen (`Space::resolve_fork`)"
+            ),
+            Self::Undecided { by, last, what } => write!(
+                f,
+                "{by}:{last} was applied, and what conflicts it caused could not be read: {what}"
+            ),
+            Self::Skew(skew) => skew.fmt(f),
+            Self::OwnSkew(skew) => skew.fmt(f),
+            Self::Overlap { origin, first } => write!(
+                f,
+                "an entry of {origin} from {first} on was refused: it overlaps what is here"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.origin, self.first)?;
+        if self.last > self.first {
+            write!(f, "-{}", self.last)?;
+        }
+        for (index, path) in self.paths.iter().enumerate() {
+            write!(f, "{}{path}", if index > 0 { ", " } else { " at " })?;
+        }
+        Ok(())
+    }
 }
 
 /// The repair of damage.

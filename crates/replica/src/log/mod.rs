@@ -28,11 +28,14 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 use crate::format::entry::HeadAt;
 use crate::format::envelope;
 use crate::format::row;
-use crate::log::records::Records;
+use crate::log::records::{Content, Records};
 use crate::storage::{Row, RowWrite, StorageError, StorageRead};
 
 const VERSION: u8 = 1;
 const WHAT: &str = "version of a log's index";
+/// Maximum number of entries, and bytes of them, that are read back for reports.
+const LOOK_BACK: u64 = 10_000;
+const LOOK_BACK_BYTES: usize = 8 << 20;
 /// Number of index entries in a chunk.
 const CHUNK: u64 = 1024;
 /// Maximum number of recently read chunks that are kept in memory.
@@ -176,17 +179,48 @@ impl Log {
     /// [`StorageError`] when it cannot be read or is damaged; which one it was, is
     /// [noted](Self::take_met_damage).
     pub(crate) fn head_at(&self, sequence: u64) -> Result<HeadAt, StorageError> {
-        let records = Records { storage: &*self.rows, number: self.space, space: None };
-        let read = records.at(sequence);
+        let read = self.records().at(sequence);
         if read.as_ref().is_err_and(StorageError::is_corruption) {
             self.met_damage.set(Some(sequence));
         }
         read.map(|record| HeadAt::of(&record))
     }
 
+    /// Returns the latest entries before a sequence, ascending: at most 10,000, and about 8 MiB. A
+    /// damaged one is left out.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the log or its index cannot be read.
+    pub(crate) fn latest_before(&self, end: u64) -> Result<Vec<Delta>, StorageError> {
+        let (mut start, mut bytes, mut latest) = (end, 0, Vec::new());
+        while let Some(before) = start.checked_sub(1)
+            && end - before <= LOOK_BACK
+            && bytes < LOOK_BACK_BYTES
+            && let Some(entry) = self.entry_at(before)?
+        {
+            (start, bytes) = (before, bytes + entry.bytes);
+        }
+        let mut reading = self.records().reading(start, CHUNK_LENGTH);
+        while start < end {
+            let found = reading.next()?;
+            let Some(last) = found.last() else { break };
+            start = last.sequence + 1;
+            for found in found.into_iter().filter(|found| found.sequence < end) {
+                if let Content::Record(record) = found.content {
+                    latest.push(record.entry.delta().clone());
+                }
+            }
+        }
+        Ok(latest)
+    }
+
     /// Takes the sequence of a record that was found damaged since the last call.
     pub(crate) fn take_met_damage(&self) -> Option<u64> {
         self.met_damage.take()
+    }
+
+    fn records(&self) -> Records<'_> {
+        Records { storage: &*self.rows, number: self.space, space: None }
     }
 
     fn append(&mut self, place: IndexEntry) {

@@ -3,6 +3,7 @@
 
 mod backups;
 mod chance;
+mod conflicts;
 mod contract;
 mod cost;
 mod damage;

@@ -250,6 +250,13 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: crdts("conflicts::"),
     },
     Mutant {
+        name: "move-is-not-told",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "of two people who moved one thing, nobody is told whose move does not stand",
+        suite: crdts("conflicts::"),
+    },
+    Mutant {
         name: "unless-edited-ends",
         class: Class::CrdtSemantics,
         lines: &[],

@@ -83,12 +83,22 @@ pub(crate) struct History {
     pub rewritten: RewrittenHere,
     /// True if records of the log are missing, as far as it was read.
     pub has_holes: bool,
+    /// The sequence up to which the log was written before the opening, until somebody has looked
+    /// back at it.
+    pub earlier: Option<u64>,
 }
 
 impl History {
     pub(crate) fn over(log: Log, heads: BTreeMap<ReplicaId, Head>) -> Self {
-        let (forks, missing) = (Forks::default(), Missing::default());
-        Self { log, heads, forks, missing, rewritten: RewrittenHere::default(), has_holes: false }
+        Self {
+            earlier: Some(log.end()).filter(|&end| end > 0),
+            log,
+            heads,
+            forks: Forks::default(),
+            missing: Missing::default(),
+            rewritten: RewrittenHere::default(),
+            has_holes: false,
+        }
     }
 
     /// The running hash of an origin's entries that are applied here.

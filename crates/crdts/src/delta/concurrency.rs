@@ -1,0 +1,121 @@
+//! Concurrency: the events that each origin is known to have applied, and the latest removals.
+//!
+//! Only reports depend on it. State says which concurrent writes are alive, and not which removal
+//! they survived: an add-wins type keeps nothing of what was removed. So the replica that removed
+//! something learns from here, and only from here, that somebody changed it without knowing.
+//!
+//! It is local, derived and bounded: the oldest removals are forgotten, and what is not tracked
+//! counts as known, so that a report may be missing and is never wrong.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
+use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId, VersionVector};
+use smallvec::SmallVec;
+
+use crate::delta::Delta;
+use crate::hash::Seeded;
+use crate::path::name_ends;
+
+/// Knowledge is tracked for at most this many origins.
+const ORIGINS: usize = 1024;
+/// Maximum number of removals that are remembered, and of reports about them.
+pub(crate) const REMOVALS: usize = 10_000;
+
+type Place = Arc<[u8]>;
+
+/// One removal: everything that its origin had seen at a place, or below it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Removal {
+    pub dot: Dot,
+    pub stamp: HybridTimestamp,
+}
+
+/// The knowledge of each origin, and the latest removals.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Concurrency {
+    /// Per replica, the counter up to which its events are too old to be tracked: everybody counts
+    /// as knowing them.
+    horizon: BTreeMap<ReplicaId, u64>,
+    knowledge: BTreeMap<ReplicaId, VersionVector>,
+    removals: HashMap<Place, SmallVec<[Removal; 1]>, Seeded>,
+    /// The places of the removals, the oldest first.
+    oldest: VecDeque<Place>,
+    /// The removals that a change is known to have survived, by the place of the change.
+    survived: HashSet<(Dot, Place), Seeded>,
+}
+
+impl Concurrency {
+    /// Tracks what happens after the events of a vector.
+    pub(crate) fn after(vector: &VersionVector) -> Self {
+        Self { horizon: vector.iter().collect(), ..Self::default() }
+    }
+
+    /// Takes note of the events that a delta's origin had applied before it.
+    pub(crate) fn hear(&mut self, delta: &Delta) {
+        let origin = delta.origin();
+        if self.knowledge.contains_key(&origin) || self.knowledge.len() < ORIGINS {
+            let known = self.knowledge.entry(origin).or_default();
+            for (id, counter) in delta.deps() {
+                known.set_at_least(id, counter);
+            }
+        }
+    }
+
+    /// Tracks a delta that was applied before those tracked so far.
+    pub(crate) fn reach_back(&mut self, delta: &Delta) {
+        if let Some(tracked) = self.horizon.get_mut(&delta.origin()) {
+            *tracked = (*tracked).min(delta.first() - 1);
+        }
+        self.hear(delta);
+    }
+
+    /// Takes note of a removal.
+    pub(crate) fn remember(&mut self, place: &[u8], removal: Removal) {
+        if self.oldest.len() == REMOVALS
+            && let Some(oldest) = self.oldest.pop_front()
+        {
+            let left = self.removals.get_mut(&oldest).is_some_and(|removals| {
+                removals.remove(0);
+                !removals.is_empty()
+            });
+            if !left {
+                self.removals.remove(&oldest);
+            }
+        }
+        let place: Place = place.into();
+        self.oldest.push_back(Arc::clone(&place));
+        self.removals.entry(place).or_default().push(removal);
+    }
+
+    /// True if an origin had applied a dot when it made its last delta here, as far as its deps
+    /// have announced.
+    pub(crate) fn knew(&self, origin: ReplicaId, dot: Dot) -> bool {
+        dot.replica() == origin
+            || self.horizon.get(&dot.replica()).is_some_and(|&old| dot.counter() <= old)
+            || self.knowledge.get(&origin).is_none_or(|known| known.contains(dot))
+    }
+
+    /// Iterates over the removals of a place, or of everything at a place above it, that an origin
+    /// did not know of; each with the length of its place.
+    pub(crate) fn removals_over<'a>(
+        &'a self,
+        path: &'a [u8],
+        origin: ReplicaId,
+    ) -> impl Iterator<Item = (usize, Removal)> + 'a {
+        let looked_at = if self.removals.is_empty() { &[] } else { path };
+        name_ends(looked_at, 0)
+            .filter_map(move |end| Some((end + 1, self.removals.get(path.get(..=end)?)?)))
+            .flat_map(|(length, removals)| removals.iter().map(move |&removal| (length, removal)))
+            .filter(move |(_, removal)| !self.knew(origin, removal.dot))
+    }
+
+    /// Notes that a change at a place survived a removal. True if that was not known.
+    pub(crate) fn survives(&mut self, path: &[u8], removal: Dot) -> bool {
+        if self.survived.len() >= REMOVALS {
+            self.survived.clear();
+        }
+        self.survived.insert((removal, path.into()))
+    }
+}
