@@ -121,7 +121,8 @@ fn a_damaged_store_is_salvaged() {
     assert_says(&rejoin(&[&"salvage", &path, &new]), 3, &["is there already"]);
     std::fs::remove_file(&new).expect("writable");
     let told = rejoin(&[&"salvage", &path, &new]);
-    assert_says(&told, 0, &["50 log records brought over, 0 missing", "new identity"]);
+    let brought = "50 log records brought over, 0 missing";
+    assert_says(&told, 1, &[brought, "any number may be missing", "new identity"]);
     assert_says(&rejoin(&[&"verify", &new, &"--deep"]), 0, &["0 findings"]);
     assert_eq!(lines(&new), 50);
     std::fs::write(&path, "customer_id,stock_code").expect("writable");

@@ -109,7 +109,16 @@ pub(crate) fn editor_method(declaration: &Declaration, field: &Field) -> TokenSt
     let docs = docs(field, &format!("Changes the field `{}`.", field.plain_name()));
     let signature = quote_spanned! { at=> fn #name(&mut self) -> #editor<'_> };
     let body = quote_spanned! { at=> { #make(self.cursor.field(#wire_name, #kind)) } };
-    quote! { #docs #visibility #signature #body }
+    let into = format_ident!("into_{}", field.plain_name());
+    let about = format!(" As [`{name}`](Self::{name}), for an editor that outlives this one.");
+    let into_signature = quote_spanned! { at=> fn #into(self) -> #editor<'a> };
+    let into_body = quote_spanned! { at=> { #make(self.cursor.into_field(#wire_name, #kind)) } };
+    quote! {
+        #docs #visibility #signature #body
+
+        #[doc = #about]
+        #visibility #into_signature #into_body
+    }
 }
 
 /// Generates `lines()` of a reader.

@@ -423,3 +423,23 @@ fn methods_are_as_visible_as_the_struct_and_names_may_be_keywords() -> Outcome {
     assert_eq!(paths, ["lines/apples", "secret/merge", "secret/pin", "type"]);
     Ok(())
 }
+
+/// Editors and readers can be kept: nothing that they come from has to be named first.
+#[test]
+fn handles_outlive_what_they_come_from() -> Outcome {
+    let store = rejoin::Store::memory()?;
+    let carts = store.create_space::<Cart>("carts")?;
+    carts.transact(|tx| {
+        let mut lines = tx.object("ann").into_lines();
+        lines.entry("apples").quantity().add(2)?;
+        let mut pears = lines.into_entry("pears").into_quantity();
+        pears.add(1)?;
+        pears.add(1)
+    })?;
+    let lines = carts.object("ann").lines();
+    let apples = carts.object("ann").lines().at("apples").quantity();
+    assert_eq!((lines.len()?, apples.value()?), (2, 2));
+    let pears = carts.object("ann").lines().get("pears")?.map(|line| line.quantity().value());
+    assert_eq!(pears.transpose()?, Some(2));
+    Ok(())
+}

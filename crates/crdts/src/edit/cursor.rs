@@ -409,6 +409,11 @@ impl<'a> Cursor<'a> {
         Cursor { stage: &mut *self.stage, path: self.path.field(name, kind) }
     }
 
+    /// As [`field`](Self::field), giving this place up.
+    pub fn into_field(self, name: &str, kind: Kind) -> Self {
+        Self { path: self.path.field(name, kind), stage: self.stage }
+    }
+
     /// The place of a map's key or a set's element.
     pub fn key(&mut self, key: &impl Atom, kind: Kind) -> Cursor<'_> {
         Cursor { stage: &mut *self.stage, path: self.path.key(key, kind) }

@@ -144,7 +144,7 @@ pub struct DocEditor<'a> {
     cursor: Cursor<'a>,
 }
 
-impl DocEditor<'_> {
+impl<'a> DocEditor<'a> {
     /// Returns the editor of the value under a name, as a type of one's choice. The value is there
     /// as soon as something is written. Does not compile for a bounded counter.
     pub fn at<V: Crdt>(&mut self, name: &str) -> V::Editor<'_> {
@@ -155,6 +155,12 @@ impl DocEditor<'_> {
     pub fn at_key<V: Crdt>(&mut self, name: &impl Atom) -> V::Editor<'_> {
         const { assert!(V::RESETTABLE, "a bounded counter cannot stand where it can be removed") };
         V::editor(self.cursor.key(name, V::KIND))
+    }
+
+    /// As [`at`](Self::at), for an editor that outlives the document's.
+    pub fn into_at<V: Crdt>(self, name: &str) -> V::Editor<'a> {
+        const { assert!(V::RESETTABLE, "a bounded counter cannot stand where it can be removed") };
+        V::editor(self.cursor.into_key(&RawAtom::of_str(name), V::KIND))
     }
 
     /// Writes a scalar under a name: the last writer wins.
@@ -232,9 +238,9 @@ pub struct DocReader<'a> {
     view: View<'a>,
 }
 
-impl DocReader<'_> {
+impl<'a> DocReader<'a> {
     /// Returns the reader of the value under a name, as a type of one's choice.
-    pub fn at<V: Crdt>(&self, name: &str) -> V::Reader<'_> {
+    pub fn at<V: Crdt>(&self, name: &str) -> V::Reader<'a> {
         V::reader(self.view.key(&RawAtom::of_str(name), V::KIND))
     }
 

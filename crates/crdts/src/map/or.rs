@@ -355,9 +355,9 @@ pub struct OrMapReader<'a, K, V> {
     child: PhantomData<(K, V)>,
 }
 
-impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
+impl<'a, K: Key, V: Crdt> OrMapReader<'a, K, V> {
     /// The reader of a key's value, which reads as the default where the key does not exist.
-    pub fn at<Q>(&self, key: &Q) -> V::Reader<'_>
+    pub fn at<Q>(&self, key: &Q) -> V::Reader<'a>
     where
         Q: ToOwned<Owned = K> + ?Sized,
     {
@@ -369,7 +369,7 @@ impl<K: Key, V: Crdt> OrMapReader<'_, K, V> {
     /// # Errors
     /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when another kind stands under the key,
     /// or above; otherwise as the source.
-    pub fn get<Q>(&self, key: &Q) -> Result<Option<V::Reader<'_>>, ReadError>
+    pub fn get<Q>(&self, key: &Q) -> Result<Option<V::Reader<'a>>, ReadError>
     where
         Q: ToOwned<Owned = K> + ?Sized,
     {

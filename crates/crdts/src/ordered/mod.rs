@@ -12,7 +12,7 @@ mod places;
 mod sequence;
 mod tree;
 
-pub use list::{ItemId, List, ListEditor, ListReader};
+pub use list::{ItemId, List, ListEditor, ListReader, NewItem};
 #[doc(hidden)]
 pub use orders::{Order, Orders};
 pub use outline::{Outline, Parent};

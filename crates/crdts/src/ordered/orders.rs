@@ -271,6 +271,18 @@ impl Orders {
 }
 
 impl View<'_> {
+    /// Returns the index of an item of the list that stands here, if it is shown.
+    pub(crate) fn index_of(&self, item: Dot) -> Result<Option<usize>, ReadError> {
+        self.at_once(|view| {
+            let part = view.source.cell(view.key(&item, Kind::ListItem).path.as_bytes())?;
+            let places = part.as_ref().and_then(Cell::as_positions);
+            match places.and_then(|places| places.all.first()) {
+                Some(stands) => view.order(|order| order.index_of(stands.id)),
+                None => Ok(None),
+            }
+        })
+    }
+
     /// Looks at the order of the list that stands here.
     pub(crate) fn order<R>(&self, look: impl FnOnce(&mut Sequence) -> R) -> Result<R, ReadError> {
         self.at_once(|view| {

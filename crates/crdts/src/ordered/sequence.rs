@@ -270,6 +270,15 @@ impl Sequence {
         self.at(index).map(|node| self.node(node).item)
     }
 
+    /// Returns the index of the item whose shown position this is.
+    pub(crate) fn index_of(&self, position: Dot) -> Option<usize> {
+        let node = *self.known.get(&position).filter(|&&node| self.node(node).shown)?;
+        let (chunk, index) = self.spot(node);
+        let before = self.chunks.iter().take(chunk).map(|chunk| chunk.shown).sum::<usize>();
+        let nodes = self.chunks.get(chunk)?.nodes.iter().take(index);
+        Some(before + nodes.filter(|&&node| self.node(node).shown).count())
+    }
+
     /// Returns the place of a node: the index of its chunk, and its index in the chunk.
     fn spot(&self, node: u32) -> (usize, usize) {
         let number = self.node(node).chunk;

@@ -32,6 +32,12 @@ impl NodeId {
     }
 }
 
+impl From<Dot> for NodeId {
+    fn from(dot: Dot) -> Self {
+        Self(dot)
+    }
+}
+
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -403,7 +409,7 @@ pub struct TreeEditor<'a, V> {
     value: PhantomData<V>,
 }
 
-impl<V: Crdt> TreeEditor<'_, V> {
+impl<'a, V: Crdt> TreeEditor<'a, V> {
     /// Creates a node below a parent.
     ///
     /// # Errors
@@ -450,6 +456,16 @@ impl<V: Crdt> TreeEditor<'_, V> {
         Ok(V::editor(self.nodes.cursor.key(&node.0, V::KIND)))
     }
 
+    /// As [`node`](Self::node), for an editor that outlives the tree's.
+    ///
+    /// # Errors
+    /// As [`node`](Self::node).
+    pub fn into_node(mut self, node: NodeId) -> Result<V::Editor<'a>, EditError> {
+        self.nodes.check(node.0)?;
+        self.nodes.cursor.keep(node.0, Kind::TreeNode)?;
+        Ok(V::editor(self.nodes.cursor.into_key(&node.0, V::KIND)))
+    }
+
     /// Removes every node seen here.
     ///
     /// # Errors
@@ -474,7 +490,7 @@ pub struct TreeReader<'a, V> {
     value: PhantomData<V>,
 }
 
-impl<V: Crdt> TreeReader<'_, V> {
+impl<'a, V: Crdt> TreeReader<'a, V> {
     /// Returns the parents of all nodes.
     ///
     /// # Errors
@@ -487,7 +503,7 @@ impl<V: Crdt> TreeReader<'_, V> {
     ///
     /// # Errors
     /// As the source.
-    pub fn get(&self, node: NodeId) -> Result<Option<V::Reader<'_>>, ReadError> {
+    pub fn get(&self, node: NodeId) -> Result<Option<V::Reader<'a>>, ReadError> {
         let there = self.view.at_once(|view| is_node(view, node.0))?;
         Ok(there.then(|| V::reader(self.view.key(&node.0, V::KIND))))
     }

@@ -19,6 +19,7 @@
 //! | `editing` | transactions are all or nothing, and see themselves |
 //! | `costs` | a delta's cost depends on the change, not on the value |
 //! | `conflicts`, `conflicts_on_both_sides` | the report of a merge about its decisions |
+//! | `lists_by_id` | items named by their ids, as by their indexes |
 //! | `with_serde` | readable as text, canonical as bytes, and no way around the decoders |
 
 mod at_once;
@@ -40,6 +41,7 @@ mod held_back;
 mod hostile_bytes;
 mod kinds;
 mod laws;
+mod lists_by_id;
 mod paths;
 mod random;
 mod removals;

@@ -27,16 +27,35 @@ impl Arrangement {
         }
     }
 
+    /// Arranges a list. Of two items one is named by its index, and one by its id.
     pub(super) fn order(&self, mut steps: <Steps as Crdt>::Editor<'_>) -> Result<(), EditError> {
         let len = steps.len()?;
-        match self {
-            Self::Add { at, title } => steps.insert(at % (len + 1))?.set(title.as_str()),
-            _ if len == 0 => Ok(()),
-            Self::Move { which, to } => steps.move_to(which % len, to % len),
-            Self::Rename { which, title } => steps.at(which % len)?.set(title.as_str()),
-            Self::Remove { which, unless_edited: true } => steps.remove_unless_edited(which % len),
-            Self::Remove { which, .. } => steps.remove(which % len),
+        let (Self::Move { which, .. } | Self::Rename { which, .. } | Self::Remove { which, .. }) =
+            self
+        else {
+            return self.add(steps, len);
+        };
+        if len == 0 {
+            return Ok(());
         }
+        let (at, id) = (which % len, steps.id_at(which % len)?);
+        match (self, which % 2 == 0) {
+            (Self::Move { to, .. }, true) => steps.move_to(at, to % len),
+            (Self::Move { to, .. }, false) => steps.move_item(id, to % len),
+            (Self::Rename { title, .. }, true) => steps.at(at)?.set(title.as_str()),
+            (Self::Rename { title, .. }, false) => steps.item(id)?.set(title.as_str()),
+            (Self::Remove { unless_edited: true, .. }, true) => steps.remove_unless_edited(at),
+            (Self::Remove { unless_edited: true, .. }, false) => {
+                steps.remove_item_unless_edited(id)
+            }
+            (_, true) => steps.remove(at),
+            (_, false) => steps.remove_item(id),
+        }
+    }
+
+    fn add(&self, mut steps: <Steps as Crdt>::Editor<'_>, len: usize) -> Result<(), EditError> {
+        let Self::Add { at, title } = self else { return Ok(()) };
+        steps.insert(at % (len + 1))?.set(title.as_str())
     }
 
     pub(super) fn hang(&self, mut folders: <Folders as Crdt>::Editor<'_>) -> Result<(), EditError> {

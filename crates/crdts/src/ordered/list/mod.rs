@@ -1,9 +1,13 @@
 //! A list whose items can be moved.
 
+mod editor;
+mod item_id;
+mod reader;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::marker::PhantomData;
-use core::{fmt, mem};
+use core::mem;
 
 use rejoin_vclock::Dot;
 
@@ -11,36 +15,16 @@ use crate::cell::{Cell, CellKind, Dots, Leaf};
 use crate::crdt::{Crdt, Outcome, Visit};
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
-use crate::error::{EditError, ReadError};
 use crate::ordered::orders::Gather;
-use crate::ordered::{Anchor, PlacedTable, Positions, Sequence};
-use crate::path::{Kind, Path, RawAtom, first_name};
+use crate::ordered::{PlacedTable, Positions, Sequence};
+use crate::path::{Kind, Path, first_name};
 use crate::state::Join;
 
-/// Identity of an item, wherever it stands: the dot that inserted it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(transparent))]
-pub struct ItemId(pub(crate) Dot);
+use editor::ListCursor;
 
-impl ItemId {
-    /// The dot that inserted the item.
-    pub const fn dot(self) -> Dot {
-        self.0
-    }
-}
-
-impl fmt::Display for ItemId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Debug for ItemId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+pub use editor::{ListEditor, NewItem};
+pub use item_id::ItemId;
+pub use reader::ListReader;
 
 /// A list whose items can be moved.
 ///
@@ -296,268 +280,5 @@ impl<V: Crdt + 'static> Crdt for List<V> {
 
     fn is_gone(&self) -> bool {
         self.present.is_gone() && self.items.is_gone()
-    }
-}
-
-/// The places of a list's items, whatever the items are.
-#[derive(Debug)]
-struct ListCursor<'a> {
-    cursor: Cursor<'a>,
-}
-
-impl ListCursor<'_> {
-    /// Looks at the order as this transaction sees it.
-    fn order<R>(&self, look: impl FnOnce(&mut Sequence) -> R) -> Result<R, EditError> {
-        Ok(self.cursor.view().order(look)?)
-    }
-
-    fn len(&self) -> Result<usize, EditError> {
-        self.order(|order| order.len())
-    }
-
-    fn outside(&self, index: usize, len: usize) -> EditError {
-        EditError::OutOfRange { path: self.cursor.path().clone(), index, len }
-    }
-
-    fn item(&self, index: usize) -> Result<Dot, EditError> {
-        let (item, len) = self.order(|order| (order.item(index), order.len()))?;
-        item.ok_or_else(|| self.outside(index, len))
-    }
-
-    /// Checks that an item is there.
-    fn check(&self, item: Dot) -> Result<(), EditError> {
-        match self.cursor.view().has_named(item, Kind::ListItem)? {
-            true => Ok(()),
-            false => Err(EditError::NoSuchItem { path: self.cursor.path().clone(), item }),
-        }
-    }
-
-    /// The dot of the next operation, and the anchor of the position that it makes.
-    fn hang(&self, anchor: Anchor) -> (Dot, RawAtom) {
-        let id = self.cursor.view().dot(self.cursor.next_dot());
-        // A liar may have named an item by a dot that does not exist yet.
-        let anchor = Some(anchor).filter(|at| at.is_earlier(id)).unwrap_or(Anchor::END);
-        (id, anchor.to_atom())
-    }
-
-    /// Inserts an item at an index, or at the end.
-    fn insert(&mut self, index: Option<usize>) -> Result<Dot, EditError> {
-        let (anchor, index, len) = self.order(|order| {
-            let (len, index) = (order.len(), index.unwrap_or(order.len()));
-            (order.anchor_at(index), index, len)
-        })?;
-        if index > len {
-            return Err(self.outside(index, len));
-        }
-        self.cursor.open()?;
-        let (item, value) = self.hang(anchor);
-        let value = Some(value);
-        self.cursor
-            .key(&item, Kind::ListItem)
-            .write(Effect::Register { ends: Vec::new(), value })?;
-        Ok(item)
-    }
-
-    fn move_to(&mut self, from: usize, to: usize) -> Result<(), EditError> {
-        let item = self.item(from)?;
-        let (anchor, len) = self.order(|order| (order.anchor_of_move(from, to), order.len()))?;
-        if to >= len {
-            return Err(self.outside(to, len));
-        }
-        if from == to {
-            return Ok(());
-        }
-        self.cursor.keep(item, Kind::ListItem)?;
-        let (_, value) = self.hang(anchor);
-        self.cursor.key(&item, Kind::ListItem).relocate(value)
-    }
-
-    fn remove(&mut self, index: usize) -> Result<(), EditError> {
-        let item = self.item(index)?;
-        self.cursor.reset_name(&item)
-    }
-
-    fn remove_unless_edited(&mut self, index: usize) -> Result<(), EditError> {
-        let item = self.item(index)?;
-        self.cursor.hide(&item, Kind::ListItem)
-    }
-
-    /// Returns the item at an index, for a change: a change means that the item stays, even if
-    /// somebody removed it unless edited.
-    fn item_to_change(&mut self, index: usize) -> Result<Dot, EditError> {
-        let item = self.item(index)?;
-        self.cursor.keep(item, Kind::ListItem).map(|()| item)
-    }
-}
-
-/// Changes a [`List`] in a transaction.
-#[derive(Debug)]
-pub struct ListEditor<'a, V> {
-    items: ListCursor<'a>,
-    value: PhantomData<V>,
-}
-
-impl<V: Crdt> ListEditor<'_, V> {
-    /// Makes this list exist though nothing is in it.
-    ///
-    /// # Errors
-    /// [`EditError`] when the place cannot be read or named.
-    pub fn create(&mut self) -> Result<(), EditError> {
-        self.items.cursor.add()
-    }
-
-    /// Inserts an item before the one at an index and returns the editor of its value.
-    ///
-    /// # Errors
-    /// [`EditError::OutOfRange`] beyond the end; otherwise [`EditError`] when the place cannot be
-    /// read or named.
-    pub fn insert(&mut self, index: usize) -> Result<V::Editor<'_>, EditError> {
-        self.insert_at(Some(index))
-    }
-
-    fn insert_at(&mut self, index: Option<usize>) -> Result<V::Editor<'_>, EditError> {
-        let item = self.items.insert(index)?;
-        Ok(V::editor(self.items.cursor.key(&item, V::KIND)))
-    }
-
-    /// Inserts an item at the end and returns the editor of its value.
-    ///
-    /// # Errors
-    /// As [`insert`](Self::insert).
-    pub fn push(&mut self) -> Result<V::Editor<'_>, EditError> {
-        self.insert_at(None)
-    }
-
-    /// Moves the item at index `from` so that it has the index `to`.
-    ///
-    /// # Errors
-    /// [`EditError::OutOfRange`] when either is beyond the end; otherwise as
-    /// [`insert`](Self::insert).
-    pub fn move_to(&mut self, from: usize, to: usize) -> Result<(), EditError> {
-        self.items.move_to(from, to)
-    }
-
-    /// Removes the item at an index, as far as it is seen here.
-    ///
-    /// # Errors
-    /// As [`insert`](Self::insert).
-    pub fn remove(&mut self, index: usize) -> Result<(), EditError> {
-        self.items.remove(index)
-    }
-
-    /// As [`remove`](Self::remove), but keeps the item, with everything that was in it, for anybody
-    /// who moves or changes it without having seen this.
-    ///
-    /// # Errors
-    /// As [`insert`](Self::insert).
-    pub fn remove_unless_edited(&mut self, index: usize) -> Result<(), EditError> {
-        self.items.remove_unless_edited(index)
-    }
-
-    /// Removes every item seen here.
-    ///
-    /// # Errors
-    /// [`EditError`] when the place cannot be read or named.
-    pub fn clear(&mut self) -> Result<(), EditError> {
-        self.items.cursor.reset()
-    }
-
-    /// The editor of the value of the item at an index.
-    ///
-    /// # Errors
-    /// As [`insert`](Self::insert).
-    pub fn at(&mut self, index: usize) -> Result<V::Editor<'_>, EditError> {
-        let item = self.items.item_to_change(index)?;
-        Ok(V::editor(self.items.cursor.key(&item, V::KIND)))
-    }
-
-    /// The editor of the value of an item, wherever it stands.
-    ///
-    /// # Errors
-    /// [`EditError::NoSuchItem`] when it is not there; otherwise as [`insert`](Self::insert).
-    pub fn item(&mut self, id: ItemId) -> Result<V::Editor<'_>, EditError> {
-        self.items.check(id.0)?;
-        self.items.cursor.keep(id.0, Kind::ListItem)?;
-        Ok(V::editor(self.items.cursor.key(&id.0, V::KIND)))
-    }
-
-    /// Returns the id of the item at an index.
-    ///
-    /// # Errors
-    /// As [`insert`](Self::insert).
-    pub fn id_at(&mut self, index: usize) -> Result<ItemId, EditError> {
-        self.items.item(index).map(ItemId)
-    }
-
-    /// Returns the number of items that this transaction sees.
-    ///
-    /// # Errors
-    /// [`EditError`] when the place cannot be read.
-    pub fn len(&mut self) -> Result<usize, EditError> {
-        self.items.len()
-    }
-
-    /// True if this transaction sees no item.
-    ///
-    /// # Errors
-    /// As [`len`](Self::len).
-    pub fn is_empty(&mut self) -> Result<bool, EditError> {
-        Ok(self.len()? == 0)
-    }
-}
-
-/// Reads a [`List`] in a space.
-#[derive(Debug)]
-pub struct ListReader<'a, V> {
-    view: View<'a>,
-    value: PhantomData<V>,
-}
-
-impl<V: Crdt> ListReader<'_, V> {
-    /// The items in order, each with the reader of its value.
-    ///
-    /// # Errors
-    /// As the source.
-    pub fn items(&self) -> Result<Vec<(ItemId, V::Reader<'_>)>, ReadError> {
-        let items: Vec<Dot> = self.view.order(|order| order.items().collect())?;
-        Ok(items.into_iter().map(|id| (ItemId(id), self.value(id))).collect())
-    }
-
-    /// The reader of the item at an index, if there is one.
-    ///
-    /// # Errors
-    /// As the source.
-    pub fn get(&self, index: usize) -> Result<Option<V::Reader<'_>>, ReadError> {
-        let item = self.view.order(|order| order.item(index))?;
-        Ok(item.map(|id| self.value(id)))
-    }
-
-    /// The reader of the value of an item that is there, wherever it stands.
-    ///
-    /// # Errors
-    /// As the source.
-    pub fn item(&self, id: ItemId) -> Result<Option<V::Reader<'_>>, ReadError> {
-        let is_there = self.view.has_named(id.0, Kind::ListItem)?;
-        Ok(is_there.then(|| self.value(id.0)))
-    }
-
-    fn value(&self, item: Dot) -> V::Reader<'_> {
-        V::reader(self.view.key(&item, V::KIND))
-    }
-
-    /// Returns the number of items.
-    ///
-    /// # Errors
-    /// As the source.
-    pub fn len(&self) -> Result<usize, ReadError> {
-        self.view.order(|order| order.len())
-    }
-
-    /// True if there is no item.
-    ///
-    /// # Errors
-    /// As the source.
-    pub fn is_empty(&self) -> Result<bool, ReadError> {
-        self.len().map(|len| len == 0)
     }
 }
