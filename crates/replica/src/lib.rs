@@ -29,6 +29,24 @@
 //! | bring two stores together | `rejoin-node` over TCP, [`Link`] over anything else, [`Ticket`] |
 //! | back up, verify, repair | [`ops`], [`Loss`], [`Fork`] |
 //!
+//! # What blocks
+//! Calls of stores and spaces are plain functions. A transaction returns when it is durable: it
+//! waits for the disk, together with whoever writes at the same time, and holds no lock meanwhile.
+//! [`Durability::Buffered`] does not wait. A read waits only for the transactions and reads that
+//! are under way, and for the disk where something is not in memory. In an async program, call
+//! what waits for the disk, and [`Watch::next_within`], on a thread for that (tokio:
+//! `spawn_blocking`); `rejoin-node` does so itself.
+//!
+//! # Words
+//! | word | what it is |
+//! |---|---|
+//! | lineage | what makes two spaces of one name different ones; a ticket names it |
+//! | incarnation | the store under one id; a copy, or one that was put back, begins another |
+//! | witness | the file beside the store that proves that it is in its place, and no copy |
+//! | externalized | may have been seen by a peer: it was sent, or is about to be |
+//! | fork | an origin with two histories; it is frozen (nothing more of it is taken in) |
+//! | quarantine | where a record is kept that cannot be used, until what it needs is there |
+//!
 //! # The core and its shell
 //! What a space does is decided by a core that writes nothing, starts no thread and reads no clock;
 //! what it reads is stored state and log, through a [trait](storage::StorageRead). Users do not
@@ -69,8 +87,9 @@ pub use crate::core::reports::{Reincarnated, Remedy};
 pub use crate::core::{Change, Event, Now, session};
 pub use config::Config;
 pub use error::{OwnOperations, StoreError};
+pub use format::entry::Head;
+pub use format::message;
 pub use format::ticket::{MAX_NAME_BYTES, ParseTicketError, Ticket};
-pub use format::{entry, message};
 pub use receipt::Receipt;
 pub use rejoin_storage as storage;
 #[cfg(feature = "conformance")]
@@ -92,6 +111,8 @@ pub use shell::witness::STATE_DIR;
 pub use state::Fingerprint;
 
 // The core, for tests, benches and whoever measures it; it may change at any time.
+#[doc(hidden)]
+pub use format::entry;
 #[doc(hidden)]
 pub mod core;
 #[doc(hidden)]

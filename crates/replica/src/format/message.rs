@@ -144,6 +144,7 @@ pub enum Message {
 /// The state of one direction of a session: the replicas that were named, and the running checksum
 /// of its frames, so that a hole in the stream is noticed even where it takes whole frames.
 #[derive(Default, Debug)]
+#[doc(hidden)]
 pub struct Direction {
     names: Vec<ReplicaId>,
     checksum: u32,
@@ -399,6 +400,7 @@ impl Message {
 ///
 /// # Errors
 /// Bytes that are no entry: the storage returned something else than was written.
+#[doc(hidden)]
 pub fn entries_frame(entries: &[&[u8]], direction: &mut Direction) -> Result<Vec<u8>, DecodeError> {
     let mut body = Vec::with_capacity(entries.iter().map(|bytes| bytes.len() + 8).sum());
     write_varint(&mut body, entries.len() as u64);

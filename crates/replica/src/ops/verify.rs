@@ -87,7 +87,9 @@ impl Verification {
 }
 
 impl Store {
-    /// Checks everything that is stored, as it is at one moment; others may write meanwhile.
+    /// Checks everything that is stored, as it is at one moment; others may write meanwhile. What a
+    /// store loses without losing anything, as the checksums behind the end of a file that was
+    /// closed, is no finding.
     ///
     /// # Errors
     /// [`OperationError`] when it was stopped or the medium fails. Damage is a finding and no

@@ -271,6 +271,10 @@ impl Identity {
         mut batch: Batch,
     ) -> Result<(), StorageError> {
         let id = ReplicaId::from_bytes((self.random)());
+        if id == state.stored.id || state.stored.before.contains(&id) {
+            let what = "the source of random numbers gave an id that this store had before";
+            return Err(StorageError::Io(what.to_owned()));
+        }
         let generation = Generation((self.random)());
         let mut before = state.stored.before.clone();
         before.push(state.stored.id);

@@ -333,3 +333,20 @@ fn unproven_is_not_forgotten() {
     add(&carts, "apples", 1);
     assert!(store.replica_id().is_some_and(|id| Some(id) != old));
 }
+
+/// A source of random numbers that repeats itself is refused, before anything is written.
+#[test]
+fn an_id_that_the_store_had_before_is_not_taken_again() {
+    let storage = std::sync::Arc::new(rejoin_replica::storage::Memory::default());
+    let time = || std::sync::Arc::new(crate::medium::Clock::default());
+    let options = || OpenOptions::hosted(time(), || [7; 16]);
+    let store = options().over(storage.clone()).expect("a store");
+    let carts: Carts = store.create_space("carts").expect("a first space");
+    add(&carts, "apples", 1);
+    drop((carts, store));
+    let store = options().unproven().over(storage).expect("a store");
+    let carts: Carts = store.open_space("carts").expect("the space");
+    let refused = carts.transact(|tx| tx.object("alice").entry("apples").add(1));
+    assert!(refused.is_err_and(|error| error.to_string().contains("random numbers")));
+    assert_eq!(line(&carts, "apples"), 1);
+}
