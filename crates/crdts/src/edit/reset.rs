@@ -25,7 +25,7 @@ impl Cursor<'_> {
             true => _ = self.view().check_kinds()?,
             false => self.spare_above(self.path.above())?,
         }
-        self.write_resets(resets)
+        self.write_resets(&resets)
     }
 
     /// As [`reset`](Self::reset), for the data of one kind here, whatever stands here as others.
@@ -39,12 +39,12 @@ impl Cursor<'_> {
         if !resets.is_empty() {
             there.spare_above(there.path.above())?;
         }
-        there.write_resets(resets)
+        there.write_resets(&resets)
     }
 
     /// Writes operations that take away all that is seen at or below this place.
-    fn write_resets(&mut self, resets: Vec<(Vec<u8>, Effect)>) -> Result<(), EditError> {
-        self.write_by_value(self.path.as_bytes().len(), &resets)?;
+    fn write_resets(&mut self, resets: &[(Vec<u8>, Effect)]) -> Result<(), EditError> {
+        self.write_by_value(self.path.as_bytes().len(), resets)?;
         // The removals that hide it go with it.
         let Some((&tag, name)) = self.path.as_bytes().split_last() else { return Ok(()) };
         let kind = Kind::from_tag(tag).map_err(unread)?;

@@ -165,7 +165,7 @@ impl<E> DerefMut for NewItem<E> {
     }
 }
 
-/// Changes a [`List`] in a transaction.
+/// Changes a [`List`](crate::List) in a transaction.
 #[derive(Debug)]
 pub struct ListEditor<'a, V> {
     pub(super) items: ListCursor<'a>,

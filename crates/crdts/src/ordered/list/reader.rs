@@ -11,7 +11,7 @@ use crate::error::ReadError;
 use crate::ordered::list::item_id::ItemId;
 use crate::path::Kind;
 
-/// Reads a [`List`] in a space.
+/// Reads a [`List`](crate::List) in a space.
 #[derive(Debug)]
 pub struct ListReader<'a, V> {
     pub(super) view: View<'a>,
