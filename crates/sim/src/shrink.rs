@@ -135,6 +135,6 @@ mod tests {
         let replay = simulation().keep(small.keep.clone()).telling().run();
         assert_eq!(replay.expect_err("it fails again"), small);
         let text = small.to_string();
-        assert!(text.contains(&format!(" --keep {}", small.keep)), "{text}");
+        assert!(text.contains(&format!("`.keep(\"{}\".parse()?)`", small.keep)), "{text}");
     }
 }
