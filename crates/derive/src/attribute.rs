@@ -36,6 +36,22 @@ pub(crate) fn of_struct(attributes: &[Attribute]) -> Result<Path> {
     Ok(path.unwrap_or_else(default_crate))
 }
 
+/// Returns the same path, for a value that is a scalar.
+pub(crate) fn of_plain(attributes: &[Attribute]) -> Result<Path> {
+    let mut path = None;
+    each(attributes, |meta| {
+        // Beside `#[derive(Crdt)]`, the rule for its variants stands here, too.
+        if meta.path.is_ident("concurrent") {
+            return meta.value()?.parse::<LitStr>().map(drop);
+        }
+        if !meta.path.is_ident("crate") {
+            return Err(meta.error("an atom takes `#[crdt(crate = path)]` only"));
+        }
+        crate_path(&meta, &mut path)
+    })?;
+    Ok(path.unwrap_or_else(default_crate))
+}
+
 /// As [`of_struct`], with the rule for concurrent variants, which an enum has to declare.
 pub(crate) fn of_enum(attributes: &[Attribute], name: &Ident) -> Result<(Path, Precedence)> {
     let (mut path, mut precedence) = (None, None);

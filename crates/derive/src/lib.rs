@@ -1,4 +1,5 @@
-//! `#[derive(Crdt)]`: a struct of CRDTs is a CRDT, and so is a choice among them.
+//! `#[derive(Crdt)]`: a struct of CRDTs is a CRDT, and so is a choice among them. Beside it
+//! [`macro@Atom`] and [`macro@Key`], for the plain values in them.
 //!
 //! ```
 //! use rejoin::prelude::*;
@@ -28,6 +29,7 @@ use syn::{Data, DeriveInput, parse_macro_input};
 use crate::declaration::Declaration;
 use crate::enumeration::Enumeration;
 
+mod atom;
 mod attribute;
 mod bounds;
 mod choice;
@@ -330,4 +332,73 @@ fn expand(input: DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
     let editor = handles::editor(&declaration);
     let reader = handles::reader(&declaration);
     Ok(quote! { #value #getters #editor #reader })
+}
+
+/// Makes a value of your own type one that registers, keys and sets hold: an enum whose variants
+/// have no fields, or a struct around one value.
+///
+/// An enum is stored as the name of its variant, so that copies without the type show it, and new
+/// variants can be added; one that a version does not know is an error when it is read, and is
+/// kept. A struct around one value is stored as that value.
+///
+/// ```
+/// use rejoin::prelude::*;
+///
+/// #[derive(Atom, Key, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+/// enum Priority {
+///     Low,
+///     #[crdt(rename = "Normal")]
+///     Medium,
+///     High,
+/// }
+///
+/// #[derive(Atom, Key, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+/// struct Person(String);
+///
+/// #[derive(Crdt, Default)]
+/// struct Task {
+///     priority: LwwRegister<Priority>,
+///     assigned: OrSet<Person>,
+/// }
+///
+/// let mut task = Replica::<Task>::new(FreshId::random());
+/// task.edit(|task| {
+///     task.priority().set(Priority::Medium)?;
+///     task.assigned().insert(&Person("Ann".into()))
+/// })?;
+/// assert_eq!(task.priority().get()?, Some(Priority::Medium));
+/// assert_eq!(task.to_value().to_string(), r#"{"assigned": ["Ann"], "priority": "Normal"}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// `#[crdt(rename = "name")]` on a variant is its name in every copy; `#[crdt(crate = path)]` is as
+/// for [`macro@Crdt`]. The order of an enum in a store is that of the names, and not of the
+/// declaration: of a `MaxRegister` the greatest name stands.
+///
+/// # What does not compile
+/// A variant with fields, and a struct of several:
+///
+/// ```compile_fail
+/// # use rejoin::prelude::*;
+/// #[derive(Atom, Clone)]
+/// enum Payment { Open, Card(String) }
+/// ```
+///
+/// ```compile_fail
+/// # use rejoin::prelude::*;
+/// #[derive(Atom, Clone)]
+/// struct Address { street: String, floor: u64 }
+/// ```
+#[proc_macro_derive(Atom, attributes(crdt))]
+pub fn derive_atom(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    atom::atom(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes an [`Atom`](macro@Atom) one that maps and sets take as keys and elements: it needs `Eq`,
+/// `Ord` and `Hash`, and no floats.
+#[proc_macro_derive(Key, attributes(crdt))]
+pub fn derive_key(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    atom::key(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }

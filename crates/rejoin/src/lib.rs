@@ -48,6 +48,7 @@
 //! | values in memory, exchanged by means of your own | [`Replica`], as above |
 //! | values that outlive the program and sync | a [`Store`], its [`Space`]s, and `rejoin-node` |
 //! | your own struct | [`derive(Crdt)`](macro@Crdt) |
+//! | your own enum in a register, or as a key | [`derive(Atom)`](macro@Atom) |
 //! | a clock of your own, or none | [`crdts::Replica`] with a [`crdts::Clock`] |
 //!
 //! The limits on the length of a key, a value or a transaction are in [`limits`].
@@ -82,8 +83,8 @@ pub use rejoin_crdts as crdts;
 pub use rejoin_replica as replica;
 pub use rejoin_vclock as vclock;
 
-pub use rejoin_crdts::Crdt;
-pub use rejoin_derive::Crdt;
+pub use rejoin_crdts::{Atom, Crdt, Key};
+pub use rejoin_derive::{Atom, Crdt, Key};
 pub use rejoin_replica::{Space, Store, StoreError, Ticket};
 pub use rejoin_vclock::{FreshId, ReplicaId};
 

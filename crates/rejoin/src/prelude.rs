@@ -9,9 +9,9 @@ pub use crate::crdts::{
     MaxRegister, MinRegister, MvRegister, OrMap, OrSet, PnCounter, RetiredIds, RwSet, Tree,
     TwoPhaseSet,
 };
-pub use crate::crdts::{ConflictRecord, Delta, EditError, Key, ReadError, Value};
+pub use crate::crdts::{ConflictRecord, Delta, EditError, ReadError, Value};
 pub use crate::replica::{
     Change, Committed, Durability, Once, Receipt, Removal, SyncProgress, Watch,
 };
-pub use crate::{Crdt, FreshId, ReplicaId};
+pub use crate::{Atom, Crdt, FreshId, Key, ReplicaId};
 pub use crate::{Space, Store, StoreError, Ticket};

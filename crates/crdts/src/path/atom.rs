@@ -48,6 +48,11 @@ pub const MAX_DEPTH: usize = 16;
 pub const MAX_VALUE_BYTES: usize = 8 << 20;
 
 /// A scalar with one canonical, self-describing, order-preserving encoding.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no value that a register, a key or an element can be",
+    note = "an enum without fields, or a struct around one value: `#[derive(Atom, Clone)]`",
+    note = "a struct whose fields merge one by one: `#[derive(Crdt, Default)]`, without a register"
+)]
 pub trait Atom: Clone {
     /// Appends the encoding.
     fn write(&self, out: &mut Vec<u8>);
@@ -59,6 +64,10 @@ pub trait Atom: Clone {
 /// An [`Atom`] that can be a map key or a set element.
 ///
 /// Floats are not keys: they do not have the total equality that a user would expect.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can be no key of a map and no element of a set",
+    note = "beside `Atom`: `#[derive(Key, PartialEq, Eq, PartialOrd, Ord, Hash)]`"
+)]
 pub trait Key: Atom + Eq + Ord + Hash {}
 
 fn wrong<T>(what: &'static str, tag: u8) -> Result<T, DecodeError> {
@@ -183,8 +192,20 @@ impl Atom for String {
 
 impl Key for String {}
 
+/// Reads the name of one of a type's values.
+///
+/// # Errors
+/// A name that is not known; bytes that are no string.
+pub fn read_name<T>(
+    reader: &mut Reader<'_>,
+    known: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, DecodeError> {
+    let name = String::read(reader)?;
+    known(&name).ok_or(DecodeError::Invalid("a name that this version does not know"))
+}
+
 /// Appends the atom of a string, without the allocation that a `String` would cost.
-pub(crate) fn write_str(text: &str, out: &mut Vec<u8>) {
+pub fn write_str(text: &str, out: &mut Vec<u8>) {
     out.push(STRING);
     write_escaped(text.as_bytes(), out);
 }

@@ -19,6 +19,16 @@ use rejoin_vclock::codec::{DecodeError, Reader};
 
 use atom::skip;
 
+/// What derived code names.
+#[doc(hidden)]
+pub mod derived {
+    pub use alloc::vec::Vec;
+
+    pub use rejoin_vclock::codec::{DecodeError, Reader};
+
+    pub use super::atom::{read_name, write_str as write_name};
+}
+
 pub use atom::{Atom, Key, MAX_DEPTH, MAX_VALUE_BYTES, RawAtom};
 pub use kind::Kind;
 
