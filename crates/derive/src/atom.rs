@@ -1,4 +1,5 @@
-//! `#[derive(Atom)]` and `#[derive(Key)]`: values of a user's own types in registers, sets and keys.
+//! `#[derive(Atom)]` and `#[derive(Key)]`: values of a user's own types in registers, sets and
+//! keys.
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -367,7 +367,7 @@ fn expand(input: DeriveInput) -> syn::Result<proc_macro2::TokenStream> {
 ///     task.assigned().insert(&Person("Ann".into()))
 /// })?;
 /// assert_eq!(task.priority().get()?, Some(Priority::Medium));
-/// assert_eq!(task.to_value().to_string(), r#"{"assigned": ["Ann"], "priority": "Normal"}"#);
+/// assert_eq!(task.to_value().to_string(), r#"{"assigned": {"Ann"}, "priority": "Normal"}"#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///

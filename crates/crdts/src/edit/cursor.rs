@@ -6,7 +6,7 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::ops::ControlFlow;
+use core::ops::{Bound, ControlFlow, RangeBounds};
 
 use rejoin_vclock::Dot;
 use rejoin_vclock::codec::DecodeError;
@@ -181,7 +181,7 @@ impl<'a> View<'a> {
     /// visible child is; [`ReadError::WrongType`] when a name is not a `K`; otherwise as the
     /// source.
     pub(crate) fn names<K: Atom>(&self, kind: Kind) -> Result<Vec<K>, ReadError> {
-        self.page(kind, None::<&K>, usize::MAX)
+        self.range(kind, .., usize::MAX)
     }
 
     /// Returns at most `most` names of the visible children of one kind after a name, ascending:
@@ -192,49 +192,111 @@ impl<'a> View<'a> {
     pub(crate) fn page<K: Atom>(
         &self,
         kind: Kind,
-        after: Option<&impl Atom>,
+        after: Option<&K>,
         most: usize,
     ) -> Result<Vec<K>, ReadError> {
-        self.at_once(|view| view.page_of(kind, after, most))
+        self.range(kind, (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded), most)
     }
 
-    fn page_of<K: Atom>(
+    /// As [`page`](Self::page), of the names within a range.
+    ///
+    /// # Errors
+    /// As [`page`](Self::page).
+    pub(crate) fn range<K: Atom>(
         &self,
         kind: Kind,
-        after: Option<&impl Atom>,
+        range: impl RangeBounds<K>,
         most: usize,
     ) -> Result<Vec<K>, ReadError> {
+        let end = range.end_bound().map(RawAtom::of);
         let (mut names, mut wrong) = (Vec::new(), None);
-        let mut from = self.path.as_bytes().to_vec();
-        if let Some(after) = after {
-            after.write(&mut from);
-            from.push(0xFF);
-        }
-        if most == 0 {
-            return self.check_collection().map(|_| names);
-        }
-        self.children_of(kind, from, &mut |name, writer| {
-            match name.to() {
-                Ok(name) => names.push(name),
-                Err(_) => wrong = Some((ReadError::wrong_type::<K>(name), writer)),
-            }
-            let more = wrong.is_none() && names.len() < most;
-            if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        self.at_once(|view| {
+            let mut take = |name: &RawAtom, writer| {
+                match name.to() {
+                    Ok(name) => names.push(name),
+                    Err(_) => wrong = Some((ReadError::wrong_type::<K>(name), writer)),
+                }
+                wrong.is_none()
+            };
+            let is_in = |name: &RawAtom| match &end {
+                Bound::Included(end) => name <= end,
+                Bound::Excluded(end) => name < end,
+                Bound::Unbounded => true,
+            };
+            view.take_names(kind, view.beginning(range.start_bound()), &is_in, most, &mut take)
         })?;
         wrong.map_or(Ok(names), |(error, dot)| Err(self.located(error, dot)))
     }
 
-    /// Returns the names of the visible children of one kind that are strings, ascending: the
-    /// objects of a space. Other children stand among them that its users do not see.
+    /// The path at which the children from a name on begin.
+    fn beginning(&self, from: Bound<&impl Atom>) -> Vec<u8> {
+        let mut path = self.path.as_bytes().to_vec();
+        if let Bound::Included(name) | Bound::Excluded(name) = from {
+            name.write(&mut path);
+        }
+        if matches!(from, Bound::Excluded(_)) {
+            path.push(0xFF);
+        }
+        path
+    }
+
+    /// Shows the names of at most `most` visible children of one kind from a path on, as long as
+    /// they are in a range and `take` wants more.
+    fn take_names(
+        &self,
+        kind: Kind,
+        from: Vec<u8>,
+        is_in: &dyn Fn(&RawAtom) -> bool,
+        most: usize,
+        take: &mut dyn FnMut(&RawAtom, Option<LocalDot>) -> bool,
+    ) -> Result<(), ReadError> {
+        if most == 0 {
+            return self.check_collection().map(drop);
+        }
+        let mut left = most;
+        self.children_of(kind, from, &mut |name, writer| {
+            if !is_in(name) {
+                return ControlFlow::Break(());
+            }
+            left -= 1;
+            let more = take(name, writer) && left > 0;
+            if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+    }
+
+    /// Returns at most `most` names of the visible children of one kind that are strings, ascending
+    /// from one on, as long as they are in a range: the objects of a space. Other children stand
+    /// among them that its users do not see.
     ///
     /// # Errors
     /// [`ReadError::WrongKind`] or [`ReadError::KindClash`] when an object is of another kind;
     /// otherwise as the source.
-    pub fn object_keys(&self, kind: Kind) -> Result<Vec<String>, ReadError> {
+    pub fn object_keys(
+        &self,
+        kind: Kind,
+        from: Bound<&str>,
+        is_in: impl Fn(&str) -> bool,
+        most: usize,
+    ) -> Result<Vec<String>, ReadError> {
         let mut keys = Vec::new();
-        self.all_children_of(kind, &mut |name| {
-            keys.extend(name.to::<String>().ok());
-            ControlFlow::Continue(())
+        self.at_once(|view| {
+            let from = from.map(RawAtom::of_str);
+            let is_string = |name: &RawAtom| name.to::<String>().ok();
+            let is_in = |name: &RawAtom| is_string(name).is_none_or(|key| is_in(&key));
+            let (mut left, begin) = (most, view.beginning(from.as_ref()));
+            view.take_names(
+                kind,
+                begin,
+                &is_in,
+                if most == 0 { 0 } else { usize::MAX },
+                &mut |name, _| {
+                    if let Some(key) = is_string(name) {
+                        keys.push(key);
+                        left -= 1;
+                    }
+                    left > 0
+                },
+            )
         })?;
         Ok(keys)
     }

@@ -3,6 +3,7 @@
 use core::borrow::Borrow;
 use core::hash::Hash;
 use core::marker::PhantomData;
+use core::ops::RangeBounds;
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::vec::Vec;
@@ -431,6 +432,14 @@ impl<'a, K: Key, V: Crdt> OrMapReader<'a, K, V> {
         Q: ToOwned<Owned = K> + ?Sized,
     {
         self.view.page(V::KIND, after.map(ToOwned::to_owned).as_ref(), most)
+    }
+
+    /// As [`page`](Self::page), of the keys within a range: at most `most` of them.
+    ///
+    /// # Errors
+    /// As [`page`](Self::page).
+    pub fn range(&self, range: impl RangeBounds<K>, most: usize) -> Result<Vec<K>, ReadError> {
+        self.view.range(V::KIND, range, most)
     }
 
     /// Counts the keys that exist.

@@ -1,6 +1,7 @@
 //! Reads a set that is too large to hold: element by element, or in order.
 
 use core::marker::PhantomData;
+use core::ops::RangeBounds;
 
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
@@ -55,6 +56,14 @@ impl<'a, T: Key> SetReader<'a, T> {
         Q: ToOwned<Owned = T> + ?Sized,
     {
         self.view.page(self.part, after.map(ToOwned::to_owned).as_ref(), most)
+    }
+
+    /// As [`page`](Self::page), of the elements within a range: at most `most` of them.
+    ///
+    /// # Errors
+    /// As [`items`](Self::items).
+    pub fn range(&self, range: impl RangeBounds<T>, most: usize) -> Result<Vec<T>, ReadError> {
+        self.view.range(self.part, range, most)
     }
 
     /// Returns the replicas whose adds of an element are alive, ascending: all replicas that

@@ -20,6 +20,7 @@
 //! | `costs` | a delta's cost depends on the change, not on the value |
 //! | `conflicts`, `conflicts_on_both_sides` | the report of a merge about its decisions |
 //! | `lists_by_id` | items named by their ids, as by their indexes |
+//! | `ranges` | keys and elements within a range |
 //! | `with_serde` | readable as text, canonical as bytes, and no way around the decoders |
 
 mod at_once;
@@ -44,6 +45,7 @@ mod laws;
 mod lists_by_id;
 mod paths;
 mod random;
+mod ranges;
 mod removals;
 mod rights;
 mod samples;

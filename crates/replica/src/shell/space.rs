@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::Deref;
+use std::ops::{Bound, Deref, RangeBounds};
 use std::panic::resume_unwind;
 use std::sync::{Arc, MutexGuard};
 
@@ -175,7 +175,47 @@ impl<T: Crdt> Snapshot<'_, T> {
     /// [`StoreError::Read`] when one of them is of another kind than `T`, or when the space cannot
     /// be read.
     pub fn keys(&self) -> Result<Vec<String>, StoreError> {
-        Ok(View::new(self.source, Path::default()).object_keys(T::KIND)?)
+        self.keys_in(.., usize::MAX)
+    }
+
+    /// At most `most` keys within a range of the objects that exist, ascending. To go on, begin
+    /// behind the last one: `(Bound::Excluded(last), Bound::Unbounded)`.
+    ///
+    /// # Errors
+    /// As [`keys`](Self::keys), of the keys that are looked at.
+    pub fn keys_in<'k>(
+        &self,
+        range: impl RangeBounds<&'k str>,
+        most: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let (start, end) = (range.start_bound().cloned(), range.end_bound().cloned());
+        let is_in = |key: &str| match end {
+            Bound::Included(end) => key <= end,
+            Bound::Excluded(end) => key < end,
+            Bound::Unbounded => true,
+        };
+        Ok(self.objects().object_keys(T::KIND, start, is_in, most)?)
+    }
+
+    /// At most `most` keys of the objects that exist which begin with a prefix, ascending, after
+    /// one if that is given.
+    ///
+    /// # Errors
+    /// As [`keys_in`](Self::keys_in).
+    pub fn keys_with_prefix(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let after = after.filter(|after| *after >= prefix);
+        let start = after.map_or(Bound::Included(prefix), Bound::Excluded);
+        let is_in = |key: &str| key.starts_with(prefix);
+        Ok(self.objects().object_keys(T::KIND, start, is_in, most)?)
+    }
+
+    fn objects(&self) -> View<'_> {
+        View::new(self.source, Path::default())
     }
 }
 
@@ -332,6 +372,45 @@ impl<T: Crdt> Space<T> {
     /// As [`Snapshot::keys`].
     pub fn keys(&self) -> Result<Vec<String>, StoreError> {
         self.read(|snapshot| snapshot.keys())?
+    }
+
+    /// [`Snapshot::keys_in`], by itself.
+    ///
+    /// ```
+    /// # use rejoin_crdts::OrSet;
+    /// # use rejoin_replica::Store;
+    /// # let store = Store::memory()?;
+    /// let trips = store.create_space::<OrSet<String>>("trips")?;
+    /// for trip in ["2025 oslo", "2026 porto", "2026 rome", "2027 paris"] {
+    ///     trips.transact(|tx| tx.object(trip).insert("tent"))?;
+    /// }
+    /// assert_eq!(trips.keys_in("2026".."2027", 10)?, ["2026 porto", "2026 rome"]);
+    /// assert_eq!(trips.keys_with_prefix("2026 ", None, 1)?, ["2026 porto"]);
+    /// assert_eq!(trips.keys_with_prefix("2026 ", Some("2026 porto"), 1)?, ["2026 rome"]);
+    /// # Ok::<(), rejoin_replica::StoreError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As there.
+    pub fn keys_in<'k>(
+        &self,
+        range: impl RangeBounds<&'k str>,
+        most: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.read(|snapshot| snapshot.keys_in(range, most))?
+    }
+
+    /// [`Snapshot::keys_with_prefix`], by itself.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn keys_with_prefix(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.read(|snapshot| snapshot.keys_with_prefix(prefix, after, most))?
     }
 
     /// Subscribes to the changes from now on.
