@@ -55,6 +55,6 @@ mod report;
 mod shared;
 
 pub use dial::{Dial, DialError, DialStatus};
-pub use node::Node;
+pub use node::{Node, ShareError};
 pub use options::Options;
 pub use report::Report;

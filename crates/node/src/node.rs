@@ -70,7 +70,7 @@ impl fmt::Debug for Hub {
 
 impl Node {
     /// Makes a node that reports what happens to its connections. It has to be used in a tokio
-    /// runtime with time and I/O.
+    /// runtime with time and I/O, from the first space that is [shared](Self::share) on.
     pub fn new(tell: impl Fn(Report) + Send + Sync + 'static) -> Self {
         Self::with_options(Options::default(), tell)
     }
@@ -95,14 +95,12 @@ impl Node {
     /// Shares a space with whoever connects and knows it.
     ///
     /// # Errors
-    /// [`StoreError`] when the store cannot be used.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    pub fn share(&self, link: &Link) -> Result<(), StoreError> {
+    /// [`ShareError`] when the store cannot be used, and outside of a tokio runtime.
+    pub fn share(&self, link: &Link) -> Result<(), ShareError> {
+        let runtime = Handle::try_current().map_err(|_| ShareError::NoRuntime)?;
         self.hub.runtime.get_or_init(|| {
-            lock(&self.tasks).push(tokio::spawn(keep_time(Arc::clone(&self.hub))));
-            Handle::current()
+            lock(&self.tasks).push(runtime.spawn(keep_time(Arc::clone(&self.hub))));
+            runtime
         });
         let shared = Shared::new(link.clone(), &self.hub.clock, self.held.clone())?;
         let former = lock(&self.hub.spaces).insert(link.hash(), shared);
@@ -194,6 +192,36 @@ impl Hub {
     fn retire(&self, target: &Target) -> bool {
         let mut targets = lock(&self.targets);
         target.is_empty() && targets.remove(&target.address).is_some()
+    }
+}
+
+/// The reason why a space cannot be shared.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum ShareError {
+    /// There is no tokio runtime here, on which connections could run.
+    NoRuntime,
+    /// The store cannot be used.
+    Store(StoreError),
+}
+
+impl fmt::Display for ShareError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRuntime => f.write_str(
+                "spaces are shared inside of a tokio runtime: call it from an async function, or \
+                 after `let _guard = runtime.enter();`",
+            ),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ShareError {}
+
+impl From<StoreError> for ShareError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rejoin_crdts::{OrMap, PnCounter};
-use rejoin_node::{DialStatus, Node, Report};
+use rejoin_node::{DialStatus, Node, Report, ShareError};
 use rejoin_replica::{OpenOptions, Space, Store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -135,4 +135,43 @@ async fn a_port_in_use_is_an_error() {
     let taken = node.listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
     let again = node.listen(taken).await.expect_err("taken");
     assert_eq!(again.kind(), std::io::ErrorKind::AddrInUse);
+}
+
+/// Nothing runs outside of a runtime, and the error says what to do.
+#[test]
+fn a_space_is_shared_inside_of_a_runtime() {
+    let (north, _) = pair();
+    let node = Node::new(|_| {});
+    let error = node.share(&north.link()).expect_err("there is no runtime");
+    assert_eq!(error, ShareError::NoRuntime);
+    assert!(error.to_string().contains("runtime.enter()"), "{error}");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let guard = runtime.enter();
+    node.share(&north.link()).expect("usable");
+    drop(guard);
+}
+
+/// As soon as a node is closed and the other handles are gone, the file is free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_node_leaves_the_file_free() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (path, state) = (directory.path().join("shop"), directory.path().join("state"));
+    let open = || OpenOptions::new().state_dir(&state).open(&path);
+    let peer = Store::memory().expect("memory");
+    let carts = peer.create_space::<Lines>("carts").expect("a new name");
+    let listener = Node::new(|_| {});
+    listener.share(&carts.link()).expect("usable");
+    let address =
+        listener.listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
+    for round in 0..10 {
+        let store = open().unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let mine = store.join_space::<Lines>("carts", carts.ticket()).expect("joined");
+        let node = Node::new(|_| {});
+        node.share(&mine.link()).expect("usable");
+        let dial = node.connect(&mine.link(), address).expect("shared");
+        dial.outcome().await.expect("in touch");
+        add(&mine, "apples", 1);
+        drop((store, mine, dial));
+        node.close().await;
+    }
 }

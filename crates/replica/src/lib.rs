@@ -90,7 +90,7 @@ pub use error::{OwnOperations, StoreError};
 pub use format::entry::Head;
 pub use format::message;
 pub use format::ticket::{MAX_NAME_BYTES, ParseTicketError, Ticket};
-pub use receipt::Receipt;
+pub use receipt::{ParseReceiptError, Receipt};
 pub use rejoin_storage as storage;
 #[cfg(feature = "conformance")]
 pub use rejoin_storage::storage_conformance;

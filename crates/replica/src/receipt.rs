@@ -1,10 +1,33 @@
 //! Receipts: what a write returns.
 
-use rejoin_vclock::ReplicaId;
+use std::fmt;
+use std::str::FromStr;
+
+use rejoin_vclock::{MAX_COUNTER, ReplicaId};
 
 /// The outcome of a transaction: its dots, and whether they are durable here.
 ///
-/// Ask the space again later for how it stands then, and for the peers that hold it, too.
+/// Ask the space again later for how it stands then ([`receipt`](crate::Space::receipt)), and for
+/// the peers that hold it, too ([`held_by`](crate::Space::held_by)). To ask after a restart, write
+/// it down as a text: `to_string` writes its dots, and `parse` reads them; feature `serde` does the
+/// same. What it was known to be is not kept: the space says that again.
+///
+/// ```
+/// use rejoin_crdts::PnCounter;
+/// use rejoin_replica::{Receipt, Store};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("shop.rejoin");
+/// let shop = Store::open(&path)?.create_space::<PnCounter>("sold")?;
+/// let receipt = shop.transact(|tx| tx.object("apples").add(2))?.receipt;
+/// let written_down = receipt.to_string();
+/// drop(shop);
+///
+/// let shop = Store::open(&path)?.open_space::<PnCounter>("sold")?;
+/// let receipt = shop.receipt(written_down.parse::<Receipt>()?)?;
+/// assert!(receipt.is_durable());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Receipt {
     origin: ReplicaId,
@@ -16,6 +39,9 @@ pub struct Receipt {
     durable: bool,
     withdrawn: bool,
 }
+
+/// The sequence of a receipt that was written down by an earlier run.
+const UNKNOWN: u64 = u64::MAX;
 
 impl Receipt {
     pub(crate) const fn new(origin: ReplicaId, first: u64, last: u64, sequence: u64) -> Self {
@@ -29,6 +55,11 @@ impl Receipt {
     /// The same receipt, known to be valid after this number of withdrawals.
     pub(crate) const fn as_of(self, round: u64) -> Self {
         Self { round, ..self }
+    }
+
+    /// The same receipt, with its place in the log.
+    pub(crate) const fn at(self, sequence: u64) -> Self {
+        Self { sequence, ..self }
     }
 
     pub(crate) const fn withdrawn(self) -> Self {
@@ -78,12 +109,67 @@ impl Receipt {
 
     /// The mark up to which the log has to be durable for it.
     pub(crate) const fn mark(&self) -> Mark {
-        Mark { round: self.round, end: self.sequence + 1 }
+        Mark { round: self.round, end: self.sequence.saturating_add(1) }
+    }
+
+    /// True if its place in the log has to be looked up.
+    pub(crate) const fn is_recalled(&self) -> bool {
+        self.sequence == UNKNOWN
     }
 
     /// Its sequence in the local log.
     pub(crate) const fn sequence(&self) -> u64 {
         self.sequence
+    }
+}
+
+/// Shows the dots: the replica's id, and the first and last counter.
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}-{}", self.origin, self.first, self.last)
+    }
+}
+
+/// A text that is no receipt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ParseReceiptError;
+
+impl fmt::Display for ParseReceiptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a receipt is an id, a colon, and two counters with a dash between them")
+    }
+}
+
+impl std::error::Error for ParseReceiptError {}
+
+impl FromStr for Receipt {
+    type Err = ParseReceiptError;
+
+    fn from_str(text: &str) -> Result<Self, ParseReceiptError> {
+        let parts = text.split_once(':').and_then(|(id, dots)| Some((id, dots.split_once('-')?)));
+        let (id, (first, last)) = parts.ok_or(ParseReceiptError)?;
+        let counter = |text: &str| text.parse().map_err(|_| ParseReceiptError);
+        let (first, last): (u64, u64) = (counter(first)?, counter(last)?);
+        if first == 0 || last > MAX_COUNTER || first > last + 1 {
+            return Err(ParseReceiptError);
+        }
+        let origin = id.parse().map_err(|_| ParseReceiptError)?;
+        Ok(Self::new(origin, first, last, UNKNOWN))
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Receipt {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Receipt {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

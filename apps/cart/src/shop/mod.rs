@@ -64,7 +64,7 @@ impl CartShop {
         let name = args.name.clone();
         let node = Node::with_options(restless(), move |report| eprintln!("{name}: {report}"));
         // From here on peers that have the same space may sync it.
-        node.share(&carts.link()).map_err(|error| of_store(&error))?;
+        node.share(&carts.link()).map_err(|error| refuse(&error, ""))?;
         let (path, name) = (args.store.clone(), args.name.clone());
         Ok(Self { path, name, store, carts, node, dials: Mutex::default() })
     }

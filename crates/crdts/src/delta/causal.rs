@@ -228,6 +228,12 @@ impl<D: AsRef<Delta>> Causal<D> {
         }
     }
 
+    /// Iterates over the origins that are known to have applied a dot, because something that they
+    /// made after it is here.
+    pub fn known_to(&self, dot: Dot) -> impl Iterator<Item = ReplicaId> + '_ {
+        self.concurrency.known_to(dot)
+    }
+
     /// Tracks a delta that was applied before this tracker began, for reports about later ones.
     pub fn look_back(&mut self, delta: &Delta) {
         self.concurrency.reach_back(delta);

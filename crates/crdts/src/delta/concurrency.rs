@@ -97,6 +97,11 @@ impl Concurrency {
             || self.knowledge.get(&origin).is_none_or(|known| known.contains(dot))
     }
 
+    /// Iterates over the origins that are known to have applied a dot of another one.
+    pub(crate) fn known_to(&self, dot: Dot) -> impl Iterator<Item = ReplicaId> + '_ {
+        self.knowledge.iter().filter(move |(_, known)| known.contains(dot)).map(|(&id, _)| id)
+    }
+
     /// Iterates over the removals of a place, or of everything at a place above it, that an origin
     /// did not know of; each with the length of its place.
     pub(crate) fn removals_over<'a>(

@@ -441,7 +441,9 @@ impl<T: Crdt> Space<T> {
         Ok(self.shared.lock()?.reports.drain(..).collect())
     }
 
-    /// Updates a receipt to the present state.
+    /// Updates a receipt to the present state. One that an earlier run wrote down is looked up in
+    /// the log: it is durable if its entry is there under its id. (Not so if it was rewritten under
+    /// another id since, or if the store is a copy from before it.)
     ///
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
@@ -450,8 +452,9 @@ impl<T: Crdt> Space<T> {
         Ok(self.shared.lock()?.driver.core.refresh(receipt))
     }
 
-    /// The peers that said they hold what a receipt is about. What they said is remembered as long
-    /// as this process runs.
+    /// The replicas that are known to hold what a receipt is about, ascending: peers that said so,
+    /// and replicas behind them once something is here that they wrote after it. What is known is
+    /// remembered as long as this process runs.
     ///
     /// # Errors
     /// [`StoreError`] when the space cannot be read.

@@ -21,6 +21,7 @@ mod once;
 mod pipes;
 mod processes;
 mod rebase;
+mod receipts;
 mod removal;
 mod restarts;
 mod rollbacks;

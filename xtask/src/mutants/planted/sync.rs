@@ -75,6 +75,13 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: replica("unproven_is_not_forgotten"),
     },
     Mutant {
+        name: "only-peers-hold",
+        class: Class::Sync,
+        lines: &[],
+        brings_back: "of who holds a write, only the relay is named, and never the device behind it",
+        suite: replica("receipts"),
+    },
+    Mutant {
         name: "claim-outlives-session",
         class: Class::Sync,
         lines: &[61],
