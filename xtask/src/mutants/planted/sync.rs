@@ -78,7 +78,7 @@ pub(super) const ROWS: &[Mutant] = &[
         name: "only-peers-hold",
         class: Class::Sync,
         lines: &[],
-        brings_back: "of who holds a write, only the relay is named, and never the device behind it",
+        brings_back: "of who holds a write only the relay is named, and not the device behind it",
         suite: replica("receipts"),
     },
     Mutant {
