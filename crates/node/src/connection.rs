@@ -352,6 +352,9 @@ impl Connection {
         let Some(channel) = self.channels.get_mut(&number) else { return };
         channel.frames = Some(frames);
         channel.rung |= more;
+        if let (Side::Dialler(target), Some(want)) = (&self.side, channel.want) {
+            target.looked(want);
+        }
         if agreed && !std::mem::replace(&mut channel.agreed, true) {
             self.agreed = true;
             if let (Side::Dialler(target), Some(want)) = (&self.side, channel.want) {

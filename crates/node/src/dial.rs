@@ -101,15 +101,18 @@ pub struct Dial {
     space: Weak<Shared>,
     target: Mutex<Arc<Target>>,
     status: watch::Receiver<DialStatus>,
+    /// Counts how often the session has handled something.
+    looked: watch::Receiver<u64>,
 }
 
 impl Dial {
     pub(crate) fn new(hub: &Arc<Hub>, space: &Arc<Shared>, address: SocketAddr) -> Self {
         let number = hub.number();
         let (told, status) = watch::channel(DialStatus::Dialling);
-        let target = hub.target(address, number, Want::new(Arc::clone(space), told));
+        let (looks, looked) = watch::channel(0);
+        let target = hub.target(address, number, Want::new(Arc::clone(space), told, looks));
         let (hub, space) = (Arc::downgrade(hub), Arc::downgrade(space));
-        Self { number, hub, space, target: Mutex::new(target), status }
+        Self { number, hub, space, target: Mutex::new(target), status, looked }
     }
 
     fn is_stopped(&self) -> bool {
@@ -144,6 +147,31 @@ impl Dial {
         }
     }
 
+    /// Waits until both ends have the same: all that either had when this was called, and all that
+    /// it has written meanwhile, is durable on both sides. A command that syncs once stops here; it
+    /// has its own patience, with `tokio::time::timeout`.
+    ///
+    /// # Errors
+    /// [`DialError`]: the reason why the present attempt failed, or why the session ended.
+    pub async fn caught_up(&self) -> Result<(), DialError> {
+        let (mut status, mut looked) = (self.status.clone(), self.looked.clone());
+        loop {
+            looked.borrow_and_update();
+            self.outcome().await?;
+            let slot = lock(&self.target).slot(self.number);
+            // It takes the lock of a store.
+            let asked =
+                tokio::task::spawn_blocking(move || slot.is_some_and(|it| it.is_caught_up()));
+            if asked.await.unwrap_or(false) {
+                return Ok(());
+            }
+            tokio::select! {
+                _ = looked.changed() => {}
+                _ = status.changed() => {}
+            }
+        }
+    }
+
     /// Dials another address from now on, for example when a peer came back on a new port.
     pub fn retarget(&self, address: SocketAddr) {
         let mut target = lock(&self.target);
@@ -151,7 +179,7 @@ impl Dial {
         if let Some(want) = target.forget(self.number)
             && hub.space(want.space.link.hash()).is_some()
         {
-            let want = Want::new(want.space, want.told);
+            let want = Want::new(want.space, want.told, want.looks);
             want.tell(DialStatus::Dialling);
             *target = hub.target(address, self.number, want);
         }
@@ -169,14 +197,15 @@ impl Drop for Dial {
 pub(crate) struct Want {
     pub space: Arc<Shared>,
     told: watch::Sender<DialStatus>,
+    looks: watch::Sender<u64>,
     slot: Option<Arc<Slot>>,
     backoff: Backoff,
     due: Instant,
 }
 
 impl Want {
-    fn new(space: Arc<Shared>, told: watch::Sender<DialStatus>) -> Self {
-        Self { space, told, slot: None, backoff: Backoff::default(), due: Instant::now() }
+    fn new(space: Arc<Shared>, told: watch::Sender<DialStatus>, looks: watch::Sender<u64>) -> Self {
+        Self { space, told, looks, slot: None, backoff: Backoff::default(), due: Instant::now() }
     }
 
     fn tell(&self, status: DialStatus) {
@@ -217,6 +246,18 @@ impl Target {
         want.hang_up();
         self.bell.ring(|rung| rung.wants = true);
         Some(want)
+    }
+
+    /// The session of a space, if it has one.
+    fn slot(&self, number: u64) -> Option<Arc<Slot>> {
+        lock(&self.wants).get(&number)?.slot.clone()
+    }
+
+    /// Notes that the session of a space has handled something.
+    pub(crate) fn looked(&self, number: u64) {
+        if let Some(want) = lock(&self.wants).get(&number) {
+            want.looks.send_modify(|looks| *looks += 1);
+        }
     }
 
     pub(crate) fn has(&self, number: u64) -> bool {

@@ -30,10 +30,8 @@
 //! let dial = dialler.connect(&mine.link(), address).expect("the space is shared");
 //! dial.outcome().await?; // in touch; kept so, and dialled again, while `dial` is there
 //!
-//! let receipt = mine.transact(|tx| tx.object("alice").entry("apples").add(2))?.receipt;
-//! while !mine.held_by(&receipt)?.contains(&shop.replica_id().expect("it has written")) {
-//!     tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-//! }
+//! mine.transact(|tx| tx.object("alice").entry("apples").add(2))?;
+//! dial.caught_up().await?; // both have the same
 //! assert_eq!(carts.object("alice").at("apples").value()?, 2);
 //! dialler.close().await;
 //! # Ok::<(), Box<dyn std::error::Error>>(())

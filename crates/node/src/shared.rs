@@ -256,6 +256,15 @@ impl Slot {
         self.ring();
     }
 
+    /// True if both ends of the session have the same. It may wait for a disk.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        let session = match *lock(&self.state) {
+            State::Open(session) => session,
+            State::Fresh | State::Closed => return false,
+        };
+        self.space.link.is_caught_up(session)
+    }
+
     /// Makes the connection look at the channel.
     fn ring(&self) {
         self.bell.ring(|rung| {

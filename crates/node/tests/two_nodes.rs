@@ -175,3 +175,36 @@ async fn a_closed_node_leaves_the_file_free() {
         node.close().await;
     }
 }
+
+/// Whoever waits until both ends have the same needs no guess, whichever of them has more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn caught_up_means_that_both_have_the_same() {
+    let (north, south) = pair();
+    let (here, there) = (Node::new(|_| {}), Node::new(|_| {}));
+    here.share(&north.link()).expect("usable");
+    there.share(&south.link()).expect("usable");
+    for number in 0..300 {
+        add(&north, &format!("north {number}"), 1);
+        add(&south, &format!("south {number}"), 1);
+    }
+    let address = here.listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
+    let dial = there.connect(&south.link(), address).expect("shared");
+    for round in 0..20 {
+        dial.caught_up().await.expect("in touch");
+        let digests = (north.digest(), south.digest());
+        assert_eq!(digests.0, digests.1, "round {round}");
+        match round % 3 {
+            0 => add(&south, "apples", 1),
+            1 => add(&north, "apples", 1),
+            _ => (add(&south, "pears", 1), add(&north, "figs", 1)).0,
+        }
+        if round % 3 == 1 {
+            // What the far end has just written is not known here before it has come.
+            settle("pushed", || south.digest() == north.digest()).await;
+        }
+    }
+    here.close().await;
+    settle("it is noticed", || dial.status() != DialStatus::InTouch).await;
+    let lost = dial.caught_up().await;
+    assert!(lost.is_err(), "nobody is there: {lost:?}");
+}

@@ -83,8 +83,12 @@ const APP: Row =
     Row { package: "apps", family: &["rejoin", "rejoin-node"], optional: &[], others: None };
 
 /// An example is a program that a user could have written.
-const EXAMPLE: Row =
-    Row { package: "examples", family: &["rejoin"], optional: &[], others: Some(&["proptest"]) };
+const EXAMPLE: Row = Row {
+    package: "examples",
+    family: &["rejoin", "rejoin-node"],
+    optional: &[],
+    others: Some(&["clap", "proptest", "tokio"]),
+};
 
 /// Crates that are banned everywhere, tests included: state has one encoding, ours.
 const BANNED: [&str; 1] = ["bincode"];

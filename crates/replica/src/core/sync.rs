@@ -139,6 +139,18 @@ impl SpaceCore {
         self.peers.get(id).is_some_and(agreed)
     }
 
+    /// True if both ends of a session have the same, as far as the peer has announced, and all of
+    /// it is durable on both sides.
+    pub fn is_caught_up(&self, id: SessionId) -> bool {
+        let Some(session) = self.peers.get(id).filter(|_| self.is_agreed(id)) else { return false };
+        let (here, durable) = (self.version_vector(), self.durable_vector());
+        // A peer does not announce what it wrote itself: it sends it.
+        let is_there = |(id, counter)| Some(id) == session.peer || session.has.get(id) >= counter;
+        here == *durable
+            && (here.iter().all(is_there) || rejoin_vclock::mutant!("caught-up-is-one-sided"))
+            && session.has.iter().all(|(id, counter)| here.get(id) >= counter)
+    }
+
     // Input.
 
     /// Takes in a message of a session.

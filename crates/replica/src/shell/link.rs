@@ -143,6 +143,14 @@ impl Link {
         self.shared.lock().is_ok_and(|inner| inner.driver.core.is_agreed(session))
     }
 
+    /// True if both ends of a session have the same, and all of it is durable on both sides, as far
+    /// as the peer has announced: it does so 20 times a second
+    /// ([`have_interval`](crate::Config::have_interval)). Where an origin is a
+    /// [fork](crate::Fork), that may never be so.
+    pub fn is_caught_up(&self, session: SessionId) -> bool {
+        self.shared.lock().is_ok_and(|inner| inner.driver.core.is_caught_up(session))
+    }
+
     /// Ends a session whose connection is gone.
     pub fn close(&self, session: SessionId) {
         if let Ok(mut inner) = self.shared.lock() {

@@ -19,6 +19,13 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: node("faults", "fault_05"),
     },
     Mutant {
+        name: "caught-up-is-one-sided",
+        class: Class::Sync,
+        lines: &[],
+        brings_back: "a sync is said to be done before the other end has what was written here",
+        suite: node("two_nodes", "caught_up"),
+    },
+    Mutant {
         name: "any-contact-resets-pauses",
         class: Class::Sync,
         lines: &[],
