@@ -304,6 +304,10 @@ impl<D: AsRef<Delta>> Causal<D> {
         let changed = merge(&join);
         let moved = join.finish(&mut self.context);
         let after = self.context.version_vector();
+        if moved {
+            // Nobody has said who knew what of this.
+            self.concurrency = Concurrency::after(&after);
+        }
         let own = self.id();
         for (id, _, seen) in after.missing_from(&before).filter(|&(id, ..)| id != own) {
             self.news.insert(id, seen);

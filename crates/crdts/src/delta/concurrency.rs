@@ -54,13 +54,26 @@ impl Concurrency {
 
     /// Takes note of the events that a delta's origin had applied before it.
     pub(crate) fn hear(&mut self, delta: &Delta) {
-        let origin = delta.origin();
-        if self.knowledge.contains_key(&origin) || self.knowledge.len() < ORIGINS {
-            let known = self.knowledge.entry(origin).or_default();
-            for (id, counter) in delta.deps() {
-                known.set_at_least(id, counter);
-            }
+        let (origin, deps) = (delta.origin(), delta.deps());
+        let known = match self.knowledge.remove(&origin) {
+            Some(known) => Some(known),
+            None if self.knowledge.len() < ORIGINS => Some(self.inherited(&deps)),
+            None => None,
+        };
+        if let Some(mut known) = known {
+            deps.into_iter().for_each(|(id, counter)| _ = known.set_at_least(id, counter));
+            self.knowledge.insert(origin, known);
         }
+    }
+
+    /// The knowledge of an origin that begins with these deps: a new incarnation names the last
+    /// event of the id before, and so all that came before that.
+    fn inherited(&self, deps: &[(ReplicaId, u64)]) -> VersionVector {
+        let mut known = VersionVector::new();
+        for (id, counter) in deps.iter().filter_map(|(id, _)| self.knowledge.get(id)).flatten() {
+            known.set_at_least(id, counter);
+        }
+        known
     }
 
     /// Tracks a delta that was applied before those tracked so far.

@@ -433,3 +433,31 @@ fn folders_that_two_moved() {
         both(&|tree| tree.move_to(nodes[0], node(1)), &|tree| tree.move_to(nodes[2], node(3)));
     assert!(none.is_empty(), "{none:?}");
 }
+
+/// Who goes on under a new id knows what it knew before, and after a whole state was merged nobody
+/// knows who knew what: neither is told as a conflict.
+#[test]
+fn what_was_known_is_no_conflict() {
+    let mut a = Replica::<OrSet<String>>::new(fresh(1));
+    let added = a.edit(|set| set.insert("x")).expect("an edit");
+    let removed = a.edit(|set| set.remove("x")).expect("an edit");
+    let mut b = Replica::<OrSet<String>>::new(fresh(2));
+    b.apply(&added);
+    b.apply(&removed);
+    let other = b.edit(|set| set.insert("y")).expect("an edit");
+    assert_eq!(told(&mut a, &other), []);
+    let mut later = b.fork(fresh(3));
+    let again = later.edit(|set| set.insert("x")).expect("an edit");
+    assert_eq!(told(&mut a, &again), [], "it knew what B knew");
+
+    let mut c = Replica::<OrSet<String>>::new(fresh(4));
+    let added = c.edit(|set| set.insert("x")).expect("an edit");
+    let removed = c.edit(|set| set.remove("x")).expect("an edit");
+    let mut d = Replica::<OrSet<String>>::new(fresh(5));
+    d.apply(&added);
+    d.apply(&removed);
+    d.edit(|set| set.insert("y")).expect("an edit");
+    c.merge(&d);
+    let again = d.edit(|set| set.insert("x")).expect("an edit");
+    assert_eq!(told(&mut c, &again), [], "it has seen the removal");
+}

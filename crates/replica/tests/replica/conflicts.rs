@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rejoin_crdts::{OrMap, OrSet, PnCounter};
-use rejoin_replica::{Config, Event, Space, Store};
+use rejoin_replica::{Config, Event, OpenOptions, Space, Store};
 
 use crate::medium::Medium;
 use crate::store_sync::settle;
@@ -122,4 +122,27 @@ fn a_conflict_is_not_lost_with_a_read() {
         }
     }
     assert!(told_of > 0 && undecided > 0, "{told_of} told, {undecided} undecided");
+}
+
+/// A store that goes on under a new id has seen what it saw under the one before.
+#[test]
+fn a_new_incarnation_has_seen_what_the_former_one_saw() {
+    let [here, there] = [Medium::new(), Medium::new()];
+    let laptop: Trips = here.open().create_space("trips").expect("a first space");
+    let phone: Trips = there.open().join_space("trips", laptop.ticket()).expect("joined");
+    let pack = |trips: &Trips, thing: &str| {
+        trips.transact(|tx| tx.object("rome").entry("bag").insert(thing)).expect("packed");
+    };
+    pack(&laptop, "tent");
+    laptop.transact(|tx| tx.object("rome").entry("bag").remove("tent")).expect("removed");
+    settle(&laptop.link(), &phone.link()).expect("both go on");
+    pack(&phone, "map");
+    settle(&laptop.link(), &phone.link()).expect("both go on");
+    drop(phone);
+    let copy = OpenOptions::new().unproven().over(there.after_power_loss()).expect("a store");
+    let phone: Trips = copy.open_space("trips").expect("the space");
+    pack(&phone, "tent");
+    settle(&laptop.link(), &phone.link()).expect("both go on");
+    assert!(laptop.object("rome").at("bag").contains("tent").expect("readable"));
+    assert_eq!((told(&laptop), told(&phone)), (vec![], vec![]));
 }

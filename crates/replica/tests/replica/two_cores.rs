@@ -62,6 +62,7 @@ fn a_third_forwards_what_two_cannot_send_each_other() {
     assert_eq!(net.peers[south].line("apples"), 0, "forwarders send on request only");
     net.pass(100);
     assert_eq!(net.peers[south].line("apples"), 2);
+    assert_eq!(net.peers[north].core.held_by(&receipt), [id(2)], "the south has said nothing");
     assert_eq!(net.wants, [(south, middle)]);
     for round in 0..10 {
         net.add(if round % 2 == 0 { north } else { south }, "pears", 1);
@@ -71,7 +72,7 @@ fn a_third_forwards_what_two_cannot_send_each_other() {
     net.assert_converged();
     net.assert_no_echo();
     assert_eq!(net.arrivals.len(), 2 * 11, "each entry travels each wire once");
-    assert_eq!(net.peers[north].core.held_by(&receipt), [id(2)], "only what peers said counts");
+    assert_eq!(net.peers[north].core.held_by(&receipt), [id(2), id(3)], "it wrote after it");
 }
 
 /// The claim of the wire protocol: in a healthy mesh every entry is sent once to each core.
