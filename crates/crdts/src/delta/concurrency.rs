@@ -39,6 +39,8 @@ pub(crate) struct Concurrency {
     /// as knowing them.
     horizon: BTreeMap<ReplicaId, u64>,
     knowledge: BTreeMap<ReplicaId, VersionVector>,
+    /// Events that an origin may have known when it began, beside those that it named.
+    inherited: BTreeMap<ReplicaId, VersionVector>,
     removals: HashMap<Place, SmallVec<[Removal; 1]>, Seeded>,
     /// The places of the removals, the oldest first.
     oldest: VecDeque<Place>,
@@ -55,25 +57,33 @@ impl Concurrency {
     /// Takes note of the events that a delta's origin had applied before it.
     pub(crate) fn hear(&mut self, delta: &Delta) {
         let (origin, deps) = (delta.origin(), delta.deps());
-        let known = match self.knowledge.remove(&origin) {
-            Some(known) => Some(known),
-            None if self.knowledge.len() < ORIGINS => Some(self.inherited(&deps)),
-            None => None,
-        };
-        if let Some(mut known) = known {
-            deps.into_iter().for_each(|(id, counter)| _ = known.set_at_least(id, counter));
-            self.knowledge.insert(origin, known);
+        let is_new = !self.knowledge.contains_key(&origin);
+        if is_new && self.knowledge.len() == ORIGINS {
+            return;
+        }
+        if is_new {
+            self.inherit(origin, &deps);
+        }
+        let known = self.knowledge.entry(origin).or_default();
+        for (id, counter) in deps {
+            known.set_at_least(id, counter);
         }
     }
 
-    /// The knowledge of an origin that begins with these deps: a new incarnation names the last
-    /// event of the id before, and so all that came before that.
-    fn inherited(&self, deps: &[(ReplicaId, u64)]) -> VersionVector {
-        let mut known = VersionVector::new();
-        for (id, counter) in deps.iter().filter_map(|(id, _)| self.knowledge.get(id)).flatten() {
-            known.set_at_least(id, counter);
+    /// Takes note of what an origin may have known that begins with these deps: a new incarnation
+    /// names the last event of the id before, and so all that came before that. What is known of
+    /// that id now may be more.
+    fn inherit(&mut self, origin: ReplicaId, deps: &[(ReplicaId, u64)]) {
+        let mut inherited = VersionVector::new();
+        for (id, _) in deps {
+            let known = self.knowledge.get(id).into_iter().chain(self.inherited.get(id));
+            for (id, counter) in known.flatten() {
+                inherited.set_at_least(id, counter);
+            }
         }
-        known
+        if !inherited.is_empty() {
+            self.inherited.insert(origin, inherited);
+        }
     }
 
     /// Tracks a delta that was applied before those tracked so far.
@@ -108,6 +118,7 @@ impl Concurrency {
         dot.replica() == origin
             || self.horizon.get(&dot.replica()).is_some_and(|&old| dot.counter() <= old)
             || self.knowledge.get(&origin).is_none_or(|known| known.contains(dot))
+            || self.inherited.get(&origin).is_some_and(|known| known.contains(dot))
     }
 
     /// Iterates over the origins that are known to have applied a dot of another one.
