@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 
 use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId, VersionVector};
 
-use crate::delta::concurrency::{Concurrency, Removal};
+use crate::delta::concurrency::Concurrency;
 use crate::delta::{At, Change, Delta};
 use crate::state::{Context, LocalDot, Slot};
 
@@ -214,16 +214,9 @@ impl<D: AsRef<Delta>> Causal<D> {
 
     /// Takes note of a delta's changes, for reports about later ones.
     pub fn note(&mut self, delta: &Delta, changes: &[Change]) {
-        let of_nothing = |change: &Change| change.removes() && change.leaves_nothing();
-        if !changes.iter().any(of_nothing) {
-            return;
-        }
-        let (origin, stamp) = (delta.origin(), delta.stamp());
-        for (counter, change) in (delta.first()..).zip(changes) {
-            if of_nothing(change)
-                && let Ok(dot) = Dot::new(origin, counter)
-            {
-                self.concurrency.remember(change.path.as_bytes(), Removal { dot, stamp });
+        for (index, change) in (0..).zip(changes).filter(|(_, change)| change.removes_untraced()) {
+            if let Ok(dot) = Dot::new(delta.origin(), delta.first() + index) {
+                self.concurrency.remember(change.path.as_bytes(), dot);
             }
         }
     }

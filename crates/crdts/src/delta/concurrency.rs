@@ -11,7 +11,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
-use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId, VersionVector};
+use rejoin_vclock::{Dot, ReplicaId, VersionVector};
 use smallvec::SmallVec;
 
 use crate::delta::Delta;
@@ -21,16 +21,9 @@ use crate::path::name_ends;
 /// Knowledge is tracked for at most this many origins.
 const ORIGINS: usize = 1024;
 /// Maximum number of removals that are remembered, and of reports about them.
-pub(crate) const REMOVALS: usize = 10_000;
+const REMOVALS: usize = 10_000;
 
 type Place = Arc<[u8]>;
-
-/// One removal: everything that its origin had seen at a place, or below it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Removal {
-    pub dot: Dot,
-    pub stamp: HybridTimestamp,
-}
 
 /// The knowledge of each origin, and the latest removals.
 #[derive(Clone, Default, Debug)]
@@ -41,7 +34,8 @@ pub(crate) struct Concurrency {
     knowledge: BTreeMap<ReplicaId, VersionVector>,
     /// Events that an origin may have known when it began, beside those that it named.
     inherited: BTreeMap<ReplicaId, VersionVector>,
-    removals: HashMap<Place, SmallVec<[Removal; 1]>, Seeded>,
+    /// By place, the dots of removals of everything that their origins had seen there and below.
+    removals: HashMap<Place, SmallVec<[Dot; 1]>, Seeded>,
     /// The places of the removals, the oldest first.
     oldest: VecDeque<Place>,
     /// The removals that a change is known to have survived, by the place of the change.
@@ -95,7 +89,7 @@ impl Concurrency {
     }
 
     /// Takes note of a removal.
-    pub(crate) fn remember(&mut self, place: &[u8], removal: Removal) {
+    pub(crate) fn remember(&mut self, place: &[u8], removal: Dot) {
         if self.oldest.len() == REMOVALS
             && let Some(oldest) = self.oldest.pop_front()
         {
@@ -132,12 +126,12 @@ impl Concurrency {
         &'a self,
         path: &'a [u8],
         origin: ReplicaId,
-    ) -> impl Iterator<Item = (usize, Removal)> + 'a {
+    ) -> impl Iterator<Item = (usize, Dot)> + 'a {
         let looked_at = if self.removals.is_empty() { &[] } else { path };
         name_ends(looked_at, 0)
             .filter_map(move |end| Some((end + 1, self.removals.get(path.get(..=end)?)?)))
             .flat_map(|(length, removals)| removals.iter().map(move |&removal| (length, removal)))
-            .filter(move |(_, removal)| !self.knew(origin, removal.dot))
+            .filter(move |(_, removal)| !self.knew(origin, *removal))
     }
 
     /// Notes that a change at a place survived a removal. True if that was not known.

@@ -265,17 +265,16 @@ impl Change {
             Effect::Below { .. } => true,
         }
     }
-}
 
-impl Change {
-    /// True if the state does not keep a removal under its own dot, so that only its delta shows
-    /// that it was.
-    pub(crate) const fn leaves_nothing(&self) -> bool {
-        match &self.effect {
-            Effect::Contest { put, .. } => put.is_none(),
-            Effect::Hide { .. } => false,
-            _ => true,
-        }
+    /// True if it takes something away and the state does not keep that under its dot, so that only
+    /// the delta shows it.
+    pub(crate) fn removes_untraced(&self) -> bool {
+        let is_kept = match &self.effect {
+            Effect::Contest { put, .. } => put.is_some(),
+            Effect::Hide { .. } => true,
+            _ => false,
+        };
+        self.removes() && !is_kept
     }
 }
 

@@ -208,22 +208,23 @@ impl<'a> View<'a> {
         range: impl RangeBounds<K>,
         most: usize,
     ) -> Result<Vec<K>, ReadError> {
-        let end = range.end_bound().map(RawAtom::of);
+        let until = (Bound::Unbounded, range.end_bound().map(RawAtom::of));
         let (mut names, mut wrong) = (Vec::new(), None);
         self.at_once(|view| {
-            let mut take = |name: &RawAtom, writer| {
+            if most == 0 {
+                return view.check_collection().map(drop);
+            }
+            view.children_of(kind, view.beginning(range.start_bound()), &mut |name, writer| {
+                if !until.contains(name) {
+                    return ControlFlow::Break(());
+                }
                 match name.to() {
                     Ok(name) => names.push(name),
                     Err(_) => wrong = Some((ReadError::wrong_type::<K>(name), writer)),
                 }
-                wrong.is_none()
-            };
-            let is_in = |name: &RawAtom| match &end {
-                Bound::Included(end) => name <= end,
-                Bound::Excluded(end) => name < end,
-                Bound::Unbounded => true,
-            };
-            view.take_names(kind, view.beginning(range.start_bound()), &is_in, most, &mut take)
+                let more = wrong.is_none() && names.len() < most;
+                if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })
         })?;
         wrong.map_or(Ok(names), |(error, dot)| Err(self.located(error, dot)))
     }
@@ -238,30 +239,6 @@ impl<'a> View<'a> {
             path.push(0xFF);
         }
         path
-    }
-
-    /// Shows the names of at most `most` visible children of one kind from a path on, as long as
-    /// they are in a range and `take` wants more.
-    fn take_names(
-        &self,
-        kind: Kind,
-        from: Vec<u8>,
-        is_in: &dyn Fn(&RawAtom) -> bool,
-        most: usize,
-        take: &mut dyn FnMut(&RawAtom, Option<LocalDot>) -> bool,
-    ) -> Result<(), ReadError> {
-        if most == 0 {
-            return self.check_collection().map(drop);
-        }
-        let mut left = most;
-        self.children_of(kind, from, &mut |name, writer| {
-            if !is_in(name) {
-                return ControlFlow::Break(());
-            }
-            left -= 1;
-            let more = take(name, writer) && left > 0;
-            if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })
     }
 
     /// Returns at most `most` names of the visible children of one kind that are strings, ascending
@@ -280,23 +257,19 @@ impl<'a> View<'a> {
     ) -> Result<Vec<String>, ReadError> {
         let mut keys = Vec::new();
         self.at_once(|view| {
-            let from = from.map(RawAtom::of_str);
-            let is_string = |name: &RawAtom| name.to::<String>().ok();
-            let is_in = |name: &RawAtom| is_string(name).is_none_or(|key| is_in(&key));
-            let (mut left, begin) = (most, view.beginning(from.as_ref()));
-            view.take_names(
-                kind,
-                begin,
-                &is_in,
-                if most == 0 { 0 } else { usize::MAX },
-                &mut |name, _| {
-                    if let Some(key) = is_string(name) {
-                        keys.push(key);
-                        left -= 1;
-                    }
-                    left > 0
-                },
-            )
+            if most == 0 {
+                return view.check_collection().map(drop);
+            }
+            let from = view.beginning(from.map(RawAtom::of_str).as_ref());
+            view.children_of(kind, from, &mut |name, _| {
+                let Ok(key) = name.to::<String>() else { return ControlFlow::Continue(()) };
+                if !is_in(&key) {
+                    return ControlFlow::Break(());
+                }
+                keys.push(key);
+                let more = keys.len() < most;
+                if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })
         })?;
         Ok(keys)
     }

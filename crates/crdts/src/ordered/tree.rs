@@ -333,6 +333,12 @@ impl TreeCursor<'_> {
         }
     }
 
+    /// Prepares a change of the value of a node that is there.
+    fn keep(&mut self, node: Dot) -> Result<(), EditError> {
+        self.check(node)?;
+        self.cursor.keep(node, Kind::TreeNode)
+    }
+
     /// The nodes above a node, the nearest first.
     fn above(&self, node: Dot) -> Result<Vec<Dot>, EditError> {
         match way_up(&self.cursor.view(), node)? {
@@ -451,8 +457,7 @@ impl<'a, V: Crdt> TreeEditor<'a, V> {
     /// # Errors
     /// [`EditError::NoSuchNode`] when it is not there.
     pub fn node(&mut self, node: NodeId) -> Result<V::Editor<'_>, EditError> {
-        self.nodes.check(node.0)?;
-        self.nodes.cursor.keep(node.0, Kind::TreeNode)?;
+        self.nodes.keep(node.0)?;
         Ok(V::editor(self.nodes.cursor.key(&node.0, V::KIND)))
     }
 
@@ -461,8 +466,7 @@ impl<'a, V: Crdt> TreeEditor<'a, V> {
     /// # Errors
     /// As [`node`](Self::node).
     pub fn into_node(mut self, node: NodeId) -> Result<V::Editor<'a>, EditError> {
-        self.nodes.check(node.0)?;
-        self.nodes.cursor.keep(node.0, Kind::TreeNode)?;
+        self.nodes.keep(node.0)?;
         Ok(V::editor(self.nodes.cursor.into_key(&node.0, V::KIND)))
     }
 

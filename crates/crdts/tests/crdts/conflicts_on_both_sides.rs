@@ -7,6 +7,7 @@ use rejoin_crdts::{
 };
 use rejoin_derive::Crdt;
 
+use crate::dice::Dice;
 use crate::world::fresh;
 
 #[derive(Crdt, Default, Clone)]
@@ -32,22 +33,6 @@ struct All {
     folders: Tree<LwwRegister<u8>>,
 }
 
-/// A small generator of numbers; the seed is all that a failure needs.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % sides
-    }
-
-    fn small(&mut self, sides: u8) -> u8 {
-        u8::try_from(self.roll(u64::from(sides))).expect("less than the sides")
-    }
-}
-
 /// Changes a part.
 fn change(part: &mut PartEditor<'_>, dice: &mut Dice) -> Result<(), EditError> {
     match dice.roll(5) {
@@ -63,11 +48,8 @@ fn change(part: &mut PartEditor<'_>, dice: &mut Dice) -> Result<(), EditError> {
 fn edit(all: &mut AllEditor<'_>, dice: &mut Dice) -> Result<(), EditError> {
     let (key, items) = (dice.small(2), all.reader().items().len()?);
     let nodes: Vec<NodeId> = all.reader().folders().outline()?.iter().map(|(id, _)| id).collect();
-    let node = |dice: &mut Dice| {
-        let at = usize::try_from(dice.roll(nodes.len() as u64 + 1)).expect("small");
-        nodes.get(at).copied()
-    };
-    let item = |dice: &mut Dice| usize::try_from(dice.roll(items as u64)).expect("small");
+    let node = |dice: &mut Dice| nodes.get(dice.index(nodes.len() + 1)).copied();
+    let item = |dice: &mut Dice| dice.index(items);
     let parent = |node: Option<NodeId>| node.map_or(Parent::Root, Parent::Node);
     match dice.roll(24) {
         0 => all.set().insert(&key),
@@ -120,7 +102,7 @@ fn told(records: &[ConflictRecord]) -> Vec<String> {
 fn both_are_told_the_same() {
     let mut told_of = 0;
     for seed in 1..=20_000_u64 {
-        let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let mut dice = Dice::new(seed);
         let mut base = Replica::<All>::new(fresh(1));
         for _ in 0..dice.roll(10) {
             base.edit(|all| edit(all, &mut dice)).expect("an edit");

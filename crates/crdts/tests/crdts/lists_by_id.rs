@@ -3,6 +3,7 @@
 use rejoin_crdts::ordered::ItemId;
 use rejoin_crdts::{EditError, List, LwwRegister, Replica};
 
+use crate::dice::Dice;
 use crate::world::fresh;
 
 type Tasks = List<LwwRegister<u64>>;
@@ -22,13 +23,8 @@ fn items(tasks: &Replica<Tasks>) -> Vec<(ItemId, Option<u64>)> {
 #[test]
 fn by_id_is_as_by_index() {
     for seed in 1..60_u64 {
-        let mut number = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mut roll = |sides: usize| {
-            number ^= number << 13;
-            number ^= number >> 7;
-            number ^= number << 17;
-            usize::try_from((number >> 11) % sides as u64).expect("less than the sides")
-        };
+        let mut dice = Dice::new(seed);
+        let mut roll = |sides: usize| dice.index(sides);
         let mut tasks = Replica::<Tasks>::new(fresh(1));
         let mut naive: Vec<(ItemId, Option<u64>)> = Vec::new();
         for step in 0..80_u64 {

@@ -28,6 +28,7 @@ mod atoms;
 mod conflicts;
 mod conflicts_on_both_sides;
 mod costs;
+mod dice;
 mod dishonest;
 mod editing;
 mod exhaustive;

@@ -188,12 +188,7 @@ impl<T: Crdt> Snapshot<'_, T> {
         range: impl RangeBounds<&'k str>,
         most: usize,
     ) -> Result<Vec<String>, StoreError> {
-        let (start, end) = (range.start_bound().cloned(), range.end_bound().cloned());
-        let is_in = |key: &str| match end {
-            Bound::Included(end) => key <= end,
-            Bound::Excluded(end) => key < end,
-            Bound::Unbounded => true,
-        };
+        let (start, is_in) = (range.start_bound().cloned(), |key: &str| range.contains(&key));
         Ok(self.objects().object_keys(T::KIND, start, is_in, most)?)
     }
 

@@ -110,6 +110,12 @@ impl ListCursor<'_> {
         let item = self.item(index)?;
         self.cursor.keep(item, Kind::ListItem).map(|()| item)
     }
+
+    /// Prepares a change of an item that is there, by its id.
+    fn keep(&mut self, item: Dot) -> Result<(), EditError> {
+        self.check(item)?;
+        self.cursor.keep(item, Kind::ListItem)
+    }
 }
 
 /// An item that was inserted: its id, and the editor of its value, to which it derefs.
@@ -291,8 +297,7 @@ impl<'a, V: Crdt> ListEditor<'a, V> {
     /// # Errors
     /// [`EditError::NoSuchItem`] when it is not there; otherwise as [`insert`](Self::insert).
     pub fn item(&mut self, id: ItemId) -> Result<V::Editor<'_>, EditError> {
-        self.items.check(id.0)?;
-        self.items.cursor.keep(id.0, Kind::ListItem)?;
+        self.items.keep(id.0)?;
         Ok(V::editor(self.items.cursor.key(&id.0, V::KIND)))
     }
 
@@ -301,8 +306,7 @@ impl<'a, V: Crdt> ListEditor<'a, V> {
     /// # Errors
     /// As [`item`](Self::item).
     pub fn into_item(mut self, id: ItemId) -> Result<V::Editor<'a>, EditError> {
-        self.items.check(id.0)?;
-        self.items.cursor.keep(id.0, Kind::ListItem)?;
+        self.items.keep(id.0)?;
         Ok(V::editor(self.items.cursor.into_key(&id.0, V::KIND)))
     }
 

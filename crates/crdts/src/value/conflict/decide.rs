@@ -8,7 +8,7 @@ use rejoin_vclock::Dot;
 
 use crate::cell::{Cell, CellKind, Dots, Hidings};
 use crate::counter::{Record, Tally};
-use crate::delta::concurrency::{Concurrency, Removal};
+use crate::delta::concurrency::Concurrency;
 use crate::delta::{Change, Delta, Effect};
 use crate::edit::Source;
 use crate::error::ReadError;
@@ -175,8 +175,10 @@ impl<'a> Judge<'a> {
         let overridden = self.sides(path, cell, |dot| self.is_of_interest(dot) && !hidden(dot));
         let is_told = !overridden.is_empty() && !rejoin_vclock::mutant!("removal-is-not-told");
         is_told.then(|| {
-            let by = if self.change.removes() { vec![self.removed(path)] } else { Vec::new() };
-            let kept = if by.is_empty() { self.removals_of(part) } else { by };
+            let kept = match self.change.removes() {
+                true => vec![self.removed(path)],
+                false => self.removals_of(part),
+            };
             (Rule::RemovedIsGone, kept, overridden)
         })
     }
@@ -190,14 +192,14 @@ impl<'a> Judge<'a> {
     /// Returns the removals of a place, or of something above it, that the change's author had not
     /// seen: the last one of each replica.
     pub(super) fn removals_of(&self, place: &[u8]) -> Vec<Side> {
-        let side = |(length, removal): (usize, Removal)| {
+        let side = |(length, dot): (usize, Dot)| {
             let action = if length == place.len() { absent(place) } else { Action::Removed };
-            Side { dot: removal.dot, action }
+            Side { dot, action }
         };
         last_of_each(self.removals_at(place).map(side).collect())
     }
 
-    fn removals_at(&self, place: &'a [u8]) -> impl Iterator<Item = (usize, Removal)> {
+    fn removals_at(&self, place: &'a [u8]) -> impl Iterator<Item = (usize, Dot)> {
         self.concurrency.removals_over(place, self.delta.origin())
     }
 
@@ -347,7 +349,7 @@ impl<'a> Judge<'a> {
         // not know of was not seen by that reset. Of two resets that saw the same, the state keeps
         // one.
         let named = self.removals_at(path).filter(|&(length, _)| length == path.len());
-        let named = named.map(|(_, removal)| removal.dot);
+        let named = named.map(|(_, dot)| dot);
         let unseen = counter.records().iter().filter_map(unseen).chain(named);
         let unseen = last_of_each(unseen.map(removal).collect());
         if !unseen.is_empty() {

@@ -12,12 +12,13 @@ use rejoin_vclock::Dot;
 
 use crate::cell::Cell;
 use crate::delta::Effect;
+use crate::edit::cursor::parse;
 use crate::edit::{Source, View};
 use crate::error::ReadError;
 use crate::hash::Seeded;
 use crate::ordered::outline::{Candidate, Gather};
 use crate::ordered::{Candidates, NodeId, Outline, Parent, way_up};
-use crate::path::{Atom, Kind, Path, name_ends, split_as};
+use crate::path::{Kind, Path, split_as};
 use crate::value::conflict::decide::{Judge, kind_of, placed};
 use crate::value::conflict::{Decision, Rule, Side};
 use crate::value::visible::things;
@@ -32,9 +33,9 @@ struct Moves {
 }
 
 impl Moves {
-    fn of(state: &dyn Source, tree: &[u8]) -> Result<Self, ReadError> {
+    fn of(state: &dyn Source, tree: &Path) -> Result<Self, ReadError> {
         let (mut puts, mut gather) = (HashMap::default(), Gather::default());
-        things(state, tree, Kind::TreeNode, &mut |node, cell, there| {
+        things(state, tree.as_bytes(), Kind::TreeNode, &mut |node, cell, there| {
             gather.part(node, cell, there);
             if let Some(candidates) = cell.as_candidates().filter(|_| there) {
                 puts.insert(node, puts_of(candidates));
@@ -87,9 +88,12 @@ impl Judge<'_> {
         if kind_of(path) != Some(Kind::TreeNode) || rejoin_vclock::mutant!("move-is-not-told") {
             return Ok(());
         }
-        let Some((tree, node)) = split_node(path) else { return Ok(()) };
+        let (above, below) = path.split_at(self.change.path().above());
+        let (tree, Some((node, ..))) = (parse(above.to_vec())?, split_as::<Dot>(below)) else {
+            return Ok(());
+        };
         if self.change.removes() {
-            return self.lose_children(tree, node, report);
+            return self.lose_children(&tree, node, report);
         }
         let puts = matches!(&self.change.effect, Effect::Move { .. } | Effect::Register { .. });
         if !puts || self.is_gone(path)? {
@@ -98,20 +102,19 @@ impl Judge<'_> {
         let cell = self.state.cell(path)?;
         let live = cell.as_ref().and_then(Cell::as_candidates).map(puts_of).unwrap_or_default();
         if let Some((Candidate { parent: Some(parent), .. }, side)) = live.first() {
-            let above = part(tree, *parent);
-            if self.is_gone(&above)? {
-                let kept = self.removals_of(&above);
+            let above = part(&tree, *parent);
+            if self.is_gone(above.as_bytes())? {
+                let kept = self.removals_of(above.as_bytes());
                 report(path, (Rule::RemovedIsGone, kept, vec![side.clone()]));
                 return Ok(());
             }
         }
-        let view = View::new(self.state, Path::parse(tree.to_vec()).unwrap_or_default());
-        if way_up(&view, node)?.is_some() {
+        if way_up(&View::new(self.state, tree.clone()), node)?.is_some() {
             return Ok(());
         }
-        let moves = Moves::of(self.state, tree)?;
+        let moves = Moves::of(self.state, &tree)?;
         self.decide_rivals(path, node, &moves, report);
-        self.decide_circle(tree, &moves.circle(node), &moves, report);
+        self.decide_circle(&tree, &moves.circle(node), &moves, report);
         Ok(())
     }
 
@@ -139,7 +142,7 @@ impl Judge<'_> {
     /// Decides about moves that would close a circle.
     fn decide_circle(
         &self,
-        tree: &[u8],
+        tree: &Path,
         circle: &[Dot],
         moves: &Moves,
         report: &mut dyn FnMut(&[u8], Decision),
@@ -158,7 +161,10 @@ impl Judge<'_> {
             .collect();
         for &node in circle.iter().filter(|node| !has_effect(node)) {
             if let Some((_, side)) = put(node) {
-                report(&part(tree, node), (Rule::NoCycles, kept.clone(), vec![side.clone()]));
+                report(
+                    part(tree, node).as_bytes(),
+                    (Rule::NoCycles, kept.clone(), vec![side.clone()]),
+                );
             }
         }
     }
@@ -167,11 +173,11 @@ impl Judge<'_> {
     /// not know of it.
     fn lose_children(
         &self,
-        tree: &[u8],
+        tree: &Path,
         node: Dot,
         report: &mut dyn FnMut(&[u8], Decision),
     ) -> Result<(), ReadError> {
-        let mark = self.state.cell(tree)?;
+        let mark = self.state.cell(tree.as_bytes())?;
         let writes = mark.as_ref().and_then(Cell::as_mark).map_or(&[][..], |mark| &mark.0.0);
         // Whoever puts a node somewhere writes the mark.
         if !writes.iter().any(|write| self.unknown(self.context.dot(write.dot))) {
@@ -183,27 +189,17 @@ impl Judge<'_> {
                 && self.unknown(side.dot)
             {
                 let kept = vec![self.removed(self.place())];
-                report(&part(tree, child), (Rule::RemovedIsGone, kept, vec![side.clone()]));
+                report(
+                    part(tree, child).as_bytes(),
+                    (Rule::RemovedIsGone, kept, vec![side.clone()]),
+                );
             }
         }
         Ok(())
     }
 }
 
-/// Splits the path of a node's part into the path of the tree and the node.
-fn split_node(path: &[u8]) -> Option<(&[u8], Dot)> {
-    let ends: Vec<usize> = name_ends(path, 0).collect();
-    let [.., end, _] = ends.as_slice() else { return None };
-    let (tree, below) = path.split_at_checked(end + 1)?;
-    match split_as::<Dot>(below)? {
-        (node, Kind::TreeNode, []) => Some((tree, node)),
-        _ => None,
-    }
-}
-
-fn part(tree: &[u8], node: Dot) -> Vec<u8> {
-    let mut path = tree.to_vec();
-    node.write(&mut path);
-    path.push(Kind::TreeNode.tag());
-    path
+/// The place of the part of a node.
+fn part(tree: &Path, node: Dot) -> Path {
+    tree.key(&node, Kind::TreeNode)
 }
