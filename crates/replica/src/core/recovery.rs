@@ -111,14 +111,29 @@ impl Stored {
         }
     }
 
-    /// Rebuilds the core from its log alone.
+    /// Rebuilds the core from its log alone, and reports why.
     ///
     /// # Errors
     /// As [`recover`](Self::recover).
     pub(crate) fn rebuild(&self, damage: &StorageError) -> Result<Recovered, StorageError> {
-        let mut recovered = self.replay(self.renew()?)?;
+        let mut recovered = self.rebuilt()?;
         let what = format!("{damage}; rebuilt from the log");
         recovered.core.report(Event::Damage { record: None, remedy: Remedy::Rebuilt, what });
+        Ok(recovered)
+    }
+
+    /// As [`recover`](Self::recover), in place of a core that is flushed up to a sequence. If that
+    /// is nothing, its rows may be damaged ones that it was about to rewrite.
+    ///
+    /// # Errors
+    /// As [`recover`](Self::recover).
+    pub(crate) fn recover_again(&self, flushed: u64) -> Result<SpaceCore, StorageError> {
+        let trusts_rows = flushed > 0 || rejoin_vclock::mutant!("rebuilt-state-is-forgotten");
+        Ok(if trusts_rows { self.recover() } else { self.rebuilt() }?.core)
+    }
+
+    fn rebuilt(&self) -> Result<Recovered, StorageError> {
+        let mut recovered = self.replay(self.renew()?)?;
         recovered.core.request_flush();
         Ok(recovered)
     }

@@ -50,7 +50,7 @@ impl Driver {
         let (core, changed, moved) = match outcome {
             Some(Outcome { core, changed, moved }) if is_other(&changed) => (core, changed, moved),
             // Where nothing is rewritten, what is stored of the state stays.
-            _ => (self.stored().recover()?.core, Vec::new(), Vec::new()),
+            _ => (self.stored().recover_again(self.core.flushed())?, Vec::new(), Vec::new()),
         };
         let derived: Vec<_> = moved.iter().map(|moved| moved.to).collect();
         let mut rows = if changed.is_empty() { Vec::new() } else { self.rows_of_state()? };

@@ -7,7 +7,8 @@
 //! - `a <-> b` is a session of two seconds; `connect`, `disconnect`, `wait MILLIS` are its parts
 //! - `kill`, `close`, `open a [as a copy]`; `copy a as b` copies the disk, `image a as NAME` and
 //!   `put a NAME` keep one and put it back
-//! - `fill`, `heal`, `break a after N writes`, `replace`, `damage a record N`, `clock a MILLIS`
+//! - `fill`, `heal`, `break a after N writes`, `replace`, `damage a record N`, `damage a
+//!   state`, `clock a MILLIS`
 //! - `show`, `seats`, `read`, `count`, `vector`, `log`, `reports`, `watch`, `conflicts`, `receipt`,
 //!   `forks`, `export`, `progress`, `formers`, `verify`, `same` look at a store; `keep`, `accept`,
 //!   `flush`, `compact` change it
@@ -184,6 +185,7 @@ fn disks(world: &mut World, words: &[&str]) -> Option<Output> {
             let file = PathBuf::from(format!("{name}.rejoin"));
             fail(world, name, "0", StorageError::Replaced(file))
         }
+        ["damage", name, "state"] => world.site(name).map(|site| site.disk.flip_state()),
         ["damage", name, "record", record] => world.site(name).and_then(|site| {
             let record = number(record)?;
             site.disk.flip(record)

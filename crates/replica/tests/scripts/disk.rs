@@ -64,6 +64,18 @@ impl Disk {
         self.content.commit(&Batch { log, ..Batch::default() }).unwrap();
         Ok(())
     }
+
+    /// Flips a bit in each lowest block of the first space's flushed state.
+    pub(crate) fn flip_state(&self) {
+        let rows = self.content.rows(0, &[1], usize::MAX).unwrap().into_iter();
+        let blocks = rows.filter(|(key, _)| matches!(key[..], [1, _, _, _, _, 0, ..]));
+        let flipped = blocks.map(|(key, mut bytes)| {
+            bytes[20] ^= 4;
+            (0, key, Some(bytes))
+        });
+        let rows = flipped.collect();
+        self.content.commit(&Batch { rows, ..Batch::default() }).unwrap();
+    }
 }
 
 impl StorageRead for Disk {

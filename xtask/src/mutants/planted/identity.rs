@@ -33,6 +33,13 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: faults("fault_20"),
     },
     Mutant {
+        name: "rebuilt-state-is-forgotten",
+        class: Class::Identity,
+        lines: &[],
+        brings_back: "a store that is repaired and rolled back at once meets the damage again",
+        suite: Suite { package: "rejoin-replica", features: "", target: "scripts", filter: "" },
+    },
+    Mutant {
         name: "branch-under-a-random-id",
         class: Class::Identity,
         lines: &[52],
