@@ -129,4 +129,4 @@ pub use register::{LwwRegister, MaxRegister, MinRegister, MvRegister};
 pub use rejoin_vclock::{Dot, FreshId, HybridTimestamp, ReplicaId, VersionVector};
 pub use replica::{Clock, Logical, Replica};
 pub use set::{DisableWinsFlag, EnableWinsFlag, GSet, OrSet, RwSet, TwoPhaseSet};
-pub use value::{Action, ConflictRecord, Rule, Side, Value};
+pub use value::{Action, ConflictRecord, Edit, Rule, Side, Value};

@@ -4,12 +4,12 @@
 pub use crate::Replica;
 pub use crate::crdts::OneOf;
 pub use crate::crdts::ordered::Parent;
+pub use crate::crdts::{Action, ConflictRecord, Delta, Edit, EditError, ReadError, Value};
 pub use crate::crdts::{
     BoundedCounter, DisableWinsFlag, Doc, EnableWinsFlag, GCounter, GSet, List, LwwRegister,
     MaxRegister, MinRegister, MvRegister, OrMap, OrSet, PnCounter, RetiredIds, RwSet, Tree,
     TwoPhaseSet,
 };
-pub use crate::crdts::{ConflictRecord, Delta, EditError, ReadError, Value};
 pub use crate::replica::{
     Change, Committed, Durability, Once, Receipt, Removal, SyncProgress, Watch,
 };

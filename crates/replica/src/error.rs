@@ -68,6 +68,14 @@ pub enum StoreError {
         /// The name under which it was created.
         name: String,
     },
+    /// The subscriber was too slow, or changes were rewritten, and it missed some. Read the space
+    /// again: later changes follow.
+    ChangesMissed {
+        /// The number of changes that were missed.
+        missed: u64,
+    },
+    /// There is no tokio runtime here, or it is shutting down. Nothing was done.
+    NoRuntime,
     /// The space has own entries that no peer is known to have. It was not removed.
     OnlyHere {
         /// The name.
@@ -119,7 +127,7 @@ impl StoreError {
     /// True if the same call may succeed later.
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::AlreadyOpen { .. } => true,
+            Self::AlreadyOpen { .. } | Self::ChangesMissed { .. } => true,
             Self::Storage(error) => error.is_retryable(),
             Self::Damaged { .. }
             | Self::NoPlace { .. }
@@ -128,6 +136,7 @@ impl StoreError {
             | Self::SpaceExists { .. }
             | Self::OtherLineage { .. }
             | Self::SpaceRemoved { .. }
+            | Self::NoRuntime
             | Self::OnlyHere { .. }
             | Self::Edit(_)
             | Self::Read(_)
@@ -145,12 +154,14 @@ impl StoreError {
             Self::Damaged { .. } => true,
             Self::Storage(error) => error.is_corruption(),
             Self::AlreadyOpen { .. }
+            | Self::ChangesMissed { .. }
             | Self::NoPlace { .. }
             | Self::Replaced { .. }
             | Self::NoSuchSpace { .. }
             | Self::SpaceExists { .. }
             | Self::OtherLineage { .. }
             | Self::SpaceRemoved { .. }
+            | Self::NoRuntime
             | Self::OnlyHere { .. }
             | Self::Edit(_)
             | Self::Read(_)
@@ -226,6 +237,12 @@ impl fmt::Display for StoreError {
             }
             Self::Edit(error) => error.fmt(f),
             Self::Read(error) => error.fmt(f),
+            Self::ChangesMissed { missed } => {
+                write!(f, "{missed} changes were missed; read the space anew")
+            }
+            Self::NoRuntime => f.write_str(
+                "there is no tokio runtime here, or it is shutting down; nothing was done",
+            ),
             Self::TooLarge { bytes, most } => write!(
                 f,
                 "the transaction writes values of {bytes} bytes, {most} are allowed; split it into \

@@ -25,7 +25,9 @@
 //! | open a store, with a clock or storage of your own | [`Store`], [`OpenOptions`], [`storage`] |
 //! | read and change objects | [`Space`], [`Transaction`], [`Snapshot`], [`Once`] |
 //! | know what became of a write | [`Receipt`], [`Space::held_by`] |
-//! | learn of changes and conflicts | [`Watch`], [`Change`], [`Space::conflicts`], [`Event`] |
+//! | learn of changes as they come, with their values | [`Space::watch`], a stream; [`Change`] |
+//! | go on from a version vector, read what was changed since | [`Space::watch_since`], [`Changes`] |
+//! | learn of conflicts and of what went wrong | [`Space::conflicts`], [`Event`] |
 //! | bring two stores together | `rejoin-node` over TCP, [`Link`] over anything else, [`Ticket`] |
 //! | back up, verify, repair | [`ops`], [`Loss`], [`Fork`] |
 //!
@@ -33,9 +35,13 @@
 //! Calls of stores and spaces are plain functions. A transaction returns when it is durable: it
 //! waits for the disk, together with whoever writes at the same time, and holds no lock meanwhile.
 //! [`Durability::Buffered`] does not wait. A read waits only for the transactions and reads that
-//! are under way, and for the disk where something is not in memory. In an async program, call
-//! what waits for the disk, and [`Watch::next_within`], on a thread for that (tokio:
-//! `spawn_blocking`); `rejoin-node` does so itself.
+//! are under way, and for the disk where something is not in memory.
+//!
+//! In an async program on tokio, feature `tokio` has `Space::transact_async`, `read_async` and
+//! `flush_async`, which run on the runtime's threads for what blocks; `rejoin-node` brings it. Call
+//! everything else that waits for the disk by `spawn_blocking`. A [`Watch`] is a stream on any
+//! runtime and does not block, but for one that [goes on from a vector](Space::watch_since): until
+//! it has caught up it reads the log as it is polled.
 //!
 //! # Words
 //! | word | what it is |
@@ -94,6 +100,7 @@ pub use receipt::{ParseReceiptError, Receipt};
 pub use rejoin_storage as storage;
 #[cfg(feature = "conformance")]
 pub use rejoin_storage::storage_conformance;
+pub use shell::changes::Changes;
 pub use shell::identity::Randomness;
 pub use shell::link::{Link, LinkError};
 pub use shell::loss::{Accepted, Loss};
@@ -105,7 +112,7 @@ pub use shell::shared::Wake;
 pub use shell::space::{Committed, Durability, Once, Snapshot, Space, SpaceStats, Transaction};
 pub use shell::store::Store;
 pub use shell::time::Time;
-pub use shell::watch::{Lagged, Watch};
+pub use shell::watch::Watch;
 #[cfg(feature = "redb")]
 pub use shell::witness::STATE_DIR;
 pub use state::Fingerprint;

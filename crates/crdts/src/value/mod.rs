@@ -5,6 +5,7 @@
 
 pub(crate) mod clash;
 mod conflict;
+mod edits;
 pub(crate) mod visible;
 
 use alloc::collections::BTreeMap;
@@ -32,6 +33,7 @@ pub use clash::find_other_kind;
 pub use conflict::{Action, ConflictRecord, Rule, Side};
 #[doc(hidden)]
 pub use conflict::{decisions, news_among};
+pub use edits::Edit;
 
 /// The visible value at one place, and below.
 #[derive(Clone, PartialEq, Debug)]

@@ -17,7 +17,7 @@ fn told<T: Crdt>(reader: &mut Replica<T>, delta: &Delta) -> Vec<ConflictRecord> 
 }
 
 fn values<T: rejoin_crdts::Atom>(sides: &[Side]) -> Vec<T> {
-    sides.iter().map(|side| side.value().expect("a value of the type")).collect()
+    sides.iter().map(|side| side.action.value().expect("a value of the type")).collect()
 }
 
 fn actions(sides: &[Side]) -> Vec<&Action> {
@@ -246,7 +246,7 @@ fn what_is_put_into_a_removed_item() {
     for records in [told(&mut a, &change), told(&mut b, &remove)] {
         let sides = overridden(&records);
         assert_eq!(sides.len(), 2, "the count and its place: {records:?}");
-        let counts = sides.iter().filter_map(|(_, sides)| sides[0].value::<i64>().ok());
+        let counts = sides.iter().filter_map(|(_, sides)| sides[0].action.value::<i64>().ok());
         assert_eq!(counts.collect::<Vec<_>>(), [2]);
     }
     assert_eq!(a.to_value().to_string(), "[]");

@@ -31,6 +31,7 @@ mod costs;
 mod dice;
 mod dishonest;
 mod editing;
+mod edits;
 mod exhaustive;
 mod failures;
 mod fault_02_kinds_on_every_read;

@@ -148,7 +148,7 @@ fn fault_03_a_key_whose_list_lost_its_last_item_is_gone() {
         copy.apply_reporting(delta, &mut |record| told.push(record));
         let [record] = told.as_slice() else { panic!("one decision: {told:?}") };
         assert_eq!(record.rule, Rule::RemovedIsGone);
-        assert_eq!(record.overridden[0].value::<String>().unwrap(), "oat milk");
+        assert_eq!(record.overridden[0].action.value::<String>().unwrap(), "oat milk");
         assert!(copy.is_empty());
         assert!(copy.read(|lists| lists.keys()).unwrap().is_empty());
         assert!(copy.read(|lists| lists.is_empty()).unwrap());

@@ -1,7 +1,6 @@
 //! Applying: entries become state, own ones and those of others, in one place.
 
 use rejoin_crdts::ConflictRecord;
-use rejoin_crdts::Path;
 use rejoin_crdts::delta::{Change as Operation, Delta};
 use rejoin_crdts::edit::{Draft, Overlay};
 use rejoin_crdts::ordered::Orders;
@@ -133,7 +132,6 @@ impl SpaceCore {
             changed = self.state.take_memtable(paths());
         }
         let source = self.state.with(self.causal.context());
-        let mut paths: Vec<Path> = done.iter().map(|done| done.path().clone()).collect();
         for (index, operation) in (done.len()..).zip(to_do) {
             if is_remote
                 && delta.last().is_multiple_of(7)
@@ -142,13 +140,10 @@ impl SpaceCore {
                 continue;
             }
             let at = self.causal.at(first, index, delta);
-            let has_changed = if in_place {
-                changed.apply_brought(operation, &at)
+            if in_place {
+                changed.apply_brought(operation, &at);
             } else {
-                self.told(changed.apply(&source, operation, &at))?
-            };
-            if has_changed && tell {
-                paths.push(operation.path().clone());
+                self.told(changed.apply(&source, operation, &at))?;
             }
         }
         if in_place {
@@ -162,7 +157,7 @@ impl SpaceCore {
         self.causal.finish(delta, first);
         self.reports.decided(&decided);
         if tell {
-            self.tell(delta, paths, decided);
+            self.report(Event::Applied(Change::of(delta, decided, false)));
         }
         let sequence = self.history.push(entry, head);
         let (origin, counter) = (delta.origin(), delta.last());
@@ -197,14 +192,6 @@ impl SpaceCore {
             self.report(Event::Undecided { by, last, what: error.to_string() });
         }
         news_among(found, delta, &mut self.causal)
-    }
-
-    fn tell(&mut self, delta: &Delta, paths: Vec<Path>, decisions: Vec<ConflictRecord>) {
-        let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
-        let stamp = delta.stamp();
-        let is_withdrawn = false;
-        let change = Change { origin, first, last, stamp, paths, decisions, is_withdrawn };
-        self.report(Event::Applied(change));
     }
 
     /// Reports an event to whoever listens.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use rejoin_crdts::{ConflictRecord, Path};
+use rejoin_crdts::{ConflictRecord, Delta, Edit};
 use rejoin_vclock::{HybridTimestamp, OwnSkew, ReplicaId, SkewReport};
 
 use crate::core::history::forks::Fork;
@@ -24,13 +24,27 @@ pub struct Change {
     pub last: u64,
     /// When it was made, by its origin's hybrid clock.
     pub stamp: HybridTimestamp,
-    /// The paths at which it changed something.
-    pub paths: Vec<Path>,
     /// The decisions that were made when it was applied.
     pub decisions: Vec<ConflictRecord>,
     /// True if the change was withdrawn instead: it was not durable yet, and the medium is full.
     /// The state is as if it had never been made, and other changes may get its dots.
     pub is_withdrawn: bool,
+    delta: Delta,
+}
+
+impl Change {
+    /// The change that a delta is.
+    pub(crate) fn of(delta: &Delta, decisions: Vec<ConflictRecord>, is_withdrawn: bool) -> Self {
+        let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
+        let (stamp, delta) = (delta.stamp(), delta.clone());
+        Self { origin, first, last, stamp, decisions, is_withdrawn, delta }
+    }
+
+    /// What its author did: each place, and the action with its value.
+    pub fn edits(&self) -> impl Iterator<Item = Edit> + '_ {
+        // What the space itself says of its replicas is under a key that is no string.
+        Edit::of(&self.delta).filter(|edit| edit.path.object_key().is_some())
+    }
 }
 
 /// A report that a store goes on under a new id in a space.
@@ -148,8 +162,8 @@ impl fmt::Display for Change {
         if self.last > self.first {
             write!(f, "-{}", self.last)?;
         }
-        for (index, path) in self.paths.iter().enumerate() {
-            write!(f, "{}{path}", if index > 0 { ", " } else { " at " })?;
+        for (index, Edit { path, action }) in self.edits().enumerate() {
+            write!(f, "{}{path} {action}", if index > 0 { ", " } else { " at " })?;
         }
         Ok(())
     }

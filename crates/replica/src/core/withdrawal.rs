@@ -44,11 +44,7 @@ impl SpaceCore {
             if rejoin_vclock::mutant!("withdrawn-written-later") {
                 drop(self.retry(record.clone()));
             }
-            let delta = record.entry.delta();
-            let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
-            let paths = delta.changes().map(rejoin_crdts::delta::Change::into_path).collect();
-            let (stamp, decisions, is_withdrawn) = (delta.stamp(), Vec::new(), true);
-            let change = Change { origin, first, last, stamp, paths, decisions, is_withdrawn };
+            let change = Change::of(record.entry.delta(), Vec::new(), true);
             self.report(Event::Withdrawn(change));
         }
     }

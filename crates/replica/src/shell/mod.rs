@@ -4,11 +4,13 @@
 //! - [`driver`]: drives one space: transactions, messages, batches. The simulator runs it, too.
 //! - `repair`, `rollback`, `withdrawal`, `quarantine`: the driver's answers to damage, to another
 //!   history of its own id, and to a full medium.
-//! - `shared`, `space`, `link`, `watch`: a space behind a lock, for users and for transports.
+//! - `shared`, `space`, `on_tokio`, `link`: a space behind a lock, for users and for transports.
+//! - `changes`, `watch`: what was changed in it, from the log and as it comes.
 //! - `store`, `options`, `identity`, `witness`: a store: its spaces, and the id it writes under.
 //! - `machine`: time and randomness, for a store whose host gives it no others.
 //! - `forks`, `loss`, `removal`: decisions that a person makes.
 
+pub(crate) mod changes;
 pub(crate) mod clearing;
 pub(crate) mod driver;
 pub(crate) mod forks;
@@ -17,6 +19,8 @@ pub(crate) mod link;
 pub(crate) mod loss;
 #[cfg(feature = "machine")]
 pub(crate) mod machine;
+#[cfg(feature = "tokio")]
+mod on_tokio;
 pub(crate) mod options;
 pub(crate) mod quarantine;
 pub(crate) mod removal;

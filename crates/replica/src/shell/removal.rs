@@ -28,6 +28,7 @@ use crate::shell::clearing::{clear, mark, removed};
 use crate::shell::identity::Incarnations;
 use crate::shell::shared::Shared;
 use crate::shell::store::Store;
+use crate::shell::watch::Watchers;
 use crate::storage::{Batch, Gone, Storage, StorageError, StorageRead};
 
 const VERSION: u8 = 1;
@@ -176,6 +177,7 @@ impl Shared {
         let id = inner.driver.core.replica();
         remove((inner.driver.core.version_vector().get(id) > 0).then_some(id))?;
         inner.is_removed = true;
+        inner.watchers = Watchers::default();
         // Whoever carries a session of the space finds out at once.
         self.wake(inner);
         Ok(())

@@ -23,7 +23,6 @@ use crate::receipt::Receipt;
 use crate::shell::link::Link;
 use crate::shell::loss::{Accepted, Loss};
 use crate::shell::shared::{Inner, Inside, Shared};
-use crate::shell::watch::Watch;
 use crate::state::Fingerprint;
 
 /// The moment at which a transaction returns.
@@ -406,14 +405,6 @@ impl<T: Crdt> Space<T> {
         most: usize,
     ) -> Result<Vec<String>, StoreError> {
         self.read(|snapshot| snapshot.keys_with_prefix(prefix, after, most))?
-    }
-
-    /// Subscribes to the changes from now on.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the space cannot be read.
-    pub fn watch(&self) -> Result<Watch, StoreError> {
-        Ok(self.shared.lock()?.watchers.subscribe())
     }
 
     /// The latest decisions of merges, oldest first. They are local and derived, in memory only

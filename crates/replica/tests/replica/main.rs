@@ -3,6 +3,7 @@
 
 mod backups;
 mod chance;
+mod changes;
 mod conflicts;
 mod contract;
 mod cost;
@@ -17,6 +18,7 @@ mod golden;
 mod identity;
 mod loss;
 mod medium;
+mod on_tokio;
 mod once;
 mod pipes;
 mod processes;

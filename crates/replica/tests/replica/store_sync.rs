@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rejoin_crdts::{LwwRegister, Rule};
 use rejoin_replica::message::Frames;
 use rejoin_replica::{
-    Config, Durability, Event, Lagged, Link, LinkError, SessionEnd, SessionId, Space, Store,
+    Config, Durability, Event, Link, LinkError, SessionEnd, SessionId, Space, Store, StoreError,
 };
 
 use crate::medium::{Clock, Medium};
@@ -104,14 +104,14 @@ fn a_watch_sees_remote_changes_and_what_was_decided() {
     assert_eq!((Some(own.origin), own.decisions.len()), (north.replica_id(), 0));
     let remote = watch.try_next().expect("no lag").expect("the other's change");
     assert_eq!(Some(remote.origin), south.replica_id());
-    assert_eq!(remote.paths[0].object_key().as_deref(), Some("alice"));
+    assert_eq!(remote.edits().next().unwrap().path.object_key().as_deref(), Some("alice"));
     assert_eq!(watch.try_next(), Ok(None));
     let conflicts = here.conflicts().expect("conflicts");
     assert_eq!(remote.decisions, conflicts);
     let [conflict] = &conflicts[..] else { panic!("one conflict: {conflicts:?}") };
     assert_eq!(conflict.rule, Rule::LastWriterWins);
-    assert_eq!(conflict.kept[0].value::<String>().as_deref(), Ok("ring twice"));
-    assert_eq!(conflict.overridden[0].value::<String>().as_deref(), Ok("ring once"));
+    assert_eq!(conflict.kept[0].action.value::<String>().as_deref(), Ok("ring twice"));
+    assert_eq!(conflict.overridden[0].action.value::<String>().as_deref(), Ok("ring once"));
     assert_eq!(here.object("alice").get(), Ok(Some("ring twice".to_owned())));
     write(&here, "ring at the back");
     assert_eq!(here.object("alice").concurrent(), Ok(vec!["ring at the back".to_owned()]));
@@ -149,7 +149,10 @@ fn a_watch_counts_what_was_dropped_on_the_way_to_it() {
     let messages = std::iter::from_fn(|| frames.next_message().expect("an honest peer"));
     to.handle(there_now, messages.collect()).expect("it goes on");
     assert_eq!(there.digest(), here.digest());
-    assert_eq!(watch.try_next().map(|_| ()), Err(Lagged { missed: 100_100 - 4_096 }));
+    assert_eq!(
+        watch.try_next().map(|_| ()),
+        Err(StoreError::ChangesMissed { missed: 100_100 - 4_096 })
+    );
     assert_eq!(watch.try_next().map(|change| change.map(|change| change.last)), Ok(Some(96_005)));
 }
 

@@ -71,9 +71,10 @@ pub(crate) fn receipt(receipt: &Receipt) -> String {
 }
 
 pub(crate) fn change(change: &Change) -> String {
-    let paths: Vec<String> = change.paths.iter().map(ToString::to_string).collect();
+    let edits = change.edits().map(|edit| format!("{} {}", edit.path, edit.action));
+    let edits: Vec<String> = edits.collect();
     let withdrawn = if change.is_withdrawn { "withdrawn: " } else { "" };
-    format!("{withdrawn}{} at {}", dots(change.origin, change.first, change.last), paths.join(", "))
+    format!("{withdrawn}{} at {}", dots(change.origin, change.first, change.last), edits.join(", "))
 }
 
 /// Shows a fork without its heads, which are hashes of random ids.

@@ -47,6 +47,20 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: replica("conflicts"),
     },
     Mutant {
+        name: "watch-begins-with-a-gap",
+        class: Class::Sync,
+        lines: &[],
+        brings_back: "a watch that goes on where it was misses what was not durable yet",
+        suite: replica("changes"),
+    },
+    Mutant {
+        name: "missed-changes-are-passed",
+        class: Class::Sync,
+        lines: &[],
+        brings_back: "a subscriber that missed changes never gets them, where it goes on later",
+        suite: replica("changes"),
+    },
+    Mutant {
         name: "flushed-loss-is-kept",
         class: Class::Storage,
         lines: &[],

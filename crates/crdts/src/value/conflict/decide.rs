@@ -235,10 +235,8 @@ impl<'a> Judge<'a> {
     }
 
     fn counted(&self, record: &Record) -> Side {
-        let amount = i64::try_from(record.net());
-        let amount = amount.unwrap_or(if record.net() < 0 { i64::MIN } else { i64::MAX });
         let dot = self.context.dot(LocalDot::new(record.slot, record.last));
-        Side { dot, action: Action::Counted(amount) }
+        Side { dot, action: Action::Counted(clamped(record.net())) }
     }
 
     fn decide(&self, path: &[u8], cell: &Cell) -> Option<Decision> {
@@ -402,13 +400,18 @@ fn is_flag(path: &[u8]) -> bool {
 }
 
 /// The action that puts something at a place without a value.
-fn present(path: &[u8]) -> Action {
+pub(in crate::value) fn present(path: &[u8]) -> Action {
     if is_flag(path) { Action::SwitchedOn } else { Action::Added }
 }
 
 /// The action that takes away what is at a place.
-fn absent(path: &[u8]) -> Action {
+pub(in crate::value) fn absent(path: &[u8]) -> Action {
     if is_flag(path) { Action::SwitchedOff } else { Action::Removed }
+}
+
+/// An amount as near as a number of its type comes to it.
+pub(in crate::value) fn clamped(amount: i128) -> i64 {
+    i64::try_from(amount).unwrap_or(if amount < 0 { i64::MIN } else { i64::MAX })
 }
 
 fn is_part(path: &[u8]) -> bool {

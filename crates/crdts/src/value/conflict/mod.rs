@@ -39,6 +39,8 @@ use crate::hash::Seeded;
 use crate::path::{Atom, Path, RawAtom};
 use crate::value::conflict::decide::Judge;
 
+pub(super) use decide::{absent, clamped, present};
+
 /// The rule by which concurrent changes of one place were brought together.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -114,6 +116,20 @@ pub enum Action {
     SwitchedOff,
 }
 
+impl Action {
+    /// The value that was written or the amount that was counted, as a type.
+    ///
+    /// # Errors
+    /// When it is of another type, or nothing was written or counted.
+    pub fn value<T: Atom>(&self) -> Result<T, DecodeError> {
+        match self {
+            Self::Wrote(value) => value.to(),
+            Self::Counted(amount) => RawAtom::of(amount).to(),
+            _ => Err(DecodeError::Invalid("an action that wrote no value")),
+        }
+    }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -135,20 +151,6 @@ pub struct Side {
     pub dot: Dot,
     /// The value written, the amount counted, or what else was done.
     pub action: Action,
-}
-
-impl Side {
-    /// The value that was written or the amount that was counted, as a type.
-    ///
-    /// # Errors
-    /// When it is of another type, or the side neither wrote nor counted.
-    pub fn value<T: Atom>(&self) -> Result<T, DecodeError> {
-        match &self.action {
-            Action::Wrote(value) => value.to(),
-            Action::Counted(amount) => RawAtom::of(amount).to(),
-            _ => Err(DecodeError::Invalid("a side that wrote no value")),
-        }
-    }
 }
 
 /// A decision that a merge took at one place.

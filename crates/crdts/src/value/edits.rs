@@ -1,0 +1,55 @@
+//! The changes of a delta, as what somebody did: a place, and an action with its value.
+
+use crate::delta::{AddOrRemove, Change, Delta, Effect};
+use crate::path::{Kind, Path};
+use crate::value::conflict::{Action, absent, clamped, present};
+
+/// One change of a delta: where, and what was done there.
+///
+/// It says what its author did, and not what is to be seen after it: another change may have won.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Edit {
+    /// The place.
+    pub path: Path,
+    /// The action. Of a counter it is what the author has counted there in all since a removal;
+    /// what a transaction added to it is the difference to the one before.
+    pub action: Action,
+}
+
+impl Edit {
+    /// Iterates over what a delta did, in the order in which it was done.
+    pub fn of(delta: &Delta) -> impl Iterator<Item = Self> + '_ {
+        // A tree's own cell ranks its moves, which are told themselves.
+        let is_shown = |change: &Change| {
+            change.path().kind() != Some(Kind::Tree)
+                || !matches!(change.effect, Effect::Register { .. })
+        };
+        let shown = delta.changes().filter(is_shown);
+        shown.map(|change| Self { action: action(&change), path: change.into_path() })
+    }
+}
+
+fn action(change: &Change) -> Action {
+    let path = change.path();
+    match &change.effect {
+        Effect::Element { add: true, .. } | Effect::Contest { put: Some(AddOrRemove::Add), .. } => {
+            present(path.as_bytes())
+        }
+        Effect::Element { .. } | Effect::Contest { .. } => absent(path.as_bytes()),
+        Effect::Register { value: Some(value), .. } => match path.kind() {
+            Some(Kind::ListItem | Kind::TreeNode) => Action::Added,
+            _ => Action::Wrote(value.clone()),
+        },
+        Effect::Move { .. } => Action::Moved,
+        // Nothing is removed, but earlier removals end.
+        Effect::Hide { seen, .. } if seen.is_empty() => Action::Added,
+        Effect::Counter { totals: Some(totals), .. } => Action::Counted(clamped(totals.net())),
+        Effect::Rights { granted, spent, .. } => {
+            Action::Counted(clamped(i128::from(*granted) - i128::from(*spent)))
+        }
+        Effect::Register { value: None, .. }
+        | Effect::Hide { .. }
+        | Effect::Counter { totals: None, .. }
+        | Effect::Below { .. } => Action::Removed,
+    }
+}

@@ -1,0 +1,153 @@
+//! The log of a space, read as changes.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use rejoin_crdts::Crdt;
+use rejoin_vclock::VersionVector;
+
+use crate::core::Change;
+use crate::error::StoreError;
+use crate::log::records::Content;
+use crate::shell::shared::{Inner, Shared};
+use crate::shell::space::Space;
+use crate::shell::watch::Watch;
+
+/// Number of log records that are read at a time.
+const CHUNK: usize = 256;
+
+impl<T: Crdt> Space<T> {
+    /// Subscribes to the changes from now on.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read.
+    pub fn watch(&self) -> Result<Watch, StoreError> {
+        let mut inner = self.shared.lock()?;
+        let position = inner.driver.core.version_vector();
+        Ok(inner.watchers.subscribe(position, None))
+    }
+
+    /// Subscribes to all changes that a vector does not cover: those that are here already, as
+    /// [`changes`](Self::changes) reads them, and then those that come. For a search index, a
+    /// notification or a mirror that goes on after a restart where [it was](Watch::position).
+    ///
+    /// # Errors
+    /// As [`changes`](Self::changes).
+    pub fn watch_since(&self, since: &VersionVector) -> Result<Watch, StoreError> {
+        let mut inner = self.shared.lock()?;
+        let backlog = self.backlog(&inner, since)?;
+        let watch = inner.watchers.subscribe(since.clone(), Some(backlog));
+        drop(inner);
+        self.flush()?;
+        Ok(watch)
+    }
+
+    /// The changes that are here and that a vector does not cover, read from the log. First it
+    /// waits until all of them are durable.
+    ///
+    /// ```
+    /// # use rejoin_crdts::{Action, LwwRegister};
+    /// # use rejoin_replica::Store;
+    /// # let store = Store::memory()?;
+    /// let notes = store.create_space::<LwwRegister<String>>("notes")?;
+    /// notes.transact(|tx| tx.object("door").set("ring once"))?;
+    /// let since = notes.version_vector()?;
+    /// notes.transact(|tx| tx.object("door").set("ring twice"))?;
+    /// for change in notes.changes(&since)? {
+    ///     let edits: Vec<_> = change?.edits().collect();
+    ///     assert_eq!(edits[0].path.to_string(), "door");
+    ///     assert_eq!(edits[0].action.value::<String>()?, "ring twice");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space cannot be read, or the medium fails.
+    pub fn changes(&self, since: &VersionVector) -> Result<Changes, StoreError> {
+        let changes = self.backlog(&*self.shared.lock()?, since)?;
+        self.flush()?;
+        Ok(changes)
+    }
+
+    fn backlog(&self, inner: &Inner, since: &VersionVector) -> Result<Changes, StoreError> {
+        let log = inner.driver.core.log();
+        let end = match rejoin_vclock::mutant!("watch-begins-with-a-gap") {
+            true => inner.driver.core.outbox.durable(),
+            false => log.end(),
+        };
+        let mut first = log.end();
+        for origin in log.origins() {
+            let found = log.first_after(origin, since.get(origin))?;
+            first = first.min(found.unwrap_or(first));
+        }
+        Ok(Changes::before(&self.shared, since, first, end))
+    }
+}
+
+/// The changes of a space that a version vector does not cover, in the order in which they were
+/// applied here: local and remote, each after what it depends on.
+///
+/// They are read from the log as they are asked for, a few hundred at a time, without the space's
+/// lock. Their [decisions](Change::decisions) are empty: those are made when a change is applied. A
+/// record that cannot be read is an error, and the ones after it follow.
+pub struct Changes {
+    shared: Arc<Shared>,
+    since: VersionVector,
+    /// The sequences that are still to be read.
+    next: u64,
+    end: u64,
+    read: VecDeque<Result<Change, StoreError>>,
+}
+
+impl Changes {
+    /// The changes among the entries before a sequence. They are to be durable when they are read.
+    pub(crate) fn before(shared: &Arc<Shared>, since: &VersionVector, next: u64, end: u64) -> Self {
+        let (shared, since, read) = (Arc::clone(shared), since.clone(), VecDeque::new());
+        Self { shared, since, next, end, read }
+    }
+
+    fn read(&mut self) -> Result<(), StoreError> {
+        // The space may have been removed.
+        drop(self.shared.lock()?);
+        let records = self.shared.records();
+        let found = records.reading(self.next, CHUNK).next()?;
+        self.next = found.last().map_or(self.end, |last| last.sequence + 1);
+        for found in found.into_iter().filter(|found| found.sequence < self.end) {
+            self.read.extend(match found.content {
+                Content::Hole => None,
+                Content::Damaged(error) => {
+                    Some(Err(records.damaged(found.sequence, &error).into()))
+                }
+                Content::Record(record) => {
+                    let delta = record.entry.delta();
+                    let is_new = delta.last() > self.since.get(delta.origin());
+                    is_new.then(|| Ok(Change::of(delta, Vec::new(), false)))
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for Changes {
+    type Item = Result<Change, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.read.is_empty() && self.next < self.end {
+            if let Err(error) = self.read() {
+                self.next = self.end;
+                return Some(Err(error));
+            }
+        }
+        self.read.pop_front()
+    }
+}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Changes").field("next", &self.next).field("end", &self.end).finish()
+    }
+}
