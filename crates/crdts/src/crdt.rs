@@ -44,7 +44,7 @@ pub(crate) type Flow = ControlFlow<()>;
     note = "wrap a plain value: `LwwRegister<{Self}>`",
     note = "an enum with `#[derive(Crdt)]` is a field as `OneOf<{Self}>`"
 )]
-pub trait Crdt: Default {
+pub trait Crdt: Sized {
     /// Kind at the path of such a value.
     const KIND: Kind;
 
@@ -60,6 +60,9 @@ pub trait Crdt: Default {
 
     /// Reads the value, by key and part, where it is too large to hold.
     type Reader<'a>;
+
+    /// A value to which nothing was done yet.
+    fn empty() -> Self;
 
     /// An editor at a place.
     fn editor(cursor: Cursor<'_>) -> Self::Editor<'_>;
@@ -139,6 +142,10 @@ macro_rules! leaf_value {
             $(const RESETTABLE: bool = $resettable;)?
             type Editor<'a> = $editor<'a $(, $editor_of)?>;
             type Reader<'a> = $reader<'a $(, $reader_of)?>;
+
+            fn empty() -> Self {
+                Self::default()
+            }
 
             fn editor($cursor: $crate::edit::Cursor<'_>) -> Self::Editor<'_> {
                 $editor { $cursor $(, $editor_phantom: core::marker::PhantomData)? }

@@ -76,10 +76,11 @@ impl Hasher for Folding {
     }
 }
 
-/// Changes the entry of a key: made on demand, dropped when nothing is left.
-pub(crate) fn with_entry<K: Hash + Eq, V: Default, R>(
+/// Changes the entry of a key: `empty` makes it on demand, and it is dropped when nothing is left.
+pub(crate) fn with_entry<K: Hash + Eq, V, R>(
     table: &mut HashMap<K, V, Seeded>,
     key: K,
+    empty: impl FnOnce() -> V,
     change: impl FnOnce(&mut V) -> R,
     is_gone: impl Fn(&V) -> bool,
 ) -> R {
@@ -92,7 +93,7 @@ pub(crate) fn with_entry<K: Hash + Eq, V: Default, R>(
             result
         }
         Entry::Vacant(entry) => {
-            let mut new = V::default();
+            let mut new = empty();
             let result = change(&mut new);
             if !is_gone(&new) {
                 entry.insert(new);

@@ -15,13 +15,11 @@ use crate::declaration::{Declaration, itself, mentions};
 
 impl Declaration {
     /// Returns the user's generics with the bound that every field that depends on them is a
-    /// `Crdt`. A type that nests in itself, or that is a part of an enum, also needs the default
-    /// that the user gives.
+    /// `Crdt`. A part of an enum also needs the default that the user gives the enum.
     pub(crate) fn bounded(&self) -> Generics {
         let crdts = &self.crdts;
         let mut generics = self.bounded_by(&quote! { #crdts::crdt::Crdt });
-        let of_other = self.owner != self.name || self.fields.iter().any(|f| self.nests(&f.ty));
-        if of_other && !self.generics.params.is_empty() {
+        if self.owner != self.name && !self.generics.params.is_empty() {
             let owner = itself(&self.owner, &self.generics);
             let default: WherePredicate = parse_quote!(#owner: ::core::default::Default);
             generics.make_where_clause().predicates.push(default);
@@ -43,7 +41,7 @@ impl Declaration {
         generics
     }
 
-    /// As [`bounded`](Self::bounded), for the trait itself, whose `Default` the user has to give.
+    /// As [`bounded`](Self::bounded), for an enum, whose `Default` the user has to give.
     pub(crate) fn bounded_with_default(&self) -> Generics {
         let mut generics = self.bounded();
         if !generics.params.is_empty() {

@@ -53,9 +53,9 @@ mod value;
 /// - `CartReader`, where the value is too large to hold: `lines()` is the field's reader.
 ///
 /// They are as visible as the struct; a field that says otherwise (`pub(crate) lines: ..`) decides
-/// for its own methods. A field's documentation becomes theirs. The struct needs `Default`, which
-/// you derive or write. `Replica`'s own methods hide a field's of the same name (`id`, `edit`,
-/// `merge`, `save`): there, write `Cart::id(&replica)`.
+/// for its own methods. A field's documentation becomes theirs. `Replica`'s own methods hide a
+/// field's of the same name (`id`, `edit`, `merge`, `save`): there, write `Cart::id(&replica)`. An
+/// enum needs a `Default`, which says what stands before anybody has chosen; a struct does not.
 ///
 /// # The code for an enum
 /// A value holds one variant, and a merge may not drop data that somebody wrote into another. So

@@ -33,7 +33,7 @@ pub(crate) fn expand_as(
     let cells = cells(declaration);
     let resettable =
         declaration.fields.iter().map(|field| member(declaration, field, "RESETTABLE"));
-    let bounded = declaration.bounded_with_default();
+    let bounded = declaration.bounded();
     let (_, arguments, _) = declaration.generics.split_for_impl();
     let (parameters, _, bounds) = bounded.split_for_impl();
     let checked = checked(declaration);
@@ -77,9 +77,16 @@ fn handle_types(declaration: &Declaration) -> TokenStream {
     let handle = declaration.of_handle_declaration();
     let (_, arguments, _) = handle.split_for_impl();
     let of = declaration.phantom_value();
+    let empty = each_field(declaration, "empty", |empty, field| quote! { #field: #empty() });
+    // The user's own struct has no further field.
+    let rest = (declaration.owner != *name).then_some(&of);
     quote! {
         type Editor<'a> = #editor #arguments;
         type Reader<'a> = #reader #arguments;
+
+        fn empty() -> Self {
+            Self { #(#empty,)* #rest }
+        }
 
         fn editor(cursor: #crdts::edit::Cursor<'_>) -> Self::Editor<'_> {
             #editor { cursor, #of }

@@ -443,3 +443,26 @@ fn handles_outlive_what_they_come_from() -> Outcome {
     assert_eq!(pears.transpose()?, Some(2));
     Ok(())
 }
+
+/// Nothing is asked of a struct but that its fields merge.
+#[test]
+fn a_struct_needs_no_default() {
+    use rejoin::prelude::{List, Store};
+
+    #[derive(Crdt, Clone)]
+    struct Line {
+        amount: PnCounter,
+    }
+    #[derive(Crdt)]
+    struct Cart {
+        lines: OrMap<String, Line>,
+        order: List<Line>,
+    }
+    let mut phone = Replica::<Cart>::new(FreshId::random());
+    phone.edit(|cart| cart.lines().entry("apples").amount().add(2)).expect("an edit");
+    phone.edit(|cart| cart.order().push()?.amount().add(3)).expect("an edit");
+    assert_eq!(phone.lines().get("apples").map(|line| line.amount().value()), Some(Ok(2)));
+    let carts = Store::memory().expect("a store").create_space::<Cart>("carts").expect("a space");
+    carts.transact(|tx| tx.object("alice").lines().entry("figs").amount().add(1)).expect("written");
+    assert_eq!(carts.object("alice").lines().at("figs").amount().value(), Ok(1));
+}

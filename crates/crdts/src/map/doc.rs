@@ -72,6 +72,10 @@ impl Crdt for Doc {
     type Editor<'a> = DocEditor<'a>;
     type Reader<'a> = DocReader<'a>;
 
+    fn empty() -> Self {
+        Self::default()
+    }
+
     fn editor(cursor: Cursor<'_>) -> Self::Editor<'_> {
         DocEditor { cursor }
     }

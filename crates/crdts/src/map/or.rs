@@ -101,7 +101,7 @@ impl<K: Key, V: Crdt + Clone> OrMap<K, V> {
         Q: ToOwned<Owned = K> + Hash + Eq + ?Sized,
         K: Borrow<Q>,
     {
-        self.get(key).map_or_else(|| Cow::Owned(V::default()), Cow::Borrowed)
+        self.get(key).map_or_else(|| Cow::Owned(V::empty()), Cow::Borrowed)
     }
 
     /// The keys that exist and their values, in no order that means anything.
@@ -133,12 +133,12 @@ impl<K: Key, V: Crdt> OrMap<K, V> {
 
     /// Changes the removals that hide a key.
     fn with_hidings<R>(&mut self, key: K, change: impl FnOnce(&mut Hidings) -> R) -> R {
-        with_entry(&mut self.hidings, key, change, Hidings::is_gone)
+        with_entry(&mut self.hidings, key, Hidings::default, change, Hidings::is_gone)
     }
 
     /// Changes a child; it is made for the change, and dropped when nothing is left of it.
     fn with_child<R>(&mut self, key: K, change: impl FnOnce(&mut V) -> R) -> R {
-        with_entry(&mut self.children, key, change, V::is_gone)
+        with_entry(&mut self.children, key, V::empty, change, V::is_gone)
     }
 }
 
@@ -149,6 +149,10 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
     };
     type Editor<'a> = OrMapEditor<'a, K, V>;
     type Reader<'a> = OrMapReader<'a, K, V>;
+
+    fn empty() -> Self {
+        Self::default()
+    }
 
     fn editor(cursor: Cursor<'_>) -> Self::Editor<'_> {
         OrMapEditor { cursor, child: PhantomData }
@@ -194,12 +198,12 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
         for (key, child) in &theirs.children {
             changed |= self.with_child(key.clone(), |ours| {
                 if rejoin_vclock::mutant!("child-overwritten") {
-                    *ours = V::default();
+                    *ours = V::empty();
                 }
                 ours.merge(child, join)
             });
         }
-        let gone = V::default();
+        let gone = V::empty();
         self.children.retain(|key, child| {
             if !theirs.children.contains_key(key) {
                 changed |= child.merge(&gone, join);

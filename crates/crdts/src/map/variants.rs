@@ -22,7 +22,7 @@ const REGISTER: &str = "variant";
     note = "put `#[derive(Crdt, Default)]` and `#[crdt(concurrent = \"latest\")]` on an enum; \
             every other type that merges is a field as it is, without `OneOf`"
 )]
-pub trait Variants: Default {
+pub trait Variants: Sized {
     /// The type that merges: the choice, and the fields of every variant.
     type Choice: Crdt;
 
@@ -184,7 +184,7 @@ fn take_away_others(choice: &mut Cursor<'_>, name: &str) -> Result<(), EditError
 /// # Errors
 /// As the source.
 pub fn snapshot<T: Crdt>(view: &View<'_>) -> Result<T, ReadError> {
-    let mut value = T::default();
+    let mut value = T::empty();
     view.cells(&mut |below, cell| {
         value.load(below, cell.clone());
         ControlFlow::Continue(())

@@ -64,13 +64,17 @@ impl PlaceCell for Candidates {
 }
 
 /// One thing.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Placed<P, V> {
     pub place: P,
     pub value: V,
 }
 
 impl<P: PlaceCell, V: Crdt> Placed<P, V> {
+    fn empty() -> Self {
+        Self { place: P::default(), value: V::empty() }
+    }
+
     /// True if it is there: where removals hide it, the live dots of its value decide.
     pub(crate) fn is_there(&self) -> bool {
         let Some(hidings) = self.place.undecided() else { return self.place.is_visible() };
@@ -145,7 +149,7 @@ impl<P: PlaceCell, V: Crdt> PlacedTable<P, V> {
 
     /// Changes a thing; it is made and dropped as needed.
     fn with<R>(&mut self, id: Dot, change: impl FnOnce(&mut Placed<P, V>) -> R) -> R {
-        with_entry(&mut self.things, id, change, Placed::is_gone)
+        with_entry(&mut self.things, id, Placed::empty, change, Placed::is_gone)
     }
 
     /// Applies an operation below; the path is not empty.
@@ -172,7 +176,7 @@ impl<P: PlaceCell, V: Crdt> PlacedTable<P, V> {
 
     pub(crate) fn merge(&mut self, theirs: &Self, join: &Join) -> bool {
         let mut changed = false;
-        let absent = Placed::default();
+        let absent = Placed::empty();
         self.things.retain(|id, thing| {
             if !theirs.things.contains_key(id) {
                 changed |= thing.merge(&absent, join);

@@ -251,6 +251,10 @@ impl<V: Crdt + 'static> Crdt for Tree<V> {
     type Editor<'a> = TreeEditor<'a, V>;
     type Reader<'a> = TreeReader<'a, V>;
 
+    fn empty() -> Self {
+        Self::default()
+    }
+
     fn editor(cursor: Cursor<'_>) -> Self::Editor<'_> {
         TreeEditor { nodes: TreeCursor { cursor }, value: PhantomData }
     }

@@ -123,7 +123,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         let causal = Causal::new(context, id.into_id(), HELD_BYTES)
             .unwrap_or_else(|| unreachable!("a context that fits 2^24 replicas takes one more"));
         Self {
-            value: T::default(),
+            value: T::empty(),
             beside: Parts::default(),
             orders: Orders::default(),
             causal,

@@ -67,7 +67,7 @@ impl<T: Key> ElementTable<T> for ContestTable<T> {
     }
 
     fn update(&mut self, element: T, change: impl FnOnce(&mut Contest) -> bool) -> bool {
-        with_entry(&mut self.elements, element, change, Contest::is_gone)
+        with_entry(&mut self.elements, element, Contest::default, change, Contest::is_gone)
     }
 
     fn end(&mut self, covered: &Covered) -> bool {

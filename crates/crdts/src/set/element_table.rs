@@ -101,6 +101,10 @@ macro_rules! set_value {
             type Editor<'a> = $editor<'a, T>;
             type Reader<'a> = $crate::set::SetReader<'a, T>;
 
+            fn empty() -> Self {
+                Self::default()
+            }
+
             fn editor(cursor: $crate::edit::Cursor<'_>) -> Self::Editor<'_> {
                 $editor { cursor, element: core::marker::PhantomData }
             }

@@ -37,6 +37,10 @@ impl<T: Crdt> Crdt for Watched<T> {
     type Editor<'a> = T::Editor<'a>;
     type Reader<'a> = T::Reader<'a>;
 
+    fn empty() -> Self {
+        Self { value: T::empty(), walks: Count::new(0), shown: Count::new(0) }
+    }
+
     fn editor(cursor: Cursor<'_>) -> Self::Editor<'_> {
         T::editor(cursor)
     }

@@ -108,6 +108,10 @@ impl Crdt for Folder {
     type Editor<'a> = Cursor<'a>;
     type Reader<'a> = View<'a>;
 
+    fn empty() -> Self {
+        Self::default()
+    }
+
     fn editor(cursor: Cursor<'_>) -> Cursor<'_> {
         cursor
     }

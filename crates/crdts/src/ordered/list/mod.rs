@@ -206,6 +206,10 @@ impl<V: Crdt + 'static> Crdt for List<V> {
     type Editor<'a> = ListEditor<'a, V>;
     type Reader<'a> = ListReader<'a, V>;
 
+    fn empty() -> Self {
+        Self::default()
+    }
+
     fn editor(cursor: Cursor<'_>) -> Self::Editor<'_> {
         ListEditor { items: ListCursor { cursor }, value: PhantomData }
     }

@@ -33,6 +33,10 @@ impl<S: Crdt> Crdt for Blind<S> {
     type Editor<'a> = S::Editor<'a>;
     type Reader<'a> = S::Reader<'a>;
 
+    fn empty() -> Self {
+        Self::default()
+    }
+
     fn editor(cursor: Cursor<'_>) -> Self::Editor<'_> {
         S::editor(cursor)
     }
