@@ -65,6 +65,49 @@ pub trait StorageRead: Send + Sync + fmt::Debug {
     fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError>;
 }
 
+/// Implements [`StorageRead`] for a type whose method `read` calls a function with another reader.
+macro_rules! read_through {
+    ($type:ty) => {
+        impl StorageRead for $type {
+            fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
+                self.read(|reader| reader.meta(name))
+            }
+
+            fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
+                self.read(|reader| reader.metas(prefix))
+            }
+
+            fn log(
+                &self,
+                space: u32,
+                from: u64,
+                limit: usize,
+            ) -> Result<Vec<Stored>, StorageError> {
+                self.read(|reader| reader.log(space, from, limit))
+            }
+
+            fn log_end(&self, space: u32) -> Result<u64, StorageError> {
+                self.read(|reader| reader.log_end(space))
+            }
+
+            fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+                self.read(|reader| reader.row(space, key))
+            }
+
+            fn rows(
+                &self,
+                space: u32,
+                from: &[u8],
+                limit: usize,
+            ) -> Result<Vec<Row>, StorageError> {
+                self.read(|reader| reader.rows(space, from, limit))
+            }
+        }
+    };
+}
+
+pub(crate) use read_through;
+
 /// Durable storage for a store.
 ///
 /// # Duties of a backend

@@ -8,6 +8,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
+use crate::contract::read_through;
 use crate::{Batch, Row, Storage, StorageError, StorageRead, Stored};
 
 /// A store's storage, and the failure that ended its use.
@@ -67,31 +68,7 @@ fn guarded<R>(read: impl FnOnce() -> Result<R, StorageError>) -> Result<R, Stora
     })
 }
 
-impl StorageRead for FailStop {
-    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        self.read(|storage| storage.meta(name))
-    }
-
-    fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
-        self.read(|storage| storage.metas(prefix))
-    }
-
-    fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        self.read(|storage| storage.log(space, from, limit))
-    }
-
-    fn log_end(&self, space: u32) -> Result<u64, StorageError> {
-        self.read(|storage| storage.log_end(space))
-    }
-
-    fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.read(|storage| storage.row(space, key))
-    }
-
-    fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
-        self.read(|storage| storage.rows(space, from, limit))
-    }
-}
+read_through!(FailStop);
 
 impl Storage for FailStop {
     /// Commits a batch. A panic of the engine is a failure, too: those who wait for the write have

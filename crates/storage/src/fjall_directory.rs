@@ -14,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable};
 
+use crate::contract::read_through;
 use crate::named::Named;
 use crate::place::{making_name, put_in_place};
 use crate::{Batch, Gone, Row, Storage, StorageError, StorageRead, Stored};
@@ -107,6 +108,10 @@ impl FjallDirectory {
 
     fn now(&self) -> Snapshot {
         Snapshot { snapshot: self.database.snapshot(), tables: self.tables.clone() }
+    }
+
+    fn read<R>(&self, read: impl FnOnce(&Snapshot) -> R) -> R {
+        read(&self.now())
     }
 
     fn last(&self) -> MutexGuard<'_, Acknowledged> {
@@ -234,31 +239,7 @@ impl StorageRead for Snapshot {
     }
 }
 
-impl StorageRead for FjallDirectory {
-    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        self.now().meta(name)
-    }
-
-    fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
-        self.now().metas(prefix)
-    }
-
-    fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        self.now().log(space, from, limit)
-    }
-
-    fn log_end(&self, space: u32) -> Result<u64, StorageError> {
-        self.now().log_end(space)
-    }
-
-    fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.now().row(space, key)
-    }
-
-    fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
-        self.now().rows(space, from, limit)
-    }
-}
+read_through!(FjallDirectory);
 
 impl FjallDirectory {
     fn fill(&self, write: &mut OwnedWriteBatch, batch: &Batch) -> Result<(), StorageError> {

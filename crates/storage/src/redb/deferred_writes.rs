@@ -169,29 +169,9 @@ impl StorageBackend for DeferredWrites {
         if self.is_locked { Ok(true) } else { self.file.try_lock_range(start, end) }
     }
 
-    fn try_lock_shared_range(
-        &self,
-        start: Bound<u64>,
-        end: Bound<u64>,
-    ) -> Result<bool, BackendError> {
-        if self.is_locked { Ok(true) } else { self.file.try_lock_shared_range(start, end) }
-    }
-
-    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        if self.is_locked { Ok(()) } else { self.file.lock_range(start, end) }
-    }
-
-    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        if self.is_locked { Ok(()) } else { self.file.lock_shared_range(start, end) }
-    }
-
     fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
         let keeps = self.is_locked || self.retired.load(Ordering::Acquire);
         if keeps { Ok(()) } else { self.file.unlock_range(start, end) }
-    }
-
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        if self.is_locked { Ok(false) } else { self.file.query_lock_range(start, end) }
     }
 }
 

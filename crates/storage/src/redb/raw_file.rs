@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::io;
-use std::ops::Bound;
 
-use redb::{BackendError, StorageBackend};
+use redb::StorageBackend;
 
 /// The operations of an engine on a file, which one handle holds at a time.
 ///
@@ -32,7 +31,7 @@ pub trait RawFile: Send + Sync + fmt::Debug + 'static {
     fn sync(&self) -> io::Result<()>;
 }
 
-/// A simulated file in the place of a real one.
+/// A simulated file in the place of a real one. It has no locks, and the engine does without.
 #[derive(Debug)]
 pub(super) struct Raw<F>(pub(super) F);
 
@@ -55,29 +54,5 @@ impl<F: RawFile> StorageBackend for Raw<F> {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.0.write(offset, data)
-    }
-
-    fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
-        Ok(true)
-    }
-
-    fn try_lock_shared_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
-        Ok(true)
-    }
-
-    fn lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
-        Ok(())
-    }
-
-    fn lock_shared_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
-        Ok(())
-    }
-
-    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
-        Ok(())
-    }
-
-    fn query_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
-        Ok(false)
     }
 }

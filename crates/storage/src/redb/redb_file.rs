@@ -28,6 +28,7 @@ use redb::{
 
 use super::checksummed_file::{ChecksummedFile, commit_number};
 use super::deferred_writes::DeferredWrites;
+use crate::contract::read_through;
 use crate::named::Named;
 use crate::place::{making_name, put_in_place};
 use crate::{Batch, Gone, Row, Storage, StorageError, StorageRead, Stored};
@@ -221,31 +222,16 @@ impl StorageRead for Tables<'_> {
     }
 }
 
-impl StorageRead for Snapshot {
-    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        told(&self.file, Tables(&self.transaction).meta(name))
-    }
-
-    fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
-        told(&self.file, Tables(&self.transaction).metas(prefix))
-    }
-
-    fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        told(&self.file, Tables(&self.transaction).log(space, from, limit))
-    }
-
-    fn log_end(&self, space: u32) -> Result<u64, StorageError> {
-        told(&self.file, Tables(&self.transaction).log_end(space))
-    }
-
-    fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        told(&self.file, Tables(&self.transaction).row(space, key))
-    }
-
-    fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
-        told(&self.file, Tables(&self.transaction).rows(space, from, limit))
+impl Snapshot {
+    fn read<R>(
+        &self,
+        read: impl FnOnce(&Tables<'_>) -> Result<R, StorageError>,
+    ) -> Result<R, StorageError> {
+        told(&self.file, read(&Tables(&self.transaction)))
     }
 }
+
+read_through!(Snapshot);
 
 /// Replaces an error by the damage that was found: the engine reports a cause only once.
 fn told<T>(file: &ChecksummedFile, result: Result<T, StorageError>) -> Result<T, StorageError> {
@@ -410,31 +396,7 @@ impl RedbFile {
     }
 }
 
-impl StorageRead for RedbFile {
-    fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        self.read(|tables| tables.meta(name))
-    }
-
-    fn metas(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StorageError> {
-        self.read(|tables| tables.metas(prefix))
-    }
-
-    fn log(&self, space: u32, from: u64, limit: usize) -> Result<Vec<Stored>, StorageError> {
-        self.read(|tables| tables.log(space, from, limit))
-    }
-
-    fn log_end(&self, space: u32) -> Result<u64, StorageError> {
-        self.read(|tables| tables.log_end(space))
-    }
-
-    fn row(&self, space: u32, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.read(|tables| tables.row(space, key))
-    }
-
-    fn rows(&self, space: u32, from: &[u8], limit: usize) -> Result<Vec<Row>, StorageError> {
-        self.read(|tables| tables.rows(space, from, limit))
-    }
-}
+read_through!(RedbFile);
 
 impl Storage for RedbFile {
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
