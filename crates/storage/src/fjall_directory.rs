@@ -15,8 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable};
 
 use crate::contract::read_through;
-use crate::named::Named;
-use crate::place::{making_name, put_in_place};
+use crate::place::{Named, making_name, put_in_place};
 use crate::{Batch, Gone, Row, Storage, StorageError, StorageRead, Stored};
 
 /// The engine's limit for keys, less the number of the space before each.

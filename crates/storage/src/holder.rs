@@ -1,6 +1,43 @@
-//! The holder of a store that cannot be opened because it is open already.
+//! The identity of a file, and the holder of a store that cannot be opened because it is open
+//! already.
 
+use std::fs::Metadata;
+use std::io;
 use std::path::Path;
+
+/// The identity of a file in the file system.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FileId(pub [u64; 2]);
+
+impl FileId {
+    /// Returns the identity of what has a name now.
+    ///
+    /// # Errors
+    /// When nothing has it, or the file system cannot be asked.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        std::fs::metadata(path).map(|meta| Self::from(&meta))
+    }
+}
+
+#[cfg(unix)]
+impl From<&Metadata> for FileId {
+    fn from(meta: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self([meta.dev(), meta.ino()])
+    }
+}
+
+/// Elsewhere the creation time takes this role: a copy has another one. (On Windows a file that
+/// gets the name of one that was removed less than fifteen seconds before inherits its creation
+/// time.)
+#[cfg(not(unix))]
+impl From<&Metadata> for FileId {
+    fn from(meta: &Metadata) -> Self {
+        let made = meta.created().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        let made = made.unwrap_or_default();
+        Self([made.as_secs(), u64::from(made.subsec_nanos())])
+    }
+}
 
 /// The holder of an open store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,12 +60,9 @@ impl Holder {
             && file.is_file()
             && let Ok(open) = std::fs::read_dir("/proc/self/fd")
         {
-            use std::os::unix::fs::MetadataExt;
-            let is_it = |open: &std::fs::DirEntry| {
-                let open = open.path().metadata();
-                open.is_ok_and(|open| (open.dev(), open.ino()) == (file.dev(), file.ino()))
-            };
-            let is_here = open.flatten().any(|open| is_it(&open));
+            let id = FileId::from(&file);
+            let is_here =
+                open.flatten().any(|open| FileId::of(&open.path()).is_ok_and(|open| open == id));
             return if is_here { Self::ThisProcess } else { Self::AnotherProcess };
         }
         let _ = path;

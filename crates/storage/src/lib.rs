@@ -24,7 +24,6 @@ mod fjall_directory;
 mod format_doc;
 mod holder;
 mod memory;
-mod named;
 #[cfg(any(feature = "redb", feature = "fjall"))]
 mod place;
 #[cfg(all(feature = "redb", feature = "conformance"))]
@@ -51,4 +50,4 @@ pub use crate::redb::damaged_file::{DamagedFile, Formats, ValueRef};
 #[doc(hidden)]
 pub use fail_stop::FailStop;
 #[doc(hidden)]
-pub use named::FileId;
+pub use holder::FileId;

@@ -1,16 +1,22 @@
-//! Creation of a store: it is made under another name, put in place, and its directory is synced.
+//! The name of a store, and whether others find it there.
 //!
+//! It is made under another name, put in place, and its directory is synced.
 //! A crash while a store is made leaves nothing under its name, and if two make one at once, one of
 //! them wins. A name is durable only once its directory is synced: an acknowledged store that is
 //! missing after a power loss is as bad as an empty one.
+//!
+//! A file stays open when its name is removed or given to another one. What is written then is
+//! durable, but nobody will ever find it. So before anything is acknowledged, the file system is
+//! asked for the device and inode that have the name now.
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::StorageError;
+use crate::holder::FileId;
 
 /// Makes a name that nobody else uses, beside that of a store.
 pub(crate) fn making_name(path: &Path) -> PathBuf {
@@ -70,6 +76,43 @@ impl Names for System {
 
     fn sync(&self, directory: &Path) -> io::Result<()> {
         File::open(directory)?.sync_all()
+    }
+}
+
+/// A name, and the identity of what it led to when that was opened.
+#[derive(Debug)]
+pub(crate) struct Named {
+    /// The absolute path, as a process may change its working directory.
+    path: PathBuf,
+    id: FileId,
+}
+
+impl Named {
+    /// Notes the name of what is open.
+    ///
+    /// # Errors
+    /// When the working directory is not known.
+    pub(crate) fn new(path: &Path, open: &Metadata) -> io::Result<Self> {
+        Ok(Self { path: std::path::absolute(path)?, id: open.into() })
+    }
+
+    /// Checks that the name still leads there, and that the file has at least `length` bytes. Takes
+    /// one call to the file system.
+    ///
+    /// # Errors
+    /// [`StorageError::Replaced`] when it leads elsewhere or nowhere, or the file is shorter.
+    pub(crate) fn check(&self, length: u64) -> Result<(), StorageError> {
+        let is_it = |found: &Metadata| FileId::from(found) == self.id && found.len() >= length;
+        let leads_there = std::fs::metadata(&self.path).is_ok_and(|found| is_it(&found));
+        if leads_there || rejoin_vclock::mutant!("acknowledge-for-a-replaced-file") {
+            return Ok(());
+        }
+        Err(self.replaced())
+    }
+
+    /// Makes the error that names it.
+    pub(crate) fn replaced(&self) -> StorageError {
+        StorageError::Replaced(self.path.clone())
     }
 }
 
@@ -148,5 +191,20 @@ mod tests {
             put(&names, Path::new(MAKING), Path::new(STORE)).expect("theirs is opened then");
             assert!(names.named.borrow().is_empty());
         }
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_told() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let [path, other] = ["file", "other"].map(|name| directory.path().join(name));
+        std::fs::write(&path, "here").expect("a file");
+        std::fs::write(&other, "there").expect("another");
+        let named = Named::new(&path, &std::fs::metadata(&path).expect("a file")).expect("a name");
+        assert_eq!(named.check(4), Ok(()));
+        assert_eq!(named.check(5), Err(StorageError::Replaced(path.clone())), "it was cut off");
+        std::fs::rename(&other, &path).expect("a new name");
+        assert_eq!(named.check(4), Err(StorageError::Replaced(path.clone())));
+        std::fs::remove_file(&path).expect("a file");
+        assert_eq!(named.check(4), Err(StorageError::Replaced(path)));
     }
 }

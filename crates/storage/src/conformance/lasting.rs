@@ -2,9 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::medium::Medium;
+use super::Medium;
 use super::trial::{Finding, Flaw, SPACES, alike, batch, bytes, commit, same};
-use crate::{Batch, MAX_STORED_BYTES, Memory, StorageRead};
+use crate::{Batch, MAX_STORED_BYTES, Memory, StorageError, StorageRead};
 
 pub(super) fn sizes(medium: &dyn Medium) -> Finding {
     let (storage, expected) = (medium.open()?, Memory::default());
@@ -62,12 +62,12 @@ pub(super) fn damage(medium: &dyn Medium) -> Finding {
             commit(&*storage, &expected, &batch(number))?;
         }
     }
-    let pieces = pieces(&expected)?;
     for number in 0.. {
         let Some(damaged) = medium.damaged(number) else { break };
         // A panic reports damage, too: whoever uses a backend treats it as such.
-        let read = || tell_apart(&*damaged, &pieces);
-        if let Ok(Err(Flaw(what))) = catch_unwind(AssertUnwindSafe(read)) {
+        let read = || differing(&*damaged.open()?, &expected);
+        if let Ok(Ok(Some(what))) = catch_unwind(AssertUnwindSafe(read)) {
+            let what = format!("{what} is not what was written, and no error says so");
             return Err(Flaw(format!("damage {number}: {what}")));
         }
     }
@@ -78,51 +78,25 @@ pub(super) fn damage(medium: &dyn Medium) -> Finding {
     )
 }
 
-/// One thing that was written, and how it is read.
-enum ValueRef {
-    Meta(String, Vec<u8>),
-    Record(u32, u64, Vec<u8>),
-    Row(u32, Vec<u8>, Vec<u8>),
-}
-
-fn pieces(expected: &dyn StorageRead) -> Result<Vec<ValueRef>, Flaw> {
-    let mut pieces = Vec::new();
-    let metas = expected.metas("")?.into_iter();
-    pieces.extend(metas.map(|(name, bytes)| ValueRef::Meta(name, bytes)));
-    for space in SPACES {
-        let log = expected.log(space, 0, usize::MAX)?.into_iter();
-        pieces.extend(log.map(|(at, bytes)| ValueRef::Record(space, at, bytes)));
-        let rows = expected.rows(space, &[], usize::MAX)?.into_iter();
-        pieces.extend(rows.map(|(key, bytes)| ValueRef::Row(space, key, bytes)));
-    }
-    Ok(pieces)
-}
-
-/// Checks that every piece is as it was written, or that an error says that it is not.
-fn tell_apart(medium: &dyn Medium, pieces: &[ValueRef]) -> Finding {
-    let Ok(storage) = medium.open() else { return Ok(()) };
-    for piece in pieces {
-        let found = match piece {
-            ValueRef::Meta(name, bytes) => {
-                storage.meta(name).map(|found| (found.as_ref() == Some(bytes), name.clone()))
-            }
-            ValueRef::Record(space, at, bytes) => storage.log(*space, *at, 1).map(|found| {
-                let same =
-                    matches!(found.as_slice(), [(there, read)] if there == at && read == bytes);
-                (same, format!("record {at} of space {space}"))
-            }),
-            ValueRef::Row(space, key, bytes) => storage.row(*space, key).map(|found| {
-                let what = format!("row {key:?} of space {space}");
-                (found.as_ref() == Some(bytes), what)
-            }),
-        };
-        match found {
-            Ok((true, _)) => {}
-            Ok((false, what)) => {
-                return Err(Flaw(format!("{what} is not what was written, and no error says so")));
-            }
-            Err(_) => return Ok(()),
+/// Finds a thing that is not as it was written, where no error says so.
+fn differing(storage: &dyn StorageRead, expected: &Memory) -> Result<Option<String>, StorageError> {
+    for (name, bytes) in expected.metas("")? {
+        if storage.meta(&name)? != Some(bytes) {
+            return Ok(Some(name));
         }
     }
-    Ok(())
+    for space in SPACES {
+        for record in expected.log(space, 0, usize::MAX)? {
+            let at = record.0;
+            if storage.log(space, at, 1)? != [record] {
+                return Ok(Some(format!("record {at} of space {space}")));
+            }
+        }
+        for (key, bytes) in expected.rows(space, &[], usize::MAX)? {
+            if storage.row(space, &key)? != Some(bytes) {
+                return Ok(Some(format!("row {key:?} of space {space}")));
+            }
+        }
+    }
+    Ok(None)
 }

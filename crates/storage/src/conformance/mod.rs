@@ -26,82 +26,91 @@
 //! [`storage_conformance!`]: crate::storage_conformance
 
 mod lasting;
-mod medium;
 mod reading;
 mod shared;
 pub(crate) mod trial;
 
 use std::fmt;
+use std::sync::Arc;
 
-pub use medium::Medium;
-use trial::Flaw;
+use trial::{Finding, Flaw};
 
-/// A promise that a backend makes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Duty {
-    /// All three tables read back what was written, and nothing else is there.
-    ReadsBack,
-    /// Ranges are ascending, keep to their limits, and end where the space ends.
-    Ranges,
-    /// The last write to a place counts; a row that is removed is gone.
-    Overwrites,
-    /// Empty keys, and keys and bytes of every value, are kept as they are.
-    Keys,
-    /// Records of the [greatest length](crate::MAX_STORED_BYTES) and ten thousand
-    /// small ones are kept as they are.
-    Sizes,
-    /// The log ends behind its last record, separately for each space.
-    LogEnd,
-    /// A batch is seen as a whole or not at all.
-    Atomic,
-    /// A snapshot does not change, whatever is committed after it.
-    Snapshots,
-    /// Readers beside a writer see what was committed: no gaps, and nothing that goes back.
-    Readers,
-    /// Opening again shows exactly what was committed.
-    Lasting,
-    /// After `compact` and `verify` everything is as before.
-    Upkeep,
-    /// A damaged medium returns what was written, or an error; never other bytes. Kept without a
-    /// look where a medium cannot be damaged, as [`Medium::damaged`] says by default.
-    Damage,
+use crate::{Storage, StorageError};
+
+/// The place where a backend keeps a store: a file, a directory, a server.
+pub trait Medium: Send + Sync {
+    /// Opens what is there, or an empty storage if nothing is there yet. The suite drops every
+    /// handle before it opens again.
+    ///
+    /// # Errors
+    /// [`StorageError`] when it cannot be opened.
+    fn open(&self) -> Result<Arc<dyn Storage>, StorageError>;
+
+    /// Copies what is there, while nobody has it open, with damage that follows from the number:
+    /// each number flips another bit or cuts off at another place. Returns `None` when the numbers
+    /// are used up; by default there are none.
+    fn damaged(&self, number: u32) -> Option<Box<dyn Medium>> {
+        let _ = number;
+        None
+    }
 }
 
-impl Duty {
-    /// All duties.
-    pub const ALL: [Self; 12] = [
-        Self::ReadsBack,
-        Self::Ranges,
-        Self::Overwrites,
-        Self::Keys,
-        Self::Sizes,
-        Self::LogEnd,
-        Self::Atomic,
-        Self::Snapshots,
-        Self::Readers,
-        Self::Lasting,
-        Self::Upkeep,
-        Self::Damage,
-    ];
-
-    /// Returns the promise in words.
-    pub const fn promise(self) -> &'static str {
-        match self {
-            Self::ReadsBack => "what was written is read back, and nothing else is there",
-            Self::Ranges => "ranges ascend, keep to limits, and end where the space ends",
-            Self::Overwrites => "the last write stands, and a row taken away is gone",
-            Self::Keys => "keys and bytes of every value are kept as they are",
-            Self::Sizes => "large records and many small ones are kept as they are",
-            Self::LogEnd => "the log ends behind its last record",
-            Self::Atomic => "a batch is seen as a whole or not at all",
-            Self::Snapshots => "a snapshot does not move",
-            Self::Readers => "readers beside a writer see what was committed",
-            Self::Lasting => "opening again shows exactly what was committed",
-            Self::Upkeep => "compact and verify change nothing that is stored",
-            Self::Damage => "a damaged medium gives an error, never other bytes",
+macro_rules! duties {
+    ($($(#[doc = $doc:literal])* $duty:ident, $promise:literal, $kept:path;)*) => {
+        /// A promise that a backend makes.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[non_exhaustive]
+        pub enum Duty {
+            $($(#[doc = $doc])* $duty,)*
         }
-    }
+
+        impl Duty {
+            /// All duties.
+            pub const ALL: [Self; [$(Self::$duty),*].len()] = [$(Self::$duty),*];
+
+            /// Returns the promise in words.
+            pub const fn promise(self) -> &'static str {
+                match self {
+                    $(Self::$duty => $promise,)*
+                }
+            }
+
+            fn kept(self, medium: &dyn Medium) -> Finding {
+                match self {
+                    $(Self::$duty => $kept(medium),)*
+                }
+            }
+        }
+    };
+}
+
+duties! {
+    /// All three tables read back what was written, and nothing else is there.
+    ReadsBack, "what was written is read back, and nothing else is there", reading::reads_back;
+    /// Ranges are ascending, keep to their limits, and end where the space ends.
+    Ranges, "ranges ascend, keep to limits, and end where the space ends", reading::ranges;
+    /// The last write to a place counts; a row that is removed is gone.
+    Overwrites, "the last write stands, and a row taken away is gone", reading::overwrites;
+    /// Empty keys, and keys and bytes of every value, are kept as they are.
+    Keys, "keys and bytes of every value are kept as they are", reading::keys;
+    /// Records of the [greatest length](crate::MAX_STORED_BYTES) and ten thousand
+    /// small ones are kept as they are.
+    Sizes, "large records and many small ones are kept as they are", lasting::sizes;
+    /// The log ends behind its last record, separately for each space.
+    LogEnd, "the log ends behind its last record", reading::log_end;
+    /// A batch is seen as a whole or not at all.
+    Atomic, "a batch is seen as a whole or not at all", shared::atomic;
+    /// A snapshot does not change, whatever is committed after it.
+    Snapshots, "a snapshot does not move", shared::snapshots;
+    /// Readers beside a writer see what was committed: no gaps, and nothing that goes back.
+    Readers, "readers beside a writer see what was committed", shared::readers;
+    /// Opening again shows exactly what was committed.
+    Lasting, "opening again shows exactly what was committed", lasting::lasting;
+    /// After `compact` and `verify` everything is as before.
+    Upkeep, "compact and verify change nothing that is stored", lasting::upkeep;
+    /// A damaged medium returns what was written, or an error; never other bytes. Kept without a
+    /// look where a medium cannot be damaged, as [`Medium::damaged`] says by default.
+    Damage, "a damaged medium gives an error, never other bytes", lasting::damage;
 }
 
 /// A promise that a backend did not keep.
@@ -127,23 +136,7 @@ impl std::error::Error for Broken {}
 /// # Errors
 /// [`Broken`] with the first flaw that was seen.
 pub fn check(duty: Duty, fresh: &dyn Fn() -> Box<dyn Medium>) -> Result<(), Broken> {
-    let medium = fresh();
-    let medium = &*medium;
-    let kept = match duty {
-        Duty::ReadsBack => reading::reads_back(medium),
-        Duty::Ranges => reading::ranges(medium),
-        Duty::Overwrites => reading::overwrites(medium),
-        Duty::Keys => reading::keys(medium),
-        Duty::Sizes => lasting::sizes(medium),
-        Duty::LogEnd => reading::log_end(medium),
-        Duty::Atomic => shared::atomic(medium),
-        Duty::Snapshots => shared::snapshots(medium),
-        Duty::Readers => shared::readers(medium),
-        Duty::Lasting => lasting::lasting(medium),
-        Duty::Upkeep => lasting::upkeep(medium),
-        Duty::Damage => lasting::damage(medium),
-    };
-    kept.map_err(|Flaw(what)| Broken { duty, what })
+    duty.kept(&*fresh()).map_err(|Flaw(what)| Broken { duty, what })
 }
 
 /// Makes a test of every duty. The argument is a function that makes a fresh medium of the backend.

@@ -1,6 +1,6 @@
 //! Duties of one handle: it reads what was written, in order.
 
-use super::medium::Medium;
+use super::Medium;
 use super::trial::{Finding, SPACES, bytes, same};
 use crate::{Batch, Gone, Storage};
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::medium::Medium;
+use super::Medium;
 use super::trial::{Finding, Flaw, alike, batch, commit, same};
 use crate::{Batch, Memory, Storage, StorageRead};
 

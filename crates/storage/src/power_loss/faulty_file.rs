@@ -114,6 +114,13 @@ impl FaultyFile {
             _ => Ok(disk),
         }
     }
+
+    fn step(&self, step: Step) -> io::Result<()> {
+        let mut disk = self.call()?;
+        step.apply(&mut disk.bytes);
+        disk.recording.steps.push(step);
+        Ok(())
+    }
 }
 
 impl RawFile for FaultyFile {
@@ -161,14 +168,5 @@ impl Disk {
             end = (page + 1) * PAGE;
         }
         end.min(offset + length) - offset
-    }
-}
-
-impl FaultyFile {
-    fn step(&self, step: Step) -> io::Result<()> {
-        let mut disk = self.call()?;
-        step.apply(&mut disk.bytes);
-        disk.recording.steps.push(step);
-        Ok(())
     }
 }

@@ -30,8 +30,8 @@ use redb::{BackendError, StorageBackend};
 
 use crate::StorageError;
 
-const PAGE: usize = 4096;
-const PAGE_BYTES: u64 = PAGE as u64;
+pub(super) const PAGE: usize = 4096;
+pub(super) const PAGE_BYTES: u64 = PAGE as u64;
 /// Length of the engine's header at the front of the first page.
 const HEADER: usize = 320;
 const MARK: [u8; 8] = *b"pagesums";
@@ -77,7 +77,7 @@ pub(super) fn commit_number(header: &[u8]) -> Option<u64> {
     if !header.starts_with(b"redb") || *slot.first()? != 3 {
         return None;
     }
-    slot.get(104..112)?.try_into().ok().map(u64::from_le_bytes)
+    u64_at(slot, 104)
 }
 
 /// Returns true if the engine closed the file in order.
@@ -89,8 +89,16 @@ fn sum(page: &[u8]) -> u32 {
     crc32fast::hash(page).max(UNKNOWN + 1)
 }
 
-fn index(offset: u64) -> usize {
+pub(super) fn index(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|number| u32::from_le_bytes(*number))
+}
+
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|number| u64::from_le_bytes(*number))
 }
 
 impl ChecksummedFile {
@@ -324,7 +332,8 @@ impl State {
     }
 }
 
-fn put(page: &mut [u8], at: usize, bytes: &[u8]) {
+/// Copies bytes to a place, as far as there is room.
+pub(super) fn put(page: &mut [u8], at: usize, bytes: &[u8]) {
     let place = page.get_mut(at..).unwrap_or_default();
     place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
 }
@@ -364,10 +373,7 @@ fn tail(first_page: &[u8], sums: &[u32]) -> Vec<u8> {
 /// Returns the length of a file as the engine sees it. Behind the engine's end of a closed file
 /// there may be the checksums, or what a power loss left of them.
 fn engine_length(header: &[u8], length: u64) -> u64 {
-    let field = |at: usize| -> Option<u64> {
-        let bytes = header.get(at..)?.first_chunk()?;
-        Some(u64::from(u32::from_le_bytes(*bytes)))
-    };
+    let field = |at: usize| u32_at(header, at).map(u64::from);
     let said = || {
         let [extra, most, full, rest] = [field(16)?, field(20)?, field(24)?, field(28)?];
         let full = full.checked_mul(extra + most)?;

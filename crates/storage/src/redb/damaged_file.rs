@@ -15,7 +15,8 @@ use std::fs::{File, TryLockError};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::engine_pages::{PAGE, Pages, Pair, Run, pairs, pairs_by_trial, tables};
+use super::checksummed_file::PAGE;
+use super::engine_pages::{Pages, Pair, Run, pairs, pairs_by_trial, tables};
 use crate::{Row, StorageError, StorageRead, Stored};
 
 /// The key of a log record: the number of its space, and its sequence.
@@ -105,10 +106,8 @@ impl DamagedFile {
     /// # Errors
     /// [`StorageError::Io`] when nothing at all can be read.
     pub fn of(file: File, formats: Formats, told: &mut OnPage<'_>) -> Result<Self, StorageError> {
-        match Self::find(file, formats, told)? {
-            ControlFlow::Continue(damaged_file) => Ok(damaged_file),
-            ControlFlow::Break(()) => Err(StorageError::Io("it was stopped".to_owned())),
-        }
+        let stopped = || StorageError::Io("it was stopped".to_owned());
+        Self::find(file, formats, told)?.continue_value().ok_or_else(stopped)
     }
 
     fn find(file: File, formats: Formats, told: &mut OnPage<'_>) -> Result<Read, StorageError> {
@@ -132,10 +131,7 @@ impl DamagedFile {
         }
         let scanned = if is_complete { CONTINUE } else { damaged_file.scan(&mut read, told) };
         damaged_file.damaged.retain(|key, _| !damaged_file.log.contains_key(key));
-        Ok(match scanned {
-            ControlFlow::Continue(()) => ControlFlow::Continue(damaged_file),
-            ControlFlow::Break(()) => ControlFlow::Break(()),
-        })
+        Ok(scanned.map_continue(|()| damaged_file))
     }
 
     /// Follows the trees of a commit. Returns true if everything is there that the engine counted.

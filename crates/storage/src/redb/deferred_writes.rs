@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 
-use super::checksummed_file::ChecksummedFile;
+use super::checksummed_file::{ChecksummedFile, index, put};
 
 /// A file as one engine sees it, with the steps that are held back. Clones share both.
 #[derive(Clone, Debug)]
@@ -105,15 +105,12 @@ fn length(file: u64, steps: &VecDeque<Step>) -> u64 {
 fn replay(step: &Step, start: u64, piece: &mut [u8]) {
     match step {
         Step::Write { offset, bytes } => {
-            let at =
-                |place: u64| usize::try_from(place.saturating_sub(start)).unwrap_or(usize::MAX);
-            let skipped = usize::try_from(start.saturating_sub(*offset)).unwrap_or(usize::MAX);
-            let into = piece.get_mut(at(*offset)..).unwrap_or_default();
-            let from = bytes.get(skipped..).unwrap_or_default();
-            into.iter_mut().zip(from).for_each(|(into, from)| *into = *from);
+            let skipped = index(start.saturating_sub(*offset));
+            let bytes = bytes.get(skipped..).unwrap_or_default();
+            put(piece, index(offset.saturating_sub(start)), bytes);
         }
         Step::Resize(length) => {
-            let kept = usize::try_from(length.saturating_sub(start)).unwrap_or(usize::MAX);
+            let kept = index(length.saturating_sub(start));
             piece.iter_mut().skip(kept).for_each(|byte| *byte = 0);
         }
         Step::Sync => {}
@@ -138,8 +135,7 @@ impl StorageBackend for DeferredWrites {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         out.fill(0);
-        let there = usize::try_from(file.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let there = there.min(out.len());
+        let there = index(file.saturating_sub(offset)).min(out.len());
         below.read(offset, out.get_mut(..there).unwrap_or_default())?;
         steps.iter().for_each(|step| replay(step, offset, out));
         Ok(())

@@ -21,11 +21,9 @@ use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use super::checksummed_file::read_acknowledged;
+use super::checksummed_file::{PAGE, PAGE_BYTES, index, read_acknowledged, u32_at, u64_at};
 use crate::envelope;
 
-pub(super) const PAGE: usize = 4096;
-const PAGE_BYTES: u64 = PAGE as u64;
 /// Number of pages in a region of the engine.
 const REGION_PAGES: u64 = 1 << 20;
 /// Maximum number of bytes that a stored value takes with its page.
@@ -93,7 +91,7 @@ impl Pages {
     }
 
     pub(super) fn read(&self, run: Run) -> Vec<u8> {
-        let there = usize::try_from(self.length.saturating_sub(run.offset)).unwrap_or(usize::MAX);
+        let there = index(self.length.saturating_sub(run.offset));
         let mut bytes = vec![0; run.length.min(there)];
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let mut read = |at: u64, into: &mut [u8]| {
@@ -117,7 +115,7 @@ impl Pages {
         if page.first() != Some(&LEAF) {
             return None;
         }
-        let most = usize::try_from(self.length - offset).unwrap_or(usize::MAX).min(LONGEST);
+        let most = index(self.length - offset).min(LONGEST);
         // With fixed keys, and with others.
         let ends = [4, 8].map(|each| u32_at(&page, number_of_pairs(&page) * each));
         let ends = ends.into_iter().flatten().map(|end| end as usize);
@@ -251,12 +249,4 @@ fn pairs_of(page: &[u8], fixed: Option<usize>, count: usize, search: bool) -> Ve
 fn number_of_pairs(page: &[u8]) -> usize {
     let number = page.get(2..).and_then(|rest| rest.first_chunk());
     number.map_or(0, |number| usize::from(u16::from_le_bytes(*number)))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().map(|number| u32::from_le_bytes(*number))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..)?.first_chunk().map(|number| u64::from_le_bytes(*number))
 }

@@ -29,8 +29,7 @@ use redb::{
 use super::checksummed_file::{ChecksummedFile, commit_number};
 use super::deferred_writes::DeferredWrites;
 use crate::contract::read_through;
-use crate::named::Named;
-use crate::place::{making_name, put_in_place};
+use crate::place::{Named, making_name, put_in_place};
 use crate::{Batch, Gone, Row, Storage, StorageError, StorageRead, Stored};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
