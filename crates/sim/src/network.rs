@@ -131,10 +131,6 @@ pub(super) struct Loss {
 impl Loss {
     /// The loss of everything from now on.
     pub(super) const EVERYTHING: Self = Self { pass: 0, lose: usize::MAX };
-
-    pub(super) const fn after(pass: usize, lose: usize) -> Self {
-        Self { pass, lose }
-    }
 }
 
 impl Pipe {
@@ -237,13 +233,13 @@ mod tests {
 
     #[test]
     fn a_hole_begins_and_ends_within_chunks() {
-        let hole = Loss::after(2, 3);
+        let hole = Loss { pass: 2, lose: 3 };
         assert_eq!(carried(hole, &[b"abc", b"def", b"ghi"]), (b"abfghi".to_vec(), 0));
     }
 
     #[test]
     fn a_stream_that_ends_unnoticed_confirms_nothing_more() {
-        let end = Loss::after(4, usize::MAX);
+        let end = Loss { pass: 4, lose: usize::MAX };
         assert_eq!(carried(end, &[b"abc", b"def"]), (b"abcd".to_vec(), 2));
     }
 

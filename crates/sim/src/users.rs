@@ -8,6 +8,7 @@ use rejoin_vclock::ReplicaId;
 
 use super::application::{Application, Transaction};
 use super::check::check_holders;
+use super::fault::Blow;
 use super::history::Committed;
 use super::rng::{Purpose, Rng};
 use super::site::{Request, Site};
@@ -29,8 +30,19 @@ impl<A: Application> World<A> {
         self.ask(site, &item.to_string(), &mut rng)
     }
 
+    /// Users who send too many requests at once.
+    pub(super) fn burst(&mut self, mut blow: Blow) -> Checked {
+        let site = blow.rng.index(self.sites.len());
+        let requests = blow.rng.within(10..=60);
+        self.felt(&blow, self.schedule.now(), format_args!("{requests} requests at site {site}"));
+        for number in 0..requests {
+            self.ask(site, &format!("{}.{number}", blow.item), &mut blow.rng)?;
+        }
+        Ok(())
+    }
+
     /// Draws a transaction, which a user of a site sends.
-    pub(super) fn ask(&mut self, site: usize, name: &str, rng: &mut Rng) -> Checked {
+    fn ask(&mut self, site: usize, name: &str, rng: &mut Rng) -> Checked {
         let key = if rng.percent(60) { format!("key {name}").into_bytes() } else { Vec::new() };
         let request = Rc::new(self.application.request(rng));
         let item = name.split('.').next().and_then(|item| item.parse().ok()).unwrap_or(0);

@@ -4,7 +4,6 @@ use rejoin_replica::Now;
 
 use super::Blow;
 use crate::application::Application;
-use crate::violation::Checked;
 use crate::world::World;
 
 const MINUTE: u64 = 60_000;
@@ -15,33 +14,27 @@ const YEAR: u64 = 31_557_600_000;
 const JUMPS: [u64; 4] = [6 * MINUTE, DAY, YEAR, 40 * YEAR];
 
 impl<A: Application> World<A> {
-    pub(super) fn skew(&mut self, mut blow: Blow) -> Checked {
+    pub(super) fn skew(&mut self, mut blow: Blow) {
         let by = blow.rng.below(4 * MINUTE).cast_signed();
         let error = if blow.rng.percent(50) { by } else { -by };
-        self.set_clock(blow, error)
+        self.set_clock(blow, error);
     }
 
-    pub(super) fn jump_forward(&mut self, mut blow: Blow) -> Checked {
+    pub(super) fn jump(&mut self, mut blow: Blow, sign: i64) {
         let by = blow.rng.pick(&JUMPS).cast_signed();
-        self.set_clock(blow, by)
+        self.set_clock(blow, sign * by);
     }
 
-    pub(super) fn jump_back(&mut self, mut blow: Blow) -> Checked {
-        let by = blow.rng.pick(&JUMPS).cast_signed();
-        self.set_clock(blow, -by)
-    }
-
-    fn set_clock(&mut self, mut blow: Blow, error: i64) -> Checked {
+    fn set_clock(&mut self, mut blow: Blow, error: i64) {
         let site = blow.rng.index(self.sites.len());
         let now = self.schedule.now();
         let here = &mut self.sites[site];
         self.checks.clock.set(site, here.now(now));
         here.clock_error = error;
         self.felt(&blow, now, format_args!("the clock of site {site} is {error} ms off"));
-        Ok(())
     }
 
-    pub(super) fn frozen_clock(&mut self, mut blow: Blow) -> Checked {
+    pub(super) fn frozen_clock(&mut self, mut blow: Blow) {
         let site = blow.rng.index(self.sites.len());
         let now = self.schedule.now();
         let until = now + blow.rng.within(1_000..=60_000);
@@ -52,6 +45,5 @@ impl<A: Application> World<A> {
         }
         here.frozen = Some((until, wall));
         self.felt(&blow, until, format_args!("the clock of site {site} stands until {until} ms"));
-        Ok(())
     }
 }

@@ -13,6 +13,8 @@
 //! both connected, soon take each other's dots for their own. No rule says which one is right, so
 //! no checker could tell a bug from what has to happen. Separate tests cover that case.
 
+use rejoin_vclock::VersionVector;
+
 use super::Blow;
 use crate::application::Application;
 use crate::recovery::Survives;
@@ -20,7 +22,7 @@ use crate::site::Site;
 use crate::violation::{Broken, Checked};
 use crate::world::{Event, World};
 
-/// Maximum number of times to look whether a copy can be put in place; `LOOK_EVERY` is the time
+/// Maximum number of times to look whether a disk can be worked on; `LOOK_EVERY` is the time
 /// between two looks, in milliseconds.
 const LOOKS: u32 = 100;
 const LOOK_EVERY: u64 = 100;
@@ -38,19 +40,15 @@ impl<A: Application> World<A> {
             return Ok(());
         }
         let Some((_, copy)) = self.sites[site].copy.clone() else { return Ok(()) };
-        let can = self.is_quiescent() && self.can_lose(site, &self.left_with(site, &copy));
-        if !can && blow.step < LOOKS {
-            self.again(&blow, LOOK_EVERY);
-            return Ok(());
-        }
-        let here = &mut self.sites[site];
-        (here.copy, here.repair) = (None, None);
+        let left = self.left_with(site, &copy);
+        let Some(can) = self.may_work(&blow, site, &left) else { return Ok(()) };
+        self.sites[site].copy = None;
         if can {
             self.exchange(site, &copy);
             let is_fooled = blow.rng.percent(50) && self.fool(site);
             self.sites[site].identity.set_unproven(!is_fooled);
-            let now = self.schedule.now();
-            self.felt(&blow, now, format_args!("site {site} is as it was copied"));
+            let what = format_args!("site {site} is as it was copied");
+            self.felt(&blow, self.schedule.now(), what);
         }
         self.schedule.after(blow.rng.within(50..=2_000), Event::Restart { site });
         Ok(())
@@ -60,12 +58,7 @@ impl<A: Application> World<A> {
         let Some(site) = self.in_repair(&mut blow)? else { return Ok(()) };
         let other = (site + 1 + blow.rng.index(self.sites.len() - 1)) % self.sites.len();
         let left = self.others_hold(site);
-        let can = self.is_quiescent() && self.can_lose(site, &left);
-        if !can && blow.step < LOOKS {
-            self.again(&blow, LOOK_EVERY);
-            return Ok(());
-        }
-        self.sites[site].repair = None;
+        let Some(can) = self.may_work(&blow, site, &left) else { return Ok(()) };
         if can {
             let copy = self.sites[other].disk.copy();
             self.clone_onto(site, &copy, &left);
@@ -96,6 +89,23 @@ impl<A: Application> World<A> {
             self.stop(site, Survives::Some, 0)?;
         }
         Ok(self.sites[site].repair == Some(blow.item))
+    }
+
+    /// Says whether a stopped site's disk can be worked on now, if only `left` remains of what it
+    /// has, or never; `None` if it will be looked at again.
+    pub(super) fn may_work(
+        &mut self,
+        blow: &Blow,
+        site: usize,
+        left: &VersionVector,
+    ) -> Option<bool> {
+        let can = self.is_quiescent() && self.can_lose(site, left);
+        if !can && blow.step < LOOKS {
+            self.again(blow, LOOK_EVERY);
+            return None;
+        }
+        self.sites[site].repair = None;
+        Some(can)
     }
 
     fn snapshot(&mut self, mut blow: Blow) -> Checked {

@@ -11,29 +11,16 @@ use crate::disk::Harm;
 use crate::violation::Checked;
 use crate::world::{Event, World};
 
-/// Maximum number of times to look whether a disk can be harmed; `LOOK_EVERY` is the time between
-/// two looks, in milliseconds.
-const LOOKS: u32 = 100;
-const LOOK_EVERY: u64 = 100;
-
 impl<A: Application> World<A> {
     pub(super) fn bit_flips(&mut self, mut blow: Blow) -> Checked {
         let harm = *blow.rng.pick(&[Harm::Records, Harm::Rows, Harm::Everything]);
         self.harm(blow, harm)
     }
 
-    pub(super) fn lost_records(&mut self, blow: Blow) -> Checked {
-        self.harm(blow, Harm::Lost)
-    }
-
-    fn harm(&mut self, mut blow: Blow, harm: Harm) -> Checked {
+    pub(super) fn harm(&mut self, mut blow: Blow, harm: Harm) -> Checked {
         let Some(site) = self.in_repair(&mut blow)? else { return Ok(()) };
-        let can = self.is_quiescent() && self.can_lose(site, &self.others_hold(site));
-        if !can && blow.step < LOOKS {
-            self.again(&blow, LOOK_EVERY);
-            return Ok(());
-        }
-        self.sites[site].repair = None;
+        let left = self.others_hold(site);
+        let Some(can) = self.may_work(&blow, site, &left) else { return Ok(()) };
         if can {
             self.harm_disk(&mut blow, site, harm);
         }

@@ -3,7 +3,6 @@
 use super::Blow;
 use crate::application::Application;
 use crate::network::{Block, Side};
-use crate::violation::Checked;
 use crate::world::{Event, World};
 
 const SECOND: u64 = 1_000;
@@ -12,24 +11,22 @@ const SECOND: u64 = 1_000;
 const FLAPS: u32 = 6;
 
 impl<A: Application> World<A> {
-    pub(super) fn one_way(&mut self, mut blow: Blow) -> Checked {
+    pub(super) fn one_way(&mut self, mut blow: Blow) {
         let (link, side) = (blow.rng.index(self.links.len()), blow.rng.index(2));
         let until = self.block(&mut blow, &[link], &[side]);
         let [from, to] = [side, 1 - side].map(|side| self.links[link].sites[side]);
         let what = format_args!("site {to} does not hear site {from} until {until} ms");
         self.felt(&blow, until, what);
-        Ok(())
     }
 
-    pub(super) fn link_down(&mut self, mut blow: Blow) -> Checked {
+    pub(super) fn link_down(&mut self, mut blow: Blow) {
         let link = blow.rng.index(self.links.len());
         let until = self.block(&mut blow, &[link], &[0, 1]);
         let [a, b] = self.links[link].sites;
         self.felt(&blow, until, format_args!("sites {a} and {b} until {until} ms"));
-        Ok(())
     }
 
-    pub(super) fn flapping(&mut self, mut blow: Blow) -> Checked {
+    pub(super) fn flapping(&mut self, mut blow: Blow) {
         // The link is the same in every step.
         let link = blow.item as usize % self.links.len();
         let now = self.schedule.now();
@@ -41,46 +38,41 @@ impl<A: Application> World<A> {
             let pause = until - now + blow.rng.within(50..=600);
             self.again(&blow, pause);
         }
-        Ok(())
     }
 
-    pub(super) fn cut_off(&mut self, mut blow: Blow) -> Checked {
+    pub(super) fn cut_off(&mut self, mut blow: Blow) {
         let site = blow.rng.index(self.sites.len());
         let links = self.links_where(|[a, b]| a == site || b == site);
         let until = self.block(&mut blow, &links, &[0, 1]);
         self.felt(&blow, until, format_args!("site {site} until {until} ms"));
-        Ok(())
     }
 
-    pub(super) fn split(&mut self, mut blow: Blow) -> Checked {
+    pub(super) fn split(&mut self, mut blow: Blow) {
         let group = self.some_group(&mut blow);
         let links = self.links_where(|[a, b]| group.contains(&a) != group.contains(&b));
         let until = self.block(&mut blow, &links, &[0, 1]);
         self.felt(&blow, until, format_args!("sites {group:?} and the rest until {until} ms"));
-        Ok(())
     }
 
-    pub(super) fn bridge(&mut self, mut blow: Blow) -> Checked {
+    pub(super) fn bridge(&mut self, mut blow: Blow) {
         let group = self.some_group(&mut blow);
         let bridge = blow.rng.index(self.sites.len());
         let links = self.links_where(|[a, b]| {
             a != bridge && b != bridge && group.contains(&a) != group.contains(&b)
         });
         if links.is_empty() {
-            return Ok(());
+            return;
         }
         let until = self.block(&mut blow, &links, &[0, 1]);
         let what =
             format_args!("sites {group:?} and the rest, but for site {bridge}, until {until} ms");
         self.felt(&blow, until, what);
-        Ok(())
     }
 
-    pub(super) fn alone(&mut self, mut blow: Blow) -> Checked {
+    pub(super) fn alone(&mut self, mut blow: Blow) {
         let links = self.links_where(|_| true);
         let until = self.block(&mut blow, &links, &[0, 1]);
         self.felt(&blow, until, format_args!("until {until} ms"));
-        Ok(())
     }
 
     /// Chooses some sites, but not all.

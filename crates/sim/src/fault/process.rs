@@ -9,19 +9,7 @@ use crate::world::{Event, World};
 const SECOND: u64 = 1_000;
 
 impl<A: Application> World<A> {
-    pub(super) fn power_loss(&mut self, blow: Blow) -> Checked {
-        self.stop_some(blow, Survives::Synced)
-    }
-
-    pub(super) fn torn_write(&mut self, blow: Blow) -> Checked {
-        self.stop_some(blow, Survives::Some)
-    }
-
-    pub(super) fn kill(&mut self, blow: Blow) -> Checked {
-        self.stop_some(blow, Survives::Written)
-    }
-
-    fn stop_some(&mut self, mut blow: Blow, survives: Survives) -> Checked {
+    pub(super) fn stop_some(&mut self, mut blow: Blow, survives: Survives) -> Checked {
         let site = blow.rng.index(self.sites.len());
         self.stop_this(blow, site, survives)
     }
@@ -56,26 +44,24 @@ impl<A: Application> World<A> {
         Ok(())
     }
 
-    pub(super) fn pause(&mut self, mut blow: Blow) -> Checked {
+    pub(super) fn pause(&mut self, mut blow: Blow) {
         let site = blow.rng.index(self.sites.len());
         let here = &mut self.sites[site];
         if here.driver.is_none() || here.is_paused {
-            return Ok(());
+            return;
         }
         here.is_paused = true;
         let boot = here.boot;
         let until = self.schedule.now() + blow.rng.within(100..=10 * SECOND);
         self.schedule.at(until, Event::Resume { site, boot });
         self.felt(&blow, until, format_args!("site {site} is frozen until {until} ms"));
-        Ok(())
     }
 
-    pub(super) fn late_joiner(&mut self, mut blow: Blow) -> Checked {
+    pub(super) fn late_joiner(&mut self, mut blow: Blow) {
         // Two sites are there from the start.
         let site = 2 + blow.rng.index(self.sites.len() - 2);
         let until = blow.rng.within(5_000..=30_000);
         self.sites[site].joins_at = until;
         self.felt(&blow, until, format_args!("site {site} joins at {until} ms"));
-        Ok(())
     }
 }
