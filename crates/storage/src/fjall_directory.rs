@@ -92,13 +92,8 @@ impl FjallDirectory {
             |name| database.keyspace(name, KeyspaceCreateOptions::default).map_err(of_fjall);
         let tables = Tables { meta: table("meta")?, log: table("log")?, rows: table("rows")? };
         database.persist(PersistMode::SyncAll).map_err(of_fjall)?;
-        let number = match tables.meta.get(NUMBER).map_err(of_fjall)? {
-            None => 0,
-            Some(bytes) => match bytes.as_ref().try_into() {
-                Ok(bytes) => u64::from_be_bytes(bytes),
-                Err(_) => return Err(StorageError::Damaged("a batch without a number".to_owned())),
-            },
-        };
+        let number = tables.meta.get(NUMBER).map_err(of_fjall)?;
+        let number = number.map_or(Ok(0), |bytes| number_in(&bytes, "a batch without a number"))?;
         let last = Acknowledged::open(path.join(ACKNOWLEDGED), number)?;
         let named = std::fs::metadata(path).and_then(|open| Named::new(path, &open));
         let named = named.map_err(StorageError::of_io)?;
@@ -183,8 +178,12 @@ fn within(space: u32, key: &[u8]) -> Option<&[u8]> {
 }
 
 fn sequence(key: &[u8]) -> Result<u64, StorageError> {
-    let wrong = |_| StorageError::Damaged("the key of a log record is no sequence".to_owned());
-    key.try_into().map(u64::from_be_bytes).map_err(wrong)
+    number_in(key, "the key of a log record is no sequence")
+}
+
+fn number_in(bytes: &[u8], else_damage: &str) -> Result<u64, StorageError> {
+    let damaged = |_| StorageError::Damaged(else_damage.to_owned());
+    bytes.try_into().map(u64::from_be_bytes).map_err(damaged)
 }
 
 impl StorageRead for Snapshot {
@@ -254,11 +253,8 @@ impl FjallDirectory {
             write.insert(&self.tables.meta, fits(named(name))?, value.as_slice());
         }
         for (space, sequence, bytes) in &batch.log {
-            write.insert(
-                &self.tables.log,
-                keyed(*space, &sequence.to_be_bytes()),
-                bytes.as_slice(),
-            );
+            let key = keyed(*space, &sequence.to_be_bytes());
+            write.insert(&self.tables.log, key, bytes.as_slice());
         }
         for (space, key, bytes) in last_of_each(&batch.rows) {
             let key = fits(keyed(*space, key))?;

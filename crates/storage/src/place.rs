@@ -32,12 +32,24 @@ pub(crate) fn put_in_place(making: &Path, path: &Path) -> Result<(), StorageErro
     put(&System, making, path).map_err(StorageError::of_io)
 }
 
-/// The operations on names.
+/// The operations on names, as the system does them.
 trait Names {
-    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    fn sync(&self, directory: &Path) -> io::Result<()>;
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::hard_link(from, to)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn sync(&self, directory: &Path) -> io::Result<()> {
+        File::open(directory)?.sync_all()
+    }
 }
+
+struct System;
+
+impl Names for System {}
 
 /// Puts a store in place, by a link if possible. Unlike a rename, a link never replaces a store
 /// that somebody else has made meanwhile and writes to. A directory cannot be linked, but renaming
@@ -61,22 +73,6 @@ fn put(names: &impl Names, making: &Path, path: &Path) -> io::Result<()> {
 
 fn taken(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty)
-}
-
-struct System;
-
-impl Names for System {
-    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        std::fs::hard_link(from, to)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        std::fs::rename(from, to)
-    }
-
-    fn sync(&self, directory: &Path) -> io::Result<()> {
-        File::open(directory)?.sync_all()
-    }
 }
 
 /// A name, and the identity of what it led to when that was opened.

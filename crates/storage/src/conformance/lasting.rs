@@ -3,15 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Medium;
-use super::trial::{Finding, Flaw, SPACES, alike, batch, bytes, commit, same};
+use super::trial::{Finding, Flaw, SPACES, alike, batch, bytes, commit, commit_all, same};
 use crate::{Batch, MAX_STORED_BYTES, Memory, StorageError, StorageRead};
 
 pub(super) fn sizes(medium: &dyn Medium) -> Finding {
     let (storage, expected) = (medium.open()?, Memory::default());
     let large = |number| bytes(number, MAX_STORED_BYTES);
-    for number in 0..64 {
-        commit(&*storage, &expected, &batch(number))?;
-    }
+    commit_all(&*storage, &expected, 0..64)?;
     let log = vec![(7, 0, large(1)), (7, 1, vec![1]), (7, 2, large(2))];
     let rows = vec![(0, b"large".to_vec(), Some(large(3)))];
     commit(&*storage, &expected, &Batch { log, rows, ..Batch::default() })?;
@@ -30,9 +28,7 @@ pub(super) fn lasting(medium: &dyn Medium) -> Finding {
     for round in 0..6 {
         let storage = medium.open()?;
         alike(&format!("opened for the {round}. time"), &*storage, &expected)?;
-        for number in round * 20..round * 20 + round * 7 {
-            commit(&*storage, &expected, &batch(number))?;
-        }
+        commit_all(&*storage, &expected, round * 20..round * 20 + round * 7)?;
         alike("before it is closed", &*storage, &expected)?;
     }
     alike("opened for the last time", &*medium.open()?, &expected)
@@ -41,9 +37,7 @@ pub(super) fn lasting(medium: &dyn Medium) -> Finding {
 pub(super) fn upkeep(medium: &dyn Medium) -> Finding {
     let (storage, expected) = (medium.open()?, Memory::default());
     for round in 0..3 {
-        for number in round * 50..round * 50 + 50 {
-            commit(&*storage, &expected, &batch(number))?;
-        }
+        commit_all(&*storage, &expected, round * 50..round * 50 + 50)?;
         storage.verify()?;
         alike("after verify", &*storage, &expected)?;
         storage.compact()?;
@@ -58,9 +52,7 @@ pub(super) fn damage(medium: &dyn Medium) -> Finding {
     let expected = Memory::default();
     for round in 0..3 {
         let storage = medium.open()?;
-        for number in round * 30..round * 30 + 30 {
-            commit(&*storage, &expected, &batch(number))?;
-        }
+        commit_all(&*storage, &expected, round * 30..round * 30 + 30)?;
     }
     for number in 0.. {
         let Some(damaged) = medium.damaged(number) else { break };
@@ -71,11 +63,8 @@ pub(super) fn damage(medium: &dyn Medium) -> Finding {
             return Err(Flaw(format!("damage {number}: {what}")));
         }
     }
-    same(
-        "whether the medium was left alone",
-        &alike("it", &*medium.open()?, &expected).is_ok(),
-        &true,
-    )
+    let is_as_before = alike("it", &*medium.open()?, &expected).is_ok();
+    same("whether the medium was left alone", &is_as_before, &true)
 }
 
 /// Finds a thing that is not as it was written, where no error says so.

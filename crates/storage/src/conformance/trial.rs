@@ -66,46 +66,38 @@ pub(super) fn batch(number: u64) -> Batch {
     }
 }
 
-/// Everything that is in a storage, read by ranges and by single keys.
-#[derive(PartialEq, Debug)]
-pub(super) struct Content {
-    metas: Vec<(String, Vec<u8>)>,
-    logs: Vec<(u64, Vec<Stored>)>,
-    rows: Vec<Vec<Row>>,
-}
-
-/// Reads all of a storage, every row and blob twice: as part of a range and by its key.
-pub(super) fn content(storage: &dyn StorageRead) -> Result<Content, Flaw> {
+/// Reads the named blobs twice: all together, and each by its name.
+fn metas(storage: &dyn StorageRead) -> Result<Vec<(String, Vec<u8>)>, Flaw> {
     let metas = storage.metas("")?;
     for (name, value) in &metas {
-        same(
-            &format!("the blob {name:?} by its name"),
-            &storage.meta(name)?.as_ref(),
-            &Some(value),
-        )?;
+        let what = format!("the blob {name:?} by its name");
+        same(&what, &storage.meta(name)?.as_ref(), &Some(value))?;
     }
-    let (mut logs, mut rows) = (Vec::new(), Vec::new());
-    for space in SPACES {
-        logs.push((storage.log_end(space)?, storage.log(space, 0, usize::MAX)?));
-        let found = storage.rows(space, &[], usize::MAX)?;
-        for (key, bytes) in &found {
-            let what = format!("row {} of space {space} by its key", shown(key));
-            same(&what, &storage.row(space, key)?.as_ref(), &Some(bytes))?;
-        }
-        rows.push(found);
+    Ok(metas)
+}
+
+/// Reads the rows of a space twice: all together, and each by its key.
+fn rows(storage: &dyn StorageRead, space: u32) -> Result<Vec<Row>, Flaw> {
+    let rows = storage.rows(space, &[], usize::MAX)?;
+    for (key, bytes) in &rows {
+        let what = format!("row {} of space {space} by its key", shown(key));
+        same(&what, &storage.row(space, key)?.as_ref(), &Some(bytes))?;
     }
-    Ok(Content { metas, logs, rows })
+    Ok(rows)
+}
+
+fn log(storage: &dyn StorageRead, space: u32) -> Result<(u64, Vec<Stored>), StorageError> {
+    Ok((storage.log_end(space)?, storage.log(space, 0, usize::MAX)?))
 }
 
 /// Checks that two storages hold the same.
 pub(crate) fn alike(when: &str, found: &dyn StorageRead, expected: &dyn StorageRead) -> Finding {
-    let (found, expected) = (content(found)?, content(expected)?);
-    same(&format!("{when}: the named blobs"), &found.metas, &expected.metas)?;
-    for ((space, found), expected) in SPACES.iter().zip(&found.logs).zip(&expected.logs) {
-        same(&format!("{when}: the log of space {space}"), found, expected)?;
-    }
-    for ((space, found), expected) in SPACES.iter().zip(&found.rows).zip(&expected.rows) {
-        same(&format!("{when}: the rows of space {space}"), found, expected)?;
+    same(&format!("{when}: the named blobs"), &metas(found)?, &metas(expected)?)?;
+    for space in SPACES {
+        let what = format!("{when}: the log of space {space}");
+        same(&what, &log(found, space)?, &log(expected, space)?)?;
+        let what = format!("{when}: the rows of space {space}");
+        same(&what, &rows(found, space)?, &rows(expected, space)?)?;
     }
     Ok(())
 }
@@ -114,4 +106,13 @@ pub(crate) fn alike(when: &str, found: &dyn StorageRead, expected: &dyn StorageR
 pub(super) fn commit(storage: &dyn Storage, expected: &Memory, batch: &Batch) -> Finding {
     storage.commit(batch)?;
     Ok(expected.commit(batch)?)
+}
+
+/// Commits the batches of these numbers.
+pub(super) fn commit_all(
+    storage: &dyn Storage,
+    expected: &Memory,
+    mut numbers: std::ops::Range<u64>,
+) -> Finding {
+    numbers.try_for_each(|number| commit(storage, expected, &batch(number)))
 }

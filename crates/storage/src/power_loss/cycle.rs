@@ -123,8 +123,10 @@ impl Run {
             let commits = dice.below(9);
             run.write(&mut dice, commits);
         }
-        if dice.one_in(3) {
-            run.compact();
+        if dice.one_in(3)
+            && let Ok(storage) = RedbFile::over_raw(run.file.clone())
+        {
+            drop(storage.compact());
         }
         if dice.one_in(2) {
             let trouble = [Trouble::Error, Trouble::Full, Trouble::Short][dice.below(3)];
@@ -136,12 +138,6 @@ impl Run {
             run.write(&mut dice, 3);
         }
         run
-    }
-
-    fn compact(&mut self) {
-        if let Ok(storage) = RedbFile::over_raw(self.file.clone()) {
-            drop(storage.compact());
-        }
     }
 
     /// Returns the number of batches that must be there when power fails before a step.

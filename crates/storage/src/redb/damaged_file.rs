@@ -177,7 +177,7 @@ impl DamagedFile {
 
     /// Scans every page from which nothing was read yet.
     fn scan(&mut self, read: &mut HashSet<u64>, told: &mut OnPage<'_>) -> ControlFlow<()> {
-        let count = self.pages.length().div_ceil(PAGE as u64);
+        let count = self.pages.length.div_ceil(PAGE as u64);
         for number in 0..count {
             if number % TELL == 0 {
                 told(number, count)?;

@@ -38,7 +38,7 @@ const TABLE: u8 = 3;
 #[derive(Debug)]
 pub(super) struct Pages {
     file: Mutex<File>,
-    length: u64,
+    pub length: u64,
 }
 
 /// A run of pages.
@@ -84,10 +84,6 @@ impl Run {
 impl Pages {
     pub(super) fn new(file: File, length: u64) -> Self {
         Self { file: Mutex::new(file), length }
-    }
-
-    pub(super) const fn length(&self) -> u64 {
-        self.length
     }
 
     pub(super) fn read(&self, run: Run) -> Vec<u8> {
