@@ -1,8 +1,9 @@
 //! Operations on lists and trees: users add, move, rename and remove, by either removal rule.
 
+use rejoin_crdts::EditError;
 use rejoin_crdts::ordered::{NodeId, Parent};
-use rejoin_crdts::{Crdt, EditError};
 
+use super::load::{Edited, Editor};
 use super::objects::{Folders, Steps};
 use crate::rng::Rng;
 
@@ -28,12 +29,13 @@ impl Arrangement {
     }
 
     /// Arranges a list. Of two items one is named by its index, and one by its id.
-    pub(super) fn order(&self, mut steps: <Steps as Crdt>::Editor<'_>) -> Result<(), EditError> {
+    pub(super) fn order(&self, mut steps: Editor<'_, Steps>) -> Edited {
         let len = steps.len()?;
-        let (Self::Move { which, .. } | Self::Rename { which, .. } | Self::Remove { which, .. }) =
-            self
-        else {
-            return self.add(steps, len);
+        let which = match self {
+            Self::Add { at, title } => return steps.insert(at % (len + 1))?.set(title.as_str()),
+            Self::Move { which, .. } | Self::Rename { which, .. } | Self::Remove { which, .. } => {
+                which
+            }
         };
         if len == 0 {
             return Ok(());
@@ -53,12 +55,7 @@ impl Arrangement {
         }
     }
 
-    fn add(&self, mut steps: <Steps as Crdt>::Editor<'_>, len: usize) -> Result<(), EditError> {
-        let Self::Add { at, title } = self else { return Ok(()) };
-        steps.insert(at % (len + 1))?.set(title.as_str())
-    }
-
-    pub(super) fn hang(&self, mut folders: <Folders as Crdt>::Editor<'_>) -> Result<(), EditError> {
+    pub(super) fn hang(&self, mut folders: Editor<'_, Folders>) -> Edited {
         let there: Vec<NodeId> = folders.outline()?.iter().map(|(id, _)| id).collect();
         let node = |which: &usize| there.get(which % there.len().max(1)).copied();
         let parent = |to: &usize| {

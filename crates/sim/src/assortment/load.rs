@@ -1,6 +1,7 @@
 //! The requests of the simulated users: small transactions over a few objects, often the same ones.
 
 use rejoin_crdts::{BoundedCounter, Crdt, DisableWinsFlag, EditError, EnableWinsFlag};
+use rejoin_vclock::ReplicaId;
 
 use super::arranged::Arrangement;
 use super::objects::{
@@ -9,6 +10,9 @@ use super::objects::{
 };
 use crate::application::Transaction;
 use crate::rng::Rng;
+
+pub(super) type Editor<'a, T> = <T as Crdt>::Editor<'a>;
+pub(super) type Edited = Result<(), EditError>;
 
 /// One operation that a user asks for. The checkers know its meaning from the documentation alone.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,7 +61,7 @@ impl Operation {
     }
 
     /// Does it in a transaction, with the editors that a user has.
-    pub(super) fn apply(&self, transaction: &mut Transaction<'_>) -> Result<(), EditError> {
+    pub(super) fn apply(&self, transaction: &mut Transaction<'_>) -> Edited {
         let (key, names) = (self.place().key(), self.place().names());
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         match self.place().family() {
@@ -82,11 +86,7 @@ impl Operation {
         }
     }
 
-    fn edit_lines(
-        &self,
-        mut lines: <Lines as Crdt>::Editor<'_>,
-        names: &[&str],
-    ) -> Result<(), EditError> {
+    fn edit_lines(&self, mut lines: Editor<'_, Lines>, names: &[&str]) -> Edited {
         match (self, names) {
             (Self::Count(_, amount), [key]) => lines.entry(*key).add(*amount),
             (Self::Take(_), [key]) => lines.remove(*key),
@@ -95,11 +95,7 @@ impl Operation {
         }
     }
 
-    fn edit_racks(
-        &self,
-        mut racks: <Racks as Crdt>::Editor<'_>,
-        names: &[&str],
-    ) -> Result<(), EditError> {
+    fn edit_racks(&self, mut racks: Editor<'_, Racks>, names: &[&str]) -> Edited {
         match (self, names) {
             (_, [rack, line]) => self.edit_lines(racks.entry(*rack), &[line]),
             (Self::Take(_), [rack]) => racks.remove(*rack),
@@ -108,11 +104,7 @@ impl Operation {
         }
     }
 
-    fn edit_tags(
-        &self,
-        mut tags: <Tags as Crdt>::Editor<'_>,
-        names: &[&str],
-    ) -> Result<(), EditError> {
+    fn edit_tags(&self, mut tags: Editor<'_, Tags>, names: &[&str]) -> Edited {
         match (self, names) {
             (Self::Insert(_), [element]) => tags.insert(*element),
             (Self::Take(_), [element]) => tags.remove(*element),
@@ -121,11 +113,7 @@ impl Operation {
         }
     }
 
-    fn edit_shelves(
-        &self,
-        mut shelves: <Shelves as Crdt>::Editor<'_>,
-        names: &[&str],
-    ) -> Result<(), EditError> {
+    fn edit_shelves(&self, mut shelves: Editor<'_, Shelves>, names: &[&str]) -> Edited {
         match (self, names) {
             (_, [shelf, element]) => self.edit_tags(shelves.entry(*shelf), &[element]),
             (Self::Take(_), [key]) => shelves.remove(*key),
@@ -134,11 +122,7 @@ impl Operation {
         }
     }
 
-    fn edit_members(
-        &self,
-        mut members: <Members as Crdt>::Editor<'_>,
-        names: &[&str],
-    ) -> Result<(), EditError> {
+    fn edit_members(&self, mut members: Editor<'_, Members>, names: &[&str]) -> Edited {
         match (self, names) {
             (Self::Insert(_), [element]) => members.insert(*element),
             (Self::Bar(_), [element]) => members.remove(*element),
@@ -146,11 +130,7 @@ impl Operation {
         }
     }
 
-    fn edit_stock(
-        &self,
-        mut stock: <BoundedCounter as Crdt>::Editor<'_>,
-        to: Option<rejoin_vclock::ReplicaId>,
-    ) -> Result<(), EditError> {
+    fn edit_stock(&self, mut stock: Editor<'_, BoundedCounter>, to: Option<ReplicaId>) -> Edited {
         match (self, to) {
             (Self::Grant(_, amount), _) => stock.add(*amount),
             (Self::Spend(_, amount), _) => stock.spend(*amount),
@@ -159,14 +139,14 @@ impl Operation {
         }
     }
 
-    fn receiver(&self, transaction: &Transaction<'_>) -> Option<rejoin_vclock::ReplicaId> {
+    fn receiver(&self, transaction: &Transaction<'_>) -> Option<ReplicaId> {
         let Self::Transfer(_, _, site) = self else { return None };
         let replicas = transaction.replicas();
         replicas.get(site % replicas.len().max(1)).copied()
     }
 
     /// Edits an object that has nothing below.
-    fn edit_whole(&self, to: &mut Transaction<'_>, key: &str) -> Result<(), EditError> {
+    fn edit_whole(&self, to: &mut Transaction<'_>, key: &str) -> Edited {
         match (self.place().family(), self) {
             (Family::Note, Self::Write(_, text)) => to.object::<Note>(key).set(text.as_str()),
             (Family::Note, Self::Take(_)) => to.object::<Note>(key).clear(),
@@ -183,7 +163,7 @@ impl Operation {
     }
 }
 
-fn misplaced(operation: &Operation) -> Result<(), EditError> {
+fn misplaced(operation: &Operation) -> Edited {
     Err(EditError::Aborted(format!("{operation:?} does not fit its place")))
 }
 

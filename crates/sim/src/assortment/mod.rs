@@ -2,7 +2,6 @@
 //! documentation alone.
 
 mod arranged;
-mod escrow;
 mod load;
 mod model;
 mod objects;
@@ -73,7 +72,7 @@ impl Application for Assortment {
         let shown = shown(snapshot)?;
         self.removed.check(snapshot, &shown)?;
         model::check(snapshot, &shown)?;
-        escrow::check(snapshot)
+        model::check_escrow(snapshot)
     }
 }
 

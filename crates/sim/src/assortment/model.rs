@@ -138,22 +138,37 @@ fn rights(replicas: &[ReplicaId], puts: &[Event<'_>]) -> BTreeMap<ReplicaId, u64
 }
 
 const fn amount(put: &Operation) -> i64 {
-    match put {
-        Operation::Count(_, amount) => *amount,
-        _ => 0,
-    }
+    let Operation::Count(_, amount) = put else { return 0 };
+    *amount
 }
 
 const fn number(put: &Operation) -> u64 {
-    match put {
-        Operation::Raise(_, number) => *number,
-        _ => 0,
-    }
+    let Operation::Raise(_, number) = put else { return 0 };
+    *number
 }
 
 fn text(put: &Operation) -> Option<String> {
-    match put {
-        Operation::Write(_, text) => Some(text.clone()),
-        _ => None,
+    let Operation::Write(_, text) = put else { return None };
+    Some(text.clone())
+}
+
+/// Checks that, however the network is partitioned, all replicas together never spend more than was
+/// granted: compares the sums of all grants and spendings that were committed anywhere.
+pub(super) fn check_escrow(snapshot: &Snapshot<'_, Wishes>) -> Checked {
+    if snapshot.was_fooled() {
+        return Ok(());
     }
+    let mut stocks: BTreeMap<&ObjectPath, (u64, u64)> = BTreeMap::new();
+    for operation in snapshot.happened().flat_map(|committed| &committed.request.0) {
+        let (granted, spent) = stocks.entry(operation.place()).or_default();
+        match operation {
+            Operation::Grant(_, amount) => *granted += amount,
+            Operation::Spend(_, amount) => *spent += amount,
+            _ => {}
+        }
+    }
+    let oversold = stocks.into_iter().find(|(_, (granted, spent))| spent > granted);
+    let Some((place, (granted, spent))) = oversold else { return Ok(()) };
+    let what = format!("of {granted} at {place}, {spent} were spent");
+    Err(Broken::new("escrow", what))
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use rejoin_crdts::{
-    BoundedCounter, DisableWinsFlag, EnableWinsFlag, List, LwwRegister, MaxRegister, MvRegister,
-    OrMap, OrSet, PnCounter, ReadError, RwSet, Tree,
+    BoundedCounter, Crdt, DisableWinsFlag, EnableWinsFlag, List, LwwRegister, MaxRegister,
+    MvRegister, OrMap, OrSet, PnCounter, ReadError, RwSet, Tree,
 };
 use rejoin_vclock::ReplicaId;
 
@@ -154,43 +154,25 @@ pub(super) fn read_all(snapshot: &Snapshot<'_, Wishes>) -> Result<Shown, ReadErr
     Ok(shown)
 }
 
-fn read(
-    snapshot: &Snapshot<'_, Wishes>,
-    place: ObjectPath,
-    shown: &mut Shown,
-) -> Result<(), ReadError> {
+fn read(snapshot: &Snapshot<'_, Wishes>, place: ObjectPath, shown: &mut Shown) -> Reading {
     let key = place.key();
     let value = match place.family() {
-        Family::Lines => {
-            let lines = snapshot.object::<Lines>(&key);
-            for key in lines.keys()? {
-                shown.insert(child(&place, &key)?, Value::Count(lines.at(&*key).value()?));
-            }
-            None
-        }
+        Family::Lines => return read_lines(&place, &snapshot.object::<Lines>(&key), shown),
         Family::Racks => {
             let racks = snapshot.object::<Racks>(&key);
             for key in racks.keys()? {
-                let (rack, lines) = (child(&place, &key)?, racks.at(&*key));
-                for key in lines.keys()? {
-                    shown.insert(child(&rack, &key)?, Value::Count(lines.at(&*key).value()?));
-                }
+                read_lines(&child(&place, &key)?, &racks.at(&*key), shown)?;
             }
             None
         }
-        Family::Tags => {
-            read_set(&place, &snapshot.object::<Tags>(&key).items()?, shown)?;
-            None
-        }
+        Family::Tags => return read_set(&place, &snapshot.object::<Tags>(&key).items()?, shown),
         Family::Members => {
-            read_set(&place, &snapshot.object::<Members>(&key).items()?, shown)?;
-            None
+            return read_set(&place, &snapshot.object::<Members>(&key).items()?, shown);
         }
         Family::Shelves => {
             let shelves = snapshot.object::<Shelves>(&key);
             for key in shelves.keys()? {
-                let shelf = child(&place, &key)?;
-                read_set(&shelf, &shelves.at(&*key).items()?, shown)?;
+                read_set(&child(&place, &key)?, &shelves.at(&*key).items()?, shown)?;
             }
             None
         }
@@ -227,6 +209,19 @@ fn read(
         }
     };
     shown.extend(value.map(|value| (place, value)));
+    Ok(())
+}
+
+type Reading = Result<(), ReadError>;
+
+fn read_lines(
+    place: &ObjectPath,
+    lines: &<Lines as Crdt>::Reader<'_>,
+    shown: &mut Shown,
+) -> Reading {
+    for key in lines.keys()? {
+        shown.insert(child(place, &key)?, Value::Count(lines.at(&*key).value()?));
+    }
     Ok(())
 }
 
