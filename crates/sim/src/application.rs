@@ -67,15 +67,11 @@ pub trait Application: fmt::Debug {
 /// A transaction at a replica, while a request is carried out.
 #[derive(Debug)]
 pub struct Transaction<'a> {
-    stage: &'a mut dyn Stage,
-    replicas: &'a [ReplicaId],
+    pub(super) stage: &'a mut dyn Stage,
+    pub(super) replicas: &'a [ReplicaId],
 }
 
-impl<'a> Transaction<'a> {
-    pub(super) const fn new(stage: &'a mut dyn Stage, replicas: &'a [ReplicaId]) -> Self {
-        Self { stage, replicas }
-    }
-
+impl Transaction<'_> {
     /// Returns the editor of an object; one space can have objects of several types.
     pub fn object<T: Crdt>(&mut self, key: &str) -> T::Editor<'_> {
         T::editor(Cursor::new(self.stage, Path::object(key, T::KIND)))
@@ -133,12 +129,12 @@ impl<R> Snapshot<'_, R> {
 
     /// Iterates over the transactions that the replica has applied, each origin's in order.
     pub fn applied(&self) -> impl Iterator<Item = &Committed<R>> {
-        self.history.within(&self.vector)
+        self.history.within(&self.vector, None)
     }
 
     /// Iterates over those that it has applied since it had an earlier vector.
     pub fn applied_since(&self, vector: &VersionVector) -> impl Iterator<Item = &Committed<R>> {
-        self.history.between(vector, &self.vector)
+        self.history.within(&self.vector, Some(vector))
     }
 
     /// Iterates over the transactions that were committed anywhere and not lost in a crash.

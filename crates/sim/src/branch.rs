@@ -35,12 +35,10 @@ impl<R> Branch<R> {
     /// Drops what a crash has lost, and checks that none of it was acknowledged.
     pub(super) fn survived(&mut self, counter: u64) -> Checked {
         self.made.retain(|made| made.last <= counter);
-        if counter >= self.acknowledged {
-            return Ok(());
-        }
         let Self { own, acknowledged, .. } = self;
-        let what = format!("{own:?} acknowledged {acknowledged} and came back with {counter}");
-        Err(Broken::new("nothing lost", what))
+        Broken::unless(counter >= *acknowledged, "nothing lost", || {
+            format!("{own:?} acknowledged {acknowledged} and came back with {counter}")
+        })
     }
 
     /// Maps a counter of the branch to a new id, under which the branch begins after `onto`.

@@ -66,29 +66,16 @@ impl<R> History<R> {
         self.0.values().flatten()
     }
 
-    /// Iterates over the transactions that a vector covers.
-    pub(super) fn within(&self, vector: &VersionVector) -> impl Iterator<Item = &Committed<R>> {
-        self.slices(move |origin| (0, vector.get(origin)))
-    }
-
-    /// Iterates over the transactions that one vector covers and an earlier one does not.
-    pub(super) fn between(
+    /// Iterates over the transactions that a vector covers and an earlier one, if any, does not.
+    pub(super) fn within(
         &self,
-        from: &VersionVector,
-        to: &VersionVector,
-    ) -> impl Iterator<Item = &Committed<R>> {
-        self.slices(move |origin| (from.get(origin), to.get(origin)))
-    }
-
-    fn slices(
-        &self,
-        bounds: impl Fn(ReplicaId) -> (u64, u64),
+        vector: &VersionVector,
+        earlier: Option<&VersionVector>,
     ) -> impl Iterator<Item = &Committed<R>> {
         self.0.iter().flat_map(move |(&origin, transactions)| {
-            let (from, to) = bounds(origin);
-            let [from, to] =
-                [from, to].map(|end| transactions.partition_point(|made| made.last <= end));
-            transactions.get(from..to).unwrap_or_default()
+            let end = |counter| transactions.partition_point(|made| made.last <= counter);
+            let from = earlier.map_or(0, |earlier| end(earlier.get(origin)));
+            transactions.get(from..end(vector.get(origin))).unwrap_or_default()
         })
     }
 

@@ -1,6 +1,7 @@
 //! The ids that a site's store writes under, kept on its disk.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rejoin_replica::internals::Incarnations;
 use rejoin_replica::storage::{Batch, Storage, StorageError};
@@ -13,36 +14,27 @@ use super::rng::Rng;
 #[derive(Debug)]
 pub(super) struct Identity {
     disk: Disk,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
     /// Nothing proves that nobody else writes under its id: it takes a new one before it does.
-    is_unproven: bool,
-    chance: Rng,
+    is_unproven: AtomicBool,
+    chance: Mutex<Rng>,
 }
 
 impl Identity {
     pub(super) const fn new(disk: Disk, chance: Rng) -> Self {
-        Self { disk, state: Mutex::new(State { is_unproven: false, chance }) }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { disk, is_unproven: AtomicBool::new(false), chance: Mutex::new(chance) }
     }
 
     pub(super) fn is_unproven(&self) -> bool {
-        self.state().is_unproven
+        self.is_unproven.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_unproven(&self, is_unproven: bool) {
-        self.state().is_unproven = is_unproven;
+        self.is_unproven.store(is_unproven, Ordering::Relaxed);
     }
 
     /// An id that nobody has had.
     pub(super) fn fresh(&self) -> ReplicaId {
-        let chance = &mut self.state().chance;
+        let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
         ReplicaId::from_u128(u128::from(chance.next()) << 64 | u128::from(chance.next()))
     }
 }

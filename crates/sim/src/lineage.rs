@@ -172,16 +172,10 @@ impl<A: Application> World<A> {
         held
     }
 
-    /// Returns the vector of what is left when a copy replaces a site's disk; what the copy has
-    /// quarantined comes back, too.
-    pub(super) fn left_with(&self, site: usize, copy: &Disk) -> VersionVector {
-        copy.with(self.others_hold(site))
-    }
-
     /// Replaces a stopped site's disk by a copy. Nobody there knows which keys have been used since
     /// the copy until their entries come back. Its users send some of the requests again.
     pub(super) fn exchange(&mut self, site: usize, copy: &Disk) {
-        let left = self.left_with(site, copy);
+        let left = copy.with(self.others_hold(site));
         let has = copy.synced_vector();
         self.give_up(site, &left);
         let here = &mut self.sites[site];
@@ -208,7 +202,7 @@ impl<A: Application> World<A> {
     pub(super) fn clone_onto(&mut self, site: usize, copy: &Disk, left: &VersionVector) {
         self.give_up(site, left);
         let here = &mut self.sites[site];
-        let (former, id) = (here.id, here.identity.fresh());
+        let id = here.identity.fresh();
         here.disk.replace(copy);
         here.harmed = None;
         let original = copy.identity().id;
@@ -220,10 +214,7 @@ impl<A: Application> World<A> {
             return;
         }
         here.disk.begin_incarnation(id, &[]);
-        here.id = id;
-        here.ids.push(id);
-        self.checks.begin_incarnation(former, id);
-        self.summary.add(Count::Incarnations, 1);
+        self.goes_on_as(site, id);
     }
 
     /// Forgets what is lost with a stopped site's disk: what is left nowhere is gone, and no
@@ -238,8 +229,7 @@ impl<A: Application> World<A> {
         self.checks.monotonic.forget(here.id);
         for (id, _, _) in had.missing_from(left) {
             self.checks.acknowledged.forget(id, left.get(id));
-            self.history.forget(id, left.get(id));
-            self.checks.forget(id, left.get(id));
+            self.forget(id, left.get(id));
         }
     }
 }

@@ -10,6 +10,7 @@ use rejoin_replica::SessionId;
 use rejoin_replica::message::{Frames, Message};
 
 use super::rng::Rng;
+use super::summary::Count;
 
 /// One of the two sites of a link, 0 or 1.
 pub(super) type Side = usize;
@@ -179,20 +180,18 @@ struct Held {
     /// Number of messages that still overtake it.
     behind: u64,
     message: Message,
-    is_copy: bool,
-}
-
-/// A message as a relay hands it out.
-#[derive(Debug)]
-pub(super) enum Delivery {
-    Plain(Message),
-    Again(Message),
-    Late(Message),
+    /// The count of what is done to it.
+    done: Count,
 }
 
 impl Relay {
-    /// Takes a message in and hands out what is due.
-    pub(super) fn pass(&mut self, message: Message, rng: &mut Rng) -> Vec<Delivery> {
+    /// Takes a message in and hands out what is due, with the count of what was done to it, if
+    /// anything.
+    pub(super) fn pass(
+        &mut self,
+        message: Message,
+        rng: &mut Rng,
+    ) -> Vec<(Message, Option<Count>)> {
         let mut due = Vec::new();
         let hold = self.swaps > 0 && rng.percent(50);
         let copy = !hold && self.duplicates > 0 && rng.percent(50);
@@ -201,20 +200,16 @@ impl Relay {
         let kept = (hold || copy).then(|| Held {
             behind: rng.within(1..=4),
             message: message.clone(),
-            is_copy: copy,
+            done: if copy { Count::Duplicates } else { Count::Reorders },
         });
         if !hold {
-            due.push(Delivery::Plain(message));
+            due.push((message, None));
         }
         for held in &mut self.held {
             held.behind = held.behind.saturating_sub(u64::from(!hold));
         }
-        let (now, later) = std::mem::take(&mut self.held).into_iter().partition(|h| h.behind == 0);
-        self.held = later;
-        let now: Vec<Held> = now;
-        due.extend(now.into_iter().map(|held| {
-            if held.is_copy { Delivery::Again(held.message) } else { Delivery::Late(held.message) }
-        }));
+        let now = self.held.extract_if(.., |held| held.behind == 0);
+        due.extend(now.map(|held| (held.message, Some(held.done))));
         self.held.extend(kept);
         due
     }
@@ -249,8 +244,8 @@ mod tests {
         let mut relay = Relay { duplicates: 3, swaps: 3, ..Relay::default() };
         let mut out = [0; 2];
         for _ in 0..100 {
-            for delivery in relay.pass(Message::Have(Vec::new()), &mut rng) {
-                out[usize::from(matches!(delivery, Delivery::Again(_)))] += 1;
+            for (_, done) in relay.pass(Message::Have(Vec::new()), &mut rng) {
+                out[usize::from(done == Some(Count::Duplicates))] += 1;
             }
         }
         assert_eq!((out, relay.held.len()), ([100, 3], 0));

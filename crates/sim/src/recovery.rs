@@ -143,10 +143,10 @@ impl<A: Application> World<A> {
         self.goes_on_as(site, id);
         let driver = self.recover(site)?;
         let core = &driver.core;
-        if *core.durable_vector() != held {
-            let what = format!("there was {held:?}, and there is {:?}", core.durable_vector());
-            return Err(Broken::new("recovery", what));
-        }
+        let has = core.durable_vector();
+        Broken::unless(*has == held, "recovery", || {
+            format!("there was {held:?}, and there is {has:?}")
+        })?;
         self.check_recovered(site, core)?;
         self.checks.monotonic.durable(core)?;
         let here = &mut self.sites[site];

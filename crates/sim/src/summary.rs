@@ -7,30 +7,35 @@ use super::coverage::Coverage;
 use super::fault::Fault;
 use super::rounds::RoundStats;
 
-macro_rules! counts {
-    ($($(#[doc = $doc:literal])* $count:ident, $name:literal;)*) => {
-        /// A kind of event that is counted.
+/// Defines an enum of kinds, each of which has a name in a summary.
+macro_rules! named {
+    ($(#[doc = $about:literal])* $type:ident: $($(#[doc = $doc:literal])* $kind:ident, $name:literal;)*) => {
+        $(#[doc = $about])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[non_exhaustive]
-        pub enum Count {
-            $($(#[doc = $doc])* $count,)*
+        pub enum $type {
+            $($(#[doc = $doc])* $kind,)*
         }
 
-        impl Count {
+        impl $type {
             /// All kinds, in the order in which they are printed.
-            pub const ALL: [Self; [$(Self::$count),*].len()] = [$(Self::$count),*];
+            pub const ALL: [Self; [$(Self::$kind),*].len()] = [$(Self::$kind),*];
 
             /// Returns its name in a summary.
             pub const fn name(self) -> &'static str {
                 match self {
-                    $(Self::$count => $name,)*
+                    $(Self::$kind => $name,)*
                 }
             }
         }
     };
 }
 
-counts! {
+pub(super) use named;
+
+named! {
+    /// A kind of event that is counted.
+    Count:
     /// Transactions that were committed.
     Transactions, "transactions";
     /// Transactions that the application refused.

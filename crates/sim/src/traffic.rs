@@ -1,12 +1,11 @@
 //! Connections: how they are made, used and closed.
 
 use rejoin_replica::entry::{Entry, Record};
-use rejoin_replica::message::Message;
 use rejoin_replica::sync::Transmit;
 
 use super::application::Application;
 use super::check::{check_externalized, check_leaving};
-use super::network::{Connection, Delivery, End, EndId, Loss, Side};
+use super::network::{Connection, End, EndId, Loss, Side};
 use super::summary::Count;
 use super::violation::{Broken, Checked};
 use super::world::{Event, World};
@@ -182,11 +181,11 @@ impl<A: Application> World<A> {
         loop {
             match near.frames.next_message() {
                 Ok(Some(message)) => {
-                    for delivery in near.relay.pass(message, rng) {
-                        if matches!(delivery, Delivery::Late(_)) {
+                    for (message, done) in near.relay.pass(message, rng) {
+                        if done == Some(Count::Reorders) {
                             self.rounds.quiet_from(now.elapsed);
                         }
-                        let message = counted(delivery, &mut self.summary);
+                        done.into_iter().for_each(|done| self.summary.add(done, 1));
                         let waited = driver.core.waiting();
                         driver.handle(session, message.clone(), now)?;
                         self.checks.streams.heard(end, &message, &driver.core);
@@ -251,21 +250,6 @@ impl<A: Application> World<A> {
         }
         if dialer == side {
             self.redial(link, side);
-        }
-    }
-}
-
-/// Returns the message of a delivery, and counts what was done to it.
-fn counted(delivery: Delivery, summary: &mut super::Summary) -> Message {
-    match delivery {
-        Delivery::Plain(message) => message,
-        Delivery::Again(message) => {
-            summary.add(Count::Duplicates, 1);
-            message
-        }
-        Delivery::Late(message) => {
-            summary.add(Count::Reorders, 1);
-            message
         }
     }
 }

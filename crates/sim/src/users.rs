@@ -61,7 +61,7 @@ impl<A: Application> World<A> {
         let Some(driver) = running else { return Ok(()) };
         let seen = driver.core.version_vector();
         let transacted = driver.transact(now, &request.key, &mut |stage| {
-            let mut transaction = Transaction::new(stage, &self.replicas);
+            let mut transaction = Transaction { stage, replicas: &self.replicas };
             self.application.apply(&request.request, &mut transaction)
         });
         let (receipt, stamp) = match transacted {

@@ -20,6 +20,15 @@ impl Broken {
     pub fn new(checker: &'static str, what: impl Into<String>) -> Self {
         Self { checker, what: what.into() }
     }
+
+    /// Returns the finding of a checker, unless what it checks is right.
+    pub(super) fn unless(
+        is_right: bool,
+        checker: &'static str,
+        what: impl FnOnce() -> String,
+    ) -> Checked {
+        if is_right { Ok(()) } else { Err(Self::new(checker, what())) }
+    }
 }
 
 /// A simulated disk keeps what it is given, so a replica that cannot read it is at fault.

@@ -33,11 +33,9 @@ impl Acknowledged {
     /// Checks that what a replica acknowledged is there after a crash.
     pub(crate) fn survived(&self, replica: ReplicaId, counter: u64) -> Checked {
         let last = self.last_of(replica);
-        if counter >= last {
-            return Ok(());
-        }
-        let what = format!("{replica:?} acknowledged {last} and came back with {counter}");
-        Err(Broken { checker: "nothing lost", what })
+        Broken::unless(counter >= last, "nothing lost", || {
+            format!("{replica:?} acknowledged {last} and came back with {counter}")
+        })
     }
 
     /// Checks that a replica's vector covers everything that was acknowledged anywhere.

@@ -51,10 +51,10 @@ impl Causality {
     /// nothing else.
     pub(crate) fn covers(&self, core: &SpaceCore) -> Checked {
         let (told, vector) = (self.0.get(&core.replica()), core.version_vector());
-        if told.map_or(vector.is_empty(), |told| *told == vector) {
-            return Ok(());
-        }
-        broken(format!("{:?} holds {vector:?} and told of {told:?}", core.replica()))
+        let is_right = told.map_or(vector.is_empty(), |told| *told == vector);
+        Broken::unless(is_right, "causality", || {
+            format!("{:?} holds {vector:?} and told of {told:?}", core.replica())
+        })
     }
 
     /// Moves the entries of its own that a replica applied beyond a counter to another id.

@@ -39,14 +39,12 @@ impl Clock {
         let of_late = set.filter(|before| before.elapsed + bound >= now.elapsed);
         let latest = of_late.map(|before| before.wall).fold(now.wall, u64::max);
         // One more: a full logical part carries into the milliseconds.
-        if stamp.millis() <= latest + bound + 1 {
-            return Ok(());
-        }
-        let what = format!(
-            "site {site} stamps {stamp}; its wall clock says {}, and for {bound} ms has said no \
-             more than {latest}",
-            now.wall
-        );
-        Err(Broken { checker: "clock", what })
+        Broken::unless(stamp.millis() <= latest + bound + 1, "clock", || {
+            format!(
+                "site {site} stamps {stamp}; its wall clock says {}, and for {bound} ms has said no \
+                 more than {latest}",
+                now.wall
+            )
+        })
     }
 }

@@ -27,13 +27,12 @@ impl Convergence {
         let (fingerprint, by) = (core.fingerprint()?, core.replica());
         let here = Seen { vector, digest, fingerprint, by };
         let seen = self.0.entry(here.vector.to_bytes()).or_insert(here);
-        if (seen.digest, seen.fingerprint) == (digest, fingerprint) {
-            return Ok(());
-        }
-        let (other, vector) = (seen.by, &seen.vector);
-        let differ = if seen.digest == digest { "have other fingerprints" } else { "differ" };
-        let what = format!("{by:?} and {other:?} hold the same entries, {vector:?}, and {differ}");
-        Err(Broken { checker: "convergence", what })
+        let is_same = (seen.digest, seen.fingerprint) == (digest, fingerprint);
+        Broken::unless(is_same, "convergence", || {
+            let (other, vector) = (seen.by, &seen.vector);
+            let differ = if seen.digest == digest { "have other fingerprints" } else { "differ" };
+            format!("{by:?} and {other:?} hold the same entries, {vector:?}, and {differ}")
+        })
     }
 
     /// Forgets the entries of an origin beyond a counter: they never happened, and their dots will

@@ -27,19 +27,16 @@ impl Dots {
         let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
         let own = (first, Head::default().after(entry));
         let known = *self.entries.entry((origin, last)).or_insert(own);
-        if known == own {
-            return Ok(());
-        }
-        let what = format!("{at:?} has another entry {origin:?}:{first}..{last} than was seen");
-        Err(Broken::new("dots", what))
+        Broken::unless(known == own, "dots", || {
+            format!("{at:?} has another entry {origin:?}:{first}..{last} than was seen")
+        })
     }
 
     /// Checks that an id under which a replica writes was not given up.
     pub(crate) fn written(&self, origin: ReplicaId) -> Checked {
-        if !self.retired.contains(&origin) {
-            return Ok(());
-        }
-        Err(Broken::new("dots", format!("{origin:?} was given up and writes again")))
+        Broken::unless(!self.is_retired(origin), "dots", || {
+            format!("{origin:?} was given up and writes again")
+        })
     }
 
     /// Notes that an id is given up: nothing more may be written under it.
@@ -55,8 +52,6 @@ impl Dots {
     /// Forgets the entries of an origin beyond a counter: they never happened, or are gone for
     /// good.
     pub(crate) fn forget(&mut self, origin: ReplicaId, after: u64) {
-        let gone = (origin, after + 1)..=(origin, u64::MAX);
-        let keys: Vec<_> = self.entries.range(gone).map(|(&key, _)| key).collect();
-        keys.iter().for_each(|key| _ = self.entries.remove(key));
+        self.entries.retain(|&(id, last), _| id != origin || last <= after);
     }
 }

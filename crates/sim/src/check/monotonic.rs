@@ -17,10 +17,9 @@ impl Monotonic {
     pub(crate) fn durable(&mut self, core: &SpaceCore) -> Checked {
         let (id, now) = (core.replica(), core.durable_vector());
         let before = self.0.entry(id).or_default();
-        if !now.covers(before) {
-            let what = format!("{id:?} had {before:?} on its disk and now has {now:?}");
-            return Err(Broken::new("monotonic", what));
-        }
+        Broken::unless(now.covers(before), "monotonic", || {
+            format!("{id:?} had {before:?} on its disk and now has {now:?}")
+        })?;
         *before = now.clone();
         Ok(())
     }

@@ -217,11 +217,6 @@ impl Content {
         self.synced = end;
     }
 
-    fn replay_synced(&mut self) {
-        (self.synced, self.synced_vector) = (0, VersionVector::new());
-        self.advance_synced();
-    }
-
     /// Iterates over the quarantined records that wait for others.
     fn quarantine(&self) -> impl Iterator<Item = Record> {
         let rows =
@@ -303,7 +298,8 @@ impl Storage for Disk {
             content.put(key.clone(), bytes.clone());
         }
         content.unsynced.clear();
-        content.replay_synced();
+        (content.synced, content.synced_vector) = (0, VersionVector::new());
+        content.advance_synced();
         Ok(())
     }
 

@@ -40,7 +40,8 @@ impl<A: Application> World<A> {
             return Ok(());
         }
         let Some((_, copy)) = self.sites[site].copy.clone() else { return Ok(()) };
-        let left = self.left_with(site, &copy);
+        // What the copy has quarantined comes back, too.
+        let left = copy.with(self.others_hold(site));
         let Some(can) = self.may_work(&blow, site, &left) else { return Ok(()) };
         self.sites[site].copy = None;
         if can {

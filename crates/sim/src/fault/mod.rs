@@ -14,6 +14,7 @@ use super::application::Application;
 use super::disk::Harm;
 use super::recovery::Survives;
 use super::rng::{Purpose, Rng};
+use super::summary::named;
 use super::violation::{Checked, Step};
 use super::world::{Event, Phase, World};
 
@@ -31,23 +32,9 @@ pub(super) struct Blow {
 macro_rules! faults {
     ($($(#[doc = $doc:literal])* $kind:ident, $name:literal,
         $strike:ident($($argument:expr),*) $(, $may_break:tt)?;)*) => {
-        /// A kind of fault.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-        #[non_exhaustive]
-        pub enum Fault {
-            $($(#[doc = $doc])* $kind,)*
-        }
-
-        impl Fault {
-            /// Every kind, in the order in which they are printed.
-            pub const ALL: [Self; [$(Self::$kind),*].len()] = [$(Self::$kind),*];
-
-            /// Returns its name in a summary.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$kind => $name,)*
-                }
-            }
+        named! {
+            /// A kind of fault.
+            Fault: $($(#[doc = $doc])* $kind, $name;)*
         }
 
         impl<A: Application> World<A> {
