@@ -23,10 +23,6 @@ pub(crate) struct Once {
     former: BTreeSet<(Vec<u8>, Dot)>,
 }
 
-fn broken(what: String) -> Checked {
-    Err(Broken { checker: "once", what })
-}
-
 impl Once {
     /// Checks a transaction that was committed under a key, by a site that had applied `seen`.
     pub(crate) fn committed(
@@ -38,13 +34,11 @@ impl Once {
         let dot = (receipt.origin(), receipt.last());
         let mut former = self.former.iter().filter(|(at, _)| at == key).map(|&(_, dot)| dot);
         let had_come_back = former.find(|&(id, last)| seen.get(id) >= last);
-        match self.known.insert(key.to_vec(), dot).or(had_come_back) {
-            None => Ok(()),
-            Some(first) => {
-                let key = String::from_utf8_lossy(key);
-                broken(format!("key {key:?} happened twice, as {first:?} and as {dot:?}"))
-            }
-        }
+        let first = self.known.insert(key.to_vec(), dot).or(had_come_back);
+        let Some(first) = first else { return Ok(()) };
+        let key = String::from_utf8_lossy(key);
+        let what = format!("key {key:?} happened twice, as {first:?} and as {dot:?}");
+        Err(Broken::new("once", what))
     }
 
     /// Checks the answer to a key with the receipt of an earlier transaction.
@@ -55,12 +49,11 @@ impl Once {
                 (receipt, self.former.contains(&(key.to_vec(), dot(receipt))))
             }
         };
-        if is_right || self.unsure.contains(&(key.to_vec(), dot(receipt))) {
-            return Ok(());
-        }
-        let truth = self.known.get(key);
-        let key = String::from_utf8_lossy(key);
-        broken(format!("key {key:?} is answered with {answer:?}; it happened as {truth:?}"))
+        let is_unsure = self.unsure.contains(&(key.to_vec(), dot(receipt)));
+        Broken::unless(is_right || is_unsure, "once", || {
+            let (key, truth) = (String::from_utf8_lossy(key), self.known.get(key));
+            format!("key {key:?} is answered with {answer:?}; it happened as {truth:?}")
+        })
     }
 
     /// Moves the transactions of an origin beyond a counter to another origin, beyond another

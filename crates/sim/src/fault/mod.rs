@@ -1,4 +1,5 @@
-//! The kinds of faults. A new kind takes one line here and one function of the world.
+//! The kinds of faults. A new kind takes one line here and, unless it is like another one, a
+//! function of the world.
 
 mod clock;
 mod copies;
