@@ -9,7 +9,8 @@ use super::rounds::RoundStats;
 
 /// Defines an enum of kinds, each of which has a name in a summary.
 macro_rules! named {
-    ($(#[doc = $about:literal])* $type:ident: $($(#[doc = $doc:literal])* $kind:ident, $name:literal;)*) => {
+    ($(#[doc = $about:literal])* $type:ident:
+        $($(#[doc = $doc:literal])* $kind:ident, $name:literal;)*) => {
         $(#[doc = $about])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
         #[non_exhaustive]

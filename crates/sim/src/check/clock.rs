@@ -41,8 +41,8 @@ impl Clock {
         // One more: a full logical part carries into the milliseconds.
         Broken::unless(stamp.millis() <= latest + bound + 1, "clock", || {
             format!(
-                "site {site} stamps {stamp}; its wall clock says {}, and for {bound} ms has said no \
-                 more than {latest}",
+                "site {site} stamps {stamp}; its wall clock says {}, and for {bound} ms has said \
+                 no more than {latest}",
                 now.wall
             )
         })
