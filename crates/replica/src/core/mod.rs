@@ -135,7 +135,7 @@ impl SpaceCore {
         number: u32,
     ) -> Result<Self, StorageError> {
         let state = State::renew(Arc::clone(&rows), number, Limits::of(&config))?;
-        Self::over(hash, replica, config, rows, number, state, Checkpoint::new())
+        Self::over(hash, replica, config, rows, number, state, Checkpoint::default())
     }
 
     fn over(

@@ -58,7 +58,7 @@ use crate::format::entry::{Record, write_hole};
 use crate::format::row;
 use crate::format::ticket::Ticket;
 use crate::log::records::{Content, Found, Records};
-use crate::state::distrusted::Distrusted;
+use crate::state::note::Distrusted;
 use crate::storage::{Batch, FailStop, Row, RowWrite, Storage, StorageError, StorageRead};
 
 /// Number of log records that are read back at a time.

@@ -6,7 +6,7 @@
 //! effect is in the state already; only the log lacks it.
 //!
 //! Some of what is quarantined may be the store's own, so it goes on under a new id
-//! ([`crate::state::distrusted`]).
+//! ([`crate::state::note`]).
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 

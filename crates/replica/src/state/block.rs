@@ -212,23 +212,15 @@ impl Block {
     /// # Errors
     /// Damage, another version, or a block of another place; and the bytes.
     pub(super) fn parse(bytes: Vec<u8>, at: Address) -> Result<Self, (DecodeError, Vec<u8>)> {
-        match Self::read(&bytes, at) {
-            Ok((whole, count, upper)) => Ok(Self::over(bytes, whole, count, upper)),
-            Err(error) => Err((error, bytes)),
-        }
-    }
-
-    fn over(
-        bytes: Vec<u8>,
-        mut whole: Vec<Whole>,
-        count: usize,
-        upper: Option<Range<usize>>,
-    ) -> Self {
+        let (mut whole, count, upper) = match Self::read(&bytes, at) {
+            Ok(parts) => parts,
+            Err(error) => return Err((error, bytes)),
+        };
         let key = |whole: &Whole| whole.key(&bytes).unwrap_or_default();
         let ends = whole.first().zip(whole.last());
         let alike = ends.map_or(0, |(first, last)| common(key(first), key(last)));
         whole.iter_mut().for_each(|at| at.head = head(key(at), alike));
-        Self { bytes, whole, alike, count, upper }
+        Ok(Self { bytes, whole, alike, count, upper })
     }
 
     fn read(bytes: &[u8], at: Address) -> Result<Parts, DecodeError> {

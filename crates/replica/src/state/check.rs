@@ -6,18 +6,14 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
 use super::block::{Block, address};
-use super::cache::cache;
 use super::manifest::{Checkpoint, Manifest};
+use super::note::{Distrusted, Note};
 use super::run::{Blocks, Run, Unfit, child};
-use crate::format::row;
-use crate::format::row::Address;
-use crate::state::distrusted::Distrusted;
-use crate::state::note::Note;
+use crate::format::row::{self, Address};
 use crate::storage::{StorageError, StorageRead};
 
 /// Number of rows that are read at a time; one may be as long as a whole value.
@@ -81,14 +77,13 @@ impl Rows {
         told: &mut T,
     ) -> Result<Self, T::Stop> {
         let manifest = match rows.row(space, row::HEAD)? {
-            None => Some(Manifest { checkpoint: Checkpoint::new(), next_run: 0, runs: Vec::new() }),
+            None => Some(Manifest::default()),
             Some(bytes) => {
                 let decoded = Manifest::decode(&bytes);
                 decoded.map_err(|error| told.fault(RowLocation::Manifest, error.to_string())).ok()
             }
         };
-        let cache = RefCell::new(cache(0));
-        let blocks = Blocks { space, rows, cache, damaged: RefCell::default() };
+        let blocks = Blocks::new(space, rows, 0);
         Ok(Self { blocks, manifest, checked: 0, left_over: 0, quarantined: 0 })
     }
 

@@ -11,13 +11,11 @@ use std::sync::Arc;
 use rejoin_crdts::state::{Context, Names};
 
 use super::State;
-use super::compaction::{Compaction, Flush};
+use super::compaction::{Compaction, Done, Flush, Garbage, Step, replaced};
 use super::fingerprints::Pending;
 use super::manifest::{Checkpoint, Manifest};
 use super::memtable::{Memtable, Receipts};
-use super::merging::{Garbage, replaced};
 use super::run::{Run, RunWriter};
-use super::step::{Done, Step};
 use super::table::{CELLS, KEYS, PRINTS, RETURNED, prefixed};
 use crate::format::row;
 use crate::storage::{RowWrite, StorageError};

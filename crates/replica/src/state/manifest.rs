@@ -20,8 +20,8 @@ use crate::format::envelope;
 
 const VERSION: u8 = 1;
 
-/// A space at one moment, apart from its cells.
-#[derive(Clone, PartialEq, Debug)]
+/// A space at one moment, apart from its cells; by default one that nothing was ever written to.
+#[derive(Clone, Default, PartialEq, Debug)]
 pub(crate) struct Checkpoint {
     /// Entries of the log before this sequence are in it.
     pub sequence: u64,
@@ -37,22 +37,8 @@ pub(crate) struct Checkpoint {
     pub stamp: HybridTimestamp,
 }
 
-impl Checkpoint {
-    /// Makes the checkpoint of a space that nothing was ever written to.
-    pub(crate) fn new() -> Self {
-        Self {
-            sequence: 0,
-            log_bytes: 0,
-            vector: VersionVector::new(),
-            heads: Vec::new(),
-            news: Vec::new(),
-            stamp: HybridTimestamp::ZERO,
-        }
-    }
-}
-
 /// The content of the rows of a space: its checkpoint and its runs.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Default, PartialEq, Debug)]
 pub(super) struct Manifest {
     pub checkpoint: Checkpoint,
     pub next_run: u32,

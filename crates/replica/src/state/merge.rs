@@ -8,13 +8,12 @@ use std::sync::Arc;
 use rejoin_crdts::state::{Context, Names};
 
 use super::State;
+use super::compaction::{Done, Merge, Step, replaced};
 use super::filter::WideFilter;
 use super::fingerprints::{Pending, Prints};
 use super::merged::Merged;
-use super::merging::{Merge, replaced};
 use super::ranges::Touched;
 use super::run::{Run, RunWriter};
-use super::step::{Done, Step};
 use super::table::{CELLS, PRINTS, read_cell};
 use crate::format::row;
 use crate::storage::{RowWrite, StorageError};
@@ -73,7 +72,7 @@ impl State {
         let due = if compacts && self.runs.len() > 1 { Some(self.runs.len()) } else { due };
         let Some(count) = due else { return Ok(None) };
         let Some(runs) = self.runs.get(..count) else { return Ok(None) };
-        let cursors = Merged::seek(runs, &self.blocks, &[])?;
+        let cursors = Merged::seek(runs, &self.blocks, &[], &[])?;
         let mut ids: Vec<_> = runs.iter().flat_map(|run| run.ids.iter().copied()).collect();
         ids.sort_unstable();
         ids.dedup();

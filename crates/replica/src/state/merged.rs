@@ -17,27 +17,16 @@ pub(super) struct Merged {
 }
 
 impl Merged {
-    pub(super) fn seek(runs: &[Run], blocks: &Blocks, key: &[u8]) -> Result<Self, StorageError> {
-        Self::over(runs.iter().map(|run| run.seek(blocks, key)))
-    }
-
-    /// Seeks as [`seek`](Self::seek) does, only for what begins with a prefix.
-    pub(super) fn seek_below(
+    /// Seeks a key, among what begins with a prefix.
+    pub(super) fn seek(
         runs: &[Run],
         blocks: &Blocks,
         key: &[u8],
         below: &[u8],
     ) -> Result<Self, StorageError> {
         let probe = Probe::below(below).filter(|_| key.starts_with(below));
-        Self::over(runs.iter().map(|run| match probe {
-            Some(probe) => run.seek_below(blocks, key, below, probe),
-            None => run.seek(blocks, key),
-        }))
-    }
-
-    fn over(
-        cursors: impl Iterator<Item = Result<RunCursor, StorageError>>,
-    ) -> Result<Self, StorageError> {
+        let below = probe.map(|probe| (probe, below));
+        let cursors = runs.iter().map(|run| run.seek(blocks, key, below));
         let cursors = cursors.collect::<Result<_, _>>()?;
         let mut merged = Self { cursors, least: None, is_shared: false };
         merged.compare();

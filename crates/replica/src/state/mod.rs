@@ -15,10 +15,8 @@
 //! own, and so are the fingerprints of ranges of cells.
 
 mod block;
-mod cache;
 mod check;
 mod compaction;
-pub(crate) mod distrusted;
 mod filter;
 mod fingerprints;
 mod flush;
@@ -26,12 +24,10 @@ mod manifest;
 mod memtable;
 mod merge;
 mod merged;
-mod merging;
 pub(crate) mod note;
 mod ranges;
 mod run;
 mod source;
-mod step;
 mod table;
 
 use std::cell::RefCell;
@@ -51,7 +47,6 @@ use crate::format::row;
 use crate::receipt::Receipt;
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
-use cache::cache;
 pub(crate) use check::{RowLocation, Rows, Told};
 use compaction::Compaction;
 use filter::Probe;
@@ -99,7 +94,7 @@ impl State {
         limits: Limits,
     ) -> Result<(Self, Checkpoint), StorageError> {
         let manifest = match rows.row(space, row::HEAD)? {
-            None => Manifest { checkpoint: Checkpoint::new(), next_run: 0, runs: Vec::new() },
+            None => Manifest::default(),
             Some(bytes) => Manifest::decode(&bytes).map_err(|error| {
                 StorageError::of_decoding(format_args!("the manifest of space {space}"), &error)
             })?,
@@ -117,8 +112,7 @@ impl State {
         space: u32,
         limits: Limits,
     ) -> Result<Self, StorageError> {
-        let nothing = Manifest { checkpoint: Checkpoint::new(), next_run: 0, runs: Vec::new() };
-        Self::over(nothing, rows, space, limits)
+        Self::over(Manifest::default(), rows, space, limits)
     }
 
     fn over(
@@ -127,8 +121,7 @@ impl State {
         space: u32,
         limits: Limits,
     ) -> Result<Self, StorageError> {
-        let cache = RefCell::new(cache(limits.cache - limits.filters()));
-        let blocks = Blocks { space, rows, cache, damaged: RefCell::default() };
+        let blocks = Blocks::new(space, rows, limits.cache - limits.filters());
         let compaction = Compaction::resume(&blocks, checkpoint, next_run, &runs)?;
         let (memtable, immutable) = (Memtable::default(), None);
         let (alone, fault) = (RefCell::default(), RefCell::default());

@@ -55,7 +55,7 @@ struct Gap {
 
 impl Gap {
     fn seek(run: &Run, blocks: &Blocks, from: &[u8]) -> Result<Self, StorageError> {
-        let cursor = run.seek(blocks, &prefixed(CELLS, from))?;
+        let cursor = run.seek(blocks, &prefixed(CELLS, from), None)?;
         let next = cursor.entry().and_then(|(key, _)| key.strip_prefix(&[CELLS]));
         Ok(Self { from: from.to_vec(), next: next.map(<[u8]>::to_vec) })
     }

@@ -14,14 +14,15 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use quick_cache::Weighter;
+use quick_cache::unsync::{Cache, DefaultLifecycle};
+use rejoin_crdts::hash::Seeded;
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Reader, write_varint};
 
-use super::block::{Block, BlockBuilder, Position, address};
-use super::cache::Cache;
+use super::block::{BLOCK_BYTES, Block, BlockBuilder, Position, address};
 use super::filter::{Probe, WideFilter};
-use crate::format::row;
-use crate::format::row::Address;
+use crate::format::row::{self, Address};
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
 /// Maximum number of levels over the 2^32 data blocks that have numbers, their own level included.
@@ -200,12 +201,32 @@ pub(super) enum Unfit {
 pub(super) struct Blocks {
     pub space: u32,
     pub rows: Arc<dyn StorageRead>,
-    pub cache: RefCell<Cache>,
+    /// The blocks that were read recently and often; one scan through a run does not evict them
+    /// (S3-FIFO, Yang et al. 2023).
+    cache: RefCell<Cache<Address, Arc<Block>, Weight, Seeded>>,
     /// The rows that were found damaged, as they are, to be quarantined.
     pub damaged: RefCell<Vec<RowWrite>>,
 }
 
+/// The weight of a block in the cache: its size in memory.
+#[derive(Clone, Copy, Debug)]
+struct Weight;
+
+impl Weighter<Address, Arc<Block>> for Weight {
+    fn weight(&self, _: &Address, block: &Arc<Block>) -> u64 {
+        block.weight() as u64
+    }
+}
+
 impl Blocks {
+    /// The blocks of a space, of which those that are kept take at most `cached` bytes in memory.
+    pub(super) fn new(space: u32, rows: Arc<dyn StorageRead>, cached: usize) -> Self {
+        let (blocks, hasher) = (cached / BLOCK_BYTES, Seeded::default());
+        let lifecycle = DefaultLifecycle::default();
+        let cache = Cache::with(blocks, cached as u64, Weight, hasher, lifecycle);
+        Self { space, rows, cache: RefCell::new(cache), damaged: RefCell::default() }
+    }
+
     /// Returns a block whose interval is known from the one above it or before it.
     fn load(
         &self,
@@ -222,7 +243,14 @@ impl Blocks {
                 self.cache.borrow_mut().insert(at, Arc::clone(&block));
                 Ok(block)
             }
-            Err(Unfit::Damaged(bytes, what)) => Err(self.damage(at, bytes, &what)),
+            // What there is of it is quarantined.
+            Err(Unfit::Damaged(bytes, what)) => {
+                let kept = (row::quarantined(&row::block(at)), Some(bytes.unwrap_or_default()));
+                self.damaged.borrow_mut().push(kept);
+                let (Address { run, level, number }, space) = (at, self.space);
+                let what = format!("block {run}/{level}/{number} of space {space}: {what}");
+                Err(StorageError::Damaged(what))
+            }
             Err(Unfit::Fault(error)) => Err(error),
         }
     }
@@ -251,24 +279,6 @@ impl Blocks {
             return Err(Unfit::Damaged(Some(block.into_bytes()), what));
         }
         Ok(block)
-    }
-}
-
-impl Blocks {
-    /// Notes that a block is not what was written, and quarantines what there is of it.
-    fn damage(
-        &self,
-        at: Address,
-        bytes: Option<Vec<u8>>,
-        what: &dyn std::fmt::Display,
-    ) -> StorageError {
-        let Address { run, level, number } = at;
-        let kept = (row::quarantined(&row::block(at)), Some(bytes.unwrap_or_default()));
-        self.damaged.borrow_mut().push(kept);
-        StorageError::Damaged(format!(
-            "block {run}/{level}/{number} of space {}: {what}",
-            self.space
-        ))
     }
 }
 
@@ -334,27 +344,17 @@ impl Run {
         Ok(found)
     }
 
-    /// Seeks as [`seek`](Self::seek) does, but only what begins with a prefix of the key, in blocks
-    /// that may have it.
-    pub(super) fn seek_below(
+    /// Returns a cursor at the first key that is not less than this one. With a prefix of the key,
+    /// and the probe that asks for it, only what begins with the prefix is sought, in blocks that
+    /// may have it.
+    pub(super) fn seek(
         &self,
         blocks: &Blocks,
         key: &[u8],
-        below: &[u8],
-        probe: Probe,
+        below: Option<(Probe, &[u8])>,
     ) -> Result<RunCursor, StorageError> {
-        let found = self.leaf(blocks, key, Some((probe, Some(below))))?;
-        self.cursor(blocks, key, found)
-    }
-
-    /// Returns a cursor at the first key that is not less than this one.
-    pub(super) fn seek(&self, blocks: &Blocks, key: &[u8]) -> Result<RunCursor, StorageError> {
-        let found = self.leaf(blocks, key, None)?;
-        self.cursor(blocks, key, found)
-    }
-
-    fn cursor(&self, blocks: &Blocks, key: &[u8], found: Found) -> Result<RunCursor, StorageError> {
-        let (number, leaf) = match found {
+        let probe = below.map(|(probe, below)| (probe, Some(below)));
+        let (number, leaf) = match self.leaf(blocks, key, probe)? {
             Found::Leaf(number, leaf) => (number, leaf),
             Found::Nothing => return Ok(RunCursor::default()),
             Found::Before => (0, blocks.load(address(self.id, 0, 0), None, None)?),

@@ -148,7 +148,7 @@ impl Flushed<'_> {
     ) -> Result<(), StorageError> {
         let (runs, blocks) = (&self.state.runs, &self.state.blocks);
         let below = prefixed(CELLS, below);
-        let mut merged = Merged::seek_below(runs, blocks, &prefixed(CELLS, from), &below)?;
+        let mut merged = Merged::seek(runs, blocks, &prefixed(CELLS, from), &below)?;
         while let Some((newest, key, value)) = merged.entry() {
             if !key.starts_with(&below) {
                 break;
