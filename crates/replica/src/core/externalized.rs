@@ -91,12 +91,6 @@ impl SpaceCore {
         self.externalized.assume_seen(own, seen, head)
     }
 
-    /// Forgets notes of ids that are not this copy's.
-    pub(crate) fn keep_own_notes(&mut self) {
-        let (own, before) = (self.replica(), &self.before);
-        self.externalized.retain(|id| id == own || before.contains(&id));
-    }
-
     /// Notes that entries were rewritten under derived ids, and that nobody has seen these.
     pub(crate) fn rewrote_as(&mut self, derived: &[ReplicaId]) {
         self.before.extend(derived);

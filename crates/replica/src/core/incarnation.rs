@@ -45,10 +45,12 @@ pub struct Incarnation {
 }
 
 impl SpaceCore {
-    /// Sets the ids under which this copy wrote before, the oldest first.
+    /// Sets the ids under which this copy wrote before, the oldest first. Notes of ids that are not
+    /// this copy's are forgotten.
     pub fn comes_after(&mut self, before: Vec<ReplicaId>) {
+        let own = self.replica();
+        self.externalized.retain(|id| id == own || before.contains(&id));
         self.before = before;
-        self.keep_own_notes();
     }
 
     /// Goes on under a new id, which nobody has used: what was written so far is not extended.
@@ -127,10 +129,9 @@ impl SpaceCore {
             said.extend(formers.signers(&last)?.into_iter().map(|id| (id, last)));
         }
         said.sort_unstable();
-        let told = |(id, last): (ReplicaId, Dot)| Incarnation {
-            id,
-            predecessor: last.replica(),
-            counter: last.counter(),
+        let told = |(id, last): (ReplicaId, Dot)| {
+            let (predecessor, counter) = (last.replica(), last.counter());
+            Incarnation { id, predecessor, counter }
         };
         Ok(said.into_iter().map(told).collect())
     }

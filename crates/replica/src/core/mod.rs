@@ -25,13 +25,10 @@
 //! 3. Every entry is applied once, when it is the next of its origin and its deps are covered.
 
 pub(crate) mod apply;
-pub(crate) mod canonical;
 pub(crate) mod digest;
 pub(crate) mod externalized;
-pub(crate) mod fingerprint;
 pub(crate) mod flush;
 pub(crate) mod forks;
-pub(crate) mod gaps;
 pub(crate) mod head_check;
 pub(crate) mod history;
 pub(crate) mod incarnation;
@@ -44,7 +41,6 @@ pub(crate) mod recovery;
 pub(crate) mod reincarnation;
 pub(crate) mod reports;
 pub(crate) mod rollback;
-pub(crate) mod suspicion;
 pub mod sync;
 pub(crate) mod timeout;
 pub(crate) mod timing;
@@ -68,9 +64,9 @@ use crate::core::outbox::Outbox;
 use crate::core::outbox::notes::Externalized;
 use crate::core::peers::Peers;
 pub use crate::core::peers::session;
+use crate::core::peers::session::SuspectedRollback;
 use crate::core::reports::Reports;
 pub use crate::core::reports::{Change, Event};
-use crate::core::suspicion::SuspectedRollback;
 use crate::core::timing::Timing;
 use crate::format::entry::{Head, Record};
 use crate::format::message::SpaceHash;

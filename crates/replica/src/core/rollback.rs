@@ -54,9 +54,8 @@ use rejoin_vclock::ReplicaId;
 
 use crate::core::history::forks::Fork;
 use crate::core::history::rewritten::Moved;
-use crate::core::peers::session::{Refused, SessionEnd, SessionId};
+use crate::core::peers::session::{Refused, SessionEnd, SessionId, SuspectedRollback};
 use crate::core::reports::Reincarnated;
-use crate::core::suspicion::SuspectedRollback;
 use crate::core::{Event, Now, SpaceCore};
 use crate::format::entry::Head;
 use crate::receipt::Receipt;

@@ -98,12 +98,8 @@ impl Outbox {
 
     /// The heads of what is durable.
     pub(crate) fn heads(&self) -> impl Iterator<Item = HeadAt> + '_ {
-        let at = |(&origin, &(counter, head)): (&ReplicaId, &(u64, Head))| HeadAt {
-            origin,
-            counter,
-            head,
-        };
-        self.heads.iter().map(at)
+        let heads = self.heads.iter();
+        heads.map(|(&origin, &(counter, head))| HeadAt { origin, counter, head })
     }
 
     /// The head after the entry at a sequence that is not durable yet.

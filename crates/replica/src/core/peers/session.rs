@@ -16,7 +16,7 @@ use crate::log::IndexEntry;
 pub struct SessionId(pub(crate) u64);
 
 /// The state of a session: what a space knows of the other end of a connection.
-#[derive(Debug)]
+#[derive(Default, Debug)]
 pub(crate) struct Session {
     /// The peer, once it said hello.
     pub peer: Option<ReplicaId>,
@@ -107,6 +107,19 @@ impl Refused {
     pub(crate) const ALL: Self = Self { until: 0, forked: true };
 }
 
+/// The suspicion that this copy was rolled back ([`crate::core::rollback`]).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SuspectedRollback {
+    /// The id that it is about.
+    pub own: ReplicaId,
+    /// The session in which it was noticed.
+    pub session: SessionId,
+    /// The time at which it was noticed.
+    pub since: u64,
+    /// The last own counter that both histories share, once it is known.
+    pub common: Option<u64>,
+}
+
 /// The reason why a session ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -137,31 +150,8 @@ impl std::fmt::Display for SessionEnd {
 
 impl Session {
     pub(crate) fn new(elapsed: u64, watched: bool) -> Self {
-        Self {
-            peer: None,
-            has: VersionVector::new(),
-            sent: BTreeMap::new(),
-            wanted: BTreeMap::new(),
-            pulls: false,
-            pull_until: 0,
-            cursor: 0,
-            announced: VersionVector::new(),
-            announced_at: elapsed,
-            announced_news: 0,
-            watched,
-            sent_at: elapsed,
-            heard_at: elapsed,
-            hello_heads: Vec::new(),
-            head_check: HeadCheck::default(),
-            unverified_upto: BTreeMap::new(),
-            chained_upto: BTreeMap::new(),
-            peer_heads: BTreeMap::new(),
-            refused: BTreeMap::new(),
-            searches: BTreeMap::new(),
-            outbox: VecDeque::new(),
-            outgoing: Direction::default(),
-            over: None,
-        }
+        let (announced_at, sent_at, heard_at) = (elapsed, elapsed, elapsed);
+        Self { watched, announced_at, sent_at, heard_at, ..Self::default() }
     }
 
     /// True if the peer said hello and the session goes on.
