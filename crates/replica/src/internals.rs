@@ -6,32 +6,26 @@
 
 use std::sync::Arc;
 
-use rejoin_vclock::ReplicaId;
-
 pub use crate::core::history::rewritten::Moved;
 pub use crate::core::recovery::Stored;
+use crate::format::location::Location;
 use crate::format::row;
+pub use crate::format::row::{
+    HEAD as MANIFEST, externalized as externalized_key, is_kept, is_quarantined,
+};
 use crate::log::CHUNK_LENGTH;
 pub use crate::log::records::{Records, ToSend};
 pub use crate::shell::driver::{Driver, Write};
 pub use crate::shell::identity::Incarnations;
 pub use crate::shell::rollback::Resolved;
 use crate::state::note::Note;
-use crate::state::{RowLocation, Rows, Told};
+use crate::state::{Rows, Told};
 use crate::storage::{StorageError, StorageRead};
-
-/// The key of the row with a space's manifest.
-pub const MANIFEST: &[u8] = row::HEAD;
 
 /// The number of log records that one chunk of a log's index is about.
 pub const RECORDS_PER_CHUNK: usize = CHUNK_LENGTH;
 
-/// The key of the note of what was externalized of an id.
-pub fn externalized_key(id: ReplicaId) -> Vec<u8> {
-    row::externalized(id)
-}
-
-/// The counter up to which such a note says that entries may have been seen; `None` if it cannot be
+/// The counter up to which a note of what was externalized says that entries may have been seen; `None` if it cannot be
 /// read.
 pub fn externalized_upto(note: &[u8]) -> Option<u64> {
     Note::decode(note).ok().map(|note| note.upto)
@@ -40,16 +34,6 @@ pub fn externalized_upto(note: &[u8]) -> Option<u64> {
 /// The key of the first row with a quarantined log record. All such rows stand together.
 pub fn first_quarantined() -> Vec<u8> {
     row::quarantine(0)
-}
-
-/// Returns true if the row under a key is a quarantined log record.
-pub fn is_quarantined(key: &[u8]) -> bool {
-    row::is_quarantined(key)
-}
-
-/// Returns true if the row under a key is quarantined: a log record, or a damaged row.
-pub fn is_kept(key: &[u8]) -> bool {
-    row::is_kept(key)
 }
 
 /// The sequence before which the log of space 0 is flushed to rows; 0 if they cannot be read.
@@ -76,7 +60,7 @@ struct Faults(Vec<String>);
 impl Told for Faults {
     type Stop = StorageError;
 
-    fn fault(&mut self, place: RowLocation, what: String) {
+    fn fault(&mut self, place: Location, what: String) {
         self.0.push(format!("{place}: {what}"));
     }
 

@@ -71,7 +71,7 @@ use crate::core::timing::Timing;
 use crate::format::entry::{Head, Record};
 use crate::format::message::SpaceHash;
 use crate::log::Log;
-use crate::state::{Checkpoint, Limits, State, StateSource};
+use crate::state::{Limits, State, StateSource};
 use crate::storage::{Memory, StorageError, StorageRead};
 
 /// One space: its state, the histories that make it, and the peers that it is shared with.
@@ -114,8 +114,7 @@ impl SpaceCore {
         rows: Arc<dyn StorageRead>,
         number: u32,
     ) -> Result<Self, StorageError> {
-        let (state, checkpoint) = State::open(Arc::clone(&rows), number, Limits::of(&config))?;
-        Self::over(hash, replica, config, rows, number, state, checkpoint)
+        Self::over(hash, replica, config, rows, number, true)
     }
 
     /// As [`open`](Self::open) where the rows are damaged: none of them is used, and all are
@@ -130,8 +129,7 @@ impl SpaceCore {
         rows: Arc<dyn StorageRead>,
         number: u32,
     ) -> Result<Self, StorageError> {
-        let state = State::renew(Arc::clone(&rows), number, Limits::of(&config))?;
-        Self::over(hash, replica, config, rows, number, state, Checkpoint::default())
+        Self::over(hash, replica, config, rows, number, false)
     }
 
     fn over(
@@ -140,9 +138,10 @@ impl SpaceCore {
         config: Config,
         rows: Arc<dyn StorageRead>,
         number: u32,
-        state: State,
-        checkpoint: Checkpoint,
+        uses_rows: bool,
     ) -> Result<Self, StorageError> {
+        let limits = Limits::of(&config);
+        let (state, checkpoint) = State::open(Arc::clone(&rows), number, limits, uses_rows)?;
         let full = || StorageError::Damaged("a vector of more than 2^24 replicas".to_owned());
         let context = Context::over(&checkpoint.vector).ok_or_else(full)?;
         let causal = Causal::new(context, replica, config.waiting_bytes).ok_or_else(full)?;

@@ -131,12 +131,6 @@ impl Entry {
     }
 }
 
-impl AsRef<Delta> for Entry {
-    fn as_ref(&self) -> &Delta {
-        &self.delta
-    }
-}
-
 /// The running hash of an origin's entries up to one of them: equal heads, equal histories.
 ///
 /// Two copies of a store that write on under one id use the same dots for different entries. Their

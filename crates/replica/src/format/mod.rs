@@ -5,6 +5,7 @@
 #[path = "../../../storage/src/format_doc.rs"]
 pub(crate) mod doc;
 pub mod entry;
+pub(crate) mod location;
 pub mod message;
 pub(crate) mod row;
 pub(crate) mod section;

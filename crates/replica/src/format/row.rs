@@ -18,7 +18,8 @@ use std::hash::{Hash, Hasher};
 
 use rejoin_vclock::ReplicaId;
 
-pub(crate) const HEAD: &[u8] = &[0];
+/// The key of the row with a space's manifest.
+pub const HEAD: &[u8] = &[0];
 pub(crate) const OFFERED: &[u8] = &[6];
 pub(crate) const DISTRUSTED: &[u8] = &[7];
 
@@ -39,10 +40,8 @@ impl Hash for Address {
 }
 
 /// Returns the key of the note of what was externalized of an id.
-pub(crate) fn externalized(id: ReplicaId) -> Vec<u8> {
-    let mut key = OFFERED.to_vec();
-    key.extend(id.to_bytes());
-    key
+pub fn externalized(id: ReplicaId) -> Vec<u8> {
+    [OFFERED, &id.to_bytes()].concat()
 }
 
 /// Returns the id that a note of what was externalized is about, by the key of its row.
@@ -65,9 +64,7 @@ pub(crate) fn block(at: Address) -> Vec<u8> {
 
 /// Returns the beginning of the keys of a run's blocks.
 pub(crate) fn run(id: u32) -> Vec<u8> {
-    let mut key = vec![1];
-    key.extend(id.to_be_bytes());
-    key
+    [&[1], &id.to_be_bytes()[..]].concat()
 }
 
 /// Returns the run whose block stands under a key.
@@ -87,7 +84,7 @@ pub(crate) fn block_of(key: &[u8]) -> Option<Address> {
 }
 
 /// Returns true if a row is quarantined: a log record that could not be used, or a damaged row.
-pub(crate) fn is_kept(key: &[u8]) -> bool {
+pub fn is_kept(key: &[u8]) -> bool {
     matches!(key, [4, rest @ ..] if rest.len() == 8) || key.first() == Some(&5)
 }
 
@@ -110,7 +107,8 @@ pub(crate) fn quarantine(sequence: u64) -> Vec<u8> {
     numbered(4, sequence)
 }
 
-pub(crate) fn is_quarantined(key: &[u8]) -> bool {
+/// Returns true if a row is a quarantined log record.
+pub fn is_quarantined(key: &[u8]) -> bool {
     key.first() == Some(&4)
 }
 
@@ -122,15 +120,11 @@ pub(crate) fn sequence(key: &[u8]) -> Option<u64> {
 
 /// Returns the key under which a damaged row is quarantined, for whoever wants to look at it.
 pub(crate) fn quarantined(key: &[u8]) -> Vec<u8> {
-    let mut kept = vec![5];
-    kept.extend_from_slice(key);
-    kept
+    [&[5], key].concat()
 }
 
 fn numbered(table: u8, number: u64) -> Vec<u8> {
-    let mut key = vec![table];
-    key.extend(number.to_be_bytes());
-    key
+    [&[table], &number.to_be_bytes()[..]].concat()
 }
 
 #[cfg(test)]

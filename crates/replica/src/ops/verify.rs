@@ -22,7 +22,7 @@ use crate::format::row;
 use crate::log::records::{Found, Records};
 use crate::log::{self, CHUNK_LENGTH};
 use crate::shell::store::Store;
-use crate::state::{Checkpoint, RowLocation, Rows, Told};
+use crate::state::{Checkpoint, Rows, Told};
 use crate::storage::{Storage, StorageError, StorageRead};
 
 /// Maximum number of findings that are kept; more are only counted.
@@ -201,14 +201,8 @@ struct SpaceCheck<'a, 'w> {
 impl Told for SpaceCheck<'_, '_> {
     type Stop = OperationError;
 
-    fn fault(&mut self, place: RowLocation, what: String) {
-        let place = match place {
-            RowLocation::Manifest => Location::Manifest,
-            RowLocation::Run(run) => Location::Run(run),
-            RowLocation::Block(run, level, number) => Location::Block(run, level, number),
-            RowLocation::Unknown(key) => Location::Row(key),
-        };
-        self.add(place, what);
+    fn fault(&mut self, place: Location, what: String) {
+        self.found.add(&self.listed.name, place, what);
     }
 
     fn checked(&mut self, blocks: u64, of: u64) -> Result<(), OperationError> {
@@ -217,10 +211,6 @@ impl Told for SpaceCheck<'_, '_> {
 }
 
 impl SpaceCheck<'_, '_> {
-    fn add(&mut self, place: Location, what: String) {
-        self.found.add(&self.listed.name, place, what);
-    }
-
     fn run(&mut self, depth: Depth) -> Result<Checked, OperationError> {
         let before = self.found.findings.len();
         let mut rows = Rows::open(Arc::clone(self.reader), self.listed.number, self)?;
@@ -254,7 +244,7 @@ impl SpaceCheck<'_, '_> {
                         log.mark_unreadable();
                     }
                     Ok(place) => places.push(place),
-                    Err(what) => self.add(Location::Record(sequence), what),
+                    Err(what) => self.fault(Location::Record(sequence), what),
                 }
                 let flushed = checkpoint.is_some_and(|checkpoint| checkpoint.sequence >= log.next);
                 let at_end = checkpoint.is_some_and(|checkpoint| checkpoint.sequence == log.next);
@@ -271,7 +261,7 @@ impl SpaceCheck<'_, '_> {
         }
         if checkpoint.is_some_and(|checkpoint| checkpoint.sequence > log.next) && log.is_whole() {
             let what = "the records after the one before it are missing, and they are flushed";
-            self.add(Location::Record(log.next), what.to_owned());
+            self.fault(Location::Record(log.next), what.to_owned());
         }
         Ok(records)
     }
@@ -300,9 +290,9 @@ impl SpaceCheck<'_, '_> {
                 Some(bytes) if bytes == expected => {}
                 Some(_) => {
                     let what = "it does not say what the records say".to_owned();
-                    self.add(Location::LogIndex(chunk), what);
+                    self.fault(Location::LogIndex(chunk), what);
                 }
-                None => self.add(Location::LogIndex(chunk), "it is missing".to_owned()),
+                None => self.fault(Location::LogIndex(chunk), "it is missing".to_owned()),
             }
         }
         Ok(())
@@ -319,7 +309,7 @@ impl SpaceCheck<'_, '_> {
         let made = log.origins.iter().map(|(&id, &(last, head))| (id, last, head));
         if !told.eq(made) || checkpoint.log_bytes != log.bytes {
             let what = "it does not stand where the records before it end".to_owned();
-            self.add(Location::Manifest, what);
+            self.fault(Location::Manifest, what);
         }
     }
 
@@ -333,7 +323,7 @@ impl SpaceCheck<'_, '_> {
         let followed = self.feed(&mut core, Step::ReadState, &mut |_, _| Ok(()))?;
         let digest = core.digest()?;
         if let Some(what) = core.check_fingerprints()? {
-            self.add(Location::Fingerprints, what);
+            self.fault(Location::Fingerprints, what);
         }
         let wrong = match (followed, depth) {
             (Err(what), _) => Some(what),
@@ -343,7 +333,7 @@ impl SpaceCheck<'_, '_> {
         Ok(match wrong {
             None => Some(digest),
             Some(what) => {
-                self.add(Location::State, what);
+                self.fault(Location::State, what);
                 None
             }
         })

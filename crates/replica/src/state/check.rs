@@ -6,52 +6,25 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::block::{Block, address};
 use super::manifest::{Checkpoint, Manifest};
 use super::note::{Distrusted, Note};
 use super::run::{Blocks, Run, Unfit, child};
+use crate::format::location::Location;
 use crate::format::row::{self, Address};
 use crate::storage::{StorageError, StorageRead};
 
 /// Number of rows that are read at a time; one may be as long as a whole value.
 const AT_A_TIME: usize = 16;
 
-/// The location of a row of a space.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum RowLocation {
-    /// The manifest.
-    Manifest,
-    /// A run as a whole.
-    Run(u32),
-    /// A block: its run, its level, its number.
-    Block(u32, u8, u32),
-    /// A row with an unknown key.
-    Unknown(Vec<u8>),
-}
-
-impl fmt::Display for RowLocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Manifest => f.write_str("manifest"),
-            Self::Run(run) => write!(f, "run {run}"),
-            Self::Block(run, level, number) => write!(f, "block {run}/{level}/{number}"),
-            Self::Unknown(key) => {
-                f.write_str("row ")?;
-                key.iter().take(32).try_for_each(|byte| write!(f, "{byte:02x}"))
-            }
-        }
-    }
-}
-
 /// The receiver of a check's progress and faults.
 pub(crate) trait Told {
     /// The reason for which the check is broken off.
     type Stop: From<StorageError>;
 
-    fn fault(&mut self, place: RowLocation, what: String);
+    fn fault(&mut self, place: Location, what: String);
     /// Reports that `blocks` blocks of `of` are checked.
     fn checked(&mut self, blocks: u64, of: u64) -> Result<(), Self::Stop>;
 }
@@ -80,7 +53,7 @@ impl Rows {
             None => Some(Manifest::default()),
             Some(bytes) => {
                 let decoded = Manifest::decode(&bytes);
-                decoded.map_err(|error| told.fault(RowLocation::Manifest, error.to_string())).ok()
+                decoded.map_err(|error| told.fault(Location::Manifest, error.to_string())).ok()
             }
         };
         let blocks = Blocks::new(space, rows, 0);
@@ -109,7 +82,7 @@ impl Rows {
             self.walk(root, None, Some(None), of, &mut counted, told)?;
             if !counted.has_holes && !counted.is(run) {
                 let what = "its blocks do not add up to what the manifest says";
-                told.fault(RowLocation::Run(run.id), what.to_owned());
+                told.fault(Location::Run(run.id), what.to_owned());
             }
         }
         self.look_for_others(&manifest, told)
@@ -129,7 +102,7 @@ impl Rows {
             Err(Unfit::Fault(error)) => return Err(error.into()),
             Err(Unfit::Damaged(_, what)) => {
                 counted.has_holes = true;
-                told.fault(RowLocation::Block(at.run, at.level, at.number), what);
+                told.fault(Location::Block(at.run, at.level, at.number), what);
                 return Ok(());
             }
         };
@@ -142,7 +115,7 @@ impl Rows {
             let Some(number) = child(value) else {
                 counted.has_holes = true;
                 let what = "an entry that leads nowhere".to_owned();
-                told.fault(RowLocation::Block(at.run, at.level, at.number), what);
+                told.fault(Location::Block(at.run, at.level, at.number), what);
                 continue;
             };
             let upper = block.whole(index + 1).map(|(next, _)| next).or(block.upper());
@@ -170,14 +143,14 @@ impl Rows {
                     _ => None,
                 };
                 if let Some(error) = note {
-                    told.fault(RowLocation::Unknown(key.clone()), error.to_string());
+                    told.fault(Location::Row(key.clone()), error.to_string());
                 }
                 match manifest.names(key, chunks) {
                     Named::Yes => {}
                     Named::NotYet => self.left_over += 1,
                     Named::Never => {
                         let what = "nothing says what it is".to_owned();
-                        told.fault(RowLocation::Unknown(key.clone()), what);
+                        told.fault(Location::Row(key.clone()), what);
                     }
                 }
             }

@@ -41,10 +41,6 @@ pub(super) struct Flush {
 }
 
 impl Flush {
-    pub(super) fn go_to(&mut self, table: u8) {
-        (self.table, self.from) = (table, Vec::new());
-    }
-
     pub(super) fn fill_receipts(
         &mut self,
         immutable: &Memtable,

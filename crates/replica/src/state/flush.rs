@@ -141,23 +141,16 @@ impl State {
     /// Puts the immutable memtable into the run, up to the budget. Returns true if that was all.
     fn fill(&self, flush: &mut Flush, context: &Context, budget: usize) -> bool {
         let Some(immutable) = &self.immutable else { return true };
-        if flush.table == RETURNED {
-            if !flush.fill_receipts(immutable, Receipts::Returned, budget) {
+        while flush.table != PRINTS {
+            let (is_done, next) = match flush.table {
+                RETURNED => (flush.fill_receipts(immutable, Receipts::Returned, budget), CELLS),
+                CELLS => (self.fill_cells(flush, immutable, context, budget), KEYS),
+                _ => (flush.fill_receipts(immutable, Receipts::Written, budget), PRINTS),
+            };
+            if !is_done {
                 return false;
             }
-            flush.go_to(CELLS);
-        }
-        if flush.table == CELLS {
-            if !self.fill_cells(flush, immutable, context, budget) {
-                return false;
-            }
-            flush.go_to(KEYS);
-        }
-        if flush.table == KEYS {
-            if !flush.fill_receipts(immutable, Receipts::Written, budget) {
-                return false;
-            }
-            flush.go_to(PRINTS);
+            (flush.table, flush.from) = (next, Vec::new());
         }
         flush.fingerprints.write(&mut flush.writer, budget)
     }

@@ -47,7 +47,7 @@ use crate::format::row;
 use crate::receipt::Receipt;
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
-pub(crate) use check::{RowLocation, Rows, Told};
+pub(crate) use check::{Rows, Told};
 use compaction::Compaction;
 use filter::Probe;
 pub use fingerprints::Fingerprint;
@@ -84,7 +84,8 @@ pub(crate) struct State {
 
 impl State {
     /// Opens the state in the rows of a space. Returns the checkpoint as well, from which the log
-    /// goes on.
+    /// goes on. Where the rows are not to be used, all of them are to be rewritten, and it begins
+    /// without cells.
     ///
     /// # Errors
     /// [`StorageError`] when they cannot be read or are damaged.
@@ -92,41 +93,22 @@ impl State {
         rows: Arc<dyn StorageRead>,
         space: u32,
         limits: Limits,
+        uses_rows: bool,
     ) -> Result<(Self, Checkpoint), StorageError> {
-        let manifest = match rows.row(space, row::HEAD)? {
-            None => Manifest::default(),
-            Some(bytes) => Manifest::decode(&bytes).map_err(|error| {
-                StorageError::of_decoding(format_args!("the manifest of space {space}"), &error)
-            })?,
-        };
-        let checkpoint = manifest.checkpoint.clone();
-        Ok((Self::over(manifest, rows, space, limits)?, checkpoint))
-    }
-
-    /// Makes a state without cells, whose rows are all to be rewritten.
-    ///
-    /// # Errors
-    /// [`StorageError`] when the rows cannot be listed.
-    pub(crate) fn renew(
-        rows: Arc<dyn StorageRead>,
-        space: u32,
-        limits: Limits,
-    ) -> Result<Self, StorageError> {
-        Self::over(Manifest::default(), rows, space, limits)
-    }
-
-    fn over(
-        Manifest { checkpoint, next_run, runs }: Manifest,
-        rows: Arc<dyn StorageRead>,
-        space: u32,
-        limits: Limits,
-    ) -> Result<Self, StorageError> {
+        let head = if uses_rows { rows.row(space, row::HEAD)? } else { None };
+        let decode = |bytes: Vec<u8>| Manifest::decode(&bytes);
+        let manifest = head.map_or_else(|| Ok(Manifest::default()), decode).map_err(|error| {
+            StorageError::of_decoding(format_args!("the manifest of space {space}"), &error)
+        })?;
+        let Manifest { checkpoint, next_run, runs } = manifest;
         let blocks = Blocks::new(space, rows, limits.cache - limits.filters());
-        let compaction = Compaction::resume(&blocks, checkpoint, next_run, &runs)?;
+        let compaction = Compaction::resume(&blocks, checkpoint.clone(), next_run, &runs)?;
         let (memtable, immutable) = (Memtable::default(), None);
         let (alone, fault) = (RefCell::default(), RefCell::default());
         let orders = RefCell::new(Orders::new(limits.positions()));
-        Ok(Self { limits, memtable, immutable, runs, blocks, compaction, alone, orders, fault })
+        let state =
+            Self { limits, memtable, immutable, runs, blocks, compaction, alone, orders, fault };
+        Ok((state, checkpoint))
     }
 
     /// Takes the memtable's cells, to be changed at some paths and [put back](Self::put_memtable).

@@ -58,13 +58,6 @@ pub(super) struct RunWriter {
     bytes: u64,
 }
 
-/// A block that is closed, as the index above it knows it.
-struct Sealed {
-    number: u32,
-    lower: Vec<u8>,
-    filter: Vec<u8>,
-}
-
 #[derive(Debug)]
 struct Level {
     builder: BlockBuilder,
@@ -101,9 +94,7 @@ impl RunWriter {
         }
         if !self.levels[level].builder.has_room(key, value) {
             let upper = self.levels[level].builder.end_before(key);
-            let sealed = self.seal(level, Some(upper));
-            self.levels[level].lower = upper.to_vec();
-            self.index(level, &sealed);
+            self.seal(level, Some(upper), true);
         }
         let entry = self.levels[level].builder.push(key, value);
         if let Some(wide) = self.wide.as_mut().filter(|_| level == 0) {
@@ -111,26 +102,25 @@ impl RunWriter {
         }
     }
 
-    fn index(&mut self, level: usize, Sealed { number, lower, filter }: &Sealed) {
-        let mut value = Vec::new();
-        write_varint(&mut value, u64::from(*number));
-        if level == 0 {
-            value.extend_from_slice(filter);
-        }
-        self.add(level + 1, lower, &value);
-    }
-
-    /// Closes the block of a level.
-    fn seal(&mut self, level: usize, upper: Option<&[u8]>) -> Sealed {
+    /// Closes the block of a level, and adds it to the index above, if there is one. The next block
+    /// begins where this one ends.
+    fn seal(&mut self, level: usize, upper: Option<&[u8]>, is_indexed: bool) {
         let Level { builder, lower, sealed } = &mut self.levels[level];
-        let number = *sealed;
+        let (number, next) = (*sealed, upper.unwrap_or_default().to_vec());
         *sealed += 1;
         let at = address(self.id, level, number);
-        let (lower, (bytes, filter)) = (std::mem::take(lower), builder.finish(at, upper));
+        let (lower, (bytes, filter)) = (std::mem::replace(lower, next), builder.finish(at, upper));
         self.bytes += bytes.len() as u64;
         self.waiting += bytes.len();
         self.rows.push((row::block(at), Some(bytes)));
-        Sealed { number, lower, filter }
+        if is_indexed {
+            let mut value = Vec::new();
+            write_varint(&mut value, u64::from(number));
+            if level == 0 {
+                value.extend_from_slice(&filter);
+            }
+            self.add(level + 1, &lower, &value);
+        }
     }
 
     /// Returns the number of bytes of the blocks that are closed and not taken.
@@ -151,10 +141,7 @@ impl RunWriter {
         while level < self.levels.len() {
             let is_root = self.levels[level].sealed == 0;
             if !self.levels[level].builder.is_empty() {
-                let sealed = self.seal(level, None);
-                if !is_root {
-                    self.index(level, &sealed);
-                }
+                self.seal(level, None, !is_root);
             }
             level += 1;
         }

@@ -18,10 +18,7 @@ pub(super) const KEYS: u8 = 2;
 /// First byte of the keys of fingerprints in a run.
 pub(super) const PRINTS: u8 = 3;
 pub(super) fn prefixed(table: u8, key: &[u8]) -> Vec<u8> {
-    let mut prefixed = Vec::with_capacity(key.len() + 1);
-    prefixed.push(table);
-    prefixed.extend_from_slice(key);
-    prefixed
+    [&[table], key].concat()
 }
 
 /// Reads the cell of a run's entry; `None` if the entry says that it is gone.
