@@ -126,36 +126,20 @@ pub enum StoreError {
 impl StoreError {
     /// True if the same call may succeed later.
     pub const fn is_retryable(&self) -> bool {
-        match self {
-            Self::AlreadyOpen { .. } | Self::ChangesMissed { .. } => true,
-            Self::Storage(error) => error.is_retryable(),
-            Self::Damaged { .. }
-            | Self::NoPlace { .. }
-            | Self::Replaced { .. }
-            | Self::NoSuchSpace { .. }
-            | Self::SpaceExists { .. }
-            | Self::OtherLineage { .. }
-            | Self::SpaceRemoved { .. }
-            | Self::NoRuntime
-            | Self::OnlyHere { .. }
-            | Self::Edit(_)
-            | Self::Read(_)
-            | Self::TooLarge { .. }
-            | Self::TooMuch { .. }
-            | Self::NameTooLong { .. }
-            | Self::MayComeBack { .. }
-            | Self::Nested => false,
-        }
+        self.retryable_and_corruption().0
     }
 
     /// True if stored bytes are not those that were written.
     pub const fn is_corruption(&self) -> bool {
+        self.retryable_and_corruption().1
+    }
+
+    const fn retryable_and_corruption(&self) -> (bool, bool) {
         match self {
-            Self::Damaged { .. } => true,
-            Self::Storage(error) => error.is_corruption(),
-            Self::AlreadyOpen { .. }
-            | Self::ChangesMissed { .. }
-            | Self::NoPlace { .. }
+            Self::AlreadyOpen { .. } | Self::ChangesMissed { .. } => (true, false),
+            Self::Damaged { .. } => (false, true),
+            Self::Storage(error) => (error.is_retryable(), error.is_corruption()),
+            Self::NoPlace { .. }
             | Self::Replaced { .. }
             | Self::NoSuchSpace { .. }
             | Self::SpaceExists { .. }
@@ -169,7 +153,7 @@ impl StoreError {
             | Self::TooMuch { .. }
             | Self::NameTooLong { .. }
             | Self::MayComeBack { .. }
-            | Self::Nested => false,
+            | Self::Nested => (false, false),
         }
     }
 }

@@ -75,9 +75,7 @@ fn backup(
     at: u64,
     watch: &mut Watch<'_>,
 ) -> Result<Copied, OperationError> {
-    if new_file::is_taken(to) {
-        return Err(OperationError::Exists { path: to.to_owned() });
-    }
+    new_file::check_free(to)?;
     let (file, mut copied) = copy(reader, to, at, watch)?;
     let found = verify_storage(&Arc::new(file.reopen()?), Depth::Stored, watch)?;
     if !found.is_sound() {

@@ -1,10 +1,6 @@
 //! The reasons why an operation on a store was not done, and what to do next.
 
 use std::fmt;
-#[cfg(feature = "redb")]
-use std::io;
-#[cfg(feature = "redb")]
-use std::path::Path;
 use std::path::PathBuf;
 
 use super::finding::Finding;
@@ -54,36 +50,25 @@ pub enum OperationError {
 }
 
 impl OperationError {
-    #[cfg(feature = "redb")]
-    pub(super) fn io(path: &Path, error: &io::Error) -> Self {
-        let what = format!("{}: {error}", path.display());
-        Self::Store(StoreError::Storage(StorageError::Io(what)))
-    }
-
     /// Returns true if what is stored is not what was written.
     pub const fn is_corruption(&self) -> bool {
-        match self {
-            Self::Unsound { .. } | Self::NothingLeft { .. } => true,
-            Self::Store(error) => error.is_corruption(),
-            Self::Stopped
-            | Self::Missing { .. }
-            | Self::NotAFile { .. }
-            | Self::Exists { .. }
-            | Self::SameFile { .. } => false,
-        }
+        self.retryable_and_corruption().1
     }
 
     /// Returns true if the same call may go through later.
     pub const fn is_retryable(&self) -> bool {
+        self.retryable_and_corruption().0
+    }
+
+    const fn retryable_and_corruption(&self) -> (bool, bool) {
         match self {
-            Self::Stopped => true,
-            Self::Store(error) => error.is_retryable(),
-            Self::Unsound { .. }
-            | Self::NothingLeft { .. }
-            | Self::Missing { .. }
+            Self::Stopped => (true, false),
+            Self::Unsound { .. } | Self::NothingLeft { .. } => (false, true),
+            Self::Store(error) => (error.is_retryable(), error.is_corruption()),
+            Self::Missing { .. }
             | Self::NotAFile { .. }
             | Self::Exists { .. }
-            | Self::SameFile { .. } => false,
+            | Self::SameFile { .. } => (false, false),
         }
     }
 }

@@ -2,12 +2,18 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::error::OperationError;
+use crate::error::StoreError;
 use crate::shell::store::explain;
-use crate::storage::{Batch, RedbFile};
+use crate::storage::{Batch, RedbFile, StorageError};
+
+fn io(path: &Path, error: &Error) -> OperationError {
+    let what = format!("{}: {error}", path.display());
+    OperationError::Store(StoreError::Storage(StorageError::Io(what)))
+}
 
 /// Checks that there is a file, whatever is in it.
 pub(super) fn find(path: &Path) -> Result<(), OperationError> {
@@ -15,7 +21,7 @@ pub(super) fn find(path: &Path) -> Result<(), OperationError> {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Err(OperationError::Missing { path: path.to_owned() })
         }
-        Err(error) => Err(OperationError::io(path, &error)),
+        Err(error) => Err(io(path, &error)),
         Ok(meta) if !meta.is_file() => Err(OperationError::NotAFile { path: path.to_owned() }),
         Ok(_) => Ok(()),
     }
@@ -25,6 +31,11 @@ pub(super) fn find(path: &Path) -> Result<(), OperationError> {
 pub(super) fn open(path: &Path) -> Result<RedbFile, OperationError> {
     find(path)?;
     RedbFile::open(path).map_err(|error| explain(path, error).into())
+}
+
+/// Checks that there is nothing under the name of a file that is to be made.
+pub(super) fn check_free(path: &Path) -> Result<(), OperationError> {
+    if is_taken(path) { Err(OperationError::Exists { path: path.to_owned() }) } else { Ok(()) }
 }
 
 /// Returns true if there is anything under a name, even a link that leads nowhere.
@@ -65,11 +76,11 @@ impl NewFile {
                 return Err(OperationError::Exists { path: self.target.clone() });
             }
             // A file system without links: there is a moment between the check and the rename.
-            Err(_) if is_taken(&self.target) => {
-                return Err(OperationError::Exists { path: self.target.clone() });
+            Err(_) => {
+                check_free(&self.target)?;
+                let renamed = fs::rename(&self.making, &self.target);
+                renamed.map_err(|error| io(&self.target, &error))?;
             }
-            Err(_) => fs::rename(&self.making, &self.target)
-                .map_err(|error| OperationError::io(&self.target, &error))?,
         }
         sync_directory(&self.target)
     }
@@ -79,7 +90,7 @@ impl NewFile {
     pub(super) fn replace(self) -> Result<PathBuf, OperationError> {
         self.sync()?;
         let target = &self.target;
-        let told = |error: std::io::Error| OperationError::io(target, &error);
+        let told = |error: Error| io(target, &error);
         let kept = (1..).map(|n| beside(target, &format!("before-restore.{n}")));
         let kept = kept.into_iter().find(|path| !is_taken(path)).unwrap_or_default();
         if fs::hard_link(target, &kept).is_err() {
@@ -93,7 +104,7 @@ impl NewFile {
 
     fn sync(&self) -> Result<(), OperationError> {
         let synced = File::open(&self.making).and_then(|file| file.sync_all());
-        synced.map_err(|error| OperationError::io(&self.making, &error))
+        synced.map_err(|error| io(&self.making, &error))
     }
 }
 
@@ -115,5 +126,5 @@ fn sync_directory(path: &Path) -> Result<(), OperationError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = parent.unwrap_or(Path::new("."));
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
-    synced.map_err(|error| OperationError::io(directory, &error))
+    synced.map_err(|error| io(directory, &error))
 }

@@ -41,9 +41,7 @@ impl Store {
     /// can be read; [`OperationError::Store`] when the new file cannot be written.
     pub fn rescue_to(&self, to: impl AsRef<Path>) -> Result<Salvaged, OperationError> {
         let (to, at) = (to.as_ref(), self.now().wall);
-        if new_file::is_taken(to) {
-            return Err(OperationError::Exists { path: to.to_owned() });
-        }
+        new_file::check_free(to)?;
         let mut go_on = |_: super::Progress<'_>| ControlFlow::Continue(());
         let mut watch = Watch(&mut go_on);
         let (unwritten, storage) = (self.unwritten()?, self.storage().untrusted());

@@ -102,9 +102,7 @@ pub fn salvage(
 ) -> Result<Salvaged, OperationError> {
     let (from, to, mut watch) = (from.as_ref(), to.as_ref(), Watch(progress));
     new_file::find(from)?;
-    if new_file::is_taken(to) {
-        return Err(OperationError::Exists { path: to.to_owned() });
-    }
+    new_file::check_free(to)?;
     salvaged(read(from, &mut watch)?, from, to, at, &mut watch)
 }
 
