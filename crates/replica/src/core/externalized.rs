@@ -13,8 +13,6 @@
 //! its note does. A former id without a note was externalized as a whole. No note says whether the
 //! file was copied: no store can see that.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use std::collections::BTreeMap;
 
 use rejoin_vclock::{ReplicaId, VersionVector};

@@ -52,8 +52,6 @@
 //!   whole history.
 //! - DESIGN.md, on comparing heads.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use std::collections::BTreeMap;
 
 use rejoin_vclock::{ReplicaId, VersionVector};
@@ -101,12 +99,8 @@ impl SpaceCore {
             (id, counter.min(here.get(&id).copied().unwrap_or(0)))
         };
         session.chained_upto = vector.iter().map(both).collect();
-        let behind = session
-            .hello_heads
-            .iter()
-            .filter(|at| at.counter < vector.get(at.origin))
-            .copied()
-            .collect();
+        let is_behind = |at: &mut HeadAt| at.counter < vector.get(at.origin);
+        let behind = session.hello_heads.extract_if(.., is_behind).collect();
         session.hello_heads.retain(|at| at.counter == vector.get(at.origin));
         let digest = digest_of(&session.hello_heads);
         session.outbox.push_back(Message::Agree { digest, behind });

@@ -24,6 +24,8 @@
 //! 2. Entries that are not durable are known to nobody else.
 //! 3. Every entry is applied once, when it is the next of its origin and its deps are covered.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 pub(crate) mod apply;
 pub(crate) mod digest;
 pub(crate) mod externalized;

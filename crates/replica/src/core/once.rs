@@ -54,10 +54,10 @@ impl SpaceCore {
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
     pub fn receipt_of(&self, key: &[u8]) -> Result<Option<Receipt>, StorageError> {
-        let known = match key.is_empty() {
-            true => None,
-            false => self.state.receipt(Receipts::Written, key)?,
-        };
+        if key.is_empty() {
+            return Ok(None);
+        }
+        let known = self.state.receipt(Receipts::Written, key)?;
         Ok(known.map(|receipt| self.refresh(receipt.as_of(self.outbox.withdrawals.round()))))
     }
 
@@ -98,10 +98,15 @@ impl SpaceCore {
         receipt
     }
 
+    /// True if this store writes under an id, or did before.
+    pub(crate) fn is_own(&self, id: ReplicaId) -> bool {
+        id == self.replica() || self.before.contains(&id)
+    }
+
     /// True if this store writes under an id, or did before, or if another holder of its entries
     /// rewrote them under that id.
     fn was(&self, id: ReplicaId) -> bool {
-        let wrote = |id| id == self.replica() || self.before.contains(&id);
-        wrote(id) || self.history.rewritten.origin_of(id).is_some_and(wrote)
+        let origin = self.history.rewritten.origin_of(id);
+        self.is_own(id) || origin.is_some_and(|origin| self.is_own(origin))
     }
 }

@@ -24,8 +24,7 @@ impl SpaceCore {
         if let Ok(dot) = Dot::new(receipt.origin(), receipt.last())
             && !rejoin_vclock::mutant!("only-peers-hold")
         {
-            let own = |id: &ReplicaId| *id == self.replica() || self.before.contains(id);
-            holders.extend(self.causal.known_to(dot).filter(|id| !own(id)));
+            holders.extend(self.causal.known_to(dot).filter(|&id| !self.is_own(id)));
         }
         holders.into_iter().collect()
     }

@@ -10,8 +10,6 @@
 //!   applied, and then whatever waited for it
 //! ```
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use rejoin_crdts::delta::Admission;
 
 use crate::core::apply::Drafted;

@@ -159,7 +159,7 @@ impl Stored {
         let mut quarantine = Batch::default();
         let mut reading = self.records().reading(core.log().end(), CHUNK);
         loop {
-            let records = reading.next()?;
+            let records: Vec<_> = reading.by_ref().take(CHUNK).collect::<Result<_, _>>()?;
             if records.is_empty() {
                 break;
             }

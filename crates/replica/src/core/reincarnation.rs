@@ -58,7 +58,7 @@ use crate::core::SpaceCore;
 use crate::core::history::rewritten::{Branches, Moved, Rewritten, path_of_branches};
 use crate::format::entry::{Head, Record};
 use crate::format::message::SpaceHash;
-use crate::log::records::{Content, Found, Records};
+use crate::log::records::{Content, Records};
 use crate::storage::StorageError;
 
 /// Number of log records that are read at a time.
@@ -159,33 +159,29 @@ impl Reincarnation {
         let mut changed = Vec::new();
         let mut reading = log.reading(0, AT_A_TIME);
         while core.log().end() < end {
-            let found = reading.next()?;
-            if found.is_empty() {
-                return Err(log.damaged(core.log().end(), &"it is missing"));
-            }
-            for Found { sequence, content, .. } in found {
-                if sequence > core.log().end() {
-                    return Err(log.damaged(core.log().end(), &"it is missing"));
+            let next = core.log().end();
+            let Some(found) = reading.next().transpose()?.filter(|found| found.sequence <= next)
+            else {
+                return Err(log.damaged(next, &"it is missing"));
+            };
+            let record = match found.content {
+                Content::Record(record) => record,
+                Content::Damaged(error) => return Err(log.damaged(found.sequence, &error)),
+                Content::Hole => {
+                    core.leave_hole();
+                    continue;
                 }
-                let record = match content {
-                    Content::Record(record) => record,
-                    Content::Damaged(error) => return Err(log.damaged(sequence, &error)),
-                    Content::Hole => {
-                        core.leave_hole();
-                        continue;
-                    }
-                };
-                let record = match self.next(&record) {
-                    Err(_) => return Ok(None),
-                    Ok(None) => record,
-                    Ok(Some(other)) => {
-                        changed.push((sequence, other.clone()));
-                        other
-                    }
-                };
-                if !core.recover(record)? {
-                    return Err(log.damaged(sequence, &"it does not follow the one before"));
+            };
+            let record = match self.next(&record) {
+                Err(_) => return Ok(None),
+                Ok(None) => record,
+                Ok(Some(other)) => {
+                    changed.push((found.sequence, other.clone()));
+                    other
                 }
+            };
+            if !core.recover(record)? {
+                return Err(log.damaged(found.sequence, &"it does not follow the one before"));
             }
         }
         let moved = self.branches.into_values().map(|branch| Moved { until: end, ..branch.moved });

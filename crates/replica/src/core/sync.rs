@@ -206,13 +206,6 @@ impl SpaceCore {
         }
     }
 
-    fn refuse(&mut self, id: SessionId, refusal: Refusal) {
-        if let Some(session) = self.peers.get_mut(id) {
-            session.outbox.push_back(Message::Refuse(refusal));
-            session.over = Some(SessionEnd::Refused(refusal));
-        }
-    }
-
     fn greet(
         &mut self,
         id: SessionId,
@@ -232,7 +225,10 @@ impl SpaceCore {
             None
         };
         if let Some(refusal) = refusal {
-            self.refuse(id, refusal);
+            if let Some(session) = self.peers.get_mut(id) {
+                session.outbox.push_back(Message::Refuse(refusal));
+                session.over = Some(SessionEnd::Refused(refusal));
+            }
             return Ok(());
         }
         self.peers.heard.any = true;

@@ -146,9 +146,7 @@ impl SpaceCore {
 
     /// The first dots of the entries of this copy's own, under any of its ids, that the log lacks.
     pub(crate) fn missing_own(&self) -> Vec<(ReplicaId, u64)> {
-        let is_own =
-            |&(id, _): &(ReplicaId, u64)| id == self.replica() || self.before.contains(&id);
-        self.history.missing.firsts().filter(is_own).collect()
+        self.history.missing.firsts().filter(|&(id, _)| self.is_own(id)).collect()
     }
 
     /// The entries that came in the place of lost ones, and where those stood.

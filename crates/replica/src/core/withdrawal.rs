@@ -9,8 +9,6 @@
 //! from before must not be taken for one of those: it has the number of withdrawals at the time
 //! when it was made.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use crate::core::peers::session::SessionEnd;
 use crate::core::{Change, Event, SpaceCore};
 use crate::receipt::Mark;

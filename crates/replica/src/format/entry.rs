@@ -4,8 +4,6 @@
 //! delta · section, if it carries anything beside the delta
 //! ```
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use std::sync::Arc;
 
 use rejoin_crdts::Delta;

@@ -1,6 +1,8 @@
 //! The formats of what is stored and sent: entries, log records, messages, tickets. What is stored
 //! stands in an envelope, which the storage below knows, too.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 #[cfg(test)]
 #[path = "../../../storage/src/format_doc.rs"]
 pub(crate) mod doc;

@@ -8,8 +8,6 @@
 //! running hash of an origin covers the section. A field under a tag that this program does not
 //! know is kept and passed on byte for byte.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
 
 /// Maximum length of a section, in bytes.

@@ -200,15 +200,13 @@ impl Log {
         {
             (start, bytes) = (before, bytes + entry.bytes);
         }
-        let mut reading = self.records().reading(start, CHUNK_LENGTH);
-        while start < end {
-            let found = reading.next()?;
-            let Some(last) = found.last() else { break };
-            start = last.sequence + 1;
-            for found in found.into_iter().filter(|found| found.sequence < end) {
-                if let Content::Record(record) = found.content {
-                    latest.push(record.entry.delta().clone());
-                }
+        for found in self.records().reading(start, CHUNK_LENGTH) {
+            let found = found?;
+            if found.sequence >= end {
+                break;
+            }
+            if let Content::Record(record) = found.content {
+                latest.push(record.entry.delta().clone());
             }
         }
         Ok(latest)

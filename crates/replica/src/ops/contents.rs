@@ -1,7 +1,5 @@
 //! The contents of a storage, as it lists them: an identity, and spaces.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use rejoin_vclock::ReplicaId;
 
 use super::finding::{Finding, Location};
@@ -33,11 +31,8 @@ impl Contents {
     pub(super) fn read(storage: &dyn StorageRead) -> Result<Self, StorageError> {
         let mut findings = Vec::new();
         let mut wrong = |name: &str, what: String| {
-            findings.push(Finding {
-                space: String::new(),
-                place: Location::Meta(name.to_owned()),
-                what,
-            });
+            let (space, place) = (String::new(), Location::Meta(name.to_owned()));
+            findings.push(Finding { space, place, what });
         };
         let identity = match storage.meta(NAME)? {
             None => Err("it is missing".to_owned()),

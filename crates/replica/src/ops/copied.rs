@@ -1,7 +1,5 @@
 //! The mark of a copy: which store was copied, and when.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Reader};
 #[cfg(feature = "redb")]

@@ -34,6 +34,8 @@
 //! # main().expect("it goes well"); }
 //! ```
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 #[cfg(feature = "redb")]
 mod backup;
 mod compact;

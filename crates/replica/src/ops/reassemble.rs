@@ -1,8 +1,6 @@
 //! Reassembly of what was found of a damaged store: every record gets a place of its own, a hole
 //! stands where one is missing, and everything gets a name.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
@@ -96,12 +94,9 @@ fn name(damaged_file: &mut DamagedFile) -> Result<Vec<Found>, OperationError> {
     if !damaged_file.metas.contains_key(identity::NAME) {
         damaged_file.metas.extend(first_batch(machine::random).1.meta);
     }
-    let found = |number, name, is_nameless| Found {
-        number,
-        name,
-        is_nameless,
-        records: 0,
-        missing: Vec::new(),
+    let found = |number, name, is_nameless| {
+        let (records, missing) = (0, Vec::new());
+        Found { number, name, is_nameless, records, missing }
     };
     let listed = Contents::read(damaged_file)?.spaces;
     let mut spaces: Vec<Found> =

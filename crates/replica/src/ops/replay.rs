@@ -1,7 +1,5 @@
 //! Feeding a core the rest of the stored log.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use super::error::OperationError;
 use crate::core::SpaceCore;
 use crate::log::records::{Content, Found, Records};
@@ -21,30 +19,23 @@ pub(super) fn replay(
     each: &mut Each<'_>,
 ) -> Result<Result<(), String>, OperationError> {
     let records = Records { storage: reader, number, space: None };
-    let mut reading = records.reading(core.log().end(), AT_A_TIME);
-    loop {
-        let found = reading.next()?;
-        if found.is_empty() {
-            return Ok(Ok(()));
-        }
-        for Found { sequence, content, .. } in found {
-            let is_next = sequence == core.log().end();
-            match content {
-                Content::Hole if is_next => core.leave_hole(),
-                Content::Damaged(error) => {
-                    return Ok(Err(format!("log record {sequence}: {error}")));
+    for found in records.reading(core.log().end(), AT_A_TIME) {
+        let Found { sequence, content, .. } = found?;
+        let is_next = sequence == core.log().end();
+        match content {
+            Content::Hole if is_next => core.leave_hole(),
+            Content::Damaged(error) => return Ok(Err(format!("log record {sequence}: {error}"))),
+            Content::Record(record) => {
+                let key = record.key.clone();
+                if !is_next || !core.recover(record)? {
+                    return Ok(Err(out_of_order(sequence)));
                 }
-                Content::Record(record) => {
-                    let key = record.key.clone();
-                    if !is_next || !core.recover(record)? {
-                        return Ok(Err(out_of_order(sequence)));
-                    }
-                    each(core, &key)?;
-                }
-                Content::Hole => return Ok(Err(out_of_order(sequence))),
+                each(core, &key)?;
             }
+            Content::Hole => return Ok(Err(out_of_order(sequence))),
         }
     }
+    Ok(Ok(()))
 }
 
 fn out_of_order(sequence: u64) -> String {

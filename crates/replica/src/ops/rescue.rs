@@ -5,8 +5,6 @@
 //! nothing any more, what is left in the file is salvaged. What was not written yet is in memory,
 //! and is saved as well.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;

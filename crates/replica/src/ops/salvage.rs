@@ -4,8 +4,6 @@
 //! that record is requested from peers. State that is whole is copied, too: it has the effect of a
 //! missing record, if that was flushed. Otherwise it is rebuilt from the log.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use std::ops::{ControlFlow, RangeInclusive};
 use std::path::Path;
 use std::sync::Arc;

@@ -120,32 +120,27 @@ impl Branch {
     ) -> Result<Rebase, StorageError> {
         let mut rebase = Rebase::in_a_place_that_has(core.version_vector());
         rebase.branch((self.origin, self.common), (derived, 0), self.lost.clone());
-        let mut reading = stored.records().reading(0, CHUNK);
-        loop {
-            let found = reading.next()?;
-            if found.is_empty() {
-                return Ok(rebase);
-            }
-            for Found { sequence, content, .. } in found {
-                match content {
-                    Content::Hole => {
-                        let place = core.log().entry_at(sequence)?;
-                        let is_own = |place: IndexEntry| place.origin == self.origin;
-                        if place.is_some_and(|place| is_own(place) && place.last > 0) {
-                            let what = "it was flushed and is lost; sync with a peer first";
-                            return Err(stored.records().damaged(sequence, &what));
-                        }
+        for found in stored.records().reading(0, CHUNK) {
+            let Found { sequence, content, .. } = found?;
+            match content {
+                Content::Hole => {
+                    let place = core.log().entry_at(sequence)?;
+                    let is_own = |place: IndexEntry| place.origin == self.origin;
+                    if place.is_some_and(|place| is_own(place) && place.last > 0) {
+                        let what = "it was flushed and is lost; sync with a peer first";
+                        return Err(stored.records().damaged(sequence, &what));
                     }
-                    Content::Record(record) => {
-                        let delta = record.entry.delta();
-                        if delta.origin() == self.origin && delta.last() <= self.common {
-                            rebase.learn(delta);
-                        }
-                    }
-                    Content::Damaged(_) => {}
                 }
+                Content::Record(record) => {
+                    let delta = record.entry.delta();
+                    if delta.origin() == self.origin && delta.last() <= self.common {
+                        rebase.learn(delta);
+                    }
+                }
+                Content::Damaged(_) => {}
             }
         }
+        Ok(rebase)
     }
 }
 

@@ -1,8 +1,6 @@
 //! The origins with two histories that were found here, and those for which a person has chosen
 //! ([`crate::core::forks`] has the whole of it).
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use rejoin_vclock::ReplicaId;

@@ -5,8 +5,6 @@
 //! place is accepted only if the running hash over it meets the hash of the record that comes
 //! after, or the origin's head where there is none.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use std::collections::BTreeMap;
 
 use rejoin_vclock::ReplicaId;

@@ -4,8 +4,6 @@
 //! It answers one question for everybody: is this another history? Whoever asks acts on the
 //! [`Verdict`].
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 pub(crate) mod forks;
 pub(crate) mod missing;
 pub(crate) mod rewritten;

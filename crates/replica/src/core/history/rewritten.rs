@@ -1,8 +1,6 @@
 //! The branches that were rewritten under derived ids ([`crate::core::reincarnation`]), and which
 //! of them are here ([`crate::core::twice`]).
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 

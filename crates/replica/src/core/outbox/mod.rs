@@ -2,8 +2,6 @@
 //!
 //! Nothing that is not durable leaves a store, so whoever sends or compares asks here first.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 pub(crate) mod notes;
 pub(crate) mod withdrawals;
 

@@ -1,8 +1,6 @@
 //! The notes of what was externalized, of the present id and of former ones
 //! ([`crate::core::externalized`] has the whole of it).
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use std::collections::BTreeMap;
 
 use rejoin_vclock::ReplicaId;

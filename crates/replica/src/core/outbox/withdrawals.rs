@@ -1,7 +1,5 @@
 //! The withdrawals of a log: how often it was cut, and where ([`crate::core::withdrawal`]).
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 use crate::receipt::Mark;
 use crate::storage::StorageError;
 

@@ -1,7 +1,5 @@
 //! The peers: the sessions with those that are connected, and what is known of the others.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-
 pub(crate) mod holders;
 pub(crate) mod progress;
 pub mod session;
