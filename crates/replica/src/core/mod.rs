@@ -149,6 +149,8 @@ impl SpaceCore {
         let causal = Causal::new(context, replica, config.waiting_bytes).ok_or_else(full)?;
         let origins = checkpoint.vector.iter().map(|(id, _)| id);
         let heads: BTreeMap<_, _> = origins.zip(checkpoint.heads).collect();
+        let externalized = Externalized::read(&*rows, number, replica)?;
+        let log = Log::open(rows, number, checkpoint.sequence, checkpoint.log_bytes)?;
         let mut core = Self {
             hash,
             config,
@@ -156,12 +158,9 @@ impl SpaceCore {
             causal: causal.with_news(checkpoint.news),
             state,
             hybrid: HybridClock::resume(checkpoint.stamp).with_max_skew_millis(config.max_skew),
-            externalized: Externalized::read(&*rows, number, replica)?,
+            externalized,
             outbox: Outbox::over(checkpoint.sequence, checkpoint.vector, &heads),
-            history: History::over(
-                Log::open(rows, number, checkpoint.sequence, checkpoint.log_bytes)?,
-                heads,
-            ),
+            history: History::over(log, heads),
             peers: Peers::default(),
             suspected: None,
             moved: Vec::new(),

@@ -422,11 +422,10 @@ impl SpaceCore {
         if news_is_due && session.announced_news != news {
             let own = self.causal.id();
             let vector = self.announced_vector();
-            let pairs: Vec<(ReplicaId, u64)> = vector
-                .missing_from(&session.announced)
-                .map(|(origin, _, counter)| (origin, counter))
-                .filter(|&(origin, _)| origin != own && !self.history.forks.is_frozen(origin))
-                .collect();
+            let lacking = vector.missing_from(&session.announced);
+            let lacking = lacking.map(|(origin, _, counter)| (origin, counter));
+            let is_told = |of: ReplicaId| of != own && !self.history.forks.is_frozen(of);
+            let pairs: Vec<_> = lacking.filter(|&(origin, _)| is_told(origin)).collect();
             let session = self.peers.get_mut(id)?;
             session.announced = vector;
             (session.announced_at, session.announced_news) = (now.elapsed, news);

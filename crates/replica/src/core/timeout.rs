@@ -1,5 +1,5 @@
 //! What a space does when it looks at the clock ([`crate::core::timing`]): what some peer has and
-//! this copy lacks is asked for, and so are lost log records ([`crate::core::history::missing`]).
+//! this copy lacks is asked for, and so are lost log records ([`Missing`](crate::core::history::Missing)).
 
 use std::collections::BTreeMap;
 

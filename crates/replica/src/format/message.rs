@@ -436,7 +436,10 @@ impl Frames {
     /// Anything that is not a frame of this protocol. The stream is of no use beyond it.
     pub fn next_message(&mut self) -> Result<Option<Message>, DecodeError> {
         let left = self.buffer.get(self.at..).unwrap_or_default();
-        let Some(head) = FrameHead::read(left)? else { return Ok(None) };
+        let head = match FrameHead::read(left) {
+            Err(DecodeError::UnexpectedEnd { .. }) => return Ok(None),
+            head => head?,
+        };
         let Some(body) = left.get(head.at..head.at + head.length) else { return Ok(None) };
         if self.direction.checksum_with(head.kind, body) != head.checksum {
             return Err(DecodeError::Invalid("a frame that is damaged, or follows a hole"));
@@ -460,30 +463,23 @@ struct FrameHead {
 }
 
 impl FrameHead {
-    fn read(buffer: &[u8]) -> Result<Option<Self>, DecodeError> {
+    fn read(buffer: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(buffer);
-        let read = |reader: &mut Reader<'_>| -> Result<Self, DecodeError> {
-            if reader.byte()? != MAGIC {
-                return Err(DecodeError::Invalid("bytes that are no frame of this protocol"));
-            }
-            let version = reader.byte()?;
-            if version != VERSION {
-                return Err(DecodeError::UnknownTag { what: "protocol version", tag: version });
-            }
-            let kind = reader.byte()?;
-            let checksum = u32::from_le_bytes(reader.array()?);
-            let length = reader.varint()?;
-            if length > MAX_FRAME_BYTES as u64 {
-                return Err(DecodeError::OutOfRange { what: "length of a frame", value: length });
-            }
-            let length = usize::try_from(length).unwrap_or(usize::MAX);
-            Ok(Self { kind, checksum, length, at: reader.position() })
-        };
-        match read(&mut reader) {
-            Ok(head) => Ok(Some(head)),
-            Err(DecodeError::UnexpectedEnd { .. }) => Ok(None),
-            Err(error) => Err(error),
+        if reader.byte()? != MAGIC {
+            return Err(DecodeError::Invalid("bytes that are no frame of this protocol"));
         }
+        let version = reader.byte()?;
+        if version != VERSION {
+            return Err(DecodeError::UnknownTag { what: "protocol version", tag: version });
+        }
+        let kind = reader.byte()?;
+        let checksum = u32::from_le_bytes(reader.array()?);
+        let length = reader.varint()?;
+        if length > MAX_FRAME_BYTES as u64 {
+            return Err(DecodeError::OutOfRange { what: "length of a frame", value: length });
+        }
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        Ok(Self { kind, checksum, length, at: reader.position() })
     }
 }
 

@@ -44,7 +44,6 @@ mod copied;
 mod error;
 mod finding;
 mod inspect;
-mod log_check;
 #[cfg(feature = "redb")]
 mod new_file;
 mod progress;
@@ -52,15 +51,11 @@ mod progress;
 mod reassemble;
 mod replay;
 #[cfg(feature = "redb")]
-mod rescue;
-#[cfg(feature = "redb")]
-mod restore;
-#[cfg(feature = "redb")]
 mod salvage;
 mod verify;
 
 #[cfg(feature = "redb")]
-pub use backup::{Copied, backup_file};
+pub use backup::{Copied, Overwrite, Restore, Restored, backup_file, restore};
 pub use compact::Compacted;
 #[cfg(feature = "redb")]
 pub use compact::compact_file;
@@ -71,8 +66,6 @@ pub use finding::{Finding, Location};
 pub use inspect::inspect_file;
 pub use inspect::{Inspection, SpaceInspection, SpaceState};
 pub use progress::{Progress, Step};
-#[cfg(feature = "redb")]
-pub use restore::{Overwrite, Restore, Restored, restore};
 #[cfg(feature = "redb")]
 pub use salvage::{Salvaged, SalvagedSpace, salvage};
 #[cfg(feature = "redb")]

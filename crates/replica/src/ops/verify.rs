@@ -9,9 +9,8 @@ use rejoin_vclock::ReplicaId;
 use super::contents::{Contents, Listed};
 use super::error::OperationError;
 use super::finding::{Finding, Location};
-use super::log_check::LogCheck;
 use super::progress::{Progress, Step, Watch};
-use super::replay::{AT_A_TIME, Each, replay};
+use super::replay::{AT_A_TIME, Each, LogCheck, replay};
 use crate::config::Config;
 use crate::core::SpaceCore;
 use crate::core::digest::Digest;
@@ -299,11 +298,8 @@ impl SpaceCheck<'_, '_> {
     /// Compares the checkpoint in the manifest with what the log before it makes.
     fn check_checkpoint(&mut self, checkpoint: Option<&Checkpoint>, log: &LogCheck) {
         let Some(checkpoint) = checkpoint else { return };
-        let told = checkpoint
-            .vector
-            .iter()
-            .zip(&checkpoint.heads)
-            .map(|((id, last), head)| (id, last, *head));
+        let told = checkpoint.vector.iter().zip(&checkpoint.heads);
+        let told = told.map(|((id, last), head)| (id, last, *head));
         let made = log.origins.iter().map(|(&id, &(last, head))| (id, last, head));
         if !told.eq(made) || checkpoint.log_bytes != log.bytes {
             let what = "it does not stand where the records before it end".to_owned();

@@ -49,7 +49,7 @@ impl Flush {
     ) -> bool {
         let mut value = Vec::new();
         for (key, receipt) in immutable.receipts(by).range(self.from.clone()..) {
-            if self.writer.waiting() >= budget {
+            if self.writer.waiting >= budget {
                 self.from.clone_from(key);
                 return false;
             }

@@ -188,10 +188,6 @@ impl Prints {
         self.fingerprints.is_empty()
     }
 
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
     /// Forgets the prints that a change of the cell at a path affects: the cell may also end a
     /// range, or begin one, from now on. No two ranges of a level overlap.
     pub(super) fn forget(&mut self, path: &[u8]) {
@@ -259,7 +255,7 @@ impl Pending {
         if let Some(tree) = self.tree.take() {
             tree.finish(None, &mut |closed| closed.keep(&mut self.fingerprints));
         }
-        while run.waiting() < budget {
+        while run.waiting < budget {
             let Some((key, value)) = self.fingerprints.pop() else { return true };
             run.push(&key, &value);
         }

@@ -162,12 +162,12 @@ impl State {
         context: &Context,
         budget: usize,
     ) -> bool {
-        let ids = Arc::clone(flush.writer.ids());
+        let ids = Arc::clone(&flush.writer.ids);
         let names = Names { context, ids: &ids };
         let is_first = self.runs.is_empty();
         let mut value = Vec::new();
         for (path, cell) in immutable.cells.range(&flush.from) {
-            if flush.writer.waiting() >= budget {
+            if flush.writer.waiting >= budget {
                 flush.from = path.to_vec();
                 return false;
             }

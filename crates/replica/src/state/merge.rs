@@ -52,7 +52,8 @@ impl State {
     /// Makes a filter for a run of this number of entries, if there is memory left for it.
     pub(super) fn wide_filter(&self, entries: u64) -> Option<WideFilter> {
         let held = self.runs.iter().filter_map(|run| run.wide.as_ref());
-        let merging = self.compaction.merging.merges.iter().filter_map(|merge| merge.writer.wide());
+        let merging =
+            self.compaction.merging.merges.iter().filter_map(|merge| merge.writer.wide.as_ref());
         let held: usize = held.map(AsRef::as_ref).chain(merging).map(WideFilter::bytes).sum();
         let filter = WideFilter::bytes_for(entries);
         (held + filter <= self.limits.filters()).then(|| WideFilter::new(entries))
@@ -99,10 +100,10 @@ impl State {
         let first = first.unwrap_or_default();
         let end = (first + merge.ids.len()).min(self.runs.len());
         let (runs, with_oldest) = (&self.runs[first..end], end == self.runs.len());
-        let ids = Arc::clone(merge.writer.ids());
+        let ids = Arc::clone(&merge.writer.ids);
         let (mut anew, mut touched) = (Vec::new(), Touched::default());
         while let Some((newest, key, value)) = merge.cursors.entry() {
-            if merge.writer.waiting() >= budget {
+            if merge.writer.waiting >= budget {
                 let rows = merge.writer.take_rows();
                 self.compaction.merging.merges.push(merge);
                 return Ok(Step { rows, flushed: None });

@@ -13,7 +13,7 @@ use rejoin_crdts::state::write_in_full;
 use rejoin_vclock::codec::DecodeError;
 
 use super::filter::Probe;
-use super::fingerprints::{Closed, Fingerprint, KEPT, Print, Ranges, TOP, Tree, key, rank};
+use super::fingerprints::{Closed, Fingerprint, KEPT, Print, Prints, Ranges, TOP, Tree, key, rank};
 use super::memtable::Memtable;
 use super::run::{Blocks, Run};
 use super::source::StateSource;
@@ -273,7 +273,7 @@ impl<'a> Walk<'a> {
     fn keep(&self, level: u8, start: &[u8], print: &Print) {
         let mut fingerprints = self.source.state.memtable.fingerprints.borrow_mut();
         if fingerprints.bytes() >= self.source.state.limits.memtable / SHARE {
-            fingerprints.clear();
+            *fingerprints = Prints::default();
         }
         fingerprints.insert(level, start, print.clone());
     }

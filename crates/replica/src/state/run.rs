@@ -48,12 +48,12 @@ pub(super) struct Run {
 #[derive(Debug)]
 pub(super) struct RunWriter {
     id: u32,
-    ids: Arc<[ReplicaId]>,
-    wide: Option<WideFilter>,
+    pub ids: Arc<[ReplicaId]>,
+    pub wide: Option<WideFilter>,
     levels: Vec<Level>,
     rows: Vec<RowWrite>,
-    /// Number of bytes in `rows`.
-    waiting: usize,
+    /// Number of bytes of the blocks that are closed and not taken.
+    pub waiting: usize,
     entries: u64,
     bytes: u64,
 }
@@ -70,14 +70,6 @@ impl RunWriter {
     pub(super) fn new(id: u32, ids: Arc<[ReplicaId]>, wide: Option<WideFilter>) -> Self {
         let (levels, rows) = (Vec::new(), Vec::new());
         Self { id, ids, wide, levels, rows, waiting: 0, entries: 0, bytes: 0 }
-    }
-
-    pub(super) const fn wide(&self) -> Option<&WideFilter> {
-        self.wide.as_ref()
-    }
-
-    pub(super) const fn ids(&self) -> &Arc<[ReplicaId]> {
-        &self.ids
     }
 
     /// Adds an entry; keys ascend.
@@ -121,11 +113,6 @@ impl RunWriter {
             }
             self.add(level + 1, &lower, &value);
         }
-    }
-
-    /// Returns the number of bytes of the blocks that are closed and not taken.
-    pub(super) const fn waiting(&self) -> usize {
-        self.waiting
     }
 
     /// Takes the blocks that are closed.
