@@ -60,11 +60,6 @@ impl SpaceCore {
         self.history.forks.open()
     }
 
-    /// Goes on with the branch of an origin that is held here.
-    pub fn keep_own_branch(&mut self, origin: ReplicaId) {
-        self.history.forks.keep([origin]);
-    }
-
     /// Adds a fork that a peer shows, and reports it, if it is new.
     pub(crate) fn add_fork(&mut self, fork: Fork) {
         if self.history.forks.add(fork) {

@@ -8,21 +8,20 @@ use rejoin_vclock::ReplicaId;
 use crate::core::peers::Asked;
 use crate::core::peers::session::{Session, SessionEnd, SessionId};
 use crate::core::{Now, SpaceCore};
-use crate::format::entry::Entry;
 use crate::format::message::Message;
 use crate::storage::StorageError;
 
 impl SpaceCore {
     /// Notes that something came in: a look at the clock has to follow.
     pub(crate) const fn stir(&mut self) {
-        self.timing.stirred = true;
+        self.timing.is_quiet = false;
     }
 
     /// Handles what is due by now: silence, suspicions that nobody settles, gaps that nobody fills,
     /// lost records.
     pub fn handle_timeout(&mut self, now: Now) {
         self.timing.looked = now.elapsed;
-        (self.timing.stirred, self.timing.due) = (false, None);
+        (self.timing.is_quiet, self.timing.due) = (true, None);
         self.hybrid.read(now);
         self.hear_of_clock();
         for session in self.peers.sessions_mut().filter(|session| session.watched) {
@@ -41,7 +40,7 @@ impl SpaceCore {
     /// [send](Self::poll_transmit) after it.
     pub fn next_timeout(&self) -> Option<u64> {
         let soon = self.timing.looked.saturating_add(self.config.have_interval.max(1));
-        if self.timing.stirred || self.wants_to_write() {
+        if !self.timing.is_quiet || self.wants_to_write() {
             return Some(soon);
         }
         let news = self.timing.news;
@@ -147,10 +146,5 @@ impl SpaceCore {
     /// The first dots of the entries of this copy's own, under any of its ids, that the log lacks.
     pub(crate) fn missing_own(&self) -> Vec<(ReplicaId, u64)> {
         self.history.missing.firsts().filter(|&(id, _)| self.is_own(id)).collect()
-    }
-
-    /// The entries that came in the place of lost ones, and where those stood.
-    pub(crate) fn take_restored(&mut self) -> Vec<(u64, Entry)> {
-        self.history.missing.take_restored()
     }
 }

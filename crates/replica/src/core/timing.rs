@@ -11,29 +11,23 @@
 //! 2. Without input the looks end: what is left to wait for is a peer that owes an answer.
 
 /// The looks of a space at the clock. Times are as [`Now::elapsed`].
-#[derive(Debug)]
+#[derive(Default, Debug)]
 pub(crate) struct Timing {
     /// When it last looked.
     pub looked: u64,
-    /// True if anything came in since.
-    pub stirred: bool,
+    /// True if nothing came in since.
+    pub is_quiet: bool,
     /// Goes up with each entry of others that becomes durable here.
     pub news: u64,
     /// When a gap, or a lost record, is to be asked for next.
     pub due: Option<u64>,
 }
 
-impl Default for Timing {
-    fn default() -> Self {
-        Self { looked: 0, stirred: true, news: 0, due: None }
-    }
-}
-
 impl Timing {
     /// Takes over from another core's. It is not known which announcements still hold, so all are
     /// made again.
     pub(crate) const fn take_over(&mut self, former: &Self) {
-        (self.looked, self.news, self.stirred) = (former.looked, former.news + 1, true);
+        (self.looked, self.news, self.is_quiet) = (former.looked, former.news + 1, false);
     }
 
     /// Schedules the next look for this time at the latest.

@@ -79,7 +79,7 @@ pub struct Log {
     /// The sequence of a record that was found damaged when its head was read.
     met_damage: Cell<Option<u64>>,
     /// The sequences at which records cannot be read.
-    unreadable: BTreeSet<u64>,
+    pub(crate) unreadable: BTreeSet<u64>,
     /// Below this vector the log is incomplete; a peer below it cannot be served from the log.
     floor: VersionVector,
     bytes: u64,
@@ -151,16 +151,6 @@ impl Log {
     /// Leaves a sequence without an entry.
     pub(crate) fn leave_hole(&mut self) {
         self.tail.push_back(IndexEntry::HOLE);
-    }
-
-    /// Notes that the record at a sequence cannot be read any more.
-    pub(crate) fn mark_unreadable(&mut self, sequence: u64) {
-        self.unreadable.insert(sequence);
-    }
-
-    /// Notes that the record at a sequence is there again.
-    pub(crate) fn mark_restored(&mut self, sequence: u64) {
-        self.unreadable.remove(&sequence);
     }
 
     /// True if the record at a sequence cannot be read.

@@ -2,7 +2,7 @@
 
 use rejoin_vclock::ReplicaId;
 
-use super::finding::{Finding, Location};
+use super::error::{Finding, Location};
 use crate::format::space::{SPACE, read_space};
 use crate::format::ticket::Ticket;
 use crate::shell::identity::{self, NAME};

@@ -42,7 +42,6 @@ mod compact;
 mod contents;
 mod copied;
 mod error;
-mod finding;
 mod inspect;
 #[cfg(feature = "redb")]
 mod new_file;
@@ -60,8 +59,7 @@ pub use compact::Compacted;
 #[cfg(feature = "redb")]
 pub use compact::compact_file;
 pub use copied::CopiedFrom;
-pub use error::OperationError;
-pub use finding::{Finding, Location};
+pub use error::{Finding, Location, OperationError};
 #[cfg(feature = "redb")]
 pub use inspect::inspect_file;
 pub use inspect::{Inspection, SpaceInspection, SpaceState};

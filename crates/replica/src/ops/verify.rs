@@ -7,8 +7,7 @@ use std::sync::Arc;
 use rejoin_vclock::ReplicaId;
 
 use super::contents::{Contents, Listed};
-use super::error::OperationError;
-use super::finding::{Finding, Location};
+use super::error::{Finding, Location, OperationError};
 use super::progress::{Progress, Step, Watch};
 use super::replay::{AT_A_TIME, Each, LogCheck, replay};
 use crate::config::Config;
@@ -280,17 +279,13 @@ impl SpaceCheck<'_, '_> {
         places: &[log::IndexEntry],
     ) -> Result<(), OperationError> {
         for (key, expected) in log::index_rows(chunk, places) {
-            if rejoin_vclock::mutant!("verify-trusts-index") {
-                continue;
-            }
-            match self.reader.row(self.listed.number, &key)? {
-                Some(bytes) if bytes == expected => {}
-                Some(_) => {
-                    let what = "it does not say what the records say".to_owned();
-                    self.fault(Location::LogIndex(chunk), what);
-                }
-                None => self.fault(Location::LogIndex(chunk), "it is missing".to_owned()),
-            }
+            let what = match self.reader.row(self.listed.number, &key)? {
+                Some(bytes) if bytes == expected => continue,
+                _ if rejoin_vclock::mutant!("verify-trusts-index") => continue,
+                Some(_) => "it does not say what the records say",
+                None => "it is missing",
+            };
+            self.fault(Location::LogIndex(chunk), what.to_owned());
         }
         Ok(())
     }
@@ -324,13 +319,11 @@ impl SpaceCheck<'_, '_> {
             (Ok(()), Depth::Stored) => None,
             (Ok(()), Depth::Replayed) => self.against_the_log(&core, digest)?,
         };
-        Ok(match wrong {
-            None => Some(digest),
-            Some(what) => {
-                self.fault(Location::State, what);
-                None
-            }
-        })
+        if let Some(what) = wrong {
+            self.fault(Location::State, what);
+            return Ok(None);
+        }
+        Ok(Some(digest))
     }
 
     /// Applies the whole log from scratch, in memory, and compares. Returns what is wrong.

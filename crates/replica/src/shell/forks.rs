@@ -98,7 +98,7 @@ impl<T: Crdt> Space<T> {
         let mut kept = inner.driver.core.history.forks.kept().clone();
         kept.insert(origin);
         self.shared.keep_choices(&kept)?;
-        inner.driver.core.keep_own_branch(origin);
+        inner.driver.core.history.forks.keep([origin]);
         inner.driver.core.stir();
         self.shared.wake(inner);
         Ok(())

@@ -316,12 +316,7 @@ impl Incarnations for Identity {
     }
 
     fn wrote(&self, records: usize) {
-        let mut state = self.state();
-        state.records = state.records.saturating_add(records as u64);
-        let records = state.records;
-        if let Some(witness) = &mut state.witness {
-            drop(witness.mark(records));
-        }
+        self.count(|known| known.saturating_add(records as u64));
     }
 }
 
@@ -329,8 +324,12 @@ impl Identity {
     /// Notes that this number of log records are about to be removed. It is called before they are,
     /// so that the witness's bound is low rather than wrong.
     pub(crate) fn forgets(&self, records: u64) {
+        self.count(|known| known.saturating_sub(records));
+    }
+
+    fn count(&self, changed: impl FnOnce(u64) -> u64) {
         let mut state = self.state();
-        state.records = state.records.saturating_sub(records);
+        state.records = changed(state.records);
         let records = state.records;
         if let Some(witness) = &mut state.witness {
             drop(witness.mark(records));

@@ -37,12 +37,6 @@ impl Default for Quarantine {
 }
 
 impl Quarantine {
-    /// True if there are none for sure.
-    #[cfg(test)]
-    const fn is_empty(&self) -> bool {
-        self.tried.is_none()
-    }
-
     /// The receipt of a transaction under an idempotency key that waits.
     pub(crate) fn receipt(&self, key: &[u8]) -> Option<Receipt> {
         self.keys.get(key).copied()
@@ -166,6 +160,6 @@ mod tests {
         let done = quarantine.retry(&stored, &mut core, Now::default()).expect("in memory");
         assert_eq!((done, core.waiting()), (vec![(row::quarantine(2), None)], 0));
         assert_eq!(core.version_vector().get(origin), 4);
-        assert!(quarantine.is_empty());
+        assert!(quarantine.tried.is_none());
     }
 }

@@ -69,7 +69,7 @@ impl Driver {
     /// # Errors
     /// [`StorageError`] when the medium fails.
     pub fn restore_missing(&mut self) -> Result<(), StorageError> {
-        for (sequence, entry) in self.core.take_restored() {
+        for (sequence, entry) in self.core.history.missing.take_restored() {
             let (before, after) = self.core.history.around(&entry)?;
             let head = |at: u64| self.records().at(at).map(|record| record.head);
             let before = before.map_or(Ok(Head::default()), head);

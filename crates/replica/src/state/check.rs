@@ -183,10 +183,8 @@ impl Manifest {
             let is_there = run.blocks.get(usize::from(at.level)).is_some_and(|&n| at.number < n);
             return if is_there { Named::Yes } else { Named::Never };
         }
-        if row::chunk_of(key).is_some_and(|chunk| chunk < chunks) {
-            return Named::Yes;
-        }
-        Named::Never
+        let is_chunk = row::chunk_of(key).is_some_and(|chunk| chunk < chunks);
+        if is_chunk { Named::Yes } else { Named::Never }
     }
 }
 

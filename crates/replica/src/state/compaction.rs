@@ -56,7 +56,7 @@ impl Flush {
             value.clear();
             write_receipt(receipt, &mut value);
             if !rejoin_vclock::mutant!("keys-not-flushed") {
-                self.writer.push(&prefixed(by.table(), key), &value);
+                self.writer.push(&prefixed(by as u8, key), &value);
             }
         }
         true
@@ -76,7 +76,7 @@ impl Compaction {
         while let Some((key, _)) = blocks.rows.rows(blocks.space, &from, 1)?.pop() {
             let Some(id) = row::run_of(&key) else { break };
             if !runs.iter().any(|run| run.id == id) {
-                garbage.push_back(Garbage::left_over(id));
+                garbage.push_back(Garbage { run: id, blocks: Vec::new() });
             }
             let Some(next) = id.checked_add(1) else { break };
             next_run = next_run.max(next);
@@ -131,16 +131,6 @@ pub(super) struct Garbage {
 }
 
 impl Garbage {
-    /// Makes the garbage of a run that was merged.
-    pub(super) fn of(run: &Run) -> Self {
-        Self { run: run.id, blocks: run.blocks.clone() }
-    }
-
-    /// Makes the garbage of a run that a crash left behind.
-    pub(super) const fn left_over(run: u32) -> Self {
-        Self { run, blocks: Vec::new() }
-    }
-
     /// Takes the keys of at most `most` of the blocks that are left.
     pub(super) fn take(&mut self, most: usize) -> Vec<Vec<u8>> {
         let mut keys = Vec::new();

@@ -155,26 +155,26 @@ impl Print {
     }
 }
 
-/// Makes the key of a range in an entry of a run: its level and its beginning.
-pub(super) fn key(level: u8, start: &[u8]) -> Vec<u8> {
-    prefixed(level, start)
-}
-
 /// Prints by level and beginning.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Prints {
+    /// By the key of the range in an entry of a run: its level and its beginning.
     fingerprints: BTreeMap<Vec<u8>, Print>,
     bytes: usize,
 }
 
 impl Prints {
     pub(super) fn get(&self, level: u8, start: &[u8]) -> Option<&Print> {
-        if self.fingerprints.is_empty() { None } else { self.fingerprints.get(&key(level, start)) }
+        if self.fingerprints.is_empty() {
+            None
+        } else {
+            self.fingerprints.get(&prefixed(level, start))
+        }
     }
 
     pub(super) fn insert(&mut self, level: u8, start: &[u8], print: Print) {
         self.bytes += weight(&print) + start.len();
-        if let Some(before) = self.fingerprints.insert(key(level, start), print) {
+        if let Some(before) = self.fingerprints.insert(prefixed(level, start), print) {
             self.bytes -= weight(&before) + start.len();
         }
     }
@@ -193,7 +193,7 @@ impl Prints {
     pub(super) fn forget(&mut self, path: &[u8]) {
         let top = self.fingerprints.last_key_value().and_then(|(key, _)| key.first().copied());
         for level in KEPT..=top.unwrap_or_default() {
-            let (least, most) = (vec![level], key(level, path));
+            let (least, most) = (vec![level], prefixed(level, path));
             let range = (Bound::Included(least), Bound::Included(most));
             let near = self.fingerprints.range(range).rev().take(2);
             let ends_before = |print: &Print| print.end.as_deref().is_some_and(|end| end < path);

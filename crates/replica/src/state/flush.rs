@@ -95,7 +95,8 @@ impl State {
             }
             Some(Done::Merged(run, ids)) => {
                 let merged = self.runs.iter().filter(|run| ids.contains(&run.id));
-                self.compaction.merging.garbage.extend(merged.map(Garbage::of));
+                let garbage = |of: &Run| Garbage { run: of.id, blocks: of.blocks.clone() };
+                self.compaction.merging.garbage.extend(merged.map(garbage));
                 self.runs = replaced(&self.runs, run.as_ref(), &ids);
             }
         }

@@ -47,22 +47,14 @@ impl Limits {
     }
 }
 
-/// The kind of key by which receipts are found.
+/// The kind of key by which receipts are found, and the table of those in a run.
+#[repr(u8)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Receipts {
     /// The idempotency keys of transactions that were made here.
-    Written,
+    Written = KEYS,
     /// The hashes of the idempotency keys of transactions of this store that came back from peers.
-    Returned,
-}
-
-impl Receipts {
-    pub(super) const fn table(self) -> u8 {
-        match self {
-            Self::Written => KEYS,
-            Self::Returned => RETURNED,
-        }
-    }
+    Returned = RETURNED,
 }
 
 /// Changes that are in no run yet.

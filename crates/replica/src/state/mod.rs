@@ -170,7 +170,7 @@ impl State {
         if let Some(receipt) = layers.find_map(|layer| layer.receipts(by).get(key)) {
             return Ok(Some(*receipt));
         }
-        let key = prefixed(by.table(), key);
+        let key = prefixed(by as u8, key);
         let probe = Probe::entry(&key);
         for run in &self.runs {
             if let Some(read) = run.get(&self.blocks, &key, probe, None, read_receipt)? {

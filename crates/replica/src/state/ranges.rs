@@ -13,7 +13,7 @@ use rejoin_crdts::state::write_in_full;
 use rejoin_vclock::codec::DecodeError;
 
 use super::filter::Probe;
-use super::fingerprints::{Closed, Fingerprint, KEPT, Print, Prints, Ranges, TOP, Tree, key, rank};
+use super::fingerprints::{Closed, Fingerprint, KEPT, Print, Prints, Ranges, TOP, Tree, rank};
 use super::memtable::Memtable;
 use super::run::{Blocks, Run};
 use super::source::StateSource;
@@ -253,7 +253,7 @@ impl<'a> Walk<'a> {
     /// Returns the print that a run has of a range, if it holds.
     fn stored(&mut self, level: u8, start: &[u8]) -> Result<Option<Print>, StorageError> {
         let state = self.source.state;
-        let key = key(level, start);
+        let key = prefixed(level, start);
         let row = prefixed(PRINTS, &key);
         let probe = Probe::entry(&row);
         for (number, run) in state.runs.iter().enumerate() {

@@ -231,7 +231,7 @@ impl History {
     /// [`StorageError`] when the log's index cannot be read.
     pub(crate) fn mark_unreadable(&mut self, sequence: u64) -> Result<(), StorageError> {
         if let Some(entry) = self.log.entry_at(sequence)?.filter(|entry| entry.last > 0) {
-            self.log.mark_unreadable(sequence);
+            self.log.unreadable.insert(sequence);
             self.missing.add(sequence, &entry);
         }
         Ok(())
@@ -239,7 +239,7 @@ impl History {
 
     /// Notes that the record at a sequence is there again. `dot`: the first one of its entry.
     pub(crate) fn mark_restored(&mut self, sequence: u64, dot: (ReplicaId, u64)) {
-        self.log.mark_restored(sequence);
+        self.log.unreadable.remove(&sequence);
         self.missing.remove(dot);
     }
 
