@@ -9,6 +9,9 @@ use rejoin_vclock::ReplicaId;
 
 use crate::storage::{Holder, StorageError};
 
+/// The result of what reads or writes storage, unless another error is named.
+pub(crate) type Result<T, E = StorageError> = std::result::Result<T, E>;
+
 /// Own operations: their id, and the range of their counters.
 pub type OwnOperations = (ReplicaId, RangeInclusive<u64>);
 

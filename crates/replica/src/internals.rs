@@ -25,8 +25,8 @@ use crate::storage::{StorageError, StorageRead};
 /// The number of log records that one chunk of a log's index is about.
 pub const RECORDS_PER_CHUNK: usize = CHUNK_LENGTH;
 
-/// The counter up to which a note of what was externalized says that entries may have been seen; `None` if it cannot be
-/// read.
+/// The counter up to which a note of what was externalized says that entries may have been seen;
+/// `None` if it cannot be read.
 pub fn externalized_upto(note: &[u8]) -> Option<u64> {
     Note::decode(note).ok().map(|note| note.upto)
 }

@@ -8,10 +8,10 @@ use rejoin_crdts::value::{decisions, news_among};
 use rejoin_vclock::HybridTimestamp;
 
 use crate::core::{Change, Event, Now, SpaceCore};
+use crate::error::Result;
 use crate::format::entry::{Entry, Head, HeadAt, Record};
 use crate::receipt::Receipt;
 use crate::state::StateSource;
-use crate::storage::StorageError;
 
 /// The cells as a transaction's draft left them, and how many of the operations are applied there.
 #[derive(Default, Debug)]
@@ -69,8 +69,9 @@ impl SpaceCore {
     /// Applies an own entry and hands it to [`poll_write`](Self::poll_write).
     ///
     /// # Errors
-    /// [`StorageError`] when a block cannot be read; nothing has happened then.
-    pub fn commit(&mut self, entry: Entry, key: Vec<u8>) -> Result<Receipt, StorageError> {
+    /// [`StorageError`](crate::storage::StorageError) when a block cannot be read; nothing has
+    /// happened then.
+    pub fn commit(&mut self, entry: Entry, key: Vec<u8>) -> Result<Receipt> {
         self.commit_drafted(entry, key, Drafted::default())
     }
 
@@ -83,7 +84,7 @@ impl SpaceCore {
         entry: Entry,
         key: Vec<u8>,
         drafted: Drafted,
-    ) -> Result<Receipt, StorageError> {
+    ) -> Result<Receipt> {
         let head = self.head(self.replica()).after(&entry);
         self.commit_record(Record { key, head, entry }, drafted)
     }
@@ -93,11 +94,7 @@ impl SpaceCore {
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
-    pub(crate) fn commit_record(
-        &mut self,
-        record: Record,
-        drafted: Drafted,
-    ) -> Result<Receipt, StorageError> {
+    pub(crate) fn commit_record(&mut self, record: Record, drafted: Drafted) -> Result<Receipt> {
         let sequence = self.take_in(&record.entry, record.head, drafted, true)?;
         let receipt = self.remember_key(record.key.clone(), &record.entry, sequence);
         self.outbox.push(sequence, record);
@@ -114,7 +111,7 @@ impl SpaceCore {
         head: Head,
         drafted: Drafted,
         tell: bool,
-    ) -> Result<u64, StorageError> {
+    ) -> Result<u64> {
         let delta = entry.delta();
         let Some(first) = self.causal.begin(delta) else {
             unreachable!("a space meets fewer than 2^24 replicas")
@@ -169,8 +166,9 @@ impl SpaceCore {
     /// with them from what follows them.
     ///
     /// # Errors
-    /// [`StorageError`] when they cannot be read; the next call tries again.
-    fn look_back(&mut self) -> Result<(), StorageError> {
+    /// [`StorageError`](crate::storage::StorageError) when they cannot be read; the next call tries
+    /// again.
+    fn look_back(&mut self) -> Result<()> {
         if let Some(end) = self.history.earlier {
             for delta in self.history.log.latest_before(end)? {
                 self.causal.look_back(&delta);

@@ -11,8 +11,8 @@ use rejoin_crdts::edit::Source;
 use rejoin_crdts::state::{StateWriter, ids};
 
 use crate::core::SpaceCore;
+use crate::error::Result;
 use crate::state::{Fingerprint, FullCell, Range};
-use crate::storage::StorageError;
 
 /// 32 bytes of BLAKE3 over vector, objects and retained state, with full ids. It excludes the log,
 /// its floor, slots and caches, so equal sets of entries have equal digests.
@@ -48,8 +48,8 @@ impl SpaceCore {
     /// The digest of the canonical state: equal sets of entries have equal digests.
     ///
     /// # Errors
-    /// [`StorageError`] when a block cannot be read.
-    pub fn digest(&self) -> Result<Digest, StorageError> {
+    /// [`StorageError`](crate::storage::StorageError) when a block cannot be read.
+    pub fn digest(&self) -> Result<Digest> {
         let mut hasher = blake3::Hasher::new();
         let rest = self.write_state(&mut |bytes| {
             if bytes.len() >= 1 << 16 {
@@ -64,13 +64,13 @@ impl SpaceCore {
     ///
     /// # Errors
     /// As [`digest`](Self::digest).
-    pub fn canonical_state(&self) -> Result<Vec<u8>, StorageError> {
+    pub fn canonical_state(&self) -> Result<Vec<u8>> {
         self.write_state(&mut |_| {})
     }
 
     /// Writes the state cell by cell; `take` may empty the buffer after each. Returns what is left
     /// in it.
-    fn write_state(&self, take: &mut dyn FnMut(&mut Vec<u8>)) -> Result<Vec<u8>, StorageError> {
+    fn write_state(&self, take: &mut dyn FnMut(&mut Vec<u8>)) -> Result<Vec<u8>> {
         let (source, context) = (self.source(), self.causal.context());
         let mut cells = 0;
         let mut bytes = Vec::new();
@@ -97,8 +97,8 @@ impl SpaceCore {
     /// digests are not.
     ///
     /// # Errors
-    /// [`StorageError`] when a block cannot be read.
-    pub fn fingerprint(&self) -> Result<Fingerprint, StorageError> {
+    /// [`StorageError`](crate::storage::StorageError) when a block cannot be read.
+    pub fn fingerprint(&self) -> Result<Fingerprint> {
         Ok(self.range_of_all()?.fingerprint)
     }
 
@@ -106,7 +106,7 @@ impl SpaceCore {
     ///
     /// # Errors
     /// As [`fingerprint`](Self::fingerprint).
-    pub fn range_of_all(&self) -> Result<Range, StorageError> {
+    pub fn range_of_all(&self) -> Result<Range> {
         self.told(self.source().range_of_all())
     }
 
@@ -122,12 +122,7 @@ impl SpaceCore {
     ///
     /// # Errors
     /// As [`fingerprint`](Self::fingerprint).
-    pub fn ranges(
-        &self,
-        level: u8,
-        from: &[u8],
-        to: Option<&[u8]>,
-    ) -> Result<Vec<Range>, StorageError> {
+    pub fn ranges(&self, level: u8, from: &[u8], to: Option<&[u8]>) -> Result<Vec<Range>> {
         self.told(self.source().ranges(level, from, to))
     }
 
@@ -137,11 +132,7 @@ impl SpaceCore {
     ///
     /// # Errors
     /// As [`fingerprint`](Self::fingerprint).
-    pub fn cells_between(
-        &self,
-        from: &[u8],
-        to: Option<&[u8]>,
-    ) -> Result<Vec<FullCell>, StorageError> {
+    pub fn cells_between(&self, from: &[u8], to: Option<&[u8]>) -> Result<Vec<FullCell>> {
         self.told(self.source().cells_between(from, to))
     }
 
@@ -150,7 +141,7 @@ impl SpaceCore {
     ///
     /// # Errors
     /// As [`fingerprint`](Self::fingerprint).
-    pub(crate) fn check_fingerprints(&self) -> Result<Option<String>, StorageError> {
+    pub(crate) fn check_fingerprints(&self) -> Result<Option<String>> {
         self.told(self.source().check_fingerprints())
     }
 }

@@ -4,6 +4,7 @@ use rejoin_crdts::ReadError;
 use rejoin_crdts::state::ids;
 
 use crate::core::SpaceCore;
+use crate::error::Result;
 use crate::state::Checkpoint;
 use crate::storage::{RowWrite, StorageError};
 
@@ -16,7 +17,7 @@ impl SpaceCore {
     ///
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
-    pub fn poll_flush(&mut self, budget: usize) -> Result<Vec<RowWrite>, StorageError> {
+    pub fn poll_flush(&mut self, budget: usize) -> Result<Vec<RowWrite>> {
         let Self { state, causal, history, hybrid, .. } = self;
         let checkpoint = || Checkpoint {
             sequence: history.log.end(),
@@ -71,7 +72,7 @@ impl SpaceCore {
     }
 
     /// Replaces a source's error by the storage failure behind it.
-    pub(crate) fn told<R>(&self, read: Result<R, ReadError>) -> Result<R, StorageError> {
+    pub(crate) fn told<R>(&self, read: Result<R, ReadError>) -> Result<R> {
         let fault = |error: ReadError| {
             let fault = self.state.take_fault();
             fault.unwrap_or_else(|| StorageError::Damaged(error.to_string()))

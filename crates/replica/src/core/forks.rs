@@ -50,9 +50,9 @@ use rejoin_vclock::ReplicaId;
 use crate::core::history::forks::Fork;
 use crate::core::peers::session::{Refused, SessionId};
 use crate::core::{Event, SpaceCore};
+use crate::error::Result;
 use crate::format::entry::{Head, HeadAt};
 use crate::format::message::Message;
-use crate::storage::StorageError;
 
 impl SpaceCore {
     /// The forks that nobody has resolved here.
@@ -78,13 +78,14 @@ impl SpaceCore {
     /// Notes that a peer's history of an origin is another than the one here.
     ///
     /// # Errors
-    /// [`StorageError`] when a record that has to be looked at is damaged.
+    /// [`StorageError`](crate::storage::StorageError) when a record that has to be looked at is
+    /// damaged.
     pub(crate) fn disagree(
         &mut self,
         id: Option<SessionId>,
         theirs: HeadAt,
         ours: Head,
-    ) -> Result<(), StorageError> {
+    ) -> Result<()> {
         let HeadAt { origin, counter, head } = theirs;
         if self.is_deaf_to(origin) {
             return Ok(());

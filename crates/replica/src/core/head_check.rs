@@ -59,9 +59,9 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 use crate::core::SpaceCore;
 use crate::core::history::Known;
 use crate::core::peers::session::{HeadCheck, Refused, Search, SessionId};
+use crate::error::Result;
 use crate::format::entry::{Head, HeadAt};
 use crate::format::message::Message;
-use crate::storage::StorageError;
 
 /// Maximum number of heads in a probe.
 const PROBE: u64 = 8;
@@ -112,7 +112,7 @@ impl SpaceCore {
         id: SessionId,
         digest: [u8; 16],
         behind: Vec<HeadAt>,
-    ) -> Result<(), StorageError> {
+    ) -> Result<()> {
         let Some(session) = self.peers.get_mut(id) else { return Ok(()) };
         if session.head_check != HeadCheck::Awaited {
             return Ok(());
@@ -134,11 +134,7 @@ impl SpaceCore {
     }
 
     /// Takes in the peer's heads of some origins.
-    pub(crate) fn hear_heads(
-        &mut self,
-        id: SessionId,
-        heads: Vec<HeadAt>,
-    ) -> Result<(), StorageError> {
+    pub(crate) fn hear_heads(&mut self, id: SessionId, heads: Vec<HeadAt>) -> Result<()> {
         for theirs in heads {
             let Some(session) = self.peers.get_mut(id) else { return Ok(()) };
             session.peer_heads.insert(theirs.origin, (theirs.counter, theirs.head));
@@ -154,13 +150,13 @@ impl SpaceCore {
     }
 
     /// The head of an origin at a counter, as far as it is known here.
-    fn known(&self, origin: ReplicaId, counter: u64) -> Result<Known, StorageError> {
+    fn known(&self, origin: ReplicaId, counter: u64) -> Result<Known> {
         let seen = self.causal.context().seen(origin);
         self.history.known(origin, counter, seen, &self.outbox)
     }
 
     /// Compares a head of the peer with one's own at that counter.
-    fn compare(&mut self, id: SessionId, theirs: HeadAt) -> Result<(), StorageError> {
+    fn compare(&mut self, id: SessionId, theirs: HeadAt) -> Result<()> {
         let own = match self.known(theirs.origin, theirs.counter)? {
             Known::Head(own) => own,
             Known::Nothing => Head::default(),
@@ -173,12 +169,7 @@ impl SpaceCore {
     }
 
     /// Begins to look for the last entry that both histories of an origin share.
-    pub(crate) fn search(
-        &mut self,
-        id: SessionId,
-        origin: ReplicaId,
-        high: u64,
-    ) -> Result<(), StorageError> {
+    pub(crate) fn search(&mut self, id: SessionId, origin: ReplicaId, high: u64) -> Result<()> {
         let Some(session) = self.peers.get_mut(id) else { return Ok(()) };
         if session.searches.contains_key(&origin) {
             return Ok(());
@@ -187,7 +178,7 @@ impl SpaceCore {
         self.probe(id, origin)
     }
 
-    fn probe(&mut self, id: SessionId, origin: ReplicaId) -> Result<(), StorageError> {
+    fn probe(&mut self, id: SessionId, origin: ReplicaId) -> Result<()> {
         let session = self.peers.get(id);
         let Some(search) = session.and_then(|session| session.searches.get(&origin)) else {
             return Ok(());
@@ -213,12 +204,7 @@ impl SpaceCore {
     /// counter that this end's hello announced, heads are compared anyway. Beyond that, the peer
     /// may mean entries that were externalized since or are held back, or it has another history:
     /// it is asked.
-    pub(crate) fn make_sure(
-        &mut self,
-        id: SessionId,
-        own: ReplicaId,
-        counter: u64,
-    ) -> Result<(), StorageError> {
+    pub(crate) fn make_sure(&mut self, id: SessionId, own: ReplicaId, counter: u64) -> Result<()> {
         let here = self.outbox.vector().get(own);
         if counter > here && own == self.replica() {
             return self.suspect_rollback(id, own);
@@ -270,7 +256,7 @@ impl SpaceCore {
         id: SessionId,
         origin: ReplicaId,
         counter: u64,
-    ) -> Result<(), StorageError> {
+    ) -> Result<()> {
         let Some(session) = self.peers.get_mut(id) else { return Ok(()) };
         if let Some(asked) = session.unverified_upto.remove(&origin) {
             if counter != asked {
@@ -289,11 +275,7 @@ impl SpaceCore {
     }
 
     /// Answers a probe: which of some heads of an origin does this end share?
-    pub(crate) fn hear_probe(
-        &mut self,
-        id: SessionId,
-        heads: &[HeadAt],
-    ) -> Result<(), StorageError> {
+    pub(crate) fn hear_probe(&mut self, id: SessionId, heads: &[HeadAt]) -> Result<()> {
         let Some(origin) = heads.first().map(|at| at.origin) else { return Ok(()) };
         let mut counter = 0;
         for theirs in heads {

@@ -70,6 +70,7 @@ use crate::core::peers::session::SuspectedRollback;
 use crate::core::reports::Reports;
 pub use crate::core::reports::{Change, Event};
 use crate::core::timing::Timing;
+use crate::error::Result;
 use crate::format::entry::{Head, Record};
 use crate::format::message::SpaceHash;
 use crate::log::Log;
@@ -115,7 +116,7 @@ impl SpaceCore {
         config: Config,
         rows: Arc<dyn StorageRead>,
         number: u32,
-    ) -> Result<Self, StorageError> {
+    ) -> Result<Self> {
         Self::over(hash, replica, config, rows, number, true)
     }
 
@@ -130,7 +131,7 @@ impl SpaceCore {
         config: Config,
         rows: Arc<dyn StorageRead>,
         number: u32,
-    ) -> Result<Self, StorageError> {
+    ) -> Result<Self> {
         Self::over(hash, replica, config, rows, number, false)
     }
 
@@ -141,7 +142,7 @@ impl SpaceCore {
         rows: Arc<dyn StorageRead>,
         number: u32,
         uses_rows: bool,
-    ) -> Result<Self, StorageError> {
+    ) -> Result<Self> {
         let limits = Limits::of(&config);
         let (state, checkpoint) = State::open(Arc::clone(&rows), number, limits, uses_rows)?;
         let full = || StorageError::Damaged("a vector of more than 2^24 replicas".to_owned());

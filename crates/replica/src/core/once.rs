@@ -18,10 +18,10 @@
 use rejoin_vclock::ReplicaId;
 
 use crate::core::SpaceCore;
+use crate::error::Result;
 use crate::format::entry::{Entry, KeyHash};
 use crate::receipt::Receipt;
 use crate::state::Receipts;
-use crate::storage::StorageError;
 
 /// The context that separates these hashes from all others that are made of a space.
 const CONTEXT: &str = "rejoin 2026-11-28 idempotency keys of a space";
@@ -52,8 +52,8 @@ impl SpaceCore {
     /// The receipt of a transaction that carried this idempotency key here.
     ///
     /// # Errors
-    /// [`StorageError`] when a block cannot be read.
-    pub fn receipt_of(&self, key: &[u8]) -> Result<Option<Receipt>, StorageError> {
+    /// [`StorageError`](crate::storage::StorageError) when a block cannot be read.
+    pub fn receipt_of(&self, key: &[u8]) -> Result<Option<Receipt>> {
         if key.is_empty() {
             return Ok(None);
         }
@@ -65,8 +65,8 @@ impl SpaceCore {
     /// back.
     ///
     /// # Errors
-    /// [`StorageError`] when a block cannot be read.
-    pub fn used(&self, key: &[u8]) -> Result<Option<Used>, StorageError> {
+    /// [`StorageError`](crate::storage::StorageError) when a block cannot be read.
+    pub fn used(&self, key: &[u8]) -> Result<Option<Used>> {
         if let Some(receipt) = self.receipt_of(key)? {
             return Ok(Some(Used::Here(receipt)));
         }

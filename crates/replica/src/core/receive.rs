@@ -16,20 +16,16 @@ use crate::core::apply::Drafted;
 use crate::core::history::{Arrival, Verdict};
 use crate::core::peers::session::{HeadCheck, Refused, SessionId};
 use crate::core::{Event, Now, SpaceCore};
+use crate::error::Result;
 use crate::format::entry::{Entry, Head, HeadAt, Record};
-use crate::storage::StorageError;
 
 impl SpaceCore {
     /// Takes in the entries of a frame.
     ///
     /// # Errors
-    /// [`StorageError`] when a block, or a record that has to be looked at, cannot be read.
-    pub(crate) fn receive(
-        &mut self,
-        id: SessionId,
-        entries: Vec<Entry>,
-        now: Now,
-    ) -> Result<(), StorageError> {
+    /// [`StorageError`](crate::storage::StorageError) when a block, or a record that has to be
+    /// looked at, cannot be read.
+    pub(crate) fn receive(&mut self, id: SessionId, entries: Vec<Entry>, now: Now) -> Result<()> {
         let Some(session) = self.peers.get_mut(id) else { return Ok(()) };
         for delta in entries.iter().map(Entry::delta) {
             session.learn(delta.origin(), delta.last());
@@ -55,7 +51,7 @@ impl SpaceCore {
 
     /// Takes in an entry of another replica: applies it and whatever waited for it, or keeps it
     /// until it is ready.
-    fn deliver(&mut self, id: SessionId, arrival: Arrival, now: Now) -> Result<(), StorageError> {
+    fn deliver(&mut self, id: SessionId, arrival: Arrival, now: Now) -> Result<()> {
         let entry = &arrival.entry;
         let (origin, last) = (entry.delta().origin(), entry.delta().last());
         if rejoin_vclock::mutant!("successor-retires-predecessor")
@@ -93,7 +89,7 @@ impl SpaceCore {
 
     /// Applies the waiting entries that are ready by now, and drops those that have arrived in
     /// another way.
-    pub(crate) fn apply_waiting(&mut self, now: Now) -> Result<(), StorageError> {
+    pub(crate) fn apply_waiting(&mut self, now: Now) -> Result<()> {
         while let Some(waited) = self.causal.take_ready() {
             if self.continues(None, &waited)? {
                 self.apply_remote(waited, now)?;
@@ -104,11 +100,7 @@ impl SpaceCore {
 
     /// Judges an entry that is the next of its origin. Returns whether it is to be applied; if not,
     /// it is noted why, with the session that brought it. One that waited is asked for again.
-    fn continues(
-        &mut self,
-        id: Option<SessionId>,
-        arrival: &Arrival,
-    ) -> Result<bool, StorageError> {
+    fn continues(&mut self, id: Option<SessionId>, arrival: &Arrival) -> Result<bool> {
         let origin = arrival.entry.delta().origin();
         match (self.history.check(arrival, self.causal.context(), &self.outbox)?, id) {
             (Verdict::Continues, _) => return Ok(true),
@@ -128,11 +120,7 @@ impl SpaceCore {
         Ok(false)
     }
 
-    fn apply_remote(
-        &mut self,
-        Arrival { entry, heads }: Arrival,
-        now: Now,
-    ) -> Result<(), StorageError> {
+    fn apply_remote(&mut self, Arrival { entry, heads }: Arrival, now: Now) -> Result<()> {
         if let Err(skew) = self.hybrid.observe(entry.delta().stamp(), now) {
             self.report(Event::Skew(skew));
         }

@@ -54,6 +54,7 @@ use crate::config::Config;
 use crate::core::apply::Drafted;
 use crate::core::reports::Remedy;
 use crate::core::{Event, SpaceCore};
+use crate::error::Result;
 use crate::format::entry::{Record, write_hole};
 use crate::format::row;
 use crate::format::ticket::Ticket;
@@ -101,7 +102,7 @@ impl Stored {
     ///
     /// # Errors
     /// [`StorageError`] when the medium cannot be read, or not be written where there is damage.
-    pub(crate) fn recover(&self) -> Result<Recovered, StorageError> {
+    pub(crate) fn recover(&self) -> Result<Recovered> {
         let rows = || Arc::clone(&self.storage) as Arc<dyn StorageRead>;
         let (hash, number) = (self.ticket.hash(), self.number);
         let opened = SpaceCore::open(hash, self.replica, self.config, rows(), number);
@@ -115,7 +116,7 @@ impl Stored {
     ///
     /// # Errors
     /// As [`recover`](Self::recover).
-    pub(crate) fn rebuild(&self, damage: &StorageError) -> Result<Recovered, StorageError> {
+    pub(crate) fn rebuild(&self, damage: &StorageError) -> Result<Recovered> {
         let mut recovered = self.rebuilt()?;
         let what = format!("{damage}; rebuilt from the log");
         recovered.core.report(Event::Damage { record: None, remedy: Remedy::Rebuilt, what });
@@ -127,12 +128,12 @@ impl Stored {
     ///
     /// # Errors
     /// As [`recover`](Self::recover).
-    pub(crate) fn recover_again(&self, flushed: u64) -> Result<SpaceCore, StorageError> {
+    pub(crate) fn recover_again(&self, flushed: u64) -> Result<SpaceCore> {
         let trusts_rows = flushed > 0 || rejoin_vclock::mutant!("rebuilt-state-is-forgotten");
         Ok(if trusts_rows { self.recover() } else { self.rebuilt() }?.core)
     }
 
-    fn rebuilt(&self) -> Result<Recovered, StorageError> {
+    fn rebuilt(&self) -> Result<Recovered> {
         let mut recovered = self.replay(self.renew()?)?;
         recovered.core.request_flush();
         Ok(recovered)
@@ -142,7 +143,7 @@ impl Stored {
     ///
     /// # Errors
     /// [`StorageError`] when the rows cannot be listed.
-    pub fn renew(&self) -> Result<SpaceCore, StorageError> {
+    pub fn renew(&self) -> Result<SpaceCore> {
         let rows = Arc::clone(&self.storage) as Arc<dyn StorageRead>;
         let (hash, number) = (self.ticket.hash(), self.number);
         let core = SpaceCore::rebuild(hash, self.replica, self.config, rows, number)?;
@@ -155,7 +156,7 @@ impl Stored {
     }
 
     /// Takes in the records of the log that are not flushed.
-    fn replay(&self, mut core: SpaceCore) -> Result<Recovered, StorageError> {
+    fn replay(&self, mut core: SpaceCore) -> Result<Recovered> {
         let mut quarantine = Batch::default();
         let mut reading = self.records().reading(core.log().end(), CHUNK);
         loop {
@@ -206,7 +207,7 @@ impl Stored {
     ///
     /// # Errors
     /// [`StorageError`] when the medium cannot be read.
-    pub(crate) fn distrusted(&self) -> Result<Option<Distrusted>, StorageError> {
+    pub(crate) fn distrusted(&self) -> Result<Option<Distrusted>> {
         let row = self.storage.row(self.number, row::DISTRUSTED)?;
         let row = row.filter(|_| !rejoin_vclock::mutant!("distrust-forgotten"));
         let read = |bytes: Vec<u8>| Distrusted::decode(&bytes);
@@ -214,7 +215,7 @@ impl Stored {
     }
 
     /// Takes in one record, or says why it cannot be used where it stands.
-    fn take(&self, core: &mut SpaceCore, content: Content) -> Result<Option<String>, StorageError> {
+    fn take(&self, core: &mut SpaceCore, content: Content) -> Result<Option<String>> {
         match content {
             Content::Hole => {
                 core.leave_hole();
@@ -259,7 +260,7 @@ impl Stored {
     ///
     /// # Errors
     /// [`StorageError`] when the medium cannot be read.
-    pub(crate) fn quarantined(&self) -> Result<Vec<Quarantined>, StorageError> {
+    pub(crate) fn quarantined(&self) -> Result<Vec<Quarantined>> {
         let rows = self.aside_rows()?.into_iter();
         Ok(rows.map(|(key, bytes)| (key, Record::decode(&bytes).ok())).collect())
     }
@@ -268,7 +269,7 @@ impl Stored {
     ///
     /// # Errors
     /// [`StorageError`] when the medium cannot be read.
-    pub(crate) fn aside_rows(&self) -> Result<Vec<Row>, StorageError> {
+    pub(crate) fn aside_rows(&self) -> Result<Vec<Row>> {
         let mut rows = self.storage.rows(self.number, &row::quarantine(0), usize::MAX)?;
         rows.truncate(rows.partition_point(|(key, _)| row::is_quarantined(key)));
         Ok(rows)
@@ -278,7 +279,7 @@ impl Stored {
 impl SpaceCore {
     /// Brings the cells at some paths into memory, in the order in which they are stored: one by
     /// one, in the order of the log, each would be in another block.
-    pub(crate) fn bring(&mut self, mut paths: Vec<&[u8]>) -> Result<(), StorageError> {
+    pub(crate) fn bring(&mut self, mut paths: Vec<&[u8]>) -> Result<()> {
         paths.sort_unstable();
         paths.dedup();
         let brought = self.state.bring(&paths, self.causal.context());
@@ -292,7 +293,7 @@ impl SpaceCore {
     ///
     /// # Errors
     /// [`StorageError`] when a block cannot be read; the core is of no use then.
-    pub fn recover(&mut self, record: Record) -> Result<bool, StorageError> {
+    pub fn recover(&mut self, record: Record) -> Result<bool> {
         let delta = record.entry.delta();
         let follows = self.head(delta.origin()).after(&record.entry) == record.head;
         if !follows || self.causal.admit(delta) != Admission::Ready {
@@ -332,7 +333,7 @@ impl SpaceCore {
     ///
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
-    pub fn retry(&mut self, record: Record) -> Result<bool, StorageError> {
+    pub fn retry(&mut self, record: Record) -> Result<bool> {
         match self.causal.admit(record.entry.delta()) {
             Admission::Known => Ok(true),
             Admission::Ready => {
@@ -350,7 +351,7 @@ impl SpaceCore {
     ///
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
-    pub fn replace(&mut self, other: &mut Self) -> Result<(), StorageError> {
+    pub fn replace(&mut self, other: &mut Self) -> Result<()> {
         for (_, record) in other.outbox.take() {
             if !self.retry(record)? {
                 let what = "what was not written yet depends on a record that was quarantined";

@@ -56,10 +56,10 @@ use rejoin_vclock::{HybridTimestamp, ReplicaId};
 use crate::config::Config;
 use crate::core::SpaceCore;
 use crate::core::history::rewritten::{Branches, Moved, Rewritten, path_of_branches};
+use crate::error::Result;
 use crate::format::entry::{Head, Record};
 use crate::format::message::SpaceHash;
 use crate::log::records::{Content, Records};
-use crate::storage::StorageError;
 
 /// Number of log records that are read at a time.
 const AT_A_TIME: usize = 16;
@@ -155,7 +155,7 @@ impl Reincarnation {
         mut core: SpaceCore,
         log: Records<'_>,
         end: u64,
-    ) -> Result<Option<Outcome>, StorageError> {
+    ) -> Result<Option<Outcome>> {
         let mut changed = Vec::new();
         let mut reading = log.reading(0, AT_A_TIME);
         while core.log().end() < end {

@@ -57,20 +57,17 @@ use crate::core::history::rewritten::Moved;
 use crate::core::peers::session::{Refused, SessionEnd, SessionId, SuspectedRollback};
 use crate::core::reports::Reincarnated;
 use crate::core::{Event, Now, SpaceCore};
+use crate::error::Result;
 use crate::format::entry::Head;
 use crate::receipt::Receipt;
-use crate::storage::StorageError;
 
 impl SpaceCore {
     /// Notes that a peer knows another history of this copy, and searches for what both share.
     ///
     /// # Errors
-    /// [`StorageError`] when a record that has to be looked at is damaged.
-    pub(crate) fn suspect_rollback(
-        &mut self,
-        id: SessionId,
-        own: ReplicaId,
-    ) -> Result<(), StorageError> {
+    /// [`StorageError`](crate::storage::StorageError) when a record that has to be looked at is
+    /// damaged.
+    pub(crate) fn suspect_rollback(&mut self, id: SessionId, own: ReplicaId) -> Result<()> {
         let Some(session) = self.peers.get_mut(id) else { return Ok(()) };
         let Some(peer) = session.peer else { return Ok(()) };
         let refused = session.refused.entry(own).or_insert(Refused::ALL);

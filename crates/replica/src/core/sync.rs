@@ -56,9 +56,9 @@ use crate::core::peers::Asked;
 use crate::core::peers::progress::SyncProgress;
 use crate::core::peers::session::{HeadCheck, Session, SessionEnd, SessionId};
 use crate::core::{Now, SpaceCore};
+use crate::error::Result;
 use crate::format::entry::{Entry, HeadAt, MAX_ENTRY_BYTES};
 use crate::format::message::{Message, Refusal, SpaceHash, entries_frame};
-use crate::storage::StorageError;
 
 /// Something that a session has to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -156,14 +156,9 @@ impl SpaceCore {
     /// Takes in a message of a session.
     ///
     /// # Errors
-    /// [`StorageError`] when a block cannot be read. What could not be applied will be asked for
-    /// again.
-    pub fn handle_message(
-        &mut self,
-        id: SessionId,
-        message: Message,
-        now: Now,
-    ) -> Result<(), StorageError> {
+    /// [`StorageError`](crate::storage::StorageError) when a block cannot be read. What could not
+    /// be applied will be asked for again.
+    pub fn handle_message(&mut self, id: SessionId, message: Message, now: Now) -> Result<()> {
         self.stir();
         let open = self.peers.get_mut(id).filter(|session| session.over.is_none());
         let Some(session) = open else { return Ok(()) };
@@ -213,7 +208,7 @@ impl SpaceCore {
         replica: ReplicaId,
         pull: bool,
         vector: &VersionVector,
-    ) -> Result<(), StorageError> {
+    ) -> Result<()> {
         let own = self.replica();
         let refusal = if space != self.hash {
             Some(Refusal::UnknownSpace)
@@ -281,7 +276,7 @@ impl SpaceCore {
         }
     }
 
-    fn serve(&mut self, id: SessionId, pairs: &[(ReplicaId, u64)]) -> Result<(), StorageError> {
+    fn serve(&mut self, id: SessionId, pairs: &[(ReplicaId, u64)]) -> Result<()> {
         let Some(serving) = self.peers.serving(id) else { return Ok(()) };
         let Some(session) = self.peers.get_mut(serving) else { return Ok(()) };
         for &(origin, after) in pairs {
@@ -301,12 +296,8 @@ impl SpaceCore {
     /// Returns what a session has to send next; `None` when there is nothing at present.
     ///
     /// # Errors
-    /// [`StorageError`] when the log's index cannot be read.
-    pub fn poll_transmit(
-        &mut self,
-        id: SessionId,
-        now: Now,
-    ) -> Result<Option<Transmit>, StorageError> {
+    /// [`StorageError`](crate::storage::StorageError) when the log's index cannot be read.
+    pub fn poll_transmit(&mut self, id: SessionId, now: Now) -> Result<Option<Transmit>> {
         let Some(session) = self.peers.get_mut(id) else { return Ok(None) };
         let waiting = session.outbox.pop_front();
         let sequences = if waiting.is_none() { self.take_entries(id)? } else { Vec::new() };
@@ -344,7 +335,7 @@ impl SpaceCore {
 
     /// Returns the records whose heads have to go before some entries: where the stream of an
     /// origin does not go on from what the peer was sent, or from its hello.
-    fn heads_to_say(&mut self, id: SessionId, sequences: &[u64]) -> Result<Vec<u64>, StorageError> {
+    fn heads_to_say(&mut self, id: SessionId, sequences: &[u64]) -> Result<Vec<u64>> {
         let Some(session) = self.peers.get_mut(id) else { return Ok(Vec::new()) };
         let mut before = Vec::new();
         for &sequence in sequences {
@@ -360,7 +351,7 @@ impl SpaceCore {
 
     /// Takes the next durable entries that the peer lacks and is to get, about one batch. They
     /// count as sent; entries that it is not to get are passed over until it asks.
-    fn take_entries(&mut self, id: SessionId) -> Result<Vec<u64>, StorageError> {
+    fn take_entries(&mut self, id: SessionId) -> Result<Vec<u64>> {
         let (own, end) = (self.replica(), self.sendable());
         let mut sequences = Vec::new();
         let serves = self.peers.serving(id) == Some(id);

@@ -1,5 +1,6 @@
 //! What a space does when it looks at the clock ([`crate::core::timing`]): what some peer has and
-//! this copy lacks is asked for, and so are lost log records ([`Missing`](crate::core::history::Missing)).
+//! this copy lacks is asked for, and so are lost log records
+//! ([`Missing`](crate::core::history::Missing)).
 
 use std::collections::BTreeMap;
 
@@ -8,8 +9,8 @@ use rejoin_vclock::ReplicaId;
 use crate::core::peers::Asked;
 use crate::core::peers::session::{Session, SessionEnd, SessionId};
 use crate::core::{Now, SpaceCore};
+use crate::error::Result;
 use crate::format::message::Message;
-use crate::storage::StorageError;
 
 impl SpaceCore {
     /// Notes that something came in: a look at the clock has to follow.
@@ -137,8 +138,8 @@ impl SpaceCore {
     /// is asked for again.
     ///
     /// # Errors
-    /// [`StorageError`] when the log's index cannot be read.
-    pub fn mark_unreadable(&mut self, sequence: u64) -> Result<(), StorageError> {
+    /// [`StorageError`](crate::storage::StorageError) when the log's index cannot be read.
+    pub fn mark_unreadable(&mut self, sequence: u64) -> Result<()> {
         self.stir();
         self.history.mark_unreadable(sequence)
     }

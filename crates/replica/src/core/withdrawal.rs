@@ -11,6 +11,7 @@
 
 use crate::core::peers::session::SessionEnd;
 use crate::core::{Change, Event, SpaceCore};
+use crate::error::Result;
 use crate::receipt::Mark;
 use crate::storage::StorageError;
 
@@ -24,7 +25,7 @@ impl SpaceCore {
     ///
     /// # Errors
     /// [`StorageError::Full`] when it was withdrawn.
-    pub(crate) fn has_written(&self, mark: Mark) -> Result<bool, StorageError> {
+    pub(crate) fn has_written(&self, mark: Mark) -> Result<bool> {
         if self.outbox.withdrawals.cover(mark) {
             return Err(StorageError::Full);
         }

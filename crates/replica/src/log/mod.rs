@@ -25,6 +25,7 @@ use rejoin_crdts::Delta;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
+use crate::error::Result;
 use crate::format::entry::HeadAt;
 use crate::format::envelope;
 use crate::format::row;
@@ -90,12 +91,7 @@ impl Log {
     ///
     /// # Errors
     /// [`StorageError`] when the rows cannot be read or are damaged.
-    pub fn open(
-        rows: Arc<dyn StorageRead>,
-        space: u32,
-        flushed: u64,
-        bytes: u64,
-    ) -> Result<Self, StorageError> {
+    pub fn open(rows: Arc<dyn StorageRead>, space: u32, flushed: u64, bytes: u64) -> Result<Self> {
         let mut log = Self {
             rows,
             space,
@@ -120,7 +116,7 @@ impl Log {
         Ok(log)
     }
 
-    fn read_origins(&mut self) -> Result<(), StorageError> {
+    fn read_origins(&mut self) -> Result<()> {
         let full = self.start / CHUNK;
         let mut chunk = 0;
         while chunk < full {
@@ -168,7 +164,7 @@ impl Log {
     /// # Errors
     /// [`StorageError`] when it cannot be read or is damaged; which one it was, is
     /// [noted](Self::take_met_damage).
-    pub(crate) fn head_at(&self, sequence: u64) -> Result<HeadAt, StorageError> {
+    pub(crate) fn head_at(&self, sequence: u64) -> Result<HeadAt> {
         let read = self.records().at(sequence);
         if read.as_ref().is_err_and(StorageError::is_corruption) {
             self.met_damage.set(Some(sequence));
@@ -181,7 +177,7 @@ impl Log {
     ///
     /// # Errors
     /// [`StorageError`] when the log or its index cannot be read.
-    pub(crate) fn latest_before(&self, end: u64) -> Result<Vec<Delta>, StorageError> {
+    pub(crate) fn latest_before(&self, end: u64) -> Result<Vec<Delta>> {
         let (mut start, mut bytes, mut latest) = (end, 0, Vec::new());
         while let Some(before) = start.checked_sub(1)
             && end - before <= LOOK_BACK
@@ -226,7 +222,7 @@ impl Log {
     ///
     /// # Errors
     /// [`StorageError`] when it is in a row that cannot be read or is damaged.
-    pub fn entry_at(&self, sequence: u64) -> Result<Option<IndexEntry>, StorageError> {
+    pub fn entry_at(&self, sequence: u64) -> Result<Option<IndexEntry>> {
         if sequence >= self.start {
             return Ok(self.recent(sequence));
         }
@@ -245,11 +241,7 @@ impl Log {
     ///
     /// # Errors
     /// As [`entry_at`](Self::entry_at).
-    pub fn first_after(
-        &self,
-        origin: ReplicaId,
-        counter: u64,
-    ) -> Result<Option<u64>, StorageError> {
+    pub fn first_after(&self, origin: ReplicaId, counter: u64) -> Result<Option<u64>> {
         if let Some(chunks) = self.chunks.get(&origin)
             && let Some(&(_, number)) =
                 chunks.get(chunks.partition_point(|&(last, _)| last <= counter))
@@ -268,7 +260,7 @@ impl Log {
     ///
     /// # Errors
     /// As [`entry_at`](Self::entry_at).
-    pub fn ending_at(&self, origin: ReplicaId, counter: u64) -> Result<Option<u64>, StorageError> {
+    pub fn ending_at(&self, origin: ReplicaId, counter: u64) -> Result<Option<u64>> {
         let Some(before) = counter.checked_sub(1) else { return Ok(None) };
         let Some(sequence) = self.first_after(origin, before)? else { return Ok(None) };
         Ok(self.entry_at(sequence)?.filter(|place| place.last == counter).map(|_| sequence))
@@ -279,13 +271,7 @@ impl Log {
     ///
     /// # Errors
     /// As [`entry_at`](Self::entry_at).
-    pub fn spread(
-        &self,
-        origin: ReplicaId,
-        low: u64,
-        high: u64,
-        most: u64,
-    ) -> Result<Vec<u64>, StorageError> {
+    pub fn spread(&self, origin: ReplicaId, low: u64, high: u64, most: u64) -> Result<Vec<u64>> {
         let mut spread = Vec::new();
         for part in 0..most {
             let after = low + high.saturating_sub(low + 1) * part / most;
@@ -342,7 +328,7 @@ impl Log {
         }
     }
 
-    fn chunk(&self, number: u64) -> Result<Chunk, StorageError> {
+    fn chunk(&self, number: u64) -> Result<Chunk> {
         let mut cache = self.cache.borrow_mut();
         if let Some((_, places)) = cache.iter().find(|(cached, _)| *cached == number) {
             return Ok(Arc::clone(places));
@@ -358,7 +344,7 @@ impl Log {
         Ok(places)
     }
 
-    fn read_chunk(&self, number: u64) -> Result<Chunk, StorageError> {
+    fn read_chunk(&self, number: u64) -> Result<Chunk> {
         let bytes = self.rows.row(self.space, &row::places(number))?;
         let bytes = bytes.ok_or_else(|| self.damage(number, "missing"))?;
         decode_places(&bytes).map(Arc::from).map_err(|error| self.damage(number, error))

@@ -5,6 +5,7 @@ use std::fmt;
 
 use rejoin_vclock::codec::DecodeError;
 
+use crate::error::Result;
 use crate::format::entry::{HeadAt, Record, is_hole};
 use crate::storage::{StorageError, StorageRead, Stored};
 
@@ -58,7 +59,7 @@ pub(crate) struct Reading<'a> {
 }
 
 impl Iterator for Reading<'_> {
-    type Item = Result<Found, StorageError>;
+    type Item = Result<Found>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.read.len() == 0 && !self.is_over {
@@ -99,7 +100,7 @@ impl<'a> Records<'a> {
     ///
     /// # Errors
     /// [`StorageError::Damaged`] when it is missing or not what was written.
-    pub(crate) fn at(&self, sequence: u64) -> Result<Record, StorageError> {
+    pub(crate) fn at(&self, sequence: u64) -> Result<Record> {
         let found = self.storage.log(self.number, sequence, 1)?;
         let found = found.first().filter(|(at, _)| *at == sequence);
         let (_, bytes) = found.ok_or_else(|| self.missing(sequence))?;
@@ -110,7 +111,7 @@ impl<'a> Records<'a> {
     ///
     /// # Errors
     /// [`StorageError`] when the medium fails.
-    pub fn read_to_send(&self, before: &[u64], sequences: &[u64]) -> Result<ToSend, StorageError> {
+    pub fn read_to_send(&self, before: &[u64], sequences: &[u64]) -> Result<ToSend> {
         let mut read = ToSend::default();
         for &sequence in before {
             match self.at(sequence) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::contents::Contents;
 use super::copied::CopiedFrom;
-use super::error::OperationError;
+use super::error::{OperationError, Result};
 use super::new_file::{self, NewFile};
 use super::progress::{Progress, Step, Watch};
 use super::replay::AT_A_TIME;
@@ -71,12 +71,7 @@ pub fn backup_file(
     backup(&file, to.as_ref(), at, &mut Watch(progress))
 }
 
-fn backup(
-    reader: &dyn StorageRead,
-    to: &Path,
-    at: u64,
-    watch: &mut Watch<'_>,
-) -> Result<Copied, OperationError> {
+fn backup(reader: &dyn StorageRead, to: &Path, at: u64, watch: &mut Watch<'_>) -> Result<Copied> {
     new_file::check_free(to)?;
     let (file, mut copied) = copy(reader, to, at, watch)?;
     let found = verify_storage(&Arc::new(file.reopen()?), Depth::Stored, watch)?;
@@ -94,7 +89,7 @@ pub(super) fn copy(
     to: &Path,
     at: u64,
     watch: &mut Watch<'_>,
-) -> Result<(NewFile, Copied), OperationError> {
+) -> Result<(NewFile, Copied)> {
     let contents = Contents::read(reader)?;
     let mut first = Batch { meta: reader.metas("")?, ..Batch::default() };
     CopiedFrom::of(&contents, at)?.write(&mut first)?;
@@ -126,12 +121,7 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    fn log(
-        &mut self,
-        number: u32,
-        name: &str,
-        watch: &mut Watch<'_>,
-    ) -> Result<(), OperationError> {
+    fn log(&mut self, number: u32, name: &str, watch: &mut Watch<'_>) -> Result<()> {
         let (end, mut from) = (self.reader.log_end(number)?, 0);
         loop {
             watch.at(Step::CopyLog, name, from, end)?;
@@ -147,12 +137,7 @@ impl Copy<'_> {
         }
     }
 
-    fn rows(
-        &mut self,
-        number: u32,
-        name: &str,
-        watch: &mut Watch<'_>,
-    ) -> Result<(), OperationError> {
+    fn rows(&mut self, number: u32, name: &str, watch: &mut Watch<'_>) -> Result<()> {
         let mut from = Vec::new();
         let mut done = 0;
         loop {
@@ -176,11 +161,11 @@ impl Copy<'_> {
         self.copied.bytes += bytes as u64;
     }
 
-    fn write_if_full(&mut self) -> Result<(), OperationError> {
+    fn write_if_full(&mut self) -> Result<()> {
         if self.waiting < BATCH_BYTES { Ok(()) } else { self.write() }
     }
 
-    fn write(&mut self) -> Result<(), OperationError> {
+    fn write(&mut self) -> Result<()> {
         self.waiting = 0;
         Ok(self.storage.commit(&std::mem::take(&mut self.batch))?)
     }

@@ -7,6 +7,9 @@ use crate::error::StoreError;
 pub use crate::format::location::Location;
 use crate::storage::StorageError;
 
+/// The result of an operation, unless another error is named.
+pub(super) type Result<T, E = OperationError> = std::result::Result<T, E>;
+
 /// The reason why an operation was not done. What was there before is as it was.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]

@@ -6,7 +6,7 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 
 use super::contents::{Contents, Listed};
 use super::copied::CopiedFrom;
-use super::error::OperationError;
+use super::error::{OperationError, Result};
 use super::replay::replay;
 use crate::config::Config;
 use crate::core::SpaceCore;
@@ -98,7 +98,7 @@ pub fn inspect_file(path: impl AsRef<std::path::Path>) -> Result<Inspection, Ope
     inspect(&reader, bytes)
 }
 
-fn inspect(reader: &Arc<dyn StorageRead>, bytes: u64) -> Result<Inspection, OperationError> {
+fn inspect(reader: &Arc<dyn StorageRead>, bytes: u64) -> Result<Inspection> {
     let contents = Contents::read(&**reader)?;
     let mut problems: Vec<String> = contents.findings.iter().map(ToString::to_string).collect();
     let copied_from = CopiedFrom::read(&**reader);
@@ -118,11 +118,7 @@ fn inspect(reader: &Arc<dyn StorageRead>, bytes: u64) -> Result<Inspection, Oper
     Ok(Inspection { identity, before, copied_from, bytes, spaces, problems })
 }
 
-fn state(
-    reader: &Arc<dyn StorageRead>,
-    listed: &Listed,
-    id: ReplicaId,
-) -> Result<SpaceState, OperationError> {
+fn state(reader: &Arc<dyn StorageRead>, listed: &Listed, id: ReplicaId) -> Result<SpaceState> {
     let (hash, number) = (listed.ticket.hash(), listed.number);
     let mut core = SpaceCore::open(hash, id, Config::default(), Arc::clone(reader), number)?;
     if let Err(what) = replay(&**reader, number, &mut core, &mut |_, _| Ok(()))? {

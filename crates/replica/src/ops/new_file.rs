@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::error::OperationError;
+use super::error::{OperationError, Result};
 use crate::error::StoreError;
 use crate::shell::store::explain;
 use crate::storage::{Batch, RedbFile, StorageError};
@@ -16,7 +16,7 @@ fn io(path: &Path, error: &Error) -> OperationError {
 }
 
 /// Checks that there is a file, whatever is in it.
-pub(super) fn find(path: &Path) -> Result<(), OperationError> {
+pub(super) fn find(path: &Path) -> Result<()> {
     match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Err(OperationError::Missing { path: path.to_owned() })
@@ -28,13 +28,13 @@ pub(super) fn find(path: &Path) -> Result<(), OperationError> {
 }
 
 /// Opens an existing store file.
-pub(super) fn open(path: &Path) -> Result<RedbFile, OperationError> {
+pub(super) fn open(path: &Path) -> Result<RedbFile> {
     find(path)?;
     RedbFile::open(path).map_err(|error| explain(path, error).into())
 }
 
 /// Checks that there is nothing under the name of a file that is to be made.
-pub(super) fn check_free(path: &Path) -> Result<(), OperationError> {
+pub(super) fn check_free(path: &Path) -> Result<()> {
     if is_taken(path) { Err(OperationError::Exists { path: path.to_owned() }) } else { Ok(()) }
 }
 
@@ -53,7 +53,7 @@ pub(super) struct NewFile {
 impl NewFile {
     /// Begins a store file that is to get a name. It is made in the same directory, because only
     /// there it can get its name in one step.
-    pub(super) fn begin(target: &Path, batch: &Batch) -> Result<(Self, RedbFile), OperationError> {
+    pub(super) fn begin(target: &Path, batch: &Batch) -> Result<(Self, RedbFile)> {
         let making = beside(target, &format!("{}.part", std::process::id()));
         drop(fs::remove_file(&making)); // what an earlier process of that number left
         let file = Self { making, target: target.to_owned() };
@@ -62,13 +62,13 @@ impl NewFile {
     }
 
     /// Opens the file again, once nobody has it open any more.
-    pub(super) fn reopen(&self) -> Result<RedbFile, OperationError> {
+    pub(super) fn reopen(&self) -> Result<RedbFile> {
         open(&self.making)
     }
 
     /// Makes it durable, and gives it its name. If another file has that name by now, that one is
     /// kept.
-    pub(super) fn put(self) -> Result<(), OperationError> {
+    pub(super) fn put(self) -> Result<()> {
         self.sync()?;
         match fs::hard_link(&self.making, &self.target) {
             Ok(()) => {}
@@ -87,7 +87,7 @@ impl NewFile {
 
     /// Makes it durable, and gives it the name of an existing file, which is kept under another
     /// name. If the file system has links, there is no moment at which nothing has the name.
-    pub(super) fn replace(self) -> Result<PathBuf, OperationError> {
+    pub(super) fn replace(self) -> Result<PathBuf> {
         self.sync()?;
         let target = &self.target;
         let told = |error: Error| io(target, &error);
@@ -102,7 +102,7 @@ impl NewFile {
         Ok(kept)
     }
 
-    fn sync(&self) -> Result<(), OperationError> {
+    fn sync(&self) -> Result<()> {
         let synced = File::open(&self.making).and_then(|file| file.sync_all());
         synced.map_err(|error| io(&self.making, &error))
     }
@@ -122,7 +122,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// Syncs the directory of a file, which makes its name durable.
-fn sync_directory(path: &Path) -> Result<(), OperationError> {
+fn sync_directory(path: &Path) -> Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = parent.unwrap_or(Path::new("."));
     let synced = File::open(directory).and_then(|directory| directory.sync_all());

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use super::error::OperationError;
+use super::error::{OperationError, Result};
 
 /// The step that an operation is at.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -65,13 +65,7 @@ pub struct Progress<'a> {
 pub(super) struct Watch<'a>(pub &'a mut dyn FnMut(Progress<'_>) -> ControlFlow<()>);
 
 impl Watch<'_> {
-    pub(super) fn at(
-        &mut self,
-        step: Step,
-        space: &str,
-        done: u64,
-        total: u64,
-    ) -> Result<(), OperationError> {
+    pub(super) fn at(&mut self, step: Step, space: &str, done: u64, total: u64) -> Result<()> {
         match (self.0)(Progress { step, space, done, total }) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(OperationError::Stopped),

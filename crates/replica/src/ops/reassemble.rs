@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::contents::Contents;
-use super::error::OperationError;
+use super::error::Result;
 use crate::format::entry::write_hole;
 use crate::format::row;
 use crate::format::space::{SPACE, write_space};
@@ -41,7 +41,7 @@ pub(super) struct Reassembled {
 }
 
 /// Puts what was found in order.
-pub(super) fn reassemble(mut damaged_file: DamagedFile) -> Result<Reassembled, OperationError> {
+pub(super) fn reassemble(mut damaged_file: DamagedFile) -> Result<Reassembled> {
     let found = damaged_file.log.len() + damaged_file.misplaced.len() + damaged_file.damaged.len();
     let is_counted = damaged_file.counted.is_some();
     let unknown = damaged_file.counted.unwrap_or_default().saturating_sub(found as u64);
@@ -90,7 +90,7 @@ fn is_short(piece: &ValueRef) -> bool {
 }
 
 /// Gives a name to the store and to every space that lacks one.
-fn name(damaged_file: &mut DamagedFile) -> Result<Vec<Found>, OperationError> {
+fn name(damaged_file: &mut DamagedFile) -> Result<Vec<Found>> {
     if !damaged_file.metas.contains_key(identity::NAME) {
         damaged_file.metas.extend(first_batch(machine::random).1.meta);
     }
@@ -140,11 +140,7 @@ fn loosen(damaged_file: &mut DamagedFile, spaces: &[Found], far: u64) {
 }
 
 /// Returns the end of the log of a space, as far as anything shows it.
-fn end(
-    damaged_file: &DamagedFile,
-    number: u32,
-    there: &BTreeSet<u64>,
-) -> Result<u64, OperationError> {
+fn end(damaged_file: &DamagedFile, number: u32, there: &BTreeSet<u64>) -> Result<u64> {
     let last = there.last().map_or(0, |last| last + 1);
     let damaged = damaged_file.damaged.range((number, 0)..=(number, last.saturating_add(FAR)));
     let damaged = damaged.last().map_or(0, |(key, _)| key.1 + 1);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rejoin_vclock::ReplicaId;
 
-use super::error::OperationError;
+use super::error::Result;
 use crate::core::SpaceCore;
 use crate::format::entry::{Head, Record};
 use crate::log::IndexEntry;
@@ -16,7 +16,7 @@ use crate::storage::StorageRead;
 pub(super) const AT_A_TIME: usize = 16;
 
 /// A callback that gets the core and the idempotency key after each record.
-pub(super) type Each<'a> = dyn FnMut(&SpaceCore, &[u8]) -> Result<(), OperationError> + 'a;
+pub(super) type Each<'a> = dyn FnMut(&SpaceCore, &[u8]) -> Result<()> + 'a;
 
 /// Feeds a core the rest of its log. The inner error says what does not fit.
 pub(super) fn replay(
@@ -24,7 +24,7 @@ pub(super) fn replay(
     number: u32,
     core: &mut SpaceCore,
     each: &mut Each<'_>,
-) -> Result<Result<(), String>, OperationError> {
+) -> Result<Result<(), String>> {
     let records = Records { storage: reader, number, space: None };
     for found in records.reading(core.log().end(), AT_A_TIME) {
         let Found { sequence, content, .. } = found?;

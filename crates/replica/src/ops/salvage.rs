@@ -20,7 +20,7 @@ use rejoin_vclock::FreshId;
 use super::backup::{Copied, copy};
 use super::contents::{Contents, Listed};
 use super::copied;
-use super::error::{Location, OperationError};
+use super::error::{Location, OperationError, Result};
 use super::new_file;
 use super::progress::{Progress, Step, Watch};
 use super::reassemble::{Reassembled, reassemble};
@@ -121,7 +121,7 @@ fn salvaged(
     to: &Path,
     at: u64,
     watch: &mut Watch<'_>,
-) -> Result<Salvaged, OperationError> {
+) -> Result<Salvaged> {
     let reassembled = reassemble(damaged_file)?;
     if reassembled.spaces.is_empty() {
         return Err(OperationError::NothingLeft { path: from.to_owned() });
@@ -139,12 +139,7 @@ struct Made {
 }
 
 /// Copies what can be read, repairs it, checks it, and gives it its name.
-fn make(
-    reader: &dyn StorageRead,
-    to: &Path,
-    at: u64,
-    watch: &mut Watch<'_>,
-) -> Result<Made, OperationError> {
+fn make(reader: &dyn StorageRead, to: &Path, at: u64, watch: &mut Watch<'_>) -> Result<Made> {
     let (file, copied) = copy(reader, to, at, watch)?;
     let rebuilt = repair(file.reopen()?, watch)?;
     let found = verify_storage(&Arc::new(file.reopen()?), Depth::Stored, watch)?;
@@ -159,7 +154,7 @@ fn make(
 const FORMATS: Formats =
     Formats { name_of, is_record: is_marked, is_quarantined: row::is_quarantined };
 
-fn read(from: &Path, watch: &mut Watch<'_>) -> Result<DamagedFile, OperationError> {
+fn read(from: &Path, watch: &mut Watch<'_>) -> Result<DamagedFile> {
     let mut told = |done, total| match watch.at(Step::Salvage, "", done, total) {
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => ControlFlow::Break(()),
@@ -183,7 +178,7 @@ fn name_of(bytes: &[u8]) -> Option<String> {
 
 /// Quarantines what does not follow from what is there, and drops state that is not whole. Returns
 /// the names of the spaces whose state was dropped.
-fn repair(file: RedbFile, watch: &mut Watch<'_>) -> Result<Vec<String>, OperationError> {
+fn repair(file: RedbFile, watch: &mut Watch<'_>) -> Result<Vec<String>> {
     let file = Arc::new(file);
     let found = verify_storage(&file, Depth::Stored, watch)?;
     let of_rows = |place: &Location| !matches!(place, Location::Record(_) | Location::Meta(_));
@@ -206,7 +201,7 @@ fn repair(file: RedbFile, watch: &mut Watch<'_>) -> Result<Vec<String>, Operatio
 }
 
 /// Removes all rows that are not quarantined.
-fn drop_state(storage: &FailStop, number: u32) -> Result<(), OperationError> {
+fn drop_state(storage: &FailStop, number: u32) -> Result<()> {
     let mut from = Vec::new();
     loop {
         let rows = storage.rows(number, &from, ROWS)?;

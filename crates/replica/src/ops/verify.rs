@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rejoin_vclock::ReplicaId;
 
 use super::contents::{Contents, Listed};
-use super::error::{Finding, Location, OperationError};
+use super::error::{Finding, Location, OperationError, Result};
 use super::progress::{Progress, Step, Watch};
 use super::replay::{AT_A_TIME, Each, LogCheck, replay};
 use crate::config::Config;
@@ -132,13 +132,13 @@ pub(super) fn verify_storage(
     storage: &Arc<impl Storage + 'static>,
     depth: Depth,
     watch: &mut Watch<'_>,
-) -> Result<Verification, OperationError> {
+) -> Result<Verification> {
     let found = pages(&**storage, watch)?;
     let reader: Arc<dyn StorageRead> = Arc::clone(storage) as _;
     verify(&reader, depth, found, watch)
 }
 
-fn pages(storage: &dyn Storage, watch: &mut Watch<'_>) -> Result<Verification, OperationError> {
+fn pages(storage: &dyn Storage, watch: &mut Watch<'_>) -> Result<Verification> {
     watch.at(Step::Pages, "", 0, 0)?;
     let mut found = Verification::default();
     match storage.verify() {
@@ -155,7 +155,7 @@ pub(super) fn verify(
     depth: Depth,
     mut found: Verification,
     watch: &mut Watch<'_>,
-) -> Result<Verification, OperationError> {
+) -> Result<Verification> {
     let contents = match Contents::read(&**reader) {
         Ok(contents) => contents,
         Err(StorageError::Damaged(what)) => {
@@ -201,13 +201,13 @@ impl Told for SpaceCheck<'_, '_> {
         self.found.add(&self.listed.name, place, what);
     }
 
-    fn checked(&mut self, blocks: u64, of: u64) -> Result<(), OperationError> {
+    fn checked(&mut self, blocks: u64, of: u64) -> Result<()> {
         self.watch.at(Step::CheckRows, &self.listed.name, blocks, of)
     }
 }
 
 impl SpaceCheck<'_, '_> {
-    fn run(&mut self, depth: Depth) -> Result<Checked, OperationError> {
+    fn run(&mut self, depth: Depth) -> Result<Checked> {
         let before = self.found.findings.len();
         let mut rows = Rows::open(Arc::clone(self.reader), self.listed.number, self)?;
         let records = self.check_log(rows.checkpoint())?;
@@ -221,7 +221,7 @@ impl SpaceCheck<'_, '_> {
     }
 
     /// Checks the log, and what the rows say of it. Returns the number of records.
-    fn check_log(&mut self, checkpoint: Option<&Checkpoint>) -> Result<u64, OperationError> {
+    fn check_log(&mut self, checkpoint: Option<&Checkpoint>) -> Result<u64> {
         let number = self.listed.number;
         let (end, mut log) = (self.reader.log_end(number)?, LogCheck::default());
         let (mut records, mut places) = (0, Vec::new());
@@ -273,11 +273,7 @@ impl SpaceCheck<'_, '_> {
         Ok(is_flushed && quarantine.is_some())
     }
 
-    fn check_index(
-        &mut self,
-        chunk: u64,
-        places: &[log::IndexEntry],
-    ) -> Result<(), OperationError> {
+    fn check_index(&mut self, chunk: u64, places: &[log::IndexEntry]) -> Result<()> {
         for (key, expected) in log::index_rows(chunk, places) {
             let what = match self.reader.row(self.listed.number, &key)? {
                 Some(bytes) if bytes == expected => continue,
@@ -303,7 +299,7 @@ impl SpaceCheck<'_, '_> {
     }
 
     /// Reads the whole state. Returns its digest; `None` if the state is not what it has to be.
-    fn state(&mut self, depth: Depth) -> Result<Option<Digest>, OperationError> {
+    fn state(&mut self, depth: Depth) -> Result<Option<Digest>> {
         self.watch.at(Step::ReadState, &self.listed.name, 0, 0)?;
         let hash = self.listed.ticket.hash();
         let rows = Arc::clone(self.reader);
@@ -327,11 +323,7 @@ impl SpaceCheck<'_, '_> {
     }
 
     /// Applies the whole log from scratch, in memory, and compares. Returns what is wrong.
-    fn against_the_log(
-        &mut self,
-        stored: &SpaceCore,
-        digest: Digest,
-    ) -> Result<Option<String>, OperationError> {
+    fn against_the_log(&mut self, stored: &SpaceCore, digest: Digest) -> Result<Option<String>> {
         let hash = self.listed.ticket.hash();
         let mut rebuilt = SpaceCore::new(hash, self.id, Config::default());
         let mut forgotten = None;
@@ -356,7 +348,7 @@ impl SpaceCheck<'_, '_> {
         core: &mut SpaceCore,
         step: Step,
         each: &mut Each<'_>,
-    ) -> Result<Result<(), String>, OperationError> {
+    ) -> Result<Result<(), String>> {
         let end = self.reader.log_end(self.listed.number)?;
         replay(&**self.reader, self.listed.number, core, &mut |core, key| {
             self.watch.at(step, &self.listed.name, core.log().end(), end)?;

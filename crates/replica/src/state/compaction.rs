@@ -9,8 +9,9 @@ use super::memtable::{Limits, Memtable, Receipts};
 use super::merged::Merged;
 use super::run::{Blocks, Run, RunWriter};
 use super::table::{prefixed, write_receipt};
+use crate::error::Result;
 use crate::format::row;
-use crate::storage::{RowWrite, StorageError};
+use crate::storage::RowWrite;
 
 /// From one flush to the next each merge writes this many times what a flush writes. Once would
 /// keep up; but the faster merges end, the fewer runs there are to look into.
@@ -70,7 +71,7 @@ impl Compaction {
         checkpoint: Checkpoint,
         next_run: u32,
         runs: &[Run],
-    ) -> Result<Self, StorageError> {
+    ) -> Result<Self> {
         let (mut garbage, mut next_run) = (VecDeque::new(), next_run);
         let mut from = row::run(0);
         while let Some((key, _)) = blocks.rows.rows(blocks.space, &from, 1)?.pop() {

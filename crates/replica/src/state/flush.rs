@@ -17,8 +17,9 @@ use super::manifest::{Checkpoint, Manifest};
 use super::memtable::{Memtable, Receipts};
 use super::run::{Run, RunWriter};
 use super::table::{CELLS, KEYS, PRINTS, RETURNED, prefixed};
+use crate::error::Result;
 use crate::format::row;
-use crate::storage::{RowWrite, StorageError};
+use crate::storage::RowWrite;
 
 impl State {
     /// Requests a flush of all that changed so far, however little it is.
@@ -58,14 +59,14 @@ impl State {
     /// last rows of a run are not written, and when there is nothing to do.
     ///
     /// # Errors
-    /// [`StorageError`] when a run that is merged cannot be read.
+    /// [`StorageError`](crate::storage::StorageError) when a run that is merged cannot be read.
     pub(crate) fn poll_flush(
         &mut self,
         context: &Context,
         budget: usize,
         log_bytes: u64,
         checkpoint: impl FnOnce() -> Checkpoint,
-    ) -> Result<Step, StorageError> {
+    ) -> Result<Step> {
         // Overwrites take no memory, but a start after a crash has to read their log again.
         let tail = log_bytes.saturating_sub(self.compaction.checkpoint.log_bytes);
         let progress = (self.memtable.bytes() as u64).max(2 * tail);

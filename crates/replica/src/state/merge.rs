@@ -15,8 +15,9 @@ use super::merged::Merged;
 use super::ranges::Touched;
 use super::run::{Run, RunWriter};
 use super::table::{CELLS, PRINTS, read_cell};
+use crate::error::Result;
 use crate::format::row;
-use crate::storage::{RowWrite, StorageError};
+use crate::storage::RowWrite;
 
 /// Minimum number of the newest runs, of one tier or smaller, that are merged into one.
 const FAN_IN: usize = 4;
@@ -31,13 +32,13 @@ impl State {
     /// Makes the next step of merging, or of removing what was merged.
     ///
     /// # Errors
-    /// [`StorageError`] when a run that is merged cannot be read.
+    /// [`StorageError`](crate::storage::StorageError) when a run that is merged cannot be read.
     pub(super) fn go_on_merging(
         &mut self,
         context: &Context,
         progress: u64,
         budget: usize,
-    ) -> Result<Step, StorageError> {
+    ) -> Result<Step> {
         let planned = self.plan_merge()?;
         self.compaction.merging.merges.extend(planned);
         let budget = self.compaction.merging.pace(progress, self.limits, budget);
@@ -62,7 +63,7 @@ impl State {
     /// Plans to merge the newest runs if enough of one tier, or smaller ones, stand together: each
     /// tier is four times as large as the one below, so an entry is written once per tier. Plans to
     /// merge all runs if that is requested.
-    fn plan_merge(&mut self) -> Result<Option<Merge>, StorageError> {
+    fn plan_merge(&mut self) -> Result<Option<Merge>> {
         let merging = self.compaction.merging.merges.last().and_then(|merge| merge.ids.first());
         let free = self.runs.iter().take_while(|run| Some(&run.id) != merging);
         let tier = |run: &Run| run.bytes.max(1).ilog2() / 2;
@@ -90,12 +91,7 @@ impl State {
         Ok(Some(Merge { ids: merged, cursors, writer, fingerprints }))
     }
 
-    fn merge(
-        &mut self,
-        mut merge: Merge,
-        context: &Context,
-        budget: usize,
-    ) -> Result<Step, StorageError> {
+    fn merge(&mut self, mut merge: Merge, context: &Context, budget: usize) -> Result<Step> {
         let first = self.runs.iter().position(|run| Some(&run.id) == merge.ids.first());
         let first = first.unwrap_or_default();
         let end = (first + merge.ids.len()).min(self.runs.len());
@@ -140,7 +136,7 @@ impl State {
     }
 
     /// Removes rows that nothing names.
-    fn sweep(&mut self) -> Result<Step, StorageError> {
+    fn sweep(&mut self) -> Result<Step> {
         while let Some(garbage) = self.compaction.merging.garbage.front_mut() {
             let (id, mut keys) = (garbage.run, garbage.take(SWEEP));
             if keys.is_empty() {

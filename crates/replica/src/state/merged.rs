@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::filter::Probe;
 use super::run::{Blocks, Run, RunCursor};
-use crate::storage::StorageError;
+use crate::error::Result;
 
 /// Several runs as one: of equal keys the newest run's entry counts.
 #[derive(Debug)]
@@ -18,12 +18,7 @@ pub(super) struct Merged {
 
 impl Merged {
     /// Seeks a key, among what begins with a prefix.
-    pub(super) fn seek(
-        runs: &[Run],
-        blocks: &Blocks,
-        key: &[u8],
-        below: &[u8],
-    ) -> Result<Self, StorageError> {
+    pub(super) fn seek(runs: &[Run], blocks: &Blocks, key: &[u8], below: &[u8]) -> Result<Self> {
         let probe = Probe::below(below).filter(|_| key.starts_with(below));
         let below = probe.map(|probe| (probe, below));
         let cursors = runs.iter().map(|run| run.seek(blocks, key, below));
@@ -55,7 +50,7 @@ impl Merged {
     }
 
     /// Goes on to the next key, in all runs that have this one.
-    pub(super) fn advance(&mut self, runs: &[Run], blocks: &Blocks) -> Result<(), StorageError> {
+    pub(super) fn advance(&mut self, runs: &[Run], blocks: &Blocks) -> Result<()> {
         let Some(newest) = self.least else { return Ok(()) };
         let (newer, older) = self.cursors.split_at_mut(newest + 1);
         let Some(here) = newer.last_mut() else { return Ok(()) };

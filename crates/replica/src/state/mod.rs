@@ -43,6 +43,7 @@ use rejoin_crdts::path::names;
 use rejoin_crdts::{Kind, ReadError};
 use rejoin_vclock::codec::DecodeError;
 
+use crate::error::Result;
 use crate::format::row;
 use crate::receipt::Receipt;
 use crate::storage::{RowWrite, StorageError, StorageRead};
@@ -94,7 +95,7 @@ impl State {
         space: u32,
         limits: Limits,
         uses_rows: bool,
-    ) -> Result<(Self, Checkpoint), StorageError> {
+    ) -> Result<(Self, Checkpoint)> {
         let head = if uses_rows { rows.row(space, row::HEAD)? } else { None };
         let decode = |bytes: Vec<u8>| Manifest::decode(&bytes);
         let manifest = head.map_or_else(|| Ok(Manifest::default()), decode).map_err(|error| {
@@ -161,11 +162,7 @@ impl State {
     ///
     /// # Errors
     /// [`StorageError`] when a block cannot be read.
-    pub(crate) fn receipt(
-        &self,
-        by: Receipts,
-        key: &[u8],
-    ) -> Result<Option<Receipt>, StorageError> {
+    pub(crate) fn receipt(&self, by: Receipts, key: &[u8]) -> Result<Option<Receipt>> {
         let mut layers = [Some(&self.memtable), self.immutable.as_ref()].into_iter().flatten();
         if let Some(receipt) = layers.find_map(|layer| layer.receipts(by).get(key)) {
             return Ok(Some(*receipt));

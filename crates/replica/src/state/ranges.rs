@@ -18,6 +18,7 @@ use super::memtable::Memtable;
 use super::run::{Blocks, Run};
 use super::source::StateSource;
 use super::table::{CELLS, PRINTS, prefixed};
+use crate::error::Result;
 use crate::storage::StorageError;
 
 /// A range of cells, from one path up to another, and its fingerprint.
@@ -54,7 +55,7 @@ struct Gap {
 }
 
 impl Gap {
-    fn seek(run: &Run, blocks: &Blocks, from: &[u8]) -> Result<Self, StorageError> {
+    fn seek(run: &Run, blocks: &Blocks, from: &[u8]) -> Result<Self> {
         let cursor = run.seek(blocks, &prefixed(CELLS, from), None)?;
         let next = cursor.entry().and_then(|(key, _)| key.strip_prefix(&[CELLS]));
         Ok(Self { from: from.to_vec(), next: next.map(<[u8]>::to_vec) })
@@ -73,7 +74,7 @@ impl Touched {
         blocks: &Blocks,
         start: &[u8],
         end: Option<&[u8]>,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<bool> {
         self.0.resize_with(self.0.len().max(runs.len()), || None);
         for (run, gap) in runs.iter().zip(&mut self.0) {
             let known = gap.take().filter(|gap| gap.holds(start));
@@ -95,7 +96,7 @@ impl Touched {
         blocks: &Blocks,
         key: &[u8],
         value: &[u8],
-    ) -> Result<Option<Print>, StorageError> {
+    ) -> Result<Option<Print>> {
         let damage = |error: DecodeError| StorageError::Damaged(format!("a print: {error}"));
         let start = key.get(1..).unwrap_or_default();
         let print = Print::decode(start, value).map_err(damage)?;
@@ -251,7 +252,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Returns the print that a run has of a range, if it holds.
-    fn stored(&mut self, level: u8, start: &[u8]) -> Result<Option<Print>, StorageError> {
+    fn stored(&mut self, level: u8, start: &[u8]) -> Result<Option<Print>> {
         let state = self.source.state;
         let key = prefixed(level, start);
         let row = prefixed(PRINTS, &key);

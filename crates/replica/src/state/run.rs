@@ -22,6 +22,7 @@ use rejoin_vclock::codec::{Reader, write_varint};
 
 use super::block::{BLOCK_BYTES, Block, BlockBuilder, Position, address};
 use super::filter::{Probe, WideFilter};
+use crate::error::Result;
 use crate::format::row::{self, Address};
 use crate::storage::{RowWrite, StorageError, StorageRead};
 
@@ -207,7 +208,7 @@ impl Blocks {
         at: Address,
         lower: Option<&[u8]>,
         upper: Option<Option<&[u8]>>,
-    ) -> Result<Arc<Block>, StorageError> {
+    ) -> Result<Arc<Block>> {
         if let Some(block) = self.cache.borrow().get(&at) {
             return Ok(Arc::clone(block));
         }
@@ -265,7 +266,7 @@ impl Run {
         blocks: &Blocks,
         key: &[u8],
         probe: Option<(Probe, Option<&[u8]>)>,
-    ) -> Result<Found, StorageError> {
+    ) -> Result<Found> {
         let Some(top) = self.blocks.len().checked_sub(1) else { return Ok(Found::Nothing) };
         let mut number = 0;
         let mut block = blocks.load(address(self.id, top, 0), None, Some(None))?;
@@ -298,7 +299,7 @@ impl Run {
         probe: Option<Probe>,
         near: Option<&mut Option<Arc<Block>>>,
         show: impl FnOnce(&[u8]) -> R,
-    ) -> Result<Option<R>, StorageError> {
+    ) -> Result<Option<R>> {
         if let Some(Some(leaf)) = &near
             && leaf.spans(key)
         {
@@ -326,7 +327,7 @@ impl Run {
         blocks: &Blocks,
         key: &[u8],
         below: Option<(Probe, &[u8])>,
-    ) -> Result<RunCursor, StorageError> {
+    ) -> Result<RunCursor> {
         let probe = below.map(|(probe, below)| (probe, Some(below)));
         let (number, leaf) = match self.leaf(blocks, key, probe)? {
             Found::Leaf(number, leaf) => (number, leaf),
@@ -358,7 +359,7 @@ impl RunCursor {
     }
 
     /// Goes on to the next entry.
-    pub(super) fn advance(&mut self, run: &Run, blocks: &Blocks) -> Result<(), StorageError> {
+    pub(super) fn advance(&mut self, run: &Run, blocks: &Blocks) -> Result<()> {
         match self.leaf.take() {
             Some(leaf) if leaf.step(&mut self.place) => self.leaf = Some(leaf),
             Some(leaf) => self.turn(&leaf, run, blocks)?,
@@ -368,7 +369,7 @@ impl RunCursor {
     }
 
     /// Goes on to the first entry of the block behind this one.
-    fn turn(&mut self, leaf: &Block, run: &Run, blocks: &Blocks) -> Result<(), StorageError> {
+    fn turn(&mut self, leaf: &Block, run: &Run, blocks: &Blocks) -> Result<()> {
         let Some(lower) = leaf.upper() else { return Ok(()) };
         let next = blocks.load(address(run.id, 0, self.number + 1), Some(lower), None)?;
         if let Some(place) = next.seek(lower) {

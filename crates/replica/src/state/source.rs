@@ -11,7 +11,7 @@ use rejoin_crdts::state::{Context, LocalDot};
 use rejoin_crdts::value::find_other_kind;
 use rejoin_crdts::{Dot, Kind, ReadError};
 
-use crate::storage::StorageError;
+use crate::error::Result;
 
 use super::State;
 use super::block::Block;
@@ -126,7 +126,7 @@ impl Flushed<'_> {
         &self,
         path: &[u8],
         near: &mut [Option<Arc<Block>>],
-    ) -> Result<Option<Cell>, StorageError> {
+    ) -> Result<Option<Cell>> {
         let key = prefixed(CELLS, path);
         let probe = Probe::entry(&key);
         for (number, run) in self.state.runs.iter().enumerate() {
@@ -145,7 +145,7 @@ impl Flushed<'_> {
         below: &[u8],
         from: &[u8],
         visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
-    ) -> Result<(), StorageError> {
+    ) -> Result<()> {
         let (runs, blocks) = (&self.state.runs, &self.state.blocks);
         let below = prefixed(CELLS, below);
         let mut merged = Merged::seek(runs, blocks, &prefixed(CELLS, from), &below)?;

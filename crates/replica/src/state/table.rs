@@ -6,6 +6,7 @@ use rejoin_crdts::state::{Context, Names};
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 
+use crate::error::Result;
 use crate::receipt::Receipt;
 use crate::storage::StorageError;
 
@@ -27,7 +28,7 @@ pub(super) fn read_cell(
     path: &[u8],
     ids: &[ReplicaId],
     context: &Context,
-) -> Result<Option<Cell>, StorageError> {
+) -> Result<Option<Cell>> {
     if value.is_empty() {
         return Ok(None);
     }

@@ -16,9 +16,9 @@ use rejoin_vclock::ReplicaId;
 use crate::core::history::forks::Forks;
 use crate::core::history::rewritten::{Rewritten, RewrittenHere};
 use crate::core::outbox::Outbox;
+use crate::error::Result;
 use crate::format::entry::{Entry, Head, HeadAt};
 use crate::log::{IndexEntry, Log};
-use crate::storage::StorageError;
 
 /// An entry that arrived, and the heads of its origin before and after it at the sender, if they
 /// are known from the sender's stream.
@@ -115,13 +115,14 @@ impl History {
     /// is here. `context`: what is applied.
     ///
     /// # Errors
-    /// [`StorageError`] when a record that has to be compared is damaged.
+    /// [`StorageError`](crate::storage::StorageError) when a record that has to be compared is
+    /// damaged.
     pub(crate) fn check(
         &self,
         Arrival { entry, heads }: &Arrival,
         context: &Context,
         outbox: &Outbox,
-    ) -> Result<Verdict, StorageError> {
+    ) -> Result<Verdict> {
         let (origin, first) = (entry.delta().origin(), entry.delta().first());
         let own = self.head(origin);
         let is_blind = rejoin_vclock::mutant!("branch-taken-twice");
@@ -153,12 +154,7 @@ impl History {
 
     /// The head after the first entry of an origin beyond a counter, whether it is durable or not.
     /// `None` if it cannot be found out.
-    fn head_after(
-        &self,
-        origin: ReplicaId,
-        counter: u64,
-        outbox: &Outbox,
-    ) -> Result<Option<Head>, StorageError> {
+    fn head_after(&self, origin: ReplicaId, counter: u64, outbox: &Outbox) -> Result<Option<Head>> {
         // Damage of the index is reported and repaired elsewhere.
         let Ok(Some(sequence)) = self.log.first_after(origin, counter) else { return Ok(None) };
         let is_blind = rejoin_vclock::mutant!("early-branch-not-compared");
@@ -170,14 +166,14 @@ impl History {
     /// latest one, or that of a durable entry. `seen`: the counter up to which it is applied.
     ///
     /// # Errors
-    /// [`StorageError`] when the record is damaged.
+    /// [`StorageError`](crate::storage::StorageError) when the record is damaged.
     pub(crate) fn known(
         &self,
         origin: ReplicaId,
         counter: u64,
         seen: u64,
         outbox: &Outbox,
-    ) -> Result<Known, StorageError> {
+    ) -> Result<Known> {
         if counter == 0 {
             return Ok(Known::Head(Head::default()));
         }
@@ -201,14 +197,14 @@ impl History {
     /// counters, spread evenly. `None` when the log's index cannot be read.
     ///
     /// # Errors
-    /// [`StorageError`] when a record is damaged.
+    /// [`StorageError`](crate::storage::StorageError) when a record is damaged.
     pub(crate) fn spread(
         &self,
         origin: ReplicaId,
         (low, high): (u64, u64),
         most: u64,
         outbox: &Outbox,
-    ) -> Result<Option<Vec<HeadAt>>, StorageError> {
+    ) -> Result<Option<Vec<HeadAt>>> {
         let Ok(sequences) = self.log.spread(origin, low, high, most) else { return Ok(None) };
         let found = sequences.into_iter().map(|sequence| self.look_up(sequence, outbox));
         found.filter_map(Result::transpose).collect::<Result<_, _>>().map(Some)
@@ -216,7 +212,7 @@ impl History {
 
     /// Reads the head in the log record at a sequence. `None` if it is not durable yet, or known to
     /// be missing.
-    fn look_up(&self, sequence: u64, outbox: &Outbox) -> Result<Option<HeadAt>, StorageError> {
+    fn look_up(&self, sequence: u64, outbox: &Outbox) -> Result<Option<HeadAt>> {
         let is_there = sequence < outbox.durable() && !self.log.is_unreadable(sequence);
         match is_there && !rejoin_vclock::mutant!("look-up-lost") {
             true => self.log.head_at(sequence).map(Some),
@@ -228,8 +224,8 @@ impl History {
     /// is asked for again.
     ///
     /// # Errors
-    /// [`StorageError`] when the log's index cannot be read.
-    pub(crate) fn mark_unreadable(&mut self, sequence: u64) -> Result<(), StorageError> {
+    /// [`StorageError`](crate::storage::StorageError) when the log's index cannot be read.
+    pub(crate) fn mark_unreadable(&mut self, sequence: u64) -> Result<()> {
         if let Some(entry) = self.log.entry_at(sequence)?.filter(|entry| entry.last > 0) {
             self.log.unreadable.insert(sequence);
             self.missing.add(sequence, &entry);
@@ -247,7 +243,7 @@ impl History {
     ///
     /// # Errors
     /// As [`mark_unreadable`](Self::mark_unreadable).
-    pub(crate) fn around(&self, entry: &Entry) -> Result<(Option<u64>, Option<u64>), StorageError> {
+    pub(crate) fn around(&self, entry: &Entry) -> Result<(Option<u64>, Option<u64>)> {
         let delta = entry.delta();
         let before = self.log.ending_at(delta.origin(), delta.first() - 1)?;
         Ok((before, self.log.first_after(delta.origin(), delta.last())?))

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rejoin_vclock::{ReplicaId, VersionVector};
 
+use crate::error::Result;
 use crate::format::entry::{Head, HeadAt, Record};
 use crate::receipt::Mark;
 use crate::storage::StorageError;
@@ -133,7 +134,7 @@ impl Withdrawals {
     ///
     /// # Errors
     /// [`StorageError::Full`] when something was.
-    pub(crate) const fn none_since(&self, round: u64) -> Result<(), StorageError> {
+    pub(crate) const fn none_since(&self, round: u64) -> Result<()> {
         if self.round == round { Ok(()) } else { Err(StorageError::Full) }
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::DecodeError;
 
+use crate::error::Result;
 use crate::format::entry::Head;
 use crate::format::row;
 use crate::state::note::Note;
@@ -33,11 +34,7 @@ pub(crate) struct Externalized(BTreeMap<ReplicaId, Noted>);
 
 impl Externalized {
     /// Reads the stored notes.
-    pub(crate) fn read(
-        rows: &dyn StorageRead,
-        space: u32,
-        own: ReplicaId,
-    ) -> Result<Self, StorageError> {
+    pub(crate) fn read(rows: &dyn StorageRead, space: u32, own: ReplicaId) -> Result<Self> {
         let mut notes = BTreeMap::from([(own, Noted::default())]);
         if rejoin_vclock::mutant!("offers-forgotten") {
             return Ok(Self(notes));
