@@ -215,9 +215,9 @@ impl fmt::Display for StoreError {
                 let own = own.iter().map(named).collect::<Vec<_>>().join(", ");
                 write!(
                     f,
-                    "nobody else is known to have what was written here in {name:?} ({own})"
-                )?;
-                f.write_str("; sync it first, or say that it may go (`Removal::Anyway`)")
+                    "nobody else is known to have what was written here in {name:?} ({own}); sync \
+                     it first, or say that it may go (`Removal::Anyway`)"
+                )
             }
             Self::Edit(error) => error.fmt(f),
             Self::Read(error) => error.fmt(f),

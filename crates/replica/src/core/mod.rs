@@ -120,21 +120,8 @@ impl SpaceCore {
         Self::over(hash, replica, config, rows, number, true)
     }
 
-    /// As [`open`](Self::open) where the rows are damaged: none of them is used, and all are
-    /// rewritten. The whole log has to be fed to it.
-    ///
-    /// # Errors
-    /// [`StorageError`] when the rows cannot be listed.
-    pub fn rebuild(
-        hash: SpaceHash,
-        replica: ReplicaId,
-        config: Config,
-        rows: Arc<dyn StorageRead>,
-        number: u32,
-    ) -> Result<Self> {
-        Self::over(hash, replica, config, rows, number, false)
-    }
-
+    /// As [`open`](Self::open). Where the rows are damaged, and not to be used, none of them is, and
+    /// all are rewritten: the whole log has to be fed to it.
     fn over(
         hash: SpaceHash,
         replica: ReplicaId,

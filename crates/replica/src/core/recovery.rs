@@ -103,10 +103,7 @@ impl Stored {
     /// # Errors
     /// [`StorageError`] when the medium cannot be read, or not be written where there is damage.
     pub(crate) fn recover(&self) -> Result<Recovered> {
-        let rows = || Arc::clone(&self.storage) as Arc<dyn StorageRead>;
-        let (hash, number) = (self.ticket.hash(), self.number);
-        let opened = SpaceCore::open(hash, self.replica, self.config, rows(), number);
-        match opened.and_then(|core| self.replay(self.after_others(core))) {
+        match self.begin(true).and_then(|core| self.replay(core)) {
             Err(damage) if damage.is_corruption() => self.rebuild(&damage),
             recovered => recovered,
         }
@@ -144,15 +141,15 @@ impl Stored {
     /// # Errors
     /// [`StorageError`] when the rows cannot be listed.
     pub fn renew(&self) -> Result<SpaceCore> {
-        let rows = Arc::clone(&self.storage) as Arc<dyn StorageRead>;
-        let (hash, number) = (self.ticket.hash(), self.number);
-        let core = SpaceCore::rebuild(hash, self.replica, self.config, rows, number)?;
-        Ok(self.after_others(core))
+        self.begin(false)
     }
 
-    fn after_others(&self, mut core: SpaceCore) -> SpaceCore {
+    fn begin(&self, uses_rows: bool) -> Result<SpaceCore> {
+        let (rows, hash) = (Arc::clone(&self.storage) as _, self.ticket.hash());
+        let (replica, config, number) = (self.replica, self.config, self.number);
+        let mut core = SpaceCore::over(hash, replica, config, rows, number, uses_rows)?;
         core.comes_after(self.before.clone());
-        core
+        Ok(core)
     }
 
     /// Takes in the records of the log that are not flushed.
@@ -365,7 +362,7 @@ impl SpaceCore {
     }
 
     /// True if blocks or the log's index were found damaged, so that this core is to be
-    /// [replaced](Self::replace) by one that is [rebuilt](Self::rebuild).
+    /// [replaced](Self::replace) by one that is [rebuilt](Stored::renew).
     pub fn is_damaged(&self) -> bool {
         self.state.is_damaged() || self.history.log.is_damaged()
     }
