@@ -161,24 +161,23 @@ impl StoreError {
     }
 }
 
+/// Says where the store is open, and what to do about it.
+const fn holder_advice(holder: Holder) -> &'static str {
+    match holder {
+        Holder::ThisProcess => {
+            "in this process already; go on with a clone of its handle, or drop that first"
+        }
+        Holder::AnotherProcess => "in another process; close it there, or use a store of its own",
+        _ => "already, here or in another process; close it there, or use a store of its own",
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AlreadyOpen { path, holder } => {
                 write!(f, "{} is open ", path.display())?;
-                f.write_str(match holder {
-                    Holder::ThisProcess => {
-                        "in this process already; go on with a clone of its handle, or drop that \
-                         first"
-                    }
-                    Holder::AnotherProcess => {
-                        "in another process; close it there, or use a store of its own"
-                    }
-                    _ => {
-                        "already, here or in another process; close it there, or use a store of \
-                         its own"
-                    }
-                })
+                f.write_str(holder_advice(*holder))
             }
             Self::Damaged { path, what } => write!(
                 f,

@@ -120,8 +120,8 @@ impl SpaceCore {
         Self::over(hash, replica, config, rows, number, true)
     }
 
-    /// As [`open`](Self::open). Where the rows are damaged, and not to be used, none of them is, and
-    /// all are rewritten: the whole log has to be fed to it.
+    /// As [`open`](Self::open). Rows that are damaged are not to be used: all of them are rewritten
+    /// then, and the whole log has to be fed to it.
     fn over(
         hash: SpaceHash,
         replica: ReplicaId,
@@ -137,7 +137,7 @@ impl SpaceCore {
         let causal = Causal::new(context, replica, config.waiting_bytes).ok_or_else(full)?;
         let origins = checkpoint.vector.iter().map(|(id, _)| id);
         let heads: BTreeMap<_, _> = origins.zip(checkpoint.heads).collect();
-        let externalized = Externalized::read(&*rows, number, replica)?;
+        let notes = Externalized::read(&*rows, number, replica)?;
         let log = Log::open(rows, number, checkpoint.sequence, checkpoint.log_bytes)?;
         let mut core = Self {
             hash,
@@ -146,7 +146,7 @@ impl SpaceCore {
             causal: causal.with_news(checkpoint.news),
             state,
             hybrid: HybridClock::resume(checkpoint.stamp).with_max_skew_millis(config.max_skew),
-            externalized,
+            externalized: notes,
             outbox: Outbox::over(checkpoint.sequence, checkpoint.vector, &heads),
             history: History::over(log, heads),
             peers: Peers::default(),

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use rejoin_vclock::ReplicaId;
-use rejoin_vclock::codec::DecodeError;
 
 use crate::error::Result;
 use crate::format::entry::Head;
@@ -39,11 +38,6 @@ impl Externalized {
         if rejoin_vclock::mutant!("offers-forgotten") {
             return Ok(Self(notes));
         }
-        let unless_damaged =
-            |error: DecodeError| match StorageError::of_decoding("what was externalized", &error) {
-                StorageError::Damaged(_) => Ok(Noted::UNKNOWN),
-                fault => Err(fault),
-            };
         let mut found = rows.rows(space, row::OFFERED, usize::MAX)?;
         found.retain(|(key, _)| key.starts_with(row::OFFERED));
         for (key, bytes) in found {
@@ -58,7 +52,10 @@ impl Externalized {
             };
             let noted = match noted {
                 Ok((upto, head)) => Noted { upto, head, asked: Some(upto) },
-                Err(error) => unless_damaged(error)?,
+                Err(error) => match StorageError::of_decoding("what was externalized", &error) {
+                    StorageError::Damaged(_) => Noted::UNKNOWN,
+                    fault => return Err(fault),
+                },
             };
             notes.insert(id, noted);
         }
