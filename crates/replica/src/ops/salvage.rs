@@ -100,8 +100,8 @@ impl Salvaged {
 ///
 /// # Errors
 /// [`OperationError::Exists`]; [`OperationError::NothingLeft`] when there is no space in what can
-/// be read; [`StoreError::AlreadyOpen`](crate::StoreError::AlreadyOpen) when somebody has the file
-/// open; [`OperationError::Store`] when the new file cannot be written.
+/// be read; [`StoreError::AlreadyOpen`] when somebody has the file open; [`OperationError::Store`]
+/// when the new file cannot be written.
 pub fn salvage(
     from: impl AsRef<Path>,
     to: impl AsRef<Path>,
@@ -238,8 +238,7 @@ type Unwritten = BTreeMap<(u32, u64), Vec<u8>>;
 impl Store {
     /// Saves all that this process still holds in a new store file: what can be read through the
     /// file that it has open, whatever became of its name, and what was not written yet. It is for
-    /// [`StoreError::Replaced`](crate::StoreError::Replaced), and works after every other failure,
-    /// too.
+    /// [`StoreError::Replaced`], and works after every other failure, too.
     ///
     /// All of the new file is checked before it gets its name. It is a copy and goes on under a new
     /// identity. Nothing that was acknowledged is missing from it, as far as that can be read; what

@@ -1,7 +1,8 @@
 //! Merging: runs of like size become one, a few KiB at a time, and their rows are removed.
 //!
-//! Merges go on as state comes in ([`Merging::pace`]), a large one beside the small ones of newer
-//! runs. So an addition costs about the same at any time, whatever is under way.
+//! Merges go on as state comes in ([`Merging`](super::compaction::Merging)), a large one beside the
+//! small ones of newer runs. So an addition costs about the same at any time, whatever is under
+//! way.
 
 use std::sync::Arc;
 
