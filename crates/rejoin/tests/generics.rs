@@ -111,18 +111,6 @@ struct Folder<K: Key + 'static, V: Crdt + Clone + 'static> {
     value: V,
 }
 
-// By hand: a derived impl would require that a key has a default.
-impl<K: Key, V: Crdt + Clone> Default for Folder<K, V> {
-    fn default() -> Self {
-        Self {
-            folders: OrMap::default(),
-            recent: List::default(),
-            outline: Tree::default(),
-            value: V::default(),
-        }
-    }
-}
-
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 struct Name(String); // without a default
 

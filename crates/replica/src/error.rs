@@ -172,6 +172,13 @@ const fn holder_advice(holder: Holder) -> &'static str {
     }
 }
 
+/// Lists operations, by the id under which they were written.
+fn ranges(own: &[OwnOperations]) -> String {
+    let named =
+        own.iter().map(|(id, range)| format!("{} to {} of {id}", range.start(), range.end()));
+    named.collect::<Vec<_>>().join(", ")
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -201,31 +208,23 @@ impl fmt::Display for StoreError {
             }
             Self::OtherLineage { name } => write!(
                 f,
-                "the space {name:?} here was created apart from the ticket's; join under another \
-                 name"
+                "the space {name:?} here is not the ticket's; join that under another name"
             ),
             Self::SpaceRemoved { name } => {
                 write!(f, "the space {name:?} was removed from this store; join it again to use it")
             }
-            Self::OnlyHere { name, own } => {
-                let named = |(id, range): &OwnOperations| {
-                    format!("{} to {} of {id}", range.start(), range.end())
-                };
-                let own = own.iter().map(named).collect::<Vec<_>>().join(", ");
-                write!(
-                    f,
-                    "nobody else is known to have what was written here in {name:?} ({own}); sync \
-                     it first, or say that it may go (`Removal::Anyway`)"
-                )
-            }
+            Self::OnlyHere { name, own } => write!(
+                f,
+                "nobody else is known to have what was written here in {name:?} ({}); sync it \
+                 first, or say that it may go (`Removal::Anyway`)",
+                ranges(own)
+            ),
             Self::Edit(error) => error.fmt(f),
             Self::Read(error) => error.fmt(f),
             Self::ChangesMissed { missed } => {
                 write!(f, "{missed} changes were missed; read the space anew")
             }
-            Self::NoRuntime => f.write_str(
-                "there is no tokio runtime here, or it is shutting down; nothing was done",
-            ),
+            Self::NoRuntime => f.write_str("no tokio runtime runs here; nothing was done"),
             Self::TooLarge { bytes, most } => write!(
                 f,
                 "the transaction writes values of {bytes} bytes, {most} are allowed; split it into \

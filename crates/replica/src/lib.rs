@@ -26,7 +26,7 @@
 //! | read and change objects | [`Space`], [`Transaction`], [`Snapshot`], [`Once`] |
 //! | know what became of a write | [`Receipt`], [`Space::held_by`] |
 //! | learn of changes as they come, with their values | [`Space::watch`], a stream; [`Change`] |
-//! | go on from a version vector, read what was changed since | [`Space::watch_since`], [`Changes`] |
+//! | go on from a version vector; read what came since | [`Space::watch_since`], [`Changes`] |
 //! | learn of conflicts and of what went wrong | [`Space::conflicts`], [`Event`] |
 //! | bring two stores together | `rejoin-node` over TCP, [`Link`] over anything else, [`Ticket`] |
 //! | back up, verify, repair | [`ops`], [`Loss`], [`Fork`] |

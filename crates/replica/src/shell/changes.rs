@@ -11,7 +11,7 @@ use rejoin_vclock::VersionVector;
 
 use crate::core::Change;
 use crate::error::StoreError;
-use crate::log::records::Content;
+use crate::log::records::{Content, Found};
 use crate::shell::shared::{Inner, Shared};
 use crate::shell::space::Space;
 use crate::shell::watch::Watch;
@@ -39,7 +39,7 @@ impl<T: Crdt> Space<T> {
     pub fn watch_since(&self, since: &VersionVector) -> Result<Watch, StoreError> {
         let mut inner = self.shared.lock()?;
         let backlog = self.backlog(&inner, since)?;
-        let watch = inner.watchers.subscribe(since.clone(), Some(backlog));
+        let watch = inner.watchers.subscribe(since.clone(), Some(Box::new(backlog)));
         drop(inner);
         self.flush()?;
         Ok(watch)
@@ -113,7 +113,8 @@ impl Changes {
         // The space may have been removed.
         drop(self.shared.lock()?);
         let records = self.shared.records();
-        let found = records.reading(self.next, CHUNK).next()?;
+        let found: Vec<Found> =
+            records.reading(self.next, CHUNK).take(CHUNK).collect::<Result<_, _>>()?;
         self.next = found.last().map_or(self.end, |last| last.sequence + 1);
         for found in found.into_iter().filter(|found| found.sequence < self.end) {
             self.read.extend(match found.content {

@@ -1,6 +1,7 @@
 //! Subscriptions to the changes of a space.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -12,7 +13,6 @@ use rejoin_vclock::VersionVector;
 
 use crate::core::Change;
 use crate::error::StoreError;
-use crate::shell::changes::Changes;
 
 /// Maximum number of changes that wait for a subscriber; beyond that it learns how many it missed.
 const BOUND: usize = 4096;
@@ -64,14 +64,21 @@ pub struct Watch {
     reader: Mutex<Reader>,
 }
 
-#[derive(Debug)]
+/// The changes from before a subscription, as they are asked for.
+type Backlog = Box<dyn Iterator<Item = Result<Change, StoreError>> + Send>;
+
 struct Reader {
-    /// What was there before the subscription and is asked for.
-    backlog: Option<Changes>,
+    backlog: Option<Backlog>,
     /// What was handed out.
     position: VersionVector,
     /// True once changes were missed.
     is_behind: bool,
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("position", &self.position).finish_non_exhaustive()
+    }
 }
 
 impl Reader {
@@ -187,7 +194,7 @@ pub(crate) struct Watchers(Vec<Weak<Queue>>);
 
 impl Watchers {
     /// Subscribes, from a position on; `backlog` has the changes between that and now.
-    pub(crate) fn subscribe(&mut self, position: VersionVector, backlog: Option<Changes>) -> Watch {
+    pub(crate) fn subscribe(&mut self, position: VersionVector, backlog: Option<Backlog>) -> Watch {
         let queue = Arc::new(Queue::default());
         self.0.push(Arc::downgrade(&queue));
         Watch { queue, reader: Mutex::new(Reader { backlog, position, is_behind: false }) }
