@@ -5,6 +5,7 @@ use core::ops::ControlFlow;
 use crate::cell::Cell;
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
+use crate::index::Declared;
 use crate::path::{Kind, Path};
 use crate::state::Join;
 
@@ -60,6 +61,9 @@ pub trait Crdt: Sized {
 
     /// Reads the value, by key and part, where it is too large to hold.
     type Reader<'a>;
+
+    /// Tells which indexes its fields declare, or those of the values that it holds.
+    fn indexes(_: &mut Declared) {}
 
     /// A value to which nothing was done yet.
     fn empty() -> Self;

@@ -104,6 +104,8 @@ mod error;
 pub mod guide;
 #[doc(hidden)]
 pub mod hash;
+#[doc(hidden)]
+pub mod index;
 #[cfg(feature = "laws")]
 pub mod laws;
 pub mod map;

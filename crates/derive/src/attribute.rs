@@ -78,29 +78,30 @@ pub(crate) fn of_enum(attributes: &[Attribute], name: &Ident) -> Result<(Path, P
     Ok((path.unwrap_or_else(default_crate), precedence))
 }
 
-/// Returns the name that `#[crdt(rename = "name")]` gives to a field.
-pub(crate) fn of_field(attributes: &[Attribute]) -> Result<Option<LitStr>> {
-    renamed(
-        attributes,
-        "a field takes `#[crdt(rename = \"name\")]` only; every field of a struct is replicated, \
-         so what is local belongs into a struct of its own",
-    )
+/// Returns the name that `#[crdt(rename = "name")]` gives to a field, and true if `#[crdt(index)]`
+/// has it indexed.
+pub(crate) fn of_field(attributes: &[Attribute]) -> Result<(Option<LitStr>, bool)> {
+    let (mut name, mut index) = (None, None);
+    each(attributes, |meta| match () {
+        () if meta.path.is_ident("rename") => once(&meta, &mut name, meta.value()?.parse()?),
+        () if meta.path.is_ident("index") => once(&meta, &mut index, ()),
+        () => Err(meta.error(
+            "a field takes `#[crdt(rename = \"name\")]` and `#[crdt(index)]` only; every field of \
+             a struct is replicated, so what is local belongs into a struct of its own",
+        )),
+    })?;
+    Ok((name, index.is_some()))
 }
 
 /// Returns the name that `#[crdt(rename = "name")]` gives to a variant.
 pub(crate) fn of_variant(attributes: &[Attribute]) -> Result<Option<LitStr>> {
-    renamed(
-        attributes,
-        "a variant takes `#[crdt(rename = \"name\")]` only; `concurrent` stands above the enum, \
-         for all its variants together",
-    )
-}
-
-fn renamed(attributes: &[Attribute], otherwise: &str) -> Result<Option<LitStr>> {
     let mut name = None;
     each(attributes, |meta| {
         if !meta.path.is_ident("rename") {
-            return Err(meta.error(otherwise));
+            return Err(meta.error(
+                "a variant takes `#[crdt(rename = \"name\")]` only; `concurrent` stands above the \
+                 enum, for all its variants together",
+            ));
         }
         once(&meta, &mut name, meta.value()?.parse()?)
     })?;

@@ -39,6 +39,7 @@ fn choice(enumeration: &Enumeration) -> Declaration {
         ty: parse_quote!(#crdts::#register<#crdts::map::variants::String>),
         visibility: Visibility::Inherited,
         wire_name: LitStr::new(REGISTER, name.span()),
+        is_indexed: false,
         docs: Vec::new(),
     }];
     let (_, arguments, _) = generics.split_for_impl();
@@ -49,6 +50,7 @@ fn choice(enumeration: &Enumeration) -> Declaration {
             ty: parse_quote!(#ty #arguments),
             visibility: enumeration.visibility.clone(),
             wire_name: variant.wire_name.clone(),
+            is_indexed: false,
             docs: variant.docs.clone(),
         })
     }));

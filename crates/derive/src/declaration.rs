@@ -40,6 +40,8 @@ pub(crate) struct Field {
     pub visibility: Visibility,
     /// Name of the field in every copy.
     pub wire_name: LitStr,
+    /// True if the values here are to be found without a walk.
+    pub is_indexed: bool,
     pub docs: Vec<Attribute>,
 }
 
@@ -96,13 +98,14 @@ impl Field {
             ));
         }
         plain::refuse(&field.ty)?;
-        let renamed = attribute::of_field(&field.attrs)?;
+        let (renamed, is_indexed) = attribute::of_field(&field.attrs)?;
         let visibility = match field.vis {
             Visibility::Inherited => of_struct.clone(),
             says => says,
         };
         Ok(Self {
             wire_name: renamed.unwrap_or_else(|| LitStr::new(&plain, name.span())),
+            is_indexed,
             name,
             ty: spelled_out(field.ty, itself)?,
             visibility,

@@ -82,6 +82,13 @@ impl Enumeration {
             Fields::Named(fields) if fields.named.is_empty() => None,
             Fields::Named(fields) => {
                 let fields = Field::parse_all(fields.named, &self.visibility, itself)?;
+                if let Some(field) = fields.iter().find(|field| field.is_indexed) {
+                    return Err(Error::new(
+                        field.name.span(),
+                        "a field of a variant has no index: whether its variant stands is seen \
+                         only when it is read; index a field of the struct that holds the enum",
+                    ));
+                }
                 Some(self.part(format_ident!("{}{}", self.name, plain, span = name.span()), fields))
             }
             Fields::Unnamed(fields) => {

@@ -13,10 +13,35 @@ pub(crate) fn expand(declaration: &Declaration) -> TokenStream {
         let (name, kind) = (&field.wire_name, member(declaration, field, "KIND"));
         quote! { (#name, #kind) }
     });
+    let indexes = indexes(declaration);
     let fields = quote! {
         const FIELDS: &'static [(&'static str, #crdts::path::Kind)] = &[#(#fields),*];
+        #indexes
     };
     expand_as(declaration, &quote! { #crdts::path::Kind::Map }, &fields)
+}
+
+/// Generates the method that tells which indexes are declared here and below.
+fn indexes(declaration: &Declaration) -> TokenStream {
+    let crdts = &declaration.crdts;
+    let passed = declaration.fields.iter().map(|field| {
+        let Field { ty, wire_name, is_indexed, .. } = field;
+        let kind = member(declaration, field, "KIND");
+        let check = is_indexed.then(|| {
+            quote_spanned! { at_type(field)=> const { #crdts::index::check(#kind) } }
+        });
+        quote! {
+            #check
+            declared.field::<#ty>(#wire_name, #is_indexed);
+        }
+    });
+    quote! {
+        fn indexes(declared: &mut #crdts::index::Declared) {
+            declared.within::<Self>(|declared| {
+                #(#passed)*
+            });
+        }
+    }
 }
 
 /// As [`expand`], with an expression for the kind, which may include a check, and with further
@@ -59,7 +84,10 @@ fn checked(declaration: &Declaration) -> Option<TokenStream> {
     let Declaration { name, crdts, generics, .. } = declaration;
     let fields = declaration.fields.iter().map(|field| {
         let (kind, at) = (member(declaration, field, "KIND"), at_type(field));
-        quote_spanned! { at=> let _ = #kind; }
+        match field.is_indexed {
+            true => quote_spanned! { at=> #crdts::index::check(#kind); },
+            false => quote_spanned! { at=> let _ = #kind; },
+        }
     });
     generics.params.is_empty().then(|| {
         quote! {

@@ -77,6 +77,13 @@ pub enum StoreError {
         /// The number of changes that were missed.
         missed: u64,
     },
+    /// The space's type declares no such index.
+    NoSuchIndex {
+        /// The name that was asked for.
+        name: String,
+        /// The names of those that it declares.
+        declared: Vec<String>,
+    },
     /// There is no tokio runtime here, or it is shutting down. Nothing was done.
     NoRuntime,
     /// The space has own entries that no peer is known to have. It was not removed.
@@ -149,6 +156,7 @@ impl StoreError {
             | Self::OtherLineage { .. }
             | Self::SpaceRemoved { .. }
             | Self::NoRuntime
+            | Self::NoSuchIndex { .. }
             | Self::OnlyHere { .. }
             | Self::Edit(_)
             | Self::Read(_)
@@ -221,8 +229,9 @@ impl fmt::Display for StoreError {
             ),
             Self::Edit(error) => error.fmt(f),
             Self::Read(error) => error.fmt(f),
-            Self::ChangesMissed { missed } => {
-                write!(f, "{missed} changes were missed; read the space anew")
+            Self::ChangesMissed { missed: n } => write!(f, "{n} changes were missed; read anew"),
+            Self::NoSuchIndex { name, declared } => {
+                write!(f, "the space's type declares no index {name:?}, only {declared:?}")
             }
             Self::NoRuntime => f.write_str("no tokio runtime runs here; nothing was done"),
             Self::TooLarge { bytes, most } => write!(

@@ -116,6 +116,7 @@ pub use shell::watch::Watch;
 #[cfg(feature = "redb")]
 pub use shell::witness::STATE_DIR;
 pub use state::Fingerprint;
+pub use state::Found;
 
 // The core, for tests, benches and whoever measures it; it may change at any time.
 #[doc(hidden)]

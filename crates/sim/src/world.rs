@@ -8,7 +8,7 @@ use rejoin_vclock::{DEFAULT_MAX_SKEW_MILLIS, ReplicaId};
 
 use super::application::{Application, Snapshot};
 use super::branch::meant;
-use super::check::Checks;
+use super::check::{Checks, check_indexes};
 use super::fault::Fault;
 use super::history::History;
 use super::keep::Keep;
@@ -366,6 +366,9 @@ impl<A: Application> World<A> {
             return Ok(());
         }
         here.look_due = elapsed + thinned(LOOK_EVERY, elapsed);
+        if let Some(driver) = &mut here.driver {
+            check_indexes(&mut driver.core)?;
+        }
         self.show(site, A::check)
     }
 

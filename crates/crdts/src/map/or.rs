@@ -16,6 +16,7 @@ use crate::edit::{Cursor, View};
 use crate::error::{EditError, ReadError};
 use crate::hash::Seeded;
 use crate::hash::with_entry;
+use crate::index::Declared;
 use crate::path::{Key, Kind, Path, first_name, last_name, split_as};
 use crate::state::Join;
 
@@ -149,6 +150,10 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
     };
     type Editor<'a> = OrMapEditor<'a, K, V>;
     type Reader<'a> = OrMapReader<'a, K, V>;
+
+    fn indexes(declared: &mut Declared) {
+        declared.any::<V>();
+    }
 
     fn empty() -> Self {
         Self::default()

@@ -11,6 +11,7 @@ use crate::crdt::{Crdt, Outcome, Visit};
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
 use crate::error::{EditError, ReadError};
+use crate::index::Declared;
 use crate::ordered::outline::{Candidate, Gather};
 use crate::ordered::{Candidates, PlacedTable};
 use crate::path::{Kind, Path, RawAtom};
@@ -250,6 +251,10 @@ impl<V: Crdt + 'static> Crdt for Tree<V> {
     };
     type Editor<'a> = TreeEditor<'a, V>;
     type Reader<'a> = TreeReader<'a, V>;
+
+    fn indexes(declared: &mut Declared) {
+        declared.any::<V>();
+    }
 
     fn empty() -> Self {
         Self::default()

@@ -155,6 +155,15 @@ impl Kind {
         }
     }
 
+    /// Returns the kind of the elements of a set.
+    pub const fn element(self) -> Option<Self> {
+        match self {
+            Self::Set | Self::GSet => Some(Self::Element),
+            Self::RwSet | Self::TwoPhaseSet => Some(Self::Contested),
+            _ => None,
+        }
+    }
+
     /// True if a child of kind `child` may stand directly below a value of this kind.
     pub const fn may_hold(self, child: Self) -> bool {
         match self {

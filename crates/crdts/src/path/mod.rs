@@ -143,8 +143,7 @@ impl Path {
 
     /// Returns the end of the path of the value that this one stands in.
     pub(crate) fn above(&self) -> usize {
-        let ends: Vec<usize> = name_ends(&self.0, 0).collect();
-        ends.len().checked_sub(2).and_then(|last| ends.get(last)).map_or(0, |end| end + 1)
+        last_segment(&self.0)
     }
 
     /// The names along the way, the object's key first.
@@ -245,6 +244,15 @@ pub fn name_ends(path: &[u8], from: usize) -> impl Iterator<Item = usize> {
         at = end + 1;
         Some(end)
     })
+}
+
+/// Returns the beginning of the last segment of a path.
+pub(crate) fn last_segment(path: &[u8]) -> usize {
+    let (mut last, mut next) = (0, 0);
+    for end in name_ends(path, 0) {
+        (last, next) = (next, end + 1);
+    }
+    last
 }
 
 /// Iterates over the items and nodes in whose value, or below it, a path ends, from a place of the

@@ -3,6 +3,7 @@
 use rejoin_crdts::ConflictRecord;
 use rejoin_crdts::delta::{Change as Operation, Delta};
 use rejoin_crdts::edit::{Draft, Overlay};
+use rejoin_crdts::index::Index;
 use rejoin_crdts::ordered::Orders;
 use rejoin_crdts::value::{decisions, news_among};
 use rejoin_vclock::HybridTimestamp;
@@ -122,10 +123,12 @@ impl SpaceCore {
         let (done, to_do) = all.split_at(operations.min(all.len()));
         // Where no read can fail half-way, cells are changed in place: a copy costs as much as the
         // cell is large, and a counter has a record of every replica.
+        let mut before = Vec::new();
         let in_place = done.is_empty() && to_do.iter().all(Operation::is_on_one_cell);
         if in_place {
             let paths = || to_do.iter().map(|operation| operation.path().as_bytes());
             self.bring(paths().collect())?;
+            before = self.told(self.state.before(paths(), self.causal.context()))?;
             changed = self.state.take_memtable(paths());
         }
         let source = self.state.with(self.causal.context());
@@ -146,8 +149,11 @@ impl SpaceCore {
         if in_place {
             self.state.put_memtable(changed);
         } else {
+            let paths = changed.range(&[]).map(|(path, _)| path);
+            before = self.told(self.state.before(paths, self.causal.context()))?;
             self.state.absorb(changed);
         }
+        self.state.note_changed(before);
         self.state.hear(orders, &all);
         let decided = if is_remote && tell { self.decide(delta, &all) } else { Vec::new() };
         self.causal.note(delta, &all);
@@ -160,6 +166,15 @@ impl SpaceCore {
         let (origin, counter) = (delta.origin(), delta.last());
         self.outbox.expect(sequence, HeadAt { origin, counter, head });
         Ok(sequence)
+    }
+
+    /// Makes the indexes among these that are not kept yet, from all cells.
+    ///
+    /// # Errors
+    /// [`StorageError`] when a block cannot be read.
+    pub fn keep_indexes(&mut self, wanted: &[Index]) -> Result<()> {
+        let kept = self.state.keep_indexes(wanted, self.causal.context());
+        self.told(kept)
     }
 
     /// Reads the latest entries from before the opening, once: decisions tell what is concurrent

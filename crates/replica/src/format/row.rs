@@ -10,6 +10,7 @@
 //! 6                                  up to where own entries were externalized, as noted once
 //! 6 · id (16)                        up to where entries of an own id were externalized
 //! 7                                  the id under which records were quarantined last
+//! 8                                  the indexes that are kept
 //! ```
 //!
 //! Numbers are big-endian, so that rows stand in the order in which they are written.
@@ -22,6 +23,7 @@ use rejoin_vclock::ReplicaId;
 pub const HEAD: &[u8] = &[0];
 pub(crate) const OFFERED: &[u8] = &[6];
 pub(crate) const DISTRUSTED: &[u8] = &[7];
+pub(crate) const INDEXES: &[u8] = &[8];
 
 /// The place of a block: its run, its level above the data, and its number in the level.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

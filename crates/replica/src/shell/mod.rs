@@ -4,7 +4,8 @@
 //! - [`driver`]: drives one space: transactions, messages, batches. The simulator runs it, too.
 //! - `repair`, `rollback`, `withdrawal`, `quarantine`: the driver's answers to damage, to another
 //!   history of its own id, and to a full medium.
-//! - `shared`, `space`, `on_tokio`, `link`: a space behind a lock, for users and for transports.
+//! - `shared`, `space`, `find`, `on_tokio`, `link`: a space behind a lock, for users and for
+//!   transports.
 //! - `changes`, `watch`: what was changed in it, from the log and as it comes.
 //! - `store`, `options`, `identity`, `witness`: a store: its spaces, and the id it writes under.
 //! - `machine`: time and randomness, for a store whose host gives it no others.
@@ -13,6 +14,7 @@
 pub(crate) mod changes;
 pub(crate) mod clearing;
 pub(crate) mod driver;
+mod find;
 pub(crate) mod forks;
 pub(crate) mod identity;
 pub(crate) mod link;

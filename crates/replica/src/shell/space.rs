@@ -6,7 +6,8 @@ use std::ops::{Bound, Deref, RangeBounds};
 use std::panic::resume_unwind;
 use std::sync::{Arc, MutexGuard};
 
-use rejoin_crdts::edit::{Cursor, Source, Stage, View};
+use rejoin_crdts::edit::{Cursor, Stage, View};
+use rejoin_crdts::index::{Declared, Index};
 use rejoin_crdts::{ConflictRecord, Crdt, EditError, Kind, Path};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
@@ -23,7 +24,7 @@ use crate::receipt::Receipt;
 use crate::shell::link::Link;
 use crate::shell::loss::{Accepted, Loss};
 use crate::shell::shared::{Inner, Inside, Shared};
-use crate::state::Fingerprint;
+use crate::state::{Fingerprint, StateSource};
 
 /// The moment at which a transaction returns.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -45,6 +46,7 @@ pub enum Durability {
 pub struct Space<T> {
     pub(crate) shared: Arc<Shared>,
     durability: Durability,
+    indexes: Arc<[Index]>,
     object: PhantomData<fn() -> T>,
 }
 
@@ -56,7 +58,8 @@ impl<T> fmt::Debug for Space<T> {
 
 impl<T> Clone for Space<T> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), durability: self.durability, object: PhantomData }
+        let (shared, indexes) = (Arc::clone(&self.shared), Arc::clone(&self.indexes));
+        Self { shared, durability: self.durability, indexes, object: PhantomData }
     }
 }
 
@@ -158,7 +161,8 @@ impl<T: Crdt> Transaction<'_, T> {
 /// The objects of a space at one moment.
 #[derive(Debug)]
 pub struct Snapshot<'a, T> {
-    source: &'a dyn Source,
+    pub(crate) source: &'a StateSource<'a>,
+    pub(crate) indexes: &'a [Index],
     object: PhantomData<fn() -> T>,
 }
 
@@ -214,8 +218,9 @@ impl<T: Crdt> Snapshot<'_, T> {
 }
 
 impl<T: Crdt> Space<T> {
-    pub(crate) const fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, durability: Durability::Synced, object: PhantomData }
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let indexes = Declared::of::<T>().into();
+        Self { shared, durability: Durability::Synced, indexes, object: PhantomData }
     }
 
     /// The same space with transactions that return before they are durable.
@@ -353,9 +358,11 @@ impl<T: Crdt> Space<T> {
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
     pub fn read<R>(&self, read: impl FnOnce(&Snapshot<'_, T>) -> R) -> Result<R, StoreError> {
-        let inner = self.shared.lock()?;
+        let mut inner = self.shared.lock()?;
+        inner.driver.core.keep_indexes(&self.indexes)?;
         let source = inner.driver.core.source();
-        let done = Inside::run(|| read(&Snapshot { source: &source, object: PhantomData }));
+        let snapshot = Snapshot { source: &source, indexes: &self.indexes, object: PhantomData };
+        let done = Inside::run(|| read(&snapshot));
         drop(inner);
         Ok(done.unwrap_or_else(|panic| resume_unwind(panic)))
     }

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use super::block::{Block, address};
+use super::index::Indexes;
 use super::manifest::{Checkpoint, Manifest};
 use super::note::{Distrusted, Note};
 use super::run::{Blocks, Run, Unfit, child};
@@ -140,6 +141,7 @@ impl Rows {
                     row::OFFERED => Note::decode_once(bytes).err(),
                     key if row::offered_id(key).is_some() => Note::decode(bytes).err(),
                     row::DISTRUSTED => Distrusted::decode(bytes).err(),
+                    row::INDEXES => Indexes::decode(bytes).err(),
                     _ => None,
                 };
                 if let Some(error) = note {
@@ -173,7 +175,7 @@ enum Named {
 impl Manifest {
     fn names(&self, key: &[u8], chunks: u64) -> Named {
         let is_note = row::offered_id(key).is_some() || row::is_kept(key);
-        if [row::HEAD, row::OFFERED, row::DISTRUSTED].contains(&key) || is_note {
+        if [row::HEAD, row::OFFERED, row::DISTRUSTED, row::INDEXES].contains(&key) || is_note {
             return Named::Yes;
         }
         if let Some(at) = row::block_of(key) {

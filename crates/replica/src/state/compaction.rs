@@ -4,11 +4,14 @@ use std::collections::VecDeque;
 
 use super::block::address;
 use super::fingerprints::Pending;
+use super::index::{Entries, Indexes};
 use super::manifest::Checkpoint;
 use super::memtable::{Limits, Memtable, Receipts};
 use super::merged::Merged;
 use super::run::{Blocks, Run, RunWriter};
-use super::table::{prefixed, write_receipt};
+use super::table::{INDEX, prefixed, write_receipt};
+use rejoin_vclock::codec::write_varint;
+
 use crate::error::Result;
 use crate::format::row;
 use crate::storage::RowWrite;
@@ -39,6 +42,8 @@ pub(super) struct Flush {
     /// The key in the table at which the flush goes on.
     pub from: Vec<u8>,
     pub fingerprints: Pending,
+    /// The indexes, if the row has to say something else about them.
+    pub indexes: Option<Indexes>,
 }
 
 impl Flush {
@@ -59,6 +64,31 @@ impl Flush {
             if !rejoin_vclock::mutant!("keys-not-flushed") {
                 self.writer.push(&prefixed(by as u8, key), &value);
             }
+        }
+        true
+    }
+
+    /// Puts the changed entries of indexes into the run, up to the budget. Returns true if that was
+    /// all.
+    pub(super) fn fill_entries(
+        &mut self,
+        entries: &Entries,
+        is_first: bool,
+        budget: usize,
+    ) -> bool {
+        let mut value = Vec::new();
+        for (key, length) in entries.range(self.from.clone()..) {
+            if self.writer.waiting >= budget {
+                self.from.clone_from(key);
+                return false;
+            }
+            value.clear();
+            match length {
+                None if is_first => continue,
+                None => {}
+                Some(length) => write_varint(&mut value, *length as u64),
+            }
+            self.writer.push(&prefixed(INDEX, key), &value);
         }
         true
     }

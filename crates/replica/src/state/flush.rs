@@ -13,10 +13,11 @@ use rejoin_crdts::state::{Context, Names};
 use super::State;
 use super::compaction::{Compaction, Done, Flush, Garbage, Step, replaced};
 use super::fingerprints::Pending;
+use super::index::Indexes;
 use super::manifest::{Checkpoint, Manifest};
 use super::memtable::{Memtable, Receipts};
 use super::run::{Run, RunWriter};
-use super::table::{CELLS, KEYS, PRINTS, RETURNED, prefixed};
+use super::table::{CELLS, INDEX, KEYS, PRINTS, RETURNED, prefixed};
 use crate::error::Result;
 use crate::format::row;
 use crate::storage::RowWrite;
@@ -31,7 +32,12 @@ impl State {
     pub(crate) fn is_flushing(&self) -> bool {
         let Compaction { flush, done, wants_flush, .. } = &self.compaction;
         let flushed = matches!(done, Some(Done::Flushed(..)));
-        flushed || flush.is_some() || (*wants_flush && !self.memtable.is_empty())
+        flushed || flush.is_some() || (*wants_flush && self.has_news())
+    }
+
+    /// True if anything is to be flushed.
+    fn has_news(&self) -> bool {
+        !self.memtable.is_empty() || self.indexes.is_changed
     }
 
     /// Requests that all runs are merged into one.
@@ -74,7 +80,7 @@ impl State {
         if self.compaction.done.is_some() {
             return Ok(Step::default());
         }
-        if self.compaction.flush.is_none() && due && !self.memtable.is_empty() {
+        if self.compaction.flush.is_none() && due && self.has_news() {
             self.freeze(checkpoint());
         }
         if let Some(flush) = self.compaction.flush.take() {
@@ -104,7 +110,8 @@ impl State {
     }
 
     fn freeze(&mut self, checkpoint: Checkpoint) {
-        let keys = self.memtable.keys.len() + self.memtable.returned.len();
+        let Memtable { keys, returned, entries, .. } = &self.memtable;
+        let keys = keys.len() + returned.len() + entries.len();
         let entries = self.memtable.cells.range(&[]).count() + keys;
         let wide = self.wide_filter(entries as u64);
         self.immutable = Some(std::mem::take(&mut self.memtable));
@@ -113,7 +120,11 @@ impl State {
         self.compaction.wants_flush = false;
         let fingerprints = self.pending_prints();
         let (table, from) = (RETURNED, Vec::new());
-        self.compaction.flush = Some(Flush { checkpoint, writer, table, from, fingerprints });
+        // What is kept from here on is not in this run.
+        let is_changed = std::mem::take(&mut self.indexes.is_changed);
+        let indexes = is_changed.then(|| self.indexes.clone());
+        self.compaction.flush =
+            Some(Flush { checkpoint, writer, table, from, fingerprints, indexes });
     }
 
     /// Returns the prints of what is being flushed: all of them, if it becomes the oldest run.
@@ -135,7 +146,11 @@ impl State {
         let (run, rows) = flush.writer.finish();
         let flushed = Some(flush.checkpoint.sequence);
         let runs = run.iter().chain(&self.runs).cloned().collect();
-        let rows = self.with_manifest(rows, &flush.checkpoint, runs);
+        let mut rows = self.with_manifest(rows, &flush.checkpoint, runs);
+        if rejoin_vclock::mutant!("index-is-named-too-early") {
+            flush.indexes = Some(self.indexes.clone());
+        }
+        rows.extend(flush.indexes.iter().map(Indexes::row));
         self.compaction.done = Some(Done::Flushed(run, flush.checkpoint));
         Step { rows, flushed }
     }
@@ -143,18 +158,19 @@ impl State {
     /// Puts the immutable memtable into the run, up to the budget. Returns true if that was all.
     fn fill(&self, flush: &mut Flush, context: &Context, budget: usize) -> bool {
         let Some(immutable) = &self.immutable else { return true };
-        while flush.table != PRINTS {
+        while flush.table != INDEX {
             let (is_done, next) = match flush.table {
                 RETURNED => (flush.fill_receipts(immutable, Receipts::Returned, budget), CELLS),
                 CELLS => (self.fill_cells(flush, immutable, context, budget), KEYS),
-                _ => (flush.fill_receipts(immutable, Receipts::Written, budget), PRINTS),
+                KEYS => (flush.fill_receipts(immutable, Receipts::Written, budget), PRINTS),
+                _ => (flush.fingerprints.write(&mut flush.writer, budget), INDEX),
             };
             if !is_done {
                 return false;
             }
             (flush.table, flush.from) = (next, Vec::new());
         }
-        flush.fingerprints.write(&mut flush.writer, budget)
+        flush.fill_entries(&immutable.entries, self.runs.is_empty(), budget)
     }
 
     fn fill_cells(

@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use rejoin_crdts::RawAtom;
 use rejoin_crdts::edit::Overlay;
 
 use super::fingerprints::Prints;
+use super::index::{Entries, entry};
 use super::table::{KEYS, RETURNED};
 use crate::config::Config;
 use crate::receipt::Receipt;
@@ -63,6 +65,8 @@ pub(super) struct Memtable {
     pub cells: Overlay,
     pub keys: BTreeMap<Vec<u8>, Receipt>,
     pub returned: BTreeMap<Vec<u8>, Receipt>,
+    /// The entries of indexes that changed.
+    pub entries: Entries,
     pub key_bytes: usize,
     /// Fingerprints of ranges as they are with these changes.
     pub fingerprints: RefCell<Prints>,
@@ -74,7 +78,10 @@ impl Memtable {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.cells.is_empty() && self.keys.is_empty() && self.returned.is_empty()
+        self.cells.is_empty()
+            && self.keys.is_empty()
+            && self.returned.is_empty()
+            && self.entries.is_empty()
     }
 
     pub(super) const fn receipts(&self, by: Receipts) -> &BTreeMap<Vec<u8>, Receipt> {
@@ -89,6 +96,15 @@ impl Memtable {
         let fingerprints = self.fingerprints.get_mut();
         if !fingerprints.is_empty() && !rejoin_vclock::mutant!("fingerprint-before-change") {
             paths.for_each(|path| fingerprints.forget(path));
+        }
+    }
+
+    /// Notes that a value stands at a place that an index names, or no more.
+    pub(super) fn note_entry(&mut self, number: u32, value: &RawAtom, path: &[u8], is_there: bool) {
+        let (key, length) = entry(number, value.as_bytes(), path);
+        let bytes = key.len() + 64;
+        if self.entries.insert(key, is_there.then_some(length)).is_none() {
+            self.key_bytes += bytes;
         }
     }
 }

@@ -15,7 +15,7 @@ use super::fingerprints::{Pending, Prints};
 use super::merged::Merged;
 use super::ranges::Touched;
 use super::run::{Run, RunWriter};
-use super::table::{CELLS, PRINTS, read_cell};
+use super::table::{CELLS, INDEX, PRINTS, read_cell};
 use crate::error::Result;
 use crate::format::row;
 use crate::storage::RowWrite;
@@ -120,6 +120,13 @@ impl State {
                 // Prints are made again, or dropped if newer runs here change their ranges.
                 PRINTS if with_oldest => {}
                 PRINTS if touched.print(&runs[..newest], &self.blocks, rest, value)?.is_none() => {}
+                // Prints that are made again come before entries of indexes.
+                INDEX if !merge.fingerprints.write(&mut merge.writer, budget) => {
+                    let rows = merge.writer.take_rows();
+                    self.compaction.merging.merges.push(merge);
+                    return Ok(Step { rows, flushed: None });
+                }
+                INDEX if value.is_empty() && with_oldest => {}
                 _ => merge.writer.push(key, value),
             }
             merge.cursors.advance(runs, &self.blocks)?;

@@ -20,6 +20,8 @@ mod compaction;
 mod filter;
 mod fingerprints;
 mod flush;
+mod index;
+mod indexed;
 mod manifest;
 mod memtable;
 mod merge;
@@ -52,6 +54,8 @@ pub(crate) use check::{Rows, Told};
 use compaction::Compaction;
 use filter::Probe;
 pub use fingerprints::Fingerprint;
+use index::Indexes;
+pub use indexed::Found;
 pub(crate) use manifest::Checkpoint;
 use manifest::Manifest;
 #[cfg(feature = "redb")]
@@ -74,6 +78,7 @@ pub(crate) struct State {
     runs: Vec<Run>,
     blocks: Blocks,
     compaction: Compaction,
+    indexes: Indexes,
     /// The kind that stands alone under a name, by the hash of the name, as far as that was looked
     /// up. The hash is secret and 64 bits long, so two names do not collide.
     alone: RefCell<HashMap<u64, Kind, Seeded>>,
@@ -102,13 +107,33 @@ impl State {
             StorageError::of_decoding(format_args!("the manifest of space {space}"), &error)
         })?;
         let Manifest { checkpoint, next_run, runs } = manifest;
+        let indexes = match rows.row(space, row::INDEXES)? {
+            None => Indexes::default(),
+            // What cannot be read is made again, with everything that follows from the log.
+            Some(bytes) => match Indexes::decode(&bytes) {
+                Err(error) if uses_rows => {
+                    return Err(StorageError::of_decoding("the indexes", &error));
+                }
+                read => read.unwrap_or_default(),
+            },
+        };
         let blocks = Blocks::new(space, rows, limits.cache - limits.filters());
         let compaction = Compaction::resume(&blocks, checkpoint.clone(), next_run, &runs)?;
         let (memtable, immutable) = (Memtable::default(), None);
         let (alone, fault) = (RefCell::default(), RefCell::default());
         let orders = RefCell::new(Orders::new(limits.positions()));
-        let state =
-            Self { limits, memtable, immutable, runs, blocks, compaction, alone, orders, fault };
+        let state = Self {
+            limits,
+            memtable,
+            immutable,
+            runs,
+            blocks,
+            compaction,
+            indexes,
+            alone,
+            orders,
+            fault,
+        };
         Ok((state, checkpoint))
     }
 

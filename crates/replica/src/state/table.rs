@@ -18,6 +18,9 @@ pub(super) const CELLS: u8 = 1;
 pub(super) const KEYS: u8 = 2;
 /// First byte of the keys of fingerprints in a run.
 pub(super) const PRINTS: u8 = 3;
+/// First byte of the keys of entries of indexes in a run.
+pub(super) const INDEX: u8 = 4;
+
 pub(super) fn prefixed(table: u8, key: &[u8]) -> Vec<u8> {
     [&[table], key].concat()
 }

@@ -55,6 +55,7 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     (include_str!("../../src/log/mod.rs"), &["index", "origins"]),
     (include_str!("../../src/state/block.rs"), &["block", "index-block"]),
     (include_str!("../../src/state/manifest.rs"), &["manifest"]),
+    (include_str!("../../src/state/index.rs"), &["indexes", "row-indexes"]),
     (include_str!("../../src/state/table.rs"), &["receipt"]),
     (include_str!("../../src/state/fingerprints.rs"), &["range"]),
     (

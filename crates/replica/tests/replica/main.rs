@@ -16,6 +16,7 @@ mod forks;
 mod format_doc;
 mod golden;
 mod identity;
+mod indexes;
 mod loss;
 mod medium;
 mod on_tokio;

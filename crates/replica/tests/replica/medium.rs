@@ -41,6 +41,7 @@ pub(crate) struct Medium {
 struct State {
     commits: usize,
     log_bytes: usize,
+    reads: usize,
     held: bool,
     trouble: Option<Trouble>,
     /// The number of reads until one that fails.
@@ -130,7 +131,9 @@ impl Medium {
     }
 
     fn read(&self) -> Result<(), StorageError> {
-        let left = &mut self.state.lock().unwrap().reads_left;
+        let mut state = self.state.lock().unwrap();
+        state.reads += 1;
+        let left = &mut state.reads_left;
         match left.take() {
             Some(0) => Err(StorageError::Io("a read failed, as the test asked for".to_owned())),
             reads => {
@@ -143,6 +146,25 @@ impl Medium {
     /// Makes every commit from now on go wrong.
     pub(crate) fn trouble(&self, trouble: Trouble) {
         self.state.lock().unwrap().trouble = Some(trouble);
+    }
+
+    /// Ends whatever went wrong.
+    pub(crate) fn end_trouble(&self) {
+        self.state.lock().unwrap().trouble = None;
+    }
+
+    /// Returns the number of reads of rows and records.
+    pub(crate) fn reads(&self) -> usize {
+        self.state.lock().unwrap().reads
+    }
+
+    /// Flips a bit in each block of the first space, without the store's knowledge.
+    pub(crate) fn damage_rows(&self) {
+        for (key, mut bytes) in self.rows().into_iter().filter(|(key, _)| key[0] == 1) {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 4;
+            self.put_row(&key, Some(bytes));
+        }
     }
 
     /// Returns what a power loss at this moment leaves.

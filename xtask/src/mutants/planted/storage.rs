@@ -5,6 +5,27 @@ use crate::mutants::{Class, Mutant, Suite};
 
 pub(super) const ROWS: &[Mutant] = &[
     Mutant {
+        name: "index-is-not-kept",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "an index lacks what was written after it was made",
+        suite: replica("indexes"),
+    },
+    Mutant {
+        name: "index-shows-what-is-gone",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "an index finds the parts of items and keys that were removed",
+        suite: replica("indexes"),
+    },
+    Mutant {
+        name: "index-is-named-too-early",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "a kill leaves an index that lacks what it was made of",
+        suite: replica("indexes"),
+    },
+    Mutant {
         name: "ack-before-write",
         class: Class::Storage,
         lines: &[26],

@@ -15,6 +15,7 @@ use crate::cell::{Cell, CellKind, Dots, Leaf};
 use crate::crdt::{Crdt, Outcome, Visit};
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
+use crate::index::Declared;
 use crate::ordered::orders::Gather;
 use crate::ordered::{PlacedTable, Positions, Sequence};
 use crate::path::{Kind, Path, first_name};
@@ -205,6 +206,10 @@ impl<V: Crdt + 'static> Crdt for List<V> {
     };
     type Editor<'a> = ListEditor<'a, V>;
     type Reader<'a> = ListReader<'a, V>;
+
+    fn indexes(declared: &mut Declared) {
+        declared.any::<V>();
+    }
 
     fn empty() -> Self {
         Self::default()

@@ -1,0 +1,222 @@
+//! Indexes: under which values the places stand that a type declares.
+//!
+//! An index is a table of a run like the cells themselves: what changes in it is in the memtable,
+//! flushed with the cells that it follows from, and merged with them. So it is exact with every
+//! entry that is applied, and after a kill the tail of the log brings it up to date. It is no part
+//! of what replicas compare.
+//!
+//! An index is made when it is asked for first, from all cells, and the row that names it is
+//! written with the entries: a crash before that makes it again.
+//!
+//! # Invariants
+//! 1. Whatever stands at a place that a kept index names has an entry.
+//! 2. An entry may be out of date where something above its place was removed: whoever reads looks
+//!    at the place.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::ops::{ControlFlow, RangeBounds};
+
+use rejoin_crdts::edit::Source;
+use rejoin_crdts::index::{Index, is_seen, standing};
+use rejoin_crdts::state::Context;
+use rejoin_crdts::{Path, RawAtom, ReadError};
+use rejoin_vclock::codec::Reader;
+
+use super::State;
+use super::index::{LONGEST, entry};
+use super::merged::Merged;
+use super::source::StateSource;
+use super::table::{INDEX, prefixed};
+
+/// Takes the first bytes of a value and the path of each entry, until it stops.
+type Show<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, ReadError> + 'a;
+
+/// A place that an index names, and the values that stood there before a change.
+#[derive(Debug)]
+pub(crate) struct Before {
+    path: Vec<u8>,
+    number: u32,
+    values: Vec<RawAtom>,
+}
+
+/// One place that an index names, and the value that stands there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// The value.
+    pub value: RawAtom,
+    /// The place of the value: the field, or the element of a set.
+    pub path: Path,
+    pub(crate) keys: Vec<RawAtom>,
+}
+
+impl State {
+    /// Makes the indexes among these that are not kept yet.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a block cannot be read; nothing has changed then.
+    pub(crate) fn keep_indexes(
+        &mut self,
+        wanted: &[Index],
+        context: &Context,
+    ) -> Result<(), ReadError> {
+        let lacks = |index: &&Index| self.indexes.number(index).is_none();
+        let new: Vec<_> = (self.indexes.next..).zip(wanted.iter().filter(lacks).cloned()).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let mut found = Vec::new();
+        self.with(context).visit(&[], &[], &mut |path, cell| {
+            for (number, _) in new.iter().filter(|(_, index)| index.names(path)) {
+                let values = standing(path, cell).into_iter();
+                found.extend(values.map(|value| (*number, value, path.to_vec())));
+            }
+            ControlFlow::Continue(())
+        })?;
+        for (number, value, path) in found {
+            self.memtable.note_entry(number, &value, &path, true);
+        }
+        self.indexes.next += u32::try_from(new.len()).unwrap_or(u32::MAX);
+        self.indexes.kept.extend(new);
+        self.indexes.is_changed = true;
+        self.request_flush();
+        Ok(())
+    }
+
+    /// The values that stand at those of some places that indexes name, before they change.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a block cannot be read.
+    pub(crate) fn before<'a>(
+        &self,
+        paths: impl Iterator<Item = &'a [u8]>,
+        context: &Context,
+    ) -> Result<Vec<Before>, ReadError> {
+        let mut before = Vec::new();
+        if self.indexes.kept.is_empty() || rejoin_vclock::mutant!("index-is-not-kept") {
+            return Ok(before);
+        }
+        for path in paths {
+            for (number, _) in self.indexes.kept.iter().filter(|(_, index)| index.names(path)) {
+                let mut values = Vec::new();
+                self.with(context).look(path, &mut |cell| values = standing(path, cell))?;
+                before.push(Before { path: path.to_vec(), number: *number, values });
+            }
+        }
+        Ok(before)
+    }
+
+    /// Notes in the indexes what some places have become.
+    pub(crate) fn note_changed(&mut self, before: Vec<Before>) {
+        for Before { path, number, values } in before {
+            let Some(cell) = self.memtable.cells.get(&path) else { continue };
+            let after = cell.map(|cell| standing(&path, cell)).unwrap_or_default();
+            for gone in values.iter().filter(|value| !after.contains(value)) {
+                self.memtable.note_entry(number, gone, &path, false);
+            }
+            for new in after.iter().filter(|value| !values.contains(value)) {
+                self.memtable.note_entry(number, new, &path, true);
+            }
+        }
+    }
+
+    /// Shows the entries of an index from a key on, until the callback stops it: the first bytes of
+    /// the value, and the path.
+    fn entries(&self, number: u32, from: &[u8], show: &mut Show<'_>) -> Result<(), ReadError> {
+        let told = |error| self.told(error);
+        let start = prefixed(INDEX, from);
+        let mut flushed = Merged::seek(&self.runs, &self.blocks, &start, &[]).map_err(told)?;
+        let mut layers: Vec<_> = [Some(&self.memtable), self.immutable.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|layer| layer.entries.range(from.to_vec()..).peekable())
+            .collect();
+        loop {
+            let below = flushed.entry().and_then(|(_, key, value)| Some((key.get(1..)?, value)));
+            let above = layers.iter_mut().filter_map(|layer| layer.peek().map(|(key, _)| &key[..]));
+            let Some(key) = above.chain(below.map(|(key, _)| key)).min().map(<[u8]>::to_vec) else {
+                return Ok(());
+            };
+            // The newest layer that has it counts.
+            let mut found = None;
+            for layer in &mut layers {
+                if let Some((_, length)) = layer.next_if(|(at, _)| **at == key) {
+                    found = found.or(Some(*length));
+                }
+            }
+            if let Some((_, value)) = below.filter(|(at, _)| *at == key) {
+                let length = Reader::new(value).varint().ok();
+                found = found.or(Some(length.and_then(|length| usize::try_from(length).ok())));
+                flushed.advance(&self.runs, &self.blocks).map_err(told)?;
+            }
+            let Some(rest) = key.strip_prefix(&number.to_be_bytes()) else { return Ok(()) };
+            if let Some((value, path)) = found.flatten().and_then(|at| rest.split_at_checked(at))
+                && show(value, path)?.is_break()
+            {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl StateSource<'_> {
+    /// Finds at most `most` places at which a value within a range stands, by value and then by
+    /// path, behind one that was found before. `None` if the index is not kept.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a block cannot be read.
+    pub fn find(
+        &self,
+        index: &Index,
+        range: &impl RangeBounds<RawAtom>,
+        after: Option<&Found>,
+        most: usize,
+    ) -> Result<Option<Vec<Found>>, ReadError> {
+        let Some(number) = self.state.indexes.number(index) else { return Ok(None) };
+        let (value, path) = match (after, range.start_bound()) {
+            (Some(after), _) => (after.value.as_bytes(), after.path.as_bytes()),
+            (None, Included(value) | Excluded(value)) => (value.as_bytes(), &[][..]),
+            (None, Unbounded) => (&[][..], &[][..]),
+        };
+        let from = entry(number, value, path).0;
+        let mut found: Vec<Found> = Vec::new();
+        if most == 0 {
+            return Ok(Some(found));
+        }
+        self.state.entries(number, &from, &mut |value, path| {
+            let is_past = match range.end_bound() {
+                Included(end) | Excluded(end) => {
+                    value > end.as_bytes().get(..LONGEST).unwrap_or(end.as_bytes())
+                }
+                Unbounded => false,
+            };
+            if is_past {
+                return Ok(ControlFlow::Break(()));
+            }
+            let mut values = Vec::new();
+            self.look(path, &mut |cell| values = standing(path, cell))?;
+            values.retain(|it| it.as_bytes().starts_with(value) && range.contains(it));
+            let is_seen =
+                rejoin_vclock::mutant!("index-shows-what-is-gone") || is_seen(self, path)?;
+            if values.is_empty() || !is_seen {
+                return Ok(ControlFlow::Continue(()));
+            }
+            let Ok(place) = Path::parse(path.to_vec()) else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            values.sort_unstable();
+            for value in values {
+                let this = Found { value, path: place.clone(), keys: index.keys(path) };
+                let is_new =
+                    after.is_none_or(|after| this.path != after.path || this.value > after.value);
+                if is_new && found.len() < most {
+                    found.push(this);
+                }
+            }
+            let is_full = found.len() >= most;
+            Ok(if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(Some(found))
+    }
+}
