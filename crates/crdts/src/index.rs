@@ -17,7 +17,7 @@ use crate::crdt::Crdt;
 use crate::edit::Source;
 use crate::error::ReadError;
 use crate::path::{
-    Kind, RawAtom, atom, items_on_the_way, last_field, last_segment, name_ends, split,
+    Atom, Kind, RawAtom, atom, items_on_the_way, last_field, last_segment, name_ends, split,
 };
 use crate::register::extreme::standing as extreme;
 use crate::register::{Greatest, Least};
@@ -57,16 +57,22 @@ impl Index {
         if self.levels.last().map(|level| level.kind.tag()) != path.last().copied() {
             return false;
         }
-        let (mut start, mut levels) = (0, self.levels.iter());
-        for end in name_ends(path, 0) {
-            let Some(level) = levels.next() else { return false };
-            let is_field = level.field.as_deref().is_none_or(|it| path.get(start..end) == Some(it));
-            if !is_field || path.get(end) != Some(&level.kind.tag()) {
-                return false;
+        let mut rest = path;
+        for Level { field, kind } in &self.levels {
+            let length = match field {
+                Some(field) if rest.starts_with(field) => field.len(),
+                Some(_) => return false,
+                None => match name_ends(rest, 0).next() {
+                    Some(end) => end,
+                    None => return false,
+                },
+            };
+            match rest.get(length..).and_then(<[u8]>::split_first) {
+                Some((tag, below)) if *tag == kind.tag() => rest = below,
+                _ => return false,
             }
-            start = end + 1;
         }
-        levels.next().is_none() && start == path.len()
+        rest.is_empty()
     }
 
     /// The names on the way to a place that are not those of fields: the object's key, then keys
@@ -182,32 +188,42 @@ pub const fn check(kind: Kind) {
     );
 }
 
-/// The values under which an index finds the place of a cell: of a register those that stand, of a
-/// flag that is on `true`, of a set's element itself.
-pub fn standing(path: &[u8], cell: &Cell) -> Vec<RawAtom> {
+/// Shows the values under which an index finds the place of a cell, encoded: of a register those
+/// that stand, of a flag that is on `true`, of a set's element itself.
+pub fn each_standing(path: &[u8], cell: &Cell, show: &mut dyn FnMut(&[u8])) {
     let kind = path.last().and_then(|&tag| Kind::from_tag(tag).ok());
     match (&cell.0, kind) {
         (CellKind::Register(writes), Some(Kind::MvRegister)) => {
-            writes.distinct().into_iter().cloned().collect()
+            writes.distinct().into_iter().for_each(|value| show(value.as_bytes()));
         }
         (CellKind::Register(writes), Some(Kind::MaxRegister)) => {
-            extreme::<Greatest>(writes).into_iter().cloned().collect()
+            extreme::<Greatest>(writes).into_iter().for_each(|value| show(value.as_bytes()));
         }
         (CellKind::Register(writes), Some(Kind::MinRegister)) => {
-            extreme::<Least>(writes).into_iter().cloned().collect()
+            extreme::<Least>(writes).into_iter().for_each(|value| show(value.as_bytes()));
         }
         (CellKind::Register(writes), _) => {
-            writes.0.first().map(|write| write.value.clone()).into_iter().collect()
+            writes.0.first().into_iter().for_each(|write| show(write.value.as_bytes()));
         }
         (_, Some(Kind::EnableWinsFlag | Kind::DisableWinsFlag)) if cell.is_visible() => {
-            alloc::vec![RawAtom::of(&true)]
+            show(RawAtom::of(&true).as_bytes());
         }
         (_, Some(Kind::Element | Kind::Contested)) if cell.is_visible() => {
-            let element = path.get(last_segment(path)..).and_then(split);
-            element.map(|(element, ..)| element).into_iter().collect()
+            let element = path.get(last_segment(path)..).unwrap_or_default();
+            // Without the kind behind it.
+            show(element.split_last().map_or(element, |(_, element)| element));
         }
-        _ => Vec::new(),
+        _ => {}
     }
+}
+
+/// The values of [`each_standing`].
+pub fn standing(path: &[u8], cell: &Cell) -> Vec<RawAtom> {
+    let mut values = Vec::new();
+    each_standing(path, cell, &mut |value| {
+        values.extend(RawAtom::read(&mut Reader::new(value)).ok());
+    });
+    values
 }
 
 /// True if a place is seen by whoever reads it: no item, node or key on the way is gone or hidden.

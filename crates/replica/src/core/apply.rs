@@ -12,7 +12,7 @@ use crate::core::{Change, Event, Now, SpaceCore};
 use crate::error::Result;
 use crate::format::entry::{Entry, Head, HeadAt, Record};
 use crate::receipt::Receipt;
-use crate::state::StateSource;
+use crate::state::{StateSource, stands};
 
 /// The cells as a transaction's draft left them, and how many of the operations are applied there.
 #[derive(Default, Debug)]
@@ -123,12 +123,13 @@ impl SpaceCore {
         let (done, to_do) = all.split_at(operations.min(all.len()));
         // Where no read can fail half-way, cells are changed in place: a copy costs as much as the
         // cell is large, and a counter has a record of every replica.
-        let mut before = Vec::new();
+        let (mut named, mut before) = (Vec::new(), Vec::new());
         let in_place = done.is_empty() && to_do.iter().all(Operation::is_on_one_cell);
         if in_place {
             let paths = || to_do.iter().map(|operation| operation.path().as_bytes());
             self.bring(paths().collect())?;
-            before = self.told(self.state.before(paths(), self.causal.context()))?;
+            named = self.state.named(paths());
+            before = self.told(stands(&named, &self.source()))?;
             changed = self.state.take_memtable(paths());
         }
         let source = self.state.with(self.causal.context());
@@ -146,14 +147,18 @@ impl SpaceCore {
                 self.told(changed.apply(&source, operation, &at))?;
             }
         }
-        if in_place {
+        // Everything is in memory by now.
+        let after = if in_place {
             self.state.put_memtable(changed);
+            self.told(stands(&named, &self.source()))?
         } else {
-            let paths = changed.range(&[]).map(|(path, _)| path);
-            before = self.told(self.state.before(paths, self.causal.context()))?;
+            let named = self.state.named(changed.range(&[]).map(|(path, _)| path));
+            before = self.told(stands(&named, &source))?;
+            let after = self.told(stands(&named, &changed.over(&source)))?;
             self.state.absorb(changed);
-        }
-        self.state.note_changed(before);
+            after
+        };
+        self.state.note_changed(before, after);
         self.state.hear(orders, &all);
         let decided = if is_remote && tell { self.decide(delta, &all) } else { Vec::new() };
         self.causal.note(delta, &all);

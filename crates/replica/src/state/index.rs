@@ -80,7 +80,11 @@ impl Indexes {
 /// The key of an entry, and the number of bytes of the value in it.
 pub(super) fn entry(number: u32, value: &[u8], path: &[u8]) -> (Vec<u8>, usize) {
     let value = value.get(..LONGEST).unwrap_or(value);
-    ([&number.to_be_bytes(), value, path].concat(), value.len())
+    let mut key = Vec::with_capacity(4 + value.len() + path.len());
+    key.extend(number.to_be_bytes());
+    key.extend_from_slice(value);
+    key.extend_from_slice(path);
+    (key, value.len())
 }
 
 #[cfg(test)]

@@ -18,8 +18,9 @@
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::ops::{ControlFlow, RangeBounds};
 
+use rejoin_crdts::cell::Cell;
 use rejoin_crdts::edit::Source;
-use rejoin_crdts::index::{Index, is_seen, standing};
+use rejoin_crdts::index::{Index, each_standing, is_seen, standing};
 use rejoin_crdts::state::Context;
 use rejoin_crdts::{Path, RawAtom, ReadError};
 use rejoin_vclock::codec::Reader;
@@ -33,13 +34,9 @@ use super::table::{INDEX, prefixed};
 /// Takes the first bytes of a value and the path of each entry, until it stops.
 type Show<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, ReadError> + 'a;
 
-/// A place that an index names, and the values that stood there before a change.
-#[derive(Debug)]
-pub(crate) struct Before {
-    path: Vec<u8>,
-    number: u32,
-    values: Vec<RawAtom>,
-}
+/// The entries of each of some places in each index that names it: their keys, and the number of
+/// bytes of the value in them.
+pub(crate) type Stands = Vec<Vec<(Vec<u8>, usize)>>;
 
 /// One place that an index names, and the value that stands there.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,13 +66,12 @@ impl State {
         let mut found = Vec::new();
         self.with(context).visit(&[], &[], &mut |path, cell| {
             for (number, _) in new.iter().filter(|(_, index)| index.names(path)) {
-                let values = standing(path, cell).into_iter();
-                found.extend(values.map(|value| (*number, value, path.to_vec())));
+                each_standing(path, cell, &mut |value| found.push(entry(*number, value, path)));
             }
             ControlFlow::Continue(())
         })?;
-        for (number, value, path) in found {
-            self.memtable.note_entry(number, &value, &path, true);
+        for (key, length) in found {
+            self.memtable.note_entry(key, Some(length));
         }
         self.indexes.next += u32::try_from(new.len()).unwrap_or(u32::MAX);
         self.indexes.kept.extend(new);
@@ -84,39 +80,34 @@ impl State {
         Ok(())
     }
 
-    /// The values that stand at those of some places that indexes name, before they change.
-    ///
-    /// # Errors
-    /// [`ReadError`] when a block cannot be read.
-    pub(crate) fn before<'a>(
-        &self,
-        paths: impl Iterator<Item = &'a [u8]>,
-        context: &Context,
-    ) -> Result<Vec<Before>, ReadError> {
-        let mut before = Vec::new();
+    /// The places among some paths that indexes name, each with the number of the index.
+    pub(crate) fn named<'a>(&self, paths: impl Iterator<Item = &'a [u8]>) -> Vec<(u32, &'a [u8])> {
         if self.indexes.kept.is_empty() || rejoin_vclock::mutant!("index-is-not-kept") {
-            return Ok(before);
+            return Vec::new();
         }
-        for path in paths {
-            for (number, _) in self.indexes.kept.iter().filter(|(_, index)| index.names(path)) {
-                let mut values = Vec::new();
-                self.with(context).look(path, &mut |cell| values = standing(path, cell))?;
-                before.push(Before { path: path.to_vec(), number: *number, values });
-            }
-        }
-        Ok(before)
+        let numbers = |path: &'a [u8]| {
+            let naming = self.indexes.kept.iter().filter(move |(_, index)| index.names(path));
+            naming.map(move |(number, _)| (*number, path))
+        };
+        paths.flat_map(numbers).collect()
     }
 
     /// Notes in the indexes what some places have become.
-    pub(crate) fn note_changed(&mut self, before: Vec<Before>) {
-        for Before { path, number, values } in before {
-            let Some(cell) = self.memtable.cells.get(&path) else { continue };
-            let after = cell.map(|cell| standing(&path, cell)).unwrap_or_default();
-            for gone in values.iter().filter(|value| !after.contains(value)) {
-                self.memtable.note_entry(number, gone, &path, false);
+    pub(crate) fn note_changed(&mut self, before: Stands, after: Stands) {
+        for (before, after) in before.into_iter().zip(after) {
+            let has = |entries: &[(Vec<u8>, usize)], key: &[u8]| {
+                entries.iter().any(|(known, _)| known == key)
+            };
+            let kept: Vec<bool> = after.iter().map(|(key, _)| has(&before, key)).collect();
+            for (key, _) in before {
+                if !has(&after, &key) {
+                    self.memtable.note_entry(key, None);
+                }
             }
-            for new in after.iter().filter(|value| !values.contains(value)) {
-                self.memtable.note_entry(number, new, &path, true);
+            for ((key, length), is_kept) in after.into_iter().zip(kept) {
+                if !is_kept {
+                    self.memtable.note_entry(key, Some(length));
+                }
             }
         }
     }
@@ -158,6 +149,22 @@ impl State {
             }
         }
     }
+}
+
+/// The entries of places that indexes name, by the cells of a source.
+///
+/// # Errors
+/// As the source.
+pub(crate) fn stands(named: &[(u32, &[u8])], source: &dyn Source) -> Result<Stands, ReadError> {
+    let entries = |&(number, path): &(u32, &[u8])| {
+        let mut entries = Vec::new();
+        let mut show = |cell: &Cell| {
+            each_standing(path, cell, &mut |value| entries.push(entry(number, value, path)));
+        };
+        source.look(path, &mut show)?;
+        Ok(entries)
+    };
+    named.iter().map(entries).collect()
 }
 
 impl StateSource<'_> {

@@ -3,11 +3,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use rejoin_crdts::RawAtom;
 use rejoin_crdts::edit::Overlay;
 
 use super::fingerprints::Prints;
-use super::index::{Entries, entry};
+use super::index::Entries;
 use super::table::{KEYS, RETURNED};
 use crate::config::Config;
 use crate::receipt::Receipt;
@@ -99,11 +98,10 @@ impl Memtable {
         }
     }
 
-    /// Notes that a value stands at a place that an index names, or no more.
-    pub(super) fn note_entry(&mut self, number: u32, value: &RawAtom, path: &[u8], is_there: bool) {
-        let (key, length) = entry(number, value.as_bytes(), path);
+    /// Notes that there is an entry of an index, with so many bytes of a value, or no more.
+    pub(super) fn note_entry(&mut self, key: Vec<u8>, length: Option<usize>) {
         let bytes = key.len() + 64;
-        if self.entries.insert(key, is_there.then_some(length)).is_none() {
+        if self.entries.insert(key, length).is_none() {
             self.key_bytes += bytes;
         }
     }

@@ -56,6 +56,7 @@ use filter::Probe;
 pub use fingerprints::Fingerprint;
 use index::Indexes;
 pub use indexed::Found;
+pub(crate) use indexed::stands;
 pub(crate) use manifest::Checkpoint;
 use manifest::Manifest;
 #[cfg(feature = "redb")]
