@@ -6,7 +6,7 @@ use crate::cell::Cell;
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
 use crate::index::Declared;
-use crate::path::{Kind, Path};
+use crate::path::{Atom, Kind, Path, RawAtom};
 use crate::state::Join;
 
 /// The effect of an operation on a value.
@@ -33,6 +33,62 @@ pub type Visit<'a> = dyn FnMut(&Path, Cell) + 'a;
 /// Tells a walk to go on or to stop.
 pub(crate) type Flow = ControlFlow<()>;
 
+/// What a type declares of the values below it, for whoever brings data from outside and has only a
+/// place to write at.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Schema {
+    /// A value of this kind, with anything below that the kind allows: a document, or a type that
+    /// declares no more than its kind.
+    Any(Kind),
+    /// A register or a set of this kind, of atoms of one type.
+    Atoms(Kind, Accepts),
+    /// A map: its keys and its values.
+    Map(Accepts, Below),
+    /// A struct: its fields, each with its name in every copy.
+    Fields(Fields),
+    /// The choice of an enum: the names of its variants, and the register and the variants that
+    /// have fields as those of a struct.
+    Choice(&'static [&'static str], Fields),
+    /// A list or a tree: its items or nodes.
+    Items(Kind, Below),
+}
+
+/// The fields of a struct.
+pub type Fields = &'static [(&'static str, Below)];
+
+/// True for an atom that reads as a value of the declared type.
+pub type Accepts = fn(&RawAtom) -> bool;
+
+/// The schema of what stands below; a function, because a type may nest in itself.
+pub type Below = fn() -> Schema;
+
+impl Schema {
+    /// The kind of the value.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Any(kind) | Self::Atoms(kind, _) | Self::Items(kind, _) => kind,
+            Self::Map(..) | Self::Fields(_) | Self::Choice(..) => Kind::Map,
+        }
+    }
+}
+
+/// Returns what a type declares.
+pub fn schema_of<V: Crdt>() -> Schema {
+    V::SCHEMA
+}
+
+/// True if an atom reads as a `T`.
+pub fn accepts<T: Atom>(atom: &RawAtom) -> bool {
+    atom.to::<T>().is_ok()
+}
+
+/// An editor that stands at a place: what is common to the editors of all types.
+pub trait AtPlace {
+    /// The place, and what the editor's type declares of it.
+    fn place(&mut self) -> (Cursor<'_>, Schema);
+}
+
 /// A value that merges.
 ///
 /// The methods are the plumbing between a value and whatever holds it: a
@@ -55,6 +111,9 @@ pub trait Crdt: Sized {
 
     /// The names and kinds of a struct's fields; empty for types without declared fields.
     const FIELDS: &'static [(&'static str, Kind)] = &[];
+
+    /// What the type declares of the values below it; nothing but its kind by default.
+    const SCHEMA: Schema = Schema::Any(Self::KIND);
 
     /// Changes the value in a transaction.
     type Editor<'a>;
@@ -140,10 +199,19 @@ macro_rules! leaf_value {
             reader: $reader:ident $(<$reader_of:ty>)? { $view:ident $(, $reader_phantom:ident)? },
         }
         $(const RESETTABLE: bool = $resettable:literal;)?
+        $(atoms: $atom:ty;)?
     ) => {
+        impl<$($generics)*> $crate::crdt::AtPlace for $editor<'_ $(, $editor_of)?> {
+            fn place(&mut self) -> ($crate::edit::Cursor<'_>, $crate::crdt::Schema) {
+                (self.cursor.here(), <$value as $crate::crdt::Crdt>::SCHEMA)
+            }
+        }
+
         impl<$($generics)*> $crate::crdt::Crdt for $value {
             const KIND: $crate::path::Kind = $kind;
             $(const RESETTABLE: bool = $resettable;)?
+            $(const SCHEMA: $crate::crdt::Schema =
+                $crate::crdt::Schema::Atoms(Self::KIND, $crate::crdt::accepts::<$atom>);)?
             type Editor<'a> = $editor<'a $(, $editor_of)?>;
             type Reader<'a> = $reader<'a $(, $reader_of)?>;
 

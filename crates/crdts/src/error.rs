@@ -239,6 +239,17 @@ pub enum EditError {
         /// The tree.
         path: Path,
     },
+    /// JSON of a shape that the value at the place cannot take.
+    WrongJson {
+        /// The place.
+        path: Path,
+        /// The kind of the value there.
+        kind: Kind,
+        /// What it takes, in words.
+        takes: &'static str,
+        /// What the JSON has, in words.
+        found: String,
+    },
     /// The caller's own reason to abort the transaction.
     Aborted(String),
     /// This replica has used its 2^40 - 1 dots; go on under a new id.
@@ -300,6 +311,9 @@ impl fmt::Display for EditError {
             }
             Self::BelowItself { path } => {
                 write!(f, "a node of {path} cannot be moved below itself")
+            }
+            Self::WrongJson { path, kind, takes, found } => {
+                write!(f, "{path} is a {kind} and takes {takes}, and the JSON has {found}")
             }
             Self::Aborted(reason) => write!(f, "the transaction was aborted: {reason}"),
             Self::CountersExhausted => {

@@ -106,6 +106,8 @@ pub mod guide;
 pub mod hash;
 #[doc(hidden)]
 pub mod index;
+#[cfg(feature = "json")]
+mod json;
 #[cfg(feature = "laws")]
 pub mod laws;
 pub mod map;
@@ -124,6 +126,8 @@ pub use counter::{BoundedCounter, GCounter, PnCounter, RetiredIds};
 pub use crdt::Crdt;
 pub use delta::Delta;
 pub use error::{EditError, ReadError};
+#[cfg(feature = "json")]
+pub use json::PutJson;
 pub use map::{Doc, OneOf, OrMap, Variants};
 pub use ordered::{List, Tree};
 pub use path::{Atom, Key, Kind, Path, RawAtom};

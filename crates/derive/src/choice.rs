@@ -19,7 +19,12 @@ pub(crate) fn expand(enumeration: &Enumeration) -> TokenStream {
         name = enumeration.name,
     );
     let declared = declare(&choice, &about, &[]);
-    let crdt = value::expand_as(&choice, &kind(enumeration, &choice), &TokenStream::new());
+    let (crdts, names) = (&enumeration.crdts, names(enumeration));
+    let schema = value::schema(&choice, &choice.fields);
+    let schema = quote! {
+        const SCHEMA: #crdts::crdt::Schema = #crdts::crdt::Schema::Choice(#names, #schema);
+    };
+    let crdt = value::expand_as(&choice, &kind(enumeration, &choice), &schema);
     let methods = methods(enumeration, &choice);
     let editor = handles::editor_with(&choice, &editor_methods(enumeration, &choice));
     let reader = handles::reader_with(&choice, &reader_methods(enumeration, &choice));

@@ -24,8 +24,16 @@ pub(crate) fn editor_with(declaration: &Declaration, methods: &TokenStream) -> T
     let (handle, read) = (declaration.of_handle(), reader_arguments(declaration));
     let (parameters, arguments, bounds) = handle.split_for_impl();
     let of = declaration.phantom_value();
+    let (_, value, _) = declaration.generics.split_for_impl();
     quote! {
         #declared
+
+        #[automatically_derived]
+        impl #parameters #crdts::crdt::AtPlace for #editor #arguments #bounds {
+            fn place(&mut self) -> (#crdts::edit::Cursor<'_>, #crdts::crdt::Schema) {
+                (self.cursor.here(), <#name #value as #crdts::crdt::Crdt>::SCHEMA)
+            }
+        }
 
         impl #parameters #editor #arguments #bounds {
             #methods

@@ -14,8 +14,10 @@ pub(crate) fn expand(declaration: &Declaration) -> TokenStream {
         quote! { (#name, #kind) }
     });
     let indexes = indexes(declaration);
+    let schema = schema(declaration, &declaration.fields);
     let fields = quote! {
         const FIELDS: &'static [(&'static str, #crdts::path::Kind)] = &[#(#fields),*];
+        const SCHEMA: #crdts::crdt::Schema = #crdts::crdt::Schema::Fields(#schema);
         #indexes
     };
     expand_as(declaration, &quote! { #crdts::path::Kind::Map }, &fields)
@@ -42,6 +44,17 @@ fn indexes(declaration: &Declaration) -> TokenStream {
             });
         }
     }
+}
+
+/// The fields with what their types declare.
+pub(crate) fn schema(declaration: &Declaration, fields: &[Field]) -> TokenStream {
+    let crdts = &declaration.crdts;
+    let fields = fields.iter().map(|field| {
+        let Field { wire_name, ty, .. } = field;
+        let at = at_type(field);
+        quote_spanned! { at=> (#wire_name, #crdts::crdt::schema_of::<#ty>) }
+    });
+    quote! { &[#(#fields),*] }
 }
 
 /// As [`expand`], with an expression for the kind, which may include a check, and with further

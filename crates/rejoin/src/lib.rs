@@ -63,6 +63,7 @@
 //! | `uuid` | ids from and to `Uuid` |
 //! | `fjall` | stores in a directory, for servers that write much |
 //! | `serde` | ids, deltas and conflicts in and out |
+//! | `json` | `PutJson`: JSON in, as a minimal change, from `serde_json`; `serde`, too |
 //! | `tokio` | `Space::transact_async` and the like, on your runtime; `rejoin-node` brings it |
 //! | `laws` | the laws of a CRDT, to test types of your own |
 //! | `conformance` | what every storage backend must hold, to test one of your own |

@@ -3,6 +3,8 @@
 #[cfg(feature = "machine")]
 pub use crate::Replica;
 pub use crate::crdts::OneOf;
+#[cfg(feature = "json")]
+pub use crate::crdts::PutJson;
 pub use crate::crdts::ordered::Parent;
 pub use crate::crdts::{Action, ConflictRecord, Delta, Edit, EditError, ReadError, Value};
 pub use crate::crdts::{

@@ -33,8 +33,8 @@ const ROWS: &[Row] = &[
     Row {
         package: "rejoin-crdts",
         family: &["rejoin-vclock"],
-        // The law kit generates its cases with proptest.
-        optional: &["rejoin-derive", "proptest"],
+        // The law kit generates its cases with proptest; JSON comes as serde_json has it.
+        optional: &["rejoin-derive", "proptest", "serde_json"],
         others: PURE,
     },
     Row { package: "rejoin-storage", family: &["rejoin-vclock"], optional: &[], others: None },

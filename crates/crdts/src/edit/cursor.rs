@@ -439,6 +439,11 @@ impl<'a> Cursor<'a> {
         Self { stage, path }
     }
 
+    /// The same place, for as long as this one is not used.
+    pub fn here(&mut self) -> Cursor<'_> {
+        Cursor { stage: &mut *self.stage, path: self.path.clone() }
+    }
+
     /// The place of a struct's field.
     pub fn field(&mut self, name: &str, kind: Kind) -> Cursor<'_> {
         Cursor { stage: &mut *self.stage, path: self.path.field(name, kind) }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::cell::Cell;
 use crate::counter::{BoundedCounter, BoundedCounterEditor};
-use crate::crdt::{Crdt, Outcome, Visit};
+use crate::crdt::{AtPlace, Crdt, Outcome, Schema, Visit};
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
 use crate::error::{EditError, ReadError};
@@ -233,6 +233,12 @@ impl<'a> DocEditor<'a> {
     /// The document as this transaction sees it.
     pub fn reader(&self) -> DocReader<'_> {
         DocReader { view: self.cursor.view() }
+    }
+}
+
+impl AtPlace for DocEditor<'_> {
+    fn place(&mut self) -> (Cursor<'_>, Schema) {
+        (self.cursor.here(), Doc::SCHEMA)
     }
 }
 

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 
 use crate::cell::{Cell, CellKind, Hidings, Leaf};
-use crate::crdt::{Crdt, Outcome, Visit, own_kind};
+use crate::crdt::{AtPlace, Crdt, Outcome, Schema, Visit, accepts, own_kind, schema_of};
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
 use crate::error::{EditError, ReadError};
@@ -148,6 +148,7 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
         assert!(V::RESETTABLE, "a key can be removed, and a bounded counter below it can not");
         Kind::Map
     };
+    const SCHEMA: Schema = Schema::Map(accepts::<K>, schema_of::<V>);
     type Editor<'a> = OrMapEditor<'a, K, V>;
     type Reader<'a> = OrMapReader<'a, K, V>;
 
@@ -355,6 +356,12 @@ impl<'a, K: Key, V: Crdt> OrMapEditor<'a, K, V> {
     /// The map as this transaction sees it.
     pub fn reader(&self) -> OrMapReader<'_, K, V> {
         OrMapReader { view: self.cursor.view(), child: PhantomData }
+    }
+}
+
+impl<K: Key + 'static, V: Crdt + 'static> AtPlace for OrMapEditor<'_, K, V> {
+    fn place(&mut self) -> (Cursor<'_>, Schema) {
+        (self.cursor.here(), <OrMap<K, V> as Crdt>::SCHEMA)
     }
 }
 

@@ -12,6 +12,7 @@ mod places;
 mod sequence;
 mod tree;
 
+pub(crate) use list::ListCursor;
 pub use list::{ItemId, List, ListEditor, ListReader, NewItem};
 #[doc(hidden)]
 pub use orders::{Order, Orders};
@@ -19,5 +20,5 @@ pub use outline::{Outline, Parent};
 pub(crate) use placed::PlacedTable;
 pub(crate) use places::{Candidates, Place, Places, Positions, Tag};
 pub(crate) use sequence::{Anchor, Position, Sequence};
-pub(crate) use tree::{Mark, way_up};
+pub(crate) use tree::{Mark, TreeCursor, way_up};
 pub use tree::{NodeId, Tree, TreeEditor, TreeReader};

@@ -7,7 +7,7 @@ use core::marker::PhantomData;
 use rejoin_vclock::Dot;
 
 use crate::cell::{Cell, CellKind, Leaf};
-use crate::crdt::{Crdt, Outcome, Visit};
+use crate::crdt::{AtPlace, Crdt, Outcome, Schema, Visit, schema_of};
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
 use crate::error::{EditError, ReadError};
@@ -249,6 +249,7 @@ impl<V: Crdt + 'static> Crdt for Tree<V> {
         assert!(V::RESETTABLE, "a node can be removed, and a bounded counter in it can not");
         Kind::Tree
     };
+    const SCHEMA: Schema = Schema::Items(Kind::Tree, schema_of::<V>);
     type Editor<'a> = TreeEditor<'a, V>;
     type Reader<'a> = TreeReader<'a, V>;
 
@@ -343,7 +344,7 @@ impl TreeCursor<'_> {
     }
 
     /// Prepares a change of the value of a node that is there.
-    fn keep(&mut self, node: Dot) -> Result<(), EditError> {
+    pub(crate) fn keep(&mut self, node: Dot) -> Result<(), EditError> {
         self.check(node)?;
         self.cursor.keep(node, Kind::TreeNode)
     }
@@ -493,6 +494,12 @@ impl<'a, V: Crdt> TreeEditor<'a, V> {
     /// As the source.
     pub fn outline(&self) -> Result<Outline, ReadError> {
         self.nodes.outline()
+    }
+}
+
+impl<V: Crdt + 'static> AtPlace for TreeEditor<'_, V> {
+    fn place(&mut self) -> (Cursor<'_>, Schema) {
+        (self.nodes.cursor.here(), Tree::<V>::SCHEMA)
     }
 }
 

@@ -121,6 +121,7 @@ leaf_value! {
         editor: ExtremeRegisterEditor<(T, E)> { cursor, value },
         reader: ExtremeRegisterReader<(T, E)> { view, value },
     }
+    atoms: T;
 }
 
 /// Writes a [`MaxRegister`] or [`MinRegister`] in a transaction.

@@ -189,6 +189,7 @@ leaf_value! {
         editor: LwwRegisterEditor<T> { cursor, value },
         reader: LwwRegisterReader<T> { view, value },
     }
+    atoms: T;
 }
 
 /// Writes an [`LwwRegister`] in a transaction.

@@ -87,6 +87,7 @@ leaf_value! {
         editor: MvRegisterEditor<T> { cursor, value },
         reader: MvRegisterReader<T> { view, value },
     }
+    atoms: T;
 }
 
 /// Writes an [`MvRegister`] in a transaction.

@@ -62,6 +62,12 @@ macro_rules! set_value {
             }
         }
 
+        impl<T: $crate::path::Key + 'static> $crate::crdt::AtPlace for $editor<'_, T> {
+            fn place(&mut self) -> ($crate::edit::Cursor<'_>, $crate::crdt::Schema) {
+                (self.cursor.here(), <$set<T> as $crate::crdt::Crdt>::SCHEMA)
+            }
+        }
+
         impl<T: $crate::path::Key> $set<T> {
             /// True if the element is there.
             pub fn contains<Q>(&self, element: &Q) -> bool
@@ -98,6 +104,8 @@ macro_rules! set_value {
 
         impl<T: $crate::path::Key + 'static> $crate::crdt::Crdt for $set<T> {
             const KIND: $crate::path::Kind = $kind;
+            const SCHEMA: $crate::crdt::Schema =
+                $crate::crdt::Schema::Atoms(Self::KIND, $crate::crdt::accepts::<T>);
             type Editor<'a> = $editor<'a, T>;
             type Reader<'a> = $crate::set::SetReader<'a, T>;
 

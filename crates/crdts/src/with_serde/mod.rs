@@ -18,7 +18,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-mod values;
+pub(crate) mod values;
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -101,7 +101,7 @@ fn tagged<S: Serializer>(tag: &str, text: &str, serializer: S) -> Result<S::Ok, 
 }
 
 /// The items of a list atom.
-fn items(list: &RawAtom) -> Option<Vec<RawAtom>> {
+pub(crate) fn items(list: &RawAtom) -> Option<Vec<RawAtom>> {
     let content = list.as_bytes().strip_prefix(&[LIST])?.strip_suffix(&[LIST_END])?;
     let mut reader = Reader::new(content);
     let mut items = Vec::new();
@@ -176,7 +176,7 @@ impl<'de> Visitor<'de> for Readable {
     }
 }
 
-fn atom_from_text(tag: &str, text: &str) -> Option<RawAtom> {
+pub(crate) fn atom_from_text(tag: &str, text: &str) -> Option<RawAtom> {
     match tag {
         "integer" => integer_from_text(text),
         "float" => text.parse::<f64>().ok().map(|number| RawAtom::of(&number)),

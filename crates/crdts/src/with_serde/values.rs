@@ -55,7 +55,7 @@ impl Serialize for Value {
     }
 }
 
-fn name_of(name: &RawAtom) -> String {
+pub(crate) fn name_of(name: &RawAtom) -> String {
     name.to::<String>().unwrap_or_else(|_| name.to_string())
 }
 

@@ -21,6 +21,7 @@
 //! | `conflicts`, `conflicts_on_both_sides` | the report of a merge about its decisions |
 //! | `lists_by_id` | items named by their ids, as by their indexes |
 //! | `ranges` | keys and elements within a range |
+//! | `json`, `json_typed` | JSON in: exact, minimal, all or nothing; documents, and every kind |
 //! | `with_serde` | readable as text, canonical as bytes, and no way around the decoders |
 
 mod at_once;
@@ -42,6 +43,10 @@ mod fault_21_removal;
 mod forge;
 mod held_back;
 mod hostile_bytes;
+#[cfg(feature = "json")]
+mod json;
+#[cfg(feature = "json")]
+mod json_typed;
 mod kinds;
 mod laws;
 mod lists_by_id;

@@ -312,4 +312,11 @@ pub(super) const ROWS: &[Mutant] = &[
         brings_back: "a read of several cells sees half of a transaction: a key is there twice",
         suite: replica("store"),
     },
+    Mutant {
+        name: "json-items-by-index",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "JSON that lacks the first item of a list changes every item behind it",
+        suite: crdts("json::items_"),
+    },
 ];

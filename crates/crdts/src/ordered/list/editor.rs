@@ -6,18 +6,18 @@ use core::ops::{Deref, DerefMut};
 
 use rejoin_vclock::Dot;
 
-use crate::crdt::Crdt;
+use crate::crdt::{AtPlace, Crdt, Schema};
 use crate::delta::Effect;
 use crate::edit::Cursor;
 use crate::error::EditError;
 use crate::ordered::list::item_id::ItemId;
-use crate::ordered::{Anchor, Sequence};
+use crate::ordered::{Anchor, List, Sequence};
 use crate::path::{Kind, RawAtom};
 
 /// The places of a list's items, whatever the items are.
 #[derive(Debug)]
-pub(super) struct ListCursor<'a> {
-    pub(super) cursor: Cursor<'a>,
+pub(crate) struct ListCursor<'a> {
+    pub(crate) cursor: Cursor<'a>,
 }
 
 impl ListCursor<'_> {
@@ -48,7 +48,7 @@ impl ListCursor<'_> {
     }
 
     /// Returns the index of an item that is there.
-    fn index_of(&self, item: Dot) -> Result<usize, EditError> {
+    pub(crate) fn index_of(&self, item: Dot) -> Result<usize, EditError> {
         self.check(item)?;
         let index = self.cursor.view().index_of(item)?;
         index.ok_or_else(|| EditError::NoSuchItem { path: self.cursor.path().clone(), item })
@@ -63,7 +63,7 @@ impl ListCursor<'_> {
     }
 
     /// Inserts an item at an index, or at the end.
-    fn insert(&mut self, index: Option<usize>) -> Result<Dot, EditError> {
+    pub(crate) fn insert(&mut self, index: Option<usize>) -> Result<Dot, EditError> {
         let (anchor, index, len) = self.order(|order| {
             let (len, index) = (order.len(), index.unwrap_or(order.len()));
             (order.anchor_at(index), index, len)
@@ -80,7 +80,7 @@ impl ListCursor<'_> {
         Ok(item)
     }
 
-    fn move_to(&mut self, from: usize, to: usize) -> Result<(), EditError> {
+    pub(crate) fn move_to(&mut self, from: usize, to: usize) -> Result<(), EditError> {
         let item = self.item(from)?;
         let (anchor, len) = self.order(|order| (order.anchor_of_move(from, to), order.len()))?;
         if to >= len {
@@ -112,7 +112,7 @@ impl ListCursor<'_> {
     }
 
     /// Prepares a change of an item that is there, by its id.
-    fn keep(&mut self, item: Dot) -> Result<(), EditError> {
+    pub(crate) fn keep(&mut self, item: Dot) -> Result<(), EditError> {
         self.check(item)?;
         self.cursor.keep(item, Kind::ListItem)
     }
@@ -340,5 +340,11 @@ impl<'a, V: Crdt> ListEditor<'a, V> {
     /// As [`len`](Self::len).
     pub fn is_empty(&mut self) -> Result<bool, EditError> {
         Ok(self.len()? == 0)
+    }
+}
+
+impl<V: Crdt + 'static> AtPlace for ListEditor<'_, V> {
+    fn place(&mut self) -> (Cursor<'_>, Schema) {
+        (self.items.cursor.here(), List::<V>::SCHEMA)
     }
 }

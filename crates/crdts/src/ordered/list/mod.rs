@@ -12,7 +12,7 @@ use core::mem;
 use rejoin_vclock::Dot;
 
 use crate::cell::{Cell, CellKind, Dots, Leaf};
-use crate::crdt::{Crdt, Outcome, Visit};
+use crate::crdt::{Crdt, Outcome, Schema, Visit, schema_of};
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
 use crate::index::Declared;
@@ -21,7 +21,7 @@ use crate::ordered::{PlacedTable, Positions, Sequence};
 use crate::path::{Kind, Path, first_name};
 use crate::state::Join;
 
-use editor::ListCursor;
+pub(crate) use editor::ListCursor;
 
 pub use editor::{ListEditor, NewItem};
 pub use item_id::ItemId;
@@ -204,6 +204,7 @@ impl<V: Crdt + 'static> Crdt for List<V> {
         assert!(V::RESETTABLE, "an item can be removed, and a bounded counter in it can not");
         Kind::List
     };
+    const SCHEMA: Schema = Schema::Items(Kind::List, schema_of::<V>);
     type Editor<'a> = ListEditor<'a, V>;
     type Reader<'a> = ListReader<'a, V>;
 

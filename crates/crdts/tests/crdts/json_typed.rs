@@ -1,0 +1,341 @@
+//! JSON into typed values: every kind by its own operations, and what it cannot take is named.
+
+use rejoin_crdts::ordered::Parent;
+use rejoin_crdts::{
+    BoundedCounter, Delta, DisableWinsFlag, Doc, EditError, EnableWinsFlag, GCounter, GSet, List,
+    LwwRegister, MaxRegister, MinRegister, MvRegister, OneOf, OrMap, OrSet, PnCounter, PutJson,
+    ReadError, Replica, RwSet, Tree, TwoPhaseSet,
+};
+use rejoin_derive::Crdt;
+use serde_json::{Value, json};
+
+use crate::world::{fresh, id};
+
+#[derive(Crdt, Default, Clone, Debug)]
+#[crdt(crate = rejoin_crdts)]
+struct Everything {
+    grown: GCounter,
+    counted: PnCounter,
+    escrow: BoundedCounter,
+    enabled: EnableWinsFlag,
+    disabled: DisableWinsFlag,
+    latest: LwwRegister<i8>,
+    weight: LwwRegister<f64>,
+    maybe: LwwRegister<Option<String>>,
+    pair: LwwRegister<(u64, f64)>,
+    all: MvRegister<i64>,
+    greatest: MaxRegister<i64>,
+    least: MinRegister<i64>,
+    only_grows: GSet<i64>,
+    adds_win: OrSet<String>,
+    removes_win: RwSet<i64>,
+    once: TwoPhaseSet<i64>,
+    map: OrMap<u32, Part>,
+    docs: OrMap<String, Doc>,
+    list: List<Part>,
+    tree: Tree<LwwRegister<String>>,
+    #[crdt(rename = "Part")]
+    part: Part,
+    payment: OneOf<Payment>,
+    stage: OneOf<Stage>,
+}
+
+#[derive(Crdt, Default, Clone, Debug)]
+#[crdt(crate = rejoin_crdts)]
+struct Part {
+    count: PnCounter,
+    name: LwwRegister<String>,
+}
+
+#[derive(Crdt, Default, Clone, Debug)]
+#[crdt(crate = rejoin_crdts, concurrent = "latest")]
+enum Payment {
+    #[default]
+    Open,
+    Card {
+        tries: GCounter,
+    },
+}
+
+#[derive(Crdt, Default, Clone, Debug)]
+#[crdt(crate = rejoin_crdts, concurrent = "last declared")]
+enum Stage {
+    #[default]
+    Ordered,
+    Sent,
+}
+
+fn full() -> Value {
+    json!({
+        "grown": 3,
+        "counted": -2,
+        "escrow": 10,
+        "enabled": true,
+        "disabled": true,
+        "latest": -7,
+        "weight": 0.5,
+        "maybe": null,
+        "pair": [1, 2.5],
+        "all": [4],
+        "greatest": 5,
+        "least": 5,
+        "only_grows": [1, 2],
+        "adds_win": ["a", "b"],
+        "removes_win": [1, 2],
+        "once": [1, 2],
+        "map": { "7": { "count": 1, "name": "seven" }, "8": { "count": 2 } },
+        "docs": { "any": { "nested": [1, { "x": null }], "empty": {} }, "none": {} },
+        "list": [{ "name": "first" }, {}, { "count": 9 }],
+        "tree": [
+            { "depth": 0, "value": "root", "lost": false },
+            { "depth": 1, "value": null, "lost": false },
+            { "depth": 1, "value": "leaf", "lost": false },
+            { "depth": 0, "value": "other", "lost": false },
+        ],
+        "Part": { "count": 0, "name": "part" },
+        "payment": { "variant": "Card", "Card": { "tries": 1 } },
+        "stage": { "variant": ["Sent"] },
+    })
+}
+
+fn put(value: &mut Replica<Everything>, json: &Value) -> Result<Delta, EditError> {
+    value.edit(|value| value.put_json(json))
+}
+
+fn everything() -> Replica<Everything> {
+    let mut value = Replica::new(fresh(1));
+    put(&mut value, &full()).expect("every kind as it goes out");
+    value
+}
+
+fn shown(value: &Replica<Everything>) -> Value {
+    value.to_value().to_json()
+}
+
+fn operations(delta: &Delta) -> usize {
+    delta.changes().count()
+}
+
+#[test]
+fn every_kind_goes_both_ways() {
+    let mut value = everything();
+    assert_eq!(shown(&value), full());
+    assert!(put(&mut value, &full()).unwrap().is_empty());
+    let by_serde = serde_json::to_value(value.to_value()).unwrap();
+    assert_ne!(by_serde, full()); // floats
+    assert!(put(&mut value, &by_serde).unwrap().is_empty());
+
+    // In memory, not only beside the type.
+    assert_eq!(value.counted().value(), Ok(-2));
+    assert_eq!(value.map().get(&7).unwrap().name().get().unwrap().as_deref(), Some("seven"));
+    assert_eq!(value.pair().get(), Ok(Some((1, 2.5))));
+    assert_eq!(value.maybe().get(), Ok(Some(None)));
+    assert_eq!(value.payment().variant().unwrap().as_deref(), Some("Card"));
+    assert_eq!(value.docs().len(), 2);
+}
+
+/// Puts the whole with one field changed, and returns the delta.
+fn with(value: &mut Replica<Everything>, field: &str, json: Value) -> Result<Delta, EditError> {
+    let mut all = shown(value);
+    all[field] = json;
+    put(value, &all)
+}
+
+#[test]
+fn every_kind_changes_by_its_own_operation() {
+    let one_operation = [
+        ("grown", json!(5)),
+        ("counted", json!(40)),
+        ("escrow", json!(4)),
+        ("escrow", json!(12)),
+        ("enabled", json!(false)),
+        ("disabled", json!(false)),
+        ("latest", json!(100)),
+        ("weight", json!(2)),
+        ("maybe", json!("text")),
+        ("pair", json!([1, 3.5])),
+        ("all", json!([5])),
+        ("greatest", json!(6)),
+        ("least", json!(4)),
+        ("only_grows", json!([1, 3, 2])),
+        ("adds_win", json!(["b"])),
+        ("adds_win", json!([])),
+        ("removes_win", json!([2])),
+        ("once", json!([2])),
+        ("map", json!({ "7": { "count": 1 }, "8": { "count": 2 } })),
+        ("map", json!({ "7": { "count": 6, "name": "seven" }, "8": { "count": 2 } })),
+        ("list", json!([{ "name": "first" }, { "count": 9 }])),
+        ("Part", json!({ "name": "part" })),
+        ("stage", json!({ "variant": ["Ordered"] })),
+    ];
+    for (field, json) in one_operation {
+        let mut value = everything();
+        let delta = with(&mut value, field, json.clone()).unwrap();
+        assert_eq!(operations(&delta), 1, "{field} {json}");
+        let again = with(&mut value, field, json).unwrap();
+        assert!(again.is_empty(), "{field}");
+    }
+}
+
+#[test]
+fn a_counter_takes_what_is_missing() {
+    let mut north = everything();
+    let mut south = north.fork(fresh(2));
+    with(&mut north, "counted", json!(3)).unwrap();
+    with(&mut south, "counted", json!(8)).unwrap();
+    north.merge(&south);
+    assert_eq!(north.counted().value(), Ok(-2 + 5 + 10));
+}
+
+#[test]
+fn a_variant_is_chosen_and_the_others_are_taken_away() {
+    let mut value = everything();
+    with(&mut value, "payment", json!({ "variant": "Open" })).unwrap();
+    assert_eq!(shown(&value)["payment"], json!({ "variant": "Open" }));
+    assert!(matches!(value.payment().get(), Ok(Payment::Open)));
+}
+
+#[test]
+fn a_tree_keeps_its_nodes() {
+    let mut value = everything();
+    let before = value.tree().outline();
+    let mut tree = full()["tree"].clone();
+    tree[3]["value"] = json!("renamed");
+    let delta = with(&mut value, "tree", tree.clone()).unwrap();
+    assert_eq!((operations(&delta), value.tree().outline()), (1, before));
+    assert_eq!(shown(&value)["tree"], tree);
+    with(&mut value, "tree", json!([])).unwrap();
+    assert!(value.tree().outline().children(Parent::Root).is_empty());
+}
+
+#[test]
+fn what_a_kind_cannot_take_is_named_and_nothing_is_changed() {
+    let wrong = [
+        ("grown", json!(2), "grown"),
+        ("grown", json!(-1), "grown"),
+        ("grown", json!(3.0), "grown"),
+        ("counted", json!("many"), "counted"),
+        ("counted", json!(u64::MAX), "counted"),
+        ("escrow", json!(-1), "escrow"),
+        ("enabled", json!(1), "enabled"),
+        ("disabled", json!(null), "disabled"),
+        ("latest", json!(200), "latest"),
+        ("latest", json!(1.0), "latest"),
+        ("latest", json!(null), "latest"),
+        ("latest", json!({ "a": 1 }), "latest"),
+        ("weight", json!((1_i64 << 53) + 1), "weight"),
+        ("weight", json!("0.5"), "weight"),
+        ("maybe", json!(1), "maybe"),
+        ("pair", json!([1]), "pair"),
+        ("all", json!(4), "all"),
+        ("all", json!([4, 5]), "all"),
+        ("all", json!(["x"]), "all"),
+        ("greatest", json!(4), "greatest"),
+        ("least", json!(6), "least"),
+        ("only_grows", json!([1]), "only_grows/2"),
+        ("adds_win", json!([1]), "adds_win"),
+        ("adds_win", json!({}), "adds_win"),
+        ("removes_win", json!("1"), "removes_win"),
+        ("map", json!({ "seven": {} }), "map/seven"),
+        ("map", json!({ "7": { "colour": 1 } }), "map/7/colour"),
+        ("map", json!({ "9": { "count": true } }), "map/9/count"),
+        ("map", json!([]), "map"),
+        ("list", json!({}), "list"),
+        ("docs", json!({ "any": 1 }), "docs/any"),
+        ("tree", json!([{ "depth": 0, "value": "root", "lost": false }]), "tree"),
+        ("tree", json!(["root"]), "tree"),
+        ("Part", json!("part"), "Part"),
+        ("payment", json!({ "variant": "Cash" }), "payment/variant"),
+        ("stage", json!({ "variant": "Sent" }), "stage/variant"),
+        ("colour", json!("red"), "colour"),
+    ];
+    let mut value = everything();
+    let before = value.save();
+    for (field, json, at) in wrong {
+        // Something else changes, too, before and after it.
+        let mut all = full();
+        all["all"] = json!([77]);
+        all["weight"] = json!(7.5);
+        all[field] = json.clone();
+        match put(&mut value, &all) {
+            Err(EditError::WrongJson { path, .. }) => assert_eq!(path.to_string(), at, "{json}"),
+            other => panic!("{field} {json}: {other:?}"),
+        }
+        assert_eq!(value.save(), before, "{field} {json}");
+    }
+}
+
+#[test]
+fn the_errors_of_the_editors_are_theirs() {
+    let mut value = everything();
+    with(&mut value, "once", json!([2])).unwrap();
+    let again = with(&mut value, "once", json!([1, 2]));
+    assert!(matches!(again, Err(EditError::RemovedForEver { .. })), "{again:?}");
+
+    let mut all = shown(&value);
+    all.as_object_mut().unwrap().remove("escrow");
+    let refused = put(&mut value, &all);
+    assert!(matches!(refused, Err(EditError::CannotReset { .. })), "{refused:?}");
+
+    let mut other = value.fork(fresh(2));
+    let refused = with(&mut other, "escrow", json!(4));
+    let Err(EditError::NotEnoughRights { needed: 6, held: 0, holders, .. }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(holders, [(id(1), 10)]);
+}
+
+#[test]
+fn what_is_absent_is_emptied_and_what_cannot_be_seen_is_absent() {
+    let mut value = everything();
+    put(&mut value, &json!({ "escrow": 10, "enabled": false, "adds_win": [], "Part": {} }))
+        .unwrap();
+    assert_eq!(shown(&value), json!({ "escrow": 10 }));
+    let out = shown(&value);
+    assert!(put(&mut value, &out).unwrap().is_empty());
+}
+
+/// A newer version of [`Part`].
+#[derive(Crdt, Default, Clone, Debug)]
+#[crdt(crate = rejoin_crdts)]
+struct Newer {
+    count: PnCounter,
+    name: LwwRegister<u64>,
+    colour: LwwRegister<String>,
+}
+
+#[test]
+fn what_a_newer_version_wrote_stays() {
+    let mut part = Replica::<Part>::new(fresh(1));
+    part.edit(|part| part.put_json(&json!({ "count": 1 }))).unwrap();
+    let newer = json!({ "count": 1, "name": 7, "colour": "red" });
+    part.edit_as::<Newer>(|part| part.put_json(&newer)).unwrap();
+    assert_eq!(part.to_value().to_json(), newer);
+
+    let same = part.edit(|part| part.put_json(&newer)).unwrap();
+    assert!(same.is_empty());
+    let without = part.edit(|part| part.put_json(&json!({ "count": 2, "name": 7 }))).unwrap();
+    assert_eq!(operations(&without), 1);
+    assert_eq!(part.to_value().to_json(), json!({ "count": 2, "name": 7, "colour": "red" }));
+    let refused = part.edit(|part| part.put_json(&json!({ "colour": "blue" })));
+    assert!(matches!(refused, Err(EditError::WrongJson { .. })), "{refused:?}");
+}
+
+#[test]
+fn another_kind_in_the_place_is_named() {
+    let mut part = Replica::<Part>::new(fresh(1));
+    part.edit_as::<Doc>(|part| part.put_json(&json!({ "count": "one" }))).unwrap();
+    let refused = part.edit(|part| part.put_json(&json!({ "count": 1 })));
+    assert!(matches!(refused, Err(EditError::Read(ReadError::WrongKind { .. }))), "{refused:?}");
+}
+
+#[test]
+fn an_item_takes_json_of_its_own() {
+    let mut list = Replica::<List<Part>>::new(fresh(1));
+    list.edit(|list| {
+        list.push()?.put_json(&json!({ "count": 2 }))?;
+        list.at(0)?.name().put_json(&json!("two"))
+    })
+    .unwrap();
+    assert_eq!(list.to_value().to_json(), json!([{ "count": 2, "name": "two" }]));
+}
