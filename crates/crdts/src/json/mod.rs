@@ -22,11 +22,12 @@
 //! kind stays that kind.
 //!
 //! A key stands for a string, or for an integer, boolean, id or bytes as they are shown where a map
-//! has such keys; a pair as a key can be changed, and not made. A number is an integer of 64 bits or
-//! a float, as it is written; where a type takes floats only, an integer that a float holds exactly
-//! is one. What JSON has no form for is an object that names its type, as in serde's readable form:
-//! `{"bytes": "c0ffee"}`, `{"uuid": ".."}`, `{"float": "NaN"}`, `{"integer": ".."}`. In a document
-//! it is read so where it is written exactly as it goes out, unless a map stands there.
+//! has such keys; a pair as a key can be changed, and not made. A number is an integer of 64 bits
+//! or a float, as it is written; where a type takes floats only, an integer that a float holds
+//! exactly is one. What JSON has no form for is an object that names its type, as in serde's
+//! readable form: `{"bytes": "c0ffee"}`, `{"uuid": ".."}`, `{"float": "NaN"}`,
+//! `{"integer": ".."}`. In a document it is read so where it is written exactly as it goes out,
+//! unless a map stands there.
 
 mod atoms;
 mod costs;

@@ -10,8 +10,8 @@ use crate::with_serde::values::name_of;
 
 impl Value {
     /// Returns the value as JSON, with numbers wherever JSON holds them exactly: integers of 64
-    /// bits and floats. serde writes those that a browser would change as objects instead; beside them
-    /// the two forms are the same, and [`PutJson`](crate::PutJson) takes both.
+    /// bits and floats. serde writes those that a browser would change as objects instead; beside
+    /// them the two forms are the same, and [`PutJson`](crate::PutJson) takes both.
     ///
     /// Two names that are written alike, such as the number 7 and the string `7`, are one key.
     pub fn to_json(&self) -> Json {

@@ -1,7 +1,8 @@
 //! serde for visible values: a readable format for people, pages and scripts.
 //!
 //! One way only: a visible value lacks the dots that merging needs. To keep or to send a value,
-//! take [`Replica::save`](crate::Replica::save) or the deltas.
+//! take [`Replica::save`](crate::Replica::save) or the deltas. With the feature
+//! `json` what is there takes this form as a change (`PutJson`).
 //!
 //! | value | written as |
 //! |---|---|
