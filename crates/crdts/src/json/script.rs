@@ -50,6 +50,10 @@ pub(super) trait Compare {
 /// one and to insert the other.
 pub(super) fn script(old: usize, new: usize, items: &dyn Compare) -> Vec<Step> {
     let mut steps = alloc::vec![Step::Insert; new];
+    if rejoin_vclock::mutant!("json-items-by-index") {
+        (0..old.min(new)).for_each(|at| steps[at] = Step::Change(at));
+        return steps;
+    }
     let kept = common(old, new, items);
     let mut is_used = alloc::vec![false; old];
     for &(from, to) in &kept {
@@ -74,9 +78,6 @@ pub(super) fn script(old: usize, new: usize, items: &dyn Compare) -> Vec<Step> {
 fn common(old: usize, new: usize, items: &dyn Compare) -> Vec<(usize, usize)> {
     let shorter = old.min(new);
     let start = (0..shorter).take_while(|&at| items.is_equal(at, at)).count();
-    if rejoin_vclock::mutant!("json-items-by-index") {
-        return (0..start).map(|at| (at, at)).collect();
-    }
     let end = (0..shorter - start)
         .take_while(|&back| items.is_equal(old - 1 - back, new - 1 - back))
         .count();

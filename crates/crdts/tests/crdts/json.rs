@@ -231,6 +231,10 @@ fn items_stay_who_they_are() {
     // One moves to the front.
     let delta = list.edit(|list| list.put_json(&named(&["d", "b", "c"]))).unwrap();
     assert_eq!((ids(&list), operations(&delta)), (vec![d, b, c], 1));
+    // And back, behind both: the others do not move.
+    let delta = list.edit(|list| list.put_json(&named(&["b", "c", "d"]))).unwrap();
+    assert_eq!((ids(&list), operations(&delta)), (vec![b, c, d], 1));
+    list.edit(|list| list.put_json(&named(&["d", "b", "c"]))).unwrap();
     // One becomes another, and one is new.
     let delta = list.edit(|list| list.put_json(&named(&["d", "x", "c", "new"]))).unwrap();
     assert_eq!((&ids(&list)[..3], operations(&delta)), (&[d, b, c][..], 3));
