@@ -136,6 +136,11 @@ pub trait Storage: StorageRead {
         Ok(())
     }
 
+    /// Returns true if nothing can be written: `commit` answers [`StorageError::ReadOnly`].
+    fn is_read_only(&self) -> bool {
+        false
+    }
+
     /// Returns the file itself, if the storage is one, to save what can be read of it without the
     /// engine.
     fn file(&self) -> Option<File> {

@@ -23,6 +23,11 @@ pub enum StorageError {
     /// The open file is not what others find under this name: it was removed, moved, replaced,
     /// written over or cut off. Nothing is acknowledged for it any more.
     Replaced(PathBuf),
+    /// The storage was opened to be read only. Nothing was written.
+    ReadOnly,
+    /// What was opened to be read only has been changed so far by another process that this moment
+    /// of it is gone. Open it again.
+    Outdated,
     /// The medium could not be read or written.
     Io(String),
 }
@@ -58,8 +63,12 @@ impl StorageError {
     /// there is room.
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::AlreadyOpen | Self::Full => true,
-            Self::Damaged(_) | Self::OtherVersion(_) | Self::Replaced(_) | Self::Io(_) => false,
+            Self::AlreadyOpen | Self::Full | Self::Outdated => true,
+            Self::ReadOnly
+            | Self::Damaged(_)
+            | Self::OtherVersion(_)
+            | Self::Replaced(_)
+            | Self::Io(_) => false,
         }
     }
 
@@ -71,6 +80,8 @@ impl StorageError {
             | Self::OtherVersion(_)
             | Self::Full
             | Self::Replaced(_)
+            | Self::ReadOnly
+            | Self::Outdated
             | Self::Io(_) => false,
         }
     }
@@ -90,6 +101,10 @@ impl fmt::Display for StorageError {
                 "{} was removed, replaced or cut off while it was open; save what this process \
                  still holds (`Store::rescue_to`)",
                 path.display()
+            ),
+            Self::ReadOnly => f.write_str("it is open to be read only"),
+            Self::Outdated => f.write_str(
+                "the process that writes to it has changed what was read here; open it again",
             ),
             Self::Io(what) => write!(f, "the medium failed: {what}"),
         }

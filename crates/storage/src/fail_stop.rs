@@ -78,13 +78,17 @@ impl Storage for FailStop {
         let committed = catch_unwind(AssertUnwindSafe(|| self.storage.commit(batch)));
         let panicked = |_| Err(StorageError::Io("the storage engine panicked".to_owned()));
         committed.unwrap_or_else(panicked).map_err(|error| match error {
-            StorageError::Full => error,
+            StorageError::Full | StorageError::ReadOnly => error,
             error => self.fail(error),
         })
     }
 
     fn check_place(&self) -> Result<(), StorageError> {
         self.read(|storage| storage.check_place())
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.storage.is_read_only()
     }
 
     fn snapshot(&self) -> Result<Box<dyn StorageRead>, StorageError> {

@@ -61,8 +61,13 @@ impl Holder {
             && let Ok(open) = std::fs::read_dir("/proc/self/fd")
         {
             let id = FileId::from(&file);
-            let is_here =
-                open.flatten().any(|open| FileId::of(&open.path()).is_ok_and(|open| open == id));
+            // Who only reads a file does not hold it.
+            let writes = |open: &std::fs::DirEntry| {
+                use std::os::unix::fs::PermissionsExt;
+                open.metadata().is_ok_and(|link| link.permissions().mode() & 0o200 != 0)
+            };
+            let is_it = |open: std::fs::DirEntry| FileId::of(&open.path()).is_ok_and(|it| it == id);
+            let is_here = open.flatten().any(|open| writes(&open) && is_it(open));
             return if is_here { Self::ThisProcess } else { Self::AnotherProcess };
         }
         let _ = path;

@@ -35,6 +35,8 @@ mod redb;
 pub use crate::redb::raw_file::RawFile;
 #[cfg(feature = "redb")]
 pub use crate::redb::redb_file::RedbFile;
+#[cfg(feature = "redb")]
+pub use crate::redb::redb_reader::RedbReader;
 pub use contract::{Batch, Gone, MAX_STORED_BYTES, Row, RowWrite, Storage, StorageRead, Stored};
 pub use error::StorageError;
 #[cfg(feature = "fjall")]

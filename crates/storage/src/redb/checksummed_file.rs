@@ -28,6 +28,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::{BackendError, StorageBackend};
 
+use super::beside;
 use crate::StorageError;
 
 pub(super) const PAGE: usize = 4096;
@@ -67,6 +68,8 @@ struct State {
     /// True if a sync failed, or a write failed for another reason than lack of room. Nobody knows
     /// then what the file holds, so it is not written to again.
     failed: bool,
+    /// True if readers beside are told that the file is being changed.
+    is_changing: bool,
 }
 
 /// Returns the number of the commit that a header names; `None` if the header is not one that we
@@ -124,6 +127,7 @@ impl ChecksummedFile {
             written: false,
             damaged: None,
             failed: false,
+            is_changing: false,
         };
         Ok(Self { file, state: RwLock::new(state) })
     }
@@ -247,9 +251,33 @@ impl ChecksummedFile {
         if state.failed {
             return Err(io::Error::other("an earlier write failed"));
         }
+        self.tell_of_change(&mut state);
         let changed = change(&*self.file, &mut state);
         state.failed = changed.as_ref().is_err_and(|error| !is_full(error));
         changed
+    }
+
+    fn tell_of_change(&self, state: &mut State) {
+        if !state.is_changing {
+            beside::mark_changing(&*self.file, true);
+            state.is_changing = true;
+        }
+    }
+
+    /// Tells readers beside that the file is about to be changed, or that it is at rest.
+    pub(super) fn mark_changing(&self, changing: bool) {
+        let mut state = self.state_mut();
+        if changing {
+            self.tell_of_change(&mut state);
+        } else if state.is_changing {
+            beside::mark_changing(&*self.file, false);
+            state.is_changing = false;
+        }
+    }
+
+    /// Returns the file below, to ask for readers beside.
+    pub(super) fn below(&self) -> &dyn StorageBackend {
+        &*self.file
     }
 
     /// Cuts off the checksums behind the engine's end, which are stale as soon as something is

@@ -26,6 +26,7 @@ use redb::{
     TableDefinition, TableError,
 };
 
+use super::beside;
 use super::checksummed_file::{ChecksummedFile, commit_number};
 use super::deferred_writes::DeferredWrites;
 use crate::contract::read_through;
@@ -49,8 +50,33 @@ pub struct RedbFile {
     /// Its name, and the file itself, where there is one.
     named: Option<(Named, File)>,
     cache_bytes: usize,
-    /// The lock of whoever changes the file.
-    writer: Mutex<()>,
+    /// The lock of whoever changes the file, and what keeps for readers beside what was committed.
+    writer: Mutex<Option<ReadTransaction>>,
+}
+
+/// What a change keeps for readers beside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Keeps {
+    /// What was committed, if somebody reads it.
+    WhatIsRead,
+    /// Nothing: readers find out, and begin anew.
+    Nothing,
+}
+
+/// Marks the time during which the file is changed.
+struct Changing<'a>(&'a ChecksummedFile);
+
+impl<'a> Changing<'a> {
+    fn begin(file: &'a ChecksummedFile) -> Self {
+        file.mark_changing(true);
+        Self(file)
+    }
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.0.mark_changing(false);
+    }
 }
 
 /// The engine, and the file as it sees it.
@@ -291,12 +317,15 @@ impl Engine {
 }
 
 impl RedbFile {
-    fn over(file: Box<dyn StorageBackend>, cache_bytes: usize) -> Result<Self, StorageError> {
+    pub(super) fn over(
+        file: Box<dyn StorageBackend>,
+        cache_bytes: usize,
+    ) -> Result<Self, StorageError> {
         // The engine panics over a header that makes no sense, and a header may say anything.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let file = Arc::new(ChecksummedFile::new(file).map_err(of_redb)?);
             let (engine, _) = Engine::open(DeferredWrites::new(Arc::clone(&file)), cache_bytes)?;
-            let (engine, writer) = (Arc::new(RwLock::new(engine)), Mutex::new(()));
+            let (engine, writer) = (Arc::new(RwLock::new(engine)), Mutex::new(None));
             Ok(Self { engine, file, named: None, cache_bytes, writer })
         }));
         let panicked = |_| StorageError::Damaged("the engine panicked over it".to_owned());
@@ -320,7 +349,7 @@ impl RedbFile {
         self.engine.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn writer(&self) -> MutexGuard<'_, ()> {
+    fn writer(&self) -> MutexGuard<'_, Option<ReadTransaction>> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -344,17 +373,50 @@ impl RedbFile {
     /// before the change, which may fill a hole that a cut has left, and after it is synced.
     fn change(
         &self,
+        keeps: Keeps,
         change: impl FnOnce() -> Result<(), StorageError>,
     ) -> Result<(), StorageError> {
-        let _writer = self.writer();
+        let mut pin = self.writer();
         self.check_untouched()?;
+        let _changing = Changing::begin(&self.file);
+        self.pin(&mut pin, keeps);
         let before = self.engine().commit_number();
         match change() {
-            Err(StorageError::Full) => self.go_back_to(before)?,
+            Err(StorageError::Full) => {
+                *pin = None;
+                beside::mark_pinned(self.file.below(), false);
+                self.go_back_to(before)?;
+            }
             changed => changed?,
         }
         self.check_name()?;
         self.file.acknowledge().map_err(of_redb)
+    }
+
+    /// Keeps what was committed from being overwritten, if somebody reads it beside; or no longer.
+    fn pin(&self, pin: &mut Option<ReadTransaction>, keeps: Keeps) {
+        let file = self.file.below();
+        let is_read = || {
+            keeps == Keeps::WhatIsRead
+                && beside::has_readers(file)
+                && !rejoin_vclock::mutant!("nothing-is-kept-for-readers")
+        };
+        match (&pin, is_read()) {
+            (None, true) => {
+                *pin = self.engine().database.begin_read().ok();
+                beside::mark_pinned(file, pin.is_some());
+            }
+            (Some(_), false) => {
+                beside::mark_pinned(file, false);
+                // Somebody may have come who still saw it held.
+                if is_read() {
+                    beside::mark_pinned(file, true);
+                } else {
+                    *pin = None;
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Has another engine take the file over, after a change for which there was no room. `before`
@@ -399,7 +461,7 @@ read_through!(RedbFile);
 
 impl Storage for RedbFile {
     fn commit(&self, batch: &Batch) -> Result<(), StorageError> {
-        self.change(|| self.engine().write(batch))
+        self.change(Keeps::WhatIsRead, || self.engine().write(batch))
     }
 
     fn check_place(&self) -> Result<(), StorageError> {
@@ -420,7 +482,7 @@ impl Storage for RedbFile {
     }
 
     fn compact(&self) -> Result<(), StorageError> {
-        self.change(|| {
+        self.change(Keeps::Nothing, || {
             let mut engine = self.alone();
             engine.file.accept().map_err(of_redb)?;
             engine.database.compact().map(|_| ()).map_err(of_redb)
@@ -478,7 +540,7 @@ fn write(database: &Database, batch: &Batch) -> Result<(), StorageError> {
     write.commit().map_err(of_redb)
 }
 
-fn of_redb(error: impl Into<redb::Error>) -> StorageError {
+pub(super) fn of_redb(error: impl Into<redb::Error>) -> StorageError {
     match error.into() {
         redb::Error::DatabaseAlreadyOpen => StorageError::AlreadyOpen,
         redb::Error::Corrupted(what) => StorageError::Damaged(what),

@@ -1,8 +1,9 @@
 //! The version of the engine whose pages we read, and what has to be checked before it moves.
 //!
-//! `checksummed_file` and `engine_pages`, both in `src/storage`, know how redb lays out its file.
-//! That is no part of its interface, so the version is exact in the workspace's manifest. Whoever
-//! moves it reads these places in the new source, then changes [`CHECKED`] and the manifest:
+//! `checksummed_file`, `frozen_file` and `engine_pages`, all in `src/storage`, know how redb lays
+//! out its file. That is no part of its interface, so the version is exact in the workspace's
+//! manifest. Whoever moves it reads these places in the new source, then changes [`CHECKED`] and
+//! the manifest:
 //!
 //! - Pages have 4,096 bytes, and all writes but those of the header are of whole pages (`header.rs`
 //!   there; `PAGE` and `State::note` here).
@@ -17,6 +18,13 @@
 //!   `layout.rs`; `engine_length`).
 //! - The commits are at 64 and 192, of format version 3, with the root of the tree of tables at 8
 //!   and their number at 104 (`header.rs`; `commit_number`, `Pages::commits`).
+//! - In a commit a flag at 2 says whether there is a root of the engine's own tables, that is at
+//!   40, and at 112 is the XXH3 of what stands before it. Without that root the engine makes its
+//!   tables anew when it opens a file that was not closed (`header.rs`; `cut_own_root`).
+//! - A read transaction keeps all pages of the users' tables of its commit and of later ones, and
+//!   none of the engine's own tables (`transactions.rs`; `RedbFile::pin`).
+//! - The 128 bytes from 2^62 + 896 on are locked by backends alone; of them the engine's own
+//!   backend takes the first two (`db.rs`, `optimized.rs`; `READING`, `CHANGING`, `PINNED`).
 //! - The number of a page has 5 bits of order, then 20 of region and 20 of index; a region has 2^20
 //!   pages and no header (`base.rs`, `layout.rs`; `Pages::run`, `REGION_PAGES`).
 //! - A leaf begins with 1 and a branch with 2, both have the number of their keys at 2; then come
