@@ -19,8 +19,9 @@ Exit codes:
   4  interrupted
 
 Whatever the code, a store that was there is as it was unless the command says that it is done.
-The store must not be open in another process; a program that has it open calls the same
-operations in its own process, also while others write (Store::backup, Store::verify).";
+`backup`, `verify` and `inspect` read a store also while another process has it open. The others
+need it for themselves; a program that has it open calls the same operations in its own process,
+also while others write (Store::compact).";
 
 /// Looks after a store file: backups, checks, compaction, and what is in it.
 #[derive(Debug, Parser)]

@@ -51,6 +51,11 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The store was opened to be [read only](crate::Store::open_read_only). Nothing was done.
+    ReadOnly,
+    /// The store was opened to be [read only](crate::Store::open_read_only), and the process that
+    /// writes to it has changed it so far that this moment of it is gone. Open it again.
+    Outdated,
     /// There is no space of that name here.
     NoSuchSpace {
         /// The name.
@@ -146,10 +151,11 @@ impl StoreError {
 
     const fn retryable_and_corruption(&self) -> (bool, bool) {
         match self {
-            Self::AlreadyOpen { .. } | Self::ChangesMissed { .. } => (true, false),
+            Self::AlreadyOpen { .. } | Self::Outdated | Self::ChangesMissed { .. } => (true, false),
             Self::Damaged { .. } => (false, true),
             Self::Storage(error) => (error.is_retryable(), error.is_corruption()),
             Self::NoPlace { .. }
+            | Self::ReadOnly
             | Self::Replaced { .. }
             | Self::NoSuchSpace { .. }
             | Self::SpaceExists { .. }
@@ -168,6 +174,9 @@ impl StoreError {
         }
     }
 }
+
+const READ_ONLY: &str = "the store is open to be read only, and nothing was changed; open it for \
+                         writing, or have the process do it that has it open";
 
 /// Says where the store is open, and what to do about it.
 const fn holder_advice(holder: Holder) -> &'static str {
@@ -208,6 +217,8 @@ impl fmt::Display for StoreError {
             }
             Self::Storage(error) => write!(f, "{error}; reopen the store"),
             Self::Replaced { path } => StorageError::Replaced(path.clone()).fmt(f),
+            Self::ReadOnly => f.write_str(READ_ONLY),
+            Self::Outdated => StorageError::Outdated.fmt(f),
             Self::NoSuchSpace { name } => {
                 write!(f, "there is no space {name:?} here; create it, or join it by its ticket")
             }
@@ -285,6 +296,8 @@ impl From<StorageError> for StoreError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::Replaced(path) => Self::Replaced { path },
+            StorageError::ReadOnly => Self::ReadOnly,
+            StorageError::Outdated => Self::Outdated,
             error => Self::Storage(error),
         }
     }

@@ -23,6 +23,7 @@
 //! | to | see |
 //! |---|---|
 //! | open a store, with a clock or storage of your own | [`Store`], [`OpenOptions`], [`storage`] |
+//! | read a store that another process has open | [`Store::open_read_only`] |
 //! | read and change objects | [`Space`], [`Transaction`], [`Snapshot`], [`Once`] |
 //! | know what became of a write | [`Receipt`], [`Space::held_by`] |
 //! | learn of changes as they come, with their values | [`Space::watch`], a stream; [`Change`] |

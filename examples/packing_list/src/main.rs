@@ -95,7 +95,11 @@ fn main() {
 }
 
 fn run(Args { store, command }: Args) -> Outcome {
-    let store = Store::open(store)?;
+    let store = match &command {
+        // Also while another process serves.
+        Command::Show | Command::Ticket => Store::open_read_only(store)?,
+        _ => Store::open(store)?,
+    };
     let list = match &command {
         Command::New => store.create_space::<Trip>(SPACE)?,
         Command::Join { ticket } => store.join_space(SPACE, ticket)?,

@@ -68,6 +68,7 @@ fn a_laptop_and_a_phone_pack_together() {
     let server = Server::start(&laptop);
     let list = run(&phone, &["sync", &server.address]);
     assert_eq!(list, "1. [ ] tent @Ann\n2. [ ] rope\n3. [ ] map\n");
+    assert_eq!(run(&laptop, &["show"]), list, "while it serves");
     assert!(server.end().is_empty(), "nobody was overridden");
 
     // Both are alone, and go on.
@@ -114,7 +115,8 @@ fn what_cannot_be_done_is_said() {
         let said = String::from_utf8(output.stderr).expect("text");
         assert!(!output.status.success() && said.contains(says), "{args:?}: {said}");
     };
-    fails(&["show"], "there is no space");
+    fails(&["show"], "there is no file");
+    fails(&["add", "tent"], "there is no space");
     run(&laptop, &["new"]);
     fails(&["new"], "open it instead");
     fails(&["pack", "1"], "it has 0 items");

@@ -104,7 +104,9 @@ impl Stored {
     /// [`StorageError`] when the medium cannot be read, or not be written where there is damage.
     pub(crate) fn recover(&self) -> Result<Recovered> {
         match self.begin(true).and_then(|core| self.replay(core)) {
-            Err(damage) if damage.is_corruption() => self.rebuild(&damage),
+            Err(damage) if damage.is_corruption() && !self.storage.is_read_only() => {
+                self.rebuild(&damage)
+            }
             recovered => recovered,
         }
     }
@@ -182,6 +184,24 @@ impl Stored {
                 }
             }
         }
+        if self.storage.is_read_only() {
+            return self.as_it_is(core, &quarantine);
+        }
+        self.settle(core, quarantine)
+    }
+
+    /// The core of a space that is only read. What would be quarantined is an error.
+    fn as_it_is(&self, core: SpaceCore, quarantine: &Batch) -> Result<Recovered> {
+        let Some((_, sequence, _)) = quarantine.log.first() else {
+            return Ok(Recovered { core, quarantined: false });
+        };
+        let advice = "is damaged or does not follow; open the store for writing once, which \
+                      quarantines it";
+        Err(StorageError::Damaged(format!("{} {advice}", self.place(*sequence))))
+    }
+
+    /// Writes what a replay has found out.
+    fn settle(&self, mut core: SpaceCore, mut quarantine: Batch) -> Result<Recovered> {
         let distrusted = self.distrusted()?;
         let has = |distrusted: &Distrusted| distrusted.has(self.replica);
         let quarantined = distrusted.as_ref().is_none_or(has) || !quarantine.log.is_empty();

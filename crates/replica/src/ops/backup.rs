@@ -56,8 +56,8 @@ impl Store {
     }
 }
 
-/// Copies a store file that is not open; see [`Store::backup`]. `at`: the time that the copy notes,
-/// in milliseconds since the Unix epoch.
+/// Copies a store file, which another process may have open; see [`Store::backup`]. `at`: the time
+/// that the copy notes, in milliseconds since the Unix epoch.
 ///
 /// # Errors
 /// As [`Store::backup`].
@@ -67,7 +67,7 @@ pub fn backup_file(
     at: u64,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Copied, OperationError> {
-    let file = new_file::open(from.as_ref())?;
+    let file = new_file::open_read_only(from.as_ref())?;
     backup(&file, to.as_ref(), at, &mut Watch(progress))
 }
 

@@ -33,12 +33,13 @@ impl Store {
     ///
     /// # Errors
     /// [`OperationError::Stopped`], with what was done so far; [`OperationError::Store`] when a
-    /// space cannot be opened or the medium fails. The engine shrinks its file only while nobody
-    /// else reads; if somebody does, call it again.
+    /// space cannot be opened, the store is read only, or the medium fails. The engine shrinks its
+    /// file only while nobody else reads; if somebody does, call it again.
     pub fn compact(
         &self,
         progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
     ) -> Result<Compacted, OperationError> {
+        self.check_writable()?;
         let mut watch = Watch(progress);
         let size = || self.storage().size().map_err(|error| self.explain(error));
         let (before, mut runs_before, mut runs_after) = (size()?, 0, 0);

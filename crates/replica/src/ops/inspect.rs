@@ -86,13 +86,14 @@ impl Store {
     }
 }
 
-/// Inspects a store file that is not open. Reads the state of all spaces.
+/// Inspects a store file, which another process may have open. Reads the state of all spaces.
 ///
 /// # Errors
-/// [`OperationError`] when there is none, it is open, or it is no store.
+/// [`OperationError`] when there is none, or it is no store; as
+/// [`Store::open_read_only`](crate::Store::open_read_only).
 #[cfg(feature = "redb")]
 pub fn inspect_file(path: impl AsRef<std::path::Path>) -> Result<Inspection, OperationError> {
-    let file = super::new_file::open(path.as_ref())?;
+    let file = super::new_file::open_read_only(path.as_ref())?;
     let bytes = file.size()?;
     let reader: Arc<dyn StorageRead> = Arc::new(file);
     inspect(&reader, bytes)

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use super::error::{OperationError, Result};
 use crate::error::StoreError;
 use crate::shell::store::explain;
-use crate::storage::{Batch, RedbFile, StorageError};
+use crate::storage::{Batch, RedbFile, RedbReader, StorageError};
+
+/// Maximum number of bytes of pages that the engine keeps in memory for a reader.
+const CACHE_BYTES: usize = 16 << 20;
 
 fn io(path: &Path, error: &Error) -> OperationError {
     let what = format!("{}: {error}", path.display());
@@ -31,6 +34,12 @@ pub(super) fn find(path: &Path) -> Result<()> {
 pub(super) fn open(path: &Path) -> Result<RedbFile> {
     find(path)?;
     RedbFile::open(path).map_err(|error| explain(path, error).into())
+}
+
+/// Opens an existing store file to read it, also beside a process that has it open.
+pub(super) fn open_read_only(path: &Path) -> Result<RedbReader> {
+    find(path)?;
+    RedbReader::open(path, CACHE_BYTES).map_err(|error| explain(path, error).into())
 }
 
 /// Checks that there is nothing under the name of a file that is to be made.

@@ -102,11 +102,11 @@ impl Store {
     }
 }
 
-/// Checks a store file that is not open.
+/// Checks a store file, which another process may have open.
 ///
 /// # Errors
-/// [`OperationError`] when there is none, it is open, the check was stopped, or the medium fails.
-/// Damage is a finding and no error.
+/// [`OperationError`] when there is none, the check was stopped, or the medium fails; as
+/// [`Store::open_read_only`](crate::Store::open_read_only). Damage is a finding and no error.
 #[cfg(feature = "redb")]
 pub fn verify_file(
     path: impl AsRef<std::path::Path>,
@@ -115,7 +115,7 @@ pub fn verify_file(
 ) -> Result<Verification, OperationError> {
     let mut watch = Watch(progress);
     watch.at(Step::Pages, "", 0, 0)?;
-    match super::new_file::open(path.as_ref()) {
+    match super::new_file::open_read_only(path.as_ref()) {
         Err(OperationError::Store(StoreError::Damaged { what, .. })) => {
             let mut found = Verification::default();
             found.add("", Location::File, what);

@@ -23,8 +23,10 @@ impl<T: Crdt> Space<T> {
     /// Subscribes to the changes from now on.
     ///
     /// # Errors
-    /// [`StoreError`] when the space cannot be read.
+    /// [`StoreError`] when the space cannot be read; [`StoreError::ReadOnly`], as no changes come
+    /// to what is only read.
     pub fn watch(&self) -> Result<Watch, StoreError> {
+        self.shared.check_writable()?;
         let mut inner = self.shared.lock()?;
         let position = inner.driver.core.version_vector();
         Ok(inner.watchers.subscribe(position, None))
@@ -35,8 +37,9 @@ impl<T: Crdt> Space<T> {
     /// notification or a mirror that goes on after a restart where [it was](Watch::position).
     ///
     /// # Errors
-    /// As [`changes`](Self::changes).
+    /// As [`changes`](Self::changes), and [`watch`](Self::watch).
     pub fn watch_since(&self, since: &VersionVector) -> Result<Watch, StoreError> {
+        self.shared.check_writable()?;
         let mut inner = self.shared.lock()?;
         let backlog = self.backlog(&inner, since)?;
         let watch = inner.watchers.subscribe(since.clone(), Some(Box::new(backlog)));
@@ -68,7 +71,9 @@ impl<T: Crdt> Space<T> {
     /// [`StoreError`] when the space cannot be read, or the medium fails.
     pub fn changes(&self, since: &VersionVector) -> Result<Changes, StoreError> {
         let changes = self.backlog(&*self.shared.lock()?, since)?;
-        self.flush()?;
+        if self.shared.check_writable().is_ok() {
+            self.flush()?;
+        }
         Ok(changes)
     }
 

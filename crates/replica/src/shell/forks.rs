@@ -91,9 +91,10 @@ impl<T: Crdt> Space<T> {
     /// longer be taken out of the state.
     ///
     /// # Errors
-    /// [`StoreError`] when the choice cannot be kept.
+    /// [`StoreError`] when the choice cannot be kept; [`StoreError::ReadOnly`].
     pub fn resolve_fork(&self, origin: ReplicaId, keep: Keep) -> Result<(), StoreError> {
         let Keep::Ours = keep;
+        self.shared.check_writable()?;
         let mut inner = self.shared.lock()?;
         let mut kept = inner.driver.core.history.forks.kept().clone();
         kept.insert(origin);

@@ -230,13 +230,18 @@ impl Identity {
     /// The id under which the store writes, if it has one.
     pub(crate) fn proven(&self) -> Option<ReplicaId> {
         let state = self.state();
-        state.proven.then_some(state.stored.id)
+        (state.proven && !self.storage.is_read_only()).then_some(state.stored.id)
     }
 
     /// The id under which it wrote last, and those before, the oldest first.
     pub(crate) fn history(&self) -> (ReplicaId, Vec<ReplicaId>) {
         let state = self.state();
         (state.stored.id, state.stored.before.clone())
+    }
+
+    /// Checks that the store was not opened to be read only.
+    fn check_writable(&self) -> Result<(), StorageError> {
+        if self.storage.is_read_only() { Err(StorageError::ReadOnly) } else { Ok(()) }
     }
 
     /// The blob that stores the identity.
@@ -293,6 +298,7 @@ impl Identity {
 
 impl Incarnations for Identity {
     fn claim(&self) -> Result<ReplicaId, StorageError> {
+        self.check_writable()?;
         let mut state = self.state();
         if !state.proven {
             self.begin_incarnation(&mut state, &[], Batch::default())?;
@@ -306,6 +312,7 @@ impl Incarnations for Identity {
         derived: &[ReplicaId],
         batch: Batch,
     ) -> Result<ReplicaId, StorageError> {
+        self.check_writable()?;
         let mut state = self.state();
         if state.stored.id == id {
             self.begin_incarnation(&mut state, derived, batch)?;

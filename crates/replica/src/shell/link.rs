@@ -225,6 +225,7 @@ impl Link {
     /// [`StoreError`] when the store cannot be used; an error that [may go
     /// away](StoreError::is_retryable) is no reason to stop ticking.
     pub fn tick(&self) -> Result<(), StoreError> {
+        self.shared.check_writable()?;
         self.shared.storage.check_place()?;
         let now = self.shared.now();
         let mut inner = self.shared.lock()?;

@@ -67,6 +67,50 @@ impl Store {
         OpenOptions::new().open(path)
     }
 
+    /// Opens a store file to read it as it is now, beside a process that has it open and writes to
+    /// it.
+    ///
+    /// Spaces are opened and read as in any store, all at the moment of the last durable commit; to
+    /// see what comes later, open it again. Nothing is written, neither to the file nor elsewhere.
+    /// What would write answers [`StoreError::ReadOnly`] before it does anything, and
+    /// [`replica_id`](Self::replica_id) is `None`.
+    ///
+    /// The process that writes neither waits for readers nor writes more for them. As long as this
+    /// is open, it does not use the room again that is freed in the file, which therefore grows.
+    /// All of the file is read and compared with its checksums here, unless it was closed in order.
+    ///
+    /// Damage that a store repairs when it is opened is an error here. The file of a process that
+    /// was killed can be read.
+    ///
+    /// ```
+    /// use rejoin_crdts::PnCounter;
+    /// use rejoin_replica::{Store, StoreError};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("shop.rejoin");
+    /// let store = Store::open(&path)?;
+    /// let visits = store.create_space::<PnCounter>("visits")?;
+    /// visits.transact(|tx| tx.object("front page").add(1))?;
+    ///
+    /// let now = Store::open_read_only(&path)?.open_space::<PnCounter>("visits")?;
+    /// visits.transact(|tx| tx.object("front page").add(1))?;
+    /// assert_eq!(now.object("front page").value()?, 1);
+    /// let refused = now.transact(|tx| tx.object("front page").add(1));
+    /// assert_eq!(refused.err(), Some(StoreError::ReadOnly));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`StoreError::NoPlace`] when there is no such file; [`StoreError::Damaged`] when it is not
+    /// whole; [`StoreError::AlreadyOpen`] when the process that has it open leaves no room for
+    /// readers, as on a file system without locks, or where the system lets nobody read a file that
+    /// is locked. Later, when a process has opened the file for writing or compacted it since,
+    /// every read may answer [`StoreError::Outdated`].
+    #[cfg(feature = "redb")]
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        OpenOptions::new().open_read_only(path)
+    }
+
     /// A store that lasts as long as the process, under a new identity.
     ///
     /// # Errors
@@ -251,6 +295,24 @@ impl OpenOptions {
         let witness_path = Some(WitnessPath::new(path, self.state_dir));
         let Self { random, unproven, .. } = self;
         let claim = Claim { random, unproven, witness_path, made };
+        Store::over(path, Arc::new(storage), claim, self.config, self.time)
+    }
+
+    /// Opens a store file to read it as it is now; see [`Store::open_read_only`].
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(feature = "redb")]
+    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Store, StoreError> {
+        use crate::storage::RedbReader;
+        let path = path.as_ref();
+        if !path.is_file() {
+            let what = "there is no file of that name".to_owned();
+            return Err(StoreError::NoPlace { path: path.to_owned(), what });
+        }
+        let storage = RedbReader::open(path, self.engine_cache_bytes);
+        let storage = storage.map_err(|error| crate::shell::store::explain(path, error))?;
+        let claim = Claim { random: self.random, unproven: false, witness_path: None, made: None };
         Store::over(path, Arc::new(storage), claim, self.config, self.time)
     }
 

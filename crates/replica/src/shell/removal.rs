@@ -59,8 +59,9 @@ impl Store {
     /// [`StoreError::OnlyHere`] when it has own entries that no peer has announced since the store
     /// was opened, and the removal is not [`Removal::Anyway`]; [`StoreError::NoSuchSpace`];
     /// [`StoreError::Storage`] when the medium fails: the space is there, or it is gone and the
-    /// rest of it goes at the next start.
+    /// rest of it goes at the next start; [`StoreError::ReadOnly`].
     pub fn remove_space(&self, name: &str, removal: Removal) -> Result<(), StoreError> {
+        self.check_writable()?;
         let mut open = self.open_spaces()?;
         self.storage().check_place()?;
         let (number, ticket) = self
@@ -98,8 +99,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::NoSuchSpace`] when there is none of the old name; [`StoreError::SpaceExists`]
     /// when there is one of the new name; [`StoreError::NameTooLong`] when that is longer than
-    /// [`MAX_NAME_BYTES`].
+    /// [`MAX_NAME_BYTES`]; [`StoreError::ReadOnly`].
     pub fn rename_space(&self, old: &str, new: &str) -> Result<(), StoreError> {
+        self.check_writable()?;
         let mut open = self.open_spaces()?;
         self.storage().check_place()?;
         let (number, ticket) = self

@@ -128,6 +128,10 @@ impl Shared {
         while inner.driver.core.is_damaged() {
             if inner.writing {
                 inner = self.written.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            } else if self.storage.is_read_only() {
+                let what = "a block, or the log's index; open the store for writing once, which \
+                            makes them anew";
+                return Err(StorageError::Damaged(what.to_owned()).into());
             } else {
                 inner.driver.repair()?;
                 Self::tell(&mut inner);
@@ -158,6 +162,11 @@ impl Shared {
         Ok(())
     }
 
+    /// Checks that the store was not opened to be read only.
+    pub(crate) fn check_writable(&self) -> Result<(), StoreError> {
+        if self.storage.is_read_only() { Err(StoreError::ReadOnly) } else { Ok(()) }
+    }
+
     /// The time now. Where the wall clock says what cannot be, it is the earliest that can be.
     pub(crate) fn now(&self) -> Now {
         let now = self.time.now();
@@ -169,6 +178,7 @@ impl Shared {
     /// # Errors
     /// As [`lock`](Self::lock).
     pub(crate) fn lock_as_self(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
+        self.check_writable()?;
         let mut inner = self.lock()?;
         inner.driver.claim()?;
         Ok(inner)
@@ -372,7 +382,8 @@ fn call(wakes: &[WeakWake]) {
 /// A store that is closed in order starts quickly. If the flush fails, the log has everything.
 impl Drop for Shared {
     fn drop(&mut self) {
-        if self.storage.check().is_ok() && !std::thread::panicking() {
+        if self.storage.check().is_ok() && !self.storage.is_read_only() && !std::thread::panicking()
+        {
             // This is the last handle: nobody can wait for the lock, whatever transaction of
             // another space this thread is inside of.
             let inside = INSIDE

@@ -233,7 +233,8 @@ impl<T: Crdt> Space<T> {
     /// for a reason of your own, return [`EditError::Aborted`].
     ///
     /// # Errors
-    /// The closure's error, or why the transaction cannot be made or stored.
+    /// The closure's error, or why the transaction cannot be made or stored;
+    /// [`StoreError::ReadOnly`] before anything is run.
     pub fn transact<R>(
         &self,
         edit: impl FnOnce(&mut Transaction<'_, T>) -> Result<R, EditError>,
@@ -340,8 +341,9 @@ impl<T: Crdt> Space<T> {
     /// Waits until everything written so far is durable.
     ///
     /// # Errors
-    /// [`StoreError::Storage`] when the medium fails.
+    /// [`StoreError::Storage`] when the medium fails; [`StoreError::ReadOnly`].
     pub fn flush(&self) -> Result<(), StoreError> {
+        self.shared.check_writable()?;
         let mark = self.shared.lock()?.driver.core.mark();
         self.shared.write_until(mark)?;
         self.shared.check_place()
@@ -502,6 +504,7 @@ impl<T: Crdt> Space<T> {
     /// [`StoreError::MayComeBack`] when a peer may still have what is lost, and the loss is to be
     /// of what [nobody else can have](Loss::Unseen); [`StoreError::Storage`] when the medium fails.
     pub fn accept_loss(&self, loss: Loss) -> Result<Accepted, StoreError> {
+        self.shared.check_writable()?;
         self.shared.accept_loss(loss)
     }
 

@@ -27,7 +27,8 @@ use crate::storage::{Batch, FailStop, Holder, Storage, StorageError, StorageRead
 
 /// A store: an identity and the spaces it holds.
 ///
-/// A handle: clones are the same store. Its file is held by one process at a time.
+/// A handle: clones are the same store. Its file is held by one process at a time; others may
+/// [read](Self::open_read_only) it meanwhile.
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -56,6 +57,9 @@ impl Store {
             if storage.log_end(0)? > 0 || !storage.rows(0, &[], 1)?.is_empty() {
                 return Err(damaged(label, "it has no identity"));
             }
+            if storage.is_read_only() {
+                return Err(damaged(label, "it has no identity"));
+            }
             storage.commit(&first_batch(claim.random).1)?;
         }
         let storage = Arc::new(FailStop::new(storage));
@@ -71,7 +75,8 @@ impl Store {
             NoIdentity::Damaged(what) => damaged(label, what),
             NoIdentity::Storage(error) => explain(label, error),
         })?);
-        match clear_all(&storage) {
+        let cleared = if storage.is_read_only() { Ok(()) } else { clear_all(&storage) };
+        match cleared {
             Ok(()) | Err(StorageError::Full) => {} // there will be room at another start
             Err(error) => return Err(explain(label, error)),
         }
@@ -88,12 +93,16 @@ impl Store {
     /// [`StoreError::Storage`] when the medium fails.
     pub fn close(&self) -> Result<(), StoreError> {
         self.inner.storage.check()?;
+        if self.inner.storage.is_read_only() {
+            return Ok(());
+        }
         self.opened()?.iter().try_for_each(|shared| shared.flush())?;
         Ok(self.inner.storage.check_place()?)
     }
 
     /// The identity under which this store writes. `None` for a store that could not prove that it
     /// is the only one with its identity, until it has written or synced: then it has a new one.
+    /// `None` also for a store that is only read.
     ///
     /// A store file proves its place by a witness outside of it
     /// ([`state_dir`](crate::OpenOptions::state_dir)). The store keeps its id after a crash. A copy
@@ -132,7 +141,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::SpaceExists`] when there is one of that name; [`StoreError::NameTooLong`] when
-    /// it is longer than [`MAX_NAME_BYTES`].
+    /// it is longer than [`MAX_NAME_BYTES`]; [`StoreError::ReadOnly`].
     pub fn create_space<T: Crdt>(&self, name: &str) -> Result<Space<T>, StoreError> {
         self.add(name, &Ticket::with_lineage(name, (self.inner.identity.random)()), false)
     }
@@ -202,7 +211,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::OtherLineage`] when another space has that name here;
     /// [`StoreError::SpaceExists`] when the ticket's space is here under another name;
-    /// [`StoreError::NameTooLong`] when either name is longer than [`MAX_NAME_BYTES`].
+    /// [`StoreError::NameTooLong`] when either name is longer than [`MAX_NAME_BYTES`];
+    /// [`StoreError::ReadOnly`].
     pub fn join_space<T: Crdt>(&self, name: &str, ticket: &Ticket) -> Result<Space<T>, StoreError> {
         self.add(name, ticket, true)
     }
@@ -221,6 +231,7 @@ impl Store {
     /// # Errors
     /// As there; [`StoreError::NoSuchSpace`] when there is none of that name.
     pub fn accept_loss(&self, name: &str, loss: Loss) -> Result<Accepted, StoreError> {
+        self.check_writable()?;
         self.shared(name)?.accept_loss(loss)
     }
 
@@ -230,6 +241,7 @@ impl Store {
         ticket: &Ticket,
         join: bool,
     ) -> Result<Space<T>, StoreError> {
+        self.check_writable()?;
         let open = self.open_spaces()?;
         if let Some((_, here)) = self.stored_space(name)? {
             drop(open);
@@ -257,6 +269,11 @@ impl Store {
         self.open_space(name)
     }
 
+    /// Checks that the store was not opened to be read only.
+    pub(crate) fn check_writable(&self) -> Result<(), StoreError> {
+        if self.inner.storage.is_read_only() { Err(StoreError::ReadOnly) } else { Ok(()) }
+    }
+
     pub(crate) fn stored_space(&self, name: &str) -> Result<Option<(u32, Ticket)>, StoreError> {
         let stored = self.inner.storage.meta(&format!("{SPACE}{name}"));
         let stored = stored.map_err(|error| self.explain(error))?;
@@ -274,7 +291,9 @@ impl Store {
             Driver::recover(stored, Arc::clone(identity) as _, random_life(identity.random));
         let driver = driver.map_err(|error| explain(label, error))?;
         let shared = Shared::new(driver, Arc::clone(identity), time);
-        shared.retry()?;
+        if !shared.storage.is_read_only() {
+            shared.retry()?;
+        }
         shared.recall_choices()?;
         Ok(shared)
     }

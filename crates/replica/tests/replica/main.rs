@@ -23,6 +23,7 @@ mod on_tokio;
 mod once;
 mod pipes;
 mod processes;
+mod read_only;
 mod rebase;
 mod receipts;
 mod removal;

@@ -12,12 +12,12 @@ use rejoin_replica::{Durability, Once, Space, Store, StoreError};
 
 use crate::pipes::Cart;
 
-type Carts = Space<Cart>;
+pub(crate) type Carts = Space<Cart>;
 
 const STORE: &str = "REJOIN_TEST_STORE";
 const FIRST: &str = "REJOIN_TEST_FIRST";
 
-fn child(test: &str, path: &Path, first: u64) -> Child {
+pub(crate) fn child(test: &str, path: &Path, first: u64) -> Child {
     Command::new(std::env::current_exe().expect("this binary"))
         .args(["--exact", test, "--nocapture", "--test-threads", "1"])
         .env(STORE, path)
@@ -31,7 +31,7 @@ fn child(test: &str, path: &Path, first: u64) -> Child {
 
 /// Returns the lines that a child prints, without those of its test harness. Its output is closed
 /// when this is dropped.
-fn said(child: &mut Child) -> impl Iterator<Item = String> + use<> {
+pub(crate) fn said(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     let mut output = BufReader::new(child.stdout.take().expect("piped"));
     let lines = std::iter::from_fn(move || {
         let mut line = String::new();

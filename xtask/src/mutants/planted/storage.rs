@@ -61,6 +61,13 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: faults("fault_08"),
     },
     Mutant {
+        name: "nothing-is-kept-for-readers",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "a writer writes over what another process reads",
+        suite: replica("read_only::what_is_read"),
+    },
+    Mutant {
         name: "withdrawn-stays-in-state",
         class: Class::Storage,
         lines: &[],
