@@ -54,7 +54,7 @@ impl Frozen {
     /// readers; [`StorageError::Io`] when it cannot be read.
     pub(super) fn take(file: &Arc<FileBackend>) -> Result<Self, StorageError> {
         for _ in 0..LOOKS {
-            if let Some(frozen) = Self::look(file).map_err(StorageError::of_io)? {
+            if let Some(frozen) = Self::look(file).map_err(of_look)? {
                 return Ok(frozen);
             }
             std::thread::sleep(BETWEEN_LOOKS);
@@ -89,6 +89,15 @@ impl Frozen {
         !first_page(&*self.file).is_ok_and(is_same)
             || self.file.len().ok() != Some(self.length)
             || beside::is_changing(&*self.file, false)
+    }
+}
+
+/// Windows lets nobody else read what its holder has locked.
+fn of_look(error: io::Error) -> StorageError {
+    const ERROR_LOCK_VIOLATION: i32 = 33;
+    match error.raw_os_error() {
+        Some(ERROR_LOCK_VIOLATION) if cfg!(windows) => StorageError::AlreadyOpen,
+        _ => StorageError::of_io(error),
     }
 }
 
@@ -190,12 +199,13 @@ mod tests {
     use super::*;
     use crate::{Batch, Storage, StorageRead};
 
-    fn backend(path: &Path) -> FileBackend {
-        let file = OpenOptions::new().read(true).write(true).open(path).expect("a file");
-        FileBackend::new(file).expect("a backend")
+    fn backend(path: &Path) -> io::Result<FileBackend> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        FileBackend::new(file).map_err(io::Error::other)
     }
 
-    /// A commit that is in the file and not acknowledged is under way as long as its writer says so.
+    /// A commit that is in the file and not acknowledged is under way as long as its writer says
+    /// so.
     #[test]
     fn a_commit_that_is_under_way_is_not_shown() {
         let directory = tempfile::tempdir().expect("a directory");
@@ -212,7 +222,7 @@ mod tests {
 
         let shown = || RedbReader::open(&left, 1 << 20).and_then(|reader| reader.meta("it"));
         assert_eq!(shown(), Ok(Some(vec![3])), "nobody is at work on it");
-        let writer = backend(&left);
+        let writer = backend(&left).expect("a file");
         beside::mark_changing(&writer, true);
         let file = Arc::new(FileBackend::new(File::open(&left).expect("a file")).expect("one"));
         assert!(Frozen::look(&file).expect("readable").is_none(), "it may be written over");
@@ -233,7 +243,7 @@ mod tests {
         let path = directory.path().join("file");
         let batch = Batch { meta: vec![("it".to_owned(), vec![1])], ..Batch::default() };
         let written = RedbFile::create(&path, &batch).expect("a new file");
-        let other = backend(&path);
+        let other = backend(&path).expect("a file");
         assert!(!beside::has_readers(&other));
         let reader = RedbReader::open(&path, 1 << 20).expect("readable");
         assert!(beside::has_readers(&other) && !beside::is_pinned(&other));
