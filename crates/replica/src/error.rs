@@ -149,6 +149,26 @@ impl StoreError {
         self.retryable_and_corruption().1
     }
 
+    fn fmt_limit(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { bytes, most } => write!(
+                f,
+                "the transaction writes values of {bytes} bytes, {most} are allowed; split it into \
+                 several"
+            ),
+            Self::TooMuch { operations, bytes, most } => write!(
+                f,
+                "the transaction's {operations} operations take {bytes} bytes with the keys on the \
+                 way to their places, {most} are allowed; split it into several, or use shorter \
+                 keys"
+            ),
+            Self::NameTooLong { what, bytes, most } => {
+                write!(f, "the {what} is {bytes} bytes long, {most} are allowed; use a shorter one")
+            }
+            _ => Ok(()),
+        }
+    }
+
     const fn retryable_and_corruption(&self) -> (bool, bool) {
         match self {
             Self::AlreadyOpen { .. } | Self::Outdated | Self::ChangesMissed { .. } => (true, false),
@@ -245,19 +265,8 @@ impl fmt::Display for StoreError {
                 write!(f, "the space's type declares no index {name:?}, only {declared:?}")
             }
             Self::NoRuntime => f.write_str("no tokio runtime runs here; nothing was done"),
-            Self::TooLarge { bytes, most } => write!(
-                f,
-                "the transaction writes values of {bytes} bytes, {most} are allowed; split it into \
-                 several"
-            ),
-            Self::TooMuch { operations, bytes, most } => write!(
-                f,
-                "the transaction's {operations} operations take {bytes} bytes with the keys on the \
-                 way to their places, {most} are allowed; split it into several, or use shorter \
-                 keys"
-            ),
-            Self::NameTooLong { what, bytes, most } => {
-                write!(f, "the {what} is {bytes} bytes long, {most} are allowed; use a shorter one")
+            Self::TooLarge { .. } | Self::TooMuch { .. } | Self::NameTooLong { .. } => {
+                self.fmt_limit(f)
             }
             Self::MayComeBack { records } => write!(
                 f,
