@@ -57,6 +57,42 @@ mod value;
 /// field's of the same name (`id`, `edit`, `merge`, `save`): there, write `Cart::id(&replica)`. An
 /// enum needs a `Default`, which says what stands before anybody has chosen; a struct does not.
 ///
+/// # Fields that are found by their values
+/// `#[crdt(index)]` on a register, a flag or a set has the spaces of a store keep an index of it,
+/// at whatever depth the struct stands: below keys of maps, items of lists, nodes of trees.
+/// `Space::find` then has a page of all places with a value, in the order of the values, at the cost
+/// of the page:
+///
+/// ```
+/// use rejoin::prelude::*;
+///
+/// #[derive(Crdt)]
+/// struct Item {
+///     #[crdt(index)]
+///     assignee: LwwRegister<String>,
+/// }
+///
+/// #[derive(Crdt)]
+/// struct Trip {
+///     items: List<Item>,
+/// }
+///
+/// let trips = Store::memory()?.create_space::<Trip>("trips")?;
+/// trips.transact(|tx| tx.object("rome").items().push()?.assignee().set("ann"))?;
+///
+/// let ann = "ann".to_owned();
+/// for found in trips.find("items.assignee", ann.clone()..=ann, None, 20)? {
+///     let trip = trips.object(&found.object());
+///     let item = trip.items().item(found.key(0)?)?.expect("it was just found");
+///     assert_eq!(item.assignee().get()?.as_deref(), Some("ann"));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// An index is local and may come and go: it is made when it is asked for first. A value is found
+/// where it stands: not where a register was never written, nor a flag that is off. Fields of an
+/// enum's variants have none, nor has anything in a type that nests in itself.
+///
 /// # The code for an enum
 /// A value holds one variant, and a merge may not drop data that somebody wrote into another. So
 /// the enum is the type that you declare and read; the type that merges, and that a field holds, is

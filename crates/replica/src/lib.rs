@@ -25,6 +25,7 @@
 //! | open a store, with a clock or storage of your own | [`Store`], [`OpenOptions`], [`storage`] |
 //! | read a store that another process has open | [`Store::open_read_only`] |
 //! | read and change objects | [`Space`], [`Transaction`], [`Snapshot`], [`Once`] |
+//! | find objects and parts of them by a value | `#[crdt(index)]` on a field, [`Space::find`] |
 //! | know what became of a write | [`Receipt`], [`Space::held_by`] |
 //! | learn of changes as they come, with their values | [`Space::watch`], a stream; [`Change`] |
 //! | go on from a version vector; read what came since | [`Space::watch_since`], [`Changes`] |

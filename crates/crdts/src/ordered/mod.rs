@@ -12,6 +12,7 @@ mod places;
 mod sequence;
 mod tree;
 
+#[cfg(feature = "json")]
 pub(crate) use list::ListCursor;
 pub use list::{ItemId, List, ListEditor, ListReader, NewItem};
 #[doc(hidden)]
@@ -20,5 +21,7 @@ pub use outline::{Outline, Parent};
 pub(crate) use placed::PlacedTable;
 pub(crate) use places::{Candidates, Place, Places, Positions, Tag};
 pub(crate) use sequence::{Anchor, Position, Sequence};
-pub(crate) use tree::{Mark, TreeCursor, way_up};
+#[cfg(feature = "json")]
+pub(crate) use tree::TreeCursor;
+pub(crate) use tree::{Mark, way_up};
 pub use tree::{NodeId, Tree, TreeEditor, TreeReader};

@@ -5,6 +5,7 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use rejoin_vclock::Dot;
+use rejoin_vclock::codec::{DecodeError, Reader};
 
 use crate::cell::{Cell, CellKind, Leaf};
 use crate::crdt::{AtPlace, Crdt, Outcome, Schema, Visit, schema_of};
@@ -14,7 +15,7 @@ use crate::error::{EditError, ReadError};
 use crate::index::Declared;
 use crate::ordered::outline::{Candidate, Gather};
 use crate::ordered::{Candidates, PlacedTable};
-use crate::path::{Kind, Path, RawAtom};
+use crate::path::{Atom, Kind, Path, RawAtom};
 use crate::register::Writes;
 use crate::state::Join;
 
@@ -30,6 +31,17 @@ impl NodeId {
     /// The dot that created the node.
     pub const fn dot(self) -> Dot {
         self.0
+    }
+}
+
+/// In a register it points to a node, wherever that moves.
+impl Atom for NodeId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Dot::read(reader).map(Self)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a delta did, as places and actions with their values.
 
 use rejoin_crdts::map::DocEditor;
-use rejoin_crdts::ordered::Parent;
+use rejoin_crdts::ordered::{ItemId, NodeId, Parent};
 use rejoin_crdts::{
     Delta, DisableWinsFlag, Doc, Edit, EditError, EnableWinsFlag, List, LwwRegister, MvRegister,
     OrMap, OrSet, PnCounter, Replica, RwSet, Tree,
@@ -108,4 +108,29 @@ fn a_value_reads_as_its_type() {
     let edit = Edit::of(&delta).next().expect("one");
     assert_eq!(edit.action.value::<i64>(), Ok(2026));
     assert!(edit.action.value::<String>().is_err());
+}
+
+/// The id of an item in a register points to it, wherever it moves.
+#[test]
+fn an_id_is_a_value() {
+    let mut doc = Docs::new(fresh(1));
+    let mut id = None;
+    doc.edit(|doc| {
+        let mut items = doc.at::<List<LwwRegister<String>>>("items");
+        let mut item = items.push()?;
+        id = Some(item.item_id());
+        item.set("tent")?;
+        doc.at::<LwwRegister<ItemId>>("first").set(id.ok_or(EditError::Aborted(String::new()))?)
+    })
+    .expect("an edit");
+    let read = doc.read(|doc| doc.at::<LwwRegister<ItemId>>("first").get()).expect("readable");
+    assert_eq!(read, id);
+    let mut node = None;
+    doc.edit(|doc| {
+        node = Some(doc.at::<Tree<LwwRegister<String>>>("plan").create(Parent::Root)?);
+        doc.at::<LwwRegister<NodeId>>("root").set(node.ok_or(EditError::Aborted(String::new()))?)
+    })
+    .expect("an edit");
+    let read = doc.read(|doc| doc.at::<LwwRegister<NodeId>>("root").get()).expect("readable");
+    assert_eq!(read, node);
 }

@@ -1,8 +1,12 @@
 //! The identity of a list's item.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use rejoin_vclock::Dot;
+use rejoin_vclock::codec::{DecodeError, Reader};
+
+use crate::path::Atom;
 
 /// Identity of an item, wherever it stands: the dot that inserted it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +18,17 @@ impl ItemId {
     /// The dot that inserted the item.
     pub const fn dot(self) -> Dot {
         self.0
+    }
+}
+
+/// In a register it points to an item, wherever that moves.
+impl Atom for ItemId {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Dot::read(reader).map(Self)
     }
 }
 
