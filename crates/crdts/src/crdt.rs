@@ -73,11 +73,6 @@ impl Schema {
     }
 }
 
-/// Returns what a type declares.
-pub fn schema_of<V: Crdt>() -> Schema {
-    V::SCHEMA
-}
-
 /// True if an atom reads as a `T`.
 pub fn accepts<T: Atom>(atom: &RawAtom) -> bool {
     atom.to::<T>().is_ok()
@@ -123,6 +118,11 @@ pub trait Crdt: Sized {
 
     /// Tells which indexes its fields declare, or those of the values that it holds.
     fn indexes(_: &mut Declared) {}
+
+    /// Returns what the type declares of the values below it.
+    fn schema() -> Schema {
+        Self::SCHEMA
+    }
 
     /// A value to which nothing was done yet.
     fn empty() -> Self;

@@ -48,11 +48,9 @@ fn indexes(declaration: &Declaration) -> TokenStream {
 
 /// The fields with what their types declare.
 pub(crate) fn schema(declaration: &Declaration, fields: &[Field]) -> TokenStream {
-    let crdts = &declaration.crdts;
     let fields = fields.iter().map(|field| {
-        let Field { wire_name, ty, .. } = field;
-        let at = at_type(field);
-        quote_spanned! { at=> (#wire_name, #crdts::crdt::schema_of::<#ty>) }
+        let (name, schema) = (&field.wire_name, member(declaration, field, "schema"));
+        quote! { (#name, #schema) }
     });
     quote! { &[#(#fields),*] }
 }

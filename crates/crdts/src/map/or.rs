@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 
 use crate::cell::{Cell, CellKind, Hidings, Leaf};
-use crate::crdt::{AtPlace, Crdt, Outcome, Schema, Visit, accepts, own_kind, schema_of};
+use crate::crdt::{AtPlace, Crdt, Outcome, Schema, Visit, accepts, own_kind};
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
 use crate::error::{EditError, ReadError};
@@ -148,7 +148,7 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
         assert!(V::RESETTABLE, "a key can be removed, and a bounded counter below it can not");
         Kind::Map
     };
-    const SCHEMA: Schema = Schema::Map(accepts::<K>, schema_of::<V>);
+    const SCHEMA: Schema = Schema::Map(accepts::<K>, V::schema);
     type Editor<'a> = OrMapEditor<'a, K, V>;
     type Reader<'a> = OrMapReader<'a, K, V>;
 

@@ -8,7 +8,7 @@ use rejoin_vclock::Dot;
 use rejoin_vclock::codec::{DecodeError, Reader};
 
 use crate::cell::{Cell, CellKind, Leaf};
-use crate::crdt::{AtPlace, Crdt, Outcome, Schema, Visit, schema_of};
+use crate::crdt::{AtPlace, Crdt, Outcome, Schema, Visit};
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
 use crate::error::{EditError, ReadError};
@@ -261,7 +261,7 @@ impl<V: Crdt + 'static> Crdt for Tree<V> {
         assert!(V::RESETTABLE, "a node can be removed, and a bounded counter in it can not");
         Kind::Tree
     };
-    const SCHEMA: Schema = Schema::Items(Kind::Tree, schema_of::<V>);
+    const SCHEMA: Schema = Schema::Items(Kind::Tree, V::schema);
     type Editor<'a> = TreeEditor<'a, V>;
     type Reader<'a> = TreeReader<'a, V>;
 

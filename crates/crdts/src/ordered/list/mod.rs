@@ -12,7 +12,7 @@ use core::mem;
 use rejoin_vclock::Dot;
 
 use crate::cell::{Cell, CellKind, Dots, Leaf};
-use crate::crdt::{Crdt, Outcome, Schema, Visit, schema_of};
+use crate::crdt::{Crdt, Outcome, Schema, Visit};
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
 use crate::index::Declared;
@@ -204,7 +204,7 @@ impl<V: Crdt + 'static> Crdt for List<V> {
         assert!(V::RESETTABLE, "an item can be removed, and a bounded counter in it can not");
         Kind::List
     };
-    const SCHEMA: Schema = Schema::Items(Kind::List, schema_of::<V>);
+    const SCHEMA: Schema = Schema::Items(Kind::List, V::schema);
     type Editor<'a> = ListEditor<'a, V>;
     type Reader<'a> = ListReader<'a, V>;
 
