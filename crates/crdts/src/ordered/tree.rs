@@ -1,5 +1,7 @@
 //! A tree whose nodes can be moved, without ever making a cycle.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;

@@ -1,5 +1,7 @@
 //! The identity of a list's item.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use alloc::vec::Vec;
 use core::fmt;
 
