@@ -1,10 +1,11 @@
 //! A store and its sync: durable transactions, opening, and catching up on 10 of 100,000.
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use rejoin::Crdt;
 use rejoin_benches::{Side, replica, sync};
 use rejoin_crdts::edit::Cursor;
-use rejoin_crdts::{Crdt, LwwRegister, OrMap, Path, PnCounter};
-use rejoin_replica::{Now, Space, Store, Ticket};
+use rejoin_crdts::{LwwRegister, OrMap, Path, PnCounter};
+use rejoin_replica::{Durability, Now, Space, Store, Ticket};
 
 type Lines = OrMap<String, PnCounter>;
 type Settings = OrMap<String, LwwRegister<i64>>;
@@ -96,5 +97,81 @@ fn durable(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, catch_up, durable);
+const ITEMS: usize = 10_000;
+
+#[derive(Crdt)]
+struct Item {
+    #[crdt(index)]
+    assignee: LwwRegister<String>,
+    note: LwwRegister<String>,
+}
+
+#[derive(Crdt)]
+struct Trip {
+    items: OrMap<String, Item>,
+}
+
+/// All items that are assigned to somebody, a page at a time, beside a walk through all of them.
+fn query(c: &mut Criterion) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("trips.rejoin");
+    let people = ["ann", "ben", "cleo", "dan"];
+    let store = Store::open(&path).expect("a new file");
+    let trips = store.create_space::<Trip>("trips").expect("a new name");
+    let filled = trips.transact(|tx| {
+        let mut items = tx.object("rome").into_items();
+        for n in 0..ITEMS {
+            let mut item = items.entry(format!("item {n}").as_str());
+            item.assignee().set(people[n % people.len()])?;
+            item.note().set("as always")?;
+        }
+        Ok(())
+    });
+    filled.expect("the disk has room");
+    let bens = || "ben".to_owned()..="ben".to_owned();
+    let page = |trips: &Space<Trip>| trips.find("items.assignee", bens(), None, 20);
+    page(&trips).expect("readable");
+    trips.flush().expect("the disk has room");
+    drop((trips, store));
+    let store = Store::open(&path).expect("closed before");
+    let trips = store.open_space::<Trip>("trips").expect("the space");
+    let mut group = c.benchmark_group(format!("whose is it, of {ITEMS} items"));
+    group.sample_size(20);
+    group.bench_function("a page of 20 by the index", |b| b.iter(|| page(&trips)));
+    group.bench_function("all by a walk", |b| {
+        b.iter(|| {
+            trips.read(|snapshot| {
+                let items = snapshot.object("rome").into_items();
+                let is_his = |key: &String| {
+                    items
+                        .at(key.as_str())
+                        .assignee()
+                        .get()
+                        .is_ok_and(|it| it.as_deref() == Some("ben"))
+                };
+                items.keys().map(|keys| keys.iter().filter(|key| is_his(key)).count())
+            })
+        });
+    });
+    let mut n = 0;
+    let mut write = |group: &mut criterion::BenchmarkGroup<'_, _>, what: &str, is_indexed: bool| {
+        let quick = trips.with_durability(Durability::Buffered);
+        group.bench_function(what, |b| {
+            b.iter(|| {
+                n += 1;
+                quick.transact(|tx| {
+                    let mut item = tx.object("rome").into_items();
+                    let mut item = item.entry(format!("item {}", n % ITEMS).as_str());
+                    let value = people[n / 7 % people.len()];
+                    if is_indexed { item.assignee().set(value) } else { item.note().set(value) }
+                })
+            });
+        });
+    };
+    write(&mut group, "a buffered write of what is indexed", true);
+    write(&mut group, "a buffered write beside it", false);
+    group.finish();
+}
+
+criterion_group!(benches, catch_up, durable, query);
 criterion_main!(benches);

@@ -42,8 +42,8 @@ pub(super) struct Flush {
     /// The key in the table at which the flush goes on.
     pub from: Vec<u8>,
     pub fingerprints: Pending,
-    /// The indexes, if the row has to say something else about them.
-    pub indexes: Option<Indexes>,
+    /// The indexes that are kept in what is flushed.
+    pub indexes: Indexes,
 }
 
 impl Flush {

@@ -121,8 +121,8 @@ impl State {
         let fingerprints = self.pending_prints();
         let (table, from) = (RETURNED, Vec::new());
         // What is kept from here on is not in this run.
-        let is_changed = std::mem::take(&mut self.indexes.is_changed);
-        let indexes = is_changed.then(|| self.indexes.clone());
+        self.indexes.is_changed = false;
+        let indexes = self.indexes.clone();
         self.compaction.flush =
             Some(Flush { checkpoint, writer, table, from, fingerprints, indexes });
     }
@@ -148,9 +148,11 @@ impl State {
         let runs = run.iter().chain(&self.runs).cloned().collect();
         let mut rows = self.with_manifest(rows, &flush.checkpoint, runs);
         if rejoin_vclock::mutant!("index-is-named-too-early") {
-            flush.indexes = Some(self.indexes.clone());
+            flush.indexes = self.indexes.clone();
         }
-        rows.extend(flush.indexes.iter().map(Indexes::row));
+        if flush.indexes != Indexes::default() {
+            rows.push(flush.indexes.row(flush.checkpoint.sequence));
+        }
         self.compaction.done = Some(Done::Flushed(run, flush.checkpoint));
         Step { rows, flushed }
     }

@@ -1,10 +1,14 @@
 //! The entries of indexes, and the row that names those that are kept.
 //!
 //! ```text
-//! row     envelope 'X' · next number · n, then n x (number, the index: length, bytes)
+//! row     envelope 'X' · flushed up to (sequence) · next number
+//!         · n, then n x (number, the index: length, bytes)
 //! entry   number (4) · the first bytes of a value · the path of its place
 //!         -> the number of those bytes, or nothing where it stands there no more
 //! ```
+//!
+//! The row is written with each manifest, and says the same sequence. If the manifest says another
+//! one, a program that knows no indexes has flushed since: they are made again.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
@@ -36,9 +40,10 @@ pub(super) struct Indexes {
 }
 
 impl Indexes {
-    /// The row that names what is kept.
-    pub(super) fn row(&self) -> RowWrite {
+    /// The row that names what is kept, beside a manifest.
+    pub(super) fn row(&self, flushed: u64) -> RowWrite {
         let mut body = Vec::new();
+        write_varint(&mut body, flushed);
         write_varint(&mut body, u64::from(self.next));
         write_varint(&mut body, self.kept.len() as u64);
         for (number, index) in &self.kept {
@@ -50,16 +55,17 @@ impl Indexes {
         (row::INDEXES.to_vec(), Some(envelope::seal(b'X', VERSION, &body)))
     }
 
-    /// Reads the row back.
+    /// Reads the row back, and the sequence in the manifest beside it.
     ///
     /// # Errors
     /// Damage, or a version that this program does not know.
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<(Self, u64), DecodeError> {
         let mut reader = Reader::new(envelope::open(b'X', VERSION, WHAT, bytes)?);
         let number = |reader: &mut Reader<'_>| {
             let beyond = DecodeError::Invalid("a number of an index beyond all numbers");
             u32::try_from(reader.varint()?).map_err(|_| beyond)
         };
+        let flushed = reader.varint()?;
         let next = number(&mut reader)?;
         let count = reader.count(2)?;
         let mut kept = Vec::with_capacity(count);
@@ -69,7 +75,7 @@ impl Indexes {
             kept.push((number, Index::decode(reader.bytes(length)?)?));
         }
         reader.finish()?;
-        Ok(Self { kept, next, is_changed: false })
+        Ok((Self { kept, next, is_changed: false }, flushed))
     }
 
     pub(super) fn number(&self, index: &Index) -> Option<u32> {
@@ -95,12 +101,12 @@ mod tests {
     #[test]
     fn the_row_of_the_indexes_is_as_documented() {
         let bytes = example("indexes");
-        let indexes = Indexes::decode(&bytes).expect("indexes");
+        let (indexes, flushed) = Indexes::decode(&bytes).expect("indexes");
         let names: Vec<String> = indexes.kept.iter().map(|(_, index)| index.name()).collect();
         assert_eq!(
             (indexes.next, names),
             (3, vec!["items.assignee".to_owned(), "tags".to_owned()])
         );
-        assert_eq!(indexes.row(), (example("row-indexes"), Some(bytes)));
+        assert_eq!(indexes.row(flushed), (example("row-indexes"), Some(bytes)));
     }
 }

@@ -108,15 +108,17 @@ impl State {
             StorageError::of_decoding(format_args!("the manifest of space {space}"), &error)
         })?;
         let Manifest { checkpoint, next_run, runs } = manifest;
-        let indexes = match rows.row(space, row::INDEXES)? {
-            None => Indexes::default(),
+        let read = rows.row(space, row::INDEXES)?.map(|bytes| Indexes::decode(&bytes)).transpose();
+        let indexes = match read {
             // What cannot be read is made again, with everything that follows from the log.
-            Some(bytes) => match Indexes::decode(&bytes) {
-                Err(error) if uses_rows => {
-                    return Err(StorageError::of_decoding("the indexes", &error));
-                }
-                read => read.unwrap_or_default(),
-            },
+            Err(error) if uses_rows => {
+                return Err(StorageError::of_decoding("the indexes", &error));
+            }
+            Ok(Some((indexes, flushed))) if uses_rows && flushed != checkpoint.sequence => {
+                Indexes { kept: Vec::new(), ..indexes }
+            }
+            Ok(Some((indexes, _))) => indexes,
+            Err(_) | Ok(None) => Indexes::default(),
         };
         let blocks = Blocks::new(space, rows, limits.cache - limits.filters());
         let compaction = Compaction::resume(&blocks, checkpoint.clone(), next_run, &runs)?;

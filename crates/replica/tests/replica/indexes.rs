@@ -332,6 +332,30 @@ fn an_index_is_stored_with_the_state() {
     assert!(reads(&medium) < 10, "a page of one");
 }
 
+/// A program that knows no indexes has flushed since: what it wrote is found.
+#[test]
+fn an_index_that_was_not_kept_for_a_while_is_made_again() {
+    let medium = Medium::new();
+    drop(medium.open().create_space::<Trip>("trips").expect("a first space"));
+    // A store that is closed flushes.
+    let write_and_count = |to: &str| {
+        let store = medium.open();
+        let trips: Trips = store.open_space("trips").expect("the space");
+        trips.transact(|tx| tx.object(to).place().set("here")).expect("set");
+        trips.find::<String>("at", .., None, 10).expect("a page").len()
+    };
+    let row = || medium.rows().into_iter().find(|(key, _)| key == &[8]).expect("a row");
+    assert_eq!(write_and_count("oslo"), 1);
+    let (key, before) = row();
+    assert_eq!(write_and_count("porto"), 2);
+    assert_ne!(row().1, before);
+    // As that program leaves the row: it says nothing of the last flush.
+    medium.put_row(&key, Some(before));
+    assert_eq!(write_and_count("rome"), 3);
+    let next_number = usize::from(row().1[7]);
+    assert_eq!(next_number, 2 * INDEXES.len(), "the entries that were there are not used");
+}
+
 /// The row that names an index is written with the entries that it was made of, and not with those
 /// of a flush that had begun before.
 #[test]
