@@ -313,7 +313,7 @@ impl fmt::Display for EditError {
                 write!(f, "a node of {path} cannot be moved below itself")
             }
             Self::WrongJson { path, kind, takes, found } => {
-                write!(f, "{path} is a {kind} and takes {takes}, and the JSON has {found}")
+                write!(f, "{path} ({kind}) takes {takes}, and the JSON has {found}")
             }
             Self::Aborted(reason) => write!(f, "the transaction was aborted: {reason}"),
             Self::CountersExhausted => {

@@ -47,6 +47,8 @@
 //! |---|---|
 //! | values in memory, exchanged by means of your own | [`Replica`], as above |
 //! | values that outlive the program and sync | a [`Store`], its [`Space`]s, and `rejoin-node` |
+//! | things to be found by a value | `#[crdt(index)]` on a field, and `Space::find` |
+//! | a program that follows changes | `Space::watch_since`, `Space::changes` |
 //! | your own struct | [`derive(Crdt)`](macro@Crdt) |
 //! | your own enum in a register, or as a key | [`derive(Atom)`](macro@Atom) |
 //! | a clock of your own, or none | [`crdts::Replica`] with a [`crdts::Clock`] |
@@ -63,7 +65,7 @@
 //! | `uuid` | ids from and to `Uuid` |
 //! | `fjall` | stores in a directory, for servers that write much |
 //! | `serde` | ids, deltas and conflicts in and out |
-//! | `json` | `PutJson`: JSON in, as a minimal change, from `serde_json`; `serde`, too |
+//! | `json` | JSON in, as a minimal change (`PutJson`), and out (`Value::to_json`); `serde`, too |
 //! | `tokio` | `Space::transact_async` and the like, on your runtime; `rejoin-node` brings it |
 //! | `laws` | the laws of a CRDT, to test types of your own |
 //! | `conformance` | what every storage backend must hold, to test one of your own |

@@ -274,7 +274,7 @@ impl fmt::Display for StoreError {
                  it, or say that they are lost for good"
             ),
             Self::Nested => f.write_str(
-                "a store was called from inside a transaction or a read; use the transaction \
+                "a store was called from inside a transaction or a read; use that one \
                  instead, or call it before or after",
             ),
         }

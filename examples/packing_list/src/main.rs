@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use rejoin::crdts::ordered::ItemId;
-use rejoin::crdts::{Dot, RawAtom};
 use rejoin::prelude::*;
 use rejoin_node::Node;
 
@@ -168,7 +167,7 @@ fn tell(list: &Space<Trip>, conflicts: &[ConflictRecord]) -> Outcome {
         let mut place = Vec::new();
         // The path is the trip, its items, and the item by its id.
         for name in conflict.path.names().skip(2) {
-            let id = name.to::<Dot>().ok().map(ItemId::from);
+            let id = name.to::<ItemId>().ok();
             place.push(id.map_or_else(|| Ok(name.to_string()), |id| name_of(list, id))?);
         }
         let all = conflict.to_string();
@@ -181,7 +180,7 @@ fn tell(list: &Space<Trip>, conflicts: &[ConflictRecord]) -> Outcome {
 fn name_of(list: &Space<Trip>, id: ItemId) -> Result<String, ReadError> {
     let item = list.object(TRIP).items().item(id)?;
     let name = item.map(|item| item.name().get()).transpose()?.flatten();
-    Ok(name.unwrap_or_else(|| format!("a removed thing ({})", RawAtom::of(&id.dot()))))
+    Ok(name.unwrap_or_else(|| format!("a removed thing ({id})")))
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

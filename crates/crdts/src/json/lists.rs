@@ -29,6 +29,10 @@ impl Compare for Items<'_> {
         shows(&self.there[old], &self.wanted[new], self.schema)
     }
 
+    fn may_be(&self, old: usize, new: usize) -> bool {
+        costs::may_be(&self.there[old], &self.wanted[new], self.schema)
+    }
+
     fn change(&self, old: usize, new: usize) -> usize {
         costs::change(&self.there[old], &self.wanted[new], self.schema)
     }

@@ -102,6 +102,17 @@ use crate::path::{Atom, Kind, MAX_LEVELS, Path};
 /// one transaction, or know that everything that the JSON lacks is taken away as far as it is seen
 /// here. Concurrent writes of a field that the call does not touch stand.
 ///
+/// # Lists
+/// JSON does not say which item is which. Items that are equal are the same ones, wherever they
+/// stand. Of two in the same gap one becomes the other if that is less to do, and, for objects of
+/// several fields, if some field of both is equal: what others change in the one at the same time
+/// is found in the other then.
+///
+/// # JSON out of a space
+/// `space.object(key).value()?.to_json()` for a [`Doc`](crate::Doc); a space of another type can be
+/// opened as one of documents, too: `store.open_space::<Doc>(name)`. It shows what other versions
+/// of the type wrote as well.
+///
 /// # Complexity
 /// O(cells below). A list compares what is left without its equal beginning and end: O(n + d²) for
 /// d differences; where d is beyond a thousand, items are matched by their position.

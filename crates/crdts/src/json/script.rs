@@ -35,6 +35,8 @@ impl Step {
 pub(super) trait Compare {
     /// True if they are equal.
     fn is_equal(&self, old: usize, new: usize) -> bool;
+    /// True if one may be the other, changed.
+    fn may_be(&self, old: usize, new: usize) -> bool;
     /// The operations that make one of the other.
     fn change(&self, old: usize, new: usize) -> usize;
     /// The operations that remove one.
@@ -46,8 +48,8 @@ pub(super) trait Compare {
 /// Returns the way to each wanted item. Old items that no step names are removed.
 ///
 /// As many as can be are kept where they are (a longest common subsequence); of the others those
-/// that are equal move, and those in the same gap are changed where that is less than to remove
-/// one and to insert the other.
+/// that are equal move, and those in the same gap are changed where one may be the other and that
+/// is less than to remove one and to insert the other.
 pub(super) fn script(old: usize, new: usize, items: &dyn Compare) -> Vec<Step> {
     let mut steps = alloc::vec![Step::Insert; new];
     if rejoin_vclock::mutant!("json-items-by-index") {
@@ -166,7 +168,8 @@ fn moved(steps: &mut [Step], is_used: &mut [bool], items: &dyn Compare) {
 /// fewest operations.
 fn changed(olds: &[usize], news: &[usize], items: &dyn Compare) -> Vec<(usize, usize)> {
     if olds.len().saturating_mul(news.len()) > MOST_PAIRS {
-        return olds.iter().copied().zip(news.iter().copied()).collect();
+        let pairs = olds.iter().copied().zip(news.iter().copied());
+        return pairs.filter(|&(old, new)| items.may_be(old, new)).collect();
     }
     // Costs of what is left behind each pair of places, and whether the pair stays together.
     let width = news.len() + 1;
@@ -177,6 +180,7 @@ fn changed(olds: &[usize], news: &[usize], items: &dyn Compare) -> Vec<(usize, u
         let insert = new.map(|&new| (items.insertion(new) + costs[at + 1].0, false));
         let change = old
             .zip(new)
+            .filter(|&(&old, &new)| items.may_be(old, new))
             .map(|(&old, &new)| (items.change(old, new) + costs[at + width + 1].0, true));
         let least = [remove, insert, change].into_iter().flatten().min();
         costs[at] = least.unwrap_or_default();

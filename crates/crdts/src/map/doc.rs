@@ -43,9 +43,10 @@ use crate::value::{Value, find_other_kind};
 /// and a browser or a script needs no Rust type. [`Replica::edit_as`](crate::Replica::edit_as)
 /// edits a typed value as a document.
 ///
-/// # One name, several kinds Two versions of a program can put different kinds under one name. Both
-/// stand; every typed read, of a leaf or of a collection, fails with a named error,
-/// [`value`](Doc::value) shows both, and [`remove_kind`](DocEditor::remove_kind) takes one away.
+/// # One name, several kinds
+/// Two versions of a program can put different kinds under one name. Both stand; every typed read,
+/// of a leaf or of a collection, fails with a named error, [`value`](Doc::value) shows both, and
+/// [`remove_kind`](DocEditor::remove_kind) takes one away.
 ///
 /// # Semantics
 /// Each place follows the rule of its type. A map or list that was [created](DocEditor::create) is

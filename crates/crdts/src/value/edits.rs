@@ -6,6 +6,9 @@ use crate::value::conflict::{Action, absent, clamped, present};
 
 /// One change of a delta: where, and what was done there.
 ///
+/// The names of items and nodes in the path are their ids (`name.to::<ItemId>()`). Where something
+/// with parts is removed, there may be an edit for each part.
+///
 /// It says what its author did, and not what is to be seen after it: another change may have won.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Edit {

@@ -51,6 +51,12 @@ impl<T: Crdt> Space<T> {
     /// The changes that are here and that a vector does not cover, read from the log. First it
     /// waits until all of them are durable.
     ///
+    /// To go on later, note how far you are, change by change:
+    /// `vector.set_at_least(change.origin, change.last)`; a vector is stored by its `to_bytes` (the
+    /// trait `vclock::codec::Encode`) or by serde. It works on a store that is open to be read
+    /// only, too: a program that follows what another process writes opens the store anew from time
+    /// to time, and asks for what came since.
+    ///
     /// ```
     /// # use rejoin_crdts::{Action, LwwRegister};
     /// # use rejoin_replica::Store;

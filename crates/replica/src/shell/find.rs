@@ -64,8 +64,13 @@ impl<T: Crdt> Space<T> {
     /// register the value that stands is found (of a multi-value register each), of a flag `true`
     /// where it is on, of a set each element. What was never written is not found.
     ///
+    /// The place of a list's item or a tree's node is by its id, and not by where it stands. The
+    /// values have to be of the field's type: of another one, none is there. Between two pages
+    /// things may move; [`Space::read`] shows several pages of one moment.
+    ///
     /// The cost follows the page, and not the size of the space. The first call makes the index
-    /// from all objects; from then on every transaction keeps it, local or remote.
+    /// from all objects; from then on every transaction keeps it, local or remote, and it is stored
+    /// with the state.
     ///
     /// ```
     /// # mod rejoin { pub use rejoin_crdts as crdts; }

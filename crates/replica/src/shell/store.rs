@@ -86,8 +86,8 @@ impl Store {
 
     /// Writes all that is left to write, with the state flushed, so that the next start is quick.
     /// The handles can be used on: it only flushes. Dropping the last one does the same, and cannot
-    /// report a failure. The file is not free
-    /// for others before that: spaces, links, and what a node shares of the store are handles, too.
+    /// report a failure. The file is not free for others before that: spaces, links, and what a
+    /// node shares of the store are handles, too.
     ///
     /// # Errors
     /// [`StoreError::Storage`] when the medium fails.

@@ -313,6 +313,13 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: replica("store"),
     },
     Mutant {
+        name: "json-takes-any-item-for-the-same",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "JSON makes one thing of another: who ticks one off finds the other ticked",
+        suite: crdts("json"),
+    },
+    Mutant {
         name: "json-items-by-index",
         class: Class::CrdtSemantics,
         lines: &[],
