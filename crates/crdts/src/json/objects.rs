@@ -75,13 +75,10 @@ fn document(
     present: &Present,
     entries: &Map<String, Json>,
 ) -> Result<(), EditError> {
-    let gone = || present.iter().filter(|(key, _)| !entries.contains_key(*key));
-    if present.len() > 1 && gone().count() == present.len() {
-        place.reset()?;
-    } else {
-        let mut names = gone().flat_map(|(_, names)| names);
-        names.try_for_each(|(name, _)| place.reset_name(name))?;
-    }
+    // One by one: what is hidden beside them is not taken away for good.
+    let gone = present.iter().filter(|(key, _)| !entries.contains_key(*key));
+    let mut names = gone.flat_map(|(_, names)| names);
+    names.try_for_each(|(name, _)| place.reset_name(name))?;
     for (key, json) in entries {
         let name = one_name(place, key, json, present)?.unwrap_or_else(|| RawAtom::of_str(key));
         let kinds = present.get(key).map_or(&[][..], Vec::as_slice);
@@ -165,6 +162,8 @@ fn struct_fields(
         let mut field = place.field(name, below().kind());
         match entries.get(*name) {
             Some(json) => put_and_create(&mut field, below(), json)?,
+            // What is hidden there and not seen is not taken away for good.
+            None if !field.view().is_visible()? => {}
             None => field.reset()?,
         }
     }

@@ -245,6 +245,23 @@ fn items_stay_who_they_are() {
     assert!(!ids(&list).contains(&a));
 }
 
+/// What is only hidden is whole again if somebody changed it meanwhile, whatever was put.
+#[test]
+fn what_is_hidden_is_not_taken_away() {
+    let mut mine = Replica::<List<Doc>>::new(fresh(1));
+    let put = |list: &mut Replica<List<Doc>>, json: Value| {
+        list.edit(|list| list.put_json(&json)).expect("JSON of a list");
+    };
+    put(&mut mine, json!([{"n": 1}, {"n": 2}, {"n": 3}]));
+    let mut theirs = mine.fork(fresh(2));
+    let first = ids(&mine)[0];
+    mine.edit(|list| list.remove_item_unless_edited(first)).expect("it is there");
+    put(&mut mine, json!([]));
+    theirs.edit(|list| list.item(first)?.set("n", 7_i64)).expect("it is there");
+    mine.merge(&theirs);
+    assert_eq!(mine.to_value().to_json(), json!([{"n": 7}]));
+}
+
 /// One thing does not become another: what others change in it would be found there.
 #[test]
 fn items_that_share_nothing_are_other_things() {

@@ -12,6 +12,7 @@ use rejoin_crdts::{Crdt, EditError};
 use tokio::runtime::Handle;
 
 use crate::error::StoreError;
+use crate::shell::shared::Inside;
 use crate::shell::space::{Committed, Once, Snapshot, Space, Transaction};
 
 /// A future that is dropped does not take back what it began: a transaction that runs is finished.
@@ -63,6 +64,10 @@ impl<T: Crdt + 'static> Space<T> {
         &self,
         run: impl FnOnce(Self) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
+        // Inside a transaction the thread that runs it would wait for this one's lock.
+        if Inside::is_entered() {
+            return Err(StoreError::Nested);
+        }
         let runtime = Handle::try_current().map_err(|_| StoreError::NoRuntime)?;
         let space = self.clone();
         match runtime.spawn_blocking(move || run(space)).await {

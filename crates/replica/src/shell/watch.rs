@@ -83,7 +83,14 @@ impl fmt::Debug for Reader {
 
 impl Reader {
     fn next(&mut self, queue: &Queue) -> Result<Option<Change>, StoreError> {
-        let next = self.take(queue);
+        let mut next = self.take(queue);
+        // A store that was put back gets again what the subscriber has.
+        while let Ok(Some(change)) = &next
+            && !change.is_withdrawn
+            && change.last <= self.position.get(change.origin)
+        {
+            next = self.take(queue);
+        }
         match &next {
             Ok(Some(change)) if !self.is_behind => self.pass(change),
             Ok(_) => {}

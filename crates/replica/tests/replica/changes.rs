@@ -114,6 +114,24 @@ fn where_changes_were_missed_the_position_stays_before_them() {
     assert_eq!(drained(&again).len(), 5_000);
 }
 
+/// A copy that joins later gets from its peer what the subscriber has elsewhere.
+#[test]
+fn what_a_vector_covers_is_not_told_when_it_comes() {
+    let stores = [(); 2].map(|()| Store::memory().expect("a store"));
+    let here: Carts = stores[0].create_space("carts").expect("a first space");
+    for _ in 0..3 {
+        add(&here, "apples", 1);
+    }
+    let known = here.version_vector().expect("readable");
+    let there: Carts = stores[1].join_space("carts", here.ticket()).expect("joined");
+    let watch = there.watch_since(&known).expect("a watch");
+    sync(&here.link(), &there.link());
+    assert_eq!(drained(&watch), []);
+    add(&here, "apples", 1);
+    sync(&here.link(), &there.link());
+    assert_eq!(drained(&watch).len(), 1);
+}
+
 #[test]
 fn a_withdrawn_change_takes_the_position_back() {
     let medium = Medium::new();

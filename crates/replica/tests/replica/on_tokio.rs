@@ -83,6 +83,19 @@ async fn a_panic_of_the_closure_comes_through_and_the_space_goes_on() {
     assert!(added.is_ok());
 }
 
+/// Inside a transaction it would wait for a thread that waits for this one's lock.
+#[tokio::test]
+async fn a_transaction_inside_another_is_refused() {
+    let (_store, carts) = carts();
+    let inner = carts.clone();
+    let runtime = tokio::runtime::Handle::current();
+    let add =
+        |tx: &mut rejoin_replica::Transaction<'_, Cart>| tx.object("alice").entry("apples").add(1);
+    let refused =
+        carts.transact_async(move |_| Ok(runtime.block_on(inner.transact_async(add)))).await;
+    assert_eq!(refused.expect("the outer one").value.map(|_| ()), Err(StoreError::Nested));
+}
+
 #[test]
 fn without_a_runtime_nothing_is_done() {
     let (_store, carts) = carts();
