@@ -141,7 +141,7 @@ fn query(c: &mut Criterion) {
     group.bench_function("all by a walk", |b| {
         b.iter(|| {
             trips.read(|snapshot| {
-                let items = snapshot.object("rome").into_items();
+                let items = snapshot.object("rome").items();
                 let is_his = |key: &String| {
                     items
                         .at(key.as_str())
