@@ -119,6 +119,11 @@ pub trait Crdt: Sized {
     /// Tells which indexes its fields declare, or those of the values that it holds.
     fn indexes(_: &mut Declared) {}
 
+    /// Tells that a struct has such a field.
+    fn pass_indexes(declared: &mut Declared, name: &str, is_indexed: bool) {
+        declared.field::<Self>(name, is_indexed);
+    }
+
     /// Returns what the type declares of the values below it.
     fn schema() -> Schema {
         Self::SCHEMA

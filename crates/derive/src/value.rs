@@ -27,14 +27,15 @@ pub(crate) fn expand(declaration: &Declaration) -> TokenStream {
 fn indexes(declaration: &Declaration) -> TokenStream {
     let crdts = &declaration.crdts;
     let passed = declaration.fields.iter().map(|field| {
-        let Field { ty, wire_name, is_indexed, .. } = field;
-        let kind = member(declaration, field, "KIND");
+        let Field { wire_name, is_indexed, .. } = field;
+        let [kind, passed] =
+            ["KIND", "pass_indexes"].map(|called| member(declaration, field, called));
         let check = is_indexed.then(|| {
             quote_spanned! { at_type(field)=> const { #crdts::index::check(#kind) } }
         });
         quote! {
             #check
-            declared.field::<#ty>(#wire_name, #is_indexed);
+            #passed(declared, #wire_name, #is_indexed);
         }
     });
     quote! {
