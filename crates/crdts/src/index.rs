@@ -14,14 +14,12 @@ use rejoin_vclock::codec::{DecodeError, Reader, write_varint};
 
 use crate::cell::{Cell, CellKind};
 use crate::crdt::Crdt;
-use crate::edit::Source;
+use crate::edit::{Source, View};
 use crate::error::ReadError;
-use crate::path::{
-    Atom, Kind, RawAtom, atom, items_on_the_way, last_field, last_segment, name_ends, split,
-};
+use crate::path::{Atom, Kind, Path, RawAtom, atom, last_field, last_segment, name_ends, split};
 use crate::register::extreme::standing as extreme;
 use crate::register::{Greatest, Least};
-use crate::value::visible::{has, hidden_names};
+use crate::value::visible::{has, items_over};
 
 /// One level of the places of an index.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -230,21 +228,12 @@ pub fn standing(path: &[u8], cell: &Cell) -> Vec<RawAtom> {
 ///
 /// # Errors
 /// As the source.
-pub fn is_seen(source: &dyn Source, path: &[u8]) -> Result<bool, ReadError> {
-    let items = items_on_the_way(None, path)
-        .map(|(end, part)| [path.get(..end).unwrap_or_default(), &[part.tag()]].concat());
-    for part in items {
+pub fn is_seen(source: &dyn Source, path: &Path) -> Result<bool, ReadError> {
+    for part in items_over(path.as_bytes()) {
         let Some(cell) = source.cell(&part)? else { return Ok(false) };
         if !has(source, &part, &cell)? {
             return Ok(false);
         }
     }
-    for part in hidden_names(source, path)? {
-        if let Some(cell) = source.cell(&part)?
-            && !has(source, &part, &cell)?
-        {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    Ok(!View::new(source, path.clone()).is_hidden()?)
 }

@@ -89,7 +89,7 @@ mod value;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// An index is local and may come and go: it is made when it is asked for first. A value is found
+/// An index is local and may come and go: it is made when the space is read first. A value is found
 /// where it stands: not where a register was never written, nor a flag that is off. Fields of an
 /// enum's variants have none, nor has anything in a type that nests in itself.
 ///

@@ -81,6 +81,11 @@ fn over_value(start: usize, above: Option<Kind>, path: &[u8], below: &[u8]) -> O
     Some([name, &[next]].concat())
 }
 
+/// Iterates over the parts of the items and nodes in whose value, or below it, a path ends.
+pub(crate) fn items_over(path: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    items_on_the_way(None, path).map(|(end, part)| [&path[..end], &[part.tag()]].concat())
+}
+
 /// Returns the parts of the hidden names on the way to a path, its own name included: names that
 /// removals hide unless something was spared.
 pub(crate) fn hidden_names(source: &dyn Source, path: &[u8]) -> Result<Vec<Vec<u8>>, ReadError> {

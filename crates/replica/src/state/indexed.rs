@@ -204,14 +204,14 @@ impl StateSource<'_> {
             let mut values = Vec::new();
             self.look(path, &mut |cell| values = standing(path, cell))?;
             values.retain(|it| it.as_bytes().starts_with(value) && range.contains(it));
-            let is_seen =
-                rejoin_vclock::mutant!("index-shows-what-is-gone") || is_seen(self, path)?;
-            if values.is_empty() || !is_seen {
-                return Ok(ControlFlow::Continue(()));
-            }
             let Ok(place) = Path::parse(path.to_vec()) else {
                 return Ok(ControlFlow::Continue(()));
             };
+            let is_shown = !values.is_empty()
+                && (rejoin_vclock::mutant!("index-shows-what-is-gone") || is_seen(self, &place)?);
+            if !is_shown {
+                return Ok(ControlFlow::Continue(()));
+            }
             values.sort_unstable();
             for value in values {
                 let this = Found { value, path: place.clone(), keys: index.keys(path) };

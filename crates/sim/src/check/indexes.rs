@@ -46,7 +46,7 @@ pub(crate) fn check_indexes(core: &mut SpaceCore) -> Checked {
         let found: BTreeSet<_> = found.map(|found| (found.value, found.path)).collect();
         let mut there = BTreeSet::new();
         for (_, value, path) in cells.iter().filter(|(of, ..)| *of == number) {
-            if is_seen(&source, path.as_bytes()).map_err(unread)? {
+            if is_seen(&source, path).map_err(unread)? {
                 there.insert((value.clone(), path.clone()));
             }
         }

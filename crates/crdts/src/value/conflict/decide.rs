@@ -13,11 +13,11 @@ use crate::delta::{Change, Delta, Effect};
 use crate::edit::Source;
 use crate::error::ReadError;
 use crate::ordered::Place;
-use crate::path::{Kind, items_on_the_way};
+use crate::path::Kind;
 use crate::register::{Write, Writes};
 use crate::state::{Context, LocalDot};
 use crate::value::conflict::{Action, Decision, Rule, Side};
-use crate::value::visible::{has, hidden_names};
+use crate::value::visible::{has, hidden_names, items_over};
 
 /// If more replicas than this have counted, nobody would read a list of all their amounts.
 const PARTIES: usize = 16;
@@ -416,11 +416,6 @@ pub(in crate::value) fn clamped(amount: i128) -> i64 {
 
 fn is_part(path: &[u8]) -> bool {
     matches!(kind_of(path), Some(Kind::ListItem | Kind::TreeNode))
-}
-
-/// Iterates over the parts of the items and nodes in whose value, or below it, a path ends.
-fn items_over(path: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
-    items_on_the_way(None, path).map(|(end, part)| [&path[..end], &[part.tag()]].concat())
 }
 
 /// As [`items_over`], with the part itself where the path is one.
