@@ -307,7 +307,8 @@ impl OpenOptions {
         use crate::storage::RedbReader;
         let path = path.as_ref();
         if !path.is_file() {
-            let what = if path.exists() { "it is no file" } else { "there is no such file" };
+            let what =
+                if path.exists() { "it is no file" } else { "there is no file of that name" };
             let what = what.to_owned();
             return Err(StoreError::NoPlace { path: path.to_owned(), what });
         }
