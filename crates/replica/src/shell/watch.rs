@@ -69,6 +69,8 @@ type Backlog = Box<dyn Iterator<Item = Result<Change, StoreError>> + Send>;
 
 struct Reader {
     backlog: Option<Backlog>,
+    /// What the subscriber had.
+    since: VersionVector,
     /// What was handed out.
     position: VersionVector,
     /// True once changes were missed.
@@ -84,12 +86,19 @@ impl fmt::Debug for Reader {
 impl Reader {
     fn next(&mut self, queue: &Queue) -> Result<Option<Change>, StoreError> {
         let mut next = self.take(queue);
-        // A store that was put back gets again what the subscriber has.
+        // A store that was put back gets again what the subscriber has. That is asked of the vector
+        // it came with, and not of the position: where this store wrote anew what others have under
+        // the same dots, theirs is told, too.
         while let Ok(Some(change)) = &next
             && !change.is_withdrawn
-            && change.last <= self.position.get(change.origin)
+            && change.last <= self.since.get(change.origin)
         {
             next = self.take(queue);
+        }
+        if let Ok(Some(change)) = &next
+            && change.is_withdrawn
+        {
+            self.since = before_withdrawn(&self.since, change);
         }
         match &next {
             Ok(Some(change)) if !self.is_behind => self.pass(change),
@@ -116,12 +125,17 @@ impl Reader {
             self.position.set_at_least(change.origin, change.last);
             return;
         }
-        let (origin, before) = (change.origin, change.first - 1);
-        let kept = |(id, counter): (_, u64)| {
-            (id, if id == origin { counter.min(before) } else { counter })
-        };
-        self.position = self.position.iter().map(kept).filter(|&(_, last)| last > 0).collect();
+        self.position = before_withdrawn(&self.position, change);
     }
+}
+
+/// A vector without what a change withdraws.
+fn before_withdrawn(vector: &VersionVector, change: &Change) -> VersionVector {
+    let (origin, before) = (change.origin, change.first - 1);
+    let kept = |(id, counter): (_, u64)| {
+        (id, if id == origin { counter.min(before) } else { counter })
+    };
+    vector.iter().map(kept).filter(|&(_, last)| last > 0).collect()
 }
 
 impl Watch {
@@ -200,11 +214,12 @@ impl Stream for Watch {
 pub(crate) struct Watchers(Vec<Weak<Queue>>);
 
 impl Watchers {
-    /// Subscribes, from a position on; `backlog` has the changes between that and now.
-    pub(crate) fn subscribe(&mut self, position: VersionVector, backlog: Option<Backlog>) -> Watch {
+    /// Subscribes, from a vector on; `backlog` has the changes between that and now.
+    pub(crate) fn subscribe(&mut self, since: VersionVector, backlog: Option<Backlog>) -> Watch {
         let queue = Arc::new(Queue::default());
         self.0.push(Arc::downgrade(&queue));
-        Watch { queue, reader: Mutex::new(Reader { backlog, position, is_behind: false }) }
+        let position = since.clone();
+        Watch { queue, reader: Mutex::new(Reader { backlog, since, position, is_behind: false }) }
     }
 
     /// Notes that changes were dropped before they came here.
