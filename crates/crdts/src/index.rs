@@ -19,7 +19,7 @@ use crate::error::ReadError;
 use crate::path::{Atom, Kind, Path, RawAtom, atom, last_field, last_segment, name_ends, split};
 use crate::register::extreme::standing as extreme;
 use crate::register::{Greatest, Least};
-use crate::value::visible::{has, items_over};
+use crate::value::visible::{has, hiding_parts, items_over};
 
 /// One level of the places of an index.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -222,6 +222,31 @@ pub fn standing(path: &[u8], cell: &Cell) -> Vec<RawAtom> {
         values.extend(RawAtom::read(&mut Reader::new(value)).ok());
     });
     values
+}
+
+/// Returns the names on the way to a path, its own included, under which removals [hide](is_hidden)
+/// what is not spared: a change at the path may change that.
+///
+/// # Errors
+/// As the source.
+pub fn hiding(source: &dyn Source, path: &[u8]) -> Result<Vec<Vec<u8>>, ReadError> {
+    let mut names = hiding_parts(source, path)?;
+    names.iter_mut().for_each(|name| _ = name.pop());
+    Ok(names)
+}
+
+/// True if removals hide a place, or something that it stands in.
+///
+/// # Errors
+/// As the source.
+pub fn is_hidden(source: &dyn Source, path: &[u8]) -> Result<bool, ReadError> {
+    for part in hiding_parts(source, path)? {
+        let Some(cell) = source.cell(&part)? else { continue };
+        if !has(source, &part, &cell)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// True if a place is seen by whoever reads it: no item, node or key on the way is gone or hidden.

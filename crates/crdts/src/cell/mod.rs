@@ -239,7 +239,7 @@ impl Cell {
 
     /// True if the value under this name is hidden as far as this part of it shows: something alive
     /// in the value may still bring it back.
-    pub(crate) fn is_undecided(&self) -> bool {
+    pub fn is_undecided(&self) -> bool {
         match &self.0 {
             CellKind::Positions(places) => places.is_undecided(),
             CellKind::Candidates(places) => places.is_undecided(),

@@ -248,6 +248,11 @@ impl Change {
         !matches!(self.effect, Effect::Below { .. })
     }
 
+    /// True if it is, or ends, a removal that hides what nobody has changed.
+    pub const fn is_of_hiding(&self) -> bool {
+        matches!(self.effect, Effect::Hide { .. })
+    }
+
     /// Place of the change, by value.
     pub fn into_path(self) -> Path {
         self.path

@@ -42,6 +42,28 @@ impl Cursor<'_> {
         there.write_resets(&resets)
     }
 
+    /// As [`reset`](Self::reset), but what removals hide below stays, so that it is there again when
+    /// somebody has changed it meanwhile.
+    ///
+    /// # Errors
+    /// As [`reset`](Self::reset).
+    #[cfg(feature = "json")]
+    pub(crate) fn reset_seen(&mut self) -> Result<(), EditError> {
+        let hidden = self.view().hidden_below()?;
+        if hidden.is_empty() {
+            return self.reset();
+        }
+        let mut resets = self.resets(self.path.as_bytes())?;
+        resets.retain(|(at, _)| {
+            let before = hidden.partition_point(|name| name <= at);
+            !hidden.get(..before).and_then(<[_]>::last).is_some_and(|name| at.starts_with(name))
+        });
+        if !resets.is_empty() {
+            self.spare_above(self.path.above())?;
+        }
+        self.write_all(resets)
+    }
+
     /// Writes operations that take away all that is seen at or below this place.
     fn write_resets(&mut self, resets: &[(Vec<u8>, Effect)]) -> Result<(), EditError> {
         self.write_by_value(self.path.as_bytes().len(), resets)?;

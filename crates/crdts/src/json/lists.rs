@@ -80,14 +80,7 @@ fn remove(place: &mut Cursor<'_>, ids: &[Dot], steps: &[Step]) -> Result<(), Edi
     let mut stays = alloc::vec![false; ids.len()];
     steps.iter().filter_map(|step| step.item()).for_each(|old| stays[old] = true);
     if ids.len() > 1 && !stays.contains(&true) {
-        // One operation, unless it would take away for good what is only hidden.
-        let mut hides = false;
-        place.view().things(Kind::ListItem, &mut |_, cell, there| {
-            hides |= cell.is_undecided() && !there;
-        })?;
-        if !hides {
-            return place.reset();
-        }
+        return place.reset_seen();
     }
     let removed = ids.iter().zip(stays).filter(|(_, stays)| !stays);
     removed.map(|(id, _)| id).try_for_each(|id| place.reset_name(id))

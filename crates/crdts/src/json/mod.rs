@@ -19,7 +19,8 @@
 //!
 //! In a document, where no type says what a name holds, a new scalar is a register, an array a list
 //! and an object a map; one of the three takes the place of another. What was made there as another
-//! kind stays that kind.
+//! kind stays that kind for as long as something of it is seen: a set that was emptied is nothing,
+//! and the next array is a list.
 //!
 //! A key stands for a string, or for an integer, boolean, id or bytes as they are shown where a map
 //! has such keys; a pair as a key can be changed, and not made. A number is an integer of 64 bits
@@ -93,8 +94,9 @@ use crate::path::{Atom, Kind, MAX_LEVELS, Path};
 /// # What comes out
 /// [`to_json`](crate::Value::to_json) of what was put in is equal to it, but where nothing can be
 /// seen of it: an empty object under a key of a typed map or in a field that is a struct or a typed
-/// map, an empty set, and a flag that is off are as if they were absent. (In a document an empty
-/// object or list is there.) A set is in ascending order, each element once. A `null` is a value,
+/// map, an empty set or tree, and a flag that is off are as if they were absent. (In a document an
+/// empty object or list is there.) What has a plainer form comes out in that: `{"float": "1"}` as
+/// `1.0`. A set is in ascending order, each element once. A `null` is a value,
 /// and not the same as absent: it needs a register that takes it, such as one of `Option`.
 ///
 /// # Of one moment, by its author

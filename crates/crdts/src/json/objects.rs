@@ -164,7 +164,7 @@ fn struct_fields(
             Some(json) => put_and_create(&mut field, below(), json)?,
             // What is hidden there and not seen is not taken away for good.
             None if !field.view().is_visible()? => {}
-            None => field.reset()?,
+            None => field.reset_seen()?,
         }
     }
     Ok(())

@@ -33,7 +33,7 @@ pub(super) fn put(place: &mut Cursor<'_>, schema: Schema, json: &[Json]) -> Resu
         return create(place, schema, &nodes);
     }
     if nodes.is_empty() {
-        return place.reset();
+        return place.reset_seen();
     }
     let hangs = |branch: &Branch| (branch.depth, branch.is_lost);
     if !there.iter().map(hangs).eq(nodes.iter().map(|node| (node.depth, node.is_lost))) {

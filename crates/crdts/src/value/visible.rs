@@ -103,6 +103,22 @@ pub(crate) fn hidden_names(source: &dyn Source, path: &[u8]) -> Result<Vec<Vec<u
     Ok(hidden)
 }
 
+/// Returns the parts on the way to a path, its own name's included, by which removals may hide what
+/// stands there.
+pub(crate) fn hiding_parts(source: &dyn Source, path: &[u8]) -> Result<Vec<Vec<u8>>, ReadError> {
+    let mut hiding = hidden_names(source, path)?;
+    let is_part = path.last().is_some_and(|&tag| Kind::from_tag(tag).is_ok_and(Kind::is_part));
+    let own = is_part.then(|| path.to_vec());
+    for part in items_over(path).chain(own) {
+        let mut is_undecided = false;
+        source.look(&part, &mut |cell| is_undecided = cell.is_undecided())?;
+        if is_undecided {
+            hiding.push(part);
+        }
+    }
+    Ok(hiding)
+}
+
 /// True if the item or node whose part stands at a path is there.
 pub(crate) fn is_there(
     path: &[u8],
@@ -200,6 +216,28 @@ impl View<'_> {
             return Ok(());
         }
         things(self.source, self.path.as_bytes(), part, show)
+    }
+
+    /// The names below, ascending, of what removals hide: none within another.
+    #[cfg(feature = "json")]
+    pub(crate) fn hidden_below(&self) -> Result<Vec<Vec<u8>>, ReadError> {
+        let (place, mut undecided) = (self.path.as_bytes(), Vec::new());
+        self.source.visit(place, place, &mut |path, cell| {
+            if cell.is_undecided() {
+                undecided.push((path.to_vec(), cell.clone()));
+            }
+            ControlFlow::Continue(())
+        })?;
+        let mut hidden: Vec<Vec<u8>> = Vec::new();
+        for (mut part, cell) in undecided {
+            if !has(self.source, &part, &cell)? {
+                part.pop();
+                hidden.push(part);
+            }
+        }
+        hidden.sort_unstable();
+        hidden.dedup_by(|inner, outer| inner.starts_with(outer));
+        Ok(hidden)
     }
 
     /// True if the item or node that a dot names is there.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use rejoin_crdts::{
-    Delta, Doc, EditError, List, LwwRegister, Path, PnCounter, PutJson, ReadError, Replica,
+    Delta, Doc, EditError, List, LwwRegister, Path, PnCounter, PutJson, ReadError, Replica, Tree,
 };
 use serde_json::{Map, Value, json};
 
@@ -260,6 +260,33 @@ fn what_is_hidden_is_not_taken_away() {
     theirs.edit(|list| list.item(first)?.set("n", 7_i64)).expect("it is there");
     mine.merge(&theirs);
     assert_eq!(mine.to_value().to_json(), json!([{"n": 7}]));
+}
+
+/// The same beside what is seen, in a document and in a tree.
+#[test]
+fn what_is_hidden_beside_what_goes_is_not_taken_away() {
+    let mut mine = Replica::<List<Doc>>::new(fresh(1));
+    mine.edit(|list| list.put_json(&json!([{"n": 1}, {"n": 2}, {"n": 3}]))).expect("JSON");
+    let mut theirs = mine.fork(fresh(2));
+    let first = ids(&mine)[0];
+    mine.edit(|list| list.remove_item_unless_edited(first)).expect("it is there");
+    mine.edit(|list| list.put_json(&json!([{"n": 9}]))).expect("JSON");
+    mine.edit(|list| list.put_json(&json!([]))).expect("JSON");
+    theirs.edit(|list| list.item(first)?.set("n", 7_i64)).expect("it is there");
+    mine.merge(&theirs);
+    assert_eq!(mine.to_value().to_json(), json!([{"n": 7}]));
+
+    let mut mine = Replica::<Tree<Doc>>::new(fresh(1));
+    let node = |n: i64| json!({"depth": 0, "value": {"n": n}, "lost": false});
+    mine.edit(|tree| tree.put_json(&json!([node(1), node(2)]))).expect("JSON of a tree");
+    let mut theirs = mine.fork(fresh(2));
+    let (first, _) = mine.outline().iter().next().expect("a node");
+    mine.edit(|tree| tree.remove_unless_edited(first)).expect("it is there");
+    mine.edit(|tree| tree.put_json(&json!([]))).expect("JSON of a tree");
+    assert_eq!(mine.to_value().to_json(), json!([]));
+    theirs.edit(|tree| tree.node(first)?.set("n", 7_i64)).expect("it is there");
+    mine.merge(&theirs);
+    assert_eq!(mine.to_value().to_json(), json!([node(7)]));
 }
 
 /// One thing does not become another: what others change in it would be found there.

@@ -47,6 +47,19 @@ struct Part {
     name: LwwRegister<String>,
 }
 
+#[derive(Crdt, Clone, Debug)]
+#[crdt(crate = rejoin_crdts)]
+struct Lists {
+    list: List<Part>,
+    map: OrMap<String, Part>,
+}
+
+#[derive(Crdt, Clone, Debug)]
+#[crdt(crate = rejoin_crdts)]
+struct Nested {
+    inner: Lists,
+}
+
 #[derive(Crdt, Default, Clone, Debug)]
 #[crdt(crate = rejoin_crdts, concurrent = "latest")]
 enum Payment {
@@ -338,4 +351,25 @@ fn an_item_takes_json_of_its_own() {
     })
     .unwrap();
     assert_eq!(list.to_value().to_json(), json!([{ "count": 2, "name": "two" }]));
+}
+
+/// A field that the JSON lacks is emptied of what is seen, at any depth: what is only hidden there
+/// is whole again if somebody changed it meanwhile.
+#[test]
+fn what_is_hidden_in_an_absent_field_is_not_taken_away() {
+    let mut mine = Replica::<Nested>::new(fresh(1));
+    let part = |count: i64| json!({"count": count, "name": "tent"});
+    let full = json!({"inner": {"list": [part(1), part(2)], "map": {"a": part(3), "b": part(4)}}});
+    mine.edit(|all| all.put_json(&full)).expect("JSON that fits");
+    let mut theirs = mine.fork(fresh(2));
+    let (item, _) = mine.inner().list().items()[0];
+    mine.edit(|all| all.inner().list().remove_item_unless_edited(item)).expect("it is there");
+    mine.edit(|all| all.inner().map().remove_unless_edited("a")).expect("it is there");
+    mine.edit(|all| all.put_json(&json!({}))).expect("JSON that fits");
+    assert_eq!(mine.to_value().to_json(), json!({}));
+    theirs.edit(|all| all.inner().list().item(item)?.count().add(5)).expect("it is there");
+    theirs.edit(|all| all.inner().map().entry("a").count().add(5)).expect("it is there");
+    mine.merge(&theirs);
+    let back = json!({"inner": {"list": [part(6)], "map": {"a": part(8)}}});
+    assert_eq!(mine.to_value().to_json(), back);
 }

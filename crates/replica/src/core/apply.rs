@@ -12,7 +12,7 @@ use crate::core::{Change, Event, Now, SpaceCore};
 use crate::error::Result;
 use crate::format::entry::{Entry, Head, HeadAt, Record};
 use crate::receipt::Receipt;
-use crate::state::{StateSource, stands};
+use crate::state::{Stands, StateSource, stands};
 
 /// The cells as a transaction's draft left them, and how many of the operations are applied there.
 #[derive(Default, Debug)]
@@ -124,12 +124,14 @@ impl SpaceCore {
         // Where no read can fail half-way, cells are changed in place: a copy costs as much as the
         // cell is large, and a counter has a record of every replica.
         let (mut named, mut before) = (Vec::new(), Vec::new());
-        let in_place = done.is_empty() && to_do.iter().all(Operation::is_on_one_cell);
+        let on_one_cell = |it: &Operation| it.is_on_one_cell() && !it.is_of_hiding();
+        let in_place = done.is_empty() && to_do.iter().all(on_one_cell);
+        let hides = self.state.hides();
         if in_place {
             let paths = || to_do.iter().map(|operation| operation.path().as_bytes());
             self.bring(paths().collect())?;
-            named = self.state.named(paths());
-            before = self.told(stands(&named, &self.source()))?;
+            named = self.told(self.state.named(paths(), hides, &[&self.source()]))?;
+            before = self.told(stands(&named, &self.source(), hides))?;
             changed = self.state.take_memtable(paths());
         }
         let source = self.state.with(self.causal.context());
@@ -150,12 +152,11 @@ impl SpaceCore {
         // Everything is in memory by now.
         let after = if in_place {
             self.state.put_memtable(changed);
-            self.told(stands(&named, &self.source()))?
+            self.told(stands(&named, &self.source(), hides))?
         } else {
-            let named = self.state.named(changed.range(&[]).map(|(path, _)| path));
-            before = self.told(stands(&named, &source))?;
-            let after = self.told(stands(&named, &changed.over(&source)))?;
-            self.state.absorb(changed);
+            let after;
+            let hides = hides || all.iter().any(Operation::is_of_hiding);
+            (before, after) = self.absorb(changed, hides)?;
             after
         };
         self.state.note_changed(before, after);
@@ -171,6 +172,23 @@ impl SpaceCore {
         let (origin, counter) = (delta.origin(), delta.last());
         self.outbox.expect(sequence, HeadAt { origin, counter, head });
         Ok(sequence)
+    }
+
+    /// Takes over changed cells. Returns the entries of the places that indexes name among those
+    /// that this changes, as they were and as they are.
+    fn absorb(&mut self, changed: Overlay, hides: bool) -> Result<(Stands, Stands)> {
+        let source = self.state.with(self.causal.context());
+        let over = changed.over(&source);
+        let paths = changed.range(&[]).map(|(path, _)| path);
+        let named = self.told(self.state.named(paths, hides, &[&source, &over]))?;
+        let before = self.told(stands(&named, &source, hides))?;
+        let after = self.told(stands(&named, &over, hides))?;
+        drop(named);
+        self.state.absorb(changed);
+        if hides {
+            self.state.note_hiding();
+        }
+        Ok((before, after))
     }
 
     /// Makes the indexes among these that are not kept yet, from all cells.

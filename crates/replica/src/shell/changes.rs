@@ -41,7 +41,13 @@ impl<T: Crdt> Space<T> {
     pub fn watch_since(&self, since: &VersionVector) -> Result<Watch, StoreError> {
         self.shared.check_writable()?;
         let mut inner = self.shared.lock()?;
-        let backlog = self.backlog(&inner, since)?;
+        let mut reading = Self::reading(&inner, since)?;
+        // What nobody reads does not keep the store open.
+        let shared = Arc::downgrade(&self.shared);
+        let backlog = std::iter::from_fn(move || match shared.upgrade() {
+            Some(shared) => reading.next(&shared),
+            None => reading.give_up(),
+        });
         let watch = inner.watchers.subscribe(since.clone(), Some(Box::new(backlog)));
         drop(inner);
         self.flush()?;
@@ -76,14 +82,14 @@ impl<T: Crdt> Space<T> {
     /// # Errors
     /// [`StoreError`] when the space cannot be read, or the medium fails.
     pub fn changes(&self, since: &VersionVector) -> Result<Changes, StoreError> {
-        let changes = self.backlog(&*self.shared.lock()?, since)?;
+        let reading = Self::reading(&*self.shared.lock()?, since)?;
         if self.shared.check_writable().is_ok() {
             self.flush()?;
         }
-        Ok(changes)
+        Ok(Changes { shared: Arc::clone(&self.shared), reading })
     }
 
-    fn backlog(&self, inner: &Inner, since: &VersionVector) -> Result<Changes, StoreError> {
+    fn reading(inner: &Inner, since: &VersionVector) -> Result<Reading, StoreError> {
         let log = inner.driver.core.log();
         let end = match rejoin_vclock::mutant!("watch-begins-with-a-gap") {
             true => inner.driver.core.outbox.durable(),
@@ -94,7 +100,7 @@ impl<T: Crdt> Space<T> {
             let found = log.first_after(origin, since.get(origin))?;
             first = first.min(found.unwrap_or(first));
         }
-        Ok(Changes::before(&self.shared, since, first, end))
+        Ok(Reading { since: since.clone(), next: first, end, read: VecDeque::new() })
     }
 }
 
@@ -106,6 +112,26 @@ impl<T: Crdt> Space<T> {
 /// record that cannot be read is an error, and the ones after it follow.
 pub struct Changes {
     shared: Arc<Shared>,
+    reading: Reading,
+}
+
+impl Iterator for Changes {
+    type Item = Result<Change, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.reading.next(&self.shared)
+    }
+}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Reading { next, end, .. } = &self.reading;
+        f.debug_struct("Changes").field("next", next).field("end", end).finish()
+    }
+}
+
+/// How far changes have been read. They are to be durable by then.
+struct Reading {
     since: VersionVector,
     /// The sequences that are still to be read.
     next: u64,
@@ -113,17 +139,31 @@ pub struct Changes {
     read: VecDeque<Result<Change, StoreError>>,
 }
 
-impl Changes {
-    /// The changes among the entries before a sequence. They are to be durable when they are read.
-    pub(crate) fn before(shared: &Arc<Shared>, since: &VersionVector, next: u64, end: u64) -> Self {
-        let (shared, since, read) = (Arc::clone(shared), since.clone(), VecDeque::new());
-        Self { shared, since, next, end, read }
+impl Reading {
+    fn next(&mut self, shared: &Shared) -> Option<Result<Change, StoreError>> {
+        while self.read.is_empty() && self.next < self.end {
+            if let Err(error) = self.read(shared) {
+                self.next = self.end;
+                return Some(Err(error));
+            }
+        }
+        self.read.pop_front()
     }
 
-    fn read(&mut self) -> Result<(), StoreError> {
+    /// Ends the reading: what has not been read from the log was missed.
+    fn give_up(&mut self) -> Option<Result<Change, StoreError>> {
+        let missed = std::mem::replace(&mut self.next, self.end);
+        let missed = self.end.saturating_sub(missed);
+        if missed > 0 {
+            self.read.push_back(Err(StoreError::ChangesMissed { missed }));
+        }
+        self.read.pop_front()
+    }
+
+    fn read(&mut self, shared: &Shared) -> Result<(), StoreError> {
         // The space may have been removed.
-        drop(self.shared.lock()?);
-        let records = self.shared.records();
+        drop(shared.lock()?);
+        let records = shared.records();
         let found: Vec<Found> =
             records.reading(self.next, CHUNK).take(CHUNK).collect::<Result<_, _>>()?;
         self.next = found.last().map_or(self.end, |last| last.sequence + 1);
@@ -141,25 +181,5 @@ impl Changes {
             });
         }
         Ok(())
-    }
-}
-
-impl Iterator for Changes {
-    type Item = Result<Change, StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while self.read.is_empty() && self.next < self.end {
-            if let Err(error) = self.read() {
-                self.next = self.end;
-                return Some(Err(error));
-            }
-        }
-        self.read.pop_front()
-    }
-}
-
-impl fmt::Debug for Changes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Changes").field("next", &self.next).field("end", &self.end).finish()
     }
 }

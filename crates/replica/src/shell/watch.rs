@@ -132,9 +132,8 @@ impl Reader {
 /// A vector without what a change withdraws.
 fn before_withdrawn(vector: &VersionVector, change: &Change) -> VersionVector {
     let (origin, before) = (change.origin, change.first - 1);
-    let kept = |(id, counter): (_, u64)| {
-        (id, if id == origin { counter.min(before) } else { counter })
-    };
+    let kept =
+        |(id, counter): (_, u64)| (id, if id == origin { counter.min(before) } else { counter });
     vector.iter().map(kept).filter(|&(_, last)| last > 0).collect()
 }
 

@@ -1,7 +1,7 @@
 //! The entries of indexes, and the row that names those that are kept.
 //!
 //! ```text
-//! row     envelope 'X' · flushed up to (sequence) · next number
+//! row     envelope 'X' · flushed up to (sequence) · next number · 1 if removals hide anything, else 0
 //!         · n, then n x (number, the index: length, bytes)
 //! entry   number (4) · the first bytes of a value · the path of its place
 //!         -> the number of those bytes, or nothing where it stands there no more
@@ -35,6 +35,8 @@ pub(super) type Entries = BTreeMap<Vec<u8>, Option<usize>>;
 pub(super) struct Indexes {
     pub kept: Vec<(u32, Index)>,
     pub next: u32,
+    /// True if there may be removals that hide what they remove: what they hide has no entries.
+    pub is_hiding: bool,
     /// True if the row does not say what is kept.
     pub is_changed: bool,
 }
@@ -45,6 +47,7 @@ impl Indexes {
         let mut body = Vec::new();
         write_varint(&mut body, flushed);
         write_varint(&mut body, u64::from(self.next));
+        body.push(u8::from(self.is_hiding));
         write_varint(&mut body, self.kept.len() as u64);
         for (number, index) in &self.kept {
             let bytes = index.encode();
@@ -67,6 +70,11 @@ impl Indexes {
         };
         let flushed = reader.varint()?;
         let next = number(&mut reader)?;
+        let is_hiding = match reader.byte()? {
+            0 => false,
+            1 => true,
+            tag => return Err(DecodeError::UnknownTag { what: "hiding in indexes", tag }),
+        };
         let count = reader.count(2)?;
         let mut kept = Vec::with_capacity(count);
         for _ in 0..count {
@@ -75,7 +83,7 @@ impl Indexes {
             kept.push((number, Index::decode(reader.bytes(length)?)?));
         }
         reader.finish()?;
-        Ok((Self { kept, next, is_changed: false }, flushed))
+        Ok((Self { kept, next, is_hiding, is_changed: false }, flushed))
     }
 
     pub(super) fn number(&self, index: &Index) -> Option<u32> {

@@ -9,18 +9,20 @@
 //! written with the entries: a crash before that makes it again.
 //!
 //! # Invariants
-//! 1. Whatever stands at a place that a kept index names has an entry.
-//! 2. An entry may be out of date where something above its place was removed: whoever reads looks
-//!    at the place.
+//! 1. Whatever is seen at a place that a kept index names has an entry.
+//! 2. What removals [hide](is_hidden) has none. Where something above a place is gone for good, an
+//!    entry may be left: whoever reads looks at the place.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::ops::{ControlFlow, RangeBounds};
 
 use rejoin_crdts::cell::Cell;
 use rejoin_crdts::edit::Source;
-use rejoin_crdts::index::{Index, each_standing, is_seen, standing};
+use rejoin_crdts::index::{Index, each_standing, hiding, is_hidden, is_seen, standing};
 use rejoin_crdts::state::Context;
 use rejoin_crdts::{Path, RawAtom, ReadError};
 use rejoin_vclock::codec::Reader;
@@ -37,6 +39,9 @@ type Show<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, ReadError> + 
 /// The entries of each of some places in each index that names it: their keys, and the number of
 /// bytes of the value in them.
 pub(crate) type Stands = Vec<Vec<(Vec<u8>, usize)>>;
+
+/// A place, and the number of an index that names it.
+pub(crate) type Named<'a> = (u32, Cow<'a, [u8]>);
 
 /// One place that an index names, and the value that stands there.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,16 +68,19 @@ impl State {
         if new.is_empty() {
             return Ok(());
         }
-        let mut found = Vec::new();
-        self.with(context).visit(&[], &[], &mut |path, cell| {
-            for (number, _) in new.iter().filter(|(_, index)| index.names(path)) {
-                each_standing(path, cell, &mut |value| found.push(entry(*number, value, path)));
-            }
+        let (mut named, mut is_hiding) = (Vec::<Named<'_>>::new(), false);
+        let source = self.with(context);
+        source.visit(&[], &[], &mut |path, cell| {
+            is_hiding |= cell.is_undecided();
+            let naming = new.iter().filter(|(_, index)| index.names(path));
+            named.extend(naming.map(|(number, _)| (*number, path.to_vec().into())));
             ControlFlow::Continue(())
         })?;
-        for (key, length) in found {
+        let found = stands(&named, &source, is_hiding)?;
+        for (key, length) in found.into_iter().flatten() {
             self.memtable.note_entry(key, Some(length));
         }
+        self.indexes.is_hiding |= is_hiding;
         self.indexes.next += u32::try_from(new.len()).unwrap_or(u32::MAX);
         self.indexes.kept.extend(new);
         self.indexes.is_changed = true;
@@ -80,16 +88,61 @@ impl State {
         Ok(())
     }
 
-    /// The places among some paths that indexes name, each with the number of the index.
-    pub(crate) fn named<'a>(&self, paths: impl Iterator<Item = &'a [u8]>) -> Vec<(u32, &'a [u8])> {
+    /// True if removals may hide what indexes name.
+    pub(crate) const fn hides(&self) -> bool {
+        self.indexes.is_hiding
+    }
+
+    /// Notes that from now on removals may hide what indexes name.
+    pub(crate) const fn note_hiding(&mut self) {
+        self.indexes.is_hiding = true;
+    }
+
+    /// The places among some paths that indexes name. If removals hide anything, also those that a
+    /// change at the paths may show or hide: all under the names on the way that removals hide in
+    /// one of the sources, by what stands in the last.
+    ///
+    /// # Errors
+    /// As the sources.
+    pub(crate) fn named<'a>(
+        &self,
+        paths: impl Iterator<Item = &'a [u8]>,
+        hides: bool,
+        sources: &[&dyn Source],
+    ) -> Result<Vec<Named<'a>>, ReadError> {
         if self.indexes.kept.is_empty() || rejoin_vclock::mutant!("index-is-not-kept") {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let numbers = |path: &'a [u8]| {
-            let naming = self.indexes.kept.iter().filter(move |(_, index)| index.names(path));
-            naming.map(move |(number, _)| (*number, path))
+        if !hides {
+            return Ok(paths.flat_map(|path| self.naming(path)).collect());
+        }
+        let (mut names, mut named) = (BTreeSet::new(), BTreeSet::new());
+        for path in paths {
+            named.extend(self.naming(path));
+            for source in sources {
+                let mut hiding = hiding(*source, path)?;
+                if rejoin_vclock::mutant!("index-forgets-what-comes-back") {
+                    hiding.retain(|name| path.len() == name.len() + 1);
+                }
+                names.extend(hiding);
+            }
+        }
+        let (Some(source), false) = (sources.last(), names.is_empty()) else {
+            return Ok(named.into_iter().collect());
         };
-        paths.flat_map(numbers).collect()
+        for name in names {
+            source.visit(&name, &name, &mut |path, _| {
+                let owned = |(number, path): Named<'_>| (number, path.into_owned().into());
+                named.extend(self.naming(path).map(owned));
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok(named.into_iter().collect())
+    }
+
+    fn naming<'a>(&self, path: &'a [u8]) -> impl Iterator<Item = Named<'a>> {
+        let naming = self.indexes.kept.iter().filter(move |(_, index)| index.names(path));
+        naming.map(move |(number, _)| (*number, path.into()))
     }
 
     /// Notes in the indexes what some places have become.
@@ -151,17 +204,25 @@ impl State {
     }
 }
 
-/// The entries of places that indexes name, by the cells of a source.
+/// The entries of places that indexes name, by the cells of a source. If removals hide anything in
+/// it, what they hide has none.
 ///
 /// # Errors
 /// As the source.
-pub(crate) fn stands(named: &[(u32, &[u8])], source: &dyn Source) -> Result<Stands, ReadError> {
-    let entries = |&(number, path): &(u32, &[u8])| {
+pub(crate) fn stands(
+    named: &[Named<'_>],
+    source: &dyn Source,
+    hides: bool,
+) -> Result<Stands, ReadError> {
+    let entries = |(number, path): &Named<'_>| {
         let mut entries = Vec::new();
         let mut show = |cell: &Cell| {
-            each_standing(path, cell, &mut |value| entries.push(entry(number, value, path)));
+            each_standing(path, cell, &mut |value| entries.push(entry(*number, value, path)));
         };
         source.look(path, &mut show)?;
+        if hides && !entries.is_empty() && is_hidden(source, path)? {
+            entries.clear();
+        }
         Ok(entries)
     };
     named.iter().map(entries).collect()

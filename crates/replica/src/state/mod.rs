@@ -56,7 +56,7 @@ use filter::Probe;
 pub use fingerprints::Fingerprint;
 use index::Indexes;
 pub use indexed::Found;
-pub(crate) use indexed::stands;
+pub(crate) use indexed::{Stands, stands};
 pub(crate) use manifest::Checkpoint;
 use manifest::Manifest;
 #[cfg(feature = "redb")]

@@ -99,6 +99,39 @@ fn a_watch_goes_on_after_a_restart_without_a_gap() {
     assert_eq!(seen, (1..=4 * 1_400).collect::<Vec<u64>>());
 }
 
+/// A watch that nobody drains does not keep the file; its position says where to go on.
+#[test]
+fn a_store_is_closed_whatever_a_watch_has_not_read() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("carts.rejoin");
+    let store = Store::open(&path).expect("the store");
+    let carts: Carts = store.create_space("carts").expect("a first space");
+    for _ in 0..600 {
+        add(&carts.with_durability(Durability::Buffered), "apples", 1);
+    }
+    let watch = carts.watch_since(&VersionVector::new()).expect("a watch");
+    add(&carts, "pears", 1);
+    for _ in 0..10 {
+        watch.try_next().expect("readable").expect("a change");
+    }
+    drop((carts, store));
+    let store = Store::open(&path).expect("the file is free");
+    // What was read with the ten is there; the rest was missed, and what came then is here.
+    let (mut told, mut missed) = (10, 0);
+    loop {
+        match watch.try_next() {
+            Ok(Some(_)) => told += 1,
+            Ok(None) => break,
+            Err(StoreError::ChangesMissed { missed: more }) => missed += more,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!((told + missed, missed > 300), (601, true));
+    let carts: Carts = store.open_space("carts").expect("the space");
+    let rest = carts.changes(&watch.position()).expect("readable").count();
+    assert!(rest as u64 >= missed, "{rest} are told again");
+}
+
 #[test]
 fn where_changes_were_missed_the_position_stays_before_them() {
     let store = Store::memory().expect("a store");

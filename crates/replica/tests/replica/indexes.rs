@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rejoin::crdts::RawAtom;
 use rejoin::prelude::*;
-use rejoin_replica::{Config, Found};
+use rejoin_replica::{Config, Found, Transaction};
 
 use crate::chance::Chance;
 use crate::identity::sync;
@@ -330,6 +330,57 @@ fn an_index_is_stored_with_the_state() {
         medium.reads() - before
     };
     assert!(reads(&medium) < 10, "a page of one");
+}
+
+/// What removals hide is in no index, so that nobody wades through it; whatever of it somebody
+/// changed meanwhile is there again, with all that it has.
+#[test]
+fn what_is_hidden_costs_a_page_nothing() {
+    let (medium, other) = (Medium::new(), Medium::new());
+    let store = medium.open();
+    let trips: Trips = store.create_space("trips").expect("a first space");
+    trips
+        .transact(|tx| {
+            let mut object = tx.object("oslo");
+            for n in 0..1_500 {
+                let mut item = object.order().into_push()?.into_editor();
+                item.assignee().set(if n == 700 { "ben" } else { "ann" })?;
+                item.packed().enable()?;
+            }
+            Ok(())
+        })
+        .expect("a transaction");
+    let there: Trips = other.open().join_space("trips", trips.ticket()).expect("joined");
+    sync(&trips.link(), &there.link());
+    assert_eq!(found(&trips, "order.packed").len(), 1_500);
+    trips
+        .transact(|tx| {
+            let mut order = tx.object("oslo").into_order();
+            (0..1_499).try_for_each(|_| order.remove_unless_edited(0))
+        })
+        .expect("a transaction");
+    trips.flush().expect("written");
+    let link = trips.link();
+    drop((trips, link, store));
+
+    let store = medium.open();
+    let trips: Trips = store.open_space("trips").expect("the space");
+    let before = medium.reads();
+    assert_eq!(trips.find("order.assignee", String::new().., None, 5).expect("a page").len(), 1);
+    let reads = medium.reads() - before;
+    assert!(reads < 10, "{reads} reads for a page of one");
+
+    // The note brings back the assignee and the flag, too.
+    let items = there.object("oslo").order().items().expect("readable");
+    let note = |tx: &mut Transaction<'_, Trip>| {
+        tx.object("oslo").order().into_item(items[700].0)?.note().set("mine")
+    };
+    there.transact(note).expect("an item");
+    sync(&trips.link(), &there.link());
+    for index in ["order.assignee", "order.packed"] {
+        assert_eq!(found(&trips, index), walked(&trips, index));
+        assert_eq!(found(&trips, index).len(), 2);
+    }
 }
 
 /// A program that knows no indexes has flushed since: what it wrote is found.

@@ -12,6 +12,13 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: replica("indexes"),
     },
     Mutant {
+        name: "index-forgets-what-comes-back",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "what was hidden and is changed elsewhere is found by that change alone",
+        suite: replica("indexes"),
+    },
+    Mutant {
         name: "index-shows-what-is-gone",
         class: Class::Storage,
         lines: &[],
