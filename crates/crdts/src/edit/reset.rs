@@ -42,7 +42,7 @@ impl Cursor<'_> {
         there.write_resets(&resets)
     }
 
-    /// As [`reset`](Self::reset), but what removals hide below stays, so that it is there again when
+    /// As [`reset`](Self::reset), but what removals hide below stays: it is there again when
     /// somebody has changed it meanwhile.
     ///
     /// # Errors

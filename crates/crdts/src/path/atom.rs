@@ -371,7 +371,7 @@ impl RawAtom {
     /// nest deeper than [`MAX_DEPTH`].
     pub fn content_bytes(&self) -> Result<usize, DecodeError> {
         let mut reader = Reader::new(&self.0);
-        let content = check_one(&mut reader, MAX_DEPTH)?;
+        let content = check_one(&mut reader, MAX_DEPTH, &check_text)?;
         reader.finish().map(|()| content)
     }
 
@@ -434,12 +434,26 @@ pub(crate) fn skip<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError>
 fn measure<'a>(reader: &mut Reader<'a>) -> Result<(&'a [u8], usize), DecodeError> {
     let mut ahead = reader.clone();
     let start = ahead.position();
-    let content = check_one(&mut ahead, MAX_DEPTH)?;
+    let content = check_one(&mut ahead, MAX_DEPTH, &check_text)?;
     Ok((reader.bytes(ahead.position() - start)?, content))
 }
 
-/// Steps over one atom and returns the number of its bytes of content.
-fn check_one(reader: &mut Reader<'_>, depth: usize) -> Result<usize, DecodeError> {
+/// Steps over one atom that was checked before: a walk through paths does not check text again.
+pub(crate) fn pass(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    check_one(reader, MAX_DEPTH, &|_| Ok(())).map(drop)
+}
+
+fn check_text(bytes: &[u8]) -> Result<(), DecodeError> {
+    check_utf8(bytes).map(drop)
+}
+
+/// Steps over one atom and returns the number of its bytes of content; `text` checks each part of a
+/// string between two escaped bytes.
+fn check_one(
+    reader: &mut Reader<'_>,
+    depth: usize,
+    text: &impl Fn(&[u8]) -> Result<(), DecodeError>,
+) -> Result<usize, DecodeError> {
     let Some(deeper) = depth.checked_sub(1) else {
         return Err(DecodeError::Invalid("an atom that nests too deep"));
     };
@@ -450,17 +464,17 @@ fn check_one(reader: &mut Reader<'_>, depth: usize) -> Result<usize, DecodeError
         NULL | FALSE | TRUE => *reader = ahead,
         BYTES => {
             *reader = ahead;
-            return check_escaped(reader, |_| Ok(()));
+            return check_escaped(reader, &|_: &[u8]| Ok(()));
         }
         STRING => {
             *reader = ahead;
-            return check_escaped(reader, |stretch| check_utf8(stretch).map(drop));
+            return check_escaped(reader, text);
         }
         FLOAT => drop(f64::read(reader)?),
         UUID => drop(ReplicaId::read(reader)?),
         LIST => {
             *reader = ahead;
-            return check_list(reader, deeper);
+            return check_list(reader, deeper, text);
         }
         _ => drop(read_integer(reader)?),
     }
@@ -470,7 +484,7 @@ fn check_one(reader: &mut Reader<'_>, depth: usize) -> Result<usize, DecodeError
 /// Steps over content, checking each part between two escaped bytes, and returns its length.
 fn check_escaped(
     reader: &mut Reader<'_>,
-    check: impl Fn(&[u8]) -> Result<(), DecodeError>,
+    check: &impl Fn(&[u8]) -> Result<(), DecodeError>,
 ) -> Result<usize, DecodeError> {
     let mut content = 0;
     loop {
@@ -485,7 +499,11 @@ fn check_escaped(
     }
 }
 
-fn check_list(reader: &mut Reader<'_>, depth: usize) -> Result<usize, DecodeError> {
+fn check_list(
+    reader: &mut Reader<'_>,
+    depth: usize,
+    text: &impl Fn(&[u8]) -> Result<(), DecodeError>,
+) -> Result<usize, DecodeError> {
     let mut content = 0;
     loop {
         let mut ahead = reader.clone();
@@ -493,7 +511,7 @@ fn check_list(reader: &mut Reader<'_>, depth: usize) -> Result<usize, DecodeErro
             *reader = ahead;
             return Ok(content);
         }
-        content += check_one(reader, depth)?;
+        content += check_one(reader, depth, text)?;
     }
 }
 

@@ -232,13 +232,13 @@ pub fn names(path: &[u8], show: &mut dyn FnMut(&[u8])) {
 }
 
 /// Iterates over the ends of the names, for each level from the segment that begins at `from`. The
-/// next segment begins one byte, the kind's, behind each end.
+/// next segment begins one byte, the kind's, behind each end. The path is one that was checked.
 #[doc(hidden)]
 pub fn name_ends(path: &[u8], from: usize) -> impl Iterator<Item = usize> {
     let mut at = from;
     core::iter::from_fn(move || {
         let mut reader = Reader::new(path.get(at..)?);
-        skip(&mut reader).ok()?;
+        atom::pass(&mut reader).ok()?;
         let end = at + reader.position();
         Kind::from_tag(reader.byte().ok()?).ok()?;
         at = end + 1;

@@ -68,8 +68,8 @@ impl<T: Crdt> Space<T> {
     /// values have to be of the field's type: of another one, none is there. Between two pages
     /// things may move; [`Space::read`] shows several pages of one moment.
     ///
-    /// Values that agree in their first 256 bytes, as they are encoded, come by place; to find one of
-    /// many such, all of them are looked at.
+    /// Values that agree in their first 256 bytes, as they are encoded, come by place; to find one
+    /// of many such, all of them are looked at.
     ///
     /// The cost follows the page, and not the size of the space. The first read of the space makes
     /// the index from all objects; from then on every transaction keeps it, local or remote, and it

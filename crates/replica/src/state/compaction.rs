@@ -77,16 +77,16 @@ impl Flush {
         budget: usize,
     ) -> bool {
         let mut value = Vec::new();
-        for (key, length) in entries.range(self.from.clone()..) {
+        for (key, noted) in entries.range(self.from.clone()..) {
             if self.writer.waiting >= budget {
                 self.from.clone_from(key);
                 return false;
             }
             value.clear();
-            match length {
+            match noted.length {
                 None if is_first => continue,
                 None => {}
-                Some(length) => write_varint(&mut value, *length as u64),
+                Some(length) => write_varint(&mut value, length as u64),
             }
             self.writer.push(&prefixed(INDEX, key), &value);
         }

@@ -1,7 +1,8 @@
 //! The entries of indexes, and the row that names those that are kept.
 //!
 //! ```text
-//! row     envelope 'X' · flushed up to (sequence) · next number · 1 if removals hide anything, else 0
+//! row     envelope 'X' · flushed up to (sequence) · next number
+//!         · 1 if removals hide anything, else 0
 //!         · n, then n x (number, the index: length, bytes)
 //! entry   number (4) · the first bytes of a value · the path of its place
 //!         -> the number of those bytes, or nothing where it stands there no more
@@ -26,9 +27,17 @@ const WHAT: &str = "version of the indexes";
 /// Maximum number of bytes of a value in an entry; values that agree so far stand by their places.
 pub(super) const LONGEST: usize = 256;
 
-/// Entries that changed: the number of bytes of the value in the key, or `None` where it stands
-/// there no more.
-pub(super) type Entries = BTreeMap<Vec<u8>, Option<usize>>;
+/// Entries that changed.
+pub(super) type Entries = BTreeMap<Vec<u8>, Noted>;
+
+/// What an entry has become.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Noted {
+    /// The number of bytes of the value in the key; `None` where it stands there no more.
+    pub length: Option<usize>,
+    /// True if it stood in no layer below: when it goes, nothing is left of it.
+    pub is_new: bool,
+}
 
 /// The indexes that are kept.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]

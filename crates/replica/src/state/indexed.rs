@@ -20,7 +20,6 @@ use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::ops::{ControlFlow, RangeBounds};
 
-use rejoin_crdts::cell::Cell;
 use rejoin_crdts::edit::Source;
 use rejoin_crdts::index::{Index, each_standing, hiding, is_hidden, is_seen, standing};
 use rejoin_crdts::state::Context;
@@ -36,9 +35,8 @@ use super::table::{INDEX, prefixed};
 /// Takes the first bytes of a value and the path of each entry, until it stops.
 type Show<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, ReadError> + 'a;
 
-/// The entries of each of some places in each index that names it: their keys, and the number of
-/// bytes of the value in them.
-pub(crate) type Stands = Vec<Vec<(Vec<u8>, usize)>>;
+/// The entries of some places: their keys, and the number of bytes of the value in them.
+pub(crate) type Stands = Vec<(Vec<u8>, usize)>;
 
 /// A place, and the number of an index that names it.
 pub(crate) type Named<'a> = (u32, Cow<'a, [u8]>);
@@ -77,7 +75,7 @@ impl State {
             ControlFlow::Continue(())
         })?;
         let found = stands(&named, &source, is_hiding)?;
-        for (key, length) in found.into_iter().flatten() {
+        for (key, length) in found {
             self.memtable.note_entry(key, Some(length));
         }
         self.indexes.is_hiding |= is_hiding;
@@ -145,24 +143,23 @@ impl State {
         naming.map(move |(number, _)| (*number, path.into()))
     }
 
-    /// Notes in the indexes what some places have become.
-    pub(crate) fn note_changed(&mut self, before: Stands, after: Stands) {
-        for (before, after) in before.into_iter().zip(after) {
-            let has = |entries: &[(Vec<u8>, usize)], key: &[u8]| {
-                entries.iter().any(|(known, _)| known == key)
-            };
-            let kept: Vec<bool> = after.iter().map(|(key, _)| has(&before, key)).collect();
-            for (key, _) in before {
-                if !has(&after, &key) {
-                    self.memtable.note_entry(key, None);
-                }
+    /// Notes in the indexes what some places were and have become.
+    pub(crate) fn note_changed(&mut self, mut before: Stands, mut after: Stands) {
+        // Long values may have one entry, as they agree in their first bytes.
+        for stands in [&mut before, &mut after] {
+            stands.sort_unstable();
+            stands.dedup();
+        }
+        let mut before = before.into_iter().peekable();
+        for (key, length) in after {
+            while let Some((gone, _)) = before.next_if(|(there, _)| *there < key) {
+                self.memtable.note_entry(gone, None);
             }
-            for ((key, length), is_kept) in after.into_iter().zip(kept) {
-                if !is_kept {
-                    self.memtable.note_entry(key, Some(length));
-                }
+            if before.next_if(|(there, _)| *there == key).is_none() {
+                self.memtable.note_entry(key, Some(length));
             }
         }
+        before.for_each(|(gone, _)| self.memtable.note_entry(gone, None));
     }
 
     /// Shows the entries of an index from a key on, until the callback stops it: the first bytes of
@@ -185,8 +182,8 @@ impl State {
             // The newest layer that has it counts.
             let mut found = None;
             for layer in &mut layers {
-                if let Some((_, length)) = layer.next_if(|(at, _)| **at == key) {
-                    found = found.or(Some(*length));
+                if let Some((_, noted)) = layer.next_if(|(at, _)| **at == key) {
+                    found = found.or(Some(noted.length));
                 }
             }
             if let Some((_, value)) = below.filter(|(at, _)| *at == key) {
@@ -214,18 +211,16 @@ pub(crate) fn stands(
     source: &dyn Source,
     hides: bool,
 ) -> Result<Stands, ReadError> {
-    let entries = |(number, path): &Named<'_>| {
-        let mut entries = Vec::new();
-        let mut show = |cell: &Cell| {
-            each_standing(path, cell, &mut |value| entries.push(entry(*number, value, path)));
-        };
-        source.look(path, &mut show)?;
-        if hides && !entries.is_empty() && is_hidden(source, path)? {
-            entries.clear();
+    let mut stands = Stands::new();
+    for (number, path) in named {
+        if hides && is_hidden(source, path)? {
+            continue;
         }
-        Ok(entries)
-    };
-    named.iter().map(entries).collect()
+        source.look(path, &mut |cell| {
+            each_standing(path, cell, &mut |value| stands.push(entry(*number, value, path)));
+        })?;
+    }
+    Ok(stands)
 }
 
 impl StateSource<'_> {

@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use rejoin_crdts::edit::Overlay;
 
 use super::fingerprints::Prints;
-use super::index::Entries;
+use super::index::{Entries, Noted};
 use super::table::{KEYS, RETURNED};
 use crate::config::Config;
 use crate::receipt::Receipt;
@@ -101,8 +102,16 @@ impl Memtable {
     /// Notes that there is an entry of an index, with so many bytes of a value, or no more.
     pub(super) fn note_entry(&mut self, key: Vec<u8>, length: Option<usize>) {
         let bytes = key.len() + 64;
-        if self.entries.insert(key, length).is_none() {
-            self.key_bytes += bytes;
+        match self.entries.entry(key) {
+            Entry::Occupied(there) if there.get().is_new && length.is_none() => {
+                there.remove();
+                self.key_bytes -= bytes;
+            }
+            Entry::Occupied(mut there) => there.get_mut().length = length,
+            Entry::Vacant(free) => {
+                free.insert(Noted { length, is_new: length.is_some() });
+                self.key_bytes += bytes;
+            }
         }
     }
 }

@@ -305,6 +305,35 @@ fn long_values_are_found_by_all_of_them() {
     assert!(trips.find("at", long("b")..=long("b"), None, 10).expect("a page").is_empty());
 }
 
+/// Two concurrent values with one entry, of which one goes.
+#[test]
+fn long_values_that_stand_side_by_side_share_an_entry() {
+    #[derive(Crdt)]
+    struct Note {
+        #[crdt(index)]
+        text: MvRegister<String>,
+    }
+    let stores = [(); 2].map(|()| Store::memory().expect("a store"));
+    let here: Space<Note> = stores[0].create_space("notes").expect("a first space");
+    let there: Space<Note> = stores[1].join_space("notes", here.ticket()).expect("joined");
+    let long = |end: &str| format!("{}{end}", "x".repeat(300));
+    let set = |notes: &Space<Note>, end: &str| {
+        notes.transact(|tx| tx.object("door").text().set(long(end))).expect("set");
+    };
+    let found = || {
+        let page = here.find::<String>("text", .., None, 10).expect("a page");
+        page.iter().map(|it| it.value.to::<String>().expect("a text")).collect::<Vec<_>>()
+    };
+    assert!(found().is_empty());
+    set(&here, "a");
+    set(&there, "b");
+    sync(&here.link(), &there.link());
+    assert_eq!(found(), [long("a"), long("b")]);
+    set(&there, "c");
+    sync(&here.link(), &there.link());
+    assert_eq!(found(), [long("c")]);
+}
+
 /// What was made once is not made again: a start reads the index, and not all cells.
 #[test]
 fn an_index_is_stored_with_the_state() {
