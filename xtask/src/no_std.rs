@@ -11,8 +11,11 @@ use toml::Table;
 use crate::cargo;
 
 /// The crates that declare `no_std`: package and folder.
-const CORE: [(&str, &str); 2] =
-    [("rejoin-vclock", "crates/vclock"), ("rejoin-crdts", "crates/crdts")];
+const CORE: [(&str, &str); 3] = [
+    ("rejoin-vclock", "crates/vclock"),
+    ("rejoin-crdts", "crates/crdts"),
+    ("rejoin-resolve", "crates/resolve"),
+];
 
 /// The cfg that gives the proof its panic handler.
 const CFG: &str = "--cfg rejoin_no_std";

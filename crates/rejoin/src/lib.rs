@@ -51,6 +51,7 @@
 //! | a program that follows changes | `Space::watch_since`, `Space::changes` |
 //! | your own struct | [`derive(Crdt)`](macro@Crdt) |
 //! | your own enum in a register, or as a key | [`derive(Atom)`](macro@Atom) |
+//! | a value that is no CRDT, and a rule for it | [`resolve::Siblings`], [`resolve::Policy`] |
 //! | a clock of your own, or none | [`crdts::Replica`] with a [`crdts::Clock`] |
 //!
 //! The limits on the length of a key, a value or a transaction are in [`limits`].
@@ -74,7 +75,8 @@
 //! `OpenOptions::hosted(time, random).over(storage)`.
 //!
 //! The crates of the family are here under their short names: [`vclock`] (who has seen what),
-//! [`crdts`] (values that merge), [`replica`] (copies that catch up).
+//! [`crdts`] (values that merge), [`resolve`] (one answer out of many), [`replica`] (copies that
+//! catch up).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -85,6 +87,7 @@ pub mod prelude;
 
 pub use rejoin_crdts as crdts;
 pub use rejoin_replica as replica;
+pub use rejoin_resolve as resolve;
 pub use rejoin_vclock as vclock;
 
 pub use rejoin_crdts::{Atom, Crdt, Key};

@@ -15,5 +15,6 @@ pub use crate::crdts::{
 pub use crate::replica::{
     Change, Committed, Durability, Once, Receipt, Removal, SyncProgress, Watch,
 };
+pub use crate::resolve::{Policy, Siblings};
 pub use crate::{Atom, Crdt, FreshId, Key, ReplicaId};
 pub use crate::{Space, Store, StoreError, Ticket};

@@ -12,6 +12,7 @@ extern crate alloc;
 use alloc::{string::String, vec::Vec};
 
 use rejoin_crdts::{OrSet, Replica};
+use rejoin_resolve::{Context, Policy, Resolution, ResolveError, Siblings};
 use rejoin_vclock::{CounterOutOfRange, FreshId, ReplicaId, VersionVector, codec::Encode};
 
 #[cfg(rejoin_no_std)]
@@ -38,4 +39,14 @@ pub fn merged_set() -> Vec<u8> {
     let laptop = phone.fork(id(2));
     phone.merge(&laptop);
     phone.save()
+}
+
+/// Returns the answer to siblings.
+///
+/// # Errors
+/// Never: the policy is one that every program knows.
+pub fn resolved() -> Result<Resolution, ResolveError> {
+    let id = FreshId::assume_fresh(ReplicaId::from_u128(1));
+    let title = Replica::<Siblings<String>>::new(id);
+    title.read(|title| title.resolve(&Policy::LastWriterWins, &Context::default()))
 }

@@ -24,6 +24,11 @@ pub(crate) const fn structures(filter: &'static str) -> Suite {
     Suite { package: "rejoin-crdts", features: "", target: "structures", filter }
 }
 
+/// Tests of policies.
+pub(crate) const fn resolve(filter: &'static str) -> Suite {
+    Suite { package: "rejoin-resolve", features: "", target: "resolve", filter }
+}
+
 /// Tests of the layers below a store.
 pub(crate) const fn storage(filter: &'static str) -> Suite {
     Suite { package: "rejoin-storage", features: "", target: "storage", filter }

@@ -1,6 +1,6 @@
-//! The arrow: vclock -> crdts -> replica -> node -> apps. A crate uses only crates to its left, and
-//! the pure crates use next to nothing of other people's. Storage stands below replica, the command
-//! line beside node.
+//! The arrow: vclock -> crdts -> resolve -> replica -> node -> apps. A crate uses only crates to
+//! its left, and the pure crates use next to nothing of other people's. Storage stands below
+//! replica, the command line beside node.
 //!
 //! Dependencies of tests are free, except for crates that are banned everywhere.
 
@@ -37,6 +37,13 @@ const ROWS: &[Row] = &[
         optional: &["rejoin-derive", "proptest", "serde_json"],
         others: PURE,
     },
+    Row {
+        package: "rejoin-resolve",
+        family: &["rejoin-vclock", "rejoin-crdts"],
+        // The law kit of policies generates its cases with proptest.
+        optional: &["proptest"],
+        others: PURE,
+    },
     Row { package: "rejoin-storage", family: &["rejoin-vclock"], optional: &[], others: None },
     Row {
         package: "rejoin-replica",
@@ -68,6 +75,7 @@ const ROWS: &[Row] = &[
             "rejoin-vclock",
             "rejoin-derive",
             "rejoin-crdts",
+            "rejoin-resolve",
             "rejoin-replica",
             "rejoin-node",
         ],

@@ -62,6 +62,7 @@ impl Shape {
             | Kind::MvRegister
             | Kind::MaxRegister
             | Kind::MinRegister
+            | Kind::Siblings
             | Kind::ListItem
             | Kind::Tree
             | Kind::TreeNode => Self::Writes,

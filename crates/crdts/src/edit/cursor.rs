@@ -499,7 +499,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Writes a value over every live one.
-    pub(crate) fn overwrite(&mut self, value: RawAtom) -> Result<(), EditError> {
+    ///
+    /// # Errors
+    /// As [`Stage::write`].
+    pub fn overwrite(&mut self, value: RawAtom) -> Result<(), EditError> {
         self.open()?;
         let ends = self.live()?;
         self.write(Effect::Register { ends, value: Some(value) })

@@ -16,7 +16,7 @@ use crate::json::shows::{accepted, elements};
 use crate::json::wrong;
 use crate::path::{Kind, RawAtom};
 use crate::register::extreme::{standing, write};
-use crate::register::{Extreme, Greatest, Least};
+use crate::register::{Extreme, Greatest, Least, siblings};
 use crate::{
     BoundedCounter, DisableWinsFlag, EnableWinsFlag, GCounter, OrSet, PnCounter, RwSet, TwoPhaseSet,
 };
@@ -25,7 +25,7 @@ use crate::{
 pub(super) fn put(place: &mut Cursor<'_>, schema: Schema, json: &Json) -> Result<(), EditError> {
     match schema.kind() {
         Kind::LwwRegister => register(place, schema, json),
-        Kind::MvRegister => several(place, schema, json),
+        Kind::MvRegister | Kind::Siblings => several(place, schema, json),
         Kind::MaxRegister => extreme::<Greatest>(place, schema, json),
         Kind::MinRegister => extreme::<Least>(place, schema, json),
         Kind::Counter | Kind::GCounter | Kind::BoundedCounter => counter(place, json),
@@ -57,8 +57,9 @@ fn register(place: &mut Cursor<'_>, schema: Schema, json: &Json) -> Result<(), E
 
 fn several(place: &mut Cursor<'_>, schema: Schema, json: &Json) -> Result<(), EditError> {
     const TAKES: &str = "an array of one value of its type, or of the values that it has";
+    let kind = schema.kind();
     let distinct = |cell: &Cell| {
-        let values = cell.as_writes().map(|writes| writes.distinct().into_iter().cloned());
+        let values = cell.as_writes().map(|writes| writes.shown(kind).into_iter());
         Ok(values.map_or_else(BTreeSet::new, Iterator::collect))
     };
     let present: BTreeSet<RawAtom> = place.view().leaf(distinct)?;
@@ -70,6 +71,7 @@ fn several(place: &mut Cursor<'_>, schema: Schema, json: &Json) -> Result<(), Ed
     match wanted.into_iter().collect::<Vec<_>>().as_slice() {
         values if values.iter().eq(&present) => Ok(()),
         [] => place.reset(),
+        [value] if kind == Kind::Siblings => siblings::set(place, value.clone()),
         [value] => place.overwrite(value.clone()),
         _ => wrong(place, TAKES, json),
     }

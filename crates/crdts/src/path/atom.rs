@@ -30,13 +30,13 @@ use crate::error::ReadError;
 pub(crate) const NULL: u8 = 0x01;
 const BYTES: u8 = 0x02;
 const STRING: u8 = 0x03;
-const LIST: u8 = 0x04;
+pub(super) const LIST: u8 = 0x04;
 const FALSE: u8 = 0x05;
 const TRUE: u8 = 0x06;
 const ZERO: u8 = 0x14;
 const FLOAT: u8 = 0x20;
 const UUID: u8 = 0x21;
-const END: u8 = 0x00;
+pub(super) const END: u8 = 0x00;
 const ESCAPE: u8 = 0xFE;
 const STOP: u8 = 0x01;
 /// Maximum nesting depth of atoms in lists or pairs, so that hostile bytes cannot exhaust the
@@ -70,7 +70,7 @@ pub trait Atom: Clone {
 )]
 pub trait Key: Atom + Eq + Ord + Hash {}
 
-fn wrong<T>(what: &'static str, tag: u8) -> Result<T, DecodeError> {
+pub(super) fn wrong<T>(what: &'static str, tag: u8) -> Result<T, DecodeError> {
     Err(DecodeError::UnknownTag { what, tag })
 }
 

@@ -55,11 +55,14 @@ pub enum Kind {
     /// The removals that hide the value under one name of a map, beside it. Its byte is the least:
     /// a walk through a map meets it before the data that it hides.
     MapKey,
+    /// Every concurrent value, brought together by a policy that is data: `Siblings` of
+    /// `rejoin-resolve`.
+    Siblings,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Map,
         Self::Set,
         Self::Counter,
@@ -81,6 +84,7 @@ impl Kind {
         Self::Tree,
         Self::TreeNode,
         Self::MapKey,
+        Self::Siblings,
     ];
 
     /// The byte that stands for this kind in every encoding.
@@ -107,6 +111,7 @@ impl Kind {
             Self::Tree => 19,
             Self::TreeNode => 21,
             Self::MapKey => 0,
+            Self::Siblings => 22,
         }
     }
 
@@ -206,6 +211,7 @@ impl fmt::Display for Kind {
             Self::Tree => "tree",
             Self::TreeNode => "tree node",
             Self::MapKey => "key of a map",
+            Self::Siblings => "siblings",
         })
     }
 }

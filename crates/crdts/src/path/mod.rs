@@ -9,6 +9,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 pub(crate) mod atom;
+mod items;
 mod kind;
 
 use alloc::vec::Vec;
@@ -30,6 +31,7 @@ pub mod derived {
 }
 
 pub use atom::{Atom, Key, MAX_DEPTH, MAX_VALUE_BYTES, RawAtom};
+pub use items::Items;
 pub use kind::Kind;
 
 /// Maximum length of a path in bytes: all keys on the way to a place, with three bytes for each of

@@ -13,6 +13,7 @@ use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
 use crate::error::{EditError, ReadError};
 use crate::path::{Atom, Kind, RawAtom};
+use crate::register::siblings::shown;
 use crate::state::{Context, Join, LocalDot};
 
 /// One write that no later write has replaced.
@@ -37,6 +38,15 @@ impl Writes {
     /// The live values, each once, in the order of the atoms.
     pub(crate) fn distinct(&self) -> Vec<&RawAtom> {
         let mut values: Vec<&RawAtom> = self.0.iter().map(|write| &write.value).collect();
+        values.sort_unstable();
+        values.dedup();
+        values
+    }
+
+    /// The values as people see them, each once, in the order of the atoms.
+    pub(crate) fn shown(&self, kind: Kind) -> Vec<RawAtom> {
+        let values = self.0.iter().map(|write| shown(Some(kind), &write.value));
+        let mut values: Vec<RawAtom> = values.collect();
         values.sort_unstable();
         values.dedup();
         values

@@ -2,6 +2,7 @@
 
 use crate::delta::{AddOrRemove, Change, Delta, Effect};
 use crate::path::{Kind, Path};
+use crate::register::siblings::shown;
 use crate::value::conflict::{Action, absent, clamped, present};
 
 /// One change of a delta: where, and what was done there.
@@ -41,7 +42,7 @@ fn action(change: &Change) -> Action {
         Effect::Element { .. } | Effect::Contest { .. } => absent(path.as_bytes()),
         Effect::Register { value: Some(value), .. } => match path.kind() {
             Some(Kind::ListItem | Kind::TreeNode) => Action::Added,
-            _ => Action::Wrote(value.clone()),
+            kind => Action::Wrote(shown(kind, value)),
         },
         Effect::Move { .. } => Action::Moved,
         // Nothing is removed, but earlier removals end.

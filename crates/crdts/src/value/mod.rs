@@ -140,9 +140,7 @@ fn leaf(kind: Kind, cell: &Cell) -> Value {
 
 fn register(kind: Kind, writes: &Writes) -> Value {
     let stands = match kind {
-        Kind::MvRegister => {
-            return Value::Several(writes.distinct().into_iter().cloned().collect());
-        }
+        Kind::MvRegister | Kind::Siblings => return Value::Several(writes.shown(kind)),
         Kind::MaxRegister => standing::<Greatest>(writes),
         Kind::MinRegister => standing::<Least>(writes),
         _ => writes.0.first().map(|write| &write.value),

@@ -15,5 +15,5 @@ use cast::Cast;
 #[test]
 fn every_script_plays_as_written() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts/golden");
-    golden::check(&folder, Cast::run);
+    golden::check(&folder, 20, Cast::run);
 }

@@ -28,5 +28,5 @@ use world::World;
 #[test]
 fn every_script_plays_as_written() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts/golden");
-    golden::check(&folder, World::run);
+    golden::check(&folder, 20, World::run);
 }

@@ -1,9 +1,37 @@
 //! Planted bugs in values after a merge.
 
-use crate::mutants::suites::{SWEEP, crdts, faults, replica, structures};
+use crate::mutants::suites::{SWEEP, crdts, faults, replica, resolve, structures};
 use crate::mutants::{Class, Mutant};
 
 pub(super) const ROWS: &[Mutant] = &[
+    Mutant {
+        name: "policy-tie-by-arrival",
+        class: Class::CrdtSemantics,
+        lines: &[5],
+        brings_back: "a policy orders siblings of one stamp as they came in",
+        suite: resolve("lines"),
+    },
+    Mutant {
+        name: "siblings-explode",
+        class: Class::CrdtSemantics,
+        lines: &[19],
+        brings_back: "a write of siblings ends none of those that it has seen",
+        suite: resolve("lines"),
+    },
+    Mutant {
+        name: "settled-twice-counts-twice",
+        class: Class::CrdtSemantics,
+        lines: &[43],
+        brings_back: "two replicas that write down one sum double it",
+        suite: resolve("lines"),
+    },
+    Mutant {
+        name: "any-base-is-common",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "a three-way merge takes a value as base that one side has never seen",
+        suite: resolve("lines"),
+    },
     Mutant {
         name: "dots-at-two-places",
         class: Class::CrdtSemantics,

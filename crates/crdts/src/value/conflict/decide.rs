@@ -14,6 +14,7 @@ use crate::edit::Source;
 use crate::error::ReadError;
 use crate::ordered::Place;
 use crate::path::Kind;
+use crate::register::siblings::shown;
 use crate::register::{Write, Writes};
 use crate::state::{Context, LocalDot};
 use crate::value::conflict::{Action, Decision, Rule, Side};
@@ -211,7 +212,7 @@ impl<'a> Judge<'a> {
             CellKind::Element(there) => dots(there),
             CellKind::Contest(contest) => dots(&contest.adds),
             CellKind::Register(writes) => {
-                writes.0.iter().map(|write| self.written(write)).collect()
+                writes.0.iter().map(|write| self.written(path, write)).collect()
             }
             CellKind::Counter(counter) => {
                 let alive = counter.records().iter().filter(|record| !record.is_dead());
@@ -229,8 +230,8 @@ impl<'a> Judge<'a> {
         sides
     }
 
-    fn written(&self, write: &Write) -> Side {
-        let action = Action::Wrote(write.value.clone());
+    fn written(&self, path: &[u8], write: &Write) -> Side {
+        let action = Action::Wrote(shown(kind_of(path), &write.value));
         Side { dot: self.context.dot(write.dot), action }
     }
 
@@ -303,21 +304,23 @@ impl<'a> Judge<'a> {
         let dot = |write: &Write| self.context.dot(write.dot);
         let values = || writes.iter().map(|write| &write.value);
         let (rule, best) = match kind {
-            Kind::MvRegister => (Rule::EveryValueStays, None),
+            Kind::MvRegister | Kind::Siblings => (Rule::EveryValueStays, None),
             Kind::MaxRegister => (Rule::GreatestWins, values().max()),
             Kind::MinRegister => (Rule::LeastWins, values().min()),
             _ => {
-                let mut sides = writes.iter().map(|write| self.written(write));
+                let mut sides = writes.iter().map(|write| self.written(path, write));
                 let kept = sides.by_ref().take(1).collect();
                 return Some((Rule::LastWriterWins, kept, sides.collect()));
             }
         };
         let stands = |write: &&Write| best.is_none_or(|best| write.value == *best);
         let (kept, overridden): (Vec<&Write>, Vec<&Write>) = writes.iter().partition(stands);
-        let alike = values().all(|value| *value == writes[0].value);
+        let first = shown(Some(kind), &writes[0].value);
+        let alike = values().all(|value| shown(Some(kind), value) == first);
         let concurrent = writes.iter().any(|write| self.unknown(dot(write)));
-        let sides =
-            |writes: Vec<&Write>| writes.into_iter().map(|write| self.written(write)).collect();
+        let sides = |writes: Vec<&Write>| {
+            writes.into_iter().map(|write| self.written(path, write)).collect()
+        };
         (concurrent && !alike).then(|| (rule, sides(kept), sides(overridden)))
     }
 

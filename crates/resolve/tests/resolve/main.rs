@@ -1,0 +1,6 @@
+//! Policies through the public API: their laws, their bytes, and siblings beside other types.
+
+mod bytes;
+mod laws;
+mod lines;
+mod places;
