@@ -4,8 +4,9 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use rejoin_crdts::{EditError, ReadError};
+use rejoin_crdts::{EditError, Kind, ReadError};
 use rejoin_vclock::ReplicaId;
+use rejoin_vclock::codec::DecodeError;
 
 use crate::storage::{Holder, StorageError};
 
@@ -89,6 +90,16 @@ pub enum StoreError {
         /// The names of those that it declares.
         declared: Vec<String>,
     },
+    /// At the places of this pattern the space's type has values that are no siblings: a policy there
+    /// would never be asked.
+    PolicyMisfit {
+        /// The pattern.
+        pattern: String,
+        /// The kind of the values there.
+        kind: Kind,
+    },
+    /// The policy nests too deep or is too long: nobody could read it back.
+    PolicyTooLarge(DecodeError),
     /// There is no tokio runtime here, or it is shutting down. Nothing was done.
     NoRuntime,
     /// The space has own entries that no peer is known to have. It was not removed.
@@ -183,6 +194,8 @@ impl StoreError {
             | Self::SpaceRemoved { .. }
             | Self::NoRuntime
             | Self::NoSuchIndex { .. }
+            | Self::PolicyMisfit { .. }
+            | Self::PolicyTooLarge(_)
             | Self::OnlyHere { .. }
             | Self::Edit(_)
             | Self::Read(_)
@@ -264,6 +277,12 @@ impl fmt::Display for StoreError {
             Self::NoSuchIndex { name, declared } => {
                 write!(f, "the space's type declares no index {name:?}, only {declared:?}")
             }
+            Self::PolicyMisfit { pattern, kind } => write!(
+                f,
+                "at {pattern} the space's type has a {kind}, which brings itself together; a \
+                 policy is for siblings"
+            ),
+            Self::PolicyTooLarge(error) => write!(f, "a policy that nobody could read: {error}"),
             Self::NoRuntime => f.write_str("no tokio runtime runs here; nothing was done"),
             Self::TooLarge { .. } | Self::TooMuch { .. } | Self::NameTooLong { .. } => {
                 self.fmt_limit(f)

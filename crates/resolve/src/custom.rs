@@ -1,8 +1,8 @@
 //! Policies of an application's own: functions, registered under a name and a version.
 
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::fmt;
 
 use rejoin_crdts::RawAtom;
@@ -52,9 +52,9 @@ impl core::error::Error for MissingPolicy {}
 /// the laws.
 pub type Decide = dyn Fn(&[Sibling]) -> Option<RawAtom> + Send + Sync;
 
-/// The functions of an application's own, by name and version.
-#[derive(Default)]
-pub struct Customs(BTreeMap<CustomName, Box<Decide>>);
+/// The functions of an application's own, by name and version. A clone has the same ones.
+#[derive(Clone, Default)]
+pub struct Customs(BTreeMap<CustomName, Arc<Decide>>);
 
 impl Customs {
     /// Registers a function, in place of an earlier one of that name and version.
@@ -64,7 +64,7 @@ impl Customs {
         version: u32,
         decide: impl Fn(&[Sibling]) -> Option<RawAtom> + Send + Sync + 'static,
     ) {
-        self.0.insert(CustomName { name: name.into(), version }, Box::new(decide));
+        self.0.insert(CustomName { name: name.into(), version }, Arc::new(decide));
     }
 
     /// The function of a name.
@@ -73,7 +73,7 @@ impl Customs {
     /// [`MissingPolicy`] without one.
     pub(crate) fn get(&self, name: &CustomName) -> Result<&Decide, MissingPolicy> {
         let missing = || MissingPolicy { custom: name.clone() };
-        self.0.get(name).map(Box::as_ref).ok_or_else(missing)
+        self.0.get(name).map(Arc::as_ref).ok_or_else(missing)
     }
 }
 

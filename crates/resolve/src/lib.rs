@@ -33,15 +33,22 @@ extern crate std;
 
 mod custom;
 pub mod guide;
+#[doc(hidden)]
+pub mod incarnations;
 #[cfg(feature = "laws")]
 pub mod laws;
 mod merge;
+mod pattern;
+#[doc(hidden)]
+pub mod policies;
 mod policy;
 mod record;
 mod sibling;
 mod siblings;
 
 pub use custom::{Context, CustomName, Customs, Decide, MissingPolicy};
+pub use pattern::{PathPattern, PatternError};
+pub use policies::SpacePolicy;
 pub use policy::{Answer, MAX_DEPTH, MAX_POLICY_BYTES, Policy, Resolution};
 pub use record::Record;
 pub use sibling::Sibling;

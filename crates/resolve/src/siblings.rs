@@ -2,6 +2,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
@@ -14,8 +15,10 @@ use rejoin_crdts::path::Path;
 use rejoin_crdts::register::siblings::{self, Written};
 use rejoin_crdts::state::Join;
 use rejoin_crdts::{Atom, Crdt, EditError, Kind, MvRegister, RawAtom, ReadError};
+use rejoin_vclock::codec::DecodeError;
 
 use crate::custom::{Context, MissingPolicy};
+use crate::policies;
 use crate::policy::{Policy, Resolution};
 use crate::sibling::Sibling;
 
@@ -223,6 +226,21 @@ impl<T: Atom> SiblingsReader<'_, T> {
         Ok(policy.resolve(&self.raw()?, context)?)
     }
 
+    /// The answer by the policy of the space: of the most specific pattern that fits this place. Where
+    /// none does, and in a replica without a space, every value stays.
+    ///
+    /// # Errors
+    /// [`ResolveError`] when they cannot be read, or the policy is not known here, or is none.
+    pub fn resolved(&self) -> Result<Resolution, ResolveError> {
+        let mut resolved = Ok(Resolution::default());
+        self.view.at_once(|view| {
+            let siblings = siblings::live(view)?.into_iter().map(Sibling::from);
+            resolved = policies::resolve(view.source(), view.path(), &siblings.collect::<Vec<_>>());
+            Ok(())
+        })?;
+        resolved
+    }
+
     fn raw(&self) -> Result<Vec<Sibling>, ReadError> {
         Ok(siblings::live(&self.view)?.into_iter().map(Sibling::from).collect())
     }
@@ -236,6 +254,14 @@ pub enum ResolveError {
     Read(ReadError),
     /// The policy needs a function that is not registered here. The siblings can be read.
     Missing(MissingPolicy),
+    /// What stands as the policy is none that this program knows: a later version or a broken
+    /// program wrote it. The siblings can be read; set the policy anew, or update this program.
+    Malformed {
+        /// The pattern of the policy.
+        pattern: String,
+        /// What is wrong with its bytes.
+        error: DecodeError,
+    },
 }
 
 impl From<ReadError> for ResolveError {
@@ -255,6 +281,11 @@ impl fmt::Display for ResolveError {
         match self {
             Self::Read(error) => error.fmt(f),
             Self::Missing(error) => error.fmt(f),
+            Self::Malformed { pattern, error } => write!(
+                f,
+                "the policy of {pattern} is none that this program knows ({error}); set it anew, \
+                 update the program, or read the siblings"
+            ),
         }
     }
 }

@@ -47,7 +47,7 @@ const ROWS: &[Row] = &[
     Row { package: "rejoin-storage", family: &["rejoin-vclock"], optional: &[], others: None },
     Row {
         package: "rejoin-replica",
-        family: &["rejoin-vclock", "rejoin-crdts", "rejoin-storage"],
+        family: &["rejoin-vclock", "rejoin-crdts", "rejoin-resolve", "rejoin-storage"],
         optional: &[],
         others: None,
     },

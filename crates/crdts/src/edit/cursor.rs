@@ -33,6 +33,16 @@ impl<'a> View<'a> {
         Self { source, path }
     }
 
+    /// The source of the cells.
+    pub fn source(&self) -> &'a dyn Source {
+        self.source
+    }
+
+    /// The path of the place.
+    pub const fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The place of a struct's field.
     pub fn field(&self, name: &str, kind: Kind) -> Self {
         Self { source: self.source, path: self.path.field(name, kind) }
@@ -50,7 +60,10 @@ impl<'a> View<'a> {
 
     /// Reads any number of cells as they are at one moment: every read that a user asks for is one.
     /// `read` gets the view to read from, and must not use this one.
-    pub(crate) fn at_once<R>(
+    ///
+    /// # Errors
+    /// Those of `read`; as the source.
+    pub fn at_once<R>(
         &self,
         read: impl FnOnce(&View<'_>) -> Result<R, ReadError>,
     ) -> Result<R, ReadError> {

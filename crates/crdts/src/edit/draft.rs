@@ -1,6 +1,7 @@
 //! A transaction while it is being written: it sees its own changes, and nobody else does.
 
 use alloc::vec::Vec;
+use core::any::Any;
 use core::cell::RefCell;
 
 use rejoin_vclock::{Dot, HybridTimestamp, MAX_COUNTER};
@@ -109,6 +110,10 @@ impl Source for Draft<'_> {
 
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
         self.changed.over(self.base).other_kind(name, than)
+    }
+
+    fn local(&self) -> Option<&dyn Any> {
+        self.base.local()
     }
 
     fn order(&self, list: &[u8], show: &mut dyn FnMut(&mut Order)) -> Result<bool, ReadError> {

@@ -5,6 +5,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::any::Any;
 use core::ops::{Bound, ControlFlow};
 
 use rejoin_vclock::Dot;
@@ -252,6 +253,10 @@ impl Source for Layered<'_> {
 
     fn dot(&self, local: LocalDot) -> Dot {
         self.base.dot(local)
+    }
+
+    fn local(&self) -> Option<&dyn Any> {
+        self.base.local()
     }
 
     /// Asks the base, which may know without looking, and then looks at the changes.

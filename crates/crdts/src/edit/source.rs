@@ -1,5 +1,6 @@
 //! The source of cells for reading, and the stage that a transaction writes into.
 
+use core::any::Any;
 use core::fmt;
 
 use rejoin_vclock::Dot;
@@ -60,6 +61,12 @@ pub trait Source: fmt::Debug {
     /// As [`cell`](Self::cell).
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
         find_other_kind(name, than, &mut |from, show| self.visit(name, from, show))
+    }
+
+    /// What whoever holds the cells has beside them and does not replicate, for the crates that stand
+    /// on this one.
+    fn local(&self) -> Option<&dyn Any> {
+        None
     }
 
     /// Shows the order of the list at a path, if the source keeps it. True if it does.

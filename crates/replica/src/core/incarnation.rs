@@ -5,33 +5,19 @@
 //! name too little. So it never retires anything, and entries of the predecessor beyond the bound
 //! are taken in as before.
 //!
-//! The announcement is an element of a set at a place of its own, under a key that is not a string:
-//! users do not see it among their objects, and it is replicated, saved and digested like them. The
-//! new id is not in the element: it is the id that signed it. A store that loses its state
-//! directory at every start pays for each byte that is said here.
+//! The announcement is an element of a set at a place of its own
+//! ([`rejoin_resolve::incarnations`]). A store that loses its state directory at every start pays
+//! for each byte that is said there.
 
 use rejoin_crdts::crdt::Crdt;
 use rejoin_crdts::delta::Change as Operation;
-use rejoin_crdts::edit::{Cursor, View};
-use rejoin_crdts::{Dot, EditError, GSet, Kind, Path};
+use rejoin_crdts::edit::Cursor;
+use rejoin_crdts::{Dot, EditError};
+use rejoin_resolve::incarnations::{self, Formers};
 use rejoin_vclock::{HybridTimestamp, ReplicaId};
 
 use crate::core::SpaceCore;
 use crate::error::StoreError;
-
-/// The set of the last dots that were known of predecessors, signed by those who come after them.
-type Formers = GSet<Dot>;
-
-fn place() -> Path {
-    Path::root(Kind::Map).field("was", Kind::GSet)
-}
-
-/// The set of (new id, the predecessor's last dot that was known), as earlier stores wrote it.
-type Incarnations = GSet<(ReplicaId, Dot)>;
-
-fn place_at_first() -> Path {
-    Path::root(Kind::Map).field("incarnations", Kind::GSet)
-}
 
 /// A store that went on under a new id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -94,7 +80,7 @@ impl SpaceCore {
         }
         let base = self.source();
         let mut draft = self.draft(&base, stamp);
-        let said = Formers::editor(Cursor::new(&mut draft, place())).sign(&former);
+        let said = Formers::editor(Cursor::new(&mut draft, incarnations::place())).sign(&former);
         said.map_or_else(|_| Vec::new(), |()| draft.finish())
     }
 
@@ -122,17 +108,10 @@ impl SpaceCore {
     /// # Errors
     /// [`StoreError::Read`] when the space cannot be read.
     pub fn incarnations(&self) -> Result<Vec<Incarnation>, StoreError> {
-        let source = self.source();
-        let mut said = Incarnations::reader(View::new(&source, place_at_first())).items()?;
-        let formers = Formers::reader(View::new(&source, place()));
-        for last in formers.items()? {
-            said.extend(formers.signers(&last)?.into_iter().map(|id| (id, last)));
-        }
-        said.sort_unstable();
         let told = |(id, last): (ReplicaId, Dot)| {
             let (predecessor, counter) = (last.replica(), last.counter());
             Incarnation { id, predecessor, counter }
         };
-        Ok(said.into_iter().map(told).collect())
+        Ok(incarnations::all(&self.source())?.into_iter().map(told).collect())
     }
 }

@@ -56,6 +56,7 @@ use std::sync::Arc;
 use rejoin_crdts::ConflictRecord;
 use rejoin_crdts::delta::Causal;
 use rejoin_crdts::state::Context;
+use rejoin_resolve::Customs;
 pub use rejoin_vclock::Now;
 use rejoin_vclock::{HybridClock, ReplicaId, VersionVector};
 
@@ -96,6 +97,8 @@ pub struct SpaceCore {
     pub(crate) moved: Vec<Moved>,
     pub(crate) reports: Reports,
     pub(crate) timing: Timing,
+    /// The policies of the application's own, as long as the space is open.
+    pub(crate) customs: Customs,
 }
 
 impl SpaceCore {
@@ -154,6 +157,7 @@ impl SpaceCore {
             moved: Vec::new(),
             reports: Reports::default(),
             timing: Timing::default(),
+            customs: Customs::default(),
         };
         // If the state cannot be read it is rebuilt, and this with it.
         drop(core.find_rewritten());
@@ -179,7 +183,7 @@ impl SpaceCore {
 
     /// The state, to read from.
     pub const fn source(&self) -> StateSource<'_> {
-        self.state.with(self.causal.context())
+        self.state.with(self.causal.context()).beside(&self.customs)
     }
 
     /// The running hash of an origin's entries that are applied here.

@@ -24,6 +24,7 @@ pub(crate) mod machine;
 #[cfg(feature = "tokio")]
 mod on_tokio;
 pub(crate) mod options;
+pub(crate) mod policies;
 pub(crate) mod quarantine;
 pub(crate) mod removal;
 pub(crate) mod repair;

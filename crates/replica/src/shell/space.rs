@@ -152,6 +152,12 @@ impl<T: Crdt> Transaction<'_, T> {
         Cursor::new(self.stage, path.clone()).reset_kind(kind)
     }
 
+    /// The stage that it writes to: for what no editor stands at.
+    #[doc(hidden)]
+    pub fn stage(&mut self) -> &mut dyn Stage {
+        self.stage
+    }
+
     /// An object as this transaction sees it.
     pub fn read(&self, key: &str) -> T::Reader<'_> {
         T::reader(View::new(&*self.stage, Path::object(key, T::KIND)))

@@ -1,5 +1,6 @@
 //! Reading the cells of a space: what changed in memory over what is flushed to runs.
 
+use std::any::Any;
 use std::hash::BuildHasher;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use rejoin_crdts::ordered::Order;
 use rejoin_crdts::state::{Context, LocalDot};
 use rejoin_crdts::value::find_other_kind;
 use rejoin_crdts::{Dot, Kind, ReadError};
+use rejoin_resolve::Customs;
 
 use crate::error::Result;
 
@@ -25,7 +27,7 @@ const BYTES_PER_NAME: usize = 64;
 impl State {
     /// Returns the cells, to read from.
     pub(crate) const fn with<'a>(&'a self, context: &'a Context) -> StateSource<'a> {
-        StateSource { state: self, context }
+        StateSource { state: self, context, customs: None }
     }
 
     /// Brings cells that are about to change into the memtable, as they are. The paths ascend.
@@ -54,9 +56,16 @@ impl State {
 pub struct StateSource<'a> {
     pub(super) state: &'a State,
     pub(super) context: &'a Context,
+    /// The policies of the application's own.
+    customs: Option<&'a Customs>,
 }
 
-impl StateSource<'_> {
+impl<'a> StateSource<'a> {
+    /// The same beside policies of the application's own.
+    pub(crate) const fn beside(self, customs: &'a Customs) -> Self {
+        Self { customs: Some(customs), ..self }
+    }
+
     /// Runs `read` on all layers, one over the other.
     fn layered<R>(&self, read: impl FnOnce(&dyn Source) -> R) -> R {
         let flushed = Flushed { state: self.state, context: self.context };
@@ -88,6 +97,10 @@ impl Source for StateSource<'_> {
 
     fn dot(&self, local: LocalDot) -> Dot {
         self.context.dot(local)
+    }
+
+    fn local(&self) -> Option<&dyn Any> {
+        self.customs.map(|customs| customs as &dyn Any)
     }
 
     /// Looks for another kind under a name. Nearly always there is none, and that is remembered.

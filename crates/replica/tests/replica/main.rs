@@ -22,6 +22,7 @@ mod medium;
 mod on_tokio;
 mod once;
 mod pipes;
+mod policies;
 mod processes;
 mod read_only;
 mod rebase;

@@ -188,6 +188,18 @@ impl Policy {
         names
     }
 
+    /// True if it asks for the places of replicas.
+    pub(crate) fn ranks_replicas(&self) -> bool {
+        match self {
+            Self::Priority(_) => true,
+            Self::Chain(policies) => policies.iter().any(Self::ranks_replicas),
+            Self::PerField { fields, otherwise } => {
+                otherwise.ranks_replicas() || fields.values().any(Self::ranks_replicas)
+            }
+            _ => false,
+        }
+    }
+
     fn each_custom(&self, show: &mut dyn FnMut(&CustomName)) {
         match self {
             Self::Custom(name) => show(name),

@@ -3,4 +3,5 @@
 mod bytes;
 mod laws;
 mod lines;
+mod patterns;
 mod places;
