@@ -90,8 +90,8 @@ pub enum StoreError {
         /// The names of those that it declares.
         declared: Vec<String>,
     },
-    /// At the places of this pattern the space's type has values that are no siblings: a policy there
-    /// would never be asked.
+    /// At the places of this pattern the space's type has values that are no siblings: a policy
+    /// there would never be asked.
     PolicyMisfit {
         /// The pattern.
         pattern: String,

@@ -226,8 +226,8 @@ impl<T: Atom> SiblingsReader<'_, T> {
         Ok(policy.resolve(&self.raw()?, context)?)
     }
 
-    /// The answer by the policy of the space: of the most specific pattern that fits this place. Where
-    /// none does, and in a replica without a space, every value stays.
+    /// The answer by the policy of the space: of the most specific pattern that fits this place.
+    /// Where none does, and in a replica without a space, every value stays.
     ///
     /// # Errors
     /// [`ResolveError`] when they cannot be read, or the policy is not known here, or is none.

@@ -63,8 +63,8 @@ pub trait Source: fmt::Debug {
         find_other_kind(name, than, &mut |from, show| self.visit(name, from, show))
     }
 
-    /// What whoever holds the cells has beside them and does not replicate, for the crates that stand
-    /// on this one.
+    /// What whoever holds the cells has beside them and does not replicate, for the crates that
+    /// stand on this one.
     fn local(&self) -> Option<&dyn Any> {
         None
     }
