@@ -10,7 +10,7 @@ use rejoin_vclock::codec::DecodeError;
 use crate::core::session::{SessionEnd, SessionId};
 use crate::core::sync::Transmit;
 use crate::error::StoreError;
-use crate::format::message::{Message, SpaceHash};
+use crate::format::message::{Frames, Message, SpaceHash};
 use crate::shell::shared::{Shared, Wake};
 use crate::storage::{Storage, StorageError};
 
@@ -22,7 +22,8 @@ use crate::storage::{Storage, StorageError};
 /// asks `next_tick` after whatever it handed in, and when it is [woken](Link::on_wake). After a
 /// tick, and when woken, every session of the space may have something to send.
 ///
-/// Two stores of one process, brought together by hand; over TCP `rejoin-node` does this:
+/// Two stores of one process, brought together by hand, as [`meet`](Link::meet) does; over TCP
+/// `rejoin-node` does this:
 ///
 /// ```
 /// use rejoin_crdts::OrSet;
@@ -106,6 +107,29 @@ impl From<StorageError> for LinkError {
     fn from(error: StorageError) -> Self {
         Self::Store(error.into())
     }
+}
+
+/// Moves what one end has to send; true if there was anything.
+fn move_all(
+    (from, out): (&Link, SessionId),
+    (to, into): (&Link, SessionId),
+    arrived: &mut Frames,
+) -> Result<bool, LinkError> {
+    let mut any = false;
+    while let Some(frame) = from.transmit(out)? {
+        any = true;
+        arrived.push(&frame);
+        let mut messages = Vec::new();
+        loop {
+            match arrived.next_message() {
+                Ok(Some(message)) => messages.push(message),
+                Ok(None) => break,
+                Err(error) => to.fail(into, &error)?,
+            }
+        }
+        to.handle(into, messages)?;
+    }
+    Ok(any)
 }
 
 impl Link {
@@ -216,6 +240,28 @@ impl Link {
             (None, Some(end)) => Err(LinkError::Ended(end)),
             (None, None) => Ok(None),
         }
+    }
+
+    /// Brings two copies of a space in one process together, for tests and demonstrations: what
+    /// either of them has is there on the other afterwards, and durable.
+    ///
+    /// # Errors
+    /// [`LinkError`] when one of the stores cannot be used, or the two are no copies of one space.
+    pub fn meet(&self, other: &Self) -> Result<(), LinkError> {
+        let end =
+            |link: &Self| Ok::<_, StoreError>((link.clone(), link.open()?, Frames::default()));
+        let mut ends = [end(self)?, end(other)?];
+        let (mut met, mut idle) = (Ok(()), 0);
+        while met.is_ok() && idle < 2 {
+            let [(from, out, _), (to, into, arrived)] = &mut ends;
+            match move_all((from, *out), (to, *into), arrived) {
+                Ok(any) => idle = if any { 0 } else { idle + 1 },
+                Err(error) => met = Err(error),
+            }
+            ends.rotate_left(1);
+        }
+        ends.iter().for_each(|(link, session, _)| link.close(*session));
+        met
     }
 
     /// Looks at what time has brought, and writes what was left buffered. Sees, too, that the

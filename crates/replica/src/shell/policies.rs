@@ -24,12 +24,16 @@ impl<T: Crdt> Space<T> {
     ///     price: Siblings<u64>,
     /// }
     ///
-    /// # let store = Store::memory()?;
-    /// let products = store.create_space::<Product>("products")?;
-    /// products.set_policy(&"*/price".parse()?, &Policy::FirstWriterWins)?;
-    /// products.transact(|tx| tx.object("tent").price().set(300_u64))?;
-    /// assert_eq!(products.object("tent").price().resolved()?.to::<u64>()?, Some(300));
-    /// assert_eq!(products.policies()?[0].pattern, "*/price");
+    /// # let (north, south) = (Store::memory()?, Store::memory()?);
+    /// let here = north.create_space::<Product>("products")?;
+    /// here.set_policy(&"*/price".parse()?, &Policy::Max)?;
+    /// here.transact(|tx| tx.object("tent").price().set(300_u64))?;
+    ///
+    /// let there = south.join_space::<Product>("products", here.ticket())?;
+    /// there.transact(|tx| tx.object("tent").price().set(250_u64))?;
+    /// here.link().meet(&there.link())?;
+    /// assert_eq!(there.object("tent").price().resolved()?.to::<u64>()?, Some(300));
+    /// assert_eq!(there.object("tent").price().values()?, [250, 300]); // nothing is lost
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -23,7 +23,7 @@ pub(super) const ROWS: &[Mutant] = &[
         class: Class::Sync,
         lines: &[],
         brings_back: "whoever says hello under ever new ids fills the memory",
-        suite: Suite { target: "", ..replica("peers::holders::tests") },
+        suite: Suite { target: "", ..replica("core::peers::tests") },
     },
     Mutant {
         name: "fingerprint-by-slot",
