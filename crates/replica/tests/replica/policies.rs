@@ -200,9 +200,17 @@ fn siblings_in_every_place_and_after_faults() {
         tx.object("tent").more().at::<Siblings<String>>("x").set("y")
     });
     filled.expect("a transaction");
+    let [other] = stores::<1>();
+    let there: Products = other.join_space("products", space.ticket()).expect("joined");
+    space.set_policy(&pattern("*/price"), &Policy::custom("one", 1)).expect("set");
+    set_price(&space, 1);
+    set_price(&there, 2);
+    space.link().meet(&there.link()).expect("met");
+    let known = price(&space);
     medium.trouble(Trouble::Full);
     assert!(space.transact(|tx| tx.object("tent").stock().add(1)).is_err());
     medium.end_trouble();
+    assert_eq!(price(&space), known, "the function is still known");
     {
         let shelf = space.object("tent").shelf();
         let shelf = shelf.items().expect("readable");
@@ -214,5 +222,35 @@ fn siblings_in_every_place_and_after_faults() {
     let space: Products = medium.open().open_space("products").expect("the space");
     let note = space.object("tent").notes().at("a").resolved().expect("resolved");
     assert_eq!(note.to::<Record>(), Ok(Some(record)));
-    assert_eq!(space.policies().expect("readable").len(), 2);
+    assert_eq!(space.policies().expect("readable").len(), 3);
+}
+
+/// A replica that is named in a priority is named for its later incarnations: here the nearest shop
+/// goes on with a copy of its file, under a new id.
+#[test]
+fn a_priority_follows_an_incarnation() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    let open = |name: &str| {
+        let options = rejoin_replica::OpenOptions::new().state_dir(path("state"));
+        options.open(path(name)).expect("a store")
+    };
+    let near = open("near");
+    let here: Products = near.create_space("products").expect("a first space");
+    let id = near.replica_id().expect("at its place");
+    here.set_policy(&pattern("*/price"), &Policy::Priority(vec![id])).expect("set");
+    set_price(&here, 100);
+    let [other] = stores::<1>();
+    let there: Products = other.join_space("products", here.ticket()).expect("joined");
+    sync(&here.link(), &there.link());
+    drop((here, near));
+
+    std::fs::copy(path("near"), path("again")).expect("a copy");
+    let again = open("again");
+    let here: Products = again.open_space("products").expect("the space");
+    set_price(&here, 300);
+    set_price(&there, 200);
+    assert_ne!(again.replica_id(), Some(id));
+    here.link().meet(&there.link()).expect("met");
+    assert_eq!((price(&here), price(&there)), (Some(300), Some(300)));
 }

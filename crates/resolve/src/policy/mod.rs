@@ -27,8 +27,8 @@ pub use codec::{MAX_DEPTH, MAX_POLICY_BYTES};
 /// value that it sets aside is as alive as the one that it shows, until somebody who has seen both
 /// writes.
 ///
-/// A policy that cannot decide (a sum of texts, say) leaves the values as they are; in a
-/// [`Chain`](Self::Chain) the next one is asked.
+/// A single value is its own answer, whatever the policy. One that cannot decide (a sum of texts,
+/// say) leaves the values as they are; in a [`Chain`](Self::Chain) the next one is asked.
 ///
 /// ```
 /// use rejoin_resolve::{Context, Policy, Sibling};
