@@ -161,6 +161,13 @@ pub enum EditError {
         /// Its content in bytes, at most [`crate::path::MAX_VALUE_BYTES`].
         bytes: usize,
     },
+    /// What a transaction says of itself is too long.
+    LabelTooLong {
+        /// Its length in bytes.
+        bytes: usize,
+        /// The length that is allowed.
+        most: usize,
+    },
     /// A key, an element or a value that nobody could read back: a user-defined
     /// [`Atom`](crate::Atom) wrote it, or its lists nest too deep.
     Unreadable {
@@ -277,6 +284,11 @@ impl fmt::Display for EditError {
                      parts, each at a place and in a transaction of its own"
                 )
             }
+            Self::LabelTooLong { bytes, most } => write!(
+                f,
+                "the author or the message of a transaction is {bytes} bytes long, {most} are \
+                 allowed; say it in a sentence, and keep the rest in a value"
+            ),
             Self::Unreadable { path, error } => {
                 write!(f, "what is written at {path} could not be read back: {error}")
             }

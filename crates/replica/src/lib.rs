@@ -95,7 +95,7 @@ pub use crate::core::reports::{Reincarnated, Remedy};
 pub use crate::core::{Change, Event, Now, session};
 pub use config::Config;
 pub use error::{OwnOperations, StoreError};
-pub use format::entry::Head;
+pub use format::entry::{Head, Label, MAX_LABEL_BYTES};
 pub use format::message;
 pub use format::ticket::{MAX_NAME_BYTES, ParseTicketError, Ticket};
 pub use receipt::{ParseReceiptError, Receipt};

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rejoin_replica::entry::Record;
+use rejoin_replica::entry::{Label, Record};
 use rejoin_replica::{SpaceCore, StoreError, Transacted, Used};
 use rejoin_vclock::ReplicaId;
 
@@ -62,7 +62,8 @@ impl<A: Application> World<A> {
         let seen = driver.core.version_vector();
         let transacted = driver.transact(now, &request.key, &mut |stage| {
             let mut transaction = Transaction { stage, replicas: &self.replicas };
-            self.application.apply(&request.request, &mut transaction)
+            self.application.apply(&request.request, &mut transaction)?;
+            Ok(Label::default())
         });
         let (receipt, stamp) = match transacted {
             Ok(Transacted::Committed(receipt, stamp)) => (receipt, stamp),

@@ -10,7 +10,7 @@ use rejoin_vclock::HybridTimestamp;
 
 use crate::core::{Change, Event, Now, SpaceCore};
 use crate::error::Result;
-use crate::format::entry::{Entry, Head, HeadAt, Record};
+use crate::format::entry::{Entry, Head, HeadAt, Label, Record};
 use crate::receipt::Receipt;
 use crate::state::{Stands, StateSource, stands};
 
@@ -44,15 +44,17 @@ impl SpaceCore {
 
     /// Makes an entry of the operations of a draft. `None` when there are none.
     pub fn entry(&self, operations: Vec<Operation>, stamp: HybridTimestamp) -> Option<Entry> {
-        self.entry_once(operations, stamp, &[])
+        self.entry_once(operations, stamp, &[], &Label::default())
     }
 
-    /// As [`entry`](Self::entry), of a transaction that has an idempotency key.
-    pub fn entry_once(
+    /// As [`entry`](Self::entry), of a transaction that has an idempotency key, or says something
+    /// of itself.
+    pub(crate) fn entry_once(
         &self,
         mut operations: Vec<Operation>,
         stamp: HybridTimestamp,
         key: &[u8],
+        label: &Label,
     ) -> Option<Entry> {
         if !operations.is_empty() {
             operations.extend(self.announcement(stamp));
@@ -61,10 +63,7 @@ impl SpaceCore {
         let deps = self.next_deps();
         let delta = Delta::new(self.replica(), first, stamp, &deps, &operations)?;
         let key = self.key_hash(key).filter(|_| !rejoin_vclock::mutant!("key-not-in-entry"));
-        Some(match key {
-            None => Entry::new(delta),
-            Some(key) => Entry::with_key(delta, key),
-        })
+        Some(Entry::labelled(delta, key, label))
     }
 
     /// Applies an own entry and hands it to [`poll_write`](Self::poll_write).
@@ -166,7 +165,7 @@ impl SpaceCore {
         self.causal.finish(delta, first);
         self.reports.decided(&decided);
         if tell {
-            self.report(Event::Applied(Change::of(delta, decided, false)));
+            self.report(Event::Applied(Change::of(entry, decided, false)));
         }
         let sequence = self.history.push(entry, head);
         let (origin, counter) = (delta.origin(), delta.last());

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use rejoin_crdts::{ConflictRecord, Delta, Edit};
+use rejoin_crdts::{ConflictRecord, Edit};
 use rejoin_vclock::{HybridTimestamp, OwnSkew, ReplicaId, SkewReport};
 
 use crate::core::history::forks::Fork;
+use crate::format::entry::{Entry, Label};
 
 /// Maximum number of events that wait to be taken.
 const EVENTS: usize = 100_000;
@@ -29,21 +30,28 @@ pub struct Change {
     /// True if the change was withdrawn instead: it was not durable yet, and the medium is full.
     /// The state is as if it had never been made, and other changes may get its dots.
     pub is_withdrawn: bool,
-    delta: Delta,
+    entry: Entry,
 }
 
 impl Change {
-    /// The change that a delta is.
-    pub(crate) fn of(delta: &Delta, decisions: Vec<ConflictRecord>, is_withdrawn: bool) -> Self {
+    /// The change that an entry is.
+    pub(crate) fn of(entry: &Entry, decisions: Vec<ConflictRecord>, is_withdrawn: bool) -> Self {
+        let delta = entry.delta();
         let (origin, first, last) = (delta.origin(), delta.first(), delta.last());
-        let (stamp, delta) = (delta.stamp(), delta.clone());
-        Self { origin, first, last, stamp, decisions, is_withdrawn, delta }
+        let (stamp, entry) = (delta.stamp(), entry.clone());
+        Self { origin, first, last, stamp, decisions, is_withdrawn, entry }
+    }
+
+    /// What its transaction said of itself: [author](crate::Transaction::author) and
+    /// [message](crate::Transaction::describe).
+    pub fn label(&self) -> Label {
+        self.entry.label()
     }
 
     /// What its author did: each place, and the action with its value.
     pub fn edits(&self) -> impl Iterator<Item = Edit> + '_ {
         // What the space itself says of its replicas is under a key that is no string.
-        Edit::of(&self.delta).filter(|edit| edit.path.object_key().is_some())
+        Edit::of(self.entry.delta()).filter(|edit| edit.path.object_key().is_some())
     }
 }
 

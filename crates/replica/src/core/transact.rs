@@ -8,7 +8,7 @@ use crate::core::apply::Drafted;
 use crate::core::once::Used;
 use crate::core::{Now, SpaceCore};
 use crate::error::StoreError;
-use crate::format::entry::{MAX_TRANSACTION_BYTES, MAX_WRITTEN_BYTES};
+use crate::format::entry::{Label, MAX_TRANSACTION_BYTES, MAX_WRITTEN_BYTES};
 use crate::receipt::Receipt;
 
 /// The outcome of a transaction.
@@ -24,7 +24,7 @@ pub enum Transacted {
 
 impl SpaceCore {
     /// Runs a transaction. `key`: its idempotency key; empty for none. `edit` is called at most
-    /// once; where it fails, nothing has happened.
+    /// once, and returns what the transaction says of itself; where it fails, nothing has happened.
     ///
     /// # Errors
     /// The error of `edit`; [`StoreError::TooLarge`] and [`StoreError::TooMuch`] beyond the limits;
@@ -33,7 +33,7 @@ impl SpaceCore {
         &mut self,
         now: Now,
         key: &[u8],
-        edit: &mut dyn FnMut(&mut dyn Stage) -> Result<(), EditError>,
+        edit: &mut dyn FnMut(&mut dyn Stage) -> Result<Label, EditError>,
     ) -> Result<Transacted, StoreError> {
         if let Some(used) = self.used(key)? {
             return Ok(Transacted::Used(used));
@@ -41,14 +41,14 @@ impl SpaceCore {
         let stamp = self.stamp(now);
         let base = self.source();
         let mut draft = self.draft(&base, stamp);
-        edit(&mut draft).map_err(|error| self.naming_formers(error))?;
+        let label = edit(&mut draft).map_err(|error| self.naming_formers(error))?;
         let (bytes, most) = (draft.content_bytes(), MAX_TRANSACTION_BYTES);
         if bytes > most {
             return Err(StoreError::TooLarge { bytes, most });
         }
         let Written { changes, cells, orders } = draft.written();
         let drafted = Drafted { cells, orders, operations: changes.len() };
-        let Some(entry) = self.entry_once(changes, stamp, key) else {
+        let Some(entry) = self.entry_once(changes, stamp, key, &label) else {
             return Ok(Transacted::Unchanged(self.empty_receipt()));
         };
         let (bytes, most) = (entry.bytes().len(), MAX_WRITTEN_BYTES);

@@ -43,7 +43,7 @@ impl SpaceCore {
             if rejoin_vclock::mutant!("withdrawn-written-later") {
                 drop(self.retry(record.clone()));
             }
-            let change = Change::of(record.entry.delta(), Vec::new(), true);
+            let change = Change::of(&record.entry, Vec::new(), true);
             self.report(Event::Withdrawn(change));
         }
     }

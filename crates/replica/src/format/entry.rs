@@ -13,8 +13,8 @@ use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::{Decode, DecodeError, Reader, write_length_prefixed};
 
 use crate::format::envelope;
-pub use crate::format::section::MAX_SECTION_BYTES;
 use crate::format::section::{self, Tag};
+pub use crate::format::section::{MAX_LABEL_BYTES, MAX_SECTION_BYTES};
 use crate::storage::MAX_STORED_BYTES;
 
 /// Maximum length of all values that a transaction writes, together, in [bytes of
@@ -31,6 +31,16 @@ pub const MAX_ENTRY_BYTES: usize = MAX_WRITTEN_BYTES + (1 << 20);
 
 /// Maximum length of the key of [`Space::transact_once`](crate::Space::transact_once), in bytes.
 pub const MAX_KEY_BYTES: usize = 4096;
+
+/// What a transaction says of itself, for people.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Label {
+    /// Who made it, as people call them.
+    pub author: Option<String>,
+    /// What it is about.
+    pub message: Option<String>,
+}
 
 /// A delta, what its transaction carries beside it, and the canonical bytes of both, which are made
 /// once and shared.
@@ -49,7 +59,21 @@ impl Entry {
 
     /// The entry of a delta whose transaction has an idempotency key.
     pub fn with_key(delta: Delta, key: KeyHash) -> Self {
-        Self::with_section(delta, &section::write(&[(Tag::Key, &key.0)]))
+        Self::labelled(delta, Some(key), &Label::default())
+    }
+
+    /// The entry of a delta, with what its transaction has beside it.
+    pub(crate) fn labelled(delta: Delta, key: Option<KeyHash>, label: &Label) -> Self {
+        let hash = key.as_ref().map(|key| &key.0[..]);
+        let [author, message] =
+            [&label.author, &label.message].map(|text| text.as_deref().map(str::as_bytes));
+        let fields = [(Tag::Key, hash), (Tag::Author, author), (Tag::Message, message)];
+        let fields: Vec<_> =
+            fields.iter().filter_map(|&(tag, field)| field.map(|field| (tag, field))).collect();
+        match fields.is_empty() {
+            true => Self::new(delta),
+            false => Self::with_section(delta, &section::write(&fields)),
+        }
     }
 
     /// Makes an entry of another delta with the section of this one: the same transaction,
@@ -121,6 +145,15 @@ impl Entry {
     pub fn key(&self) -> Option<KeyHash> {
         let hash = section::field(self.section(), Tag::Key)?;
         hash.try_into().ok().map(KeyHash)
+    }
+
+    /// What its transaction says of itself, for people.
+    pub fn label(&self) -> Label {
+        let text = |tag| {
+            let text = section::field(self.section(), tag)?;
+            std::str::from_utf8(text).ok().map(str::to_owned)
+        };
+        Label { author: text(Tag::Author), message: text(Tag::Message) }
     }
 
     /// The tagged fields that it carries beside its delta; empty if there are none.

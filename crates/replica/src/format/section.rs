@@ -13,11 +13,18 @@ use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_var
 /// Maximum length of a section, in bytes.
 pub const MAX_SECTION_BYTES: usize = 64 << 10;
 
+/// Maximum length of the name of an author or of a message, in bytes.
+pub const MAX_LABEL_BYTES: usize = 1024;
+
 /// The known tags.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Tag {
     /// The [hash](crate::format::entry::KeyHash) of the transaction's idempotency key.
     Key = 1,
+    /// Who made the transaction, as people call them.
+    Author = 2,
+    /// What the transaction is about, for people.
+    Message = 3,
 }
 
 /// Writes a section with these fields, of which there is at least one, in the order of tags.
@@ -51,11 +58,19 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), DecodeError> {
         if tag == Tag::Key as u64 && field.len() != 16 {
             return Err(DecodeError::Invalid("the hash of a key that is not 16 bytes"));
         }
+        let is_label = tag == Tag::Author as u64 || tag == Tag::Message as u64;
+        if is_label && !is_text(field) {
+            return Err(DecodeError::Invalid("a label that is no text of 1 to 1,024 bytes"));
+        }
     }
     if count == 0 {
         return Err(DecodeError::NotCanonical("an empty section"));
     }
     reader.finish()
+}
+
+fn is_text(label: &[u8]) -> bool {
+    (1..=MAX_LABEL_BYTES).contains(&label.len()) && std::str::from_utf8(label).is_ok()
 }
 
 /// The field under a tag in a section that was checked.
@@ -80,5 +95,15 @@ mod tests {
         assert_eq!(check(&bytes), Ok(()));
         let key = field(&bytes, Tag::Key).expect("the hash of a key");
         assert_eq!(write(&[(Tag::Key, key)]), bytes);
+    }
+
+    #[test]
+    fn labels_are_short_texts() {
+        let with = |label: &[u8]| check(&write(&[(Tag::Author, b"Mira"), (Tag::Message, label)]));
+        assert_eq!(with(b"moved to aisle 4"), Ok(()));
+        for label in [&b""[..], &[0xFF], &[b'x'; MAX_LABEL_BYTES + 1]] {
+            let named = "a label that is no text of 1 to 1,024 bytes";
+            assert_eq!(with(label), Err(DecodeError::Invalid(named)));
+        }
     }
 }

@@ -176,7 +176,7 @@ impl Reading {
                 Content::Record(record) => {
                     let delta = record.entry.delta();
                     let is_new = delta.last() > self.since.get(delta.origin());
-                    is_new.then(|| Ok(Change::of(delta, Vec::new(), false)))
+                    is_new.then(|| Ok(Change::of(&record.entry, Vec::new(), false)))
                 }
             });
         }

@@ -27,7 +27,7 @@ use crate::core::recovery::{Recovered, Stored};
 use crate::core::transact::Transacted;
 use crate::core::{Now, SpaceCore};
 use crate::error::StoreError;
-use crate::format::entry::Record;
+use crate::format::entry::{Label, Record};
 use crate::format::message::Message;
 use crate::format::ticket::Ticket;
 use crate::log::records::{Records, ToSend};
@@ -148,7 +148,7 @@ impl Driver {
         &mut self,
         now: Now,
         key: &[u8],
-        edit: &mut dyn FnMut(&mut dyn Stage) -> Result<(), EditError>,
+        edit: &mut dyn FnMut(&mut dyn Stage) -> Result<Label, EditError>,
     ) -> Result<Transacted, StoreError> {
         match self.quarantine.receipt(key) {
             Some(waits) if self.core.receipt_of(key)?.is_none() => {

@@ -18,7 +18,7 @@ use crate::core::once::Used;
 use crate::core::peers::progress::SyncProgress;
 use crate::core::transact::Transacted;
 use crate::error::{StoreError, at_most};
-use crate::format::entry::MAX_KEY_BYTES;
+use crate::format::entry::{Label, MAX_KEY_BYTES, MAX_LABEL_BYTES};
 use crate::format::ticket::Ticket;
 use crate::receipt::Receipt;
 use crate::shell::link::Link;
@@ -124,6 +124,7 @@ pub struct SpaceStats {
 #[derive(Debug)]
 pub struct Transaction<'a, T> {
     stage: &'a mut dyn Stage,
+    label: Label,
     object: PhantomData<fn() -> T>,
 }
 
@@ -152,6 +153,27 @@ impl<T: Crdt> Transaction<'_, T> {
         Cursor::new(self.stage, path.clone()).reset_kind(kind)
     }
 
+    /// Says what the transaction is about, in a sentence: whoever follows the changes of the space
+    /// sees it ([`Change::label`](crate::Change::label)). It goes with the transaction to every
+    /// copy; the last call counts, and an empty text is none.
+    ///
+    /// # Errors
+    /// [`EditError::LabelTooLong`] beyond [`MAX_LABEL_BYTES`].
+    pub fn describe(&mut self, message: &str) -> Result<(), EditError> {
+        self.label.message = label(message)?;
+        Ok(())
+    }
+
+    /// Says who makes the transaction, as people call them; otherwise as
+    /// [`describe`](Self::describe). Nobody checks it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn author(&mut self, name: &str) -> Result<(), EditError> {
+        self.label.author = label(name)?;
+        Ok(())
+    }
+
     /// The stage that it writes to: for what no editor stands at.
     #[doc(hidden)]
     pub fn stage(&mut self) -> &mut dyn Stage {
@@ -161,6 +183,14 @@ impl<T: Crdt> Transaction<'_, T> {
     /// An object as this transaction sees it.
     pub fn read(&self, key: &str) -> T::Reader<'_> {
         T::reader(View::new(&*self.stage, Path::object(key, T::KIND)))
+    }
+}
+
+fn label(text: &str) -> Result<Option<String>, EditError> {
+    match text.len() {
+        0 => Ok(None),
+        1..=MAX_LABEL_BYTES => Ok(Some(text.to_owned())),
+        bytes => Err(EditError::LabelTooLong { bytes, most: MAX_LABEL_BYTES }),
     }
 }
 
@@ -285,8 +315,9 @@ impl<T: Crdt> Space<T> {
         let mut inner = self.shared.lock_as_self()?;
         let (mut edit, mut value, mut panicked) = (Some(edit), None, None);
         let transacted = inner.driver.transact(now, key, &mut |stage| {
-            let Some(edit) = edit.take() else { return Ok(()) };
-            let mut transaction = Transaction { stage, object: PhantomData };
+            let Some(edit) = edit.take() else { return Ok(Label::default()) };
+            let label = Label::default();
+            let mut transaction = Transaction { stage, label, object: PhantomData };
             match Inside::run(|| edit(&mut transaction)) {
                 Ok(edited) => value = Some(edited?),
                 Err(panic) => {
@@ -294,7 +325,7 @@ impl<T: Crdt> Space<T> {
                     return Err(EditError::Aborted(String::new()));
                 }
             }
-            Ok(())
+            Ok(transaction.label)
         });
         if let Some(panic) = panicked {
             // The core is as it was: edits are staged.

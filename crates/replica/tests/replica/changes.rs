@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rejoin_crdts::Edit;
+use rejoin_crdts::{Edit, EditError};
 use rejoin_replica::storage::StorageError;
 use rejoin_replica::{Change, Durability, Receipt, Space, Store, StoreError, Watch};
 use rejoin_vclock::VersionVector;
@@ -209,4 +209,46 @@ fn the_changes_of_a_space_that_was_removed_are_no_short_list() {
     assert!(matches!(changes.next(), Some(Err(StoreError::SpaceRemoved { .. }))));
     assert!(changes.next().is_none());
     assert_eq!(watch.next_within(std::time::Duration::from_secs(60)), Ok(None), "at once");
+}
+
+/// What a transaction says of itself goes everywhere with it, by every way in which changes are
+/// read, and stays after a restart.
+#[test]
+fn a_transaction_says_who_made_it_and_why() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("carts.rejoin");
+    let store = Store::open(&path).expect("the store");
+    let here: Carts = store.create_space("carts").expect("a first space");
+    let other = Store::memory().expect("a store");
+    let there: Carts = other.join_space("carts", here.ticket()).expect("joined");
+    let watch = there.watch().expect("a watch");
+    here.transact(|tx| {
+        tx.author("Ben")?;
+        tx.describe("moved to aisle 4")?;
+        tx.author("Mira")?;
+        tx.object("alice").entry("apples").add(1)
+    })
+    .expect("a transaction");
+    add(&here, "pears", 1);
+    here.link().meet(&there.link()).expect("met");
+    let label = |change: &Change| (change.label().author, change.label().message);
+    let told = drained(&watch);
+    let mira = (Some("Mira".to_owned()), Some("moved to aisle 4".to_owned()));
+    assert_eq!(told.iter().map(label).collect::<Vec<_>>(), [mira.clone(), (None, None)]);
+    drop((here, store));
+    let store = Store::open(&path).expect("the store");
+    let here: Carts = store.open_space("carts").expect("the space");
+    assert_eq!(label(&all(&here, &VersionVector::new())[0]), mira);
+
+    let (fits, long) = ("x".repeat(1024), "x".repeat(1025));
+    here.transact(|tx| {
+        tx.describe(&fits)?;
+        tx.object("alice").entry("apples").add(1)
+    })
+    .expect("a transaction");
+    let refused = here.transact(|tx| tx.describe(&long));
+    let too_long = EditError::LabelTooLong { bytes: 1025, most: 1024 };
+    assert_eq!(refused.map(drop), Err(StoreError::Edit(too_long)));
+    let nothing = here.transact(|tx| tx.describe("nothing")).expect("nothing to do");
+    assert!(nothing.is_empty(), "what changes nothing is written nowhere");
 }
