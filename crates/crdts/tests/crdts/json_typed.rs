@@ -1,5 +1,6 @@
 //! JSON into typed values: every kind by its own operations, and what it cannot take is named.
 
+use proptest::prelude::*;
 use rejoin_crdts::ordered::Parent;
 use rejoin_crdts::{
     BoundedCounter, Delta, DisableWinsFlag, Doc, EditError, EnableWinsFlag, GCounter, GSet, List,
@@ -372,4 +373,64 @@ fn what_is_hidden_in_an_absent_field_is_not_taken_away() {
     mine.merge(&theirs);
     let back = json!({"inner": {"list": [part(6)], "map": {"a": part(8)}}});
     assert_eq!(mine.to_value().to_json(), back);
+}
+
+proptest! {
+    /// Whatever JSON is put, and however often: what was hidden then is whole when somebody who
+    /// knew nothing of that has changed it.
+    #[test]
+    fn no_json_takes_away_what_is_hidden(
+        hidden in prop::collection::vec(any::<bool>(), 8),
+        puts in prop::collection::vec((prop::collection::vec(any::<bool>(), 8), 0..4_u8), 1..4),
+    ) {
+        const KEYS: [&str; 4] = ["a", "b", "c", "d"];
+        let part = |n: usize| json!({"count": n, "name": format!("thing {n}")});
+        let nested = |shown: &dyn Fn(usize) -> bool| {
+            let list: Vec<Value> = (0..4).filter(|&n| shown(n)).map(part).collect();
+            let keys = (0..4).filter(|&n| shown(n + 4));
+            let map: serde_json::Map<_, _> =
+                keys.map(|n| (KEYS[n].to_owned(), part(n + 4))).collect();
+            json!({"inner": {"list": list, "map": map}})
+        };
+        let mut mine = Replica::<Nested>::new(fresh(1));
+        mine.edit(|all| all.put_json(&nested(&|_| true))).expect("JSON that fits");
+        let mut theirs = mine.fork(fresh(2));
+        let items: Vec<_> = mine.inner().list().items().into_iter().map(|(id, _)| id).collect();
+        for n in (0..8).filter(|&n| hidden[n]) {
+            let hid = mine.edit(|all| match n {
+                0..4 => all.inner().list().remove_item_unless_edited(items[n]),
+                _ => all.inner().map().remove_unless_edited(KEYS[n - 4]),
+            });
+            hid.expect("it is there");
+        }
+        for (shown, whole) in &puts {
+            // What is hidden is made anew under a key: that is another thing.
+            let is_shown = |n: usize| shown[n] && !hidden[n];
+            let mut json = nested(&is_shown);
+            match whole {
+                0 => json = json!({}),
+                1 => json["inner"] = json!({}),
+                2 => _ = json["inner"].as_object_mut().expect("an object").remove("map"),
+                _ => {}
+            }
+            mine.edit(|all| all.put_json(&json)).expect("JSON that fits");
+        }
+        for n in 0..8 {
+            let changed = theirs.edit(|all| match n {
+                0..4 => all.inner().list().item(items[n])?.count().add(10),
+                _ => all.inner().map().entry(KEYS[n - 4]).count().add(10),
+            });
+            changed.expect("an edit");
+        }
+        mine.merge(&theirs);
+        for n in (0..8).filter(|&n| hidden[n]) {
+            let shown = mine.to_value().to_json();
+            let whole = json!({"count": n + 10, "name": format!("thing {n}")});
+            let there = match n {
+                0..4 => shown["inner"]["list"].as_array().is_some_and(|it| it.contains(&whole)),
+                _ => shown["inner"]["map"][KEYS[n - 4]] == whole,
+            };
+            prop_assert!(there, "thing {} in {}", n, shown);
+        }
+    }
 }
