@@ -429,7 +429,7 @@ fn line_46_a_remove_is_not_dropped_on_a_local_judgement() {
 /// The same below a key that is removed: the reset takes the adds that it saw and no remove.
 #[test]
 fn line_46_a_reset_does_not_drop_removes() {
-    let [x, y] = ["x", "y"].map(|name| name.repeat(90));
+    let [x, y, z] = ["x", "y", "z"].map(|name| name.repeat(90));
     let mut a = replica::<Groups>(1);
     edit(&mut a, |groups| {
         groups.entry("k").insert(&x)?;
@@ -438,7 +438,9 @@ fn line_46_a_reset_does_not_drop_removes() {
     let mut clone = a.fork(fresh(9));
     let [mut p, mut q] = [2, 3].map(|number| a.fork(fresh(number)));
     q.merge(&p);
+    // The reset's vector covers the remove, by an add of the same replica that came after it.
     edit(&mut q, |groups| groups.entry("k").remove(&x));
+    edit(&mut q, |groups| groups.entry("k").insert(&z));
     p.merge(&q);
     let reset = edit(&mut p, |groups| groups.remove("k"));
     assert!(format!("{reset:?}").contains("Below"), "by vector: {reset:?}");
