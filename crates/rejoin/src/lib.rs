@@ -66,7 +66,7 @@
 //! | `uuid` | ids from and to `Uuid` |
 //! | `fjall` | stores in a directory, for servers that write much |
 //! | `serde` | ids, deltas and conflicts in and out |
-//! | `json` | JSON in, as a minimal change (`PutJson`), and out (`Value::to_json`); `serde`, too |
+//! | `json` | JSON in and out (`PutJson`, `Value::to_json`, `resolve::Json`); `serde`, too |
 //! | `tokio` | `Space::transact_async` and the like, on your runtime; `rejoin-node` brings it |
 //! | `laws` | the laws of a CRDT, to test types of your own |
 //! | `conformance` | what every storage backend must hold, to test one of your own |

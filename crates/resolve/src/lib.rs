@@ -35,6 +35,8 @@ mod custom;
 pub mod guide;
 #[doc(hidden)]
 pub mod incarnations;
+#[cfg(feature = "json")]
+mod json;
 #[cfg(feature = "laws")]
 pub mod laws;
 mod merge;
@@ -47,6 +49,8 @@ mod sibling;
 mod siblings;
 
 pub use custom::{Context, CustomName, Customs, Decide, MissingPolicy};
+#[cfg(feature = "json")]
+pub use json::Json;
 pub use pattern::{PathPattern, PatternError};
 pub use policies::SpacePolicy;
 pub use policy::{Answer, MAX_DEPTH, MAX_POLICY_BYTES, Policy, Resolution};

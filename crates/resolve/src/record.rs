@@ -11,13 +11,14 @@ use rejoin_crdts::{Atom, Key, RawAtom};
 use rejoin_vclock::codec::{DecodeError, Reader};
 
 /// The first item of a record's list, which tells it from other lists.
-const MARK: &str = "{}";
+pub(crate) const MARK: &str = "{}";
 
 /// A value with named fields, which is written as a whole: a record as one knows it from JSON.
 ///
 /// [`PerField`](crate::Policy::PerField) and [`ThreeWay`](crate::Policy::ThreeWay) bring concurrent
-/// records together field by field. As an atom it is a list: the string `{}`, then a pair for each
-/// field, in ascending order of the names.
+/// records together field by field. As an atom it is a list: the string `{}`, then name and value
+/// of each field, in ascending order of the names. So it nests as deep as lists do:
+/// [`MAX_DEPTH`](rejoin_crdts::path::MAX_DEPTH) less the one of the siblings.
 ///
 /// ```
 /// use rejoin_resolve::Record;
@@ -45,25 +46,28 @@ impl Record {
 
 impl Atom for Record {
     fn write(&self, out: &mut Vec<u8>) {
-        let fields = self.0.iter().map(|field| RawAtom::of(&(field.0.clone(), field.1.clone())));
+        let fields = self.0.iter().flat_map(|(name, value)| [RawAtom::of(name), value.clone()]);
         let items = [RawAtom::of_str(MARK)].into_iter().chain(fields);
         Items(items.collect()).write(out);
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let Items(items) = Items::<RawAtom>::read(reader)?;
-        let Some((mark, fields)) = items.split_first() else {
-            return Err(DecodeError::Invalid("a list that is no record"));
-        };
+        let no_record = || DecodeError::Invalid("a list that is no record");
+        let (mark, fields) = items.split_first().ok_or_else(no_record)?;
         if *mark != RawAtom::of_str(MARK) {
-            return Err(DecodeError::Invalid("a list that is no record"));
+            return Err(no_record());
         }
-        let fields: Vec<(String, RawAtom)> =
-            fields.iter().map(RawAtom::to).collect::<Result<_, _>>()?;
-        match fields.is_sorted_by(|(a, _), (b, _)| a < b) {
-            true => Ok(Self(fields.into_iter().collect())),
-            false => Err(DecodeError::NotCanonical("the fields of a record")),
+        let mut record = Self::default();
+        for field in fields.chunks(2) {
+            let [name, value] = field else { return Err(no_record()) };
+            let name: String = name.to()?;
+            if record.0.last_key_value().is_some_and(|(last, _)| *last >= name) {
+                return Err(DecodeError::NotCanonical("the fields of a record"));
+            }
+            record.0.insert(name, value.clone());
         }
+        Ok(record)
     }
 }
 

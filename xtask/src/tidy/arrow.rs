@@ -40,8 +40,8 @@ const ROWS: &[Row] = &[
     Row {
         package: "rejoin-resolve",
         family: &["rejoin-vclock", "rejoin-crdts"],
-        // The law kit of policies generates its cases with proptest.
-        optional: &["proptest"],
+        // The law kit generates its cases with proptest; JSON comes as serde_json has it.
+        optional: &["proptest", "serde_json"],
         others: PURE,
     },
     Row { package: "rejoin-storage", family: &["rejoin-vclock"], optional: &[], others: None },
