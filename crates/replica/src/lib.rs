@@ -103,6 +103,7 @@ pub use rejoin_storage as storage;
 #[cfg(feature = "conformance")]
 pub use rejoin_storage::storage_conformance;
 pub use shell::changes::Changes;
+pub use shell::history::{Past, PastEdit};
 pub use shell::identity::Randomness;
 pub use shell::link::{Link, LinkError};
 pub use shell::loss::{Accepted, Loss};

@@ -248,6 +248,14 @@ impl Change {
         !matches!(self.effect, Effect::Below { .. })
     }
 
+    /// The writes that a write of a register replaces.
+    pub fn replaced(&self) -> &[Dot] {
+        match &self.effect {
+            Effect::Register { ends, .. } => ends,
+            _ => &[],
+        }
+    }
+
     /// True if it is, or ends, a removal that hides what nobody has changed.
     pub const fn is_of_hiding(&self) -> bool {
         matches!(self.effect, Effect::Hide { .. })

@@ -23,13 +23,16 @@ pub struct Edit {
 impl Edit {
     /// Iterates over what a delta did, in the order in which it was done.
     pub fn of(delta: &Delta) -> impl Iterator<Item = Self> + '_ {
+        delta.changes().filter_map(Self::of_change)
+    }
+
+    /// What one operation did; `None` for one that people do not see.
+    #[doc(hidden)]
+    pub fn of_change(change: Change) -> Option<Self> {
         // A tree's own cell ranks its moves, which are told themselves.
-        let is_shown = |change: &Change| {
-            change.path().kind() != Some(Kind::Tree)
-                || !matches!(change.effect, Effect::Register { .. })
-        };
-        let shown = delta.changes().filter(is_shown);
-        shown.map(|change| Self { action: action(&change), path: change.into_path() })
+        let is_rank = change.path().kind() == Some(Kind::Tree)
+            && matches!(change.effect, Effect::Register { .. });
+        (!is_rank).then(|| Self { action: action(&change), path: change.into_path() })
     }
 }
 

@@ -168,6 +168,10 @@ impl SpaceCore {
             self.report(Event::Applied(Change::of(entry, decided, false)));
         }
         let sequence = self.history.push(entry, head);
+        if !(is_remote && rejoin_vclock::mutant!("history-of-own-changes-alone")) {
+            let paths = all.iter().map(|operation| operation.path().as_bytes());
+            self.state.note_history(sequence, paths);
+        }
         let (origin, counter) = (delta.origin(), delta.last());
         self.outbox.expect(sequence, HeadAt { origin, counter, head });
         Ok(sequence)
@@ -197,6 +201,30 @@ impl SpaceCore {
     pub fn keep_indexes(&mut self, wanted: &[Index]) -> Result<()> {
         let kept = self.state.keep_indexes(wanted, self.causal.context());
         self.told(kept)
+    }
+
+    /// The sequences of at most `most` entries that changed the object of a path, the latest first,
+    /// before one of them.
+    ///
+    /// # Errors
+    /// [`StorageError`](crate::storage::StorageError) when a block cannot be read.
+    pub(crate) fn history_of(
+        &self,
+        path: &[u8],
+        before: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<u64>> {
+        self.told(self.state.history(path, before, most))
+    }
+
+    /// Keeps which entries change an object, from these on: all that are in the log.
+    pub(crate) fn keep_history<'a>(&mut self, entries: impl Iterator<Item = (u64, &'a Entry)>) {
+        self.state.keep_history();
+        for (sequence, entry) in entries {
+            let operations: Vec<Operation> = entry.delta().changes().collect();
+            let paths = operations.iter().map(|operation| operation.path().as_bytes());
+            self.state.note_history(sequence, paths);
+        }
     }
 
     /// Reads the latest entries from before the opening, once: decisions tell what is concurrent

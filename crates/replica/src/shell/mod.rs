@@ -16,6 +16,7 @@ pub(crate) mod clearing;
 pub(crate) mod driver;
 mod find;
 pub(crate) mod forks;
+pub(crate) mod history;
 pub(crate) mod identity;
 pub(crate) mod link;
 pub(crate) mod loss;

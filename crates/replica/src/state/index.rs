@@ -2,11 +2,15 @@
 //!
 //! ```text
 //! row     envelope 'X' · flushed up to (sequence) · next number
-//!         · 1 if removals hide anything, else 0
+//!         · 1 if removals hide anything, else 0 · 0, or the number of the history plus one
 //!         · n, then n x (number, the index: length, bytes)
 //! entry   number (4) · the first bytes of a value · the path of its place
 //!         -> the number of those bytes, or nothing where it stands there no more
+//! history number (4) · the first bytes of an object's name · a sequence of the log, inverted (8)
+//!         -> the number of those bytes
 //! ```
+//!
+//! The history says which entries of the log changed an object, the latest first.
 //!
 //! The row is written with each manifest, and says the same sequence. If the manifest says another
 //! one, a program that knows no indexes has flushed since: they are made again.
@@ -46,6 +50,8 @@ pub(super) struct Indexes {
     pub next: u32,
     /// True if there may be removals that hide what they remove: what they hide has no entries.
     pub is_hiding: bool,
+    /// The number of the history, if it is kept.
+    pub history: Option<u32>,
     /// True if the row does not say what is kept.
     pub is_changed: bool,
 }
@@ -57,6 +63,7 @@ impl Indexes {
         write_varint(&mut body, flushed);
         write_varint(&mut body, u64::from(self.next));
         body.push(u8::from(self.is_hiding));
+        write_varint(&mut body, self.history.map_or(0, |number| u64::from(number) + 1));
         write_varint(&mut body, self.kept.len() as u64);
         for (number, index) in &self.kept {
             let bytes = index.encode();
@@ -84,6 +91,7 @@ impl Indexes {
             1 => true,
             tag => return Err(DecodeError::UnknownTag { what: "hiding in indexes", tag }),
         };
+        let history = number(&mut reader)?.checked_sub(1);
         let count = reader.count(2)?;
         let mut kept = Vec::with_capacity(count);
         for _ in 0..count {
@@ -92,7 +100,7 @@ impl Indexes {
             kept.push((number, Index::decode(reader.bytes(length)?)?));
         }
         reader.finish()?;
-        Ok((Self { kept, next, is_hiding, is_changed: false }, flushed))
+        Ok((Self { kept, next, is_hiding, history, is_changed: false }, flushed))
     }
 
     pub(super) fn number(&self, index: &Index) -> Option<u32> {
@@ -121,8 +129,8 @@ mod tests {
         let (indexes, flushed) = Indexes::decode(&bytes).expect("indexes");
         let names: Vec<String> = indexes.kept.iter().map(|(_, index)| index.name()).collect();
         assert_eq!(
-            (indexes.next, names),
-            (3, vec!["items.assignee".to_owned(), "tags".to_owned()])
+            (indexes.next, indexes.history, names),
+            (3, Some(1), vec!["items.assignee".to_owned(), "tags".to_owned()])
         );
         assert_eq!(indexes.row(flushed), (example("row-indexes"), Some(bytes)));
     }

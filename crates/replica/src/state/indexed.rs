@@ -22,6 +22,7 @@ use std::ops::{ControlFlow, RangeBounds};
 
 use rejoin_crdts::edit::Source;
 use rejoin_crdts::index::{Index, each_standing, hiding, is_hidden, is_seen, standing};
+use rejoin_crdts::path::name_ends;
 use rejoin_crdts::state::Context;
 use rejoin_crdts::{Path, RawAtom, ReadError};
 use rejoin_vclock::codec::Reader;
@@ -84,6 +85,70 @@ impl State {
         self.indexes.is_changed = true;
         self.request_flush();
         Ok(())
+    }
+
+    /// True if it is kept which entries of the log changed an object.
+    pub(crate) const fn keeps_history(&self) -> bool {
+        self.indexes.history.is_some()
+    }
+
+    /// Keeps from now on which entries of the log change an object. Those that did so far have to
+    /// be [noted](Self::note_history).
+    pub(crate) fn keep_history(&mut self) {
+        self.indexes.history = Some(self.indexes.next);
+        self.indexes.next += 1;
+        self.indexes.is_changed = true;
+        self.request_flush();
+    }
+
+    /// Notes the places that an entry of the log changed, if the history is kept.
+    pub(crate) fn note_history<'a>(
+        &mut self,
+        sequence: u64,
+        paths: impl Iterator<Item = &'a [u8]>,
+    ) {
+        let Some(number) = self.indexes.history else { return };
+        let mut last = None;
+        for name in paths.filter_map(object_name) {
+            if last.replace(name) != Some(name) {
+                let (key, length) = entry(number, name, &(!sequence).to_be_bytes());
+                self.memtable.note_entry(key, Some(length));
+            }
+        }
+    }
+
+    /// The sequences of at most `most` entries of the log that changed the object of a path, the
+    /// latest first, before one of them.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a block cannot be read.
+    pub(crate) fn history(
+        &self,
+        path: &[u8],
+        before: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<u64>, ReadError> {
+        let mut sequences = Vec::new();
+        let (Some(number), Some(name)) = (self.indexes.history, object_name(path)) else {
+            return Ok(sequences);
+        };
+        // Before the first one there is none.
+        let Some(next) = before.map_or(Some(0), |before| (!before).checked_add(1)) else {
+            return Ok(sequences);
+        };
+        let (from, length) = entry(number, name, &next.to_be_bytes());
+        self.entries(number, &from, &mut |object, sequence| {
+            let is_it = name.get(..length) == Some(object) && sequences.len() < most;
+            let sequence = sequence.try_into().map(u64::from_be_bytes);
+            Ok(match sequence.ok().filter(|_| is_it) {
+                Some(sequence) => {
+                    sequences.push(!sequence);
+                    ControlFlow::Continue(())
+                }
+                None => ControlFlow::Break(()),
+            })
+        })?;
+        Ok(sequences)
     }
 
     /// True if removals may hide what indexes name.
@@ -199,6 +264,11 @@ impl State {
             }
         }
     }
+}
+
+/// The name of the object of a place, encoded.
+fn object_name(path: &[u8]) -> Option<&[u8]> {
+    path.get(..name_ends(path, 0).next()?)
 }
 
 /// The entries of places that indexes name, by the cells of a source. If removals hide anything in

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use rejoin::crdts::RawAtom;
 use rejoin::prelude::*;
-use rejoin_replica::{Config, Found, Transaction};
+use rejoin_replica::{Change, Config, Found, Past, Transaction};
+use rejoin_vclock::VersionVector;
 
 use crate::chance::Chance;
 use crate::identity::sync;
@@ -142,7 +143,35 @@ const INDEXES: [&str; 12] = [
     "height",
 ];
 
+/// The history of an object is what the log says of it, page by page.
+fn check_history(trips: &Trips, when: &str) {
+    let changes = trips.changes(&VersionVector::new()).expect("readable");
+    let changes: Vec<Change> = changes.map(|change| change.expect("readable")).collect();
+    for object in TRIPS {
+        let is_of = |edit: &Edit| edit.path.object_key().as_deref() == Some(object);
+        let of_it = changes.iter().rev().filter(|change| change.edits().any(|edit| is_of(&edit)));
+        let mut all: Vec<Past> = Vec::new();
+        loop {
+            let page = trips.history(object, all.last(), 3).expect("readable");
+            if page.is_empty() {
+                break;
+            }
+            all.extend(page);
+        }
+        let found: Vec<_> =
+            all.iter().map(|past| (past.change.origin, past.change.first)).collect();
+        let there: Vec<_> = of_it.map(|change| (change.origin, change.first)).collect();
+        assert_eq!(found, there, "{object}, {when}");
+        for past in &all {
+            let edits: Vec<Edit> = past.change.edits().filter(is_of).collect();
+            let told: Vec<&Edit> = past.edits.iter().map(|past| &past.edit).collect();
+            assert_eq!(told, edits.iter().collect::<Vec<_>>(), "{object}, {when}");
+        }
+    }
+}
+
 fn check(trips: &Trips, when: &str) {
+    check_history(trips, when);
     for index in INDEXES {
         assert_eq!(found(trips, index), walked(trips, index), "{index}, {when}");
     }

@@ -15,6 +15,7 @@ mod forge;
 mod forks;
 mod format_doc;
 mod golden;
+mod history;
 mod identity;
 mod indexes;
 mod loss;

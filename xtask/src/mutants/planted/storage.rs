@@ -19,6 +19,13 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: replica("indexes"),
     },
     Mutant {
+        name: "history-of-own-changes-alone",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "what others changed is in no history",
+        suite: replica("history"),
+    },
+    Mutant {
         name: "index-shows-what-is-gone",
         class: Class::Storage,
         lines: &[],

@@ -1,0 +1,174 @@
+//! The history of an object: who changed what there, and when, from what to what.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::sync::MutexGuard;
+
+use rejoin_crdts::delta::Change as Operation;
+use rejoin_crdts::{Action, Crdt, Dot, Edit, Path};
+
+use crate::core::Change;
+use crate::error::StoreError;
+use crate::format::entry::Entry;
+use crate::log::records::Content;
+use crate::shell::shared::{Inner, Shared};
+use crate::shell::space::Space;
+
+/// Number of log records that are read at a time.
+const CHUNK: usize = 256;
+
+/// A transaction that changed an object, or a place in one.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct Past {
+    /// The transaction: whose it was, when, and what it said of itself.
+    pub change: Change,
+    /// What it did there, in its order.
+    pub edits: Vec<PastEdit>,
+    sequence: u64,
+}
+
+/// One thing that a transaction did.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct PastEdit {
+    /// The place and the action.
+    pub edit: Edit,
+    /// Of a register, what it replaced: several actions where several values stood there. Empty
+    /// for a first value, and for anything else than a register.
+    pub replaced: Vec<Action>,
+}
+
+impl<T: Crdt> Space<T> {
+    /// The transactions that changed an object, at most `most`, the latest applied here first. To
+    /// go on, give the last one. First it waits until all that was written is durable.
+    ///
+    /// They are found by an index of their own, at the cost of what is read. The first call makes
+    /// it from the whole log; from then on every transaction keeps it, and it is stored with the
+    /// state.
+    ///
+    /// ```
+    /// # use rejoin_crdts::LwwRegister;
+    /// # use rejoin_replica::Store;
+    /// # let store = Store::memory()?;
+    /// let notes = store.create_space::<LwwRegister<String>>("notes")?;
+    /// notes.transact(|tx| tx.object("door").set("ring once"))?;
+    /// notes.transact(|tx| {
+    ///     tx.author("Mira")?;
+    ///     tx.object("door").set("ring twice")
+    /// })?;
+    /// let last = notes.history("door", None, 10)?.remove(0);
+    /// assert_eq!(last.change.label().author.as_deref(), Some("Mira"));
+    /// assert_eq!(last.edits[0].edit.action.value::<String>()?, "ring twice");
+    /// assert_eq!(last.edits[0].replaced[0].value::<String>()?, "ring once");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`StoreError`] when the space or its log cannot be read.
+    pub fn history(
+        &self,
+        key: &str,
+        before: Option<&Past>,
+        most: usize,
+    ) -> Result<Vec<Past>, StoreError> {
+        self.history_at(&Path::object(key, T::KIND), before, most)
+    }
+
+    /// As [`history`](Self::history), of a place in an object and of what is below it, and of what
+    /// was removed above it. Paths are in [edits](Edit), [reports](rejoin_crdts::ConflictRecord)
+    /// and [findings](crate::Found).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn history_at(
+        &self,
+        place: &Path,
+        before: Option<&Past>,
+        most: usize,
+    ) -> Result<Vec<Past>, StoreError> {
+        let inner = self.shared.lock_with_history()?;
+        let (mut found, mut before) = (Vec::new(), before.map(|past| past.sequence));
+        while found.len() < most {
+            let left = most - found.len();
+            let sequences = inner.driver.core.history_of(place.as_bytes(), before, left)?;
+            let Some(&last) = sequences.last() else { break };
+            before = Some(last);
+            for sequence in sequences {
+                let past = self.shared.past(&inner, sequence, place)?;
+                found.extend(past.filter(|past| !past.edits.is_empty()));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// True if an edit changes a place, or what it stands in or holds.
+fn concerns(edit: &Edit, place: &Path) -> bool {
+    let (edited, place) = (edit.path.as_bytes(), place.as_bytes());
+    let is_above = edit.action == Action::Removed && place.starts_with(edited);
+    edited.starts_with(place) || is_above
+}
+
+impl Shared {
+    /// The lock on the space, when the history of its objects is kept and nothing is left to write.
+    fn lock_with_history(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
+        let is_read_only = self.check_writable().is_err();
+        let mut inner = if is_read_only { self.lock()? } else { self.lock_quiet()? };
+        if inner.driver.core.state.keeps_history() {
+            return Ok(inner);
+        }
+        let mut entries: Vec<(u64, Entry)> = Vec::new();
+        for found in self.records().reading(0, CHUNK) {
+            let found = found?;
+            if let Content::Record(record) = found.content {
+                entries.push((found.sequence, record.entry));
+            }
+        }
+        let end = inner.driver.core.log().end();
+        let in_log = entries.iter().filter(|(sequence, _)| *sequence < end);
+        inner.driver.core.keep_history(in_log.map(|(sequence, entry)| (*sequence, entry)));
+        Ok(inner)
+    }
+
+    /// What an entry of the log did at a place. `None` where a record was lost.
+    fn past(&self, inner: &Inner, sequence: u64, place: &Path) -> Result<Option<Past>, StoreError> {
+        let Some(entry) = self.entry_at(sequence)? else { return Ok(None) };
+        let mut edits = Vec::new();
+        for operation in entry.delta().changes() {
+            let replaced = operation.replaced().to_vec();
+            let edit = Edit::of_change(operation).filter(|edit| concerns(edit, place));
+            let Some(edit) = edit else { continue };
+            let mut actions = Vec::new();
+            for dot in replaced {
+                actions.extend(self.action_of(inner, dot)?);
+            }
+            edits.push(PastEdit { edit, replaced: actions });
+        }
+        let change = Change::of(&entry, Vec::new(), false);
+        Ok(Some(Past { change, edits, sequence }))
+    }
+
+    /// What the operation of a dot did, if the log has it.
+    fn action_of(&self, inner: &Inner, dot: Dot) -> Result<Option<Action>, StoreError> {
+        let log = inner.driver.core.log();
+        let Some(sequence) = log.first_after(dot.replica(), dot.counter() - 1)? else {
+            return Ok(None);
+        };
+        let Some(entry) = self.entry_at(sequence)? else { return Ok(None) };
+        let place = dot.counter().checked_sub(entry.delta().first());
+        let place = place.and_then(|place| usize::try_from(place).ok());
+        let operation: Option<Operation> =
+            place.and_then(|place| entry.delta().changes().nth(place));
+        Ok(operation.and_then(Edit::of_change).map(|edit| edit.action))
+    }
+
+    /// An entry of the log; `None` where its record was lost.
+    fn entry_at(&self, sequence: u64) -> Result<Option<Entry>, StoreError> {
+        let found = self.records().reading(sequence, 1).next().transpose()?;
+        Ok(match found.filter(|found| found.sequence == sequence).map(|found| found.content) {
+            Some(Content::Record(record)) => Some(record.entry),
+            _ => None,
+        })
+    }
+}
