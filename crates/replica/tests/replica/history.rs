@@ -43,6 +43,8 @@ fn a_history_says_from_what_to_what() {
     let stores = [(); 2].map(|()| Store::memory().expect("a store"));
     let here: Products = stores[0].create_space("products").expect("a first space");
     let there: Products = stores[1].join_space("products", here.ticket()).expect("joined");
+    // Made before anything is there: it is kept with every entry that comes, and not read anew.
+    assert!(there.history("tent", None, 9).expect("readable").is_empty());
     set_price(&here, 300, "Ann");
     here.link().meet(&there.link()).expect("met");
     set_price(&here, 280, "Ann");
