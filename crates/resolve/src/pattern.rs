@@ -177,10 +177,12 @@ impl PathPattern {
     /// than siblings: a policy there would never be asked. `None` where the type does not say, or
     /// has no such place at all.
     pub fn other_kind(&self, objects: Schema) -> Option<Kind> {
+        if self.0.last() == Some(&Name::AnyBelow) {
+            return None;
+        }
         let mut here = objects;
         for name in self.0.iter().skip(1) {
             here = match (name, here) {
-                (Name::AnyBelow, _) => return None,
                 (_, Schema::Map(_, below) | Schema::Items(_, below)) => below(),
                 (Name::Exactly(name), Schema::Fields(fields) | Schema::Choice(_, fields)) => {
                     fields.iter().find(|(field, _)| field == name)?.1()
@@ -188,12 +190,7 @@ impl PathPattern {
                 _ => return None,
             };
         }
-        let is_known = !matches!((self.0.first(), here), (Some(Name::AnyBelow), _));
-        Some(here.kind()).filter(|kind| is_known && *kind != Kind::Siblings && is_one(here))
+        let may_be_anything = matches!(here, Schema::Any(Kind::Map));
+        Some(here.kind()).filter(|kind| !may_be_anything && *kind != Kind::Siblings)
     }
-}
-
-/// True unless there may be anything.
-const fn is_one(schema: Schema) -> bool {
-    !matches!(schema, Schema::Any(Kind::Map))
 }

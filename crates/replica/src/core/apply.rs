@@ -218,13 +218,22 @@ impl SpaceCore {
     }
 
     /// Keeps which entries change an object, from these on: all that are in the log.
-    pub(crate) fn keep_history<'a>(&mut self, entries: impl Iterator<Item = (u64, &'a Entry)>) {
-        self.state.keep_history();
-        for (sequence, entry) in entries {
+    ///
+    /// # Errors
+    /// The first error among them; the history is not kept then.
+    pub(crate) fn keep_history(
+        &mut self,
+        entries: impl Iterator<Item = Result<(u64, Entry)>>,
+    ) -> Result<()> {
+        let number = self.state.begin_history();
+        for found in entries {
+            let (sequence, entry) = found?;
             let operations: Vec<Operation> = entry.delta().changes().collect();
             let paths = operations.iter().map(|operation| operation.path().as_bytes());
-            self.state.note_history(sequence, paths);
+            self.state.note_history_under(number, sequence, paths);
         }
+        self.state.keep_history(number);
+        Ok(())
     }
 
     /// Reads the latest entries from before the opening, once: decisions tell what is concurrent

@@ -10,7 +10,7 @@ use rejoin_crdts::{Action, Crdt, Dot, Edit, Path};
 use crate::core::Change;
 use crate::error::StoreError;
 use crate::format::entry::Entry;
-use crate::log::records::Content;
+use crate::log::records::{Content, Found};
 use crate::shell::shared::{Inner, Shared};
 use crate::shell::space::Space;
 
@@ -118,16 +118,15 @@ impl Shared {
         if inner.driver.core.state.keeps_history() {
             return Ok(inner);
         }
-        let mut entries: Vec<(u64, Entry)> = Vec::new();
-        for found in self.records().reading(0, CHUNK) {
-            let found = found?;
-            if let Content::Record(record) = found.content {
-                entries.push((found.sequence, record.entry));
-            }
-        }
         let end = inner.driver.core.log().end();
-        let in_log = entries.iter().filter(|(sequence, _)| *sequence < end);
-        inner.driver.core.keep_history(in_log.map(|(sequence, entry)| (*sequence, entry)));
+        let entries = self.records().reading(0, CHUNK).filter_map(|found| match found {
+            Err(error) => Some(Err(error)),
+            Ok(Found { sequence, content: Content::Record(record), .. }) if sequence < end => {
+                Some(Ok((sequence, record.entry)))
+            }
+            Ok(_) => None,
+        });
+        inner.driver.core.keep_history(entries)?;
         Ok(inner)
     }
 

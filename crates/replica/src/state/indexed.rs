@@ -92,11 +92,17 @@ impl State {
         self.indexes.history.is_some()
     }
 
-    /// Keeps from now on which entries of the log change an object. Those that did so far have to
-    /// be [noted](Self::note_history).
-    pub(crate) fn keep_history(&mut self) {
-        self.indexes.history = Some(self.indexes.next);
+    /// Takes a number for a history that is about to be made: one that fails half-way leaves
+    /// entries that nobody reads.
+    pub(crate) const fn begin_history(&mut self) -> u32 {
         self.indexes.next += 1;
+        self.indexes.next - 1
+    }
+
+    /// Keeps from now on which entries of the log change an object. Those that did so far are
+    /// [noted](Self::note_history_under) under this number.
+    pub(crate) fn keep_history(&mut self, number: u32) {
+        self.indexes.history = Some(number);
         self.indexes.is_changed = true;
         self.request_flush();
     }
@@ -107,7 +113,18 @@ impl State {
         sequence: u64,
         paths: impl Iterator<Item = &'a [u8]>,
     ) {
-        let Some(number) = self.indexes.history else { return };
+        if let Some(number) = self.indexes.history {
+            self.note_history_under(number, sequence, paths);
+        }
+    }
+
+    /// As [`note_history`](Self::note_history), of a history that is being made.
+    pub(crate) fn note_history_under<'a>(
+        &mut self,
+        number: u32,
+        sequence: u64,
+        paths: impl Iterator<Item = &'a [u8]>,
+    ) {
         let mut last = None;
         for name in paths.filter_map(object_name) {
             if last.replace(name) != Some(name) {
@@ -190,15 +207,14 @@ impl State {
                 names.extend(hiding);
             }
         }
-        let (Some(source), false) = (sources.last(), names.is_empty()) else {
-            return Ok(named.into_iter().collect());
-        };
-        for name in names {
-            source.visit(&name, &name, &mut |path, _| {
-                let owned = |(number, path): Named<'_>| (number, path.into_owned().into());
-                named.extend(self.naming(path).map(owned));
-                ControlFlow::Continue(())
-            })?;
+        if let Some(source) = sources.last() {
+            for name in names {
+                source.visit(&name, &name, &mut |path, _| {
+                    let owned = |(number, path): Named<'_>| (number, path.into_owned().into());
+                    named.extend(self.naming(path).map(owned));
+                    ControlFlow::Continue(())
+                })?;
+            }
         }
         Ok(named.into_iter().collect())
     }

@@ -177,17 +177,6 @@ impl Policy {
         narrow::resolve(self, siblings, context)
     }
 
-    /// The functions of the application's own that it needs, each once.
-    pub fn customs(&self) -> Vec<CustomName> {
-        let mut names = Vec::new();
-        self.each_custom(&mut |name| {
-            if !names.contains(name) {
-                names.push(name.clone());
-            }
-        });
-        names
-    }
-
     /// True if it asks for the places of replicas.
     pub(crate) fn ranks_replicas(&self) -> bool {
         match self {
@@ -197,18 +186,6 @@ impl Policy {
                 otherwise.ranks_replicas() || fields.values().any(Self::ranks_replicas)
             }
             _ => false,
-        }
-    }
-
-    fn each_custom(&self, show: &mut dyn FnMut(&CustomName)) {
-        match self {
-            Self::Custom(name) => show(name),
-            Self::Chain(policies) => policies.iter().for_each(|policy| policy.each_custom(show)),
-            Self::PerField { fields, otherwise } => {
-                fields.values().for_each(|policy| policy.each_custom(show));
-                otherwise.each_custom(show);
-            }
-            _ => {}
         }
     }
 }
