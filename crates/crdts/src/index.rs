@@ -192,7 +192,8 @@ pub fn each_standing(path: &[u8], cell: &Cell, show: &mut dyn FnMut(&[u8])) {
     let kind = path.last().and_then(|&tag| Kind::from_tag(tag).ok());
     match (&cell.0, kind) {
         (CellKind::Register(writes), Some(Kind::MvRegister)) => {
-            writes.distinct().into_iter().for_each(|value| show(value.as_bytes()));
+            let values = writes.distinct(Kind::MvRegister);
+            values.iter().for_each(|value| show(value.as_bytes()));
         }
         (CellKind::Register(writes), Some(Kind::MaxRegister)) => {
             extreme::<Greatest>(writes).into_iter().for_each(|value| show(value.as_bytes()));

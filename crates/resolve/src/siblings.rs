@@ -80,7 +80,7 @@ impl<T: Atom> Siblings<T> {
     /// [`ReadError::WrongType`] when another type than `T` was written.
     pub fn values(&self) -> Result<Vec<T>, ReadError> {
         let written = self.register.values()?;
-        let value = |written: &RawAtom| Ok(read::<Written>(written)?.value);
+        let value = |written: &RawAtom| Ok(written.read_as::<Written>()?.value);
         distinct(written.iter().map(value).collect::<Result<_, ReadError>>()?)
     }
 }
@@ -89,16 +89,7 @@ impl<T: Atom> Siblings<T> {
 fn distinct<T: Atom>(mut values: Vec<RawAtom>) -> Result<Vec<T>, ReadError> {
     values.sort_unstable();
     values.dedup();
-    values.iter().map(read).collect()
-}
-
-fn read<T: Atom>(atom: &RawAtom) -> Result<T, ReadError> {
-    atom.to().map_err(|_| ReadError::WrongType {
-        path: None,
-        expected: core::any::type_name::<T>(),
-        found: atom.clone(),
-        writer: None,
-    })
+    values.iter().map(RawAtom::read_as).collect()
 }
 
 impl<T: Atom + 'static> Crdt for Siblings<T> {
@@ -202,7 +193,7 @@ impl<T: Atom> SiblingsReader<'_, T> {
     /// # Errors
     /// [`ReadError::WrongType`] when another type than `T` was written; otherwise as the source.
     pub fn all(&self) -> Result<Vec<Sibling<T>>, ReadError> {
-        let typed = |sibling: Sibling| sibling.map(|value| read(&value));
+        let typed = |sibling: Sibling| sibling.map(|value| value.read_as());
         self.raw()?.into_iter().map(typed).collect()
     }
 

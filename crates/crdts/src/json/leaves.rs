@@ -2,6 +2,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use alloc::borrow::Cow;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
@@ -59,8 +60,8 @@ fn several(place: &mut Cursor<'_>, schema: Schema, json: &Json) -> Result<(), Ed
     const TAKES: &str = "an array of one value of its type, or of the values that it has";
     let kind = schema.kind();
     let distinct = |cell: &Cell| {
-        let values = cell.as_writes().map(|writes| writes.shown(kind).into_iter());
-        Ok(values.map_or_else(BTreeSet::new, Iterator::collect))
+        let values = cell.as_writes().map(|writes| writes.distinct(kind).into_iter());
+        Ok(values.map_or_else(BTreeSet::new, |values| values.map(Cow::into_owned).collect()))
     };
     let present: BTreeSet<RawAtom> = place.view().leaf(distinct)?;
     let Json::Array(items) = json else { return wrong(place, TAKES, json) };

@@ -390,7 +390,11 @@ impl RawAtom {
     }
 
     /// Reads the atom as a type; an atom of another type is an error that names it.
-    pub(crate) fn read_as<T: Atom>(&self) -> Result<T, ReadError> {
+    ///
+    /// # Errors
+    /// [`ReadError::WrongType`], without the place.
+    #[doc(hidden)]
+    pub fn read_as<T: Atom>(&self) -> Result<T, ReadError> {
         self.to().map_err(|_| ReadError::wrong_type::<T>(self))
     }
 

@@ -1,5 +1,6 @@
 //! A register in which the last writer wins, without throwing the others away.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::marker::PhantomData;
@@ -35,18 +36,10 @@ impl Writes {
         dots
     }
 
-    /// The live values, each once, in the order of the atoms.
-    pub(crate) fn distinct(&self) -> Vec<&RawAtom> {
-        let mut values: Vec<&RawAtom> = self.0.iter().map(|write| &write.value).collect();
-        values.sort_unstable();
-        values.dedup();
-        values
-    }
-
-    /// The values as people see them, each once, in the order of the atoms.
-    pub(crate) fn shown(&self, kind: Kind) -> Vec<RawAtom> {
-        let values = self.0.iter().map(|write| shown(Some(kind), &write.value));
-        let mut values: Vec<RawAtom> = values.collect();
+    /// The live values of a register of this kind as people see them, each once, in the order of
+    /// the atoms.
+    pub(crate) fn distinct(&self, kind: Kind) -> Vec<Cow<'_, RawAtom>> {
+        let mut values: Vec<_> = self.0.iter().map(|it| shown(Some(kind), &it.value)).collect();
         values.sort_unstable();
         values.dedup();
         values

@@ -72,12 +72,12 @@ impl<T: Atom> MvRegister<T> {
 
     /// True if there are different values to choose from.
     pub fn is_conflict(&self) -> bool {
-        self.writes.distinct().len() > 1
+        self.writes.distinct(Kind::MvRegister).len() > 1
     }
 }
 
 fn values<T: Atom>(writes: &Writes) -> Result<Vec<T>, ReadError> {
-    writes.distinct().into_iter().map(RawAtom::read_as).collect()
+    writes.distinct(Kind::MvRegister).iter().map(|value| value.read_as()).collect()
 }
 
 leaf_value! {

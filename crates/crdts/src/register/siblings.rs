@@ -14,6 +14,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use rejoin_vclock::codec::{DecodeError, Reader};
@@ -92,16 +93,14 @@ fn whole(
 
 /// The value of a write, as people see it: of a register of this kind, or the write itself where it
 /// is no sibling.
-pub(crate) fn shown(kind: Option<Kind>, written: &RawAtom) -> RawAtom {
+pub(crate) fn shown(kind: Option<Kind>, written: &RawAtom) -> Cow<'_, RawAtom> {
     let value = || {
         let mut reader = Reader::new(written.as_bytes());
         reader.byte().ok()?;
         RawAtom::read(&mut reader).ok()
     };
-    match kind {
-        Some(Kind::Siblings) if written.type_name() == "list" => value().unwrap_or(written.clone()),
-        _ => written.clone(),
-    }
+    let is_written = kind == Some(Kind::Siblings) && written.type_name() == "list";
+    is_written.then(value).flatten().map_or(Cow::Borrowed(written), Cow::Owned)
 }
 
 /// One of the siblings that stand at a place.

@@ -45,7 +45,7 @@ fn action(change: &Change) -> Action {
         Effect::Element { .. } | Effect::Contest { .. } => absent(path.as_bytes()),
         Effect::Register { value: Some(value), .. } => match path.kind() {
             Some(Kind::ListItem | Kind::TreeNode) => Action::Added,
-            kind => Action::Wrote(shown(kind, value)),
+            kind => Action::Wrote(shown(kind, value).into_owned()),
         },
         Effect::Move { .. } => Action::Moved,
         // Nothing is removed, but earlier removals end.

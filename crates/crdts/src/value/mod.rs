@@ -8,6 +8,7 @@ mod conflict;
 mod edits;
 pub(crate) mod visible;
 
+use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -140,7 +141,10 @@ fn leaf(kind: Kind, cell: &Cell) -> Value {
 
 fn register(kind: Kind, writes: &Writes) -> Value {
     let stands = match kind {
-        Kind::MvRegister | Kind::Siblings => return Value::Several(writes.shown(kind)),
+        Kind::MvRegister | Kind::Siblings => {
+            let values = writes.distinct(kind).into_iter();
+            return Value::Several(values.map(Cow::into_owned).collect());
+        }
         Kind::MaxRegister => standing::<Greatest>(writes),
         Kind::MinRegister => standing::<Least>(writes),
         _ => writes.0.first().map(|write| &write.value),

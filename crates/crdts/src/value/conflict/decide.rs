@@ -231,7 +231,7 @@ impl<'a> Judge<'a> {
     }
 
     fn written(&self, path: &[u8], write: &Write) -> Side {
-        let action = Action::Wrote(shown(kind_of(path), &write.value));
+        let action = Action::Wrote(shown(kind_of(path), &write.value).into_owned());
         Side { dot: self.context.dot(write.dot), action }
     }
 
