@@ -64,6 +64,23 @@ pub type Accepts = fn(&RawAtom) -> bool;
 pub type Below = fn() -> Schema;
 
 impl Schema {
+    /// What is declared of a place, of what stands at the objects of a space; `None` where nothing
+    /// is.
+    pub fn at(self, path: &Path) -> Option<Self> {
+        let mut here = self;
+        for name in path.names().skip(1) {
+            here = match here {
+                Self::Map(_, below) | Self::Items(_, below) => below(),
+                Self::Fields(fields) | Self::Choice(_, fields) => {
+                    let is_it = |field: &str| name == RawAtom::of_str(field);
+                    fields.iter().find(|(field, _)| is_it(field))?.1()
+                }
+                _ => return None,
+            };
+        }
+        Some(here)
+    }
+
     /// The kind of the value.
     pub const fn kind(self) -> Kind {
         match self {

@@ -13,7 +13,7 @@ pub use crate::crdts::{
     TwoPhaseSet,
 };
 pub use crate::replica::{
-    Change, Committed, Durability, Once, Receipt, Removal, SyncProgress, Watch,
+    Change, Choice, Committed, Conflict, Durability, Once, Receipt, Removal, SyncProgress, Watch,
 };
 pub use crate::resolve::{Policy, Siblings};
 pub use crate::{Atom, Crdt, FreshId, Key, ReplicaId};

@@ -39,6 +39,12 @@ pub struct Config {
     /// The orders of lists that were asked for take at most as much again, or what the longest of
     /// them takes. By default 48 MiB.
     pub cache_bytes: usize,
+    /// Maximum number of records of a space's conflict log; the oldest go first. With 0 none is
+    /// kept. By default 100,000.
+    pub conflicts: usize,
+    /// Maximum number of bytes of these records; what finds them takes about as much again. By
+    /// default 64 MiB.
+    pub conflict_bytes: usize,
     /// Maximum lead of a stamp over the wall clock here at which it is still followed, in
     /// milliseconds. Own stamps that are further ahead fall back when the clock was right for as
     /// long as that. By default 5 minutes.
@@ -58,6 +64,8 @@ impl Default for Config {
             peers: 1000,
             memtable_bytes: 16 << 20,
             cache_bytes: 48 << 20,
+            conflicts: 100_000,
+            conflict_bytes: 64 << 20,
             max_skew: DEFAULT_MAX_SKEW_MILLIS,
         }
     }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use rejoin_crdts::{EditError, Kind, ReadError};
+use rejoin_crdts::{Dot, EditError, Kind, Path, ReadError, Rule};
+use rejoin_resolve::MissingPolicy;
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::DecodeError;
 
@@ -100,6 +101,11 @@ pub enum StoreError {
     },
     /// The policy nests too deep or is too long: nobody could read it back.
     PolicyTooLarge(DecodeError),
+    /// A conflict was not settled; nothing was written.
+    CannotResolve(CannotResolve),
+    /// A page of conflicts was to begin behind a record of another conflict log: of another store,
+    /// or another space.
+    OtherConflictLog,
     /// There is no tokio runtime here, or it is shutting down. Nothing was done.
     NoRuntime,
     /// The space has own entries that no peer is known to have. It was not removed.
@@ -196,6 +202,8 @@ impl StoreError {
             | Self::NoSuchIndex { .. }
             | Self::PolicyMisfit { .. }
             | Self::PolicyTooLarge(_)
+            | Self::OtherConflictLog
+            | Self::CannotResolve(_)
             | Self::OnlyHere { .. }
             | Self::Edit(_)
             | Self::Read(_)
@@ -210,6 +218,9 @@ impl StoreError {
 
 const READ_ONLY: &str = "the store is open to be read only, and nothing was changed; open it for \
                          writing, or have the process do it that has it open";
+
+const OTHER_CONFLICT_LOG: &str = "the conflict is of another conflict log than that of this space \
+                                  in this store; ask for the first page again";
 
 /// Says where the store is open, and what to do about it.
 const fn holder_advice(holder: Holder) -> &'static str {
@@ -282,6 +293,8 @@ impl fmt::Display for StoreError {
                 "at {pattern} the space's type has a {kind}, which brings itself together; a \
                  policy is for siblings"
             ),
+            Self::CannotResolve(reason) => reason.fmt(f),
+            Self::OtherConflictLog => f.write_str(OTHER_CONFLICT_LOG),
             Self::PolicyTooLarge(error) => write!(f, "a policy that nobody could read: {error}"),
             Self::NoRuntime => f.write_str("no tokio runtime runs here; nothing was done"),
             Self::TooLarge { .. } | Self::TooMuch { .. } | Self::NameTooLong { .. } => {
@@ -301,6 +314,86 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+/// Why a conflict was not settled. Nothing was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum CannotResolve {
+    /// Somebody has changed the place since. Ask for its conflicts again, or choose
+    /// [even so](crate::Choice::even_if_changed).
+    ChangedSince {
+        /// The events that stand there now, ascending; none where it was emptied.
+        now: Vec<Dot>,
+    },
+    /// None of the versions has this dot.
+    NoSuchVersion {
+        /// The dot.
+        dot: Dot,
+    },
+    /// The value of the version is known no more: it was too long for the conflict log, and the log
+    /// does not have it.
+    ValueGone {
+        /// The version.
+        dot: Dot,
+    },
+    /// There is nothing to choose among what the rule brought together, or it would not stand:
+    /// change the place itself.
+    NoChoice {
+        /// The rule.
+        rule: Rule,
+    },
+    /// The value is of another type than the space's type has at the place.
+    WrongType {
+        /// The place.
+        path: Path,
+    },
+    /// The policy leaves several values; none was written.
+    Undecided,
+    /// The policy needs a function that is not registered here.
+    Missing(MissingPolicy),
+}
+
+impl fmt::Display for CannotResolve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ChangedSince { now } if now.is_empty() => f.write_str(
+                "the place was emptied since, and nothing was written; look at its history, or \
+                 choose `even_if_changed`",
+            ),
+            Self::ChangedSince { now } => {
+                f.write_str("somebody has changed the place since (")?;
+                for (index, dot) in now.iter().enumerate() {
+                    write!(f, "{}{dot}", if index > 0 { ", " } else { "" })?;
+                }
+                f.write_str(
+                    "), and nothing was written; ask for its conflicts again, or choose \
+                     `even_if_changed`",
+                )
+            }
+            Self::NoSuchVersion { dot } => {
+                write!(f, "{dot} is none of the versions of this conflict; take one of them")
+            }
+            Self::ValueGone { dot } => write!(
+                f,
+                "the value of {dot} was too long for the conflict log, and the log has it no \
+                 more; choose a value"
+            ),
+            Self::NoChoice { rule } => write!(
+                f,
+                "by the rule \"{rule}\" this would not stand there; change the place itself"
+            ),
+            Self::WrongType { path } => {
+                write!(f, "at {path} the space's type has values of another type")
+            }
+            Self::Undecided => {
+                f.write_str("the policy leaves several values; choose one, or another policy")
+            }
+            Self::Missing(missing) => missing.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for CannotResolve {}
 
 /// Refuses a name that is too long.
 pub(crate) fn at_most(most: usize, what: &'static str, name: &[u8]) -> Result<(), StoreError> {

@@ -103,6 +103,18 @@ pub(crate) fn resolve(
         Some(_) => of(source, path)?,
         None => Policy::KeepAll,
     };
+    by(source, &policy, siblings)
+}
+
+/// Brings siblings together by a policy that need not be their space's.
+///
+/// # Errors
+/// [`ResolveError`] when the space cannot be read, or the policy is not known here.
+pub fn by(
+    source: &dyn Source,
+    policy: &Policy,
+    siblings: &[Sibling],
+) -> Result<Resolution, ResolveError> {
     let mut predecessors = BTreeMap::new();
     if policy.ranks_replicas() {
         let of_last = incarnations::all(source)?.into_iter();

@@ -9,11 +9,13 @@
 //! ```
 
 use std::error::Error;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
+use rejoin::crdts::Path;
 use rejoin::crdts::ordered::ItemId;
 use rejoin::prelude::*;
 use rejoin_node::Node;
@@ -162,11 +164,14 @@ fn line(number: usize, item: &<Item as Crdt>::Reader<'_>) -> Result<String, Read
 }
 
 /// Prints the conflicts of a change that came in, each with the name of the thing.
-fn tell(list: &Space<Trip>, conflicts: &[ConflictRecord]) -> Outcome {
-    for conflict in conflicts {
+fn tell<'a>(
+    list: &Space<Trip>,
+    conflicts: impl Iterator<Item = (&'a Path, &'a dyn Display)>,
+) -> Outcome {
+    for (path, conflict) in conflicts {
         let mut place = Vec::new();
         // The path is the trip, its items, and the item by its id.
-        for name in conflict.path.names().skip(2) {
+        for name in path.names().skip(2) {
             let id = name.to::<ItemId>().ok();
             place.push(id.map_or_else(|| Ok(name.to_string()), |id| name_of(list, id))?);
         }
@@ -196,19 +201,21 @@ async fn serve(list: &Space<Trip>, listen: SocketAddr) -> Outcome {
     tokio::task::block_in_place(|| {
         loop {
             if let Some(change) = watch.next_within(Duration::from_secs(3600))? {
-                tell(list, &change.decisions)?;
+                tell(list, change.decisions.iter().map(|it| (&it.path, it as &dyn Display)))?;
             }
         }
     })
 }
 
 async fn sync(list: &Space<Trip>, address: SocketAddr) -> Outcome {
+    let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let node = Node::new(|_| {});
     node.share(&list.link())?;
     let dial = node.connect(&list.link(), address).ok_or("the list is not shared")?;
     tokio::time::timeout(Duration::from_secs(30), dial.caught_up())
         .await
         .map_err(|_| "the other device does not answer; is it the right address?")??;
-    tell(list, &list.conflicts()?)?;
+    let found = list.conflicts().found_in(now..).oldest_first().page(100)?;
+    tell(list, found.iter().map(|it| (&it.path, it as &dyn Display)))?;
     show(list)
 }

@@ -27,9 +27,11 @@ impl Shop for CartShop {
             Command::Vector => {
                 self.carts.version_vector().map(|v| Reply::Vector(v.iter().map(vector).collect()))
             }
-            Command::Conflicts => self.carts.conflicts().map(|conflicts| {
-                Reply::Conflicts(conflicts.iter().map(ToString::to_string).collect())
-            }),
+            Command::Conflicts => {
+                self.carts.conflicts().oldest_first().page(usize::MAX).map(|conflicts| {
+                    Reply::Conflicts(conflicts.iter().map(ToString::to_string).collect())
+                })
+            }
             Command::Stats => self.carts.stats().map(|stats| Reply::Stats {
                 entries: stats.entries,
                 encoded_bytes: stats.entry_bytes,

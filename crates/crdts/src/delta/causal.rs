@@ -227,6 +227,12 @@ impl<D: AsRef<Delta>> Causal<D> {
         self.concurrency.known_to(dot)
     }
 
+    /// True if a replica had seen an event when it made the last of its deltas that were begun
+    /// here.
+    pub fn knew(&self, origin: ReplicaId, dot: Dot) -> bool {
+        self.concurrency.knew(origin, dot)
+    }
+
     /// Tracks a delta that was applied before this tracker began, for reports about later ones.
     pub fn look_back(&mut self, delta: &Delta) {
         self.concurrency.reach_back(delta);

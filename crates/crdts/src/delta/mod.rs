@@ -256,6 +256,18 @@ impl Change {
         }
     }
 
+    /// The place that it takes away with all that is below: the beginning of their paths. `None`
+    /// for a change of one cell.
+    pub fn removed(&self) -> Option<&[u8]> {
+        let path = self.path.as_bytes();
+        let is_part = self.path.kind().is_some_and(Kind::is_part);
+        match &self.effect {
+            Effect::Below { .. } => Some(path),
+            _ if self.removes() && is_part => path.split_last().map(|(_, name)| name),
+            _ => None,
+        }
+    }
+
     /// True if it is, or ends, a removal that hides what nobody has changed.
     pub const fn is_of_hiding(&self) -> bool {
         matches!(self.effect, Effect::Hide { .. })

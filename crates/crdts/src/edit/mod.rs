@@ -8,6 +8,7 @@ mod draft;
 mod overlay;
 mod reset;
 mod source;
+mod stand;
 
 pub use cursor::{Cursor, View};
 pub use draft::{Draft, Written};

@@ -74,10 +74,10 @@ fn node(space: &Space<Trip>, name: &str) -> NodeId {
 /// The conflicts that a space reports about removals that stand, each with the changes that it
 /// overrode.
 fn told(space: &Space<Trip>) -> Vec<String> {
-    let stands = |conflict: &ConflictRecord| {
+    let stands = |conflict: &Conflict| {
         conflict.rule.to_string() == "what is removed is gone" && !conflict.overridden.is_empty()
     };
-    let conflicts = space.conflicts().unwrap();
+    let conflicts = space.conflicts().oldest_first().page(usize::MAX).unwrap();
     conflicts.into_iter().filter(stands).map(|conflict| conflict.to_string()).collect()
 }
 
@@ -85,7 +85,11 @@ fn both_agree_and_are_told([(_, phone), (_, laptop)]: &[(Store, Space<Trip>); 2]
     sync(phone, laptop);
     assert_eq!(phone.digest().unwrap(), laptop.digest().unwrap());
     for space in [phone, laptop] {
-        assert!(!told(space).is_empty(), "{:?}", space.conflicts().unwrap());
+        assert!(
+            !told(space).is_empty(),
+            "{:?}",
+            space.conflicts().oldest_first().page(usize::MAX).unwrap()
+        );
     }
 }
 
@@ -219,10 +223,20 @@ fn fault_03_removed_unless_edited_and_changed_there() {
         );
         assert_eq!(letters(space), some(&["b", "a"]));
         assert_eq!(node(space, "photos"), photos);
-        let kept = |conflict: &ConflictRecord| {
+        let kept = |conflict: &Conflict| {
             conflict.rule == Rule::EditKeeps && !conflict.overridden.is_empty()
         };
-        assert!(space.conflicts().unwrap().iter().filter(|conflict| kept(conflict)).count() >= 3);
+        assert!(
+            space
+                .conflicts()
+                .oldest_first()
+                .page(usize::MAX)
+                .unwrap()
+                .iter()
+                .filter(|conflict| kept(conflict))
+                .count()
+                >= 3
+        );
     }
     // A change to an item that was kept means that it stays: the removal does not have the last
     // word.

@@ -1,13 +1,15 @@
 //! Applying: entries become state, own ones and those of others, in one place.
 
-use rejoin_crdts::ConflictRecord;
 use rejoin_crdts::delta::{Change as Operation, Delta};
-use rejoin_crdts::edit::{Draft, Overlay};
+use rejoin_crdts::edit::{Draft, Overlay, View};
 use rejoin_crdts::index::Index;
 use rejoin_crdts::ordered::Orders;
 use rejoin_crdts::value::{decisions, news_among};
+use rejoin_crdts::{ConflictRecord, Crdt, Kind, RawAtom};
+use rejoin_resolve::{Siblings, policies};
 use rejoin_vclock::HybridTimestamp;
 
+use crate::core::conflicts::Answered;
 use crate::core::{Change, Event, Now, SpaceCore};
 use crate::error::Result;
 use crate::format::entry::{Entry, Head, HeadAt, Label, Record};
@@ -161,9 +163,11 @@ impl SpaceCore {
         self.state.note_changed(before, after);
         self.state.hear(orders, &all);
         let decided = if is_remote && tell { self.decide(delta, &all) } else { Vec::new() };
+        if tell {
+            self.log_conflicts(delta, &all, &decided);
+        }
         self.causal.note(delta, &all);
         self.causal.finish(delta, first);
-        self.reports.decided(&decided);
         if tell {
             self.report(Event::Applied(Change::of(entry, decided, false)));
         }
@@ -266,8 +270,39 @@ impl SpaceCore {
         news_among(found, delta, &mut self.causal)
     }
 
+    /// Notes in the conflict log what an entry decided, and what it settled. Where that log cannot
+    /// be read it is reported: the entry is applied.
+    fn log_conflicts(
+        &mut self,
+        delta: &Delta,
+        operations: &[Operation],
+        decided: &[ConflictRecord],
+    ) {
+        let (causal, origin) = (&self.causal, delta.origin());
+        let knew = |dot| origin == causal.id() || causal.knew(origin, dot);
+        let settled = self.conflicts.settle(delta, operations, knew);
+        let source = self.state.with(self.causal.context()).beside(&self.customs);
+        let recorded = self.conflicts.record(decided, |record| answer(&source, record));
+        if let Err(error) = settled.and(recorded) {
+            let (by, last) = (origin, delta.last());
+            self.report(Event::Undecided { by, last, what: error.to_string() });
+        }
+    }
+
     /// Reports an event to whoever listens.
     pub(crate) fn report(&mut self, event: Event) {
         self.reports.push(event);
     }
+}
+
+/// How the policy of the space answers at the place of a decision, if there are siblings.
+fn answer(source: &StateSource<'_>, record: &ConflictRecord) -> Option<Answered> {
+    if record.path.kind() != Some(Kind::Siblings) {
+        return None;
+    }
+    let policy = policies::of(source, &record.path).ok()?;
+    let view = View::new(source, record.path.clone());
+    // Without the function of its own, every value stays here.
+    let resolution = Siblings::<RawAtom>::reader(view).resolved().unwrap_or_default();
+    Some(Answered { policy, resolution })
 }

@@ -27,6 +27,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 pub(crate) mod apply;
+pub(crate) mod conflicts;
 pub(crate) mod digest;
 pub(crate) mod externalized;
 pub(crate) mod flush;
@@ -53,7 +54,6 @@ pub(crate) mod withdrawal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rejoin_crdts::ConflictRecord;
 use rejoin_crdts::delta::Causal;
 use rejoin_crdts::state::Context;
 use rejoin_resolve::Customs;
@@ -61,6 +61,7 @@ pub use rejoin_vclock::Now;
 use rejoin_vclock::{HybridClock, ReplicaId, VersionVector};
 
 use crate::config::Config;
+use crate::core::conflicts::ConflictLog;
 use crate::core::history::rewritten::Moved;
 use crate::core::history::{Arrival, History};
 use crate::core::outbox::Outbox;
@@ -96,6 +97,7 @@ pub struct SpaceCore {
     /// Own entries that were moved to another id.
     pub(crate) moved: Vec<Moved>,
     pub(crate) reports: Reports,
+    pub(crate) conflicts: ConflictLog,
     pub(crate) timing: Timing,
     /// The policies of the application's own, as long as the space is open.
     pub(crate) customs: Customs,
@@ -141,6 +143,7 @@ impl SpaceCore {
         let origins = checkpoint.vector.iter().map(|(id, _)| id);
         let heads: BTreeMap<_, _> = origins.zip(checkpoint.heads).collect();
         let notes = Externalized::read(&*rows, number, replica)?;
+        let conflicts = ConflictLog::over(Arc::clone(&rows), number, &config);
         let log = Log::open(rows, number, checkpoint.sequence, checkpoint.log_bytes)?;
         let mut core = Self {
             hash,
@@ -156,6 +159,7 @@ impl SpaceCore {
             suspected: None,
             moved: Vec::new(),
             reports: Reports::default(),
+            conflicts,
             timing: Timing::default(),
             customs: Customs::default(),
         };
@@ -199,11 +203,6 @@ impl SpaceCore {
     /// The sequence before which all entries are durable.
     pub const fn durable(&self) -> u64 {
         self.outbox.durable()
-    }
-
-    /// The latest decisions, oldest first.
-    pub fn conflicts(&self) -> impl Iterator<Item = &ConflictRecord> {
-        self.reports.conflicts()
     }
 
     /// The number of entries that wait for others that they depend on.

@@ -128,6 +128,7 @@ impl SpaceCore {
             self.hybrid.answered(own, entry.delta().stamp());
         }
         self.hear_of_clock();
+        self.conflicts.now = now.wall;
         let own = self.head(entry.delta().origin());
         let known = heads.filter(|(before, _)| *before == own);
         let head = known.map_or_else(|| own.after(&entry), |(_, after)| after);

@@ -378,6 +378,8 @@ impl SpaceCore {
         self.go_on_from(other);
         self.suspected = other.suspected.take();
         self.reports.stand_in(&mut other.reports);
+        // What was decided about entries that were applied again is in there.
+        std::mem::swap(&mut self.conflicts, &mut other.conflicts);
         Ok(())
     }
 

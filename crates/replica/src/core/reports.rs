@@ -11,8 +11,6 @@ use crate::format::entry::{Entry, Label};
 
 /// Maximum number of events that wait to be taken.
 const EVENTS: usize = 100_000;
-/// Maximum number of decisions that are kept.
-const CONFLICTS: usize = 10_000;
 
 /// A change that was applied, local or remote.
 #[derive(Clone, PartialEq, Debug)]
@@ -190,13 +188,11 @@ pub enum Remedy {
     AskedFor,
 }
 
-/// The events that nobody has taken yet, and the latest decisions. Where too many events wait, the
-/// oldest go, and are counted.
+/// The events that nobody has taken yet. Where too many wait, the oldest go, and are counted.
 #[derive(Default, Debug)]
 pub(crate) struct Reports {
     events: VecDeque<Event>,
     lost: u64,
-    conflicts: VecDeque<ConflictRecord>,
 }
 
 impl Reports {
@@ -218,23 +214,10 @@ impl Reports {
         std::mem::replace(&mut self.lost, 0)
     }
 
-    /// Keeps the decisions that were made when an entry was applied.
-    pub(crate) fn decided(&mut self, decisions: &[ConflictRecord]) {
-        self.conflicts.extend(decisions.iter().cloned());
-        let excess = self.conflicts.len().saturating_sub(CONFLICTS);
-        self.conflicts.drain(..excess);
-    }
-
-    /// The latest decisions, oldest first.
-    pub(crate) fn conflicts(&self) -> impl Iterator<Item = &ConflictRecord> {
-        self.conflicts.iter()
-    }
-
-    /// Adds the events of the core before this one, and goes on with its decisions.
+    /// Adds the events of the core before this one.
     pub(crate) fn append(&mut self, former: &mut Self) {
         self.events.append(&mut former.events);
         self.lost += former.take_lost();
-        self.conflicts = std::mem::take(&mut former.conflicts);
     }
 
     /// Goes on with the events of the core that this one stands in for, whose entries were applied

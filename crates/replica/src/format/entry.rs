@@ -133,6 +133,12 @@ impl Entry {
         &self.delta
     }
 
+    /// The operation whose dot has a counter.
+    pub(crate) fn operation(&self, counter: u64) -> Option<Change> {
+        let place = counter.checked_sub(self.delta.first())?;
+        self.delta.changes().nth(usize::try_from(place).ok()?)
+    }
+
     /// Its canonical bytes.
     pub const fn bytes(&self) -> &Arc<[u8]> {
         match &self.with_section {

@@ -3,6 +3,8 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+pub(crate) mod conflict;
+pub(crate) mod conflict_segment;
 #[cfg(test)]
 #[path = "../../../storage/src/format_doc.rs"]
 pub(crate) mod doc;
@@ -12,6 +14,7 @@ pub mod message;
 pub(crate) mod row;
 pub(crate) mod section;
 pub(crate) mod space;
+pub(crate) mod stable_hash;
 pub(crate) mod ticket;
 
 pub(crate) use crate::storage::envelope;

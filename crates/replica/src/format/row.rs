@@ -11,6 +11,11 @@
 //! 6 · id (16)                        up to where entries of an own id were externalized
 //! 7                                  the id under which records were quarantined last
 //! 8                                  the indexes that are kept
+//! 9 · 0 · number (8)                 a record of the conflict log
+//! 9 · 1 · number (8)                 the change that settled it
+//! 9 · 2 · number of the first (8)    a segment of the conflict log
+//! 9 · 3 · number of the first (8)    its open records
+//! 9 · 4 · term (8) · inverted number of the first (8)   its records with a term
 //! ```
 //!
 //! Numbers are big-endian, so that rows stand in the order in which they are written.
@@ -24,6 +29,13 @@ pub const HEAD: &[u8] = &[0];
 pub(crate) const OFFERED: &[u8] = &[6];
 pub(crate) const DISTRUSTED: &[u8] = &[7];
 pub(crate) const INDEXES: &[u8] = &[8];
+
+/// The tables of the conflict log.
+pub(crate) const CONFLICTS: u8 = 0;
+pub(crate) const CONFLICTS_SETTLED: u8 = 1;
+pub(crate) const CONFLICT_SEGMENTS: u8 = 2;
+pub(crate) const CONFLICT_OPENS: u8 = 3;
+pub(crate) const CONFLICT_TERMS: u8 = 4;
 
 /// The place of a block: its run, its level above the data, and its number in the level.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -125,6 +137,49 @@ pub(crate) fn quarantined(key: &[u8]) -> Vec<u8> {
     [&[5], key].concat()
 }
 
+/// Returns the beginning of the keys of a table of the conflict log.
+pub(crate) const fn conflict_table(table: u8) -> [u8; 2] {
+    [9, table]
+}
+
+/// Returns the table and the number of a row of the conflict log; of a term, the term.
+pub(crate) fn of_conflicts(key: &[u8]) -> Option<(u8, u64)> {
+    let (&table, rest) = key.strip_prefix(&[9])?.split_first()?;
+    let (number, rest) = rest.split_first_chunk()?;
+    let is_whole = rest.len() == if table == CONFLICT_TERMS { 8 } else { 0 };
+    (is_whole && table <= CONFLICT_TERMS).then_some((table, u64::from_be_bytes(*number)))
+}
+
+pub(crate) fn conflict(number: u64) -> Vec<u8> {
+    of_table(CONFLICTS, number)
+}
+
+pub(crate) fn conflict_settled(number: u64) -> Vec<u8> {
+    of_table(CONFLICTS_SETTLED, number)
+}
+
+pub(crate) fn conflict_segment(first: u64) -> Vec<u8> {
+    of_table(CONFLICT_SEGMENTS, first)
+}
+
+pub(crate) fn conflict_opens(first: u64) -> Vec<u8> {
+    of_table(CONFLICT_OPENS, first)
+}
+
+pub(crate) fn conflict_term(term: u64, first: u64) -> Vec<u8> {
+    [&of_table(CONFLICT_TERMS, term)[..], &(!first).to_be_bytes()].concat()
+}
+
+/// Returns the first number of the segment that a row of a term is about.
+pub(crate) fn conflict_term_first(key: &[u8]) -> Option<u64> {
+    let first = key.strip_prefix(&conflict_table(CONFLICT_TERMS))?.get(8..)?;
+    Some(!u64::from_be_bytes(first.try_into().ok()?))
+}
+
+fn of_table(table: u8, number: u64) -> Vec<u8> {
+    [&conflict_table(table)[..], &number.to_be_bytes()].concat()
+}
+
 fn numbered(table: u8, number: u64) -> Vec<u8> {
     [&[table], &number.to_be_bytes()[..]].concat()
 }
@@ -150,5 +205,9 @@ mod tests {
         assert_eq!(externalized(id), example("row-noted"));
         assert_eq!(offered_id(&example("row-noted")), Some(id));
         assert_eq!(DISTRUSTED, example("row-distrusted"));
+        assert_eq!(conflict(7), example("row-conflict"));
+        assert_eq!(of_conflicts(&conflict(7)), Some((CONFLICTS, 7)));
+        assert_eq!(conflict_term(2, 7), example("row-conflict-term"));
+        assert_eq!(conflict_term_first(&conflict_term(2, 7)), Some(7));
     }
 }

@@ -63,6 +63,8 @@ pub struct Write {
     /// The records in it, with their sequences.
     pub records: Vec<(u64, Record)>,
     rows: Vec<RowWrite>,
+    /// True if the rows have some of the conflict log.
+    has_conflicts: bool,
     /// True if the rows have a step of compaction.
     flushes: bool,
     externalization: Option<Externalization>,
@@ -214,10 +216,13 @@ impl Driver {
         rows.extend(flushed);
         let externalization = self.core.poll_externalization();
         rows.extend(externalization.iter().flat_map(Externalization::rows));
+        let conflicts = self.core.conflicts.poll();
+        let has_conflicts = !conflicts.is_empty();
+        rows.extend(conflicts);
         if records.is_empty() && rows.is_empty() {
             return None;
         }
-        let write = Write { records, rows, flushes, externalization };
+        let write = Write { records, rows, has_conflicts, flushes, externalization };
         if rejoin_vclock::mutant!("acknowledged-before-the-sync") {
             self.handle_written(&write);
         }
@@ -226,8 +231,11 @@ impl Driver {
 
     /// A batch is durable, and all that were handed out before it.
     pub fn handle_written(&mut self, write: &Write) {
-        let Write { records, flushes, externalization, .. } = write;
+        let Write { records, has_conflicts, flushes, externalization, .. } = write;
         self.core.handle_written(end_of(records));
+        if *has_conflicts {
+            self.core.conflicts.handle_written();
+        }
         if *flushes {
             self.is_flushing = false;
             self.core.handle_flushed();
@@ -240,8 +248,13 @@ impl Driver {
     /// # Errors
     /// [`StorageError`] as [`fail_write`](Self::fail_write) gives it back.
     pub(crate) fn write_records(&mut self, now: Now) -> Result<(), StorageError> {
-        let records = self.core.poll_write();
-        self.write_at_once(records, Vec::new(), now)
+        let (records, conflicts) = (self.core.poll_write(), self.core.conflicts.poll());
+        let has_conflicts = !conflicts.is_empty();
+        self.write_at_once(records, conflicts, now)?;
+        if has_conflicts {
+            self.core.conflicts.handle_written();
+        }
+        Ok(())
     }
 
     /// Writes the rows that wait for records, at once.

@@ -4,7 +4,6 @@
 
 use std::sync::MutexGuard;
 
-use rejoin_crdts::delta::Change as Operation;
 use rejoin_crdts::{Action, Crdt, Dot, Edit, Path};
 
 use crate::core::Change;
@@ -113,8 +112,7 @@ fn concerns(edit: &Edit, place: &Path) -> bool {
 impl Shared {
     /// The lock on the space, when the history of its objects is kept and nothing is left to write.
     fn lock_with_history(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
-        let is_read_only = self.check_writable().is_err();
-        let mut inner = if is_read_only { self.lock()? } else { self.lock_quiet()? };
+        let mut inner = self.lock_to_look()?;
         if inner.driver.core.state.keeps_history() {
             return Ok(inner);
         }
@@ -150,16 +148,18 @@ impl Shared {
 
     /// What the operation of a dot did, if the log has it.
     fn action_of(&self, inner: &Inner, dot: Dot) -> Result<Option<Action>, StoreError> {
-        let log = inner.driver.core.log();
-        let Some(sequence) = log.first_after(dot.replica(), dot.counter() - 1)? else {
-            return Ok(None);
-        };
-        let Some(entry) = self.entry_at(sequence)? else { return Ok(None) };
-        let place = dot.counter().checked_sub(entry.delta().first());
-        let place = place.and_then(|place| usize::try_from(place).ok());
-        let operation: Option<Operation> =
-            place.and_then(|place| entry.delta().changes().nth(place));
+        let entry = self.entry_of(inner, dot)?;
+        let operation = entry.and_then(|entry| entry.operation(dot.counter()));
         Ok(operation.and_then(Edit::of_change).map(|edit| edit.action))
+    }
+
+    /// The entry of a dot; `None` where the log does not have it.
+    pub(crate) fn entry_of(&self, inner: &Inner, dot: Dot) -> Result<Option<Entry>, StoreError> {
+        let log = inner.driver.core.log();
+        match log.first_after(dot.replica(), dot.counter() - 1)? {
+            Some(sequence) => self.entry_at(sequence),
+            None => Ok(None),
+        }
     }
 
     /// An entry of the log; `None` where its record was lost.

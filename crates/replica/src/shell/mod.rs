@@ -6,13 +6,15 @@
 //!   history of its own id, and to a full medium.
 //! - `shared`, `space`, `find`, `on_tokio`, `link`: a space behind a lock, for users and for
 //!   transports.
-//! - `changes`, `watch`: what was changed in it, from the log and as it comes.
+//! - `changes`, `watch`: what was changed in it, from the log and as it comes. `conflicts`: what
+//!   merges decided.
 //! - `store`, `options`, `identity`, `witness`: a store: its spaces, and the id it writes under.
 //! - `machine`: time and randomness, for a store whose host gives it no others.
 //! - `forks`, `loss`, `removal`: decisions that a person makes.
 
 pub(crate) mod changes;
 pub(crate) mod clearing;
+pub(crate) mod conflicts;
 pub(crate) mod driver;
 mod find;
 pub(crate) mod forks;
@@ -29,6 +31,7 @@ pub(crate) mod policies;
 pub(crate) mod quarantine;
 pub(crate) mod removal;
 pub(crate) mod repair;
+pub(crate) mod resolving;
 pub(crate) mod rollback;
 pub(crate) mod shared;
 pub(crate) mod space;

@@ -353,6 +353,11 @@ impl Shared {
         Ok(inner)
     }
 
+    /// The lock on the space when everything in it can be read from the storage.
+    pub(crate) fn lock_to_look(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
+        if self.check_writable().is_err() { self.lock() } else { self.lock_quiet() }
+    }
+
     /// Hands the core's events to whoever listens.
     pub(crate) fn tell(inner: &mut Inner) {
         inner.watchers.miss(inner.driver.core.take_events_lost());

@@ -8,7 +8,7 @@ use std::sync::{Arc, MutexGuard};
 
 use rejoin_crdts::edit::{Cursor, Stage, View};
 use rejoin_crdts::index::{Declared, Index};
-use rejoin_crdts::{ConflictRecord, Crdt, EditError, Kind, Path};
+use rejoin_crdts::{Crdt, EditError, Kind, Path};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::Event;
@@ -451,16 +451,6 @@ impl<T: Crdt> Space<T> {
         most: usize,
     ) -> Result<Vec<String>, StoreError> {
         self.read(|snapshot| snapshot.keys_with_prefix(prefix, after, most))?
-    }
-
-    /// The latest decisions of merges, oldest first. They are local and derived, in memory only
-    /// (empty after the store was opened), and bounded to the last 10,000. Everybody who applies
-    /// two changes of which one does not hold gets a record, their authors among them.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the space cannot be read.
-    pub fn conflicts(&self) -> Result<Vec<ConflictRecord>, StoreError> {
-        Ok(self.shared.lock()?.driver.core.conflicts().cloned().collect())
     }
 
     /// Takes the reports that wait, up to 1,000: stamps from the future, one's own among them

@@ -13,6 +13,7 @@ use super::index::Indexes;
 use super::manifest::{Checkpoint, Manifest};
 use super::note::{Distrusted, Note};
 use super::run::{Blocks, Run, Unfit, child};
+use crate::format::conflict_segment;
 use crate::format::location::Location;
 use crate::format::row::{self, Address};
 use crate::storage::{StorageError, StorageRead};
@@ -142,6 +143,9 @@ impl Rows {
                     key if row::offered_id(key).is_some() => Note::decode(bytes).err(),
                     row::DISTRUSTED => Distrusted::decode(bytes).err(),
                     row::INDEXES => Indexes::decode(bytes).err(),
+                    key if row::of_conflicts(key).is_some() => {
+                        conflict_segment::check(key, bytes).err()
+                    }
                     _ => None,
                 };
                 if let Some(error) = note {
@@ -174,7 +178,8 @@ enum Named {
 
 impl Manifest {
     fn names(&self, key: &[u8], chunks: u64) -> Named {
-        let is_note = row::offered_id(key).is_some() || row::is_kept(key);
+        let is_note =
+            row::offered_id(key).is_some() || row::is_kept(key) || row::of_conflicts(key).is_some();
         if [row::HEAD, row::OFFERED, row::DISTRUSTED, row::INDEXES].contains(&key) || is_note {
             return Named::Yes;
         }

@@ -11,36 +11,11 @@
 use rejoin_crdts::path::{is_name, name_ends, names};
 
 use super::table::{CELLS, KEYS, PRINTS, RETURNED};
+use crate::format::stable_hash::{StableHash, stable_hash};
 
 const BITS_PER_NAME: usize = 10;
 /// Number of bits that are set per name.
 const PROBES: u64 = 6;
-
-/// A hash that is the same in every process, because filters are stored. It can be continued from
-/// the hash of a beginning (FNV, Fowler, Noll and Vo 1991).
-#[derive(Clone, Copy, Debug)]
-struct Hash(u64);
-
-impl Hash {
-    const fn of(table: u8) -> Self {
-        Self(0xCBF2_9CE4_8422_2325 ^ (table as u64) << 56)
-    }
-
-    fn then(self, bytes: &[u8]) -> Self {
-        let step =
-            |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
-        Self(bytes.iter().fold(self.0, step))
-    }
-
-    const fn finish(self) -> u64 {
-        let hash = (self.0 ^ self.0 >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        hash ^ hash >> 29
-    }
-}
-
-fn hash(table: u8, name: &[u8]) -> u64 {
-    Hash::of(table).then(name).finish()
-}
 
 /// Iterates over the places of the bits of a hash (double hashing, Kirsch and Mitzenmacher 2006).
 fn places(hash: u64, bits: u64) -> impl Iterator<Item = (usize, u8)> {
@@ -57,7 +32,7 @@ pub(super) struct Names {
     hashes: Vec<u64>,
     /// The names on the way to the last cell, by level: where each ends in the path, and the hash
     /// up to there.
-    last: Vec<(usize, Hash)>,
+    last: Vec<(usize, StableHash)>,
 }
 
 impl Names {
@@ -66,14 +41,14 @@ impl Names {
     pub(super) fn add(&mut self, key: &[u8], shared: usize) -> Probe {
         let (&table, path) = key.split_first().unwrap_or((&CELLS, &[]));
         if table != CELLS {
-            let hash = hash(table, path);
+            let hash = stable_hash(table, path);
             self.hashes.push(hash);
             return Probe(hash);
         }
         while self.last.last().is_some_and(|(end, _)| *end >= shared) {
             self.last.pop();
         }
-        let (known, mut hash) = self.last.last().copied().unwrap_or((0, Hash::of(CELLS)));
+        let (known, mut hash) = self.last.last().copied().unwrap_or((0, StableHash::of(CELLS)));
         let (mut at, from) = (known, known + usize::from(!self.last.is_empty()));
         for end in name_ends(path, from) {
             hash = hash.then(path.get(at..end).unwrap_or_default());
@@ -157,8 +132,8 @@ impl Probe {
     /// Asks for the entry of a key.
     pub(super) fn entry(key: &[u8]) -> Option<Self> {
         match key.split_first()? {
-            (&CELLS, path) => path.split_last().map(|(_, name)| Self(hash(CELLS, name))),
-            (&table @ (RETURNED | KEYS | PRINTS), key) => Some(Self(hash(table, key))),
+            (&CELLS, path) => path.split_last().map(|(_, name)| Self(stable_hash(CELLS, name))),
+            (&table @ (RETURNED | KEYS | PRINTS), key) => Some(Self(stable_hash(table, key))),
             _ => None,
         }
     }
@@ -167,11 +142,11 @@ impl Probe {
     pub(super) fn below(prefix: &[u8]) -> Option<Self> {
         let (&CELLS, path) = prefix.split_first()? else { return None };
         if is_name(path) {
-            return Some(Self(hash(CELLS, path)));
+            return Some(Self(stable_hash(CELLS, path)));
         }
         let (mut name, mut end) = (None, 0);
         names(path, &mut |at| {
-            name = Some(Self(hash(CELLS, at)));
+            name = Some(Self(stable_hash(CELLS, at)));
             end = at.len() + 1;
         });
         name.filter(|_| end == path.len())

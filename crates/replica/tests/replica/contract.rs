@@ -88,7 +88,7 @@ fn every_call(
         carts.flush().err(),
         carts.keys().err(),
         carts.watch().err(),
-        carts.conflicts().err(),
+        carts.conflicts().oldest_first().page(usize::MAX).err(),
         carts.digest().err(),
         carts.stats().err(),
         other.version_vector().err(),

@@ -4,6 +4,8 @@
 mod backups;
 mod chance;
 mod changes;
+mod conflict_choices;
+mod conflict_log;
 mod conflicts;
 mod contract;
 mod cost;

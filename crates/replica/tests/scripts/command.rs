@@ -243,9 +243,9 @@ fn looks(world: &mut World, words: &[&str]) -> Option<Output> {
         ("reports", []) => {
             told(space.take_reports(), |all| all.iter().map(shown::report).collect())
         }
-        ("conflicts", []) => {
-            told(space.conflicts(), |all| all.iter().map(ToString::to_string).collect())
-        }
+        ("conflicts", []) => told(space.conflicts().oldest_first().page(usize::MAX), |all| {
+            all.iter().map(ToString::to_string).collect()
+        }),
         ("receipt", [label]) => receipt(world, space, label),
         ("forks", []) => told(space.forks(), |all| all.iter().map(shown::fork).collect()),
         ("formers", []) => told(space.incarnations(), |all| {

@@ -1,0 +1,170 @@
+//! What is known of the rows of the conflict log, and how it is read from them.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rejoin_vclock::ReplicaId;
+
+use super::opens::Opens;
+use super::rows::Rows;
+use crate::error::Result;
+use crate::format::conflict::{Conflict, Version};
+use crate::format::conflict_segment::{Segment, Summary, Term, seal, terms};
+use crate::format::row;
+
+/// What is known of the rows.
+#[derive(Default, Debug)]
+pub(super) struct Contents {
+    /// The segments, the oldest first.
+    pub segments: VecDeque<Segment>,
+    /// The records after them.
+    pub tail: Segment,
+    /// The terms of each record in the tail.
+    pub terms: Vec<Vec<Term>>,
+    pub opens: Opens,
+    /// Per origin, the last transaction that caused a record here, and one in the tail.
+    pub last: BTreeMap<ReplicaId, u64>,
+    pub tail_last: BTreeMap<ReplicaId, u64>,
+}
+
+impl Contents {
+    pub(super) fn add(&mut self, conflict: &Conflict, bytes: u64, is_open: bool) {
+        self.tail.add(conflict.at, bytes);
+        self.terms.push(terms(conflict));
+        if is_open {
+            self.opens.open(conflict.number, conflict.path.as_bytes());
+        }
+        let (origin, counter) = (conflict.by.replica(), conflict.by.counter());
+        let last = self.tail_last.entry(origin).or_default();
+        *last = counter.max(*last);
+        self.note(origin, counter);
+    }
+
+    pub(super) fn note(&mut self, origin: ReplicaId, counter: u64) {
+        let last = self.last.entry(origin).or_default();
+        *last = counter.max(*last);
+    }
+
+    /// Leaves out the numbers up to one: their records are damaged.
+    pub(super) fn skip_to(&mut self, number: u64) {
+        while self.tail.count > 0 && self.tail.end() < number {
+            self.tail.add(self.tail.latest, 0);
+            self.terms.push(Vec::new());
+        }
+        if self.tail.count == 0 {
+            self.tail.first = number;
+        }
+    }
+
+    pub(super) fn take_tail(&mut self) -> (Segment, Vec<Vec<Term>>) {
+        let next = Segment { first: self.tail.end(), ..Segment::default() };
+        (std::mem::replace(&mut self.tail, next), std::mem::take(&mut self.terms))
+    }
+
+    pub(super) fn size(&self) -> (u64, u64) {
+        let all = self.segments.iter().chain([&self.tail]);
+        all.fold((0, 0), |(count, bytes), it| (count + it.count, bytes + it.bytes))
+    }
+
+    pub(super) fn first(&self) -> u64 {
+        self.segments.front().unwrap_or(&self.tail).first
+    }
+
+    pub(super) fn segment_of(&self, number: u64) -> Option<&Segment> {
+        let after = self.segments.partition_point(|segment| segment.first <= number);
+        self.segments.get(after.checked_sub(1)?).filter(|segment| number < segment.end())
+    }
+
+    /// A record, and what was decided about it. `None` where it was forgotten, or is damaged.
+    pub(super) fn conflict(&self, rows: &Rows, number: u64) -> Result<Option<Conflict>> {
+        let Some(bytes) = rows.get(&row::conflict(number))? else { return Ok(None) };
+        let Ok(mut conflict) = Conflict::decode(number, &bytes) else { return Ok(None) };
+        if !self.opens.has(number)
+            && let Some(bytes) = rows.get(&row::conflict_settled(number))?
+        {
+            conflict.settled = Version::decode(&bytes).ok();
+        }
+        Ok(Some(conflict))
+    }
+}
+
+/// Reads the segments, and the records after them. Where a segment's rows are damaged, its
+/// records and all after them are put into segments anew as others come.
+pub(super) fn read(rows: &mut Rows) -> Result<Contents> {
+    let mut contents = Contents::default();
+    let mut whole = true;
+    for (key, bytes) in rows.all(row::CONFLICT_SEGMENTS)? {
+        let first = number_of(&key).unwrap_or_default();
+        let read = Segment::decode(first, &bytes).ok().filter(|_| whole);
+        match read {
+            Some(Summary { segment, last, .. }) if read_opens(rows, &mut contents, &segment)? => {
+                last.into_iter().for_each(|(origin, last)| contents.note(origin, last));
+                contents.segments.push_back(segment);
+            }
+            _ => {
+                whole = false;
+                drop_segment(rows, first, &bytes);
+            }
+        }
+    }
+    let from = contents.segments.back().map(Segment::end);
+    if rejoin_vclock::mutant!("conflict-log-forgets-its-tail") {
+        contents.tail.first = from.unwrap_or(0);
+        return Ok(contents);
+    }
+    let after = rows.all_from(row::CONFLICTS, &row::conflict(from.unwrap_or(0)))?;
+    let first = after.first().and_then(|(key, _)| number_of(key));
+    contents.tail.first = from.or(first).unwrap_or(0);
+    for (key, bytes) in after {
+        let Some(number) = number_of(&key) else { continue };
+        let Ok(conflict) = Conflict::decode(number, &bytes) else {
+            // Whoever wants to look at it finds it there.
+            rows.put(row::quarantined(&key), Some(bytes));
+            rows.put(key, None);
+            continue;
+        };
+        contents.skip_to(number);
+        let settled = rows.get(&row::conflict_settled(number))?;
+        contents.add(&conflict, bytes.len() as u64, settled.is_none());
+    }
+    Ok(contents)
+}
+
+fn read_opens(rows: &Rows, contents: &mut Contents, segment: &Segment) -> Result<bool> {
+    let row = rows.get(&row::conflict_opens(segment.first))?;
+    Ok(row.is_none_or(|bytes| contents.opens.read(segment, &bytes).is_ok()))
+}
+
+fn drop_segment(rows: &mut Rows, first: u64, bytes: &[u8]) {
+    for term in terms_of(bytes) {
+        rows.put(row::conflict_term(term.0, first), None);
+    }
+    rows.put(row::conflict_term(Term::SETTLED.0, first), None);
+    rows.put(row::conflict_opens(first), None);
+    rows.put(row::conflict_segment(first), None);
+}
+
+/// The rows of terms: for each the offsets of the records that it is in.
+pub(super) fn postings(terms: &[Vec<Term>]) -> Vec<(Term, Vec<u8>)> {
+    let mut pairs: Vec<(Term, u8)> = (0..=u8::MAX)
+        .zip(terms)
+        .flat_map(|(offset, terms)| terms.iter().map(move |term| (*term, offset)))
+        .collect();
+    pairs.sort_unstable();
+    let of_one = pairs.chunk_by(|(a, _), (b, _)| a == b);
+    let row = |pairs: &[(Term, u8)]| {
+        let offsets: Vec<u8> = pairs.iter().map(|(_, offset)| *offset).collect();
+        pairs.first().map(|(term, _)| (*term, seal(&offsets)))
+    };
+    of_one.filter_map(row).collect()
+}
+
+fn number_of(key: &[u8]) -> Option<u64> {
+    row::of_conflicts(key).map(|(_, number)| number)
+}
+
+/// The terms of a segment, by its row; none if that is damaged.
+pub(super) fn terms_of(bytes: &[u8]) -> Vec<Term> {
+    Segment::decode(0, bytes).map(|summary| summary.terms).unwrap_or_default()
+}

@@ -1,0 +1,116 @@
+//! The rows of the conflict log: those in storage, under those that are on their way there.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::format::row;
+use crate::storage::{Row, RowWrite, StorageRead};
+
+/// Number of rows that are read at a time.
+const CHUNK: usize = 1024;
+
+#[derive(Debug)]
+pub(super) struct Rows {
+    storage: Arc<dyn StorageRead>,
+    space: u32,
+    /// What is not known to be durable: `None` for a row that goes.
+    unwritten: BTreeMap<Vec<u8>, Unwritten>,
+    /// The number of times that rows were handed out which are not known to be durable.
+    in_flight: usize,
+}
+
+#[derive(Debug)]
+struct Unwritten {
+    bytes: Option<Vec<u8>>,
+    is_handed_out: bool,
+}
+
+impl Rows {
+    pub(super) fn over(storage: Arc<dyn StorageRead>, space: u32) -> Self {
+        Self { storage, space, unwritten: BTreeMap::new(), in_flight: 0 }
+    }
+
+    pub(super) fn put(&mut self, key: Vec<u8>, bytes: Option<Vec<u8>>) {
+        self.unwritten.insert(key, Unwritten { bytes, is_handed_out: false });
+    }
+
+    /// The rows that were put since the last call.
+    pub(super) fn poll(&mut self) -> Vec<RowWrite> {
+        let fresh = self.unwritten.iter_mut().filter(|(_, row)| !row.is_handed_out);
+        let rows: Vec<RowWrite> = fresh
+            .map(|(key, row)| {
+                row.is_handed_out = true;
+                (key.clone(), row.bytes.clone())
+            })
+            .collect();
+        self.in_flight += usize::from(!rows.is_empty());
+        rows
+    }
+
+    /// Notes that what was handed out once is durable.
+    pub(super) fn handle_written(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if self.in_flight == 0 {
+            self.unwritten.retain(|_, row| !row.is_handed_out);
+        }
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        match self.unwritten.get(key) {
+            Some(row) => Ok(row.bytes.clone()),
+            None => self.storage.row(self.space, key),
+        }
+    }
+
+    /// The first row from a key on.
+    pub(super) fn next(&self, from: &[u8]) -> Result<Option<Row>> {
+        let mut from = from.to_vec();
+        loop {
+            let stored = self.storage.rows(self.space, &from, 1)?.pop();
+            let Some((key, row)) = self.unwritten.range(from.clone()..).next() else {
+                return Ok(stored);
+            };
+            match (&row.bytes, stored) {
+                (_, Some(stored)) if stored.0 < *key => return Ok(Some(stored)),
+                (Some(bytes), _) => return Ok(Some((key.clone(), bytes.clone()))),
+                (None, _) => from = [key, &[0][..]].concat(),
+            }
+        }
+    }
+
+    /// The rows of a table of the conflict log.
+    pub(super) fn all(&self, table: u8) -> Result<Vec<Row>> {
+        self.all_from(table, &row::conflict_table(table))
+    }
+
+    /// The rows of a table of the conflict log from a key on.
+    pub(super) fn all_from(&self, table: u8, from: &[u8]) -> Result<Vec<Row>> {
+        let prefix = row::conflict_table(table);
+        let (mut all, mut from) = (BTreeMap::new(), from.to_vec());
+        let start = from.clone();
+        loop {
+            let mut rows = self.storage.rows(self.space, &from, CHUNK)?;
+            let is_last = rows.len() < CHUNK;
+            rows.retain(|(key, _)| key.starts_with(&prefix));
+            let Some((last, _)) = rows.last() else { break };
+            from = [last, &[0][..]].concat();
+            let is_last = is_last || rows.len() < CHUNK;
+            all.extend(rows);
+            if is_last {
+                break;
+            }
+        }
+        for (key, row) in
+            self.unwritten.range(start..).take_while(|(key, _)| key.starts_with(&prefix))
+        {
+            match &row.bytes {
+                Some(bytes) => all.insert(key.clone(), bytes.clone()),
+                None => all.remove(key),
+            };
+        }
+        Ok(all.into_iter().collect())
+    }
+}
