@@ -103,6 +103,8 @@ pub enum StoreError {
     PolicyTooLarge(DecodeError),
     /// A conflict was not settled; nothing was written.
     CannotResolve(CannotResolve),
+    /// A transaction was not undone; nothing was written.
+    CannotUndo(CannotUndo),
     /// A page of conflicts was to begin behind a record of another conflict log: of another store,
     /// or another space.
     OtherConflictLog,
@@ -204,6 +206,7 @@ impl StoreError {
             | Self::PolicyTooLarge(_)
             | Self::OtherConflictLog
             | Self::CannotResolve(_)
+            | Self::CannotUndo(_)
             | Self::OnlyHere { .. }
             | Self::Edit(_)
             | Self::Read(_)
@@ -294,6 +297,7 @@ impl fmt::Display for StoreError {
                  policy is for siblings"
             ),
             Self::CannotResolve(reason) => reason.fmt(f),
+            Self::CannotUndo(reason) => reason.fmt(f),
             Self::OtherConflictLog => f.write_str(OTHER_CONFLICT_LOG),
             Self::PolicyTooLarge(error) => write!(f, "a policy that nobody could read: {error}"),
             Self::NoRuntime => f.write_str("no tokio runtime runs here; nothing was done"),
@@ -394,6 +398,46 @@ impl fmt::Display for CannotResolve {
 }
 
 impl std::error::Error for CannotResolve {}
+
+/// Why a transaction was not undone. Nothing was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum CannotUndo {
+    /// An undo of it is here. To undo that one, give its receipt.
+    AlreadyUndone {
+        /// The last dot of the undo.
+        by: Dot,
+    },
+    /// The receipt is of another space.
+    OtherSpace,
+    /// Somebody else made the transaction; a store undoes its own.
+    NotOwn {
+        /// The replica that made it.
+        origin: ReplicaId,
+    },
+    /// The log does not have the transaction: it was withdrawn, its record is lost, or there was
+    /// none.
+    NotHere,
+}
+
+impl fmt::Display for CannotUndo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyUndone { by } => {
+                write!(f, "it is undone, by {by}; to do it again, undo that")
+            }
+            Self::OtherSpace => f.write_str("the receipt is of another space; undo it there"),
+            Self::NotOwn { origin } => {
+                write!(f, "{origin} made it, not this store; a store undoes its own transactions")
+            }
+            Self::NotHere => f.write_str(
+                "the log does not have the transaction: it was withdrawn, or its record is lost",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for CannotUndo {}
 
 /// Refuses a name that is too long.
 pub(crate) fn at_most(most: usize, what: &'static str, name: &[u8]) -> Result<(), StoreError> {

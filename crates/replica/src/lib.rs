@@ -94,12 +94,13 @@ pub use crate::core::peers::session::{SessionEnd, SessionId};
 pub use crate::core::reports::{Reincarnated, Remedy};
 pub use crate::core::{Change, Event, Now, session};
 pub use config::Config;
-pub use error::{CannotResolve, OwnOperations, StoreError};
+pub use error::{CannotResolve, CannotUndo, OwnOperations, StoreError};
 pub use format::conflict::{Conflict, Origin, Strategy, Version};
 pub use format::entry::{Head, Label, MAX_LABEL_BYTES};
 pub use format::message;
 pub use format::ticket::{MAX_NAME_BYTES, ParseTicketError, Ticket};
 pub use receipt::{ParseReceiptError, Receipt};
+pub use rejoin_crdts::edit::Remains;
 pub use rejoin_storage as storage;
 #[cfg(feature = "conformance")]
 pub use rejoin_storage::storage_conformance;

@@ -34,6 +34,8 @@ pub struct Receipt {
     first: u64,
     last: u64,
     sequence: u64,
+    /// The beginning of the space's hash; 0 if it is not known.
+    space: u64,
     /// The number of withdrawals before it.
     round: u64,
     durable: bool,
@@ -45,7 +47,18 @@ const UNKNOWN: u64 = u64::MAX;
 
 impl Receipt {
     pub(crate) const fn new(origin: ReplicaId, first: u64, last: u64, sequence: u64) -> Self {
-        Self { origin, first, last, sequence, round: 0, durable: false, withdrawn: false }
+        let (space, round, durable, withdrawn) = (0, 0, false, false);
+        Self { origin, first, last, sequence, space, round, durable, withdrawn }
+    }
+
+    /// The same receipt, of this space.
+    pub(crate) const fn of_space(self, space: u64) -> Self {
+        Self { space, ..self }
+    }
+
+    /// True if it is a receipt of another space than this one.
+    pub(crate) const fn is_of_another(&self, space: u64) -> bool {
+        self.space != 0 && self.space != space
     }
 
     pub(crate) const fn with_durability(self, durable: bool) -> Self {
@@ -123,10 +136,11 @@ impl Receipt {
     }
 }
 
-/// Shows the dots: the replica's id, and the first and last counter.
+/// Shows the dots: the replica's id, and the first and last counter; then a mark of the space.
 impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}-{}", self.origin, self.first, self.last)
+        write!(f, "{}:{}-{}", self.origin, self.first, self.last)?;
+        if self.space == 0 { Ok(()) } else { write!(f, "@{:016x}", self.space) }
     }
 }
 
@@ -136,7 +150,10 @@ pub struct ParseReceiptError;
 
 impl fmt::Display for ParseReceiptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a receipt is an id, a colon, and two counters with a dash between them")
+        f.write_str(
+            "a receipt is an id, a colon, two counters with a dash between them, and maybe an @ \
+             and the mark of a space",
+        )
     }
 }
 
@@ -146,6 +163,13 @@ impl FromStr for Receipt {
     type Err = ParseReceiptError;
 
     fn from_str(text: &str) -> Result<Self, ParseReceiptError> {
+        let (text, space) = match text.split_once('@') {
+            Some((text, space)) if space.len() == 16 => {
+                (text, u64::from_str_radix(space, 16).map_err(|_| ParseReceiptError)?)
+            }
+            Some(_) => return Err(ParseReceiptError),
+            None => (text, 0),
+        };
         let parts = text.split_once(':').and_then(|(id, dots)| Some((id, dots.split_once('-')?)));
         let (id, (first, last)) = parts.ok_or(ParseReceiptError)?;
         let counter = |text: &str| text.parse().map_err(|_| ParseReceiptError);
@@ -154,7 +178,7 @@ impl FromStr for Receipt {
             return Err(ParseReceiptError);
         }
         let origin = id.parse().map_err(|_| ParseReceiptError)?;
-        Ok(Self::new(origin, first, last, UNKNOWN))
+        Ok(Self::new(origin, first, last, UNKNOWN).of_space(space))
     }
 }
 

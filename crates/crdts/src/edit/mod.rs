@@ -5,6 +5,7 @@
 
 pub(crate) mod cursor;
 mod draft;
+mod inverse;
 mod overlay;
 mod reset;
 mod source;
@@ -12,5 +13,6 @@ mod stand;
 
 pub use cursor::{Cursor, View};
 pub use draft::{Draft, Written};
+pub use inverse::{Before, Inverse, Remains};
 pub use overlay::Overlay;
 pub use source::{Source, Stage};

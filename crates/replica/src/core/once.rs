@@ -89,6 +89,7 @@ impl SpaceCore {
     pub(crate) fn remember_key(&mut self, key: Vec<u8>, entry: &Entry, sequence: u64) -> Receipt {
         let delta = entry.delta();
         let receipt = Receipt::new(delta.origin(), delta.first(), delta.last(), sequence)
+            .of_space(self.hash.mark())
             .as_of(self.outbox.withdrawals.round());
         if !key.is_empty() {
             self.state.remember(Receipts::Written, key, receipt);

@@ -15,7 +15,7 @@ impl SpaceCore {
     pub fn held_by(&self, receipt: &Receipt) -> Vec<ReplicaId> {
         let receipt = self.refresh(*receipt);
         let has = |vector: &VersionVector| vector.get(receipt.origin()) >= receipt.last();
-        if receipt.is_withdrawn() {
+        if receipt.is_withdrawn() || receipt.is_of_another(self.hash.mark()) {
             return Vec::new();
         }
         let peers = self.peers.holders.iter().filter(|(_, vector)| has(vector)).map(|(id, _)| id);
@@ -32,17 +32,21 @@ impl SpaceCore {
     /// The receipt of a transaction that changed nothing: it is as durable as anything.
     pub fn empty_receipt(&self) -> Receipt {
         let (own, seen) = (self.replica(), self.causal.context().seen(self.replica()));
-        Receipt::new(own, seen + 1, seen, 0).with_durability(true)
+        Receipt::new(own, seen + 1, seen, 0).of_space(self.hash.mark()).with_durability(true)
     }
 
     /// Updates a receipt to the present state.
     pub fn refresh(&self, receipt: Receipt) -> Receipt {
+        if receipt.is_of_another(self.hash.mark()) {
+            return receipt.with_durability(false);
+        }
         let early = rejoin_vclock::mutant!("ack-before-write");
         let receipt = self.found(receipt);
         if !receipt.is_empty() && self.outbox.withdrawals.cover(receipt.mark()) {
             return receipt.withdrawn();
         }
-        let receipt = self.as_moved(receipt).as_of(self.outbox.withdrawals.round());
+        let receipt = self.as_moved(receipt).of_space(self.hash.mark());
+        let receipt = receipt.as_of(self.outbox.withdrawals.round());
         receipt.with_durability(
             early || receipt.is_empty() || receipt.sequence() < self.outbox.durable(),
         )

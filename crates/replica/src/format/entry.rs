@@ -9,8 +9,8 @@ use std::sync::Arc;
 use rejoin_crdts::Delta;
 use rejoin_crdts::delta::{Change, Rebase};
 use rejoin_crdts::path::MAX_VALUE_BYTES;
-use rejoin_vclock::ReplicaId;
-use rejoin_vclock::codec::{Decode, DecodeError, Reader, write_length_prefixed};
+use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_length_prefixed};
+use rejoin_vclock::{Dot, ReplicaId};
 
 use crate::format::envelope;
 use crate::format::section::{self, Tag};
@@ -40,6 +40,8 @@ pub struct Label {
     pub author: Option<String>,
     /// What it is about.
     pub message: Option<String>,
+    /// The last dot of the transaction that it [undoes](crate::Space::undo).
+    pub undoes: Option<Dot>,
 }
 
 /// A delta, what its transaction carries beside it, and the canonical bytes of both, which are made
@@ -67,7 +69,17 @@ impl Entry {
         let hash = key.as_ref().map(|key| &key.0[..]);
         let [author, message] =
             [&label.author, &label.message].map(|text| text.as_deref().map(str::as_bytes));
-        let fields = [(Tag::Key, hash), (Tag::Author, author), (Tag::Message, message)];
+        let undoes = label.undoes.map(|dot| {
+            let mut bytes = Vec::new();
+            dot.encode(&mut bytes);
+            bytes
+        });
+        let fields = [
+            (Tag::Key, hash),
+            (Tag::Author, author),
+            (Tag::Message, message),
+            (Tag::Undoes, undoes.as_deref()),
+        ];
         let fields: Vec<_> =
             fields.iter().filter_map(|&(tag, field)| field.map(|field| (tag, field))).collect();
         match fields.is_empty() {
@@ -159,7 +171,14 @@ impl Entry {
             let text = section::field(self.section(), tag)?;
             std::str::from_utf8(text).ok().map(str::to_owned)
         };
-        Label { author: text(Tag::Author), message: text(Tag::Message) }
+        let (author, message) = (text(Tag::Author), text(Tag::Message));
+        Label { author, message, undoes: self.undoes() }
+    }
+
+    /// The last dot of the transaction that it undoes, if it is an undo.
+    pub(crate) fn undoes(&self) -> Option<Dot> {
+        let dot = section::field(self.section(), Tag::Undoes)?;
+        Dot::decode(&mut Reader::new(dot)).ok()
     }
 
     /// The tagged fields that it carries beside its delta; empty if there are none.

@@ -54,6 +54,14 @@ const MIN_HEAD_BYTES: usize = 18;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SpaceHash(pub [u8; 16]);
 
+impl SpaceHash {
+    /// The beginning of the hash, by which receipts tell their space; never 0.
+    pub(crate) fn mark(self) -> u64 {
+        let Self([a, b, c, d, e, f, g, h, ..]) = self;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h]).max(1)
+    }
+}
+
 /// The reason why a peer refuses to sync.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]

@@ -8,7 +8,8 @@
 //! running hash of an origin covers the section. A field under a tag that this program does not
 //! know is kept and passed on byte for byte.
 
-use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
+use rejoin_vclock::Dot;
+use rejoin_vclock::codec::{Decode, DecodeError, Reader, write_length_prefixed, write_varint};
 
 /// Maximum length of a section, in bytes.
 pub const MAX_SECTION_BYTES: usize = 64 << 10;
@@ -25,6 +26,8 @@ pub(crate) enum Tag {
     Author = 2,
     /// What the transaction is about, for people.
     Message = 3,
+    /// The last dot of the transaction that it undoes.
+    Undoes = 4,
 }
 
 /// Writes a section with these fields, of which there is at least one, in the order of tags.
@@ -57,6 +60,11 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), DecodeError> {
         let field = reader.length_prefixed()?;
         if tag == Tag::Key as u64 && field.len() != 16 {
             return Err(DecodeError::Invalid("the hash of a key that is not 16 bytes"));
+        }
+        if tag == Tag::Undoes as u64 {
+            let mut dot = Reader::new(field);
+            Dot::decode(&mut dot)?;
+            dot.finish()?;
         }
         let is_label = tag == Tag::Author as u64 || tag == Tag::Message as u64;
         if is_label && !is_text(field) {

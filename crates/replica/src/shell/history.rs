@@ -111,7 +111,7 @@ fn concerns(edit: &Edit, place: &Path) -> bool {
 
 impl Shared {
     /// The lock on the space, when the history of its objects is kept and nothing is left to write.
-    fn lock_with_history(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
+    pub(crate) fn lock_with_history(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
         let mut inner = self.lock_to_look()?;
         if inner.driver.core.state.keeps_history() {
             return Ok(inner);
@@ -163,7 +163,7 @@ impl Shared {
     }
 
     /// An entry of the log; `None` where its record was lost.
-    fn entry_at(&self, sequence: u64) -> Result<Option<Entry>, StoreError> {
+    pub(crate) fn entry_at(&self, sequence: u64) -> Result<Option<Entry>, StoreError> {
         let found = self.records().reading(sequence, 1).next().transpose()?;
         Ok(match found.filter(|found| found.sequence == sequence).map(|found| found.content) {
             Some(Content::Record(record)) => Some(record.entry),

@@ -37,6 +37,7 @@ pub(crate) mod shared;
 pub(crate) mod space;
 pub(crate) mod store;
 pub(crate) mod time;
+mod undo;
 pub(crate) mod watch;
 pub(crate) mod withdrawal;
 pub(crate) mod witness;

@@ -8,7 +8,7 @@ use std::sync::{Arc, MutexGuard};
 
 use rejoin_crdts::edit::{Cursor, Stage, View};
 use rejoin_crdts::index::{Declared, Index};
-use rejoin_crdts::{Crdt, EditError, Kind, Path};
+use rejoin_crdts::{Crdt, Dot, EditError, Kind, Path};
 use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::Event;
@@ -172,6 +172,11 @@ impl<T: Crdt> Transaction<'_, T> {
     pub fn author(&mut self, name: &str) -> Result<(), EditError> {
         self.label.author = label(name)?;
         Ok(())
+    }
+
+    /// Says that the transaction undoes another one, by that one's last dot.
+    pub(crate) const fn undoes(&mut self, dot: Dot) {
+        self.label.undoes = Some(dot);
     }
 
     /// The stage that it writes to: for what no editor stands at.

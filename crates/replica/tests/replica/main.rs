@@ -39,5 +39,6 @@ mod store_sync;
 mod two_cores;
 mod two_cores_refusals;
 mod two_cores_timers;
+mod undo;
 mod verification;
 mod wire;

@@ -1,0 +1,305 @@
+//! Undo: what still stands is taken back, and nothing else.
+
+use rejoin::prelude::*;
+use rejoin_crdts::Kind;
+use rejoin_replica::{CannotUndo, OpenOptions};
+
+use crate::chance::Chance;
+use crate::identity::sync;
+use crate::medium::Medium;
+
+#[derive(Crdt)]
+struct Product {
+    note: LwwRegister<String>,
+    marks: MvRegister<u64>,
+    price: Siblings<u64>,
+    best: MaxRegister<u64>,
+    tags: OrSet<String>,
+    bans: RwSet<String>,
+    on_sale: EnableWinsFlag,
+    calm: DisableWinsFlag,
+    lines: OrMap<String, PnCounter>,
+    shelves: OrMap<String, OrSet<String>>,
+    steps: List<LwwRegister<String>>,
+    more: Doc,
+}
+
+type Products = Space<Product>;
+
+const KEY: &str = "tent";
+
+/// All that is to be seen of the object.
+fn shown(space: &Products) -> String {
+    space
+        .read(|all| {
+            let tent = all.object(KEY);
+            let lines: Vec<(String, i64)> = tent
+                .lines()
+                .keys()?
+                .into_iter()
+                .map(|key| Ok((key.clone(), tent.lines().at(key.as_str()).value()?)))
+                .collect::<Result<_, ReadError>>()?;
+            let shelves: Vec<(String, Vec<String>)> = tent
+                .shelves()
+                .keys()?
+                .into_iter()
+                .map(|key| Ok((key.clone(), tent.shelves().at(key.as_str()).items()?)))
+                .collect::<Result<_, ReadError>>()?;
+            let steps: Vec<Option<String>> = (0..tent.steps().len()?)
+                .map(|index| tent.steps().at(index)?.map_or(Ok(None), |step| step.get()))
+                .collect::<Result<_, ReadError>>()?;
+            Ok::<_, ReadError>(format!(
+                "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {lines:?} {shelves:?} {steps:?} {:?}",
+                tent.note().get()?,
+                tent.marks().values()?,
+                tent.price().values()?,
+                tent.best().get()?,
+                tent.tags().items()?,
+                tent.bans().items()?,
+                tent.on_sale().is_enabled()?,
+                tent.calm().is_enabled()?,
+                tent.more().value()?,
+            ))
+        })
+        .expect("readable")
+        .expect("readable")
+}
+
+/// Some random changes of one transaction; nothing that cannot be undone.
+fn change(chance: &mut Chance, space: &Products) -> Receipt {
+    let done = space.transact(|tx| {
+        for _ in 0..1 + chance.below(4) {
+            let number = chance.below(20);
+            let key = *chance.pick(&["a", "b", "c"]);
+            let mut tent = tx.object(KEY);
+            match chance.below(18) {
+                0 => tent.note().set(format!("note {number}"))?,
+                1 => tent.note().clear()?,
+                2 => tent.marks().set(number)?,
+                3 => tent.price().set(number)?,
+                4 => tent.best().set(number)?,
+                5 => tent.tags().insert(key)?,
+                6 => tent.tags().remove(key)?,
+                7 => tent.bans().insert(key)?,
+                8 => tent.bans().remove(key)?,
+                9 if number % 2 == 0 => tent.on_sale().enable()?,
+                9 => tent.on_sale().disable()?,
+                10 if number % 2 == 0 => tent.calm().enable()?,
+                10 => tent.calm().disable()?,
+                11 | 12 => tent.lines().entry(key).add(number as i64 - 5)?,
+                13 => tent.lines().remove(key)?,
+                14 => tent.shelves().entry(key).insert("x")?,
+                15 => tent.shelves().remove(key)?,
+                16 => tent.steps().insert(0)?.set("step")?,
+                _ => tent.more().entry(key).set(number)?,
+            }
+        }
+        Ok(())
+    });
+    done.expect("a transaction").receipt
+}
+
+fn pair() -> ([Store; 2], [Products; 2]) {
+    let stores = [(); 2].map(|()| Store::memory().expect("a store"));
+    let here: Products = stores[0].create_space("products").expect("a first space");
+    let there = stores[1].join_space("products", here.ticket()).expect("joined");
+    (stores, [here, there])
+}
+
+fn meet([here, there]: &[Products; 2]) {
+    sync(&here.link(), &there.link());
+}
+
+#[test]
+fn an_undo_at_once_brings_back_what_was_there_and_an_undo_of_it_what_came() {
+    let mut left = 0;
+    for seed in 0..60 {
+        let mut chance = Chance::new(seed);
+        let (_stores, spaces) = pair();
+        for step in 0..25 {
+            if chance.percent(30) {
+                change(&mut chance, &spaces[1]);
+                meet(&spaces);
+            }
+            let before = shown(&spaces[0]);
+            let receipt = change(&mut chance, &spaces[0]);
+            let after = shown(&spaces[0]);
+            if receipt.is_empty() || chance.percent(40) {
+                continue;
+            }
+            let undone = spaces[0].undo(&receipt).expect("undone");
+            assert!(undone.value.cannot.is_empty(), "{:?}", undone.value);
+            left += undone.value.kept.len();
+            assert_eq!(shown(&spaces[0]), before, "seed {seed}, step {step}: {after}");
+            if undone.is_empty() {
+                continue;
+            }
+            let again = spaces[0].undo(&receipt).expect_err("undone before");
+            assert!(matches!(again, StoreError::CannotUndo(CannotUndo::AlreadyUndone { .. })));
+            if chance.percent(50) {
+                let redone = spaces[0].undo(&undone).expect("done again");
+                assert_eq!(shown(&spaces[0]), after, "seed {seed}, step {step}: {redone:?}");
+            }
+        }
+        meet(&spaces);
+        assert_eq!(spaces[0].digest(), spaces[1].digest());
+    }
+    assert_eq!(left, 0, "nothing came between");
+}
+
+#[test]
+fn what_others_changed_since_stays_and_is_named() {
+    let (_stores, spaces) = pair();
+    let done = spaces[0]
+        .transact(|tx| {
+            let mut tent = tx.object(KEY);
+            tent.note().set("ring once")?;
+            tent.tags().insert("new")?;
+            tent.lines().entry("pegs").add(2)?;
+            tent.best().set(7_u64)
+        })
+        .expect("a transaction");
+    meet(&spaces);
+    spaces[1]
+        .transact(|tx| {
+            let mut tent = tx.object(KEY);
+            tent.note().set("ring twice")?;
+            tent.tags().remove("new")?;
+            tent.lines().remove("pegs")
+        })
+        .expect("a transaction");
+    meet(&spaces);
+    let undone = spaces[0].undo(&done).expect("undone");
+    let kept: Vec<String> = undone.value.kept.iter().map(ToString::to_string).collect();
+    assert_eq!(kept, ["tent/lines/pegs", "tent/note", "tent/tags/new"]);
+    let tent = spaces[0].object(KEY);
+    assert_eq!(tent.note().get(), Ok(Some("ring twice".to_owned())));
+    assert_eq!(tent.lines().at("pegs").value(), Ok(0), "and not -2");
+    assert_eq!(tent.tags().contains("new"), Ok(false));
+    assert_eq!(tent.best().get(), Ok(None), "that one stood");
+}
+
+#[test]
+fn what_others_removed_too_is_not_brought_back() {
+    let (_stores, spaces) = pair();
+    let fill = |tx: &mut rejoin::replica::Transaction<'_, Product>| {
+        tx.object(KEY).tags().insert("new")?;
+        tx.object(KEY).shelves().entry("a").insert("x")
+    };
+    spaces[0].transact(fill).expect("a transaction");
+    meet(&spaces);
+    let remove = |tx: &mut rejoin::replica::Transaction<'_, Product>| {
+        tx.object(KEY).tags().remove("new")?;
+        tx.object(KEY).shelves().remove("a")
+    };
+    let removed = spaces[0].transact(remove).expect("a transaction");
+    spaces[1].transact(remove).expect("a transaction");
+    meet(&spaces);
+    let undone = spaces[0].undo(&removed).expect("undone");
+    assert_eq!(undone.value.kept.len(), 2, "{:?}", undone.value);
+    assert!(undone.is_empty());
+    assert_eq!(spaces[0].object(KEY).tags().contains("new"), Ok(false));
+}
+
+/// A copy of a store is a second device of one person: both undo, and it is undone once.
+#[test]
+fn two_copies_that_undo_one_transaction_undo_it_once() {
+    for seed in 0..40 {
+        let mut chance = Chance::new(seed);
+        let medium = Medium::new();
+        let here: Products = medium.open().create_space("products").expect("a first space");
+        for _ in 0..chance.below(8) {
+            change(&mut chance, &here);
+        }
+        let before = shown(&here);
+        let receipt = change(&mut chance, &here);
+        here.flush().expect("durable");
+        if receipt.is_empty() {
+            continue;
+        }
+        let copy = OpenOptions::new().unproven().over(medium.after_power_loss()).expect("a copy");
+        let there: Products = copy.open_space("products").expect("the space");
+        let undone = here.undo(&receipt).expect("undone");
+        let twice = there.undo(&receipt).expect("undone there");
+        assert_eq!((shown(&here), shown(&there)), (before.clone(), before.clone()), "seed {seed}");
+        let spaces = [here, there];
+        meet(&spaces);
+        meet(&spaces);
+        assert_eq!(spaces[0].digest(), spaces[1].digest(), "seed {seed}");
+        assert_eq!(shown(&spaces[0]), before, "seed {seed}: {undone:?} {twice:?}");
+        if !undone.is_empty() {
+            for space in &spaces {
+                let again = space.undo(&receipt).expect_err("undone before");
+                let StoreError::CannotUndo(reason) = again else { panic!("{again}") };
+                assert!(matches!(reason, CannotUndo::AlreadyUndone { .. }));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_to_be_undone_has_a_name() {
+    let (stores, spaces) = pair();
+    let own = spaces[0].transact(|tx| tx.object(KEY).note().set("x")).expect("a transaction");
+    meet(&spaces);
+    let reason = |space: &Products, receipt: &Receipt| match space.undo(receipt) {
+        Err(StoreError::CannotUndo(reason)) => reason,
+        other => panic!("{other:?}"),
+    };
+    let origin = own.origin();
+    assert_eq!(reason(&spaces[1], &own), CannotUndo::NotOwn { origin });
+    // The same dots, in another space of the store.
+    let other: Products = stores[0].create_space("others").expect("a second space");
+    other.transact(|tx| tx.object(KEY).note().set("y")).expect("a transaction");
+    assert_eq!(reason(&other, &own), CannotUndo::OtherSpace);
+    let written_down: Receipt = own.to_string().parse().expect("a receipt");
+    assert_eq!(reason(&other, &written_down), CannotUndo::OtherSpace);
+    let nowhere: Receipt = format!("{origin}:7-9").parse().expect("a receipt");
+    assert_eq!(reason(&spaces[0], &nowhere), CannotUndo::NotHere);
+    let empty = spaces[0].transact(|_| Ok(())).expect("a transaction");
+    assert_eq!(reason(&spaces[0], &empty), CannotUndo::NotHere);
+    assert_eq!(other.object(KEY).note().get(), Ok(Some("y".to_owned())));
+    // One that was written down by an earlier run is as good as any.
+    let undone = spaces[0].undo(&written_down).expect("undone");
+    assert_eq!(spaces[0].object(KEY).note().get(), Ok(None));
+    let last = spaces[0].history(KEY, None, 1).expect("a page").remove(0);
+    assert_eq!(last.change.label().undoes.map(|dot| dot.replica()), Some(origin));
+    assert_eq!(last.change.last, undone.last());
+}
+
+#[test]
+fn what_cannot_be_undone_is_named() {
+    let (_stores, spaces) = pair();
+    let fill = |tx: &mut rejoin::replica::Transaction<'_, Product>| {
+        tx.object(KEY).steps().insert(0)?.set("one")?;
+        tx.object(KEY).steps().insert(1)?.set("two")
+    };
+    spaces[0].transact(fill).expect("a transaction");
+    let moved = spaces[0].transact(|tx| tx.object(KEY).steps().move_to(0, 1)).expect("moved");
+    let undone = spaces[0].undo(&moved).expect("an answer");
+    assert!(undone.is_empty() && undone.value.cannot.len() == 1, "{:?}", undone.value);
+    let kind = undone.value.cannot[0].kind();
+    assert_eq!(kind, Some(Kind::ListItem));
+}
+
+/// An item that somebody else has written into stays, with all that is in it.
+#[test]
+fn an_item_that_others_have_changed_stays() {
+    let (_stores, spaces) = pair();
+    let step = |text: &'static str| {
+        move |tx: &mut rejoin::replica::Transaction<'_, Product>| {
+            tx.object(KEY).steps().insert(0)?.set(text)
+        }
+    };
+    let one = spaces[0].transact(step("one")).expect("a transaction");
+    let two = spaces[0].transact(step("two")).expect("a transaction");
+    meet(&spaces);
+    spaces[1]
+        .transact(|tx| tx.object(KEY).steps().at(0)?.expect("an item").set("changed"))
+        .expect("a transaction");
+    meet(&spaces);
+    assert_eq!(spaces[0].undo(&two).expect("undone").value.kept.len(), 1);
+    assert!(spaces[0].undo(&one).expect("undone").value.kept.is_empty());
+    let steps = spaces[0].object(KEY);
+    assert_eq!(steps.steps().len(), Ok(1));
+}
