@@ -3,7 +3,10 @@
 //! ```text
 //! element   n, then n x dot
 //! register  n, then n x (dot, stamp, value), the one that stands first
-//! counter   n, then n x (id, last, totals, 0) or (id, last, totals, 1, last, totals, tag)
+//! counter   n, then n x (id, last, totals, 0) or (id, last, totals, 1, last, totals, tag); where
+//!           counts are corrected, 0 before, and behind: n, then n x (dot of the correction, 1 if
+//!           it takes back or else 0, n, then n x (dot of the last count, its totals, 0 or (how far
+//!           beyond the beginning of the record, increments and decrements before the first)))
 //! contest   n, then n x dot of an add, then n, then n x dot of a remove
 //! rights    n, then n x (id, last, granted, spent, n, then n x (id in full, amount)); where one's
 //!           are another's, 0 before, and in each behind n, then n x id of a retired one in full,
@@ -28,14 +31,16 @@ use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId};
 use smallvec::SmallVec;
 
 use crate::cell::{Cell, CellKind, Dots, Hiding, Hidings, sorted};
-use crate::counter::{Record, Rights, Share, Taken, Tally};
+use crate::counter::{Corrections, Live, Record, Rights, Share, Taken, Tally};
 use crate::delta::codec::{read_totals, write_totals};
+use crate::delta::correction::SPAN_BYTES;
+use crate::delta::{Correction, Span};
 use crate::ordered::{Mark, Place, Places, Tag};
 use crate::path::{Atom, Kind, RawAtom};
 use crate::register::{Write, Writes};
 use crate::set::Contest;
 use crate::state::invariants::{OneDotOnePlace, check_positions};
-use crate::state::{Context, LocalDot};
+use crate::state::{Context, LocalDot, Slot};
 
 /// The context for writing and reading cells: dots name their replica by its place in a list of
 /// ids.
@@ -130,6 +135,54 @@ impl Names<'_> {
     }
 
     fn read_counter(&self, count: usize, reader: &mut Reader<'_>) -> Result<Tally, DecodeError> {
+        if count > 0 {
+            return self.read_records(count, reader);
+        }
+        let count = reader.count(6)?;
+        let mut counter = self.read_records(count, reader)?;
+        counter.corrections = self.read_corrections(reader)?;
+        Ok(counter)
+    }
+
+    fn read_corrections(&self, reader: &mut Reader<'_>) -> Result<Corrections, DecodeError> {
+        let mut corrections = Corrections::default();
+        let mut before = None;
+        for _ in 0..reader.count(4 + SPAN_BYTES)? {
+            let dot = self.read_dot(reader)?;
+            let known = Some(self.dot(dot));
+            if known <= before {
+                return Err(DecodeError::NotCanonical("the order of corrections"));
+            }
+            before = known;
+            let takes = match reader.byte()? {
+                tag @ (0 | 1) => tag == 1,
+                tag => return Err(DecodeError::UnknownTag { what: "correction", tag }),
+            };
+            let spans = self.read_spans(reader)?;
+            corrections.0.push(Live { dot, correction: Correction { takes, spans } });
+        }
+        match corrections.is_empty() {
+            false => Ok(corrections),
+            true => Err(DecodeError::NotCanonical("the corrections of a counter")),
+        }
+    }
+
+    fn read_spans(&self, reader: &mut Reader<'_>) -> Result<Vec<Span<Slot>>, DecodeError> {
+        let (mut spans, mut before) = (Vec::new(), None);
+        for _ in 0..reader.count(SPAN_BYTES)? {
+            let last = self.read_dot(reader)?;
+            let span = Span::read_below(self.dot(last), reader)?;
+            span.check_after(before.as_ref())?;
+            before = Some(span);
+            spans.push(span.named(last.slot()));
+        }
+        match spans.is_empty() {
+            false => Ok(spans),
+            true => Err(DecodeError::NotCanonical("the counts of a correction")),
+        }
+    }
+
+    fn read_records(&self, count: usize, reader: &mut Reader<'_>) -> Result<Tally, DecodeError> {
         let mut counter = Tally::default();
         let mut before = None;
         for _ in 0..count {
@@ -254,7 +307,6 @@ impl Names<'_> {
 
 /// Appends a cell that names its replicas by their ids in full: its bytes mean the same everywhere,
 /// with no list of ids beside them.
-/// with no list of ids beside them.
 pub fn write_in_full(context: &Context, cell: &Cell, out: &mut Vec<u8>) {
     CellWriter { context, ids: None }.write_cell(cell, out);
 }
@@ -286,15 +338,19 @@ impl CellWriter<'_> {
     }
 
     fn write_dot(&self, dot: Dot, out: &mut Vec<u8>) {
+        self.write_id(dot.replica(), out);
+        write_varint(out, dot.counter());
+    }
+
+    fn write_id(&self, id: ReplicaId, out: &mut Vec<u8>) {
         match self.ids {
             None if rejoin_vclock::mutant!("fingerprint-by-slot") => {
-                let slot = self.context.slot(dot.replica());
+                let slot = self.context.slot(id);
                 write_varint(out, slot.map_or(0, |slot| slot.index() as u64));
             }
-            None => dot.replica().encode(out),
-            Some(ids) => write_varint(out, ids.binary_search(&dot.replica()).unwrap_or(0) as u64),
+            None => id.encode(out),
+            Some(ids) => write_varint(out, ids.binary_search(&id).unwrap_or(0) as u64),
         }
-        write_varint(out, dot.counter());
     }
 
     fn write_local(&self, dot: LocalDot, out: &mut Vec<u8>) {
@@ -318,6 +374,9 @@ impl CellWriter<'_> {
         let last = |record: &Record| self.context.dot(LocalDot::new(record.slot, record.last));
         let mut records: Vec<&Record> = counter.records().iter().collect();
         records.sort_unstable_by_key(|record| last(record));
+        if !counter.corrections.is_empty() {
+            write_varint(out, 0);
+        }
         write_varint(out, records.len() as u64);
         for record in records {
             self.write_dot(last(record), out);
@@ -330,6 +389,24 @@ impl CellWriter<'_> {
                     write_totals(&floor.totals, out);
                     self.write_dot(self.context.dot(floor.tag), out);
                 }
+            }
+        }
+        self.write_corrections(&counter.corrections, out);
+    }
+
+    fn write_corrections(&self, corrections: &Corrections, out: &mut Vec<u8>) {
+        let corrections = corrections.in_full(|dot| self.context.dot(dot));
+        if !corrections.is_empty() {
+            write_varint(out, corrections.len() as u64);
+        }
+        for (dot, Correction { takes, spans }) in &corrections {
+            self.write_dot(*dot, out);
+            out.push(u8::from(*takes));
+            write_varint(out, spans.len() as u64);
+            for span in spans {
+                self.write_id(span.owner, out);
+                write_varint(out, span.to.counter);
+                span.write_below(out);
             }
         }
     }

@@ -215,8 +215,7 @@ impl Cell {
                 writes.0.iter().for_each(|write| show(write.dot));
             }
             CellKind::Counter(tally) => {
-                let alive = tally.records().iter().filter(|record| !record.is_dead());
-                alive.for_each(|record| show(LocalDot::new(record.slot, record.last)));
+                tally.standing().iter().for_each(|standing| show(standing.dot()));
             }
             CellKind::Contest(contest) => {
                 contest.adds.0.iter().chain(&contest.removes.0).for_each(|&dot| show(dot));
@@ -258,10 +257,7 @@ impl Cell {
             CellKind::Contest(contest) => contest.adds.0.first().copied(),
             CellKind::Positions(places) => places.live().next().map(|place| place.dot),
             CellKind::Candidates(places) => places.live().next().map(|place| place.dot),
-            CellKind::Counter(tally) => {
-                let record = tally.records().iter().find(|record| !record.is_dead())?;
-                Some(LocalDot::new(record.slot, record.last))
-            }
+            CellKind::Counter(tally) => tally.writer(),
             CellKind::Rights(rights) => rights.0.first().map(|share| share.last),
             CellKind::Hidings(_) => None,
         }

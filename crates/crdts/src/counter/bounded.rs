@@ -102,6 +102,10 @@ impl RetiredIds {
 /// another, on the declaration of somebody who knows that it is gone ([`RetiredIds`]): no timeout
 /// and no proof of place can tell a store that is lost from one that is out of reach.
 ///
+/// Nothing that was added, spent or passed can be undone, as rights that came of it may be spent
+/// meanwhile: whoever undoes a transaction with such an operation has to say that this part of it
+/// cannot be undone.
+///
 /// A bound other than zero is a matter of counting from there: seats left, not seats sold.
 ///
 /// # Anomalies

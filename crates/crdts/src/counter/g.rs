@@ -7,7 +7,6 @@ use crate::delta::Effect;
 use crate::edit::{Cursor, View};
 use crate::error::{EditError, ReadError};
 use crate::path::Kind;
-use alloc::vec::Vec;
 
 /// A counter that only goes up.
 ///
@@ -26,7 +25,8 @@ use alloc::vec::Vec;
 ///
 /// Every change counts, and there is nothing to conflict. Below a map's key it can be taken away
 /// with the key, as far as it was seen: it keeps the same records as a
-/// [`PnCounter`](crate::PnCounter), with the same costs and the same floors retained.
+/// [`PnCounter`](crate::PnCounter), with the same costs and the same floors retained. It goes down
+/// where a change is undone, as that does.
 #[derive(Clone, Default, PartialEq, Debug)]
 pub struct GCounter {
     tally: Tally,
@@ -74,7 +74,7 @@ impl GCounterEditor<'_> {
         let empty = Tally::default();
         let tally = cell.as_ref().and_then(Cell::as_counter).unwrap_or(&empty);
         let totals = tally.counted(self.cursor.next_dot(), amount, 0).ok_or(EditError::Overflow)?;
-        self.cursor.write(Effect::Counter { totals: Some(totals), floors: Vec::new() })
+        self.cursor.write(Effect::counted(totals))
     }
 
     /// The value as this transaction sees it.

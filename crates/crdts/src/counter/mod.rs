@@ -4,6 +4,7 @@
 //! each replica; a [`BoundedCounter`] keeps rights, because it promises never to go below zero.
 
 mod bounded;
+pub(crate) mod corrections;
 mod g;
 mod pn;
 mod rights;
@@ -13,6 +14,7 @@ pub use bounded::{
     BoundedCounter, BoundedCounterEditor, BoundedCounterReader, RetiredIds, RightsRequest,
     TransferPolicy,
 };
+pub(crate) use corrections::{Corrections, Live, Standing, are_apart, are_within, rows};
 pub use g::{GCounter, GCounterEditor, GCounterReader};
 pub use pn::{PnCounter, PnCounterEditor, PnCounterReader};
 pub(crate) use rights::{Rights, Share};

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use rejoin_vclock::Dot;
 
 use crate::cell::Cell;
-use crate::counter::{Record, Tally};
+use crate::counter::{Standing, Tally};
 use crate::crdt::leaf_value;
 use crate::delta::Effect;
 use crate::edit::{Cursor, View};
@@ -42,17 +42,24 @@ use crate::state::LocalDot;
 /// floor is at its last dot) starts a new one with its next change; otherwise its start never
 /// moves.
 ///
+/// A change that is undone is taken back by a correction, and so is a reset: once, whoever undoes
+/// it how often. A change that was taken away by a reset is not taken back again. A counter of
+/// which every change is undone is not there, as if it had never been changed.
+///
 /// # Anomalies
-/// Two people who each correct a wrong 5 to 4 by adding -1 leave 3. Every change counts.
+/// Two people who each correct a wrong 5 to 4 by adding -1 leave 3. Every change counts. (Two
+/// copies of one store that undo the same change leave what was before it.)
 ///
 /// # Invariants
 /// 1. `start <= last`, and `floor.start <= floor.last` where there is one.
 /// 2. No floor is older than its record's start.
 /// 3. Records stand in the order of their slots, one per replica.
+/// 4. A correction names counts that were seen, and none twice; its dot is its own.
 ///
 /// # Retained
 /// The record and floor of a replica whose counting was reset, until a cut; the floor carries the
-/// dot of its reset.
+/// dot of its reset. A correction, under its own dot, until a reset that has seen it or until what
+/// it undid is done again.
 ///
 /// # Complexity
 /// | operation | time | metadata | delta |
@@ -60,6 +67,9 @@ use crate::state::LocalDot;
 /// | add | O(log replicas) | 48 bytes per replica that counted | 3 numbers |
 /// | value, merge | O(replicas) | | |
 /// | reset | O(replicas) | a floor per live record | a dot and 3 numbers per live record |
+/// | undo | as a value | 72 bytes per row of counts | a dot and 4 or 6 numbers per row |
+///
+/// With `c` live corrections, a value takes O(c log c) more.
 ///
 /// # References
 /// Shapiro et al., *A comprehensive study of CRDTs*, 2011 (PN-Counter); Riak's `riak_dt` and its
@@ -113,7 +123,7 @@ impl PnCounterEditor<'_> {
         let (up, down) =
             if amount < 0 { (0, amount.unsigned_abs()) } else { (amount.unsigned_abs(), 0) };
         let totals = tally.counted(self.cursor.next_dot(), up, down).ok_or(EditError::Overflow)?;
-        self.cursor.write(Effect::Counter { totals: Some(totals), floors: Vec::new() })
+        self.cursor.write(Effect::counted(totals))
     }
 
     /// Takes away everything counted so far, as far as it is seen here.
@@ -148,17 +158,22 @@ impl PnCounterReader<'_> {
         self.view.leaf(|cell| cell.as_counter().map_or(Ok(0), value))
     }
 
-    /// Returns the contribution of each replica, by replica. Dead records are left out.
+    /// Returns the contribution of each replica, by replica: the dot of its last count that stands,
+    /// and the sum of those that do. Replicas without one are left out.
     ///
     /// # Errors
     /// As the source.
     pub fn contributions(&self) -> Result<Vec<(Dot, i128)>, ReadError> {
         self.view.at_once(|view| {
             view.leaf(|cell| {
-                let records = cell.as_counter().map_or(&[][..], Tally::records);
-                let alive = records.iter().filter(|record| !record.is_dead());
-                let dot = |record: &Record| view.dot(LocalDot::new(record.slot, record.last));
-                Ok(alive.map(|record| (dot(record), record.net())).collect())
+                let standing = cell.as_counter().map_or_else(Vec::new, Tally::standing);
+                let rows = standing.chunk_by(|a, b| a.span.owner == b.span.owner);
+                let contribution = |rows: &[Standing]| {
+                    let last = rows.last().map(|row| (row.span.owner, row.span.to.counter))?;
+                    let net = rows.iter().map(|row| row.span.net()).sum();
+                    Some((view.dot(LocalDot::new(last.0, last.1)), net))
+                };
+                Ok(rows.filter_map(contribution).collect())
             })
         })
     }

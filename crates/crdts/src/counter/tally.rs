@@ -3,7 +3,8 @@
 //! Each replica has one record: the dot it starts with, its last dot, its totals since the start,
 //! and a *floor*, the part that resets took away. This is needed so that a reset and a concurrent
 //! increment, two concurrent resets, and a state that is merged beside the log arrive at one
-//! number.
+//! number. Beside the records are the [corrections](crate::counter::corrections), by which single
+//! counts are taken back or put back.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -12,6 +13,7 @@ use core::cmp::Ordering;
 use smallvec::SmallVec;
 
 use crate::cell::Leaf;
+use crate::counter::{Corrections, Standing};
 use crate::delta::{self, At, Covered, Effect, Totals};
 use crate::state::{Context, Join, LocalDot, Slot};
 
@@ -100,17 +102,37 @@ impl Record {
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Tally {
     records: SmallVec<[Record; 1]>,
+    pub corrections: Corrections,
 }
 
 impl Tally {
-    /// Returns the sum of everything counted and not taken away. It fits: 2^24 sums of 64-bit
-    /// numbers.
+    /// Returns the sum of all counts that stand. It fits: fewer than 2^62 sums of 64-bit numbers.
     pub(crate) fn total(&self) -> i128 {
-        self.records.iter().map(Record::net).sum()
+        if self.corrections.is_empty() {
+            return self.records.iter().map(Record::net).sum();
+        }
+        let net = |rows: Vec<Standing>| rows.iter().map(|row| row.span.net()).sum::<i128>();
+        if rejoin_vclock::mutant!("correction-outlives-the-floor") {
+            return net(self.there()) - net(self.taken_back());
+        }
+        if rejoin_vclock::mutant!("correction-counts-for-each-dot") {
+            let each = net(self.corrections.named(true).collect());
+            return net(self.standing()) + net(self.taken_back()) - each;
+        }
+        net(self.standing())
     }
 
     pub(crate) fn records(&self) -> &[Record] {
         &self.records
+    }
+
+    /// Returns the dot of some of the counts that stand.
+    pub(crate) fn writer(&self) -> Option<LocalDot> {
+        if !self.corrections.is_empty() {
+            return self.standing().first().map(Standing::dot);
+        }
+        let record = self.records.iter().find(|record| !record.is_dead())?;
+        Some(LocalDot::new(record.slot, record.last))
     }
 
     pub(crate) fn push_record(&mut self, record: Record) {
@@ -179,15 +201,20 @@ impl Tally {
 
 impl Leaf for Tally {
     fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool {
-        let Effect::Counter { totals, floors } = effect else { return false };
-        let mut changed = false;
+        let (totals, floors, ends, put) = match effect {
+            Effect::Counter { totals, floors, ends } => (*totals, floors.as_slice(), ends, None),
+            Effect::Correct { ends, put } => (None, &[][..], ends, put.as_ref()),
+            _ => return false,
+        };
+        let mut changed = self.corrections.end_named(ends, at.context);
         for floor in floors {
             changed |= self.take(at, floor);
         }
-        changed | totals.is_some_and(|totals| self.count(at, totals))
+        changed |= totals.is_some_and(|totals| self.count(at, totals));
+        changed | put.is_some_and(|correction| self.corrections.put(correction, at))
     }
 
-    /// Counters are taken away record by record, never by a vector.
+    /// Counters are taken away record by record and correction by correction, never by a vector.
     fn end(&mut self, _: &Covered) -> bool {
         false
     }
@@ -206,15 +233,18 @@ impl Leaf for Tally {
         for other in &theirs.records {
             changed |= self.merge_record(other, join);
         }
-        changed
+        changed | self.corrections.join(&theirs.corrections, join)
     }
 
     fn is_visible(&self) -> bool {
-        self.records.iter().any(|record| !record.is_dead())
+        match self.corrections.is_empty() {
+            true => self.records.iter().any(|record| !record.is_dead()),
+            false => !self.standing().is_empty(),
+        }
     }
 
     fn is_gone(&self) -> bool {
-        self.records.is_empty()
+        self.records.is_empty() && self.corrections.is_empty()
     }
 }
 

@@ -9,7 +9,8 @@
 //! the beginning of the path before it, as long as the decoded bytes stay within a small multiple
 //! of the bytes sent. Flags: 1 something is put, 2 dots end, 4 everything seen below ends, 8 the
 //! put dot stands for a remove, 16 the put value is only moved, 32 the put value is a removal that
-//! hides, 64 rights of a retired replica are taken over, 128 those of the origin are another's. The
+//! hides, 64 rights of a retired replica are taken over, 128 those of the origin are another's. On
+//! a counter: 32 corrections end, 64 the operation is a correction, which with 8 takes back. The
 //! kind of the path determines the payload.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
@@ -23,8 +24,9 @@ use rejoin_vclock::codec::{
 use rejoin_vclock::{HybridTimestamp, ReplicaId, VersionVector};
 
 use crate::cell::Shape;
+use crate::delta::correction::SPAN_BYTES;
 use crate::delta::ids::{IdTable, Ids, cannot_know};
-use crate::delta::{AddOrRemove, Change, Delta, Effect, Floor, Totals};
+use crate::delta::{AddOrRemove, Change, Correction, Delta, Effect, Floor, Span, Totals};
 use crate::path::{Atom, Kind, Path, RawAtom, shared_prefix};
 
 const PUT: u8 = 1;
@@ -35,6 +37,8 @@ const MOVES: u8 = 16;
 const HIDES: u8 = 32;
 const RETIRES: u8 = 64;
 const YIELDS: u8 = 128;
+const LIFTS: u8 = 32;
+const CORRECTS: u8 = 64;
 
 /// The prefix that a path takes over from the one before it.
 ///
@@ -292,8 +296,9 @@ fn write_effect(effect: &Effect, ids: &IdTable, out: &mut Vec<u8>) {
                 ids.write_vector(seen, out);
             }
         }
-        Effect::Counter { totals, floors } => {
-            out.push(flags(totals.is_some(), !floors.is_empty()));
+        Effect::Counter { totals, floors, ends } => {
+            let lifts = u8::from(!ends.is_empty()) * LIFTS;
+            out.push(flags(totals.is_some(), !floors.is_empty()) | lifts);
             if !floors.is_empty() {
                 write_varint(out, floors.len() as u64);
             }
@@ -301,9 +306,16 @@ fn write_effect(effect: &Effect, ids: &IdTable, out: &mut Vec<u8>) {
                 ids.write(floor.last.replica(), floor.last.counter(), out);
                 write_totals(&floor.totals, out);
             }
+            ids.write_dots(ends, out);
             if let Some(totals) = totals {
                 write_totals(totals, out);
             }
+        }
+        Effect::Correct { ends, put } => {
+            let takes = u8::from(put.as_ref().is_some_and(|put| put.takes)) * AGAINST;
+            out.push(flags(put.is_some(), !ends.is_empty()) | takes | CORRECTS);
+            ids.write_dots(ends, out);
+            put.iter().for_each(|put| write_spans(&put.spans, ids, out));
         }
         Effect::Contest { ends, put } => {
             let against = u8::from(*put == Some(AddOrRemove::Remove)) * AGAINST;
@@ -328,6 +340,14 @@ fn write_effect(effect: &Effect, ids: &IdTable, out: &mut Vec<u8>) {
     }
 }
 
+fn write_spans(spans: &[Span], ids: &IdTable, out: &mut Vec<u8>) {
+    write_varint(out, spans.len() as u64);
+    for span in spans {
+        ids.write(span.owner, span.to.counter, out);
+        span.write_below(out);
+    }
+}
+
 fn read_effect(
     path: &Path,
     ids: &mut Ids<'_>,
@@ -346,6 +366,9 @@ fn read_effect(
     if shape == Some(Shape::Rights) {
         return read_rights(flags, reader);
     }
+    if shape == Some(Shape::Counter) {
+        return read_counter(flags, ids, reader);
+    }
     let (put, ends, against) = (flags & PUT != 0, flags & ENDS != 0, flags & AGAINST != 0);
     let known = flags & !(PUT | ENDS | AGAINST) == 0 && (put || ends);
     if !known || (against && !(put && shape == Some(Shape::Contest))) {
@@ -359,20 +382,12 @@ fn read_effect(
             value.iter().try_for_each(|place| ids.check_place(kind, place))?;
             Ok(Effect::Register { ends, value })
         }
-        Some(Shape::Counter) => {
-            let floors = if ends { read_floors(ids, reader)? } else { Vec::new() };
-            let totals = if put { Some(read_totals(reader)?) } else { None };
-            if totals.is_some_and(|totals| totals.start > ids.own) {
-                return Err(cannot_know());
-            }
-            Ok(Effect::Counter { totals, floors })
-        }
         Some(Shape::Contest) => {
             let ends = ids.read_dots(ends, reader)?;
             let put = put.then_some(if against { AddOrRemove::Remove } else { AddOrRemove::Add });
             Ok(Effect::Contest { ends, put })
         }
-        Some(Shape::Rights | Shape::Hidings) | None => {
+        Some(Shape::Counter | Shape::Rights | Shape::Hidings) | None => {
             Err(DecodeError::UnknownTag { what: "effect", tag: flags })
         }
     }
@@ -415,6 +430,49 @@ fn read_rights(flags: u8, reader: &mut Reader<'_>) -> Result<Effect, DecodeError
     let retires = if has(RETIRES) { Some(ReplicaId::decode(reader)?) } else { None };
     let yields = if has(YIELDS) { Some(ReplicaId::decode(reader)?) } else { None };
     Ok(Effect::Rights { granted, spent, moved, retires, yields })
+}
+
+fn read_counter(
+    flags: u8,
+    ids: &mut Ids<'_>,
+    reader: &mut Reader<'_>,
+) -> Result<Effect, DecodeError> {
+    let (put, ends) = (flags & PUT != 0, flags & ENDS != 0);
+    let (lifts, takes) = (flags & LIFTS != 0, flags & AGAINST != 0);
+    match flags & !(PUT | ENDS | LIFTS | AGAINST) {
+        0 if !takes && (put || ends || lifts) => {
+            let floors = if ends { read_floors(ids, reader)? } else { Vec::new() };
+            let ends = ids.read_dots(lifts, reader)?;
+            let totals = if put { Some(read_totals(reader)?) } else { None };
+            if totals.is_some_and(|totals| totals.start > ids.own) {
+                return Err(cannot_know());
+            }
+            Ok(Effect::Counter { totals, floors, ends })
+        }
+        CORRECTS if !lifts && if takes { put } else { put || ends } => {
+            let ends = ids.read_dots(ends, reader)?;
+            let spans = if put { Some(read_spans(ids, reader)?) } else { None };
+            Ok(Effect::Correct { ends, put: spans.map(|spans| Correction { takes, spans }) })
+        }
+        _ => Err(DecodeError::UnknownTag { what: "effect", tag: flags }),
+    }
+}
+
+fn read_spans(ids: &mut Ids<'_>, reader: &mut Reader<'_>) -> Result<Vec<Span>, DecodeError> {
+    let (mut spans, mut before) = (Vec::new(), None);
+    for _ in 0..reader.count(SPAN_BYTES)? {
+        let last = ids.read_dot(reader)?;
+        let span = Span::read_below(last, reader)?;
+        span.check_after(before.as_ref())?;
+        before = Some(span);
+        if ids.keep {
+            spans.push(span);
+        }
+    }
+    if before.is_none() {
+        return Err(DecodeError::NotCanonical("the counts of a correction"));
+    }
+    Ok(spans)
 }
 
 fn read_floors(ids: &mut Ids<'_>, reader: &mut Reader<'_>) -> Result<Vec<Floor>, DecodeError> {

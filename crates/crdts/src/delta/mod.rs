@@ -20,6 +20,7 @@
 mod causal;
 pub(crate) mod codec;
 pub(crate) mod concurrency;
+pub(crate) mod correction;
 pub(crate) mod ids;
 mod rebase;
 
@@ -35,6 +36,7 @@ use crate::state::{Context, LocalDot};
 
 pub use causal::{Admission, Causal};
 pub use codec::Changes;
+pub use correction::{Correction, Point, Span};
 pub use rebase::Rebase;
 
 /// The changes that one transaction of one replica made. It is stored as its canonical bytes, and
@@ -95,6 +97,15 @@ pub enum Effect {
         totals: Option<Totals>,
         /// The records that a reset takes away, one per replica, ascending.
         floors: Vec<Floor>,
+        /// The corrections that a reset ends, ascending.
+        ends: Vec<Dot>,
+    },
+    /// On a counter: counts of anybody's are taken back or put back, each once, however often.
+    Correct {
+        /// The corrections that end, ascending.
+        ends: Vec<Dot>,
+        /// The correction of this operation's own dot.
+        put: Option<Correction>,
     },
     /// On a place where adds and removes contend.
     Contest {
@@ -283,10 +294,10 @@ impl Change {
         match &self.effect {
             Effect::Element { ends, add } => !ends.is_empty() && !add,
             Effect::Register { ends, value } => !ends.is_empty() && value.is_none(),
-            Effect::Counter { floors, .. } => !floors.is_empty(),
+            Effect::Counter { floors, ends, .. } => !floors.is_empty() || !ends.is_empty(),
             Effect::Contest { put, .. } => *put != Some(AddOrRemove::Add),
             Effect::Hide { seen, .. } => !seen.is_empty(),
-            Effect::Move { .. } | Effect::Rights { .. } => false,
+            Effect::Move { .. } | Effect::Rights { .. } | Effect::Correct { .. } => false,
             Effect::Below { .. } => true,
         }
     }
@@ -304,12 +315,17 @@ impl Change {
 }
 
 impl Effect {
+    /// One more change by the origin to a counter, after which it has these totals.
+    pub(crate) const fn counted(totals: Totals) -> Self {
+        Self::Counter { totals: Some(totals), floors: Vec::new(), ends: Vec::new() }
+    }
+
     /// True if this effect fits a place of this kind.
     pub(crate) fn fits(&self, kind: Kind) -> bool {
         let shape = match self {
             Self::Element { .. } => Shape::Dots,
             Self::Register { .. } => Shape::Writes,
-            Self::Counter { .. } => Shape::Counter,
+            Self::Counter { .. } | Self::Correct { .. } => Shape::Counter,
             Self::Contest { .. } => Shape::Contest,
             Self::Rights { .. } => Shape::Rights,
             Self::Move { .. } => return matches!(kind, Kind::ListItem | Kind::TreeNode),
@@ -331,14 +347,18 @@ impl Effect {
         match self {
             Self::Element { ends, add } => ends.is_empty() && !*add,
             Self::Register { ends, value } => ends.is_empty() && value.is_none(),
-            Self::Counter { totals, floors } => floors.is_empty() && totals.is_none(),
+            Self::Counter { totals, floors, ends } => {
+                floors.is_empty() && totals.is_none() && ends.is_empty()
+            }
+            Self::Correct { ends, put } => ends.is_empty() && put.is_none(),
             Self::Contest { ends, put } => ends.is_empty() && put.is_none(),
             Self::Hide { ends, seen } => ends.is_empty() && seen.is_empty(),
             Self::Move { .. } | Self::Rights { .. } | Self::Below { .. } => false,
         }
     }
 
-    /// The dots that it ends, by replica and counter.
+    /// The dots that it speaks about, by replica and counter: those that it ends, and those of
+    /// counts that it corrects.
     pub(crate) fn named(&self) -> alloc::boxed::Box<dyn Iterator<Item = (ReplicaId, u64)> + '_> {
         use alloc::boxed::Box;
         match self {
@@ -349,8 +369,14 @@ impl Effect {
                 Box::new(ends.iter().map(|dot| (dot.replica(), dot.counter())))
             }
             Self::Rights { .. } => Box::new(core::iter::empty()),
-            Self::Counter { floors, .. } => {
-                Box::new(floors.iter().map(|floor| (floor.last.replica(), floor.last.counter())))
+            Self::Counter { floors, ends, .. } => {
+                let floors = floors.iter().map(|floor| &floor.last);
+                Box::new(floors.chain(ends).map(|dot| (dot.replica(), dot.counter())))
+            }
+            Self::Correct { ends, put } => {
+                let ends = ends.iter().map(|dot| (dot.replica(), dot.counter()));
+                let spans = put.iter().flat_map(|correction| &correction.spans);
+                Box::new(ends.chain(spans.map(Span::last)))
             }
             Self::Hide { ends, seen } => {
                 let ends = ends.iter().map(|dot| (dot.replica(), dot.counter()));

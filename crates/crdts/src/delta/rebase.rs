@@ -24,7 +24,7 @@ use alloc::vec::Vec;
 use rejoin_vclock::codec::Reader;
 use rejoin_vclock::{Dot, ReplicaId, VersionVector};
 
-use crate::delta::{Change, Delta, Effect, Floor, Totals};
+use crate::delta::{Change, Correction, Delta, Effect, Floor, Point, Span, Totals};
 use crate::path::atom;
 use crate::path::{Atom, Kind, Path, RawAtom};
 
@@ -239,13 +239,17 @@ impl Rebase {
             Effect::Hide { ends, seen } => {
                 Effect::Hide { ends: self.dots(ends), seen: self.seen_now(seen) }
             }
-            Effect::Counter { totals, floors } => {
+            Effect::Counter { totals, floors, ends } => {
                 let mut floors: Vec<Floor> =
                     floors.iter().flat_map(|floor| self.floor(&change.path, floor)).collect();
                 floors.sort_unstable_by_key(|floor| floor.last);
                 let totals = totals.map(|totals| self.totals(&change.path, totals, own));
-                Effect::Counter { totals, floors }
+                Effect::Counter { totals, floors, ends: self.dots(ends) }
             }
+            Effect::Correct { ends, put } => Effect::Correct {
+                ends: self.dots(ends),
+                put: put.as_ref().and_then(|put| self.correction(&change.path, put)),
+            },
             Effect::Contest { ends, put } => Effect::Contest { ends: self.dots(ends), put: *put },
             Effect::Rights { granted, spent, moved, retires, yields } => {
                 let branch = self.branches.get(&own.0);
@@ -365,6 +369,28 @@ impl Rebase {
             Some(base) => alloc::vec![base, here(since(&base, floor.totals, start))],
             None => alloc::vec![here(Totals { start, ..floor.totals })],
         }
+    }
+
+    /// Maps a correction; `None` if it names nothing that is there. A span is what one floor takes
+    /// away and another does not, and floors are mapped.
+    fn correction(&self, path: &Path, correction: &Correction) -> Option<Correction> {
+        let floors = |owner, point: &Point| {
+            let last = Dot::new(owner, point.counter).ok();
+            let floor = last.map(|last| Floor { last, totals: point.totals });
+            floor.map_or_else(Vec::new, |floor| self.floor(path, &floor))
+        };
+        let mut spans = Vec::new();
+        for span in &correction.spans {
+            let begins = span.from == Point::before(span.to.totals.start);
+            let before = if begins { Vec::new() } else { floors(span.owner, &span.from) };
+            spans.extend(floors(span.owner, &span.to).iter().filter_map(|to| {
+                let from = before.iter().find(|from| from.last.replica() == to.last.replica());
+                let from = from.map_or(Point::before(to.totals.start), Point::of);
+                Span::new(to.last.replica(), from, Point::of(to))
+            }));
+        }
+        spans.sort_unstable();
+        (!spans.is_empty()).then_some(Correction { takes: correction.takes, spans })
     }
 
     /// Maps the dots in an atom, at any depth.

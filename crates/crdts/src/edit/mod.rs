@@ -10,9 +10,11 @@ mod overlay;
 mod reset;
 mod source;
 mod stand;
+mod undo;
 
 pub use cursor::{Cursor, View};
 pub use draft::{Draft, Written};
 pub use inverse::{Before, Inverse, Remains};
 pub use overlay::Overlay;
 pub use source::{Source, Stage};
+pub use undo::{Undoing, Undone};

@@ -152,9 +152,11 @@ fn taking_away(cell: &Cell, context: &Context) -> Option<Effect> {
         | CellKind::Positions(_)
         | CellKind::Candidates(_)
         | CellKind::Mark(_) => Effect::Register { ends: cell.live(context), value: None },
-        CellKind::Counter(counter) => {
-            Effect::Counter { totals: None, floors: counter.floors(context) }
-        }
+        CellKind::Counter(counter) => Effect::Counter {
+            totals: None,
+            floors: counter.floors(context),
+            ends: counter.taken_with_it(context),
+        },
         CellKind::Contest(contest) => {
             Effect::Contest { ends: contest.adds.to_dots(context), put: None }
         }

@@ -5,9 +5,9 @@
 //! could break would lock an honest replica out of its own saved state.
 //!
 //! # Invariants
-//! 1. A dot has one place: no two elements, writes, adds, removes, positions or candidates of a
-//!    state bear the same. (A dot of a counter's record is not among them: two histories under one
-//!    id can both be counted, at different places.)
+//! 1. A dot has one place: no two elements, writes, adds, removes, positions, candidates or
+//!    corrections of a state bear the same. (A dot of a counter's record is not among them: two
+//!    histories under one id can both be counted, at different places.)
 //! 2. A position of a list hangs on an earlier dot, if that is of the same replica. So no replica
 //!    alone can close a circle; several that lie together can, and
 //!    [`Sequence`](crate::ordered::Sequence) defines the order in that case. (The candidates of a
@@ -44,7 +44,10 @@ impl OneDotOnePlace {
             CellKind::Positions(places) => dots.extend(dots_of(places)),
             CellKind::Candidates(places) => dots.extend(dots_of(places)),
             CellKind::Hidings(hidings) => dots.extend(hidings.0.iter().map(|hiding| hiding.dot)),
-            CellKind::Counter(_) | CellKind::Rights(_) => {}
+            CellKind::Counter(tally) => {
+                dots.extend(tally.corrections.0.iter().map(|live| live.dot));
+            }
+            CellKind::Rights(_) => {}
         }
     }
 

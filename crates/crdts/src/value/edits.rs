@@ -1,6 +1,6 @@
 //! The changes of a delta, as what somebody did: a place, and an action with its value.
 
-use crate::delta::{AddOrRemove, Change, Delta, Effect};
+use crate::delta::{AddOrRemove, Change, Correction, Delta, Effect};
 use crate::path::{Kind, Path};
 use crate::register::siblings::shown;
 use crate::value::conflict::{Action, absent, clamped, present};
@@ -51,6 +51,9 @@ fn action(change: &Change) -> Action {
         // Nothing is removed, but earlier removals end.
         Effect::Hide { seen, .. } if seen.is_empty() => Action::Added,
         Effect::Counter { totals: Some(totals), .. } => Action::Counted(clamped(totals.net())),
+        Effect::Correct { put, .. } => {
+            Action::Corrected(clamped(put.as_ref().map_or(0, Correction::net)))
+        }
         Effect::Rights { granted, spent, .. } => {
             Action::Counted(clamped(i128::from(*granted) - i128::from(*spent)))
         }

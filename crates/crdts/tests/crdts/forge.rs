@@ -13,6 +13,10 @@ pub(crate) type Named = (u128, u64);
 /// Start, increments, decrements.
 pub(crate) type Sums = [u64; 3];
 
+/// Counts in a row: the last one, the totals there, and where it begins: how far beyond the
+/// record's beginning, increments and decrements before.
+pub(crate) type Row = (Named, Sums, Sums);
+
 /// The claim of a forged operation.
 #[derive(Clone, Debug)]
 pub(crate) enum Claim {
@@ -27,6 +31,15 @@ pub(crate) enum Claim {
     Counter {
         totals: Option<Sums>,
         floors: Vec<(Named, Sums)>,
+    },
+    /// A reset of nothing but corrections.
+    Lifts {
+        ends: Vec<Named>,
+    },
+    /// `put` is true where counts are taken back, and has the counts.
+    Correct {
+        ends: Vec<Named>,
+        put: Option<(bool, Vec<Row>)>,
     },
     /// `put` is true for a remove, false for an add.
     Contest {
@@ -110,6 +123,11 @@ impl Claim {
             | Self::Register { ends, .. }
             | Self::Contest { ends, .. } => ends.clone(),
             Self::Rights { .. } => Vec::new(),
+            Self::Lifts { ends } => ends.clone(),
+            Self::Correct { ends, put } => {
+                let rows = put.iter().flat_map(|(_, rows)| rows);
+                ends.iter().copied().chain(rows.map(|&(last, ..)| last)).collect()
+            }
             Self::Counter { floors, .. } => floors.iter().map(|(last, _)| *last).collect(),
             Self::Below { seen } => seen.clone(),
         }
@@ -165,6 +183,23 @@ impl Pen {
                     self.numbers(sums);
                 }
                 self.numbers(totals.as_ref().map_or(&[][..], |sums| sums));
+            }
+            Claim::Lifts { ends } => {
+                self.out.push(32);
+                self.list(ends);
+            }
+            Claim::Correct { ends, put } => {
+                let takes = 8 * u8::from(put.as_ref().is_some_and(|(takes, _)| *takes));
+                let flags = u8::from(put.is_some()) + 2 * u8::from(!ends.is_empty());
+                self.out.push(64 + takes + flags);
+                self.list_if_any(ends);
+                let Some((_, rows)) = put else { return };
+                self.number(rows.len() as u64);
+                for (last, sums, from) in rows {
+                    self.dot(*last);
+                    self.numbers(sums);
+                    self.numbers(if from[0] == 0 { &from[..1] } else { from });
+                }
             }
             Claim::Contest { ends, put } => {
                 let remove = 8 * u8::from(*put == Some(true));

@@ -95,7 +95,7 @@ pub(crate) fn try_as_state<S: Subject>(bytes: &[u8]) -> bool {
 }
 
 /// Makes valid deltas and states of a random world, then damages them.
-fn damaged<S: Subject>(alphabet: &Alphabet) {
+pub(crate) fn damaged<S: Subject>(alphabet: &Alphabet) {
     let script = proptest::collection::vec(steps(alphabet.len()), 1..16);
     let damages = proptest::collection::vec(proptest::collection::vec(damage(), 1..4), 40);
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
@@ -369,7 +369,7 @@ fn a_count_that_lies_reserves_nothing() {
 }
 
 /// A delta of the origin 1, byte by byte: its deps and its one change.
-fn spelled(first: u8, ids: &[u8], deps: &[(u8, u8)], change: &[u8]) -> Vec<u8> {
+pub(crate) fn spelled(first: u8, ids: &[u8], deps: &[(u8, u8)], change: &[u8]) -> Vec<u8> {
     let id = |id: u8| crate::world::id(id.into()).to_bytes();
     let mut bytes = id(1).to_vec();
     bytes.extend([first, 0, u8::try_from(ids.len()).expect("a few")]);
@@ -382,9 +382,9 @@ fn spelled(first: u8, ids: &[u8], deps: &[(u8, u8)], change: &[u8]) -> Vec<u8> {
 }
 
 /// Length, null, set, the number 0, element, flags, and what the flags announce.
-const ADD: &[u8] = &[4, 1, 2, 0x14, 5, 1];
+pub(crate) const ADD: &[u8] = &[4, 1, 2, 0x14, 5, 1];
 /// The same for a counter that counts one.
-const COUNT: &[u8] = &[2, 1, 3, 1, 1, 1, 0];
+pub(crate) const COUNT: &[u8] = &[2, 1, 3, 1, 1, 1, 0];
 
 #[test]
 fn spellings_that_no_encoder_writes() {
@@ -487,7 +487,7 @@ fn spellings_of_removes_and_rights_that_no_encoder_writes() {
 }
 
 /// A state with the vector {1: 9, 2: 9} and one cell, byte by byte.
-fn state(path: &[u8], cell: &[u8]) -> Vec<u8> {
+pub(crate) fn state(path: &[u8], cell: &[u8]) -> Vec<u8> {
     let mut bytes = vec![2];
     bytes.extend([1, 2].iter().flat_map(|&number| crate::world::id(number).to_bytes()));
     bytes.extend([9, 9, 1, 0, u8::try_from(path.len()).expect("short")]);

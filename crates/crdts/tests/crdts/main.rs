@@ -9,6 +9,7 @@
 //! | `held_back` | deltas that come too early wait, within a bound |
 //! | `dishonest` | origins that lie do not divide the honest |
 //! | `hostile_bytes` | canonical both ways; bytes from strangers neither panic nor allocate |
+//! | `hostile_corrections` | the same, for counters with undos |
 //! | `removals` | moves, and removals that hide, have one spelling |
 //! | `fault_18_*` | changed states are refused or mean themselves; no walk is endless |
 //! | `fault_21_removal` | a removal looks only at the cells below it |
@@ -22,6 +23,7 @@
 //! | `lists_by_id` | items named by their ids, as by their indexes |
 //! | `ranges` | keys and elements within a range |
 //! | `json`, `json_typed` | JSON in: exact, minimal, all or nothing; documents, and every kind |
+//! | `undo` | operations on counters are undone once, whoever undoes them how often |
 //! | `with_serde` | readable as text, canonical as bytes, and no way around the decoders |
 
 mod at_once;
@@ -43,6 +45,7 @@ mod fault_21_removal;
 mod forge;
 mod held_back;
 mod hostile_bytes;
+mod hostile_corrections;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "json")]
@@ -57,6 +60,7 @@ mod removals;
 mod rights;
 mod samples;
 mod types;
+mod undo;
 #[cfg(feature = "serde")]
 mod with_serde;
 mod world;

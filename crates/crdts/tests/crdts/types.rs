@@ -44,6 +44,7 @@ macro_rules! every_type {
     ($run:ident) => {
         crate::types::every_type! { $run;
             or_set: Flag, lww_register: Note, pn_counter: Stock, g_counter: Visits,
+            undone_counter: Stock, undone_counts: Stock,
             mv_register: Title, max_register: Best, min_register: Least,
             enable_wins_flag: Paid, disable_wins_flag: Consent, g_set: Words, rw_set: Members,
             two_phase_set: Tickets, bounded_counter: Seats, reclaimed_rights: Seats,

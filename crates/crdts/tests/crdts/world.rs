@@ -13,6 +13,7 @@ mod log_twin;
 mod plan;
 mod record;
 mod subject;
+mod undo;
 
 use std::collections::HashMap;
 

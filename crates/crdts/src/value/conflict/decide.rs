@@ -7,7 +7,7 @@ use core::ops::ControlFlow;
 use rejoin_vclock::Dot;
 
 use crate::cell::{Cell, CellKind, Dots, Hidings};
-use crate::counter::{Record, Tally};
+use crate::counter::{Record, Standing, Tally};
 use crate::delta::concurrency::Concurrency;
 use crate::delta::{Change, Delta, Effect};
 use crate::edit::Source;
@@ -215,8 +215,7 @@ impl<'a> Judge<'a> {
                 writes.0.iter().map(|write| self.written(path, write)).collect()
             }
             CellKind::Counter(counter) => {
-                let alive = counter.records().iter().filter(|record| !record.is_dead());
-                alive.map(|record| self.counted(record)).collect()
+                counter.standing().iter().map(|standing| self.counted(standing)).collect()
             }
             CellKind::Positions(places) => {
                 places.live().map(|place| placed(place, &places.existence)).collect()
@@ -235,9 +234,9 @@ impl<'a> Judge<'a> {
         Side { dot: self.context.dot(write.dot), action }
     }
 
-    fn counted(&self, record: &Record) -> Side {
-        let dot = self.context.dot(LocalDot::new(record.slot, record.last));
-        Side { dot, action: Action::Counted(clamped(record.net())) }
+    fn counted(&self, standing: &Standing) -> Side {
+        let action = Action::Counted(clamped(standing.span.net()));
+        Side { dot: self.context.dot(standing.dot()), action }
     }
 
     fn decide(&self, path: &[u8], cell: &Cell) -> Option<Decision> {
@@ -334,12 +333,13 @@ impl<'a> Judge<'a> {
         let unseen = |record: &Record| reset(record).filter(|&tag| self.unknown(tag));
         let removal = |dot| Side { dot, action: Action::Removed };
         if counter.records().len() > PARTIES && !removes {
-            let record = counter.of(self.context.slot(self.delta.origin())?)?;
-            let taken = vec![removal(unseen(record)?)];
-            return Some((Rule::ResetSparesUnseen, vec![self.counted(record)], taken));
+            let own = self.context.slot(self.delta.origin())?;
+            let taken = vec![removal(unseen(counter.of(own)?)?)];
+            let standing = counter.standing();
+            let kept = self.counted(standing.iter().rfind(|it| it.span.owner == own)?);
+            return Some((Rule::ResetSparesUnseen, vec![kept], taken));
         }
-        let alive = || counter.records().iter().filter(|record| !record.is_dead());
-        let mut kept: Vec<Side> = alive().map(|record| self.counted(record)).collect();
+        let mut kept: Vec<Side> = counter.standing().iter().map(|it| self.counted(it)).collect();
         kept.sort_unstable_by_key(|side| side.dot);
         if removes {
             kept.retain(|side| self.unknown(side.dot));
@@ -354,8 +354,10 @@ impl<'a> Judge<'a> {
         let unseen = counter.records().iter().filter_map(unseen).chain(named);
         let unseen = last_of_each(unseen.map(removal).collect());
         if !unseen.is_empty() {
-            let kept = kept.into_iter().filter(|side| self.spans(side.dot)).collect();
-            return Some((Rule::ResetSparesUnseen, kept, unseen));
+            kept.retain(|side| self.spans(side.dot));
+            // To take something back is no change that a reset could take away.
+            let is_none = kept.is_empty() && matches!(self.change.effect, Effect::Correct { .. });
+            return (!is_none).then_some((Rule::ResetSparesUnseen, kept, unseen));
         }
         let concurrent = kept.iter().any(|side| self.unknown(side.dot));
         let concurrent = concurrent && kept.iter().any(|side| self.spans(side.dot));

@@ -104,6 +104,9 @@ pub enum Action {
     Wrote(RawAtom),
     /// It counted this amount; of a counter that was removed before, what came since.
     Counted(i64),
+    /// It undid an operation on a counter: the amount by which the counter changed, if all of that
+    /// still stood. Zero where it undid an undo.
+    Corrected(i64),
     /// It put something there: an element, an item, a node, an empty map.
     Added,
     /// It took the thing away, or something above it.
@@ -124,7 +127,7 @@ impl Action {
     pub fn value<T: Atom>(&self) -> Result<T, DecodeError> {
         match self {
             Self::Wrote(value) => value.to(),
-            Self::Counted(amount) => RawAtom::of(amount).to(),
+            Self::Counted(amount) | Self::Corrected(amount) => RawAtom::of(amount).to(),
             _ => Err(DecodeError::Invalid("an action that wrote no value")),
         }
     }
@@ -135,6 +138,7 @@ impl fmt::Display for Action {
         match self {
             Self::Wrote(value) => write!(f, "{value}"),
             Self::Counted(amount) => write!(f, "{amount:+}"),
+            Self::Corrected(amount) => write!(f, "corrected by {amount:+}"),
             Self::Added => f.write_str("added"),
             Self::Removed => f.write_str("removed"),
             Self::Moved => f.write_str("moved"),

@@ -6,7 +6,7 @@ use proptest::test_runner::{Config, TestRunner};
 use rejoin_crdts::delta::Delta;
 use rejoin_crdts::{EditError, Kind, Path, RawAtom, ReadError, Replica, VersionVector};
 
-use crate::forge::{Claim, Forgery, Named, Sums};
+use crate::forge::{Claim, Forgery, Named, Row, Sums};
 use crate::types::{Groups, Lines, alphabets};
 use crate::world::{Alphabet, Blind, Subject, fresh};
 
@@ -166,11 +166,18 @@ fn lies() -> impl Strategy<Value = Lie> {
     let counter = root.key(&"a".to_owned(), Kind::Counter);
     let element = root.key(&"a".to_owned(), Kind::Set).key(&7_u8, Kind::Element);
     let register = root.key(&"b".to_owned(), Kind::LwwRegister);
+    let corrected = counter.clone();
     let value = proptest::option::of(any::<u8>().prop_map(|value| RawAtom::of(&value)));
     prop_oneof![
         6 => (proptest::option::of(sums()), floors())
             .prop_map(|(totals, floors)| Claim::Counter { totals, floors })
             .prop_map(move |claim| (counter.clone(), claim)),
+        4 => prop_oneof![
+            dots().prop_map(|ends| Claim::Lifts { ends }),
+            (dots(), proptest::option::of((any::<bool>(), rows())))
+                .prop_map(|(ends, put)| Claim::Correct { ends, put }),
+        ]
+        .prop_map(move |claim| (corrected.clone(), claim)),
         1 => (dots(), any::<bool>()).prop_map(|(ends, add)| Claim::Element { ends, add })
             .prop_map(move |claim| (element.clone(), claim)),
         1 => (dots(), value).prop_map(|(ends, value)| Claim::Register { ends, value })
@@ -231,6 +238,12 @@ fn floors() -> impl Strategy<Value = Vec<(Named, Sums)>> {
     proptest::collection::btree_map(anybody(), (1..6_u64, sums()), 0..3).prop_map(|floors| {
         floors.into_iter().map(|(id, (last, sums))| ((id, last), sums)).collect()
     })
+}
+
+fn rows() -> impl Strategy<Value = Vec<Row>> {
+    let row = ((anybody(), 1..6_u64), sums(), (0..4_u64, 0..4_u64, 0..4_u64));
+    let row = row.prop_map(|(last, sums, (skipped, up, down))| (last, sums, [skipped, up, down]));
+    vec(row, 1..3)
 }
 
 fn steps(choices: usize) -> impl Strategy<Value = Step> {

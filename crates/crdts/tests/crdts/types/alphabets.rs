@@ -5,7 +5,7 @@ mod nested;
 pub(crate) use self::nested::*;
 
 use crate::world::What::{
-    Admit, Bar, BarAll, Enter, Grant, Keep, Leave, Lower, Pass, Raise, Reclaim, Spend,
+    Admit, Bar, BarAll, Enter, Grant, Keep, Leave, Lower, Pass, Raise, Reclaim, Spend, Undo,
 };
 use crate::world::{Alphabet, act, add, count, end, write};
 
@@ -48,6 +48,25 @@ pub(crate) fn pn_counter() -> Alphabet {
         vec![count(&[], 3), end(&[])],
         vec![count(&[], -1), count(&[], 4)],
     ]
+}
+
+/// Counts and resets that are undone, and undos that are.
+pub(crate) fn undone_counter() -> Alphabet {
+    vec![
+        vec![count(&[], 2)],
+        vec![end(&[])],
+        vec![act(&[], Undo(0))],
+        vec![act(&[], Undo(1))],
+        vec![act(&[], Undo(2))],
+        vec![count(&[], -1), count(&[], 0), end(&[]), count(&[], 4)],
+        vec![act(&[], Undo(3)), act(&[], Undo(2)), act(&[], Undo(1)), act(&[], Undo(0))],
+        vec![count(&[], 7), act(&[], Undo(1)), end(&[])],
+    ]
+}
+
+/// Undos of one count of several.
+pub(crate) fn undone_counts() -> Alphabet {
+    vec![vec![count(&[], 2)], vec![act(&[], Undo(1))], vec![act(&[], Undo(0)), end(&[])]]
 }
 
 pub(crate) fn g_counter() -> Alphabet {

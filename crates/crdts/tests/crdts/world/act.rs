@@ -1,5 +1,9 @@
 //! The operations that the transactions of a script are made of.
 
+use rejoin_crdts::Dot;
+
+use super::undo::Inverse;
+
 /// Names from the value down; the last may be a set's element.
 pub(crate) type Place = &'static [&'static str];
 
@@ -42,6 +46,14 @@ pub(crate) enum What {
     Veil,
     /// Keeps a key that was removed so and changed by somebody: no letter of an alphabet.
     Unveil,
+    /// Undoes the operation on a counter that was done last but so many.
+    Undo(usize),
+    /// The same, when it is known which one: no letter of an alphabet, as those below.
+    Undoes(Inverse),
+    /// Takes a count back, or puts back what a reset took away.
+    Corrects { takes: bool, of: Dot },
+    /// Undoes that, and any other that does the same.
+    Lifts { takes: bool, of: Dot },
 }
 
 /// One operation of a transaction.
@@ -72,7 +84,13 @@ impl Act {
 impl What {
     /// True if it puts something that is there until it is taken away.
     pub(super) const fn puts(self) -> bool {
-        !matches!(self, Self::End | Self::BarAll | Self::Unveil)
+        !matches!(self, Self::End | Self::BarAll | Self::Unveil) && !self.undoes()
+    }
+
+    /// True if it undoes an operation.
+    pub(super) const fn undoes(self) -> bool {
+        let to_be = matches!(self, Self::Undo(_) | Self::Undoes(_));
+        to_be || matches!(self, Self::Corrects { .. } | Self::Lifts { .. })
     }
 
     /// True if no reset from above takes it away.

@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use rejoin_crdts::{Delta, HybridTimestamp, ReplicaId, VersionVector};
+use rejoin_crdts::{Delta, Dot, HybridTimestamp, ReplicaId, VersionVector};
 
 use super::act::{Act, Place, What};
-use super::id;
 use super::plan::{Step, Verdict};
+use super::undo::{self, Inverse};
+use super::{LogTwin, id};
 
 /// A set of events: bit `i` is the `i`-th event of the history.
 pub(crate) type Seen = u64;
@@ -62,17 +63,19 @@ impl Default for History {
 }
 
 /// One operation, and the events that had been seen when it was done.
-struct Done {
-    event: usize,
-    place_in_event: usize,
+pub(super) struct Done {
+    pub(super) event: usize,
+    pub(super) place_in_event: usize,
     observed: Seen,
-    stamp: HybridTimestamp,
-    origin: ReplicaId,
-    act: Act,
+    pub(super) stamp: HybridTimestamp,
+    pub(super) origin: ReplicaId,
+    /// Its dot, where every operation takes one: at a counter without anything above it.
+    pub(super) dot: Dot,
+    pub(super) act: Act,
 }
 
 impl Done {
-    fn saw(&self, put: &Self) -> bool {
+    pub(super) fn saw(&self, put: &Self) -> bool {
         if self.event == put.event {
             self.place_in_event > put.place_in_event
         } else {
@@ -163,6 +166,10 @@ impl History {
     pub(crate) fn picture(&self, seen: Seen) -> Picture {
         let mut picture = Picture::new();
         let done = self.done(seen);
+        if done.iter().any(|op| op.act.what.undoes()) {
+            picture.extend(undo::sum(&done).map(|sum| (Vec::new(), Leaf::Count(sum))));
+            return picture;
+        }
         let live = live(&done);
         for (place, live) in live.iter().filter(|(place, _)| !is_hidden(&live, place)) {
             if let Some(leaf) = leaf(live) {
@@ -178,16 +185,33 @@ impl History {
         let mut done = self.done(seen);
         let mut plan = Vec::new();
         let event = self.events.len();
+        let (first, known) = (self.vector(seen).get(origin) + 1, done.len());
         for &act in acts {
+            let act = self.aimed(act, &done[..known]);
             let (verdict, performed) = judge(&done, origin, act);
             for &act in &performed {
                 let stamp = HybridTimestamp::default();
                 let place_in_event = done.len();
-                done.push(Done { event, place_in_event, observed: seen, stamp, origin, act });
+                let own = first + (place_in_event - known) as u64;
+                let dot = Dot::new(origin, own).expect("a few transactions");
+                done.push(Done { event, place_in_event, observed: seen, stamp, origin, dot, act });
             }
             plan.push(Step { act, verdict, performed });
         }
         plan
+    }
+
+    /// Returns an undo with what it undoes, out of the operations that its author has seen.
+    fn aimed(&self, act: Act, done: &[Done]) -> Act {
+        let What::Undo(many) = act.what else { return act };
+        let Some(target) = undo::last_but(many, done) else { return act };
+        let event = &self.events[target.event];
+        let mut log = LogTwin::default();
+        log.catch_up(self, event.observed);
+        let undoings = log.undoings(&event.delta).swap_remove(target.place_in_event);
+        // Acts are letters, which are copied everywhere.
+        let by = Box::leak(undoings.into_boxed_slice());
+        Act { what: What::Undoes(Inverse { of: target.dot, by }), ..act }
     }
 
     /// Every operation of a set of events.
@@ -199,6 +223,10 @@ impl History {
                 observed: happened.observed,
                 stamp: happened.delta.stamp(),
                 origin: happened.delta.origin(),
+                dot: {
+                    let counter = happened.delta.first() + place_in_event as u64;
+                    Dot::new(happened.delta.origin(), counter).expect("a few transactions")
+                },
                 act,
             })
         });
@@ -286,6 +314,9 @@ fn leaf(live: &[&Done]) -> Option<Leaf> {
         }
         What::Grant(_) | What::Spend(_) | What::Pass(..) | What::Reclaim(_) => rights(live),
         What::End | What::BarAll | What::Veil | What::Unveil => return None,
+        What::Undo(_) | What::Undoes(_) | What::Corrects { .. } | What::Lifts { .. } => {
+            return None;
+        }
     })
 }
 
@@ -357,7 +388,17 @@ fn judge(done: &[Done], origin: ReplicaId, act: Act) -> (Verdict, Vec<Act>) {
     let counted = here.map_or(&[][..], |here| here.as_slice());
     let any = |what| here.is_some_and(|here| here.iter().any(|put| put.act.what == what));
     let verdict = match act.what {
-        What::End => Verdict::of(live.values().flatten().any(|put| act.takes_away(&put.act))),
+        What::End => {
+            let any = live.values().flatten().any(|put| act.takes_away(&put.act));
+            Verdict::of(any || undo::any_put_back(done))
+        }
+        What::Undo(_) => Verdict::Nothing,
+        What::Undoes(inverse) => {
+            let target = done.iter().find(|op| op.dot == inverse.of).expect("it was seen");
+            let outcome = undo::outcome(target, done);
+            let performed = outcome.map(|what| Act { what, ..act }).into_iter().collect();
+            return (Verdict::of(outcome.is_some()), performed);
+        }
         What::BarAll => {
             let there = live.iter().filter(|(place, here)| {
                 place.starts_with(act.place)

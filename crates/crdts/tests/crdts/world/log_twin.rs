@@ -4,9 +4,9 @@
 
 use rejoin_crdts::cell::Cell;
 use rejoin_crdts::delta::{Admission, Causal};
-use rejoin_crdts::edit::View;
+use rejoin_crdts::edit::{Undoing, View};
 use rejoin_crdts::state::{Context, Parts, encode_state};
-use rejoin_crdts::{Crdt, Delta, Path, ReplicaId};
+use rejoin_crdts::{Crdt, Delta, Dot, Path, ReplicaId};
 
 use super::history::{History, Picture, Seen};
 use super::subject::Subject;
@@ -30,12 +30,13 @@ impl LogTwin {
     /// Applies the deltas that it has not yet seen.
     pub(crate) fn catch_up(&mut self, history: &History, seen: Seen) {
         for (_, event) in history.of(seen & !self.seen) {
-            self.apply(&event.delta);
+            self.hear(&event.delta);
         }
         self.seen |= seen;
     }
 
-    fn apply(&mut self, delta: &Delta) {
+    /// Applies the next delta.
+    pub(crate) fn hear(&mut self, delta: &Delta) {
         assert_eq!(self.causal.admit(delta), Admission::Ready, "{delta:?} in the order of making");
         let first = self.causal.begin(delta).expect("a few replicas have slots");
         for (index, change) in delta.changes().enumerate() {
@@ -44,6 +45,20 @@ impl LogTwin {
             assert_eq!(changed, before != self.cells(), "`changed` of {change:?}");
         }
         self.causal.finish(delta, first);
+    }
+
+    /// What undoes each operation of a delta that comes next.
+    pub(crate) fn undoings(&mut self, delta: &Delta) -> Vec<Vec<Undoing>> {
+        let first = self.causal.begin(delta).expect("a few replicas have slots");
+        let changes = delta.changes().zip(delta.first()..).enumerate();
+        let undoings = changes.map(|(index, (change, counter))| {
+            let dot = Dot::new(delta.origin(), counter).expect("a few transactions");
+            let before = self.parts.with(self.causal.context());
+            let undoings = Undoing::of(&change, dot, &before).expect("memory can be read");
+            self.parts.apply(&change, &self.causal.at(first, index, delta));
+            undoings
+        });
+        undoings.collect()
     }
 
     fn cells(&self) -> Vec<(Vec<u8>, Cell)> {

@@ -1,5 +1,6 @@
 //! Counters as subjects.
 
+use rejoin_crdts::crdt::AtPlace;
 use rejoin_crdts::{BoundedCounter, Crdt, EditError, GCounter, PnCounter, RetiredIds};
 
 use super::super::act::{Place, What};
@@ -12,6 +13,11 @@ impl Subject for PnCounter {
         match (place, what) {
             ([], What::Count(amount)) => editor.add(amount),
             ([], What::End) => editor.reset(),
+            ([], What::Undo(_)) => Ok(()),
+            ([], What::Undoes(inverse)) => {
+                let (mut place, _) = editor.place();
+                inverse.by.iter().try_for_each(|undoing| place.undo(undoing).map(drop))
+            }
             _ => misplaced(place, what),
         }
     }
