@@ -1,6 +1,6 @@
 //! Counts that were taken back or put back: what of a counter stands, beside its records.
 //!
-//! # One side removes a line, the other undoes its count. What is left, and what do undos bring back?
+//! # One side removes a line, the other undoes its count. What is left? What do undos bring back?
 //! ```text
 //! north  +2 ----+--- undoes the 2 ---+---> 0: what is taken away is not there to be taken back
 //!               |                    x
@@ -19,14 +19,14 @@
 //! matter, and two corrections of the same counts are one.
 //!
 //! - To *take back* adds a correction; to give again ends those that name the same counts.
-//! - To *put back* what a reset took away adds one that names what had stood before the reset; where
-//!   that is undone, it ends.
+//! - To *put back* what a reset took away adds one that names what had stood before the reset;
+//!   where that is undone, it ends.
 //! - A reset ends the corrections that it saw, with the records that it saw. One that it had not
 //!   seen stays: counts that were put back meanwhile stand, as increments do; counts that were
 //!   taken back meanwhile stay away even if the reset is undone.
 //!
-//! A counter is visible while any count stands. So a line that was made by counting 2 goes when that
-//! is undone.
+//! A counter is visible while any count stands. So a line that was made by counting 2 goes when
+//! that is undone.
 //!
 //! # Anomalies
 //! Of two removals of one line one is undone, and the line is there: as an add beside a removal

@@ -283,38 +283,75 @@ fn the_other_counters() {
     assert_eq!(self::undoings(&[], &granted), []);
 }
 
-/// A branch of a history with undos, rewritten under another id, beside the history before it.
-#[test]
-fn corrections_are_rebased_with_the_counts_they_name() {
-    for common in 0..12 {
-        let mut a = Copy::new(1);
-        let two = a.add("a", 2);
-        a.add("a", 3);
-        let (undo, _) = a.undo(&two);
-        let removal = a.remove("a");
-        let five = a.add("a", 5);
-        a.undo(&removal);
-        a.add("a", 7);
-        a.undo(&five);
-        a.undo(&undo);
-        a.add("b", 1);
-        let last = a.add("b", 4);
-        a.undo(&last);
+/// A history of counts, undos, a removal and an undo of that.
+fn history_with_undos() -> Copy {
+    let mut a = Copy::new(1);
+    let two = a.add("a", 2);
+    a.add("a", 3);
+    let (undo, _) = a.undo(&two);
+    let removal = a.remove("a");
+    let five = a.add("a", 5);
+    a.undo(&removal);
+    a.add("a", 7);
+    a.undo(&five);
+    a.undo(&undo);
+    a.add("b", 1);
+    let last = a.add("b", 4);
+    a.undo(&last);
+    a
+}
 
-        let mut rebase = Rebase::default();
-        let (before, branch) = a.log.split_at(common);
-        before.iter().for_each(|delta| rebase.learn(delta));
-        let after = before.last().map_or(0, Delta::last);
-        rebase.branch((id(1), after), (id(9), 0), Vec::new());
-        let mut b = Copy::new(2);
-        before.iter().for_each(|delta| assert!(b.hear(delta)));
-        for delta in branch {
-            let rewritten = rebase.rewrite(delta, Vec::new()).expect("nothing is lost");
+/// A copy that hears of a history as far as its branch, and of that under another id, without the
+/// deltas that are lost.
+fn rebased(log: &[Delta], common: usize, lost: Option<usize>) -> Copy {
+    let (before, branch) = log.split_at(common);
+    let after = before.last().map_or(0, Delta::last);
+    let mut rebase = match lost {
+        Some(_) => Rebase::in_a_place_that_has([(id(1), after)].into_iter().collect()),
+        None => Rebase::default(),
+    };
+    before.iter().for_each(|delta| rebase.learn(delta));
+    let ranges = lost.map(|lost| (log[lost].first(), log[lost].last()));
+    rebase.branch((id(1), after), (id(9), 0), ranges.into_iter().collect());
+    let mut b = Copy::new(2);
+    before.iter().for_each(|delta| assert!(b.hear(delta)));
+    for (index, delta) in branch.iter().enumerate() {
+        if Some(common + index) != lost
+            && let Some(rewritten) = rebase.rewrite(delta, Vec::new())
+        {
             assert_eq!(Delta::from_bytes(&rewritten.to_bytes()).as_ref(), Ok(&rewritten));
             assert!(b.hear(&rewritten), "{rewritten:?}");
         }
+    }
+    b
+}
+
+/// A branch of a history with undos, rewritten under another id, beside the history before it.
+#[test]
+fn corrections_are_rebased_with_the_counts_they_name() {
+    let a = history_with_undos();
+    for common in 0..a.log.len() {
+        let b = rebased(&a.log, common, None);
         assert_eq!(b.values(), a.values(), "{common} entries before the branch");
     }
+}
+
+/// The same where an entry of the branch is lost: a correction of counts that are lost goes with
+/// them, and what is left is a history that others take.
+#[test]
+fn corrections_of_lost_counts_are_left_out() {
+    let a = history_with_undos();
+    for common in 0..a.log.len() {
+        for lost in common..a.log.len() {
+            let b = rebased(&a.log, common, Some(lost));
+            let loaded = Replica::<Lines>::load(&b.lines.save(), fresh(9)).expect("what is saved");
+            assert_eq!(loaded.save(), b.lines.save());
+        }
+    }
+    // The undo of the 4 is lost, and the 4 is there.
+    assert_eq!(rebased(&a.log, 3, Some(11)).values(), [Some(12), Some(5)]);
+    // The 4 is lost, which later totals would have had, and so is its undo.
+    assert_eq!(rebased(&a.log, 3, Some(10)).values(), [Some(12), Some(1)]);
 }
 
 /// What a transaction on some lines does.
