@@ -10,7 +10,6 @@
 //! a register as a write of the values before.
 
 use alloc::collections::BTreeMap;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
@@ -18,11 +17,11 @@ use rejoin_vclock::{Dot, ReplicaId, VersionVector};
 
 use crate::cell::{Cell, CellKind};
 use crate::delta::{AddOrRemove, Causal, Change, Delta, Effect};
-use crate::edit::{Cursor, Source, Stage, View};
+use crate::edit::{Cursor, Source, Stage, Undoing, Undone, View};
 use crate::error::{EditError, ReadError};
 use crate::index::standing;
 use crate::path::{Kind, Path, RawAtom, last_segment, split};
-use crate::state::{Context, Parts};
+use crate::state::{Context, LocalDot, Parts};
 
 /// The state before a transaction, as its author saw it: some places of it, from the log.
 #[derive(Debug)]
@@ -92,20 +91,14 @@ enum Was {
     Other,
 }
 
-/// What a transaction left at a place.
-#[derive(Clone, Copy, Debug)]
-enum Left {
-    /// Something by this dot.
-    Put(Dot),
-    /// A remove, by this dot, that contends with adds.
-    Against(Dot),
-    Nothing,
-}
-
+/// What a transaction found at a place, and left there.
 #[derive(Debug)]
 struct Touched {
     was: Was,
-    left: Left,
+    /// Its own events that are alive there after it; none where it left nothing.
+    own: Vec<Dot>,
+    /// What they say, where adds and removes contend.
+    stand: Option<AddOrRemove>,
 }
 
 /// A transaction by the places that it touched.
@@ -114,6 +107,8 @@ pub struct Inverse {
     origin: ReplicaId,
     range: core::ops::RangeInclusive<u64>,
     places: BTreeMap<Vec<u8>, Touched>,
+    /// What undoes its operations on counters, in their order.
+    counts: Vec<(Path, Vec<Undoing>)>,
     cannot: Vec<Path>,
 }
 
@@ -124,68 +119,67 @@ impl Inverse {
     /// None in practice: all is in memory.
     pub fn of(delta: &Delta, mut before: Before) -> Result<Self, ReadError> {
         let range = delta.first()..=delta.last();
-        let (places, cannot) = (BTreeMap::new(), Vec::new());
-        let mut inverse = Self { origin: delta.origin(), range, places, cannot };
+        let (places, counts, cannot) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let mut inverse = Self { origin: delta.origin(), range, places, counts, cannot };
         before.replay(delta, |_| true, |before, dot, change| inverse.note(before, dot, change))?;
+        inverse.look_after(&before)?;
         Ok(inverse)
     }
 
     fn note(&mut self, before: &Before, dot: Dot, change: &Change) -> Result<(), ReadError> {
         let path = change.path();
-        let left = match &change.effect {
-            Effect::Element { add, .. } => {
-                if *add {
-                    Left::Put(dot)
-                } else {
-                    Left::Nothing
-                }
+        match &change.effect {
+            Effect::Counter { .. } | Effect::Correct { .. } => {
+                let undoing = Undoing::of(change, dot, &before.source())?;
+                self.counts.push((path.clone(), undoing));
             }
-            Effect::Register { value, .. } => {
-                value.as_ref().map_or(Left::Nothing, |_| Left::Put(dot))
-            }
-            Effect::Contest { put, .. } => match put {
-                Some(AddOrRemove::Add) => Left::Put(dot),
-                Some(AddOrRemove::Remove) => Left::Against(dot),
-                None => Left::Nothing,
-            },
+            Effect::Move { .. } | Effect::Rights { .. } => self.cannot.push(path.clone()),
             // Earlier removals end, so that what is edited stays: the edit is undone by itself.
-            Effect::Hide { seen, .. } if seen.is_empty() => return Ok(()),
-            Effect::Hide { .. } => Left::Put(dot),
+            Effect::Hide { seen, .. } if seen.is_empty() => {}
             Effect::Below { .. } => {
                 let mut below = Vec::new();
                 before.source().visit(path.as_bytes(), path.as_bytes(), &mut |at, _| {
                     below.push(at.to_vec());
                     ControlFlow::Continue(())
                 })?;
-                for place in below.into_iter().filter_map(|at| Path::parse(at).ok()) {
-                    // Counters are named one by one.
-                    if !matches!(place.kind(), Some(Kind::Counter)) {
-                        self.touch(before, &place, Left::Nothing);
-                    }
-                }
-                return Ok(());
+                // Counters are named one by one.
+                let is_other = |place: &Path| place.kind() != Some(Kind::Counter);
+                let below = below.into_iter().filter_map(|at| Path::parse(at).ok());
+                below.filter(is_other).for_each(|place| self.touch(before, &place));
             }
-            Effect::Counter { .. } => return Ok(()),
-            Effect::Move { .. } | Effect::Rights { .. } => {
-                self.cannot.push(path.clone());
-                return Ok(());
-            }
-        };
-        self.touch(before, path, left);
+            _ => self.touch(before, path),
+        }
         Ok(())
     }
 
-    fn touch(&mut self, before: &Before, path: &Path, left: Left) {
+    fn touch(&mut self, before: &Before, path: &Path) {
         let bytes = path.as_bytes();
-        let touched = self.places.entry(bytes.to_vec());
-        let touched = touched.or_insert_with(|| {
-            let was = before.parts.get(bytes).map_or_else(
-                || Cell::empty(path.kind().unwrap_or(Kind::Map)).map(|cell| was(bytes, &cell)),
-                |cell| Some(was(bytes, cell)),
-            );
-            Touched { was: was.unwrap_or(Was::Other), left }
+        self.places.entry(bytes.to_vec()).or_insert_with(|| {
+            let empty = path.kind().and_then(Cell::empty);
+            let cell = before.parts.get(bytes).or(empty.as_ref());
+            let was = cell.map_or(Was::Other, |cell| was(bytes, cell));
+            Touched { was, own: Vec::new(), stand: None }
         });
-        touched.left = left;
+    }
+
+    /// Notes what the transaction left, once all of it is applied.
+    fn look_after(&mut self, after: &Before) -> Result<(), ReadError> {
+        let source = after.source();
+        for (path, touched) in &mut self.places {
+            let Some(cell) = after.parts.get(path) else { continue };
+            let Ok(path) = Path::parse(path.clone()) else { continue };
+            let is_own =
+                |dot: &Dot| dot.replica() == self.origin && self.range.contains(&dot.counter());
+            touched.own = dots_at(&View::new(&source, path))?;
+            touched.own.retain(is_own);
+            if let CellKind::Contest(contest) = &cell.0 {
+                let is_against = |dot: &LocalDot| is_own(&source.dot(*dot));
+                let is_remove = contest.removes.0.iter().any(is_against);
+                let stand = if is_remove { AddOrRemove::Remove } else { AddOrRemove::Add };
+                touched.stand = (!touched.own.is_empty()).then_some(stand);
+            }
+        }
+        Ok(())
     }
 
     /// Writes the inverse. `is_changed_since` tells of a place if somebody has changed it, or
@@ -200,29 +194,44 @@ impl Inverse {
     ) -> Result<Remains, EditError> {
         let mut remains = Remains { kept: Vec::new(), cannot: core::mem::take(&mut self.cannot) };
         self.take_out_items(stage, &mut remains)?;
-        for (path, Touched { was, left }) in &self.places {
+        self.count_back(stage, &mut remains)?;
+        for (path, touched) in &self.places {
             let Ok(path) = Path::parse(path.clone()) else { continue };
             let mut cursor = Cursor::new(stage, path.clone());
             let view = cursor.view();
             let live = dots_at(&view)?;
-            let is_hidden = !matches!(was, Was::Hidden) && view.is_hidden()?;
-            let (is_there, ends) = match left {
-                Left::Put(dot) | Left::Against(dot) => (live.contains(dot), vec![*dot]),
-                Left::Nothing => {
-                    (live.is_empty() && !is_changed_since(path.as_bytes()), Vec::new())
-                }
+            let is_hidden = !matches!(touched.was, Was::Hidden) && view.is_hidden()?;
+            let ends = touched.own.iter().filter(|dot| live.contains(dot)).copied().collect();
+            let stands = match touched.own.is_empty() {
+                true => live.is_empty() && !is_changed_since(path.as_bytes()),
+                false => touched.own.iter().any(|dot| live.contains(dot)),
             };
-            if matches!(was, Was::Other | Was::Item) {
+            if matches!(touched.was, Was::Other | Was::Item) {
                 remains.cannot.push(path);
-            } else if !is_there || is_hidden {
+            } else if !stands || is_hidden {
                 remains.kept.push(path);
-            } else if !put_back(&mut cursor, was, *left, ends)? {
+            } else if !put_back(&mut cursor, touched, ends)? {
                 remains.cannot.push(path);
             }
         }
+        remains.kept.sort_unstable();
         remains.cannot.sort_unstable();
         remains.cannot.dedup();
         Ok(remains)
+    }
+
+    /// Undoes what was counted, and what took counts away, from the last operation to the first.
+    fn count_back(&self, stage: &mut dyn Stage, remains: &mut Remains) -> Result<(), EditError> {
+        for (path, undoing) in self.counts.iter().rev() {
+            let mut is_gone = false;
+            for one in undoing {
+                is_gone |= Cursor::new(stage, path.clone()).undo(one)? == Undone::Gone;
+            }
+            if is_gone && !remains.kept.contains(path) {
+                remains.kept.push(path.clone());
+            }
+        }
+        Ok(())
     }
 
     /// Removes the list items that the transaction inserted, if nobody else has put anything into
@@ -234,8 +243,7 @@ impl Inverse {
     ) -> Result<(), EditError> {
         let is_inserted = |(path, touched): (&Vec<u8>, &Touched)| {
             let is_item = path.last() == Some(&Kind::ListItem.tag());
-            let is_it =
-                is_item && matches!((&touched.was, touched.left), (Was::Item, Left::Put(_)));
+            let is_it = is_item && matches!(touched.was, Was::Item) && !touched.own.is_empty();
             is_it.then(|| path.clone())
         };
         let items: Vec<Vec<u8>> = self.places.iter().filter_map(is_inserted).collect();
@@ -288,25 +296,22 @@ fn was(path: &[u8], cell: &Cell) -> Was {
     }
 }
 
-/// The live events at a place, removals that hide among them.
+/// The live events at a place, removals that hide among them, ascending.
 fn dots_at(view: &View<'_>) -> Result<Vec<Dot>, ReadError> {
     let mut live = view.live()?;
     if let Some(cell) = view.source().cell(view.path().as_bytes())? {
         let hidings = cell.hidings().into_iter().flat_map(|hidings| &hidings.0);
         live.extend(hidings.map(|hiding| view.dot(hiding.dot)));
     }
+    live.sort_unstable();
+    live.dedup();
     Ok(live)
 }
 
 /// Puts what was at a place over what a transaction left there. False where nothing can.
-fn put_back(
-    cursor: &mut Cursor<'_>,
-    was: &Was,
-    left: Left,
-    ends: Vec<Dot>,
-) -> Result<bool, EditError> {
-    let is_put = matches!(left, Left::Put(_));
-    match was {
+fn put_back(cursor: &mut Cursor<'_>, touched: &Touched, ends: Vec<Dot>) -> Result<bool, EditError> {
+    let is_there = !touched.own.is_empty();
+    match &touched.was {
         Was::Values(values) => {
             let mut ends = Some(ends);
             for value in values {
@@ -317,34 +322,24 @@ fn put_back(
                 cursor.write(Effect::Register { ends, value: None })?;
             }
         }
-        Was::There(was_there) if *was_there != is_put => {
+        Was::There(was_there) if *was_there != is_there => {
             cursor.write(Effect::Element { ends, add: *was_there })?;
         }
-        Was::Contest(was_put) => {
-            let is_of_two_phases = is_removal_for_good(cursor.path(), left);
-            if is_of_two_phases {
-                return Ok(false);
-            }
-            let left = match left {
-                Left::Put(_) => Some(AddOrRemove::Add),
-                Left::Against(_) => Some(AddOrRemove::Remove),
-                Left::Nothing => None,
-            };
-            if *was_put != left {
-                cursor.write(Effect::Contest { ends, put: *was_put })?;
-            }
+        Was::Contest(_) if is_removal_for_good(cursor.path(), touched.stand) => return Ok(false),
+        Was::Contest(was_put) if *was_put != touched.stand => {
+            cursor.write(Effect::Contest { ends, put: *was_put })?;
         }
-        Was::Hidden if is_put => {
+        Was::Hidden if is_there => {
             cursor.write(Effect::Hide { ends, seen: VersionVector::new() })?;
         }
-        Was::There(_) | Was::Hidden | Was::Item | Was::Other => {}
+        _ => {}
     }
     Ok(true)
 }
 
 /// True for a removal from a two-phase set.
-fn is_removal_for_good(path: &Path, left: Left) -> bool {
+fn is_removal_for_good(path: &Path, stand: Option<AddOrRemove>) -> bool {
     let bytes = path.as_bytes();
     let set = last_segment(bytes).checked_sub(1).and_then(|at| bytes.get(at));
-    matches!(left, Left::Against(_)) && set == Some(&Kind::TwoPhaseSet.tag())
+    stand == Some(AddOrRemove::Remove) && set == Some(&Kind::TwoPhaseSet.tag())
 }

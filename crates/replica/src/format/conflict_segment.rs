@@ -7,6 +7,9 @@
 //! term     envelope 'Z' · the offsets of the records
 //! ```
 //!
+//! The row of open records is written with the segment, and again from time to time: what was
+//! settled since has a row of its own.
+//!
 //! A term is a hash of what a record is about: its object, a peer, its rule, its policy, its
 //! strategy. Two that have one hash only cost a look at the record.
 
@@ -32,9 +35,6 @@ const WHAT: &str = "version of a segment of the conflict log";
 pub(crate) struct Term(pub u64);
 
 impl Term {
-    /// That something was decided about the record.
-    pub(crate) const SETTLED: Self = Self(0);
-
     /// The object of a path.
     pub(crate) fn object(path: &[u8]) -> Self {
         let name = name_ends(path, 0).next().and_then(|end| path.get(..end));
@@ -95,6 +95,10 @@ pub(crate) struct Segment {
     /// The times of the earliest and of the latest.
     pub earliest: u64,
     pub latest: u64,
+    /// How many of them are open, and how many were settled since the row says which; this is known
+    /// in memory only.
+    pub open: u64,
+    pub settled: u64,
 }
 
 impl Segment {
@@ -144,7 +148,9 @@ impl Segment {
             last.push((ReplicaId::decode(&mut reader)?, reader.varint()?));
         }
         reader.finish()?;
-        Ok(Summary { segment: Self { first, count, bytes, earliest, latest }, terms, last })
+        let (open, settled) = (0, 0);
+        let segment = Self { first, count, bytes, earliest, latest, open, settled };
+        Ok(Summary { segment, terms, last })
     }
 }
 

@@ -46,7 +46,7 @@ fn shown(space: &Products) -> String {
                 .map(|key| Ok((key.clone(), tent.shelves().at(key.as_str()).items()?)))
                 .collect::<Result<_, ReadError>>()?;
             let steps: Vec<Option<String>> = (0..tent.steps().len()?)
-                .map(|index| tent.steps().at(index)?.map_or(Ok(None), |step| step.get()))
+                .map(|index| tent.steps().get(index)?.map_or(Ok(None), |step| step.get()))
                 .collect::<Result<_, ReadError>>()?;
             Ok::<_, ReadError>(format!(
                 "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {lines:?} {shelves:?} {steps:?} {:?}",
@@ -91,7 +91,7 @@ fn change(chance: &mut Chance, space: &Products) -> Receipt {
                 14 => tent.shelves().entry(key).insert("x")?,
                 15 => tent.shelves().remove(key)?,
                 16 => tent.steps().insert(0)?.set("step")?,
-                _ => tent.more().entry(key).set(number)?,
+                _ => tent.more().set(key, number)?,
             }
         }
         Ok(())
@@ -112,7 +112,7 @@ fn meet([here, there]: &[Products; 2]) {
 
 #[test]
 fn an_undo_at_once_brings_back_what_was_there_and_an_undo_of_it_what_came() {
-    let mut left = 0;
+    let (mut left, mut done_again) = (0, 0);
     for seed in 0..60 {
         let mut chance = Chance::new(seed);
         let (_stores, spaces) = pair();
@@ -138,13 +138,18 @@ fn an_undo_at_once_brings_back_what_was_there_and_an_undo_of_it_what_came() {
             assert!(matches!(again, StoreError::CannotUndo(CannotUndo::AlreadyUndone { .. })));
             if chance.percent(50) {
                 let redone = spaces[0].undo(&undone).expect("done again");
-                assert_eq!(shown(&spaces[0]), after, "seed {seed}, step {step}: {redone:?}");
+                // An item of a list that was taken out is gone for good.
+                if redone.value.cannot.is_empty() {
+                    assert_eq!(shown(&spaces[0]), after, "seed {seed}, step {step}: {redone:?}");
+                    done_again += 1;
+                }
             }
         }
         meet(&spaces);
         assert_eq!(spaces[0].digest(), spaces[1].digest());
     }
     assert_eq!(left, 0, "nothing came between");
+    assert!(done_again > 200, "{done_again}");
 }
 
 #[test]
@@ -294,9 +299,7 @@ fn an_item_that_others_have_changed_stays() {
     let one = spaces[0].transact(step("one")).expect("a transaction");
     let two = spaces[0].transact(step("two")).expect("a transaction");
     meet(&spaces);
-    spaces[1]
-        .transact(|tx| tx.object(KEY).steps().at(0)?.expect("an item").set("changed"))
-        .expect("a transaction");
+    spaces[1].transact(|tx| tx.object(KEY).steps().at(0)?.set("changed")).expect("a transaction");
     meet(&spaces);
     assert_eq!(spaces[0].undo(&two).expect("undone").value.kept.len(), 1);
     assert!(spaces[0].undo(&one).expect("undone").value.kept.is_empty());

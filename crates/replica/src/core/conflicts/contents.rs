@@ -2,7 +2,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rejoin_vclock::ReplicaId;
 
@@ -10,7 +10,7 @@ use super::opens::Opens;
 use super::rows::Rows;
 use crate::error::Result;
 use crate::format::conflict::{Conflict, Version};
-use crate::format::conflict_segment::{Segment, Summary, Term, seal, terms};
+use crate::format::conflict_segment::{Segment, Summary, Term, opens, seal, terms};
 use crate::format::row;
 
 /// What is known of the rows.
@@ -71,9 +71,12 @@ impl Contents {
         self.segments.front().unwrap_or(&self.tail).first
     }
 
-    pub(super) fn segment_of(&self, number: u64) -> Option<&Segment> {
+    /// The place of a number's segment, if it is in one.
+    pub(super) fn block_of(&self, number: u64) -> Option<usize> {
         let after = self.segments.partition_point(|segment| segment.first <= number);
-        self.segments.get(after.checked_sub(1)?).filter(|segment| number < segment.end())
+        let block = after.checked_sub(1)?;
+        let segment = self.segments.get(block)?;
+        (number < segment.end()).then_some(block)
     }
 
     /// A record, and what was decided about it. `None` where it was forgotten, or is damaged.
@@ -97,15 +100,14 @@ pub(super) fn read(rows: &mut Rows) -> Result<Contents> {
     for (key, bytes) in rows.all(row::CONFLICT_SEGMENTS)? {
         let first = number_of(&key).unwrap_or_default();
         let read = Segment::decode(first, &bytes).ok().filter(|_| whole);
-        match read {
-            Some(Summary { segment, last, .. }) if read_opens(rows, &mut contents, &segment)? => {
-                last.into_iter().for_each(|(origin, last)| contents.note(origin, last));
-                contents.segments.push_back(segment);
-            }
-            _ => {
-                whole = false;
-                drop_segment(rows, first, &bytes);
-            }
+        if let Some(Summary { mut segment, last, .. }) = read
+            && read_opens(rows, &mut contents, &mut segment)?
+        {
+            last.into_iter().for_each(|(origin, last)| contents.note(origin, last));
+            contents.segments.push_back(segment);
+        } else {
+            whole = false;
+            drop_segment(rows, first, &bytes);
         }
     }
     let from = contents.segments.back().map(Segment::end);
@@ -113,7 +115,8 @@ pub(super) fn read(rows: &mut Rows) -> Result<Contents> {
         contents.tail.first = from.unwrap_or(0);
         return Ok(contents);
     }
-    let after = rows.all_from(row::CONFLICTS, &row::conflict(from.unwrap_or(0)))?;
+    let first_after = row::conflict(from.unwrap_or(0));
+    let after = rows.range(&first_after, &row::conflict_table(row::CONFLICTS_SETTLED))?;
     let first = after.first().and_then(|(key, _)| number_of(key));
     contents.tail.first = from.or(first).unwrap_or(0);
     for (key, bytes) in after {
@@ -131,16 +134,28 @@ pub(super) fn read(rows: &mut Rows) -> Result<Contents> {
     Ok(contents)
 }
 
-fn read_opens(rows: &Rows, contents: &mut Contents, segment: &Segment) -> Result<bool> {
-    let row = rows.get(&row::conflict_opens(segment.first))?;
-    Ok(row.is_none_or(|bytes| contents.opens.read(segment, &bytes).is_ok()))
+/// Reads which records of a segment are open. False if the row is damaged.
+fn read_opens(rows: &Rows, contents: &mut Contents, segment: &mut Segment) -> Result<bool> {
+    let Some(bytes) = rows.get(&row::conflict_opens(segment.first))? else { return Ok(true) };
+    let Ok(opens) = opens(&bytes) else { return Ok(false) };
+    let (from, end) = (row::conflict_settled(segment.first), row::conflict_settled(segment.end()));
+    let settled: BTreeSet<u64> =
+        rows.range(&from, &end)?.iter().filter_map(|(key, _)| number_of(key)).collect();
+    segment.settled = settled.len() as u64;
+    for (offset, path) in opens {
+        let number = segment.first + u64::from(offset);
+        if !settled.contains(&number) {
+            contents.opens.note(number, path);
+            segment.open += 1;
+        }
+    }
+    Ok(true)
 }
 
 fn drop_segment(rows: &mut Rows, first: u64, bytes: &[u8]) {
     for term in terms_of(bytes) {
         rows.put(row::conflict_term(term.0, first), None);
     }
-    rows.put(row::conflict_term(Term::SETTLED.0, first), None);
     rows.put(row::conflict_opens(first), None);
     rows.put(row::conflict_segment(first), None);
 }

@@ -38,7 +38,7 @@ use crate::core::conflicts::rows::Rows;
 use crate::core::conflicts::search::{Filter, Search};
 use crate::error::Result;
 use crate::format::conflict::{Conflict, Version};
-use crate::format::conflict_segment::{Term, seal};
+use crate::format::conflict_segment::Term;
 use crate::format::row;
 use crate::storage::{RowWrite, StorageRead};
 
@@ -46,6 +46,8 @@ use crate::storage::{RowWrite, StorageRead};
 const SEGMENT: usize = 256;
 /// A segment has at most this part of all records, or bytes of them.
 const PART: usize = 8;
+/// When so many records of a segment were settled, the row of its open ones is written again.
+const SETTLED: u64 = 32;
 
 /// The conflict log of a space.
 #[derive(Debug)]
@@ -143,7 +145,7 @@ impl ConflictLog {
     /// Makes a segment of the tail.
     fn seal(&mut self) {
         let Some(contents) = &mut self.contents else { return };
-        let (segment, terms) = contents.take_tail();
+        let (mut segment, terms) = contents.take_tail();
         let postings = postings(&terms);
         let named: Vec<Term> = postings.iter().map(|(term, _)| *term).collect();
         for (term, offsets) in postings {
@@ -152,13 +154,9 @@ impl ConflictLog {
         let last = std::mem::take(&mut contents.tail_last);
         let summary = segment.encode(&named, &last);
         self.rows.put(row::conflict_segment(segment.first), Some(summary));
+        segment.open = contents.opens.offsets(&segment).len() as u64;
         let opens = contents.opens.row(&segment);
         self.rows.put(row::conflict_opens(segment.first), opens);
-        let settled = contents.opens.settled(&segment);
-        if !settled.is_empty() {
-            let term = row::conflict_term(Term::SETTLED.0, segment.first);
-            self.rows.put(term, Some(seal(&settled)));
-        }
         contents.segments.push_back(segment);
     }
 
@@ -176,8 +174,9 @@ impl ConflictLog {
                 Some(bytes) => terms_of(&bytes),
                 None => Vec::new(),
             };
-            let terms = terms.into_iter().chain([Term::SETTLED]);
-            terms.for_each(|term| self.rows.put(row::conflict_term(term.0, oldest.first), None));
+            terms
+                .into_iter()
+                .for_each(|term| self.rows.put(row::conflict_term(term.0, oldest.first), None));
             for number in oldest.first..oldest.end() {
                 self.rows.put(row::conflict(number), None);
                 if !contents.opens.close(number) {
@@ -248,11 +247,14 @@ impl ConflictLog {
         }
         let settled = Version::encode(dot, &edit.action);
         self.rows.put(row::conflict_settled(number), Some(settled));
-        if let Some(segment) = contents.segment_of(number) {
-            let (opens, settled) = (contents.opens.row(segment), contents.opens.settled(segment));
-            self.rows.put(row::conflict_opens(segment.first), opens);
-            let term = row::conflict_term(Term::SETTLED.0, segment.first);
-            self.rows.put(term, Some(seal(&settled)));
+        let Some(at) = contents.block_of(number) else { return };
+        let Some(segment) = contents.segments.get_mut(at) else { return };
+        segment.open -= 1;
+        segment.settled += 1;
+        if segment.open == 0 || segment.settled == SETTLED {
+            segment.settled = 0;
+            let key = row::conflict_opens(segment.first);
+            self.rows.put(key, contents.opens.row(segment));
         }
     }
 

@@ -4,9 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use rejoin_vclock::codec::DecodeError;
-
-use crate::format::conflict_segment::{Segment, opens, path_hash, seal_opens};
+use crate::format::conflict_segment::{Segment, path_hash, seal_opens};
 
 /// The records that nothing was decided about since.
 #[derive(Default, Debug)]
@@ -30,7 +28,8 @@ impl Opens {
         self.note(number, path_hash(path));
     }
 
-    fn note(&mut self, number: u64, path: u64) {
+    /// As [`open`](Self::open), by the hash of the path.
+    pub(super) fn note(&mut self, number: u64, path: u64) {
         self.paths.insert(number, path);
         self.numbers.entry(path).or_default().push(number);
     }
@@ -52,15 +51,6 @@ impl Opens {
         self.numbers.get(&path_hash(path)).map_or(&[], Vec::as_slice)
     }
 
-    /// The last open record up to a number, or the first from it on.
-    pub(super) fn nearest(&self, number: u64, is_up_to: bool) -> Option<u64> {
-        match is_up_to {
-            true => self.paths.range(..=number).next_back(),
-            false => self.paths.range(number..).next(),
-        }
-        .map(|(number, _)| *number)
-    }
-
     /// The offsets of a segment's open records.
     pub(super) fn offsets(&self, segment: &Segment) -> Vec<u8> {
         let open = self.paths.range(segment.first..segment.end());
@@ -69,8 +59,17 @@ impl Opens {
 
     /// The offsets of a segment's records that something was decided about.
     pub(super) fn settled(&self, segment: &Segment) -> Vec<u8> {
+        let mut open = self.paths.range(segment.first..segment.end()).map(|(number, _)| *number);
+        let mut next = open.next();
+        let mut is_settled = |number: u64| {
+            let is_open = next == Some(number);
+            if is_open {
+                next = open.next();
+            }
+            !is_open
+        };
         let numbers = (0..=u8::MAX).zip(segment.first..segment.end());
-        numbers.filter(|(_, number)| !self.has(*number)).map(|(offset, _)| offset).collect()
+        numbers.filter(|(_, number)| is_settled(*number)).map(|(offset, _)| offset).collect()
     }
 
     /// The row of a segment's open records; `None` if there are none.
@@ -79,16 +78,5 @@ impl Opens {
         let open = open
             .filter_map(|(number, path)| Some((u8::try_from(number - segment.first).ok()?, *path)));
         seal_opens(open)
-    }
-
-    /// Reads the row back.
-    ///
-    /// # Errors
-    /// Damage, or a version that this program does not know.
-    pub(super) fn read(&mut self, segment: &Segment, bytes: &[u8]) -> Result<(), DecodeError> {
-        for (offset, path) in opens(bytes)? {
-            self.note(segment.first + u64::from(offset), path);
-        }
-        Ok(())
     }
 }

@@ -83,34 +83,27 @@ impl Rows {
 
     /// The rows of a table of the conflict log.
     pub(super) fn all(&self, table: u8) -> Result<Vec<Row>> {
-        self.all_from(table, &row::conflict_table(table))
+        self.range(&row::conflict_table(table), &row::conflict_table(table + 1))
     }
 
-    /// The rows of a table of the conflict log from a key on.
-    pub(super) fn all_from(&self, table: u8, from: &[u8]) -> Result<Vec<Row>> {
-        let prefix = row::conflict_table(table);
-        let (mut all, mut from) = (BTreeMap::new(), from.to_vec());
-        let start = from.clone();
+    /// The rows from a key on, up to another one.
+    pub(super) fn range(&self, from: &[u8], to: &[u8]) -> Result<Vec<Row>> {
+        let (mut rows, mut next) = (BTreeMap::new(), from.to_vec());
         loop {
-            let mut rows = self.storage.rows(self.space, &from, CHUNK)?;
-            let is_last = rows.len() < CHUNK;
-            rows.retain(|(key, _)| key.starts_with(&prefix));
-            let Some((last, _)) = rows.last() else { break };
-            from = [last, &[0][..]].concat();
-            let is_last = is_last || rows.len() < CHUNK;
-            all.extend(rows);
-            if is_last {
-                break;
+            let found = self.storage.rows(self.space, &next, CHUNK)?;
+            let is_last = found.len() < CHUNK;
+            rows.extend(found.into_iter().take_while(|(key, _)| key.as_slice() < to));
+            match rows.last_key_value() {
+                Some((last, _)) if !is_last && *last >= next => next = [last, &[0][..]].concat(),
+                _ => break,
             }
         }
-        for (key, row) in
-            self.unwritten.range(start..).take_while(|(key, _)| key.starts_with(&prefix))
-        {
+        for (key, row) in self.unwritten.range(from.to_vec()..to.to_vec()) {
             match &row.bytes {
-                Some(bytes) => all.insert(key.clone(), bytes.clone()),
-                None => all.remove(key),
+                Some(bytes) => rows.insert(key.clone(), bytes.clone()),
+                None => rows.remove(key),
             };
         }
-        Ok(all.into_iter().collect())
+        Ok(rows.into_iter().collect())
     }
 }

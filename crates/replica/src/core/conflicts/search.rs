@@ -34,14 +34,12 @@ pub(crate) struct Filter {
 
 impl Filter {
     fn terms(&self) -> Vec<Term> {
-        let is_settled = self.is_open == Some(false);
         let terms = [
             self.under.as_deref().map(Term::object),
             self.peer.map(Term::peer),
             self.rule.map(Term::rule),
             self.policy.as_ref().map(Term::policy),
             self.strategy.map(Term::strategy),
-            is_settled.then_some(Term::SETTLED),
         ];
         terms.into_iter().flatten().collect()
     }
@@ -158,12 +156,10 @@ impl Search<'_> {
     /// The offsets of the records in the tail that may fit, ascending.
     fn in_tail(&self) -> Vec<u8> {
         let first = self.contents.tail.first;
-        let wanted = self.terms.iter().filter(|term| **term != Term::SETTLED);
-        let wanted: Vec<&Term> = wanted.collect();
         let fits = |(offset, terms): &(u8, &Vec<Term>)| {
             let is_open = self.contents.opens.has(first + u64::from(*offset));
             self.filter.is_open.is_none_or(|wanted| wanted == is_open)
-                && wanted.iter().all(|term| terms.contains(term))
+                && self.terms.iter().all(|term| terms.contains(term))
         };
         let records = (0..=u8::MAX).zip(&self.contents.terms);
         records.filter(fits).map(|(offset, _)| offset).collect()
@@ -179,13 +175,14 @@ impl Search<'_> {
                 Some(common) => common.retain(|offset| offsets.contains(offset)),
                 None => common = Some(offsets),
             };
-            if self.filter.is_open == Some(true) {
-                let Some(next) = self.open_from(block) else { return Ok(None) };
+            if let Some(is_open) = self.filter.is_open {
+                let Some(next) = self.with_any(is_open, block) else { return Ok(None) };
                 if next != block {
                     block = next;
                     continue;
                 }
-                narrow(self.contents.opens.offsets(segment));
+                let opens = &self.contents.opens;
+                narrow(if is_open { opens.offsets(segment) } else { opens.settled(segment) });
             }
             for term in &self.terms {
                 let Some((next, offsets)) = self.seek(*term, block)? else { return Ok(None) };
@@ -200,20 +197,16 @@ impl Search<'_> {
         }
     }
 
-    /// The next segment from one on that has open records.
-    fn open_from(&self, block: usize) -> Option<usize> {
-        let segment = self.contents.segments.get(block)?;
-        let newest_first = !self.filter.is_oldest_first;
-        let from = if newest_first { segment.end() - 1 } else { segment.first };
-        let number = self.contents.opens.nearest(from, newest_first)?;
-        self.block_of(number)
-    }
-
-    fn block_of(&self, number: u64) -> Option<usize> {
-        let after = self.contents.segments.partition_point(|segment| segment.first <= number);
-        let block = after.checked_sub(1)?;
-        let segment = self.contents.segments.get(block)?;
-        (number < segment.end()).then_some(block)
+    /// The next segment from one on that has open records, or settled ones.
+    fn with_any(&self, is_open: bool, block: usize) -> Option<usize> {
+        let has = |at: &usize| {
+            let segment = self.contents.segments.get(*at);
+            segment.is_some_and(|it| if is_open { it.open > 0 } else { it.open < it.count })
+        };
+        match self.filter.is_oldest_first {
+            true => (block..self.contents.segments.len()).find(has),
+            false => (0..=block).rev().find(has),
+        }
     }
 
     /// The next segment from one on that has a term, and the offsets of its records there.
@@ -252,7 +245,8 @@ impl Search<'_> {
         let mut from = row::conflict_term(term.0, first(block));
         let end = row::conflict_term(term.0, first(least));
         while let Some((key, bytes)) = self.rows.next(&from)?.filter(|(key, _)| *key <= end) {
-            let found = row::conflict_term_first(&key).and_then(|first| self.block_of(first));
+            let found =
+                row::conflict_term_first(&key).and_then(|first| self.contents.block_of(first));
             match (found, offsets(&bytes)) {
                 (Some(found), Ok(offsets)) => return Ok(Some((found, offsets.to_vec()))),
                 // A damaged row says nothing; whoever looks reads all records of its segment.
