@@ -22,7 +22,12 @@ use crate::sibling::Sibling;
 struct Candidate {
     sibling: Sibling,
     from: Vec<Dot>,
+    /// The first and the last of these writes.
+    written: (Rank, Rank),
 }
+
+/// The order of writes in time.
+type Rank = (HybridTimestamp, ReplicaId, u64);
 
 type Candidates = Vec<Candidate>;
 
@@ -68,6 +73,9 @@ fn distinct(siblings: &[Sibling]) -> Candidates {
         match candidates.iter_mut().find(settles_as) {
             Some(same) if !rejoin_vclock::mutant!("settled-twice-counts-twice") => {
                 same.from.push(sibling.dot);
+                let (first, last) = same.written;
+                let rank = rank(sibling);
+                same.written = (first.min(rank), last.max(rank));
             }
             _ => candidates.push(Candidate::of(sibling.clone())),
         }
@@ -77,16 +85,16 @@ fn distinct(siblings: &[Sibling]) -> Candidates {
 
 impl Candidate {
     fn of(sibling: Sibling) -> Self {
-        Self { from: [sibling.dot].into(), sibling }
+        let rank = rank(&sibling);
+        Self { from: [sibling.dot].into(), sibling, written: (rank, rank) }
     }
+}
 
-    fn rank(&self) -> (HybridTimestamp, ReplicaId, u64) {
-        let Sibling { dot, stamp, .. } = self.sibling;
-        if rejoin_vclock::mutant!("policy-tie-by-arrival") {
-            return (stamp, ReplicaId::from_u128(0), 0);
-        }
-        (stamp, dot.replica(), dot.counter())
+fn rank(&Sibling { dot, stamp, .. }: &Sibling) -> Rank {
+    if rejoin_vclock::mutant!("policy-tie-by-arrival") {
+        return (stamp, ReplicaId::from_u128(0), 0);
     }
+    (stamp, dot.replica(), dot.counter())
 }
 
 fn narrow(
@@ -101,10 +109,10 @@ fn narrow(
     Ok(match policy {
         Policy::KeepAll => candidates,
         Policy::LastWriterWins => {
-            candidates.into_iter().max_by_key(Candidate::rank).into_iter().collect()
+            candidates.into_iter().max_by_key(|it| it.written.1).into_iter().collect()
         }
         Policy::FirstWriterWins => {
-            candidates.into_iter().min_by_key(Candidate::rank).into_iter().collect()
+            candidates.into_iter().min_by_key(|it| it.written.0).into_iter().collect()
         }
         Policy::Max => best(candidates, |value| Reverse(value.clone())),
         Policy::Min => best(candidates, RawAtom::clone),
@@ -167,11 +175,12 @@ fn made(candidates: Candidates, make: impl FnOnce(&[Candidate]) -> Option<RawAto
 
 /// A value that was made of all candidates. It stands for the last of them.
 fn one(candidates: &[Candidate], value: RawAtom) -> Candidates {
-    let last = candidates.iter().max_by_key(|it| it.rank());
+    let last = candidates.iter().max_by_key(|it| it.written.1);
     let mut from: Vec<Dot> = candidates.iter().flat_map(|it| it.from.iter().copied()).collect();
     from.sort_unstable();
     let stands = |last: &Candidate| Sibling { value, ..last.sibling.clone() };
-    last.map(|last| Candidate { sibling: stands(last), from }).into_iter().collect()
+    let one = |last: &Candidate| Candidate { sibling: stands(last), from, written: last.written };
+    last.map(one).into_iter().collect()
 }
 
 /// The candidates that have a value; if there are none, the value was made of all.

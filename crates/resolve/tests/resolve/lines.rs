@@ -150,6 +150,29 @@ fn line_43_a_sum_that_two_write_down_counts_once() {
     assert_eq!(answer(&a, &Policy::Sum).to::<i64>(), Ok(Some(7)));
 }
 
+/// Two that settle a conflict alike are one answer, as early as the first and as late as the last.
+#[test]
+fn what_is_settled_twice_was_written_at_both_times() {
+    let hands = Hands::default();
+    let [mut a, mut b, mut c] = copies(&hands);
+    let write = |copy: &mut Copy, millis: u64, value: i64| {
+        hands.0.set(1_700_000_000_000 + millis);
+        set(copy, &RawAtom::of(&value));
+    };
+    write(&mut a, 0, 1);
+    b.merge(&a);
+    c.merge(&a);
+    write(&mut a, 10, 3);
+    write(&mut b, 20, 4);
+    write(&mut c, 30, 3);
+    a.merge(&b);
+    a.merge(&c);
+    let value = |copy: &Copy, policy| answer(copy, &policy).to::<i64>();
+    assert_eq!(value(&a, Policy::LastWriterWins), Ok(Some(3)), "as a register");
+    assert_eq!(value(&a, Policy::FirstWriterWins), Ok(Some(3)));
+    assert_eq!(value(&a, Policy::Sum), Ok(Some(7)));
+}
+
 /// A base is one that all have seen: of two first values, none is the other's beginning.
 #[test]
 fn a_value_that_one_side_has_never_seen_is_no_base() {
