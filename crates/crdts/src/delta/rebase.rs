@@ -3,9 +3,9 @@
 //! When two copies of a store wrote under one id, one of them gives it up, and the entries that
 //! only it has continue under another id. The result is a function of the origin's entries alone,
 //! so that all holders of the branch compute the same. All dots of the branch are mapped: its own,
-//! those that it ends, those that name list items and tree nodes, and those inside their places.
-//! Totals of counters run over the whole life of an origin, so those of the branch are counted from
-//! its beginning.
+//! those that it ends, those that name list items and tree nodes, those inside their places, and
+//! those that siblings have replaced or were made of. Totals of counters run over the whole life of
+//! an origin, so those of the branch are counted from its beginning.
 //!
 //! Some of the branch may be lost. Data that only the lost part names go with it; its counts are
 //! there again, because later totals include them.
@@ -27,6 +27,7 @@ use rejoin_vclock::{Dot, ReplicaId, VersionVector};
 use crate::delta::{Change, Correction, Delta, Effect, Floor, Point, Span, Totals};
 use crate::path::atom;
 use crate::path::{Atom, Kind, Path, RawAtom};
+use crate::register::siblings::{Base as SiblingBase, Written};
 
 /// A map of dots: the dots of some replicas beyond a counter become those of others. There may be
 /// several, as one history may build upon another that is rewritten.
@@ -226,10 +227,10 @@ impl Rebase {
         match &change.effect {
             Effect::Element { ends, add } => Effect::Element { ends: self.dots(ends), add: *add },
             Effect::Register { ends, value } => {
-                let named = matches!(change.path.kind(), Some(Kind::ListItem | Kind::TreeNode));
-                let value = value.as_ref().map(|value| match named {
-                    true => self.atom(value),
-                    false => value.clone(),
+                let value = value.as_ref().map(|value| match change.path.kind() {
+                    Some(Kind::ListItem | Kind::TreeNode) => self.atom(value),
+                    Some(Kind::Siblings) => self.written(value),
+                    _ => value.clone(),
                 });
                 Effect::Register { ends: self.dots(ends), value }
             }
@@ -391,6 +392,17 @@ impl Rebase {
         }
         spans.sort_unstable();
         (!spans.is_empty()).then_some(Correction { takes: correction.takes, spans })
+    }
+
+    /// Maps the dots that a write of siblings has replaced, and that of its base. The base of a
+    /// write that is lost is nothing that others have seen.
+    fn written(&self, value: &RawAtom) -> RawAtom {
+        let written = value.to::<Written>().ok();
+        let written = written.filter(|_| !rejoin_vclock::mutant!("rebase-spares-siblings"));
+        let Some(Written { value, parents, base }) = written else { return value.clone() };
+        let base = base.filter(|base| !self.is_lost((base.dot.replica(), base.dot.counter())));
+        let base = base.map(|base| SiblingBase { dot: self.dot(base.dot), ..base });
+        RawAtom::of(&Written { value, parents: self.dots(&parents), base })
     }
 
     /// Maps the dots in an atom, at any depth.

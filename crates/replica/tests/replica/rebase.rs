@@ -197,6 +197,38 @@ fn a_branch_written_anew_sells_nothing_twice() {
     assert_eq!(there.object("tonight").value(), Ok(0));
 }
 
+/// A write of the branch has replaced one of the branch, and not what stands under that dot now:
+/// the other copy's price is another sibling, which nobody has seen.
+#[test]
+fn a_branch_written_anew_has_seen_nothing_else() {
+    let medium = Medium::new();
+    let here: Space<Siblings<u64>> = medium.open().create_space("prices").expect("a first space");
+    let set = |space: &Space<Siblings<u64>>, price: u64| {
+        space.transact(|tx| tx.object("tent").set(price)).expect("a transaction");
+    };
+    set(&here, 1);
+    let restored: Space<Siblings<u64>> =
+        medium.after_power_loss().open().open_space("prices").expect("the space");
+    set(&here, 2);
+    let peer = Medium::new().open();
+    let there: Space<Siblings<u64>> = peer.join_space("prices", here.ticket()).expect("joined");
+    sync(&here.link(), &there.link());
+    set(&restored, 3);
+    set(&restored, 4);
+    for _ in 0..3 {
+        sync(&restored.link(), &there.link());
+    }
+    there.set_policy(&"tent".parse().expect("a pattern"), &Policy::VersionVector).expect("set");
+    let tent = there.object("tent");
+    assert_eq!(tent.values(), Ok(vec![2, 4]));
+    assert_eq!(tent.resolved().expect("an answer").values.len(), 2, "neither has seen the other");
+    let all = tent.all().expect("readable");
+    let [two, four] = [2, 4].map(|price| all.iter().find(|it| it.value == price).expect("there"));
+    assert_eq!(four.base, two.base, "both were made of the first price");
+    let [replaced] = four.replaced[..] else { panic!("{four:?}") };
+    assert_eq!(replaced.replica(), four.author(), "the price of 3");
+}
+
 /// Makes one change, chosen by a number.
 fn change(thing: &mut Editor<'_>, choice: u8) -> Result<(), EditError> {
     let key = ["a", "b"][usize::from(choice / 16 % 2)];

@@ -33,6 +33,13 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: resolve("lines"),
     },
     Mutant {
+        name: "rebase-spares-siblings",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "a sibling written anew claims to have replaced what stands under the old dots",
+        suite: replica("rebase"),
+    },
+    Mutant {
         name: "dots-at-two-places",
         class: Class::CrdtSemantics,
         lines: &[],
