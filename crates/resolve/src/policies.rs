@@ -82,7 +82,9 @@ pub fn of(source: &dyn Source, path: &Path) -> Result<Policy, ResolveError> {
     for text in stored.keys()? {
         // What is no pattern here is for no place.
         let Ok(pattern) = text.parse::<PathPattern>() else { continue };
-        let is_better = |(_, best): &(_, PathPattern)| pattern.is_more_specific_than(best);
+        let is_better = |(_, best): &(_, PathPattern)| {
+            !rejoin_vclock::mutant!("first-pattern-counts") && pattern.is_more_specific_than(best)
+        };
         if pattern.fits(path) && best.as_ref().is_none_or(is_better) {
             best = Some((text, pattern));
         }

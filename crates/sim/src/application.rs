@@ -3,8 +3,9 @@
 use std::fmt;
 
 use rejoin_crdts::edit::{Cursor, Source, Stage, View};
-use rejoin_crdts::{Crdt, EditError, Path};
-use rejoin_vclock::{ReplicaId, VersionVector};
+use rejoin_crdts::{Crdt, EditError, Path, ReadError};
+use rejoin_resolve::{Customs, PathPattern, Policy, SpacePolicy, policies};
+use rejoin_vclock::{Dot, ReplicaId, VersionVector};
 
 use super::check::Acknowledged;
 use super::history::{Committed, History};
@@ -62,6 +63,18 @@ pub trait Application: fmt::Debug {
     fn check_end(&mut self, snapshot: &Snapshot<'_, Self::Request>) -> Checked {
         self.check(snapshot)
     }
+
+    /// Registers the application's own functions for policies at the replica of this number, as a
+    /// program does each time that it opens the space. A replica knows them until it stops.
+    fn register(&self, site: usize, customs: &mut Customs) {
+        let _ = (site, customs);
+    }
+
+    /// Notes that the transactions of an origin beyond a counter were lost, and never happened.
+    /// Their dots will be used again, for others.
+    fn forget(&mut self, origin: ReplicaId, after: u64) {
+        let _ = (origin, after);
+    }
 }
 
 /// A transaction at a replica, while a request is carried out.
@@ -82,6 +95,22 @@ impl Transaction<'_> {
         T::reader(View::new(&*self.stage, Path::object(key, T::KIND)))
     }
 
+    /// Sets the policy of the places that a pattern fits.
+    ///
+    /// # Errors
+    /// [`EditError`] when it cannot be written.
+    pub fn set_policy(&mut self, pattern: &PathPattern, policy: &Policy) -> Result<(), EditError> {
+        policies::set(self.stage, pattern, policy)
+    }
+
+    /// Takes away the policy of a pattern.
+    ///
+    /// # Errors
+    /// [`EditError`] when it cannot be written.
+    pub fn remove_policy(&mut self, pattern: &str) -> Result<(), EditError> {
+        policies::remove(self.stage, pattern)
+    }
+
     /// Returns every replica of the cluster, in the order of their numbers.
     pub const fn replicas(&self) -> &[ReplicaId] {
         self.replicas
@@ -92,6 +121,7 @@ impl Transaction<'_> {
 #[derive(Debug)]
 pub struct Snapshot<'a, R> {
     pub(super) replica: ReplicaId,
+    pub(super) site: usize,
     pub(super) replicas: &'a [ReplicaId],
     pub(super) source: &'a dyn Source,
     pub(super) vector: VersionVector,
@@ -106,6 +136,11 @@ impl<R> Snapshot<'_, R> {
         self.replica
     }
 
+    /// Returns its number, which stays the same when it goes on under another id.
+    pub const fn site(&self) -> usize {
+        self.site
+    }
+
     /// Returns every replica of the cluster, in the order of their numbers.
     pub const fn replicas(&self) -> &[ReplicaId] {
         self.replicas
@@ -114,6 +149,14 @@ impl<R> Snapshot<'_, R> {
     /// Returns the reader of an object, which reads as the default if it does not exist.
     pub fn object<T: Crdt>(&self, key: &str) -> T::Reader<'_> {
         T::reader(View::new(self.source, Path::object(key, T::KIND)))
+    }
+
+    /// Returns the policies of the space, in the order of their patterns.
+    ///
+    /// # Errors
+    /// [`ReadError`] when they cannot be read.
+    pub fn policies(&self) -> Result<Vec<SpacePolicy>, ReadError> {
+        policies::all(self.source)
     }
 
     /// Returns true if, in this run, a store was restored from a copy and went on under the id of
@@ -135,6 +178,11 @@ impl<R> Snapshot<'_, R> {
     /// Iterates over those that it has applied since it had an earlier vector.
     pub fn applied_since(&self, vector: &VersionVector) -> impl Iterator<Item = &Committed<R>> {
         self.history.within(&self.vector, Some(vector))
+    }
+
+    /// Finds the transaction that a dot belongs to.
+    pub fn transaction_of(&self, dot: Dot) -> Option<&Committed<R>> {
+        self.history.transaction_of(dot)
     }
 
     /// Iterates over the transactions that were committed anywhere and not lost in a crash.

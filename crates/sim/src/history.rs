@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use rejoin_vclock::{HybridTimestamp, ReplicaId, VersionVector};
+use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId, VersionVector};
 
 /// A transaction that a replica committed.
 #[derive(Debug)]
@@ -60,6 +60,13 @@ impl<R> History<R> {
         let transactions = self.0.get(&origin)?;
         let place = transactions.binary_search_by_key(&last, |committed| committed.last).ok()?;
         transactions.get(place)
+    }
+
+    /// Finds the transaction that a dot belongs to.
+    pub(super) fn transaction_of(&self, dot: Dot) -> Option<&Committed<R>> {
+        let transactions = self.0.get(&dot.replica())?;
+        let place = transactions.partition_point(|committed| committed.last < dot.counter());
+        transactions.get(place).filter(|committed| committed.first <= dot.counter())
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Committed<R>> {

@@ -45,6 +45,7 @@
 //! | values | what users see is what follows from what they asked for, by a naive model |
 //! | nothing removed comes back | only an addition that the removal had not seen shows again |
 //! | escrow | all together never spend more than was granted |
+//! | answers | equal entries, equal answers to siblings; who lacks a function names it |
 //!
 //! The [`Ledger`] is a second application: every booking is counted once.
 //!

@@ -87,6 +87,7 @@ impl<A: Application> World<A> {
     pub(super) fn forget(&mut self, origin: ReplicaId, after: u64) {
         self.history.forget(origin, after);
         self.checks.forget(origin, after);
+        self.application.forget(origin, after);
     }
 
     /// Resumes a site after a pause, with what came in meanwhile.
@@ -141,7 +142,8 @@ impl<A: Application> World<A> {
         // A recovery that crashed may have taken a new id.
         let id = here.disk.identity().id;
         self.goes_on_as(site, id);
-        let driver = self.recover(site)?;
+        let mut driver = self.recover(site)?;
+        self.application.register(site, driver.core.customs());
         let core = &driver.core;
         let has = core.durable_vector();
         Broken::unless(*has == held, "recovery", || {

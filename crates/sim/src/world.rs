@@ -381,6 +381,7 @@ impl<A: Application> World<A> {
         let Some(core) = self.sites[site].core() else { return Ok(()) };
         let snapshot = Snapshot {
             replica: core.replica(),
+            site,
             replicas: &self.replicas,
             source: &core.source(),
             vector: core.version_vector(),

@@ -53,7 +53,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         package: "rejoin-sim",
-        family: &["rejoin-vclock", "rejoin-crdts", "rejoin-replica"],
+        family: &["rejoin-vclock", "rejoin-crdts", "rejoin-resolve", "rejoin-replica"],
         optional: &[],
         others: None,
     },

@@ -128,6 +128,9 @@ pub fn live(view: &View<'_>) -> Result<Vec<Live>, ReadError> {
         let whole = |(dot, stamp, written)| Live { dot: view.dot(dot), stamp, written };
         let mut live: Vec<Live> = writes.into_iter().map(whole).collect();
         live.sort_unstable_by_key(|live| live.dot);
+        if rejoin_vclock::mutant!("equal-siblings-are-one") {
+            live.dedup_by(|a, b| a.written.value == b.written.value);
+        }
         Ok(live)
     })
 }

@@ -219,6 +219,12 @@ impl SpaceCore {
         self.timing.news += of_others as u64;
     }
 
+    /// The functions of the application's own for its policies, to register some. They are known
+    /// as long as the space is open.
+    pub const fn customs(&mut self) -> &mut Customs {
+        &mut self.customs
+    }
+
     // Output.
 
     /// Returns the records to write next, in order, with their sequences. They are durable only

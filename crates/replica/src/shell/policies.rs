@@ -82,7 +82,7 @@ impl<T: Crdt> Space<T> {
         version: u32,
         decide: impl Fn(&[Sibling]) -> Option<RawAtom> + Send + Sync + 'static,
     ) -> Result<(), StoreError> {
-        self.shared.lock()?.driver.core.customs.register(name, version, decide);
+        self.shared.lock()?.driver.core.customs().register(name, version, decide);
         Ok(())
     }
 }

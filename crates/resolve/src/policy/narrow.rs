@@ -148,7 +148,12 @@ fn narrow(
         }
         Policy::Custom(name) => {
             let missing = || MissingPolicy { custom: name.clone() };
-            let decide = context.customs.ok_or_else(missing)?.get(name)?;
+            let decide = match context.customs.ok_or_else(missing).and_then(|it| it.get(name)) {
+                Err(_) if rejoin_vclock::mutant!("last-writer-for-lack-of-a-function") => {
+                    return narrow(&Policy::LastWriterWins, candidates, context);
+                }
+                decide => decide?,
+            };
             let siblings: Vec<Sibling> = candidates.iter().map(|it| it.sibling.clone()).collect();
             match decide(&siblings) {
                 Some(value) => chosen(candidates, value),

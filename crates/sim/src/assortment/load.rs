@@ -1,13 +1,17 @@
 //! The requests of the simulated users: small transactions over a few objects, often the same ones.
 
+use std::fmt;
+
 use rejoin_crdts::{BoundedCounter, Crdt, DisableWinsFlag, EditError, EnableWinsFlag};
 use rejoin_vclock::ReplicaId;
 
 use super::arranged::Arrangement;
+use super::content::{self, Content};
 use super::objects::{
     Choice, Family, Folders, Lines, Members, NAMES, Note, OBJECTS, ObjectPath, Racks, Record,
     Shelves, Steps, Tags,
 };
+use super::rules::{self, PATTERNS, Rule};
 use crate::application::Transaction;
 use crate::rng::Rng;
 
@@ -31,6 +35,10 @@ pub(super) enum Operation {
     Bar(ObjectPath),
     /// Adds, moves, renames or removes an item or node.
     Arrange(ObjectPath, Arrangement),
+    /// Writes a value in place of all siblings that are seen.
+    Put(ObjectPath, Content),
+    /// Sets the policy of a pattern.
+    Decide(ObjectPath, Rule),
     /// Adds to the stock.
     Grant(ObjectPath, u64),
     /// Spends from the stock, out of the site's own rights.
@@ -49,6 +57,8 @@ impl Operation {
             | Self::Take(place)
             | Self::Bar(place)
             | Self::Arrange(place, _)
+            | Self::Put(place, _)
+            | Self::Decide(place, _)
             | Self::Grant(place, _)
             | Self::Spend(place, _)
             | Self::Transfer(place, ..) => place,
@@ -78,6 +88,12 @@ impl Operation {
                 Self::Arrange(_, wish) => wish.hang(transaction.object::<Folders>(&key)),
                 _ => misplaced(self),
             },
+            Family::Draft | Family::Price | Family::Prices | Family::Crew => match self {
+                Self::Put(place, value) => content::edit(place, Some(value), transaction),
+                Self::Take(place) => content::edit(place, None, transaction),
+                _ => misplaced(self),
+            },
+            Family::Policies => self.edit_policies(transaction),
             Family::Stock => {
                 let to = self.receiver(transaction);
                 self.edit_stock(transaction.object::<BoundedCounter>(&key), to)
@@ -139,6 +155,18 @@ impl Operation {
         }
     }
 
+    fn edit_policies(&self, transaction: &mut Transaction<'_>) -> Edited {
+        let Some(pattern) = rules::pattern(self.place()) else { return misplaced(self) };
+        match self {
+            Self::Decide(_, rule) => {
+                let policy = rule.policy(transaction.replicas());
+                transaction.set_policy(&pattern, &policy)
+            }
+            Self::Take(_) => transaction.remove_policy(&pattern.to_string()),
+            _ => misplaced(self),
+        }
+    }
+
     fn receiver(&self, transaction: &Transaction<'_>) -> Option<ReplicaId> {
         let Self::Transfer(_, _, site) = self else { return None };
         let replicas = transaction.replicas();
@@ -163,7 +191,7 @@ impl Operation {
     }
 }
 
-fn misplaced(operation: &Operation) -> Edited {
+pub(super) fn misplaced(operation: &impl fmt::Debug) -> Edited {
     Err(EditError::Aborted(format!("{operation:?} does not fit its place")))
 }
 
@@ -210,6 +238,14 @@ fn operation(rng: &mut Rng) -> Operation {
         Family::Note | Family::Choice | Family::Record | Family::Open if takes => {
             Operation::Take(object)
         }
+        Family::Draft | Family::Price | Family::Crew if takes => Operation::Take(object),
+        family @ (Family::Draft | Family::Price | Family::Crew) => {
+            Operation::Put(object, Content::some(family, rng))
+        }
+        Family::Policies => {
+            let place = object.below(number_below(rng, PATTERNS.len()));
+            if takes { Operation::Take(place) } else { Operation::Decide(place, Rule::some(rng)) }
+        }
         _ if takes && everything => Operation::Take(object),
         Family::Lines if takes => Operation::Take(key),
         Family::Lines => Operation::Count(key, amount(rng)),
@@ -217,6 +253,13 @@ fn operation(rng: &mut Rng) -> Operation {
             Operation::Write(object, format!("note {:04x}", rng.below(1 << 16)))
         }
         Family::Record => Operation::Raise(object, rng.below(1_000)),
+        Family::Prices => {
+            let key = object.below(number_below(rng, PRICES));
+            if takes {
+                return Operation::Take(key);
+            }
+            Operation::Put(key, Content::some(Family::Prices, rng))
+        }
         Family::Tags if takes => Operation::Take(key),
         Family::Tags | Family::Members => Operation::Insert(key),
         Family::Shelves | Family::Racks if takes && rng.percent(50) => Operation::Take(key),
@@ -227,8 +270,15 @@ fn operation(rng: &mut Rng) -> Operation {
 }
 
 fn some_name(rng: &mut Rng) -> u8 {
-    u8::try_from(rng.below(u64::from(NAMES))).unwrap_or(0)
+    number_below(rng, usize::from(NAMES))
 }
+
+fn number_below(rng: &mut Rng, end: usize) -> u8 {
+    u8::try_from(rng.index(end)).unwrap_or(0)
+}
+
+/// Number of keys in a map of siblings: few, so that they are often written concurrently.
+const PRICES: usize = 4;
 
 /// Draws an amount from -5 to 9. Zero makes a line visible and changes nothing else.
 fn amount(rng: &mut Rng) -> i64 {
@@ -236,6 +286,6 @@ fn amount(rng: &mut Rng) -> i64 {
 }
 
 /// The number of the last object, the stock; only trades touch it.
-const STOCK: u8 = 16;
+const STOCK: u8 = 21;
 
 const _: () = assert!(matches!(OBJECTS[STOCK as usize], Family::Stock));

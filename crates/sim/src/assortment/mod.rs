@@ -1,16 +1,22 @@
 //! The built-in application: objects of most types, and checkers that know them from the
 //! documentation alone.
 
+mod answers;
 mod arranged;
+mod content;
 mod load;
 mod model;
 mod objects;
 mod removed;
+mod rules;
 
 use std::fmt;
 
 use rejoin_crdts::EditError;
+use rejoin_resolve::Customs;
+use rejoin_vclock::ReplicaId;
 
+use self::answers::Answers;
 use self::load::Operation;
 use self::removed::Removed;
 use super::application::{Application, Snapshot, Transaction};
@@ -21,11 +27,12 @@ use super::violation::{Broken, Checked};
 /// only.
 const FULL_LOOKS: u64 = 6;
 
-/// Counters, registers, flags, sets, maps, lists and trees, nested and not, and stock that is never
-/// oversold.
+/// Counters, registers, flags, sets, maps, lists and trees, nested and not, stock that is never
+/// oversold, and siblings, with policies that users change.
 #[derive(Clone, Default, Debug)]
 pub struct Assortment {
     removed: Removed,
+    answers: Answers,
     looks: u64,
 }
 
@@ -65,14 +72,24 @@ impl Application for Assortment {
             return self.check_end(snapshot);
         }
         let shown = shown(snapshot)?;
-        self.removed.check(snapshot, &shown)
+        self.removed.check(snapshot, &shown)?;
+        self.answers.check(snapshot, &shown)
     }
 
     fn check_end(&mut self, snapshot: &Snapshot<'_, Wishes>) -> Checked {
         let shown = shown(snapshot)?;
         self.removed.check(snapshot, &shown)?;
+        self.answers.check(snapshot, &shown)?;
         model::check(snapshot, &shown)?;
         model::check_escrow(snapshot)
+    }
+
+    fn register(&self, site: usize, customs: &mut Customs) {
+        rules::register(site, customs);
+    }
+
+    fn forget(&mut self, origin: ReplicaId, after: u64) {
+        self.answers.forget(origin, after);
     }
 }
 

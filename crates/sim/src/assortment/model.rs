@@ -4,14 +4,16 @@
 //! what it had seen, and everything else counts*. A counter's value is the sum of the amounts that
 //! no removal removed; an element is there while one of its insertions is. A register shows, by its
 //! type, the write with the greatest (stamp, replica) among those that no removal and no other
-//! write had seen, or all of those, or the greatest number. Where removals win, an element is there
-//! if, among the operations that no other operation had seen, some add it and none removes it.
+//! write had seen, or all of those, or the greatest number. Siblings are all of those, each with
+//! those that its author saw in this way. Where removals win, an element is there if, among the
+//! operations that no other operation had seen, some add it and none removes it.
 
 use std::collections::BTreeMap;
 
 use rejoin_vclock::{HybridTimestamp, ReplicaId};
 
 use super::Wishes;
+use super::content::Written;
 use super::load::Operation;
 use super::objects::{Family, ObjectPath, Shown, Value};
 use crate::application::Snapshot;
@@ -64,13 +66,44 @@ fn expected(snapshot: &Snapshot<'_, Wishes>) -> Shown {
             events.entry(operation.place()).or_default().push(event);
         }
     }
-    let values = puts.into_iter().filter_map(|(place, mut puts)| {
+    let values = puts.into_iter().filter_map(|(place, puts)| {
         let takes = place.scopes().filter_map(|scope| takes.get(&scope));
         let takes: Vec<Event<'_>> = takes.flatten().copied().collect();
-        puts.retain(|&put| !takes.iter().any(|take| take.saw(put)));
-        Some((place.clone(), value(snapshot, &puts)?))
+        let value = match place.family() {
+            Family::Draft | Family::Price | Family::Prices | Family::Crew => {
+                siblings(&puts, &takes)
+            }
+            _ => value(snapshot, &without(puts, &takes)),
+        };
+        Some((place.clone(), value?))
     });
     values.collect()
+}
+
+/// Returns the operations that no removal had seen.
+fn without<'a>(mut puts: Vec<Event<'a>>, takes: &[Event<'_>]) -> Vec<Event<'a>> {
+    puts.retain(|&put| !takes.iter().any(|take| take.saw(put)));
+    puts
+}
+
+fn seen_by<'a>(put: Event<'_>, events: &[Event<'a>]) -> Vec<Event<'a>> {
+    events.iter().copied().filter(|&event| put.saw(event)).collect()
+}
+
+/// Returns the writes that nothing had seen, each with those that it had seen so.
+fn siblings(puts: &[Event<'_>], takes: &[Event<'_>]) -> Option<Value> {
+    let live = without(puts.to_vec(), takes);
+    let written = unseen(&live).filter_map(|put| {
+        let Operation::Put(_, content) = put.operation else { return None };
+        let replaced = without(seen_by(put, puts), &seen_by(put, takes));
+        let replaced = unseen(&replaced).map(|it| (it.transaction.origin, it.transaction.first));
+        let Committed { origin, stamp, .. } = put.transaction;
+        let (author, stamp, content) = (*origin, *stamp, content.clone());
+        Some(Written { author, stamp, content, replaced: replaced.collect() })
+    });
+    let mut written: Vec<Written> = written.collect();
+    written.sort_unstable();
+    (!written.is_empty()).then_some(Value::Siblings(written))
 }
 
 /// Computes the value of a place from the operations that nobody removed; `None` without any.
@@ -95,9 +128,16 @@ fn value(snapshot: &Snapshot<'_, Wishes>, puts: &[Event<'_>]) -> Option<Value> {
             let rights = rights(snapshot.replicas(), puts);
             (!rights.is_empty()).then_some(Value::Rights(rights))
         }
+        Family::Policies => {
+            let last = unseen(puts).max_by_key(|event| event.rank())?;
+            let Operation::Decide(_, rule) = last.operation else { return None };
+            Some(Value::Policy(rule.policy(snapshot.replicas())))
+        }
         Family::Tags | Family::Shelves | Family::Open => Some(Value::Present),
         // Order and shape have no model here; reading checks only that items and nodes are whole.
         Family::Steps | Family::Folders => None,
+        // See `siblings`.
+        Family::Draft | Family::Price | Family::Prices | Family::Crew => None,
     }
 }
 

@@ -7,9 +7,12 @@ use rejoin_crdts::{
     BoundedCounter, Crdt, DisableWinsFlag, EnableWinsFlag, List, LwwRegister, MaxRegister,
     MvRegister, OrMap, OrSet, PnCounter, ReadError, RwSet, Tree,
 };
+use rejoin_resolve::Policy;
 use rejoin_vclock::ReplicaId;
 
 use super::Wishes;
+use super::content::{self, Crew, Draft, Price, Prices, Written};
+use super::rules;
 use crate::application::Snapshot;
 
 pub(super) type Lines = OrMap<String, PnCounter>;
@@ -42,11 +45,21 @@ pub(super) enum Family {
     Steps,
     /// Titles that hang below each other.
     Folders,
+    /// Siblings that are texts.
+    Draft,
+    /// Siblings that are numbers.
+    Price,
+    /// A map of siblings that are numbers.
+    Prices,
+    /// Siblings that are lists of names.
+    Crew,
+    /// The policies of the space, by the numbers of their patterns.
+    Policies,
     Stock,
 }
 
 /// All objects of the space. A path begins with an index into this list.
-pub(super) const OBJECTS: [Family; 17] = [
+pub(super) const OBJECTS: [Family; 22] = [
     Family::Lines,
     Family::Note,
     Family::Tags,
@@ -63,8 +76,18 @@ pub(super) const OBJECTS: [Family; 17] = [
     Family::Calm,
     Family::Steps,
     Family::Folders,
+    Family::Draft,
+    Family::Price,
+    Family::Prices,
+    Family::Crew,
+    Family::Policies,
     Family::Stock,
 ];
+
+/// The number of the policies among the objects.
+pub(super) const POLICIES: u8 = 20;
+
+const _: () = assert!(matches!(OBJECTS[POLICIES as usize], Family::Policies));
 
 /// Number of names for keys and for elements.
 pub(super) const NAMES: u8 = 12;
@@ -106,6 +129,11 @@ impl ObjectPath {
         OBJECTS[usize::from(self.0[0])]
     }
 
+    /// Returns the number of the first name below the object.
+    pub(super) fn number_below(&self) -> Option<u8> {
+        self.0.get(1).copied()
+    }
+
     /// Returns the names below the object.
     pub(super) fn names(&self) -> Vec<String> {
         self.0.iter().skip(1).map(|&number| name(number)).collect()
@@ -119,6 +147,9 @@ impl ObjectPath {
 
 impl fmt::Display for ObjectPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(pattern) = rules::pattern(self) {
+            return write!(f, "policy of {pattern}");
+        }
         write!(f, "{:?}-{}", self.family(), self.0[0])?;
         self.names().iter().try_for_each(|name| write!(f, "/{name}"))
     }
@@ -140,6 +171,8 @@ pub(super) enum Value {
     Number(u64),
     Present,
     Rights(BTreeMap<ReplicaId, u64>),
+    Siblings(Vec<Written>),
+    Policy(Policy),
 }
 
 /// The values that a user sees, by path.
@@ -203,6 +236,18 @@ fn read(snapshot: &Snapshot<'_, Wishes>, place: ObjectPath, shown: &mut Shown) -
             }
             None
         }
+        Family::Draft => siblings(content::read(snapshot, &snapshot.object::<Draft>(&key))?),
+        Family::Price => siblings(content::read(snapshot, &snapshot.object::<Price>(&key))?),
+        Family::Crew => siblings(content::read(snapshot, &snapshot.object::<Crew>(&key))?),
+        Family::Prices => {
+            let prices = snapshot.object::<Prices>(&key);
+            for key in prices.keys()? {
+                let value = siblings(content::read(snapshot, &prices.at(&*key))?);
+                shown.extend(value.map(|value| Ok((child(&place, &key)?, value))).transpose()?);
+            }
+            None
+        }
+        Family::Policies => return read_policies(snapshot, shown),
         Family::Stock => {
             let holders = snapshot.object::<BoundedCounter>(&key).holders()?;
             (!holders.is_empty()).then(|| Value::Rights(holders.into_iter().collect()))
@@ -235,6 +280,19 @@ fn has_title(title: Option<String>, id: impl fmt::Display) -> Result<(), ReadErr
 fn read_set(place: &ObjectPath, items: &[String], shown: &mut Shown) -> Result<(), ReadError> {
     for item in items {
         shown.insert(child(place, item)?, Value::Present);
+    }
+    Ok(())
+}
+
+fn siblings(written: Vec<Written>) -> Option<Value> {
+    (!written.is_empty()).then_some(Value::Siblings(written))
+}
+
+fn read_policies(snapshot: &Snapshot<'_, Wishes>, shown: &mut Shown) -> Reading {
+    for set in snapshot.policies()? {
+        let unknown = || ReadError::Unavailable(format!("nobody ever set {set:?}"));
+        let place = rules::place_of(&set.pattern).ok_or_else(unknown)?;
+        shown.insert(place, Value::Policy(set.policy.clone().map_err(|_| unknown())?));
     }
     Ok(())
 }

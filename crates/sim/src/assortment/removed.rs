@@ -128,6 +128,7 @@ mod tests {
         let core = SpaceCore::new(space().hash(), HERE, rejoin_replica::Config::default());
         let snapshot = Snapshot {
             replica: HERE,
+            site: 0,
             replicas: &[HERE, THERE],
             source: &core.source(),
             vector: vector.iter().copied().collect(),
