@@ -195,7 +195,8 @@ impl Rebase {
         (branch.to.0, branch.to.1 + counter - branch.common - closed)
     }
 
-    fn dot(&self, dot: Dot) -> Dot {
+    /// Returns the dot under which an event stands once it is rewritten.
+    pub fn dot(&self, dot: Dot) -> Dot {
         let (id, counter) = self.pair((dot.replica(), dot.counter()));
         Dot::new(id, counter).unwrap_or(dot)
     }

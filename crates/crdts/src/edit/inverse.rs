@@ -201,10 +201,16 @@ impl Inverse {
             let view = cursor.view();
             let live = dots_at(&view)?;
             let is_hidden = !matches!(touched.was, Was::Hidden) && view.is_hidden()?;
-            let ends = touched.own.iter().filter(|dot| live.contains(dot)).copied().collect();
+            let overwrites = rejoin_vclock::mutant!("undo-over-what-came-since");
+            let is_there = |dot: &&Dot| overwrites || live.contains(dot);
+            let ends = touched.own.iter().filter(is_there).copied().collect();
             let stands = match touched.own.is_empty() {
-                true => live.is_empty() && !is_changed_since(path.as_bytes()),
-                false => touched.own.iter().any(|dot| live.contains(dot)),
+                true => {
+                    let is_changed = is_changed_since(path.as_bytes());
+                    let revives = rejoin_vclock::mutant!("undo-revives-what-others-removed");
+                    live.is_empty() && (revives || !is_changed)
+                }
+                false => touched.own.iter().any(|dot| is_there(&dot)),
             };
             if matches!(touched.was, Was::Other | Was::Item) {
                 remains.cannot.push(path);

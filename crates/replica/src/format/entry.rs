@@ -69,11 +69,7 @@ impl Entry {
         let hash = key.as_ref().map(|key| &key.0[..]);
         let [author, message] =
             [&label.author, &label.message].map(|text| text.as_deref().map(str::as_bytes));
-        let undoes = label.undoes.map(|dot| {
-            let mut bytes = Vec::new();
-            dot.encode(&mut bytes);
-            bytes
-        });
+        let undoes = label.undoes.map(bytes_of);
         let fields = [
             (Tag::Key, hash),
             (Tag::Author, author),
@@ -137,7 +133,11 @@ impl Entry {
     /// Rewrites the transaction as an entry of another branch; see [`Rebase::rewrite`]. `None` if
     /// nothing is left of it.
     pub(crate) fn rewritten(&self, rebase: &mut Rebase, opening: Vec<Change>) -> Option<Self> {
-        rebase.rewrite(&self.delta, opening).map(|delta| self.with_delta(delta))
+        let delta = rebase.rewrite(&self.delta, opening)?;
+        let Some(undone) = self.undoes() else { return Some(self.with_delta(delta)) };
+        // The transaction that it undoes may have been rewritten, too.
+        let section = section::with(self.section(), Tag::Undoes, &bytes_of(rebase.dot(undone)));
+        Some(Self::with_section(delta, &section))
     }
 
     /// The operations of the transaction, with their dots and deps.
@@ -185,6 +185,12 @@ impl Entry {
     pub fn section(&self) -> &[u8] {
         self.bytes().get(self.delta.bytes().len()..).unwrap_or_default()
     }
+}
+
+fn bytes_of(dot: Dot) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    dot.encode(&mut bytes);
+    bytes
 }
 
 /// The running hash of an origin's entries up to one of them: equal heads, equal histories.

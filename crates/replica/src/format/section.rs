@@ -83,13 +83,25 @@ fn is_text(label: &[u8]) -> bool {
 
 /// The field under a tag in a section that was checked.
 pub(crate) fn field(bytes: &[u8], tag: Tag) -> Option<&[u8]> {
+    fields(bytes).find(|&(at, _)| at == tag as u64).map(|(_, field)| field)
+}
+
+/// A section that was checked, with another field in the place of one; the others are as they were,
+/// also those that this program does not know.
+pub(crate) fn with(bytes: &[u8], tag: Tag, field: &[u8]) -> Vec<u8> {
+    let mut other = Vec::new();
+    write_varint(&mut other, fields(bytes).count() as u64);
+    for (at, here) in fields(bytes) {
+        write_varint(&mut other, at);
+        write_length_prefixed(&mut other, if at == tag as u64 { field } else { here });
+    }
+    other
+}
+
+fn fields(bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
     let mut reader = Reader::new(bytes);
-    let count = reader.count(2).ok()?;
-    let mut fields = (0..count).map_while(|_| {
-        let tag = reader.varint().ok()?;
-        Some((tag, reader.length_prefixed().ok()?))
-    });
-    fields.find(|&(at, _)| at == tag as u64).map(|(_, field)| field)
+    let count = reader.count(2).unwrap_or(0);
+    (0..count).map_while(move |_| Some((reader.varint().ok()?, reader.length_prefixed().ok()?)))
 }
 
 #[cfg(test)]
@@ -103,6 +115,18 @@ mod tests {
         assert_eq!(check(&bytes), Ok(()));
         let key = field(&bytes, Tag::Key).expect("the hash of a key");
         assert_eq!(write(&[(Tag::Key, key)]), bytes);
+    }
+
+    #[test]
+    fn one_field_is_replaced_and_the_others_stay() {
+        let fields = [(Tag::Author, &b"Mira"[..]), (Tag::Undoes, &[7; 17])];
+        let mut bytes = write(&fields);
+        bytes[0] = 3;
+        bytes.extend([99, 2, 1, 2]);
+        let other = with(&bytes, Tag::Undoes, &[8; 18]);
+        assert_eq!(field(&other, Tag::Undoes), Some(&[8; 18][..]));
+        assert_eq!(field(&other, Tag::Author), Some(&b"Mira"[..]));
+        assert!(other.ends_with(&[99, 2, 1, 2]));
     }
 
     #[test]

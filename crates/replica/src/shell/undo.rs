@@ -116,7 +116,9 @@ impl Shared {
         let Ok(dot) = Dot::new(origin, receipt.last()) else {
             return refused(CannotUndo::NotHere);
         };
-        if let Some(by) = self.undo_that_holds(&inner, dot, sequence)? {
+        if let Some(by) = self.undo_that_holds(&inner, dot, sequence)?
+            && !rejoin_vclock::mutant!("undone-again")
+        {
             return refused(CannotUndo::AlreadyUndone { by });
         }
         self.look_around(&inner, dot, sequence, &entry)

@@ -54,6 +54,27 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: replica("conflict_choices"),
     },
     Mutant {
+        name: "undo-revives-what-others-removed",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "an undo of a removal brings back what somebody else removed, too",
+        suite: replica("undo"),
+    },
+    Mutant {
+        name: "undo-over-what-came-since",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "an undo overwrites what others wrote since",
+        suite: replica("undo"),
+    },
+    Mutant {
+        name: "undone-again",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "a transaction that is undone is undone once more",
+        suite: replica("undo"),
+    },
+    Mutant {
         name: "index-shows-what-is-gone",
         class: Class::Storage,
         lines: &[],
