@@ -6,7 +6,7 @@
 //!           · 0, or 1 and the value that it makes: length, bytes
 //! sides     n, then n x (dot · action)
 //! action    0 value: length, bytes (wrote) · 1 amount (counted) · 2 added · 3 removed · 4 moved
-//!           · 5 on · 6 off · 7 (wrote; the value is in the log only)
+//!           · 5 on · 6 off · 7 (wrote; the value is in the log only) · 8 amount (corrected)
 //! settled   envelope 'V' · dot · action
 //! ```
 
@@ -342,8 +342,8 @@ fn write_action(out: &mut Vec<u8>, action: &Action) {
             out.push(0);
             write_length_prefixed(out, value.as_bytes());
         }
-        Action::Counted(amount) => {
-            out.push(1);
+        Action::Counted(amount) | Action::Corrected(amount) => {
+            out.push(if matches!(action, Action::Counted(_)) { 1 } else { 8 });
             out.extend(amount.to_be_bytes());
         }
         other => {
@@ -364,6 +364,7 @@ fn read_action(reader: &mut Reader<'_>) -> Result<(Action, bool), DecodeError> {
     Ok(match tag {
         0 => (Action::Wrote(atom(reader.length_prefixed()?)?), false),
         1 => (Action::Counted(i64::from_be_bytes(reader.array()?)), false),
+        8 => (Action::Corrected(i64::from_be_bytes(reader.array()?)), false),
         7 => (elsewhere(), true),
         tag => {
             let unknown = DecodeError::UnknownTag { what: "action", tag };
@@ -430,7 +431,8 @@ mod tests {
             assert_eq!(super::rule(rule_tag(rule)), Ok(rule));
         }
         let long = Action::Wrote(RawAtom::of_str(&"a".repeat(MAX_VALUE_BYTES)));
-        let all = [Action::Wrote(RawAtom::of(&7_u64)), Action::Counted(-7), long.clone()];
+        let written = Action::Wrote(RawAtom::of(&7_u64));
+        let all = [written, Action::Counted(-7), Action::Corrected(7), long.clone()];
         for action in all.into_iter().chain(SIMPLE) {
             let read = Version::decode(&Version::encode(dot(1, 1), &action)).expect("a change");
             assert_eq!(read.is_elsewhere, action == long);
