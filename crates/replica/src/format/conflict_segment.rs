@@ -225,4 +225,34 @@ mod tests {
         assert_eq!(offsets(&bytes), Ok(&[0, 1][..]));
         assert_eq!(seal(&[0, 1]), bytes);
     }
+
+    /// Whatever stands in a row, it is read or refused, and what is read is written back as it was.
+    #[test]
+    fn changed_rows_never_panic() {
+        let rows = [
+            (row::conflict(7), "conflict", b'K'),
+            (row::conflict_settled(7), "conflict-settled", b'V'),
+            (row::conflict_segment(7), "conflict-segment", b'T'),
+            (row::conflict_opens(7), "conflict-opens", b'U'),
+            (row::conflict_term(2, 7), "conflict-term", b'Z'),
+        ];
+        let mut refused = 0;
+        for (key, name, tag) in rows {
+            let bytes = example(name);
+            assert_eq!(check(&key, &bytes), Ok(()), "{name}");
+            let body = envelope::open(tag, VERSION, WHAT, &bytes).expect("whole").to_vec();
+            for at in 0..body.len() {
+                for change in [1, 0x40, 0x80, 0xFF] {
+                    let mut other = body.clone();
+                    other[at] ^= change;
+                    refused +=
+                        usize::from(check(&key, &envelope::seal(tag, VERSION, &other)).is_err());
+                }
+                refused +=
+                    usize::from(check(&key, &envelope::seal(tag, VERSION, &body[..at])).is_err());
+            }
+            assert!(check(&key, &bytes[..bytes.len() - 1]).is_err());
+        }
+        assert!(refused > 200, "{refused}");
+    }
 }
