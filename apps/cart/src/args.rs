@@ -21,12 +21,20 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
     /// Cut three regions off from each other, let each go on selling, and watch them rejoin
-    Demo,
+    Demo(DemoArgs),
     /// Run invoices through replicas whose links are cut, and compare the carts at the end
     Replay(ReplayArgs),
     /// Be one replica, driven by requests on standard input
     #[command(hide = true)]
     Replica(ReplicaArgs),
+}
+
+/// Arguments of `cart demo`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DemoArgs {
+    /// Keep the store files in this directory, which must be new or empty
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
 }
 
 /// Arguments of `cart replay`.
@@ -98,9 +106,14 @@ pub(crate) struct ReplicaArgs {
     #[arg(long)]
     pub(crate) name: String,
 
-    /// Join the space of this ticket if the store does not hold one yet (otherwise create it)
+    /// Join the spaces of these tickets, first the carts, if the store does not hold them yet
+    /// (otherwise create them)
     #[arg(long, value_name = "TICKET")]
-    pub(crate) join: Option<String>,
+    pub(crate) join: Vec<String>,
+
+    /// Keep a catalogue of products beside the carts
+    #[arg(long)]
+    pub(crate) catalogue: bool,
 }
 
 #[cfg(test)]

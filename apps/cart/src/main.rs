@@ -43,7 +43,7 @@ async fn start(task: Task) -> Result<(), Failure> {
     match task {
         Task::Replay(args) => replay::run(&args).await,
         Task::Replica(args) => keep_shop(&args).await,
-        Task::Demo => demo::run().await,
+        Task::Demo(args) => demo::run(args.dir.as_deref()).await,
     }
 }
 

@@ -25,8 +25,10 @@ pub(crate) struct Launch {
     pub(crate) store: PathBuf,
     /// The file that takes its standard error.
     pub(crate) log: PathBuf,
-    /// The space to join when the store does not hold one yet.
-    pub(crate) ticket: Option<String>,
+    /// The spaces to join when the store does not hold them yet; none if it creates them.
+    pub(crate) tickets: Vec<String>,
+    /// It keeps a catalogue of products beside the carts.
+    pub(crate) catalogue: bool,
 }
 
 /// A running replica; dropping it kills it.
@@ -58,8 +60,9 @@ impl Launch {
         let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
         let mut command = Command::new(&self.program);
         command.arg("replica").arg("--store").arg(&self.store).args(["--name", &self.name]);
-        if let Some(ticket) = &self.ticket {
-            command.args(["--join", ticket]);
+        self.tickets.iter().for_each(|ticket| _ = command.args(["--join", ticket]));
+        if self.catalogue {
+            command.arg("--catalogue");
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
         Ok(command)
@@ -125,18 +128,22 @@ mod tests {
             name: "north".to_owned(),
             store: dir.path().join("north.rejoin"),
             log: dir.path().join("north.log"),
-            ticket: Some("lineage".to_owned()),
+            tickets: vec!["lineage".to_owned(), "other".to_owned()],
+            catalogue: true,
         };
         (dir, launch)
     }
 
     #[tokio::test]
-    async fn a_child_is_told_its_store_name_and_ticket() {
+    async fn a_child_is_told_its_store_name_and_tickets() {
         let (dir, launch) = script(r#"read l; echo "{\"id\":1,\"ok\":{\"digest\":\"$*\"}}""#);
         let child = launch.spawn().unwrap();
         let reply = child.conversation().ask(Command::Digest).await.unwrap();
         let store = dir.path().join("north.rejoin");
-        let expected = format!("replica --store {} --name north --join lineage", store.display());
+        let expected = format!(
+            "replica --store {} --name north --join lineage --join other --catalogue",
+            store.display()
+        );
         assert_eq!(reply, Reply::Digest(expected));
     }
 

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! {"id":7,"command":{"transact":{"key":"81","customer":"17850","edits":[{"add":["71053",6]}]}}}
-//! {"id":7,"ok":{"receipt":{"repeated":false,"durable":true}}}
+//! {"id":7,"ok":{"receipt":{"repeated":false,"durable":true,"receipt":"3f..:9-9@5c.."}}}
 //! ```
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
@@ -31,8 +31,8 @@ pub(crate) struct Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Command {
-    /// Say who you are: [`Reply::Identity`].
-    Identity,
+    /// Show how others join your spaces: [`Reply::Tickets`].
+    Tickets,
     /// Listen for other replicas; port 0 is any that is free: [`Reply::Listening`].
     Listen { port: u16 },
     /// Keep up a connection to the replica behind an address, whatever happens:
@@ -41,20 +41,36 @@ pub(crate) enum Command {
     /// Change one cart in one durable transaction: [`Reply::Receipt`].
     ///
     /// The same key again changes nothing and answers with the first receipt.
-    Transact { key: Option<String>, customer: String, edits: Vec<Edit> },
+    Transact {
+        key: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        author: Option<String>,
+        customer: String,
+        edits: Vec<Edit>,
+    },
+    /// Change one product in one durable transaction: [`Reply::Receipt`].
+    EditProduct { author: String, product: String, edits: Vec<ProductEdit> },
+    /// Settle the open conflict over a price: the one that was overridden stands from now on:
+    /// [`Reply::Receipt`].
+    LetOtherPriceStand { author: String, product: String },
+    /// Undo a transaction on a cart by its receipt: [`Reply::Undone`].
+    Undo { receipt: String },
     /// Show one cart: [`Reply::Cart`]; an empty one for a customer without any.
     Cart { customer: String },
+    /// Show one product: [`Reply::Product`].
+    Product { product: String },
     /// Name every customer with a cart: [`Reply::Customers`].
     Customers,
     /// Report the version vector: [`Reply::Vector`].
     Vector,
-    /// Report the decisions between concurrent changes: [`Reply::Conflicts`].
+    /// Report the decisions between concurrent changes, in all spaces: [`Reply::Conflicts`].
     Conflicts,
     /// Measure the entries that you hold: [`Reply::Stats`].
     Stats,
-    /// Compute the digest of the space: [`Reply::Digest`].
+    /// Compute the digest of the carts: [`Reply::Digest`].
     Digest,
-    /// Close the store, open it again, compute the digest, and end: [`Reply::Digest`].
+    /// Close the store, open it again, compute the digest of each space, and end:
+    /// [`Reply::Digest`].
     Close,
 }
 
@@ -70,6 +86,35 @@ pub(crate) enum Edit {
     Clear,
     /// Write the delivery note.
     Note(String),
+    /// Promise a delivery.
+    Delivery(Delivery),
+}
+
+/// A promised delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Delivery {
+    /// The shop that delivers.
+    pub(crate) shop: String,
+    /// The way from there to the customer.
+    pub(crate) km: u64,
+    /// When.
+    pub(crate) slot: String,
+}
+
+impl std::fmt::Display for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, {} km, {}", self.shop, self.km, self.slot)
+    }
+}
+
+/// One change of a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ProductEdit {
+    /// Write the description, in lines.
+    Description(String),
+    /// Write the price, in cents.
+    Price(u64),
 }
 
 /// The response of a child.
@@ -96,25 +141,31 @@ pub(crate) enum Answer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reply {
-    /// The id of this replica, and the ticket by which others join its space.
-    Identity { replica: String, ticket: String },
+    /// The tickets by which others join its spaces: that of the carts, and that of the catalogue if
+    /// it keeps one.
+    Tickets(Vec<String>),
     /// The address to which other replicas can connect.
     Listening { address: SocketAddr },
     /// The connection is kept up from now on, even if it is not established yet.
     Connected,
-    /// The transaction is applied, by this request or, when `repeated`, by an earlier one.
-    Receipt { repeated: bool, durable: bool },
+    /// The transaction is applied, by this request or, when `repeated`, by an earlier one. The
+    /// receipt is what an undo needs.
+    Receipt { repeated: bool, durable: bool, receipt: String },
+    /// It is undone, except for what stands at these places.
+    Undone { stays: Vec<String> },
     /// One cart.
     Cart(CartState),
+    /// One product.
+    Product(ProductState),
     /// The keys of all carts.
     Customers(Vec<String>),
-    /// The version vector: replica id to counter.
+    /// The version vector of all spaces: replica id to counter.
     Vector(BTreeMap<String, u64>),
     /// One sentence for each decision, naming the rule.
     Conflicts(Vec<String>),
     /// The entries of all origins, and their encoded size together.
     Stats { entries: u64, encoded_bytes: u64 },
-    /// The digest of the space in hexadecimal digits.
+    /// The digest of a space in hexadecimal digits; of several, with blanks between them.
     Digest(String),
 }
 
@@ -125,6 +176,18 @@ pub(crate) struct CartState {
     pub(crate) lines: Vec<(String, i64)>,
     /// The delivery note, when there is one.
     pub(crate) note: Option<String>,
+    /// The delivery, when one is promised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) delivery: Option<Delivery>,
+}
+
+/// A product: of each field what stands, which is one value unless nobody could decide.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProductState {
+    /// The description, in lines.
+    pub(crate) description: Vec<String>,
+    /// The price in cents.
+    pub(crate) price: Vec<u64>,
 }
 
 /// The reason why something was not done.
@@ -183,6 +246,19 @@ mod tests {
         String::from_utf8(text.to_vec()).unwrap()
     }
 
+    fn delivery() -> Delivery {
+        Delivery { shop: "north".to_owned(), km: 4, slot: "Friday".to_owned() }
+    }
+
+    fn transact(
+        key: Option<String>,
+        author: Option<String>,
+        customer: String,
+        edits: Vec<Edit>,
+    ) -> Command {
+        Command::Transact { key, author, customer, edits }
+    }
+
     #[test]
     fn every_command_survives_its_line() {
         let customer = || "a\nb\"ç".to_owned();
@@ -191,14 +267,22 @@ mod tests {
             Edit::Remove("x".to_owned()),
             Edit::Clear,
             Edit::Note("ring\ntwice".to_owned()),
+            Edit::Delivery(delivery()),
         ];
+        let product = || "tea".to_owned();
+        let author = || "north".to_owned();
+        let changes = vec![ProductEdit::Description("a\nb".to_owned()), ProductEdit::Price(499)];
         for command in [
-            Command::Identity,
+            Command::Tickets,
             Command::Listen { port: 0 },
             Command::Connect { address: "127.0.0.1:4711".parse().unwrap() },
-            Command::Transact { key: Some("81".to_owned()), customer: customer(), edits },
-            Command::Transact { key: None, customer: String::new(), edits: Vec::new() },
+            transact(Some("81".to_owned()), Some(author()), customer(), edits),
+            transact(None, None, String::new(), Vec::new()),
+            Command::EditProduct { author: author(), product: product(), edits: changes },
+            Command::LetOtherPriceStand { author: author(), product: product() },
+            Command::Undo { receipt: "ab:1-2".to_owned() },
             Command::Cart { customer: customer() },
+            Command::Product { product: product() },
             Command::Customers,
             Command::Vector,
             Command::Conflicts,
@@ -214,12 +298,22 @@ mod tests {
     fn every_reply_survives_its_line() {
         let lines = vec![("71053".to_owned(), i64::MIN), (String::new(), i64::MAX)];
         for reply in [
-            Reply::Identity { replica: "ab".to_owned(), ticket: "t".to_owned() },
+            Reply::Tickets(vec!["t".to_owned(), "u".to_owned()]),
             Reply::Listening { address: "127.0.0.1:1".parse().unwrap() },
             Reply::Connected,
-            Reply::Receipt { repeated: true, durable: false },
-            Reply::Cart(CartState { lines, note: Some("x".to_owned()) }),
+            Reply::Receipt { repeated: true, durable: false, receipt: "ab:1-2".to_owned() },
+            Reply::Undone { stays: vec!["alice/note".to_owned()] },
+            Reply::Cart(CartState {
+                lines,
+                note: Some("x".to_owned()),
+                delivery: Some(delivery()),
+            }),
             Reply::Cart(CartState::default()),
+            Reply::Product(ProductState {
+                description: vec!["a\nb".to_owned()],
+                price: vec![1, 2],
+            }),
+            Reply::Product(ProductState::default()),
             Reply::Customers(vec![String::new(), "7".to_owned()]),
             Reply::Vector(BTreeMap::from([("ab".to_owned(), u64::MAX)])),
             Reply::Conflicts(vec!["b won by the later write".to_owned()]),
@@ -234,11 +328,8 @@ mod tests {
 
     #[test]
     fn lines_look_as_documented() {
-        let command = Command::Transact {
-            key: Some("81".to_owned()),
-            customer: "17850".to_owned(),
-            edits: vec![Edit::Add("71053".to_owned(), 6)],
-        };
+        let edits = vec![Edit::Add("71053".to_owned(), 6)];
+        let command = transact(Some("81".to_owned()), None, "17850".to_owned(), edits);
         assert_eq!(
             round_trip(&Request { id: 7, command }),
             concat!(
@@ -246,10 +337,14 @@ mod tests {
                 r#""edits":[{"add":["71053",6]}]}}}"#
             )
         );
-        let answer = Answer::Ok(Reply::Receipt { repeated: false, durable: true });
+        let receipt = "3f..:9-9@5c..".to_owned();
+        let answer = Answer::Ok(Reply::Receipt { repeated: false, durable: true, receipt });
         assert_eq!(
             round_trip(&Response { id: 7, answer }),
-            r#"{"id":7,"ok":{"receipt":{"repeated":false,"durable":true}}}"#
+            concat!(
+                r#"{"id":7,"ok":{"receipt":{"repeated":false,"durable":true,"#,
+                r#""receipt":"3f..:9-9@5c.."}}}"#
+            )
         );
     }
 

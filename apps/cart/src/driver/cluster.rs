@@ -58,7 +58,8 @@ impl Seat {
     #[cfg(test)]
     pub(crate) fn vacant(name: &str) -> Self {
         let [program, store, log] = [(); 3].map(|()| PathBuf::new());
-        Seat::new(Launch { program, name: name.to_owned(), store, log, ticket: None })
+        let (name, tickets, catalogue) = (name.to_owned(), Vec::new(), false);
+        Seat::new(Launch { program, name, store, log, tickets, catalogue })
     }
 
     /// Makes requests go to this conversation from now on.
@@ -114,7 +115,8 @@ impl Seat {
 }
 
 impl Cluster {
-    /// Starts a replica of `program` for each of `names`, and links them all.
+    /// Starts a replica of `program` for each of `names`, and links them all; with `catalogue`, they
+    /// keep products beside their carts.
     ///
     /// # Errors
     /// [`ChildError`].
@@ -122,19 +124,21 @@ impl Cluster {
         program: PathBuf,
         workspace: &WorkspaceDir,
         names: &[String],
+        catalogue: bool,
     ) -> Result<Cluster, ChildError> {
         let mut cluster =
             Cluster { seats: Vec::new(), children: Vec::new(), proxies: BTreeMap::new() };
-        let mut ticket = None;
+        let mut tickets = Vec::new();
         for name in names {
             let launch = Launch {
                 program: program.clone(),
                 name: name.clone(),
                 store: workspace.store(name),
                 log: workspace.log(name),
-                ticket: ticket.clone(),
+                tickets: tickets.clone(),
+                catalogue,
             };
-            ticket = Some(cluster.add(launch).await?);
+            tickets = cluster.add(launch).await?;
         }
         for replica in 0..names.len() {
             cluster.listen(replica).await?;
@@ -145,16 +149,16 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts one more replica, and returns the ticket of its space.
-    async fn add(&mut self, launch: Launch) -> Result<String, ChildError> {
+    /// Starts one more replica, and returns the tickets of its spaces.
+    async fn add(&mut self, launch: Launch) -> Result<Vec<String>, ChildError> {
         let child = launch.spawn()?;
         let seat = Seat::new(launch);
         seat.fill(Arc::clone(child.conversation()));
-        let reply = seat.ask(Command::Identity).await?;
-        let Reply::Identity { ticket, .. } = reply else { return Err(seat.astray(reply)) };
+        let reply = seat.ask(Command::Tickets).await?;
+        let Reply::Tickets(tickets) = reply else { return Err(seat.astray(reply)) };
         self.children.push(child);
         self.seats.push(Arc::new(seat));
-        Ok(ticket)
+        Ok(tickets)
     }
 
     /// Makes `replica` listen, and points the links of those that dial it to the new port.

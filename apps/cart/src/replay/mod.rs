@@ -119,7 +119,7 @@ impl Plan {
         progress.phase("starting");
         let names: Vec<String> = (1..=self.replicas).map(|n| format!("r{n}")).collect();
         let program = std::env::current_exe().map_err(NoProgram)?;
-        let mut cluster = Cluster::start(program, &workspace, &names).await?;
+        let mut cluster = Cluster::start(program, &workspace, &names, false).await?;
         progress.phase("selling");
         let tally = self.sell(&mut cluster, &intake.transactions, &progress).await?;
         progress.phase("rejoining");
@@ -198,6 +198,7 @@ fn sale(index: usize, transaction: &Transaction) -> Command {
     let add = |(stock_code, quantity): &(String, i64)| Edit::Add(stock_code.clone(), *quantity);
     Command::Transact {
         key: Some(index.to_string()),
+        author: None,
         customer: transaction.customer_id.clone(),
         edits: transaction.lines.iter().map(add).collect(),
     }
@@ -213,7 +214,7 @@ async fn await_receipt(
     let mut unknown = 0;
     loop {
         match seat.outcome(posted).await? {
-            Outcome::Answered(Reply::Receipt { repeated, durable: true }) => {
+            Outcome::Answered(Reply::Receipt { repeated, durable: true, .. }) => {
                 return Ok(Sold { unknown, repeated });
             }
             Outcome::Answered(other) => return Err(seat.astray(other)),
@@ -363,7 +364,7 @@ mod tests {
     use crate::driver::conversation::tests::conversation;
 
     fn receipt(repeated: bool) -> Answer {
-        Answer::Ok(Reply::Receipt { repeated, durable: true })
+        Answer::Ok(Reply::Receipt { repeated, durable: true, receipt: String::new() })
     }
 
     #[tokio::test]
@@ -395,7 +396,8 @@ mod tests {
         let (driver, mut child) = conversation();
         let posted = driver.post(Command::Digest).await;
         let id = child.request().await.id;
-        let answer = Answer::Ok(Reply::Receipt { repeated: false, durable: false });
+        let receipt = String::new();
+        let answer = Answer::Ok(Reply::Receipt { repeated: false, durable: false, receipt });
         child.answer(id, answer).await;
         assert!(await_receipt(seat, Command::Digest, posted, None).await.is_err());
     }
@@ -410,6 +412,7 @@ mod tests {
         };
         let edits = vec![Edit::Add("a".to_owned(), -2), Edit::Add("a".to_owned(), 5)];
         let (key, customer) = (Some("81".to_owned()), "7".to_owned());
-        assert_eq!(sale(81, &transaction), Command::Transact { key, customer, edits });
+        let command = Command::Transact { key, author: None, customer, edits };
+        assert_eq!(sale(81, &transaction), command);
     }
 }

@@ -5,41 +5,53 @@ use std::net::{Ipv4Addr, SocketAddr};
 use rejoin::prelude::*;
 use tokio::runtime::Handle;
 
-use super::{CartShop, cart, of_store, refuse};
+use super::{CartShop, PRODUCTS, cart, delivery, product, refuse};
 use crate::driver::child_protocol::{Command, Edit, Refusal, Reply};
 use crate::driver::replica::Shop;
 
 impl Shop for CartShop {
     fn serve(&self, command: Command) -> Result<Reply, Refusal> {
-        let vector = |(id, counter): (ReplicaId, u64)| (id.to_string(), counter);
-        let reply = match command {
-            Command::Listen { port } => return self.listen(port),
-            Command::Connect { address } => return self.connect(address),
-            Command::Identity => Ok(Reply::Identity {
-                replica: self.store.replica_id().map_or_else(String::new, |id| id.to_string()),
-                ticket: self.carts.ticket().to_string(),
-            }),
-            Command::Transact { key, customer, edits } => {
-                self.change(key.as_deref(), &customer, &edits)
+        Ok(match command {
+            Command::Listen { port } => self.listen(port)?,
+            Command::Connect { address } => self.connect(address)?,
+            Command::Tickets => {
+                let products = self.products.as_ref().map(Space::ticket);
+                let tickets = [self.carts.ticket()].into_iter().chain(products);
+                Reply::Tickets(tickets.map(ToString::to_string).collect())
             }
-            Command::Cart { customer } => cart::read(&self.carts, &customer).map(Reply::Cart),
-            Command::Customers => self.carts.keys().map(Reply::Customers),
-            Command::Vector => {
-                self.carts.version_vector().map(|v| Reply::Vector(v.iter().map(vector).collect()))
+            Command::Transact { key, author, customer, edits } => {
+                self.change(key.as_deref(), author.as_deref(), &customer, &edits)?
             }
+            Command::EditProduct { author, product, edits } => {
+                done(product::change(self.catalogue()?, &author, &product, &edits)?)
+            }
+            Command::LetOtherPriceStand { author, product } => {
+                let done_now =
+                    product::let_other_price_stand(self.catalogue()?, &author, &product)?;
+                let none = || refuse(&format!("no price of {product} is open"), "look again");
+                done(done_now.ok_or_else(none)?)
+            }
+            Command::Undo { receipt } => self.undo(&receipt)?,
+            Command::Cart { customer } => Reply::Cart(cart::read(&self.carts, &customer)?),
+            Command::Product { product } => {
+                Reply::Product(product::read(self.catalogue()?, &product)?)
+            }
+            Command::Customers => Reply::Customers(self.carts.keys()?),
+            Command::Vector => self.vector()?,
             Command::Conflicts => {
-                self.carts.conflicts().oldest_first().page(usize::MAX).map(|conflicts| {
-                    Reply::Conflicts(conflicts.iter().map(ToString::to_string).collect())
-                })
+                let mut sentences = sentences(&self.carts)?;
+                if let Some(products) = &self.products {
+                    sentences.extend(self::sentences(products)?);
+                }
+                Reply::Conflicts(sentences)
             }
-            Command::Stats => self.carts.stats().map(|stats| Reply::Stats {
-                entries: stats.entries,
-                encoded_bytes: stats.entry_bytes,
-            }),
-            Command::Digest => self.carts.digest().map(|d| Reply::Digest(d.to_string())),
+            Command::Stats => {
+                let stats = self.carts.stats()?;
+                Reply::Stats { entries: stats.entries, encoded_bytes: stats.entry_bytes }
+            }
+            Command::Digest => Reply::Digest(self.carts.digest()?.to_string()),
             Command::Close => return Err(refuse(&"closing ends the process", "send it alone")),
-        };
-        reply.map_err(|error| of_store(&error))
+        })
     }
 
     fn reopened_digest(self) -> Result<Reply, Refusal> {
@@ -47,18 +59,52 @@ impl Shop for CartShop {
     }
 }
 
+fn done(receipt: Receipt) -> Reply {
+    Reply::Receipt { repeated: false, durable: receipt.is_durable(), receipt: receipt.to_string() }
+}
+
+/// Returns what merges decided in a space, the first decision first.
+fn sentences<T: Crdt>(space: &Space<T>) -> Result<Vec<String>, StoreError> {
+    let conflicts = space.conflicts().oldest_first().page(usize::MAX)?;
+    Ok(conflicts.into_iter().map(delivery::sentence).collect())
+}
+
 impl CartShop {
     fn change(
         &self,
         key: Option<&str>,
+        author: Option<&str>,
         customer: &str,
         edits: &[Edit],
     ) -> Result<Reply, StoreError> {
-        let once = cart::change(&self.carts, key, customer, edits)?;
+        let once = cart::change(&self.carts, key, author, customer, edits)?;
         // All shops take their keys from one sequence: a key that is done stands for this very
         // request.
         let repeated = !matches!(once, Once::First(_));
-        Ok(Reply::Receipt { repeated, durable: once.receipt().is_durable() })
+        let receipt = once.receipt();
+        let (durable, receipt) = (receipt.is_durable(), receipt.to_string());
+        Ok(Reply::Receipt { repeated, durable, receipt })
+    }
+
+    /// Undoes a transaction on the carts, by the receipt that it got.
+    fn undo(&self, receipt: &str) -> Result<Reply, Refusal> {
+        let receipt = receipt.parse::<Receipt>();
+        let receipt = receipt.map_err(|error| refuse(&error, "copy it whole"))?;
+        let undone = self.carts.undo(&receipt)?;
+        // Whoever changed something since keeps that.
+        let stays = undone.value.kept.iter().chain(&undone.value.cannot);
+        Ok(Reply::Undone { stays: stays.map(ToString::to_string).collect() })
+    }
+
+    /// The vector of the carts, and that of the catalogue under names of their own.
+    fn vector(&self) -> Result<Reply, StoreError> {
+        let carts = self.carts.version_vector()?;
+        let mut all: Vec<_> = carts.iter().map(|(id, n)| (id.to_string(), n)).collect();
+        if let Some(products) = &self.products {
+            let vector = products.version_vector()?;
+            all.extend(vector.iter().map(|(id, n)| (format!("{PRODUCTS}/{id}"), n)));
+        }
+        Ok(Reply::Vector(all.into_iter().collect()))
     }
 
     fn listen(&self, port: u16) -> Result<Reply, Refusal> {
