@@ -1,9 +1,12 @@
-//! The command line: `cart demo`, `cart replay [FILE]`, and the hidden `cart replica` of a child.
+//! The command line: `cart demo`, `cart replay [FILE]`, `cart conflicts` and `cart history` on what
+//! they kept, and the hidden `cart replica` of a child.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 
+use crate::look::moment;
 use crate::replay::intake::Malformed;
 
 /// The seed when none is given: the same run for everybody who just tries it.
@@ -24,6 +27,10 @@ pub(crate) enum Task {
     Demo(DemoArgs),
     /// Run invoices through replicas whose links are cut, and compare the carts at the end
     Replay(ReplayArgs),
+    /// Show what merges decided, from the stores that a demo or a replay kept
+    Conflicts(ConflictsArgs),
+    /// Show who changed a cart or a product, when, and from what to what
+    History(HistoryArgs),
     /// Be one replica, driven by requests on standard input
     #[command(hide = true)]
     Replica(ReplicaArgs),
@@ -93,6 +100,53 @@ impl ReplayArgs {
             (false, false) => Malformed::Skip,
         }
     }
+}
+
+/// Arguments of `cart conflicts`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConflictsArgs {
+    /// The directory that `cart demo --dir` or `cart replay --dir` kept
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+
+    /// Only those of this customer's cart, or of this product
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+
+    /// Only those that were found since: 2026-11-03T14:00:00Z, seconds since 1970, or an age as 2h
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    pub(crate) since: Option<u64>,
+
+    /// Only those that nobody has settled
+    #[arg(long)]
+    pub(crate) open: bool,
+
+    /// How many of each store are shown, the latest ones
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub(crate) limit: NonZeroUsize,
+
+    /// Print one JSON object for each, and nothing else on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `cart history`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HistoryArgs {
+    /// The customer whose cart it is, or the product
+    pub(crate) key: String,
+
+    /// The directory that `cart demo --dir` or `cart replay --dir` kept
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+
+    /// How many transactions of each store are shown: those that it heard of last
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub(crate) limit: NonZeroUsize,
+
+    /// Print one JSON object for each, and nothing else on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Arguments of the child process.
@@ -178,6 +232,24 @@ mod tests {
             let kind = replay(line).unwrap_err();
             let usage = [ErrorKind::ValueValidation, ErrorKind::UnknownArgument];
             assert!(usage.contains(&kind), "{line}: {kind:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_kept_is_looked_at_in_a_directory() {
+        let parse = |line: &str| Cli::try_parse_from(line.split_whitespace());
+        let Ok(Cli { task: Task::History(args) }) = parse("cart history tea --dir d") else {
+            panic!("no history")
+        };
+        assert_eq!((args.key.as_str(), args.limit.get(), args.json), ("tea", 20, false));
+        for line in [
+            "cart history --dir d",
+            "cart history tea",
+            "cart conflicts",
+            "cart conflicts --dir d --since soon",
+            "cart conflicts --dir d --limit 0",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
         }
     }
 

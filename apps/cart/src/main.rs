@@ -4,6 +4,7 @@ mod args;
 mod demo;
 mod driver;
 mod failure;
+mod look;
 mod replay;
 mod shop;
 
@@ -42,6 +43,8 @@ fn run(task: Task) -> Result<(), Failure> {
 async fn start(task: Task) -> Result<(), Failure> {
     match task {
         Task::Replay(args) => replay::run(&args).await,
+        Task::Conflicts(args) => look::conflicts::run(&args),
+        Task::History(args) => look::history::run(&args),
         Task::Replica(args) => keep_shop(&args).await,
         Task::Demo(args) => demo::run(args.dir.as_deref()).await,
     }

@@ -54,6 +54,12 @@ pub(crate) fn sentence(mut conflict: Conflict) -> String {
     one_line(&conflict.to_string())
 }
 
+/// Tells an action in one line, as it shows itself, with deliveries in words.
+pub(crate) fn told(mut action: Action) -> String {
+    in_words(&mut action);
+    one_line(&action.to_string())
+}
+
 fn in_words(action: &mut Action) {
     if let Ok(record) = action.value::<Record>()
         && let Some(delivery) = from_record(&record)
