@@ -11,7 +11,7 @@ use crate::failure::Failure;
 pub(super) async fn have(cluster: &Cluster, slip: String) -> Result<(), Failure> {
     say("\nNothing of it is final; both are transactions like any other:");
     say(&format!(
-        "  south finds the price in its conflict log and lets the other one of {PRODUCT} stand"
+        "  south looks the price of {PRODUCT} up in the conflict log: the overridden one is right"
     ));
     let (author, product_key) = (REGIONS[SOUTH].to_owned(), PRODUCT.to_owned());
     done(cluster, SOUTH, Command::LetOtherPriceStand { author, product: product_key }).await?;

@@ -115,8 +115,8 @@ impl Seat {
 }
 
 impl Cluster {
-    /// Starts a replica of `program` for each of `names`, and links them all; with `catalogue`, they
-    /// keep products beside their carts.
+    /// Starts a replica of `program` for each of `names`, and links them all; with `catalogue`,
+    /// they keep products beside their carts.
     ///
     /// # Errors
     /// [`ChildError`].
