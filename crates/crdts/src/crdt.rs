@@ -6,7 +6,7 @@ use crate::cell::Cell;
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
 use crate::index::Declared;
-use crate::path::{Atom, Kind, Path, RawAtom};
+use crate::path::{Atom, Kind, Path, RawAtom, split};
 use crate::state::Join;
 
 /// The effect of an operation on a value.
@@ -64,19 +64,29 @@ pub type Accepts = fn(&RawAtom) -> bool;
 pub type Below = fn() -> Schema;
 
 impl Schema {
-    /// What is declared of a place, of what stands at the objects of a space; `None` where nothing
-    /// is.
+    /// What is declared of a place, of what stands at the objects of a space, whose keys are
+    /// strings; `None` for a place that they do not have.
     pub fn at(self, path: &Path) -> Option<Self> {
-        let mut here = self;
-        for name in path.names().skip(1) {
+        path.object_key()?;
+        let (_, kind, mut rest) = split(path.as_bytes())?;
+        let mut here = Some(self).filter(|here| here.kind() == kind)?;
+        while let Some((name, kind, below)) = split(rest) {
             here = match here {
-                Self::Map(_, below) | Self::Items(_, below) => below(),
+                Self::Any(_) => return Some(Self::Any(path.kind()?)),
+                Self::Atoms(set, accepts) if set.element() == Some(kind) => {
+                    return (below.is_empty() && accepts(&name)).then_some(here);
+                }
+                Self::Map(accepts, below) if accepts(&name) => below(),
+                Self::Items(list, _) if list.part() == Some(kind) => return Some(here),
+                Self::Items(_, below) => below(),
                 Self::Fields(fields) | Self::Choice(_, fields) => {
                     let is_it = |field: &str| name == RawAtom::of_str(field);
                     fields.iter().find(|(field, _)| is_it(field))?.1()
                 }
-                _ => return None,
+                Self::Atoms(..) | Self::Map(..) => return None,
             };
+            here = Some(here).filter(|here| here.kind() == kind)?;
+            rest = below;
         }
         Some(here)
     }

@@ -362,7 +362,7 @@ impl fmt::Display for CannotResolve {
         match self {
             Self::ChangedSince { now } if now.is_empty() => f.write_str(
                 "the place was emptied since, and nothing was written; look at its history, or \
-                 choose `even_if_changed`",
+                 choose even so (`Choice::even_if_changed`)",
             ),
             Self::ChangedSince { now } => {
                 f.write_str("somebody has changed the place since (")?;
@@ -370,8 +370,8 @@ impl fmt::Display for CannotResolve {
                     write!(f, "{}{dot}", if index > 0 { ", " } else { "" })?;
                 }
                 f.write_str(
-                    "), and nothing was written; ask for its conflicts again, or choose \
-                     `even_if_changed`",
+                    "), and nothing was written; ask for its conflicts again, or choose even so \
+                     (`Choice::even_if_changed`)",
                 )
             }
             Self::NoSuchVersion { dot } => {
@@ -408,15 +408,15 @@ pub enum CannotUndo {
         /// The last dot of the undo.
         by: Dot,
     },
-    /// The receipt is of another space.
+    /// The receipt is of another space, or does not say of which.
     OtherSpace,
     /// Somebody else made the transaction; a store undoes its own.
     NotOwn {
         /// The replica that made it.
         origin: ReplicaId,
     },
-    /// The log does not have the transaction: it was withdrawn, its record is lost, or there was
-    /// none.
+    /// The log does not have the transaction: it changed nothing, was withdrawn, or its record is
+    /// lost.
     NotHere,
 }
 
@@ -426,12 +426,20 @@ impl fmt::Display for CannotUndo {
             Self::AlreadyUndone { by } => {
                 write!(f, "it is undone, by {by}; to do it again, undo that")
             }
-            Self::OtherSpace => f.write_str("the receipt is of another space; undo it there"),
+            Self::OtherSpace => f.write_str(
+                "the receipt is of another space, or does not say of which (nothing stands behind \
+                 an @ in it); undo it in its space",
+            ),
             Self::NotOwn { origin } => {
-                write!(f, "{origin} made it, not this store; a store undoes its own transactions")
+                write!(
+                    f,
+                    "{origin} made it, not this store, and a store undoes its own transactions; \
+                     undo it there, or write the place anew"
+                )
             }
             Self::NotHere => f.write_str(
-                "the log does not have the transaction: it was withdrawn, or its record is lost",
+                "there is nothing to undo: the transaction changed nothing, or was withdrawn, or \
+                 its log record is lost",
             ),
         }
     }

@@ -56,6 +56,11 @@ impl Receipt {
         Self { space, ..self }
     }
 
+    /// True if it says that it is of this space.
+    pub(crate) const fn is_of(&self, space: u64) -> bool {
+        self.space == space
+    }
+
     /// True if it is a receipt of another space than this one.
     pub(crate) const fn is_of_another(&self, space: u64) -> bool {
         self.space != 0 && self.space != space

@@ -290,7 +290,7 @@ impl Change {
     }
 
     /// True if it takes something away (it may add something, too).
-    pub(crate) fn removes(&self) -> bool {
+    pub fn removes(&self) -> bool {
         match &self.effect {
             Effect::Element { ends, add } => !ends.is_empty() && !add,
             Effect::Register { ends, value } => !ends.is_empty() && value.is_none(),

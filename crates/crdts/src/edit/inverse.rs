@@ -21,6 +21,7 @@ use crate::edit::{Cursor, Source, Stage, Undoing, Undone, View};
 use crate::error::{EditError, ReadError};
 use crate::index::standing;
 use crate::path::{Kind, Path, RawAtom, last_segment, split};
+use crate::register::siblings::Written;
 use crate::state::{Context, LocalDot, Parts};
 
 /// The state before a transaction, as its author saw it: some places of it, from the log.
@@ -65,6 +66,27 @@ impl Before {
     }
 }
 
+/// What became of a place after a transaction, or without having seen it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Since {
+    /// Nobody has changed it, but for what was undone since.
+    Untouched,
+    /// Somebody has changed it.
+    Changed,
+    /// Somebody has removed it, or something above it.
+    Removed,
+}
+
+/// What came into the log after a transaction.
+pub trait Later {
+    /// What became of a place.
+    fn since(&self, place: &[u8]) -> Since;
+
+    /// True for an event that put back what the transaction had left: of an undo of something that
+    /// came after it.
+    fn stands_in(&self, dot: Dot) -> bool;
+}
+
 /// The places at which an undo changed nothing.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -72,7 +94,7 @@ pub struct Remains {
     /// What the transaction did there does not stand any more.
     pub kept: Vec<Path>,
     /// What it did there cannot be undone: moves, and removed items and nodes, of lists and trees;
-    /// nodes that it made; removals from a two-phase set; what it did to a bounded counter.
+    /// nodes that it made; that something hidden is there again because it was edited; removals from a two-phase set; what it did to a bounded counter.
     pub cannot: Vec<Path>,
 }
 
@@ -134,8 +156,13 @@ impl Inverse {
                 self.counts.push((path.clone(), undoing));
             }
             Effect::Move { .. } | Effect::Rights { .. } => self.cannot.push(path.clone()),
-            // Earlier removals end, so that what is edited stays: the edit is undone by itself.
-            Effect::Hide { seen, .. } if seen.is_empty() => {}
+            // Earlier removals end, so that what is edited stays; they do not come back.
+            Effect::Hide { seen, .. } if seen.is_empty() => {
+                let hides = |cell: &Cell| cell.hidings().is_some_and(|it| !it.is_empty());
+                if before.parts.get(path.as_bytes()).is_some_and(hides) {
+                    self.cannot.push(path.clone());
+                }
+            }
             Effect::Below { .. } => {
                 let mut below = Vec::new();
                 before.source().visit(path.as_bytes(), path.as_bytes(), &mut |at, _| {
@@ -182,41 +209,40 @@ impl Inverse {
         Ok(())
     }
 
-    /// Writes the inverse. `is_changed_since` tells of a place if somebody has changed it, or
-    /// removed it, after the transaction or without having seen it.
+    /// Writes the inverse.
     ///
     /// # Errors
     /// As [`Stage::write`].
-    pub fn write(
-        mut self,
-        stage: &mut dyn Stage,
-        is_changed_since: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Remains, EditError> {
+    pub fn write(mut self, stage: &mut dyn Stage, later: &dyn Later) -> Result<Remains, EditError> {
         let mut remains = Remains { kept: Vec::new(), cannot: core::mem::take(&mut self.cannot) };
         self.take_out_items(stage, &mut remains)?;
-        self.count_back(stage, &mut remains)?;
+        self.count_back(stage, later, &mut remains)?;
         for (path, touched) in &self.places {
             let Ok(path) = Path::parse(path.clone()) else { continue };
             let mut cursor = Cursor::new(stage, path.clone());
             let view = cursor.view();
             let live = dots_at(&view)?;
+            let since = later.since(path.as_bytes());
+            let revives = rejoin_vclock::mutant!("undo-revives-what-others-removed");
             let is_hidden = !matches!(touched.was, Was::Hidden) && view.is_hidden()?;
-            let overwrites = rejoin_vclock::mutant!("undo-over-what-came-since");
-            let is_there = |dot: &&Dot| overwrites || live.contains(dot);
-            let ends = touched.own.iter().filter(is_there).copied().collect();
+            let is_removed = since == Since::Removed && touched.was.is_something() && !revives;
+            let is_own = |dot: &&Dot| touched.own.contains(dot) || later.stands_in(**dot);
+            let mut ends: Vec<Dot> = live.iter().filter(is_own).copied().collect();
             let stands = match touched.own.is_empty() {
-                true => {
-                    let is_changed = is_changed_since(path.as_bytes());
-                    let revives = rejoin_vclock::mutant!("undo-revives-what-others-removed");
-                    live.is_empty() && (revives || !is_changed)
-                }
-                false => touched.own.iter().any(|dot| is_there(&dot)),
+                true => live.is_empty() && (revives || since == Since::Untouched),
+                false => !ends.is_empty() && is_shown(&view, &ends)?,
             };
+            if rejoin_vclock::mutant!("undo-over-what-came-since") && ends.is_empty() {
+                ends.clone_from(&touched.own);
+            }
             if matches!(touched.was, Was::Other | Was::Item) {
                 remains.cannot.push(path);
-            } else if !stands || is_hidden {
+            } else if !stands && !rejoin_vclock::mutant!("undo-over-what-came-since")
+                || is_hidden
+                || is_removed
+            {
                 remains.kept.push(path);
-            } else if !put_back(&mut cursor, touched, ends)? {
+            } else if !put_back(&mut cursor, touched, ends, &live)? {
                 remains.cannot.push(path);
             }
         }
@@ -227,13 +253,21 @@ impl Inverse {
     }
 
     /// Undoes what was counted, and what took counts away, from the last operation to the first.
-    fn count_back(&self, stage: &mut dyn Stage, remains: &mut Remains) -> Result<(), EditError> {
+    fn count_back(
+        &self,
+        stage: &mut dyn Stage,
+        later: &dyn Later,
+        remains: &mut Remains,
+    ) -> Result<(), EditError> {
         for (path, undoing) in self.counts.iter().rev() {
-            let mut is_gone = false;
+            let is_removed = later.since(path.as_bytes()) == Since::Removed;
+            let mut is_kept = false;
             for one in undoing {
-                is_gone |= Cursor::new(stage, path.clone()).undo(one)? == Undone::Gone;
+                // Somebody else has removed the counts, too.
+                let is_theirs = is_removed && one.puts_back();
+                is_kept |= is_theirs || Cursor::new(stage, path.clone()).undo(one)? == Undone::Gone;
             }
-            if is_gone && !remains.kept.contains(path) {
+            if is_kept && !remains.kept.contains(path) {
                 remains.kept.push(path.clone());
             }
         }
@@ -282,6 +316,28 @@ impl Inverse {
     }
 }
 
+impl Was {
+    /// True if there is something to put back.
+    fn is_something(&self) -> bool {
+        match self {
+            Self::Values(values) => !values.is_empty(),
+            Self::There(there) => *there,
+            Self::Contest(put) => *put == Some(AddOrRemove::Add),
+            Self::Hidden | Self::Item | Self::Other => false,
+        }
+    }
+}
+
+/// True if one of these events stands, and not somebody else's write beside it. Of other types than
+/// a last-writer-wins register all that is alive has its part.
+fn is_shown(view: &View<'_>, own: &[Dot]) -> Result<bool, ReadError> {
+    if view.path().kind() != Some(Kind::LwwRegister) {
+        return Ok(true);
+    }
+    let first = view.writes()?.into_iter().next();
+    Ok(first.is_some_and(|(dot, ..)| own.contains(&dot)))
+}
+
 /// What is to be seen of a cell.
 fn was(path: &[u8], cell: &Cell) -> Was {
     let kind = path.last().and_then(|&tag| Kind::from_tag(tag).ok());
@@ -315,24 +371,38 @@ fn dots_at(view: &View<'_>) -> Result<Vec<Dot>, ReadError> {
 }
 
 /// Puts what was at a place over what a transaction left there. False where nothing can.
-fn put_back(cursor: &mut Cursor<'_>, touched: &Touched, ends: Vec<Dot>) -> Result<bool, EditError> {
+fn put_back(
+    cursor: &mut Cursor<'_>,
+    touched: &Touched,
+    ends: Vec<Dot>,
+    live: &[Dot],
+) -> Result<bool, EditError> {
     let is_there = !touched.own.is_empty();
+    let kind = cursor.path().kind();
+    // Who wrote beside it has written over what was there before.
+    let is_beside = live.iter().any(|dot| !ends.contains(dot));
     match &touched.was {
         Was::Values(values) => {
             let mut ends = Some(ends);
-            for value in values {
+            let is_over = kind == Some(Kind::LwwRegister) && is_beside;
+            for value in values.iter().filter(|_| !is_over) {
+                let value = match kind {
+                    Some(Kind::Siblings) => put_back_by(value, &touched.own),
+                    _ => value.clone(),
+                };
                 let ends = ends.take().unwrap_or_default();
-                cursor.write(Effect::Register { ends, value: Some(value.clone()) })?;
+                cursor.write(Effect::Register { ends, value: Some(value) })?;
             }
             if let Some(ends) = ends.filter(|ends| !ends.is_empty()) {
                 cursor.write(Effect::Register { ends, value: None })?;
             }
         }
-        Was::There(was_there) if *was_there != is_there => {
+        // Also where it was there before: then it stands for what was there.
+        Was::There(was_there) if *was_there || is_there => {
             cursor.write(Effect::Element { ends, add: *was_there })?;
         }
         Was::Contest(_) if is_removal_for_good(cursor.path(), touched.stand) => return Ok(false),
-        Was::Contest(was_put) if *was_put != touched.stand => {
+        Was::Contest(was_put) if was_put.is_some() || is_there => {
             cursor.write(Effect::Contest { ends, put: *was_put })?;
         }
         Was::Hidden if is_there => {
@@ -341,6 +411,17 @@ fn put_back(cursor: &mut Cursor<'_>, touched: &Touched, ends: Vec<Dot>) -> Resul
         _ => {}
     }
     Ok(true)
+}
+
+/// A write of siblings as an undo puts it back. It names what the transaction had left, so that two
+/// copies that undo it have put back one value, and not two.
+fn put_back_by(value: &RawAtom, own: &[Dot]) -> RawAtom {
+    match value.to::<Written>() {
+        Ok(written) if !own.is_empty() => {
+            RawAtom::of(&Written { parents: own.to_vec(), ..written })
+        }
+        _ => value.clone(),
+    }
 }
 
 /// True for a removal from a two-phase set.

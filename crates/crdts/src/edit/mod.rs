@@ -14,7 +14,7 @@ mod undo;
 
 pub use cursor::{Cursor, View};
 pub use draft::{Draft, Written};
-pub use inverse::{Before, Inverse, Remains};
+pub use inverse::{Before, Inverse, Later, Remains, Since};
 pub use overlay::Overlay;
 pub use source::{Source, Stage};
 pub use undo::{Undoing, Undone};

@@ -39,6 +39,11 @@ pub enum Undone {
 }
 
 impl Undoing {
+    /// True if it puts counts back that a reset took away.
+    pub(crate) const fn puts_back(&self) -> bool {
+        matches!(self, Self::Correct(correction) if !correction.takes)
+    }
+
     /// What undoes an operation of a delta, in the order in which to write it; nothing for
     /// operations on anything else than a counter, and for those that did nothing.
     ///

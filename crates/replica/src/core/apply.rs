@@ -5,7 +5,7 @@ use rejoin_crdts::edit::{Draft, Overlay, View};
 use rejoin_crdts::index::Index;
 use rejoin_crdts::ordered::Orders;
 use rejoin_crdts::value::{decisions, news_among};
-use rejoin_crdts::{ConflictRecord, Crdt, Dot, Kind, Path, RawAtom};
+use rejoin_crdts::{ConflictRecord, Crdt, Kind, RawAtom};
 use rejoin_resolve::{Siblings, policies};
 use rejoin_vclock::HybridTimestamp;
 
@@ -173,9 +173,8 @@ impl SpaceCore {
         }
         let sequence = self.history.push(entry, head);
         if !(is_remote && rejoin_vclock::mutant!("history-of-own-changes-alone")) {
-            let undo = entry.undoes().map(|dot| undo_of(&dot));
             let paths = all.iter().map(|operation| operation.path().as_bytes());
-            self.state.note_history(sequence, paths.chain(undo.as_deref()));
+            self.state.note_history(sequence, paths);
         }
         let (origin, counter) = (delta.origin(), delta.last());
         self.outbox.expect(sequence, HeadAt { origin, counter, head });
@@ -234,9 +233,8 @@ impl SpaceCore {
         for found in entries {
             let (sequence, entry) = found?;
             let operations: Vec<Operation> = entry.delta().changes().collect();
-            let undo = entry.undoes().map(|dot| undo_of(&dot));
             let paths = operations.iter().map(|operation| operation.path().as_bytes());
-            self.state.note_history_under(number, sequence, paths.chain(undo.as_deref()));
+            self.state.note_history_under(number, sequence, paths);
         }
         self.state.keep_history(number);
         Ok(())
@@ -295,12 +293,6 @@ impl SpaceCore {
     pub(crate) fn report(&mut self, event: Event) {
         self.reports.push(event);
     }
-}
-
-/// Under which path the history has the undos of a transaction, by its last dot: no object's name
-/// is a dot.
-pub(crate) fn undo_of(dot: &Dot) -> Vec<u8> {
-    Path::default().key(dot, Kind::Map).as_bytes().to_vec()
 }
 
 /// How the policy of the space answers at the place of a decision, if there are siblings.

@@ -72,7 +72,7 @@ pub struct Version {
     /// What the log says of its transaction; `None` where the log has it no more.
     pub origin: Option<Origin>,
     /// True if the value is too long for the conflict log, and the log has not been asked for it.
-    #[cfg_attr(feature = "serde", serde(skip))]
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "std::ops::Not::not"))]
     pub(crate) is_elsewhere: bool,
 }
 

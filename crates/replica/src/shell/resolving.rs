@@ -123,6 +123,9 @@ impl<T: Crdt> Space<T> {
 type Settled = Result<Result<(), CannotResolve>, EditError>;
 
 fn settle(stage: &mut dyn Stage, objects: Schema, conflict: &Conflict, choice: &Choice) -> Settled {
+    let Some(declared) = objects.at(&conflict.path) else {
+        return Ok(Err(CannotResolve::WrongType { path: conflict.path.clone() }));
+    };
     let mut cursor = Cursor::new(stage, conflict.path.clone());
     if let Some(now) = changed_since(&cursor.view(), conflict)?
         && !choice.is_over_changes
@@ -132,8 +135,8 @@ fn settle(stage: &mut dyn Stage, objects: Schema, conflict: &Conflict, choice: &
     }
     match chosen(&cursor.view(), conflict, &choice.what)? {
         Ok(Stand::Value(value)) => {
-            let accepts = match objects.at(&conflict.path) {
-                Some(Schema::Atoms(_, accepts)) => accepts,
+            let accepts = match declared {
+                Schema::Atoms(_, accepts) => accepts,
                 _ => |_: &RawAtom| true,
             };
             if !accepts(&value) {

@@ -316,8 +316,17 @@ impl<T: Crdt> Space<T> {
         key: &[u8],
         edit: impl FnOnce(&mut Transaction<'_, T>) -> Result<R, EditError>,
     ) -> Result<Once<R>, StoreError> {
+        self.run_under(self.shared.lock_as_self()?, key, edit)
+    }
+
+    /// As [`run`](Self::run), under a lock that is held, with the id to write under.
+    pub(crate) fn run_under<R>(
+        &self,
+        mut inner: MutexGuard<'_, Inner>,
+        key: &[u8],
+        edit: impl FnOnce(&mut Transaction<'_, T>) -> Result<R, EditError>,
+    ) -> Result<Once<R>, StoreError> {
         let now = self.shared.now();
-        let mut inner = self.shared.lock_as_self()?;
         let (mut edit, mut value, mut panicked) = (Some(edit), None, None);
         let transacted = inner.driver.transact(now, key, &mut |stage| {
             let Some(edit) = edit.take() else { return Ok(Label::default()) };

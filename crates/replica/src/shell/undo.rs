@@ -2,17 +2,18 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
-use rejoin_crdts::edit::{Before, Inverse, Remains};
-use rejoin_crdts::{Crdt, Dot, Path, RawAtom};
+use rejoin_crdts::edit::{Before, Inverse, Later, Remains, Since};
+use rejoin_crdts::{Crdt, Dot, Path, RawAtom, ReadError};
+use rejoin_vclock::ReplicaId;
 
-use crate::core::apply::undo_of;
 use crate::error::{CannotUndo, StoreError};
 use crate::format::entry::Entry;
 use crate::receipt::Receipt;
 use crate::shell::shared::{Inner, Shared};
-use crate::shell::space::{Committed, Space};
+use crate::shell::space::{Committed, Once, Space};
 
 impl<T: Crdt> Space<T> {
     /// Undoes a transaction of this store, as far as its effects still stand: a register shows
@@ -21,8 +22,9 @@ impl<T: Crdt> Space<T> {
     /// removed it, too. What stays as it is, and what cannot be undone, is in the answer.
     ///
     /// The undo is an ordinary transaction, which every copy takes in, and the history names it. An
-    /// undo is undone in the same way, by its own receipt: that does it again. Where two copies of
-    /// a store undo one transaction while they are apart, it is undone once.
+    /// undo is undone in the same way, by its own receipt: that does it again. What was undone since
+    /// counts as never done, so transactions can be undone one after the other, the last one first.
+    /// Where two copies of a store undo one transaction while they are apart, it is undone once.
     ///
     /// The cost follows the history of the objects that the transaction changed. The first call
     /// makes the index of the [history](Self::history), if it is not kept yet.
@@ -45,16 +47,19 @@ impl<T: Crdt> Space<T> {
     /// # Errors
     /// [`StoreError::CannotUndo`] with the reason; otherwise as [`transact`](Self::transact).
     pub fn undo(&self, receipt: &Receipt) -> Result<Committed<Remains>, StoreError> {
-        let undoing = self.shared.undoing(receipt)?;
-        let Undoing { dot, inverse, since } = undoing;
+        // Under one lock: what comes between would be overwritten, or revived.
+        let mut inner = self.shared.lock_with_history()?;
+        let Undoing { dot, inverse, since } = self.shared.undoing(&inner, receipt)?;
+        inner.driver.claim()?;
         let mut inverse = Some(inverse);
-        self.transact(|tx| {
+        let once = self.run_under(inner, &[], |tx| {
             tx.undoes(dot);
-            match inverse.take() {
-                Some(inverse) => inverse.write(tx.stage(), &|place| since.has_changed(place)),
-                None => Ok(Remains::default()),
-            }
-        })
+            inverse.take().map_or_else(|| Ok(Remains::default()), |it| it.write(tx.stage(), &since))
+        })?;
+        match once {
+            Once::First(committed) => Ok(committed),
+            _ => unreachable!("only a key makes a transaction repeat another"),
+        }
     }
 }
 
@@ -63,37 +68,100 @@ struct Undoing {
     /// Its last dot.
     dot: Dot,
     inverse: Inverse,
-    since: Since,
+    since: After,
 }
 
-/// What came into the log after a transaction.
+/// What came into the log after a transaction, but for what was undone since and those undos: they
+/// leave things as they were.
 #[derive(Default)]
-struct Since {
+struct After {
     changed: BTreeSet<Vec<u8>>,
     removed: Vec<Vec<u8>>,
+    /// The undos that are left out, by origin and range.
+    undos: Vec<(ReplicaId, RangeInclusive<u64>)>,
 }
 
-impl Since {
-    fn note(&mut self, entry: &Entry) {
-        for operation in entry.delta().changes() {
-            self.removed.extend(operation.removed().map(<[u8]>::to_vec));
-            self.changed.insert(operation.path().as_bytes().to_vec());
+impl After {
+    fn note(&mut self, entry: &Entry, is_void: bool) {
+        let delta = entry.delta();
+        if is_void {
+            self.undos.push((delta.origin(), delta.first()..=delta.last()));
+            return;
+        }
+        for operation in delta.changes() {
+            let path = operation.path().as_bytes();
+            match operation.removed() {
+                Some(removed) => self.removed.push(removed.to_vec()),
+                None if operation.removes() => self.removed.push(path.to_vec()),
+                None => _ = self.changed.insert(path.to_vec()),
+            }
         }
     }
+}
 
-    fn has_changed(&self, place: &[u8]) -> bool {
-        self.changed.contains(place) || self.removed.iter().any(|above| place.starts_with(above))
+impl Later for After {
+    fn since(&self, place: &[u8]) -> Since {
+        if self.removed.iter().any(|above| place.starts_with(above)) {
+            return Since::Removed;
+        }
+        if self.changed.contains(place) { Since::Changed } else { Since::Untouched }
     }
+
+    fn stands_in(&self, dot: Dot) -> bool {
+        let is_in = |(origin, range): &(ReplicaId, RangeInclusive<u64>)| {
+            *origin == dot.replica() && range.contains(&dot.counter())
+        };
+        self.undos.iter().any(is_in)
+    }
+}
+
+/// The undos among some entries of the log, which are in its order.
+struct Undos(BTreeMap<Dot, Vec<Dot>>);
+
+impl Undos {
+    fn among(entries: &[(u64, Entry)]) -> Self {
+        let mut undos = BTreeMap::<Dot, Vec<Dot>>::new();
+        for (_, entry) in entries {
+            // An undo comes after what it undoes, whatever it claims.
+            if let (Some(undone), Some(by)) = (entry.undoes(), last_of(entry)) {
+                undos.entry(undone).or_default().push(by);
+            }
+        }
+        Self(undos)
+    }
+
+    /// Which transactions are undone by an undo that is not undone itself. Those of `entries`, from
+    /// the last to the first, so that of each its undos are judged before.
+    fn undone(&self, entries: &[(u64, Entry)]) -> BTreeMap<Dot, Dot> {
+        let mut undone = BTreeMap::<Dot, Dot>::new();
+        let mut judged = BTreeSet::new();
+        for dot in entries.iter().rev().filter_map(|(_, entry)| last_of(entry)) {
+            let undos = self.0.get(&dot).into_iter().flatten();
+            let holds = |by: &&Dot| judged.contains(*by) && !undone.contains_key(*by);
+            if let Some(by) = undos.filter(|by| holds(by)).next_back().copied() {
+                undone.insert(dot, by);
+            }
+            judged.insert(dot);
+        }
+        undone
+    }
+}
+
+fn last_of(entry: &Entry) -> Option<Dot> {
+    let delta = entry.delta();
+    Dot::new(delta.origin(), delta.last()).ok()
 }
 
 impl Shared {
-    fn undoing(&self, receipt: &Receipt) -> Result<Undoing, StoreError> {
+    fn undoing(&self, inner: &Inner, receipt: &Receipt) -> Result<Undoing, StoreError> {
         let refused = |reason| Err(StoreError::CannotUndo(reason));
         self.check_writable()?;
-        let inner = self.lock_with_history()?;
         let core = &inner.driver.core;
-        if receipt.is_of_another(core.hash.mark()) {
+        if !receipt.is_of(core.hash.mark()) {
             return refused(CannotUndo::OtherSpace);
+        }
+        if receipt.is_empty() {
+            return refused(CannotUndo::NotHere);
         }
         let receipt = core.as_moved(*receipt);
         let origin = receipt.origin();
@@ -116,12 +184,7 @@ impl Shared {
         let Ok(dot) = Dot::new(origin, receipt.last()) else {
             return refused(CannotUndo::NotHere);
         };
-        if let Some(by) = self.undo_that_holds(&inner, dot, sequence)?
-            && !rejoin_vclock::mutant!("undone-again")
-        {
-            return refused(CannotUndo::AlreadyUndone { by });
-        }
-        self.look_around(&inner, dot, sequence, &entry)
+        self.look_around(inner, dot, sequence, &entry)
     }
 
     /// Reads what the author of a transaction saw before it, and what came later, of the objects
@@ -134,50 +197,50 @@ impl Shared {
         entry: &Entry,
     ) -> Result<Undoing, StoreError> {
         let name = |path: &Path| path.names().next();
-        let paths: Vec<Path> = entry.delta().changes().map(|it| it.path().clone()).collect();
+        let mut paths: Vec<Path> = entry.delta().changes().map(|it| it.path().clone()).collect();
         let objects: BTreeSet<RawAtom> = paths.iter().filter_map(name).collect();
+        paths.dedup_by_key(|path| name(path));
         let mut sequences = BTreeSet::new();
-        let mut one_of_each: Vec<&Path> = paths.iter().collect();
-        one_of_each.dedup_by_key(|path| name(path));
-        for path in one_of_each {
+        for path in &paths {
             let history = inner.driver.core.history_of(path.as_bytes(), None, usize::MAX)?;
             sequences.extend(history);
         }
         let Some(mut before) = Before::new(dot.replica()) else {
             return Err(StoreError::CannotUndo(CannotUndo::NotHere));
         };
-        let mut since = Since::default();
+        let mut later = Vec::new();
         for at in sequences {
             let Some(other) = self.entry_at(at)? else { continue };
             if at > sequence {
-                since.note(&other);
+                later.push((at, other));
             } else if at < sequence {
                 let is_wanted = |path: &Path| name(path).is_some_and(|it| objects.contains(&it));
-                let shown: Result<(), rejoin_crdts::ReadError> =
+                let shown: Result<(), ReadError> =
                     before.replay(other.delta(), is_wanted, |_, _, _| Ok(()));
                 shown?;
             }
         }
-        Ok(Undoing { dot, inverse: Inverse::of(entry.delta(), before)?, since })
-    }
-
-    /// The undo of a transaction at a sequence that is not undone itself, if there is one. An undo
-    /// comes after what it undoes, whatever it claims.
-    fn undo_that_holds(
-        &self,
-        inner: &Inner,
-        dot: Dot,
-        after: u64,
-    ) -> Result<Option<Dot>, StoreError> {
-        let undos = inner.driver.core.history_of(&undo_of(&dot), None, usize::MAX)?;
-        for sequence in undos.into_iter().filter(|sequence| *sequence > after) {
-            let Some(undo) = self.entry_at(sequence)? else { continue };
-            let delta = undo.delta();
-            let Ok(by) = Dot::new(delta.origin(), delta.last()) else { continue };
-            if self.undo_that_holds(inner, by, sequence)?.is_none() {
-                return Ok(Some(by));
-            }
+        let core = &inner.driver.core;
+        let continues = core.continuations_of(dot.replica())?;
+        let own: Vec<(u64, Entry)> = later
+            .iter()
+            .filter(|(_, it)| continues.contains(&it.delta().origin()))
+            .cloned()
+            .collect();
+        let undone = Undos::among(&own).undone(&[&[(sequence, entry.clone())], &own[..]].concat());
+        if let Some(&by) = undone.get(&dot)
+            && !rejoin_vclock::mutant!("undone-again")
+        {
+            return Err(StoreError::CannotUndo(CannotUndo::AlreadyUndone { by }));
         }
-        Ok(None)
+        let mut since = After::default();
+        for (_, other) in &later {
+            let last = last_of(other);
+            let is_undone = last.is_some_and(|last| undone.contains_key(&last));
+            let undoes_later =
+                other.undoes().is_some_and(|of| of != dot && undone.get(&of) == last.as_ref());
+            since.note(other, is_undone || undoes_later);
+        }
+        Ok(Undoing { dot, inverse: Inverse::of(entry.delta(), before)?, since })
     }
 }

@@ -360,3 +360,74 @@ fn damage_in_the_conflict_log_is_found_and_leaves_the_rest() {
     let under = spaces[0].conflicts().under(&path).page(100).expect("a page");
     assert_eq!(under, expected);
 }
+
+/// More records than a segment has are read into segments again.
+#[test]
+fn a_damaged_segment_hides_nothing() {
+    let media = [(); 2].map(|()| Medium::new());
+    let stores = media.each_ref().map(Medium::open);
+    let spaces = shared(&stores);
+    let write = |space: &Products, number: usize| {
+        let key = format!("tent {number}");
+        space.transact(|tx| tx.object(&key).note().set("here")).expect("a transaction");
+    };
+    for number in 0..600 {
+        spaces.iter().for_each(|space| write(space, number));
+    }
+    meet(&spaces);
+    spaces[0].flush().expect("durable");
+    for table in [2, 3, 4] {
+        let broken = media[0].after_power_loss();
+        let row = broken.rows().into_iter().find(|(key, _)| key.starts_with(&[9, table]));
+        let (key, mut bytes) = row.expect("a row");
+        let end = bytes.len() - 1;
+        bytes[end] ^= 1;
+        broken.put_row(&key, Some(bytes));
+        for _ in 0..2 {
+            let store = broken.open();
+            let space: Products = store.open_space("products").expect("the space");
+            assert_eq!(space.conflicts().page(1_000).expect("a page").len(), 600, "table {table}");
+            assert_eq!(space.conflicts().of("tent 7").page(9).expect("a page").len(), 1);
+            space.transact(|tx| tx.object("tent 599").note().set("later")).expect("written");
+            assert!(!only_of(&space, "tent 599").is_open());
+        }
+    }
+    // Fewer are kept from now on, or none.
+    for most in [100, 1, 0] {
+        let mut config = Config::default();
+        config.conflicts = most;
+        let medium = media[0].after_power_loss();
+        let space: Products = medium.open_with(config).open_space("products").expect("the space");
+        let kept = space.conflicts().page(1_000).expect("a page").len();
+        assert!(kept <= most && (most < 100 || kept > 0), "{most}: {kept}");
+    }
+}
+
+fn only_of(space: &Products, key: &str) -> Conflict {
+    space.conflicts().of(key).page(2).expect("a page").remove(0)
+}
+
+/// What somebody has changed in a record does not get past the space's type.
+#[test]
+fn a_changed_record_writes_nothing_of_another_type() {
+    let (_stores, spaces) = two();
+    note(&spaces[0], "ring once");
+    note(&spaces[1], "ring twice");
+    meet(&spaces);
+    let conflict = only(&spaces[0]);
+    let text = serde_json::to_string(&conflict).expect("json");
+    for (from, to) in [
+        (r#"["note","LwwRegister"]"#, r#"["note","MvRegister"]"#),
+        (r#"["note","LwwRegister"]"#, r#"["nothing","LwwRegister"]"#),
+        (r#"["tent","Map"]"#, r#"[7,"Map"]"#),
+        (r#"["tent","Map"]"#, r#"["tent","List"]"#),
+    ] {
+        assert!(text.contains(from), "{text}");
+        let Ok(changed) = serde_json::from_str::<Conflict>(&text.replace(from, to)) else {
+            continue;
+        };
+        let choice = Choice::version(changed.kept[0].dot).even_if_changed();
+        let reason = refused(&spaces[0], &changed, &choice);
+        assert!(matches!(reason, CannotResolve::WrongType { .. }), "{to}: {reason}");
+    }
+}

@@ -260,6 +260,9 @@ fn what_is_not_to_be_undone_has_a_name() {
     let written_down: Receipt = own.to_string().parse().expect("a receipt");
     assert_eq!(reason(&other, &written_down), CannotUndo::OtherSpace);
     let nowhere: Receipt = format!("{origin}:7-9").parse().expect("a receipt");
+    assert_eq!(reason(&spaces[0], &nowhere), CannotUndo::OtherSpace, "it does not say of which");
+    let mark = written_down.to_string().split_once('@').expect("a mark").1.to_owned();
+    let nowhere: Receipt = format!("{origin}:7-9@{mark}").parse().expect("a receipt");
     assert_eq!(reason(&spaces[0], &nowhere), CannotUndo::NotHere);
     let empty = spaces[0].transact(|_| Ok(())).expect("a transaction");
     assert_eq!(reason(&spaces[0], &empty), CannotUndo::NotHere);
@@ -305,4 +308,82 @@ fn an_item_that_others_have_changed_stays() {
     assert!(spaces[0].undo(&one).expect("undone").value.kept.is_empty());
     let steps = spaces[0].object(KEY);
     assert_eq!(steps.steps().len(), Ok(1));
+}
+
+/// Step by step back to the beginning, and then the same by the first receipts after a redo.
+#[test]
+fn transactions_are_undone_one_after_the_other() {
+    for seed in 0..40 {
+        let mut chance = Chance::new(seed);
+        let (_stores, spaces) = pair();
+        let mut steps = Vec::new();
+        for _ in 0..6 {
+            let before = shown(&spaces[0]);
+            let receipt = change(&mut chance, &spaces[0]);
+            if !receipt.is_empty() {
+                steps.push((before, receipt));
+            }
+        }
+        for (before, receipt) in steps.iter().rev() {
+            let after = shown(&spaces[0]);
+            let undone = spaces[0].undo(receipt).expect("undone");
+            assert_eq!(shown(&spaces[0]), *before, "seed {seed}: {:?}", undone.value);
+            if chance.percent(30) && !undone.is_empty() {
+                let again = spaces[0].undo(&undone).expect("done again");
+                if again.value.cannot.is_empty() {
+                    assert_eq!(shown(&spaces[0]), after, "seed {seed}: {:?}", again.value);
+                    spaces[0].undo(receipt).expect("undone by the first receipt");
+                    assert_eq!(shown(&spaces[0]), *before, "seed {seed}");
+                } else {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_write_that_did_not_stand_is_not_put_back_over_the_one_that_does() {
+    for _ in 0..8 {
+        let (_stores, spaces) = pair();
+        let set = |space: &Products, text: &str| {
+            space.transact(|tx| tx.object(KEY).note().set(text)).expect("a transaction").receipt
+        };
+        set(&spaces[0], "before");
+        meet(&spaces);
+        let receipts = [set(&spaces[0], "here"), set(&spaces[1], "there")];
+        meet(&spaces);
+        let stands = spaces[0].object(KEY).note().get().expect("readable").expect("a note");
+        let (lost, won) = if stands == "here" { (1, 0) } else { (0, 1) };
+        let undone = spaces[lost].undo(&receipts[lost]).expect("an answer");
+        assert_eq!((undone.value.kept.len(), undone.is_empty()), (1, true));
+        // Without the winner the other one stands, which had been written over the first, too.
+        spaces[won].undo(&receipts[won]).expect("undone");
+        meet(&spaces);
+        let left = spaces[0].object(KEY).note().get().expect("readable").expect("a note");
+        assert_eq!(left, if won == 0 { "there" } else { "here" });
+    }
+}
+
+#[test]
+fn counts_that_others_removed_too_stay_away() {
+    let (_stores, spaces) = pair();
+    spaces[0].transact(|tx| tx.object(KEY).lines().entry("a").add(2)).expect("a transaction");
+    meet(&spaces);
+    let remove = |space: &Products| {
+        space.transact(|tx| tx.object(KEY).lines().remove("a")).expect("a transaction").receipt
+    };
+    let receipts = [remove(&spaces[0]), remove(&spaces[1])];
+    meet(&spaces);
+    assert_eq!(spaces[0].undo(&receipts[0]).expect("an answer").value.kept.len(), 1);
+    assert_eq!(spaces[0].object(KEY).lines().at("a").value(), Ok(0));
+    // What somebody counts meanwhile is no removal.
+    spaces[0].transact(|tx| tx.object(KEY).lines().entry("b").add(2)).expect("a transaction");
+    meet(&spaces);
+    let removed =
+        spaces[0].transact(|tx| tx.object(KEY).lines().remove("b")).expect("a transaction");
+    spaces[1].transact(|tx| tx.object(KEY).lines().entry("b").add(3)).expect("a transaction");
+    meet(&spaces);
+    spaces[0].undo(&removed).expect("undone");
+    assert_eq!(spaces[0].object(KEY).lines().at("b").value(), Ok(5));
 }

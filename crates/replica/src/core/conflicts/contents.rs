@@ -13,6 +13,9 @@ use crate::format::conflict::{Conflict, Version};
 use crate::format::conflict_segment::{Segment, Summary, Term, opens, seal, terms};
 use crate::format::row;
 
+/// Number of records in a segment, at most: an offset in one is a byte.
+pub(super) const SEGMENT: usize = 256;
+
 /// What is known of the rows.
 #[derive(Default, Debug)]
 pub(super) struct Contents {
@@ -128,6 +131,9 @@ pub(super) fn read(rows: &mut Rows) -> Result<Contents> {
             continue;
         };
         contents.skip_to(number);
+        if contents.tail.count >= SEGMENT as u64 {
+            seal_tail(rows, &mut contents);
+        }
         let settled = rows.get(&row::conflict_settled(number))?;
         contents.add(&conflict, bytes.len() as u64, settled.is_none());
     }
@@ -160,8 +166,23 @@ fn drop_segment(rows: &mut Rows, first: u64, bytes: &[u8]) {
     rows.put(row::conflict_segment(first), None);
 }
 
+/// Makes a segment of the tail.
+pub(super) fn seal_tail(rows: &mut Rows, contents: &mut Contents) {
+    let (mut segment, terms) = contents.take_tail();
+    let postings = postings(&terms);
+    let named: Vec<Term> = postings.iter().map(|(term, _)| *term).collect();
+    for (term, offsets) in postings {
+        rows.put(row::conflict_term(term.0, segment.first), Some(offsets));
+    }
+    let last = std::mem::take(&mut contents.tail_last);
+    rows.put(row::conflict_segment(segment.first), Some(segment.encode(&named, &last)));
+    segment.open = contents.opens.offsets(&segment).len() as u64;
+    rows.put(row::conflict_opens(segment.first), contents.opens.row(&segment));
+    contents.segments.push_back(segment);
+}
+
 /// The rows of terms: for each the offsets of the records that it is in.
-pub(super) fn postings(terms: &[Vec<Term>]) -> Vec<(Term, Vec<u8>)> {
+fn postings(terms: &[Vec<Term>]) -> Vec<(Term, Vec<u8>)> {
     let mut pairs: Vec<(Term, u8)> = (0..=u8::MAX)
         .zip(terms)
         .flat_map(|(offset, terms)| terms.iter().map(move |term| (*term, offset)))

@@ -33,17 +33,14 @@ use rejoin_crdts::{ConflictRecord, Dot, Edit};
 use rejoin_resolve::{Policy, Resolution};
 
 use crate::config::Config;
-use crate::core::conflicts::contents::{Contents, postings, read, terms_of};
+use crate::core::conflicts::contents::{Contents, SEGMENT, read, seal_tail, terms_of};
 use crate::core::conflicts::rows::Rows;
 use crate::core::conflicts::search::{Filter, Search};
 use crate::error::Result;
 use crate::format::conflict::{Conflict, Version};
-use crate::format::conflict_segment::Term;
 use crate::format::row;
 use crate::storage::{RowWrite, StorageRead};
 
-/// Number of records in a segment, at most: an offset in one is a byte.
-const SEGMENT: usize = 256;
 /// A segment has at most this part of all records, or bytes of them.
 const PART: usize = 8;
 /// When so many records of a segment were settled, the row of its open ones is written again.
@@ -137,27 +134,9 @@ impl ConflictLog {
         let most = (self.most / PART).clamp(1, SEGMENT) as u64;
         let most_bytes = (self.most_bytes / PART).max(1) as u64;
         if contents.tail.count >= most || contents.tail.bytes >= most_bytes {
-            self.seal();
+            seal_tail(&mut self.rows, contents);
         }
         Ok(())
-    }
-
-    /// Makes a segment of the tail.
-    fn seal(&mut self) {
-        let Some(contents) = &mut self.contents else { return };
-        let (mut segment, terms) = contents.take_tail();
-        let postings = postings(&terms);
-        let named: Vec<Term> = postings.iter().map(|(term, _)| *term).collect();
-        for (term, offsets) in postings {
-            self.rows.put(row::conflict_term(term.0, segment.first), Some(offsets));
-        }
-        let last = std::mem::take(&mut contents.tail_last);
-        let summary = segment.encode(&named, &last);
-        self.rows.put(row::conflict_segment(segment.first), Some(summary));
-        segment.open = contents.opens.offsets(&segment).len() as u64;
-        let opens = contents.opens.row(&segment);
-        self.rows.put(row::conflict_opens(segment.first), opens);
-        contents.segments.push_back(segment);
     }
 
     /// Forgets the oldest records as long as there are too many.
@@ -168,7 +147,10 @@ impl ConflictLog {
             if count <= self.most as u64 && bytes <= self.most_bytes as u64 {
                 return Ok(());
             }
-            let Some(oldest) = contents.segments.pop_front() else { return Ok(()) };
+            let Some(oldest) = contents.segments.pop_front() else {
+                seal_tail(&mut self.rows, contents);
+                continue;
+            };
             let key = row::conflict_segment(oldest.first);
             let terms = match self.rows.get(&key)? {
                 Some(bytes) => terms_of(&bytes),
@@ -279,10 +261,8 @@ impl ConflictLog {
         filter: &'a Filter,
         after: Option<u64>,
     ) -> Result<Search<'a>> {
-        let contents = match &mut self.contents {
-            Some(contents) => contents,
-            none => none.insert(read(&mut self.rows)?),
-        };
+        self.load()?;
+        let contents = self.contents.get_or_insert_default();
         Ok(Search::new(&self.rows, contents, filter, after))
     }
 
@@ -300,6 +280,7 @@ impl ConflictLog {
     fn load(&mut self) -> Result<()> {
         if self.contents.is_none() {
             self.contents = Some(read(&mut self.rows)?);
+            self.forget()?;
         }
         Ok(())
     }
