@@ -94,7 +94,8 @@ pub struct Remains {
     /// What the transaction did there does not stand any more.
     pub kept: Vec<Path>,
     /// What it did there cannot be undone: moves, and removed items and nodes, of lists and trees;
-    /// nodes that it made; that something hidden is there again because it was edited; removals from a two-phase set; what it did to a bounded counter.
+    /// nodes that it made; that something hidden is there again, because it was edited or a removal
+    /// was undone; removals from a two-phase set; what it did to a bounded counter.
     pub cannot: Vec<Path>,
 }
 

@@ -22,9 +22,10 @@ impl<T: Crdt> Space<T> {
     /// removed it, too. What stays as it is, and what cannot be undone, is in the answer.
     ///
     /// The undo is an ordinary transaction, which every copy takes in, and the history names it. An
-    /// undo is undone in the same way, by its own receipt: that does it again. What was undone since
-    /// counts as never done, so transactions can be undone one after the other, the last one first.
-    /// Where two copies of a store undo one transaction while they are apart, it is undone once.
+    /// undo is undone in the same way, by its own receipt: that does it again. What was undone
+    /// since counts as never done, so transactions can be undone one after the other, the last one
+    /// first. Where two copies of a store undo one transaction while they are apart, it is undone
+    /// once.
     ///
     /// The cost follows the history of the objects that the transaction changed. The first call
     /// makes the index of the [history](Self::history), if it is not kept yet.
@@ -136,9 +137,9 @@ impl Undos {
         let mut undone = BTreeMap::<Dot, Dot>::new();
         let mut judged = BTreeSet::new();
         for dot in entries.iter().rev().filter_map(|(_, entry)| last_of(entry)) {
-            let undos = self.0.get(&dot).into_iter().flatten();
+            let mut undos = self.0.get(&dot).into_iter().flatten();
             let holds = |by: &&Dot| judged.contains(*by) && !undone.contains_key(*by);
-            if let Some(by) = undos.filter(|by| holds(by)).next_back().copied() {
+            if let Some(by) = undos.rfind(|by| holds(by)).copied() {
                 undone.insert(dot, by);
             }
             judged.insert(dot);
