@@ -25,6 +25,8 @@ const SOUTH: usize = 1;
 const WEST: usize = 2;
 /// Maximum time without any news between healed regions, after which they are given up.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Time before each act. Stamps count milliseconds; of two in one, a replica's id decides.
+const BETWEEN_ACTS: Duration = Duration::from_millis(2);
 /// Time between sending the transaction in flight and killing the process.
 const KILL_AFTER: Duration = Duration::from_millis(20);
 
@@ -131,6 +133,8 @@ async fn sell(cluster: &Cluster, region: usize, edits: Vec<ProductEdit>) -> Resu
 
 /// Has a change made, and waits until it is durable. Returns the receipt.
 async fn done(cluster: &Cluster, region: usize, command: Command) -> Result<String, Failure> {
+    // No two shops act within one millisecond: who was first or last is then what is told here.
+    tokio::time::sleep(BETWEEN_ACTS).await;
     match cluster.ask(region, command).await? {
         Reply::Receipt { durable: true, receipt, .. } => Ok(receipt),
         other => Err(cluster.seat(region).astray(other).into()),
