@@ -46,9 +46,9 @@ impl<T: Crdt> Space<T> {
     /// here.link().meet(&there.link())?;
     ///
     /// let [conflict] = &here.conflicts().of("door").open().page(20)?[..] else { panic!() };
-    /// let values: Vec<String> =
-    ///     conflict.versions().map(|it| it.action.value()).collect::<Result<_, _>>()?;
-    /// assert_eq!(values, ["ring twice", "ring once"]); // the one that stands first
+    /// let stands = here.object("door").get()?.expect("a note");
+    /// assert_eq!(conflict.kept[0].action.value::<String>()?, stands);
+    /// assert_ne!(conflict.overridden[0].action.value::<String>()?, stands);
     ///
     /// there.transact(|tx| tx.object("door").set("knock"))?; // having seen both
     /// here.link().meet(&there.link())?;
