@@ -116,36 +116,21 @@ impl Later for After {
     }
 }
 
-/// The undos among some entries of the log, which are in its order.
-struct Undos(BTreeMap<Dot, Vec<Dot>>);
-
-impl Undos {
-    fn among(entries: &[(u64, Entry)]) -> Self {
-        let mut undos = BTreeMap::<Dot, Vec<Dot>>::new();
-        for (_, entry) in entries {
-            // An undo comes after what it undoes, whatever it claims.
-            if let (Some(undone), Some(by)) = (entry.undoes(), last_of(entry)) {
-                undos.entry(undone).or_default().push(by);
-            }
+/// Which transactions among some entries of the log, in its order, are undone by an undo that is not
+/// undone itself, and by which one.
+fn undone_among(entries: &[&Entry]) -> BTreeMap<Dot, Dot> {
+    let (mut undone, mut later) = (BTreeMap::new(), BTreeSet::new());
+    for entry in entries.iter().rev() {
+        let Some(by) = last_of(entry) else { continue };
+        later.insert(by);
+        // An undo comes after what it undoes, whatever it claims.
+        if let Some(of) = entry.undoes().filter(|of| !later.contains(of))
+            && !undone.contains_key(&by)
+        {
+            undone.entry(of).or_insert(by);
         }
-        Self(undos)
     }
-
-    /// Which transactions are undone by an undo that is not undone itself. Those of `entries`, from
-    /// the last to the first, so that of each its undos are judged before.
-    fn undone(&self, entries: &[(u64, Entry)]) -> BTreeMap<Dot, Dot> {
-        let mut undone = BTreeMap::<Dot, Dot>::new();
-        let mut judged = BTreeSet::new();
-        for dot in entries.iter().rev().filter_map(|(_, entry)| last_of(entry)) {
-            let mut undos = self.0.get(&dot).into_iter().flatten();
-            let holds = |by: &&Dot| judged.contains(*by) && !undone.contains_key(*by);
-            if let Some(by) = undos.rfind(|by| holds(by)).copied() {
-                undone.insert(dot, by);
-            }
-            judged.insert(dot);
-        }
-        undone
-    }
+    undone
 }
 
 fn last_of(entry: &Entry) -> Option<Dot> {
@@ -213,7 +198,7 @@ impl Shared {
         for at in sequences {
             let Some(other) = self.entry_at(at)? else { continue };
             if at > sequence {
-                later.push((at, other));
+                later.push(other);
             } else if at < sequence {
                 let is_wanted = |path: &Path| name(path).is_some_and(|it| objects.contains(&it));
                 let shown: Result<(), ReadError> =
@@ -223,19 +208,15 @@ impl Shared {
         }
         let core = &inner.driver.core;
         let continues = core.continuations_of(dot.replica())?;
-        let own: Vec<(u64, Entry)> = later
-            .iter()
-            .filter(|(_, it)| continues.contains(&it.delta().origin()))
-            .cloned()
-            .collect();
-        let undone = Undos::among(&own).undone(&[&[(sequence, entry.clone())], &own[..]].concat());
+        let of_own = later.iter().filter(|it| continues.contains(&it.delta().origin()));
+        let undone = undone_among(&[entry].into_iter().chain(of_own).collect::<Vec<_>>());
         if let Some(&by) = undone.get(&dot)
             && !rejoin_vclock::mutant!("undone-again")
         {
             return Err(StoreError::CannotUndo(CannotUndo::AlreadyUndone { by }));
         }
         let mut since = After::default();
-        for (_, other) in &later {
+        for other in &later {
             let last = last_of(other);
             let is_undone = last.is_some_and(|last| undone.contains_key(&last));
             let undoes_later =

@@ -49,17 +49,6 @@ impl Contents {
         *last = counter.max(*last);
     }
 
-    /// Leaves out the numbers up to one: their records are damaged.
-    pub(super) fn skip_to(&mut self, number: u64) {
-        while self.tail.count > 0 && self.tail.end() < number {
-            self.tail.add(self.tail.latest, 0);
-            self.terms.push(Vec::new());
-        }
-        if self.tail.count == 0 {
-            self.tail.first = number;
-        }
-    }
-
     pub(super) fn take_tail(&mut self) -> (Segment, Vec<Vec<Term>>) {
         let next = Segment { first: self.tail.end(), ..Segment::default() };
         (std::mem::replace(&mut self.tail, next), std::mem::take(&mut self.terms))
@@ -130,9 +119,13 @@ pub(super) fn read(rows: &mut Rows) -> Result<Contents> {
             rows.put(key, None);
             continue;
         };
-        contents.skip_to(number);
-        if contents.tail.count >= SEGMENT as u64 {
+        // Between two records that are not damaged there may be some that are.
+        let is_next = number == contents.tail.end() && contents.tail.count < SEGMENT as u64;
+        if !is_next && contents.tail.count > 0 {
             seal_tail(rows, &mut contents);
+        }
+        if contents.tail.count == 0 {
+            contents.tail.first = number;
         }
         let settled = rows.get(&row::conflict_settled(number))?;
         contents.add(&conflict, bytes.len() as u64, settled.is_none());
@@ -158,8 +151,10 @@ fn read_opens(rows: &Rows, contents: &mut Contents, segment: &mut Segment) -> Re
     Ok(true)
 }
 
-fn drop_segment(rows: &mut Rows, first: u64, bytes: &[u8]) {
-    for term in terms_of(bytes) {
+/// Removes what a segment has beside its records. `bytes` are those of its row, damaged or not.
+pub(super) fn drop_segment(rows: &mut Rows, first: u64, bytes: &[u8]) {
+    let terms = Segment::decode(first, bytes).map(|summary| summary.terms).unwrap_or_default();
+    for term in terms {
         rows.put(row::conflict_term(term.0, first), None);
     }
     rows.put(row::conflict_opens(first), None);
@@ -198,9 +193,4 @@ fn postings(terms: &[Vec<Term>]) -> Vec<(Term, Vec<u8>)> {
 
 fn number_of(key: &[u8]) -> Option<u64> {
     row::of_conflicts(key).map(|(_, number)| number)
-}
-
-/// The terms of a segment, by its row; none if that is damaged.
-pub(super) fn terms_of(bytes: &[u8]) -> Vec<Term> {
-    Segment::decode(0, bytes).map(|summary| summary.terms).unwrap_or_default()
 }

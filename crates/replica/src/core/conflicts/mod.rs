@@ -33,7 +33,7 @@ use rejoin_crdts::{ConflictRecord, Dot, Edit};
 use rejoin_resolve::{Policy, Resolution};
 
 use crate::config::Config;
-use crate::core::conflicts::contents::{Contents, SEGMENT, read, seal_tail, terms_of};
+use crate::core::conflicts::contents::{Contents, SEGMENT, drop_segment, read, seal_tail};
 use crate::core::conflicts::rows::Rows;
 use crate::core::conflicts::search::{Filter, Search};
 use crate::error::Result;
@@ -151,22 +151,14 @@ impl ConflictLog {
                 seal_tail(&mut self.rows, contents);
                 continue;
             };
-            let key = row::conflict_segment(oldest.first);
-            let terms = match self.rows.get(&key)? {
-                Some(bytes) => terms_of(&bytes),
-                None => Vec::new(),
-            };
-            terms
-                .into_iter()
-                .for_each(|term| self.rows.put(row::conflict_term(term.0, oldest.first), None));
+            let row = self.rows.get(&row::conflict_segment(oldest.first))?;
+            drop_segment(&mut self.rows, oldest.first, &row.unwrap_or_default());
             for number in oldest.first..oldest.end() {
                 self.rows.put(row::conflict(number), None);
                 if !contents.opens.close(number) {
                     self.rows.put(row::conflict_settled(number), None);
                 }
             }
-            self.rows.put(row::conflict_opens(oldest.first), None);
-            self.rows.put(key, None);
         }
     }
 
