@@ -116,8 +116,8 @@ impl Later for After {
     }
 }
 
-/// Which transactions among some entries of the log, in its order, are undone by an undo that is not
-/// undone itself, and by which one.
+/// Which transactions among some entries of the log, in its order, are undone by an undo that is
+/// not undone itself, and by which one.
 fn undone_among(entries: &[&Entry]) -> BTreeMap<Dot, Dot> {
     let (mut undone, mut later) = (BTreeMap::new(), BTreeSet::new());
     for entry in entries.iter().rev() {
