@@ -26,8 +26,8 @@ struct Row<'a> {
     last: u64,
     author: Option<String>,
     message: Option<String>,
-    /// The last dot of the transaction that it undoes, as replica and counter.
-    undoes: Option<(ReplicaId, u64)>,
+    /// The last dots of the transactions that it undoes, as replica and counter.
+    undoes: Vec<(ReplicaId, u64)>,
     edits: Vec<Done>,
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<(), Failure> {
         rows().for_each(say_json);
     } else {
         // Many transactions say who made them. Only for the others the stores are inspected.
-        let is_told = |row: &Row<'_>| row.author.is_some() && row.undoes.is_none();
+        let is_told = |row: &Row<'_>| row.author.is_some() && row.undoes.is_empty();
         let names = if rows().all(is_told) { Names::default() } else { Names::of(&stores) };
         all.iter().for_each(|(kept, rows)| tell(kept, rows, &names));
     }
@@ -85,7 +85,7 @@ fn rows<'a, T: Crdt>(
             last: change.last,
             author: label.author,
             message: label.message,
-            undoes: label.undoes.map(|dot| (dot.replica(), dot.counter())),
+            undoes: label.undoes.iter().map(|dot| (dot.replica(), dot.counter())).collect(),
             edits: edits.into_iter().map(Done::from).collect(),
         }
     };
@@ -107,8 +107,8 @@ fn tell(kept: &Kept, rows: &[Row<'_>], names: &Names) {
         if let Some(message) = &row.message {
             line.push_str(&format!("  ({message})"));
         }
-        if let Some((replica, counter)) = row.undoes {
-            line.push_str(&format!("  (undoes {}'s transaction {counter})", names.name(replica)));
+        for (replica, counter) in &row.undoes {
+            line.push_str(&format!("  (undoes {}'s transaction {counter})", names.name(*replica)));
         }
         say(&line);
     }

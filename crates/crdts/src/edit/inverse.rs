@@ -21,6 +21,7 @@ use crate::edit::{Cursor, Source, Stage, Undoing, Undone, View};
 use crate::error::{EditError, ReadError};
 use crate::index::standing;
 use crate::path::{Kind, Path, RawAtom, last_segment, split};
+use crate::register::Write;
 use crate::register::siblings::Written;
 use crate::state::{Context, LocalDot, Parts};
 
@@ -85,6 +86,9 @@ pub trait Later {
     /// True for an event that put back what the transaction had left: of an undo of something that
     /// came after it.
     fn stands_in(&self, dot: Dot) -> bool;
+
+    /// True if somebody has written over a write at a place.
+    fn has_replaced(&self, place: &[u8], write: Dot) -> bool;
 }
 
 /// The places at which an undo changed nothing.
@@ -94,24 +98,33 @@ pub struct Remains {
     /// What the transaction did there does not stand any more.
     pub kept: Vec<Path>,
     /// What it did there cannot be undone: moves, and removed items and nodes, of lists and trees;
-    /// nodes that it made; that something hidden is there again, because it was edited or a removal
-    /// was undone; removals from a two-phase set; what it did to a bounded counter.
+    /// nodes that it made; removals from a two-phase set; what it did to a bounded counter.
     pub cannot: Vec<Path>,
 }
 
 /// What stood at a place before a transaction.
 #[derive(Debug)]
 enum Was {
-    /// The values of a register that were to be seen, as they were written.
-    Values(Vec<RawAtom>),
+    /// The values of a register that were to be seen, as they were written; and which write each
+    /// is of, where every write counts.
+    Values(Vec<(Option<Dot>, RawAtom)>),
     /// An element, a flag, or the presence of something empty.
     There(bool),
     Contest(Option<AddOrRemove>),
-    /// A removal that hides, or none.
-    Hidden,
+    /// Removals that hide, or none.
+    Hidings(Hidden),
     /// Whether an item was there, and where.
     Item,
     Other,
+}
+
+/// What removals had seen that hide a name.
+#[derive(Default, Debug)]
+struct Hidden {
+    /// Of each replica the last event that any of them had seen; nothing if there is none.
+    seen: VersionVector,
+    /// True if nobody had changed what they hid, so that it was not to be seen.
+    is_whole: bool,
 }
 
 /// What a transaction found at a place, and left there.
@@ -144,6 +157,12 @@ impl Inverse {
         let range = delta.first()..=delta.last();
         let (places, counts, cannot) = (BTreeMap::new(), Vec::new(), Vec::new());
         let mut inverse = Self { origin: delta.origin(), range, places, counts, cannot };
+        // Whether a name is hidden depends on all that is below, so it is noted before any of it.
+        let changes = delta.changes();
+        let hidings = changes.filter(|change| change.is_of_hiding());
+        for change in hidings {
+            inverse.touch(&before, change.path())?;
+        }
         before.replay(delta, |_| true, |before, dot, change| inverse.note(before, dot, change))?;
         inverse.look_after(&before)?;
         Ok(inverse)
@@ -157,13 +176,6 @@ impl Inverse {
                 self.counts.push((path.clone(), undoing));
             }
             Effect::Move { .. } | Effect::Rights { .. } => self.cannot.push(path.clone()),
-            // Earlier removals end, so that what is edited stays; they do not come back.
-            Effect::Hide { seen, .. } if seen.is_empty() => {
-                let hides = |cell: &Cell| cell.hidings().is_some_and(|it| !it.is_empty());
-                if before.parts.get(path.as_bytes()).is_some_and(hides) {
-                    self.cannot.push(path.clone());
-                }
-            }
             Effect::Below { .. } => {
                 let mut below = Vec::new();
                 before.source().visit(path.as_bytes(), path.as_bytes(), &mut |at, _| {
@@ -173,31 +185,32 @@ impl Inverse {
                 // Counters are named one by one.
                 let is_other = |place: &Path| place.kind() != Some(Kind::Counter);
                 let below = below.into_iter().filter_map(|at| Path::parse(at).ok());
-                below.filter(is_other).for_each(|place| self.touch(before, &place));
+                below.filter(is_other).try_for_each(|place| self.touch(before, &place))?;
             }
-            _ => self.touch(before, path),
+            _ => self.touch(before, path)?,
         }
         Ok(())
     }
 
-    fn touch(&mut self, before: &Before, path: &Path) {
+    fn touch(&mut self, before: &Before, path: &Path) -> Result<(), ReadError> {
         let bytes = path.as_bytes();
-        self.places.entry(bytes.to_vec()).or_insert_with(|| {
+        if !self.places.contains_key(bytes) {
             let empty = path.kind().and_then(Cell::empty);
             let cell = before.parts.get(bytes).or(empty.as_ref());
-            let was = cell.map_or(Was::Other, |cell| was(bytes, cell));
-            Touched { was, own: Vec::new(), stand: None }
-        });
+            let was = cell.map_or(Ok(Was::Other), |cell| was(&before.source(), path, cell))?;
+            self.places.insert(bytes.to_vec(), Touched { was, own: Vec::new(), stand: None });
+        }
+        Ok(())
     }
 
     /// Notes what the transaction left, once all of it is applied.
     fn look_after(&mut self, after: &Before) -> Result<(), ReadError> {
         let source = after.source();
-        for (path, touched) in &mut self.places {
+        let mut places = core::mem::take(&mut self.places);
+        for (path, touched) in &mut places {
             let Some(cell) = after.parts.get(path) else { continue };
             let Ok(path) = Path::parse(path.clone()) else { continue };
-            let is_own =
-                |dot: &Dot| dot.replica() == self.origin && self.range.contains(&dot.counter());
+            let is_own = |dot: &Dot| self.is_own(*dot);
             touched.own = dots_at(&View::new(&source, path))?;
             touched.own.retain(is_own);
             if let CellKind::Contest(contest) = &cell.0 {
@@ -207,6 +220,7 @@ impl Inverse {
                 touched.stand = (!touched.own.is_empty()).then_some(stand);
             }
         }
+        self.places = places;
         Ok(())
     }
 
@@ -217,40 +231,107 @@ impl Inverse {
     pub fn write(mut self, stage: &mut dyn Stage, later: &dyn Later) -> Result<Remains, EditError> {
         let mut remains = Remains { kept: Vec::new(), cannot: core::mem::take(&mut self.cannot) };
         self.take_out_items(stage, &mut remains)?;
+        // What is hidden is shown before anything is put back there, and hidden again after that.
+        self.show_again(stage, later, &mut remains)?;
         self.count_back(stage, later, &mut remains)?;
         for (path, touched) in &self.places {
             let Ok(path) = Path::parse(path.clone()) else { continue };
-            let mut cursor = Cursor::new(stage, path.clone());
-            let view = cursor.view();
-            let live = dots_at(&view)?;
-            let since = later.since(path.as_bytes());
-            let revives = rejoin_vclock::mutant!("undo-revives-what-others-removed");
-            let is_hidden = !matches!(touched.was, Was::Hidden) && view.is_hidden()?;
-            let is_removed = since == Since::Removed && touched.was.is_something() && !revives;
-            let is_own = |dot: &&Dot| touched.own.contains(dot) || later.stands_in(**dot);
-            let mut ends: Vec<Dot> = live.iter().filter(is_own).copied().collect();
-            let stands = match touched.own.is_empty() {
-                true => live.is_empty() && (revives || since == Since::Untouched),
-                false => !ends.is_empty() && is_shown(&view, &ends)?,
-            };
-            if rejoin_vclock::mutant!("undo-over-what-came-since") && ends.is_empty() {
-                ends.clone_from(&touched.own);
-            }
-            if matches!(touched.was, Was::Other | Was::Item) {
-                remains.cannot.push(path);
-            } else if !stands && !rejoin_vclock::mutant!("undo-over-what-came-since")
-                || is_hidden
-                || is_removed
-            {
-                remains.kept.push(path);
-            } else if !put_back(&mut cursor, touched, ends, &live)? {
-                remains.cannot.push(path);
+            match &touched.was {
+                Was::Hidings(_) => {}
+                Was::Other | Was::Item => remains.cannot.push(path),
+                _ => write_at(stage, path, touched, later, &mut remains)?,
             }
         }
+        self.hide_again(stage, later, &mut remains)?;
         remains.kept.sort_unstable();
+        remains.kept.dedup();
         remains.cannot.sort_unstable();
         remains.cannot.dedup();
         Ok(remains)
+    }
+
+    /// The names that the transaction hid, or showed again.
+    fn hidings(&self) -> impl Iterator<Item = (Path, &Hidden, &Touched)> {
+        self.places.iter().filter_map(|(path, touched)| match &touched.was {
+            Was::Hidings(hidden) => Some((Path::parse(path.clone()).ok()?, hidden, touched)),
+            _ => None,
+        })
+    }
+
+    /// Ends the removals by which the transaction hid something.
+    fn show_again(
+        &self,
+        stage: &mut dyn Stage,
+        later: &dyn Later,
+        remains: &mut Remains,
+    ) -> Result<(), EditError> {
+        for (path, _, touched) in self.hidings().filter(|(.., touched)| !touched.own.is_empty()) {
+            let mut cursor = Cursor::new(stage, path.clone());
+            let mut ends = dots_at(&cursor.view())?;
+            ends.retain(|dot| touched.own.contains(dot) || later.stands_in(*dot));
+            if ends.is_empty() {
+                remains.kept.push(path);
+                continue;
+            }
+            cursor.write(Effect::Hide { ends, seen: VersionVector::new() })?;
+        }
+        Ok(())
+    }
+
+    /// Hides what had been hidden, if nobody has changed it since.
+    fn hide_again(
+        &self,
+        stage: &mut dyn Stage,
+        later: &dyn Later,
+        remains: &mut Remains,
+    ) -> Result<(), EditError> {
+        let shows = rejoin_vclock::mutant!("undo-shows-for-good");
+        let hidden = self.hidings().filter(|(_, was, _)| !was.seen.is_empty() && !shows);
+        for (path, hidden, touched) in hidden {
+            let is_untouched = later.since(path.as_bytes()) == Since::Untouched;
+            let seen = match hidden.is_whole {
+                true => self.seen_below(stage, later, &path, &hidden.seen)?,
+                false => Some(hidden.seen.clone()),
+            };
+            match seen.filter(|_| is_untouched || !touched.own.is_empty()) {
+                Some(seen) if seen.is_empty() => {}
+                Some(seen) => {
+                    let effect = Effect::Hide { ends: Vec::new(), seen };
+                    Cursor::new(stage, path).write(effect)?;
+                }
+                None => remains.kept.push(path),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is alive below a name, of each replica the last event, if all of it is what removals
+    /// had seen, or stands for that.
+    fn seen_below(
+        &self,
+        stage: &dyn Stage,
+        later: &dyn Later,
+        part: &Path,
+        had: &VersionVector,
+    ) -> Result<Option<VersionVector>, EditError> {
+        let Some((_, name)) = part.as_bytes().split_last() else { return Ok(None) };
+        let (mut seen, mut is_changed) = (VersionVector::new(), false);
+        let context = stage.context();
+        stage.visit(name, name, &mut |_, cell| {
+            cell.each_dot(&mut |dot| {
+                let dot = context.dot(dot);
+                let is_of_this = dot.counter() > context.seen(dot.replica());
+                let stands_for_it = is_of_this || self.is_own(dot) || later.stands_in(dot);
+                is_changed |= dot.counter() > had.get(dot.replica()) && !stands_for_it;
+                seen.set_at_least(dot.replica(), dot.counter());
+            });
+            ControlFlow::Continue(())
+        })?;
+        Ok((!is_changed).then_some(seen))
+    }
+
+    fn is_own(&self, dot: Dot) -> bool {
+        dot.replica() == self.origin && self.range.contains(&dot.counter())
     }
 
     /// Undoes what was counted, and what took counts away, from the last operation to the first.
@@ -292,13 +373,10 @@ impl Inverse {
             let Some((_, name)) = item.split_last() else { continue };
             let mut is_own = true;
             let mut is_there = false;
-            let mut show = |dot: Dot| {
-                is_own &= dot.replica() == self.origin && self.range.contains(&dot.counter());
-            };
             let context = stage.context();
             stage.visit(name, name, &mut |_, cell| {
                 is_there = true;
-                cell.each_dot(&mut |dot| show(context.dot(dot)));
+                cell.each_dot(&mut |dot| is_own &= self.is_own(context.dot(dot)));
                 ControlFlow::Continue(())
             })?;
             let list = item.get(..last_segment(&item)).map(<[u8]>::to_vec);
@@ -324,7 +402,7 @@ impl Was {
             Self::Values(values) => !values.is_empty(),
             Self::There(there) => *there,
             Self::Contest(put) => *put == Some(AddOrRemove::Add),
-            Self::Hidden | Self::Item | Self::Other => false,
+            Self::Hidings(_) | Self::Item | Self::Other => false,
         }
     }
 }
@@ -340,23 +418,34 @@ fn is_shown(view: &View<'_>, own: &[Dot]) -> Result<bool, ReadError> {
 }
 
 /// What is to be seen of a cell.
-fn was(path: &[u8], cell: &Cell) -> Was {
-    let kind = path.last().and_then(|&tag| Kind::from_tag(tag).ok());
-    match (&cell.0, kind) {
+fn was(source: &dyn Source, path: &Path, cell: &Cell) -> Result<Was, ReadError> {
+    Ok(match (&cell.0, path.kind()) {
         (CellKind::Register(writes), Some(Kind::MvRegister | Kind::Siblings)) => {
-            Was::Values(writes.0.iter().map(|write| write.value.clone()).collect())
+            let value = |it: &Write| (Some(source.dot(it.dot)), it.value.clone());
+            Was::Values(writes.0.iter().map(value).collect())
         }
-        (CellKind::Register(_), _) => Was::Values(standing(path, cell)),
+        (CellKind::Register(_), _) => {
+            let shown = standing(path.as_bytes(), cell).into_iter();
+            Was::Values(shown.map(|value| (None, value)).collect())
+        }
         (CellKind::Element(dots), _) => Was::There(!dots.0.is_empty()),
         (CellKind::Contest(contest), _) => {
             let removed = (!contest.removes.0.is_empty()).then_some(AddOrRemove::Remove);
             let added = (!contest.adds.0.is_empty()).then_some(AddOrRemove::Add);
             Was::Contest(removed.or(added))
         }
-        (CellKind::Hidings(_), _) => Was::Hidden,
+        (CellKind::Hidings(hidings), _) => {
+            let mut seen = VersionVector::new();
+            for dot in hidings.0.iter().flat_map(|hiding| &hiding.seen) {
+                let dot = source.dot(*dot);
+                seen.set_at_least(dot.replica(), dot.counter());
+            }
+            let is_whole = View::new(source, path.clone()).is_hidden()?;
+            Was::Hidings(Hidden { seen, is_whole })
+        }
         (CellKind::Positions(_), _) => Was::Item,
         _ => Was::Other,
-    }
+    })
 }
 
 /// The live events at a place, removals that hide among them, ascending.
@@ -371,13 +460,49 @@ fn dots_at(view: &View<'_>) -> Result<Vec<Dot>, ReadError> {
     Ok(live)
 }
 
+/// Writes the inverse of what a transaction did at one place.
+fn write_at(
+    stage: &mut dyn Stage,
+    path: Path,
+    touched: &Touched,
+    later: &dyn Later,
+    remains: &mut Remains,
+) -> Result<(), EditError> {
+    let mut cursor = Cursor::new(stage, path.clone());
+    let view = cursor.view();
+    let live = dots_at(&view)?;
+    let since = later.since(path.as_bytes());
+    let revives = rejoin_vclock::mutant!("undo-revives-what-others-removed");
+    let is_removed = since == Since::Removed && touched.was.is_something() && !revives;
+    let is_own = |dot: &&Dot| touched.own.contains(dot) || later.stands_in(**dot);
+    let mut ends: Vec<Dot> = live.iter().filter(is_own).copied().collect();
+    let mut stands = match touched.own.is_empty() {
+        true => live.is_empty() && (revives || since == Since::Untouched),
+        false => !ends.is_empty() && is_shown(&view, &ends)?,
+    };
+    if rejoin_vclock::mutant!("undo-over-what-came-since") {
+        if ends.is_empty() {
+            ends.clone_from(&touched.own);
+        }
+        stands = true;
+    }
+    if !stands || is_removed || view.is_hidden()? {
+        remains.kept.push(path);
+    } else if !put_back(&mut cursor, touched, ends, &live, later)? {
+        remains.cannot.push(path);
+    }
+    Ok(())
+}
+
 /// Puts what was at a place over what a transaction left there. False where nothing can.
 fn put_back(
     cursor: &mut Cursor<'_>,
     touched: &Touched,
     ends: Vec<Dot>,
     live: &[Dot],
+    later: &dyn Later,
 ) -> Result<bool, EditError> {
+    let path = cursor.path().clone();
     let is_there = !touched.own.is_empty();
     let kind = cursor.path().kind();
     // Who wrote beside it has written over what was there before.
@@ -386,7 +511,9 @@ fn put_back(
         Was::Values(values) => {
             let mut ends = Some(ends);
             let is_over = kind == Some(Kind::LwwRegister) && is_beside;
-            for value in values.iter().filter(|_| !is_over) {
+            let is_replaced = |write: Dot| later.has_replaced(path.as_bytes(), write);
+            let values = values.iter().filter(|(write, _)| !write.is_some_and(is_replaced));
+            for (_, value) in values.filter(|_| !is_over) {
                 let value = match kind {
                     Some(Kind::Siblings) => put_back_by(value, &touched.own),
                     _ => value.clone(),
@@ -405,9 +532,6 @@ fn put_back(
         Was::Contest(_) if is_removal_for_good(cursor.path(), touched.stand) => return Ok(false),
         Was::Contest(was_put) if was_put.is_some() || is_there => {
             cursor.write(Effect::Contest { ends, put: *was_put })?;
-        }
-        Was::Hidden if is_there => {
-            cursor.write(Effect::Hide { ends, seen: VersionVector::new() })?;
         }
         _ => {}
     }

@@ -176,11 +176,13 @@ pub(crate) fn seal_opens(opens: impl Iterator<Item = (u8, u64)>) -> Option<Vec<u
     (!body.is_empty()).then(|| envelope::seal(b'U', VERSION, &body))
 }
 
-/// The offsets of open records and the hashes of their paths, from a row.
+/// The offsets of open records and the hashes of their paths, from a row; none where there is no
+/// row.
 ///
 /// # Errors
 /// Damage, or a version that this program does not know.
-pub(crate) fn opens(bytes: &[u8]) -> Result<Vec<(u8, u64)>, DecodeError> {
+pub(crate) fn opens(bytes: Option<&[u8]>) -> Result<Vec<(u8, u64)>, DecodeError> {
+    let Some(bytes) = bytes else { return Ok(Vec::new()) };
     let mut reader = Reader::new(envelope::open(b'U', VERSION, WHAT, bytes)?);
     let mut opens = Vec::new();
     while !reader.is_empty() {
@@ -199,7 +201,7 @@ pub(crate) fn check(key: &[u8], bytes: &[u8]) -> Result<(), DecodeError> {
         row::CONFLICTS => Conflict::decode(number, bytes).map(drop),
         row::CONFLICTS_SETTLED => Version::decode(bytes).map(drop),
         row::CONFLICT_SEGMENTS => Segment::decode(number, bytes).map(drop),
-        row::CONFLICT_OPENS => opens(bytes).map(drop),
+        row::CONFLICT_OPENS => opens(Some(bytes)).map(drop),
         _ => offsets(bytes).map(drop),
     }
 }
@@ -218,7 +220,7 @@ mod tests {
         assert_eq!((terms.len(), &last[..]), (2, &[(id, 9)][..]));
         assert_eq!(segment.encode(&terms, &last.into_iter().collect()), bytes);
         let bytes = example("conflict-opens");
-        let open = opens(&bytes).expect("open records");
+        let open = opens(Some(&bytes)).expect("open records");
         assert_eq!(open, [(1, path_hash(b"a"))]);
         assert_eq!(seal_opens(open.into_iter()), Some(bytes));
         let bytes = example("conflict-term");

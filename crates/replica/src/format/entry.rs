@@ -40,8 +40,9 @@ pub struct Label {
     pub author: Option<String>,
     /// What it is about.
     pub message: Option<String>,
-    /// The last dot of the transaction that it [undoes](crate::Space::undo).
-    pub undoes: Option<Dot>,
+    /// The last dot of the transaction that it [undoes](crate::Space::undo), if it is an undo. They
+    /// are several where copies of a store had undone one transaction each, and this does it again.
+    pub undoes: Vec<Dot>,
 }
 
 /// A delta, what its transaction carries beside it, and the canonical bytes of both, which are made
@@ -69,12 +70,12 @@ impl Entry {
         let hash = key.as_ref().map(|key| &key.0[..]);
         let [author, message] =
             [&label.author, &label.message].map(|text| text.as_deref().map(str::as_bytes));
-        let undoes = label.undoes.map(bytes_of);
+        let undoes = bytes_of(&label.undoes);
         let fields = [
             (Tag::Key, hash),
             (Tag::Author, author),
             (Tag::Message, message),
-            (Tag::Undoes, undoes.as_deref()),
+            (Tag::Undoes, (!undoes.is_empty()).then_some(&undoes[..])),
         ];
         let fields: Vec<_> =
             fields.iter().filter_map(|&(tag, field)| field.map(|field| (tag, field))).collect();
@@ -134,9 +135,13 @@ impl Entry {
     /// nothing is left of it.
     pub(crate) fn rewritten(&self, rebase: &mut Rebase, opening: Vec<Change>) -> Option<Self> {
         let delta = rebase.rewrite(&self.delta, opening)?;
-        let Some(undone) = self.undoes() else { return Some(self.with_delta(delta)) };
-        // The transaction that it undoes may have been rewritten, too.
-        let section = section::with(self.section(), Tag::Undoes, &bytes_of(rebase.dot(undone)));
+        // The transactions that it undoes may have been rewritten, too.
+        let mut undone: Vec<Dot> = self.undoes().into_iter().map(|it| rebase.dot(it)).collect();
+        if undone.is_empty() {
+            return Some(self.with_delta(delta));
+        }
+        undone.sort_unstable();
+        let section = section::with(self.section(), Tag::Undoes, &bytes_of(&undone));
         Some(Self::with_section(delta, &section))
     }
 
@@ -175,10 +180,11 @@ impl Entry {
         Label { author, message, undoes: self.undoes() }
     }
 
-    /// The last dot of the transaction that it undoes, if it is an undo.
-    pub(crate) fn undoes(&self) -> Option<Dot> {
-        let dot = section::field(self.section(), Tag::Undoes)?;
-        Dot::decode(&mut Reader::new(dot)).ok()
+    /// The last dots of the transactions that it undoes, ascending; none if it is no undo.
+    pub(crate) fn undoes(&self) -> Vec<Dot> {
+        let dots = section::field(self.section(), Tag::Undoes).unwrap_or_default();
+        let mut reader = Reader::new(dots);
+        std::iter::from_fn(|| Dot::decode(&mut reader).ok()).collect()
     }
 
     /// The tagged fields that it carries beside its delta; empty if there are none.
@@ -187,9 +193,9 @@ impl Entry {
     }
 }
 
-fn bytes_of(dot: Dot) -> Vec<u8> {
+fn bytes_of(dots: &[Dot]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    dot.encode(&mut bytes);
+    dots.iter().for_each(|dot| dot.encode(&mut bytes));
     bytes
 }
 

@@ -26,7 +26,7 @@ pub(crate) enum Tag {
     Author = 2,
     /// What the transaction is about, for people.
     Message = 3,
-    /// The last dot of the transaction that it undoes.
+    /// The last dots of the transactions that it undoes, ascending.
     Undoes = 4,
 }
 
@@ -62,9 +62,14 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), DecodeError> {
             return Err(DecodeError::Invalid("the hash of a key that is not 16 bytes"));
         }
         if tag == Tag::Undoes as u64 {
-            let mut dot = Reader::new(field);
-            Dot::decode(&mut dot)?;
-            dot.finish()?;
+            let (mut dots, mut before) = (Reader::new(field), None);
+            while before.is_none() || !dots.is_empty() {
+                let dot = Some(Dot::decode(&mut dots)?);
+                if before >= dot {
+                    return Err(DecodeError::NotCanonical("dots of what a transaction undoes"));
+                }
+                before = dot;
+            }
         }
         let is_label = tag == Tag::Author as u64 || tag == Tag::Message as u64;
         if is_label && !is_text(field) {

@@ -174,9 +174,9 @@ impl<T: Crdt> Transaction<'_, T> {
         Ok(())
     }
 
-    /// Says that the transaction undoes another one, by that one's last dot.
-    pub(crate) const fn undoes(&mut self, dot: Dot) {
-        self.label.undoes = Some(dot);
+    /// Says which transactions this one undoes, by their last dots, ascending.
+    pub(crate) fn undoes(&mut self, dots: &[Dot]) {
+        self.label.undoes = dots.to_vec();
     }
 
     /// The stage that it writes to: for what no editor stands at.

@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
+use rejoin_crdts::delta::Delta;
 use rejoin_crdts::edit::{Before, Inverse, Later, Remains, Since};
 use rejoin_crdts::{Crdt, Dot, Path, RawAtom, ReadError};
-use rejoin_vclock::ReplicaId;
+use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::error::{CannotUndo, StoreError};
 use crate::format::entry::Entry;
@@ -50,11 +51,11 @@ impl<T: Crdt> Space<T> {
     pub fn undo(&self, receipt: &Receipt) -> Result<Committed<Remains>, StoreError> {
         // Under one lock: what comes between would be overwritten, or revived.
         let mut inner = self.shared.lock_with_history()?;
-        let Undoing { dot, inverse, since } = self.shared.undoing(&inner, receipt)?;
+        let Undoing { dots, inverse, since } = self.shared.undoing(&inner, receipt)?;
         inner.driver.claim()?;
         let mut inverse = Some(inverse);
         let once = self.run_under(inner, &[], |tx| {
-            tx.undoes(dot);
+            tx.undoes(&dots);
             inverse.take().map_or_else(|| Ok(Remains::default()), |it| it.write(tx.stage(), &since))
         })?;
         match once {
@@ -66,31 +67,34 @@ impl<T: Crdt> Space<T> {
 
 /// A transaction that is to be undone.
 struct Undoing {
-    /// Its last dot.
-    dot: Dot,
+    /// Its last dot, and those of other undos of what it undoes, if it is an undo itself.
+    dots: Vec<Dot>,
     inverse: Inverse,
     since: After,
 }
 
-/// What came into the log after a transaction, but for what was undone since and those undos: they
-/// leave things as they were.
+/// What the author of a transaction had not seen, or what came after it; but for what was undone
+/// since and those undos: they leave things as they were.
 #[derive(Default)]
 struct After {
     changed: BTreeSet<Vec<u8>>,
     removed: Vec<Vec<u8>>,
-    /// The undos that are left out, by origin and range.
-    undos: Vec<(ReplicaId, RangeInclusive<u64>)>,
+    replaced: BTreeSet<(Vec<u8>, Dot)>,
+    /// The entries that are left out, by origin and range.
+    void: Vec<(ReplicaId, RangeInclusive<u64>)>,
 }
 
 impl After {
     fn note(&mut self, entry: &Entry, is_void: bool) {
         let delta = entry.delta();
         if is_void {
-            self.undos.push((delta.origin(), delta.first()..=delta.last()));
+            self.void.push((delta.origin(), delta.first()..=delta.last()));
             return;
         }
         for operation in delta.changes() {
             let path = operation.path().as_bytes();
+            let replaced = operation.replaced().iter();
+            self.replaced.extend(replaced.map(|write| (path.to_vec(), *write)));
             match operation.removed() {
                 Some(removed) => self.removed.push(removed.to_vec()),
                 None if operation.removes() => self.removed.push(path.to_vec()),
@@ -108,25 +112,36 @@ impl Later for After {
         if self.changed.contains(place) { Since::Changed } else { Since::Untouched }
     }
 
+    fn has_replaced(&self, place: &[u8], write: Dot) -> bool {
+        self.replaced.contains(&(place.to_vec(), write))
+            && !rejoin_vclock::mutant!("undo-puts-back-what-others-replaced")
+    }
+
     fn stands_in(&self, dot: Dot) -> bool {
         let is_in = |(origin, range): &(ReplicaId, RangeInclusive<u64>)| {
             *origin == dot.replica() && range.contains(&dot.counter())
         };
-        self.undos.iter().any(is_in)
+        self.void.iter().any(is_in)
     }
 }
 
 /// Which transactions among some entries of the log, in its order, are undone by an undo that is
-/// not undone itself, and by which one.
-fn undone_among(entries: &[&Entry]) -> BTreeMap<Dot, Dot> {
+/// not undone itself, and by which one. A transaction is undone by its own store alone: `is_one`
+/// tells whether two ids are of one store.
+fn undone_among(
+    entries: &[&Entry],
+    is_one: impl Fn(ReplicaId, ReplicaId) -> bool,
+) -> BTreeMap<Dot, Dot> {
     let (mut undone, mut later) = (BTreeMap::new(), BTreeSet::new());
     for entry in entries.iter().rev() {
         let Some(by) = last_of(entry) else { continue };
         later.insert(by);
+        if undone.contains_key(&by) {
+            continue;
+        }
         // An undo comes after what it undoes, whatever it claims.
-        if let Some(of) = entry.undoes().filter(|of| !later.contains(of))
-            && !undone.contains_key(&by)
-        {
+        let is_undone = |of: &Dot| !later.contains(of) && is_one(by.replica(), of.replica());
+        for of in entry.undoes().into_iter().filter(is_undone) {
             undone.entry(of).or_insert(by);
         }
     }
@@ -194,35 +209,100 @@ impl Shared {
         let Some(mut before) = Before::new(dot.replica()) else {
             return Err(StoreError::CannotUndo(CannotUndo::NotHere));
         };
+        let mut others = Vec::new();
+        for at in sequences.into_iter().filter(|at| *at != sequence) {
+            others.extend(self.entry_at(at)?.map(|other| (at < sequence, other)));
+        }
+        self.look_back(inner, entry, &mut others)?;
         let mut later = Vec::new();
-        for at in sequences {
-            let Some(other) = self.entry_at(at)? else { continue };
-            if at > sequence {
-                later.push(other);
-            } else if at < sequence {
+        for (is_seen, other) in others {
+            if is_seen {
                 let is_wanted = |path: &Path| name(path).is_some_and(|it| objects.contains(&it));
                 let shown: Result<(), ReadError> =
                     before.replay(other.delta(), is_wanted, |_, _, _| Ok(()));
                 shown?;
+            } else {
+                later.push(other);
             }
         }
-        let core = &inner.driver.core;
-        let continues = core.continuations_of(dot.replica())?;
-        let of_own = later.iter().filter(|it| continues.contains(&it.delta().origin()));
-        let undone = undone_among(&[entry].into_iter().chain(of_own).collect::<Vec<_>>());
+        let own = inner.driver.core.continuations_of(dot.replica())?;
+        let is_one = |a, b| a == b || (own.contains(&a) && own.contains(&b));
+        let undone = undone_among(&[entry].into_iter().chain(&later).collect::<Vec<_>>(), is_one);
         if let Some(&by) = undone.get(&dot)
             && !rejoin_vclock::mutant!("undone-again")
         {
             return Err(StoreError::CannotUndo(CannotUndo::AlreadyUndone { by }));
         }
-        let mut since = After::default();
+        let (mut since, mut dots) = (After::default(), vec![dot]);
+        let undoes = entry.undoes();
         for other in &later {
-            let last = last_of(other);
-            let is_undone = last.is_some_and(|last| undone.contains_key(&last));
-            let undoes_later =
-                other.undoes().is_some_and(|of| of != dot && undone.get(&of) == last.as_ref());
-            since.note(other, is_undone || undoes_later);
+            let Some(last) = last_of(other) else { continue };
+            let undone_by_it = other.undoes();
+            let stands = !undone.contains_key(&last);
+            // What another copy of this store has undone, too, is done again once.
+            let is_twin = stands
+                && !rejoin_vclock::mutant!("redone-by-one-copy-alone")
+                && own.contains(&last.replica())
+                && dots.len() < MAX_UNDONE
+                && undone_by_it.iter().any(|of| undoes.contains(of));
+            if is_twin {
+                dots.push(last);
+            }
+            let undoes_later = |of: &Dot| *of != dot && undone.get(of) == Some(&last);
+            since.note(other, !stands || is_twin || undone_by_it.iter().any(undoes_later));
         }
-        Ok(Undoing { dot, inverse: Inverse::of(entry.delta(), before)?, since })
+        dots.sort_unstable();
+        Ok(Undoing { dots, inverse: Inverse::of(entry.delta(), before)?, since })
+    }
+
+    /// Corrects which of other entries the author of one had seen, where the log does not tell by
+    /// its order.
+    ///
+    /// What a store writes, it writes behind all that it has seen. But what it had written before
+    /// it was restored from a backup came back from others, maybe behind what it had not seen. So
+    /// for a former id the entries say it themselves: each names what was new to its author, so
+    /// they are read from the last to the first, until all is found.
+    fn look_back(
+        &self,
+        inner: &Inner,
+        entry: &Entry,
+        others: &mut [(bool, Entry)],
+    ) -> Result<(), StoreError> {
+        let core = &inner.driver.core;
+        let (origin, first) = (entry.delta().origin(), entry.delta().first());
+        if origin == core.replica() || rejoin_vclock::mutant!("undo-by-the-order-of-the-log") {
+            return Ok(());
+        }
+        let mut unseen: Vec<&mut (bool, Entry)> = others.iter_mut().filter(|it| it.0).collect();
+        let (mut seen, mut to_read) = (VersionVector::new(), vec![(origin, first - 1)]);
+        note_deps(entry.delta(), &mut seen);
+        let mut read = BTreeSet::new();
+        loop {
+            let is_seen = |other: &Delta| seen.get(other.origin()) >= other.last();
+            unseen.retain(|(_, other)| !is_seen(other.delta()));
+            let Some((id, counter)) = to_read.pop().filter(|_| !unseen.is_empty()) else { break };
+            if counter == 0 || !read.insert((id, counter)) {
+                continue;
+            }
+            // Of what is not in the log any more nobody knows better than the order of the rest.
+            let Some(at) = core.log().ending_at(id, counter)? else { return Ok(()) };
+            let Some(earlier) = self.entry_at(at)? else { return Ok(()) };
+            let delta = earlier.delta();
+            note_deps(delta, &mut seen);
+            to_read.extend(delta.deps().into_iter().filter(|(id, _)| core.is_own(*id)));
+            to_read.push((id, delta.first() - 1));
+        }
+        unseen.into_iter().for_each(|(is_seen, _)| *is_seen = false);
+        Ok(())
     }
 }
+
+/// Notes what the author of an own transaction had seen anew, and its own ones before it.
+fn note_deps(own: &Delta, seen: &mut VersionVector) {
+    for (id, counter) in own.deps().into_iter().chain([(own.origin(), own.first() - 1)]) {
+        seen.set_at_least(id, counter);
+    }
+}
+
+/// At most so many transactions are named by one that undoes them: a section has its limits.
+const MAX_UNDONE: usize = 256;

@@ -354,6 +354,10 @@ fn damage_in_the_conflict_log_is_found_and_leaves_the_rest() {
         if table > 0 {
             assert_eq!(numbers(&of_one(&space)), numbers(&expected), "table {table}");
         }
+        let open = space.conflicts().open().page(100).expect("a page");
+        let settled = space.conflicts().settled().page(100).expect("a page");
+        assert_eq!(open.len() + settled.len(), left.len(), "table {table}");
+        assert!(open.iter().all(Conflict::is_open) && !settled.iter().any(Conflict::is_open));
         space.transact(|tx| tx.object("tent 1").note().set("later")).expect("a transaction");
     }
     let path = Path::object("tent 1", rejoin_crdts::Kind::Map);

@@ -1,7 +1,7 @@
 //! Undo: what still stands is taken back, and nothing else.
 
 use rejoin::prelude::*;
-use rejoin_crdts::Kind;
+use rejoin_crdts::{Dot, Kind};
 use rejoin_replica::{CannotUndo, OpenOptions};
 
 use crate::chance::Chance;
@@ -72,7 +72,7 @@ fn change(chance: &mut Chance, space: &Products) -> Receipt {
             let number = chance.below(20);
             let key = *chance.pick(&["a", "b", "c"]);
             let mut tent = tx.object(KEY);
-            match chance.below(18) {
+            match chance.below(21) {
                 0 => tent.note().set(format!("note {number}"))?,
                 1 => tent.note().clear()?,
                 2 => tent.marks().set(number)?,
@@ -91,6 +91,9 @@ fn change(chance: &mut Chance, space: &Products) -> Receipt {
                 14 => tent.shelves().entry(key).insert("x")?,
                 15 => tent.shelves().remove(key)?,
                 16 => tent.steps().insert(0)?.set("step")?,
+                17 => tent.lines().remove_unless_edited(key)?,
+                18 => tent.shelves().remove_unless_edited(key)?,
+                19 => tent.more().remove_unless_edited(key)?,
                 _ => tent.more().set(key, number)?,
             }
         }
@@ -271,7 +274,7 @@ fn what_is_not_to_be_undone_has_a_name() {
     let undone = spaces[0].undo(&written_down).expect("undone");
     assert_eq!(spaces[0].object(KEY).note().get(), Ok(None));
     let last = spaces[0].history(KEY, None, 1).expect("a page").remove(0);
-    assert_eq!(last.change.label().undoes.map(|dot| dot.replica()), Some(origin));
+    assert_eq!(last.change.label().undoes[..], [Dot::new(origin, own.last()).unwrap()]);
     assert_eq!(last.change.last, undone.last());
 }
 
@@ -386,4 +389,106 @@ fn counts_that_others_removed_too_stay_away() {
     meet(&spaces);
     spaces[0].undo(&removed).expect("undone");
     assert_eq!(spaces[0].object(KEY).lines().at("b").value(), Ok(5));
+}
+
+/// A copy of a store that is opened in another place.
+fn copy_of(medium: &Medium) -> (Store, Products) {
+    let copy = OpenOptions::new().unproven().over(medium.after_power_loss()).expect("a copy");
+    let space = copy.open_space("products").expect("the space");
+    (copy, space)
+}
+
+/// What came back from others stands in the log of a restored copy behind what its author had not
+/// seen: what that author had seen is what counts.
+#[test]
+fn a_restored_copy_undoes_what_its_store_had_done_after_the_backup() {
+    let mark = |space: &Products, number: u64| {
+        space.transact(|tx| tx.object(KEY).marks().set(number)).expect("a transaction").receipt
+    };
+    let medium = Medium::new();
+    let original: Products = medium.open().create_space("products").expect("a first space");
+    let others = [(); 2].map(|()| Store::memory().expect("a store"));
+    let [north, south]: [Products; 2] =
+        others.each_ref().map(|it| it.join_space("products", original.ticket()).expect("joined"));
+    mark(&original, 1);
+    sync(&original.link(), &north.link());
+    sync(&original.link(), &south.link());
+    original.flush().expect("durable");
+    let (_store, copy) = copy_of(&medium);
+    // Two steps after the backup, of which north hears; south writes without having heard of them.
+    original.transact(|tx| tx.object("rope").note().set("long")).expect("a transaction");
+    let receipt = mark(&original, 2);
+    sync(&original.link(), &north.link());
+    mark(&south, 3);
+    sync(&copy.link(), &south.link());
+    sync(&copy.link(), &north.link());
+    assert_eq!(copy.object(KEY).marks().values(), Ok(vec![2, 3]));
+    let undone = copy.undo(&receipt).expect("undone");
+    assert!(undone.value.kept.is_empty(), "{:?}", undone.value);
+    let history = copy.history(KEY, None, 1).expect("a page").remove(0);
+    assert_eq!(history.edits.len(), 1);
+    // South has written over the 1, too; and its 3 is written once.
+    assert_eq!(copy.object(KEY).marks().values(), Ok(vec![3]));
+    assert_eq!(history.edits[0].edit.action, Action::Removed);
+}
+
+/// Both copies undo, meet, and both do it again: it is done.
+#[test]
+fn two_copies_that_undo_their_undos_have_done_it_again() {
+    for seed in 0..60 {
+        let mut chance = Chance::new(seed);
+        let medium = Medium::new();
+        let here: Products = medium.open().create_space("products").expect("a first space");
+        for _ in 0..chance.below(8) {
+            change(&mut chance, &here);
+        }
+        let receipt = change(&mut chance, &here);
+        let after = shown(&here);
+        here.flush().expect("durable");
+        let (_store, there) = copy_of(&medium);
+        let Ok(undone) = here.undo(&receipt) else { continue };
+        let Ok(twice) = there.undo(&receipt) else { continue };
+        let spaces = [here, there];
+        meet(&spaces);
+        let is_both = chance.percent(70);
+        let redone = spaces[0].undo(&undone).map(|it| it.value.cannot.is_empty());
+        if is_both {
+            assert_eq!(spaces[1].undo(&twice).map(|it| it.value.cannot.is_empty()), redone);
+        }
+        meet(&spaces);
+        assert_eq!(spaces[0].digest(), spaces[1].digest());
+        if redone != Ok(true) {
+            continue;
+        }
+        assert_eq!(shown(&spaces[0]), after, "seed {seed}, both: {is_both}");
+        // It stands, so it can be undone by its own receipt, and only then is it undone.
+        assert!(spaces[1].undo(&receipt).is_ok(), "seed {seed}");
+    }
+}
+
+/// Two settle siblings on one value, and one of them takes that back: the other's stands, and the
+/// values that it settled stay settled. When both have taken it back, they are there again.
+#[test]
+fn values_that_others_have_replaced_too_stay_replaced() {
+    let (_stores, spaces) = pair();
+    let set = |space: &Products, number: u64| {
+        space.transact(|tx| tx.object(KEY).price().set(number)).expect("a transaction").receipt
+    };
+    let values = |space: &Products| space.object(KEY).price().values().expect("readable");
+    set(&spaces[0], 500);
+    set(&spaces[1], 50);
+    meet(&spaces);
+    let receipts = spaces.each_ref().map(|space| set(space, 550));
+    meet(&spaces);
+    spaces[0].undo(&receipts[0]).expect("undone");
+    assert_eq!(values(&spaces[0]), [550]);
+    meet(&spaces);
+    assert_eq!(values(&spaces[1]), [550]);
+    spaces[1].undo(&receipts[1]).expect("undone");
+    meet(&spaces);
+    for space in &spaces {
+        let mut both = values(space);
+        both.sort_unstable();
+        assert_eq!(both, [50, 500]);
+    }
 }

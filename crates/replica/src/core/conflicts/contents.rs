@@ -10,7 +10,7 @@ use super::opens::Opens;
 use super::rows::Rows;
 use crate::error::Result;
 use crate::format::conflict::{Conflict, Version};
-use crate::format::conflict_segment::{Segment, Summary, Term, opens, seal, terms};
+use crate::format::conflict_segment::{Segment, Summary, Term, opens, path_hash, seal, terms};
 use crate::format::row;
 
 /// Number of records in a segment, at most: an offset in one is a byte.
@@ -114,9 +114,7 @@ pub(super) fn read(rows: &mut Rows) -> Result<Contents> {
     for (key, bytes) in after {
         let Some(number) = number_of(&key) else { continue };
         let Ok(conflict) = Conflict::decode(number, &bytes) else {
-            // Whoever wants to look at it finds it there.
-            rows.put(row::quarantined(&key), Some(bytes));
-            rows.put(key, None);
+            quarantine(rows, key, bytes);
             continue;
         };
         // Between two records that are not damaged there may be some that are.
@@ -127,28 +125,50 @@ pub(super) fn read(rows: &mut Rows) -> Result<Contents> {
         if contents.tail.count == 0 {
             contents.tail.first = number;
         }
-        let settled = rows.get(&row::conflict_settled(number))?;
-        contents.add(&conflict, bytes.len() as u64, settled.is_none());
+        let key = row::conflict_settled(number);
+        let settled = rows.get(&key)?;
+        let is_settled = settled.as_deref().is_some_and(|bytes| Version::decode(bytes).is_ok());
+        if let Some(bytes) = settled.filter(|_| !is_settled) {
+            quarantine(rows, key, bytes);
+        }
+        contents.add(&conflict, bytes.len() as u64, !is_settled);
     }
     Ok(contents)
 }
 
 /// Reads which records of a segment are open. False if the row is damaged.
-fn read_opens(rows: &Rows, contents: &mut Contents, segment: &mut Segment) -> Result<bool> {
-    let Some(bytes) = rows.get(&row::conflict_opens(segment.first))? else { return Ok(true) };
-    let Ok(opens) = opens(&bytes) else { return Ok(false) };
+fn read_opens(rows: &mut Rows, contents: &mut Contents, segment: &mut Segment) -> Result<bool> {
     let (from, end) = (row::conflict_settled(segment.first), row::conflict_settled(segment.end()));
-    let settled: BTreeSet<u64> =
-        rows.range(&from, &end)?.iter().filter_map(|(key, _)| number_of(key)).collect();
+    let mut settled = BTreeSet::new();
+    for (key, bytes) in rows.range(&from, &end)? {
+        match number_of(&key) {
+            Some(number) if Version::decode(&bytes).is_ok() => _ = settled.insert(number),
+            _ => quarantine(rows, key, bytes),
+        }
+    }
     segment.settled = settled.len() as u64;
-    for (offset, path) in opens {
-        let number = segment.first + u64::from(offset);
-        if !settled.contains(&number) {
+    let row = rows.get(&row::conflict_opens(segment.first))?;
+    let Ok(listed) = opens(row.as_deref()) else { return Ok(false) };
+    let listed = listed.into_iter().map(|(at, path)| (segment.first + u64::from(at), path));
+    let listed: BTreeMap<u64, u64> = listed.collect();
+    for number in (segment.first..segment.end()).filter(|number| !settled.contains(number)) {
+        let path = match listed.get(&number) {
+            Some(path) => Some(*path),
+            // What was decided about it is damaged: nothing is known of it any more.
+            None => contents.conflict(rows, number)?.map(|it| path_hash(it.path.as_bytes())),
+        };
+        if let Some(path) = path {
             contents.opens.note(number, path);
             segment.open += 1;
         }
     }
     Ok(true)
+}
+
+/// Puts a damaged row aside: whoever wants to look at it finds it there.
+fn quarantine(rows: &mut Rows, key: Vec<u8>, bytes: Vec<u8>) {
+    rows.put(row::quarantined(&key), Some(bytes));
+    rows.put(key, None);
 }
 
 /// Removes what a segment has beside its records. `bytes` are those of its row, damaged or not.
