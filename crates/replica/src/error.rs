@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use rejoin_crdts::{Dot, EditError, Kind, Path, ReadError, Rule};
-use rejoin_resolve::MissingPolicy;
+use rejoin_crdts::{Dot, EditError, Path, ReadError, Rule};
+use rejoin_resolve::{Misfit, MissingPolicy};
 use rejoin_vclock::ReplicaId;
 use rejoin_vclock::codec::DecodeError;
 
@@ -91,13 +91,13 @@ pub enum StoreError {
         /// The names of those that it declares.
         declared: Vec<String>,
     },
-    /// At the places of this pattern the space's type has values that are no siblings: a policy
-    /// there would never be asked.
+    /// At the places of this pattern the space's type has no siblings: a policy there would never
+    /// be asked.
     PolicyMisfit {
         /// The pattern.
         pattern: String,
-        /// The kind of the values there.
-        kind: Kind,
+        /// What it has there.
+        misfit: Misfit,
     },
     /// The policy nests too deep or is too long: nobody could read it back.
     PolicyTooLarge(DecodeError),
@@ -291,10 +291,14 @@ impl fmt::Display for StoreError {
             Self::NoSuchIndex { name, declared } => {
                 write!(f, "the space's type declares no index {name:?}, only {declared:?}")
             }
-            Self::PolicyMisfit { pattern, kind } => write!(
+            Self::PolicyMisfit { pattern, misfit: Misfit::Kind(kind) } => write!(
                 f,
                 "at {pattern} the space's type has a {kind}, which brings itself together; a \
                  policy is for siblings"
+            ),
+            Self::PolicyMisfit { pattern, misfit: Misfit::NoSuchField(name) } => write!(
+                f,
+                "the space's type has no field {name:?}, so nothing would ever be at {pattern}"
             ),
             Self::CannotResolve(reason) => reason.fmt(f),
             Self::CannotUndo(reason) => reason.fmt(f),
@@ -370,8 +374,8 @@ impl fmt::Display for CannotResolve {
                     write!(f, "{}{dot}", if index > 0 { ", " } else { "" })?;
                 }
                 f.write_str(
-                    "), and nothing was written; ask for its conflicts again, or choose even so \
-                     (`Choice::even_if_changed`)",
+                    "), and nothing was written; look at its history (`Space::history_at`) or ask \
+                     for its conflicts again, or choose even so (`Choice::even_if_changed`)",
                 )
             }
             Self::NoSuchVersion { dot } => {

@@ -51,6 +51,11 @@ impl Receipt {
         Self { origin, first, last, sequence, space, round, durable, withdrawn }
     }
 
+    /// The receipt of a transaction whose place in the log has to be looked up.
+    pub(crate) const fn recalled(origin: ReplicaId, first: u64, last: u64) -> Self {
+        Self::new(origin, first, last, UNKNOWN)
+    }
+
     /// The same receipt, of this space.
     pub(crate) const fn of_space(self, space: u64) -> Self {
         Self { space, ..self }
@@ -183,7 +188,7 @@ impl FromStr for Receipt {
             return Err(ParseReceiptError);
         }
         let origin = id.parse().map_err(|_| ParseReceiptError)?;
-        Ok(Self::new(origin, first, last, UNKNOWN).of_space(space))
+        Ok(Self::recalled(origin, first, last).of_space(space))
     }
 }
 

@@ -51,7 +51,7 @@ mod siblings;
 pub use custom::{Context, CustomName, Customs, Decide, MissingPolicy};
 #[cfg(feature = "json")]
 pub use json::Json;
-pub use pattern::{PathPattern, PatternError};
+pub use pattern::{Misfit, PathPattern, PatternError};
 pub use policies::SpacePolicy;
 pub use policy::{Answer, MAX_DEPTH, MAX_POLICY_BYTES, Policy, Resolution};
 pub use record::Record;

@@ -173,10 +173,9 @@ impl PathPattern {
         }
     }
 
-    /// Returns the kind that the type of a space's objects has at these places, if it is another
-    /// than siblings: a policy there would never be asked. `None` where the type does not say, or
-    /// has no such place at all.
-    pub fn other_kind(&self, objects: Schema) -> Option<Kind> {
+    /// Returns why a policy at these places would never be asked, by the type of a space's objects.
+    /// `None` where it may be, or where the type does not say.
+    pub fn misfit(&self, objects: Schema) -> Option<Misfit> {
         if self.0.last() == Some(&Name::AnyBelow) {
             return None;
         }
@@ -185,12 +184,25 @@ impl PathPattern {
             here = match (name, here) {
                 (_, Schema::Map(_, below) | Schema::Items(_, below)) => below(),
                 (Name::Exactly(name), Schema::Fields(fields) | Schema::Choice(_, fields)) => {
-                    fields.iter().find(|(field, _)| field == name)?.1()
+                    match fields.iter().find(|(field, _)| field == name) {
+                        Some((_, below)) => below(),
+                        None => return Some(Misfit::NoSuchField(name.clone())),
+                    }
                 }
                 _ => return None,
             };
         }
         let may_be_anything = matches!(here, Schema::Any(Kind::Map));
-        Some(here.kind()).filter(|kind| !may_be_anything && *kind != Kind::Siblings)
+        let is_other = !may_be_anything && here.kind() != Kind::Siblings;
+        is_other.then(|| Misfit::Kind(here.kind()))
     }
+}
+
+/// Why a policy at the places of a pattern would never be asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Misfit {
+    /// The type has something else there than siblings.
+    Kind(Kind),
+    /// The type has no field of this name.
+    NoSuchField(String),
 }

@@ -45,8 +45,8 @@ impl<T: Crdt> Space<T> {
         pattern: &PathPattern,
         policy: &Policy,
     ) -> Result<Committed<()>, StoreError> {
-        if let Some(kind) = pattern.other_kind(T::schema()) {
-            return Err(StoreError::PolicyMisfit { pattern: pattern.to_string(), kind });
+        if let Some(misfit) = pattern.misfit(T::schema()) {
+            return Err(StoreError::PolicyMisfit { pattern: pattern.to_string(), misfit });
         }
         Policy::from_bytes(&policy.to_bytes()).map_err(StoreError::PolicyTooLarge)?;
         self.transact(|tx| policies::set(tx.stage(), pattern, policy))

@@ -77,7 +77,9 @@ impl<T: Crdt> Space<T> {
     /// overwritten unless [told](Choice::even_if_changed).
     ///
     /// Two replicas that settle one conflict alike have settled it once: equal values count as one,
-    /// also under [`Policy::Sum`].
+    /// also under [`Policy::Sum`]. The record may be of another replica's log, and may have come as
+    /// JSON. (One from before a store had to go on under a new id names former ids: it has to be
+    /// settled [even so](Choice::even_if_changed).)
     ///
     /// ```
     /// # use rejoin_crdts::LwwRegister;

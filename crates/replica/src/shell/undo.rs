@@ -26,10 +26,11 @@ impl<T: Crdt> Space<T> {
     /// undo is undone in the same way, by its own receipt: that does it again. What was undone
     /// since counts as never done, so transactions can be undone one after the other, the last one
     /// first. Where two copies of a store undo one transaction while they are apart, it is undone
-    /// once.
+    /// once, and whichever of them undoes that has done it again for both.
     ///
-    /// The cost follows the history of the objects that the transaction changed. The first call
-    /// makes the index of the [history](Self::history), if it is not kept yet.
+    /// The cost follows the history of the objects that the transaction changed; for one that this
+    /// store wrote under an id from before a restore, it may read what it wrote until then. The
+    /// first call makes the index of the [history](Self::history), if it is not kept yet.
     ///
     /// ```
     /// # use rejoin_crdts::{OrMap, PnCounter};

@@ -3,7 +3,7 @@
 use rejoin::prelude::*;
 use rejoin_crdts::edit::Cursor;
 use rejoin_crdts::{Kind, Path};
-use rejoin_resolve::{PathPattern, Record, ResolveError};
+use rejoin_resolve::{Misfit, PathPattern, Record, ResolveError};
 
 use crate::identity::sync;
 use crate::medium::{Medium, Trouble};
@@ -169,12 +169,16 @@ fn a_policy_for_what_is_no_sibling_is_refused() {
     let stores = stores::<1>();
     let spaces = apart(&stores);
     let set = |text: &str| spaces[0].set_policy(&pattern(text), &Policy::Max);
-    for (text, kind) in [("*/stock", Kind::Counter), ("tent/notes", Kind::Map)] {
+    for (text, misfit) in [
+        ("*/stock", Misfit::Kind(Kind::Counter)),
+        ("tent/notes", Misfit::Kind(Kind::Map)),
+        ("*/prise", Misfit::NoSuchField("prise".to_owned())),
+    ] {
         let refused = set(text);
-        let named = StoreError::PolicyMisfit { pattern: text.to_owned(), kind };
+        let named = StoreError::PolicyMisfit { pattern: text.to_owned(), misfit };
         assert_eq!(refused.map(drop), Err(named));
     }
-    for text in ["*/price", "*/notes/*", "tent/shelf/*", "*/more/anything", "**", "*/**", "*/new"] {
+    for text in ["*/price", "*/notes/*", "tent/shelf/*", "*/more/anything", "**", "*/**", "*/*"] {
         set(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     }
     let deep = (0..20).fold(Policy::Max, |inner, _| Policy::Chain(vec![inner]));
