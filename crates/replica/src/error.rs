@@ -291,15 +291,9 @@ impl fmt::Display for StoreError {
             Self::NoSuchIndex { name, declared } => {
                 write!(f, "the space's type declares no index {name:?}, only {declared:?}")
             }
-            Self::PolicyMisfit { pattern, misfit: Misfit::Kind(kind) } => write!(
-                f,
-                "at {pattern} the space's type has a {kind}, which brings itself together; a \
-                 policy is for siblings"
-            ),
-            Self::PolicyMisfit { pattern, misfit: Misfit::NoSuchField(name) } => write!(
-                f,
-                "the space's type has no field {name:?}, so nothing would ever be at {pattern}"
-            ),
+            Self::PolicyMisfit { pattern, misfit } => {
+                write!(f, "nothing would ask for a policy at {pattern}: {misfit}")
+            }
             Self::CannotResolve(reason) => reason.fmt(f),
             Self::CannotUndo(reason) => reason.fmt(f),
             Self::OtherConflictLog => f.write_str(OTHER_CONFLICT_LOG),

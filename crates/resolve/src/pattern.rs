@@ -206,3 +206,16 @@ pub enum Misfit {
     /// The type has no field of this name.
     NoSuchField(String),
 }
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kind(kind) => write!(
+                f,
+                "the space's type has a {kind} there, which brings itself together; a policy is \
+                 for siblings"
+            ),
+            Self::NoSuchField(name) => write!(f, "the space's type has no field {name:?}"),
+        }
+    }
+}

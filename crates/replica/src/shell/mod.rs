@@ -29,6 +29,7 @@ mod on_tokio;
 pub(crate) mod options;
 pub(crate) mod policies;
 pub(crate) mod quarantine;
+mod receipts;
 pub(crate) mod removal;
 pub(crate) mod repair;
 pub(crate) mod resolving;
