@@ -1,0 +1,91 @@
+//! Automerge.
+
+use automerge::transaction::Transactable;
+use automerge::{ActorId, AutoCommit, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
+
+use crate::peer::{Bench, Peer};
+use crate::peers::documents::{self, Document};
+use crate::work::{Edits, Work};
+
+pub(crate) struct Automerge;
+
+impl Peer for Automerge {
+    fn name(&self) -> &'static str {
+        "automerge"
+    }
+
+    fn package(&self) -> &'static str {
+        "automerge"
+    }
+
+    fn prepare(&self, work: Work) -> Option<Bench> {
+        documents::prepare::<AutomergeDocument>(work)
+    }
+}
+
+struct AutomergeDocument {
+    doc: AutoCommit,
+    list: Option<ObjId>,
+}
+
+fn actor(writer: u64) -> ActorId {
+    ActorId::from(writer.to_be_bytes())
+}
+
+impl Document for AutomergeDocument {
+    fn new(writer: u64) -> Self {
+        Self { doc: AutoCommit::new().with_actor(actor(writer)), list: None }
+    }
+
+    fn copy(&mut self, writer: u64) -> Self {
+        Self { doc: self.doc.fork().with_actor(actor(writer)), list: self.list.clone() }
+    }
+
+    fn put(&mut self, keys: &[String], value: i64, edits: Edits) {
+        for key in keys {
+            self.doc.put(ROOT, key.as_str(), value).expect("the root is a map");
+            if edits == Edits::One {
+                self.doc.commit();
+            }
+        }
+        self.doc.commit();
+    }
+
+    fn get(&self, key: &str) -> Option<i64> {
+        match self.doc.get(ROOT, key).ok()?? {
+            (Value::Scalar(value), _) => match value.as_ref() {
+                ScalarValue::Int(value) => Some(*value),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.doc.length(ROOT) as u64
+    }
+
+    fn catch_up(&mut self, other: &mut Self) {
+        self.doc.merge(&mut other.doc).expect("one document");
+    }
+
+    fn save(&mut self) -> Vec<u8> {
+        self.doc.save()
+    }
+
+    fn load(bytes: &[u8]) -> Self {
+        Self { doc: AutoCommit::load(bytes).expect("bytes of their own"), list: None }
+    }
+
+    fn insert(&mut self, at: u64, value: i64) {
+        let list = self.list.get_or_insert_with(|| {
+            self.doc.put_object(ROOT, "list", ObjType::List).expect("the root is a map")
+        });
+        self.doc.insert(&*list, at as usize, value).expect("in range");
+        self.doc.commit();
+    }
+
+    fn items(&self) -> u64 {
+        self.list.as_ref().map_or(0, |list| self.doc.length(list) as u64)
+    }
+}

@@ -1,0 +1,118 @@
+//! Loro.
+
+use loro::{ExportMode, LoroDoc, LoroValue, ValueOrContainer};
+
+use crate::peer::{Bench, Peer, is, on_kept};
+use crate::peers::documents::{self, Document};
+use crate::work::{Edits, Work};
+
+pub(crate) struct Loro;
+
+impl Peer for Loro {
+    fn name(&self) -> &'static str {
+        "loro"
+    }
+
+    fn package(&self) -> &'static str {
+        "loro"
+    }
+
+    fn prepare(&self, work: Work) -> Option<Bench> {
+        let Work::CounterAdd { replicas } = work else {
+            return documents::prepare::<LoroDocument>(work);
+        };
+        let counted = LoroDocument::new(1);
+        for writer in 0..replicas {
+            let other = LoroDoc::new();
+            other.set_peer_id(writer + 2).expect("no change yet");
+            other.get_counter("counter").increment(1.0).expect("attached");
+            counted.import(&other.export(ExportMode::all_updates()).expect("exports"));
+        }
+        let mut expected = replicas as f64;
+        Some(on_kept(
+            1_000,
+            counted,
+            |counted| {
+                for _ in 0..1_000 {
+                    counted.doc.get_counter("counter").increment(1.0).expect("attached");
+                    counted.doc.commit();
+                }
+            },
+            move |counted| {
+                expected += 1_000.0;
+                is(&counted.doc.get_counter("counter").get_value(), &expected)
+            },
+        ))
+    }
+}
+
+struct LoroDocument {
+    doc: LoroDoc,
+}
+
+impl LoroDocument {
+    fn import(&self, bytes: &[u8]) {
+        self.doc.import(bytes).expect("bytes of their own");
+    }
+}
+
+impl Document for LoroDocument {
+    fn new(writer: u64) -> Self {
+        let doc = LoroDoc::new();
+        doc.set_peer_id(writer).expect("no change yet");
+        Self { doc }
+    }
+
+    fn copy(&mut self, writer: u64) -> Self {
+        let doc = self.doc.fork();
+        doc.set_peer_id(writer).expect("no change pending");
+        Self { doc }
+    }
+
+    fn put(&mut self, keys: &[String], value: i64, edits: Edits) {
+        let map = self.doc.get_map("map");
+        for key in keys {
+            map.insert(key, value).expect("attached");
+            if edits == Edits::One {
+                self.doc.commit();
+            }
+        }
+        self.doc.commit();
+    }
+
+    fn get(&self, key: &str) -> Option<i64> {
+        match self.doc.get_map("map").get(key)? {
+            ValueOrContainer::Value(LoroValue::I64(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.doc.get_map("map").len() as u64
+    }
+
+    fn catch_up(&mut self, other: &mut Self) {
+        let here = self.doc.oplog_vv();
+        let updates = other.doc.export(ExportMode::updates(&here)).expect("exports");
+        self.import(&updates);
+    }
+
+    fn save(&mut self) -> Vec<u8> {
+        self.doc.export(ExportMode::Snapshot).expect("exports")
+    }
+
+    fn load(bytes: &[u8]) -> Self {
+        let loaded = Self::new(9);
+        loaded.import(bytes);
+        loaded
+    }
+
+    fn insert(&mut self, at: u64, value: i64) {
+        self.doc.get_list("list").insert(at as usize, value).expect("in range");
+        self.doc.commit();
+    }
+
+    fn items(&self) -> u64 {
+        self.doc.get_list("list").len() as u64
+    }
+}
