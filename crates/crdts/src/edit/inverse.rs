@@ -1,357 +1,246 @@
-//! The inverse of a transaction: operations that take back what of its effects still stands.
+//! The inverse of a transaction: operations after which everything is as if it had never been.
 //!
-//! A transaction is undone at each place that it touched as a whole: what stood there before its
-//! first operation is put over its last one. Where that is not what stands any more, because
-//! somebody has written over it, removed it, or put something there again, the place stays as it
-//! is. So an undo never takes back what others did, and never brings back what others removed.
+//! At each place that the transaction touched, what is alive is compared with what would be alive
+//! [without](Without) it, by all other operations that are known. What is left of it, and of what
+//! was put there in its stead, ends; what only it had ended is written again. So an undo never
+//! takes back what others did, and never brings back what others removed or replaced, too.
+//!
+//! Counters keep running totals, which say nothing of a single operation: they have
+//! [corrections](crate::edit::Undoing).
 //!
 //! # References
 //! Stewen, Kleppmann, *Undo and Redo Support for Replicated Registers*, PaPoC 2024, for the undo of
 //! a register as a write of the values before.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use core::ops::ControlFlow;
+use core::ops::{ControlFlow, RangeInclusive};
 
 use rejoin_vclock::{Dot, ReplicaId, VersionVector};
 
 use crate::cell::{Cell, CellKind};
-use crate::delta::{AddOrRemove, Causal, Change, Delta, Effect};
-use crate::edit::{Cursor, Source, Stage, Undoing, Undone, View};
+use crate::delta::{AddOrRemove, Change, Delta, Effect};
+use crate::edit::{Cursor, Replayed, Source, Stage, Undoing, Undone, View, Without};
 use crate::error::{EditError, ReadError};
-use crate::index::standing;
 use crate::path::{Kind, Path, RawAtom, last_segment, split};
-use crate::register::Write;
-use crate::register::siblings::Written;
-use crate::state::{Context, LocalDot, Parts};
-
-/// The state before a transaction, as its author saw it: some places of it, from the log.
-#[derive(Debug)]
-pub struct Before {
-    parts: Parts,
-    causal: Causal<Delta>,
-}
-
-impl Before {
-    /// The state before everything. `None` when there is no slot for the replica.
-    pub fn new(own: ReplicaId) -> Option<Self> {
-        let context = Context::over(&VersionVector::new())?;
-        Some(Self { parts: Parts::default(), causal: Causal::new(context, own, 0)? })
-    }
-
-    /// Applies the operations of a delta at some places, each after it is shown. The deltas come in
-    /// the order of the author's log.
-    ///
-    /// # Errors
-    /// Those of `show`.
-    pub fn replay<E>(
-        &mut self,
-        delta: &Delta,
-        is_wanted: impl Fn(&Path) -> bool,
-        mut show: impl FnMut(&Self, Dot, &Change) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let Some(first) = self.causal.begin(delta) else { return Ok(()) };
-        for (index, change) in delta.changes().enumerate() {
-            let Ok(dot) = Dot::new(delta.origin(), delta.first() + index as u64) else { break };
-            if is_wanted(change.path()) {
-                show(self, dot, &change)?;
-                self.parts.apply(&change, &self.causal.at(first, index, delta));
-            }
-        }
-        self.causal.finish(delta, first);
-        Ok(())
-    }
-
-    fn source(&self) -> impl Source + '_ {
-        self.parts.with(self.causal.context())
-    }
-}
-
-/// What became of a place after a transaction, or without having seen it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Since {
-    /// Nobody has changed it, but for what was undone since.
-    Untouched,
-    /// Somebody has changed it.
-    Changed,
-    /// Somebody has removed it, or something above it.
-    Removed,
-}
-
-/// What came into the log after a transaction.
-pub trait Later {
-    /// What became of a place.
-    fn since(&self, place: &[u8]) -> Since;
-
-    /// True for an event that put back what the transaction had left: of an undo of something that
-    /// came after it.
-    fn stands_in(&self, dot: Dot) -> bool;
-
-    /// True if somebody has written over a write at a place.
-    fn has_replaced(&self, place: &[u8], write: Dot) -> bool;
-}
+use crate::register::siblings::{Written, shown};
+use crate::value::visible::hidden_names;
 
 /// The places at which an undo changed nothing.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Remains {
-    /// What the transaction did there does not stand any more.
+    /// What the transaction did there makes no difference any more: others did it, too, or have
+    /// changed it since.
     pub kept: Vec<Path>,
     /// What it did there cannot be undone: moves, and removed items and nodes, of lists and trees;
     /// nodes that it made; removals from a two-phase set; what it did to a bounded counter.
     pub cannot: Vec<Path>,
 }
 
-/// What stood at a place before a transaction.
-#[derive(Debug)]
-enum Was {
-    /// The values of a register that were to be seen, as they were written; and which write each
-    /// is of, where every write counts.
-    Values(Vec<(Option<Dot>, RawAtom)>),
-    /// An element, a flag, or the presence of something empty.
-    There(bool),
-    Contest(Option<AddOrRemove>),
-    /// Removals that hide, or none.
-    Hidings(Hidden),
-    /// Whether an item was there, and where.
-    Item,
-    Other,
-}
-
-/// What removals had seen that hide a name.
-#[derive(Default, Debug)]
-struct Hidden {
-    /// Of each replica the last event that any of them had seen; nothing if there is none.
-    seen: VersionVector,
-    /// True if nobody had changed what they hid, so that it was not to be seen.
-    is_whole: bool,
-}
-
-/// What a transaction found at a place, and left there.
+/// What a transaction did at a place.
 #[derive(Debug)]
 struct Touched {
-    was: Was,
-    /// Its own events that are alive there after it; none where it left nothing.
-    own: Vec<Dot>,
-    /// What they say, where adds and removes contend.
-    stand: Option<AddOrRemove>,
+    /// Its last operation there.
+    last: Dot,
+    /// Its own events there that it has not ended itself.
+    left: BTreeSet<Dot>,
+    /// True if it ended what had been there before.
+    is_over_others: bool,
+    /// True if it removed from a two-phase set.
+    is_for_good: bool,
+}
+
+impl Touched {
+    /// True if it changed anything there in the end.
+    fn did(&self) -> bool {
+        self.is_over_others || !self.left.is_empty()
+    }
 }
 
 /// A transaction by the places that it touched.
 #[derive(Debug)]
 pub struct Inverse {
     origin: ReplicaId,
-    range: core::ops::RangeInclusive<u64>,
+    range: RangeInclusive<u64>,
     places: BTreeMap<Vec<u8>, Touched>,
     /// What undoes its operations on counters, in their order.
-    counts: Vec<(Path, Vec<Undoing>)>,
+    counts: Vec<(Path, Dot, Vec<Undoing>)>,
     cannot: Vec<Path>,
 }
 
 impl Inverse {
-    /// The inverse of a transaction, from what its author saw before it.
+    /// The inverse of a transaction. Of counters it needs what its author saw before it.
     ///
     /// # Errors
     /// None in practice: all is in memory.
-    pub fn of(delta: &Delta, mut before: Before) -> Result<Self, ReadError> {
-        let range = delta.first()..=delta.last();
-        let (places, counts, cannot) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let mut inverse = Self { origin: delta.origin(), range, places, counts, cannot };
-        // Whether a name is hidden depends on all that is below, so it is noted before any of it.
-        let changes = delta.changes();
-        let hidings = changes.filter(|change| change.is_of_hiding());
-        for change in hidings {
-            inverse.touch(&before, change.path())?;
-        }
-        before.replay(delta, |_| true, |before, dot, change| inverse.note(before, dot, change))?;
-        inverse.look_after(&before)?;
+    pub fn of(delta: &Delta, mut before: Replayed) -> Result<Self, ReadError> {
+        let mut inverse = Self {
+            origin: delta.origin(),
+            range: delta.first()..=delta.last(),
+            places: BTreeMap::new(),
+            counts: Vec::new(),
+            cannot: Vec::new(),
+        };
+        before.replay(
+            delta,
+            |_| true,
+            |before, dot, change| {
+                inverse.note(before, dot, &change)?;
+                Ok::<_, ReadError>(change)
+            },
+        )?;
         Ok(inverse)
     }
 
-    fn note(&mut self, before: &Before, dot: Dot, change: &Change) -> Result<(), ReadError> {
+    fn note(&mut self, before: &Replayed, dot: Dot, change: &Change) -> Result<(), ReadError> {
         let path = change.path();
-        match &change.effect {
+        let (ends, leaves, put) = match &change.effect {
             Effect::Counter { .. } | Effect::Correct { .. } => {
                 let undoing = Undoing::of(change, dot, &before.source())?;
-                self.counts.push((path.clone(), undoing));
+                self.counts.push((path.clone(), dot, undoing));
+                return Ok(());
             }
-            Effect::Move { .. } | Effect::Rights { .. } => self.cannot.push(path.clone()),
-            Effect::Below { .. } => {
-                let mut below = Vec::new();
-                before.source().visit(path.as_bytes(), path.as_bytes(), &mut |at, _| {
-                    below.push(at.to_vec());
-                    ControlFlow::Continue(())
-                })?;
-                // Counters are named one by one.
-                let is_other = |place: &Path| place.kind() != Some(Kind::Counter);
-                let below = below.into_iter().filter_map(|at| Path::parse(at).ok());
-                below.filter(is_other).try_for_each(|place| self.touch(before, &place))?;
+            Effect::Move { .. } | Effect::Rights { .. } => {
+                self.cannot.push(path.clone());
+                return Ok(());
             }
-            _ => self.touch(before, path)?,
-        }
+            Effect::Below { .. } => return self.note_below(before, path.as_bytes(), dot),
+            Effect::Register { ends, value } => (ends, value.is_some(), None),
+            Effect::Element { ends, add } => (ends, *add, None),
+            Effect::Contest { ends, put } => (ends, put.is_some(), *put),
+            Effect::Hide { ends, seen } => (ends, !seen.is_empty(), None),
+        };
+        let is_own = |dot: &Dot| self.is_own(*dot);
+        let is_over_others = ends.iter().any(|dot| !is_own(dot));
+        let is_for_good = put == Some(AddOrRemove::Remove) && is_in_two_phase_set(path);
+        let touched = self.touched(path.as_bytes(), dot);
+        touched.is_over_others |= is_over_others;
+        touched.is_for_good |= is_for_good;
+        touched.left.retain(|dot| !ends.contains(dot));
+        touched.left.extend(leaves.then_some(dot));
         Ok(())
     }
 
-    fn touch(&mut self, before: &Before, path: &Path) -> Result<(), ReadError> {
-        let bytes = path.as_bytes();
-        if !self.places.contains_key(bytes) {
-            let empty = path.kind().and_then(Cell::empty);
-            let cell = before.parts.get(bytes).or(empty.as_ref());
-            let was = cell.map_or(Ok(Was::Other), |cell| was(&before.source(), path, cell))?;
-            self.places.insert(bytes.to_vec(), Touched { was, own: Vec::new(), stand: None });
-        }
-        Ok(())
-    }
-
-    /// Notes what the transaction left, once all of it is applied.
-    fn look_after(&mut self, after: &Before) -> Result<(), ReadError> {
-        let source = after.source();
-        let mut places = core::mem::take(&mut self.places);
-        for (path, touched) in &mut places {
-            let Some(cell) = after.parts.get(path) else { continue };
-            let Ok(path) = Path::parse(path.clone()) else { continue };
-            let is_own = |dot: &Dot| self.is_own(*dot);
-            touched.own = dots_at(&View::new(&source, path))?;
-            touched.own.retain(is_own);
-            if let CellKind::Contest(contest) = &cell.0 {
-                let is_against = |dot: &LocalDot| is_own(&source.dot(*dot));
-                let is_remove = contest.removes.0.iter().any(is_against);
-                let stand = if is_remove { AddOrRemove::Remove } else { AddOrRemove::Add };
-                touched.stand = (!touched.own.is_empty()).then_some(stand);
+    /// Notes the places of a reset that does not name them, one by one.
+    fn note_below(&mut self, before: &Replayed, path: &[u8], dot: Dot) -> Result<(), ReadError> {
+        let source = before.source();
+        source.visit(path, path, &mut |at, cell| {
+            // Counters are named one by one.
+            if at.last() != Some(&Kind::Counter.tag()) {
+                let mut is_over_others = false;
+                cell.each_dot(&mut |dot| is_over_others |= !self.is_own(source.dot(dot)));
+                let touched = self.touched(at, dot);
+                touched.is_over_others |= is_over_others;
+                touched.left.clear();
             }
-        }
-        self.places = places;
-        Ok(())
-    }
-
-    /// Writes the inverse.
-    ///
-    /// # Errors
-    /// As [`Stage::write`].
-    pub fn write(mut self, stage: &mut dyn Stage, later: &dyn Later) -> Result<Remains, EditError> {
-        let mut remains = Remains { kept: Vec::new(), cannot: core::mem::take(&mut self.cannot) };
-        self.take_out_items(stage, &mut remains)?;
-        // What is hidden is shown before anything is put back there, and hidden again after that.
-        self.show_again(stage, later, &mut remains)?;
-        self.count_back(stage, later, &mut remains)?;
-        for (path, touched) in &self.places {
-            let Ok(path) = Path::parse(path.clone()) else { continue };
-            match &touched.was {
-                Was::Hidings(_) => {}
-                Was::Other | Was::Item => remains.cannot.push(path),
-                _ => write_at(stage, path, touched, later, &mut remains)?,
-            }
-        }
-        self.hide_again(stage, later, &mut remains)?;
-        remains.kept.sort_unstable();
-        remains.kept.dedup();
-        remains.cannot.sort_unstable();
-        remains.cannot.dedup();
-        Ok(remains)
-    }
-
-    /// The names that the transaction hid, or showed again.
-    fn hidings(&self) -> impl Iterator<Item = (Path, &Hidden, &Touched)> {
-        self.places.iter().filter_map(|(path, touched)| match &touched.was {
-            Was::Hidings(hidden) => Some((Path::parse(path.clone()).ok()?, hidden, touched)),
-            _ => None,
+            ControlFlow::Continue(())
         })
     }
 
-    /// Ends the removals by which the transaction hid something.
-    fn show_again(
-        &self,
-        stage: &mut dyn Stage,
-        later: &dyn Later,
-        remains: &mut Remains,
-    ) -> Result<(), EditError> {
-        for (path, _, touched) in self.hidings().filter(|(.., touched)| !touched.own.is_empty()) {
-            let mut cursor = Cursor::new(stage, path.clone());
-            let mut ends = dots_at(&cursor.view())?;
-            ends.retain(|dot| touched.own.contains(dot) || later.stands_in(*dot));
-            if ends.is_empty() {
-                remains.kept.push(path);
-                continue;
-            }
-            cursor.write(Effect::Hide { ends, seen: VersionVector::new() })?;
-        }
-        Ok(())
-    }
-
-    /// Hides what had been hidden, if nobody has changed it since.
-    fn hide_again(
-        &self,
-        stage: &mut dyn Stage,
-        later: &dyn Later,
-        remains: &mut Remains,
-    ) -> Result<(), EditError> {
-        let shows = rejoin_vclock::mutant!("undo-shows-for-good");
-        let hidden = self.hidings().filter(|(_, was, _)| !was.seen.is_empty() && !shows);
-        for (path, hidden, touched) in hidden {
-            let is_untouched = later.since(path.as_bytes()) == Since::Untouched;
-            let seen = match hidden.is_whole {
-                true => self.seen_below(stage, later, &path, &hidden.seen)?,
-                false => Some(hidden.seen.clone()),
-            };
-            match seen.filter(|_| is_untouched || !touched.own.is_empty()) {
-                Some(seen) if seen.is_empty() => {}
-                Some(seen) => {
-                    let effect = Effect::Hide { ends: Vec::new(), seen };
-                    Cursor::new(stage, path).write(effect)?;
-                }
-                None => remains.kept.push(path),
-            }
-        }
-        Ok(())
-    }
-
-    /// What is alive below a name, of each replica the last event, if all of it is what removals
-    /// had seen, or stands for that.
-    fn seen_below(
-        &self,
-        stage: &dyn Stage,
-        later: &dyn Later,
-        part: &Path,
-        had: &VersionVector,
-    ) -> Result<Option<VersionVector>, EditError> {
-        let Some((_, name)) = part.as_bytes().split_last() else { return Ok(None) };
-        let (mut seen, mut is_changed) = (VersionVector::new(), false);
-        let context = stage.context();
-        stage.visit(name, name, &mut |_, cell| {
-            cell.each_dot(&mut |dot| {
-                let dot = context.dot(dot);
-                let is_of_this = dot.counter() > context.seen(dot.replica());
-                let stands_for_it = is_of_this || self.is_own(dot) || later.stands_in(dot);
-                is_changed |= dot.counter() > had.get(dot.replica()) && !stands_for_it;
-                seen.set_at_least(dot.replica(), dot.counter());
-            });
-            ControlFlow::Continue(())
-        })?;
-        Ok((!is_changed).then_some(seen))
+    fn touched(&mut self, place: &[u8], dot: Dot) -> &mut Touched {
+        let touched = self.places.entry(place.to_vec()).or_insert_with(|| Touched {
+            last: dot,
+            left: BTreeSet::new(),
+            is_over_others: false,
+            is_for_good: false,
+        });
+        touched.last = dot;
+        touched
     }
 
     fn is_own(&self, dot: Dot) -> bool {
         dot.replica() == self.origin && self.range.contains(&dot.counter())
     }
 
+    /// Writes the inverse.
+    ///
+    /// # Errors
+    /// As [`Stage::write`].
+    pub fn write(mut self, stage: &mut dyn Stage, without: &Without) -> Result<Remains, EditError> {
+        let before = stage.next_dot();
+        let cannot = core::mem::take(&mut self.cannot);
+        let mut remains = Remains { kept: Vec::new(), cannot };
+        self.take_out_items(stage, without, &mut remains)?;
+        // What is hidden is shown before anything is put back there, and hidden again after that.
+        let mut shown = self.show_again(stage, without)?;
+        self.count_back(stage, without, &mut remains)?;
+        for (path, touched) in &self.places {
+            let Ok(path) = Path::parse(path.clone()) else { continue };
+            match path.kind() {
+                Some(Kind::MapKey) => {}
+                Some(kind) if kind.is_part() && !is_element(kind) => remains.cannot.push(path),
+                _ if touched.is_for_good => remains.cannot.push(path),
+                _ => {
+                    let is_written = write_at(stage, &path, touched, without)?;
+                    remains.kept.extend(Some(path).filter(|_| touched.did() && !is_written));
+                }
+            }
+        }
+        self.hide_again(stage, without, &mut shown)?;
+        let kept = self.parts().filter(|(path, part)| part.did() && !shown.contains(path));
+        remains.kept.extend(kept.map(|(path, _)| path));
+        remains.kept.sort_unstable();
+        remains.kept.dedup();
+        remains.cannot.sort_unstable();
+        remains.cannot.dedup();
+        self.note_kept(stage, &remains.kept)?;
+        if stage.next_dot() == before && remains.cannot.is_empty() {
+            self.note_kept(stage, self.all_places().get(..1).unwrap_or_default())?;
+        }
+        Ok(remains)
+    }
+
+    /// Writes an operation without effect at each place that the undo leaves as it is, and
+    /// somewhere if it leaves everything: the transaction is undone from now on, also for whoever
+    /// undoes what came since, and whoever undoes the undo finds its places.
+    fn note_kept(&self, stage: &mut dyn Stage, kept: &[Path]) -> Result<(), EditError> {
+        if rejoin_vclock::mutant!("undo-without-effect-is-forgotten") {
+            return Ok(());
+        }
+        let of_counter = |path: &Path| self.counts.iter().rfind(|it| it.0 == *path).map(|it| it.1);
+        for path in kept {
+            let touched = self.places.get(path.as_bytes()).map(|touched| touched.last);
+            let Some(dot) = touched.or_else(|| of_counter(path)) else { continue };
+            let ends = alloc::vec![dot];
+            let empty = path.kind().and_then(Cell::empty).map(|cell| cell.0);
+            let effect = match empty {
+                Some(CellKind::Register(_)) => Effect::Register { ends, value: None },
+                Some(CellKind::Element(_)) => Effect::Element { ends, add: false },
+                Some(CellKind::Contest(_)) => Effect::Contest { ends, put: None },
+                Some(CellKind::Counter(_)) => Effect::Correct { ends, put: None },
+                Some(CellKind::Hidings(_)) => Effect::Hide { ends, seen: VersionVector::new() },
+                _ => continue,
+            };
+            Cursor::new(stage, path.clone()).write(effect)?;
+        }
+        Ok(())
+    }
+
+    /// The places of all operations.
+    fn all_places(&self) -> Vec<Path> {
+        let places = self.places.keys().filter_map(|path| Path::parse(path.clone()).ok());
+        places.chain(self.counts.iter().map(|(path, ..)| path.clone())).collect()
+    }
+
     /// Undoes what was counted, and what took counts away, from the last operation to the first.
     fn count_back(
         &self,
         stage: &mut dyn Stage,
-        later: &dyn Later,
+        without: &Without,
         remains: &mut Remains,
     ) -> Result<(), EditError> {
-        for (path, undoing) in self.counts.iter().rev() {
-            let is_removed = later.since(path.as_bytes()) == Since::Removed;
+        let revives = rejoin_vclock::mutant!("undo-revives-what-others-removed");
+        for (path, _, undoing) in self.counts.iter().rev() {
+            let is_removed = without.is_removed(path.as_bytes()) && !revives;
             let mut is_kept = false;
             for one in undoing {
                 // Somebody else has removed the counts, too.
                 let is_theirs = is_removed && one.puts_back();
-                is_kept |= is_theirs || Cursor::new(stage, path.clone()).undo(one)? == Undone::Gone;
+                let mut cursor = Cursor::new(stage, path.clone());
+                is_kept |= is_theirs || cursor.undo(one)? == Undone::Gone;
             }
-            if is_kept && !remains.kept.contains(path) {
-                remains.kept.push(path.clone());
-            }
+            remains.kept.extend(is_kept.then(|| path.clone()));
         }
         Ok(())
     }
@@ -361,29 +250,28 @@ impl Inverse {
     fn take_out_items(
         &mut self,
         stage: &mut dyn Stage,
+        without: &Without,
         remains: &mut Remains,
     ) -> Result<(), EditError> {
         let is_inserted = |(path, touched): (&Vec<u8>, &Touched)| {
             let is_item = path.last() == Some(&Kind::ListItem.tag());
-            let is_it = is_item && matches!(touched.was, Was::Item) && !touched.own.is_empty();
-            is_it.then(|| path.clone())
+            (is_item && !touched.is_over_others && !touched.left.is_empty()).then(|| path.clone())
         };
         let items: Vec<Vec<u8>> = self.places.iter().filter_map(is_inserted).collect();
         for item in items {
             let Some((_, name)) = item.split_last() else { continue };
-            let mut is_own = true;
-            let mut is_there = false;
+            let (mut is_there, mut is_others) = (false, false);
             let context = stage.context();
             stage.visit(name, name, &mut |_, cell| {
                 is_there = true;
-                cell.each_dot(&mut |dot| is_own &= self.is_own(context.dot(dot)));
+                cell.each_dot(&mut |dot| is_others |= !without.is_left_out(context.dot(dot)));
                 ControlFlow::Continue(())
             })?;
             let list = item.get(..last_segment(&item)).map(<[u8]>::to_vec);
             let rest = item.get(last_segment(&item)..).and_then(split);
             if let (Some(Ok(list)), Some((id, ..))) = (list.map(Path::parse), rest)
-                && is_own
                 && is_there
+                && !is_others
             {
                 Cursor::new(stage, list).reset_name(&id)?;
             } else {
@@ -393,165 +281,233 @@ impl Inverse {
         }
         Ok(())
     }
-}
 
-impl Was {
-    /// True if there is something to put back.
-    fn is_something(&self) -> bool {
-        match self {
-            Self::Values(values) => !values.is_empty(),
-            Self::There(there) => *there,
-            Self::Contest(put) => *put == Some(AddOrRemove::Add),
-            Self::Hidings(_) | Self::Item | Self::Other => false,
-        }
+    /// The names that the transaction hid, or showed again.
+    fn parts(&self) -> impl Iterator<Item = (Path, &Touched)> {
+        let parts = self.places.iter().filter(|(path, _)| path.last() == Some(&Kind::MapKey.tag()));
+        parts.filter_map(|(path, touched)| Some((Path::parse(path.clone()).ok()?, touched)))
     }
-}
 
-/// True if one of these events stands, and not somebody else's write beside it. Of other types than
-/// a last-writer-wins register all that is alive has its part.
-fn is_shown(view: &View<'_>, own: &[Dot]) -> Result<bool, ReadError> {
-    if view.path().kind() != Some(Kind::LwwRegister) {
-        return Ok(true);
-    }
-    let first = view.writes()?.into_iter().next();
-    Ok(first.is_some_and(|(dot, ..)| own.contains(&dot)))
-}
-
-/// What is to be seen of a cell.
-fn was(source: &dyn Source, path: &Path, cell: &Cell) -> Result<Was, ReadError> {
-    Ok(match (&cell.0, path.kind()) {
-        (CellKind::Register(writes), Some(Kind::MvRegister | Kind::Siblings)) => {
-            let value = |it: &Write| (Some(source.dot(it.dot)), it.value.clone());
-            Was::Values(writes.0.iter().map(value).collect())
-        }
-        (CellKind::Register(_), _) => {
-            let shown = standing(path.as_bytes(), cell).into_iter();
-            Was::Values(shown.map(|value| (None, value)).collect())
-        }
-        (CellKind::Element(dots), _) => Was::There(!dots.0.is_empty()),
-        (CellKind::Contest(contest), _) => {
-            let removed = (!contest.removes.0.is_empty()).then_some(AddOrRemove::Remove);
-            let added = (!contest.adds.0.is_empty()).then_some(AddOrRemove::Add);
-            Was::Contest(removed.or(added))
-        }
-        (CellKind::Hidings(hidings), _) => {
-            let mut seen = VersionVector::new();
-            for dot in hidings.0.iter().flat_map(|hiding| &hiding.seen) {
-                let dot = source.dot(*dot);
-                seen.set_at_least(dot.replica(), dot.counter());
+    /// Ends the removals that would not hide anything without the transaction. Returns the places
+    /// where there were any.
+    fn show_again(
+        &self,
+        stage: &mut dyn Stage,
+        without: &Without,
+    ) -> Result<BTreeSet<Path>, EditError> {
+        let mut shown = BTreeSet::new();
+        for (path, _) in self.parts() {
+            let hides = !hidings(&without.rest.source(), &path)?.is_empty();
+            let mut ends: Vec<Dot> =
+                hidings(stage, &path)?.into_iter().map(|(dot, _)| dot).collect();
+            // One that stands for another is left.
+            ends.retain(|dot| without.is_undone(*dot) || (without.is_left_out(*dot) && !hides));
+            if !ends.is_empty() {
+                ends.sort_unstable();
+                let effect = Effect::Hide { ends, seen: VersionVector::new() };
+                Cursor::new(stage, path.clone()).write(effect)?;
+                shown.insert(path);
             }
-            let is_whole = View::new(source, path.clone()).is_hidden()?;
-            Was::Hidings(Hidden { seen, is_whole })
         }
-        (CellKind::Positions(_), _) => Was::Item,
-        _ => Was::Other,
+        Ok(shown)
+    }
+
+    /// Hides what would be hidden without the transaction.
+    fn hide_again(
+        &self,
+        stage: &mut dyn Stage,
+        without: &Without,
+        done: &mut BTreeSet<Path>,
+    ) -> Result<(), EditError> {
+        if rejoin_vclock::mutant!("undo-shows-for-good") {
+            return Ok(());
+        }
+        let source = without.rest.source();
+        let mut parts: BTreeSet<Path> = self.parts().map(|(path, _)| path).collect();
+        let counted = self.counts.iter().map(|(path, ..)| path.as_bytes());
+        for place in self.places.keys().map(Vec::as_slice).chain(counted) {
+            let hidden = hidden_names(&source, place)?.into_iter();
+            parts.extend(hidden.filter_map(|part| Path::parse(part).ok()));
+        }
+        for part in parts {
+            let here: Vec<Dot> = hidings(stage, &part)?.into_iter().map(|(dot, _)| dot).collect();
+            let seen = if View::new(&source, part.clone()).is_hidden()? {
+                let is_hidden = View::new(stage, part.clone()).is_hidden()?;
+                let to_hide =
+                    if is_hidden { VersionVector::new() } else { alive_below(stage, &part)? };
+                // Where nothing is, nothing is left to be hidden.
+                done.extend((!is_hidden && to_hide.is_empty()).then(|| part.clone()));
+                to_hide
+            } else {
+                let mut seen = VersionVector::new();
+                let there = hidings(&source, &part)?.into_iter();
+                let missing = there.filter(|(dot, _)| here.is_empty() && !here.contains(dot));
+                missing.flat_map(|(_, saw)| saw).for_each(|dot| {
+                    seen.set_at_least(dot.replica(), dot.counter());
+                });
+                seen
+            };
+            if !seen.is_empty() {
+                let effect = Effect::Hide { ends: Vec::new(), seen };
+                Cursor::new(stage, part.clone()).write(effect)?;
+                done.insert(part);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a live event says, as far as an undo can say it again.
+#[derive(Clone, Debug)]
+enum Said {
+    /// A value, as it was written and as people see it.
+    Value(RawAtom, RawAtom),
+    There,
+    Put(AddOrRemove),
+}
+
+impl PartialEq for Said {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Value(_, a), Self::Value(_, b)) => a == b,
+            (Self::There, Self::There) => true,
+            (Self::Put(a), Self::Put(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// The live events of a register, an element, a flag or a contest, the one that stands first.
+fn said(source: &dyn Source, path: &Path) -> Result<Vec<(Dot, Said)>, ReadError> {
+    let Some(cell) = source.cell(path.as_bytes())? else { return Ok(Vec::new()) };
+    Ok(match &cell.0 {
+        CellKind::Register(writes) => {
+            let value =
+                |raw: &RawAtom| Said::Value(raw.clone(), shown(path.kind(), raw).into_owned());
+            writes.0.iter().map(|it| (source.dot(it.dot), value(&it.value))).collect()
+        }
+        CellKind::Element(dots) => {
+            dots.0.iter().map(|dot| (source.dot(*dot), Said::There)).collect()
+        }
+        CellKind::Contest(contest) => {
+            let put = |put| move |dot: &_| (source.dot(*dot), Said::Put(put));
+            let adds = contest.adds.0.iter().map(put(AddOrRemove::Add));
+            adds.chain(contest.removes.0.iter().map(put(AddOrRemove::Remove))).collect()
+        }
+        _ => Vec::new(),
     })
 }
 
-/// The live events at a place, removals that hide among them, ascending.
-fn dots_at(view: &View<'_>) -> Result<Vec<Dot>, ReadError> {
-    let mut live = view.live()?;
-    if let Some(cell) = view.source().cell(view.path().as_bytes())? {
-        let hidings = cell.hidings().into_iter().flat_map(|hidings| &hidings.0);
-        live.extend(hidings.map(|hiding| view.dot(hiding.dot)));
-    }
-    live.sort_unstable();
-    live.dedup();
-    Ok(live)
-}
-
-/// Writes the inverse of what a transaction did at one place.
+/// Makes a place as it would be without the transaction. False if nothing was to be written.
 fn write_at(
     stage: &mut dyn Stage,
-    path: Path,
+    path: &Path,
     touched: &Touched,
-    later: &dyn Later,
-    remains: &mut Remains,
-) -> Result<(), EditError> {
-    let mut cursor = Cursor::new(stage, path.clone());
-    let view = cursor.view();
-    let live = dots_at(&view)?;
-    let since = later.since(path.as_bytes());
-    let revives = rejoin_vclock::mutant!("undo-revives-what-others-removed");
-    let is_removed = since == Since::Removed && touched.was.is_something() && !revives;
-    let is_own = |dot: &&Dot| touched.own.contains(dot) || later.stands_in(**dot);
-    let mut ends: Vec<Dot> = live.iter().filter(is_own).copied().collect();
-    let mut stands = match touched.own.is_empty() {
-        true => live.is_empty() && (revives || since == Since::Untouched),
-        false => !ends.is_empty() && is_shown(&view, &ends)?,
-    };
-    if rejoin_vclock::mutant!("undo-over-what-came-since") {
-        if ends.is_empty() {
-            ends.clone_from(&touched.own);
-        }
-        stands = true;
-    }
-    if !stands || is_removed || view.is_hidden()? {
-        remains.kept.push(path);
-    } else if !put_back(&mut cursor, touched, ends, &live, later)? {
-        remains.cannot.push(path);
-    }
-    Ok(())
-}
-
-/// Puts what was at a place over what a transaction left there. False where nothing can.
-fn put_back(
-    cursor: &mut Cursor<'_>,
-    touched: &Touched,
-    ends: Vec<Dot>,
-    live: &[Dot],
-    later: &dyn Later,
+    without: &Without,
 ) -> Result<bool, EditError> {
-    let path = cursor.path().clone();
-    let is_there = !touched.own.is_empty();
-    let kind = cursor.path().kind();
-    // Who wrote beside it has written over what was there before.
-    let is_beside = live.iter().any(|dot| !ends.contains(dot));
-    match &touched.was {
-        Was::Values(values) => {
-            let mut ends = Some(ends);
-            let is_over = kind == Some(Kind::LwwRegister) && is_beside;
-            let is_replaced = |write: Dot| later.has_replaced(path.as_bytes(), write);
-            let values = values.iter().filter(|(write, _)| !write.is_some_and(is_replaced));
-            for (_, value) in values.filter(|_| !is_over) {
-                let value = match kind {
-                    Some(Kind::Siblings) => put_back_by(value, &touched.own),
-                    _ => value.clone(),
-                };
-                let ends = ends.take().unwrap_or_default();
-                cursor.write(Effect::Register { ends, value: Some(value) })?;
+    let here = said(stage, path)?;
+    let mut wanted = said(&without.rest.source(), path)?;
+    let is_kept = |dot: Dot| !without.is_left_out(dot);
+    let mut ends: Vec<Dot> =
+        here.iter().map(|(dot, _)| *dot).filter(|dot| !is_kept(*dot)).collect();
+    if path.kind() == Some(Kind::LwwRegister) {
+        // Only the one that stands is to be seen.
+        wanted.truncate(1);
+    }
+    wanted.retain(|(dot, _)| !here.iter().any(|(other, _)| other == dot));
+    // What an undo has put there for something else is left.
+    let stands_in = |dot: Dot, said: &Said, ends: &[Dot]| {
+        let is_first = here.first().is_some_and(|(first, _)| *first == dot);
+        let is_seen = is_first || path.kind() != Some(Kind::LwwRegister);
+        let is_it = |(other, says): &(Dot, Said)| *other == dot && says == said;
+        ends.contains(&dot) && !without.is_undone(dot) && is_seen && here.iter().any(is_it)
+    };
+    wanted.retain(|(_, said)| {
+        let found = here.iter().map(|(dot, _)| *dot).find(|dot| stands_in(*dot, said, &ends));
+        found.is_none_or(|found| {
+            ends.retain(|dot| *dot != found);
+            false
+        })
+    });
+    if rejoin_vclock::mutant!("undo-over-what-came-since") {
+        ends = here.iter().map(|(dot, _)| *dot).collect();
+    }
+    if ends.is_empty() && wanted.is_empty() {
+        return Ok(false);
+    }
+    ends.sort_unstable();
+    let replaced: Vec<Dot> =
+        match ends.iter().copied().filter(|dot| without.is_undone(*dot)).collect::<Vec<_>>() {
+            own if own.is_empty() => alloc::vec![touched.last],
+            own => own,
+        };
+    let mut cursor = Cursor::new(stage, path.clone());
+    let empty = path.kind().and_then(Cell::empty).map(|cell| cell.0);
+    if wanted.is_empty() {
+        cursor.write(match empty {
+            Some(CellKind::Element(_)) => Effect::Element { ends, add: false },
+            Some(CellKind::Contest(_)) => Effect::Contest { ends, put: None },
+            _ => Effect::Register { ends, value: None },
+        })?;
+        return Ok(true);
+    }
+    for (_, said) in wanted {
+        let ends = core::mem::take(&mut ends);
+        cursor.write(match said {
+            Said::Value(raw, _) => {
+                let value = put_back(path, raw, &replaced);
+                Effect::Register { ends, value: Some(value) }
             }
-            if let Some(ends) = ends.filter(|ends| !ends.is_empty()) {
-                cursor.write(Effect::Register { ends, value: None })?;
-            }
+            Said::Put(put) => Effect::Contest { ends, put: Some(put) },
+            Said::There => Effect::Element { ends, add: true },
+        })?;
+        if matches!(empty, Some(CellKind::Element(_))) {
+            break;
         }
-        // Also where it was there before: then it stands for what was there.
-        Was::There(was_there) if *was_there || is_there => {
-            cursor.write(Effect::Element { ends, add: *was_there })?;
-        }
-        Was::Contest(_) if is_removal_for_good(cursor.path(), touched.stand) => return Ok(false),
-        Was::Contest(was_put) if was_put.is_some() || is_there => {
-            cursor.write(Effect::Contest { ends, put: *was_put })?;
-        }
-        _ => {}
     }
     Ok(true)
 }
 
-/// A write of siblings as an undo puts it back. It names what the transaction had left, so that two
-/// copies that undo it have put back one value, and not two.
-fn put_back_by(value: &RawAtom, own: &[Dot]) -> RawAtom {
+/// A write as an undo puts it back. One of siblings names what of the transaction it replaces, so
+/// that two copies that undo it have put back one value, and not two.
+fn put_back(path: &Path, value: RawAtom, replaced: &[Dot]) -> RawAtom {
     match value.to::<Written>() {
-        Ok(written) if !own.is_empty() => {
-            RawAtom::of(&Written { parents: own.to_vec(), ..written })
+        Ok(written) if path.kind() == Some(Kind::Siblings) => {
+            RawAtom::of(&Written { parents: replaced.to_vec(), ..written })
         }
-        _ => value.clone(),
+        _ => value,
     }
 }
 
-/// True for a removal from a two-phase set.
-fn is_removal_for_good(path: &Path, stand: Option<AddOrRemove>) -> bool {
+/// The removals that hide a name, each with what it had seen.
+fn hidings(source: &dyn Source, part: &Path) -> Result<Vec<(Dot, Vec<Dot>)>, ReadError> {
+    let cell = source.cell(part.as_bytes())?;
+    let hidings = cell.as_ref().and_then(Cell::hidings).into_iter().flat_map(|it| &it.0);
+    let full = |dots: &[_]| dots.iter().map(|dot| source.dot(*dot)).collect();
+    Ok(hidings.map(|hiding| (source.dot(hiding.dot), full(&hiding.seen))).collect())
+}
+
+/// What is alive below a name: of each replica the last event.
+fn alive_below(stage: &dyn Stage, part: &Path) -> Result<VersionVector, ReadError> {
+    let Some((_, name)) = part.as_bytes().split_last() else { return Ok(VersionVector::new()) };
+    let mut alive = VersionVector::new();
+    let context = stage.context();
+    stage.visit(name, name, &mut |_, cell| {
+        cell.each_dot(&mut |dot| {
+            let dot = context.dot(dot);
+            alive.set_at_least(dot.replica(), dot.counter());
+        });
+        ControlFlow::Continue(())
+    })?;
+    Ok(alive)
+}
+
+const fn is_element(kind: Kind) -> bool {
+    matches!(kind, Kind::Element | Kind::Contested)
+}
+
+fn is_in_two_phase_set(path: &Path) -> bool {
     let bytes = path.as_bytes();
     let set = last_segment(bytes).checked_sub(1).and_then(|at| bytes.get(at));
-    stand == Some(AddOrRemove::Remove) && set == Some(&Kind::TwoPhaseSet.tag())
+    set == Some(&Kind::TwoPhaseSet.tag())
 }

@@ -7,6 +7,7 @@ pub(crate) mod cursor;
 mod draft;
 mod inverse;
 mod overlay;
+mod replayed;
 mod reset;
 mod source;
 mod stand;
@@ -14,7 +15,8 @@ mod undo;
 
 pub use cursor::{Cursor, View};
 pub use draft::{Draft, Written};
-pub use inverse::{Before, Inverse, Later, Remains, Since};
+pub use inverse::{Inverse, Remains};
 pub use overlay::Overlay;
+pub use replayed::{Replayed, Without};
 pub use source::{Source, Stage};
 pub use undo::{Undoing, Undone};

@@ -34,7 +34,7 @@ pub enum Undone {
     Now,
     /// It was undone before; nothing is written.
     Before,
-    /// What it did no longer stands: a reset took it away. Nothing is written.
+    /// What it did no longer stands: a reset took it away. Where that is undone, it is taken back.
     Gone,
 }
 
@@ -127,8 +127,12 @@ impl Cursor<'_> {
             self.write(Effect::Correct { ends: Vec::new(), put: Some(counts.clone()) })?;
             return Ok(Undone::Now);
         }
-        let is_before = are_within(&rows, &tally.taken_back());
-        Ok(if is_before { Undone::Before } else { Undone::Gone })
+        if are_within(&rows, &tally.taken_back()) {
+            return Ok(Undone::Before);
+        }
+        // Whoever puts them back undoes a removal, and not this.
+        self.write(Effect::Correct { ends: Vec::new(), put: Some(counts.clone()) })?;
+        Ok(Undone::Gone)
     }
 
     /// Puts counts back that a reset took away, unless all of them are there.
@@ -136,7 +140,6 @@ impl Cursor<'_> {
         if are_within(&self.rows(counts), &tally.there()) {
             return Ok(Undone::Before);
         }
-        self.open()?;
         self.write(Effect::Correct { ends: Vec::new(), put: Some(counts.clone()) })?;
         Ok(Undone::Now)
     }
@@ -148,17 +151,11 @@ impl Cursor<'_> {
         let alive = tally.corrections.in_full(|dot| context.dot(dot)).into_iter();
         let ends: Vec<Dot> = alive.filter(|(_, it)| it == counts).map(|(dot, _)| dot).collect();
         let are_gone = counts.takes && are_apart(&self.rows(counts), &tally.there());
-        if are_gone || (counts.takes && self.view().is_hidden()?) {
-            return Ok(Undone::Gone);
-        }
         if ends.is_empty() {
-            return Ok(Undone::Before);
-        }
-        if counts.takes {
-            self.open()?;
+            return Ok(if are_gone { Undone::Gone } else { Undone::Before });
         }
         self.write(Effect::Correct { ends, put: None })?;
-        Ok(Undone::Now)
+        Ok(if are_gone { Undone::Gone } else { Undone::Now })
     }
 
     fn rows(&self, correction: &Correction) -> Vec<Standing> {

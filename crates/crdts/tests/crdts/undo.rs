@@ -112,9 +112,14 @@ fn a_count_that_was_removed_is_not_taken_back() {
     b.add("a", 5);
     assert_eq!(b.value("a"), Some(5), "and not 3");
 
+    // Undone after the removal, they stay away when that is undone, too.
     late.hear(&removal);
-    let (nothing, undone) = late.undo(&two);
-    assert_eq!((nothing.is_empty(), undone), (true, vec![Undone::Gone]));
+    let (undo, undone) = late.undo(&two);
+    assert_eq!((late.value("a"), undone), (None, vec![Undone::Gone]));
+    late.undo(&removal);
+    assert_eq!(late.value("a"), None);
+    a.hear(&undo);
+    assert_eq!(a.value("a"), None);
 }
 
 /// Two copies of a restored store undo one transaction, and both undos count once. Undoing the undo
@@ -229,8 +234,8 @@ fn undos_and_removals_unless_edited() {
     let undo = a.log.last().cloned().expect("an undo");
     a.add("a", 1);
     a.edit(|lines| lines.remove_unless_edited("a"));
-    let (nothing, undone) = a.undo(&undo);
-    assert_eq!((nothing.is_empty(), undone), (true, vec![Undone::Gone]), "it is hidden");
+    let (_, undone) = a.undo(&undo);
+    assert_eq!((undone, a.value("a")), (vec![Undone::Now], None), "it is hidden, with all in it");
 }
 
 /// The reports of a counter with corrections: only what was put back can be spared by a removal.

@@ -9,8 +9,6 @@
 //! ([`rejoin_resolve::incarnations`]). A store that loses its state directory at every start pays
 //! for each byte that is said there.
 
-use std::collections::BTreeSet;
-
 use rejoin_crdts::crdt::Crdt;
 use rejoin_crdts::delta::Change as Operation;
 use rejoin_crdts::edit::Cursor;
@@ -117,26 +115,8 @@ impl SpaceCore {
         Ok(incarnations::all(&self.source())?.into_iter().map(told).collect())
     }
 
-    /// The ids that go on where an id has been: it and its later incarnations, and this store's own
-    /// ids if it is one of them.
-    ///
-    /// # Errors
-    /// As [`incarnations`](Self::incarnations).
-    pub(crate) fn continuations_of(
-        &self,
-        id: ReplicaId,
-    ) -> Result<BTreeSet<ReplicaId>, StoreError> {
-        let mut ids = BTreeSet::from([id]);
-        if self.is_own(id) {
-            ids.extend(self.before.iter().copied().chain([self.replica()]));
-        }
-        let told = self.incarnations()?;
-        let mut known = 0;
-        while known < ids.len() {
-            known = ids.len();
-            let later = told.iter().filter(|told| ids.contains(&told.predecessor)).map(|it| it.id);
-            ids.extend(later.collect::<Vec<_>>());
-        }
-        Ok(ids)
+    /// The ids under which this store has written, or may write, the oldest first.
+    pub(crate) fn own_ids(&self) -> impl Iterator<Item = ReplicaId> + '_ {
+        self.before.iter().copied().chain([self.replica()])
     }
 }

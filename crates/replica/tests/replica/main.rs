@@ -40,5 +40,6 @@ mod two_cores;
 mod two_cores_refusals;
 mod two_cores_timers;
 mod undo;
+mod undo_pairs;
 mod verification;
 mod wire;

@@ -75,17 +75,17 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: replica("undo"),
     },
     Mutant {
-        name: "undo-by-the-order-of-the-log",
+        name: "undo-looks-behind-earlier-undos",
         class: Class::CrdtSemantics,
         lines: &[],
-        brings_back: "a restored copy undoes as if the author had seen what came to it first",
+        brings_back: "an undo takes back what an undo before the transaction had put there",
         suite: replica("undo"),
     },
     Mutant {
-        name: "undo-puts-back-what-others-replaced",
+        name: "undo-by-named-events-alone",
         class: Class::CrdtSemantics,
         lines: &[],
-        brings_back: "an undo brings back siblings that somebody else has settled, too",
+        brings_back: "an undo brings back what was written over or removed since",
         suite: replica("undo"),
     },
     Mutant {
@@ -93,6 +93,13 @@ pub(super) const ROWS: &[Mutant] = &[
         class: Class::CrdtSemantics,
         lines: &[],
         brings_back: "two copies that undo one transaction cannot do it again",
+        suite: replica("undo"),
+    },
+    Mutant {
+        name: "undo-without-effect-is-forgotten",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "what two removed, and both undid, does not come back",
         suite: replica("undo"),
     },
     Mutant {

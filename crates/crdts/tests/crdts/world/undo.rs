@@ -53,11 +53,10 @@ pub(super) fn outcome(target: &Done, done: &[Done]) -> Option<What> {
         _ => return None,
     };
     let has_effect = match undoes {
-        What::Corrects { takes: true, of } => standing(&done).contains(&of),
+        // Also of what is gone: whoever puts that back undoes a removal, and not this.
+        What::Corrects { takes: true, of } => !taken_back(&done).contains(&of),
         What::Corrects { takes: false, of } => !taken_by(of, &done).is_subset(&there(&done)),
-        What::Lifts { takes: true, of } => {
-            there(&done).contains(&of) && taken_back(&done).contains(&of)
-        }
+        What::Lifts { takes: true, of } => taken_back(&done).contains(&of),
         What::Lifts { of, .. } => {
             let counts = taken_by(of, &done);
             alive(&done).any(|(takes, other)| !takes && taken_by(other, &done) == counts)
