@@ -2,7 +2,7 @@
 
 use loro::{ExportMode, LoroDoc, LoroValue, ValueOrContainer};
 
-use crate::peer::{Bench, Peer, is, on_kept};
+use crate::peer::{Bench, Peer};
 use crate::peers::documents::{self, Document};
 use crate::work::{Edits, Work};
 
@@ -18,31 +18,7 @@ impl Peer for Loro {
     }
 
     fn prepare(&self, work: Work) -> Option<Bench> {
-        let Work::CounterAdd { replicas } = work else {
-            return documents::prepare::<LoroDocument>(work);
-        };
-        let counted = LoroDocument::new(1);
-        for writer in 0..replicas {
-            let other = LoroDoc::new();
-            other.set_peer_id(writer + 2).expect("no change yet");
-            other.get_counter("counter").increment(1.0).expect("attached");
-            counted.import(&other.export(ExportMode::all_updates()).expect("exports"));
-        }
-        let mut expected = replicas as f64;
-        Some(on_kept(
-            1_000,
-            counted,
-            |counted| {
-                for _ in 0..1_000 {
-                    counted.doc.get_counter("counter").increment(1.0).expect("attached");
-                    counted.doc.commit();
-                }
-            },
-            move |counted| {
-                expected += 1_000.0;
-                is(&counted.doc.get_counter("counter").get_value(), &expected)
-            },
-        ))
+        documents::prepare::<LoroDocument>(work)
     }
 }
 
