@@ -123,7 +123,7 @@ impl Untyped {
         assert_eq!(self.causal.admit(delta), Admission::Ready);
         let first = self.causal.begin(delta).expect("a slot for three replicas");
         for (index, change) in delta.changes().enumerate() {
-            self.parts.apply(&change, &self.causal.at(first, index, delta));
+            self.parts.apply(&change, &self.causal.at(first, index, delta.stamp()));
         }
         self.causal.finish(delta, first);
     }

@@ -260,14 +260,14 @@ impl<D: AsRef<Delta>> Causal<D> {
         self.stamped.filter(|_| delta.deps().contains(&last))
     }
 
-    /// Returns the place and time at which the `index`-th change of a delta is applied, after
-    /// [`begin`](Self::begin).
-    pub fn at(&self, first: LocalDot, index: usize, delta: &Delta) -> At<'_> {
+    /// Returns the place and time at which the `index`-th change of a delta with this stamp is
+    /// applied, after [`begin`](Self::begin).
+    pub fn at(&self, first: LocalDot, index: usize, stamp: HybridTimestamp) -> At<'_> {
         let counter = first.counter() + index as u64;
         let narrow = rejoin_vclock::mutant!("counters-cut-short");
         let counter = if narrow { counter & u64::from(u32::MAX) } else { counter };
         let dot = LocalDot::new(first.slot(), counter);
-        At { dot, stamp: delta.stamp(), context: &self.context }
+        At { dot, stamp, context: &self.context }
     }
 
     /// Advances the vector over a delta that has been applied.

@@ -40,10 +40,14 @@ pub use correction::{Correction, Point, Span};
 pub use rebase::Rebase;
 
 /// The changes that one transaction of one replica made. It is stored as its canonical bytes, and
-/// takes no more memory than they do: its content is read when it is asked for.
+/// takes little more memory than they do: its content is read when it is asked for, but for what
+/// every step of its way asks for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Delta {
     pub(crate) bytes: Arc<[u8]>,
+    pub(crate) origin: ReplicaId,
+    pub(crate) first: u64,
+    pub(crate) stamp: HybridTimestamp,
     /// Offset of the first change in the bytes.
     pub(crate) changes_at: usize,
     pub(crate) changes: usize,
@@ -187,23 +191,23 @@ impl Delta {
     }
 
     /// The replica that made it.
-    pub fn origin(&self) -> ReplicaId {
-        self.beginning().0
+    pub const fn origin(&self) -> ReplicaId {
+        self.origin
     }
 
     /// The counter of its first dot.
-    pub fn first(&self) -> u64 {
-        self.beginning().1
+    pub const fn first(&self) -> u64 {
+        self.first
     }
 
     /// The counter of its last dot.
-    pub fn last(&self) -> u64 {
-        self.first() + self.changes as u64 - 1
+    pub const fn last(&self) -> u64 {
+        self.first + self.changes as u64 - 1
     }
 
     /// When it was made, by its origin's hybrid clock.
-    pub fn stamp(&self) -> HybridTimestamp {
-        self.head().stamp
+    pub const fn stamp(&self) -> HybridTimestamp {
+        self.stamp
     }
 
     /// True if it changes nothing: an edit that had no effect returns such a delta.

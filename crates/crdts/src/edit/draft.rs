@@ -26,6 +26,8 @@ pub struct Draft<'a> {
     changed: Overlay,
     changes: Vec<Change>,
     content_bytes: usize,
+    /// True if one of the operations hides something.
+    hides: bool,
     /// The cell that was read last: an edit reads a cell before it changes it.
     read: RefCell<Option<(Vec<u8>, Option<Cell>)>>,
     /// The orders of lists as this transaction sees them. After them the places below which it took
@@ -63,6 +65,7 @@ impl<'a> Draft<'a> {
             changed: Overlay::default(),
             changes: Vec::new(),
             content_bytes: 0,
+            hides: false,
             read: RefCell::default(),
             // Changes of lists that it has heard of must not be forgotten.
             orders: RefCell::new(Orders::new(usize::MAX)),
@@ -106,6 +109,10 @@ impl Source for Draft<'_> {
 
     fn dot(&self, local: LocalDot) -> Dot {
         self.context.dot(local)
+    }
+
+    fn may_hide(&self) -> bool {
+        self.hides || self.base.may_hide()
     }
 
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
@@ -163,6 +170,7 @@ impl Stage for Draft<'_> {
             None => _ = self.changed.apply(self.base, &change, &at)?,
         }
         self.orders.get_mut().hear_own(&change);
+        self.hides |= change.is_of_hiding();
         if matches!(change.effect, Effect::Below { .. }) {
             self.ended.push(change.path.clone());
         }

@@ -39,11 +39,12 @@ impl Replayed {
         mut shown: impl FnMut(&Self, Dot, Change) -> Result<Change, E>,
     ) -> Result<(), E> {
         let Some(first) = self.causal.begin(delta) else { return Ok(()) };
+        let stamp = delta.stamp();
         for (index, change) in delta.changes().enumerate() {
             let Ok(dot) = Dot::new(delta.origin(), delta.first() + index as u64) else { break };
             if is_wanted(change.path()) {
                 let change = shown(self, dot, change)?;
-                self.parts.apply(&change, &self.causal.at(first, index, delta));
+                self.parts.apply(&change, &self.causal.at(first, index, stamp));
             }
         }
         self.causal.finish(delta, first);

@@ -45,6 +45,11 @@ pub trait Source: fmt::Debug {
     /// A dot with its replica's full id.
     fn dot(&self, local: LocalDot) -> Dot;
 
+    /// False if removals have never hidden anything here, so that nobody has to look for them.
+    fn may_hide(&self) -> bool {
+        true
+    }
+
     /// Shows itself as it is at one moment, if it may change between two reads. One that does not,
     /// as by default, shows nothing: it can be read as it is.
     ///

@@ -62,6 +62,8 @@ pub struct Replica<T, C = Logical> {
     beside: Parts,
     orders: Orders,
     causal: Causal<Delta>,
+    /// False if nothing here was ever hidden, so that nobody has to look for what hides.
+    may_hide: bool,
     hybrid: HybridClock,
     clock: C,
     skew: Option<SkewReport>,
@@ -83,6 +85,7 @@ impl<T: Crdt, C: Clock + Default> Replica<T, C> {
         let mut fork = Self::over(self.causal.context().clone(), id, C::default());
         fork.value = self.value.clone();
         fork.beside = self.beside.clone();
+        fork.may_hide = self.may_hide;
         fork.hybrid = self.hybrid.clone();
         fork.causal.remember_as(&self.causal);
         fork
@@ -103,6 +106,7 @@ impl<T: Crdt, C: Clock + Default> Replica<T, C> {
         }
         let mut loaded = Self::over(context, id, C::default());
         for (path, cell) in parts.into_cells() {
+            loaded.may_hide |= cell.hidings().is_some_and(|hidings| !hidings.is_empty());
             let known = below_root::<T>(&path)
                 .is_some_and(|below| loaded.value.load(below, cell.clone()) != Outcome::Unknown);
             if !known {
@@ -127,6 +131,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
             beside: Parts::default(),
             orders: Orders::default(),
             causal,
+            may_hide: false,
             hybrid: HybridClock::new(),
             clock,
             skew: None,
@@ -178,6 +183,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         let context = self.causal.context();
         let kept = RefCell::new(core::mem::take(&mut self.orders));
         let base = Whole::new(&self.value, &self.beside, context).with_orders(&kept);
+        let base = base.that_may_hide(self.may_hide);
         let mut draft = Draft::new(&base, context, self.causal.own(), stamp);
         let edited = edit(&mut draft);
         let (first, deps) = (context.seen(self.id()) + 1, self.causal.deps());
@@ -187,7 +193,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         let delta = Delta::of(self.id(), first, stamp, &deps, &changes);
         if !delta.is_empty() {
             self.orders.absorb(orders);
-            self.take_in(&delta, &mut |_| {});
+            self.take_in(&delta, &changes, &mut |_| {});
         }
         Ok(delta)
     }
@@ -269,7 +275,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
             self.hybrid.answered(own, delta.stamp());
         }
         self.hear();
-        self.take_in(delta, report);
+        self.take_in(delta, &delta.changes().collect::<Vec<_>>(), report);
     }
 
     /// Takes over the report about the own clock, if there is one.
@@ -277,12 +283,19 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         self.own_skew = self.hybrid.take_report().or(self.own_skew.take());
     }
 
-    fn take_in(&mut self, delta: &Delta, report: &mut dyn FnMut(ConflictRecord)) {
+    /// Takes in a delta, of which these are the changes.
+    fn take_in(
+        &mut self,
+        delta: &Delta,
+        changes: &[Change],
+        report: &mut dyn FnMut(ConflictRecord),
+    ) {
         let Some(first) = self.causal.begin(delta) else { return };
-        let changes: Vec<Change> = delta.changes().collect();
+        let stamp = delta.stamp();
+        self.may_hide |= changes.iter().any(Change::is_of_hiding);
         for (index, change) in changes.iter().enumerate() {
             self.orders.hear(change);
-            let at = self.causal.at(first, index, delta);
+            let at = self.causal.at(first, index, stamp);
             let path = change.path.as_bytes();
             let typed = below_root::<T>(path)
                 .map_or(Outcome::Unknown, |below| self.value.apply(below, &change.effect, &at));
@@ -294,11 +307,11 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         }
         if delta.origin() != self.id() {
             let whole = Whole::new(&self.value, &self.beside, self.causal.context());
-            let (decided, read) = decisions(delta, &changes, &whole, &self.causal);
+            let (decided, read) = decisions(delta, changes, &whole, &self.causal);
             debug_assert!(read.is_ok(), "memory can be read");
             news_among(decided, delta, &mut self.causal).into_iter().for_each(report);
         }
-        self.causal.note(delta, &changes);
+        self.causal.note(delta, changes);
         self.causal.finish(delta, first);
     }
 
@@ -306,6 +319,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     /// set of known events.
     pub fn merge<D>(&mut self, theirs: &Replica<T, D>) -> bool {
         self.orders.clear();
+        self.may_hide |= theirs.may_hide;
         let (value, beside) = (&mut self.value, &mut self.beside);
         let joined = self.causal.merge(theirs.causal.context(), |join| {
             value.merge(&theirs.value, join) | beside.merge(&theirs.beside, join)

@@ -35,6 +35,7 @@ pub(crate) struct Whole<'a, T> {
     context: &'a Context,
     ordered: RefCell<Option<Rc<Ordered>>>,
     orders: Option<&'a RefCell<Orders>>,
+    may_hide: bool,
 }
 
 /// All cells whose paths begin with the same bytes.
@@ -45,7 +46,13 @@ struct Ordered {
 
 impl<'a, T: Crdt> Whole<'a, T> {
     pub(crate) fn new(value: &'a T, beside: &'a Parts, context: &'a Context) -> Self {
-        Self { value, beside, context, ordered: RefCell::default(), orders: None }
+        let ordered = RefCell::default();
+        Self { value, beside, context, ordered, orders: None, may_hide: true }
+    }
+
+    /// Says whether anything may be hidden.
+    pub(crate) fn that_may_hide(self, may_hide: bool) -> Self {
+        Self { may_hide, ..self }
     }
 
     /// Adds the orders of lists that are kept.
@@ -82,6 +89,10 @@ impl<T> fmt::Debug for Whole<'_, T> {
 }
 
 impl<T: Crdt> Source for Whole<'_, T> {
+    fn may_hide(&self) -> bool {
+        self.may_hide
+    }
+
     fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
         let typed = below_root::<T>(path).and_then(|below| self.value.cell(below));
         Ok(typed.or_else(|| self.beside.get(path).cloned()))

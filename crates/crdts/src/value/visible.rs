@@ -90,6 +90,9 @@ pub(crate) fn items_over(path: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
 /// removals hide unless something was spared.
 pub(crate) fn hidden_names(source: &dyn Source, path: &[u8]) -> Result<Vec<Vec<u8>>, ReadError> {
     let (mut hidden, mut above) = (Vec::new(), Kind::Map);
+    if !source.may_hide() {
+        return Ok(hidden);
+    }
     for end in name_ends(path, 0) {
         let (Some(name), Some(&tag)) = (path.get(..end), path.get(end)) else { break };
         let kind = Kind::from_tag(tag).map_err(unread)?;

@@ -119,6 +119,7 @@ impl SpaceCore {
             unreachable!("a space meets fewer than 2^24 replicas")
         };
         let is_remote = delta.origin() != self.replica();
+        let stamp = delta.stamp();
         let Drafted { cells: mut changed, orders, operations } = drafted;
         let all: Vec<Operation> = delta.changes().collect();
         let (done, to_do) = all.split_at(operations.min(all.len()));
@@ -143,7 +144,7 @@ impl SpaceCore {
             {
                 continue;
             }
-            let at = self.causal.at(first, index, delta);
+            let at = self.causal.at(first, index, stamp);
             if in_place {
                 changed.apply_brought(operation, &at);
             } else {

@@ -41,7 +41,7 @@ impl LogTwin {
         let first = self.causal.begin(delta).expect("a few replicas have slots");
         for (index, change) in delta.changes().enumerate() {
             let before = self.cells();
-            let changed = self.parts.apply(&change, &self.causal.at(first, index, delta));
+            let changed = self.parts.apply(&change, &self.causal.at(first, index, delta.stamp()));
             assert_eq!(changed, before != self.cells(), "`changed` of {change:?}");
         }
         self.causal.finish(delta, first);
@@ -55,7 +55,7 @@ impl LogTwin {
             let dot = Dot::new(delta.origin(), counter).expect("a few transactions");
             let before = self.parts.with(self.causal.context());
             let undoings = Undoing::of(&change, dot, &before).expect("memory can be read");
-            self.parts.apply(&change, &self.causal.at(first, index, delta));
+            self.parts.apply(&change, &self.causal.at(first, index, delta.stamp()));
             undoings
         });
         undoings.collect()
