@@ -6,7 +6,8 @@
 //!
 //! - [`work`]: the rows. [`data`]: what everybody is given.
 //! - [`peer`]: what a peer is, and how it is timed; `peers`: all of them.
-//! - [`run`]: rounds and passes; [`growth`]: how cost grows; [`report`], [`machine`]: what is said.
+//! - [`run`]: rounds and passes; [`growth`]: how cost grows; [`report`], [`machine`]: what is said;
+//!   [`page`]: the page of what runs have kept.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -16,6 +17,7 @@
 mod data;
 mod growth;
 mod machine;
+mod page;
 mod peer;
 mod peers;
 mod report;
@@ -51,8 +53,16 @@ struct Cli {
 enum Suite {
     /// Values in memory: vectors, counters, sets, maps, lists.
     Values(Asked),
+    /// Two copies catch up: bytes, messages, time.
+    Sync(Asked),
     /// How the cost of ours grows with size.
     Growth(Asked),
+    /// Prints the page of results, from the files that `--save` wrote.
+    Page {
+        /// Their directory.
+        #[arg(default_value = "benches/results")]
+        results: PathBuf,
+    },
     /// What one piece of work takes in memory, in a process of its own.
     #[command(hide = true)]
     Memory { peer: String, elements: u64, edits: String },
@@ -79,8 +89,19 @@ struct Asked {
 
 fn main() -> ExitCode {
     match Cli::parse().suite {
-        Suite::Values(asked) => values(&asked),
+        Suite::Values(asked) => suite("values", work::values(asked.quick), &asked),
+        Suite::Sync(asked) => suite("sync", work::sync(asked.quick), &asked),
         Suite::Growth(asked) => growth(&asked),
+        Suite::Page { results } => match page::page(&results) {
+            Ok(page) => {
+                print!("{page}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::from(2)
+            }
+        },
         Suite::Memory { peer, elements, edits } => memory(&peer, elements, &edits),
     }
 }
@@ -104,9 +125,9 @@ fn bar(steps: usize) -> ProgressBar {
     ProgressBar::new(steps as u64).with_style(style.expect("a template"))
 }
 
-fn values(asked: &Asked) -> ExitCode {
+/// Runs the rows of a suite, and says what came of it.
+fn suite(name: &str, mut rows: Vec<Row>, asked: &Asked) -> ExitCode {
     let Some(peers) = peers(asked) else { return ExitCode::from(2) };
-    let mut rows: Vec<Row> = work::values(asked.quick);
     if let Some(part) = &asked.row {
         rows.retain(|row| row.work.to_string().contains(part.as_str()));
     }
@@ -131,7 +152,7 @@ fn values(asked: &Asked) -> ExitCode {
     let (table, summary) = (report::table(&outcomes, &peers), report::summary(&outcomes));
     let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |it| it.as_secs());
     let kept = report::Run {
-        suite: "values".to_owned(),
+        suite: name.to_owned(),
         is_quick: asked.quick,
         at,
         machine: machine::machine(),

@@ -39,13 +39,15 @@ pub(crate) enum Role {
 pub(crate) type Bench = Box<dyn FnMut() -> Result<Sample, Wrong>>;
 
 /// What the work took.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Sample {
     /// The number of operations.
     pub units: u64,
     pub time: Duration,
     /// The length of what was written, if that is what the work is about.
     pub bytes: Option<u64>,
+    /// The number of messages, if it is about those.
+    pub messages: Option<u64>,
     /// The bytes of memory that are in use after it.
     pub live: Option<u64>,
 }
@@ -77,7 +79,7 @@ pub(crate) fn is<T: PartialEq + fmt::Debug>(found: &T, expected: &T) -> Result<(
 pub(crate) fn timed<R>(units: u64, work: impl FnOnce() -> R) -> Sample {
     let start = Instant::now();
     std::hint::black_box(work());
-    Sample { units, time: start.elapsed(), bytes: None, live: None }
+    Sample { units, time: start.elapsed(), ..Sample::default() }
 }
 
 /// A bench of work on a value that is kept from round to round: `work` does so many operations, and
@@ -108,7 +110,7 @@ pub(crate) fn on_fresh<S: 'static, R: 'static>(
         let result = work(&mut state);
         let time = start.elapsed();
         check(&state, &result)?;
-        Ok(Sample { units, time, bytes: None, live: None })
+        Ok(Sample { units, time, ..Sample::default() })
     })
 }
 
@@ -123,7 +125,8 @@ pub(crate) fn of_bytes<S: 'static>(
         let bytes = encode(&mut state);
         let time = start.elapsed();
         check(&bytes)?;
-        Ok(Sample { units: 1, time, bytes: Some(bytes.len() as u64), live: None })
+        let bytes = Some(bytes.len() as u64);
+        Ok(Sample { units: 1, time, bytes, ..Sample::default() })
     })
 }
 
@@ -137,6 +140,6 @@ pub(crate) fn of_memory<S: 'static>(units: u64, mut make: impl FnMut() -> S + 's
         let time = start.elapsed();
         let live = (crate::ALLOCATOR.allocated() - before) as u64;
         drop(std::hint::black_box(made));
-        Ok(Sample { units, time, bytes: None, live: Some(live) })
+        Ok(Sample { units, time, live: Some(live), ..Sample::default() })
     })
 }

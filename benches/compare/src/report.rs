@@ -96,6 +96,7 @@ pub(crate) fn number(value: f64, unit: Unit) -> String {
         (Unit::Bytes, it) if it >= 1e6 => format!("{:.2} MB", it / 1e6),
         (Unit::Bytes, it) if it >= 1e4 => format!("{:.1} kB", it / 1e3),
         (Unit::Bytes, it) => format!("{it:.0} B"),
+        (Unit::Messages, it) => format!("{it:.0}"),
         (Unit::BytesEach, it) => format!("{} B", short(it)),
         (Unit::PeakOfLive, it) => format!("{it:.1} x"),
     }

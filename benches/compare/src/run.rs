@@ -99,11 +99,12 @@ struct Measurement {
 
 impl Measurement {
     fn in_unit(&self, unit: Unit) -> f64 {
-        let Sample { units, time, bytes, live } = self.sample;
+        let Sample { units, time, bytes, messages, live } = self.sample;
         let live = live.unwrap_or_default() as f64;
         match unit {
             Unit::Nanos => time.as_secs_f64() * 1e9 / units as f64,
             Unit::Bytes => bytes.unwrap_or_default() as f64,
+            Unit::Messages => messages.unwrap_or_default() as f64,
             Unit::BytesEach => live / units as f64,
             Unit::PeakOfLive => self.peak.unwrap_or_default() as f64 / live,
         }
@@ -141,7 +142,7 @@ fn in_a_process(work: Work, peer: &dyn Peer) -> Option<Result<Vec<Measurement>, 
     }
     Some(match serde_json::from_slice::<Told>(&told.stdout) {
         Ok(Told { units, live, peak }) => {
-            let sample = Sample { units, time: Duration::ZERO, bytes: None, live: Some(live) };
+            let sample = Sample { units, live: Some(live), ..Sample::default() };
             Ok(vec![Measurement { sample, peak: Some(peak) }])
         }
         Err(error) => Err(Wrong(format!("{error}: {}", String::from_utf8_lossy(&told.stderr)))),

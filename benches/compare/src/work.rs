@@ -50,6 +50,8 @@ pub(crate) enum Work {
     MapMerge { keys: u64 },
     /// Inserts into a list, at places at random.
     ListInsert { items: u64 },
+    /// Two that remember nothing of each other exchange what one of them has more of a map.
+    Sync { keys: u64, differ: u64 },
 }
 
 /// What is judged.
@@ -57,8 +59,10 @@ pub(crate) enum Work {
 pub(crate) enum Unit {
     /// Nanoseconds for one operation.
     Nanos,
-    /// Bytes that were written.
+    /// Bytes that were written, or sent both ways.
     Bytes,
+    /// Messages both ways.
+    Messages,
     /// Bytes of memory per element.
     BytesEach,
     /// The most memory while it was done, as a multiple of what was left.
@@ -134,6 +138,23 @@ pub(crate) fn values(quick: bool) -> Vec<Row> {
     rows
 }
 
+/// The rows of sync.
+pub(crate) fn sync(quick: bool) -> Vec<Row> {
+    use Target::Number;
+    let keys = if quick { 10_000 } else { 100_000 };
+    let of = |differ, targets: [&'static [Target]; 3]| {
+        let units = [Unit::Bytes, Unit::Messages, Unit::Nanos];
+        units.into_iter().zip(targets).map(move |(unit, targets)| Row {
+            work: Work::Sync { keys, differ },
+            unit,
+            targets,
+        })
+    };
+    let few = of(10, [&[Number(300.0)], &[Number(3.0)], &[Number(60_000.0)]]);
+    let many = of(1_000, [&[Number(20_000.0)], &[Number(3.0)], &[Number(1_500_000.0)]]);
+    few.chain(many).collect()
+}
+
 impl fmt::Display for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let edits = |edits: &Edits| match edits {
@@ -167,6 +188,7 @@ impl fmt::Display for Work {
             Self::MapGet { keys } => write!(f, "map of {keys}: get"),
             Self::MapMerge { keys } => write!(f, "map of {keys}: merge, all overwritten on both"),
             Self::ListInsert { items } => write!(f, "list of {items}: insert at random"),
+            Self::Sync { keys, differ } => write!(f, "sync of {keys}: {differ} differ"),
         }
     }
 }
@@ -176,6 +198,7 @@ impl fmt::Display for Unit {
         f.write_str(match self {
             Self::Nanos => "ns",
             Self::Bytes => "bytes",
+            Self::Messages => "messages",
             Self::BytesEach => "bytes each",
             Self::PeakOfLive => "x what stays, at most",
         })

@@ -1,5 +1,6 @@
 //! Automerge.
 
+use automerge::sync::{Message, State, SyncDoc};
 use automerge::transaction::Transactable;
 use automerge::{ActorId, AutoCommit, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
 
@@ -67,6 +68,29 @@ impl Document for AutomergeDocument {
 
     fn catch_up(&mut self, other: &mut Self) {
         self.doc.merge(&mut other.doc).expect("one document");
+    }
+
+    fn exchange(&mut self, other: &mut Self) -> (u64, u64) {
+        let (mut here, mut there) = (State::new(), State::new());
+        let (mut bytes, mut messages) = (0, 0);
+        loop {
+            let mut is_quiet = true;
+            for turn in 0..2 {
+                let (from, of_from, to, of_to) = match turn {
+                    0 => (&mut self.doc, &mut here, &mut other.doc, &mut there),
+                    _ => (&mut other.doc, &mut there, &mut self.doc, &mut here),
+                };
+                if let Some(message) = from.sync().generate_sync_message(of_from) {
+                    let sent = message.encode();
+                    (is_quiet, bytes, messages) = (false, bytes + sent.len() as u64, messages + 1);
+                    let message = Message::decode(&sent).expect("a message of their own");
+                    to.sync().receive_sync_message(of_to, message).expect("applies");
+                }
+            }
+            if is_quiet {
+                return (bytes, messages);
+            }
+        }
     }
 
     fn save(&mut self) -> Vec<u8> {

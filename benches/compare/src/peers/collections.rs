@@ -38,6 +38,7 @@ impl Peer for Collections {
             | Work::MapGet { .. }
             | Work::MapMerge { .. } => Some(maps(work)),
             Work::ListInsert { items } => Some(list(items)),
+            Work::Sync { .. } => None,
             _ => Some(sets(work)),
         }
     }

@@ -35,7 +35,7 @@ impl Peer for Crdts {
             | Work::MapOverwrite { .. }
             | Work::MapGet { .. }
             | Work::MapMerge { .. } => Some(maps(work)),
-            Work::ListInsert { .. } => None,
+            Work::ListInsert { .. } | Work::Sync { .. } => None,
             _ => Some(sets(work)),
         }
     }

@@ -1,7 +1,7 @@
 //! What documents with maps and lists do, whoever keeps them: a set is a map of its elements.
 
 use crate::data::{element, key, place};
-use crate::peer::{Bench, is, of_bytes, of_memory, on_fresh, on_kept, timed};
+use crate::peer::{Bench, Sample, is, of_bytes, of_memory, on_fresh, on_kept, timed};
 use crate::work::{Edits, Work};
 
 /// A document with one map of numbers and one list of numbers.
@@ -27,6 +27,10 @@ pub(crate) trait Document: Sized + 'static {
 
     fn load(bytes: &[u8]) -> Self;
 
+    /// Exchanges what each lacks with one that it remembers nothing of: the number of bytes, and of
+    /// messages, both ways.
+    fn exchange(&mut self, other: &mut Self) -> (u64, u64);
+
     /// Inserts into the list.
     fn insert(&mut self, at: u64, value: i64);
 
@@ -50,6 +54,7 @@ pub(crate) fn prepare<D: Document>(work: Work) -> Option<Bench> {
         | Work::MapGet { .. }
         | Work::MapMerge { .. } => maps::<D>(work),
         Work::ListInsert { items } => list::<D>(items),
+        Work::Sync { keys, differ } => sync::<D>(keys, differ),
         _ => return None,
     })
 }
@@ -184,6 +189,20 @@ fn list<D: Document>(items: u64) -> Bench {
         },
         |(list, held)| is(&list.items(), held),
     )
+}
+
+fn sync<D: Document>(keys: u64, differ: u64) -> Bench {
+    let mut north = D::new(1);
+    north.put(&all(keys), 1, Edits::All);
+    let (mut south, changed, mut value) = (north.copy(2), all(differ), 1);
+    Box::new(move || {
+        value += 1;
+        north.put(&changed, value, Edits::One);
+        let (mut bytes, mut messages) = (0, 0);
+        let sample = timed(1, || (bytes, messages) = south.exchange(&mut north));
+        is(&south.get(&changed[0]), &Some(value))?;
+        Ok(Sample { bytes: Some(bytes), messages: Some(messages), ..sample })
+    })
 }
 
 fn names(from: u64, to: u64) -> Vec<String> {

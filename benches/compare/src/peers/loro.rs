@@ -1,6 +1,6 @@
 //! Loro.
 
-use loro::{ExportMode, LoroDoc, LoroValue, ValueOrContainer};
+use loro::{ExportMode, LoroDoc, LoroValue, ValueOrContainer, VersionVector};
 
 use crate::peer::{Bench, Peer};
 use crate::peers::documents::{self, Document};
@@ -71,6 +71,19 @@ impl Document for LoroDocument {
         let here = self.doc.oplog_vv();
         let updates = other.doc.export(ExportMode::updates(&here)).expect("exports");
         self.import(&updates);
+    }
+
+    fn exchange(&mut self, other: &mut Self) -> (u64, u64) {
+        let since = |doc: &LoroDoc, vector: &[u8]| {
+            let vector = VersionVector::decode(vector).expect("a vector of their own");
+            doc.export(ExportMode::updates(&vector)).expect("exports")
+        };
+        let asked = self.doc.oplog_vv().encode();
+        let (answer, there) = (since(&other.doc, &asked), other.doc.oplog_vv().encode());
+        self.import(&answer);
+        let last = since(&self.doc, &there);
+        other.import(&last);
+        ((asked.len() + answer.len() + there.len() + last.len()) as u64, 3)
     }
 
     fn save(&mut self) -> Vec<u8> {

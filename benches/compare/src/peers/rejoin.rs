@@ -2,13 +2,17 @@
 
 use std::hint::black_box;
 
-use rejoin_benches::{fresh, replica};
+use rejoin_benches::{Cost, Side, fresh, replica, sync};
+use rejoin_crdts::edit::Cursor;
 use rejoin_crdts::{
-    Crdt, Delta, EditError, List, LwwRegister, OrMap, OrSet, PnCounter, Replica, VersionVector,
+    Crdt, Delta, EditError, List, LwwRegister, OrMap, OrSet, Path, PnCounter, Replica,
+    VersionVector,
 };
 
+use rejoin_replica::{Now, Ticket};
+
 use crate::data::{element, key, place};
-use crate::peer::{Bench, Peer, Role, is, of_bytes, of_memory, on_fresh, on_kept, timed};
+use crate::peer::{Bench, Peer, Role, Sample, is, of_bytes, of_memory, on_fresh, on_kept, timed};
 use crate::work::{Edits, Work};
 
 /// Rejoin, as the documentation shows it, or by the fastest way that is public.
@@ -66,6 +70,7 @@ fn documented(work: Work) -> Bench {
         | Work::MapGet { .. }
         | Work::MapMerge { .. } => maps(work),
         Work::ListInsert { items } => list(items),
+        Work::Sync { keys, differ } => exchange(keys, differ),
         _ => whole_sets(work),
     }
 }
@@ -288,6 +293,41 @@ fn list(items: u64) -> Bench {
         },
         |(list, held)| is(&(list.len() as u64), held),
     )
+}
+
+/// Two copies of a space, one transaction for each key.
+fn exchange(keys: u64, differ: u64) -> Bench {
+    let ticket = Ticket::with_lineage("compare", [7; 16]);
+    let side = |id| Side::new(ticket.hash(), replica(id));
+    let (mut north, mut south) = (side(0), side(1));
+    let (all, changed) = ((0..keys).map(key), (0..differ).map(key).collect::<Vec<_>>());
+    write(&mut north, all, 1);
+    sync(&mut north, &mut south);
+    let mut value = 1;
+    Box::new(move || {
+        value += 1;
+        write(&mut north, changed.iter().cloned(), value);
+        let mut cost = Cost::default();
+        let sample = timed(1, || cost = sync(&mut south, &mut north));
+        is(&south.core.version_vector(), &north.core.version_vector())?;
+        let (bytes, messages) = (cost.bytes_after_hello as u64, cost.messages as u64);
+        Ok(Sample { bytes: Some(bytes), messages: Some(messages), ..sample })
+    })
+}
+
+fn write(side: &mut Side, keys: impl Iterator<Item = String>, value: i64) {
+    type Settings = OrMap<String, LwwRegister<i64>>;
+    for key in keys {
+        let stamp = side.core.stamp(Now::default());
+        let source = side.core.source();
+        let mut draft = side.core.draft(&source, stamp);
+        let place = Path::object("settings", Settings::KIND);
+        let map = &mut Settings::editor(Cursor::new(&mut draft, place));
+        map.entry(key.as_str()).set(value).expect("in range");
+        let entry = side.core.entry(draft.finish(), stamp).expect("one operation");
+        side.core.commit(entry, Vec::new()).expect("all is in memory");
+    }
+    side.settle();
 }
 
 fn vector(replicas: u64, counter: u64) -> VersionVector {

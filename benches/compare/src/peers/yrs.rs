@@ -1,6 +1,7 @@
 //! Yrs, the Rust port of Yjs.
 
 use yrs::updates::decoder::Decode;
+use yrs::updates::encoder::Encode;
 use yrs::{Array, ArrayRef, Doc, Map, MapRef, Out, ReadTxn, StateVector, Transact, Update};
 
 use crate::peer::{Bench, Peer};
@@ -83,6 +84,18 @@ impl Document for YrsDocument {
         let here = self.doc.transact().state_vector();
         let update = other.doc.transact().encode_diff_v1(&here);
         self.take_in(&update);
+    }
+
+    fn exchange(&mut self, other: &mut Self) -> (u64, u64) {
+        let asked = self.doc.transact().state_vector().encode_v1();
+        let here = StateVector::decode_v1(&asked).expect("a vector of their own");
+        let answer = other.doc.transact().encode_diff_v1(&here);
+        let there = other.doc.transact().state_vector().encode_v1();
+        self.take_in(&answer);
+        let there_read = StateVector::decode_v1(&there).expect("a vector of their own");
+        let last = self.doc.transact().encode_diff_v1(&there_read);
+        other.take_in(&last);
+        ((asked.len() + answer.len() + there.len() + last.len()) as u64, 3)
     }
 
     fn save(&mut self) -> Vec<u8> {

@@ -330,7 +330,6 @@ impl Inverse {
             parts.extend(hidden.filter_map(|part| Path::parse(part).ok()));
         }
         for part in parts {
-            let here: Vec<Dot> = hidings(stage, &part)?.into_iter().map(|(dot, _)| dot).collect();
             let seen = if View::new(&source, part.clone()).is_hidden()? {
                 let is_hidden = View::new(stage, part.clone()).is_hidden()?;
                 let to_hide =
@@ -338,14 +337,14 @@ impl Inverse {
                 // Where nothing is, nothing is left to be hidden.
                 done.extend((!is_hidden && to_hide.is_empty()).then(|| part.clone()));
                 to_hide
-            } else {
+            } else if hidings(stage, &part)?.is_empty() {
                 let mut seen = VersionVector::new();
-                let there = hidings(&source, &part)?.into_iter();
-                let missing = there.filter(|(dot, _)| here.is_empty() && !here.contains(dot));
-                missing.flat_map(|(_, saw)| saw).for_each(|dot| {
+                for dot in hidings(&source, &part)?.into_iter().flat_map(|(_, saw)| saw) {
                     seen.set_at_least(dot.replica(), dot.counter());
-                });
+                }
                 seen
+            } else {
+                VersionVector::new()
             };
             if !seen.is_empty() {
                 let effect = Effect::Hide { ends: Vec::new(), seen };
