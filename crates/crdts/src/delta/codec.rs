@@ -86,8 +86,7 @@ impl Delta {
             decoded += path.len();
             previous = path;
         }
-        let changes = changes.len();
-        Self { bytes: out.into(), origin, first, stamp, changes_at, changes }
+        Self { bytes: out.into(), changes_at, changes: changes.len() }
     }
 
     /// Takes canonical bytes over, without a copy.
@@ -95,9 +94,9 @@ impl Delta {
     /// # Errors
     /// As [`decode`](Decode::decode), and when bytes are left over.
     pub fn from_shared(bytes: Arc<[u8]>) -> Result<Self, DecodeError> {
-        let Checked { length, origin, first, stamp, changes_at, changes } = check(&bytes)?;
+        let Checked { length, changes_at, changes } = check(&bytes)?;
         match bytes.len() - length {
-            0 => Ok(Self { bytes, origin, first, stamp, changes_at, changes }),
+            0 => Ok(Self { bytes, changes_at, changes }),
             left => Err(DecodeError::TrailingBytes { left }),
         }
     }
@@ -110,6 +109,13 @@ impl Delta {
         let skipped = reader.bytes(self.changes_at);
         debug_assert!(skipped.is_ok(), "the changes stand in the bytes");
         Changes::new(&head, reader, self.changes, true)
+    }
+
+    /// Returns the origin and the first counter. Every step of an entry's way asks for them: they
+    /// stand first, and the rest of the head is not read for them.
+    #[inline]
+    pub(crate) fn beginning(&self) -> (ReplicaId, u64) {
+        read_beginning(&mut Reader::new(&self.bytes)).unwrap_or_else(|_| checked_before())
     }
 
     pub(crate) fn head(&self) -> Head<'_> {
@@ -139,10 +145,8 @@ impl Decode for Delta {
     /// Takes as much memory as the bytes, and a few KiB while it decodes.
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut ahead = reader.clone();
-        let checked = check(ahead.bytes(ahead.remaining())?)?;
-        let Checked { length, origin, first, stamp, changes_at, changes } = checked;
-        let bytes = reader.bytes(length)?.into();
-        Ok(Self { bytes, origin, first, stamp, changes_at, changes })
+        let Checked { length, changes_at, changes } = check(ahead.bytes(ahead.remaining())?)?;
+        Ok(Self { bytes: reader.bytes(length)?.into(), changes_at, changes })
     }
 }
 
@@ -157,19 +161,21 @@ pub(crate) struct Head<'a> {
 
 impl<'a> Head<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let (origin, first) = (ReplicaId::decode(reader)?, reader.varint()?);
+        let (origin, first) = read_beginning(reader)?;
         let stamp = HybridTimestamp::decode(reader)?;
         let ids = reader.count(16)?;
         Ok(Self { origin, first, stamp, ids: reader.bytes(16 * ids)? })
     }
 }
 
-/// The head of a delta, and offsets of its parts.
+#[inline]
+fn read_beginning(reader: &mut Reader<'_>) -> Result<(ReplicaId, u64), DecodeError> {
+    Ok((ReplicaId::decode(reader)?, reader.varint()?))
+}
+
+/// Offsets of the parts of a delta.
 struct Checked {
     length: usize,
-    origin: ReplicaId,
-    first: u64,
-    stamp: HybridTimestamp,
     changes_at: usize,
     changes: usize,
 }
@@ -200,8 +206,7 @@ fn check(bytes: &[u8]) -> Result<Checked, DecodeError> {
     if !changes.ids.all_used() {
         return Err(cannot_know());
     }
-    let (length, Head { origin, first, stamp, .. }) = (changes.reader.position(), head);
-    Ok(Checked { length, origin, first, stamp, changes_at, changes: count })
+    Ok(Checked { length: changes.reader.position(), changes_at, changes: count })
 }
 
 /// The operations of a delta, each read when the iterator reaches it.

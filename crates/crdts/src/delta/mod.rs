@@ -40,14 +40,10 @@ pub use correction::{Correction, Point, Span};
 pub use rebase::Rebase;
 
 /// The changes that one transaction of one replica made. It is stored as its canonical bytes, and
-/// takes little more memory than they do: its content is read when it is asked for, but for what
-/// every step of its way asks for.
+/// takes no more memory than they do: its content is read when it is asked for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Delta {
     pub(crate) bytes: Arc<[u8]>,
-    pub(crate) origin: ReplicaId,
-    pub(crate) first: u64,
-    pub(crate) stamp: HybridTimestamp,
     /// Offset of the first change in the bytes.
     pub(crate) changes_at: usize,
     pub(crate) changes: usize,
@@ -191,23 +187,23 @@ impl Delta {
     }
 
     /// The replica that made it.
-    pub const fn origin(&self) -> ReplicaId {
-        self.origin
+    pub fn origin(&self) -> ReplicaId {
+        self.beginning().0
     }
 
     /// The counter of its first dot.
-    pub const fn first(&self) -> u64 {
-        self.first
+    pub fn first(&self) -> u64 {
+        self.beginning().1
     }
 
     /// The counter of its last dot.
-    pub const fn last(&self) -> u64 {
-        self.first + self.changes as u64 - 1
+    pub fn last(&self) -> u64 {
+        self.first() + self.changes as u64 - 1
     }
 
     /// When it was made, by its origin's hybrid clock.
-    pub const fn stamp(&self) -> HybridTimestamp {
-        self.stamp
+    pub fn stamp(&self) -> HybridTimestamp {
+        self.head().stamp
     }
 
     /// True if it changes nothing: an edit that had no effect returns such a delta.
