@@ -186,7 +186,7 @@ impl Inverse {
         remains.cannot.dedup();
         self.note_kept(stage, &remains.kept)?;
         if stage.next_dot() == before && remains.cannot.is_empty() {
-            self.note_kept(stage, self.all_places().get(..1).unwrap_or_default())?;
+            self.note_kept(stage, self.any_place().as_slice())?;
         }
         Ok(remains)
     }
@@ -202,25 +202,16 @@ impl Inverse {
         for path in kept {
             let touched = self.places.get(path.as_bytes()).map(|touched| touched.last);
             let Some(dot) = touched.or_else(|| of_counter(path)) else { continue };
-            let ends = alloc::vec![dot];
-            let empty = path.kind().and_then(Cell::empty).map(|cell| cell.0);
-            let effect = match empty {
-                Some(CellKind::Register(_)) => Effect::Register { ends, value: None },
-                Some(CellKind::Element(_)) => Effect::Element { ends, add: false },
-                Some(CellKind::Contest(_)) => Effect::Contest { ends, put: None },
-                Some(CellKind::Counter(_)) => Effect::Correct { ends, put: None },
-                Some(CellKind::Hidings(_)) => Effect::Hide { ends, seen: VersionVector::new() },
-                _ => continue,
-            };
+            let Some(effect) = ending(path, alloc::vec![dot]) else { continue };
             Cursor::new(stage, path.clone()).write(effect)?;
         }
         Ok(())
     }
 
-    /// The places of all operations.
-    fn all_places(&self) -> Vec<Path> {
-        let places = self.places.keys().filter_map(|path| Path::parse(path.clone()).ok());
-        places.chain(self.counts.iter().map(|(path, ..)| path.clone())).collect()
+    /// The place of one of its operations.
+    fn any_place(&self) -> Option<Path> {
+        let mut places = self.places.keys().filter_map(|path| Path::parse(path.clone()).ok());
+        places.next().or_else(|| self.counts.first().map(|(path, ..)| path.clone()))
     }
 
     /// Undoes what was counted, and what took counts away, from the last operation to the first.
@@ -441,15 +432,12 @@ fn write_at(
             own => own,
         };
     let mut cursor = Cursor::new(stage, path.clone());
-    let empty = path.kind().and_then(Cell::empty).map(|cell| cell.0);
     if wanted.is_empty() {
-        cursor.write(match empty {
-            Some(CellKind::Element(_)) => Effect::Element { ends, add: false },
-            Some(CellKind::Contest(_)) => Effect::Contest { ends, put: None },
-            _ => Effect::Register { ends, value: None },
-        })?;
+        ending(path, ends).map_or(Ok(()), |effect| cursor.write(effect))?;
         return Ok(true);
     }
+    // Of elements one says what all say.
+    wanted.dedup_by(|(_, next), (_, said)| matches!((next, said), (Said::There, Said::There)));
     for (_, said) in wanted {
         let ends = core::mem::take(&mut ends);
         cursor.write(match said {
@@ -460,11 +448,20 @@ fn write_at(
             Said::Put(put) => Effect::Contest { ends, put: Some(put) },
             Said::There => Effect::Element { ends, add: true },
         })?;
-        if matches!(empty, Some(CellKind::Element(_))) {
-            break;
-        }
     }
     Ok(true)
+}
+
+/// An operation that ends some events of a place, and puts nothing there.
+fn ending(path: &Path, ends: Vec<Dot>) -> Option<Effect> {
+    Some(match path.kind().and_then(Cell::empty)?.0 {
+        CellKind::Register(_) => Effect::Register { ends, value: None },
+        CellKind::Element(_) => Effect::Element { ends, add: false },
+        CellKind::Contest(_) => Effect::Contest { ends, put: None },
+        CellKind::Counter(_) => Effect::Correct { ends, put: None },
+        CellKind::Hidings(_) => Effect::Hide { ends, seen: VersionVector::new() },
+        _ => return None,
+    })
 }
 
 /// A write as an undo puts it back. One of siblings names what of the transaction it replaces, so

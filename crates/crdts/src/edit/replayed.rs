@@ -3,6 +3,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::convert::Infallible;
 use core::ops::{ControlFlow, RangeInclusive};
 
 use rejoin_vclock::{Dot, ReplicaId, VersionVector};
@@ -25,6 +26,11 @@ impl Replayed {
     pub fn new(own: ReplicaId) -> Option<Self> {
         let context = Context::over(&VersionVector::new())?;
         Some(Self { parts: Parts::default(), causal: Causal::new(context, own, 0)? })
+    }
+
+    /// Applies the operations of a delta at some places, as they are.
+    pub fn apply(&mut self, delta: &Delta, is_wanted: impl Fn(&Path) -> bool) {
+        let Ok(()) = self.replay(delta, is_wanted, |_, _, change| Ok::<_, Infallible>(change));
     }
 
     /// Applies the operations of a delta at some places, each as `shown` returns it. The deltas
@@ -116,7 +122,7 @@ impl Without {
             .map(|change| change.removed().unwrap_or(change.path().as_bytes()).to_vec())
             .collect();
         places.iter().try_for_each(|place| all.alive(place, &mut before))?;
-        all.replay(delta, is_wanted, |_, _, change| Ok::<_, ReadError>(change))?;
+        all.apply(delta, is_wanted);
         let mut after = BTreeSet::new();
         places.iter().try_for_each(|place| all.alive(place, &mut after))?;
         for dot in before.difference(&after) {
@@ -145,6 +151,9 @@ impl Without {
         }
         let Self { rest, all, ended, .. } = self;
         rest.replay(delta, &is_wanted, |rest, _, mut change| {
+            if ended.is_empty() {
+                return Ok(change);
+            }
             let (mut here, mut there) = (BTreeSet::new(), BTreeSet::new());
             let path = change.path().as_bytes();
             let place = match &change.effect {
@@ -168,7 +177,7 @@ impl Without {
             }
             Ok::<_, E>(change)
         })?;
-        all.replay(delta, is_wanted, |_, _, change| Ok::<_, ReadError>(change))?;
+        all.apply(delta, is_wanted);
         Ok(())
     }
 

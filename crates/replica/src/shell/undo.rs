@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rejoin_crdts::delta::Delta;
 use rejoin_crdts::edit::{Inverse, Remains, Replayed, Without};
-use rejoin_crdts::{Crdt, Dot, Path, RawAtom, ReadError};
+use rejoin_crdts::{Crdt, Dot, Path, RawAtom};
 use rejoin_vclock::ReplicaId;
 
 use crate::core::SpaceCore;
@@ -194,7 +194,7 @@ impl Shared {
             let is_undone = undone.get(&last).is_some_and(is_new) && !undoes.contains(&last);
             let is_undo = is_new(&last) && theirs.iter().any(|of| undone.get(of) == Some(&last));
             if *at < sequence {
-                before.replay(delta, is_wanted, |_, _, change| Ok::<_, ReadError>(change))?;
+                before.apply(delta, is_wanted);
             }
             if is_it || is_undone || is_undo {
                 without.leave_out(delta, is_wanted, is_it)?;

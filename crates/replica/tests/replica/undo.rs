@@ -9,7 +9,7 @@ use crate::identity::sync;
 use crate::medium::Medium;
 
 #[derive(Crdt)]
-struct Product {
+pub(crate) struct Product {
     note: LwwRegister<String>,
     marks: MvRegister<u64>,
     price: Siblings<u64>,
@@ -18,18 +18,19 @@ struct Product {
     bans: RwSet<String>,
     on_sale: EnableWinsFlag,
     calm: DisableWinsFlag,
+    stock: PnCounter,
     lines: OrMap<String, PnCounter>,
     shelves: OrMap<String, OrSet<String>>,
     steps: List<LwwRegister<String>>,
     more: Doc,
 }
 
-type Products = Space<Product>;
+pub(crate) type Products = Space<Product>;
 
-const KEY: &str = "tent";
+pub(crate) const KEY: &str = "tent";
 
 /// All that is to be seen of the object.
-fn shown(space: &Products) -> String {
+pub(crate) fn shown(space: &Products) -> String {
     space
         .read(|all| {
             let tent = all.object(KEY);
@@ -49,7 +50,7 @@ fn shown(space: &Products) -> String {
                 .map(|index| tent.steps().get(index)?.map_or(Ok(None), |step| step.get()))
                 .collect::<Result<_, ReadError>>()?;
             Ok::<_, ReadError>(format!(
-                "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {lines:?} {shelves:?} {steps:?} {:?}",
+                "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {lines:?} {shelves:?} {steps:?} {:?}",
                 tent.note().get()?,
                 tent.marks().values()?,
                 tent.price().values()?,
@@ -58,6 +59,7 @@ fn shown(space: &Products) -> String {
                 tent.bans().items()?,
                 tent.on_sale().is_enabled()?,
                 tent.calm().is_enabled()?,
+                tent.stock().value()?,
                 tent.more().value()?,
             ))
         })
@@ -102,14 +104,14 @@ fn change(chance: &mut Chance, space: &Products) -> Receipt {
     done.expect("a transaction").receipt
 }
 
-fn pair() -> ([Store; 2], [Products; 2]) {
+pub(crate) fn pair() -> ([Store; 2], [Products; 2]) {
     let stores = [(); 2].map(|()| Store::memory().expect("a store"));
     let here: Products = stores[0].create_space("products").expect("a first space");
     let there = stores[1].join_space("products", here.ticket()).expect("joined");
     (stores, [here, there])
 }
 
-fn meet([here, there]: &[Products; 2]) {
+pub(crate) fn meet([here, there]: &[Products; 2]) {
     sync(&here.link(), &there.link());
 }
 
@@ -224,8 +226,7 @@ fn two_copies_that_undo_one_transaction_undo_it_once() {
         if receipt.is_empty() {
             continue;
         }
-        let copy = OpenOptions::new().unproven().over(medium.after_power_loss()).expect("a copy");
-        let there: Products = copy.open_space("products").expect("the space");
+        let (_store, there) = copy_of(&medium);
         let undone = here.undo(&receipt).expect("undone");
         let twice = there.undo(&receipt).expect("undone there");
         assert_eq!((shown(&here), shown(&there)), (before.clone(), before.clone()), "seed {seed}");
