@@ -12,6 +12,11 @@ pub(crate) fn key(n: u64) -> String {
     format!("key-{:016x}", mix(n))
 }
 
+/// The first so many keys.
+pub(crate) fn keys(count: u64) -> Vec<String> {
+    (0..count).map(key).collect()
+}
+
 /// The `n`-th position to look at, among `below`: no order that a cache could guess.
 pub(crate) const fn place(n: u64, below: u64) -> u64 {
     mix(n ^ 0x5EED) % below

@@ -6,6 +6,7 @@ use automerge::{ActorId, AutoCommit, ObjId, ObjType, ROOT, ReadDoc, ScalarValue,
 
 use crate::peer::{Bench, Peer};
 use crate::peers::documents::{self, Document};
+use crate::peers::keyed::Keyed;
 use crate::work::{Edits, Work};
 
 pub(crate) struct Automerge;
@@ -33,13 +34,9 @@ fn actor(writer: u64) -> ActorId {
     ActorId::from(writer.to_be_bytes())
 }
 
-impl Document for AutomergeDocument {
+impl Keyed for AutomergeDocument {
     fn new(writer: u64) -> Self {
         Self { doc: AutoCommit::new().with_actor(actor(writer)), list: None }
-    }
-
-    fn copy(&mut self, writer: u64) -> Self {
-        Self { doc: self.doc.fork().with_actor(actor(writer)), list: self.list.clone() }
     }
 
     fn put(&mut self, keys: &[String], value: i64, edits: Edits) {
@@ -64,6 +61,12 @@ impl Document for AutomergeDocument {
 
     fn len(&self) -> u64 {
         self.doc.length(ROOT) as u64
+    }
+}
+
+impl Document for AutomergeDocument {
+    fn copy(&mut self, writer: u64) -> Self {
+        Self { doc: self.doc.fork().with_actor(actor(writer)), list: self.list.clone() }
     }
 
     fn catch_up(&mut self, other: &mut Self) {

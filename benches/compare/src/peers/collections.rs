@@ -7,11 +7,10 @@ use rejoin_benches::replica;
 
 use crate::data::{element, key, place};
 use crate::peer::{Bench, Peer, Role, is, of_bytes, of_memory, on_fresh, on_kept, timed};
-use crate::work::Work;
+use crate::peers::keyed::{self, Keyed, ROUND, looks_for};
+use crate::work::{Edits, Work};
 
 pub(crate) struct Collections;
-
-const ROUND: u64 = 1_000;
 
 impl Peer for Collections {
     fn name(&self) -> &'static str {
@@ -33,10 +32,10 @@ impl Peer for Collections {
             | Work::VectorIncrement { .. }
             | Work::CounterAdd { .. }
             | Work::CounterMerge { .. } => Some(counters(work)),
-            Work::MapPut { .. }
-            | Work::MapOverwrite { .. }
-            | Work::MapGet { .. }
-            | Work::MapMerge { .. } => Some(maps(work)),
+            Work::MapPut { .. } | Work::MapOverwrite { .. } | Work::MapGet { .. } => {
+                keyed::prepare::<Stamped>(work)
+            }
+            Work::MapMerge { keys } => Some(merge_maps(keys)),
             Work::ListInsert { items } => Some(list(items)),
             Work::Sync { .. } => None,
             _ => Some(sets(work)),
@@ -133,17 +132,9 @@ fn sets(work: Work) -> Bench {
                 |(set, held)| is(&(set.len() as u64), held),
             )
         }
-        Work::SetContains { elements } => on_kept(
-            ROUND,
-            (filled(0, elements), 0, 0),
-            move |(set, n, found)| {
-                for _ in 0..ROUND {
-                    *n += 1;
-                    *found += u64::from(set.contains(&element(place(*n, elements))));
-                }
-            },
-            |(_, n, found)| is(found, n),
-        ),
+        Work::SetContains { elements } => {
+            looks_for(filled(0, elements), elements, |set, it| set.contains(&it))
+        }
         Work::SetCatchUp { elements } => {
             let (mut set, mut next) = (filled(0, elements), elements);
             Box::new(move || {
@@ -186,58 +177,42 @@ fn sets(work: Work) -> Bench {
     }
 }
 
-fn maps(work: Work) -> Bench {
-    match work {
-        Work::MapPut { keys, .. } => on_fresh(
-            keys,
-            move || (HashMap::new(), all(keys)),
-            |(map, keys)| keys.iter().for_each(|key| _ = map.insert(key.clone(), 1_i64)),
-            move |(map, _), ()| is(&(map.len() as u64), &keys),
-        ),
-        Work::MapOverwrite { keys, .. } => {
-            let mut round = 1;
-            on_kept(
-                keys,
-                (full(keys), all(keys), 1),
-                move |(map, keys, value)| {
-                    round += 1;
-                    *value = round;
-                    for key in &*keys {
-                        map.insert(key.clone(), (round, 1));
-                    }
-                },
-                |(map, keys, value)| is(&map[&keys[0]].0, value),
-            )
-        }
-        Work::MapGet { keys } => on_kept(
-            ROUND,
-            (full(keys), all(keys), 0, 0),
-            move |(map, all, n, sum)| {
-                for _ in 0..ROUND {
-                    *n += 1;
-                    *sum += map[&all[place(*n as u64, keys) as usize]].0;
+fn merge_maps(keys: u64) -> Bench {
+    let (ours, theirs) = (stamped(keys), stamped(keys));
+    on_fresh(
+        keys,
+        move || (ours.clone(), theirs.clone()),
+        |(ours, theirs)| {
+            for (key, theirs) in theirs.iter() {
+                match ours.get_mut(key) {
+                    Some(mine) if mine.1 < theirs.1 => *mine = *theirs,
+                    Some(_) => {}
+                    None => _ = ours.insert(key.clone(), *theirs),
                 }
-            },
-            |(_, _, n, sum)| is(sum, n),
-        ),
-        Work::MapMerge { keys } => {
-            let (ours, theirs) = (full(keys), full(keys));
-            on_fresh(
-                keys,
-                move || (ours.clone(), theirs.clone()),
-                |(ours, theirs)| {
-                    for (key, theirs) in theirs.iter() {
-                        match ours.get_mut(key) {
-                            Some(mine) if mine.1 < theirs.1 => *mine = *theirs,
-                            Some(_) => {}
-                            None => _ = ours.insert(key.clone(), *theirs),
-                        }
-                    }
-                },
-                move |(ours, _), ()| is(&(ours.len() as u64), &keys),
-            )
-        }
-        _ => unreachable!("no work on maps"),
+            }
+        },
+        move |(ours, _), ()| is(&(ours.len() as u64), &keys),
+    )
+}
+
+/// Values with the time of their last write.
+type Stamped = HashMap<String, (i64, u64)>;
+
+impl Keyed for Stamped {
+    fn new(_: u64) -> Self {
+        Self::default()
+    }
+
+    fn put(&mut self, keys: &[String], value: i64, _: Edits) {
+        keys.iter().for_each(|key| _ = self.insert(key.clone(), (value, 1)));
+    }
+
+    fn get(&self, key: &str) -> Option<i64> {
+        self.get(key).map(|it| it.0)
+    }
+
+    fn len(&self) -> u64 {
+        self.len() as u64
     }
 }
 
@@ -290,11 +265,7 @@ fn read(bytes: &[u8]) -> HashSet<u64> {
     bytes.chunks_exact(8).map(number).collect()
 }
 
-fn all(keys: u64) -> Vec<String> {
-    (0..keys).map(key).collect()
-}
-
-/// Values with the time of their last write.
-fn full(keys: u64) -> HashMap<String, (i64, u64)> {
+/// A map in which others have written last some of the values.
+fn stamped(keys: u64) -> Stamped {
     (0..keys).map(|n| (key(n), (1, n % 3))).collect()
 }

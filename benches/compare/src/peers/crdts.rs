@@ -4,16 +4,15 @@ use std::hint::black_box;
 
 use crdts::{CmRDT, CvRDT, MVReg, Map, Orswot, PNCounter, VClock};
 
-use crate::data::{element, key, place};
+use crate::data::{element, key, keys as all};
 use crate::peer::{Bench, Peer, is, of_bytes, of_memory, on_fresh, on_kept, timed};
-use crate::work::Work;
+use crate::peers::keyed::{self, Keyed, ROUND, full, looks_for};
+use crate::work::{Edits, Work};
 
 pub(crate) struct Crdts;
 
 type Set = Orswot<u64, u64>;
 type Values = Map<String, MVReg<i64, u64>, u64>;
-
-const ROUND: u64 = 1_000;
 
 impl Peer for Crdts {
     fn name(&self) -> &'static str {
@@ -31,10 +30,10 @@ impl Peer for Crdts {
             | Work::VectorIncrement { .. }
             | Work::CounterAdd { .. }
             | Work::CounterMerge { .. } => Some(vectors(work)),
-            Work::MapPut { .. }
-            | Work::MapOverwrite { .. }
-            | Work::MapGet { .. }
-            | Work::MapMerge { .. } => Some(maps(work)),
+            Work::MapPut { .. } | Work::MapOverwrite { .. } | Work::MapGet { .. } => {
+                keyed::prepare::<Values>(work)
+            }
+            Work::MapMerge { keys } => Some(merge_maps(keys)),
             Work::ListInsert { .. } | Work::Sync { .. } => None,
             _ => Some(sets(work)),
         }
@@ -125,17 +124,9 @@ fn sets(work: Work) -> Bench {
                 move |set| is(&set.contains(&element(elements)).val, &true),
             )
         }
-        Work::SetContains { elements } => on_kept(
-            ROUND,
-            (filled(elements), 0, 0),
-            move |(set, n, found)| {
-                for _ in 0..ROUND {
-                    *n += 1;
-                    *found += u64::from(set.contains(&element(place(*n, elements))).val);
-                }
-            },
-            |(_, n, found)| is(found, n),
-        ),
+        Work::SetContains { elements } => {
+            looks_for(filled(elements), elements, |set, it| set.contains(&it).val)
+        }
         Work::SetCatchUp { elements } => {
             let mut set = filled(elements);
             let mut other = set.clone();
@@ -180,54 +171,36 @@ fn sets(work: Work) -> Bench {
     }
 }
 
-fn maps(work: Work) -> Bench {
-    match work {
-        Work::MapPut { keys, .. } => on_fresh(
-            keys,
-            move || (Values::new(), all(keys)),
-            |(map, keys)| keys.iter().for_each(|key| put(map, 1, key, 1)),
-            move |(map, _), ()| is(&map.len().val, &(keys as usize)),
-        ),
-        Work::MapOverwrite { keys, .. } => {
-            let mut round = 1;
-            on_kept(
-                keys,
-                (full(keys, 1), all(keys), 1),
-                move |(map, keys, value)| {
-                    round += 1;
-                    *value = round;
-                    keys.iter().for_each(|key| put(map, 1, key, round));
-                },
-                |(map, keys, value)| is(&got(map, &keys[0]), &Some(*value)),
-            )
-        }
-        Work::MapGet { keys } => on_kept(
-            ROUND,
-            (full(keys, 1), all(keys), 0, 0),
-            move |(map, all, n, sum)| {
-                for _ in 0..ROUND {
-                    *n += 1;
-                    let at = place(*n as u64, keys) as usize;
-                    *sum += got(map, &all[at]).unwrap_or_default();
-                }
-            },
-            |(_, _, n, sum)| is(sum, n),
-        ),
-        Work::MapMerge { keys } => {
-            let mut ours = full(keys, 1);
-            let mut theirs = ours.clone();
-            for key in all(keys) {
-                put(&mut ours, 1, &key, 2);
-                put(&mut theirs, 2, &key, 3);
-            }
-            on_fresh(
-                keys,
-                move || (ours.clone(), Some(theirs.clone()), key(0)),
-                |(ours, theirs, _)| theirs.take().into_iter().for_each(|it| ours.merge(it)),
-                |(ours, _, first), ()| is(&got(ours, first).is_some_and(|it| it > 1), &true),
-            )
-        }
-        _ => unreachable!("no work on maps"),
+fn merge_maps(keys: u64) -> Bench {
+    let mut ours: Values = full(keys);
+    let mut theirs = ours.clone();
+    for key in all(keys) {
+        put(&mut ours, 1, &key, 2);
+        put(&mut theirs, 2, &key, 3);
+    }
+    on_fresh(
+        keys,
+        move || (ours.clone(), Some(theirs.clone()), key(0)),
+        |(ours, theirs, _)| theirs.take().into_iter().for_each(|it| ours.merge(it)),
+        |(ours, _, first), ()| is(&got(ours, first).is_some_and(|it| it > 1), &true),
+    )
+}
+
+impl Keyed for Values {
+    fn new(_: u64) -> Self {
+        Self::default()
+    }
+
+    fn put(&mut self, keys: &[String], value: i64, _: Edits) {
+        keys.iter().for_each(|key| put(self, 1, key, value));
+    }
+
+    fn get(&self, key: &str) -> Option<i64> {
+        got(self, key)
+    }
+
+    fn len(&self) -> u64 {
+        Self::len(self).val as u64
     }
 }
 
@@ -267,16 +240,6 @@ fn merge(ours: Set, theirs: Set, expected: u64) -> Bench {
 
 fn read(bytes: &[u8]) -> Set {
     postcard::from_bytes(bytes).expect("bytes of their own")
-}
-
-fn all(keys: u64) -> Vec<String> {
-    (0..keys).map(key).collect()
-}
-
-fn full(keys: u64, value: i64) -> Values {
-    let mut map = Values::new();
-    all(keys).iter().for_each(|key| put(&mut map, 1, key, value));
-    map
 }
 
 fn put(map: &mut Values, writer: u64, key: &str, value: i64) {

@@ -1,24 +1,14 @@
 //! What documents with maps and lists do, whoever keeps them: a set is a map of its elements.
 
-use crate::data::{element, key, place};
+use crate::data::{element, key, keys as all, place};
 use crate::peer::{Bench, Sample, is, of_bytes, of_memory, on_fresh, on_kept, timed};
+use crate::peers::keyed::{self, Keyed, ROUND, full, looks_for};
 use crate::work::{Edits, Work};
 
 /// A document with one map of numbers and one list of numbers.
-pub(crate) trait Document: Sized + 'static {
-    /// An empty one, of this writer.
-    fn new(writer: u64) -> Self;
-
+pub(crate) trait Document: Keyed {
     /// A copy of another writer.
     fn copy(&mut self, writer: u64) -> Self;
-
-    /// Puts keys into the map, in one edit each, or in one edit.
-    fn put(&mut self, keys: &[String], value: i64, edits: Edits);
-
-    fn get(&self, key: &str) -> Option<i64>;
-
-    /// The number of keys in the map.
-    fn len(&self) -> u64;
 
     /// Takes in what another document has and this one lacks, as their replicas would send it.
     fn catch_up(&mut self, other: &mut Self);
@@ -38,8 +28,6 @@ pub(crate) trait Document: Sized + 'static {
     fn items(&self) -> u64;
 }
 
-const ROUND: u64 = 1_000;
-
 /// Gets ready for work on documents.
 pub(crate) fn prepare<D: Document>(work: Work) -> Option<Bench> {
     Some(match work {
@@ -49,13 +37,10 @@ pub(crate) fn prepare<D: Document>(work: Work) -> Option<Bench> {
         | Work::SetEncode { .. }
         | Work::SetDecode { .. }
         | Work::SetMemory { .. } => sets::<D>(work),
-        Work::MapPut { .. }
-        | Work::MapOverwrite { .. }
-        | Work::MapGet { .. }
-        | Work::MapMerge { .. } => maps::<D>(work),
+        Work::MapMerge { keys } => merge::<D>(keys),
         Work::ListInsert { items } => list::<D>(items),
         Work::Sync { keys, differ } => sync::<D>(keys, differ),
-        _ => return None,
+        _ => return keyed::prepare::<D>(work),
     })
 }
 
@@ -75,18 +60,9 @@ fn sets<D: Document>(work: Work) -> Bench {
                 |(set, held)| is(&set.len(), held),
             )
         }
-        Work::SetContains { elements } => on_kept(
-            ROUND,
-            (set::<D>(elements), 0, 0),
-            move |(set, n, found)| {
-                for _ in 0..ROUND {
-                    *n += 1;
-                    let name = element(place(*n, elements)).to_string();
-                    *found += u64::from(set.get(&name).is_some());
-                }
-            },
-            |(_, n, found)| is(found, n),
-        ),
+        Work::SetContains { elements } => {
+            looks_for(set::<D>(elements), elements, |set, it| set.get(&it.to_string()).is_some())
+        }
         Work::SetCatchUp { elements } => {
             let mut set = set::<D>(elements);
             let mut other = set.copy(2);
@@ -117,60 +93,17 @@ fn sets<D: Document>(work: Work) -> Bench {
     }
 }
 
-fn maps<D: Document>(work: Work) -> Bench {
-    match work {
-        Work::MapPut { keys, edits } => on_fresh(
-            keys,
-            move || (D::new(1), all(keys)),
-            move |(map, keys)| map.put(keys, 1, edits),
-            move |(map, _), ()| is(&map.len(), &keys),
-        ),
-        Work::MapOverwrite { keys, edits } => {
-            let mut round = 1;
-            let mut map = D::new(1);
-            map.put(&all(keys), 1, Edits::All);
-            on_kept(
-                keys,
-                (map, all(keys), 1),
-                move |(map, keys, value)| {
-                    round += 1;
-                    *value = round;
-                    map.put(keys, round, edits);
-                },
-                |(map, keys, value)| is(&map.get(&keys[0]), &Some(*value)),
-            )
-        }
-        Work::MapGet { keys } => {
-            let mut map = D::new(1);
-            map.put(&all(keys), 1, Edits::All);
-            on_kept(
-                ROUND,
-                (map, all(keys), 0, 0),
-                move |(map, all, n, sum)| {
-                    for _ in 0..ROUND {
-                        *n += 1;
-                        let at = place(*n as u64, keys) as usize;
-                        *sum += map.get(&all[at]).unwrap_or_default();
-                    }
-                },
-                |(_, _, n, sum)| is(sum, n),
-            )
-        }
-        Work::MapMerge { keys } => {
-            let mut ours = D::new(1);
-            ours.put(&all(keys), 1, Edits::All);
-            let mut theirs = ours.copy(2);
-            ours.put(&all(keys), 2, Edits::All);
-            theirs.put(&all(keys), 3, Edits::All);
-            on_fresh(
-                keys,
-                move || (ours.copy(3), theirs.copy(4), key(0)),
-                |(ours, theirs, _)| ours.catch_up(theirs),
-                |(ours, _, first), ()| is(&ours.get(first).is_some_and(|it| it > 1), &true),
-            )
-        }
-        _ => unreachable!("no work on maps"),
-    }
+fn merge<D: Document>(keys: u64) -> Bench {
+    let mut ours: D = full(keys);
+    let mut theirs = ours.copy(2);
+    ours.put(&all(keys), 2, Edits::All);
+    theirs.put(&all(keys), 3, Edits::All);
+    on_fresh(
+        keys,
+        move || (ours.copy(3), theirs.copy(4), key(0)),
+        |(ours, theirs, _)| ours.catch_up(theirs),
+        |(ours, _, first), ()| is(&ours.get(first).is_some_and(|it| it > 1), &true),
+    )
 }
 
 fn list<D: Document>(items: u64) -> Bench {
@@ -192,8 +125,7 @@ fn list<D: Document>(items: u64) -> Bench {
 }
 
 fn sync<D: Document>(keys: u64, differ: u64) -> Bench {
-    let mut north = D::new(1);
-    north.put(&all(keys), 1, Edits::All);
+    let mut north: D = full(keys);
     let (mut south, changed, mut value) = (north.copy(2), all(differ), 1);
     Box::new(move || {
         value += 1;
@@ -207,10 +139,6 @@ fn sync<D: Document>(keys: u64, differ: u64) -> Bench {
 
 fn names(from: u64, to: u64) -> Vec<String> {
     (from..to).map(|n| element(n).to_string()).collect()
-}
-
-fn all(keys: u64) -> Vec<String> {
-    (0..keys).map(key).collect()
 }
 
 fn set<D: Document>(elements: u64) -> D {

@@ -4,6 +4,7 @@ use loro::{ExportMode, LoroDoc, LoroValue, ValueOrContainer, VersionVector};
 
 use crate::peer::{Bench, Peer};
 use crate::peers::documents::{self, Document};
+use crate::peers::keyed::Keyed;
 use crate::work::{Edits, Work};
 
 pub(crate) struct Loro;
@@ -32,16 +33,10 @@ impl LoroDocument {
     }
 }
 
-impl Document for LoroDocument {
+impl Keyed for LoroDocument {
     fn new(writer: u64) -> Self {
         let doc = LoroDoc::new();
         doc.set_peer_id(writer).expect("no change yet");
-        Self { doc }
-    }
-
-    fn copy(&mut self, writer: u64) -> Self {
-        let doc = self.doc.fork();
-        doc.set_peer_id(writer).expect("no change pending");
         Self { doc }
     }
 
@@ -65,6 +60,14 @@ impl Document for LoroDocument {
 
     fn len(&self) -> u64 {
         self.doc.get_map("map").len() as u64
+    }
+}
+
+impl Document for LoroDocument {
+    fn copy(&mut self, writer: u64) -> Self {
+        let doc = self.doc.fork();
+        doc.set_peer_id(writer).expect("no change pending");
+        Self { doc }
     }
 
     fn catch_up(&mut self, other: &mut Self) {

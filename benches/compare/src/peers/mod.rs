@@ -4,6 +4,7 @@ mod automerge;
 mod collections;
 mod crdts;
 mod documents;
+mod keyed;
 mod lattices;
 mod loro;
 mod rejoin;

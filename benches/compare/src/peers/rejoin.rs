@@ -11,8 +11,9 @@ use rejoin_crdts::{
 
 use rejoin_replica::{Now, Ticket};
 
-use crate::data::{element, key, place};
+use crate::data::{element, key, keys as all, place};
 use crate::peer::{Bench, Peer, Role, Sample, is, of_bytes, of_memory, on_fresh, on_kept, timed};
+use crate::peers::keyed::{self, Keyed, ROUND, full, looks_for};
 use crate::work::{Edits, Work};
 
 /// Rejoin, as the documentation shows it, or by the fastest way that is public.
@@ -23,8 +24,6 @@ pub(crate) struct Rejoin {
 type Set = Replica<OrSet<u64>>;
 type Map = Replica<OrMap<String, LwwRegister<i64>>>;
 type Items = Replica<List<LwwRegister<u64>>>;
-
-const ROUND: u64 = 1_000;
 
 impl Peer for Rejoin {
     fn name(&self) -> &'static str {
@@ -65,13 +64,10 @@ fn documented(work: Work) -> Bench {
         }
         Work::CounterAdd { .. } | Work::CounterMerge { .. } => counters(work),
         Work::SetAdd { .. } | Work::SetContains { .. } | Work::SetCatchUp { .. } => sets(work),
-        Work::MapPut { .. }
-        | Work::MapOverwrite { .. }
-        | Work::MapGet { .. }
-        | Work::MapMerge { .. } => maps(work),
+        Work::MapMerge { keys } => merge_maps(keys),
         Work::ListInsert { items } => list(items),
         Work::Sync { keys, differ } => exchange(keys, differ),
-        _ => whole_sets(work),
+        _ => keyed::prepare::<Map>(work).unwrap_or_else(|| whole_sets(work)),
     }
 }
 
@@ -151,17 +147,9 @@ fn sets(work: Work) -> Bench {
                 |(set, held)| is(&(set.len() as u64), held),
             )
         }
-        Work::SetContains { elements } => on_kept(
-            ROUND,
-            (filled(0, elements), 0, 0),
-            move |(set, n, found)| {
-                for _ in 0..ROUND {
-                    *n += 1;
-                    *found += u64::from(set.contains(&element(place(*n, elements))));
-                }
-            },
-            |(_, n, found)| is(found, n),
-        ),
+        Work::SetContains { elements } => {
+            looks_for(filled(0, elements), elements, |set, it| set.contains(&it))
+        }
         Work::SetCatchUp { elements } => {
             let mut set = filled(0, elements);
             let (mut other, mut next) = (set.fork(fresh(1)), elements);
@@ -226,51 +214,34 @@ fn whole_sets(work: Work) -> Bench {
     }
 }
 
-fn maps(work: Work) -> Bench {
-    match work {
-        Work::MapPut { keys, edits } => on_fresh(
-            keys,
-            move || (Map::new(fresh(0)), (0..keys).map(key).collect::<Vec<_>>()),
-            move |(map, keys)| put(map, keys, 1, edits),
-            move |(map, _), ()| is(&(map.len() as u64), &keys),
-        ),
-        Work::MapOverwrite { keys, edits } => {
-            let mut round = 1;
-            on_kept(
-                keys,
-                (full_map(keys), (0..keys).map(key).collect::<Vec<_>>(), 1),
-                move |(map, keys, value)| {
-                    round += 1;
-                    *value = round;
-                    put(map, keys, round, edits);
-                },
-                |(map, keys, value)| is(&got(map, &keys[0]), &Some(*value)),
-            )
-        }
-        Work::MapGet { keys } => on_kept(
-            ROUND,
-            (full_map(keys), (0..keys).map(key).collect::<Vec<_>>(), 0, 0),
-            move |(map, all, n, sum)| {
-                for _ in 0..ROUND {
-                    *n += 1;
-                    *sum += got(map, &all[place(*n as u64, keys) as usize]).unwrap_or_default();
-                }
-            },
-            |(_, _, n, sum)| is(sum, n),
-        ),
-        Work::MapMerge { keys } => {
-            let (mut ours, names) = (full_map(keys), (0..keys).map(key).collect::<Vec<_>>());
-            let mut theirs = ours.fork(fresh(1));
-            put(&mut ours, &names, 2, Edits::All);
-            put(&mut theirs, &names, 3, Edits::All);
-            on_fresh(
-                keys,
-                move || (ours.fork(fresh(2)), theirs.fork(fresh(3))),
-                |(ours, theirs)| ours.merge(theirs),
-                move |(ours, _), _| is(&got(ours, &names[0]).is_some_and(|it| it > 1), &true),
-            )
-        }
-        _ => unreachable!("no work on maps"),
+fn merge_maps(keys: u64) -> Bench {
+    let (mut ours, names) = (full::<Map>(keys), all(keys));
+    let mut theirs = ours.fork(fresh(2));
+    put(&mut ours, &names, 2, Edits::All);
+    put(&mut theirs, &names, 3, Edits::All);
+    on_fresh(
+        keys,
+        move || (ours.fork(fresh(3)), theirs.fork(fresh(4))),
+        |(ours, theirs)| ours.merge(theirs),
+        move |(ours, _), _| is(&got(ours, &names[0]).is_some_and(|it| it > 1), &true),
+    )
+}
+
+impl Keyed for Map {
+    fn new(writer: u64) -> Self {
+        Self::new(fresh(writer))
+    }
+
+    fn put(&mut self, keys: &[String], value: i64, edits: Edits) {
+        put(self, keys, value, edits);
+    }
+
+    fn get(&self, key: &str) -> Option<i64> {
+        got(self, key)
+    }
+
+    fn len(&self) -> u64 {
+        <OrMap<String, LwwRegister<i64>>>::len(self) as u64
     }
 }
 
@@ -403,12 +374,6 @@ fn halves(elements: u64) -> (Set, Set) {
     (ours, theirs)
 }
 
-fn full_map(keys: u64) -> Map {
-    let mut map = Map::new(fresh(0));
-    put(&mut map, &(0..keys).map(key).collect::<Vec<_>>(), 1, Edits::All);
-    map
-}
-
 fn put(map: &mut Map, keys: &[String], value: i64, edits: Edits) {
     let done: Result<(), EditError> = match edits {
         Edits::One => keys.iter().try_for_each(|key| {
@@ -426,5 +391,5 @@ fn put(map: &mut Map, keys: &[String], value: i64, edits: Edits) {
 }
 
 fn got(map: &Map, key: &str) -> Option<i64> {
-    map.get(key).and_then(|it| it.get().ok()?)
+    (**map).get(key).and_then(|it| it.get().ok()?)
 }

@@ -6,6 +6,7 @@ use yrs::{Array, ArrayRef, Doc, Map, MapRef, Out, ReadTxn, StateVector, Transact
 
 use crate::peer::{Bench, Peer};
 use crate::peers::documents::{self, Document};
+use crate::peers::keyed::Keyed;
 use crate::work::{Edits, Work};
 
 pub(crate) struct Yrs;
@@ -42,15 +43,9 @@ impl YrsDocument {
     }
 }
 
-impl Document for YrsDocument {
+impl Keyed for YrsDocument {
     fn new(writer: u64) -> Self {
         Self::over(Doc::with_client_id(writer))
-    }
-
-    fn copy(&mut self, writer: u64) -> Self {
-        let copy = Self::new(writer);
-        copy.take_in(&self.save());
-        copy
     }
 
     fn put(&mut self, keys: &[String], value: i64, edits: Edits) {
@@ -78,6 +73,14 @@ impl Document for YrsDocument {
 
     fn len(&self) -> u64 {
         u64::from(self.map.len(&self.doc.transact()))
+    }
+}
+
+impl Document for YrsDocument {
+    fn copy(&mut self, writer: u64) -> Self {
+        let copy = Self::new(writer);
+        copy.take_in(&self.save());
+        copy
     }
 
     fn catch_up(&mut self, other: &mut Self) {
