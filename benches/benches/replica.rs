@@ -21,7 +21,7 @@ fn put(side: &mut Side, keys: std::ops::Range<u64>, value: i64) {
             .entry(format!("key-{key:06}").as_str())
             .set(value);
         set.expect("a short key");
-        let entry = side.core.entry(draft.finish(), stamp).expect("one operation");
+        let entry = side.core.entry(draft.finish().0, stamp).expect("one operation");
         side.core.commit(entry, Vec::new()).expect("all is in memory");
     }
     side.settle();

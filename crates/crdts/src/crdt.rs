@@ -2,7 +2,7 @@
 
 use core::ops::ControlFlow;
 
-use crate::cell::Cell;
+use crate::cell::{CellRef, Saved};
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
 use crate::index::Declared;
@@ -27,8 +27,8 @@ impl Outcome {
     }
 }
 
-/// Takes one cell at a time.
-pub type Visit<'a> = dyn FnMut(&Path, Cell) + 'a;
+/// Is shown one cell at a time.
+pub type Visit<'a> = dyn FnMut(&Path, CellRef<'_>) + 'a;
 
 /// Tells a walk to go on or to stop.
 pub(crate) type Flow = ControlFlow<()>;
@@ -189,7 +189,7 @@ pub trait Crdt: Sized {
     }
 
     /// The cell at a path below.
-    fn cell(&self, path: &[u8]) -> Option<Cell>;
+    fn cell(&self, path: &[u8]) -> Option<CellRef<'_>>;
 
     /// Returns a kind other than `than` that is visible under a name below, which is a path without
     /// its last byte. Only a [`Doc`](crate::Doc) has several; other types have the one kind that
@@ -198,8 +198,12 @@ pub trait Crdt: Sized {
         None
     }
 
-    /// Takes over a cell from a saved state, at a path below. The value must be new.
-    fn load(&mut self, path: &[u8], cell: Cell) -> Outcome;
+    /// Takes over a cell from a saved state, or makes it what it was before a transaction, at a path
+    /// below.
+    ///
+    /// # Errors
+    /// What was to be loaded, if the type has no such place.
+    fn load(&mut self, path: &[u8], saved: Saved) -> Result<(), Saved>;
 
     /// True if there is anything to see.
     fn is_visible(&self) -> bool;
@@ -221,12 +225,12 @@ pub(crate) fn leaf_outcome(path: &[u8], apply: impl FnOnce() -> bool) -> Outcome
 
 /// Implements [`Crdt`] for a type whose state is one cell: the cell does the work.
 ///
-/// `impl [T: Atom] for MvRegister<T> { kind: .., cell: field as Variant, editor: .., reader: .. }`
+/// `impl [T: Atom] for MvRegister<T> { kind: .., cell: field, editor: .., reader: .. }`
 macro_rules! leaf_value {
     (
         impl [$($generics:tt)*] for $value:ty {
             kind: $kind:expr,
-            cell: $field:ident as $variant:ident,
+            cell: $field:ident,
             editor: $editor:ident $(<$editor_of:ty>)? { $cursor:ident $(, $editor_phantom:ident)? },
             reader: $reader:ident $(<$reader_of:ty>)? { $view:ident $(, $reader_phantom:ident)? },
         }
@@ -280,24 +284,23 @@ macro_rules! leaf_value {
 
             fn visit(&self, at: &$crate::path::Path, visit: &mut $crate::crdt::Visit<'_>) {
                 if !$crate::cell::Leaf::is_gone(&self.$field) {
-                    let cell = $crate::cell::CellKind::$variant(self.$field.clone());
-                    visit(at, $crate::cell::Cell(cell));
+                    visit(at, $crate::cell::Variant::lend(&self.$field));
                 }
             }
 
-            fn cell(&self, path: &[u8]) -> Option<$crate::cell::Cell> {
-                let cell = || $crate::cell::CellKind::$variant(self.$field.clone());
-                path.is_empty().then(|| $crate::cell::Cell(cell()))
+            fn cell(&self, path: &[u8]) -> Option<$crate::cell::CellRef<'_>> {
+                path.is_empty().then(|| $crate::cell::Variant::lend(&self.$field))
             }
 
-            fn load(&mut self, path: &[u8], cell: $crate::cell::Cell) -> $crate::crdt::Outcome {
-                match cell.0 {
-                    $crate::cell::CellKind::$variant(state) if path.is_empty() => {
-                        self.$field = state;
-                    }
-                    _ => return $crate::crdt::Outcome::Unknown,
+            fn load(
+                &mut self,
+                path: &[u8],
+                saved: $crate::cell::Saved,
+            ) -> Result<(), $crate::cell::Saved> {
+                match path {
+                    [] => $crate::cell::Leaf::load(&mut self.$field, saved),
+                    _ => Err(saved),
                 }
-                $crate::crdt::Outcome::Changed
             }
 
             fn is_visible(&self) -> bool {

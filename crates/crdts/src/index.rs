@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use rejoin_vclock::codec::{DecodeError, Reader, write_varint};
 
-use crate::cell::{Cell, CellKind};
+use crate::cell::{CellRef, KindRef};
 use crate::crdt::Crdt;
 use crate::edit::{Source, View};
 use crate::error::ReadError;
@@ -188,20 +188,20 @@ pub const fn check(kind: Kind) {
 
 /// Shows the values under which an index finds the place of a cell, encoded: of a register those
 /// that stand, of a flag that is on `true`, of a set's element itself.
-pub fn each_standing(path: &[u8], cell: &Cell, show: &mut dyn FnMut(&[u8])) {
+pub fn each_standing(path: &[u8], cell: CellRef<'_>, show: &mut dyn FnMut(&[u8])) {
     let kind = path.last().and_then(|&tag| Kind::from_tag(tag).ok());
-    match (&cell.0, kind) {
-        (CellKind::Register(writes), Some(Kind::MvRegister)) => {
+    match (cell.0, kind) {
+        (KindRef::Register(writes), Some(Kind::MvRegister)) => {
             let values = writes.distinct(Kind::MvRegister);
             values.iter().for_each(|value| show(value.as_bytes()));
         }
-        (CellKind::Register(writes), Some(Kind::MaxRegister)) => {
+        (KindRef::Register(writes), Some(Kind::MaxRegister)) => {
             extreme::<Greatest>(writes).into_iter().for_each(|value| show(value.as_bytes()));
         }
-        (CellKind::Register(writes), Some(Kind::MinRegister)) => {
+        (KindRef::Register(writes), Some(Kind::MinRegister)) => {
             extreme::<Least>(writes).into_iter().for_each(|value| show(value.as_bytes()));
         }
-        (CellKind::Register(writes), _) => {
+        (KindRef::Register(writes), _) => {
             writes.0.first().into_iter().for_each(|write| show(write.value.as_bytes()));
         }
         (_, Some(Kind::EnableWinsFlag | Kind::DisableWinsFlag)) if cell.is_visible() => {
@@ -217,7 +217,7 @@ pub fn each_standing(path: &[u8], cell: &Cell, show: &mut dyn FnMut(&[u8])) {
 }
 
 /// The values of [`each_standing`].
-pub fn standing(path: &[u8], cell: &Cell) -> Vec<RawAtom> {
+pub fn standing(path: &[u8], cell: CellRef<'_>) -> Vec<RawAtom> {
     let mut values = Vec::new();
     each_standing(path, cell, &mut |value| {
         values.extend(RawAtom::read(&mut Reader::new(value)).ok());
@@ -243,7 +243,7 @@ pub fn hiding(source: &dyn Source, path: &[u8]) -> Result<Vec<Vec<u8>>, ReadErro
 pub fn is_hidden(source: &dyn Source, path: &[u8]) -> Result<bool, ReadError> {
     for part in hiding_parts(source, path)? {
         let Some(cell) = source.cell(&part)? else { continue };
-        if !has(source, &part, &cell)? {
+        if !has(source, &part, cell.lend())? {
             return Ok(true);
         }
     }
@@ -257,7 +257,7 @@ pub fn is_hidden(source: &dyn Source, path: &[u8]) -> Result<bool, ReadError> {
 pub fn is_seen(source: &dyn Source, path: &Path) -> Result<bool, ReadError> {
     for part in items_over(path.as_bytes()) {
         let Some(cell) = source.cell(&part)? else { return Ok(false) };
-        if !has(source, &part, &cell)? {
+        if !has(source, &part, cell.lend())? {
             return Ok(false);
         }
     }

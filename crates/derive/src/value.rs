@@ -259,12 +259,12 @@ fn cells(declaration: &Declaration) -> TokenStream {
         quote! { #wire_name => #crdts::crdt::own_kind(&self.#name, than), }
     });
     let load = by_field(declaration, "load", |load, field| {
-        quote! { #load(&mut self.#field, below, cell) }
+        quote! { #load(&mut self.#field, below, saved) }
     });
     quote! {
         #visits
 
-        fn cell(&self, path: &[u8]) -> ::core::option::Option<#crdts::cell::Cell> {
+        fn cell(&self, path: &[u8]) -> ::core::option::Option<#crdts::cell::CellRef<'_>> {
             let (name, kind, below) = #crdts::path::split_field(path)?;
             match name.as_str() {
                 #(#cell,)*
@@ -290,13 +290,17 @@ fn cells(declaration: &Declaration) -> TokenStream {
             }
         }
 
-        fn load(&mut self, path: &[u8], cell: #crdts::cell::Cell) -> #crdts::crdt::Outcome {
+        fn load(
+            &mut self,
+            path: &[u8],
+            saved: #crdts::cell::Saved,
+        ) -> ::core::result::Result<(), #crdts::cell::Saved> {
             match #crdts::path::split_field(path) {
                 ::core::option::Option::Some((name, kind, below)) => match name.as_str() {
                     #(#load,)*
-                    _ => #crdts::crdt::Outcome::Unknown,
+                    _ => ::core::result::Result::Err(saved),
                 },
-                ::core::option::Option::None => #crdts::crdt::Outcome::Unknown,
+                ::core::option::Option::None => ::core::result::Result::Err(saved),
             }
         }
     }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
 
-use rejoin_crdts::cell::Cell;
+use rejoin_crdts::cell::{CellRef, Saved};
 use rejoin_crdts::crdt::{AtPlace, Outcome, Schema, Visit, accepts};
 use rejoin_crdts::delta::{At, Covered, Effect};
 use rejoin_crdts::edit::{Cursor, View};
@@ -126,12 +126,12 @@ impl<T: Atom + 'static> Crdt for Siblings<T> {
         self.register.visit(at, visit);
     }
 
-    fn cell(&self, path: &[u8]) -> Option<Cell> {
+    fn cell(&self, path: &[u8]) -> Option<CellRef<'_>> {
         self.register.cell(path)
     }
 
-    fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
-        self.register.load(path, cell)
+    fn load(&mut self, path: &[u8], saved: Saved) -> Result<(), Saved> {
+        self.register.load(path, saved)
     }
 
     fn is_visible(&self) -> bool {

@@ -295,7 +295,7 @@ fn write(side: &mut Side, keys: impl Iterator<Item = String>, value: i64) {
         let place = Path::object("settings", Settings::KIND);
         let map = &mut Settings::editor(Cursor::new(&mut draft, place));
         map.entry(key.as_str()).set(value).expect("in range");
-        let entry = side.core.entry(draft.finish(), stamp).expect("one operation");
+        let entry = side.core.entry(draft.finish().0, stamp).expect("one operation");
         side.core.commit(entry, Vec::new()).expect("all is in memory");
     }
     side.settle();

@@ -30,7 +30,7 @@ use rejoin_vclock::codec::{Decode, DecodeError, Encode, Reader, write_varint};
 use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId};
 use smallvec::SmallVec;
 
-use crate::cell::{Cell, CellKind, Dots, Hiding, Hidings, sorted};
+use crate::cell::{Cell, CellKind, CellRef, Dots, Hiding, Hidings, KindRef, sorted};
 use crate::counter::{Corrections, Live, Record, Rights, Share, Taken, Tally};
 use crate::delta::codec::{read_totals, write_totals};
 use crate::delta::correction::SPAN_BYTES;
@@ -59,7 +59,7 @@ impl Names<'_> {
     }
 
     /// Appends a cell.
-    pub fn write_cell(&self, cell: &Cell, out: &mut Vec<u8>) {
+    pub fn write_cell(&self, cell: CellRef<'_>, out: &mut Vec<u8>) {
         CellWriter { context: self.context, ids: Some(self.ids) }.write_cell(cell, out);
     }
 
@@ -85,9 +85,9 @@ impl Names<'_> {
         if cell.is_gone() {
             return Err(DecodeError::NotCanonical("a cell with nothing in it"));
         }
-        cell.as_positions().map_or(Ok(()), check_positions)?;
+        cell.lend().as_positions().map_or(Ok(()), check_positions)?;
         let mut dots = OneDotOnePlace::default();
-        dots.add(&cell);
+        dots.add(cell.lend());
         dots.check()?;
         Ok(cell)
     }
@@ -307,7 +307,7 @@ impl Names<'_> {
 
 /// Appends a cell that names its replicas by their ids in full: its bytes mean the same everywhere,
 /// with no list of ids beside them.
-pub fn write_in_full(context: &Context, cell: &Cell, out: &mut Vec<u8>) {
+pub fn write_in_full(context: &Context, cell: CellRef<'_>, out: &mut Vec<u8>) {
     CellWriter { context, ids: None }.write_cell(cell, out);
 }
 
@@ -319,21 +319,21 @@ struct CellWriter<'a> {
 }
 
 impl CellWriter<'_> {
-    fn write_cell(&self, cell: &Cell, out: &mut Vec<u8>) {
-        match &cell.0 {
-            CellKind::Element(dots) => {
-                write_varint(out, dots.0.len() as u64);
+    fn write_cell(&self, cell: CellRef<'_>, out: &mut Vec<u8>) {
+        match cell.0 {
+            KindRef::Element(dots) => {
+                write_varint(out, dots.len() as u64);
                 self.write_dots(dots, out);
             }
-            CellKind::Register(writes) | CellKind::Mark(Mark(writes)) => {
+            KindRef::Register(writes) | KindRef::Mark(Mark(writes)) => {
                 self.write_writes(writes, out);
             }
-            CellKind::Counter(counter) => self.write_counter(counter, out),
-            CellKind::Contest(contest) => self.write_contest(contest, out),
-            CellKind::Rights(rights) => self.write_rights(rights, out),
-            CellKind::Positions(places) => self.write_places(places, out),
-            CellKind::Candidates(places) => self.write_places(places, out),
-            CellKind::Hidings(hidings) => self.write_hidings(hidings, out),
+            KindRef::Counter(counter) => self.write_counter(counter, out),
+            KindRef::Contest(contest) => self.write_contest(contest, out),
+            KindRef::Rights(rights) => self.write_rights(rights, out),
+            KindRef::Positions(places) => self.write_places(places, out),
+            KindRef::Candidates(places) => self.write_places(places, out),
+            KindRef::Hidings(hidings) => self.write_hidings(hidings, out),
         }
     }
 
@@ -357,8 +357,10 @@ impl CellWriter<'_> {
         self.write_dot(self.context.dot(dot), out);
     }
 
-    fn write_dots(&self, dots: &Dots, out: &mut Vec<u8>) {
-        dots.to_dots(self.context).into_iter().for_each(|dot| self.write_dot(dot, out));
+    fn write_dots(&self, dots: &[LocalDot], out: &mut Vec<u8>) {
+        sorted(dots.iter().copied(), self.context)
+            .into_iter()
+            .for_each(|dot| self.write_dot(dot, out));
     }
 
     fn write_writes(&self, Writes(writes): &Writes, out: &mut Vec<u8>) {
@@ -414,7 +416,7 @@ impl CellWriter<'_> {
     fn write_contest(&self, contest: &Contest, out: &mut Vec<u8>) {
         for dots in [&contest.adds, &contest.removes] {
             write_varint(out, dots.0.len() as u64);
-            self.write_dots(dots, out);
+            self.write_dots(&dots.0, out);
         }
     }
 
@@ -477,7 +479,7 @@ impl CellWriter<'_> {
         }
         if told_apart {
             write_varint(out, places.existence.0.len() as u64);
-            self.write_dots(&places.existence, out);
+            self.write_dots(&places.existence.0, out);
             self.write_hidings(&places.hidings, out);
         }
     }

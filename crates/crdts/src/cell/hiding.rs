@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-use crate::cell::{Cell, CellKind, Leaf};
+use crate::cell::{CellRef, KindRef, Leaf};
 use crate::delta::{At, Covered, Effect};
 use crate::edit::cursor::parse;
 use crate::edit::{Cursor, View};
@@ -47,7 +47,7 @@ impl Hidings {
     }
 
     /// True if something is alive in a cell that none of the removals had seen.
-    pub(crate) fn spare(&self, cell: &Cell) -> bool {
+    pub(crate) fn spare(&self, cell: CellRef<'_>) -> bool {
         let mut spared = false;
         cell.each_dot(&mut |dot| spared |= !self.cover(dot));
         spared
@@ -144,7 +144,7 @@ impl Cursor<'_> {
         let (mut seen, mut fixed) = (VersionVector::new(), None);
         let context = self.stage.context();
         self.stage.visit(name, name, &mut |at, cell| {
-            if matches!(cell.0, CellKind::Rights(_)) {
+            if matches!(cell.0, KindRef::Rights(_)) {
                 fixed = Some(at.to_vec());
                 return ControlFlow::Break(());
             }
@@ -182,9 +182,11 @@ impl Cursor<'_> {
     }
 
     fn hidings(&self) -> Result<Vec<Dot>, EditError> {
-        let cell = self.cell()?;
-        let hidings = cell.as_ref().and_then(Cell::hidings);
-        Ok(hidings.map_or_else(Vec::new, |hidings| hidings.dots(self.stage.context())))
+        let context = self.stage.context();
+        self.cell(|cell| {
+            let hidings = cell.and_then(CellRef::hidings);
+            hidings.map_or_else(Vec::new, |hidings| hidings.dots(context))
+        })
     }
 
     /// Keeps every name on the way up to here that somebody removed unless edited and that somebody

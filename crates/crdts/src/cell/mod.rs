@@ -13,19 +13,19 @@ use alloc::vec::Vec;
 
 use rejoin_vclock::Dot;
 
-use crate::counter::{Rights, Tally};
+use crate::counter::{Record, Rights, Tally};
 use crate::delta::{At, Covered, Effect};
 use crate::ordered::{Candidates, Mark, Positions};
 use crate::path::{Kind, RawAtom};
 use crate::register::Writes;
 use crate::set::Contest;
-use crate::state::{Context, Join, LocalDot};
+use crate::state::{Context, Join, LocalDot, Slot};
 
 pub(crate) use dots::{Dots, sorted};
 pub(crate) use hiding::{Hiding, Hidings};
 
 /// The operations of every cell. A cell that was never written is its `Default`.
-pub(crate) trait Leaf: Default {
+pub(crate) trait Leaf: Variant + Default {
     /// Applies one operation whose dot is new here and whose context is covered.
     fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool;
 
@@ -40,6 +40,60 @@ pub(crate) trait Leaf: Default {
 
     /// True if nothing is left, neither alive nor retained, so that the cell can be dropped.
     fn is_gone(&self) -> bool;
+
+    /// Becomes what was saved of such a cell, or of a part of it; gives back what is of another
+    /// kind.
+    fn load(&mut self, saved: Saved) -> Result<(), Saved> {
+        match saved.0 {
+            SavedKind::Gone => *self = Self::default(),
+            SavedKind::Cell(cell) => *self = Self::from_cell(cell)?,
+            SavedKind::Record(..) => return Err(saved),
+        }
+        Ok(())
+    }
+}
+
+/// A leaf and the variant of [`Cell`] that holds it.
+pub(crate) trait Variant: Sized {
+    fn into_cell(self) -> Cell;
+
+    /// Gives back a cell of another kind.
+    fn from_cell(cell: Cell) -> Result<Self, Saved>;
+
+    fn lend(&self) -> CellRef<'_>;
+}
+
+/// A cell out of a saved state, or what stood at a place before a transaction changed it.
+#[derive(Debug)]
+pub struct Saved(pub(crate) SavedKind);
+
+#[derive(Debug)]
+pub(crate) enum SavedKind {
+    Cell(Cell),
+    /// There was no cell.
+    Gone,
+    /// The record of one replica in a counter, which stands for itself: nothing else of a counter
+    /// changes when it counts.
+    Record(Slot, Option<Record>),
+}
+
+impl Saved {
+    /// What an operation by the replica in `own` is about to change of a cell.
+    pub(crate) fn before(there: Option<CellRef<'_>>, effect: &Effect, own: Slot) -> Self {
+        let counts = matches!(effect, Effect::Counter { totals: Some(_), floors, ends }
+            if floors.is_empty() && ends.is_empty());
+        Self(match there.map(|cell| (cell, cell.as_counter().filter(|_| counts))) {
+            None => SavedKind::Gone,
+            Some((_, Some(tally))) => SavedKind::Record(own, tally.of(own).cloned()),
+            Some((cell, None)) => SavedKind::Cell(cell.to_cell()),
+        })
+    }
+}
+
+impl From<Cell> for Saved {
+    fn from(cell: Cell) -> Self {
+        Self(SavedKind::Cell(cell))
+    }
 }
 
 /// The operations that a kind of place takes.
@@ -92,6 +146,24 @@ pub(crate) enum CellKind {
     Hidings(Hidings),
 }
 
+/// A cell where it stands, without a copy.
+#[derive(Clone, Copy, Debug)]
+pub struct CellRef<'a>(pub(crate) KindRef<'a>);
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum KindRef<'a> {
+    /// The live dots, wherever they stand: a set keeps a single one without a list.
+    Element(&'a [LocalDot]),
+    Register(&'a Writes),
+    Counter(&'a Tally),
+    Contest(&'a Contest),
+    Rights(&'a Rights),
+    Positions(&'a Positions),
+    Candidates(&'a Candidates),
+    Mark(&'a Mark),
+    Hidings(&'a Hidings),
+}
+
 /// Runs one method of [`Leaf`] on whichever cell it is.
 macro_rules! on_leaf {
     ($cell:expr, $leaf:ident => $call:expr) => {
@@ -109,16 +181,60 @@ macro_rules! on_leaf {
     };
 }
 
-/// The accessors for one variant of a cell: a typed leaf finds itself in it by these.
-macro_rules! picks {
-    ($($pick:ident: $variant:ident($leaf:ty),)*) => {$(
-        pub(crate) const fn $pick(&self) -> Option<&$leaf> {
-            match &self.0 {
-                CellKind::$variant(leaf) => Some(leaf),
-                _ => None,
+/// Ties each leaf to the variant that holds it.
+macro_rules! variants {
+    ($($variant:ident($leaf:ty) $lend:expr;)*) => {$(
+        impl Variant for $leaf {
+            fn into_cell(self) -> Cell {
+                Cell(CellKind::$variant(self))
+            }
+
+            fn from_cell(cell: Cell) -> Result<Self, Saved> {
+                if let CellKind::$variant(leaf) = cell.0 { Ok(leaf) } else { Err(cell.into()) }
+            }
+
+            fn lend(&self) -> CellRef<'_> {
+                let lend: for<'a> fn(&'a Self) -> KindRef<'a> = $lend;
+                CellRef(lend(self))
             }
         }
     )*};
+}
+
+variants! {
+    Element(Dots) |dots| KindRef::Element(&dots.0);
+    Register(Writes) |writes| KindRef::Register(writes);
+    Counter(Tally) |tally| KindRef::Counter(tally);
+    Contest(Contest) |contest| KindRef::Contest(contest);
+    Rights(Rights) |rights| KindRef::Rights(rights);
+    Positions(Positions) |places| KindRef::Positions(places);
+    Candidates(Candidates) |places| KindRef::Candidates(places);
+    Mark(Mark) |mark| KindRef::Mark(mark);
+    Hidings(Hidings) |hidings| KindRef::Hidings(hidings);
+}
+
+/// The accessors for one variant of a cell: a typed leaf finds itself in it by these.
+macro_rules! picks {
+    ($($pick:ident: $variant:ident($leaf:ty),)*) => {
+        impl<'a> CellRef<'a> {$(
+            pub(crate) const fn $pick(self) -> Option<&'a $leaf> {
+                match self.0 {
+                    KindRef::$variant(leaf) => Some(leaf),
+                    _ => None,
+                }
+            }
+        )*}
+    };
+}
+
+picks! {
+    as_writes: Register(Writes),
+    as_counter: Counter(Tally),
+    as_contest: Contest(Contest),
+    as_rights: Rights(Rights),
+    as_positions: Positions(Positions),
+    as_candidates: Candidates(Candidates),
+    as_mark: Mark(Mark),
 }
 
 impl Cell {
@@ -158,6 +274,10 @@ impl Cell {
         on_leaf!(&mut self.0, leaf => leaf.apply(effect, at))
     }
 
+    pub(crate) fn load(&mut self, saved: Saved) -> Result<(), Saved> {
+        on_leaf!(&mut self.0, leaf => leaf.load(saved))
+    }
+
     pub(crate) fn end(&mut self, covered: &Covered) -> bool {
         on_leaf!(&mut self.0, leaf => leaf.end(covered))
     }
@@ -182,100 +302,125 @@ impl Cell {
         }
     }
 
-    /// True if there is a value to see.
-    pub(crate) fn is_visible(&self) -> bool {
-        on_leaf!(&self.0, leaf => leaf.is_visible())
-    }
-
     /// True if the cell can be dropped.
     pub(crate) fn is_gone(&self) -> bool {
         on_leaf!(&self.0, leaf => leaf.is_gone())
     }
 
+    /// The cell, to look at.
+    pub fn lend(&self) -> CellRef<'_> {
+        on_leaf!(&self.0, leaf => leaf.lend())
+    }
+}
+
+/// Runs one expression on lent dots, and one method of [`Leaf`] on every other cell.
+macro_rules! on_lent {
+    ($cell:expr, $dots:ident => $of_dots:expr, $leaf:ident => $call:expr) => {
+        match $cell {
+            KindRef::Element($dots) => $of_dots,
+            KindRef::Register($leaf) => $call,
+            KindRef::Counter($leaf) => $call,
+            KindRef::Contest($leaf) => $call,
+            KindRef::Rights($leaf) => $call,
+            KindRef::Positions($leaf) => $call,
+            KindRef::Candidates($leaf) => $call,
+            KindRef::Mark($leaf) => $call,
+            KindRef::Hidings($leaf) => $call,
+        }
+    };
+}
+
+impl<'a> CellRef<'a> {
+    /// A copy that stands for itself.
+    pub fn to_cell(self) -> Cell {
+        let dots = |dots: &[LocalDot]| Dots(dots.iter().copied().collect());
+        on_lent!(self.0, live => dots(live).into_cell(), leaf => leaf.clone().into_cell())
+    }
+
+    /// True if there is a value to see.
+    pub(crate) fn is_visible(self) -> bool {
+        on_lent!(self.0, dots => !dots.is_empty(), leaf => leaf.is_visible())
+    }
+
+    /// True if the cell can be dropped.
+    pub(crate) fn is_gone(self) -> bool {
+        on_lent!(self.0, dots => dots.is_empty(), leaf => leaf.is_gone())
+    }
+
     /// Returns the dots that a write over it ends; none for a counter (its records are named one by
     /// one).
-    pub(crate) fn live(&self, context: &Context) -> Vec<Dot> {
-        match &self.0 {
-            CellKind::Element(dots) => dots.to_dots(context),
-            CellKind::Register(writes) => writes.dots(context),
-            CellKind::Contest(contest) => contest.to_dots(context),
-            CellKind::Positions(places) => places.dots(context),
-            CellKind::Candidates(places) => places.dots(context),
-            CellKind::Mark(mark) => mark.0.dots(context),
-            CellKind::Hidings(hidings) => hidings.dots(context),
-            CellKind::Counter(_) | CellKind::Rights(_) => Vec::new(),
+    pub(crate) fn live(self, context: &Context) -> Vec<Dot> {
+        match self.0 {
+            KindRef::Element(dots) => sorted(dots.iter().copied(), context),
+            KindRef::Register(writes) => writes.dots(context),
+            KindRef::Contest(contest) => contest.to_dots(context),
+            KindRef::Positions(places) => places.dots(context),
+            KindRef::Candidates(places) => places.dots(context),
+            KindRef::Mark(mark) => mark.0.dots(context),
+            KindRef::Hidings(hidings) => hidings.dots(context),
+            KindRef::Counter(_) | KindRef::Rights(_) => Vec::new(),
         }
     }
 
     /// Shows every dot that is alive in it and adds something, in any order.
-    pub(crate) fn each_dot(&self, show: &mut dyn FnMut(LocalDot)) {
-        match &self.0 {
-            CellKind::Element(dots) => dots.0.iter().for_each(|&dot| show(dot)),
-            CellKind::Register(writes) | CellKind::Mark(Mark(writes)) => {
+    pub(crate) fn each_dot(self, show: &mut dyn FnMut(LocalDot)) {
+        match self.0 {
+            KindRef::Element(dots) => dots.iter().for_each(|&dot| show(dot)),
+            KindRef::Register(writes) | KindRef::Mark(Mark(writes)) => {
                 writes.0.iter().for_each(|write| show(write.dot));
             }
-            CellKind::Counter(tally) => {
+            KindRef::Counter(tally) => {
                 tally.standing().iter().for_each(|standing| show(standing.dot()));
             }
-            CellKind::Contest(contest) => {
+            KindRef::Contest(contest) => {
                 contest.adds.0.iter().chain(&contest.removes.0).for_each(|&dot| show(dot));
             }
-            CellKind::Rights(rights) => rights.0.iter().for_each(|share| show(share.last)),
-            CellKind::Positions(places) => places.each_dot(show),
-            CellKind::Candidates(places) => places.each_dot(show),
-            CellKind::Hidings(_) => {}
+            KindRef::Rights(rights) => rights.0.iter().for_each(|share| show(share.last)),
+            KindRef::Positions(places) => places.each_dot(show),
+            KindRef::Candidates(places) => places.each_dot(show),
+            KindRef::Hidings(_) => {}
         }
     }
 
     /// Returns the removals that hide the value under this name.
-    pub(crate) const fn hidings(&self) -> Option<&Hidings> {
-        match &self.0 {
-            CellKind::Positions(places) => Some(&places.hidings),
-            CellKind::Candidates(places) => Some(&places.hidings),
-            CellKind::Hidings(hidings) => Some(hidings),
+    pub(crate) const fn hidings(self) -> Option<&'a Hidings> {
+        match self.0 {
+            KindRef::Positions(places) => Some(&places.hidings),
+            KindRef::Candidates(places) => Some(&places.hidings),
+            KindRef::Hidings(hidings) => Some(hidings),
             _ => None,
         }
     }
 
     /// True if the value under this name is hidden as far as this part of it shows: something alive
     /// in the value may still bring it back.
-    pub fn is_undecided(&self) -> bool {
-        match &self.0 {
-            CellKind::Positions(places) => places.is_undecided(),
-            CellKind::Candidates(places) => places.is_undecided(),
-            CellKind::Hidings(hidings) => !hidings.is_empty(),
+    pub fn is_undecided(self) -> bool {
+        match self.0 {
+            KindRef::Positions(places) => places.is_undecided(),
+            KindRef::Candidates(places) => places.is_undecided(),
+            KindRef::Hidings(hidings) => !hidings.is_empty(),
             _ => false,
         }
     }
 
     /// Returns a dot of somebody who wrote the visible value here.
-    pub(crate) fn writer(&self) -> Option<LocalDot> {
-        match &self.0 {
-            CellKind::Element(dots) => dots.0.first().copied(),
-            CellKind::Register(writes) => writes.0.first().map(|write| write.dot),
-            CellKind::Mark(mark) => mark.0.0.first().map(|write| write.dot),
-            CellKind::Contest(contest) => contest.adds.0.first().copied(),
-            CellKind::Positions(places) => places.live().next().map(|place| place.dot),
-            CellKind::Candidates(places) => places.live().next().map(|place| place.dot),
-            CellKind::Counter(tally) => tally.writer(),
-            CellKind::Rights(rights) => rights.0.first().map(|share| share.last),
-            CellKind::Hidings(_) => None,
+    pub(crate) fn writer(self) -> Option<LocalDot> {
+        match self.0 {
+            KindRef::Element(dots) => dots.first().copied(),
+            KindRef::Register(writes) => writes.0.first().map(|write| write.dot),
+            KindRef::Mark(mark) => mark.0.0.first().map(|write| write.dot),
+            KindRef::Contest(contest) => contest.adds.0.first().copied(),
+            KindRef::Positions(places) => places.live().next().map(|place| place.dot),
+            KindRef::Candidates(places) => places.live().next().map(|place| place.dot),
+            KindRef::Counter(tally) => tally.writer(),
+            KindRef::Rights(rights) => rights.0.first().map(|share| share.last),
+            KindRef::Hidings(_) => None,
         }
     }
 
     /// The dot of a register's write that wrote a value.
-    pub(crate) fn writer_of(&self, value: &RawAtom) -> Option<LocalDot> {
+    pub(crate) fn writer_of(self, value: &RawAtom) -> Option<LocalDot> {
         let writes = self.as_writes()?;
         writes.0.iter().find(|write| write.value == *value).map(|write| write.dot)
-    }
-
-    picks! {
-        as_writes: Register(Writes),
-        as_counter: Counter(Tally),
-        as_contest: Contest(Contest),
-        as_rights: Rights(Rights),
-        as_positions: Positions(Positions),
-        as_candidates: Candidates(Candidates),
-        as_mark: Mark(Mark),
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use rejoin_vclock::ReplicaId;
 
-use crate::cell::Cell;
+use crate::cell::CellRef;
 use crate::counter::{Rights, Share};
 use crate::crdt::leaf_value;
 use crate::delta::Effect;
@@ -208,7 +208,7 @@ fn requests(
 leaf_value! {
     impl [] for BoundedCounter {
         kind: Kind::BoundedCounter,
-        cell: rights as Rights,
+        cell: rights,
         editor: BoundedCounterEditor { cursor },
         reader: BoundedCounterReader { view },
     }
@@ -256,10 +256,9 @@ impl BoundedCounterEditor<'_> {
         if to == own.owner {
             return Ok(());
         }
-        let cell = self.cursor.cell()?;
-        cell.as_ref()
-            .and_then(Cell::as_rights)
-            .map_or(Ok(()), |rights| rights.check_in_force(to))?;
+        self.cursor.cell(|cell| {
+            cell.and_then(CellRef::as_rights).map_or(Ok(()), |rights| rights.check_in_force(to))
+        })??;
         let total = own.moved_to(to).checked_add(amount).ok_or(EditError::Overflow)?;
         self.write(&own, Some((to, total)), None)
     }
@@ -280,8 +279,8 @@ impl BoundedCounterEditor<'_> {
     /// As [`add`](Self::add).
     pub fn reclaim(&mut self, retired: &RetiredIds) -> Result<u64, EditError> {
         let (own, held_before) = (self.own()?, self.rights()?);
-        let cell = self.cursor.cell()?;
-        let balances = cell.as_ref().and_then(Cell::as_rights).map(Rights::balances);
+        let balances =
+            self.cursor.cell(|cell| cell.and_then(CellRef::as_rights).map(Rights::balances))?;
         for (id, _) in balances.unwrap_or_default() {
             if id != own.owner && retired.0.contains(&id) {
                 self.write(&own, None, Some(id))?;
@@ -322,11 +321,12 @@ impl BoundedCounterEditor<'_> {
     fn own(&self) -> Result<Share, EditError> {
         let last = self.cursor.next_dot();
         let owner = self.cursor.view().dot(last).replica();
-        let cell = self.cursor.cell()?;
-        let none = || Share::new(owner, last);
-        let Some(rights) = cell.as_ref().and_then(Cell::as_rights) else { return Ok(none()) };
-        rights.check_in_force(owner)?;
-        Ok(rights.place(last.slot()).map_or_else(|_| none(), |place| rights.0[place].clone()))
+        self.cursor.cell(|cell| {
+            let none = || Share::new(owner, last);
+            let Some(rights) = cell.and_then(CellRef::as_rights) else { return Ok(none()) };
+            rights.check_in_force(owner)?;
+            Ok(rights.place(last.slot()).map_or_else(|_| none(), |place| rights.0[place].clone()))
+        })?
     }
 
     /// Returns this replica's share, if it holds at least `needed` rights.

@@ -1,6 +1,5 @@
 //! A counter that only goes up.
 
-use crate::cell::Cell;
 use crate::counter::Tally;
 use crate::crdt::leaf_value;
 use crate::delta::Effect;
@@ -50,7 +49,7 @@ fn value(tally: &Tally) -> Result<u64, ReadError> {
 leaf_value! {
     impl [] for GCounter {
         kind: Kind::GCounter,
-        cell: tally as Counter,
+        cell: tally,
         editor: GCounterEditor { cursor },
         reader: GCounterReader { view },
     }
@@ -70,10 +69,10 @@ impl GCounterEditor<'_> {
     /// [`EditError`] when the place cannot be read or named.
     pub fn add(&mut self, amount: u64) -> Result<(), EditError> {
         self.cursor.open()?;
-        let cell = self.cursor.cell()?;
-        let empty = Tally::default();
-        let tally = cell.as_ref().and_then(Cell::as_counter).unwrap_or(&empty);
-        let totals = tally.counted(self.cursor.next_dot(), amount, 0).ok_or(EditError::Overflow)?;
+        let dot = self.cursor.next_dot();
+        let totals =
+            self.cursor.cell(|cell| Tally::seen_in(cell, |it| it.counted(dot, amount, 0)))?;
+        let totals = totals.ok_or(EditError::Overflow)?;
         self.cursor.write(Effect::counted(totals))
     }
 

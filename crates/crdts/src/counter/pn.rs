@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 
 use rejoin_vclock::Dot;
 
-use crate::cell::Cell;
 use crate::counter::{Standing, Tally};
 use crate::crdt::leaf_value;
 use crate::delta::Effect;
@@ -97,7 +96,7 @@ fn value(tally: &Tally) -> Result<i64, ReadError> {
 leaf_value! {
     impl [] for PnCounter {
         kind: Kind::Counter,
-        cell: tally as Counter,
+        cell: tally,
         editor: PnCounterEditor { cursor },
         reader: PnCounterReader { view },
     }
@@ -117,12 +116,12 @@ impl PnCounterEditor<'_> {
     /// [`EditError`] when the place cannot be read or named.
     pub fn add(&mut self, amount: i64) -> Result<(), EditError> {
         self.cursor.open()?;
-        let cell = self.cursor.cell()?;
-        let empty = Tally::default();
-        let tally = cell.as_ref().and_then(Cell::as_counter).unwrap_or(&empty);
         let (up, down) =
             if amount < 0 { (0, amount.unsigned_abs()) } else { (amount.unsigned_abs(), 0) };
-        let totals = tally.counted(self.cursor.next_dot(), up, down).ok_or(EditError::Overflow)?;
+        let dot = self.cursor.next_dot();
+        let totals =
+            self.cursor.cell(|cell| Tally::seen_in(cell, |it| it.counted(dot, up, down)))?;
+        let totals = totals.ok_or(EditError::Overflow)?;
         self.cursor.write(Effect::counted(totals))
     }
 

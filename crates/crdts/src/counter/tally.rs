@@ -12,7 +12,7 @@ use core::cmp::Ordering;
 
 use smallvec::SmallVec;
 
-use crate::cell::Leaf;
+use crate::cell::{CellRef, Leaf, Saved, SavedKind, Variant};
 use crate::counter::{Corrections, Standing};
 use crate::delta::{self, At, Covered, Effect, Totals};
 use crate::state::{Context, Join, LocalDot, Slot};
@@ -106,6 +106,14 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Reads the counter that a cell is, or one that was never written.
+    pub(crate) fn seen_in<R>(cell: Option<CellRef<'_>>, read: impl FnOnce(&Self) -> R) -> R {
+        match cell.and_then(CellRef::as_counter) {
+            Some(tally) => read(tally),
+            None => read(&Self::default()),
+        }
+    }
+
     /// Returns the sum of all counts that stand. It fits: fewer than 2^62 sums of 64-bit numbers.
     pub(crate) fn total(&self) -> i128 {
         if self.corrections.is_empty() {
@@ -234,6 +242,18 @@ impl Leaf for Tally {
             changed |= self.merge_record(other, join);
         }
         changed | self.corrections.join(&theirs.corrections, join)
+    }
+
+    fn load(&mut self, saved: Saved) -> Result<(), Saved> {
+        match saved.0 {
+            SavedKind::Record(slot, before) => {
+                self.records.retain(|record| record.slot != slot);
+                before.into_iter().for_each(|record| self.push_record(record));
+            }
+            SavedKind::Gone => *self = Self::default(),
+            SavedKind::Cell(cell) => *self = Self::from_cell(cell)?,
+        }
+        Ok(())
     }
 
     fn is_visible(&self) -> bool {

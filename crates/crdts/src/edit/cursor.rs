@@ -11,7 +11,7 @@ use core::ops::{Bound, ControlFlow, RangeBounds};
 use rejoin_vclock::Dot;
 use rejoin_vclock::codec::DecodeError;
 
-use crate::cell::{Cell, CellKind};
+use crate::cell::{Cell, CellRef, KindRef};
 use crate::crdt::Flow;
 use crate::delta::{AddOrRemove, Effect};
 use crate::edit::{Source, Stage};
@@ -82,7 +82,7 @@ impl<'a> View<'a> {
     /// Shows the cells below, each with its path from here.
     pub(crate) fn cells(
         &self,
-        visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
+        visit: &mut dyn FnMut(&[u8], CellRef<'_>) -> Flow,
     ) -> Result<(), ReadError> {
         self.at_once(|view| {
             if view.check_collection()? {
@@ -95,8 +95,8 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Looks up the cells of the parts of one kind, by the dot that names each. One path serves a
-    /// long walk.
+    /// Looks up copies of the cells of the parts of one kind, by the dot that names each. One path
+    /// serves a long walk.
     pub(crate) fn parts(&self, kind: Kind) -> impl FnMut(Dot) -> Result<Option<Cell>, ReadError> {
         let above = self.path.as_bytes().len();
         let mut path = self.path.as_bytes().to_vec();
@@ -142,7 +142,7 @@ impl<'a> View<'a> {
     /// Reads the cell that stands here, or an empty one.
     pub(crate) fn leaf<R>(
         &self,
-        read: impl FnOnce(&Cell) -> Result<R, ReadError>,
+        read: impl FnOnce(CellRef<'_>) -> Result<R, ReadError>,
     ) -> Result<R, ReadError> {
         self.at_once(|view| {
             let (mut read, mut done) = (Some(read), None);
@@ -153,7 +153,7 @@ impl<'a> View<'a> {
             }
             done.or_else(|| {
                 let empty = Cell::empty(view.path.kind().unwrap_or(Kind::Element))?;
-                read.map(|read| view.read_cell(&empty, read))
+                read.map(|read| view.read_cell(empty.lend(), read))
             })
             .unwrap_or_else(|| {
                 unreachable!("only leaves are read as cells, and their kinds have one")
@@ -164,8 +164,8 @@ impl<'a> View<'a> {
     /// Reads a cell, and adds the place and the writer to an error about a value of another type.
     fn read_cell<R>(
         &self,
-        cell: &Cell,
-        read: impl FnOnce(&Cell) -> Result<R, ReadError>,
+        cell: CellRef<'_>,
+        read: impl FnOnce(CellRef<'_>) -> Result<R, ReadError>,
     ) -> Result<R, ReadError> {
         read(cell).map_err(|error| {
             let writer = match &error {
@@ -486,14 +486,18 @@ impl<'a> Cursor<'a> {
         &self.path
     }
 
-    pub(crate) fn cell(&self) -> Result<Option<Cell>, EditError> {
-        Ok(self.stage.cell(self.path.as_bytes())?)
+    /// Reads the cell here, or the absence of one.
+    pub(crate) fn cell<R>(
+        &self,
+        read: impl FnOnce(Option<CellRef<'_>>) -> R,
+    ) -> Result<R, EditError> {
+        let source: &dyn Source = &*self.stage;
+        Ok(source.at(self.path.as_bytes(), read)?)
     }
 
     /// The dots alive here.
     pub(crate) fn live(&self) -> Result<Vec<Dot>, EditError> {
-        let cell = self.cell()?;
-        Ok(cell.map_or_else(Vec::new, |cell| cell.live(self.stage.context())))
+        self.cell(|cell| cell.map_or_else(Vec::new, |cell| cell.live(self.stage.context())))
     }
 
     pub(crate) fn next_dot(&self) -> LocalDot {
@@ -524,12 +528,11 @@ impl<'a> Cursor<'a> {
     /// Moves the item or node at this place elsewhere.
     pub(crate) fn relocate(&mut self, value: RawAtom) -> Result<(), EditError> {
         self.open()?;
-        let cell = self.cell()?;
-        let ends = match cell.as_ref().map(|cell| &cell.0) {
-            Some(CellKind::Positions(places)) => places.live_dots(),
-            Some(CellKind::Candidates(places)) => places.live_dots(),
+        let ends = self.cell(|cell| match cell.map(|cell| cell.0) {
+            Some(KindRef::Positions(places)) => places.live_dots(),
+            Some(KindRef::Candidates(places)) => places.live_dots(),
             _ => Vec::new(),
-        };
+        })?;
         self.write(Effect::Move { ends, value })
     }
 

@@ -2,75 +2,38 @@
 
 use alloc::vec::Vec;
 use core::any::Any;
-use core::cell::RefCell;
 
 use rejoin_vclock::{Dot, HybridTimestamp, MAX_COUNTER};
 
-use crate::cell::Cell;
+use crate::cell::CellRef;
 use crate::crdt::Flow;
 use crate::delta::{At, Change, Effect};
-use crate::edit::{Overlay, Source, Stage};
+use crate::edit::{Source, Stage, Staged, Target};
 use crate::error::{EditError, ReadError};
-use crate::ordered::{Order, Orders};
+use crate::ordered::Order;
 use crate::path::{Kind, MAX_LEVELS, MAX_PATH_BYTES, MAX_VALUE_BYTES, Path};
 use crate::state::{Context, LocalDot, Slot};
 
-/// The operations of a transaction so far, over the state it started from.
+/// The operations of a transaction so far, and the state as they leave it.
 #[derive(Debug)]
-pub struct Draft<'a> {
-    base: &'a dyn Source,
+pub struct Draft<'a, T = Staged<'a>> {
+    target: T,
     context: &'a Context,
     own: Slot,
     first: u64,
     stamp: HybridTimestamp,
-    changed: Overlay,
     changes: Vec<Change>,
     content_bytes: usize,
     /// True if one of the operations hides something.
     hides: bool,
-    /// The cell that was read last: an edit reads a cell before it changes it.
-    read: RefCell<Option<(Vec<u8>, Option<Cell>)>>,
-    /// The orders of lists as this transaction sees them. After them the places below which it took
-    /// everything away.
-    orders: RefCell<Orders>,
-    ended: Vec<Path>,
 }
 
-/// The result of a transaction.
-#[derive(Debug)]
-pub struct Written {
-    /// The operations, each with the dot that its place here gives it.
-    pub changes: Vec<Change>,
-    /// The cells after these operations.
-    pub cells: Overlay,
-    /// The orders of lists after these operations.
-    pub orders: Orders,
-}
-
-impl<'a> Draft<'a> {
-    /// A transaction of the replica in `own`, over what `base` holds under `context`.
-    pub fn new(
-        base: &'a dyn Source,
-        context: &'a Context,
-        own: Slot,
-        stamp: HybridTimestamp,
-    ) -> Self {
+impl<'a, T: Target> Draft<'a, T> {
+    /// A transaction of the replica in `own`, of a state under `context`.
+    pub fn new(target: T, context: &'a Context, own: Slot, stamp: HybridTimestamp) -> Self {
         let first = context.seen_by_slot()[own.index()] + 1;
-        Self {
-            base,
-            context,
-            own,
-            first,
-            stamp,
-            changed: Overlay::default(),
-            changes: Vec::new(),
-            content_bytes: 0,
-            hides: false,
-            read: RefCell::default(),
-            // Changes of lists that it has heard of must not be forgotten.
-            orders: RefCell::new(Orders::new(usize::MAX)),
-            ended: Vec::new(),
-        }
+        let (changes, content_bytes, hides) = (Vec::new(), 0, false);
+        Self { target, context, own, first, stamp, changes, content_bytes, hides }
     }
 
     /// Returns the amount of content in the values written so far, in [bytes of
@@ -79,32 +42,25 @@ impl<'a> Draft<'a> {
         self.content_bytes
     }
 
-    /// The operations that were written.
-    pub fn finish(self) -> Vec<Change> {
-        self.changes
-    }
-
-    /// Returns the operations that were written, with the cells and orders after them.
-    pub fn written(self) -> Written {
-        let (changes, cells) = (self.changes, self.changed);
-        Written { changes, cells, orders: self.orders.into_inner() }
+    /// Returns the operations that were written, each with the dot that its place gives it, and the
+    /// state after them.
+    pub fn finish(self) -> (Vec<Change>, T) {
+        (self.changes, self.target)
     }
 }
 
-impl Source for Draft<'_> {
-    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
-        let cell = self.changed.over(self.base).cell(path)?;
-        *self.read.borrow_mut() = Some((path.to_vec(), cell.clone()));
-        Ok(cell)
+impl<T: Target> Source for Draft<'_, T> {
+    fn look(&self, path: &[u8], show: &mut dyn FnMut(CellRef<'_>)) -> Result<(), ReadError> {
+        self.target.look(path, show)
     }
 
     fn visit(
         &self,
         below: &[u8],
         from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
+        visit: &mut dyn FnMut(&[u8], CellRef<'_>) -> Flow,
     ) -> Result<(), ReadError> {
-        self.changed.over(self.base).visit(below, from, visit)
+        self.target.visit(below, from, visit)
     }
 
     fn dot(&self, local: LocalDot) -> Dot {
@@ -112,39 +68,23 @@ impl Source for Draft<'_> {
     }
 
     fn may_hide(&self) -> bool {
-        self.hides || self.base.may_hide()
+        self.hides || self.target.may_hide()
     }
 
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
-        self.changed.over(self.base).other_kind(name, than)
+        self.target.other_kind(name, than)
     }
 
     fn local(&self) -> Option<&dyn Any> {
-        self.base.local()
+        self.target.local()
     }
 
     fn order(&self, list: &[u8], show: &mut dyn FnMut(&mut Order)) -> Result<bool, ReadError> {
-        let mut orders = self.orders.borrow_mut();
-        let is_ended = || self.ended.iter().any(|scope| list.starts_with(scope.as_bytes()));
-        if !orders.is_read(list) && !is_ended() {
-            // An order that is only read stays where it is.
-            let (is_own, mut taken) = (orders.is_known(list), None);
-            let is_kept = self.base.order(list, &mut |order| match is_own {
-                true => taken = Some(core::mem::take(order)),
-                false => show(order),
-            })?;
-            if is_kept && !is_own {
-                return Ok(true);
-            }
-            if let Some(below) = taken {
-                orders.begin(list, below);
-            }
-        }
-        orders.show(&self.changed.over(self.base), list, show).map(|()| true)
+        self.target.order(list, show)
     }
 }
 
-impl Stage for Draft<'_> {
+impl<T: Target> Stage for Draft<'_, T> {
     fn next_dot(&self) -> LocalDot {
         LocalDot::new(self.own, self.first + self.changes.len() as u64)
     }
@@ -164,16 +104,8 @@ impl Stage for Draft<'_> {
         }
         let at = At { dot: self.next_dot(), stamp: self.stamp, context: self.context };
         let change = Change { path: path.clone(), effect };
-        let read = self.read.take().filter(|(path, _)| path == change.path.as_bytes());
-        match read.filter(|_| !matches!(change.effect, Effect::Below { .. })) {
-            Some((_, there)) => _ = self.changed.apply_to(there, &change, &at),
-            None => _ = self.changed.apply(self.base, &change, &at)?,
-        }
-        self.orders.get_mut().hear_own(&change);
+        self.target.apply(&change, &at)?;
         self.hides |= change.is_of_hiding();
-        if matches!(change.effect, Effect::Below { .. }) {
-            self.ended.push(change.path.clone());
-        }
         self.changes.push(change);
         self.content_bytes += content;
         Ok(())

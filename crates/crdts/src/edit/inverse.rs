@@ -18,7 +18,7 @@ use core::ops::{ControlFlow, RangeInclusive};
 
 use rejoin_vclock::{Dot, ReplicaId, VersionVector};
 
-use crate::cell::{Cell, CellKind};
+use crate::cell::{Cell, CellKind, CellRef, KindRef};
 use crate::delta::{AddOrRemove, Change, Delta, Effect};
 use crate::edit::{Cursor, Replayed, Source, Stage, Undoing, Undone, View, Without};
 use crate::error::{EditError, ReadError};
@@ -369,17 +369,16 @@ impl PartialEq for Said {
 
 /// The live events of a register, an element, a flag or a contest, the one that stands first.
 fn said(source: &dyn Source, path: &Path) -> Result<Vec<(Dot, Said)>, ReadError> {
-    let Some(cell) = source.cell(path.as_bytes())? else { return Ok(Vec::new()) };
-    Ok(match &cell.0 {
-        CellKind::Register(writes) => {
+    source.at(path.as_bytes(), |cell| match cell.map(|cell| cell.0) {
+        Some(KindRef::Register(writes)) => {
             let value =
                 |raw: &RawAtom| Said::Value(raw.clone(), shown(path.kind(), raw).into_owned());
             writes.0.iter().map(|it| (source.dot(it.dot), value(&it.value))).collect()
         }
-        CellKind::Element(dots) => {
-            dots.0.iter().map(|dot| (source.dot(*dot), Said::There)).collect()
+        Some(KindRef::Element(dots)) => {
+            dots.iter().map(|dot| (source.dot(*dot), Said::There)).collect()
         }
-        CellKind::Contest(contest) => {
+        Some(KindRef::Contest(contest)) => {
             let put = |put| move |dot: &_| (source.dot(*dot), Said::Put(put));
             let adds = contest.adds.0.iter().map(put(AddOrRemove::Add));
             adds.chain(contest.removes.0.iter().map(put(AddOrRemove::Remove))).collect()
@@ -477,10 +476,11 @@ fn put_back(path: &Path, value: RawAtom, replaced: &[Dot]) -> RawAtom {
 
 /// The removals that hide a name, each with what it had seen.
 fn hidings(source: &dyn Source, part: &Path) -> Result<Vec<(Dot, Vec<Dot>)>, ReadError> {
-    let cell = source.cell(part.as_bytes())?;
-    let hidings = cell.as_ref().and_then(Cell::hidings).into_iter().flat_map(|it| &it.0);
-    let full = |dots: &[_]| dots.iter().map(|dot| source.dot(*dot)).collect();
-    Ok(hidings.map(|hiding| (source.dot(hiding.dot), full(&hiding.seen))).collect())
+    source.at(part.as_bytes(), |cell| {
+        let hidings = cell.and_then(CellRef::hidings).into_iter().flat_map(|it| &it.0);
+        let full = |dots: &[_]| dots.iter().map(|dot| source.dot(*dot)).collect();
+        hidings.map(|hiding| (source.dot(hiding.dot), full(&hiding.seen))).collect()
+    })
 }
 
 /// What is alive below a name: of each replica the last event.

@@ -10,7 +10,7 @@ use core::ops::{Bound, ControlFlow};
 
 use rejoin_vclock::Dot;
 
-use crate::cell::{Cell, CellKind, Dots};
+use crate::cell::{Cell, CellRef, KindRef};
 use crate::crdt::Flow;
 use crate::delta::{At, Change, Covered, Effect};
 use crate::edit::Source;
@@ -65,7 +65,7 @@ impl Overlay {
     fn amend(&mut self, change: &Change, at: &At<'_>) -> Option<bool> {
         let path = change.path.as_bytes();
         let there = self.cells.get_mut(path)?;
-        let was_visible = there.as_ref().is_some_and(Cell::is_visible);
+        let was_visible = there.as_ref().is_some_and(|cell| cell.lend().is_visible());
         let cell = match there {
             Some(cell) => cell,
             None => there.insert(Cell::empty(change.path.kind()?)?),
@@ -83,7 +83,7 @@ impl Overlay {
     /// As [`apply`](Self::apply) for an operation on one cell, whose present state is known.
     pub(crate) fn apply_to(&mut self, there: Option<Cell>, change: &Change, at: &At<'_>) -> bool {
         let path = change.path.as_bytes();
-        let was_visible = there.as_ref().is_some_and(Cell::is_visible);
+        let was_visible = there.as_ref().is_some_and(|cell| cell.lend().is_visible());
         let empty = || Cell::empty(change.path.kind()?);
         let Some(mut cell) = there.or_else(empty) else { return false };
         let changed = cell.apply(&change.effect, at);
@@ -109,7 +109,7 @@ impl Overlay {
     ) -> Result<bool, ReadError> {
         let mut ended = Vec::new();
         self.over(base).visit(path, path, &mut |place, cell| {
-            let mut cell = cell.clone();
+            let mut cell = cell.to_cell();
             if cell.end(covered) {
                 ended.push((place.to_vec(), cell));
             }
@@ -205,16 +205,9 @@ pub struct Layered<'a> {
 }
 
 impl Source for Layered<'_> {
-    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
+    fn look(&self, path: &[u8], show: &mut dyn FnMut(CellRef<'_>)) -> Result<(), ReadError> {
         match self.overlay.cells.get(path) {
-            Some(cell) => Ok(cell.clone()),
-            None => self.base.cell(path),
-        }
-    }
-
-    fn look(&self, path: &[u8], show: &mut dyn FnMut(&Cell)) -> Result<(), ReadError> {
-        match self.overlay.cells.get(path) {
-            Some(cell) => cell.iter().for_each(show),
+            Some(cell) => cell.iter().map(Cell::lend).for_each(show),
             None => self.base.look(path, show)?,
         }
         Ok(())
@@ -224,29 +217,30 @@ impl Source for Layered<'_> {
         &self,
         below: &[u8],
         from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
+        visit: &mut dyn FnMut(&[u8], CellRef<'_>) -> Flow,
     ) -> Result<(), ReadError> {
         let changed = self.overlay.range(from);
         let mut changed = changed.take_while(|(path, _)| path.starts_with(below)).peekable();
         let mut stopped = false;
-        let mut show = |path: &[u8], cell: Option<&Cell>| match cell {
+        let mut show = |path: &[u8], cell: Option<CellRef<'_>>| match cell {
             Some(cell) => visit(path, cell),
             None => ControlFlow::Continue(()),
         };
         self.base.visit(below, from, &mut |path, cell| {
             while let Some((mine, changed)) = changed.next_if(|(mine, _)| *mine < path) {
-                stopped = show(mine, changed).is_break();
+                stopped = show(mine, changed.map(Cell::lend)).is_break();
                 if stopped {
                     return ControlFlow::Break(());
                 }
             }
             let replaced = changed.next_if(|(mine, _)| *mine == path);
-            let flow = show(path, replaced.map_or(Some(cell), |(_, changed)| changed));
+            let there = replaced.map_or(Some(cell), |(_, changed)| changed.map(Cell::lend));
+            let flow = show(path, there);
             stopped = flow.is_break();
             flow
         })?;
         while !stopped && let Some((mine, changed)) = changed.next() {
-            stopped = show(mine, changed).is_break();
+            stopped = show(mine, changed.map(Cell::lend)).is_break();
         }
         Ok(())
     }
@@ -268,9 +262,9 @@ impl Source for Layered<'_> {
             let changed = self.overlay.range(from);
             // A cell that is gone is shown as well, or many removals would be stepped over one by
             // one.
-            let gone = Cell(CellKind::Element(Dots::default()));
+            let gone = CellRef(KindRef::Element(&[]));
             for (path, cell) in changed.take_while(|(path, _)| path.starts_with(name)) {
-                if show(path, cell.unwrap_or(&gone)).is_break() {
+                if show(path, cell.map_or(gone, Cell::lend)).is_break() {
                     break;
                 }
             }

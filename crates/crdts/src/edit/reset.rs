@@ -5,7 +5,7 @@ use core::ops::ControlFlow;
 
 use rejoin_vclock::VersionVector;
 
-use crate::cell::{Cell, CellKind};
+use crate::cell::{CellRef, KindRef};
 use crate::delta::Effect;
 use crate::edit::Cursor;
 use crate::edit::cursor::{parse, unread};
@@ -125,7 +125,7 @@ impl Cursor<'_> {
         let mut resets = Vec::new();
         let mut fixed = None;
         self.stage.visit(prefix, prefix, &mut |at, cell| {
-            if matches!(cell.0, CellKind::Rights(_)) {
+            if matches!(cell.0, KindRef::Rights(_)) {
                 fixed = Some(at.to_vec());
                 return ControlFlow::Break(());
             }
@@ -145,25 +145,25 @@ impl Cursor<'_> {
 }
 
 /// Returns the operation that ends all live dots of a cell, if there are any. Retained dots stay.
-fn taking_away(cell: &Cell, context: &Context) -> Option<Effect> {
-    let effect = match &cell.0 {
-        CellKind::Element(_) => Effect::Element { ends: cell.live(context), add: false },
-        CellKind::Register(_)
-        | CellKind::Positions(_)
-        | CellKind::Candidates(_)
-        | CellKind::Mark(_) => Effect::Register { ends: cell.live(context), value: None },
-        CellKind::Counter(counter) => Effect::Counter {
+fn taking_away(cell: CellRef<'_>, context: &Context) -> Option<Effect> {
+    let effect = match cell.0 {
+        KindRef::Element(_) => Effect::Element { ends: cell.live(context), add: false },
+        KindRef::Register(_)
+        | KindRef::Positions(_)
+        | KindRef::Candidates(_)
+        | KindRef::Mark(_) => Effect::Register { ends: cell.live(context), value: None },
+        KindRef::Counter(counter) => Effect::Counter {
             totals: None,
             floors: counter.floors(context),
             ends: counter.taken_with_it(context),
         },
-        CellKind::Contest(contest) => {
+        KindRef::Contest(contest) => {
             Effect::Contest { ends: contest.adds.to_dots(context), put: None }
         }
-        CellKind::Hidings(hidings) => {
+        KindRef::Hidings(hidings) => {
             Effect::Hide { ends: hidings.dots(context), seen: VersionVector::new() }
         }
-        CellKind::Rights(_) => return None,
+        KindRef::Rights(_) => return None,
     };
     effect.takes_anything().then_some(effect)
 }

@@ -5,9 +5,9 @@ use core::fmt;
 
 use rejoin_vclock::Dot;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, CellRef};
 use crate::crdt::Flow;
-use crate::delta::Effect;
+use crate::delta::{At, Change, Effect};
 use crate::error::{EditError, ReadError};
 use crate::ordered::Order;
 use crate::path::{Kind, Path};
@@ -16,30 +16,32 @@ use crate::value::find_other_kind;
 
 /// Something that cells can be read from, by path.
 pub trait Source: fmt::Debug {
-    /// The cell at a path.
+    /// Shows the cell at a path, if there is one.
     ///
     /// # Errors
     /// [`ReadError::Unavailable`] when the source cannot be read.
-    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError>;
+    fn look(&self, path: &[u8], show: &mut dyn FnMut(CellRef<'_>)) -> Result<(), ReadError>;
 
-    /// Shows the cell at a path, if there is one, without a copy where the source can.
+    /// Returns a copy of the cell at a path.
     ///
     /// # Errors
-    /// As [`cell`](Self::cell).
-    fn look(&self, path: &[u8], show: &mut dyn FnMut(&Cell)) -> Result<(), ReadError> {
-        self.cell(path).map(|cell| cell.iter().for_each(show))
+    /// As [`look`](Self::look).
+    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
+        let mut copy = None;
+        self.look(path, &mut |cell| copy = Some(cell.to_cell()))?;
+        Ok(copy)
     }
 
     /// Shows the cells whose paths begin with `below` and are not less than `from`, in ascending
     /// order, until the callback stops it.
     ///
     /// # Errors
-    /// As [`cell`](Self::cell).
+    /// As [`look`](Self::look).
     fn visit(
         &self,
         below: &[u8],
         from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
+        visit: &mut dyn FnMut(&[u8], CellRef<'_>) -> Flow,
     ) -> Result<(), ReadError>;
 
     /// A dot with its replica's full id.
@@ -54,7 +56,7 @@ pub trait Source: fmt::Debug {
     /// as by default, shows nothing: it can be read as it is.
     ///
     /// # Errors
-    /// As [`cell`](Self::cell).
+    /// As [`look`](Self::look).
     fn at_once(&self, _show: &mut dyn FnMut(&dyn Source)) -> Result<(), ReadError> {
         Ok(())
     }
@@ -63,7 +65,7 @@ pub trait Source: fmt::Debug {
     /// last byte. Parts of lists and trees share their name with a value and do not count.
     ///
     /// # Errors
-    /// As [`cell`](Self::cell).
+    /// As [`look`](Self::look).
     fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
         find_other_kind(name, than, &mut |from, show| self.visit(name, from, show))
     }
@@ -77,10 +79,34 @@ pub trait Source: fmt::Debug {
     /// Shows the order of the list at a path, if the source keeps it. True if it does.
     ///
     /// # Errors
-    /// As [`cell`](Self::cell).
+    /// As [`look`](Self::look).
     fn order(&self, _list: &[u8], _show: &mut dyn FnMut(&mut Order)) -> Result<bool, ReadError> {
         Ok(false)
     }
+}
+
+impl dyn Source + '_ {
+    /// Reads the cell at a path, or the absence of one.
+    pub(crate) fn at<R>(
+        &self,
+        path: &[u8],
+        read: impl FnOnce(Option<CellRef<'_>>) -> R,
+    ) -> Result<R, ReadError> {
+        let (mut read, mut done) = (Some(read), None);
+        self.look(path, &mut |cell| done = read.take().map(|read| read(Some(cell))))?;
+        let done = done.or_else(|| read.map(|read| read(None)));
+        Ok(done.unwrap_or_else(|| unreachable!("a cell is shown or it is not")))
+    }
+}
+
+/// The state that a transaction changes while it is written. One that is dropped has changed
+/// nothing.
+pub trait Target: Source {
+    /// Applies an operation of the transaction, whose dot and time are `at`.
+    ///
+    /// # Errors
+    /// As [`look`](Source::look); the state is as it was before the operation.
+    fn apply(&mut self, change: &Change, at: &At<'_>) -> Result<(), ReadError>;
 }
 
 /// A [`Source`] that a transaction writes into.

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use rejoin_vclock::{Dot, HybridTimestamp};
 
+use crate::cell::CellRef;
 use crate::delta::AddOrRemove;
 use crate::edit::{Cursor, View};
 use crate::error::{EditError, ReadError};
@@ -56,10 +57,10 @@ impl View<'_> {
     /// As the source.
     pub fn live(&self) -> Result<Vec<Dot>, ReadError> {
         let mut live = Vec::new();
-        if let Some(cell) = self.source.cell(self.path.as_bytes())? {
-            cell.each_dot(&mut |dot| live.push(self.dot(dot)));
-        }
-        Ok(live)
+        self.source.look(self.path.as_bytes(), &mut |cell| {
+            cell.each_dot(&mut |dot| live.push(dot));
+        })?;
+        Ok(live.into_iter().map(|dot| self.dot(dot)).collect())
     }
 
     /// The live writes of a register: each with its author's time, and its value as people see it.
@@ -86,12 +87,11 @@ impl View<'_> {
         if is_hidden(self.source, path)? || !is_seen(self.source, &self.path)? {
             return Ok(Vec::new());
         }
-        let Some(cell) = self.source.cell(path)? else { return Ok(Vec::new()) };
-        Ok(match (self.path.kind(), cell.as_writes()) {
+        self.source.at(path, |cell| match (self.path.kind(), cell.and_then(CellRef::as_writes)) {
             (Some(kind @ Kind::Siblings), Some(writes)) => {
                 writes.distinct(kind).into_iter().map(Cow::into_owned).collect()
             }
-            _ => standing(path, &cell),
+            _ => cell.map_or_else(Vec::new, |cell| standing(path, cell)),
         })
     }
 }

@@ -11,7 +11,6 @@ use alloc::vec::Vec;
 
 use rejoin_vclock::Dot;
 
-use crate::cell::Cell;
 use crate::counter::{Record, Standing, Tally, are_apart, are_within, rows};
 use crate::delta::{Change, Correction, Effect, Point, Span, Totals};
 use crate::edit::{Cursor, Source};
@@ -58,9 +57,8 @@ impl Undoing {
         if !matches!(change.effect, Effect::Counter { .. } | Effect::Correct { .. }) {
             return Ok(Vec::new());
         }
-        let cell = before.cell(change.path.as_bytes())?;
-        let empty = Tally::default();
-        let tally = cell.as_ref().and_then(Cell::as_counter).unwrap_or(&empty);
+        let tally =
+            &before.at(change.path.as_bytes(), |cell| Tally::seen_in(cell, Tally::clone))?;
         let mut undoing = Vec::new();
         match &change.effect {
             Effect::Counter { totals, floors, ends } => {
@@ -110,9 +108,8 @@ impl Cursor<'_> {
     /// # Errors
     /// As [`Stage::write`](crate::edit::Stage::write).
     pub fn undo(&mut self, undoing: &Undoing) -> Result<Undone, EditError> {
-        let cell = self.cell()?;
-        let empty = Tally::default();
-        let tally = cell.as_ref().and_then(Cell::as_counter).unwrap_or(&empty);
+        let tally = self.cell(|cell| Tally::seen_in(cell, Tally::clone))?;
+        let tally = &tally;
         match undoing {
             Undoing::Correct(correction) if correction.takes => self.take_back(tally, correction),
             Undoing::Correct(correction) => self.put_back(tally, correction),

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use serde_json::Value as Json;
 
-use crate::cell::Cell;
+use crate::cell::CellRef;
 use crate::crdt::{Crdt, Schema};
 use crate::edit::Cursor;
 use crate::error::EditError;
@@ -38,7 +38,7 @@ pub(super) fn put(place: &mut Cursor<'_>, schema: Schema, json: &Json) -> Result
 
 /// The value that stands in a last-writer-wins register.
 pub(super) fn stands(place: &Cursor<'_>) -> Result<Option<RawAtom>, EditError> {
-    let first = |cell: &Cell| {
+    let first = |cell: CellRef<'_>| {
         let write = cell.as_writes().and_then(|writes| writes.0.first());
         Ok(write.map(|write| write.value.clone()))
     };
@@ -59,7 +59,7 @@ fn register(place: &mut Cursor<'_>, schema: Schema, json: &Json) -> Result<(), E
 fn several(place: &mut Cursor<'_>, schema: Schema, json: &Json) -> Result<(), EditError> {
     const TAKES: &str = "an array of one value of its type, or of the values that it has";
     let kind = schema.kind();
-    let distinct = |cell: &Cell| {
+    let distinct = |cell: CellRef<'_>| {
         let values = cell.as_writes().map(|writes| writes.distinct(kind).into_iter());
         Ok(values.map_or_else(BTreeSet::new, |values| values.map(Cow::into_owned).collect()))
     };

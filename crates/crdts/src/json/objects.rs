@@ -214,9 +214,9 @@ fn check_variant(
 pub(super) fn value_at(view: &View<'_>, kind: Kind) -> Result<Value, EditError> {
     let mut cells = Vec::new();
     view.cells(&mut |below, cell| {
-        cells.push((below.to_vec(), cell.clone()));
+        cells.push((below.to_vec(), cell.to_cell()));
         ControlFlow::Continue(())
     })?;
-    let cells: Vec<_> = cells.iter().map(|(below, cell)| (below.as_slice(), cell)).collect();
+    let cells: Vec<_> = cells.iter().map(|(below, cell)| (below.as_slice(), cell.lend())).collect();
     Ok(Value::of(kind, &cells))
 }

@@ -4,7 +4,7 @@ use core::ops::ControlFlow;
 
 use alloc::vec::Vec;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, CellRef, Saved};
 use crate::counter::{BoundedCounter, BoundedCounterEditor};
 use crate::crdt::{AtPlace, Crdt, Outcome, Schema, Visit};
 use crate::delta::{At, Covered, Effect};
@@ -102,19 +102,19 @@ impl Crdt for Doc {
 
     fn visit(&self, at: &Path, visit: &mut Visit<'_>) {
         for (below, cell) in self.parts.iter() {
-            visit(&at.below(below), cell.clone());
+            visit(&at.below(below), cell);
         }
     }
 
     fn visit_below(&self, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
         self.parts.range(below, below, &mut |path, cell| {
-            visit(&at.below(path), cell.clone());
+            visit(&at.below(path), cell);
             ControlFlow::Continue(())
         });
     }
 
-    fn cell(&self, path: &[u8]) -> Option<Cell> {
-        self.parts.get(path).cloned()
+    fn cell(&self, path: &[u8]) -> Option<CellRef<'_>> {
+        self.parts.get(path).map(Cell::lend)
     }
 
     fn other_kind(&self, name: &[u8], than: Kind) -> Option<Kind> {
@@ -125,9 +125,8 @@ impl Crdt for Doc {
         found.unwrap_or_default()
     }
 
-    fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
-        self.parts.load(path.to_vec(), cell);
-        Outcome::Changed
+    fn load(&mut self, path: &[u8], saved: Saved) -> Result<(), Saved> {
+        self.parts.load(path, saved)
     }
 
     fn is_visible(&self) -> bool {
@@ -182,7 +181,7 @@ impl<'a> DocEditor<'a> {
     /// [`EditError::CannotReset`] if there is none: it could be removed with the map above it.
     pub fn bounded_counter(&mut self, name: &str) -> Result<BoundedCounterEditor<'_>, EditError> {
         let place = self.cursor.key(&RawAtom::of_str(name), Kind::BoundedCounter);
-        if place.cell()?.is_none_or(|cell| cell.is_gone()) {
+        if place.cell(|cell| cell.is_none_or(CellRef::is_gone))? {
             return Err(EditError::CannotReset { path: place.path().clone() });
         }
         Ok(BoundedCounter::editor(self.cursor.key(&RawAtom::of_str(name), Kind::BoundedCounter)))
@@ -285,11 +284,12 @@ impl<'a> DocReader<'a> {
                 return Ok(());
             }
             view.cells(&mut |below, cell| {
-                cells.push((below.to_vec(), cell.clone()));
+                cells.push((below.to_vec(), cell.to_cell()));
                 ControlFlow::Continue(())
             })
         })?;
-        let cells: Vec<_> = cells.iter().map(|(below, cell)| (below.as_slice(), cell)).collect();
+        let cells: Vec<_> =
+            cells.iter().map(|(below, cell)| (below.as_slice(), cell.lend())).collect();
         Ok(Value::of(Kind::Map, &cells))
     }
 }

@@ -9,7 +9,7 @@ use alloc::borrow::{Cow, ToOwned};
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 
-use crate::cell::{Cell, CellKind, Hidings, Leaf};
+use crate::cell::{CellRef, Hidings, Leaf, Saved, Variant};
 use crate::crdt::{AtPlace, Crdt, Outcome, Schema, Visit, accepts, own_kind};
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
@@ -127,7 +127,7 @@ impl<K: Key, V: Crdt> OrMap<K, V> {
         value.is_visible()
             && self.hidings.get(key).is_none_or(|hidings| {
                 let mut spared = false;
-                value.visit(&Path::default(), &mut |_, cell| spared |= hidings.spare(&cell));
+                value.visit(&Path::default(), &mut |_, cell| spared |= hidings.spare(cell));
                 spared
             })
     }
@@ -233,7 +233,7 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
             child.visit(&at.key(key, V::KIND), visit);
         }
         for (key, hidings) in &self.hidings {
-            visit(&at.key(key, Kind::MapKey), Cell(CellKind::Hidings(hidings.clone())));
+            visit(&at.key(key, Kind::MapKey), hidings.lend());
         }
     }
 
@@ -248,15 +248,15 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
         }
         let part = at.key(&key, Kind::MapKey);
         if let (true, Some(hidings)) = (at.is_followed(&part, below), self.hidings.get(&key)) {
-            visit(&part, Cell(CellKind::Hidings(hidings.clone())));
+            visit(&part, hidings.lend());
         }
     }
 
-    fn cell(&self, path: &[u8]) -> Option<Cell> {
+    fn cell(&self, path: &[u8]) -> Option<CellRef<'_>> {
         let (key, kind, below) = split_as::<K>(path)?;
         if kind == Kind::MapKey {
             let hidings = self.hidings.get(&key).filter(|_| below.is_empty())?;
-            return Some(Cell(CellKind::Hidings(hidings.clone())));
+            return Some(hidings.lend());
         }
         if kind == V::KIND { self.children.get(&key)?.cell(below) } else { None }
     }
@@ -274,16 +274,13 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
         }
     }
 
-    fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
-        match (split_as::<K>(path), cell.0) {
-            (Some((key, Kind::MapKey, [])), CellKind::Hidings(saved)) => {
-                self.with_hidings(key, |hidings| *hidings = saved);
-                Outcome::Changed
+    fn load(&mut self, path: &[u8], saved: Saved) -> Result<(), Saved> {
+        match split_as::<K>(path) {
+            Some((key, Kind::MapKey, [])) => self.with_hidings(key, |hidings| hidings.load(saved)),
+            Some((key, kind, below)) if kind == V::KIND => {
+                self.with_child(key, |child| child.load(below, saved))
             }
-            (Some((key, kind, below)), cell) if kind == V::KIND => {
-                self.with_child(key, |child| child.load(below, Cell(cell)))
-            }
-            _ => Outcome::Unknown,
+            _ => Err(saved),
         }
     }
 

@@ -186,7 +186,7 @@ fn take_away_others(choice: &mut Cursor<'_>, name: &str) -> Result<(), EditError
 pub fn snapshot<T: Crdt>(view: &View<'_>) -> Result<T, ReadError> {
     let mut value = T::empty();
     view.cells(&mut |below, cell| {
-        value.load(below, cell.clone());
+        let _ = value.load(below, cell.to_cell().into());
         ControlFlow::Continue(())
     })?;
     Ok(value)

@@ -18,7 +18,7 @@ use core::mem;
 
 use rejoin_vclock::{Dot, HybridTimestamp};
 
-use crate::cell::Cell;
+use crate::cell::CellRef;
 use crate::delta::{Change, Effect};
 use crate::edit::{Source, View};
 use crate::error::ReadError;
@@ -52,7 +52,7 @@ impl Gather {
     }
 
     /// Adds the part that stands beside an item's value.
-    pub(crate) fn part(&mut self, item: Dot, cell: &Cell, is_there: bool) {
+    pub(crate) fn part(&mut self, item: Dot, cell: CellRef<'_>, is_there: bool) {
         if let Some(positions) = cell.as_positions() {
             self.positions(item, positions, is_there);
         }
@@ -110,7 +110,7 @@ impl Order {
             item.write(&mut part);
             part.push(Kind::ListItem.tag());
             let Some(cell) = source.cell(&part)? else { continue };
-            gather.part(item, &cell, has(source, &part, &cell)?);
+            gather.part(item, cell.lend(), has(source, &part, cell.lend())?);
         }
         gather.put_into(&mut sequence);
         if !sequence.is_regular() {
@@ -274,10 +274,12 @@ impl View<'_> {
     /// Returns the index of an item of the list that stands here, if it is shown.
     pub(crate) fn index_of(&self, item: Dot) -> Result<Option<usize>, ReadError> {
         self.at_once(|view| {
-            let part = view.source.cell(view.key(&item, Kind::ListItem).path.as_bytes())?;
-            let places = part.as_ref().and_then(Cell::as_positions);
-            match places.and_then(|places| places.all.first()) {
-                Some(stands) => view.order(|order| order.index_of(stands.id)),
+            let part = view.key(&item, Kind::ListItem).path;
+            let stands = view.source.at(part.as_bytes(), |cell| {
+                Some(cell.and_then(CellRef::as_positions)?.all.first()?.id)
+            })?;
+            match stands {
+                Some(stands) => view.order(|order| order.index_of(stands)),
                 None => Ok(None),
             }
         })

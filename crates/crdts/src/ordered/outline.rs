@@ -12,7 +12,7 @@ use core::cmp::Reverse;
 use hashbrown::HashMap;
 use rejoin_vclock::Dot;
 
-use crate::cell::Cell;
+use crate::cell::CellRef;
 use crate::hash::Seeded;
 use crate::ordered::{Candidates, NodeId, Place};
 use crate::path::RawAtom;
@@ -77,7 +77,7 @@ impl Gather {
     }
 
     /// Adds the part that stands beside a node's value.
-    pub(crate) fn part(&mut self, node: Dot, cell: &Cell, is_there: bool) {
+    pub(crate) fn part(&mut self, node: Dot, cell: CellRef<'_>, is_there: bool) {
         if let Some(candidates) = cell.as_candidates().filter(|_| is_there) {
             self.candidates(node, candidates);
         }

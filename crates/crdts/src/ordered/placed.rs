@@ -8,7 +8,7 @@
 use hashbrown::HashMap;
 use rejoin_vclock::Dot;
 
-use crate::cell::{Cell, CellKind, Hidings, Leaf};
+use crate::cell::{CellRef, Hidings, Leaf, Saved};
 use crate::crdt::{Crdt, Outcome, Visit, own_kind};
 use crate::delta::{At, Covered, Effect};
 use crate::hash::Seeded;
@@ -18,17 +18,13 @@ use crate::path::{Kind, Path, first_name, last_name, split_as};
 use crate::state::Join;
 
 /// The cell that holds the place of a thing.
-pub(crate) trait PlaceCell: Leaf + Clone {
+pub(crate) trait PlaceCell: Leaf {
     /// Kind of the part beside the value, under the same name.
     const PART: Kind;
 
     /// Returns the removals that hide the thing, unless something alive in its value was spared by
     /// them.
     fn undecided(&self) -> Option<&Hidings>;
-
-    fn into_cell(self) -> Cell;
-
-    fn from_cell(cell: Cell) -> Option<Self>;
 }
 
 impl PlaceCell for Positions {
@@ -37,14 +33,6 @@ impl PlaceCell for Positions {
     fn undecided(&self) -> Option<&Hidings> {
         self.is_undecided().then_some(&self.hidings)
     }
-
-    fn into_cell(self) -> Cell {
-        Cell(CellKind::Positions(self))
-    }
-
-    fn from_cell(cell: Cell) -> Option<Self> {
-        if let CellKind::Positions(positions) = cell.0 { Some(positions) } else { None }
-    }
 }
 
 impl PlaceCell for Candidates {
@@ -52,14 +40,6 @@ impl PlaceCell for Candidates {
 
     fn undecided(&self) -> Option<&Hidings> {
         self.is_undecided().then_some(&self.hidings)
-    }
-
-    fn into_cell(self) -> Cell {
-        Cell(CellKind::Candidates(self))
-    }
-
-    fn from_cell(cell: Cell) -> Option<Self> {
-        if let CellKind::Candidates(candidates) = cell.0 { Some(candidates) } else { None }
     }
 }
 
@@ -79,7 +59,7 @@ impl<P: PlaceCell, V: Crdt> Placed<P, V> {
     pub(crate) fn is_there(&self) -> bool {
         let Some(hidings) = self.place.undecided() else { return self.place.is_visible() };
         let mut spared = false;
-        self.value.visit(&Path::default(), &mut |_, cell| spared |= hidings.spare(&cell));
+        self.value.visit(&Path::default(), &mut |_, cell| spared |= hidings.spare(cell));
         spared
     }
 
@@ -92,7 +72,7 @@ impl<P: PlaceCell, V: Crdt> Placed<P, V> {
     fn visit_below(&self, id: Dot, below: &[u8], at: &Path, visit: &mut Visit<'_>) {
         let (place, value) = (at.key(&id, P::PART), at.key(&id, V::KIND));
         if at.is_followed(&place, below) && !self.place.is_gone() {
-            visit(&place, self.place.clone().into_cell());
+            visit(&place, self.place.lend());
         }
         if let Some(below) = at.left_for(&value, below) {
             self.value.visit_below(below, &value, visit);
@@ -204,11 +184,11 @@ impl<P: PlaceCell, V: Crdt> PlacedTable<P, V> {
         }
     }
 
-    pub(crate) fn cell(&self, path: &[u8]) -> Option<Cell> {
+    pub(crate) fn cell(&self, path: &[u8]) -> Option<CellRef<'_>> {
         let (id, kind, below) = split_as::<Dot>(path)?;
         let thing = self.things.get(&id)?;
         match below {
-            [] if kind == P::PART => Some(thing.place.clone().into_cell()),
+            [] if kind == P::PART => Some(thing.place.lend()),
             _ if kind == V::KIND => thing.value.cell(below),
             _ => None,
         }
@@ -223,19 +203,15 @@ impl<P: PlaceCell, V: Crdt> PlacedTable<P, V> {
         }
     }
 
-    pub(crate) fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
+    pub(crate) fn load(&mut self, path: &[u8], saved: Saved) -> Result<(), Saved> {
         match split_as::<Dot>(path) {
-            Some((id, kind, [])) if kind == P::PART => match P::from_cell(cell) {
-                Some(place) => {
-                    self.with(id, |thing| thing.place = place);
-                    Outcome::Changed
-                }
-                None => Outcome::Unknown,
-            },
-            Some((id, kind, below)) if kind == V::KIND => {
-                self.with(id, |thing| thing.value.load(below, cell))
+            Some((id, kind, [])) if kind == P::PART => {
+                self.with(id, |thing| thing.place.load(saved))
             }
-            _ => Outcome::Unknown,
+            Some((id, kind, below)) if kind == V::KIND => {
+                self.with(id, |thing| thing.value.load(below, saved))
+            }
+            _ => Err(saved),
         }
     }
 }

@@ -18,7 +18,7 @@ use core::cmp::Reverse;
 
 use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId};
 
-use crate::cell::{Dots, Hidings, Leaf};
+use crate::cell::{Dots, Hidings, Leaf, Variant};
 use crate::delta::{At, Covered, Effect};
 use crate::path::RawAtom;
 use crate::state::{Context, Join, LocalDot};
@@ -140,7 +140,10 @@ impl Place {
     }
 }
 
-impl<const RETAINS: bool> Leaf for Places<RETAINS> {
+impl<const RETAINS: bool> Leaf for Places<RETAINS>
+where
+    Self: Variant,
+{
     fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool {
         let (ends, value, moves) = match effect {
             Effect::Register { ends, value } => (ends, value.as_ref(), false),

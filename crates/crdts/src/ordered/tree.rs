@@ -9,7 +9,7 @@ use core::marker::PhantomData;
 use rejoin_vclock::Dot;
 use rejoin_vclock::codec::{DecodeError, Reader};
 
-use crate::cell::{Cell, CellKind, Leaf};
+use crate::cell::{Cell, CellRef, Leaf, Saved, Variant};
 use crate::crdt::{AtPlace, Crdt, Outcome, Schema, Visit};
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
@@ -228,7 +228,8 @@ pub(crate) fn way_up(view: &View<'_>, node: Dot) -> Result<Option<Vec<Dot>>, Rea
     let (mut at, mut passed) = (node, node);
     let mut candidates_of = view.parts(Kind::TreeNode);
     loop {
-        let cell = candidates_of(at)?;
+        let part = candidates_of(at)?;
+        let cell = part.as_ref().map(Cell::lend);
         let Some(cell) = cell.filter(|cell| cell.is_visible() || cell.is_undecided()) else {
             // Not there: the nodes that hang on it are lost.
             above.pop();
@@ -301,7 +302,7 @@ impl<V: Crdt + 'static> Crdt for Tree<V> {
 
     fn visit(&self, at: &Path, visit: &mut Visit<'_>) {
         if !self.mark.is_gone() {
-            visit(at, Cell(CellKind::Mark(self.mark.clone())));
+            visit(at, self.mark.lend());
         }
         self.nodes.visit(at, visit);
     }
@@ -313,21 +314,19 @@ impl<V: Crdt + 'static> Crdt for Tree<V> {
         self.nodes.visit_below(below, at, visit);
     }
 
-    fn cell(&self, path: &[u8]) -> Option<Cell> {
-        let mark = || Cell(CellKind::Mark(self.mark.clone()));
-        if path.is_empty() { Some(mark()) } else { self.nodes.cell(path) }
+    fn cell(&self, path: &[u8]) -> Option<CellRef<'_>> {
+        if path.is_empty() { Some(self.mark.lend()) } else { self.nodes.cell(path) }
     }
 
     fn other_kind(&self, name: &[u8], than: Kind) -> Option<Kind> {
         self.nodes.other_kind(name, than)
     }
 
-    fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
-        match cell.0 {
-            CellKind::Mark(mark) if path.is_empty() => self.mark = mark,
-            cell => return self.nodes.load(path, Cell(cell)),
+    fn load(&mut self, path: &[u8], saved: Saved) -> Result<(), Saved> {
+        match path {
+            [] => self.mark.load(saved),
+            _ => self.nodes.load(path, saved),
         }
-        Outcome::Changed
     }
 
     fn is_visible(&self) -> bool {
@@ -379,9 +378,9 @@ impl TreeCursor<'_> {
         previous: Option<Dot>,
     ) -> Result<Dot, EditError> {
         self.cursor.open()?;
-        let cell = self.cursor.cell()?;
-        let mark = cell.as_ref().and_then(Cell::as_mark);
-        let priority = mark.map_or(0, Mark::greatest).saturating_add(1);
+        let greatest =
+            self.cursor.cell(|cell| cell.and_then(CellRef::as_mark).map_or(0, Mark::greatest))?;
+        let priority = greatest.saturating_add(1);
         self.cursor.overwrite(RawAtom::of(&priority))?;
         let candidate = Candidate { parent, previous, priority }.to_atom();
         if let Some(node) = node {

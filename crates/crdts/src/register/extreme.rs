@@ -4,15 +4,13 @@ use alloc::vec::Vec;
 use core::fmt::Debug;
 use core::marker::PhantomData;
 
-use rejoin_vclock::Dot;
-
-use crate::cell::Cell;
+use crate::cell::{CellRef, sorted};
 use crate::crdt::leaf_value;
 use crate::delta::Effect;
 use crate::edit::{Cursor, View};
 use crate::error::{EditError, ReadError};
 use crate::path::{Atom, Kind, RawAtom};
-use crate::register::Writes;
+use crate::register::{Write, Writes};
 
 /// The end of the order that wins.
 pub trait Extreme: Clone + Debug + 'static {
@@ -117,7 +115,7 @@ fn get<T: Atom, E: Extreme>(writes: &Writes) -> Result<Option<T>, ReadError> {
 leaf_value! {
     impl [T: Atom + 'static, E: Extreme] for ExtremeRegister<T, E> {
         kind: E::KIND,
-        cell: writes as Register,
+        cell: writes,
         editor: ExtremeRegisterEditor<(T, E)> { cursor, value },
         reader: ExtremeRegisterReader<(T, E)> { view, value },
     }
@@ -161,17 +159,17 @@ impl<T: Atom, E: Extreme> ExtremeRegisterEditor<'_, (T, E)> {
 /// Writes a value over those seen that do not beat it.
 pub(crate) fn write<E: Extreme>(cursor: &mut Cursor<'_>, value: RawAtom) -> Result<(), EditError> {
     cursor.open()?;
-    let cell = cursor.cell()?;
-    let empty = Writes::default();
-    let writes = cell.as_ref().and_then(Cell::as_writes).unwrap_or(&empty);
-    let lower = || writes.0.iter().any(|write| E::beats(&write.value, &value));
-    if rejoin_vclock::mutant!("lower-write-is-no-op") && lower() {
+    let all = rejoin_vclock::mutant!("max-ends-what-it-saw");
+    let context = cursor.stage.context();
+    let (lower, ends) = cursor.cell(|cell| {
+        let writes = cell.and_then(CellRef::as_writes).map_or(&[][..], |writes| &writes.0);
+        let (higher, beaten): (Vec<&Write>, Vec<&Write>) =
+            writes.iter().partition(|write| !all && E::beats(&write.value, &value));
+        (!higher.is_empty(), sorted(beaten.iter().map(|write| write.dot), context))
+    })?;
+    if rejoin_vclock::mutant!("lower-write-is-no-op") && lower {
         return Ok(());
     }
-    let all = rejoin_vclock::mutant!("max-ends-what-it-saw");
-    let beaten = writes.0.iter().filter(|write| all || !E::beats(&write.value, &value));
-    let mut ends: Vec<Dot> = beaten.map(|write| cursor.view().dot(write.dot)).collect();
-    ends.sort_unstable();
     cursor.write(Effect::Register { ends, value: Some(value) })
 }
 

@@ -188,7 +188,7 @@ fn all<T: Atom>(writes: &Writes) -> Result<Vec<T>, ReadError> {
 leaf_value! {
     impl [T: Atom + 'static] for LwwRegister<T> {
         kind: Kind::LwwRegister,
-        cell: writes as Register,
+        cell: writes,
         editor: LwwRegisterEditor<T> { cursor, value },
         reader: LwwRegisterReader<T> { view, value },
     }

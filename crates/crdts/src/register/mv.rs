@@ -83,7 +83,7 @@ fn values<T: Atom>(writes: &Writes) -> Result<Vec<T>, ReadError> {
 leaf_value! {
     impl [T: Atom + 'static] for MvRegister<T> {
         kind: Kind::MvRegister,
-        cell: writes as Register,
+        cell: writes,
         editor: MvRegisterEditor<T> { cursor, value },
         reader: MvRegisterReader<T> { view, value },
     }

@@ -4,11 +4,11 @@
 //! comes from a clock that the owner hands in.
 
 mod clock;
+mod in_place;
 mod whole;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::cell::RefCell;
 use core::fmt;
 use core::ops::Deref;
 
@@ -16,15 +16,16 @@ use rejoin_vclock::codec::{DecodeError, Reader};
 use rejoin_vclock::{FreshId, HybridClock, OwnSkew, ReplicaId, SkewReport, VersionVector};
 
 use crate::cell::Cell;
-use crate::crdt::{Crdt, Outcome};
-use crate::delta::{Admission, Causal, Change, Delta, Effect};
-use crate::edit::{Cursor, Draft, View, Written};
+use crate::crdt::Crdt;
+use crate::delta::{Admission, Causal, Change, Delta};
+use crate::edit::{Cursor, Draft, Stage, View};
 use crate::error::EditError;
 use crate::ordered::Orders;
 use crate::path::{Kind, Path};
-use crate::state::{Context, Parts, decode_state, encode_state};
+use crate::state::{Context, LocalDot, Parts, decode_state, encode_state};
 use crate::value::{ConflictRecord, Value, decisions, news_among};
-use whole::{Whole, below_root};
+use in_place::InPlace;
+use whole::{Looked, Whole};
 
 pub use clock::{Clock, Logical};
 
@@ -106,12 +107,8 @@ impl<T: Crdt, C: Clock + Default> Replica<T, C> {
         }
         let mut loaded = Self::over(context, id, C::default());
         for (path, cell) in parts.into_cells() {
-            loaded.may_hide |= cell.hidings().is_some_and(|hidings| !hidings.is_empty());
-            let known = below_root::<T>(&path)
-                .is_some_and(|below| loaded.value.load(below, cell.clone()) != Outcome::Unknown);
-            if !known {
-                loaded.beside.load(path, cell);
-            }
+            loaded.may_hide |= cell.lend().hidings().is_some_and(|hidings| !hidings.is_empty());
+            in_place::load(&mut loaded.value, &mut loaded.beside, &path, cell.into());
         }
         Ok(loaded)
     }
@@ -171,29 +168,29 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         edit: impl FnOnce(&mut U::Editor<'_>) -> Result<(), EditError>,
     ) -> Result<Delta, EditError> {
         const { assert!(U::KIND.tag() == T::KIND.tag(), "a value is edited as its own kind") };
-        self.draft(|draft| edit(&mut U::editor(Cursor::new(draft, Path::root(U::KIND)))))
+        self.draft(|stage| edit(&mut U::editor(Cursor::new(stage, Path::root(U::KIND)))))
     }
 
     fn draft(
         &mut self,
-        edit: impl FnOnce(&mut Draft<'_>) -> Result<(), EditError>,
+        edit: impl FnOnce(&mut dyn Stage) -> Result<(), EditError>,
     ) -> Result<Delta, EditError> {
         let stamp = self.hybrid.tick(self.clock.now());
         self.hear();
         let context = self.causal.context();
-        let kept = RefCell::new(core::mem::take(&mut self.orders));
-        let base = Whole::new(&self.value, &self.beside, context).with_orders(&kept);
-        let base = base.that_may_hide(self.may_hide);
-        let mut draft = Draft::new(&base, context, self.causal.own(), stamp);
-        let edited = edit(&mut draft);
         let (first, deps) = (context.seen(self.id()) + 1, self.causal.deps());
-        let Written { changes, orders, .. } = draft.written();
-        self.orders = kept.into_inner();
-        edited?;
+        let (value, beside, orders) = (&mut self.value, &mut self.beside, &mut self.orders);
+        let target = InPlace::new(value, beside, context, orders, self.may_hide);
+        let mut draft = Draft::new(target, context, self.causal.own(), stamp);
+        edit(&mut draft)?;
+        let (changes, target) = draft.finish();
+        target.keep();
         let delta = Delta::of(self.id(), first, stamp, &deps, &changes);
-        if !delta.is_empty() {
-            self.orders.absorb(orders);
-            self.take_in(&delta, &changes, &mut |_| {});
+        if let Some(first) = Some(&delta)
+            .filter(|delta| !delta.is_empty())
+            .and_then(|delta| self.causal.begin(delta))
+        {
+            self.note(&delta, &changes, first);
         }
         Ok(delta)
     }
@@ -205,7 +202,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     /// # Errors
     /// [`EditError::CannotReset`] for a bounded counter, or a value that holds one.
     pub fn remove_kind(&mut self, path: &Path, kind: Kind) -> Result<Delta, EditError> {
-        self.draft(|draft| Cursor::new(draft, path.clone()).reset_kind(kind))
+        self.draft(|stage| Cursor::new(stage, path.clone()).reset_kind(kind))
     }
 
     /// Reads through the type's reader, which also sees the data beside the type: a name that holds
@@ -220,7 +217,8 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     pub fn read_as<U: Crdt, R>(&self, read: impl FnOnce(&U::Reader<'_>) -> R) -> R {
         const { assert!(U::KIND.tag() == T::KIND.tag(), "a value is read as its own kind") };
         let context = self.causal.context();
-        let whole = Whole::new(&self.value, &self.beside, context);
+        let looked = Looked::default();
+        let whole = Whole::new(&self.value, &self.beside, context, &looked);
         read(&U::reader(View::new(&whole, Path::root(U::KIND))))
     }
 
@@ -229,9 +227,9 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     pub fn to_value(&self) -> Value {
         let mut cells = BTreeMap::new();
         self.value.visit(&Path::root(T::KIND), &mut |path, cell| {
-            cells.insert(path.as_bytes().to_vec(), cell);
+            cells.insert(path.as_bytes().to_vec(), cell.to_cell());
         });
-        cells.extend(self.beside.iter().map(|(path, cell)| (path.to_vec(), cell.clone())));
+        cells.extend(self.beside.iter().map(|(path, cell)| (path.to_vec(), cell.to_cell())));
         Value::at_name(T::KIND, &cells)
     }
 
@@ -283,7 +281,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         self.own_skew = self.hybrid.take_report().or(self.own_skew.take());
     }
 
-    /// Takes in a delta, of which these are the changes.
+    /// Takes in a delta of another replica, of which these are the changes.
     fn take_in(
         &mut self,
         delta: &Delta,
@@ -292,25 +290,22 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     ) {
         let Some(first) = self.causal.begin(delta) else { return };
         let stamp = delta.stamp();
-        self.may_hide |= changes.iter().any(Change::is_of_hiding);
         for (index, change) in changes.iter().enumerate() {
             self.orders.hear(change);
             let at = self.causal.at(first, index, stamp);
-            let path = change.path.as_bytes();
-            let typed = below_root::<T>(path)
-                .map_or(Outcome::Unknown, |below| self.value.apply(below, &change.effect, &at));
-            // A vector may also end dots of kinds that the type does not know, below the same
-            // place.
-            if typed == Outcome::Unknown || matches!(change.effect, Effect::Below { .. }) {
-                self.beside.apply(change, &at);
-            }
+            in_place::apply(&mut self.value, &mut self.beside, change, &at);
         }
-        if delta.origin() != self.id() {
-            let whole = Whole::new(&self.value, &self.beside, self.causal.context());
-            let (decided, read) = decisions(delta, changes, &whole, &self.causal);
-            debug_assert!(read.is_ok(), "memory can be read");
-            news_among(decided, delta, &mut self.causal).into_iter().for_each(report);
-        }
+        let looked = Looked::default();
+        let whole = Whole::new(&self.value, &self.beside, self.causal.context(), &looked);
+        let (decided, read) = decisions(delta, changes, &whole, &self.causal);
+        debug_assert!(read.is_ok(), "memory can be read");
+        news_among(decided, delta, &mut self.causal).into_iter().for_each(report);
+        self.note(delta, changes, first);
+    }
+
+    /// Advances over a delta that has been applied.
+    fn note(&mut self, delta: &Delta, changes: &[Change], first: LocalDot) {
+        self.may_hide |= changes.iter().any(Change::is_of_hiding);
         self.causal.note(delta, changes);
         self.causal.finish(delta, first);
     }
@@ -360,12 +355,12 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     /// The canonical bytes of the state: equal sets of deltas give equal bytes, whoever saves.
     pub fn save(&self) -> Vec<u8> {
         let mut cells = self.whole_cells();
-        cells.extend(self.beside.iter().map(|(path, cell)| (path.to_vec(), cell.clone())));
+        cells.extend(self.beside.iter().map(|(path, cell)| (path.to_vec(), cell.to_cell())));
         if !rejoin_vclock::mutant!("bytes-in-table-order") {
             cells.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         }
         let mut bytes = Vec::new();
-        let ascending = cells.iter().map(|(path, cell)| (path.as_slice(), cell));
+        let ascending = cells.iter().map(|(path, cell)| (path.as_slice(), cell.lend()));
         encode_state(self.causal.context(), ascending, &mut bytes);
         bytes
     }
@@ -374,7 +369,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     fn whole_cells(&self) -> Vec<(Vec<u8>, Cell)> {
         let mut cells = Vec::new();
         self.value.visit(&Path::root(T::KIND), &mut |path, cell| {
-            cells.push((path.as_bytes().to_vec(), cell));
+            cells.push((path.as_bytes().to_vec(), cell.to_cell()));
         });
         cells
     }

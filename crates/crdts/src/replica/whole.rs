@@ -14,11 +14,11 @@ use core::ops::{Bound, ControlFlow};
 
 use rejoin_vclock::Dot;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, CellRef};
 use crate::crdt::{Crdt, Flow};
+use crate::delta::Change;
 use crate::edit::Source;
 use crate::error::ReadError;
-use crate::ordered::{Order, Orders};
 use crate::path::atom;
 use crate::path::{Kind, Path, leads_to_leaf};
 use crate::state::{Context, LocalDot, Parts};
@@ -33,10 +33,12 @@ pub(crate) struct Whole<'a, T> {
     value: &'a T,
     beside: &'a Parts,
     context: &'a Context,
-    ordered: RefCell<Option<Rc<Ordered>>>,
-    orders: Option<&'a RefCell<Orders>>,
-    may_hide: bool,
+    looked: &'a Looked,
 }
+
+/// The cells below the path that was last looked through.
+#[derive(Default)]
+pub(crate) struct Looked(RefCell<Option<Rc<Ordered>>>);
 
 /// All cells whose paths begin with the same bytes.
 struct Ordered {
@@ -45,24 +47,42 @@ struct Ordered {
 }
 
 impl<'a, T: Crdt> Whole<'a, T> {
-    pub(crate) fn new(value: &'a T, beside: &'a Parts, context: &'a Context) -> Self {
-        let ordered = RefCell::default();
-        Self { value, beside, context, ordered, orders: None, may_hide: true }
+    pub(crate) const fn new(
+        value: &'a T,
+        beside: &'a Parts,
+        context: &'a Context,
+        looked: &'a Looked,
+    ) -> Self {
+        Self { value, beside, context, looked }
     }
 
-    /// Says whether anything may be hidden.
-    pub(crate) fn that_may_hide(self, may_hide: bool) -> Self {
-        Self { may_hide, ..self }
+    fn cell_at(&self, path: &[u8]) -> Option<CellRef<'a>> {
+        let typed = below_root::<T>(path).and_then(|below| self.value.cell(below));
+        typed.or_else(|| self.beside.get(path).map(Cell::lend))
     }
 
-    /// Adds the orders of lists that are kept.
-    pub(crate) fn with_orders(self, orders: &'a RefCell<Orders>) -> Self {
-        Self { orders: Some(orders), ..self }
+    /// Brings the cells that were put in order up to date with an operation that was applied.
+    pub(crate) fn look_again(&self, change: &Change) {
+        let mut kept = self.looked.0.borrow_mut();
+        let Some(known) = kept.as_mut() else { return };
+        let path = change.path.as_bytes();
+        if !change.is_on_one_cell() {
+            *kept = None;
+        } else if path.starts_with(&known.below) {
+            let there = self.cell_at(path).filter(|cell| !cell.is_gone());
+            match (Rc::get_mut(known), there) {
+                (Some(known), Some(cell)) => {
+                    known.cells.insert(path.to_vec(), cell.to_cell());
+                }
+                (Some(known), None) => _ = known.cells.remove(path),
+                (None, _) => *kept = None,
+            }
+        }
     }
 
     /// Returns the cells below a path, and perhaps more.
     fn ordered(&self, below: &[u8]) -> Rc<Ordered> {
-        let mut kept = self.ordered.borrow_mut();
+        let mut kept = self.looked.0.borrow_mut();
         if let Some(known) = kept.as_ref().filter(|known| below.starts_with(&known.below)) {
             return known.clone();
         }
@@ -70,11 +90,11 @@ impl<'a, T: Crdt> Whole<'a, T> {
         let root = Path::root(T::KIND);
         if let Some(left) = Path::default().left_for(&root, below) {
             self.value.visit_below(left, &root, &mut |path, cell| {
-                cells.insert(path.as_bytes().to_vec(), cell);
+                cells.insert(path.as_bytes().to_vec(), cell.to_cell());
             });
         }
         self.beside.range(below, below, &mut |path, cell| {
-            cells.insert(path.to_vec(), cell.clone());
+            cells.insert(path.to_vec(), cell.to_cell());
             ControlFlow::Continue(())
         });
         let ordered = Rc::new(Ordered { below: below.to_vec(), cells });
@@ -89,30 +109,26 @@ impl<T> fmt::Debug for Whole<'_, T> {
 }
 
 impl<T: Crdt> Source for Whole<'_, T> {
-    fn may_hide(&self) -> bool {
-        self.may_hide
-    }
-
-    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
-        let typed = below_root::<T>(path).and_then(|below| self.value.cell(below));
-        Ok(typed.or_else(|| self.beside.get(path).cloned()))
+    fn look(&self, path: &[u8], show: &mut dyn FnMut(CellRef<'_>)) -> Result<(), ReadError> {
+        self.cell_at(path).into_iter().for_each(show);
+        Ok(())
     }
 
     fn visit(
         &self,
         below: &[u8],
         from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
+        visit: &mut dyn FnMut(&[u8], CellRef<'_>) -> Flow,
     ) -> Result<(), ReadError> {
         if leads_to_leaf(below) {
-            if let Some(cell) = self.cell(below)?.filter(|_| from <= below) {
-                let _ = visit(below, &cell);
+            if let Some(cell) = self.cell_at(below).filter(|_| from <= below) {
+                let _ = visit(below, cell);
             }
             return Ok(());
         }
         let range = (Bound::Included(from), Bound::Unbounded);
         for (path, cell) in self.ordered(below).cells.range::<[u8], _>(range) {
-            if !path.starts_with(below) || visit(path, cell).is_break() {
+            if !path.starts_with(below) || visit(path, cell.lend()).is_break() {
                 break;
             }
         }
@@ -130,10 +146,5 @@ impl<T: Crdt> Source for Whole<'_, T> {
             return Ok(known);
         }
         self.beside.with(self.context).other_kind(name, than)
-    }
-
-    fn order(&self, list: &[u8], show: &mut dyn FnMut(&mut Order)) -> Result<bool, ReadError> {
-        let Some(orders) = self.orders else { return Ok(false) };
-        orders.borrow_mut().show(self, list, show).map(|()| true)
     }
 }

@@ -8,7 +8,7 @@ use core::hash::Hash;
 
 use hashbrown::HashMap;
 
-use crate::cell::{Cell, CellKind, Leaf};
+use crate::cell::{CellRef, Leaf, Variant};
 use crate::delta::Covered;
 use crate::hash::Seeded;
 use crate::hash::with_entry;
@@ -32,16 +32,8 @@ impl<T: Key> ElementTable<T> for ContestTable<T> {
     const PART: Kind = Kind::Contested;
     type Part = Contest;
 
-    fn cell(part: Contest) -> Cell {
-        Cell(CellKind::Contest(part))
-    }
-
-    fn part(cell: Cell) -> Option<Contest> {
-        if let CellKind::Contest(contest) = cell.0 { Some(contest) } else { None }
-    }
-
-    fn get(&self, element: &T) -> Option<Contest> {
-        self.elements.get(element).cloned()
+    fn get(&self, element: &T) -> Option<CellRef<'_>> {
+        self.elements.get(element).map(Variant::lend)
     }
 
     fn has<Q>(&self, element: &Q) -> bool

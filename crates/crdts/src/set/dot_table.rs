@@ -10,7 +10,7 @@ use core::hash::Hash;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 
-use crate::cell::{Cell, CellKind, Dots, Leaf};
+use crate::cell::{CellRef, Dots, KindRef, Leaf, Variant};
 use crate::delta::Covered;
 use crate::hash::Seeded;
 use crate::path::{Key, Kind};
@@ -82,17 +82,11 @@ impl<T: Key> ElementTable<T> for DotTable<T> {
     const PART: Kind = Kind::Element;
     type Part = Dots;
 
-    fn cell(part: Dots) -> Cell {
-        Cell(CellKind::Element(part))
-    }
-
-    fn part(cell: Cell) -> Option<Dots> {
-        if let CellKind::Element(dots) = cell.0 { Some(dots) } else { None }
-    }
-
-    fn get(&self, element: &T) -> Option<Dots> {
-        let dots = self.dots(element);
-        (!dots.is_gone()).then_some(dots)
+    fn get(&self, element: &T) -> Option<CellRef<'_>> {
+        match self.single.get(element) {
+            Some(dot) => Some(CellRef(KindRef::Element(core::slice::from_ref(dot)))),
+            None => self.several.get(element).map(Variant::lend),
+        }
     }
 
     fn has<Q>(&self, element: &Q) -> bool

@@ -5,7 +5,7 @@
 use core::borrow::Borrow;
 use core::hash::Hash;
 
-use crate::cell::{Cell, Leaf};
+use crate::cell::{CellRef, Leaf, Saved};
 use crate::crdt::{Outcome, Visit};
 use crate::delta::{At, Covered, Effect};
 use crate::path::{Key, Kind, Path, first_name, split_as};
@@ -19,11 +19,7 @@ pub(crate) trait ElementTable<T>: Default {
     /// The cell of one element.
     type Part: Leaf;
 
-    fn cell(part: Self::Part) -> Cell;
-
-    fn part(cell: Cell) -> Option<Self::Part>;
-
-    fn get(&self, element: &T) -> Option<Self::Part>;
+    fn get(&self, element: &T) -> Option<CellRef<'_>>;
 
     /// True if the element is there to see.
     fn has<Q>(&self, element: &Q) -> bool
@@ -152,12 +148,16 @@ macro_rules! set_value {
                 $crate::set::element_table::visit_below(&self.table, below, at, visit);
             }
 
-            fn cell(&self, path: &[u8]) -> Option<$crate::cell::Cell> {
+            fn cell(&self, path: &[u8]) -> Option<$crate::cell::CellRef<'_>> {
                 $crate::set::element_table::cell(&self.table, path)
             }
 
-            fn load(&mut self, path: &[u8], cell: $crate::cell::Cell) -> $crate::crdt::Outcome {
-                $crate::set::element_table::load(&mut self.table, path, cell)
+            fn load(
+                &mut self,
+                path: &[u8],
+                saved: $crate::cell::Saved,
+            ) -> Result<(), $crate::cell::Saved> {
+                $crate::set::element_table::load(&mut self.table, path, saved)
             }
 
             fn is_visible(&self) -> bool {
@@ -195,7 +195,7 @@ pub(crate) fn apply<T: Key, E: ElementTable<T>>(
 pub(crate) fn visit<T: Key, E: ElementTable<T>>(table: &E, at: &Path, visit: &mut Visit<'_>) {
     for element in table.elements() {
         if let Some(part) = table.get(element) {
-            visit(&at.key(element, E::PART), E::cell(part));
+            visit(&at.key(element, E::PART), part);
         }
     }
 }
@@ -212,26 +212,34 @@ pub(crate) fn visit_below<T: Key, E: ElementTable<T>>(
     let Some(element) = first_name::<T>(below) else { return };
     let path = at.key(&element, E::PART);
     if let Some(part) = table.get(&element).filter(|_| at.is_followed(&path, below)) {
-        show(&path, E::cell(part));
+        show(&path, part);
     }
 }
 
-pub(crate) fn cell<T: Key, E: ElementTable<T>>(table: &E, path: &[u8]) -> Option<Cell> {
+pub(crate) fn cell<'a, T: Key, E: ElementTable<T>>(
+    table: &'a E,
+    path: &[u8],
+) -> Option<CellRef<'a>> {
     match split_as::<T>(path)? {
-        (element, kind, []) if kind == E::PART => table.get(&element).map(E::cell),
+        (element, kind, []) if kind == E::PART => table.get(&element),
         _ => None,
     }
 }
 
-pub(crate) fn load<T: Key, E: ElementTable<T>>(table: &mut E, path: &[u8], cell: Cell) -> Outcome {
-    match (split_as::<T>(path), E::part(cell)) {
-        (Some((element, kind, [])), Some(part)) if kind == E::PART => {
-            table.update(element, |new| {
-                *new = part;
-                true
+pub(crate) fn load<T: Key, E: ElementTable<T>>(
+    table: &mut E,
+    path: &[u8],
+    saved: Saved,
+) -> Result<(), Saved> {
+    match split_as::<T>(path) {
+        Some((element, kind, [])) if kind == E::PART => {
+            let mut loaded = Ok(());
+            table.update(element, |part| {
+                loaded = part.load(saved);
+                loaded.is_ok()
             });
-            Outcome::Changed
+            loaded
         }
-        _ => Outcome::Unknown,
+        _ => Err(saved),
     }
 }

@@ -77,7 +77,7 @@ impl EnableWinsFlag {
 leaf_value! {
     impl [] for EnableWinsFlag {
         kind: Kind::EnableWinsFlag,
-        cell: enables as Element,
+        cell: enables,
         editor: EnableWinsFlagEditor { cursor },
         reader: FlagReader { view },
     }
@@ -132,7 +132,7 @@ impl DisableWinsFlag {
 leaf_value! {
     impl [] for DisableWinsFlag {
         kind: Kind::DisableWinsFlag,
-        cell: contest as Contest,
+        cell: contest,
         editor: DisableWinsFlagEditor { cursor },
         reader: FlagReader { view },
     }

@@ -4,13 +4,13 @@ use core::marker::PhantomData;
 
 use alloc::borrow::ToOwned;
 
-use crate::cell::Cell;
+use crate::cell::CellRef;
 use crate::delta::AddOrRemove;
 use crate::edit::Cursor;
 use crate::error::{EditError, ReadError};
 use crate::path::{Key, Kind};
 use crate::set::element_table::set_value;
-use crate::set::{ContestTable, ElementTable, SetReader};
+use crate::set::{Contest, ContestTable, ElementTable, SetReader};
 
 /// A set whose removes are for ever.
 ///
@@ -77,9 +77,8 @@ impl<T: Key> TwoPhaseSetEditor<'_, T> {
         Q: ToOwned<Owned = T> + ?Sized,
     {
         let mut place = self.cursor.key(&element.to_owned(), Kind::Contested);
-        let cell = place.cell()?;
-        let removed = cell.as_ref().and_then(Cell::as_contest).map(|contest| &contest.removes.0);
-        if removed.is_some_and(|removes| !removes.is_empty()) {
+        let is_removed = |contest: &Contest| !contest.removes.0.is_empty();
+        if place.cell(|cell| cell.and_then(CellRef::as_contest).is_some_and(is_removed))? {
             return Err(EditError::RemovedForEver { path: place.path().clone() });
         }
         place.contend(AddOrRemove::Add)
@@ -94,7 +93,7 @@ impl<T: Key> TwoPhaseSetEditor<'_, T> {
         Q: ToOwned<Owned = T> + ?Sized,
     {
         let mut place = self.cursor.key(&element.to_owned(), Kind::Contested);
-        if !place.cell()?.is_some_and(|cell| cell.is_visible()) {
+        if !place.cell(|cell| cell.is_some_and(CellRef::is_visible))? {
             return Ok(());
         }
         place.contend(AddOrRemove::Remove)

@@ -16,7 +16,7 @@ use rejoin_vclock::codec::{
 };
 use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::cell::Cell;
+use crate::cell::CellRef;
 use crate::delta::codec::sharable;
 use crate::state::invariants::OneDotOnePlace;
 use crate::state::{Context, Parts};
@@ -26,7 +26,7 @@ pub use crate::cell::codec::{Names, write_in_full};
 /// Appends the canonical bytes of the cells under their context. `cells` ascend by path.
 pub fn encode_state<'a>(
     context: &Context,
-    cells: impl IntoIterator<Item = (&'a [u8], &'a Cell)>,
+    cells: impl IntoIterator<Item = (&'a [u8], CellRef<'a>)>,
     out: &mut Vec<u8>,
 ) {
     let ids = ids(context);
@@ -58,7 +58,7 @@ impl<'a> StateWriter<'a> {
     }
 
     /// Appends the next cell; paths ascend. The caller may empty `out` before each call.
-    pub fn cell(&mut self, path: &[u8], cell: &Cell, out: &mut Vec<u8>) {
+    pub fn cell(&mut self, path: &[u8], cell: CellRef<'_>, out: &mut Vec<u8>) {
         let start = out.len();
         let shared = sharable(&self.previous, path, self.decoded, self.coded);
         write_varint(out, shared as u64);
@@ -98,9 +98,9 @@ pub fn decode_state(reader: &mut Reader<'_>) -> Result<(Context, Parts), DecodeE
         decoded += path.as_bytes().len();
         let none = DecodeError::Invalid("a cell where no cell can stand");
         let cell = names.read_cell(path.kind().ok_or(none)?, reader)?;
-        dots.add(&cell);
+        dots.add(cell.lend());
         previous = path.as_bytes().to_vec();
-        parts.load(previous.clone(), cell);
+        let _ = parts.load(&previous, cell.into());
     }
     dots.check()?;
     Ok((context, parts))

@@ -22,7 +22,7 @@
 use rejoin_vclock::codec::DecodeError;
 use smallvec::SmallVec;
 
-use crate::cell::{Cell, CellKind};
+use crate::cell::{CellRef, KindRef};
 use crate::ordered::{Anchor, Place, Places, Positions};
 use crate::state::LocalDot;
 
@@ -32,22 +32,22 @@ pub(crate) struct OneDotOnePlace(SmallVec<[LocalDot; 2]>);
 
 impl OneDotOnePlace {
     /// Takes in the dots of one more cell.
-    pub(crate) fn add(&mut self, cell: &Cell) {
+    pub(crate) fn add(&mut self, cell: CellRef<'_>) {
         let Self(dots) = self;
-        match &cell.0 {
-            CellKind::Element(live) => dots.extend(live.0.iter().copied()),
-            CellKind::Register(writes) => dots.extend(writes.0.iter().map(|write| write.dot)),
-            CellKind::Mark(mark) => dots.extend(mark.0.0.iter().map(|write| write.dot)),
-            CellKind::Contest(contest) => {
+        match cell.0 {
+            KindRef::Element(live) => dots.extend(live.iter().copied()),
+            KindRef::Register(writes) => dots.extend(writes.0.iter().map(|write| write.dot)),
+            KindRef::Mark(mark) => dots.extend(mark.0.0.iter().map(|write| write.dot)),
+            KindRef::Contest(contest) => {
                 dots.extend(contest.adds.0.iter().chain(&contest.removes.0).copied());
             }
-            CellKind::Positions(places) => dots.extend(dots_of(places)),
-            CellKind::Candidates(places) => dots.extend(dots_of(places)),
-            CellKind::Hidings(hidings) => dots.extend(hidings.0.iter().map(|hiding| hiding.dot)),
-            CellKind::Counter(tally) => {
+            KindRef::Positions(places) => dots.extend(dots_of(places)),
+            KindRef::Candidates(places) => dots.extend(dots_of(places)),
+            KindRef::Hidings(hidings) => dots.extend(hidings.0.iter().map(|hiding| hiding.dot)),
+            KindRef::Counter(tally) => {
                 dots.extend(tally.corrections.0.iter().map(|live| live.dot));
             }
-            CellKind::Rights(_) => {}
+            KindRef::Rights(_) => {}
         }
     }
 

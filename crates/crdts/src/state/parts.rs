@@ -10,7 +10,7 @@ use core::ops::ControlFlow;
 
 use rejoin_vclock::Dot;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, CellRef, Saved, SavedKind};
 use crate::crdt::Flow;
 use crate::delta::{At, Change, Covered, Effect};
 use crate::edit::Source;
@@ -97,9 +97,18 @@ impl Parts {
         changed
     }
 
-    /// Takes over a cell from a saved state.
-    pub(crate) fn load(&mut self, path: Vec<u8>, cell: Cell) {
-        self.cells.insert(path, cell);
+    /// Takes over a cell from a saved state, or what stood at a place before a transaction;
+    /// gives back a part of a cell that is not there.
+    pub(crate) fn load(&mut self, path: &[u8], saved: Saved) -> Result<(), Saved> {
+        match saved.0 {
+            SavedKind::Cell(cell) => _ = self.cells.insert(path.to_vec(), cell),
+            SavedKind::Gone => _ = self.cells.remove(path),
+            SavedKind::Record(..) => match self.cells.get_mut(path) {
+                Some(cell) => return cell.load(saved),
+                None => return Err(saved),
+            },
+        }
+        Ok(())
     }
 
     /// The cell at a path.
@@ -108,8 +117,8 @@ impl Parts {
     }
 
     /// All cells, in the order of their paths.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Cell)> {
-        self.cells.iter().map(|(path, cell)| (path.as_slice(), cell))
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], CellRef<'_>)> {
+        self.cells.iter().map(|(path, cell)| (path.as_slice(), cell.lend()))
     }
 
     /// Iterates over all cells by value, in the order of their paths.
@@ -126,10 +135,10 @@ impl Parts {
         &self,
         below: &[u8],
         from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &Cell) -> Flow,
+        visit: &mut dyn FnMut(&[u8], CellRef<'_>) -> Flow,
     ) {
         for (path, cell) in self.cells.range(from.to_vec()..) {
-            if !path.starts_with(below) || visit(path, cell).is_break() {
+            if !path.starts_with(below) || visit(path, cell.lend()).is_break() {
                 return;
             }
         }
@@ -144,15 +153,16 @@ pub struct PartsSource<'a> {
 }
 
 impl Source for PartsSource<'_> {
-    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
-        Ok(self.parts.get(path).cloned())
+    fn look(&self, path: &[u8], show: &mut dyn FnMut(CellRef<'_>)) -> Result<(), ReadError> {
+        self.parts.get(path).map(Cell::lend).into_iter().for_each(show);
+        Ok(())
     }
 
     fn visit(
         &self,
         below: &[u8],
         from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(&[u8], CellRef<'_>) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
         self.parts.range(below, from, visit);
         Ok(())

@@ -8,7 +8,7 @@
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-use crate::cell::Cell;
+use crate::cell::CellRef;
 use crate::crdt::Flow;
 use crate::edit::Source;
 use crate::error::ReadError;
@@ -17,7 +17,7 @@ use crate::value::visible::first_seen;
 
 /// Shows cells in order from a path on, until the callback stops it.
 pub(crate) type VisitFrom<'a> =
-    dyn FnMut(&[u8], &mut dyn FnMut(&[u8], &Cell) -> Flow) -> Result<(), ReadError> + 'a;
+    dyn FnMut(&[u8], &mut dyn FnMut(&[u8], CellRef<'_>) -> Flow) -> Result<(), ReadError> + 'a;
 
 /// Looks for a kind other than `than` under a name, of which something is visible, leaping over the
 /// cells below each; `name` is a path without its last byte. Where removals hide the name, the
@@ -81,8 +81,9 @@ pub(crate) fn refuse_others(source: &dyn Source, path: &Path) -> Result<(), Read
         return Ok(());
     };
     let (mut kinds, mut tag) = (Vec::new(), Kind::MapKey.tag() + 1);
-    let mut visit_from =
-        |from: &[u8], show: &mut dyn FnMut(&[u8], &Cell) -> Flow| source.visit(name, from, show);
+    let mut visit_from = |from: &[u8], show: &mut dyn FnMut(&[u8], CellRef<'_>) -> Flow| {
+        source.visit(name, from, show)
+    };
     while let Some(kind) = next_kind(name, tag, None, &mut visit_from)? {
         kinds.push(kind);
         tag = kind.tag() + 1;

@@ -16,7 +16,7 @@ use core::fmt::{self, Write};
 
 use rejoin_vclock::Dot;
 
-use crate::cell::{Cell, CellKind};
+use crate::cell::{Cell, CellRef, KindRef};
 use crate::crdt::{Crdt, Flow};
 use crate::error::ReadError;
 use crate::ordered::orders::Gather as Positions;
@@ -72,13 +72,13 @@ pub struct Branch {
     pub is_lost: bool,
 }
 
-type Cells<'a> = [(&'a [u8], &'a Cell)];
+type Cells<'a> = [(&'a [u8], CellRef<'a>)];
 
 /// Cells under one name as one kind.
 struct Group<'a> {
     name: RawAtom,
     kind: Kind,
-    cells: Vec<(&'a [u8], &'a Cell)>,
+    cells: Vec<(&'a [u8], CellRef<'a>)>,
 }
 
 impl Value {
@@ -94,7 +94,7 @@ impl Value {
             }
             Kind::List => list(cells),
             Kind::Tree => tree(cells),
-            _ => cells.first().map_or(Self::Map(Vec::new()), |(_, cell)| leaf(kind, cell)),
+            _ => cells.first().map_or(Self::Map(Vec::new()), |(_, cell)| leaf(kind, *cell)),
         }
     }
 
@@ -102,14 +102,15 @@ impl Value {
     pub fn of_crdt<T: Crdt>(value: &T) -> Self {
         let mut cells = BTreeMap::new();
         value.visit(&Path::root(T::KIND), &mut |path, cell| {
-            cells.insert(path.as_bytes().to_vec(), cell);
+            cells.insert(path.as_bytes().to_vec(), cell.to_cell());
         });
         Self::at_name(T::KIND, &cells)
     }
 
     /// Reads the cells under one name: as the kind, unless another one is visible there.
     pub(crate) fn at_name(kind: Kind, cells: &BTreeMap<Vec<u8>, Cell>) -> Self {
-        let cells: Vec<_> = cells.iter().map(|(path, cell)| (path.as_slice(), cell)).collect();
+        let cells: Vec<_> =
+            cells.iter().map(|(path, cell)| (path.as_slice(), cell.lend())).collect();
         let mut groups = groups(&cells);
         if let Some((_, value)) = named(&groups).pop() {
             return value;
@@ -126,16 +127,15 @@ impl Value {
     }
 }
 
-fn leaf(kind: Kind, cell: &Cell) -> Value {
-    match &cell.0 {
-        CellKind::Counter(tally) => Value::Count(tally.total()),
-        CellKind::Rights(rights) => Value::Count(rights.total()),
-        CellKind::Register(writes) => register(kind, writes),
-        CellKind::Element(_) | CellKind::Contest(_) => Value::Flag(cell.is_visible()),
-        CellKind::Positions(_)
-        | CellKind::Candidates(_)
-        | CellKind::Mark(_)
-        | CellKind::Hidings(_) => Value::Map(Vec::new()),
+fn leaf(kind: Kind, cell: CellRef<'_>) -> Value {
+    match cell.0 {
+        KindRef::Counter(tally) => Value::Count(tally.total()),
+        KindRef::Rights(rights) => Value::Count(rights.total()),
+        KindRef::Register(writes) => register(kind, writes),
+        KindRef::Element(_) | KindRef::Contest(_) => Value::Flag(cell.is_visible()),
+        KindRef::Positions(_) | KindRef::Candidates(_) | KindRef::Mark(_) | KindRef::Hidings(_) => {
+            Value::Map(Vec::new())
+        }
     }
 }
 
@@ -168,18 +168,18 @@ fn groups<'a>(cells: &Cells<'a>) -> Vec<Group<'a>> {
 fn show_from(
     cells: &Cells<'_>,
     from: &[u8],
-    show: &mut dyn FnMut(&[u8], &Cell) -> Flow,
+    show: &mut dyn FnMut(&[u8], CellRef<'_>) -> Flow,
 ) -> Result<(), ReadError> {
     let start = cells.partition_point(|(path, _)| *path < from);
     let rest = cells.get(start..).unwrap_or_default();
-    let _ = rest.iter().try_for_each(|(path, cell)| show(path, cell));
+    let _ = rest.iter().try_for_each(|&(path, cell)| show(path, cell));
     Ok(())
 }
 
 /// Shows the part of each item or node of a place, and says if that one is there.
-fn parts(part: Kind, cells: &Cells<'_>, mut show: impl FnMut(Dot, &Cell, bool)) {
+fn parts(part: Kind, cells: &Cells<'_>, mut show: impl FnMut(Dot, CellRef<'_>, bool)) {
     let from_here: &mut VisitFrom<'_> = &mut |from, show| show_from(cells, from, show);
-    for (path, cell) in cells {
+    for &(path, cell) in cells {
         if let Some((thing, kind, [])) = split_as::<Dot>(path)
             && kind == part
         {
@@ -203,7 +203,7 @@ fn hidden<'a>(groups: &'a [Group<'_>]) -> Vec<&'a RawAtom> {
         let cell = group.cells.first().filter(|_| group.kind == Kind::MapKey);
         cell.and_then(|(_, cell)| cell.hidings()).is_some_and(|hidings| {
             let here = groups.iter().filter(|other| other.name == group.name);
-            !here.flat_map(|other| &other.cells).any(|(_, cell)| hidings.spare(cell))
+            !here.flat_map(|other| &other.cells).any(|(_, cell)| hidings.spare(*cell))
         })
     });
     hidden.map(|group| &group.name).collect()

@@ -10,7 +10,7 @@ use core::ops::ControlFlow;
 
 use rejoin_vclock::Dot;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, CellRef};
 use crate::edit::cursor::unread;
 use crate::edit::{Source, View};
 use crate::error::ReadError;
@@ -45,7 +45,7 @@ pub(crate) fn first_seen(
             stop = Some(match over_value(place.len(), above, path, below) {
                 Some(next) => Stop::GoOn(next),
                 None if cell.is_visible() => Stop::Seen(path.to_vec()),
-                None => Stop::Undecided(path.to_vec(), cell.clone()),
+                None => Stop::Undecided(path.to_vec(), cell.to_cell()),
             });
             ControlFlow::Break(())
         })?;
@@ -53,7 +53,7 @@ pub(crate) fn first_seen(
             None => return Ok(None),
             Some(Stop::Seen(path)) => return Ok(Some(path)),
             Some(Stop::Undecided(mut part, cell)) => {
-                let there = is_there(&part, &cell, visit_from)?;
+                let there = is_there(&part, cell.lend(), visit_from)?;
                 match part.last().copied() {
                     Some(tag) if !there || tag != Kind::MapKey.tag() => {
                         if there {
@@ -125,7 +125,7 @@ pub(crate) fn hiding_parts(source: &dyn Source, path: &[u8]) -> Result<Vec<Vec<u
 /// True if the item or node whose part stands at a path is there.
 pub(crate) fn is_there(
     path: &[u8],
-    part: &Cell,
+    part: CellRef<'_>,
     visit_from: &mut VisitFrom<'_>,
 ) -> Result<bool, ReadError> {
     let Some(hidings) = part.hidings().filter(|_| part.is_undecided()) else {
@@ -144,7 +144,7 @@ pub(crate) fn is_there(
 }
 
 /// As [`is_there`], reading the cells below from a source.
-pub(crate) fn has(source: &dyn Source, part: &[u8], cell: &Cell) -> Result<bool, ReadError> {
+pub(crate) fn has(source: &dyn Source, part: &[u8], cell: CellRef<'_>) -> Result<bool, ReadError> {
     let name = part.split_last().map_or(part, |(_, name)| name);
     is_there(part, cell, &mut |from, show| source.visit(name, from, show))
 }
@@ -155,13 +155,13 @@ pub(crate) fn things(
     source: &dyn Source,
     place: &[u8],
     part: Kind,
-    show: &mut dyn FnMut(Dot, &Cell, bool),
+    show: &mut dyn FnMut(Dot, CellRef<'_>, bool),
 ) -> Result<(), ReadError> {
     let mut undecided = Vec::new();
     source.visit(place, place, &mut |path, cell| {
         match split_as::<Dot>(path.get(place.len()..).unwrap_or_default()) {
             Some((thing, kind, [])) if kind == part && cell.is_undecided() => {
-                undecided.push((thing, path.to_vec(), cell.clone()));
+                undecided.push((thing, path.to_vec(), cell.to_cell()));
             }
             Some((thing, kind, [])) if kind == part => show(thing, cell, cell.is_visible()),
             // Below a value stand the parts of things that nest in it.
@@ -170,7 +170,7 @@ pub(crate) fn things(
         ControlFlow::Continue(())
     })?;
     for (thing, path, cell) in undecided {
-        show(thing, &cell, has(source, &path, &cell)?);
+        show(thing, cell.lend(), has(source, &path, cell.lend())?);
     }
     Ok(())
 }
@@ -189,7 +189,7 @@ impl View<'_> {
     /// True if something is alive that the removals at this part, which hide a name, had not seen.
     pub(crate) fn spares(&self, part: &[u8]) -> Result<bool, ReadError> {
         let Some(cell) = self.source.cell(part)? else { return Ok(true) };
-        has(self.source, part, &cell)
+        has(self.source, part, cell.lend())
     }
 
     /// True if anything here or below is visible.
@@ -213,7 +213,7 @@ impl View<'_> {
     pub(crate) fn things(
         &self,
         part: Kind,
-        show: &mut dyn FnMut(Dot, &Cell, bool),
+        show: &mut dyn FnMut(Dot, CellRef<'_>, bool),
     ) -> Result<(), ReadError> {
         if self.check_collection()? {
             return Ok(());
@@ -227,13 +227,13 @@ impl View<'_> {
         let (place, mut undecided) = (self.path.as_bytes(), Vec::new());
         self.source.visit(place, place, &mut |path, cell| {
             if cell.is_undecided() {
-                undecided.push((path.to_vec(), cell.clone()));
+                undecided.push((path.to_vec(), cell.to_cell()));
             }
             ControlFlow::Continue(())
         })?;
         let mut hidden: Vec<Vec<u8>> = Vec::new();
         for (mut part, cell) in undecided {
-            if !has(self.source, &part, &cell)? {
+            if !has(self.source, &part, cell.lend())? {
                 part.pop();
                 hidden.push(part);
             }
@@ -251,7 +251,7 @@ impl View<'_> {
             }
             let path = view.path.key(&thing, part);
             match view.source.cell(path.as_bytes())? {
-                Some(cell) => has(view.source, path.as_bytes(), &cell),
+                Some(cell) => has(view.source, path.as_bytes(), cell.lend()),
                 None => Ok(false),
             }
         })

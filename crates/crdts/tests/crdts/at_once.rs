@@ -4,9 +4,9 @@ use std::cell::Cell as Count;
 use std::fmt;
 use std::ops::ControlFlow;
 
-use rejoin_crdts::cell::Cell;
+use rejoin_crdts::cell::CellRef;
 use rejoin_crdts::delta::Causal;
-use rejoin_crdts::edit::{Cursor, Draft, Source, View};
+use rejoin_crdts::edit::{Cursor, Draft, Source, Staged, View};
 use rejoin_crdts::ordered::{Order, Parent};
 use rejoin_crdts::path::{Kind, Path};
 use rejoin_crdts::state::{Context, LocalDot, Parts};
@@ -43,15 +43,15 @@ impl fmt::Debug for Locked<'_> {
 }
 
 impl Source for Locked<'_> {
-    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
-        self.take(|inner| inner.cell(path))
+    fn look(&self, path: &[u8], show: &mut dyn FnMut(CellRef<'_>)) -> Result<(), ReadError> {
+        self.take(|inner| inner.look(path, show))
     }
 
     fn visit(
         &self,
         below: &[u8],
         from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(&[u8], CellRef<'_>) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
         self.take(|inner| inner.visit(below, from, visit))
     }
@@ -85,7 +85,7 @@ fn locks<T: Crdt, R: fmt::Debug>(
     let parts = Parts::default();
     let base = parts.with(causal.context());
     let stamp = HybridTimestamp::default();
-    let mut draft = Draft::new(&base, causal.context(), causal.own(), stamp);
+    let mut draft = Draft::new(Staged::over(&base), causal.context(), causal.own(), stamp);
     let path = Path::object("shop", Kind::Map).field("carts", Kind::Map).field("ann", T::KIND);
     edit(T::editor(Cursor::new(&mut draft, path.clone())));
     let locked = Locked { inner: &draft, taken: Count::new(0), is_held: Count::new(false) };

@@ -3,7 +3,7 @@
 
 use std::cell::Cell as Count;
 
-use rejoin_crdts::cell::Cell;
+use rejoin_crdts::cell::{CellRef, Saved};
 use rejoin_crdts::crdt::{Outcome, Visit};
 use rejoin_crdts::delta::{At, Covered, Effect};
 use rejoin_crdts::edit::{Cursor, View};
@@ -73,12 +73,12 @@ impl<T: Crdt> Crdt for Watched<T> {
         });
     }
 
-    fn cell(&self, path: &[u8]) -> Option<Cell> {
+    fn cell(&self, path: &[u8]) -> Option<CellRef<'_>> {
         self.value.cell(path)
     }
 
-    fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
-        self.value.load(path, cell)
+    fn load(&mut self, path: &[u8], saved: Saved) -> Result<(), Saved> {
+        self.value.load(path, saved)
     }
 
     fn is_visible(&self) -> bool {

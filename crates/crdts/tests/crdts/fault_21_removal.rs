@@ -77,7 +77,7 @@ fn scopes<S: Subject>(alphabet: &Alphabet) {
         let value: &S = &world.sites[0].typed;
         let root = Path::root(S::KIND);
         let mut all = Vec::new();
-        value.visit(&root, &mut |path, cell| all.push((path.clone(), cell)));
+        value.visit(&root, &mut |path, cell| all.push((path.clone(), cell.to_cell())));
         for (path, _) in &all {
             let path = path.as_bytes();
             let mut scopes = vec![path.to_vec(), root.as_bytes().to_vec()];
@@ -87,7 +87,7 @@ fn scopes<S: Subject>(alphabet: &Alphabet) {
             for below in scopes.iter().filter_map(|scope| scope.strip_prefix(root.as_bytes())) {
                 let mut found = Vec::new();
                 value.visit_below(below, &root, &mut |path, cell| {
-                    found.push((path.clone(), cell));
+                    found.push((path.clone(), cell.to_cell()));
                 });
                 let scope = [root.as_bytes(), below].concat();
                 let expected = all.iter().filter(|(path, _)| path.as_bytes().starts_with(&scope));

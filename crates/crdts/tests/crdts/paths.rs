@@ -2,7 +2,7 @@
 //! read.
 
 use proptest::prelude::*;
-use rejoin_crdts::cell::Cell;
+use rejoin_crdts::cell::{CellRef, Saved};
 use rejoin_crdts::crdt::{Outcome, Visit};
 use rejoin_crdts::delta::{At, Covered, Delta, Effect};
 use rejoin_crdts::edit::{Cursor, View};
@@ -136,12 +136,12 @@ impl Crdt for Folder {
         self.0.visit(at, visit);
     }
 
-    fn cell(&self, path: &[u8]) -> Option<Cell> {
+    fn cell(&self, path: &[u8]) -> Option<CellRef<'_>> {
         self.0.cell(path)
     }
 
-    fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
-        self.0.load(path, cell)
+    fn load(&mut self, path: &[u8], saved: Saved) -> Result<(), Saved> {
+        self.0.load(path, saved)
     }
 
     fn is_visible(&self) -> bool {

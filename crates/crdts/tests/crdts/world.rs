@@ -17,7 +17,7 @@ mod undo;
 
 use std::collections::HashMap;
 
-use rejoin_crdts::{Delta, FreshId, Replica, ReplicaId};
+use rejoin_crdts::{Delta, EditError, FreshId, Replica, ReplicaId};
 
 pub(crate) use self::act::{Act, What, act, add, count, end, write};
 pub(crate) use self::blind::Blind;
@@ -79,6 +79,14 @@ pub(crate) struct World<S: Subject> {
 /// The bytes that copies that have seen the same events must save.
 pub(crate) type Saved = HashMap<u64, Vec<u8>>;
 
+fn give_up<S: Subject>(
+    editor: &mut S::Editor<'_>,
+    plan: &[plan::Step],
+) -> Result<(), EditError> {
+    carry_out::<S>(editor, plan)?;
+    Err(EditError::CountersExhausted)
+}
+
 impl<S: Subject> World<S> {
     /// A world with one copy per id. `saved` has the bytes that other worlds of these ids have
     /// seen.
@@ -120,8 +128,22 @@ impl<S: Subject> World<S> {
         self.history.plan(site.seen, site.typed.id(), &self.alphabet[choice])
     }
 
+    /// Begins some transaction at one copy, and gives it up.
+    fn give_up(&mut self, at: usize, choice: usize) {
+        let plan = self.plan(at, (choice + 1 + self.history.len()) % self.alphabet.len());
+        let site = &mut self.sites[at];
+        let before = (site.typed.save(), site.blind.save());
+        let given_up = site.typed.edit(|editor| give_up::<S>(editor, &plan));
+        let also_blind = site.blind.edit(|editor| give_up::<S>(editor, &plan));
+        assert_eq!(given_up, also_blind, "typed and untyped editing fail alike");
+        assert!(given_up.is_err());
+        let after = (site.typed.save(), site.blind.save());
+        assert_eq!(before, after, "nothing is left of an edit that failed");
+    }
+
     fn edit(&mut self, at: usize, choice: usize) -> Told {
         let plan = self.plan(at, choice);
+        self.give_up(at, choice);
         let site = &mut self.sites[at];
         let delta = site.typed.edit(|editor| carry_out::<S>(editor, &plan));
         let untyped = site.blind.edit(|editor| carry_out::<S>(editor, &plan));

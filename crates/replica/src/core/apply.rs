@@ -1,7 +1,7 @@
 //! Applying: entries become state, own ones and those of others, in one place.
 
 use rejoin_crdts::delta::{Change as Operation, Delta};
-use rejoin_crdts::edit::{Draft, Overlay, View};
+use rejoin_crdts::edit::{Draft, Overlay, Staged, View};
 use rejoin_crdts::index::Index;
 use rejoin_crdts::ordered::Orders;
 use rejoin_crdts::value::{decisions, news_among};
@@ -40,8 +40,12 @@ impl SpaceCore {
     }
 
     /// The draft of a transaction that was [stamped](Self::stamp).
-    pub fn draft<'a>(&'a self, base: &'a StateSource<'a>, stamp: HybridTimestamp) -> Draft<'a> {
-        Draft::new(base, self.causal.context(), self.causal.own(), stamp)
+    pub fn draft<'a>(
+        &'a self,
+        base: &'a StateSource<'a>,
+        stamp: HybridTimestamp,
+    ) -> Draft<'a, Staged<'a>> {
+        Draft::new(Staged::over(base), self.causal.context(), self.causal.own(), stamp)
     }
 
     /// Makes an entry of the operations of a draft. `None` when there are none.

@@ -81,7 +81,7 @@ impl SpaceCore {
         let base = self.source();
         let mut draft = self.draft(&base, stamp);
         let said = Formers::editor(Cursor::new(&mut draft, incarnations::place())).sign(&former);
-        said.map_or_else(|_| Vec::new(), |()| draft.finish())
+        said.map_or_else(|_| Vec::new(), |()| draft.finish().0)
     }
 
     /// Adds the former ids of this copy to an error about missing rights, if any of them holds

@@ -73,7 +73,7 @@ pub(crate) fn announcement(branch: &Rewritten, stamp: HybridTimestamp) -> Vec<Ch
     let mut draft = empty.draft(&base, stamp);
     let told = ((branch.id, first), branch.head.0.to_vec());
     let said = Branches::editor(Cursor::new(&mut draft, path_of_branches())).insert(&told);
-    said.map_or_else(|_| Vec::new(), |()| draft.finish())
+    said.map_or_else(|_| Vec::new(), |()| draft.finish().0)
 }
 
 /// A branch while it is rewritten.

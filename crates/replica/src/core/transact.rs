@@ -1,7 +1,7 @@
 //! One transaction: stamped, drafted over the state, made an entry of, and applied in memory.
 
 use rejoin_crdts::EditError;
-use rejoin_crdts::edit::{Stage, Written};
+use rejoin_crdts::edit::Stage;
 use rejoin_vclock::HybridTimestamp;
 
 use crate::core::apply::Drafted;
@@ -46,7 +46,8 @@ impl SpaceCore {
         if bytes > most {
             return Err(StoreError::TooLarge { bytes, most });
         }
-        let Written { changes, cells, orders } = draft.written();
+        let (changes, staged) = draft.finish();
+        let (cells, orders) = staged.into_parts();
         let drafted = Drafted { cells, orders, operations: changes.len() };
         let Some(entry) = self.entry_once(changes, stamp, key, &label) else {
             return Ok(Transacted::Unchanged(self.empty_receipt()));

@@ -133,7 +133,7 @@ mod tests {
             let path = Path::object("shelf", OrSet::<u64>::KIND);
             let cursor = rejoin_crdts::edit::Cursor::new(&mut draft, path);
             OrSet::<u64>::editor(cursor).insert(&element).expect("an element");
-            let entry = core.entry(draft.finish(), stamp).expect("a change");
+            let entry = core.entry(draft.finish().0, stamp).expect("a change");
             core.commit(entry, Vec::new()).expect("in memory");
         }
         core.poll_write().into_iter().map(|(_, record)| record).collect()

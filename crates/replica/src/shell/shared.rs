@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
-use rejoin_crdts::cell::Cell;
+use rejoin_crdts::cell::CellRef;
 use rejoin_crdts::edit::Source;
 use rejoin_crdts::ordered::Order;
 use rejoin_crdts::state::LocalDot;
@@ -407,15 +407,15 @@ impl fmt::Debug for Shared {
 
 /// Every read is under the lock: of one cell, or of all that [one read](Source::at_once) needs.
 impl Source for Shared {
-    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
-        self.read(|core| core.source().cell(path))?
+    fn look(&self, path: &[u8], show: &mut dyn FnMut(CellRef<'_>)) -> Result<(), ReadError> {
+        self.read(|core| core.source().look(path, show))?
     }
 
     fn visit(
         &self,
         below: &[u8],
         from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(&[u8], CellRef<'_>) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
         self.read(|core| core.source().visit(below, from, visit))?
     }

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
 
-use rejoin_crdts::cell::Cell;
+use rejoin_crdts::cell::CellRef;
 use rejoin_crdts::state::{Context, write_in_full};
 use rejoin_vclock::codec::{DecodeError, Reader, write_length_prefixed, write_varint};
 
@@ -241,7 +241,7 @@ impl Pending {
     }
 
     /// Takes the run's next cell.
-    pub(super) fn cell(&mut self, path: &[u8], cell: &Cell, context: &Context) {
+    pub(super) fn cell(&mut self, path: &[u8], cell: CellRef<'_>, context: &Context) {
         if let Some(tree) = &mut self.tree {
             tree.add(path, rank(path), cell, context, &mut |closed| {
                 closed.keep(&mut self.fingerprints);
@@ -305,7 +305,7 @@ impl Tree {
         &mut self,
         path: &[u8],
         rank: u8,
-        cell: &Cell,
+        cell: CellRef<'_>,
         context: &Context,
         closed: &mut dyn FnMut(Closed),
     ) {
@@ -365,7 +365,7 @@ impl Default for Cells {
 }
 
 impl Cells {
-    fn add(&mut self, path: &[u8], cell: &Cell, context: &Context) {
+    fn add(&mut self, path: &[u8], cell: CellRef<'_>, context: &Context) {
         write_length_prefixed(&mut self.bytes, path);
         write_in_full(context, cell, &mut self.bytes);
         self.count += 1;
@@ -456,17 +456,17 @@ mod tests {
         let mut cart = Cart::editor(Cursor::new(&mut draft, Path::object("alice", Cart::KIND)));
         let add = (0..LINES).try_for_each(|line| cart.entry(&format!("line {line:06}")).add(1));
         add.expect("an edit");
-        let entry = core.entry(draft.finish(), stamp).expect("a change");
+        let entry = core.entry(draft.finish().0, stamp).expect("a change");
         core.commit(entry, Vec::new()).expect("memory");
         let mut cells = Vec::new();
         let all = core.source().visit(&[], &[], &mut |path, cell| {
-            cells.push((path.to_vec(), cell.clone()));
+            cells.push((path.to_vec(), cell.to_cell()));
             ControlFlow::Continue(())
         });
         all.expect("memory");
         let mut pending = Pending::from_scratch();
         let context = core.causal.context();
-        cells.iter().for_each(|(path, cell)| pending.cell(path, cell, context));
+        cells.iter().for_each(|(path, cell)| pending.cell(path, cell.lend(), context));
         let mut writer = RunWriter::new(0, Vec::new().into(), None);
         assert!(pending.write(&mut writer, usize::MAX));
         let run = writer.finish().0.expect("fingerprints");

@@ -196,8 +196,8 @@ impl State {
                 None if is_first || rejoin_vclock::mutant!("flush-forgets-removals") => continue,
                 None => {}
                 Some(cell) => {
-                    names.write_cell(cell, &mut value);
-                    flush.fingerprints.cell(path, cell, context);
+                    names.write_cell(cell.lend(), &mut value);
+                    flush.fingerprints.cell(path, cell.lend(), context);
                 }
             }
             flush.writer.push(&prefixed(CELLS, path), &value);

@@ -112,8 +112,8 @@ impl State {
                 CELLS if !value.is_empty() && (with_oldest || runs[newest].ids != ids) => {
                     anew.clear();
                     if let Some(cell) = read_cell(value, rest, &runs[newest].ids, context)? {
-                        merge.fingerprints.cell(rest, &cell, context);
-                        Names { context, ids: &ids }.write_cell(&cell, &mut anew);
+                        merge.fingerprints.cell(rest, cell.lend(), context);
+                        Names { context, ids: &ids }.write_cell(cell.lend(), &mut anew);
                     }
                     merge.writer.push(key, &anew);
                 }

@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use rejoin_crdts::cell::Cell;
+use rejoin_crdts::cell::{Cell, CellRef};
 use rejoin_crdts::edit::Source;
 use rejoin_crdts::ordered::Order;
 use rejoin_crdts::state::{Context, LocalDot};
@@ -78,11 +78,7 @@ impl<'a> StateSource<'a> {
 }
 
 impl Source for StateSource<'_> {
-    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
-        self.layered(|source| source.cell(path))
-    }
-
-    fn look(&self, path: &[u8], show: &mut dyn FnMut(&Cell)) -> Result<(), ReadError> {
+    fn look(&self, path: &[u8], show: &mut dyn FnMut(CellRef<'_>)) -> Result<(), ReadError> {
         self.layered(|source| source.look(path, show))
     }
 
@@ -90,7 +86,7 @@ impl Source for StateSource<'_> {
         &self,
         below: &[u8],
         from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(&[u8], CellRef<'_>) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
         self.layered(|source| source.visit(below, from, visit))
     }
@@ -157,7 +153,7 @@ impl Flushed<'_> {
         &self,
         below: &[u8],
         from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(&[u8], CellRef<'_>) -> ControlFlow<()>,
     ) -> Result<()> {
         let (runs, blocks) = (&self.state.runs, &self.state.blocks);
         let below = prefixed(CELLS, below);
@@ -168,7 +164,7 @@ impl Flushed<'_> {
             }
             let path = key.get(1..).unwrap_or_default();
             let cell = read_cell(value, path, &runs[newest].ids, self.context)?;
-            if cell.is_some_and(|cell| visit(path, &cell).is_break()) {
+            if cell.is_some_and(|cell| visit(path, cell.lend()).is_break()) {
                 break;
             }
             merged.advance(runs, blocks)?;
@@ -178,15 +174,17 @@ impl Flushed<'_> {
 }
 
 impl Source for Flushed<'_> {
-    fn cell(&self, path: &[u8]) -> Result<Option<Cell>, ReadError> {
-        self.find(path, &mut []).map_err(|error| self.state.told(error))
+    fn look(&self, path: &[u8], show: &mut dyn FnMut(CellRef<'_>)) -> Result<(), ReadError> {
+        let found = self.find(path, &mut []).map_err(|error| self.state.told(error))?;
+        found.iter().map(Cell::lend).for_each(show);
+        Ok(())
     }
 
     fn visit(
         &self,
         below: &[u8],
         from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &Cell) -> ControlFlow<()>,
+        visit: &mut dyn FnMut(&[u8], CellRef<'_>) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
         self.walk(below, from, visit).map_err(|error| self.state.told(error))
     }

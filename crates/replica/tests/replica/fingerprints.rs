@@ -85,7 +85,7 @@ impl Copy {
             false => shelf.remove(item),
         });
         done.expect("the edit is fine");
-        let entry = self.core.entry(draft.finish(), stamp).expect("the edit changes something");
+        let entry = self.core.entry(draft.finish().0, stamp).expect("the edit changes something");
         self.core.commit(entry, Vec::new()).expect("all is in memory");
         let log = self.core.poll_write();
         let log = log.into_iter().map(|(sequence, record)| {

@@ -49,7 +49,7 @@ pub(crate) fn write(
     let base = peer.core.source();
     let mut draft = peer.core.draft(&base, stamp);
     change(&mut Places(&mut draft)).expect("the edit is fine");
-    let entry = peer.core.entry(draft.finish(), stamp).expect("the edit changes something");
+    let entry = peer.core.entry(draft.finish().0, stamp).expect("the edit changes something");
     peer.core.commit(entry, key.to_vec()).expect("all is in memory");
     peer.write();
     peer.records.last().expect("just written").clone()

@@ -39,7 +39,7 @@ pub(crate) fn edit(
     let base = core.source();
     let mut draft = core.draft(&base, stamp);
     change(Cursor::new(&mut draft, Path::object("alice", Cart::KIND))).expect("the edit is fine");
-    let entry = core.entry(draft.finish(), stamp).expect("the edit changes something");
+    let entry = core.entry(draft.finish().0, stamp).expect("the edit changes something");
     core.commit(entry, Vec::new()).expect("all is in memory")
 }
 

@@ -11,7 +11,7 @@ use core::mem;
 
 use rejoin_vclock::Dot;
 
-use crate::cell::{Cell, CellKind, Dots, Leaf};
+use crate::cell::{CellRef, Dots, Leaf, Saved, Variant};
 use crate::crdt::{Crdt, Outcome, Schema, Visit};
 use crate::delta::{At, Covered, Effect};
 use crate::edit::{Cursor, View};
@@ -252,7 +252,7 @@ impl<V: Crdt + 'static> Crdt for List<V> {
 
     fn visit(&self, at: &Path, visit: &mut Visit<'_>) {
         if !self.present.is_gone() {
-            visit(at, Cell(CellKind::Element(self.present.clone())));
+            visit(at, self.present.lend());
         }
         self.items.visit(at, visit);
     }
@@ -264,24 +264,20 @@ impl<V: Crdt + 'static> Crdt for List<V> {
         self.items.visit_below(below, at, visit);
     }
 
-    fn cell(&self, path: &[u8]) -> Option<Cell> {
-        let present = || Cell(CellKind::Element(self.present.clone()));
-        if path.is_empty() { Some(present()) } else { self.items.cell(path) }
+    fn cell(&self, path: &[u8]) -> Option<CellRef<'_>> {
+        if path.is_empty() { Some(self.present.lend()) } else { self.items.cell(path) }
     }
 
     fn other_kind(&self, name: &[u8], than: Kind) -> Option<Kind> {
         self.items.other_kind(name, than)
     }
 
-    fn load(&mut self, path: &[u8], cell: Cell) -> Outcome {
-        match cell.0 {
-            CellKind::Element(present) if path.is_empty() => self.present = present,
-            cell => {
-                self.order = Kept::Unread;
-                return self.items.load(path, Cell(cell));
-            }
+    fn load(&mut self, path: &[u8], saved: Saved) -> Result<(), Saved> {
+        if path.is_empty() {
+            return self.present.load(saved);
         }
-        Outcome::Changed
+        self.order = Kept::Unread;
+        self.items.load(path, saved)
     }
 
     fn is_visible(&self) -> bool {

@@ -6,7 +6,7 @@ use core::ops::ControlFlow;
 
 use rejoin_vclock::Dot;
 
-use crate::cell::{Cell, CellKind, Dots, Hidings};
+use crate::cell::{Cell, CellRef, Dots, Hidings, KindRef};
 use crate::counter::{Record, Standing, Tally};
 use crate::delta::concurrency::Concurrency;
 use crate::delta::{Change, Delta, Effect};
@@ -53,7 +53,7 @@ impl<'a> Judge<'a> {
         report: &mut dyn FnMut(&[u8], Decision),
     ) -> Result<(), ReadError> {
         let place = self.place();
-        let mut speak = |path: &[u8], cell: &Cell| -> Result<(), ReadError> {
+        let mut speak = |path: &[u8], cell: CellRef<'_>| -> Result<(), ReadError> {
             let decided = self.decide_among(path, cell)?;
             decided.into_iter().flatten().for_each(|decision| report(path, decision));
             Ok(())
@@ -66,7 +66,7 @@ impl<'a> Judge<'a> {
             }
             Scope::Below(scope) => cells_below(scope, self.state)?
                 .iter()
-                .try_for_each(|(path, cell)| speak(path, cell)),
+                .try_for_each(|(path, cell)| speak(path, cell.lend())),
             Scope::Nothing => Ok(()),
         }
     }
@@ -90,11 +90,15 @@ impl<'a> Judge<'a> {
 
     /// Makes the decisions about a cell that may belong to items and nodes that are gone or hidden:
     /// about a removal above it, and about what is in it.
-    fn decide_among(&self, path: &[u8], cell: &Cell) -> Result<[Option<Decision>; 2], ReadError> {
+    fn decide_among(
+        &self,
+        path: &[u8],
+        cell: CellRef<'_>,
+    ) -> Result<[Option<Decision>; 2], ReadError> {
         let hides = matches!(self.change.effect, Effect::Hide { .. });
         if let Some(part) = self.first_gone(parts_over(path))? {
             let hidden = self.state.cell(&part)?;
-            let hidings = hidden.as_ref().and_then(Cell::hidings);
+            let hidings = hidden.as_ref().and_then(|cell| cell.lend().hidings());
             return Ok([if hides { None } else { self.gone(&part, hidings, path, cell) }, None]);
         }
         let kept = self.hidings_over(path)?.and_then(|hidings| self.kept(&hidings, path, cell));
@@ -133,7 +137,7 @@ impl<'a> Judge<'a> {
     /// True if the item or node whose part is at a path is not there.
     pub(super) fn is_gone(&self, part: &[u8]) -> Result<bool, ReadError> {
         let Some(cell) = self.state.cell(part)? else { return Ok(true) };
-        has(self.state, part, &cell).map(|there| !there)
+        has(self.state, part, cell.lend()).map(|there| !there)
     }
 
     /// Returns the removals that hide the innermost hidden item, node or name that a path belongs
@@ -142,7 +146,8 @@ impl<'a> Judge<'a> {
         let mut innermost = None;
         for part in parts_over(path).chain(hidden_names(self.state, path)?) {
             let cell = self.state.cell(&part)?;
-            let hidings = cell.as_ref().and_then(Cell::hidings).filter(|it| !it.is_empty());
+            let hidings = cell.as_ref().and_then(|cell| cell.lend().hidings());
+            let hidings = hidings.filter(|it| !it.is_empty());
             innermost = hidings.cloned().or(innermost);
         }
         Ok(innermost)
@@ -150,7 +155,7 @@ impl<'a> Judge<'a> {
 
     /// Decides about the live dots of an item's or node's cell that the removals had not seen; the
     /// removals would have hidden it.
-    fn kept(&self, hidings: &Hidings, path: &[u8], cell: &Cell) -> Option<Decision> {
+    fn kept(&self, hidings: &Hidings, path: &[u8], cell: CellRef<'_>) -> Option<Decision> {
         let spared = |dot| self.context.local(dot).is_some_and(|local| !hidings.cover(local));
         let kept = self.sides(path, cell, |dot| spared(dot) && self.is_of_interest(dot));
         let removals = hidings.dots(self.context).into_iter();
@@ -165,7 +170,7 @@ impl<'a> Judge<'a> {
         part: &[u8],
         hidings: Option<&Hidings>,
         path: &[u8],
-        cell: &Cell,
+        cell: CellRef<'_>,
     ) -> Option<Decision> {
         // Of what a removal hides, it has seen all.
         let hidden = |dot| {
@@ -205,25 +210,30 @@ impl<'a> Judge<'a> {
     }
 
     /// Returns the live sides of a cell.
-    fn sides(&self, path: &[u8], cell: &Cell, of_interest: impl Fn(Dot) -> bool) -> Vec<Side> {
+    fn sides(
+        &self,
+        path: &[u8],
+        cell: CellRef<'_>,
+        of_interest: impl Fn(Dot) -> bool,
+    ) -> Vec<Side> {
         let side = |dot: LocalDot, action| Side { dot: self.context.dot(dot), action };
-        let dots = |dots: &Dots| dots.0.iter().map(|&dot| side(dot, present(path))).collect();
-        let mut sides: Vec<Side> = match &cell.0 {
-            CellKind::Element(there) => dots(there),
-            CellKind::Contest(contest) => dots(&contest.adds),
-            CellKind::Register(writes) => {
+        let dots = |dots: &[LocalDot]| dots.iter().map(|&dot| side(dot, present(path))).collect();
+        let mut sides: Vec<Side> = match cell.0 {
+            KindRef::Element(there) => dots(there),
+            KindRef::Contest(contest) => dots(&contest.adds.0),
+            KindRef::Register(writes) => {
                 writes.0.iter().map(|write| self.written(path, write)).collect()
             }
-            CellKind::Counter(counter) => {
+            KindRef::Counter(counter) => {
                 counter.standing().iter().map(|standing| self.counted(standing)).collect()
             }
-            CellKind::Positions(places) => {
+            KindRef::Positions(places) => {
                 places.live().map(|place| placed(place, &places.existence)).collect()
             }
-            CellKind::Candidates(places) => {
+            KindRef::Candidates(places) => {
                 places.live().map(|place| placed(place, &places.existence)).collect()
             }
-            CellKind::Mark(_) | CellKind::Rights(_) | CellKind::Hidings(_) => Vec::new(),
+            KindRef::Mark(_) | KindRef::Rights(_) | KindRef::Hidings(_) => Vec::new(),
         };
         sides.retain(|side| of_interest(side.dot));
         sides
@@ -239,16 +249,16 @@ impl<'a> Judge<'a> {
         Side { dot: self.context.dot(standing.dot()), action }
     }
 
-    fn decide(&self, path: &[u8], cell: &Cell) -> Option<Decision> {
-        if self.change.removes() && !matches!(cell.0, CellKind::Counter(_) | CellKind::Contest(_)) {
+    fn decide(&self, path: &[u8], cell: CellRef<'_>) -> Option<Decision> {
+        if self.change.removes() && !matches!(cell.0, KindRef::Counter(_) | KindRef::Contest(_)) {
             return self.spared(path, cell);
         }
-        let decision = match &cell.0 {
-            CellKind::Register(writes) if writes.0.len() > 1 => self.decide_register(path, writes),
-            CellKind::Counter(counter) if cell.is_visible() => {
+        let decision = match cell.0 {
+            KindRef::Register(writes) if writes.0.len() > 1 => self.decide_register(path, writes),
+            KindRef::Counter(counter) if cell.is_visible() => {
                 self.decide_counter(path, cell, counter)
             }
-            CellKind::Contest(contest) if !contest.adds.0.is_empty() => {
+            KindRef::Contest(contest) if !contest.adds.0.is_empty() => {
                 let sides = |dots: &Dots, action: fn(&[u8]) -> Action| {
                     let dots = dots.0.iter().map(|&dot| self.context.dot(dot));
                     dots.map(|dot| Side { dot, action: action(path) }).collect::<Vec<_>>()
@@ -261,7 +271,7 @@ impl<'a> Judge<'a> {
                     true => None,
                 }
             }
-            CellKind::Positions(places) if places.live().nth(1).is_some() => {
+            KindRef::Positions(places) if places.live().nth(1).is_some() => {
                 self.decide_moves(places.live().map(|place| placed(place, &places.existence)))
             }
             _ => None,
@@ -270,7 +280,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Decides about a removal that had not seen everything.
-    fn spared(&self, path: &[u8], cell: &Cell) -> Option<Decision> {
+    fn spared(&self, path: &[u8], cell: CellRef<'_>) -> Option<Decision> {
         let kept = self.sides(path, cell, |dot| self.unknown(dot));
         // Who removes a thing and puts it there again has not removed it.
         let is_back = !self.sides(path, cell, |dot| self.spans(dot)).is_empty();
@@ -279,7 +289,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Decides about an add whose author had not seen a removal.
-    fn survives(&self, path: &[u8], cell: &Cell) -> Option<Decision> {
+    fn survives(&self, path: &[u8], cell: CellRef<'_>) -> Option<Decision> {
         if self.change.removes() || !cell.is_visible() {
             return None;
         }
@@ -323,7 +333,7 @@ impl<'a> Judge<'a> {
         (concurrent && !alike).then(|| (rule, sides(kept), sides(overridden)))
     }
 
-    fn decide_counter(&self, path: &[u8], cell: &Cell, counter: &Tally) -> Option<Decision> {
+    fn decide_counter(&self, path: &[u8], cell: CellRef<'_>, counter: &Tally) -> Option<Decision> {
         let removes = self.change.removes();
         let reset =
             |record: &Record| record.floor.as_ref().map(|floor| self.context.dot(floor.tag));
@@ -390,7 +400,7 @@ fn last_of_each(mut sides: Vec<Side>) -> Vec<Side> {
 fn cells_below(scope: &[u8], state: &dyn Source) -> Result<Vec<(Vec<u8>, Cell)>, ReadError> {
     let mut cells = Vec::new();
     state.visit(scope, scope, &mut |path, cell| {
-        cells.push((path.to_vec(), cell.clone()));
+        cells.push((path.to_vec(), cell.to_cell()));
         ControlFlow::Continue(())
     })?;
     Ok(cells)

@@ -10,15 +10,16 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 use rejoin_vclock::Dot;
 
-use crate::cell::Cell;
+use crate::cell::CellRef;
 use crate::delta::Effect;
 use crate::edit::cursor::parse;
 use crate::edit::{Source, View};
 use crate::error::ReadError;
 use crate::hash::Seeded;
 use crate::ordered::outline::{Candidate, Gather};
-use crate::ordered::{Candidates, NodeId, Outline, Parent, way_up};
+use crate::ordered::{Candidates, Mark, NodeId, Outline, Parent, way_up};
 use crate::path::{Kind, Path, split_as};
+use crate::register::Write;
 use crate::value::conflict::decide::{Judge, kind_of, placed};
 use crate::value::conflict::{Decision, Rule, Side};
 use crate::value::visible::things;
@@ -99,8 +100,9 @@ impl Judge<'_> {
         if !puts || self.is_gone(path)? {
             return Ok(());
         }
-        let cell = self.state.cell(path)?;
-        let live = cell.as_ref().and_then(Cell::as_candidates).map(puts_of).unwrap_or_default();
+        let live = self.state.at(path, |cell| {
+            cell.and_then(CellRef::as_candidates).map(puts_of).unwrap_or_default()
+        })?;
         if let Some((Candidate { parent: Some(parent), .. }, side)) = live.first() {
             let above = part(&tree, *parent);
             if self.is_gone(above.as_bytes())? {
@@ -177,10 +179,13 @@ impl Judge<'_> {
         node: Dot,
         report: &mut dyn FnMut(&[u8], Decision),
     ) -> Result<(), ReadError> {
-        let mark = self.state.cell(tree.as_bytes())?;
-        let writes = mark.as_ref().and_then(Cell::as_mark).map_or(&[][..], |mark| &mark.0.0);
+        let unknown = |write: &Write| self.unknown(self.context.dot(write.dot));
         // Whoever puts a node somewhere writes the mark.
-        if !writes.iter().any(|write| self.unknown(self.context.dot(write.dot))) {
+        let is_news = |mark: &Mark| mark.0.0.iter().any(unknown);
+        if !self
+            .state
+            .at(tree.as_bytes(), |cell| cell.and_then(CellRef::as_mark).is_some_and(is_news))?
+        {
             return Ok(());
         }
         for (&child, puts) in &Moves::of(self.state, tree)?.puts {

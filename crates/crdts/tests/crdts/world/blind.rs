@@ -5,7 +5,7 @@
 
 use std::marker::PhantomData;
 
-use rejoin_crdts::cell::Cell;
+use rejoin_crdts::cell::{CellRef, Saved};
 use rejoin_crdts::crdt::{Outcome, Visit};
 use rejoin_crdts::delta::{At, Covered, Effect};
 use rejoin_crdts::edit::{Cursor, View};
@@ -59,12 +59,12 @@ impl<S: Crdt> Crdt for Blind<S> {
 
     fn visit(&self, _: &Path, _: &mut Visit<'_>) {}
 
-    fn cell(&self, _: &[u8]) -> Option<Cell> {
+    fn cell(&self, _: &[u8]) -> Option<CellRef<'_>> {
         None
     }
 
-    fn load(&mut self, _: &[u8], _: Cell) -> Outcome {
-        Outcome::Unknown
+    fn load(&mut self, _: &[u8], saved: Saved) -> Result<(), Saved> {
+        Err(saved)
     }
 
     fn is_visible(&self) -> bool {

@@ -62,7 +62,7 @@ impl LogTwin {
     }
 
     fn cells(&self) -> Vec<(Vec<u8>, Cell)> {
-        self.parts.iter().map(|(path, cell)| (path.to_vec(), cell.clone())).collect()
+        self.parts.iter().map(|(path, cell)| (path.to_vec(), cell.to_cell())).collect()
     }
 
     /// The canonical bytes.

@@ -1,0 +1,163 @@
+//! A value that a transaction changes where it stands, and puts back if it fails.
+//!
+//! Nothing is copied that is not changed: before each operation the cell that it changes is noted
+//! (of a counter that only counts, the record of who counts), and a transaction that is given up,
+//! by an error or by a panic, puts back what was noted, the last first. So an edit costs what it
+//! changes, whatever the size of the value and of the transaction.
+
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::fmt;
+use core::ops::ControlFlow;
+
+use rejoin_vclock::Dot;
+
+use crate::cell::{Cell, CellRef, Saved};
+use crate::crdt::{Crdt, Flow, Outcome};
+use crate::delta::{At, Change, Effect};
+use crate::edit::{Source, Target};
+use crate::error::ReadError;
+use crate::ordered::{Order, Orders};
+use crate::path::{Kind, Path};
+use crate::replica::whole::{Looked, Whole, below_root};
+use crate::state::{Context, LocalDot, Parts};
+
+/// A value and the data beside it, with what a transaction has changed in them so far.
+pub(crate) struct InPlace<'a, T: Crdt> {
+    value: &'a mut T,
+    beside: &'a mut Parts,
+    context: &'a Context,
+    orders: RefCell<&'a mut Orders>,
+    looked: Looked,
+    may_hide: bool,
+    /// What stood at the places of the operations before each of them.
+    before: Vec<(Path, Saved)>,
+}
+
+impl<'a, T: Crdt> InPlace<'a, T> {
+    pub(crate) fn new(
+        value: &'a mut T,
+        beside: &'a mut Parts,
+        context: &'a Context,
+        orders: &'a mut Orders,
+        may_hide: bool,
+    ) -> Self {
+        let (orders, looked, before) = (RefCell::new(orders), Looked::default(), Vec::new());
+        Self { value, beside, context, orders, looked, may_hide, before }
+    }
+
+    /// Leaves everything as the operations made it.
+    pub(crate) fn keep(mut self) {
+        self.before.clear();
+    }
+
+    fn whole(&self) -> Whole<'_, T> {
+        Whole::new(self.value, self.beside, self.context, &self.looked)
+    }
+
+    /// Notes what an operation is about to change.
+    fn note(&mut self, change: &Change, at: &At<'_>) {
+        if rejoin_vclock::mutant!("failed-edit-stays") {
+            return;
+        }
+        let path = change.path.as_bytes();
+        if matches!(change.effect, Effect::Below { .. }) {
+            // Who wrote it has just looked through the same cells.
+            let whole = Whole::new(&*self.value, self.beside, self.context, &self.looked);
+            let before = &mut self.before;
+            let all = whole.visit(path, path, &mut |path, cell| {
+                before.push((Path::default().below(path), Saved::from(cell.to_cell())));
+                ControlFlow::Continue(())
+            });
+            debug_assert!(all.is_ok(), "memory can be read");
+            return;
+        }
+        let typed = below_root::<T>(path).and_then(|below| self.value.cell(below));
+        let there = typed.or_else(|| self.beside.get(path).map(Cell::lend));
+        self.before
+            .push((change.path.clone(), Saved::before(there, &change.effect, at.dot.slot())));
+    }
+
+    fn put_back(&mut self) {
+        self.orders.get_mut().clear();
+        while let Some((path, saved)) = self.before.pop() {
+            load(self.value, self.beside, path.as_bytes(), saved);
+        }
+    }
+}
+
+/// Puts a cell into a value, or beside it if its type has no such place.
+pub(crate) fn load<T: Crdt>(value: &mut T, beside: &mut Parts, path: &[u8], saved: Saved) {
+    let left = match below_root::<T>(path) {
+        Some(below) => value.load(below, saved),
+        None => Err(saved),
+    };
+    let lost = left.or_else(|saved| beside.load(path, saved));
+    debug_assert!(lost.is_ok(), "what was there can be there again");
+}
+
+/// Applies an operation to a value, or beside it where its type has no such place.
+pub(crate) fn apply<T: Crdt>(value: &mut T, beside: &mut Parts, change: &Change, at: &At<'_>) {
+    let typed = below_root::<T>(change.path.as_bytes())
+        .map_or(Outcome::Unknown, |below| value.apply(below, &change.effect, at));
+    // A vector may also end dots of kinds that the type does not know, below the same place.
+    if typed == Outcome::Unknown || matches!(change.effect, Effect::Below { .. }) {
+        beside.apply(change, at);
+    }
+}
+
+impl<T: Crdt> Target for InPlace<'_, T> {
+    fn apply(&mut self, change: &Change, at: &At<'_>) -> Result<(), ReadError> {
+        self.note(change, at);
+        apply(self.value, self.beside, change, at);
+        self.orders.get_mut().hear(change);
+        let whole = Whole::new(&*self.value, self.beside, self.context, &self.looked);
+        whole.look_again(change);
+        Ok(())
+    }
+}
+
+impl<T: Crdt> Source for InPlace<'_, T> {
+    fn look(&self, path: &[u8], show: &mut dyn FnMut(CellRef<'_>)) -> Result<(), ReadError> {
+        self.whole().look(path, show)
+    }
+
+    fn visit(
+        &self,
+        below: &[u8],
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], CellRef<'_>) -> Flow,
+    ) -> Result<(), ReadError> {
+        self.whole().visit(below, from, visit)
+    }
+
+    fn dot(&self, local: LocalDot) -> Dot {
+        self.context.dot(local)
+    }
+
+    fn may_hide(&self) -> bool {
+        self.may_hide
+    }
+
+    fn other_kind(&self, name: &[u8], than: Kind) -> Result<Option<Kind>, ReadError> {
+        self.whole().other_kind(name, than)
+    }
+
+    fn order(&self, list: &[u8], show: &mut dyn FnMut(&mut Order)) -> Result<bool, ReadError> {
+        self.orders.borrow_mut().show(&self.whole(), list, show).map(|()| true)
+    }
+}
+
+impl<T: Crdt> fmt::Debug for InPlace<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InPlace").finish_non_exhaustive()
+    }
+}
+
+impl<T: Crdt> Drop for InPlace<'_, T> {
+    fn drop(&mut self) {
+        if !self.before.is_empty() {
+            self.put_back();
+        }
+    }
+}
