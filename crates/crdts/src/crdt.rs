@@ -270,7 +270,7 @@ macro_rules! leaf_value {
                 at: &$crate::delta::At<'_>,
             ) -> $crate::crdt::Outcome {
                 $crate::crdt::leaf_outcome(path, || {
-                    $crate::cell::Leaf::apply(&mut self.$field, effect, at)
+                    $crate::cell::Leaf::change(&mut self.$field, effect, at)
                 })
             }
 

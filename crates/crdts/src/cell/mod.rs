@@ -29,6 +29,14 @@ pub(crate) trait Leaf: Variant + Default {
     /// Applies one operation whose dot is new here and whose context is covered.
     fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool;
 
+    /// As [`apply`](Self::apply), noting what was there for whoever may have to put it back.
+    fn change(&mut self, effect: &Effect, at: &At<'_>) -> bool {
+        if let Some(before) = at.before {
+            *before.borrow_mut() = Some(Saved::before(self.lend(), effect, at.dot.slot()));
+        }
+        self.apply(effect, at)
+    }
+
     /// Ends the live dots that are covered.
     fn end(&mut self, covered: &Covered) -> bool;
 
@@ -79,13 +87,15 @@ pub(crate) enum SavedKind {
 
 impl Saved {
     /// What an operation by the replica in `own` is about to change of a cell.
-    pub(crate) fn before(there: Option<CellRef<'_>>, effect: &Effect, own: Slot) -> Self {
-        let counts = matches!(effect, Effect::Counter { totals: Some(_), floors, ends }
-            if floors.is_empty() && ends.is_empty());
-        Self(match there.map(|cell| (cell, cell.as_counter().filter(|_| counts))) {
-            None => SavedKind::Gone,
-            Some((_, Some(tally))) => SavedKind::Record(own, tally.of(own).cloned()),
-            Some((cell, None)) => SavedKind::Cell(cell.to_cell()),
+    fn before(cell: CellRef<'_>, effect: &Effect, own: Slot) -> Self {
+        Self(match (cell.as_counter(), effect) {
+            _ if cell.is_gone() => SavedKind::Gone,
+            (Some(tally), Effect::Counter { totals: Some(_), floors, ends })
+                if floors.is_empty() && ends.is_empty() =>
+            {
+                SavedKind::Record(own, tally.of(own).cloned())
+            }
+            _ => SavedKind::Cell(cell.to_cell()),
         })
     }
 }
@@ -271,7 +281,7 @@ impl Cell {
     }
 
     pub(crate) fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool {
-        on_leaf!(&mut self.0, leaf => leaf.apply(effect, at))
+        on_leaf!(&mut self.0, leaf => leaf.change(effect, at))
     }
 
     pub(crate) fn load(&mut self, saved: Saved) -> Result<(), Saved> {

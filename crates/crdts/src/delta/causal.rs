@@ -111,7 +111,7 @@ impl<D: AsRef<Delta>> Causal<D> {
 
     /// Returns the deps of the next own delta. The first delta of a replica names its whole vector.
     pub fn deps(&self) -> Vec<(ReplicaId, u64)> {
-        if self.context.seen(self.id()) == 0 {
+        if self.context.seen_by_slot()[self.own.index()] == 0 {
             return self.context.version_vector().iter().collect();
         }
         self.news().collect()
@@ -214,11 +214,37 @@ impl<D: AsRef<Delta>> Causal<D> {
 
     /// Takes note of a delta's changes, for reports about later ones.
     pub fn note(&mut self, delta: &Delta, changes: &[Change]) {
+        let (origin, first) = delta.beginning();
+        self.note_made(origin, first, changes);
+    }
+
+    fn note_made(&mut self, origin: ReplicaId, first: u64, changes: &[Change]) {
         for (index, change) in (0..).zip(changes).filter(|(_, change)| change.removes_untraced()) {
-            if let Ok(dot) = Dot::new(delta.origin(), delta.first() + index) {
+            if let Ok(dot) = Dot::new(origin, first + index) {
                 self.concurrency.remember(change.path.as_bytes(), dot);
             }
         }
+    }
+
+    /// Advances the vector over the changes of an own delta that have been applied: all that
+    /// [`begin`](Self::begin), [`note`](Self::note) and [`finish`](Self::finish) do, of what whoever
+    /// made it knows.
+    pub(crate) fn made(
+        &mut self,
+        changes: &[Change],
+        deps: &[(ReplicaId, u64)],
+        stamp: HybridTimestamp,
+    ) {
+        let (own, seen) = (self.id(), self.context.seen_by_slot()[self.own.index()]);
+        self.concurrency.hear_of(own, deps);
+        self.note_made(own, seen + 1, changes);
+        let removes = || changes.iter().all(Change::removes);
+        if rejoin_vclock::mutant!("removals-do-not-advance") && removes() {
+            return;
+        }
+        self.context.advance(self.own, seen + changes.len() as u64);
+        self.news.clear();
+        self.stamped = Some(stamp);
     }
 
     /// Iterates over the origins that are known to have applied a dot, because something that they
@@ -267,7 +293,7 @@ impl<D: AsRef<Delta>> Causal<D> {
         let narrow = rejoin_vclock::mutant!("counters-cut-short");
         let counter = if narrow { counter & u64::from(u32::MAX) } else { counter };
         let dot = LocalDot::new(first.slot(), counter);
-        At { dot, stamp, context: &self.context }
+        At { dot, stamp, context: &self.context, before: None }
     }
 
     /// Advances the vector over a delta that has been applied.

@@ -62,31 +62,44 @@ impl Delta {
         deps: &[(ReplicaId, u64)],
         changes: &[Change],
     ) -> Self {
-        let mut out = Vec::with_capacity(64 + 32 * changes.len());
+        Self::written(&mut Vec::new(), origin, first, stamp, deps, changes)
+    }
+
+    /// As [`of`](Self::of), over a buffer that whoever makes many deltas keeps.
+    pub(crate) fn written(
+        out: &mut Vec<u8>,
+        origin: ReplicaId,
+        first: u64,
+        stamp: HybridTimestamp,
+        deps: &[(ReplicaId, u64)],
+        changes: &[Change],
+    ) -> Self {
+        out.clear();
+        out.reserve(64 + 16 * changes.len());
         let ids = IdTable::of(origin, deps, changes);
-        origin.encode(&mut out);
-        write_varint(&mut out, first);
-        stamp.encode(&mut out);
-        write_varint(&mut out, ids.others.len() as u64);
-        ids.others.iter().for_each(|id| id.encode(&mut out));
-        write_varint(&mut out, deps.len() as u64);
+        origin.encode(out);
+        write_varint(out, first);
+        stamp.encode(out);
+        write_varint(out, ids.others.len() as u64);
+        ids.others.iter().for_each(|id| id.encode(out));
+        write_varint(out, deps.len() as u64);
         for &(id, counter) in deps {
-            ids.write(id, counter, &mut out);
+            ids.write(id, counter, out);
         }
-        write_varint(&mut out, changes.len() as u64);
+        write_varint(out, changes.len() as u64);
         let changes_at = out.len();
         let mut previous: &[u8] = &[];
         let mut decoded = 0;
         for change in changes {
             let path = change.path.as_bytes();
             let shared = sharable(previous, path, decoded, out.len());
-            write_varint(&mut out, shared as u64);
-            write_length_prefixed(&mut out, path.get(shared..).unwrap_or(&[]));
-            write_effect(&change.effect, &ids, &mut out);
+            write_varint(out, shared as u64);
+            write_length_prefixed(out, path.get(shared..).unwrap_or(&[]));
+            write_effect(&change.effect, &ids, out);
             decoded += path.len();
             previous = path;
         }
-        Self { bytes: out.into(), changes_at, changes: changes.len() }
+        Self { bytes: out.as_slice().into(), changes_at, changes: changes.len() }
     }
 
     /// Takes canonical bytes over, without a copy.
@@ -261,13 +274,11 @@ pub(crate) fn read_path(
     let shared = usize::try_from(reader.varint()?).unwrap_or(usize::MAX);
     let suffix = reader.length_prefixed()?;
     let prefix = previous.get(..shared).ok_or(DecodeError::Invalid("a shared path prefix"))?;
-    let mut bytes = Vec::with_capacity(prefix.len() + suffix.len());
-    bytes.extend_from_slice(prefix);
-    bytes.extend_from_slice(suffix);
-    if shared != sharable(previous, &bytes, decoded, coded) {
+    let path = Path::parse_pieces(prefix, suffix)?;
+    if shared != sharable(previous, path.as_bytes(), decoded, coded) {
         return Err(DecodeError::NotCanonical("a shared path prefix"));
     }
-    Path::parse(bytes)
+    Ok(path)
 }
 
 fn write_effect(effect: &Effect, ids: &IdTable, out: &mut Vec<u8>) {

@@ -50,16 +50,20 @@ impl Concurrency {
 
     /// Takes note of the events that a delta's origin had applied before it.
     pub(crate) fn hear(&mut self, delta: &Delta) {
-        let (origin, deps) = (delta.origin(), delta.deps());
+        self.hear_of(delta.origin(), &delta.deps());
+    }
+
+    /// As [`hear`](Self::hear), of a delta's origin and deps.
+    pub(crate) fn hear_of(&mut self, origin: ReplicaId, deps: &[(ReplicaId, u64)]) {
         let is_new = !self.knowledge.contains_key(&origin);
         if is_new && self.knowledge.len() == ORIGINS {
             return;
         }
         if is_new {
-            self.inherit(origin, &deps);
+            self.inherit(origin, deps);
         }
         let known = self.knowledge.entry(origin).or_default();
-        for (id, counter) in deps {
+        for &(id, counter) in deps {
             known.set_at_least(id, counter);
         }
     }

@@ -24,9 +24,14 @@ pub(crate) struct IdTable {
 
 impl IdTable {
     pub(crate) fn of(origin: ReplicaId, deps: &[(ReplicaId, u64)], changes: &[Change]) -> Self {
-        let named = changes.iter().flat_map(|change| change.effect.named());
-        let ids = deps.iter().copied().chain(named).map(|(id, _)| id);
-        let mut others: Vec<ReplicaId> = ids.filter(|&id| id != origin).collect();
+        let mut others = Vec::new();
+        let mut add = |(id, _): (ReplicaId, u64)| {
+            if id != origin {
+                others.push(id);
+            }
+        };
+        deps.iter().copied().for_each(&mut add);
+        changes.iter().for_each(|change| change.effect.named().for_each(&mut add));
         others.sort_unstable();
         others.dedup();
         Self { others }

@@ -26,11 +26,12 @@ mod rebase;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::fmt;
 
 use rejoin_vclock::{Dot, HybridTimestamp, MAX_COUNTER, ReplicaId, VersionVector};
 
-use crate::cell::Shape;
+use crate::cell::{Saved, Shape};
 use crate::path::{Kind, Path, RawAtom};
 use crate::state::{Context, LocalDot};
 
@@ -359,31 +360,25 @@ impl Effect {
 
     /// The dots that it speaks about, by replica and counter: those that it ends, and those of
     /// counts that it corrects.
-    pub(crate) fn named(&self) -> alloc::boxed::Box<dyn Iterator<Item = (ReplicaId, u64)> + '_> {
-        use alloc::boxed::Box;
-        match self {
+    pub(crate) fn named(&self) -> impl Iterator<Item = (ReplicaId, u64)> + '_ {
+        type Parts<'a> = (&'a [Floor], &'a [Dot], &'a [Span], Option<&'a VersionVector>);
+        let (floors, ends, spans, seen): Parts<'_> = match self {
             Self::Element { ends, .. }
             | Self::Register { ends, .. }
             | Self::Move { ends, .. }
-            | Self::Contest { ends, .. } => {
-                Box::new(ends.iter().map(|dot| (dot.replica(), dot.counter())))
-            }
-            Self::Rights { .. } => Box::new(core::iter::empty()),
-            Self::Counter { floors, ends, .. } => {
-                let floors = floors.iter().map(|floor| &floor.last);
-                Box::new(floors.chain(ends).map(|dot| (dot.replica(), dot.counter())))
-            }
+            | Self::Contest { ends, .. } => (&[], ends, &[], None),
+            Self::Rights { .. } => (&[], &[], &[], None),
+            Self::Counter { floors, ends, .. } => (floors, ends, &[], None),
             Self::Correct { ends, put } => {
-                let ends = ends.iter().map(|dot| (dot.replica(), dot.counter()));
-                let spans = put.iter().flat_map(|correction| &correction.spans);
-                Box::new(ends.chain(spans.map(Span::last)))
+                (&[], ends, put.as_ref().map_or(&[], |correction| &correction.spans), None)
             }
-            Self::Hide { ends, seen } => {
-                let ends = ends.iter().map(|dot| (dot.replica(), dot.counter()));
-                Box::new(ends.chain(seen.iter()))
-            }
-            Self::Below { seen } => Box::new(seen.iter()),
-        }
+            Self::Hide { ends, seen } => (&[], ends, &[], Some(seen)),
+            Self::Below { seen } => (&[], &[], &[], Some(seen)),
+        };
+        let dots = floors.iter().map(|floor| &floor.last).chain(ends);
+        dots.map(|dot| (dot.replica(), dot.counter()))
+            .chain(spans.iter().map(Span::last))
+            .chain(seen.into_iter().flatten())
     }
 }
 
@@ -393,6 +388,8 @@ pub struct At<'a> {
     pub(crate) dot: LocalDot,
     pub(crate) stamp: HybridTimestamp,
     pub(crate) context: &'a Context,
+    /// The cell before the change is noted here, if somebody may have to put it back.
+    pub(crate) before: Option<&'a RefCell<Option<Saved>>>,
 }
 
 /// The set of dots that a [`Effect::Below`] ends, by slot.

@@ -16,7 +16,7 @@ use crate::crdt::Flow;
 use crate::delta::{AddOrRemove, Effect};
 use crate::edit::{Source, Stage};
 use crate::error::{EditError, ReadError};
-use crate::path::{Atom, Kind, Path, RawAtom, items_on_the_way, name_ends, split};
+use crate::path::{Atom, Kind, Path, RawAtom, atom, items_on_the_way, name_ends, split};
 use crate::state::LocalDot;
 use crate::value::clash::refuse_others;
 
@@ -459,22 +459,32 @@ impl<'a> Cursor<'a> {
 
     /// The place of a struct's field.
     pub fn field(&mut self, name: &str, kind: Kind) -> Cursor<'_> {
-        Cursor { stage: &mut *self.stage, path: self.path.field(name, kind) }
+        self.child(kind, |out| atom::write_str(name, out))
     }
 
     /// As [`field`](Self::field), giving this place up.
     pub fn into_field(self, name: &str, kind: Kind) -> Self {
-        Self { path: self.path.field(name, kind), stage: self.stage }
+        self.into_child(kind, |out| atom::write_str(name, out))
     }
 
     /// The place of a map's key or a set's element.
     pub fn key(&mut self, key: &impl Atom, kind: Kind) -> Cursor<'_> {
-        Cursor { stage: &mut *self.stage, path: self.path.key(key, kind) }
+        self.child(kind, |out| key.write(out))
     }
 
     /// As [`key`](Self::key), giving this place up.
     pub fn into_key(self, key: &impl Atom, kind: Kind) -> Self {
-        Self { path: self.path.key(key, kind), stage: self.stage }
+        self.into_child(kind, |out| key.write(out))
+    }
+
+    fn child(&mut self, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) -> Cursor<'_> {
+        let path = self.path.child_over(self.stage.buffer(), kind, write);
+        Cursor { stage: &mut *self.stage, path }
+    }
+
+    fn into_child(self, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let path = self.path.child_over(self.stage.buffer(), kind, write);
+        Self { stage: self.stage, path }
     }
 
     /// The same place, for reading.
@@ -513,6 +523,11 @@ impl<'a> Cursor<'a> {
         self.open()?;
         let ends = self.live()?;
         self.write(Effect::Element { ends, add: true })
+    }
+
+    /// The bytes of a value that is about to be written.
+    pub(crate) fn atom(&mut self, value: &impl Atom) -> RawAtom {
+        RawAtom::of_over(self.stage.buffer(), value)
     }
 
     /// Writes a value over every live one.

@@ -36,6 +36,13 @@ impl<'a, T: Target> Draft<'a, T> {
         Self { target, context, own, first, stamp, changes, content_bytes, hides }
     }
 
+    /// The same with room for changes, which is empty.
+    pub(crate) fn with_room(mut self, room: Vec<Change>) -> Self {
+        debug_assert!(room.is_empty() && self.changes.is_empty());
+        self.changes = room;
+        self
+    }
+
     /// Returns the amount of content in the values written so far, in [bytes of
     /// content](crate::path::RawAtom::content_bytes).
     pub const fn content_bytes(&self) -> usize {
@@ -93,6 +100,10 @@ impl<T: Target> Stage for Draft<'_, T> {
         self.context
     }
 
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        self.target.buffer()
+    }
+
     fn write(&mut self, path: &Path, effect: Effect) -> Result<(), EditError> {
         if !path.kind().is_some_and(|kind| effect.fits(kind)) {
             return Err(EditError::Misfit { path: path.clone() });
@@ -102,7 +113,8 @@ impl<T: Target> Stage for Draft<'_, T> {
         if self.first + self.changes.len() as u64 > MAX_COUNTER {
             return Err(EditError::CountersExhausted);
         }
-        let at = At { dot: self.next_dot(), stamp: self.stamp, context: self.context };
+        let at =
+            At { dot: self.next_dot(), stamp: self.stamp, context: self.context, before: None };
         let change = Change { path: path.clone(), effect };
         self.target.apply(&change, &at)?;
         self.hides |= change.is_of_hiding();

@@ -1,5 +1,6 @@
 //! The source of cells for reading, and the stage that a transaction writes into.
 
+use alloc::vec::Vec;
 use core::any::Any;
 use core::fmt;
 
@@ -107,6 +108,9 @@ pub trait Target: Source {
     /// # Errors
     /// As [`look`](Source::look); the state is as it was before the operation.
     fn apply(&mut self, change: &Change, at: &At<'_>) -> Result<(), ReadError>;
+
+    /// A buffer for whoever writes a name; what is in it matters to nobody.
+    fn buffer(&mut self) -> &mut Vec<u8>;
 }
 
 /// A [`Source`] that a transaction writes into.
@@ -116,6 +120,9 @@ pub trait Stage: Source {
 
     /// The slots and the vector that the transaction started from.
     fn context(&self) -> &Context;
+
+    /// A buffer for whoever writes a name; what is in it matters to nobody.
+    fn buffer(&mut self) -> &mut Vec<u8>;
 
     /// Adds an operation to the transaction.
     ///

@@ -27,6 +27,7 @@ pub struct Staged<'a> {
     /// everything away.
     orders: RefCell<Orders>,
     ended: Vec<Path>,
+    buffer: Vec<u8>,
 }
 
 impl<'a> Staged<'a> {
@@ -35,7 +36,7 @@ impl<'a> Staged<'a> {
         // Changes of lists that it has heard of must not be forgotten.
         let orders = RefCell::new(Orders::new(usize::MAX));
         let (changed, read) = (Overlay::default(), RefCell::default());
-        Self { base, changed, read, orders, ended: Vec::new() }
+        Self { base, changed, read, orders, ended: Vec::new(), buffer: Vec::new() }
     }
 
     /// The cells and the orders of lists after the changes.
@@ -56,6 +57,10 @@ impl Target for Staged<'_> {
             self.ended.push(change.path.clone());
         }
         Ok(())
+    }
+
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
     }
 }
 

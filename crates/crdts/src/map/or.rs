@@ -180,7 +180,7 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
                 self.with_child(key, |child| child.apply(below, effect, at))
             }
             Some((key, Kind::MapKey, [])) => {
-                Outcome::of(self.with_hidings(key, |hidings| hidings.apply(effect, at)))
+                Outcome::of(self.with_hidings(key, |hidings| hidings.change(effect, at)))
             }
             _ => Outcome::Unknown,
         }

@@ -136,7 +136,7 @@ impl<P: PlaceCell, V: Crdt> PlacedTable<P, V> {
     pub(crate) fn apply(&mut self, path: &[u8], effect: &Effect, at: &At<'_>) -> Outcome {
         match split_as::<Dot>(path) {
             Some((id, kind, [])) if kind == P::PART => {
-                Outcome::of(self.with(id, |thing| thing.place.apply(effect, at)))
+                Outcome::of(self.with(id, |thing| thing.place.change(effect, at)))
             }
             Some((id, kind, below)) if kind == V::KIND => {
                 self.with(id, |thing| thing.value.apply(below, effect, at))

@@ -288,7 +288,7 @@ impl<V: Crdt + 'static> Crdt for Tree<V> {
         match effect {
             _ if !path.is_empty() => self.nodes.apply(path, effect, at),
             Effect::Below { seen } => Outcome::of(self.end(&Covered::new(seen, at))),
-            _ => Outcome::of(self.mark.apply(effect, at)),
+            _ => Outcome::of(self.mark.change(effect, at)),
         }
     }
 

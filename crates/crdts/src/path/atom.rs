@@ -24,6 +24,7 @@ use core::hash::Hash;
 
 use rejoin_vclock::codec::{DecodeError, Reader};
 use rejoin_vclock::{Dot, ReplicaId};
+use smallvec::SmallVec;
 
 use crate::error::ReadError;
 
@@ -107,18 +108,12 @@ fn check_utf8(content: &[u8]) -> Result<&str, DecodeError> {
 
 /// Integers as sign and magnitude, in as few bytes as the magnitude needs.
 fn write_integer(negative: bool, magnitude: u64, out: &mut Vec<u8>) {
-    let bytes = magnitude.to_be_bytes();
     let skip = magnitude.leading_zeros() / 8;
-    let used = bytes.iter().skip(skip as usize);
     #[expect(clippy::cast_possible_truncation, reason = "at most 8")]
     let len = (8 - skip) as u8;
-    if negative {
-        out.push(ZERO - len);
-        out.extend(used.map(|byte| !byte));
-    } else {
-        out.push(ZERO + len);
-        out.extend(used);
-    }
+    let (tag, digits) = if negative { (ZERO - len, !magnitude) } else { (ZERO + len, magnitude) };
+    out.push(tag);
+    out.extend_from_slice(digits.to_be_bytes().get(skip as usize..).unwrap_or_default());
 }
 
 fn read_integer(reader: &mut Reader<'_>) -> Result<(bool, u64), DecodeError> {
@@ -128,10 +123,9 @@ fn read_integer(reader: &mut Reader<'_>) -> Result<(bool, u64), DecodeError> {
     }
     let negative = tag < ZERO;
     let len = usize::from(tag.abs_diff(ZERO));
-    let mut magnitude = 0u64;
-    for &byte in reader.bytes(len)? {
-        magnitude = magnitude << 8 | u64::from(if negative { !byte } else { byte });
-    }
+    let digits = reader.bytes(len)?.iter().fold(0, |word: u64, &byte| word << 8 | u64::from(byte));
+    let mask = u64::MAX.checked_shr(64 - 8 * u32::from(tag.abs_diff(ZERO))).unwrap_or(0);
+    let magnitude = if negative { !digits & mask } else { digits };
     let minimal = 8 - (magnitude.leading_zeros() / 8) as usize;
     if minimal != len {
         return Err(DecodeError::NotCanonical("integer atom"));
@@ -333,29 +327,45 @@ impl<A: Atom, B: Atom> Atom for (A, B) {
 impl<A: Key, B: Key> Key for (A, B) {}
 
 /// An atom of any type, kept as its canonical bytes.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RawAtom(Vec<u8>);
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RawAtom(SmallVec<[u8; INLINE]>);
+
+/// As many bytes as a pointer to more would take: a number or a short word has no memory of its
+/// own.
+const INLINE: usize = 16;
+
+impl Clone for RawAtom {
+    /// Copies the bytes in one piece, and inline if they fit.
+    fn clone(&self) -> Self {
+        Self(SmallVec::from_slice(&self.0))
+    }
+}
 
 impl RawAtom {
     /// The bytes of any atom.
     pub fn of(atom: &impl Atom) -> Self {
-        let mut bytes = Vec::new();
-        atom.write(&mut bytes);
-        Self(bytes)
+        Self::of_over(&mut Vec::new(), atom)
+    }
+
+    /// As [`of`](Self::of), over a buffer that whoever makes many atoms keeps.
+    pub(crate) fn of_over(buffer: &mut Vec<u8>, atom: &impl Atom) -> Self {
+        buffer.clear();
+        atom.write(buffer);
+        Self(SmallVec::from_slice(buffer))
     }
 
     /// The bytes of a string.
     pub fn of_str(text: &str) -> Self {
         let mut bytes = Vec::new();
         write_str(text, &mut bytes);
-        Self(bytes)
+        Self(SmallVec::from_vec(bytes))
     }
 
     /// Takes bytes that are one canonical atom.
     pub(crate) fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
         let mut reader = Reader::new(&bytes);
         skip(&mut reader).ok()?;
-        reader.is_empty().then_some(Self(bytes))
+        reader.is_empty().then(|| Self(SmallVec::from_vec(bytes)))
     }
 
     /// The canonical bytes.
@@ -418,7 +428,7 @@ impl Atom for RawAtom {
             let value = content as u64;
             return Err(DecodeError::OutOfRange { what: "length of a value", value });
         }
-        Ok(Self(bytes.to_owned()))
+        Ok(Self(SmallVec::from_slice(bytes)))
     }
 }
 

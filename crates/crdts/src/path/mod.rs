@@ -17,6 +17,7 @@ use core::fmt;
 
 use rejoin_vclock::Dot;
 use rejoin_vclock::codec::{DecodeError, Reader};
+use smallvec::SmallVec;
 
 use atom::skip;
 
@@ -42,8 +43,19 @@ pub const MAX_PATH_BYTES: usize = 4096;
 pub const MAX_LEVELS: usize = 64;
 
 /// The place of a value inside a space or a plain replica.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Path(Vec<u8>);
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Path(SmallVec<[u8; INLINE]>);
+
+/// A path that is no longer than this takes no memory of its own: an object, a key, and a field or
+/// an element.
+const INLINE: usize = 40;
+
+impl Clone for Path {
+    /// Copies the bytes in one piece, and inline if they fit.
+    fn clone(&self) -> Self {
+        Self(SmallVec::from_slice(&self.0))
+    }
+}
 
 impl Path {
     /// The place of the one object of a plain replica.
@@ -68,7 +80,7 @@ impl Path {
 
     /// The place at a path from here.
     pub(crate) fn below(&self, path: &[u8]) -> Self {
-        Self([self.as_bytes(), path].concat())
+        Self::joined(&self.0, path)
     }
 
     /// True if a path continues from here with these bytes.
@@ -86,15 +98,26 @@ impl Path {
     /// The same name as another kind; `None` for the empty path, which has no name.
     pub(crate) fn as_kind(&self, kind: Kind) -> Option<Self> {
         let (_, name) = self.0.split_last()?;
-        Some(Self([name, &[kind.tag()]].concat()))
+        Some(Self::joined(name, &[kind.tag()]))
     }
 
     fn child(&self, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) -> Self {
-        let mut bytes = Vec::with_capacity(self.0.len() + 24);
-        bytes.extend_from_slice(&self.0);
-        write(&mut bytes);
-        bytes.push(kind.tag());
-        Self(bytes)
+        let mut name = Vec::with_capacity(24);
+        self.child_over(&mut name, kind, write)
+    }
+
+    /// The child with a name that is written into a buffer first, whatever was in there: who makes
+    /// many paths keeps one.
+    pub(crate) fn child_over(
+        &self,
+        buffer: &mut Vec<u8>,
+        kind: Kind,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Self {
+        buffer.clear();
+        write(buffer);
+        buffer.push(kind.tag());
+        Self::joined(&self.0, buffer)
     }
 
     /// Takes bytes from outside as a path.
@@ -102,8 +125,23 @@ impl Path {
     /// # Errors
     /// Bytes that are not canonical, a kind that may not stand where it stands, or too many levels.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, DecodeError> {
-        let path = Self(bytes);
-        path.check().map(|()| path)
+        Self(SmallVec::from_vec(bytes)).checked()
+    }
+
+    /// As [`parse`](Self::parse), of bytes in two pieces.
+    pub(crate) fn parse_pieces(first: &[u8], then: &[u8]) -> Result<Self, DecodeError> {
+        Self::joined(first, then).checked()
+    }
+
+    fn joined(first: &[u8], then: &[u8]) -> Self {
+        let mut bytes = SmallVec::with_capacity(first.len() + then.len());
+        bytes.extend_from_slice(first);
+        bytes.extend_from_slice(then);
+        Self(bytes)
+    }
+
+    fn checked(self) -> Result<Self, DecodeError> {
+        self.check().map(|()| self)
     }
 
     /// Checks that [`parse`](Self::parse) accepts it, as every receiver will.

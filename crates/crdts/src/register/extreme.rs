@@ -135,7 +135,8 @@ impl<T: Atom, E: Extreme> ExtremeRegisterEditor<'_, (T, E)> {
     /// # Errors
     /// [`EditError`] when the place cannot be read or named.
     pub fn set(&mut self, value: impl Into<T>) -> Result<(), EditError> {
-        write::<E>(&mut self.cursor, RawAtom::of(&value.into()))
+        let value = self.cursor.atom(&value.into());
+        write::<E>(&mut self.cursor, value)
     }
 
     /// Empties the register of every value seen.

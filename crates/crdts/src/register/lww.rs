@@ -208,7 +208,8 @@ impl<T: Atom> LwwRegisterEditor<'_, T> {
     /// # Errors
     /// [`EditError`] when the place cannot be read or named.
     pub fn set(&mut self, value: impl Into<T>) -> Result<(), EditError> {
-        self.cursor.overwrite(RawAtom::of(&value.into()))
+        let value = self.cursor.atom(&value.into());
+        self.cursor.overwrite(value)
     }
 
     /// Empties the register of every value seen.

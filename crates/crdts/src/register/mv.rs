@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use crate::crdt::leaf_value;
 use crate::edit::{Cursor, View};
 use crate::error::{EditError, ReadError};
-use crate::path::{Atom, Kind, RawAtom};
+use crate::path::{Atom, Kind};
 use crate::register::Writes;
 
 /// A register that keeps every concurrent value.
@@ -103,7 +103,8 @@ impl<T: Atom> MvRegisterEditor<'_, T> {
     /// # Errors
     /// [`EditError`] when the place cannot be read or named.
     pub fn set(&mut self, value: impl Into<T>) -> Result<(), EditError> {
-        self.cursor.overwrite(RawAtom::of(&value.into()))
+        let value = self.cursor.atom(&value.into());
+        self.cursor.overwrite(value)
     }
 
     /// Empties the register of every value seen.

@@ -1,7 +1,7 @@
 //! A value that a transaction changes where it stands, and puts back if it fails.
 //!
-//! Nothing is copied that is not changed: before each operation the cell that it changes is noted
-//! (of a counter that only counts, the record of who counts), and a transaction that is given up,
+//! Nothing is copied that is not changed: each operation notes the cell that it changes (of a
+//! counter that only counts, the record of who counts) as it was before, and a transaction that is given up,
 //! by an error or by a panic, puts back what was noted, the last first. So an edit costs what it
 //! changes, whatever the size of the value and of the transaction.
 
@@ -12,7 +12,7 @@ use core::ops::ControlFlow;
 
 use rejoin_vclock::Dot;
 
-use crate::cell::{Cell, CellRef, Saved};
+use crate::cell::{CellRef, Saved};
 use crate::crdt::{Crdt, Flow, Outcome};
 use crate::delta::{At, Change, Effect};
 use crate::edit::{Source, Target};
@@ -30,9 +30,27 @@ pub(crate) struct InPlace<'a, T: Crdt> {
     orders: RefCell<&'a mut Orders>,
     looked: Looked,
     may_hide: bool,
+    room: &'a mut Room,
+}
+
+/// Memory that one transaction leaves to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
     /// What stood at the places of the operations before each of them.
     before: Vec<(Path, Saved)>,
+    name: Vec<u8>,
 }
+
+impl Room {
+    /// Gives back the memory of a large transaction.
+    fn clear(&mut self) {
+        self.before.clear();
+        self.before.shrink_to(KEPT);
+    }
+}
+
+/// Maximum number of operations for which one transaction leaves memory to the next.
+pub(crate) const KEPT: usize = 64;
 
 impl<'a, T: Crdt> InPlace<'a, T> {
     pub(crate) fn new(
@@ -41,46 +59,37 @@ impl<'a, T: Crdt> InPlace<'a, T> {
         context: &'a Context,
         orders: &'a mut Orders,
         may_hide: bool,
+        room: &'a mut Room,
     ) -> Self {
-        let (orders, looked, before) = (RefCell::new(orders), Looked::default(), Vec::new());
-        Self { value, beside, context, orders, looked, may_hide, before }
+        let (orders, looked) = (RefCell::new(orders), Looked::default());
+        Self { value, beside, context, orders, looked, may_hide, room }
     }
 
     /// Leaves everything as the operations made it.
-    pub(crate) fn keep(mut self) {
-        self.before.clear();
+    pub(crate) fn keep(self) {
+        self.room.clear();
     }
 
     fn whole(&self) -> Whole<'_, T> {
         Whole::new(self.value, self.beside, self.context, &self.looked)
     }
 
-    /// Notes what an operation is about to change.
-    fn note(&mut self, change: &Change, at: &At<'_>) {
-        if rejoin_vclock::mutant!("failed-edit-stays") {
-            return;
-        }
+    /// Notes what an operation is about to end. Who wrote it has just looked through the same
+    /// cells.
+    fn note_below(&mut self, change: &Change) {
         let path = change.path.as_bytes();
-        if matches!(change.effect, Effect::Below { .. }) {
-            // Who wrote it has just looked through the same cells.
-            let whole = Whole::new(&*self.value, self.beside, self.context, &self.looked);
-            let before = &mut self.before;
-            let all = whole.visit(path, path, &mut |path, cell| {
-                before.push((Path::default().below(path), Saved::from(cell.to_cell())));
-                ControlFlow::Continue(())
-            });
-            debug_assert!(all.is_ok(), "memory can be read");
-            return;
-        }
-        let typed = below_root::<T>(path).and_then(|below| self.value.cell(below));
-        let there = typed.or_else(|| self.beside.get(path).map(Cell::lend));
-        self.before
-            .push((change.path.clone(), Saved::before(there, &change.effect, at.dot.slot())));
+        let whole = Whole::new(&*self.value, self.beside, self.context, &self.looked);
+        let before = &mut self.room.before;
+        let all = whole.visit(path, path, &mut |path, cell| {
+            before.push((Path::default().below(path), Saved::from(cell.to_cell())));
+            ControlFlow::Continue(())
+        });
+        debug_assert!(all.is_ok(), "memory can be read");
     }
 
     fn put_back(&mut self) {
         self.orders.get_mut().clear();
-        while let Some((path, saved)) = self.before.pop() {
+        while let Some((path, saved)) = self.room.before.pop() {
             load(self.value, self.beside, path.as_bytes(), saved);
         }
     }
@@ -108,12 +117,21 @@ pub(crate) fn apply<T: Crdt>(value: &mut T, beside: &mut Parts, change: &Change,
 
 impl<T: Crdt> Target for InPlace<'_, T> {
     fn apply(&mut self, change: &Change, at: &At<'_>) -> Result<(), ReadError> {
-        self.note(change, at);
-        apply(self.value, self.beside, change, at);
+        if !change.is_on_one_cell() {
+            self.note_below(change);
+        }
+        let before = RefCell::default();
+        apply(self.value, self.beside, change, &At { before: Some(&before), ..*at });
+        let noted = before.take().filter(|_| !rejoin_vclock::mutant!("failed-edit-stays"));
+        self.room.before.extend(noted.map(|before| (change.path.clone(), before)));
         self.orders.get_mut().hear(change);
         let whole = Whole::new(&*self.value, self.beside, self.context, &self.looked);
         whole.look_again(change);
         Ok(())
+    }
+
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.room.name
     }
 }
 
@@ -156,8 +174,9 @@ impl<T: Crdt> fmt::Debug for InPlace<'_, T> {
 
 impl<T: Crdt> Drop for InPlace<'_, T> {
     fn drop(&mut self) {
-        if !self.before.is_empty() {
+        if !self.room.before.is_empty() {
             self.put_back();
         }
+        self.room.clear();
     }
 }

@@ -22,9 +22,9 @@ use crate::edit::{Cursor, Draft, Stage, View};
 use crate::error::EditError;
 use crate::ordered::Orders;
 use crate::path::{Kind, Path};
-use crate::state::{Context, LocalDot, Parts, decode_state, encode_state};
+use crate::state::{Context, Parts, decode_state, encode_state};
 use crate::value::{ConflictRecord, Value, decisions, news_among};
-use in_place::InPlace;
+use in_place::{InPlace, KEPT, Room};
 use whole::{Looked, Whole};
 
 pub use clock::{Clock, Logical};
@@ -69,6 +69,10 @@ pub struct Replica<T, C = Logical> {
     clock: C,
     skew: Option<SkewReport>,
     own_skew: Option<OwnSkew>,
+    /// Memory that one edit leaves to the next.
+    room: Room,
+    changes: Vec<Change>,
+    bytes: Vec<u8>,
 }
 
 impl<T: Crdt, C: Clock + Default> Replica<T, C> {
@@ -133,6 +137,9 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
             clock,
             skew: None,
             own_skew: None,
+            room: Room::default(),
+            changes: Vec::new(),
+            bytes: Vec::new(),
         }
     }
 
@@ -178,20 +185,24 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         let stamp = self.hybrid.tick(self.clock.now());
         self.hear();
         let context = self.causal.context();
-        let (first, deps) = (context.seen(self.id()) + 1, self.causal.deps());
         let (value, beside, orders) = (&mut self.value, &mut self.beside, &mut self.orders);
-        let target = InPlace::new(value, beside, context, orders, self.may_hide);
-        let mut draft = Draft::new(target, context, self.causal.own(), stamp);
+        let target = InPlace::new(value, beside, context, orders, self.may_hide, &mut self.room);
+        let mut draft = Draft::new(target, context, self.causal.own(), stamp)
+            .with_room(core::mem::take(&mut self.changes));
         edit(&mut draft)?;
-        let (changes, target) = draft.finish();
+        let (mut changes, target) = draft.finish();
         target.keep();
-        let delta = Delta::of(self.id(), first, stamp, &deps, &changes);
-        if let Some(first) = Some(&delta)
-            .filter(|delta| !delta.is_empty())
-            .and_then(|delta| self.causal.begin(delta))
-        {
-            self.note(&delta, &changes, first);
+        let (id, deps) = (self.causal.id(), self.causal.deps());
+        let first = context.seen_by_slot()[self.causal.own().index()] + 1;
+        let delta = Delta::written(&mut self.bytes, id, first, stamp, &deps, &changes);
+        if !changes.is_empty() {
+            self.may_hide |= changes.iter().any(Change::is_of_hiding);
+            self.causal.made(&changes, &deps, stamp);
         }
+        changes.clear();
+        changes.shrink_to(KEPT);
+        self.bytes.shrink_to(KEPT * 64);
+        self.changes = changes;
         Ok(delta)
     }
 
@@ -300,11 +311,6 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         let (decided, read) = decisions(delta, changes, &whole, &self.causal);
         debug_assert!(read.is_ok(), "memory can be read");
         news_among(decided, delta, &mut self.causal).into_iter().for_each(report);
-        self.note(delta, changes, first);
-    }
-
-    /// Advances over a delta that has been applied.
-    fn note(&mut self, delta: &Delta, changes: &[Change], first: LocalDot) {
         self.may_hide |= changes.iter().any(Change::is_of_hiding);
         self.causal.note(delta, changes);
         self.causal.finish(delta, first);

@@ -9,6 +9,7 @@ use core::hash::Hash;
 
 use alloc::vec::Vec;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use crate::cell::{CellRef, Dots, KindRef, Leaf, Variant};
 use crate::delta::Covered;
@@ -31,27 +32,12 @@ impl<T> Default for DotTable<T> {
 }
 
 impl<T: Key> DotTable<T> {
-    fn dots(&self, element: &T) -> Dots {
-        match self.single.get(element) {
-            Some(&dot) => Dots(core::iter::once(dot).collect()),
-            None => self.several.get(element).cloned().unwrap_or_default(),
-        }
-    }
-
+    /// Puts the dots of an element that stands in neither table.
     fn put(&mut self, element: T, dots: Dots) {
         match *dots.0.as_slice() {
-            [] => {
-                self.single.remove(&element);
-                self.several.remove(&element);
-            }
-            [dot] => {
-                self.several.remove(&element);
-                self.single.insert(element, dot);
-            }
-            _ => {
-                self.single.remove(&element);
-                self.several.insert(element, dots);
-            }
+            [] => {}
+            [dot] => _ = self.single.insert(element, dot),
+            _ => _ = self.several.insert(element, dots),
         }
     }
 
@@ -71,8 +57,9 @@ impl<T: Key> DotTable<T> {
         }
         changed |= !fewer.is_empty();
         for element in fewer {
-            let dots = self.dots(&element);
-            self.put(element, dots);
+            if let Some((element, dots)) = self.several.remove_entry(&element) {
+                self.put(element, dots);
+            }
         }
         changed
     }
@@ -112,12 +99,35 @@ impl<T: Key> ElementTable<T> for DotTable<T> {
     }
 
     fn update(&mut self, element: T, change: impl FnOnce(&mut Dots) -> bool) -> bool {
-        let mut dots = self.dots(&element);
-        let changed = change(&mut dots);
-        if changed {
+        if !self.several.is_empty()
+            && let Some((element, mut dots)) = self.several.remove_entry(&element)
+        {
+            let changed = change(&mut dots);
             self.put(element, dots);
+            return changed;
         }
-        changed
+        let mut dots = Dots::default();
+        match self.single.entry(element) {
+            Entry::Vacant(place) => {
+                let changed = change(&mut dots);
+                match *dots.0.as_slice() {
+                    [] => {}
+                    [dot] => _ = place.insert(dot),
+                    _ => _ = self.several.insert(place.into_key(), dots),
+                }
+                changed
+            }
+            Entry::Occupied(mut place) => {
+                dots.0.push(*place.get());
+                let changed = change(&mut dots);
+                match *dots.0.as_slice() {
+                    [dot] => *place.get_mut() = dot,
+                    [] => _ = place.remove(),
+                    _ => _ = self.several.insert(place.remove_entry().0, dots),
+                }
+                changed
+            }
+        }
     }
 
     fn end(&mut self, covered: &Covered) -> bool {

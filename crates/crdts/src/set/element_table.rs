@@ -186,7 +186,7 @@ pub(crate) fn apply<T: Key, E: ElementTable<T>>(
     }
     match split_as::<T>(path) {
         Some((element, kind, [])) if kind == E::PART => {
-            Outcome::of(table.update(element, |part| part.apply(effect, at)))
+            Outcome::of(table.update(element, |part| part.change(effect, at)))
         }
         _ => Outcome::Unknown,
     }

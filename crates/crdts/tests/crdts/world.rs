@@ -79,10 +79,7 @@ pub(crate) struct World<S: Subject> {
 /// The bytes that copies that have seen the same events must save.
 pub(crate) type Saved = HashMap<u64, Vec<u8>>;
 
-fn give_up<S: Subject>(
-    editor: &mut S::Editor<'_>,
-    plan: &[plan::Step],
-) -> Result<(), EditError> {
+fn give_up<S: Subject>(editor: &mut S::Editor<'_>, plan: &[plan::Step]) -> Result<(), EditError> {
     carry_out::<S>(editor, plan)?;
     Err(EditError::CountersExhausted)
 }

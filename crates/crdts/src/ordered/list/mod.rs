@@ -236,7 +236,7 @@ impl<V: Crdt + 'static> Crdt for List<V> {
                 applied
             }
             Effect::Below { seen } => Outcome::of(self.end(&Covered::new(seen, at))),
-            _ => Outcome::of(self.present.apply(effect, at)),
+            _ => Outcome::of(self.present.change(effect, at)),
         }
     }
 
