@@ -88,7 +88,7 @@ impl Names<'_> {
         cell.lend().as_positions().map_or(Ok(()), check_positions)?;
         let mut dots = OneDotOnePlace::default();
         dots.add(cell.lend());
-        dots.check()?;
+        dots.check(self.context.seen_by_slot())?;
         Ok(cell)
     }
 
@@ -100,7 +100,12 @@ impl Names<'_> {
         let counter = reader.varint()?;
         let outside = DecodeError::OutOfRange { what: "dot beyond the vector", value: counter };
         let dot = Dot::new(id, counter).map_err(|_| outside)?;
-        self.context.local(dot).filter(|&dot| self.context.covers(dot)).ok_or(outside)
+        // A state that is being loaded has its replicas in their order.
+        let local = match self.context.ids().get(place) {
+            Some(&own) if own == id => self.context.numbered(place, counter),
+            _ => self.context.local(dot),
+        };
+        local.filter(|&dot| self.context.covers(dot)).ok_or(outside)
     }
 
     fn read_dots(&self, count: usize, reader: &mut Reader<'_>) -> Result<Dots, DecodeError> {
@@ -183,8 +188,7 @@ impl Names<'_> {
     }
 
     fn read_records(&self, count: usize, reader: &mut Reader<'_>) -> Result<Tally, DecodeError> {
-        let mut counter = Tally::default();
-        let mut before = None;
+        let (mut records, mut before) = (Vec::with_capacity(count), None);
         for _ in 0..count {
             let last = self.read_dot(reader)?;
             let totals = read_totals(reader)?;
@@ -209,9 +213,9 @@ impl Names<'_> {
             }
             before = Some(id);
             let (slot, last) = (last.slot(), last.counter());
-            counter.push_record(Record { slot, last, totals, floor });
+            records.push(Record { slot, last, totals, floor });
         }
-        Ok(counter)
+        Ok(Tally::of_records(records))
     }
 
     fn read_contest(&self, adds: usize, reader: &mut Reader<'_>) -> Result<Contest, DecodeError> {
@@ -358,9 +362,12 @@ impl CellWriter<'_> {
     }
 
     fn write_dots(&self, dots: &[LocalDot], out: &mut Vec<u8>) {
-        sorted(dots.iter().copied(), self.context)
-            .into_iter()
-            .for_each(|dot| self.write_dot(dot, out));
+        match dots {
+            [dot] => self.write_local(*dot, out),
+            _ => sorted(dots.iter().copied(), self.context)
+                .into_iter()
+                .for_each(|dot| self.write_dot(dot, out)),
+        }
     }
 
     fn write_writes(&self, Writes(writes): &Writes, out: &mut Vec<u8>) {

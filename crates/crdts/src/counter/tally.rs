@@ -143,9 +143,10 @@ impl Tally {
         Some(LocalDot::new(record.slot, record.last))
     }
 
-    pub(crate) fn push_record(&mut self, record: Record) {
-        self.records.push(record);
-        self.records.sort_unstable_by_key(|record| record.slot);
+    /// A counter of these records, each of another replica.
+    pub(crate) fn of_records(mut records: Vec<Record>) -> Self {
+        records.sort_unstable_by_key(|record| record.slot);
+        Self { records: records.into_iter().collect(), corrections: Corrections::default() }
     }
 
     pub(crate) fn of(&self, slot: Slot) -> Option<&Record> {
@@ -232,14 +233,17 @@ impl Leaf for Tally {
         let mut counted_there: Vec<Slot> =
             theirs.records.iter().map(|other| join.slot(other.slot)).collect();
         counted_there.sort_unstable();
+        let mut counted_there = counted_there.into_iter().peekable();
         self.records.retain(|record| {
-            let theirs_too = counted_there.binary_search(&record.slot).is_ok();
+            while counted_there.next_if(|slot| *slot < record.slot).is_some() {}
+            let theirs_too = counted_there.peek() == Some(&record.slot);
             let keep = theirs_too || !join.they_saw(LocalDot::new(record.slot, record.last));
             changed |= !keep;
             keep
         });
+        let mut next = 0;
         for other in &theirs.records {
-            changed |= self.merge_record(other, join);
+            changed |= self.merge_record(other, join, &mut next);
         }
         changed | self.corrections.join(&theirs.corrections, join)
     }
@@ -247,8 +251,12 @@ impl Leaf for Tally {
     fn load(&mut self, saved: Saved) -> Result<(), Saved> {
         match saved.0 {
             SavedKind::Record(slot, before) => {
-                self.records.retain(|record| record.slot != slot);
-                before.into_iter().for_each(|record| self.push_record(record));
+                let place = self.records.binary_search_by_key(&slot, |record| record.slot);
+                match (place, before) {
+                    (Ok(place), Some(record)) => self.records[place] = record,
+                    (Ok(place), None) => _ = self.records.remove(place),
+                    (Err(place), before) => self.records.insert_many(place, before),
+                }
             }
             SavedKind::Gone => *self = Self::default(),
             SavedKind::Cell(cell) => *self = Self::from_cell(cell)?,
@@ -269,13 +277,19 @@ impl Leaf for Tally {
 }
 
 impl Tally {
-    fn merge_record(&mut self, other: &Record, join: &Join) -> bool {
+    /// `next` is where the record is if both sides met their replicas in the same order.
+    fn merge_record(&mut self, other: &Record, join: &Join, next: &mut usize) -> bool {
         let slot = join.slot(other.slot);
         let floor = other
             .floor
             .as_ref()
             .map(|floor| Taken { tag: join.dot(floor.tag), ..Taken::clone(floor) });
-        let place = match self.records.binary_search_by_key(&slot, |record| record.slot) {
+        let place = match self.records.get(*next) {
+            Some(record) if record.slot == slot => Ok(*next),
+            _ => self.records.binary_search_by_key(&slot, |record| record.slot),
+        };
+        *next = place.unwrap_or_else(|place| place) + 1;
+        let place = match place {
             Ok(place) => place,
             Err(place) => {
                 let unseen = !join.we_saw(LocalDot::new(slot, other.last));

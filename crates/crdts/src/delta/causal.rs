@@ -17,7 +17,7 @@ use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId, VersionVector};
 
 use crate::delta::concurrency::Concurrency;
 use crate::delta::{At, Change, Delta};
-use crate::state::{Context, LocalDot, Slot};
+use crate::state::{Context, Join, LocalDot, Slot};
 
 /// The treatment of a delta that came in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,7 +48,7 @@ pub struct Causal<D> {
     /// The stamp of the last own delta, where that is known.
     stamped: Option<HybridTimestamp>,
     /// Events applied since the last own delta: the next one's deps.
-    news: BTreeMap<ReplicaId, u64>,
+    news: VersionVector,
     concurrency: Concurrency,
     waiting: BTreeMap<(ReplicaId, u64), Waiting<D>>,
     waiting_bytes: usize,
@@ -60,13 +60,13 @@ impl<D: AsRef<Delta>> Causal<D> {
     /// `None` when the slots run out.
     /// `None` when the slots run out.
     pub fn new(mut context: Context, own: ReplicaId, bound: usize) -> Option<Self> {
-        let concurrency = Concurrency::after(&context.version_vector());
+        let concurrency = Concurrency::after(context.ascending());
         let own = context.intern(own)?;
         Some(Self {
             context,
             own,
             stamped: None,
-            news: BTreeMap::new(),
+            news: VersionVector::new(),
             concurrency,
             waiting: BTreeMap::new(),
             waiting_bytes: 0,
@@ -83,7 +83,7 @@ impl<D: AsRef<Delta>> Causal<D> {
 
     /// Iterates over the events applied since the last own delta.
     pub fn news(&self) -> impl Iterator<Item = (ReplicaId, u64)> + '_ {
-        self.news.iter().map(|(&id, &counter)| (id, counter))
+        self.news.iter()
     }
 
     /// The slots and the vector.
@@ -122,8 +122,8 @@ impl<D: AsRef<Delta>> Causal<D> {
     /// since are named.
     pub fn deps_after(&self, former: ReplicaId) -> Vec<(ReplicaId, u64)> {
         let mut deps = self.news.clone();
-        deps.insert(former, self.context.seen(former));
-        deps.into_iter().collect()
+        deps.set_at_least(former, self.context.seen(former));
+        deps.iter().collect()
     }
 
     /// Decides how to treat a delta.
@@ -243,7 +243,7 @@ impl<D: AsRef<Delta>> Causal<D> {
             return;
         }
         self.context.advance(self.own, seen + changes.len() as u64);
-        self.news.clear();
+        self.news = VersionVector::new();
         self.stamped = Some(stamp);
     }
 
@@ -307,10 +307,10 @@ impl<D: AsRef<Delta>> Causal<D> {
         let ahead = foreign && rejoin_vclock::mutant!("second-key-refused");
         self.context.advance(first.slot(), delta.last() + u64::from(ahead));
         if !foreign {
-            self.news.clear();
+            self.news = VersionVector::new();
             self.stamped = Some(delta.stamp());
         } else {
-            self.news.insert(delta.origin(), delta.last());
+            self.news.set_at_least(delta.origin(), delta.last());
         }
     }
 
@@ -319,25 +319,25 @@ impl<D: AsRef<Delta>> Causal<D> {
     pub(crate) fn merge(
         &mut self,
         theirs: &Context,
-        merge: impl FnOnce(&crate::state::Join) -> bool,
+        merge: impl FnOnce(&Join) -> bool,
     ) -> Option<bool> {
-        let before = self.context.version_vector();
-        let mut join = crate::state::Join::new(&mut self.context, theirs)?;
-        if rejoin_vclock::mutant!("merge-by-moved-clock") && join.finish(&mut self.context) {
-            join = crate::state::Join::new(&mut self.context, theirs)?;
+        let mut join = Join::new(&mut self.context, theirs)?;
+        let early = rejoin_vclock::mutant!("merge-by-moved-clock");
+        if early && !join.finish(&mut self.context).is_empty() {
+            join = Join::new(&mut self.context, theirs)?;
         }
         let changed = merge(&join);
-        let moved = join.finish(&mut self.context);
-        let after = self.context.version_vector();
-        if moved {
-            // Nobody has said who knew what of this.
-            self.concurrency = Concurrency::after(&after);
+        let news = join.finish(&mut self.context);
+        if news.is_empty() {
+            return Some(changed);
         }
+        // Nobody has said who knew what of this.
+        self.concurrency = Concurrency::after(self.context.ascending());
+        // A state of one's own that comes back is no news.
         let own = self.id();
-        for (id, _, seen) in after.missing_from(&before).filter(|&(id, ..)| id != own) {
-            self.news.insert(id, seen);
-        }
-        Some(changed | moved)
+        let of_others = || news.iter().filter(|&(id, _)| id != own).collect();
+        self.news.join(&if news.get(own) > 0 { of_others() } else { news });
+        Some(true)
     }
 
     /// Returns the deltas that the waiting ones wait for and that nobody has brought.

@@ -9,6 +9,7 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use hashbrown::{HashMap, HashSet};
 use rejoin_vclock::{Dot, ReplicaId, VersionVector};
@@ -28,9 +29,9 @@ type Place = Arc<[u8]>;
 /// The knowledge of each origin, and the latest removals.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Concurrency {
-    /// Per replica, the counter up to which its events are too old to be tracked: everybody counts
+    /// Per replica, ascending, the counter up to which its events are too old to be tracked: everybody counts
     /// as knowing them.
-    horizon: BTreeMap<ReplicaId, u64>,
+    horizon: Vec<(ReplicaId, u64)>,
     knowledge: BTreeMap<ReplicaId, VersionVector>,
     /// Events that an origin may have known when it began, beside those that it named.
     inherited: BTreeMap<ReplicaId, VersionVector>,
@@ -43,9 +44,9 @@ pub(crate) struct Concurrency {
 }
 
 impl Concurrency {
-    /// Tracks what happens after the events of a vector.
-    pub(crate) fn after(vector: &VersionVector) -> Self {
-        Self { horizon: vector.iter().collect(), ..Self::default() }
+    /// Tracks what happens after these events, by ascending replica.
+    pub(crate) fn after(events: impl Iterator<Item = (ReplicaId, u64)>) -> Self {
+        Self { horizon: events.collect(), ..Self::default() }
     }
 
     /// Takes note of the events that a delta's origin had applied before it.
@@ -86,7 +87,8 @@ impl Concurrency {
 
     /// Tracks a delta that was applied before those tracked so far.
     pub(crate) fn reach_back(&mut self, delta: &Delta) {
-        if let Some(tracked) = self.horizon.get_mut(&delta.origin()) {
+        let place = self.horizon.binary_search_by_key(&delta.origin(), |&(id, _)| id);
+        if let Some((_, tracked)) = place.ok().and_then(|place| self.horizon.get_mut(place)) {
             *tracked = (*tracked).min(delta.first() - 1);
         }
         self.hear(delta);
@@ -114,9 +116,15 @@ impl Concurrency {
     /// have announced.
     pub(crate) fn knew(&self, origin: ReplicaId, dot: Dot) -> bool {
         dot.replica() == origin
-            || self.horizon.get(&dot.replica()).is_some_and(|&old| dot.counter() <= old)
+            || dot.counter() <= self.tracked_from(dot.replica())
             || self.knowledge.get(&origin).is_none_or(|known| known.contains(dot))
             || self.inherited.get(&origin).is_some_and(|known| known.contains(dot))
+    }
+
+    /// Returns the counter up to which the events of a replica are not tracked.
+    fn tracked_from(&self, id: ReplicaId) -> u64 {
+        let place = self.horizon.binary_search_by_key(&id, |&(id, _)| id);
+        place.ok().and_then(|place| self.horizon.get(place)).map_or(0, |&(_, old)| old)
     }
 
     /// Iterates over the origins that are known to have applied a dot of another one.

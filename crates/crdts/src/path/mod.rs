@@ -60,7 +60,7 @@ impl Clone for Path {
 impl Path {
     /// The place of the one object of a plain replica.
     pub fn root(kind: Kind) -> Self {
-        Self::default().child(kind, atom::write_null)
+        Self(SmallVec::from_slice(&[atom::NULL, kind.tag()]))
     }
 
     /// The place of an object of a space.

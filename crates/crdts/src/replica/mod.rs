@@ -15,14 +15,13 @@ use core::ops::Deref;
 use rejoin_vclock::codec::{DecodeError, Reader};
 use rejoin_vclock::{FreshId, HybridClock, OwnSkew, ReplicaId, SkewReport, VersionVector};
 
-use crate::cell::Cell;
 use crate::crdt::Crdt;
 use crate::delta::{Admission, Causal, Change, Delta};
 use crate::edit::{Cursor, Draft, Stage, View};
 use crate::error::EditError;
 use crate::ordered::Orders;
 use crate::path::{Kind, Path};
-use crate::state::{Context, Parts, decode_state, encode_state};
+use crate::state::{Context, Parts, Unordered, read_state};
 use crate::value::{ConflictRecord, Value, decisions, news_among};
 use in_place::{InPlace, KEPT, Room};
 use whole::{Looked, Whole};
@@ -105,16 +104,16 @@ impl<T: Crdt, C: Clock + Default> Replica<T, C> {
     /// Bytes that no replica saved.
     pub fn load(bytes: &[u8], id: FreshId) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
-        let (context, parts) = decode_state(&mut reader)?;
+        let (mut value, mut beside, mut may_hide) = (T::empty(), Parts::default(), false);
+        let context = read_state(&mut reader, &mut |path, cell| {
+            may_hide |= cell.lend().hidings().is_some_and(|hidings| !hidings.is_empty());
+            in_place::load(&mut value, &mut beside, path.as_bytes(), cell.into());
+        })?;
         if !rejoin_vclock::mutant!("trailing-bytes-loaded") {
             reader.finish()?;
         }
-        let mut loaded = Self::over(context, id, C::default());
-        for (path, cell) in parts.into_cells() {
-            loaded.may_hide |= cell.lend().hidings().is_some_and(|hidings| !hidings.is_empty());
-            in_place::load(&mut loaded.value, &mut loaded.beside, &path, cell.into());
-        }
-        Ok(loaded)
+        let loaded = Self::over(context, id, C::default());
+        Ok(Self { value, beside, may_hide, ..loaded })
     }
 }
 
@@ -360,24 +359,12 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
 
     /// The canonical bytes of the state: equal sets of deltas give equal bytes, whoever saves.
     pub fn save(&self) -> Vec<u8> {
-        let mut cells = self.whole_cells();
-        cells.extend(self.beside.iter().map(|(path, cell)| (path.to_vec(), cell.to_cell())));
-        if !rejoin_vclock::mutant!("bytes-in-table-order") {
-            cells.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        }
+        let mut cells = Unordered::new(self.causal.context());
+        self.value.visit(&Path::root(T::KIND), &mut |path, cell| cells.add(path.as_bytes(), cell));
+        self.beside.iter().for_each(|(path, cell)| cells.add(path, cell));
         let mut bytes = Vec::new();
-        let ascending = cells.iter().map(|(path, cell)| (path.as_slice(), cell.lend()));
-        encode_state(self.causal.context(), ascending, &mut bytes);
+        cells.encode(&mut bytes);
         bytes
-    }
-
-    /// The cells of the value, in the order of its tables.
-    fn whole_cells(&self) -> Vec<(Vec<u8>, Cell)> {
-        let mut cells = Vec::new();
-        self.value.visit(&Path::root(T::KIND), &mut |path, cell| {
-            cells.push((path.as_bytes().to_vec(), cell.to_cell()));
-        });
-        cells
     }
 }
 

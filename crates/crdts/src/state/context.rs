@@ -49,6 +49,8 @@ pub struct Context {
     ids: Vec<ReplicaId>,
     slots: HashMap<ReplicaId, Slot, Seeded>,
     seen: Vec<u64>,
+    /// All slots, by ascending id: nothing that is written is sorted again.
+    ascending: Vec<Slot>,
 }
 
 impl Context {
@@ -71,6 +73,8 @@ impl Context {
             return None;
         }
         let slot = Slot(u32::try_from(self.ids.len()).ok()?);
+        let place = self.ascending.partition_point(|slot| self.ids[slot.index()] < id);
+        self.ascending.insert(place, slot);
         self.ids.push(id);
         self.seen.push(0);
         self.slots.insert(id, slot);
@@ -90,6 +94,11 @@ impl Context {
     /// The dot in this copy's terms, when its replica has a slot.
     pub(crate) fn local(&self, dot: Dot) -> Option<LocalDot> {
         self.slot(dot.replica()).map(|slot| LocalDot::new(slot, dot.counter()))
+    }
+
+    /// The dot of the replica in the slot of this number.
+    pub(crate) fn numbered(&self, slot: usize, counter: u64) -> Option<LocalDot> {
+        Some(LocalDot::new(Slot(u32::try_from(slot).ok()?), counter))
     }
 
     /// Returns the dot with its replica's full id.
@@ -125,7 +134,12 @@ impl Context {
 
     /// Returns the vector, with full ids.
     pub fn version_vector(&self) -> VersionVector {
-        self.ids.iter().copied().zip(self.seen.iter().copied()).collect()
+        self.ascending().collect()
+    }
+
+    /// Iterates over the replicas by ascending id, each with the counter up to which it was seen.
+    pub(crate) fn ascending(&self) -> impl Iterator<Item = (ReplicaId, u64)> + '_ {
+        self.ascending.iter().map(|slot| (self.ids[slot.index()], self.seen[slot.index()]))
     }
 }
 
@@ -144,8 +158,12 @@ impl Join {
     /// Interns the other side's replicas into `ours` and lines both vectors up.
     /// `None` when the slots run out.
     pub(crate) fn new(ours: &mut Context, theirs: &Context) -> Option<Self> {
-        let slots: Option<Vec<_>> = theirs.ids.iter().map(|&id| ours.intern(id)).collect();
-        let slots = slots?;
+        // Copies of one value mostly met the same replicas in the same order.
+        let slot = |(index, &id)| match ours.ids.get(index) {
+            Some(&own) if own == id => Some(Slot(u32::try_from(index).ok()?)),
+            _ => ours.intern(id),
+        };
+        let slots = theirs.ids.iter().enumerate().map(slot).collect::<Option<Vec<_>>>()?;
         let mut seen_by_them = alloc::vec![0; ours.ids.len()];
         for (slot, &seen) in slots.iter().zip(&theirs.seen) {
             seen_by_them[slot.index()] = seen;
@@ -178,13 +196,14 @@ impl Join {
         dot.counter() <= self.theirs[dot.slot().index()]
     }
 
-    /// Advances our vector by theirs, once everything else is merged. True if it moved.
-    pub(crate) fn finish(&self, ours: &mut Context) -> bool {
-        let mut moved = false;
+    /// Advances our vector by theirs, once everything else is merged. Returns what is new in it.
+    pub(crate) fn finish(&self, ours: &mut Context) -> VersionVector {
+        let slots = ours.ascending.iter().map(|slot| slot.index());
+        let new = slots.filter(|&slot| self.theirs[slot] > ours.seen[slot]);
+        let news = new.map(|slot| (ours.ids[slot], self.theirs[slot])).collect();
         for (mine, &seen) in ours.seen.iter_mut().zip(&self.theirs) {
-            moved |= seen > *mine;
             *mine = seen.max(*mine);
         }
-        moved
+        news
     }
 }

@@ -19,6 +19,8 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use alloc::vec::Vec;
+
 use rejoin_vclock::codec::DecodeError;
 use smallvec::SmallVec;
 
@@ -55,15 +57,43 @@ impl OneDotOnePlace {
     ///
     /// # Errors
     /// A dot that was added twice.
-    pub(crate) fn check(self) -> Result<(), DecodeError> {
+    pub(crate) fn check(self, seen: &[u64]) -> Result<(), DecodeError> {
         let Self(mut dots) = self;
-        dots.sort_unstable();
-        let twice = dots.windows(2).any(|pair| matches!(pair, [a, b] if a == b));
+        if dots.len() < 2 {
+            return Ok(());
+        }
+        let twice = twice_by_bits(&dots, seen).unwrap_or_else(|| {
+            dots.sort_unstable();
+            dots.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
+        });
         if twice && !rejoin_vclock::mutant!("dots-at-two-places") {
             return Err(DecodeError::Invalid("a dot at two places"));
         }
         Ok(())
     }
+}
+
+/// True if a dot is there twice, found without sorting: there is a bit for each dot that was ever
+/// seen. `None` where the bits would take more memory than the dots.
+fn twice_by_bits(dots: &[LocalDot], seen: &[u64]) -> Option<bool> {
+    let mut starts = Vec::with_capacity(seen.len());
+    let mut bits = 0_usize;
+    for &seen in seen {
+        starts.push(bits);
+        bits = bits.checked_add(usize::try_from(seen).ok()?)?;
+    }
+    if bits / 64 > dots.len() {
+        return None;
+    }
+    let mut words = alloc::vec![0_u64; bits / 64 + 1];
+    let mut twice = false;
+    for dot in dots {
+        let bit = starts.get(dot.slot().index())? + usize::try_from(dot.counter()).ok()? - 1;
+        let (word, mask) = (words.get_mut(bit / 64)?, 1 << (bit % 64));
+        twice |= *word & mask != 0;
+        *word |= mask;
+    }
+    Some(twice)
 }
 
 /// Returns the dots of one item or node. An insertion uses one dot for its place and its existence.

@@ -9,6 +9,7 @@ pub(crate) mod invariants;
 mod parts;
 
 pub use codec::{Names, StateWriter, decode_state, encode_state, ids, write_in_full};
+pub(crate) use codec::{Unordered, read_state};
 pub(crate) use context::Slot;
 pub use context::{Context, Join, LocalDot};
 pub use parts::Parts;

@@ -121,11 +121,6 @@ impl Parts {
         self.cells.iter().map(|(path, cell)| (path.as_slice(), cell.lend()))
     }
 
-    /// Iterates over all cells by value, in the order of their paths.
-    pub(crate) fn into_cells(self) -> impl Iterator<Item = (Vec<u8>, Cell)> {
-        self.cells.into_iter()
-    }
-
     /// The cells beside the context that their dots belong to.
     pub const fn with<'a>(&'a self, context: &'a Context) -> PartsSource<'a> {
         PartsSource { parts: self, context }
