@@ -133,6 +133,6 @@ pub use ordered::{List, Tree};
 pub use path::{Atom, Key, Kind, Path, RawAtom};
 pub use register::{LwwRegister, MaxRegister, MinRegister, MvRegister};
 pub use rejoin_vclock::{Dot, FreshId, HybridTimestamp, ReplicaId, VersionVector};
-pub use replica::{Clock, Logical, Replica};
+pub use replica::{BelowFloor, Clock, Logical, Replica};
 pub use set::{DisableWinsFlag, EnableWinsFlag, GSet, OrSet, RwSet, TwoPhaseSet};
 pub use value::{Action, ConflictRecord, Edit, Rule, Side, Value};

@@ -29,7 +29,7 @@ pub(crate) struct Share {
 
 /// The shares of all replicas, in the order of slots.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub(crate) struct Rights(pub SmallVec<[Share; 1]>);
+pub(crate) struct Rights(pub Vec<Share>);
 
 impl Share {
     pub(crate) fn new(owner: ReplicaId, last: LocalDot) -> Self {

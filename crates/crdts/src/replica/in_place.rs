@@ -88,7 +88,9 @@ impl<'a, T: Crdt> InPlace<'a, T> {
     }
 
     fn put_back(&mut self) {
-        self.orders.get_mut().clear();
+        if !rejoin_vclock::mutant!("failed-edit-leaves-its-order") {
+            self.orders.get_mut().clear();
+        }
         while let Some((path, saved)) = self.room.before.pop() {
             load(self.value, self.beside, path.as_bytes(), saved);
         }

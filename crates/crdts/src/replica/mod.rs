@@ -5,6 +5,7 @@
 
 mod clock;
 mod in_place;
+mod recent;
 mod whole;
 
 use alloc::collections::BTreeMap;
@@ -24,9 +25,11 @@ use crate::path::{Kind, Path};
 use crate::state::{Context, Parts, Unordered, read_state};
 use crate::value::{ConflictRecord, Value, decisions, news_among};
 use in_place::{InPlace, KEPT, Room};
+use recent::Recent;
 use whole::{Looked, Whole};
 
 pub use clock::{Clock, Logical};
+pub use recent::BelowFloor;
 
 /// Maximum bytes of deltas that came too early; a single delta may be longer.
 const HELD_BYTES: usize = 4 << 20;
@@ -62,6 +65,7 @@ pub struct Replica<T, C = Logical> {
     beside: Parts,
     orders: Orders,
     causal: Causal<Delta>,
+    recent: Recent,
     /// False if nothing here was ever hidden, so that nobody has to look for what hides.
     may_hide: bool,
     hybrid: HybridClock,
@@ -131,6 +135,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
             beside: Parts::default(),
             orders: Orders::default(),
             causal,
+            recent: Recent::default(),
             may_hide: false,
             hybrid: HybridClock::new(),
             clock,
@@ -197,6 +202,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         if !changes.is_empty() {
             self.may_hide |= changes.iter().any(Change::is_of_hiding);
             self.causal.made(&changes, &deps, stamp);
+            self.recent.remember(&delta);
         }
         changes.clear();
         changes.shrink_to(KEPT);
@@ -313,6 +319,42 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         self.may_hide |= changes.iter().any(Change::is_of_hiding);
         self.causal.note(delta, changes);
         self.causal.finish(delta, first);
+        self.recent.remember(delta);
+    }
+
+    /// Returns the deltas that whoever has this vector misses, in an order in which they can be
+    /// applied: those made here and those taken in, as far as they are
+    /// [remembered](Self::remember). So nobody has to keep deltas to send little.
+    ///
+    /// # Example
+    /// ```
+    /// use rejoin_crdts::{FreshId, OrSet, Replica, ReplicaId};
+    ///
+    /// let id = |number| FreshId::assume_fresh(ReplicaId::from_u128(number));
+    /// let mut phone = Replica::<OrSet<String>>::new(id(1));
+    /// let mut laptop = phone.fork(id(2));
+    /// phone.edit(|tags| tags.insert("fragile"))?;
+    /// phone.edit(|tags| tags.remove("fragile"))?;
+    /// match phone.delta_since(&laptop.version_vector()) {
+    ///     Ok(deltas) => deltas.iter().for_each(|delta| _ = laptop.apply(delta)),
+    ///     Err(_below_floor) => _ = laptop.merge(&phone),
+    /// }
+    /// assert_eq!(phone.version_vector(), laptop.version_vector());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`BelowFloor`] when some of them are not remembered: they are too old, or came with a state
+    /// that was merged or loaded. Then [merge](Self::merge) the state, or send what is
+    /// [saved](Self::save).
+    pub fn delta_since(&self, vector: &VersionVector) -> Result<Vec<Delta>, BelowFloor> {
+        self.recent.since(vector, &self.version_vector())
+    }
+
+    /// Sets how much memory remembered deltas may take, in bytes: 256 KiB if it is not set. With 0
+    /// none are remembered.
+    pub fn remember(&mut self, bytes: usize) {
+        self.recent.set_room(bytes);
     }
 
     /// Joins the whole state of another replica. True if anything changed, even if it is only the

@@ -64,7 +64,8 @@ impl<'a, T: Crdt> Whole<'a, T> {
     /// Brings the cells that were put in order up to date with an operation that was applied.
     pub(crate) fn look_again(&self, change: &Change) {
         let mut kept = self.looked.0.borrow_mut();
-        let Some(known) = kept.as_mut() else { return };
+        let stale = rejoin_vclock::mutant!("walk-sees-what-was");
+        let Some(known) = kept.as_mut().filter(|_| !stale) else { return };
         let path = change.path.as_bytes();
         if !change.is_on_one_cell() {
             *kept = None;

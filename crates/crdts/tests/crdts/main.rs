@@ -17,7 +17,8 @@
 //! | `atoms`, `paths` | order, canonical form, limits |
 //! | `kinds` | one name, several kinds; old readers and new data |
 //! | `fault_02_kinds_on_every_read` | every pair of kinds: none is read as empty |
-//! | `editing` | transactions are all or nothing, and see themselves |
+//! | `editing`, `given_up` | transactions are all or nothing, and see themselves |
+//! | `recent` | remembered deltas lead to what a merge leads to |
 //! | `costs` | a delta's cost depends on the change, not on the value |
 //! | `conflicts`, `conflicts_on_both_sides` | the report of a merge about its decisions |
 //! | `lists_by_id` | items named by their ids, as by their indexes |
@@ -43,6 +44,7 @@ mod fault_18_changed_bytes;
 mod fault_18_every_type;
 mod fault_21_removal;
 mod forge;
+mod given_up;
 mod held_back;
 mod hostile_bytes;
 mod hostile_corrections;
@@ -56,6 +58,7 @@ mod lists_by_id;
 mod paths;
 mod random;
 mod ranges;
+mod recent;
 mod removals;
 mod rights;
 mod samples;
