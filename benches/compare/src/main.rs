@@ -55,6 +55,8 @@ enum Suite {
     Values(Asked),
     /// Two copies catch up: bytes, messages, time.
     Sync(Asked),
+    /// Objects on the disk: durable updates, reads, opening.
+    Store(Asked),
     /// How the cost of ours grows with size.
     Growth(Asked),
     /// Prints the page of results, from the files that `--save` wrote.
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
     match Cli::parse().suite {
         Suite::Values(asked) => suite("values", work::values(asked.quick), &asked),
         Suite::Sync(asked) => suite("sync", work::sync(asked.quick), &asked),
+        Suite::Store(asked) => suite("store", work::store(asked.quick), &asked),
         Suite::Growth(asked) => growth(&asked),
         Suite::Page { results } => match page::page(&results) {
             Ok(page) => {

@@ -15,7 +15,7 @@ pub(crate) fn page(directory: &Path) -> Result<String, String> {
          files of `benches/results`.\nMedians; the middle half of all rounds behind them is in the \
          files. Read ratios: machines differ, and one differs\nfrom hour to hour.\n",
     );
-    for suite in ["values", "sync"] {
+    for suite in ["values", "sync", "store"] {
         let path = directory.join(format!("{suite}.json"));
         if !path.exists() {
             continue;

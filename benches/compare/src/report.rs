@@ -37,12 +37,15 @@ pub(crate) struct Run {
     pub rows: Vec<Kept>,
 }
 
+/// What whoever is this to us did with a row.
+fn of_role<'a>(outcome: &'a Outcome, peers: &[Box<dyn Peer>], role: Role) -> Option<&'a Measured> {
+    let has_role = |name: &str| peers.iter().any(|it| it.role() == role && it.name() == name);
+    outcome.measured.iter().find(|it| has_role(&it.peer))
+}
+
 /// What a row comes to.
 pub(crate) fn judge(outcome: &Outcome, peers: &[Box<dyn Peer>]) -> Kept {
-    let of_role = |role: Role| {
-        let name = peers.iter().find(|peer| peer.role() == role).map(|peer| peer.name());
-        outcome.measured.iter().find(move |it| Some(it.peer.as_str()) == name)
-    };
+    let of_role = |role| of_role(outcome, peers, role);
     let is_peer = |it: &&Measured| {
         peers.iter().any(|peer| peer.name() == it.peer && peer.role() == Role::Peer)
     };
@@ -110,10 +113,7 @@ pub(crate) fn table(outcomes: &[(Outcome, Kept)], peers: &[Box<dyn Peer>]) -> St
     ];
     for (outcome, kept) in outcomes {
         let unit = outcome.row.unit;
-        let of_role = |role: Role| {
-            let peer = peers.iter().find(|peer| peer.role() == role)?;
-            outcome.measured.iter().find(|it| it.peer == peer.name())
-        };
+        let of_role = |role| of_role(outcome, peers, role);
         let median = |it: &Measured| number(it.median, unit);
         let spread = |it: &Measured| {
             let (low, high) = it.quartiles;

@@ -52,6 +52,21 @@ pub(crate) enum Work {
     ListInsert { items: u64 },
     /// Two that remember nothing of each other exchange what one of them has more of a map.
     Sync { keys: u64, differ: u64 },
+    /// A store of so many objects of 100 bytes on the disk.
+    Store { objects: u64, work: Stored },
+}
+
+/// What is done with a store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stored {
+    /// Overwrites objects, so many in each durable transaction.
+    Put { each: u64 },
+    /// So many at once overwrite one object after the other, each durable before the next.
+    Writers { writers: u64 },
+    /// Reads objects.
+    Get,
+    /// Opens it and reads one object, after it was closed or its process killed.
+    Open { killed: bool },
 }
 
 /// What is judged.
@@ -155,6 +170,22 @@ pub(crate) fn sync(quick: bool) -> Vec<Row> {
     few.chain(many).collect()
 }
 
+/// The rows of stores on the disk.
+pub(crate) fn store(quick: bool) -> Vec<Row> {
+    use Target::{Number, Of, OfLimit};
+    use Unit::Nanos;
+    let objects = if quick { 10_000 } else { 100_000 };
+    let of = |work, targets| row(Work::Store { objects, work }, Nanos, targets);
+    vec![
+        of(Stored::Put { each: 1 }, &[Of("redb", 1.3)]),
+        of(Stored::Put { each: 1_000 }, &[Number(4_000.0)]),
+        of(Stored::Writers { writers: 64 }, &[OfLimit(0.1)]),
+        of(Stored::Get, &[Number(2_000.0)]),
+        of(Stored::Open { killed: false }, &[Number(5_000_000.0)]),
+        of(Stored::Open { killed: true }, &[Number(25_000_000.0)]),
+    ]
+}
+
 impl fmt::Display for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let edits = |edits: &Edits| match edits {
@@ -189,6 +220,19 @@ impl fmt::Display for Work {
             Self::MapMerge { keys } => write!(f, "map of {keys}: merge, all overwritten on both"),
             Self::ListInsert { items } => write!(f, "list of {items}: insert at random"),
             Self::Sync { keys, differ } => write!(f, "sync of {keys}: {differ} differ"),
+            Self::Store { objects, work } => write!(f, "store of {objects}: {work}"),
+        }
+    }
+}
+
+impl fmt::Display for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Put { each } => write!(f, "update, {each} per durable transaction"),
+            Self::Writers { writers } => write!(f, "durable update, {writers} at once"),
+            Self::Get => f.write_str("get"),
+            Self::Open { killed: false } => f.write_str("open after a close"),
+            Self::Open { killed: true } => f.write_str("open after a kill"),
         }
     }
 }

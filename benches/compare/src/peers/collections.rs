@@ -37,7 +37,7 @@ impl Peer for Collections {
             }
             Work::MapMerge { keys } => Some(merge_maps(keys)),
             Work::ListInsert { items } => Some(list(items)),
-            Work::Sync { .. } => None,
+            Work::Sync { .. } | Work::Store { .. } => None,
             _ => Some(sets(work)),
         }
     }

@@ -35,6 +35,7 @@ impl Peer for Crdts {
             }
             Work::MapMerge { keys } => Some(merge_maps(keys)),
             Work::ListInsert { .. } | Work::Sync { .. } => None,
+            Work::Store { .. } => None,
             _ => Some(sets(work)),
         }
     }

@@ -4,10 +4,13 @@ mod automerge;
 mod collections;
 mod crdts;
 mod documents;
+mod engines;
 mod keyed;
 mod lattices;
 mod loro;
+mod objects;
 mod rejoin;
+mod stored;
 mod yrs;
 
 use crate::peer::Peer;
@@ -22,6 +25,10 @@ pub(crate) fn all() -> Vec<Box<dyn Peer>> {
         Box::new(yrs::Yrs),
         Box::new(loro::Loro),
         Box::new(automerge::Automerge),
+        Box::new(engines::Redb),
+        Box::new(engines::Fjall),
+        Box::new(engines::Sqlite),
         Box::new(collections::Collections),
+        Box::new(engines::Append),
     ]
 }

@@ -14,6 +14,8 @@ use rejoin_replica::{Now, Ticket};
 use crate::data::{element, key, keys as all, place};
 use crate::peer::{Bench, Peer, Role, Sample, is, of_bytes, of_memory, on_fresh, on_kept, timed};
 use crate::peers::keyed::{self, Keyed, ROUND, full, looks_for};
+use crate::peers::objects::Objects;
+use crate::peers::stored;
 use crate::work::{Edits, Work};
 
 /// Rejoin, as the documentation shows it, or by the fastest way that is public.
@@ -49,9 +51,13 @@ fn fastest(work: Work) -> Option<Bench> {
     let mut set = filled(0, elements);
     let (mut other, mut next) = (set.fork(fresh(1)), elements);
     Some(Box::new(move || {
-        let deltas: Vec<Delta> = (next..next + 10).map(|n| insert(&mut other, n)).collect();
+        (next..next + 10).for_each(|n| _ = insert(&mut other, n));
         next += 10;
-        let sample = timed(1, || deltas.iter().for_each(|delta| _ = set.apply(delta)));
+        let vector = set.version_vector();
+        let sample = timed(1, || {
+            let deltas = other.delta_since(&vector).expect("ten are remembered");
+            deltas.iter().for_each(|delta| _ = set.apply(delta));
+        });
         is(&set.len(), &other.len())?;
         Ok(sample)
     }))
@@ -67,6 +73,8 @@ fn documented(work: Work) -> Bench {
         Work::MapMerge { keys } => merge_maps(keys),
         Work::ListInsert { items } => list(items),
         Work::Sync { keys, differ } => exchange(keys, differ),
+        Work::Store { .. } => stored::prepare::<Objects>(work)
+            .unwrap_or_else(|| unreachable!("all work of a store can be done")),
         _ => keyed::prepare::<Map>(work).unwrap_or_else(|| whole_sets(work)),
     }
 }
