@@ -8,11 +8,11 @@
 //! The difference between two counts of edits, by their number, is the cost of one.
 
 use rejoin_benches::{fresh, mix};
-use rejoin_crdts::{LwwRegister, OrMap, OrSet, PnCounter, Replica};
+use rejoin_crdts::{List, LwwRegister, OrMap, OrSet, PnCounter, Replica};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let usage = "counter | set | map, its size, and the number of edits";
+    let usage = "counter | set | map | list, its size, and the number of edits";
     let what = arguments.next().ok_or(usage)?;
     let mut number = || arguments.next().and_then(|text| text.parse::<u64>().ok()).ok_or(usage);
     let (size, edits) = (number()?, number()?);
@@ -38,6 +38,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             map.edit(|map| (0..size).try_for_each(|n| map.entry(&mix(n)).set(n)))?;
             for n in 0..edits {
                 map.edit(|map| map.entry(&mix(n % size)).set(n))?;
+            }
+        }
+        "list" => {
+            let mut list = Replica::<List<LwwRegister<u64>>>::new(fresh(0));
+            list.edit(|list| (0..size).try_for_each(|n| list.push()?.set(n)))?;
+            for n in 0..edits {
+                let at = usize::try_from(mix(n) % size)?;
+                list.edit(|list| list.insert(at)?.set(n))?;
             }
         }
         _ => return Err(usage.into()),

@@ -33,6 +33,8 @@ pub(crate) struct Concurrency {
     /// as knowing them.
     horizon: Vec<(ReplicaId, u64)>,
     knowledge: BTreeMap<ReplicaId, VersionVector>,
+    /// The origin that was heard of last, whose knowledge is tracked.
+    latest: Option<ReplicaId>,
     /// Events that an origin may have known when it began, beside those that it named.
     inherited: BTreeMap<ReplicaId, VersionVector>,
     /// By place, the dots of removals of everything that their origins had seen there and below.
@@ -56,6 +58,9 @@ impl Concurrency {
 
     /// As [`hear`](Self::hear), of a delta's origin and deps.
     pub(crate) fn hear_of(&mut self, origin: ReplicaId, deps: &[(ReplicaId, u64)]) {
+        if deps.is_empty() && self.latest == Some(origin) {
+            return;
+        }
         let is_new = !self.knowledge.contains_key(&origin);
         if is_new && self.knowledge.len() == ORIGINS {
             return;
@@ -63,6 +68,7 @@ impl Concurrency {
         if is_new {
             self.inherit(origin, deps);
         }
+        self.latest = Some(origin);
         let known = self.knowledge.entry(origin).or_default();
         for &(id, counter) in deps {
             known.set_at_least(id, counter);

@@ -282,7 +282,7 @@ impl Change {
 
     /// True if it is, or ends, a removal that hides what nobody has changed.
     pub const fn is_of_hiding(&self) -> bool {
-        matches!(self.effect, Effect::Hide { .. })
+        self.effect.is_of_hiding()
     }
 
     /// Place of the change, by value.
@@ -336,6 +336,10 @@ impl Effect {
             Self::Below { .. } => return !kind.is_leaf(),
         };
         Shape::of(kind) == Some(shape)
+    }
+
+    pub(crate) const fn is_of_hiding(&self) -> bool {
+        matches!(self, Self::Hide { .. })
     }
 
     /// True if it ends anything.

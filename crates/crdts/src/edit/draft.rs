@@ -115,10 +115,16 @@ impl<T: Target> Stage for Draft<'_, T> {
         }
         let at =
             At { dot: self.next_dot(), stamp: self.stamp, context: self.context, before: None };
-        let change = Change { path: path.clone(), effect };
-        self.target.apply(&change, &at)?;
-        self.hides |= change.is_of_hiding();
-        self.changes.push(change);
+        self.hides |= effect.is_of_hiding();
+        self.changes.push(Change { path: path.clone(), effect });
+        let applied = match self.changes.last() {
+            Some(change) => self.target.apply(change, &at),
+            None => Ok(()),
+        };
+        if let Err(error) = applied {
+            self.changes.pop();
+            return Err(error.into());
+        }
         self.content_bytes += content;
         Ok(())
     }

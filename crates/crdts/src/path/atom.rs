@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::hash::Hash;
 
-use rejoin_vclock::codec::{DecodeError, Reader};
+use rejoin_vclock::codec::{DecodeError, Reader, position};
 use rejoin_vclock::{Dot, ReplicaId};
 use smallvec::SmallVec;
 
@@ -76,13 +76,16 @@ pub(super) fn wrong<T>(what: &'static str, tag: u8) -> Result<T, DecodeError> {
 }
 
 fn write_escaped(content: &[u8], out: &mut Vec<u8>) {
-    let mut stretches = content.split(|&byte| byte == END);
-    out.extend_from_slice(stretches.next().unwrap_or_default());
-    for stretch in stretches {
-        out.extend([END, ESCAPE]);
+    let mut left = content;
+    while let Some((stretch, [_, rest @ ..])) =
+        position(left, END).and_then(|at| left.split_at_checked(at))
+    {
         out.extend_from_slice(stretch);
+        out.extend_from_slice(&[END, ESCAPE]);
+        left = rest;
     }
-    out.extend([END, STOP]);
+    out.extend_from_slice(left);
+    out.extend_from_slice(&[END, STOP]);
 }
 
 /// Reads content, borrowed from the input unless something in it is escaped.

@@ -158,7 +158,8 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     }
 
     /// Changes the value in one transaction and returns the delta for others to apply; it is empty
-    /// if nothing was changed. An error from the closure leaves everything as it was.
+    /// if nothing was changed. An error from the closure, or a panic in it, leaves everything as it
+    /// was; ids of items and nodes that it handed out name nothing then, and may name others later.
     ///
     /// # Errors
     /// Whatever the closure returns.

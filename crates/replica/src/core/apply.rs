@@ -16,12 +16,14 @@ use crate::format::entry::{Entry, Head, HeadAt, Label, Record};
 use crate::receipt::Receipt;
 use crate::state::{Stands, StateSource, stands};
 
-/// The cells as a transaction's draft left them, and how many of the operations are applied there.
+/// The cells as a transaction's draft left them, the operations of its entry, and how many of them
+/// are applied there. Without any the operations are those in the entry's bytes.
 #[derive(Default, Debug)]
 pub(crate) struct Drafted {
     pub cells: Overlay,
     pub orders: Orders,
-    pub operations: usize,
+    pub operations: Vec<Operation>,
+    pub applied: usize,
 }
 
 impl SpaceCore {
@@ -49,15 +51,15 @@ impl SpaceCore {
     }
 
     /// Makes an entry of the operations of a draft. `None` when there are none.
-    pub fn entry(&self, operations: Vec<Operation>, stamp: HybridTimestamp) -> Option<Entry> {
-        self.entry_once(operations, stamp, &[], &Label::default())
+    pub fn entry(&self, mut operations: Vec<Operation>, stamp: HybridTimestamp) -> Option<Entry> {
+        self.entry_once(&mut operations, stamp, &[], &Label::default())
     }
 
     /// As [`entry`](Self::entry), of a transaction that has an idempotency key, or says something
-    /// of itself.
+    /// of itself. Adds the operations that the replica says of itself.
     pub(crate) fn entry_once(
         &self,
-        mut operations: Vec<Operation>,
+        operations: &mut Vec<Operation>,
         stamp: HybridTimestamp,
         key: &[u8],
         label: &Label,
@@ -67,7 +69,7 @@ impl SpaceCore {
         }
         let first = self.causal.context().seen(self.replica()) + 1;
         let deps = self.next_deps();
-        let delta = Delta::new(self.replica(), first, stamp, &deps, &operations)?;
+        let delta = Delta::new(self.replica(), first, stamp, &deps, operations)?;
         let key = self.key_hash(key).filter(|_| !rejoin_vclock::mutant!("key-not-in-entry"));
         Some(Entry::labelled(delta, key, label))
     }
@@ -124,9 +126,12 @@ impl SpaceCore {
         };
         let is_remote = delta.origin() != self.replica();
         let stamp = delta.stamp();
-        let Drafted { cells: mut changed, orders, operations } = drafted;
-        let all: Vec<Operation> = delta.changes().collect();
-        let (done, to_do) = all.split_at(operations.min(all.len()));
+        let Drafted { cells: mut changed, orders, operations: mut all, applied } = drafted;
+        if all.is_empty() {
+            all = delta.changes().collect();
+        }
+        debug_assert!(delta.changes().eq(all.iter().cloned()), "the operations of the entry");
+        let (done, to_do) = all.split_at(applied);
         // Where no read can fail half-way, cells are changed in place: a copy costs as much as the
         // cell is large, and a counter has a record of every replica.
         let (mut named, mut before) = (Vec::new(), Vec::new());

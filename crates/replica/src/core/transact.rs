@@ -46,17 +46,16 @@ impl SpaceCore {
         if bytes > most {
             return Err(StoreError::TooLarge { bytes, most });
         }
-        let (changes, staged) = draft.finish();
-        let (cells, orders) = staged.into_parts();
-        let drafted = Drafted { cells, orders, operations: changes.len() };
-        let Some(entry) = self.entry_once(changes, stamp, key, &label) else {
+        let (mut operations, staged) = draft.finish();
+        let ((cells, orders), applied) = (staged.into_parts(), operations.len());
+        let Some(entry) = self.entry_once(&mut operations, stamp, key, &label) else {
             return Ok(Transacted::Unchanged(self.empty_receipt()));
         };
         let (bytes, most) = (entry.bytes().len(), MAX_WRITTEN_BYTES);
         if bytes > most {
-            let operations = entry.delta().changes().len();
-            return Err(StoreError::TooMuch { operations, bytes, most });
+            return Err(StoreError::TooMuch { operations: operations.len(), bytes, most });
         }
+        let drafted = Drafted { cells, orders, operations, applied };
         let receipt = self.commit_drafted(entry, key.to_vec(), drafted)?;
         Ok(Transacted::Committed(receipt, stamp))
     }
