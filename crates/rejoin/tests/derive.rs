@@ -136,8 +136,7 @@ fn readers_read_in_a_transaction_and_from_cells() -> Outcome {
         assert_eq!(apples, 2, "a transaction sees itself");
         Ok(())
     })?;
-    let (context, parts) =
-        rejoin::crdts::state::decode_state(&mut rejoin::vclock::codec::Reader::new(&cart.save()))?;
+    let (context, parts) = rejoin::crdts::state::load(&cart.save())?;
     let source = parts.with(&context);
     let root = || View::new(&source, Path::root(Kind::Map));
     let lines = Cart::reader(root()).lines(); // outlives the struct's reader

@@ -7,7 +7,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use rejoin::crdts::delta::{Admission, Causal};
-use rejoin::crdts::state::{Context, Parts, encode_state};
+use rejoin::crdts::state::{Context, Parts, save};
 use rejoin::crdts::{Delta, Replica};
 use rejoin::prelude::{Crdt, EditError, FreshId, LwwRegister, OrMap, OrSet, PnCounter, ReplicaId};
 use rejoin::vclock::codec::{Decode, Encode};
@@ -129,9 +129,7 @@ impl Untyped {
     }
 
     fn save(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        encode_state(self.causal.context(), self.parts.iter(), &mut bytes);
-        bytes
+        save(self.causal.context(), self.parts.iter())
     }
 }
 

@@ -93,11 +93,18 @@ impl Names<'_> {
     }
 
     fn read_dot(&self, reader: &mut Reader<'_>) -> Result<LocalDot, DecodeError> {
-        let index = reader.varint()?;
-        let place = usize::try_from(index).unwrap_or(usize::MAX);
-        let unknown = DecodeError::OutOfRange { what: "replica of a state", value: index };
+        let (place, counter) = (reader.varint()?, reader.varint()?);
+        self.numbered(place, counter)
+    }
+
+    /// The dot of the replica at this place of the list, if it is covered.
+    ///
+    /// # Errors
+    /// Any other.
+    pub(crate) fn numbered(&self, place: u64, counter: u64) -> Result<LocalDot, DecodeError> {
+        let unknown = DecodeError::OutOfRange { what: "replica of a state", value: place };
+        let place = usize::try_from(place).unwrap_or(usize::MAX);
         let id = *self.ids.get(place).ok_or(unknown)?;
-        let counter = reader.varint()?;
         let outside = DecodeError::OutOfRange { what: "dot beyond the vector", value: counter };
         let dot = Dot::new(id, counter).map_err(|_| outside)?;
         // A state that is being loaded has its replicas in their order.

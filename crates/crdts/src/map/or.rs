@@ -229,8 +229,9 @@ impl<K: Key + 'static, V: Crdt + 'static> Crdt for OrMap<K, V> {
     }
 
     fn visit(&self, at: &Path, visit: &mut Visit<'_>) {
+        let mut name = Vec::new();
         for (key, child) in &self.children {
-            child.visit(&at.key(key, V::KIND), visit);
+            child.visit(&at.child_over(&mut name, V::KIND, |out| key.write(out)), visit);
         }
         for (key, hidings) in &self.hidings {
             visit(&at.key(key, Kind::MapKey), hidings.lend());

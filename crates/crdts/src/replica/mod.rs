@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Deref;
 
-use rejoin_vclock::codec::{DecodeError, Reader};
+use rejoin_vclock::codec::DecodeError;
 use rejoin_vclock::{FreshId, HybridClock, OwnSkew, ReplicaId, SkewReport, VersionVector};
 
 use crate::crdt::Crdt;
@@ -22,7 +22,7 @@ use crate::edit::{Cursor, Draft, Stage, View};
 use crate::error::EditError;
 use crate::ordered::Orders;
 use crate::path::{Kind, Path};
-use crate::state::{Context, Parts, Unordered, read_state};
+use crate::state::{Context, Parts, Saver, read_saved};
 use crate::value::{ConflictRecord, Value, decisions, news_among};
 use in_place::{InPlace, KEPT, Room};
 use recent::Recent;
@@ -107,16 +107,15 @@ impl<T: Crdt, C: Clock + Default> Replica<T, C> {
     /// # Errors
     /// Bytes that no replica saved.
     pub fn load(bytes: &[u8], id: FreshId) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(bytes);
         let (mut value, mut beside, mut may_hide) = (T::empty(), Parts::default(), false);
-        let context = read_state(&mut reader, &mut |path, cell| {
+        let read = read_saved(bytes, &mut |path, cell| {
             may_hide |= cell.lend().hidings().is_some_and(|hidings| !hidings.is_empty());
-            in_place::load(&mut value, &mut beside, path.as_bytes(), cell.into());
+            in_place::load(&mut value, &mut beside, path, cell.into());
         })?;
-        if !rejoin_vclock::mutant!("trailing-bytes-loaded") {
-            reader.finish()?;
-        }
-        let loaded = Self::over(context, id, C::default());
+        let mut cells = beside.iter().count();
+        value.visit(&Path::root(T::KIND), &mut |_, _| cells += 1);
+        read.check(cells)?;
+        let loaded = Self::over(read.context, id, C::default());
         Ok(Self { value, beside, may_hide, ..loaded })
     }
 }
@@ -402,12 +401,10 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
 
     /// The canonical bytes of the state: equal sets of deltas give equal bytes, whoever saves.
     pub fn save(&self) -> Vec<u8> {
-        let mut cells = Unordered::new(self.causal.context());
-        self.value.visit(&Path::root(T::KIND), &mut |path, cell| cells.add(path.as_bytes(), cell));
-        self.beside.iter().for_each(|(path, cell)| cells.add(path, cell));
-        let mut bytes = Vec::new();
-        cells.encode(&mut bytes);
-        bytes
+        let mut saver = Saver::new(self.causal.context());
+        self.value.visit(&Path::root(T::KIND), &mut |path, cell| saver.add(path.as_bytes(), cell));
+        self.beside.iter().for_each(|(path, cell)| saver.add(path, cell));
+        saver.finish()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! [`Crdt`]: crate::Crdt
 
+use alloc::vec::Vec;
 use core::borrow::Borrow;
 use core::hash::Hash;
 
@@ -193,9 +194,10 @@ pub(crate) fn apply<T: Key, E: ElementTable<T>>(
 }
 
 pub(crate) fn visit<T: Key, E: ElementTable<T>>(table: &E, at: &Path, visit: &mut Visit<'_>) {
+    let mut name = Vec::new();
     for element in table.elements() {
         if let Some(part) = table.get(element) {
-            visit(&at.key(element, E::PART), part);
+            visit(&at.child_over(&mut name, E::PART, |out| element.write(out)), part);
         }
     }
 }

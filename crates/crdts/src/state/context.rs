@@ -11,7 +11,8 @@ use rejoin_vclock::{Dot, ReplicaId, VersionVector};
 
 use crate::hash::Seeded;
 
-const COUNTER_BITS: u32 = 40;
+/// A dot is a number of a replica above so many bits for its counter.
+pub(crate) const COUNTER_BITS: u32 = 40;
 const MAX_SLOTS: usize = 1 << 24;
 
 /// A replica's number inside one copy.

@@ -7,9 +7,11 @@ mod codec;
 mod context;
 pub(crate) mod invariants;
 mod parts;
+mod saved;
 
 pub use codec::{Names, StateWriter, decode_state, encode_state, ids, write_in_full};
-pub(crate) use codec::{Unordered, read_state};
 pub(crate) use context::Slot;
 pub use context::{Context, Join, LocalDot};
 pub use parts::Parts;
+pub(crate) use saved::{Saver, read_saved};
+pub use saved::{load, save};

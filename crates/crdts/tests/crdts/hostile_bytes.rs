@@ -5,7 +5,7 @@
 
 use proptest::prelude::*;
 use rejoin_crdts::delta::Delta;
-use rejoin_crdts::state::decode_state;
+use rejoin_crdts::state::load;
 use rejoin_crdts::{Atom, Crdt, Kind, Path, RawAtom, Replica, RetiredIds};
 use rejoin_vclock::codec::{Decode, Encode, Reader, write_varint};
 
@@ -79,8 +79,7 @@ fn try_as_delta<S: Subject>(bytes: &[u8], reader: &Replica<S>) {
 /// Decodes bytes as a state: if they are one, they are its only spelling, and it is a value like
 /// any other.
 pub(crate) fn try_as_state<S: Subject>(bytes: &[u8]) -> bool {
-    let mut reader = Reader::new(bytes);
-    let decoded = decode_state(&mut reader).is_ok() && reader.is_empty();
+    let decoded = load(bytes).is_ok();
     let loaded = Replica::<S>::load(bytes, fresh(501));
     assert_eq!(loaded.is_ok(), decoded);
     let Ok(mut loaded) = loaded else { return false };

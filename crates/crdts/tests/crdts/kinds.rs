@@ -4,9 +4,8 @@
 //! sets. Neither loses data that it does not know.
 
 use rejoin_crdts::edit::View;
-use rejoin_crdts::state::{Context, Parts, decode_state};
+use rejoin_crdts::state::{Context, Parts, load};
 use rejoin_crdts::{Crdt, Kind, OrMap, OrSet, Path, PnCounter, ReadError, Replica};
-use rejoin_vclock::codec::Reader;
 
 use crate::types::{Lines, Tags};
 use crate::world::fresh;
@@ -22,7 +21,7 @@ fn clash() -> (Replica<Lines>, Replica<Tags>) {
 }
 
 fn parts(bytes: &[u8]) -> (Context, Parts) {
-    decode_state(&mut Reader::new(bytes)).expect("what is saved loads")
+    load(bytes).expect("what is saved loads")
 }
 
 #[test]

@@ -10,10 +10,9 @@ use std::marker::PhantomData;
 use proptest::strategy::Strategy;
 use rejoin_crdts::edit::View;
 use rejoin_crdts::laws::{Laws, Operation, ReplicaOf, check_matrix};
-use rejoin_crdts::state::decode_state;
+use rejoin_crdts::state::load;
 use rejoin_crdts::{Crdt, EditError, LwwRegister, OrMap, Path, PnCounter, Replica};
 use rejoin_derive::Crdt;
-use rejoin_vclock::codec::Reader;
 
 use crate::types::{Lines, Record, Tags, alphabets, every_type};
 use crate::world::{Act, Alphabet, Blind, Subject, count, end, write};
@@ -63,7 +62,7 @@ impl<S: Subject> Operation for Blindly<S> {
 
     fn view(replica: &Replica<Blind<S>>) -> String {
         let bytes = replica.save();
-        let (context, parts) = decode_state(&mut Reader::new(&bytes)).expect("what is saved loads");
+        let (context, parts) = load(&bytes).expect("what is saved loads");
         let source = parts.with(&context);
         let reader = S::reader(View::new(&source, Path::root(S::KIND)));
         let mut picture = Default::default();

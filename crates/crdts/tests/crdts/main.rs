@@ -18,6 +18,7 @@
 //! | `kinds` | one name, several kinds; old readers and new data |
 //! | `fault_02_kinds_on_every_read` | every pair of kinds: none is read as empty |
 //! | `editing`, `given_up` | transactions are all or nothing, and see themselves |
+//! | `saved` | one state, one saved byte string, in columns or not; older ones load |
 //! | `recent` | remembered deltas lead to what a merge leads to |
 //! | `costs` | a delta's cost depends on the change, not on the value |
 //! | `conflicts`, `conflicts_on_both_sides` | the report of a merge about its decisions |
@@ -62,6 +63,7 @@ mod recent;
 mod removals;
 mod rights;
 mod samples;
+mod saved;
 mod types;
 mod undo;
 #[cfg(feature = "serde")]

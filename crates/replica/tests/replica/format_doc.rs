@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rejoin_crdts::path::Atom;
-use rejoin_crdts::state::{decode_state, encode_state};
+use rejoin_crdts::state::{decode_state, encode_state, load, save};
 use rejoin_crdts::{Delta, Kind, Path, RawAtom};
 use rejoin_replica::Ticket;
 use rejoin_replica::entry::{Entry, Record};
@@ -31,6 +31,7 @@ const HERE: &[(&str, Again)] = &[
     ("state", state),
     ("state-of-other-cells", state),
     ("state-with-corrections", state),
+    ("saved", saved),
     ("record", |bytes| Record::decode(bytes).expect("a record").encode()),
     ("record-with-section", |bytes| Record::decode(bytes).expect("a record").encode()),
     ("ticket", ticket),
@@ -143,6 +144,11 @@ fn state(bytes: &[u8]) -> Vec<u8> {
     let mut again = Vec::new();
     encode_state(&context, parts.iter(), &mut again);
     again
+}
+
+fn saved(bytes: &[u8]) -> Vec<u8> {
+    let (context, parts) = load(bytes).expect("a saved value");
+    save(&context, parts.iter())
 }
 
 fn ticket_of(bytes: &[u8]) -> Ticket {

@@ -201,6 +201,20 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: crdts("given_up"),
     },
     Mutant {
+        name: "columns-by-slot",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "equal states save to other bytes where replicas were met in another order",
+        suite: crdts("saved"),
+    },
+    Mutant {
+        name: "element-twice-loaded",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "a saved set that names an element twice is loaded, with one of them",
+        suite: crdts("saved"),
+    },
+    Mutant {
         name: "remembered-is-enough",
         class: Class::CrdtSemantics,
         lines: &[],

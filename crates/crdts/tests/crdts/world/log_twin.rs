@@ -5,7 +5,7 @@
 use rejoin_crdts::cell::Cell;
 use rejoin_crdts::delta::{Admission, Causal};
 use rejoin_crdts::edit::{Undoing, View};
-use rejoin_crdts::state::{Context, Parts, encode_state};
+use rejoin_crdts::state::{Context, Parts, save};
 use rejoin_crdts::{Crdt, Delta, Dot, Path, ReplicaId};
 
 use super::history::{History, Picture, Seen};
@@ -67,9 +67,7 @@ impl LogTwin {
 
     /// The canonical bytes.
     pub(crate) fn save(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        encode_state(self.causal.context(), self.parts.iter(), &mut bytes);
-        bytes
+        save(self.causal.context(), self.parts.iter())
     }
 
     /// Returns the value that a reader sees, key by key.
