@@ -198,8 +198,8 @@ pub trait Crdt: Sized {
         None
     }
 
-    /// Takes over a cell from a saved state, or makes it what it was before a transaction, at a path
-    /// below.
+    /// Takes over a cell from a saved state, or makes it what it was before a transaction, at a
+    /// path below.
     ///
     /// # Errors
     /// What was to be loaded, if the type has no such place.

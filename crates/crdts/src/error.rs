@@ -1,5 +1,6 @@
 //! The errors of reading or changing a value. A merge cannot fail.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -40,7 +41,7 @@ pub enum ReadError {
     WrongType {
         /// The register, or the collection that has the name. `None` for a plain value in memory,
         /// which does not know its own place.
-        path: Option<Path>,
+        path: Option<Box<Path>>,
         /// The Rust type asked for.
         expected: &'static str,
         /// The value or name that stands there.

@@ -227,8 +227,8 @@ impl<D: AsRef<Delta>> Causal<D> {
     }
 
     /// Advances the vector over the changes of an own delta that have been applied: all that
-    /// [`begin`](Self::begin), [`note`](Self::note) and [`finish`](Self::finish) do, of what whoever
-    /// made it knows.
+    /// [`begin`](Self::begin), [`note`](Self::note) and [`finish`](Self::finish) do, without
+    /// reading what whoever made it knows.
     pub(crate) fn made(
         &mut self,
         changes: &[Change],

@@ -29,8 +29,8 @@ type Place = Arc<[u8]>;
 /// The knowledge of each origin, and the latest removals.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Concurrency {
-    /// Per replica, ascending, the counter up to which its events are too old to be tracked: everybody counts
-    /// as knowing them.
+    /// Per replica, ascending, the counter up to which its events are too old to be tracked:
+    /// everybody counts as knowing them.
     horizon: Vec<(ReplicaId, u64)>,
     knowledge: BTreeMap<ReplicaId, VersionVector>,
     /// The origin that was heard of last, whose knowledge is tracked.

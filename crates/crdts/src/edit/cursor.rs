@@ -4,6 +4,7 @@
 //! Neither ever holds a whole object, so a line added to a cart of a hundred thousand lines costs
 //! what it costs in a cart of ten.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::ops::{Bound, ControlFlow, RangeBounds};
@@ -181,7 +182,8 @@ impl<'a> View<'a> {
         match error {
             ReadError::WrongType { found, expected, .. } => {
                 let writer = dot.map(|dot| self.dot(dot).replica());
-                ReadError::WrongType { path: Some(self.path.clone()), writer, found, expected }
+                let path = Some(Box::new(self.path.clone()));
+                ReadError::WrongType { path, writer, found, expected }
             }
             other => other,
         }

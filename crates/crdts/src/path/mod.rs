@@ -48,7 +48,7 @@ pub struct Path(SmallVec<[u8; INLINE]>);
 
 /// A path that is no longer than this takes no memory of its own: an object, a key, and a field or
 /// an element.
-const INLINE: usize = 40;
+const INLINE: usize = 32;
 
 impl Clone for Path {
     /// Copies the bytes in one piece, and inline if they fit.

@@ -1,9 +1,9 @@
 //! A value that a transaction changes where it stands, and puts back if it fails.
 //!
 //! Nothing is copied that is not changed: each operation notes the cell that it changes (of a
-//! counter that only counts, the record of who counts) as it was before, and a transaction that is given up,
-//! by an error or by a panic, puts back what was noted, the last first. So an edit costs what it
-//! changes, whatever the size of the value and of the transaction.
+//! counter that only counts, the record of who counts) as it was before, and a transaction that is
+//! given up, by an error or by a panic, puts back what was noted, the last first. So an edit costs
+//! what it changes, whatever the size of the value and of the transaction.
 
 use alloc::vec::Vec;
 use core::cell::RefCell;

@@ -95,7 +95,7 @@ fn a_few_elements_stand_alone_and_more_in_columns() {
     let mut bytes = vec![0x80, 0, 1];
     bytes.extend(id(1).to_bytes());
     bytes.push(5); // the vector: five events of one replica
-    bytes.extend([1, 0, 2, 1, 12, 5, 0, 0, 5]); // one set, at null and of kind 12; a run of five dots
+    bytes.extend([1, 0, 2, 1, 12, 5, 0, 0, 5]); // a set at null, of kind 12; a run of five
     bytes.extend([0x14, 0x15, 1, 0x15, 2, 0x15, 3, 0x15, 4]); // 0 to 4
     bytes.push(0); // nothing beside
     assert_eq!(numbers(5).save(), bytes);
