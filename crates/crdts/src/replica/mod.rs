@@ -345,7 +345,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     ///
     /// # Errors
     /// [`BelowFloor`] when some of them are not remembered: they are too old, or came with a state
-    /// that was merged or loaded. Then [merge](Self::merge) the state, or send what is
+    /// that was merged, loaded or forked. Then [merge](Self::merge) the state, or send what is
     /// [saved](Self::save).
     pub fn delta_since(&self, vector: &VersionVector) -> Result<Vec<Delta>, BelowFloor> {
         self.recent.since(vector, &self.version_vector())
