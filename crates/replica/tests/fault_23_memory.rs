@@ -22,8 +22,9 @@ const FLOOR: u64 = 64 << 10;
 const PER_BYTE: u64 = 8;
 /// A dot set takes what it takes as a value: a search tree of runs, each encoded in two bytes.
 const DOT_SET_PER_BYTE: u64 = 20;
-/// The same for a state: a table of paths and cells, then the typed value's own tables.
-const STATE_PER_BYTE: u64 = 64;
+/// The same for a state: its elements may be of two bytes each, and of a type that the value's type
+/// does not know, so that each is kept as a path and a cell.
+const STATE_PER_BYTE: u64 = 128;
 /// The total number of bytes that it may ask for, for each byte that it is given.
 const ASKED_PER_BYTE: u64 = 40;
 
@@ -269,6 +270,11 @@ fn states<T: Crdt>(what: &str, edit: impl FnOnce(&mut T::Editor<'_>)) {
         let load = || Replica::<Doc>::load(&bytes, fresh(2));
         assert!(held(&name, bytes.len(), STATE_PER_BYTE, load).is_ok(), "{what}");
     }
+    if T::KIND == Kind::Set {
+        let load = || Replica::<OrSet<String>>::load(&bytes, fresh(2));
+        let name = format!("{what}, as one of other elements");
+        assert!(held(&name, bytes.len(), STATE_PER_BYTE, load).is_ok(), "{what}");
+    }
     let cut = &bytes[..bytes.len() / 2];
     assert!(held(what, cut.len(), STATE_PER_BYTE, || Replica::<T>::load(cut, fresh(2))).is_err());
 }
@@ -278,6 +284,12 @@ fn fault_23_states() {
     const MANY: u64 = 20_000;
     states::<OrSet<u64>>("a set", |set| {
         (0..MANY).try_for_each(|n| set.insert(&n)).expect("an edit");
+    });
+    states::<OrMap<String, OrSet<i64>>>("sets of short names", |map| {
+        for shelf in '!'..='~' {
+            let mut set = map.entry(&shelf.to_string());
+            (-250..250).try_for_each(|n| set.insert(&n)).expect("an edit");
+        }
     });
     states::<OrMap<u64, PnCounter>>("a map of counters", |map| {
         (0..MANY).try_for_each(|n| map.entry(&n).add(1)).expect("an edit");

@@ -101,7 +101,7 @@ impl<T: Crdt, C: Clock + Default> Replica<T, C> {
 
     /// A copy of a [saved](Self::save) state under a fresh id.
     ///
-    /// Takes at most 64 KiB and 64 times the length of the bytes, whatever they are: the memory of
+    /// Takes at most 64 KiB and 128 times the length of the bytes, whatever they are: the memory of
     /// the value, beside its cells.
     ///
     /// # Errors

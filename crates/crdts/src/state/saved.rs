@@ -35,7 +35,7 @@ const MAGIC: [u8; 2] = [0x80, 0x00];
 /// True if so many elements, whose names take so many bytes, stand in columns behind the path of
 /// their set. A path that is long beside the names would make a large state of few bytes.
 const fn is_worth(path: usize, elements: usize, names: usize) -> bool {
-    elements >= 4 && path * elements <= 8 * names
+    elements >= 4 && path * elements <= 4 * names
 }
 
 /// Returns the bytes of cells in any order. Equal states give equal bytes.
