@@ -55,9 +55,15 @@ pub(crate) trait Leaf: Variant + Default {
         match saved.0 {
             SavedKind::Gone => *self = Self::default(),
             SavedKind::Cell(cell) => *self = Self::from_cell(cell)?,
-            SavedKind::Record(..) => return Err(saved),
+            SavedKind::Record(slot, record) => return self.load_record(slot, record),
         }
         Ok(())
+    }
+
+    /// Takes back the record of one replica, or that there was none; gives it back unless this is a
+    /// counter.
+    fn load_record(&mut self, slot: Slot, record: Option<Record>) -> Result<(), Saved> {
+        Err(Saved(SavedKind::Record(slot, record)))
     }
 }
 

@@ -12,7 +12,7 @@ use core::cmp::Ordering;
 
 use smallvec::SmallVec;
 
-use crate::cell::{CellRef, Leaf, Saved, SavedKind, Variant};
+use crate::cell::{CellRef, Leaf, Saved};
 use crate::counter::{Corrections, Standing};
 use crate::delta::{self, At, Covered, Effect, Totals};
 use crate::state::{Context, Join, LocalDot, Slot};
@@ -248,18 +248,11 @@ impl Leaf for Tally {
         changed | self.corrections.join(&theirs.corrections, join)
     }
 
-    fn load(&mut self, saved: Saved) -> Result<(), Saved> {
-        match saved.0 {
-            SavedKind::Record(slot, before) => {
-                let place = self.records.binary_search_by_key(&slot, |record| record.slot);
-                match (place, before) {
-                    (Ok(place), Some(record)) => self.records[place] = record,
-                    (Ok(place), None) => _ = self.records.remove(place),
-                    (Err(place), before) => self.records.insert_many(place, before),
-                }
-            }
-            SavedKind::Gone => *self = Self::default(),
-            SavedKind::Cell(cell) => *self = Self::from_cell(cell)?,
+    fn load_record(&mut self, slot: Slot, before: Option<Record>) -> Result<(), Saved> {
+        match (self.records.binary_search_by_key(&slot, |record| record.slot), before) {
+            (Ok(place), Some(record)) => self.records[place] = record,
+            (Ok(place), None) => _ = self.records.remove(place),
+            (Err(place), before) => self.records.insert_many(place, before),
         }
         Ok(())
     }

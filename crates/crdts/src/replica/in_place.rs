@@ -33,24 +33,36 @@ pub(crate) struct InPlace<'a, T: Crdt> {
     room: &'a mut Room,
 }
 
-/// Memory that one transaction leaves to the next.
+/// Memory that one edit leaves to the next. Nothing in it matters between two.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
     /// What stood at the places of the operations before each of them.
     before: Vec<(Path, Saved)>,
     name: Vec<u8>,
+    pub(crate) changes: Vec<Change>,
+    /// The bytes of a delta while it is written.
+    pub(crate) bytes: Vec<u8>,
 }
 
+/// Maximum number of operations for which one edit leaves memory to the next.
+const KEPT: usize = 64;
+/// Maximum number of bytes of a delta for which it does.
+const KEPT_BYTES: usize = 4096;
+
 impl Room {
-    /// Gives back the memory of a large transaction.
     fn clear(&mut self) {
         self.before.clear();
         self.before.shrink_to(KEPT);
     }
-}
 
-/// Maximum number of operations for which one transaction leaves memory to the next.
-pub(crate) const KEPT: usize = 64;
+    /// Takes back the operations of an edit that is done.
+    pub(crate) fn leave(&mut self, mut changes: Vec<Change>) {
+        changes.clear();
+        changes.shrink_to(KEPT);
+        self.changes = changes;
+        self.bytes.shrink_to(KEPT_BYTES);
+    }
+}
 
 impl<'a, T: Crdt> InPlace<'a, T> {
     pub(crate) fn new(

@@ -24,7 +24,7 @@ use crate::ordered::Orders;
 use crate::path::{Kind, Path};
 use crate::state::{Context, Parts, Saver, read_saved};
 use crate::value::{ConflictRecord, Value, decisions, news_among};
-use in_place::{InPlace, KEPT, Room};
+use in_place::{InPlace, Room};
 use recent::Recent;
 use whole::{Looked, Whole};
 
@@ -72,10 +72,7 @@ pub struct Replica<T, C = Logical> {
     clock: C,
     skew: Option<SkewReport>,
     own_skew: Option<OwnSkew>,
-    /// Memory that one edit leaves to the next.
     room: Room,
-    changes: Vec<Change>,
-    bytes: Vec<u8>,
 }
 
 impl<T: Crdt, C: Clock + Default> Replica<T, C> {
@@ -141,8 +138,6 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
             skew: None,
             own_skew: None,
             room: Room::default(),
-            changes: Vec::new(),
-            bytes: Vec::new(),
         }
     }
 
@@ -189,25 +184,22 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         let stamp = self.hybrid.tick(self.clock.now());
         self.hear();
         let context = self.causal.context();
+        let room = core::mem::take(&mut self.room.changes);
         let (value, beside, orders) = (&mut self.value, &mut self.beside, &mut self.orders);
         let target = InPlace::new(value, beside, context, orders, self.may_hide, &mut self.room);
-        let mut draft = Draft::new(target, context, self.causal.own(), stamp)
-            .with_room(core::mem::take(&mut self.changes));
+        let mut draft = Draft::new(target, context, self.causal.own(), stamp).with_room(room);
         edit(&mut draft)?;
-        let (mut changes, target) = draft.finish();
+        let (changes, target) = draft.finish();
         target.keep();
         let (id, deps) = (self.causal.id(), self.causal.deps());
         let first = context.seen_by_slot()[self.causal.own().index()] + 1;
-        let delta = Delta::written(&mut self.bytes, id, first, stamp, &deps, &changes);
+        let delta = Delta::written(&mut self.room.bytes, id, first, stamp, &deps, &changes);
         if !changes.is_empty() {
             self.may_hide |= changes.iter().any(Change::is_of_hiding);
             self.causal.made(&changes, &deps, stamp);
             self.recent.remember(&delta);
         }
-        changes.clear();
-        changes.shrink_to(KEPT);
-        self.bytes.shrink_to(KEPT * 64);
-        self.changes = changes;
+        self.room.leave(changes);
         Ok(delta)
     }
 

@@ -222,14 +222,16 @@ fn in_order(mut elements: Vec<Element>) -> Vec<Element> {
         elements.sort_unstable_by_key(|it| it.rank);
         return elements;
     }
-    let mut row: Vec<Option<Element>> = alloc::vec![None; span + 1];
-    for element in elements {
+    // For each dot the number of its element, counted from one.
+    let mut row = alloc::vec![0_u32; span + 1];
+    for (number, element) in (1..).zip(&elements) {
         let place = usize::try_from(element.rank - least).unwrap_or(usize::MAX);
         if let Some(place) = row.get_mut(place) {
-            *place = Some(element);
+            *place = number;
         }
     }
-    row.into_iter().flatten().collect()
+    let numbered = |number: u32| elements.get((number as usize).checked_sub(1)?).copied();
+    row.into_iter().filter_map(numbered).collect()
 }
 
 /// Takes the cell of an element with a single dot apart: the path of its set, its name, its dot.
