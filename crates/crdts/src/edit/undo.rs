@@ -108,8 +108,7 @@ impl Cursor<'_> {
     /// # Errors
     /// As [`Stage::write`](crate::edit::Stage::write).
     pub fn undo(&mut self, undoing: &Undoing) -> Result<Undone, EditError> {
-        let tally = self.cell(|cell| Tally::seen_in(cell, Tally::clone))?;
-        let tally = &tally;
+        let tally = &self.cell(|cell| Tally::seen_in(cell, Tally::clone))?;
         match undoing {
             Undoing::Correct(correction) if correction.takes => self.take_back(tally, correction),
             Undoing::Correct(correction) => self.put_back(tally, correction),

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::crdt::Schema;
 use crate::edit::Cursor;
 use crate::error::EditError;
-use crate::json::objects::{child, value_at};
+use crate::json::objects::child;
 use crate::json::script::{Compare, Step, script};
 use crate::json::shows::shows;
 use crate::json::{below, costs, create_unless_seen};
@@ -56,7 +56,7 @@ pub(super) fn put(
     wanted: &[Json],
 ) -> Result<(), EditError> {
     let ids: Vec<Dot> = place.view().order(|order| order.items().collect())?;
-    let Value::List(mut there) = value_at(&place.view(), Kind::List)? else { return Ok(()) };
+    let Value::List(mut there) = place.view().value(Kind::List)? else { return Ok(()) };
     there.truncate(ids.len());
     let compared = Items { there: &there, wanted, schema: below(schema) };
     let steps = script(there.len(), wanted.len(), &compared);

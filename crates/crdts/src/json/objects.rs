@@ -5,17 +5,15 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::ops::ControlFlow;
 
 use serde_json::{Map, Value as Json};
 
 use crate::crdt::{Below, Schema};
-use crate::edit::{Cursor, View};
+use crate::edit::Cursor;
 use crate::error::{EditError, ReadError};
 use crate::json::shows::shows;
 use crate::json::{atoms, leaves, put_and_create, wrong_name};
 use crate::path::{Atom, Kind, RawAtom};
-use crate::value::Value;
 use crate::with_serde::values::name_of;
 
 /// The names that are seen at a place as JSON has them, each with its kinds.
@@ -179,7 +177,7 @@ fn unknown_field(
 ) -> Result<(), EditError> {
     let kinds = present.get(key).map_or(&[][..], Vec::as_slice);
     if let [(name, kind)] = kinds
-        && shows(&value_at(&place.view().key(name, *kind), *kind)?, json, None)
+        && shows(&place.view().key(name, *kind).value(*kind)?, json, None)
     {
         return Ok(());
     }
@@ -204,19 +202,8 @@ fn check_variant(
     };
     let kind = below().kind();
     let register = place.view().field(field, kind);
-    if is_known || shows(&value_at(&register, kind)?, json, Some(below())) {
+    if is_known || shows(&register.value(kind)?, json, Some(below())) {
         return Ok(());
     }
     wrong_name(place, &RawAtom::of_str(field), kind, "the name of a variant of its type", json)
-}
-
-/// Everything that is visible at a place of a kind.
-pub(super) fn value_at(view: &View<'_>, kind: Kind) -> Result<Value, EditError> {
-    let mut cells = Vec::new();
-    view.cells(&mut |below, cell| {
-        cells.push((below.to_vec(), cell.to_cell()));
-        ControlFlow::Continue(())
-    })?;
-    let cells: Vec<_> = cells.iter().map(|(below, cell)| (below.as_slice(), cell.lend())).collect();
-    Ok(Value::of(kind, &cells))
 }

@@ -10,7 +10,6 @@ use crate::crdt::Schema;
 use crate::edit::Cursor;
 use crate::error::EditError;
 use crate::json::lists::{change, kinds_of};
-use crate::json::objects::value_at;
 use crate::json::shows::{Node, shows};
 use crate::json::{below, wrong};
 use crate::ordered::{NodeId, Outline, Parent, TreeCursor};
@@ -28,7 +27,7 @@ pub(super) fn put(place: &mut Cursor<'_>, schema: Schema, json: &[Json]) -> Resu
             None => return wrong(place, "nodes of `depth`, `value` and `lost`", json),
         }
     }
-    let Value::Tree(there) = value_at(&place.view(), Kind::Tree)? else { return Ok(()) };
+    let Value::Tree(there) = place.view().value(Kind::Tree)? else { return Ok(()) };
     if there.is_empty() {
         return create(place, schema, &nodes);
     }

@@ -278,19 +278,10 @@ impl<'a> DocReader<'a> {
     /// # Errors
     /// As [`names`](Self::names).
     pub fn value(&self) -> Result<Value, ReadError> {
-        let mut cells = Vec::new();
-        self.view.at_once(|view| {
-            if view.is_hidden()? {
-                return Ok(());
-            }
-            view.cells(&mut |below, cell| {
-                cells.push((below.to_vec(), cell.to_cell()));
-                ControlFlow::Continue(())
-            })
-        })?;
-        let cells: Vec<_> =
-            cells.iter().map(|(below, cell)| (below.as_slice(), cell.lend())).collect();
-        Ok(Value::of(Kind::Map, &cells))
+        self.view.at_once(|view| match view.is_hidden()? {
+            true => Ok(Value::of(Kind::Map, &[])),
+            false => view.value(Kind::Map),
+        })
     }
 }
 

@@ -13,11 +13,13 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
+use core::ops::ControlFlow;
 
 use rejoin_vclock::Dot;
 
 use crate::cell::{Cell, CellRef, KindRef};
 use crate::crdt::{Crdt, Flow};
+use crate::edit::View;
 use crate::error::ReadError;
 use crate::ordered::orders::Gather as Positions;
 use crate::ordered::outline::Gather as Candidates;
@@ -124,6 +126,20 @@ impl Value {
         let Self::Map(entries) = self else { return None };
         let name = RawAtom::of_str(name);
         entries.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+}
+
+impl View<'_> {
+    /// Everything that is visible at this place as a value of a kind.
+    pub(crate) fn value(&self, kind: Kind) -> Result<Value, ReadError> {
+        let mut cells = Vec::new();
+        self.cells(&mut |below, cell| {
+            cells.push((below.to_vec(), cell.to_cell()));
+            ControlFlow::Continue(())
+        })?;
+        let cells: Vec<_> =
+            cells.iter().map(|(below, cell)| (below.as_slice(), cell.lend())).collect();
+        Ok(Value::of(kind, &cells))
     }
 }
 
