@@ -80,10 +80,6 @@ impl End {
 
     fn take(&mut self, frame: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
         self.frames.push(frame);
-        let mut messages = Vec::new();
-        while let Some(message) = self.frames.next_message()? {
-            messages.push(message);
-        }
-        Ok(self.link.handle(self.session, messages)?)
+        Ok(self.link.handle(self.session, &mut self.frames)?)
     }
 }

@@ -5,7 +5,7 @@
 
 use rejoin_crdts::FreshId;
 use rejoin_replica::entry::{HeadAt, Record};
-use rejoin_replica::message::{Frames, Message, SpaceHash};
+use rejoin_replica::message::{Direction, Frames, Message, SpaceHash};
 use rejoin_replica::storage::{Batch, Memory, Storage, StorageRead};
 use rejoin_replica::sync::Transmit;
 use rejoin_replica::{Config, Now, SessionId, SpaceCore};
@@ -77,7 +77,7 @@ impl Side {
     fn transmit(&mut self, now: Now) -> Option<Vec<u8>> {
         let session = self.session?;
         match self.core.poll_transmit(session, now).ok()?? {
-            Transmit::Frame(frame) => Some(frame),
+            Transmit::Frames(frames) => Some(frames),
             Transmit::Entries { before, sequences } => {
                 let record = |&at: &u64| self.storage.log(0, at, 1).ok()?.pop();
                 let head = |at| Record::decode(&record(at)?.1).ok().map(|it| HeadAt::of(&it));
@@ -90,11 +90,14 @@ impl Side {
         }
     }
 
-    fn receive(&mut self, bytes: &[u8], now: Now) -> bool {
+    /// Takes frames in, and returns the length of the hello among them, if there is one.
+    fn receive(&mut self, bytes: &[u8], now: Now) -> usize {
         self.frames.push(bytes);
-        let mut hello = false;
+        let mut hello = 0;
         while let Ok(Some(message)) = self.frames.next_message() {
-            hello |= matches!(message, Message::Hello { .. });
+            if matches!(message, Message::Hello { .. }) {
+                hello = message.frame(&mut Direction::default()).len();
+            }
             if let Some(session) = self.session {
                 assert_eq!(self.core.handle_message(session, message, now), Ok(()));
             }
@@ -111,7 +114,7 @@ pub struct Cost {
     pub bytes: usize,
     /// Bytes both ways without hellos.
     pub bytes_after_hello: usize,
-    /// Frames both ways.
+    /// Messages both ways: what one end sends before it listens, in one piece.
     pub messages: usize,
 }
 
@@ -129,7 +132,7 @@ pub fn sync(a: &mut Side, b: &mut Side) -> Cost {
                 let hello = to.receive(&frame, now);
                 cost.messages += 1;
                 cost.bytes += frame.len();
-                cost.bytes_after_hello += if hello { 0 } else { frame.len() };
+                cost.bytes_after_hello += frame.len() - hello;
             }
         }
         if cost.messages == before {

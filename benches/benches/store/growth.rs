@@ -147,9 +147,7 @@ impl Pair {
                     moved = true;
                     sent += if turn == 0 { frame.len() as u64 } else { 0 };
                     to.2.push(&frame);
-                    let messages = std::iter::from_fn(|| to.2.next_message().transpose());
-                    let messages = messages.collect::<std::result::Result<Vec<_>, _>>()?;
-                    to.0.handle(to.1, messages)?;
+                    to.0.handle(to.1, &mut to.2)?;
                 }
             }
         }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use rejoin_replica::message::{Frames, SpaceHash};
-use rejoin_replica::{Link, LinkError, SessionId, StoreError, Wake};
+use rejoin_replica::{Link, SessionId, StoreError, Wake};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
@@ -279,7 +279,8 @@ impl Slot {
         let mut run = || -> Result<(), Reason> {
             let Some(session) = self.session()? else { return Err(Reason::Closed(Why::Done)) };
             let link = &self.space.link;
-            let handled = handle(link, session, &mut frames, arrived);
+            frames.push(arrived);
+            let handled = link.handle(session, &mut frames);
             // The error that ends a session may have left a last frame to send.
             while (room || handled.is_err()) && out.len() < BATCH_BYTES {
                 let Some(frame) = link.transmit(session)? else { break };
@@ -293,27 +294,6 @@ impl Slot {
         let end = run().err();
         Done { channel: self.channel, frames, bytes: arrived.len(), out, more, agreed, end }
     }
-}
-
-fn handle(
-    link: &Link,
-    session: SessionId,
-    frames: &mut Frames,
-    arrived: &[u8],
-) -> Result<(), LinkError> {
-    frames.push(arrived);
-    let mut messages = Vec::new();
-    let broken = loop {
-        match frames.next_message() {
-            Ok(Some(message)) => messages.push(message),
-            Ok(None) => break None,
-            Err(error) => break Some(error),
-        }
-    };
-    if !messages.is_empty() {
-        link.handle(session, messages)?;
-    }
-    broken.map_or(Ok(()), |error| link.fail(session, &error))
 }
 
 impl Drop for Slot {

@@ -177,7 +177,7 @@ fn frame(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&[kind]);
     hasher.update(body);
-    let mut out = vec![b'R', 3, kind];
+    let mut out = vec![b'R', 4, kind];
     out.extend(hasher.finalize().to_le_bytes());
     write_length_prefixed(&mut out, body);
     out
@@ -191,6 +191,15 @@ fn reads(what: &str, frame: &[u8], is_right: bool) {
     assert_eq!(message.is_ok(), is_right, "{what}: {:?}", message.err());
 }
 
+/// Takes all messages of a frame out of its stream, one after the other.
+fn reads_all(what: &str, frame: &[u8], is_right: bool) {
+    let mut frames = Frames::default();
+    frames.push(frame);
+    let mut next = || held(what, frame.len(), PER_BYTE, || frames.next_message());
+    let end = std::iter::repeat_with(&mut next).find(|message| !matches!(message, Ok(Some(_))));
+    assert_eq!(end == Some(Ok(None)), is_right, "{what}: {end:?}");
+}
+
 #[test]
 fn fault_23_frames() {
     for (what, bytes) in deltas() {
@@ -200,7 +209,7 @@ fn fault_23_frames() {
     // The smallest possible entries, each of an origin that was named before.
     let [null, map] = [RawAtom::of(&None::<u8>).as_bytes()[0], Kind::Map.tag()];
     let mut small = varints([200_000]);
-    small.push(0);
+    small.extend([0, 0]);
     id(1).encode(&mut small);
     small.extend([1, 0, 0, 7, 0, 1, 0, 2, null, map, 1]);
     for _ in 1..200_000 {
@@ -215,6 +224,7 @@ fn fault_23_frames() {
             id(number.into()).encode(&mut new);
             if at == 0 { new } else { vec![number] }
         };
+        wide.push(0);
         wide.extend(named(1));
         wide.extend(varints([at + 1, 0, 126]));
         (2..=127).for_each(|number| wide.extend(named(number)));
@@ -224,6 +234,16 @@ fn fault_23_frames() {
         write_length_prefixed(&mut wide, &rest);
     }
     reads("entries that name many replicas", &frame(2, &wide), true);
+    // As little as can be said of an entry: that it is like the one before, and then too many.
+    for (count, is_right) in [(500, true), (200_000, false)] {
+        let mut alike = varints([count]);
+        alike.extend([0, 0]);
+        id(1).encode(&mut alike);
+        alike.extend([1, 0, 0, 7, 0, 1, 0, 2, null, map, 1]);
+        alike.extend([0b1101, 1, 0]); // one on, by a pattern of no pieces
+        alike.extend((2..count).map(|_| 0b10111));
+        reads_all("entries that are alike", &frame(2, &alike), is_right);
+    }
     for kind in [3, 4] {
         let mut pairs = varints([1_000_000]);
         pairs.extend([1].repeat(2_000_000));
@@ -243,7 +263,7 @@ fn fault_23_frames() {
     let vector: VersionVector = (0..100_000).map(|number| (id(number), 1)).collect();
     let replica = id(1);
     let space = Ticket::with_lineage("space", [7; 16]).hash();
-    let hello = Message::Hello { space, replica, pull: true, vector };
+    let hello = Message::Hello { space, replica, pull: true, vector, digest: [7; 16] };
     reads("a hello", &hello.frame(&mut Direction::default()), true);
 }
 

@@ -93,7 +93,7 @@ impl<A: Application> World<A> {
         };
         let (before, sequences) = match driver.core.poll_transmit(session, now)? {
             None => return Ok(None),
-            Some(Transmit::Frame(frame)) => return Ok(Some(frame)),
+            Some(Transmit::Frames(frames)) => return Ok(Some(frames)),
             Some(Transmit::Entries { before, sequences }) => (before, sequences),
         };
         let unreadable = |what: &dyn std::fmt::Display| Broken {

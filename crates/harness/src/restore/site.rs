@@ -212,9 +212,7 @@ fn exchange(links: [&Link; 2], sessions: [SessionId; 2]) -> Outcome<()> {
             while let Ok(Some(frame)) = links[from].transmit(sessions[from]) {
                 moved = true;
                 frames[to].push(&frame);
-                let messages = std::iter::from_fn(|| frames[to].next_message().transpose());
-                let messages = messages.collect::<Result<Vec<_>, _>>()?;
-                drop(links[to].handle(sessions[to], messages));
+                drop(links[to].handle(sessions[to], &mut frames[to]));
             }
         }
     }

@@ -124,11 +124,7 @@ fn settle(
                 };
                 moved = true;
                 frames[to].push(&frame);
-                let mut messages = Vec::new();
-                while let Some(message) = frames[to].next_message().unwrap() {
-                    messages.push(message);
-                }
-                match ends[to].handle(sessions[to], messages) {
+                match ends[to].handle(sessions[to], &mut frames[to]) {
                     Ok(()) => {}
                     Err(LinkError::Ended(_)) => return false,
                     Err(error) => panic!("{error}"),

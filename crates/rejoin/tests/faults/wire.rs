@@ -41,11 +41,7 @@ impl Wire {
                 let Some(frame) = from.0.transmit(from.1).unwrap() else { break };
                 moved = true;
                 to.2.push(&frame);
-                let mut messages = Vec::new();
-                while let Some(message) = to.2.next_message().unwrap() {
-                    messages.push(message);
-                }
-                to.0.handle(to.1, messages).unwrap();
+                to.0.handle(to.1, &mut to.2).unwrap();
             }
         }
         moved

@@ -126,7 +126,8 @@ impl SpaceCore {
         let Some(session) = self.peers.get_mut(id) else { return };
         let held = session.refused.iter().filter(|(_, refused)| !refused.forked);
         let context = self.causal.context();
-        let wants: Vec<_> = held.map(|(&of, _)| (of, context.seen(of))).collect();
+        let wants = held.map(|(&of, _)| (of, context.seen(of)));
+        let wants: Vec<_> = wants.filter(|&(of, seen)| session.has.get(of) > seen).collect();
         session.refused.retain(|_, refused| refused.forked);
         if !wants.is_empty() {
             session.outbox.push_back(Message::Want(wants));

@@ -7,8 +7,10 @@
 //! # Timeline
 //! ```text
 //!   north                                       south
-//!     | -- hello(vector) -----------------------> |
-//!     | <----------------------- hello(vector) -- |
+//!     | -- hello(vector, digest) ---------------> |
+//!     | <--------------- hello(vector, digest) -- |
+//!     | <--------------------------------- same - |  if south has all that north's hello names,
+//!     |                                           |  and its digest comes out there, too; else:
 //!     | -- agree(digest, heads where behind) ---> |  looks its own heads up at those counters
 //!     | <--- agree(digest, heads where behind) -- |
 //!     | <---------------- heads(all that equal) - |  both ways, only if the digests differ
@@ -18,7 +20,9 @@
 //!     | -- common(the last that is shared) -----> |  no entry is left between shared and not
 //! ```
 //!
-//! The digest is over the heads of all origins for which both vectors have the same counter. From
+//! The digest of a hello is over all heads of its sender, that of an agree over those of the origins
+//! for which both vectors have the same counter. A copy that has more looks its own heads up at the
+//! counters of the other's hello: mostly one of two ends can, and then nothing is asked. From
 //! there the receiver follows each origin's hash through what it is sent, and compares it with its
 //! own before it takes in the next entry of that origin. Where the stream of an origin goes on
 //! after a gap, because the receiver had the rest from elsewhere, the head at the end of the gap is
@@ -58,24 +62,13 @@ use rejoin_vclock::{ReplicaId, VersionVector};
 
 use crate::core::SpaceCore;
 use crate::core::history::Known;
-use crate::core::peers::session::{HeadCheck, Refused, Search, SessionId};
+use crate::core::peers::session::{HeadCheck, Refused, Search, Session, SessionId};
 use crate::error::Result;
 use crate::format::entry::{Head, HeadAt};
 use crate::format::message::Message;
 
 /// Maximum number of heads in a probe.
 const PROBE: u64 = 8;
-
-fn digest_of(heads: &[HeadAt]) -> [u8; 16] {
-    let mut hasher = blake3::Hasher::new();
-    for at in heads {
-        hasher.update(&at.origin.to_bytes()).update(&at.counter.to_le_bytes());
-        hasher.update(&at.head.0);
-    }
-    let mut digest = [0; 16];
-    hasher.finalize_xof().fill(&mut digest);
-    digest
-}
 
 impl SpaceCore {
     /// The heads of what is durable, for a hello.
@@ -86,24 +79,71 @@ impl SpaceCore {
         self.outbox.heads().map(told).filter(|at| at.counter > 0).collect()
     }
 
-    /// Answers a hello with this end's half of the agreement: where it is behind, and what both
-    /// should share.
-    pub(crate) fn propose(&mut self, id: SessionId, vector: &VersionVector) {
-        let Some(session) = self.peers.get_mut(id) else { return };
-        for at in &session.hello_heads {
-            session.peer_heads.insert(at.origin, (at.counter, at.head));
+    /// Answers a hello: where it shows already that both mean the same, with that, and else with
+    /// this end's half of the agreement. Asks the peer about what it has of own ids, too.
+    pub(crate) fn answer_hello(
+        &mut self,
+        id: SessionId,
+        vector: &VersionVector,
+        digest: [u8; 16],
+    ) -> Result<()> {
+        if !self.peers.get(id).is_some_and(Session::is_established) {
+            return Ok(());
         }
-        let here: BTreeMap<_, _> =
-            session.hello_heads.iter().map(|at| (at.origin, at.counter)).collect();
-        let both = |(id, counter): (ReplicaId, u64)| {
-            (id, counter.min(here.get(&id).copied().unwrap_or(0)))
-        };
-        session.chained_upto = vector.iter().map(both).collect();
-        let is_behind = |at: &mut HeadAt| at.counter < vector.get(at.origin);
-        let behind = session.hello_heads.extract_if(.., is_behind).collect();
-        session.hello_heads.retain(|at| at.counter == vector.get(at.origin));
-        let digest = digest_of(&session.hello_heads);
-        session.outbox.push_back(Message::Agree { digest, behind });
+        let is_same = self.digest_at(id, vector)? == Some(digest)
+            || rejoin_vclock::mutant!("same-without-looking");
+        let Some(session) = self.peers.get_mut(id) else { return Ok(()) };
+        session.follow_from(vector);
+        if is_same {
+            session.outbox.push_back(Message::Same);
+        } else {
+            session.propose(vector);
+        }
+        let own = self.replica();
+        let deferred_writes: Vec<_> = self.deferred_writes().map(|at| at.origin).collect();
+        for of in deferred_writes.into_iter().chain([own]) {
+            self.make_sure(id, of, vector.get(of))?;
+        }
+        if is_same {
+            self.agreed(id);
+        }
+        Ok(())
+    }
+
+    /// The digest of one's own heads at the counters of a hello. `None` if there is not everything
+    /// here that it names, or what was known of it cannot be read.
+    fn digest_at(&self, id: SessionId, vector: &VersionVector) -> Result<Option<[u8; 16]>> {
+        let Some(session) = self.peers.get(id) else { return Ok(None) };
+        let here: BTreeMap<_, _> = session.hello_heads.iter().map(|at| (at.origin, at)).collect();
+        let has = |(origin, counter)| here.get(&origin).is_some_and(|at| at.counter >= counter);
+        if !vector.iter().all(has) {
+            return Ok(None);
+        }
+        let mut heads = Vec::with_capacity(vector.len());
+        for (origin, counter) in vector {
+            let at = here.get(&origin).filter(|at| at.counter == counter);
+            let head = match at {
+                Some(at) => at.head,
+                None => match self.known(origin, counter)? {
+                    Known::Head(head) => head,
+                    Known::Nothing | Known::Unknown => return Ok(None),
+                },
+            };
+            heads.push(HeadAt { origin, counter, head });
+        }
+        heads.sort_unstable_by_key(|at| at.origin);
+        Ok(Some(HeadAt::digest(&heads)))
+    }
+
+    /// Notes that both ends mean the same, and that entries can be sent.
+    pub(crate) fn agreed(&mut self, id: SessionId) {
+        let Some(session) = self.peers.get_mut(id) else { return };
+        if session.head_check == HeadCheck::Awaited {
+            session.head_check = HeadCheck::Reached;
+            session.hello_heads.clear();
+            session.outbox.retain(|message| !matches!(message, Message::Agree { .. }));
+            self.trust(id);
+        }
     }
 
     /// Takes in the peer's half of the agreement, and compares it.
@@ -119,7 +159,7 @@ impl SpaceCore {
         }
         let shared = std::mem::take(&mut session.hello_heads);
         let blind = rejoin_vclock::mutant!("head-not-compared");
-        if digest == digest_of(&shared) || blind {
+        if digest == HeadAt::digest(&shared) || blind {
             session.head_check = HeadCheck::Reached;
         } else {
             session.head_check = HeadCheck::Disputed;
@@ -244,7 +284,10 @@ impl SpaceCore {
         let Some(session) = self.peers.get_mut(id) else { return };
         session.unverified_upto.remove(&own);
         if session.refused.get(&own).is_some_and(|refused| !refused.forked) {
-            session.refused.remove(&own);
+            if rejoin_vclock::mutant!("refused-and-forgotten") {
+                session.refused.remove(&own);
+            }
+            // What the peer had sent of it by then was not taken, either.
             self.ask_again(id);
             self.trust(id);
         }

@@ -8,7 +8,7 @@
 //!   north                                south
 //!     | -- hello(vector, pull?) ---------> |
 //!     | <--------- hello(vector, pull?) -- |   each knows what the other lacks
-//!     | <-- agree -- -- agree -----------> |   and that both mean the same by it
+//!     | <--------- agree, or same -------> |   and that both mean the same by it
 //!     | -- entries ----------------------> |   own ones, in the order they were applied here
 //!     | <----------------------- entries - |
 //!     | -- have(west:7) -----------------> |   "I also hold what west wrote"
@@ -63,10 +63,10 @@ use crate::format::message::{Message, Refusal, SpaceHash, entries_frame};
 /// Something that a session has to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Transmit {
-    /// A whole frame.
-    Frame(Vec<u8>),
+    /// Whole frames.
+    Frames(Vec<u8>),
     /// The entries at these sequences of the log: read them and make a frame of them with
-    /// [`SpaceCore::entries_frame`].
+    /// [`SpaceCore::entries_frame`], which goes after whatever else is to be sent.
     Entries {
         /// The records whose heads go ahead of them.
         before: Vec<u64>,
@@ -100,8 +100,9 @@ impl SpaceCore {
         session.announced = vector.clone();
         session.pulls = pull;
         session.hello_heads = self.hello_heads();
+        let digest = HeadAt::digest(&session.hello_heads);
         let (space, replica) = (self.hash, self.replica());
-        session.outbox.push_back(Message::Hello { space, replica, pull, vector });
+        session.outbox.push_back(Message::Hello { space, replica, pull, vector, digest });
         self.peers.open(session)
     }
 
@@ -165,8 +166,9 @@ impl SpaceCore {
         session.heard_at = now.elapsed;
         match (message, session.peer) {
             (Message::Refuse(refusal), _) => session.over = Some(SessionEnd::Refused(refusal)),
-            (Message::Hello { space, replica, pull, vector }, None) => {
+            (Message::Hello { space, replica, pull, vector, digest }, None) => {
                 self.greet(id, space, replica, pull, &vector)?;
+                self.answer_hello(id, &vector, digest)?;
             }
             (Message::Hello { .. }, Some(_)) => self.peers.break_off(id, "a second hello"),
             (_, None) => self.peers.break_off(id, "no hello"),
@@ -177,6 +179,7 @@ impl SpaceCore {
             (Message::Have(pairs), Some(peer)) => self.learn(id, peer, &pairs),
             (Message::Want(pairs), Some(_)) => self.serve(id, &pairs)?,
             (Message::Agree { digest, behind }, Some(_)) => self.agree(id, digest, behind)?,
+            (Message::Same, Some(_)) => self.agreed(id),
             (Message::Heads(heads), Some(_)) => self.hear_heads(id, heads)?,
             (Message::Probe(heads), Some(_)) => self.hear_probe(id, &heads)?,
             (Message::Common { origin, counter }, Some(_)) => {
@@ -245,11 +248,6 @@ impl SpaceCore {
         session.pull_until = if pull { end } else { 0 };
         session.cursor = cursor.unwrap_or(end);
         let (pulls, heard_at) = (session.pulls, session.heard_at);
-        self.propose(id, vector);
-        let deferred_writes: Vec<_> = self.deferred_writes().map(|at| at.origin).collect();
-        for of in deferred_writes.into_iter().chain([own]) {
-            self.make_sure(id, of, vector.get(of))?;
-        }
         if pulls {
             // A pull asks for every origin at once.
             let (since, session) = (heard_at, Some(id));
@@ -298,23 +296,27 @@ impl SpaceCore {
     /// # Errors
     /// [`StorageError`](crate::storage::StorageError) when the log's index cannot be read.
     pub fn poll_transmit(&mut self, id: SessionId, now: Now) -> Result<Option<Transmit>> {
-        let Some(session) = self.peers.get_mut(id) else { return Ok(None) };
-        let waiting = session.outbox.pop_front();
-        let sequences = if waiting.is_none() { self.take_entries(id)? } else { Vec::new() };
+        let sequences = self.take_entries(id)?;
         if !sequences.is_empty() {
             let before = self.heads_to_say(id, &sequences)?;
             let Some(session) = self.peers.get_mut(id) else { return Ok(None) };
             session.sent_at = now.elapsed;
             return Ok(Some(Transmit::Entries { before, sequences }));
         }
-        let Some(message) = waiting.or_else(|| self.next_have(id, now)) else { return Ok(None) };
+        let Some(session) = self.peers.get(id) else { return Ok(None) };
+        let have = if session.outbox.is_empty() { self.next_have(id, now) } else { None };
         let Some(session) = self.peers.get_mut(id) else { return Ok(None) };
+        session.outbox.extend(have);
+        let frames = session.frames_of_outbox();
+        if frames.is_empty() {
+            return Ok(None);
+        }
         session.sent_at = now.elapsed;
-        Ok(Some(Transmit::Frame(message.frame(&mut session.outgoing))))
+        Ok(Some(Transmit::Frames(frames)))
     }
 
-    /// Frames what [`poll_transmit`](Self::poll_transmit) asked for: the heads of the records that
-    /// go before, and the entries.
+    /// Frames what [`poll_transmit`](Self::poll_transmit) asked for: the messages that wait, the
+    /// heads of the records that go before, and the entries.
     ///
     /// # Errors
     /// Bytes that are no entry.
@@ -325,10 +327,10 @@ impl SpaceCore {
         entries: &[&[u8]],
     ) -> Result<Vec<u8>, DecodeError> {
         let Some(session) = self.peers.get_mut(id) else { return Ok(Vec::new()) };
-        let mut frames = Vec::new();
         if !before.is_empty() {
-            frames = Message::Heads(before).frame(&mut session.outgoing);
+            session.outbox.push_back(Message::Heads(before));
         }
+        let mut frames = session.frames_of_outbox();
         frames.extend(entries_frame(entries, &mut session.outgoing)?);
         Ok(frames)
     }
@@ -446,6 +448,7 @@ mod tests {
                 replica: ReplicaId::from_u128(2 + round),
                 pull: true,
                 vector,
+                digest: [7; 16],
             };
             core.handle_message(session, hello, Now::default()).expect("in memory");
             core.handle_timeout(Now::default());

@@ -235,6 +235,18 @@ impl HeadAt {
         let delta = record.entry.delta();
         Self { origin: delta.origin(), counter: delta.last(), head: record.head }
     }
+
+    /// The digest of heads that stand in the order of their origins.
+    pub(crate) fn digest(heads: &[Self]) -> [u8; 16] {
+        let mut hasher = blake3::Hasher::new();
+        for at in heads {
+            hasher.update(&at.origin.to_bytes()).update(&at.counter.to_le_bytes());
+            hasher.update(&at.head.0);
+        }
+        let mut digest = [0; 16];
+        hasher.finalize_xof().fill(&mut digest);
+        digest
+    }
 }
 
 const RECORD_VERSION: u8 = 2;

@@ -6,8 +6,8 @@
 //!
 //! | kind | body |
 //! |---|---|
-//! | 1 hello | space hash (16), replica (16), pull (1), vector |
-//! | 2 entries | n, then n x (origin, first, stamp, ids, rest) with replicas interned per session |
+//! | 1 hello | space hash (16), replica (16), pull (1), vector, digest (16) of the heads there |
+//! | 2 entries | n, then n entries, each by what differs from the one before it ([`relative`]) |
 //! | 3 have | n, then n x (replica, counter): what is newly durable at the sender |
 //! | 4 want | n, then n x (replica, after): entries to send, up to what the receiver has |
 //! | 5 refuse | a reason (1) |
@@ -15,40 +15,35 @@
 //! | 7 heads | n, then n x (replica, counter, head (16)): heads of the sender |
 //! | 8 probe | as 7, of one replica: which of these does the receiver share? |
 //! | 9 common | replica, counter: the last of them that it shares, or 0 |
+//! | 10 same | nothing: all that the receiver's hello named is the same at the sender |
 //!
 //! The checksum covers kind and body of this frame and of all before it, per session and direction:
 //! a stream that loses whole frames is as broken as one that loses bytes.
 //!
 //! A replica is interned per session and direction: 0 and 16 bytes the first time, then its number.
+//! A hello gives numbers to its sender and to the replicas of its vector, in their order.
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::fmt;
-use std::sync::Arc;
 
 use rejoin_vclock::codec::{
     Decode, DecodeError, Encode, Reader, write_length_prefixed, write_varint,
 };
-use rejoin_vclock::{MAX_COUNTER, ReplicaId, VersionVector};
+use rejoin_vclock::{ReplicaId, VersionVector};
 
-use crate::format::entry::{Entry, Head, HeadAt, MAX_ENTRY_BYTES};
+pub use crate::format::direction::Direction;
+use crate::format::direction::read_counter;
+use crate::format::entry::{Entry, HeadAt, MAX_ENTRY_BYTES};
+use crate::format::relative::{self, Unfolding};
 
 const MAGIC: u8 = b'R';
-/// 3 since entries have sections, which older programs take for damage.
-const VERSION: u8 = 3;
+/// 4 since a hello has a digest, and an entry says what differs from the one before it.
+const VERSION: u8 = 4;
+const ENTRIES: u8 = 2;
 /// Maximum length of a frame's body, in bytes: room for the largest entry, although each of its
 /// 16-byte ids may take 17.
 pub const MAX_FRAME_BYTES: usize = MAX_ENTRY_BYTES / 16 * 17 + 64;
-/// Maximum number of replicas that are interned per session and direction.
-const MAX_INTERNED: usize = 4096;
-/// Minimum length of an entry in a frame, in bytes: origin, first, stamp, no ids, and behind their
-/// length no deps and one change.
-const MIN_ENTRY_BYTES: usize = 12;
-/// Minimum length of a replica and a counter, in bytes; and of those where the replica is new.
-const MIN_PAIR_BYTES: usize = 2;
-const MIN_NEW_PAIR_BYTES: usize = 18;
-/// Minimum length of a replica, a counter and a head, in bytes.
-const MIN_HEAD_BYTES: usize = 18;
 
 /// A space on the wire: a 16-byte hash of its name, lineage and format.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -120,6 +115,9 @@ pub enum Message {
         pull: bool,
         /// The counters that the sender announces: what is durable there and not held back.
         vector: VersionVector,
+        /// The digest of the sender's heads at these counters. Who has them all knows by it whether
+        /// both mean the same, and need not ask.
+        digest: [u8; 16],
     },
     /// Entries in the order in which the sender applied them.
     Entries(Vec<Entry>),
@@ -147,184 +145,16 @@ pub enum Message {
         /// The counter up to which both histories are known to be the same.
         counter: u64,
     },
-}
-
-/// The state of one direction of a session: the replicas that were named, and the running checksum
-/// of its frames, so that a hole in the stream is noticed even where it takes whole frames.
-#[derive(Default, Debug)]
-#[doc(hidden)]
-pub struct Direction {
-    names: Vec<ReplicaId>,
-    checksum: u32,
-}
-
-impl Direction {
-    fn write(&mut self, id: ReplicaId, out: &mut Vec<u8>) {
-        if let Some(place) = self.names.iter().position(|&known| known == id) {
-            write_varint(out, place as u64 + 1);
-            return;
-        }
-        write_varint(out, 0);
-        id.encode(out);
-        self.learn(id);
-    }
-
-    fn read(&mut self, reader: &mut Reader<'_>) -> Result<ReplicaId, DecodeError> {
-        let is_new = reader.clone().byte()? == 0;
-        let id = self.known(reader)?;
-        if is_new {
-            self.learn(id);
-        }
-        Ok(id)
-    }
-
-    /// Reads a replica that is named in full, or by the number that it got before.
-    fn known(&self, reader: &mut Reader<'_>) -> Result<ReplicaId, DecodeError> {
-        let number = reader.varint()?;
-        let Some(place) = number.checked_sub(1) else { return ReplicaId::decode(reader) };
-        let place = usize::try_from(place).unwrap_or(usize::MAX);
-        let unknown = DecodeError::OutOfRange { what: "number of a replica", value: number };
-        self.names.get(place).copied().ok_or(unknown)
-    }
-
-    /// The running checksum after one more frame.
-    fn checksum_with(&self, kind: u8, body: &[u8]) -> u32 {
-        let mut hasher = crc32fast::Hasher::new_with_initial(self.checksum);
-        hasher.update(&[kind]);
-        hasher.update(body);
-        hasher.finalize()
-    }
-
-    fn seal(&mut self, kind: u8, body: &[u8]) -> Vec<u8> {
-        self.checksum = self.checksum_with(kind, body);
-        let mut frame = Vec::with_capacity(body.len() + 11);
-        frame.extend([MAGIC, VERSION, kind]);
-        frame.extend(self.checksum.to_le_bytes());
-        write_varint(&mut frame, body.len() as u64);
-        frame.extend_from_slice(body);
-        frame
-    }
-
-    fn learn(&mut self, id: ReplicaId) {
-        if self.names.len() < MAX_INTERNED {
-            self.names.push(id);
-        }
-    }
-
-    fn write_pairs(&mut self, pairs: &[(ReplicaId, u64)], out: &mut Vec<u8>) {
-        write_varint(out, pairs.len() as u64);
-        for &(id, counter) in pairs {
-            self.write(id, out);
-            write_varint(out, counter);
-        }
-    }
-
-    fn read_pairs(
-        &mut self,
-        reader: &mut Reader<'_>,
-    ) -> Result<Vec<(ReplicaId, u64)>, DecodeError> {
-        let count = reader.count(MIN_PAIR_BYTES)?;
-        // Each is named once: by one of at most `MAX_INTERNED` numbers, or in full.
-        let most = MAX_INTERNED + reader.remaining() / MIN_NEW_PAIR_BYTES;
-        if count > most && !rejoin_vclock::mutant!("pairs-without-end") {
-            return Err(DecodeError::Invalid("a replica that is named twice"));
-        }
-        let mut pairs = Vec::with_capacity(count);
-        for _ in 0..count {
-            pairs.push((self.read(reader)?, read_counter(reader)?));
-        }
-        Ok(pairs)
-    }
-
-    fn write_heads(&mut self, heads: &[HeadAt], out: &mut Vec<u8>) {
-        write_varint(out, heads.len() as u64);
-        for at in heads {
-            self.write(at.origin, out);
-            write_varint(out, at.counter);
-            out.extend(at.head.0);
-        }
-    }
-
-    fn read_heads(&mut self, reader: &mut Reader<'_>) -> Result<Vec<HeadAt>, DecodeError> {
-        let count = reader.count(MIN_HEAD_BYTES)?;
-        let mut heads = Vec::with_capacity(count);
-        for _ in 0..count {
-            let (origin, counter) = (self.read(reader)?, read_counter(reader)?);
-            heads.push(HeadAt { origin, counter, head: Head(reader.array()?) });
-        }
-        Ok(heads)
-    }
-
-    /// Writes an entry with its replicas interned: its bytes begin with origin, first, stamp and
-    /// the table of ids, and only those 16-byte ids are replaced. The rest is copied as it is, with
-    /// the section.
-    fn write_entry(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
-        let mut reader = Reader::new(bytes);
-        let origin = ReplicaId::decode(&mut reader)?;
-        self.write(origin, out);
-        write_varint(out, reader.varint()?);
-        write_varint(out, reader.varint()?);
-        let ids = reader.count(16)?;
-        write_varint(out, ids as u64);
-        for _ in 0..ids {
-            let id = ReplicaId::decode(&mut reader)?;
-            self.write(id, out);
-        }
-        write_length_prefixed(out, reader.bytes(reader.remaining())?);
-        Ok(())
-    }
-
-    /// Reads an entry. Its ids are read twice, so that they need not be kept anywhere but in its
-    /// bytes.
-    fn read_entry(&mut self, reader: &mut Reader<'_>) -> Result<Entry, DecodeError> {
-        let origin = self.read(reader)?;
-        let (first, stamp, count) = (reader.varint()?, reader.varint()?, reader.count(1)?);
-        let mut ids = reader.clone();
-        let mut before = None;
-        for _ in 0..count {
-            let id = self.read(reader)?;
-            if before.replace(id) >= Some(id) {
-                // Refused early: one byte that repeats a number must not become 16 bytes here.
-                return Err(DecodeError::NotCanonical("replicas of an entry"));
-            }
-        }
-        let rest = reader.length_prefixed()?;
-        let mut head = Vec::new();
-        origin.encode(&mut head);
-        [first, stamp, count as u64].into_iter().for_each(|at| write_varint(&mut head, at));
-        let length = head.len() + 16 * count + rest.len();
-        Entry::check_length(length)?;
-        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, length).collect();
-        let mut free = Arc::get_mut(&mut bytes).unwrap_or_default();
-        let mut put = |piece: &[u8]| {
-            if let Some((place, rest)) = std::mem::take(&mut free).split_at_mut_checked(piece.len())
-            {
-                place.copy_from_slice(piece);
-                free = rest;
-            }
-        };
-        put(&head);
-        for _ in 0..count {
-            put(&self.known(&mut ids)?.to_bytes());
-        }
-        put(rest);
-        Entry::shared(bytes)
-    }
-}
-
-/// A counter of a vector: zero, or one that a dot can have.
-fn read_counter(reader: &mut Reader<'_>) -> Result<u64, DecodeError> {
-    match reader.varint()? {
-        counter if counter <= MAX_COUNTER => Ok(counter),
-        value => Err(DecodeError::OutOfRange { what: "counter of a vector", value }),
-    }
+    /// The other half of the agreement, where the receiver's hello sufficed for it: all that it
+    /// named is the same at the sender.
+    Same,
 }
 
 impl Message {
     const fn kind(&self) -> u8 {
         match self {
             Self::Hello { .. } => 1,
-            Self::Entries(_) => 2,
+            Self::Entries(_) => ENTRIES,
             Self::Have(_) => 3,
             Self::Want(_) => 4,
             Self::Refuse(_) => 5,
@@ -332,6 +162,7 @@ impl Message {
             Self::Heads(_) => 7,
             Self::Probe(_) => 8,
             Self::Common { .. } => 9,
+            Self::Same => 10,
         }
     }
 
@@ -339,11 +170,13 @@ impl Message {
     pub fn frame(&self, direction: &mut Direction) -> Vec<u8> {
         let mut body = Vec::new();
         match self {
-            Self::Hello { space, replica, pull, vector } => {
+            Self::Hello { space, replica, pull, vector, digest } => {
                 body.extend(space.0);
                 replica.encode(&mut body);
                 body.push(u8::from(*pull));
                 vector.encode(&mut body);
+                body.extend(digest);
+                direction.learn_hello(*replica, vector);
             }
             Self::Entries(entries) => {
                 let bytes: Vec<&[u8]> = entries.iter().map(|entry| &**entry.bytes()).collect();
@@ -360,8 +193,9 @@ impl Message {
                 direction.write(*origin, &mut body);
                 write_varint(&mut body, *counter);
             }
+            Self::Same => {}
         }
-        direction.seal(self.kind(), &body)
+        seal(direction, self.kind(), &body)
     }
 
     fn parse(kind: u8, body: &[u8], direction: &mut Direction) -> Result<Self, DecodeError> {
@@ -376,15 +210,8 @@ impl Message {
                     tag => return Err(DecodeError::UnknownTag { what: "pull", tag }),
                 },
                 vector: VersionVector::decode(&mut reader)?,
+                digest: reader.array()?,
             },
-            2 => {
-                let count = reader.count(MIN_ENTRY_BYTES)?;
-                let mut entries = Vec::with_capacity(count);
-                for _ in 0..count {
-                    entries.push(direction.read_entry(&mut reader)?);
-                }
-                Self::Entries(entries)
-            }
             3 => Self::Have(direction.read_pairs(&mut reader)?),
             4 => Self::Want(direction.read_pairs(&mut reader)?),
             5 => Self::Refuse(Refusal::from_tag(reader.byte()?)?),
@@ -397,11 +224,25 @@ impl Message {
                 origin: direction.read(&mut reader)?,
                 counter: read_counter(&mut reader)?,
             },
+            10 => Self::Same,
             tag => return Err(DecodeError::UnknownTag { what: "message", tag }),
         };
         reader.finish()?;
+        if let Self::Hello { replica, vector, .. } = &message {
+            direction.learn_hello(*replica, vector);
+        }
         Ok(message)
     }
+}
+
+fn seal(direction: &mut Direction, kind: u8, body: &[u8]) -> Vec<u8> {
+    let checksum = direction.checksum_with(kind, body);
+    direction.go_on_from(checksum);
+    let mut frame = Vec::with_capacity(body.len() + 11);
+    frame.extend([MAGIC, VERSION, kind]);
+    frame.extend(checksum.to_le_bytes());
+    write_length_prefixed(&mut frame, body);
+    frame
 }
 
 /// The frame that carries stored entries.
@@ -411,11 +252,8 @@ impl Message {
 #[doc(hidden)]
 pub fn entries_frame(entries: &[&[u8]], direction: &mut Direction) -> Result<Vec<u8>, DecodeError> {
     let mut body = Vec::with_capacity(entries.iter().map(|bytes| bytes.len() + 8).sum());
-    write_varint(&mut body, entries.len() as u64);
-    for bytes in entries {
-        direction.write_entry(bytes, &mut body)?;
-    }
-    Ok(direction.seal(2, &body))
+    relative::write(entries, direction, &mut body)?;
+    Ok(seal(direction, ENTRIES, &body))
 }
 
 /// Takes frames out of a stream of bytes that arrives in pieces of any size.
@@ -425,24 +263,33 @@ pub fn entries_frame(entries: &[&[u8]], direction: &mut Direction) -> Result<Vec
 #[derive(Default, Debug)]
 pub struct Frames {
     buffer: Vec<u8>,
-    /// Where in the buffer the next frame begins.
+    /// Where in the buffer the next frame begins, or goes on.
     at: usize,
     direction: Direction,
+    /// The frame of entries that is being taken out, and where in the buffer it ends.
+    unfolding: Option<(Unfolding, usize)>,
 }
 
 impl Frames {
     /// Adds bytes that arrived.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.at);
+        if let Some((_, end)) = &mut self.unfolding {
+            *end -= self.at;
+        }
         self.at = 0;
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole message, `None` until more bytes arrive.
+    /// The next whole message, `None` until more bytes arrive. The entries of one frame may come as
+    /// several messages: they take less memory so.
     ///
     /// # Errors
     /// Anything that is not a frame of this protocol. The stream is of no use beyond it.
     pub fn next_message(&mut self) -> Result<Option<Message>, DecodeError> {
+        if self.unfolding.is_some() {
+            return self.unfold().map(Some);
+        }
         let left = self.buffer.get(self.at..).unwrap_or_default();
         let head = match FrameHead::read(left) {
             Err(DecodeError::UnexpectedEnd { .. }) => return Ok(None),
@@ -452,13 +299,43 @@ impl Frames {
         if self.direction.checksum_with(head.kind, body) != head.checksum {
             return Err(DecodeError::Invalid("a frame that is damaged, or follows a hole"));
         }
-        self.direction.checksum = head.checksum;
+        self.direction.go_on_from(head.checksum);
+        let end = self.at + head.at + head.length;
+        if head.kind == ENTRIES {
+            let mut reader = Reader::new(body);
+            let unfolding = Unfolding::begin(&mut reader)?;
+            self.at += head.at + reader.position();
+            self.unfolding = Some((unfolding, end));
+            return self.unfold().map(Some);
+        }
         let message = Message::parse(head.kind, body, &mut self.direction)?;
-        self.at += head.at + head.length;
+        self.go_on_at(end);
+        Ok(Some(message))
+    }
+
+    /// Takes the next entries out of the frame that was begun.
+    fn unfold(&mut self) -> Result<Message, DecodeError> {
+        let Some((mut unfolding, end)) = self.unfolding.take() else {
+            return Ok(Message::Entries(Vec::new()));
+        };
+        let mut reader = Reader::new(self.buffer.get(self.at..end).unwrap_or_default());
+        let entries = unfolding.take(&mut self.direction, &mut reader)?;
+        let at = self.at + reader.position();
+        if unfolding.is_over() {
+            reader.finish()?;
+            self.go_on_at(at);
+        } else {
+            self.at = at;
+            self.unfolding = Some((unfolding, end));
+        }
+        Ok(Message::Entries(entries))
+    }
+
+    fn go_on_at(&mut self, at: usize) {
+        self.at = at;
         if self.at == self.buffer.len() {
             (self.buffer, self.at) = (Vec::new(), 0); // a paused stream keeps no memory
         }
-        Ok(Some(message))
     }
 }
 

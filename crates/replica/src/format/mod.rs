@@ -5,12 +5,14 @@
 
 pub(crate) mod conflict;
 pub(crate) mod conflict_segment;
+pub(crate) mod direction;
 #[cfg(test)]
 #[path = "../../../storage/src/format_doc.rs"]
 pub(crate) mod doc;
 pub mod entry;
 pub(crate) mod location;
 pub mod message;
+pub(crate) mod relative;
 pub(crate) mod row;
 pub(crate) mod section;
 pub(crate) mod space;

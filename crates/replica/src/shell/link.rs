@@ -5,12 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use rejoin_vclock::ReplicaId;
-use rejoin_vclock::codec::DecodeError;
 
 use crate::core::session::{SessionEnd, SessionId};
 use crate::core::sync::Transmit;
 use crate::error::StoreError;
-use crate::format::message::{Frames, Message, SpaceHash};
+use crate::format::message::{Frames, SpaceHash};
 use crate::shell::shared::{Shared, Wake};
 use crate::storage::{Storage, StorageError};
 
@@ -40,11 +39,7 @@ use crate::storage::{Storage, StorageError};
 ///     while let Some(frame) = from.transmit(out)? {
 ///         any = true;
 ///         arrived.push(&frame); // the bytes may come in pieces of any length
-///         let mut messages = Vec::new();
-///         while let Some(message) = arrived.next_message().expect("an honest peer") {
-///             messages.push(message);
-///         }
-///         to.handle(into, messages)?;
+///         to.handle(into, arrived)?;
 ///     }
 ///     Ok(any)
 /// }
@@ -119,15 +114,7 @@ fn move_all(
     while let Some(frame) = from.transmit(out)? {
         any = true;
         arrived.push(&frame);
-        let mut messages = Vec::new();
-        loop {
-            match arrived.next_message() {
-                Ok(Some(message)) => messages.push(message),
-                Ok(None) => break,
-                Err(error) => to.fail(into, &error)?,
-            }
-        }
-        to.handle(into, messages)?;
+        to.handle(into, arrived)?;
     }
     Ok(any)
 }
@@ -182,15 +169,27 @@ impl Link {
         }
     }
 
-    /// Takes in the messages that arrived, and returns once what they brought is durable.
+    /// Takes in the messages that have arrived whole, and returns once what they brought is
+    /// durable. Bytes that are no message end the session.
     ///
     /// # Errors
     /// [`LinkError::Ended`] when the session is over: send what is left to send and close it.
-    pub fn handle(&self, session: SessionId, messages: Vec<Message>) -> Result<(), LinkError> {
+    pub fn handle(&self, session: SessionId, arrived: &mut Frames) -> Result<(), LinkError> {
         let now = self.shared.now();
         let mut inner = self.shared.lock()?;
-        let handled =
-            messages.into_iter().try_for_each(|message| inner.driver.handle(session, message, now));
+        let handled = loop {
+            let taken = match arrived.next_message() {
+                Ok(Some(message)) => inner.driver.handle(session, message, now),
+                Ok(None) => break Ok(()),
+                Err(error) => {
+                    inner.driver.core.fail_session(session, &error);
+                    break Ok(());
+                }
+            };
+            if taken.is_err() {
+                break taken;
+            }
+        };
         Shared::tell(&mut inner);
         handled?;
         let mark = inner.driver.core.mark();
@@ -203,22 +202,7 @@ impl Link {
         over.map_or(Ok(()), |end| Err(LinkError::Ended(end)))
     }
 
-    /// Ends a session because of bytes that are not a message.
-    ///
-    /// # Errors
-    /// As [`handle`](Self::handle); always [`LinkError::Ended`] while the store can be used.
-    pub fn fail(&self, session: SessionId, error: &DecodeError) -> Result<(), LinkError> {
-        let mut inner = self.shared.lock()?;
-        inner.driver.core.fail_session(session, error);
-        inner
-            .driver
-            .core
-            .session_end(session)
-            .cloned()
-            .map_or(Ok(()), |end| Err(LinkError::Ended(end)))
-    }
-
-    /// The next frame to send, if there is anything to send.
+    /// The next frames to send, if there is anything to send.
     ///
     /// # Errors
     /// [`LinkError::Ended`] when the session is over and nothing is left to send.
@@ -229,7 +213,7 @@ impl Link {
         let over = inner.driver.core.session_end(session).cloned();
         drop(inner);
         match (transmit, over) {
-            (Some(Transmit::Frame(frame)), _) => Ok(Some(frame)),
+            (Some(Transmit::Frames(frames)), _) => Ok(Some(frames)),
             (Some(Transmit::Entries { before, sequences }), _) => {
                 let read = self.shared.records().read_to_send(&before, &sequences)?;
                 let mut inner = self.shared.lock()?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rejoin_replica::message::Frames;
 use rejoin_replica::storage::StorageError;
 use rejoin_replica::{Durability, LinkError, Once, Receipt, Space, StoreError};
 
@@ -100,7 +101,7 @@ fn every_call(
         carts.link().tick().err(),
         carts.link().connected().err(),
         carts.link().transmit(session).err().map(link),
-        carts.link().handle(session, Vec::new()).err().map(link),
+        carts.link().handle(session, &mut Frames::default()).err().map(link),
         store.spaces().err(),
         store.open_space::<Cart>("carts").err(),
         store.create_space::<Cart>("third").err(),

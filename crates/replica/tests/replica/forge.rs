@@ -21,7 +21,7 @@ pub(crate) fn stream<'a>(messages: impl IntoIterator<Item = (u8, &'a [u8])>) -> 
         hasher.update(&[kind]);
         hasher.update(body);
         checksum = hasher.finalize();
-        stream.extend([b'R', 3, kind]);
+        stream.extend([b'R', 4, kind]);
         stream.extend(checksum.to_le_bytes());
         write_varint(&mut stream, body.len() as u64);
         stream.extend_from_slice(body);
@@ -131,7 +131,7 @@ pub(crate) static FRAMES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let vector: VersionVector = [(id(1), 3), (id(2), 41), (id(9), 1 << 39)].into_iter().collect();
     let pairs = vec![(id(1), 6), (id(2), 41), (id(1), 300)];
     let mut messages = vec![
-        Message::Hello { space: SPACE, replica: id(9), pull: true, vector },
+        Message::Hello { space: SPACE, replica: id(9), pull: true, vector, digest: [7; 16] },
         Message::Entries(ENTRIES.clone()),
         Message::Have(pairs.clone()),
         Message::Have(Vec::new()),
@@ -141,6 +141,7 @@ pub(crate) static FRAMES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         Message::Heads(HEADS.to_vec()),
         Message::Probe(HEADS[..1].to_vec()),
         Message::Common { origin: id(2), counter: 40 },
+        Message::Same,
     ];
     messages.extend(ENTRIES.iter().map(|entry| Message::Entries(vec![entry.clone()])));
     messages.iter().map(|message| message.frame(&mut Direction::default())).collect()

@@ -56,7 +56,8 @@ fn a_log_record_with_a_section() {
 #[test]
 fn a_hello() {
     let vector: VersionVector = [(id(1), 3), (id(2), 300)].into_iter().collect();
-    let hello = Message::Hello { space: SPACE, replica: id(9), pull: true, vector };
+    let hello =
+        Message::Hello { space: SPACE, replica: id(9), pull: true, vector, digest: [7; 16] };
     let frame = hello.frame(&mut Direction::default());
     assert_eq!(frame, example("hello"));
     assert_eq!(message(&frame), hello);
@@ -70,6 +71,7 @@ fn what_both_agree_on() {
         Message::Heads(heads.clone()),
         Message::Probe(heads[..1].to_vec()),
         Message::Common { origin: id(2), counter: 300 },
+        Message::Same,
     ];
     let mut direction = Direction::default();
     let frames = messages.iter().flat_map(|message| message.frame(&mut direction));

@@ -78,8 +78,7 @@ pub(crate) fn sync_while(a: &Link, b: &Link, meanwhile: impl FnOnce()) {
             while let Ok(Some(frame)) = from.0.transmit(from.1) {
                 moved = true;
                 to.2.push(&frame);
-                let next = || to.2.next_message().expect("an honest peer");
-                drop(to.0.handle(to.1, std::iter::from_fn(next).collect()));
+                drop(to.0.handle(to.1, &mut to.2));
             }
         }
     }

@@ -41,5 +41,6 @@ mod two_cores_refusals;
 mod two_cores_timers;
 mod undo;
 mod undo_pairs;
+mod unfolding;
 mod verification;
 mod wire;

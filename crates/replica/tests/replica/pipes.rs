@@ -86,7 +86,7 @@ impl Peer {
     /// Returns the next frame of a session.
     pub(crate) fn frame(&mut self, session: SessionId, now: Now) -> Option<Vec<u8>> {
         match self.core.poll_transmit(session, now).expect("all is in memory")? {
-            Transmit::Frame(frame) => Some(frame),
+            Transmit::Frames(frames) => Some(frames),
             Transmit::Entries { before, sequences } => {
                 let index = |sequence: u64| usize::try_from(sequence).expect("a small log");
                 let record = |&sequence: &u64| &self.records[index(sequence)];

@@ -305,9 +305,7 @@ fn settle(
                 let Some(left) = most.checked_sub(1) else { return false };
                 (moved, *most) = (true, left);
                 frames[to].push(&frame);
-                let next = || frames[to].next_message().unwrap();
-                let messages = std::iter::from_fn(next).collect();
-                if ends[to].handle(sessions[to], messages).is_err() {
+                if ends[to].handle(sessions[to], &mut frames[to]).is_err() {
                     return false;
                 }
             }

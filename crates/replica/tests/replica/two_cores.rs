@@ -189,7 +189,7 @@ fn nothing_leaves_before_it_is_durable() {
     let late = Now { elapsed: now.elapsed + 60, ..now };
     assert_eq!(core.poll_transmit(session, late), Ok(None), "and no vector either");
     let second = core.open_session(late);
-    let Ok(Some(Transmit::Frame(hello))) = core.poll_transmit(second, late) else {
+    let Ok(Some(Transmit::Frames(hello))) = core.poll_transmit(second, late) else {
         panic!("a new session begins with a hello")
     };
     let Message::Hello { vector, .. } = message(&hello) else { panic!("a hello") };

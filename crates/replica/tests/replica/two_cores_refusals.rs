@@ -152,6 +152,7 @@ fn a_session_goes_by_the_protocol() {
         replica: id(n),
         pull: false,
         vector: VersionVector::new(),
+        digest: [7; 16],
     };
     for early in [Message::Have(vec![]), Message::Want(vec![]), Message::Entries(vec![])] {
         let mut core = Peer::new(id(1)).core;

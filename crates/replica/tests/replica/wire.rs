@@ -274,7 +274,7 @@ fn any_flipped_bit_in_a_frame_is_found() {
 
 #[test]
 fn a_frame_that_claims_too_much_is_refused_by_its_head() {
-    let mut head = vec![b'R', 3, 2, 0, 0, 0, 0];
+    let mut head = vec![b'R', 4, 2, 0, 0, 0, 0];
     write_varint(&mut head, MAX_FRAME_BYTES as u64 + 1);
     let mut frames = Frames::default();
     frames.push(&head);
@@ -288,7 +288,7 @@ fn a_frame_that_claims_too_much_is_refused_by_its_head() {
 #[test]
 fn versions_of_the_future_are_refused_by_name() {
     let mut frame = FRAMES[0].clone();
-    frame[1] = 4;
+    frame[1] = 5;
     let mut frames = Frames::default();
     frames.push(&frame);
     let error = frames.next_message().expect_err("another version").to_string();
@@ -298,7 +298,7 @@ fn versions_of_the_future_are_refused_by_name() {
 /// A byte that names a known replica stands for 16: repeated a million times it would be 16 MB.
 #[test]
 fn repeated_replicas_do_not_blow_up() {
-    let mut body = vec![1, 0];
+    let mut body = vec![1, 0, 0];
     body.extend([5; 16]);
     body.extend([1, 1]);
     write_varint(&mut body, 1_000_000);

@@ -86,9 +86,7 @@ impl End {
 
     fn take(&mut self, frame: &[u8], said: &mut Vec<String>) {
         self.frames.push(frame);
-        let next = || self.frames.next_message().expect("stores are honest");
-        let messages = std::iter::from_fn(next).collect();
-        if let Err(error) = self.link.handle(self.session, messages) {
+        if let Err(error) = self.link.handle(self.session, &mut self.frames) {
             self.hang_up(&error, said);
         }
     }

@@ -29,7 +29,7 @@ pub(crate) fn check_leaving(from: ReplicaId, message: &Message, synced: &Version
         Message::Agree { behind: heads, .. } | Message::Heads(heads) | Message::Probe(heads) => {
             heads.iter().map(|at| (at.origin, at.counter)).find(unsynced)
         }
-        Message::Want(_) | Message::Refuse(_) | Message::Common { .. } => None,
+        Message::Want(_) | Message::Refuse(_) | Message::Common { .. } | Message::Same => None,
     };
     let Some((id, counter)) = early else { return Ok(()) };
     let has = synced.get(id);

@@ -110,8 +110,7 @@ impl End {
         while let Some(frame) = self.link.transmit(self.session)? {
             moved = true;
             to.frames.push(&frame);
-            let messages = std::iter::from_fn(|| to.frames.next_message().ok().flatten()).collect();
-            to.link.handle(to.session, messages)?;
+            to.link.handle(to.session, &mut to.frames)?;
         }
         Ok(moved)
     }

@@ -70,10 +70,12 @@ impl Peers {
         *self = Self { sessions, next, holders, heard, asked: BTreeMap::new() };
     }
 
-    /// Ends all sessions.
+    /// Ends all sessions, because the log is not what it was. What they have not said yet may
+    /// speak of entries that are no more, and is dropped.
     pub(crate) fn end(&mut self, end: &SessionEnd) {
         for session in self.sessions.values_mut() {
             session.over.get_or_insert_with(|| end.clone());
+            session.outbox.clear();
         }
     }
 

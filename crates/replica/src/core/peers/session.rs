@@ -72,7 +72,7 @@ pub(crate) struct Session {
 /// The progress of the head check of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) enum HeadCheck {
-    /// The peer has not sent its half of the agreement.
+    /// The peer has not sent its half of the agreement, and its hello did not suffice.
     #[default]
     Awaited,
     /// The digests differ; the peer's heads will come.
@@ -171,6 +171,12 @@ impl Session {
         is_agreed && is_sure && self.is_established() && self.is_of_one_mind(own)
     }
 
+    /// Takes what waits to be sent, as frames.
+    pub(crate) fn frames_of_outbox(&mut self) -> Vec<u8> {
+        let Self { outbox, outgoing, .. } = self;
+        outbox.drain(..).flat_map(|message| message.frame(outgoing)).collect()
+    }
+
     pub(crate) fn sent_of(&self, origin: ReplicaId) -> u64 {
         self.sent.get(&origin).copied().unwrap_or(0)
     }
@@ -187,6 +193,26 @@ impl Session {
         self.has.set_at_least(origin, counter);
         let sent = self.sent.entry(origin).or_insert(0);
         *sent = counter.max(*sent);
+    }
+
+    /// Sets from where the running hashes of both directions go on: from what both hellos name.
+    pub(crate) fn follow_from(&mut self, vector: &VersionVector) {
+        let hello = &self.hello_heads;
+        self.peer_heads.extend(hello.iter().map(|at| (at.origin, (at.counter, at.head))));
+        let here: BTreeMap<_, _> = hello.iter().map(|at| (at.origin, at.counter)).collect();
+        let both = |(id, counter): (ReplicaId, u64)| {
+            (id, counter.min(here.get(&id).copied().unwrap_or(0)))
+        };
+        self.chained_upto = vector.iter().map(both).collect();
+    }
+
+    /// Sends this end's half of the agreement: where it is behind, and what both should share.
+    pub(crate) fn propose(&mut self, vector: &VersionVector) {
+        let is_behind = |at: &mut HeadAt| at.counter < vector.get(at.origin);
+        let behind = self.hello_heads.extract_if(.., is_behind).collect();
+        self.hello_heads.retain(|at| at.counter == vector.get(at.origin));
+        let digest = HeadAt::digest(&self.hello_heads);
+        self.outbox.push_back(Message::Agree { digest, behind });
     }
 
     /// Follows the peer's stream of an origin over an entry. Returns the heads before and after it,
