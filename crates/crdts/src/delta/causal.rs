@@ -214,7 +214,7 @@ impl<D: AsRef<Delta>> Causal<D> {
 
     /// Takes note of a delta's changes, for reports about later ones.
     pub fn note(&mut self, delta: &Delta, changes: &[Change]) {
-        let (origin, first) = delta.beginning();
+        let (origin, first) = (delta.origin(), delta.first());
         self.note_made(origin, first, changes);
     }
 

@@ -22,11 +22,12 @@ use rejoin_vclock::codec::{
     Decode, DecodeError, Encode, Reader, write_length_prefixed, write_varint,
 };
 use rejoin_vclock::{HybridTimestamp, ReplicaId, VersionVector};
+use smallvec::SmallVec;
 
 use crate::cell::Shape;
 use crate::delta::correction::SPAN_BYTES;
 use crate::delta::ids::{IdTable, Ids, cannot_know};
-use crate::delta::{AddOrRemove, Change, Correction, Delta, Effect, Floor, Span, Totals};
+use crate::delta::{AddOrRemove, Change, Correction, Delta, Effect, Floor, Outline, Span, Totals};
 use crate::path::{Atom, Kind, Path, RawAtom, shared_prefix};
 
 const PUT: u8 = 1;
@@ -39,6 +40,8 @@ const RETIRES: u8 = 64;
 const YIELDS: u8 = 128;
 const LIFTS: u8 = 32;
 const CORRECTS: u8 = 64;
+
+const UNSHARED: DecodeError = DecodeError::Invalid("a shared path prefix");
 
 /// The prefix that a path takes over from the one before it.
 ///
@@ -99,7 +102,9 @@ impl Delta {
             decoded += path.len();
             previous = path;
         }
-        Self { bytes: out.as_slice().into(), changes_at, changes: changes.len() }
+        let changes = changes.len();
+        let outline = Outline { origin, first, stamp, changes_at, changes };
+        Self { bytes: out.as_slice().into(), outline }
     }
 
     /// Takes canonical bytes over, without a copy.
@@ -107,9 +112,9 @@ impl Delta {
     /// # Errors
     /// As [`decode`](Decode::decode), and when bytes are left over.
     pub fn from_shared(bytes: Arc<[u8]>) -> Result<Self, DecodeError> {
-        let Checked { length, changes_at, changes } = check(&bytes)?;
+        let (outline, length) = check(&bytes)?;
         match bytes.len() - length {
-            0 => Ok(Self { bytes, changes_at, changes }),
+            0 => Ok(Self { bytes, outline }),
             left => Err(DecodeError::TrailingBytes { left }),
         }
     }
@@ -119,16 +124,9 @@ impl Delta {
     pub fn changes(&self) -> Changes<'_> {
         let head = self.head();
         let mut reader = Reader::new(&self.bytes);
-        let skipped = reader.bytes(self.changes_at);
+        let skipped = reader.bytes(self.outline.changes_at);
         debug_assert!(skipped.is_ok(), "the changes stand in the bytes");
-        Changes::new(&head, reader, self.changes, true)
-    }
-
-    /// Returns the origin and the first counter. Every step of an entry's way asks for them: they
-    /// stand first, and the rest of the head is not read for them.
-    #[inline]
-    pub(crate) fn beginning(&self) -> (ReplicaId, u64) {
-        read_beginning(&mut Reader::new(&self.bytes)).unwrap_or_else(|_| checked_before())
+        Changes::new(&head, reader, self.outline.changes, true)
     }
 
     pub(crate) fn head(&self) -> Head<'_> {
@@ -158,8 +156,8 @@ impl Decode for Delta {
     /// Takes as much memory as the bytes, and a few KiB while it decodes.
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let mut ahead = reader.clone();
-        let Checked { length, changes_at, changes } = check(ahead.bytes(ahead.remaining())?)?;
-        Ok(Self { bytes: reader.bytes(length)?.into(), changes_at, changes })
+        let (outline, length) = check(ahead.bytes(ahead.remaining())?)?;
+        Ok(Self { bytes: reader.bytes(length)?.into(), outline })
     }
 }
 
@@ -174,27 +172,15 @@ pub(crate) struct Head<'a> {
 
 impl<'a> Head<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let (origin, first) = read_beginning(reader)?;
+        let (origin, first) = (ReplicaId::decode(reader)?, reader.varint()?);
         let stamp = HybridTimestamp::decode(reader)?;
         let ids = reader.count(16)?;
         Ok(Self { origin, first, stamp, ids: reader.bytes(16 * ids)? })
     }
 }
 
-#[inline]
-fn read_beginning(reader: &mut Reader<'_>) -> Result<(ReplicaId, u64), DecodeError> {
-    Ok((ReplicaId::decode(reader)?, reader.varint()?))
-}
-
-/// Offsets of the parts of a delta.
-struct Checked {
-    length: usize,
-    changes_at: usize,
-    changes: usize,
-}
-
-/// Checks the bytes of a delta, which other bytes may follow, and keeps nothing of it.
-fn check(bytes: &[u8]) -> Result<Checked, DecodeError> {
+/// Checks the bytes of a delta, which other bytes may follow. Returns its outline and its length.
+fn check(bytes: &[u8]) -> Result<(Outline, usize), DecodeError> {
     let mut reader = Reader::new(bytes);
     let head = Head::read(&mut reader)?;
     let mut ids = Ids::new(&head, false);
@@ -219,7 +205,9 @@ fn check(bytes: &[u8]) -> Result<Checked, DecodeError> {
     if !changes.ids.all_used() {
         return Err(cannot_know());
     }
-    Ok(Checked { length: changes.reader.position(), changes_at, changes: count })
+    let Head { origin, first, stamp, .. } = head;
+    let outline = Outline { origin, first, stamp, changes_at, changes: count };
+    Ok((outline, changes.reader.position()))
 }
 
 /// The operations of a delta, each read when the iterator reaches it.
@@ -228,25 +216,38 @@ pub struct Changes<'a> {
     reader: Reader<'a>,
     ids: Ids<'a>,
     left: usize,
-    previous: Vec<u8>,
+    /// The path of the operation that was read last.
+    path: SmallVec<[u8; 64]>,
     decoded: usize,
 }
 
 impl<'a> Changes<'a> {
     fn new(head: &Head<'a>, reader: Reader<'a>, left: usize, keep: bool) -> Self {
         let ids = Ids::new(head, keep);
-        Self { reader, ids, left, previous: Vec::new(), decoded: 0 }
+        Self { reader, ids, left, path: SmallVec::new(), decoded: 0 }
     }
 
-    fn read(&mut self) -> Result<Change, DecodeError> {
+    /// Reads the next operation. What was checked before, and is kept now, is not checked again.
+    fn read(&mut self) -> Result<Effect, DecodeError> {
         let coded = self.reader.position();
-        let path = read_path(&self.previous, self.decoded, coded, &mut self.reader)?;
-        self.decoded += path.as_bytes().len();
-        self.previous.clear();
-        self.previous.extend_from_slice(path.as_bytes());
-        let effect = read_effect(&path, &mut self.ids, &mut self.reader)?;
+        let shared = usize::try_from(self.reader.varint()?).unwrap_or(usize::MAX);
+        let suffix = self.reader.length_prefixed()?;
+        let before = self.path.get(shared..).ok_or(UNSHARED)?;
+        let ends_early = before.first().is_some() && before.first() == suffix.first();
+        let must_share = may_share(self.decoded, coded);
+        if if must_share { ends_early } else { shared > 0 } {
+            return Err(DecodeError::NotCanonical("a shared path prefix"));
+        }
+        self.path.truncate(shared);
+        self.path.extend_from_slice(suffix);
+        if !self.ids.keep {
+            Path::check_bytes(&self.path)?;
+        }
+        self.decoded += self.path.len();
+        let kind = self.path.last().map(|&tag| Kind::from_tag(tag)).transpose()?;
+        let effect = read_effect(kind, &mut self.ids, &mut self.reader)?;
         self.ids.own += 1;
-        Ok(Change { path, effect })
+        Ok(effect)
     }
 }
 
@@ -255,7 +256,8 @@ impl Iterator for Changes<'_> {
 
     fn next(&mut self) -> Option<Change> {
         self.left = self.left.checked_sub(1)?;
-        Some(self.read().unwrap_or_else(|_| checked_before()))
+        let effect = self.read().unwrap_or_else(|_| checked_before());
+        Some(Change { path: Path::joined(&self.path, &[]), effect })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -273,7 +275,7 @@ pub(crate) fn read_path(
 ) -> Result<Path, DecodeError> {
     let shared = usize::try_from(reader.varint()?).unwrap_or(usize::MAX);
     let suffix = reader.length_prefixed()?;
-    let prefix = previous.get(..shared).ok_or(DecodeError::Invalid("a shared path prefix"))?;
+    let prefix = previous.get(..shared).ok_or(UNSHARED)?;
     let path = Path::parse_pieces(prefix, suffix)?;
     if shared != sharable(previous, path.as_bytes(), decoded, coded) {
         return Err(DecodeError::NotCanonical("a shared path prefix"));
@@ -360,12 +362,12 @@ fn write_spans(spans: &[Span], ids: &IdTable, out: &mut Vec<u8>) {
 }
 
 fn read_effect(
-    path: &Path,
+    kind: Option<Kind>,
     ids: &mut Ids<'_>,
     reader: &mut Reader<'_>,
 ) -> Result<Effect, DecodeError> {
     let flags = reader.byte()?;
-    let kind = path.kind().ok_or(DecodeError::Invalid("an empty path"))?;
+    let kind = kind.ok_or(DecodeError::Invalid("an empty path"))?;
     if flags == BELOW && !kind.is_leaf() {
         return ids.read_vector(reader, false).map(|(seen, _)| Effect::Below { seen });
     }

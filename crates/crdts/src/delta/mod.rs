@@ -41,13 +41,22 @@ pub use correction::{Correction, Point, Span};
 pub use rebase::Rebase;
 
 /// The changes that one transaction of one replica made. It is stored as its canonical bytes, and
-/// takes no more memory than they do: its content is read when it is asked for.
+/// takes little more memory than they do: its content is read when it is asked for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Delta {
     pub(crate) bytes: Arc<[u8]>,
+    pub(crate) outline: Outline,
+}
+
+/// What every step of a delta's way asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Outline {
+    pub origin: ReplicaId,
+    pub first: u64,
+    pub stamp: HybridTimestamp,
     /// Offset of the first change in the bytes.
-    pub(crate) changes_at: usize,
-    pub(crate) changes: usize,
+    pub changes_at: usize,
+    pub changes: usize,
 }
 
 /// One operation at one place.
@@ -188,28 +197,28 @@ impl Delta {
     }
 
     /// The replica that made it.
-    pub fn origin(&self) -> ReplicaId {
-        self.beginning().0
+    pub const fn origin(&self) -> ReplicaId {
+        self.outline.origin
     }
 
     /// The counter of its first dot.
-    pub fn first(&self) -> u64 {
-        self.beginning().1
+    pub const fn first(&self) -> u64 {
+        self.outline.first
     }
 
     /// The counter of its last dot.
-    pub fn last(&self) -> u64 {
-        self.first() + self.changes as u64 - 1
+    pub const fn last(&self) -> u64 {
+        self.outline.first + self.outline.changes as u64 - 1
     }
 
     /// When it was made, by its origin's hybrid clock.
-    pub fn stamp(&self) -> HybridTimestamp {
-        self.head().stamp
+    pub const fn stamp(&self) -> HybridTimestamp {
+        self.outline.stamp
     }
 
     /// True if it changes nothing: an edit that had no effect returns such a delta.
     pub const fn is_empty(&self) -> bool {
-        self.changes == 0
+        self.outline.changes == 0
     }
 
     /// Its canonical bytes.
@@ -227,8 +236,12 @@ impl Delta {
     /// An honest origin's deps cover the rest; a receiver that waits for all of them stays a
     /// function of the set of entries even beside a dishonest one.
     pub fn needs(&self) -> impl Iterator<Item = (ReplicaId, u64)> + '_ {
-        let origin = self.origin();
-        let named = self.changes().flat_map(|change| change.effect.named().collect::<Vec<_>>());
+        let head = self.head();
+        let origin = head.origin;
+        // Whoever is named is in the table of ids: where there is none, nothing is read for it.
+        let changes = (!head.ids.is_empty()).then(|| self.changes());
+        let named = changes.into_iter().flatten();
+        let named = named.flat_map(|change| change.effect.named().collect::<Vec<_>>());
         self.deps().into_iter().chain(named).filter(move |&(id, _)| id != origin)
     }
 }

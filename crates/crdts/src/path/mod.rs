@@ -133,7 +133,8 @@ impl Path {
         Self::joined(first, then).checked()
     }
 
-    fn joined(first: &[u8], then: &[u8]) -> Self {
+    /// As [`parse_pieces`](Self::parse_pieces), of bytes that were checked before.
+    pub(crate) fn joined(first: &[u8], then: &[u8]) -> Self {
         let mut bytes = SmallVec::with_capacity(first.len() + then.len());
         bytes.extend_from_slice(first);
         bytes.extend_from_slice(then);
@@ -146,11 +147,16 @@ impl Path {
 
     /// Checks that [`parse`](Self::parse) accepts it, as every receiver will.
     pub(crate) fn check(&self) -> Result<(), DecodeError> {
-        let value = self.0.len() as u64;
+        Self::check_bytes(&self.0)
+    }
+
+    /// Checks that bytes are a path.
+    pub(crate) fn check_bytes(path: &[u8]) -> Result<(), DecodeError> {
+        let value = path.len() as u64;
         if value > MAX_PATH_BYTES as u64 {
             return Err(DecodeError::OutOfRange { what: "length of a path", value });
         }
-        let mut reader = Reader::new(&self.0);
+        let mut reader = Reader::new(path);
         let mut above = Kind::Map;
         for _ in 0..MAX_LEVELS {
             if above.names_by_dot() {
@@ -167,8 +173,8 @@ impl Path {
                 return Ok(());
             }
         }
-        let value = self.levels() as u64;
-        Err(DecodeError::OutOfRange { what: "number of levels of a path", value })
+        let what = "number of levels of a path";
+        Err(DecodeError::OutOfRange { what, value: MAX_LEVELS as u64 + 1 })
     }
 
     /// The canonical bytes.

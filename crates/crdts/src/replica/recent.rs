@@ -75,7 +75,7 @@ impl Recent {
                 break;
             }
             if delta.first() > theirs.get(delta.origin()) {
-                missing = missing.saturating_sub(delta.changes as u64);
+                missing = missing.saturating_sub(delta.outline.changes as u64);
                 deltas.push(delta.clone());
             }
         }

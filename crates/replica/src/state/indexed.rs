@@ -168,7 +168,7 @@ impl State {
         Ok(sequences)
     }
 
-    /// True if removals may hide what indexes name.
+    /// True if removals may hide anything: none ever did, or this was noted with the state.
     pub(crate) const fn hides(&self) -> bool {
         self.indexes.is_hiding
     }

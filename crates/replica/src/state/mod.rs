@@ -115,7 +115,7 @@ impl State {
                 return Err(StorageError::of_decoding("the indexes", &error));
             }
             Ok(Some((indexes, flushed))) if uses_rows && flushed != checkpoint.sequence => {
-                Indexes { kept: Vec::new(), history: None, ..indexes }
+                Indexes { kept: Vec::new(), history: None, is_hiding: true, ..indexes }
             }
             Ok(Some((indexes, _))) => indexes,
             Err(_) | Ok(None) => Indexes::default(),

@@ -95,6 +95,10 @@ impl Source for StateSource<'_> {
         self.context.dot(local)
     }
 
+    fn may_hide(&self) -> bool {
+        self.state.hides() && !rejoin_vclock::mutant!("removals-hide-nothing")
+    }
+
     fn local(&self) -> Option<&dyn Any> {
         self.customs.map(|customs| customs as &dyn Any)
     }

@@ -75,6 +75,37 @@ fn flushed_state_is_what_the_log_makes_at_any_moment() {
     }
 }
 
+/// What a removal hides is hidden from the log, from blocks, and where nothing is hidden but what
+/// others' blocks hide; and it comes back whole when somebody has changed it.
+#[test]
+fn what_removals_hide_stays_hidden_in_blocks() {
+    let medium = Medium::new();
+    let store = medium.open_with(hurried());
+    let space: Space<Shelves> = store.create_space("shelves").expect("a first space");
+    let there: Space<Shelves> = Medium::new()
+        .open()
+        .join_space("shelves", space.ticket())
+        .expect("a space of the same lineage");
+    for shelf in ["kept", "gone", "back"] {
+        let add = space.transact(|tx| tx.object("room 9").entry(shelf).insert("lamp"));
+        add.expect("a transaction");
+    }
+    settle(&space.link(), &there.link()).expect("an honest peer");
+    there.transact(|tx| tx.object("room 9").entry("back").insert("rug")).expect("a transaction");
+    let hide = |shelf: &str| space.transact(|tx| tx.object("room 9").remove_unless_edited(shelf));
+    ["gone", "back"].iter().for_each(|shelf| _ = hide(shelf).expect("a transaction"));
+    work(&space, &mut Chance(9), 400);
+    store.close().expect("closed");
+    assert!(medium.rows().len() > 6, "there are blocks: {}", medium.rows().len());
+    let space: Space<Shelves> = medium.open_with(hurried()).open_space("shelves").expect("there");
+    let shelves = || space.object("room 9").keys().expect("readable");
+    assert_eq!(shelves(), ["kept"]);
+    settle(&space.link(), &there.link()).expect("an honest peer");
+    assert_eq!(shelves(), ["back", "kept"]);
+    let lamp = space.object("room 9").at("back").contains("lamp").expect("readable");
+    assert!(lamp, "what was removed before is there again, with what was added");
+}
+
 #[test]
 fn rows_do_not_pile_up() {
     let (medium, store, space) = worked(500, 3);

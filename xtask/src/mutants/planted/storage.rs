@@ -117,6 +117,13 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: replica("indexes"),
     },
     Mutant {
+        name: "removals-hide-nothing",
+        class: Class::Storage,
+        lines: &[],
+        brings_back: "it is forgotten that removals hide anything: what they hid is there again",
+        suite: replica("flush::what_removals_hide"),
+    },
+    Mutant {
         name: "index-is-named-too-early",
         class: Class::Storage,
         lines: &[],
