@@ -23,6 +23,13 @@ pub(crate) fn compiler() -> String {
     told.unwrap_or_default()
 }
 
+/// The commit of the tree, marked if the tree has changed since.
+pub(crate) fn revision() -> String {
+    let told = Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    let told = told.map(|it| String::from_utf8_lossy(&it.stdout).trim().to_owned());
+    told.unwrap_or_default()
+}
+
 /// The packages of the peers, with their versions.
 pub(crate) fn versions(peers: &[Box<dyn Peer>]) -> Vec<(String, String)> {
     let mut versions: Vec<(String, String)> = peers

@@ -59,7 +59,7 @@ enum Suite {
     Store(Asked),
     /// How the cost of ours grows with size.
     Growth(Asked),
-    /// Prints the page of results, from the files that `--save` wrote.
+    /// Prints the page of results (`> benches/RESULTS.md`), from the files that `--save` wrote.
     Page {
         /// Their directory.
         #[arg(default_value = "benches/results")]
@@ -78,13 +78,14 @@ struct Asked {
     /// JSON instead of the table.
     #[arg(long)]
     json: bool,
-    /// Only this peer, beside ours and the plain collections.
+    /// Only this peer, beside ours and the plain collections: crdts, lattices, yrs, loro, automerge,
+    /// redb, fjall, sqlite.
     #[arg(long)]
     only: Option<String>,
-    /// Only rows whose names contain this.
+    /// Only rows whose names contain this, as the table names them: "counter of 3".
     #[arg(long)]
     row: Option<String>,
-    /// Writes the JSON into this directory, too.
+    /// Writes the JSON into this directory, too, as SUITE.json: all rows of this run, and no others.
     #[arg(long)]
     save: Option<PathBuf>,
 }
@@ -158,6 +159,7 @@ fn suite(name: &str, mut rows: Vec<Row>, asked: &Asked) -> ExitCode {
         suite: name.to_owned(),
         is_quick: asked.quick,
         at,
+        revision: machine::revision(),
         machine: machine::machine(),
         compiler: machine::compiler(),
         versions: machine::versions(&peers),

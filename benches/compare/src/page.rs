@@ -11,10 +11,11 @@ use crate::report::Run;
 /// A file that cannot be read, by name.
 pub(crate) fn page(directory: &Path) -> Result<String, String> {
     let mut page = String::from(
-        "# Results\n\nWritten by `cargo run --profile compare -p rejoin-compare -- page`, from the \
+        "# Results\n\nPrinted by `cargo run --profile compare -p rejoin-compare -- page`, from the \
          files of `benches/results`.\nMedians; the middle half of all rounds behind them is in the \
-         files. Read ratios: machines differ, and one differs\nfrom hour to hour.\n",
+         files. Read ratios: machines differ, and one differs\nfrom hour to hour.\n\n",
     );
+    page.push_str(LEGEND);
     for suite in ["values", "sync", "store"] {
         let path = directory.join(format!("{suite}.json"));
         if !path.exists() {
@@ -32,14 +33,31 @@ pub(crate) fn page(directory: &Path) -> Result<String, String> {
     Ok(page)
 }
 
+const LEGEND: &str = "\
+To run a suite: `cargo run --profile compare -p rejoin-compare -- values`, or `sync`, `store`; the \
+build is optimized\nacross all crates and takes some minutes. `--quick` takes smaller sizes, \
+`--row counter` only rows with that in their\nnames, `--only yrs` one peer, `--save \
+benches/results` writes `values.json` there, whole. A wrong result of anybody ends\nthe run with \
+exit code 1; a missed target does not.
+
+- *rejoin* is what the documentation shows first, *rejoin (fastest)* the fastest public way, where \
+that is another: to\n  send kept deltas instead of states. A row is met if the faster of the two \
+meets its target.
+- *plain* is no CRDT: a collection of the standard library or hashbrown, for stores a file that is \
+appended to and\n  synced. */ best* and */ plain* are ours as a multiple of the best peer and of \
+that.
+- Bytes of sync are both ways without hellos, messages are what an end sends before it listens, \
+hellos among them. *at\n  most* is the peak of memory as a multiple of what stays.
+";
+
 fn add(page: &mut String, run: &Run) {
     let versions: Vec<String> =
         run.versions.iter().map(|(package, version)| format!("{package} {version}")).collect();
     let quick = if run.is_quick { " (`--quick`)" } else { "" };
-    let Run { suite, machine, compiler, .. } = run;
+    let Run { suite, machine, compiler, revision, .. } = run;
     let _ = write!(
         page,
-        "\n## {suite}{quick}, {}\n\n{machine}; {compiler}; {}.\n\n",
+        "\n## {suite}{quick}, {}\n\nRevision {revision}; {machine}; {compiler}; {}.\n\n",
         date(run.at),
         versions.join(", ")
     );

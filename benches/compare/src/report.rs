@@ -30,6 +30,8 @@ pub(crate) struct Run {
     pub is_quick: bool,
     /// Seconds since 1970.
     pub at: u64,
+    /// The commit of the tree that was measured.
+    pub revision: String,
     pub machine: String,
     pub compiler: String,
     /// Names and versions of the peers.

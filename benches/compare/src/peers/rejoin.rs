@@ -29,7 +29,7 @@ type Items = Replica<List<LwwRegister<u64>>>;
 
 impl Peer for Rejoin {
     fn name(&self) -> &'static str {
-        if self.is_fastest { "rejoin, fastest" } else { "rejoin" }
+        if self.is_fastest { "rejoin (fastest)" } else { "rejoin" }
     }
 
     fn package(&self) -> &'static str {

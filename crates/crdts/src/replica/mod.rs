@@ -154,6 +154,7 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     /// Changes the value in one transaction and returns the delta for others to apply; it is empty
     /// if nothing was changed. An error from the closure, or a panic in it, leaves everything as it
     /// was; ids of items and nodes that it handed out name nothing then, and may name others later.
+    /// To give up for a reason of your own, return [`EditError::Aborted`].
     ///
     /// # Errors
     /// Whatever the closure returns.
@@ -335,16 +336,50 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// Between two processes the vector, the deltas and, below the floor, the state go as bytes:
+    ///
+    /// ```
+    /// use rejoin_crdts::{Delta, FreshId, OrSet, Replica, ReplicaId};
+    /// use rejoin_vclock::VersionVector;
+    /// use rejoin_vclock::codec::{Decode, Encode};
+    ///
+    /// type Tags = Replica<OrSet<String>>;
+    ///
+    /// /// What the phone answers: deltas, or its state.
+    /// fn answer(phone: &Tags, asked: &[u8]) -> Result<Vec<Vec<u8>>, Vec<u8>> {
+    ///     let vector = VersionVector::from_bytes(asked).expect("a vector");
+    ///     let deltas = phone.delta_since(&vector).map_err(|_below_floor| phone.save())?;
+    ///     Ok(deltas.iter().map(|delta| delta.bytes().to_vec()).collect())
+    /// }
+    ///
+    /// let id = |number| FreshId::assume_fresh(ReplicaId::from_u128(number));
+    /// let (mut phone, mut laptop) = (Tags::new(id(1)), Tags::new(id(2)));
+    /// phone.edit(|tags| tags.insert("fragile"))?;
+    /// match answer(&phone, &laptop.version_vector().to_bytes()) {
+    ///     Ok(deltas) => {
+    ///         for bytes in deltas {
+    ///             laptop.apply(&Delta::from_shared(bytes.into())?);
+    ///         }
+    ///     }
+    ///     // A loaded state needs an id, under which nobody writes here.
+    ///     Err(state) => _ = laptop.merge(&Tags::load(&state, id(3))?),
+    /// }
+    /// assert_eq!(phone.save(), laptop.save());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`BelowFloor`] when some of them are not remembered: they are too old, or came with a state
     /// that was merged, loaded or forked. Then [merge](Self::merge) the state, or send what is
-    /// [saved](Self::save).
+    /// [saved](Self::save). It is all or nothing; and whoever merges a state answers so in turn to
+    /// those who have not seen what came with it.
     pub fn delta_since(&self, vector: &VersionVector) -> Result<Vec<Delta>, BelowFloor> {
         self.recent.since(vector, &self.version_vector())
     }
 
-    /// Sets how much memory remembered deltas may take, in bytes: 256 KiB if it is not set. With 0
-    /// none are remembered.
+    /// Sets how much memory remembered deltas may take, in bytes: 256 KiB if it is not set, which is
+    /// some 2,000 small edits (their bytes, and about 80 more each). With 0 none are remembered. What
+    /// is forgotten stays forgotten when there is more room later.
     pub fn remember(&mut self, bytes: usize) {
         self.recent.set_room(bytes);
     }

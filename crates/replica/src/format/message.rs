@@ -7,7 +7,7 @@
 //! | kind | body |
 //! |---|---|
 //! | 1 hello | space hash (16), replica (16), pull (1), vector, digest (16) of the heads there |
-//! | 2 entries | n, then n entries, each by what differs from the one before it ([`relative`]) |
+//! | 2 entries | n, then n entries, each by what differs from the one before it |
 //! | 3 have | n, then n x (replica, counter): what is newly durable at the sender |
 //! | 4 want | n, then n x (replica, after): entries to send, up to what the receiver has |
 //! | 5 refuse | a reason (1) |

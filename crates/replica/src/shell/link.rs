@@ -21,6 +21,14 @@ use crate::storage::{Storage, StorageError};
 /// asks `next_tick` after whatever it handed in, and when it is [woken](Link::on_wake). After a
 /// tick, and when woken, every session of the space may have something to send.
 ///
+/// A session speaks in *frames*: a hello, entries, what it has. What [`transmit`](Link::transmit)
+/// returns at once is one or more of them, and belongs to one session; each session has a
+/// [`Frames`] of its own at the other end, from its first byte to its last. Once both ends have
+/// nothing to say, each has what the other had. That it is told so, by
+/// [`is_caught_up`](Link::is_caught_up), may take a [`tick`](Link::tick) more: what has become
+/// durable is announced up to twenty times a second. Whoever lacks something and speaks first is
+/// answered with it at once.
+///
 /// Two stores of one process, brought together by hand, as [`meet`](Link::meet) does; over TCP
 /// `rejoin-node` does this:
 ///
@@ -36,9 +44,9 @@ use crate::storage::{Storage, StorageError};
 ///     arrived: &mut Frames,
 /// ) -> Result<bool, LinkError> {
 ///     let mut any = false;
-///     while let Some(frame) = from.transmit(out)? {
+///     while let Some(bytes) = from.transmit(out)? {
 ///         any = true;
-///         arrived.push(&frame); // the bytes may come in pieces of any length
+///         arrived.push(&bytes); // they may come in pieces of any length
 ///         to.handle(into, arrived)?;
 ///     }
 ///     Ok(any)
@@ -202,7 +210,8 @@ impl Link {
         over.map_or(Ok(()), |end| Err(LinkError::Ended(end)))
     }
 
-    /// The next frames to send, if there is anything to send.
+    /// The next bytes to send, if there is anything to send: one or more whole frames, in one piece.
+    /// `None` for a session that was closed, or belongs to another link.
     ///
     /// # Errors
     /// [`LinkError::Ended`] when the session is over and nothing is left to send.
