@@ -78,14 +78,15 @@ struct Asked {
     /// JSON instead of the table.
     #[arg(long)]
     json: bool,
-    /// Only this peer, beside ours and the plain collections: crdts, lattices, yrs, loro, automerge,
-    /// redb, fjall, sqlite.
+    /// Only this peer, beside ours and the plain collections: crdts, lattices, yrs, loro,
+    /// automerge, redb, fjall, sqlite.
     #[arg(long)]
     only: Option<String>,
     /// Only rows whose names contain this, as the table names them: "counter of 3".
     #[arg(long)]
     row: Option<String>,
-    /// Writes the JSON into this directory, too, as SUITE.json: all rows of this run, and no others.
+    /// Writes the JSON into this directory, too, as SUITE.json: all rows of this run, and no
+    /// others.
     #[arg(long)]
     save: Option<PathBuf>,
 }

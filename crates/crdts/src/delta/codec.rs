@@ -233,7 +233,7 @@ impl<'a> Changes<'a> {
         let shared = usize::try_from(self.reader.varint()?).unwrap_or(usize::MAX);
         let suffix = self.reader.length_prefixed()?;
         let before = self.path.get(shared..).ok_or(UNSHARED)?;
-        let ends_early = before.first().is_some() && before.first() == suffix.first();
+        let ends_early = !before.is_empty() && before.first() == suffix.first();
         let must_share = may_share(self.decoded, coded);
         if if must_share { ends_early } else { shared > 0 } {
             return Err(DecodeError::NotCanonical("a shared path prefix"));

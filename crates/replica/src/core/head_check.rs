@@ -20,9 +20,10 @@
 //!     | -- common(the last that is shared) -----> |  no entry is left between shared and not
 //! ```
 //!
-//! The digest of a hello is over all heads of its sender, that of an agree over those of the origins
-//! for which both vectors have the same counter. A copy that has more looks its own heads up at the
-//! counters of the other's hello: mostly one of two ends can, and then nothing is asked. From
+//! The digest of a hello is over all heads of its sender, that of an agree over those of the
+//! origins for which both vectors have the same counter. A copy that has more looks its own heads
+//! up at the counters of the other's hello: mostly one of two ends can, and then nothing is asked.
+//! From
 //! there the receiver follows each origin's hash through what it is sent, and compares it with its
 //! own before it takes in the next entry of that origin. Where the stream of an origin goes on
 //! after a gap, because the receiver had the rest from elsewhere, the head at the end of the gap is

@@ -14,14 +14,14 @@
 //! ```
 //!
 //! `first` and `stamp` of a relative entry are those of its predecessor plus the steps, its ids are
-//! the same, and its *rest* (deps, changes and section) is that of the predecessor, rewritten by the
-//! pattern. How: 1 the origin is that of the entry before; 2 and 4 the step of first, of stamp, is
-//! as the time before; the other bits are a number times 8: 0 plain, 1 a new pattern, from 2 on one
-//! of the last six.
+//! the same, and its *rest* (deps, changes and section) is that of the predecessor, rewritten by
+//! the pattern. How: 1 the origin is that of the entry before; 2 and 4 the step of first, of stamp,
+//! is as the time before; the other bits are a number times 8: 0 plain, 1 a new pattern, from 2 on
+//! one of the last six.
 //!
 //! The bytes that come out are the canonical bytes of the entry, which are hashed and stored; how a
-//! sender puts them into a frame is its own affair. All together are at most sixteen times as long as
-//! the frame, and 16 KiB: a sender writes an entry plainly where they would be more.
+//! sender puts them into a frame is its own affair. All together are at most sixteen times as long
+//! as the frame, and 16 KiB: a sender writes an entry plainly where they would be more.
 //!
 //! # References
 //! - D. Korn et al., *The VCDIFF Generic Differencing and Compression Data Format*, RFC 3284, 2002:
@@ -246,8 +246,8 @@ fn fits(pattern: &Pattern, last: &[u8], rest: &[u8]) -> bool {
     end.is_some() && (end == rest.get(to..) || rejoin_vclock::mutant!("pattern-without-end"))
 }
 
-/// The pattern by which one text becomes another: byte by byte where they are equally long, and else
-/// in one piece.
+/// The pattern by which one text becomes another: byte by byte where they are equally long, and
+/// else in one piece.
 fn difference(last: &[u8], rest: &[u8]) -> Pattern {
     let mut pattern = Pattern::new();
     let same = |(a, b): &(&u8, &u8)| a == b;

@@ -210,8 +210,8 @@ impl Link {
         over.map_or(Ok(()), |end| Err(LinkError::Ended(end)))
     }
 
-    /// The next bytes to send, if there is anything to send: one or more whole frames, in one piece.
-    /// `None` for a session that was closed, or belongs to another link.
+    /// The next bytes to send, if there is anything to send: one or more whole frames, in one
+    /// piece. `None` for a session that was closed, or belongs to another link.
     ///
     /// # Errors
     /// [`LinkError::Ended`] when the session is over and nothing is left to send.
