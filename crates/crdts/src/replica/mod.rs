@@ -378,8 +378,8 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
     }
 
     /// Sets how much memory remembered deltas may take, in bytes: 256 KiB if it is not set, which
-    /// is some 2,000 small edits (their bytes, and about 80 more each). With 0 none are remembered.
-    /// What is forgotten stays forgotten when there is more room later.
+    /// is some 2,000 small edits (their bytes, and about 100 more each). With 0 none are
+    /// remembered. What is forgotten stays forgotten when there is more room later.
     pub fn remember(&mut self, bytes: usize) {
         self.recent.set_room(bytes);
     }

@@ -16,7 +16,7 @@ use crate::delta::Delta;
 const ROOM: usize = 256 << 10;
 
 /// Memory of a delta beside its bytes.
-const BESIDE: usize = 56;
+const BESIDE: usize = 96;
 
 /// The last deltas, the oldest first.
 #[derive(Debug)]
