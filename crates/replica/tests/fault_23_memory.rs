@@ -244,6 +244,22 @@ fn fault_23_frames() {
         alike.extend((2..count).map(|_| 0b10111));
         reads_all("entries that are alike", &frame(2, &alike), is_right);
     }
+    // A pattern of more pieces than anybody writes.
+    let mut pieces = varints([2]);
+    pieces.extend([0, 0]);
+    id(1).encode(&mut pieces);
+    pieces.extend([1, 0, 0, 7, 0, 1, 0, 2, null, map, 1, 0b1101, 1]);
+    pieces.extend(varints([100_000]));
+    pieces.extend([0, 0, 1].repeat(100_000));
+    reads_all("a pattern of many pieces", &frame(2, &pieces), false);
+    // Entries of ever new origins.
+    let mut origins = varints([10_000]);
+    for number in 0..10_000 {
+        origins.extend([0, 0]);
+        id(number).encode(&mut origins);
+        origins.extend([1, 0, 0, 7, 0, 1, 0, 2, null, map, 1]);
+    }
+    reads_all("entries of many origins", &frame(2, &origins), true);
     for kind in [3, 4] {
         let mut pairs = varints([1_000_000]);
         pairs.extend([1].repeat(2_000_000));

@@ -20,7 +20,8 @@
 //! one of the last six.
 //!
 //! The bytes that come out are the canonical bytes of the entry, which are hashed and stored; how a
-//! sender puts them into a frame is its own affair. All together are at most sixteen times as long
+//! sender puts them into a frame is its own affair. A pattern has at most 8 pieces, and only entries
+//! of the first 64 origins of a frame are relative. All together are at most sixteen times as long
 //! as the frame, and 16 KiB: a sender writes an entry plainly where they would be more.
 //!
 //! # References
@@ -49,8 +50,10 @@ const PATTERN: u8 = 8;
 const NEW: u8 = 1;
 /// The number of patterns that are known at a time.
 const KNOWN: usize = 6;
-/// Maximum number of pieces in a pattern that is written.
+/// Maximum number of pieces in a pattern: each takes more memory than it does in a frame.
 const MOST_PIECES: usize = 8;
+/// Maximum number of origins whose last entry is kept for the next.
+const MOST_ORIGINS: usize = 64;
 /// Equal bytes between two pieces that are not worth a piece of their own.
 const GAP: usize = 4;
 /// About how much memory the entries that are taken out of a frame at once may take, in bytes.
@@ -145,6 +148,13 @@ impl Patterns {
     }
 }
 
+/// Keeps the last entry of an origin, if it is one of the first. Both ends keep the same.
+fn keep<T>(before: &mut BTreeMap<ReplicaId, T>, origin: ReplicaId, last: T) {
+    if before.len() < MOST_ORIGINS || before.contains_key(&origin) {
+        before.insert(origin, last);
+    }
+}
+
 /// Writes entries, whose canonical bytes these are.
 ///
 /// # Errors
@@ -174,7 +184,7 @@ pub(crate) fn write(
         }
         let Some((steps, steps_before, number, pattern)) = relative else {
             write_plain(&parts, direction, out)?;
-            before.insert(parts.origin, (parts, Steps::default()));
+            keep(&mut before, parts.origin, (parts, Steps::default()));
             continue;
         };
         let mut flags = number * PATTERN;
@@ -193,7 +203,7 @@ pub(crate) fn write(
         if number == NEW {
             patterns.keep(pattern);
         }
-        before.insert(parts.origin, (parts, steps));
+        keep(&mut before, parts.origin, (parts, steps));
     }
     Ok(())
 }
@@ -363,7 +373,7 @@ impl Unfolding {
             _ => self.read_relative(origin, how, number, reader)?,
         };
         let entry = Entry::parse(&bytes)?;
-        self.before.insert(origin, (entry.clone(), steps));
+        keep(&mut self.before, origin, (entry.clone(), steps));
         Ok(entry)
     }
 
@@ -417,7 +427,11 @@ fn head_of(origin: ReplicaId, first: u64, stamp: u64) -> Vec<u8> {
 
 fn read_pattern(reader: &mut Reader<'_>) -> Result<Pattern, DecodeError> {
     let mut pattern = Pattern::new();
-    for _ in 0..reader.count(3)? {
+    let count = reader.count(3)?;
+    if count > MOST_PIECES && !rejoin_vclock::mutant!("pieces-without-end") {
+        return Err(DecodeError::Invalid("a pattern of too many pieces"));
+    }
+    for _ in 0..count {
         let mut length = || reader.varint().map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         let (copied, left_out, put_in) = (length()?, length()?, length()?);
         if left_out == 0 && put_in == 0 {

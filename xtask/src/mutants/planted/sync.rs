@@ -19,6 +19,13 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: Suite { target: "fault_23_memory", ..replica("fault_23_frames") },
     },
     Mutant {
+        name: "pieces-without-end",
+        class: Class::Sync,
+        lines: &[],
+        brings_back: "a pattern takes twenty-five times its length",
+        suite: Suite { target: "fault_23_memory", ..replica("fault_23_frames") },
+    },
+    Mutant {
         name: "pattern-without-end",
         class: Class::Sync,
         lines: &[],
