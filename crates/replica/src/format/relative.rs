@@ -20,9 +20,9 @@
 //! one of the last six.
 //!
 //! The bytes that come out are the canonical bytes of the entry, which are hashed and stored; how a
-//! sender puts them into a frame is its own affair. A pattern has at most 8 pieces, and only entries
-//! of the first 64 origins of a frame are relative. All together are at most sixteen times as long
-//! as the frame, and 16 KiB: a sender writes an entry plainly where they would be more.
+//! sender puts them into a frame is its own affair. A pattern has at most 8 pieces, and only
+//! entries of the first 64 origins of a frame are relative. All together are at most sixteen times
+//! as long as the frame, and 16 KiB: a sender writes an entry plainly where they would be more.
 //!
 //! # References
 //! - D. Korn et al., *The VCDIFF Generic Differencing and Compression Data Format*, RFC 3284, 2002:
