@@ -287,8 +287,8 @@ impl Frames {
     /// # Errors
     /// Anything that is not a frame of this protocol. The stream is of no use beyond it.
     pub fn next_message(&mut self) -> Result<Option<Message>, DecodeError> {
-        if self.unfolding.is_some() {
-            return self.unfold().map(Some);
+        if let Some((unfolding, end)) = self.unfolding.take() {
+            return self.unfold(unfolding, end).map(Some);
         }
         let left = self.buffer.get(self.at..).unwrap_or_default();
         let head = match FrameHead::read(left) {
@@ -305,19 +305,15 @@ impl Frames {
             let mut reader = Reader::new(body);
             let unfolding = Unfolding::begin(&mut reader)?;
             self.at += head.at + reader.position();
-            self.unfolding = Some((unfolding, end));
-            return self.unfold().map(Some);
+            return self.unfold(unfolding, end).map(Some);
         }
         let message = Message::parse(head.kind, body, &mut self.direction)?;
         self.go_on_at(end);
         Ok(Some(message))
     }
 
-    /// Takes the next entries out of the frame that was begun.
-    fn unfold(&mut self) -> Result<Message, DecodeError> {
-        let Some((mut unfolding, end)) = self.unfolding.take() else {
-            return Ok(Message::Entries(Vec::new()));
-        };
+    /// Takes the next entries out of a frame that was begun and ends there.
+    fn unfold(&mut self, mut unfolding: Unfolding, end: usize) -> Result<Message, DecodeError> {
         let mut reader = Reader::new(self.buffer.get(self.at..end).unwrap_or_default());
         let entries = unfolding.take(&mut self.direction, &mut reader)?;
         let at = self.at + reader.position();
