@@ -232,12 +232,7 @@ impl<'a> Changes<'a> {
         let coded = self.reader.position();
         let shared = usize::try_from(self.reader.varint()?).unwrap_or(usize::MAX);
         let suffix = self.reader.length_prefixed()?;
-        let before = self.path.get(shared..).ok_or(UNSHARED)?;
-        let ends_early = !before.is_empty() && before.first() == suffix.first();
-        let must_share = may_share(self.decoded, coded);
-        if if must_share { ends_early } else { shared > 0 } {
-            return Err(DecodeError::NotCanonical("a shared path prefix"));
-        }
+        check_shared(&self.path, shared, suffix, may_share(self.decoded, coded))?;
         self.path.truncate(shared);
         self.path.extend_from_slice(suffix);
         if !self.ids.keep {
@@ -277,10 +272,21 @@ pub(crate) fn read_path(
     let suffix = reader.length_prefixed()?;
     let prefix = previous.get(..shared).ok_or(UNSHARED)?;
     let path = Path::parse_pieces(prefix, suffix)?;
-    if shared != sharable(previous, path.as_bytes(), decoded, coded) {
-        return Err(DecodeError::NotCanonical("a shared path prefix"));
-    }
+    check_shared(previous, shared, suffix, may_share(decoded, coded))?;
     Ok(path)
+}
+
+/// Checks that a path takes over from the one before it what [`sharable`] says.
+fn check_shared(
+    previous: &[u8],
+    shared: usize,
+    suffix: &[u8],
+    may_share: bool,
+) -> Result<(), DecodeError> {
+    let left = previous.get(shared..).ok_or(UNSHARED)?;
+    let shares_more = !left.is_empty() && left.first() == suffix.first();
+    let is_right = if may_share { !shares_more } else { shared == 0 };
+    is_right.then_some(()).ok_or(DecodeError::NotCanonical("a shared path prefix"))
 }
 
 fn write_effect(effect: &Effect, ids: &IdTable, out: &mut Vec<u8>) {
