@@ -11,6 +11,7 @@
 use rejoin_vclock::{Dot, VersionVector};
 use smallvec::SmallVec;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
@@ -124,6 +125,10 @@ impl Cursor<'_> {
     /// as by a plain removal; where something was spared, the removals end, so that everything
     /// stays.
     pub(crate) fn open(&mut self) -> Result<(), EditError> {
+        if self.stage.may_hide() { self.end_hiding() } else { Ok(()) }
+    }
+
+    fn end_hiding(&mut self) -> Result<(), EditError> {
         for part in hidden_names(&*self.stage, self.path.as_bytes())? {
             let name = part.split_last().map_or(&[][..], |(_, name)| name);
             let spared = View { source: &*self.stage, path: Path::default() }.spares(&part)?;
@@ -164,7 +169,7 @@ impl Cursor<'_> {
         }
         let mut part = self.key(thing, part);
         let ends = part.hidings()?;
-        part.write(Effect::Hide { ends, seen })
+        part.write(Effect::Hide { ends, seen: Box::new(seen) })
     }
 
     /// Keeps an item or node that somebody removed unless edited and that somebody else changed.
@@ -178,7 +183,7 @@ impl Cursor<'_> {
         if ends.is_empty() {
             return Ok(());
         }
-        self.write(Effect::Hide { ends, seen: VersionVector::new() })
+        self.write(Effect::Hide { ends, seen: Box::default() })
     }
 
     fn hidings(&self) -> Result<Vec<Dot>, EditError> {

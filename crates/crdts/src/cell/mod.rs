@@ -29,10 +29,11 @@ pub(crate) trait Leaf: Variant + Default {
     /// Applies one operation whose dot is new here and whose context is covered.
     fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool;
 
-    /// As [`apply`](Self::apply), noting what was there for whoever may have to put it back.
+    /// As [`apply`](Self::apply), noting what was there, if anything was, for whoever may have to
+    /// put it back.
     fn change(&mut self, effect: &Effect, at: &At<'_>) -> bool {
         if let Some(before) = at.before {
-            *before.borrow_mut() = Some(Saved::before(self.lend(), effect, at.dot.slot()));
+            *before.borrow_mut() = Saved::before(self.lend(), effect, at.dot.slot());
         }
         self.apply(effect, at)
     }
@@ -92,17 +93,21 @@ pub(crate) enum SavedKind {
 }
 
 impl Saved {
-    /// What an operation by the replica in `own` is about to change of a cell.
-    fn before(cell: CellRef<'_>, effect: &Effect, own: Slot) -> Self {
-        Self(match (cell.as_counter(), effect) {
-            _ if cell.is_gone() => SavedKind::Gone,
-            (Some(tally), Effect::Counter { totals: Some(_), floors, ends })
-                if floors.is_empty() && ends.is_empty() =>
-            {
-                SavedKind::Record(own, tally.of(own).cloned())
+    /// What an operation by the replica in `own` is about to change of a cell. `None` if there is
+    /// no cell.
+    fn before(cell: CellRef<'_>, effect: &Effect, own: Slot) -> Option<Self> {
+        match (cell.as_counter(), effect) {
+            _ if cell.is_gone() => None,
+            (Some(tally), Effect::Count(_)) => {
+                Some(Self(SavedKind::Record(own, tally.of(own).cloned())))
             }
-            _ => SavedKind::Cell(cell.to_cell()),
-        })
+            _ => Some(Self::from(cell.to_cell())),
+        }
+    }
+
+    /// That there was no cell.
+    pub(crate) const fn nothing() -> Self {
+        Self(SavedKind::Gone)
     }
 }
 

@@ -1,5 +1,6 @@
 //! A counter that never goes below zero, however the replicas are cut off from each other.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
@@ -8,7 +9,7 @@ use rejoin_vclock::ReplicaId;
 use crate::cell::CellRef;
 use crate::counter::{Rights, Share};
 use crate::crdt::leaf_value;
-use crate::delta::Effect;
+use crate::delta::{Effect, RightsTotals};
 use crate::edit::{Cursor, View};
 use crate::error::{EditError, ReadError};
 use crate::path::Kind;
@@ -314,7 +315,13 @@ impl BoundedCounterEditor<'_> {
         moved: Option<(ReplicaId, u64)>,
         retires: Option<ReplicaId>,
     ) -> Result<(), EditError> {
-        self.cursor.write(Effect::Rights { granted, spent, moved, retires, yields: None })
+        self.cursor.write(Effect::Rights(Box::new(RightsTotals {
+            granted,
+            spent,
+            moved,
+            retires,
+            yields: None,
+        })))
     }
 
     /// This replica's share.

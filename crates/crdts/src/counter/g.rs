@@ -73,7 +73,7 @@ impl GCounterEditor<'_> {
         let totals =
             self.cursor.cell(|cell| Tally::seen_in(cell, |it| it.counted(dot, amount, 0)))?;
         let totals = totals.ok_or(EditError::Overflow)?;
-        self.cursor.write(Effect::counted(totals))
+        self.cursor.write(Effect::Count(totals))
     }
 
     /// The value as this transaction sees it.

@@ -122,7 +122,7 @@ impl PnCounterEditor<'_> {
         let totals =
             self.cursor.cell(|cell| Tally::seen_in(cell, |it| it.counted(dot, up, down)))?;
         let totals = totals.ok_or(EditError::Overflow)?;
-        self.cursor.write(Effect::counted(totals))
+        self.cursor.write(Effect::Count(totals))
     }
 
     /// Takes away everything counted so far, as far as it is seen here.

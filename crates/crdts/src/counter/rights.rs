@@ -7,7 +7,7 @@ use rejoin_vclock::ReplicaId;
 use smallvec::SmallVec;
 
 use crate::cell::Leaf;
-use crate::delta::{At, Covered, Effect};
+use crate::delta::{At, Covered, Effect, RightsTotals};
 use crate::error::{EditError, ReadError};
 use crate::state::{Join, LocalDot, Slot};
 
@@ -191,9 +191,8 @@ fn held(balance: i128) -> u64 {
 
 impl Leaf for Rights {
     fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool {
-        let Effect::Rights { granted, spent, moved, retires, yields } = *effect else {
-            return false;
-        };
+        let Effect::Rights(totals) = effect else { return false };
+        let RightsTotals { granted, spent, moved, retires, yields } = **totals;
         let place = self.place(at.dot.slot()).unwrap_or_else(|place| {
             self.0.insert(place, Share::new(at.context.id(at.dot.slot()), at.dot));
             place

@@ -210,17 +210,21 @@ impl Tally {
 
 impl Leaf for Tally {
     fn apply(&mut self, effect: &Effect, at: &At<'_>) -> bool {
-        let (totals, floors, ends, put) = match effect {
-            Effect::Counter { totals, floors, ends } => (*totals, floors.as_slice(), ends, None),
-            Effect::Correct { ends, put } => (None, &[][..], ends, put.as_ref()),
-            _ => return false,
-        };
-        let mut changed = self.corrections.end_named(ends, at.context);
-        for floor in floors {
-            changed |= self.take(at, floor);
+        match effect {
+            Effect::Count(totals) => self.count(at, *totals),
+            Effect::Reset { floors, ends } => {
+                let mut changed = self.corrections.end_named(ends, at.context);
+                for floor in floors {
+                    changed |= self.take(at, floor);
+                }
+                changed
+            }
+            Effect::Correct { ends, put } => {
+                let changed = self.corrections.end_named(ends, at.context);
+                changed | put.as_ref().is_some_and(|put| self.corrections.put(put, at))
+            }
+            _ => false,
         }
-        changed |= totals.is_some_and(|totals| self.count(at, totals));
-        changed | put.is_some_and(|correction| self.corrections.put(correction, at))
     }
 
     /// Counters are taken away record by record and correction by correction, never by a vector.

@@ -15,6 +15,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -27,7 +28,9 @@ use smallvec::SmallVec;
 use crate::cell::Shape;
 use crate::delta::correction::SPAN_BYTES;
 use crate::delta::ids::{IdTable, Ids, cannot_know};
-use crate::delta::{AddOrRemove, Change, Correction, Delta, Effect, Floor, Outline, Span, Totals};
+use crate::delta::{
+    AddOrRemove, Change, Correction, Delta, Effect, Floor, Outline, RightsTotals, Span, Totals,
+};
 use crate::path::{Atom, Kind, Path, RawAtom, shared_prefix};
 
 const PUT: u8 = 1;
@@ -315,9 +318,13 @@ fn write_effect(effect: &Effect, ids: &IdTable, out: &mut Vec<u8>) {
                 ids.write_vector(seen, out);
             }
         }
-        Effect::Counter { totals, floors, ends } => {
+        Effect::Count(totals) => {
+            out.push(PUT);
+            write_totals(totals, out);
+        }
+        Effect::Reset { floors, ends } => {
             let lifts = u8::from(!ends.is_empty()) * LIFTS;
-            out.push(flags(totals.is_some(), !floors.is_empty()) | lifts);
+            out.push(flags(false, !floors.is_empty()) | lifts);
             if !floors.is_empty() {
                 write_varint(out, floors.len() as u64);
             }
@@ -326,9 +333,6 @@ fn write_effect(effect: &Effect, ids: &IdTable, out: &mut Vec<u8>) {
                 write_totals(&floor.totals, out);
             }
             ids.write_dots(ends, out);
-            if let Some(totals) = totals {
-                write_totals(totals, out);
-            }
         }
         Effect::Correct { ends, put } => {
             let takes = u8::from(put.as_ref().is_some_and(|put| put.takes)) * AGAINST;
@@ -341,7 +345,8 @@ fn write_effect(effect: &Effect, ids: &IdTable, out: &mut Vec<u8>) {
             out.push(flags(put.is_some(), !ends.is_empty()) | against);
             ids.write_dots(ends, out);
         }
-        Effect::Rights { granted, spent, moved, retires, yields } => {
+        Effect::Rights(totals) => {
+            let RightsTotals { granted, spent, moved, retires, yields } = &**totals;
             let passes = u8::from(retires.is_some()) * RETIRES;
             out.push(flags(true, moved.is_some()) | passes | (u8::from(yields.is_some()) * YIELDS));
             write_varint(out, *granted);
@@ -375,7 +380,8 @@ fn read_effect(
     let flags = reader.byte()?;
     let kind = kind.ok_or(DecodeError::Invalid("an empty path"))?;
     if flags == BELOW && !kind.is_leaf() {
-        return ids.read_vector(reader, false).map(|(seen, _)| Effect::Below { seen });
+        let (seen, _) = ids.read_vector(reader, false)?;
+        return Ok(Effect::Below { seen: Box::new(seen) });
     }
     let may_hide = matches!(kind, Kind::ListItem | Kind::TreeNode | Kind::MapKey);
     if flags & (MOVES | HIDES) != 0 && may_hide {
@@ -431,7 +437,7 @@ fn read_place(
             let (seen, named) =
                 if put { ids.read_vector(reader, true)? } else { (VersionVector::new(), 0) };
             match put && named == 0 {
-                false => Ok(Effect::Hide { ends, seen }),
+                false => Ok(Effect::Hide { ends, seen: Box::new(seen) }),
                 true => Err(DecodeError::NotCanonical("a vector in a delta")),
             }
         }
@@ -448,7 +454,7 @@ fn read_rights(flags: u8, reader: &mut Reader<'_>) -> Result<Effect, DecodeError
     let moved = if has(ENDS) { Some((ReplicaId::decode(reader)?, reader.varint()?)) } else { None };
     let retires = if has(RETIRES) { Some(ReplicaId::decode(reader)?) } else { None };
     let yields = if has(YIELDS) { Some(ReplicaId::decode(reader)?) } else { None };
-    Ok(Effect::Rights { granted, spent, moved, retires, yields })
+    Ok(Effect::Rights(Box::new(RightsTotals { granted, spent, moved, retires, yields })))
 }
 
 fn read_counter(
@@ -459,14 +465,16 @@ fn read_counter(
     let (put, ends) = (flags & PUT != 0, flags & ENDS != 0);
     let (lifts, takes) = (flags & LIFTS != 0, flags & AGAINST != 0);
     match flags & !(PUT | ENDS | LIFTS | AGAINST) {
-        0 if !takes && (put || ends || lifts) => {
-            let floors = if ends { read_floors(ids, reader)? } else { Vec::new() };
-            let ends = ids.read_dots(lifts, reader)?;
-            let totals = if put { Some(read_totals(reader)?) } else { None };
-            if totals.is_some_and(|totals| totals.start > ids.own) {
+        0 if put && !ends && !lifts && !takes => {
+            let totals = read_totals(reader)?;
+            if totals.start > ids.own {
                 return Err(cannot_know());
             }
-            Ok(Effect::Counter { totals, floors, ends })
+            Ok(Effect::Count(totals))
+        }
+        0 if !put && !takes && (ends || lifts) => {
+            let floors = if ends { read_floors(ids, reader)? } else { Vec::new() };
+            Ok(Effect::Reset { floors, ends: ids.read_dots(lifts, reader)? })
         }
         CORRECTS if !lifts && if takes { put } else { put || ends } => {
             let ends = ids.read_dots(ends, reader)?;

@@ -24,6 +24,7 @@ pub(crate) mod correction;
 pub(crate) mod ids;
 mod rebase;
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -99,15 +100,15 @@ pub enum Effect {
         ends: Vec<Dot>,
         /// Counter up to which each replica that had written there was seen; empty if the removals
         /// only end.
-        seen: VersionVector,
+        seen: Box<VersionVector>,
     },
-    /// On a counter.
-    Counter {
-        /// The origin's new totals.
-        totals: Option<Totals>,
-        /// The records that a reset takes away, one per replica, ascending.
+    /// On a counter: the origin's new totals.
+    Count(Totals),
+    /// On a counter: everything counted that the origin had seen is taken away.
+    Reset {
+        /// The records that it takes away, one per replica, ascending.
         floors: Vec<Floor>,
-        /// The corrections that a reset ends, ascending.
+        /// The corrections that it ends, ascending.
         ends: Vec<Dot>,
     },
     /// On a counter: counts of anybody's are taken back or put back, each once, however often.
@@ -125,24 +126,12 @@ pub enum Effect {
         put: Option<AddOrRemove>,
     },
     /// On a bounded counter: the origin's new totals. They never end.
-    Rights {
-        /// Total that the origin ever added.
-        granted: u64,
-        /// Total that the origin ever spent.
-        spent: u64,
-        /// Total rights that the origin ever passed to one other replica.
-        moved: Option<(ReplicaId, u64)>,
-        /// A replica that writes no more, whose rights are the origin's from here on.
-        retires: Option<ReplicaId>,
-        /// The replica whose history this is a part of, rewritten under another id: the effects of
-        /// the one on the balance belong to the other.
-        yields: Option<ReplicaId>,
-    },
+    Rights(Box<RightsTotals>),
     /// Everything alive at and below a place that the origin had seen ends, counters excepted
     /// (those are named one by one). Of the origin's own dots, those before this operation end.
     Below {
         /// The events of others that the origin had seen.
-        seen: VersionVector,
+        seen: Box<VersionVector>,
     },
 }
 
@@ -172,6 +161,22 @@ impl Totals {
     pub(crate) fn net(&self) -> i128 {
         i128::from(self.increments) - i128::from(self.decrements)
     }
+}
+
+/// The totals of one replica in a bounded counter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RightsTotals {
+    /// Total that the origin ever added.
+    pub granted: u64,
+    /// Total that the origin ever spent.
+    pub spent: u64,
+    /// Total rights that the origin ever passed to one other replica.
+    pub moved: Option<(ReplicaId, u64)>,
+    /// A replica that writes no more, whose rights are the origin's from here on.
+    pub retires: Option<ReplicaId>,
+    /// The replica whose history this is a part of, rewritten under another id: the effects of the
+    /// one on the balance belong to the other.
+    pub yields: Option<ReplicaId>,
 }
 
 /// The part of a replica's record that a reset takes away: its totals at `last`.
@@ -308,10 +313,12 @@ impl Change {
         match &self.effect {
             Effect::Element { ends, add } => !ends.is_empty() && !add,
             Effect::Register { ends, value } => !ends.is_empty() && value.is_none(),
-            Effect::Counter { floors, ends, .. } => !floors.is_empty() || !ends.is_empty(),
+            Effect::Reset { floors, ends } => !floors.is_empty() || !ends.is_empty(),
             Effect::Contest { put, .. } => *put != Some(AddOrRemove::Add),
             Effect::Hide { seen, .. } => !seen.is_empty(),
-            Effect::Move { .. } | Effect::Rights { .. } | Effect::Correct { .. } => false,
+            Effect::Move { .. } | Effect::Count(_) | Effect::Correct { .. } | Effect::Rights(_) => {
+                false
+            }
             Effect::Below { .. } => true,
         }
     }
@@ -329,19 +336,14 @@ impl Change {
 }
 
 impl Effect {
-    /// One more change by the origin to a counter, after which it has these totals.
-    pub(crate) const fn counted(totals: Totals) -> Self {
-        Self::Counter { totals: Some(totals), floors: Vec::new(), ends: Vec::new() }
-    }
-
     /// True if this effect fits a place of this kind.
     pub(crate) fn fits(&self, kind: Kind) -> bool {
         let shape = match self {
             Self::Element { .. } => Shape::Dots,
             Self::Register { .. } => Shape::Writes,
-            Self::Counter { .. } | Self::Correct { .. } => Shape::Counter,
+            Self::Count(_) | Self::Reset { .. } | Self::Correct { .. } => Shape::Counter,
             Self::Contest { .. } => Shape::Contest,
-            Self::Rights { .. } => Shape::Rights,
+            Self::Rights(_) => Shape::Rights,
             Self::Move { .. } => return matches!(kind, Kind::ListItem | Kind::TreeNode),
             Self::Hide { .. } => {
                 return matches!(kind, Kind::ListItem | Kind::TreeNode | Kind::MapKey);
@@ -365,13 +367,11 @@ impl Effect {
         match self {
             Self::Element { ends, add } => ends.is_empty() && !*add,
             Self::Register { ends, value } => ends.is_empty() && value.is_none(),
-            Self::Counter { totals, floors, ends } => {
-                floors.is_empty() && totals.is_none() && ends.is_empty()
-            }
+            Self::Reset { floors, ends } => floors.is_empty() && ends.is_empty(),
             Self::Correct { ends, put } => ends.is_empty() && put.is_none(),
             Self::Contest { ends, put } => ends.is_empty() && put.is_none(),
             Self::Hide { ends, seen } => ends.is_empty() && seen.is_empty(),
-            Self::Move { .. } | Self::Rights { .. } | Self::Below { .. } => false,
+            Self::Move { .. } | Self::Count(_) | Self::Rights(_) | Self::Below { .. } => false,
         }
     }
 
@@ -384,8 +384,8 @@ impl Effect {
             | Self::Register { ends, .. }
             | Self::Move { ends, .. }
             | Self::Contest { ends, .. } => (&[], ends, &[], None),
-            Self::Rights { .. } => (&[], &[], &[], None),
-            Self::Counter { floors, ends, .. } => (floors, ends, &[], None),
+            Self::Count(_) | Self::Rights(_) => (&[], &[], &[], None),
+            Self::Reset { floors, ends } => (floors, ends, &[], None),
             Self::Correct { ends, put } => {
                 (&[], ends, put.as_ref().map_or(&[], |correction| &correction.spans), None)
             }

@@ -18,13 +18,14 @@
 //! 3. Dots that are lost, or that nobody here has seen, are named nowhere but in places: a thing
 //!    that stood beside a lost item stands at the end of its list.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use rejoin_vclock::codec::Reader;
 use rejoin_vclock::{Dot, ReplicaId, VersionVector};
 
-use crate::delta::{Change, Correction, Delta, Effect, Floor, Point, Span, Totals};
+use crate::delta::{Change, Correction, Delta, Effect, Floor, Point, RightsTotals, Span, Totals};
 use crate::path::atom;
 use crate::path::{Atom, Kind, Path, RawAtom};
 use crate::register::siblings::{Base as SiblingBase, Written};
@@ -104,13 +105,13 @@ impl Rebase {
         };
         for (change, counter) in delta.changes().zip(delta.first()..) {
             match (&change.effect, Dot::new(delta.origin(), counter)) {
-                (Effect::Counter { totals: Some(totals), .. }, Ok(last)) => {
+                (Effect::Count(totals), Ok(last)) => {
                     base.counted.insert(change.path.clone(), Floor { last, totals: *totals });
                 }
-                (Effect::Rights { granted, spent, moved, .. }, _) => {
+                (Effect::Rights(totals), _) => {
                     let rights = base.rights.entry(change.path.clone()).or_default();
-                    (rights.granted, rights.spent) = (*granted, *spent);
-                    rights.moved.extend(*moved);
+                    (rights.granted, rights.spent) = (totals.granted, totals.spent);
+                    rights.moved.extend(totals.moved);
                 }
                 _ => {}
             }
@@ -239,21 +240,21 @@ impl Rebase {
                 Effect::Move { ends: self.dots(ends), value: self.atom(value) }
             }
             Effect::Hide { ends, seen } => {
-                Effect::Hide { ends: self.dots(ends), seen: self.seen_now(seen) }
+                Effect::Hide { ends: self.dots(ends), seen: Box::new(self.seen_now(seen)) }
             }
-            Effect::Counter { totals, floors, ends } => {
+            Effect::Count(totals) => Effect::Count(self.totals(&change.path, *totals, own)),
+            Effect::Reset { floors, ends } => {
                 let mut floors: Vec<Floor> =
                     floors.iter().flat_map(|floor| self.floor(&change.path, floor)).collect();
                 floors.sort_unstable_by_key(|floor| floor.last);
-                let totals = totals.map(|totals| self.totals(&change.path, totals, own));
-                Effect::Counter { totals, floors, ends: self.dots(ends) }
+                Effect::Reset { floors, ends: self.dots(ends) }
             }
             Effect::Correct { ends, put } => Effect::Correct {
                 ends: self.dots(ends),
                 put: put.as_ref().and_then(|put| self.correction(&change.path, put)),
             },
             Effect::Contest { ends, put } => Effect::Contest { ends: self.dots(ends), put: *put },
-            Effect::Rights { granted, spent, moved, retires, yields } => {
+            Effect::Rights(totals) => {
                 let branch = self.branches.get(&own.0);
                 let base = branch.and_then(|branch| branch.base.rights.get(&change.path));
                 let base = base.cloned().unwrap_or_default();
@@ -261,16 +262,16 @@ impl Rebase {
                     let before = base.moved.get(&to).copied().unwrap_or_default();
                     (to, amount.saturating_sub(before))
                 };
-                Effect::Rights {
-                    granted: granted.saturating_sub(base.granted),
-                    spent: spent.saturating_sub(base.spent),
-                    moved: moved.map(passed),
-                    retires: *retires,
+                Effect::Rights(Box::new(RightsTotals {
+                    granted: totals.granted.saturating_sub(base.granted),
+                    spent: totals.spent.saturating_sub(base.spent),
+                    moved: totals.moved.map(passed),
+                    retires: totals.retires,
                     yields: match rejoin_vclock::mutant!("branch-keeps-its-balance") {
-                        true => *yields,
-                        false => yields.or(Some(own.0)),
+                        true => totals.yields,
+                        false => totals.yields.or(Some(own.0)),
                     },
-                }
+                }))
             }
             Effect::Below { seen } => {
                 // The origin's own dots from before the branch are another id's now, and were seen.
@@ -278,7 +279,7 @@ impl Rebase {
                 if let Some(branch) = self.branches.get(&own.0).filter(|at| at.common > 0) {
                     seen.set_at_least(own.0, branch.common);
                 }
-                Effect::Below { seen }
+                Effect::Below { seen: Box::new(seen) }
             }
         }
     }

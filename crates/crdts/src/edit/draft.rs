@@ -14,7 +14,8 @@ use crate::ordered::Order;
 use crate::path::{Kind, MAX_LEVELS, MAX_PATH_BYTES, MAX_VALUE_BYTES, Path};
 use crate::state::{Context, LocalDot, Slot};
 
-/// The operations of a transaction so far, and the state as they leave it.
+/// Numbers and checks the operations of a transaction. Its target keeps them, and the state as they
+/// leave it.
 #[derive(Debug)]
 pub struct Draft<'a, T = Staged<'a>> {
     target: T,
@@ -22,7 +23,6 @@ pub struct Draft<'a, T = Staged<'a>> {
     own: Slot,
     first: u64,
     stamp: HybridTimestamp,
-    changes: Vec<Change>,
     content_bytes: usize,
     /// True if one of the operations hides something.
     hides: bool,
@@ -32,15 +32,7 @@ impl<'a, T: Target> Draft<'a, T> {
     /// A transaction of the replica in `own`, of a state under `context`.
     pub fn new(target: T, context: &'a Context, own: Slot, stamp: HybridTimestamp) -> Self {
         let first = context.seen_by_slot()[own.index()] + 1;
-        let (changes, content_bytes, hides) = (Vec::new(), 0, false);
-        Self { target, context, own, first, stamp, changes, content_bytes, hides }
-    }
-
-    /// The same with room for changes, which is empty.
-    pub(crate) fn with_room(mut self, room: Vec<Change>) -> Self {
-        debug_assert!(room.is_empty() && self.changes.is_empty());
-        self.changes = room;
-        self
+        Self { target, context, own, first, stamp, content_bytes: 0, hides: false }
     }
 
     /// Returns the amount of content in the values written so far, in [bytes of
@@ -51,8 +43,13 @@ impl<'a, T: Target> Draft<'a, T> {
 
     /// Returns the operations that were written, each with the dot that its place gives it, and the
     /// state after them.
-    pub fn finish(self) -> (Vec<Change>, T) {
-        (self.changes, self.target)
+    pub fn finish(mut self) -> (Vec<Change>, T) {
+        (self.target.take_changes(), self.target)
+    }
+
+    /// Returns the counter of the next operation.
+    fn next(&self) -> u64 {
+        self.first + self.target.changes().len() as u64
     }
 }
 
@@ -93,7 +90,7 @@ impl<T: Target> Source for Draft<'_, T> {
 
 impl<T: Target> Stage for Draft<'_, T> {
     fn next_dot(&self) -> LocalDot {
-        LocalDot::new(self.own, self.first + self.changes.len() as u64)
+        LocalDot::new(self.own, self.next())
     }
 
     fn context(&self) -> &Context {
@@ -110,21 +107,13 @@ impl<T: Target> Stage for Draft<'_, T> {
         }
         check_path(path)?;
         let content = content_bytes(path, &effect)?;
-        if self.first + self.changes.len() as u64 > MAX_COUNTER {
+        if self.next() > MAX_COUNTER {
             return Err(EditError::CountersExhausted);
         }
         let at =
             At { dot: self.next_dot(), stamp: self.stamp, context: self.context, before: None };
         self.hides |= effect.is_of_hiding();
-        self.changes.push(Change { path: path.clone(), effect });
-        let applied = match self.changes.last() {
-            Some(change) => self.target.apply(change, &at),
-            None => Ok(()),
-        };
-        if let Err(error) = applied {
-            self.changes.pop();
-            return Err(error.into());
-        }
+        self.target.apply(Change { path: path.clone(), effect }, &at)?;
         self.content_bytes += content;
         Ok(())
     }

@@ -12,6 +12,7 @@
 //! Stewen, Kleppmann, *Undo and Redo Support for Replicated Registers*, PaPoC 2024, for the undo of
 //! a register as a write of the values before.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, RangeInclusive};
@@ -96,12 +97,12 @@ impl Inverse {
     fn note(&mut self, before: &Replayed, dot: Dot, change: &Change) -> Result<(), ReadError> {
         let path = change.path();
         let (ends, leaves, put) = match &change.effect {
-            Effect::Counter { .. } | Effect::Correct { .. } => {
+            Effect::Count(_) | Effect::Reset { .. } | Effect::Correct { .. } => {
                 let undoing = Undoing::of(change, dot, &before.source())?;
                 self.counts.push((path.clone(), dot, undoing));
                 return Ok(());
             }
-            Effect::Move { .. } | Effect::Rights { .. } => {
+            Effect::Move { .. } | Effect::Rights(_) => {
                 self.cannot.push(path.clone());
                 return Ok(());
             }
@@ -295,7 +296,7 @@ impl Inverse {
             ends.retain(|dot| without.is_undone(*dot) || (without.is_left_out(*dot) && !hides));
             if !ends.is_empty() {
                 ends.sort_unstable();
-                let effect = Effect::Hide { ends, seen: VersionVector::new() };
+                let effect = Effect::Hide { ends, seen: Box::default() };
                 Cursor::new(stage, path.clone()).write(effect)?;
                 shown.insert(path);
             }
@@ -338,7 +339,7 @@ impl Inverse {
                 VersionVector::new()
             };
             if !seen.is_empty() {
-                let effect = Effect::Hide { ends: Vec::new(), seen };
+                let effect = Effect::Hide { ends: Vec::new(), seen: Box::new(seen) };
                 Cursor::new(stage, part.clone()).write(effect)?;
                 done.insert(part);
             }
@@ -458,7 +459,7 @@ fn ending(path: &Path, ends: Vec<Dot>) -> Option<Effect> {
         CellKind::Element(_) => Effect::Element { ends, add: false },
         CellKind::Contest(_) => Effect::Contest { ends, put: None },
         CellKind::Counter(_) => Effect::Correct { ends, put: None },
-        CellKind::Hidings(_) => Effect::Hide { ends, seen: VersionVector::new() },
+        CellKind::Hidings(_) => Effect::Hide { ends, seen: Box::default() },
         _ => return None,
     })
 }

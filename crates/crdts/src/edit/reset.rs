@@ -1,5 +1,6 @@
 //! Taking values away: the operations that end all that is seen at a place and below.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
@@ -104,7 +105,7 @@ impl Cursor<'_> {
             let value = place.map(|place| parse(place.to_vec())).transpose()?;
             let value = value.filter(|value| value.kind().is_some_and(|kind| !kind.is_leaf()));
             let by_name =
-                |effect: &Effect| value.is_none() || matches!(effect, Effect::Counter { .. });
+                |effect: &Effect| value.is_none() || matches!(effect, Effect::Reset { .. });
             if let Some(value) = &value {
                 let mut seen = VersionVector::new();
                 let ended = of_value.iter().filter(|(_, effect)| !by_name(effect));
@@ -112,7 +113,7 @@ impl Cursor<'_> {
                 dots.filter(|&(id, _)| id != own).for_each(|(id, counter)| {
                     seen.set_at_least(id, counter);
                 });
-                self.stage.write(value, Effect::Below { seen })?;
+                self.stage.write(value, Effect::Below { seen: Box::new(seen) })?;
             }
             let named = of_value.iter().filter(|(_, effect)| by_name(effect));
             self.write_all(named.cloned().collect())?;
@@ -152,16 +153,14 @@ fn taking_away(cell: CellRef<'_>, context: &Context) -> Option<Effect> {
         | KindRef::Positions(_)
         | KindRef::Candidates(_)
         | KindRef::Mark(_) => Effect::Register { ends: cell.live(context), value: None },
-        KindRef::Counter(counter) => Effect::Counter {
-            totals: None,
-            floors: counter.floors(context),
-            ends: counter.taken_with_it(context),
-        },
+        KindRef::Counter(counter) => {
+            Effect::Reset { floors: counter.floors(context), ends: counter.taken_with_it(context) }
+        }
         KindRef::Contest(contest) => {
             Effect::Contest { ends: contest.adds.to_dots(context), put: None }
         }
         KindRef::Hidings(hidings) => {
-            Effect::Hide { ends: hidings.dots(context), seen: VersionVector::new() }
+            Effect::Hide { ends: hidings.dots(context), seen: Box::default() }
         }
         KindRef::Rights(_) => return None,
     };

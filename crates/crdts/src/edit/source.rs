@@ -103,11 +103,17 @@ impl dyn Source + '_ {
 /// The state that a transaction changes while it is written. One that is dropped has changed
 /// nothing.
 pub trait Target: Source {
-    /// Applies an operation of the transaction, whose dot and time are `at`.
+    /// Applies an operation of the transaction, whose dot and time are `at`, and keeps it.
     ///
     /// # Errors
     /// As [`look`](Source::look); the state is as it was before the operation.
-    fn apply(&mut self, change: &Change, at: &At<'_>) -> Result<(), ReadError>;
+    fn apply(&mut self, change: Change, at: &At<'_>) -> Result<(), ReadError>;
+
+    /// The operations so far.
+    fn changes(&self) -> &[Change];
+
+    /// Returns the operations, at the end of the transaction: what they changed stays.
+    fn take_changes(&mut self) -> Vec<Change>;
 
     /// A buffer for whoever writes a name; what is in it matters to nobody.
     fn buffer(&mut self) -> &mut Vec<u8>;

@@ -21,6 +21,7 @@ use crate::state::LocalDot;
 pub struct Staged<'a> {
     base: &'a dyn Source,
     changed: Overlay,
+    changes: Vec<Change>,
     /// The cell of the base that was read last: an edit reads a cell before it changes it.
     read: RefCell<Option<(Vec<u8>, Option<Cell>)>>,
     /// The orders of lists as this transaction sees them. After them the places below which it took
@@ -36,7 +37,8 @@ impl<'a> Staged<'a> {
         // Changes of lists that it has heard of must not be forgotten.
         let orders = RefCell::new(Orders::new(usize::MAX));
         let (changed, read) = (Overlay::default(), RefCell::default());
-        Self { base, changed, read, orders, ended: Vec::new(), buffer: Vec::new() }
+        let (changes, ended, buffer) = Default::default();
+        Self { base, changed, changes, read, orders, ended, buffer }
     }
 
     /// The cells and the orders of lists after the changes.
@@ -46,17 +48,26 @@ impl<'a> Staged<'a> {
 }
 
 impl Target for Staged<'_> {
-    fn apply(&mut self, change: &Change, at: &At<'_>) -> Result<(), ReadError> {
+    fn apply(&mut self, change: Change, at: &At<'_>) -> Result<(), ReadError> {
         let read = self.read.take().filter(|(path, _)| path == change.path.as_bytes());
         match read.filter(|_| !matches!(change.effect, Effect::Below { .. })) {
-            Some((_, there)) => _ = self.changed.apply_to(there, change, at),
-            None => _ = self.changed.apply(self.base, change, at)?,
+            Some((_, there)) => _ = self.changed.apply_to(there, &change, at),
+            None => _ = self.changed.apply(self.base, &change, at)?,
         }
-        self.orders.get_mut().hear_own(change);
+        self.orders.get_mut().hear_own(&change);
         if matches!(change.effect, Effect::Below { .. }) {
             self.ended.push(change.path.clone());
         }
+        self.changes.push(change);
         Ok(())
+    }
+
+    fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+
+    fn take_changes(&mut self) -> Vec<Change> {
+        core::mem::take(&mut self.changes)
     }
 
     fn buffer(&mut self) -> &mut Vec<u8> {

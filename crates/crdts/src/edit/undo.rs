@@ -54,22 +54,24 @@ impl Undoing {
     /// # Errors
     /// As `before`.
     pub fn of(change: &Change, dot: Dot, before: &dyn Source) -> Result<Vec<Self>, ReadError> {
-        if !matches!(change.effect, Effect::Counter { .. } | Effect::Correct { .. }) {
+        let is_on_counter = matches!(
+            change.effect,
+            Effect::Count(_) | Effect::Reset { .. } | Effect::Correct { .. }
+        );
+        if !is_on_counter {
             return Ok(Vec::new());
         }
         let tally =
             &before.at(change.path.as_bytes(), |cell| Tally::seen_in(cell, Tally::clone))?;
         let mut undoing = Vec::new();
         match &change.effect {
-            Effect::Counter { totals, floors, ends } => {
-                let counted = totals.and_then(|totals| count(dot, totals, tally, before));
-                undoing.extend(counted.map(Self::Correct));
-                if !(floors.is_empty() && ends.is_empty()) {
-                    let spans = tally.standing_in_full(|dot| before.dot(dot));
-                    let put_back = Correction { takes: false, spans };
-                    if !put_back.spans.is_empty() {
-                        undoing.push(Self::Correct(put_back));
-                    }
+            Effect::Count(totals) => {
+                undoing.extend(count(dot, *totals, tally, before).map(Self::Correct));
+            }
+            Effect::Reset { .. } => {
+                let spans = tally.standing_in_full(|dot| before.dot(dot));
+                if !spans.is_empty() {
+                    undoing.push(Self::Correct(Correction { takes: false, spans }));
                 }
             }
             Effect::Correct { ends, put } => {

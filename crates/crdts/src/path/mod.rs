@@ -135,10 +135,16 @@ impl Path {
 
     /// As [`parse_pieces`](Self::parse_pieces), of bytes that were checked before.
     pub(crate) fn joined(first: &[u8], then: &[u8]) -> Self {
-        let mut bytes = SmallVec::with_capacity(first.len() + then.len());
-        bytes.extend_from_slice(first);
-        bytes.extend_from_slice(then);
-        Self(bytes)
+        let (ends, length) = (first.len(), first.len() + then.len());
+        let mut inline = [0; INLINE];
+        if let Some((front, back)) =
+            inline.get_mut(..length).and_then(|bytes| bytes.split_at_mut_checked(ends))
+        {
+            front.copy_from_slice(first);
+            back.copy_from_slice(then);
+            return Self(SmallVec::from_buf_and_len(inline, length));
+        }
+        Self(SmallVec::from_vec([first, then].concat()))
     }
 
     fn checked(self) -> Result<Self, DecodeError> {

@@ -1,9 +1,10 @@
 //! A value that a transaction changes where it stands, and puts back if it fails.
 //!
 //! Nothing is copied that is not changed: each operation notes the cell that it changes (of a
-//! counter that only counts, the record of who counts) as it was before, and a transaction that is
-//! given up, by an error or by a panic, puts back what was noted, the last first. So an edit costs
-//! what it changes, whatever the size of the value and of the transaction.
+//! counter that only counts, the record of who counts) as it was before, and nothing where there
+//! was none. A transaction that is given up, by an error or by a panic, puts back what was noted
+//! and takes away what stands where nothing stood, the last first. So an edit costs what it
+//! changes, whatever the size of the value and of the transaction.
 
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -36,10 +37,13 @@ pub(crate) struct InPlace<'a, T: Crdt> {
 /// Memory that one edit leaves to the next. Nothing in it matters between two.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
-    /// What stood at the places of the operations before each of them.
-    before: Vec<(Path, Saved)>,
+    changes: Vec<Change>,
+    /// What stood at the place of an operation before it, by its number. Where there is none,
+    /// nothing did.
+    before: Vec<(usize, Saved)>,
+    /// What stood below the place of an operation, by its number.
+    below: Vec<(usize, Path, Saved)>,
     name: Vec<u8>,
-    pub(crate) changes: Vec<Change>,
     /// The bytes of a delta while it is written.
     pub(crate) bytes: Vec<u8>,
 }
@@ -50,9 +54,11 @@ const KEPT: usize = 64;
 const KEPT_BYTES: usize = 4096;
 
 impl Room {
-    fn clear(&mut self) {
+    fn forget(&mut self) {
         self.before.clear();
         self.before.shrink_to(KEPT);
+        self.below.clear();
+        self.below.shrink_to(KEPT);
     }
 
     /// Takes back the operations of an edit that is done.
@@ -77,11 +83,6 @@ impl<'a, T: Crdt> InPlace<'a, T> {
         Self { value, beside, context, orders, looked, may_hide, room }
     }
 
-    /// Leaves everything as the operations made it.
-    pub(crate) fn keep(self) {
-        self.room.clear();
-    }
-
     fn whole(&self) -> Whole<'_, T> {
         Whole::new(self.value, self.beside, self.context, &self.looked)
     }
@@ -91,9 +92,9 @@ impl<'a, T: Crdt> InPlace<'a, T> {
     fn note_below(&mut self, change: &Change) {
         let path = change.path.as_bytes();
         let whole = Whole::new(&*self.value, self.beside, self.context, &self.looked);
-        let before = &mut self.room.before;
+        let (number, noted) = (self.room.changes.len(), &mut self.room.below);
         let all = whole.visit(path, path, &mut |path, cell| {
-            before.push((Path::default().below(path), Saved::from(cell.to_cell())));
+            noted.push((number, Path::default().below(path), Saved::from(cell.to_cell())));
             ControlFlow::Continue(())
         });
         debug_assert!(all.is_ok(), "memory can be read");
@@ -103,8 +104,19 @@ impl<'a, T: Crdt> InPlace<'a, T> {
         if !rejoin_vclock::mutant!("failed-edit-leaves-its-order") {
             self.orders.get_mut().clear();
         }
-        while let Some((path, saved)) = self.room.before.pop() {
-            load(self.value, self.beside, path.as_bytes(), saved);
+        let (value, beside, room) = (&mut *self.value, &mut *self.beside, &mut *self.room);
+        loop {
+            // The last operation may have panicked before it was kept.
+            let number = room.changes.len();
+            while let Some((_, path, saved)) = room.below.pop_if(|noted| noted.0 == number) {
+                load(value, beside, path.as_bytes(), saved);
+            }
+            let Some(change) = room.changes.pop() else { break };
+            let noted = room.before.pop_if(|noted| noted.0 + 1 == number);
+            if change.is_on_one_cell() {
+                let saved = noted.map_or_else(Saved::nothing, |(_, saved)| saved);
+                load(value, beside, change.path.as_bytes(), saved);
+            }
         }
     }
 }
@@ -130,18 +142,27 @@ pub(crate) fn apply<T: Crdt>(value: &mut T, beside: &mut Parts, change: &Change,
 }
 
 impl<T: Crdt> Target for InPlace<'_, T> {
-    fn apply(&mut self, change: &Change, at: &At<'_>) -> Result<(), ReadError> {
+    fn apply(&mut self, change: Change, at: &At<'_>) -> Result<(), ReadError> {
         if !change.is_on_one_cell() {
-            self.note_below(change);
+            self.note_below(&change);
         }
         let before = RefCell::default();
-        apply(self.value, self.beside, change, &At { before: Some(&before), ..*at });
-        let noted = before.take().filter(|_| !rejoin_vclock::mutant!("failed-edit-stays"));
-        self.room.before.extend(noted.map(|before| (change.path.clone(), before)));
-        self.orders.get_mut().hear(change);
-        let whole = Whole::new(&*self.value, self.beside, self.context, &self.looked);
-        whole.look_again(change);
+        apply(self.value, self.beside, &change, &At { before: Some(&before), ..*at });
+        let number = self.room.changes.len();
+        self.room.before.extend(before.take().map(|before| (number, before)));
+        self.orders.get_mut().hear(&change);
+        self.whole().look_again(&change);
+        self.room.changes.push(change);
         Ok(())
+    }
+
+    fn changes(&self) -> &[Change] {
+        &self.room.changes
+    }
+
+    fn take_changes(&mut self) -> Vec<Change> {
+        self.room.forget();
+        core::mem::take(&mut self.room.changes)
     }
 
     fn buffer(&mut self) -> &mut Vec<u8> {
@@ -188,9 +209,12 @@ impl<T: Crdt> fmt::Debug for InPlace<'_, T> {
 
 impl<T: Crdt> Drop for InPlace<'_, T> {
     fn drop(&mut self) {
-        if !self.room.before.is_empty() {
+        if self.room.changes.is_empty() && self.room.below.is_empty() {
+            return;
+        }
+        if !rejoin_vclock::mutant!("failed-edit-stays") {
             self.put_back();
         }
-        self.room.clear();
+        self.room.forget();
     }
 }

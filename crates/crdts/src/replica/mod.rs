@@ -185,13 +185,11 @@ impl<T: Crdt, C: Clock> Replica<T, C> {
         let stamp = self.hybrid.tick(self.clock.now());
         self.hear();
         let context = self.causal.context();
-        let room = core::mem::take(&mut self.room.changes);
         let (value, beside, orders) = (&mut self.value, &mut self.beside, &mut self.orders);
         let target = InPlace::new(value, beside, context, orders, self.may_hide, &mut self.room);
-        let mut draft = Draft::new(target, context, self.causal.own(), stamp).with_room(room);
+        let mut draft = Draft::new(target, context, self.causal.own(), stamp);
         edit(&mut draft)?;
-        let (changes, target) = draft.finish();
-        target.keep();
+        let (changes, _) = draft.finish();
         let (id, deps) = (self.causal.id(), self.causal.deps());
         let first = context.seen_by_slot()[self.causal.own().index()] + 1;
         let delta = Delta::written(&mut self.room.bytes, id, first, stamp, &deps, &changes);

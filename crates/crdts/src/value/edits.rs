@@ -50,16 +50,16 @@ fn action(change: &Change) -> Action {
         Effect::Move { .. } => Action::Moved,
         // Nothing is removed, but earlier removals end.
         Effect::Hide { seen, .. } if seen.is_empty() => Action::Added,
-        Effect::Counter { totals: Some(totals), .. } => Action::Counted(clamped(totals.net())),
+        Effect::Count(totals) => Action::Counted(clamped(totals.net())),
         Effect::Correct { put, .. } => {
             Action::Corrected(clamped(put.as_ref().map_or(0, Correction::net)))
         }
-        Effect::Rights { granted, spent, .. } => {
-            Action::Counted(clamped(i128::from(*granted) - i128::from(*spent)))
+        Effect::Rights(totals) => {
+            Action::Counted(clamped(i128::from(totals.granted) - i128::from(totals.spent)))
         }
         Effect::Register { value: None, .. }
         | Effect::Hide { .. }
-        | Effect::Counter { totals: None, .. }
+        | Effect::Reset { .. }
         | Effect::Below { .. } => Action::Removed,
     }
 }

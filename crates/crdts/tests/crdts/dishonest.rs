@@ -11,7 +11,7 @@ use rejoin_crdts::{
 };
 use rejoin_vclock::codec::{Decode, Encode};
 
-use crate::forge::{Claim, Forgery, Named, Sums};
+use crate::forge::{Claim, Forgery};
 use crate::world::{fresh, id};
 
 /// A delta that names dots that nobody here has seen waits for them, and changes nothing.
@@ -54,7 +54,7 @@ fn a_floor_for_what_nobody_has_seen_is_waited_for() {
     let second = origin.edit(|counter| counter.add(5)).expect("an edit");
     let floors = vec![((1, 2), [1, 10, 0])];
     let path = Path::root(Kind::Counter);
-    let forged = Forgery::first(8, path, Claim::Counter { totals: None, floors }).delta();
+    let forged = Forgery::first(8, path, Claim::Reset { floors }).delta();
     let mut receiver = Replica::<PnCounter>::new(fresh(2));
     receiver.apply(&first);
     assert!(!receiver.apply(&forged));
@@ -75,8 +75,8 @@ fn what_comes_later_in_its_own_history_is_refused() {
         (set, Claim::Element { ends: vec![(8, 4)], add: true }),
         (contested.clone(), Claim::Contest { ends: vec![(8, 3)], put: Some(true) }),
         (contested, Claim::Contest { ends: vec![(8, 9)], put: None }),
-        (counter.clone(), Claim::Counter { totals: Some([4, 1, 0]), floors: Vec::new() }),
-        (counter, Claim::Counter { totals: None, floors }),
+        (counter.clone(), Claim::Count([4, 1, 0])),
+        (counter, Claim::Reset { floors }),
     ] {
         let forgery = Forgery::at(8, 3, path, claim);
         assert!(forgery.decode().is_err(), "{forgery:?}");
@@ -84,8 +84,7 @@ fn what_comes_later_in_its_own_history_is_refused() {
 }
 
 /// A delta of a stranger about a counter at the root.
-fn claims(origin: u128, first: u64, totals: Option<Sums>, floors: &[(Named, Sums)]) -> Delta {
-    let claim = Claim::Counter { totals, floors: floors.to_vec() };
+fn claims(origin: u128, first: u64, claim: Claim) -> Delta {
     Forgery::at(origin, first, Path::root(Kind::Counter), claim).delta()
 }
 
@@ -113,7 +112,7 @@ fn a_floor_beyond_its_record_is_kept_alike() {
     let here = honest.edit(|both| both.entry("here").add(5)).expect("an edit");
     let there = honest.edit(|both| both.entry("there").add(5)).expect("an edit");
     let path = Path::root(Kind::Map).key(&"here".to_owned(), Kind::Counter);
-    let claim = Claim::Counter { totals: None, floors: vec![((1, 2), [1, 5, 0])] };
+    let claim = Claim::Reset { floors: vec![((1, 2), [1, 5, 0])] };
     let forged = Forgery::first(8, path, claim).delta();
     let mut reader = Replica::<Both>::new(fresh(2));
     [&here, &there, &forged].iter().for_each(|delta| _ = reader.apply(delta));
@@ -143,7 +142,7 @@ fn a_void_floor_displaces_nothing() {
     deltas.iter().for_each(|delta| _ = other.apply(delta));
     let floor = other.edit(|counter| counter.reset()).expect("an edit");
     let later = edit(Some(5));
-    let void = claims(8, 1, None, &[((1, 4), [1, 3, 0])]);
+    let void = claims(8, 1, Claim::Reset { floors: vec![((1, 4), [1, 3, 0])] });
     let [a, b, c] = &deltas;
     let all = agree(&[a, b, c, &later, &floor, &void], &[a, b, c, &later, &void, &floor]);
     assert_eq!(all.value(), Ok(5), "the 4 that were seen are gone, the 5 are not");
@@ -153,8 +152,8 @@ fn a_void_floor_displaces_nothing() {
 /// the greatest start.
 #[test]
 fn a_start_that_goes_back_is_ignored() {
-    let forged = [claims(8, 1, Some([1, 1, 0]), &[]), claims(8, 2, Some([2, 2, 0]), &[])];
-    let back = claims(8, 3, Some([1, 9, 0]), &[]);
+    let forged = [claims(8, 1, Claim::Count([1, 1, 0])), claims(8, 2, Claim::Count([2, 2, 0]))];
+    let back = claims(8, 3, Claim::Count([1, 9, 0]));
     let all = [&forged[0], &forged[1], &back];
     assert_eq!(agree(&all, &all).value(), Ok(2));
     let mut half = Replica::<PnCounter>::new(fresh(2));
@@ -172,8 +171,8 @@ fn a_record_begins_where_it_begins() {
     let element = Path::root(Kind::Set).key(&7_u8, Kind::Element);
     let other = Claim::Element { ends: Vec::new(), add: true };
     let elsewhere = Forgery::at(8, 1, element, other).delta();
-    let floor = claims(9, 1, None, &[((8, 1), [1, 6, 0])]);
-    let continued = claims(8, 2, Some([1, 6, 0]), &[]);
+    let floor = claims(9, 1, Claim::Reset { floors: vec![((8, 1), [1, 6, 0])] });
+    let continued = claims(8, 2, Claim::Count([1, 6, 0]));
     let value = agree(&[&elsewhere, &floor, &continued], &[&elsewhere, &continued, &floor]);
     assert_eq!(value.value(), Ok(6));
 }

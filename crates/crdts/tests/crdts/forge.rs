@@ -28,8 +28,8 @@ pub(crate) enum Claim {
         ends: Vec<Named>,
         value: Option<RawAtom>,
     },
-    Counter {
-        totals: Option<Sums>,
+    Count(Sums),
+    Reset {
         floors: Vec<(Named, Sums)>,
     },
     /// A reset of nothing but corrections.
@@ -122,13 +122,13 @@ impl Claim {
             Self::Element { ends, .. }
             | Self::Register { ends, .. }
             | Self::Contest { ends, .. } => ends.clone(),
-            Self::Rights { .. } => Vec::new(),
+            Self::Rights { .. } | Self::Count(_) => Vec::new(),
             Self::Lifts { ends } => ends.clone(),
             Self::Correct { ends, put } => {
                 let rows = put.iter().flat_map(|(_, rows)| rows);
                 ends.iter().copied().chain(rows.map(|&(last, ..)| last)).collect()
             }
-            Self::Counter { floors, .. } => floors.iter().map(|(last, _)| *last).collect(),
+            Self::Reset { floors } => floors.iter().map(|(last, _)| *last).collect(),
             Self::Below { seen } => seen.clone(),
         }
     }
@@ -173,8 +173,12 @@ impl Pen {
                 self.list_if_any(ends);
                 self.out.extend(value.iter().flat_map(RawAtom::as_bytes));
             }
-            Claim::Counter { totals, floors } => {
-                self.flags(totals.is_some(), !floors.is_empty());
+            Claim::Count(sums) => {
+                self.flags(true, false);
+                self.numbers(sums);
+            }
+            Claim::Reset { floors } => {
+                self.flags(false, !floors.is_empty());
                 if !floors.is_empty() {
                     self.number(floors.len() as u64);
                 }
@@ -182,7 +186,6 @@ impl Pen {
                     self.dot(*last);
                     self.numbers(sums);
                 }
-                self.numbers(totals.as_ref().map_or(&[][..], |sums| sums));
             }
             Claim::Lifts { ends } => {
                 self.out.push(32);

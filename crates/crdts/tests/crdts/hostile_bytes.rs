@@ -430,6 +430,7 @@ fn spellings_that_no_encoder_writes() {
             spelled(9, &[], &[], &counter(&[2, 2, 0, 7, 7, 0, 0, 0, 8, 8, 0, 0])),
         ),
         ("a floor before its start", spelled(1, &[2], &[], &counter(&[2, 1, 1, 3, 4, 0, 0]))),
+        ("a count that resets", spelled(2, &[2], &[], &counter(&[3, 1, 1, 7, 7, 0, 0, 1, 1, 0]))),
         ("a start of 0", spelled(1, &[], &[], &counter(&[1, 0, 1, 0]))),
         ("a vector that names its origin", spelled(3, &[], &[], &set(&[4, 1, 0, 1]))),
         ("no change", [&spelled(1, &[], &[], &[])[..20], &[0]].concat()),

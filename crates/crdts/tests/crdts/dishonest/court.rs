@@ -169,9 +169,11 @@ fn lies() -> impl Strategy<Value = Lie> {
     let corrected = counter.clone();
     let value = proptest::option::of(any::<u8>().prop_map(|value| RawAtom::of(&value)));
     prop_oneof![
-        6 => (proptest::option::of(sums()), floors())
-            .prop_map(|(totals, floors)| Claim::Counter { totals, floors })
-            .prop_map(move |claim| (counter.clone(), claim)),
+        6 => prop_oneof![
+            sums().prop_map(Claim::Count),
+            floors().prop_map(|floors| Claim::Reset { floors }),
+        ]
+        .prop_map(move |claim| (counter.clone(), claim)),
         4 => prop_oneof![
             dots().prop_map(|ends| Claim::Lifts { ends }),
             (dots(), proptest::option::of((any::<bool>(), rows())))
