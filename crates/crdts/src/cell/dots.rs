@@ -1,12 +1,10 @@
 //! Live dots: the cell of a set element, of an enable-wins flag, and of the presence of a map.
 
-use alloc::vec::Vec;
-
 use rejoin_vclock::Dot;
 use smallvec::SmallVec;
 
 use crate::cell::Leaf;
-use crate::delta::{At, Covered, Effect};
+use crate::delta::{At, Covered, Effect, Ends};
 use crate::state::{Context, Join, LocalDot};
 
 /// The dots of one thing, which is there while any of them is alive.
@@ -14,7 +12,7 @@ use crate::state::{Context, Join, LocalDot};
 pub(crate) struct Dots(pub SmallVec<[LocalDot; 2]>);
 
 impl Dots {
-    pub(crate) fn to_dots(&self, context: &Context) -> Vec<Dot> {
+    pub(crate) fn to_dots(&self, context: &Context) -> Ends {
         sorted(self.0.iter().copied(), context)
     }
 
@@ -46,8 +44,8 @@ impl Dots {
 }
 
 /// Returns dots with their replicas' full ids, in the order that is the same everywhere.
-pub(crate) fn sorted(dots: impl Iterator<Item = LocalDot>, context: &Context) -> Vec<Dot> {
-    let mut dots: Vec<Dot> = dots.map(|dot| context.dot(dot)).collect();
+pub(crate) fn sorted(dots: impl Iterator<Item = LocalDot>, context: &Context) -> Ends {
+    let mut dots: Ends = dots.map(|dot| context.dot(dot)).collect();
     dots.sort_unstable();
     dots
 }

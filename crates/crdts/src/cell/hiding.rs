@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use crate::cell::{CellRef, KindRef, Leaf};
-use crate::delta::{At, Covered, Effect};
+use crate::delta::{At, Covered, Effect, Ends};
 use crate::edit::cursor::parse;
 use crate::edit::{Cursor, View};
 use crate::error::EditError;
@@ -41,8 +41,8 @@ impl Hidings {
         self.0.is_empty()
     }
 
-    pub(crate) fn dots(&self, context: &Context) -> Vec<Dot> {
-        let mut dots: Vec<Dot> = self.0.iter().map(|hiding| context.dot(hiding.dot)).collect();
+    pub(crate) fn dots(&self, context: &Context) -> Ends {
+        let mut dots: Ends = self.0.iter().map(|hiding| context.dot(hiding.dot)).collect();
         dots.sort_unstable();
         dots
     }
@@ -186,11 +186,11 @@ impl Cursor<'_> {
         self.write(Effect::Hide { ends, seen: Box::default() })
     }
 
-    fn hidings(&self) -> Result<Vec<Dot>, EditError> {
+    fn hidings(&self) -> Result<Ends, EditError> {
         let context = self.stage.context();
         self.cell(|cell| {
             let hidings = cell.and_then(CellRef::hidings);
-            hidings.map_or_else(Vec::new, |hidings| hidings.dots(context))
+            hidings.map_or_else(Ends::new, |hidings| hidings.dots(context))
         })
     }
 

@@ -9,12 +9,8 @@ pub(crate) mod codec;
 mod dots;
 mod hiding;
 
-use alloc::vec::Vec;
-
-use rejoin_vclock::Dot;
-
 use crate::counter::{Record, Rights, Tally};
-use crate::delta::{At, Covered, Effect};
+use crate::delta::{At, Covered, Effect, Ends};
 use crate::ordered::{Candidates, Mark, Positions};
 use crate::path::{Kind, RawAtom};
 use crate::register::Writes;
@@ -370,7 +366,7 @@ impl<'a> CellRef<'a> {
 
     /// Returns the dots that a write over it ends; none for a counter (its records are named one by
     /// one).
-    pub(crate) fn live(self, context: &Context) -> Vec<Dot> {
+    pub(crate) fn live(self, context: &Context) -> Ends {
         match self.0 {
             KindRef::Element(dots) => sorted(dots.iter().copied(), context),
             KindRef::Register(writes) => writes.dots(context),
@@ -379,7 +375,7 @@ impl<'a> CellRef<'a> {
             KindRef::Candidates(places) => places.dots(context),
             KindRef::Mark(mark) => mark.0.dots(context),
             KindRef::Hidings(hidings) => hidings.dots(context),
-            KindRef::Counter(_) | KindRef::Rights(_) => Vec::new(),
+            KindRef::Counter(_) | KindRef::Rights(_) => Ends::new(),
         }
     }
 

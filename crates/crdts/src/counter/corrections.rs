@@ -52,7 +52,7 @@ use rejoin_vclock::{Dot, ReplicaId};
 
 use crate::cell::sorted;
 use crate::counter::{Record, Tally};
-use crate::delta::{At, Correction, Point, Span};
+use crate::delta::{At, Correction, Ends, Point, Span};
 use crate::state::{Context, Join, LocalDot, Slot};
 
 /// A correction that is alive.
@@ -174,7 +174,7 @@ impl Tally {
     }
 
     /// Returns the corrections that a reset ends: all, if it takes anything away.
-    pub(crate) fn taken_with_it(&self, context: &Context) -> Vec<Dot> {
+    pub(crate) fn taken_with_it(&self, context: &Context) -> Ends {
         let puts_back = self.corrections.0.iter().any(|live| !live.correction.takes);
         let spares = rejoin_vclock::mutant!("reset-spares-corrections");
         let takes = puts_back || self.records().iter().any(|record| !record.is_dead());

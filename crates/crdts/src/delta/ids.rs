@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use rejoin_vclock::codec::{DecodeError, Reader, write_varint};
 use rejoin_vclock::{Dot, ReplicaId, VersionVector};
 
-use crate::delta::Change;
 use crate::delta::codec::Head;
+use crate::delta::{Change, Ends};
 use crate::ordered::Anchor;
 use crate::path::{Kind, RawAtom};
 
@@ -167,12 +167,12 @@ impl<'a> Ids<'a> {
         &mut self,
         any: bool,
         reader: &mut Reader<'_>,
-    ) -> Result<Vec<Dot>, DecodeError> {
+    ) -> Result<Ends, DecodeError> {
         if !any {
-            return Ok(Vec::new());
+            return Ok(Ends::new());
         }
         let count = reader.count(2)?;
-        let mut dots = Vec::with_capacity(if self.keep { count } else { 0 });
+        let mut dots = Ends::with_capacity(if self.keep { count } else { 0 });
         let mut before = None;
         for _ in 0..count {
             let dot = self.read_dot(reader)?;

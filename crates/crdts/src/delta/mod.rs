@@ -31,6 +31,7 @@ use core::cell::RefCell;
 use core::fmt;
 
 use rejoin_vclock::{Dot, HybridTimestamp, MAX_COUNTER, ReplicaId, VersionVector};
+use smallvec::SmallVec;
 
 use crate::cell::{Saved, Shape};
 use crate::path::{Kind, Path, RawAtom};
@@ -67,6 +68,9 @@ pub struct Change {
     pub(crate) effect: Effect,
 }
 
+/// The dots that an operation ends, ascending: mostly the one of the value that it replaces.
+pub type Ends = SmallVec<[Dot; 1]>;
+
 /// The effect of an operation on the cell, or below the map or set, at its path.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -74,21 +78,21 @@ pub enum Effect {
     /// On a set element.
     Element {
         /// The dots that end, ascending.
-        ends: Vec<Dot>,
+        ends: Ends,
         /// This operation's own dot is added.
         add: bool,
     },
     /// On a register.
     Register {
         /// The writes that end, ascending.
-        ends: Vec<Dot>,
+        ends: Ends,
         /// The value written.
         value: Option<RawAtom>,
     },
     /// On an item of a list or a node of a tree: it moves elsewhere. Its existence is not touched.
     Move {
         /// The places that end, ascending.
-        ends: Vec<Dot>,
+        ends: Ends,
         /// The new place.
         value: RawAtom,
     },
@@ -97,7 +101,7 @@ pub enum Effect {
     /// removals of this kind.
     Hide {
         /// The earlier removals that end, ascending.
-        ends: Vec<Dot>,
+        ends: Ends,
         /// Counter up to which each replica that had written there was seen; empty if the removals
         /// only end.
         seen: Box<VersionVector>,
@@ -109,19 +113,19 @@ pub enum Effect {
         /// The records that it takes away, one per replica, ascending.
         floors: Vec<Floor>,
         /// The corrections that it ends, ascending.
-        ends: Vec<Dot>,
+        ends: Ends,
     },
     /// On a counter: counts of anybody's are taken back or put back, each once, however often.
     Correct {
         /// The corrections that end, ascending.
-        ends: Vec<Dot>,
+        ends: Ends,
         /// The correction of this operation's own dot.
         put: Option<Correction>,
     },
     /// On a place where adds and removes contend.
     Contest {
         /// The adds and removes that end, ascending.
-        ends: Vec<Dot>,
+        ends: Ends,
         /// The meaning of this operation's own dot.
         put: Option<AddOrRemove>,
     },

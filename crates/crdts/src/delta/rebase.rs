@@ -25,7 +25,9 @@ use alloc::vec::Vec;
 use rejoin_vclock::codec::Reader;
 use rejoin_vclock::{Dot, ReplicaId, VersionVector};
 
-use crate::delta::{Change, Correction, Delta, Effect, Floor, Point, RightsTotals, Span, Totals};
+use crate::delta::{
+    Change, Correction, Delta, Effect, Ends, Floor, Point, RightsTotals, Span, Totals,
+};
 use crate::path::atom;
 use crate::path::{Atom, Kind, Path, RawAtom};
 use crate::register::siblings::{Base as SiblingBase, Written};
@@ -202,9 +204,9 @@ impl Rebase {
         Dot::new(id, counter).unwrap_or(dot)
     }
 
-    fn dots(&self, dots: &[Dot]) -> Vec<Dot> {
+    fn dots(&self, dots: &[Dot]) -> Ends {
         let is_there = |dot: &&Dot| !self.is_lost((dot.replica(), dot.counter()));
-        let mut dots: Vec<Dot> = dots.iter().filter(is_there).map(|&dot| self.dot(dot)).collect();
+        let mut dots: Ends = dots.iter().filter(is_there).map(|&dot| self.dot(dot)).collect();
         dots.sort_unstable();
         dots
     }
@@ -404,7 +406,7 @@ impl Rebase {
         let Some(Written { value, parents, base }) = written else { return value.clone() };
         let base = base.filter(|base| !self.is_lost((base.dot.replica(), base.dot.counter())));
         let base = base.map(|base| SiblingBase { dot: self.dot(base.dot), ..base });
-        RawAtom::of(&Written { value, parents: self.dots(&parents), base })
+        RawAtom::of(&Written { value, parents: self.dots(&parents).into_vec(), base })
     }
 
     /// Maps the dots in an atom, at any depth.

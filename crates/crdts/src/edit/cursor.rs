@@ -14,7 +14,7 @@ use rejoin_vclock::codec::DecodeError;
 
 use crate::cell::{Cell, CellRef, KindRef};
 use crate::crdt::Flow;
-use crate::delta::{AddOrRemove, Effect};
+use crate::delta::{AddOrRemove, Effect, Ends};
 use crate::edit::{Source, Stage};
 use crate::error::{EditError, ReadError};
 use crate::path::{Atom, Kind, Path, RawAtom, atom, items_on_the_way, name_ends, split};
@@ -508,8 +508,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// The dots alive here.
-    pub(crate) fn live(&self) -> Result<Vec<Dot>, EditError> {
-        self.cell(|cell| cell.map_or_else(Vec::new, |cell| cell.live(self.stage.context())))
+    pub(crate) fn live(&self) -> Result<Ends, EditError> {
+        self.cell(|cell| cell.map_or_else(Ends::new, |cell| cell.live(self.stage.context())))
     }
 
     pub(crate) fn next_dot(&self) -> LocalDot {
@@ -548,7 +548,7 @@ impl<'a> Cursor<'a> {
         let ends = self.cell(|cell| match cell.map(|cell| cell.0) {
             Some(KindRef::Positions(places)) => places.live_dots(),
             Some(KindRef::Candidates(places)) => places.live_dots(),
-            _ => Vec::new(),
+            _ => Ends::new(),
         })?;
         self.write(Effect::Move { ends, value })
     }

@@ -20,7 +20,7 @@ use core::ops::{ControlFlow, RangeInclusive};
 use rejoin_vclock::{Dot, ReplicaId, VersionVector};
 
 use crate::cell::{Cell, CellKind, CellRef, KindRef};
-use crate::delta::{AddOrRemove, Change, Delta, Effect};
+use crate::delta::{AddOrRemove, Change, Delta, Effect, Ends};
 use crate::edit::{Cursor, Replayed, Source, Stage, Undoing, Undone, View, Without};
 use crate::error::{EditError, ReadError};
 use crate::path::{Kind, Path, RawAtom, last_segment, split};
@@ -203,7 +203,7 @@ impl Inverse {
         for path in kept {
             let touched = self.places.get(path.as_bytes()).map(|touched| touched.last);
             let Some(dot) = touched.or_else(|| of_counter(path)) else { continue };
-            let Some(effect) = ending(path, alloc::vec![dot]) else { continue };
+            let Some(effect) = ending(path, Ends::from([dot])) else { continue };
             Cursor::new(stage, path.clone()).write(effect)?;
         }
         Ok(())
@@ -290,8 +290,7 @@ impl Inverse {
         let mut shown = BTreeSet::new();
         for (path, _) in self.parts() {
             let hides = !hidings(&without.rest.source(), &path)?.is_empty();
-            let mut ends: Vec<Dot> =
-                hidings(stage, &path)?.into_iter().map(|(dot, _)| dot).collect();
+            let mut ends: Ends = hidings(stage, &path)?.into_iter().map(|(dot, _)| dot).collect();
             // One that stands for another is left.
             ends.retain(|dot| without.is_undone(*dot) || (without.is_left_out(*dot) && !hides));
             if !ends.is_empty() {
@@ -339,7 +338,7 @@ impl Inverse {
                 VersionVector::new()
             };
             if !seen.is_empty() {
-                let effect = Effect::Hide { ends: Vec::new(), seen: Box::new(seen) };
+                let effect = Effect::Hide { ends: Ends::new(), seen: Box::new(seen) };
                 Cursor::new(stage, part.clone()).write(effect)?;
                 done.insert(part);
             }
@@ -398,8 +397,7 @@ fn write_at(
     let here = said(stage, path)?;
     let mut wanted = said(&without.rest.source(), path)?;
     let is_kept = |dot: Dot| !without.is_left_out(dot);
-    let mut ends: Vec<Dot> =
-        here.iter().map(|(dot, _)| *dot).filter(|dot| !is_kept(*dot)).collect();
+    let mut ends: Ends = here.iter().map(|(dot, _)| *dot).filter(|dot| !is_kept(*dot)).collect();
     if path.kind() == Some(Kind::LwwRegister) {
         // Only the one that stands is to be seen.
         wanted.truncate(1);
@@ -453,7 +451,7 @@ fn write_at(
 }
 
 /// An operation that ends some events of a place, and puts nothing there.
-fn ending(path: &Path, ends: Vec<Dot>) -> Option<Effect> {
+fn ending(path: &Path, ends: Ends) -> Option<Effect> {
     Some(match path.kind().and_then(Cell::empty)?.0 {
         CellKind::Register(_) => Effect::Register { ends, value: None },
         CellKind::Element(_) => Effect::Element { ends, add: false },

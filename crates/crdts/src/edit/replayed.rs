@@ -231,7 +231,7 @@ impl Effect {
             }
             _ => return,
         };
-        ends.extend(others);
+        ends.extend_from_slice(others);
         ends.sort_unstable();
         ends.dedup();
     }

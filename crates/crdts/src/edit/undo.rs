@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use rejoin_vclock::Dot;
 
 use crate::counter::{Record, Standing, Tally, are_apart, are_within, rows};
-use crate::delta::{Change, Correction, Effect, Point, Span, Totals};
+use crate::delta::{Change, Correction, Effect, Ends, Point, Span, Totals};
 use crate::edit::{Cursor, Source};
 use crate::error::{EditError, ReadError};
 use crate::state::LocalDot;
@@ -122,14 +122,14 @@ impl Cursor<'_> {
     fn take_back(&mut self, tally: &Tally, counts: &Correction) -> Result<Undone, EditError> {
         let rows = self.rows(counts);
         if !are_apart(&rows, &tally.standing()) {
-            self.write(Effect::Correct { ends: Vec::new(), put: Some(counts.clone()) })?;
+            self.write(Effect::Correct { ends: Ends::new(), put: Some(counts.clone()) })?;
             return Ok(Undone::Now);
         }
         if are_within(&rows, &tally.taken_back()) {
             return Ok(Undone::Before);
         }
         // Whoever puts them back undoes a removal, and not this.
-        self.write(Effect::Correct { ends: Vec::new(), put: Some(counts.clone()) })?;
+        self.write(Effect::Correct { ends: Ends::new(), put: Some(counts.clone()) })?;
         Ok(Undone::Gone)
     }
 
@@ -138,7 +138,7 @@ impl Cursor<'_> {
         if are_within(&self.rows(counts), &tally.there()) {
             return Ok(Undone::Before);
         }
-        self.write(Effect::Correct { ends: Vec::new(), put: Some(counts.clone()) })?;
+        self.write(Effect::Correct { ends: Ends::new(), put: Some(counts.clone()) })?;
         Ok(Undone::Now)
     }
 
@@ -147,7 +147,7 @@ impl Cursor<'_> {
     fn lift(&mut self, tally: &Tally, counts: &Correction) -> Result<Undone, EditError> {
         let context = self.stage.context();
         let alive = tally.corrections.in_full(|dot| context.dot(dot)).into_iter();
-        let ends: Vec<Dot> = alive.filter(|(_, it)| it == counts).map(|(dot, _)| dot).collect();
+        let ends: Ends = alive.filter(|(_, it)| it == counts).map(|(dot, _)| dot).collect();
         let are_gone = counts.takes && are_apart(&self.rows(counts), &tally.there());
         if ends.is_empty() {
             return Ok(if are_gone { Undone::Gone } else { Undone::Before });

@@ -19,7 +19,7 @@ use core::cmp::Reverse;
 use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId};
 
 use crate::cell::{Dots, Hidings, Leaf, Variant};
-use crate::delta::{At, Covered, Effect};
+use crate::delta::{At, Covered, Effect, Ends};
 use crate::path::RawAtom;
 use crate::state::{Context, Join, LocalDot};
 
@@ -64,14 +64,14 @@ impl<const RETAINS: bool> Places<RETAINS> {
     }
 
     /// Returns the dots that a move ends.
-    pub(crate) fn live_dots(&self) -> Vec<Dot> {
-        let mut dots: Vec<Dot> = self.live().map(|place| place.id).collect();
+    pub(crate) fn live_dots(&self) -> Ends {
+        let mut dots: Ends = self.live().map(|place| place.id).collect();
         dots.sort_unstable();
         dots
     }
 
     /// Returns the dots that a removal ends.
-    pub(crate) fn dots(&self, context: &Context) -> Vec<Dot> {
+    pub(crate) fn dots(&self, context: &Context) -> Ends {
         let mut dots = self.live_dots();
         dots.extend(self.existence.to_dots(context));
         dots.extend(self.hidings.dots(context));

@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::marker::PhantomData;
 
-use rejoin_vclock::{Dot, HybridTimestamp, ReplicaId};
+use rejoin_vclock::{HybridTimestamp, ReplicaId};
 use smallvec::SmallVec;
 
 use crate::cell::Leaf;
 use crate::crdt::leaf_value;
-use crate::delta::{At, Covered, Effect};
+use crate::delta::{At, Covered, Effect, Ends};
 use crate::edit::{Cursor, View};
 use crate::error::{EditError, ReadError};
 use crate::path::{Atom, Kind, RawAtom};
@@ -30,8 +30,8 @@ pub(crate) struct Write {
 pub(crate) struct Writes(pub SmallVec<[Write; 1]>);
 
 impl Writes {
-    pub(crate) fn dots(&self, context: &Context) -> Vec<Dot> {
-        let mut dots: Vec<Dot> = self.0.iter().map(|write| context.dot(write.dot)).collect();
+    pub(crate) fn dots(&self, context: &Context) -> Ends {
+        let mut dots: Ends = self.0.iter().map(|write| context.dot(write.dot)).collect();
         dots.sort_unstable();
         dots
     }

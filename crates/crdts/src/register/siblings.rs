@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use rejoin_vclock::codec::{DecodeError, Reader};
 use rejoin_vclock::{Dot, HybridTimestamp};
 
-use crate::delta::Effect;
+use crate::delta::{Effect, Ends};
 use crate::edit::{Cursor, View};
 use crate::error::{EditError, ReadError};
 use crate::path::{Atom, Items, Kind, MAX_VALUE_BYTES, RawAtom};
@@ -150,7 +150,7 @@ pub fn set(cursor: &mut Cursor<'_>, value: RawAtom) -> Result<(), EditError> {
     if rejoin_vclock::mutant!("siblings-explode") {
         let written = Written { value, parents: Vec::new(), base };
         return cursor
-            .write(Effect::Register { ends: Vec::new(), value: Some(RawAtom::of(&written)) });
+            .write(Effect::Register { ends: Ends::new(), value: Some(RawAtom::of(&written)) });
     }
     let written = Written { value, parents: seen.iter().map(|live| live.dot).collect(), base };
     cursor.overwrite(RawAtom::of(&written))

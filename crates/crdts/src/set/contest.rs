@@ -5,12 +5,8 @@
 //! ends adds and never removes: if one copy dropped a remove on its own judgement, a concurrent add
 //! would come through there and nowhere else.
 
-use alloc::vec::Vec;
-
-use rejoin_vclock::Dot;
-
 use crate::cell::{Dots, Leaf, sorted};
-use crate::delta::{AddOrRemove, At, Covered, Effect};
+use crate::delta::{AddOrRemove, At, Covered, Effect, Ends};
 use crate::state::{Context, Join};
 
 /// The live adds and the retained removes.
@@ -22,7 +18,7 @@ pub(crate) struct Contest {
 
 impl Contest {
     /// Returns everything that an operation that has seen it can end.
-    pub(crate) fn to_dots(&self, context: &Context) -> Vec<Dot> {
+    pub(crate) fn to_dots(&self, context: &Context) -> Ends {
         sorted(self.adds.0.iter().chain(&self.removes.0).copied(), context)
     }
 }

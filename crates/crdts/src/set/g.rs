@@ -3,9 +3,8 @@
 use core::marker::PhantomData;
 
 use alloc::borrow::ToOwned;
-use alloc::vec::Vec;
 
-use crate::delta::Effect;
+use crate::delta::{Effect, Ends};
 use crate::edit::Cursor;
 use crate::error::{EditError, ReadError};
 use crate::path::{Key, Kind};
@@ -68,7 +67,7 @@ impl<T: Key> GSetEditor<'_, T> {
     {
         let mut cursor = self.cursor.key(&element.to_owned(), Kind::Element);
         cursor.open()?;
-        cursor.write(Effect::Element { ends: Vec::new(), add: true })
+        cursor.write(Effect::Element { ends: Ends::new(), add: true })
     }
 
     /// True if this transaction sees the element.

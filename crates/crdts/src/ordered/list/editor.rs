@@ -1,13 +1,12 @@
 //! Changing a list: items by their index, or by their id wherever they stand.
 
-use alloc::vec::Vec;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
 use rejoin_vclock::Dot;
 
 use crate::crdt::{AtPlace, Crdt, Schema};
-use crate::delta::Effect;
+use crate::delta::{Effect, Ends};
 use crate::edit::Cursor;
 use crate::error::EditError;
 use crate::ordered::list::item_id::ItemId;
@@ -76,7 +75,7 @@ impl ListCursor<'_> {
         let value = Some(value);
         self.cursor
             .key(&item, Kind::ListItem)
-            .write(Effect::Register { ends: Vec::new(), value })?;
+            .write(Effect::Register { ends: Ends::new(), value })?;
         Ok(item)
     }
 
