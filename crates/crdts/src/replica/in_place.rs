@@ -113,7 +113,9 @@ impl<'a, T: Crdt> InPlace<'a, T> {
             }
             let Some(change) = room.changes.pop() else { break };
             let noted = room.before.pop_if(|noted| noted.0 + 1 == number);
-            if change.is_on_one_cell() {
+            let leaves =
+                noted.is_none() && rejoin_vclock::mutant!("failed-edit-leaves-what-is-new");
+            if change.is_on_one_cell() && !leaves {
                 let saved = noted.map_or_else(Saved::nothing, |(_, saved)| saved);
                 load(value, beside, change.path.as_bytes(), saved);
             }

@@ -187,6 +187,13 @@ pub(super) const ROWS: &[Mutant] = &[
         suite: crdts("given_up"),
     },
     Mutant {
+        name: "failed-edit-leaves-what-is-new",
+        class: Class::CrdtSemantics,
+        lines: &[],
+        brings_back: "an edit that fails is taken back only where something stood before it",
+        suite: crdts("given_up"),
+    },
+    Mutant {
         name: "failed-edit-leaves-its-order",
         class: Class::CrdtSemantics,
         lines: &[],
