@@ -1,5 +1,7 @@
 //! How cost grows with size: work of five sizes, and the exponent that fits.
 
+use rejoin_benches::exponent;
+
 use crate::peer::Peer;
 use crate::run::{Effort, Outcome, run};
 use crate::work::{Edits, Row, Unit, Work};
@@ -69,28 +71,4 @@ pub(crate) fn line(
         times.join(", ")
     );
     (line, is_kept)
-}
-
-/// The slope of the logarithms, by least squares.
-fn exponent(points: &[(f64, f64)]) -> f64 {
-    let logs: Vec<(f64, f64)> =
-        points.iter().map(|(size, nanos)| (size.ln(), nanos.ln())).collect();
-    let count = logs.len() as f64;
-    let mean = |of: fn(&(f64, f64)) -> f64| logs.iter().map(of).sum::<f64>() / count;
-    let (x, y) = (mean(|it| it.0), mean(|it| it.1));
-    let above: f64 = logs.iter().map(|it| (it.0 - x) * (it.1 - y)).sum();
-    let below: f64 = logs.iter().map(|it| (it.0 - x).powi(2)).sum();
-    if below > 0.0 { above / below } else { 0.0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::exponent;
-
-    #[test]
-    fn the_exponent_of_a_line_is_one_and_of_a_flat_one_none() {
-        let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
-        assert!(close(exponent(&[(10.0, 5.0), (100.0, 50.0), (1000.0, 500.0)]), 1.0));
-        assert!(close(exponent(&[(10.0, 5.0), (1000.0, 5.0)]), 0.0));
-    }
 }
