@@ -182,7 +182,7 @@ pub const fn check(kind: Kind) {
     let is_flag = matches!(kind, Kind::EnableWinsFlag | Kind::DisableWinsFlag);
     assert!(
         is_register || is_flag || kind.element().is_some(),
-        "only a register, a flag or a set has an index"
+        "only a register, a flag or a set has an index, and `Siblings` has none"
     );
 }
 

@@ -117,9 +117,11 @@ impl Node {
     /// Listens for peers, and returns the address that was bound: port 0 asks for any free one.
     ///
     /// # Errors
-    /// That of the operating system, for example when the port is in use.
+    /// That of the operating system, with the address: for example when the port is in use.
     pub async fn listen(&self, address: SocketAddr) -> io::Result<SocketAddr> {
-        let listener = TcpListener::bind(address).await?;
+        let listener = TcpListener::bind(address).await;
+        let listener = listener
+            .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
         let bound = listener.local_addr()?;
         lock(&self.tasks).push(tokio::spawn(accept(listener, Arc::clone(&self.hub))));
         Ok(bound)

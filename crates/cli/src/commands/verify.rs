@@ -22,7 +22,10 @@ fn print(found: &Verification, depth: Depth) {
         let (records, blocks) = (space.records, space.blocks);
         println!("{:?}: {records} log records, {blocks} blocks", space.name);
         if space.left_over > 0 {
-            println!("  {} rows left over by a crash; compaction takes them away", space.left_over);
+            println!(
+                "  {} rows that are of no use any more; compaction takes them away",
+                space.left_over
+            );
         }
         if space.quarantined > 0 {
             let wait = "quarantined as damaged; sync with a peer that has them";

@@ -79,11 +79,13 @@ fn backup(reader: &dyn StorageRead, to: &Path, at: u64, watch: &mut Watch<'_>) -
         return Err(OperationError::Unsound { path: to.to_owned(), findings: found.findings });
     }
     copied.spaces = found.spaces;
+    copied.file_bytes = file.bytes()?;
     file.put()?;
     Ok(copied)
 }
 
-/// Copies everything into a new file, which is closed and not in place yet.
+/// Copies everything into a new file, which is closed and not in place yet. How long the file is
+/// shows once it is closed.
 pub(super) fn copy(
     reader: &dyn StorageRead,
     to: &Path,
@@ -106,8 +108,7 @@ pub(super) fn copy(
         copy.rows(space.number, &space.name, watch)?;
     }
     copy.write()?;
-    let mut copied = copy.copied;
-    copied.file_bytes = storage.size()?;
+    let copied = copy.copied;
     Ok((file, copied))
 }
 
@@ -243,6 +244,7 @@ pub fn restore(
     }
     let (file, mut copied) = copy(&*source, to, how.at, &mut watch)?;
     copied.spaces = found.spaces;
+    copied.file_bytes = file.bytes()?;
     let kept = match replaces {
         true => Some(file.replace()?),
         false => {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{OperationError, Result};
 use crate::error::StoreError;
-use crate::shell::store::explain;
+use crate::shell::store::{check_directory, explain};
 use crate::storage::{Batch, RedbFile, RedbReader, StorageError};
 
 /// Maximum number of bytes of pages that the engine keeps in memory for a reader.
@@ -63,6 +63,7 @@ impl NewFile {
     /// Begins a store file that is to get a name. It is made in the same directory, because only
     /// there it can get its name in one step.
     pub(super) fn begin(target: &Path, batch: &Batch) -> Result<(Self, RedbFile)> {
+        check_directory(target)?;
         let making = beside(target, &format!("{}.part", std::process::id()));
         drop(fs::remove_file(&making)); // what an earlier process of that number left
         let file = Self { making, target: target.to_owned() };
@@ -73,6 +74,12 @@ impl NewFile {
     /// Opens the file again, once nobody has it open any more.
     pub(super) fn reopen(&self) -> Result<RedbFile> {
         open(&self.making)
+    }
+
+    /// Returns its length, once it is closed: while it is open the engine takes more.
+    pub(super) fn bytes(&self) -> Result<u64> {
+        let meta = fs::metadata(&self.making);
+        meta.map(|meta| meta.len()).map_err(|error| io(&self.making, &error))
     }
 
     /// Makes it durable, and gives it its name. If another file has that name by now, that one is

@@ -140,12 +140,13 @@ struct Made {
 
 /// Copies what can be read, repairs it, checks it, and gives it its name.
 fn make(reader: &dyn StorageRead, to: &Path, at: u64, watch: &mut Watch<'_>) -> Result<Made> {
-    let (file, copied) = copy(reader, to, at, watch)?;
+    let (file, mut copied) = copy(reader, to, at, watch)?;
     let rebuilt = repair(file.reopen()?, watch)?;
     let found = verify_storage(&Arc::new(file.reopen()?), Depth::Stored, watch)?;
     if !found.is_sound() {
         return Err(OperationError::Unsound { path: to.to_owned(), findings: found.findings });
     }
+    copied.file_bytes = file.bytes()?;
     file.put()?;
     Ok(Made { copied, found, rebuilt })
 }

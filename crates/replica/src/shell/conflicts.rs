@@ -119,7 +119,10 @@ impl<T: Crdt> Conflicts<'_, T> {
         self
     }
 
-    /// Those whose place nobody has changed since who had seen all versions.
+    /// Those whose place nobody has changed since who had seen all versions. Counts that all count
+    /// are among them until somebody who has seen them counts on; and one stays open where another
+    /// store settled its own record without having seen all versions of this one, until somebody
+    /// writes there, or chooses [even so](crate::Choice::even_if_changed).
     #[must_use]
     pub const fn open(mut self) -> Self {
         self.filter.is_open = Some(true);

@@ -45,7 +45,11 @@ impl<T: Crdt> Snapshot<'_, T> {
         let values = (bound(values.start_bound()), bound(values.end_bound()));
         let declared = self.indexes.iter().find(|declared| declared.name() == index);
         let found = match declared {
-            Some(declared) => self.source.find(declared, &values, after, most)?,
+            Some(declared) => {
+                let is_all = matches!(values, (Bound::Unbounded, Bound::Unbounded));
+                let is_of_type = |value: &RawAtom| is_all || value.to::<V>().is_ok();
+                self.source.find(declared, &values, &is_of_type, after, most)?
+            }
             None => None,
         };
         found.ok_or_else(|| StoreError::NoSuchIndex {
@@ -65,7 +69,9 @@ impl<T: Crdt> Space<T> {
     /// where it is on, of a set each element. What was never written is not found.
     ///
     /// The place of a list's item or a tree's node is by its id, and not by where it stands. The
-    /// values have to be of the field's type: of another one, none is there. Between two pages
+    /// values have to be of the field's type: of another one, none is there, except that
+    /// `..` finds all. Of an enum that is an
+    /// `Atom` the names stand in alphabetical order, whatever its `Ord` says. Between two pages
     /// things may move; [`Space::read`] shows several pages of one moment.
     ///
     /// Values that agree in their first 256 bytes, as they are encoded, come by place; to find one

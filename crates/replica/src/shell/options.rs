@@ -278,11 +278,7 @@ impl OpenOptions {
         if path.is_dir() {
             return Err(no_place("it is a directory; name a file in it".to_owned()));
         }
-        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
-        if let Some(above) = above.filter(|above| !above.is_dir()) {
-            let what = format!("{} is no directory; make it first", above.display());
-            return Err(no_place(what));
-        }
+        crate::shell::store::check_directory(path)?;
         let exists = path.try_exists().map_err(|error| StorageError::Io(error.to_string()))?;
         let mut made = None;
         let storage = if exists {

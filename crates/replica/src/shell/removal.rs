@@ -37,7 +37,8 @@ const VERSION: u8 = 1;
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[non_exhaustive]
 pub enum Removal {
-    /// Where there are any, the space stays, and an error names them. Entries of others do not
+    /// Where there are any, the space stays, and an error names them. That goes by what peers have
+    /// said to this end since the store was opened. Entries of others do not
     /// count: where their origins removed the space, too, this may be the last copy of them.
     #[default]
     IfHeld,

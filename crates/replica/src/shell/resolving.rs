@@ -76,6 +76,9 @@ impl<T: Crdt> Space<T> {
     /// ordinary transaction, which every replica takes in. Nothing that was written since is
     /// overwritten unless [told](Choice::even_if_changed).
     ///
+    /// It settles all records of the place whose versions are seen here: ask for the page again
+    /// before the next one.
+    ///
     /// Two replicas that settle one conflict alike have settled it once: equal values count as one,
     /// also under [`Policy::Sum`]. The record may be of another replica's log, and may have come as
     /// JSON. (One from before a store had to go on under a new id names former ids: it has to be

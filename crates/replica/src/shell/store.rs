@@ -328,6 +328,15 @@ pub(crate) fn damaged(label: &Path, what: impl std::fmt::Display) -> StoreError 
     StoreError::Damaged { path: label.to_owned(), what: what.to_string() }
 }
 
+/// Checks that there is a directory for a file.
+#[cfg(feature = "redb")]
+pub(crate) fn check_directory(path: &Path) -> Result<(), StoreError> {
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    let Some(above) = above.filter(|above| !above.is_dir()) else { return Ok(()) };
+    let what = format!("{} is no directory; make it first", above.display());
+    Err(StoreError::NoPlace { path: path.to_owned(), what })
+}
+
 pub(crate) fn explain(path: &Path, error: StorageError) -> StoreError {
     match error {
         StorageError::AlreadyOpen => {

@@ -319,6 +319,7 @@ impl StateSource<'_> {
         &self,
         index: &Index,
         range: &impl RangeBounds<RawAtom>,
+        is_of_type: &dyn Fn(&RawAtom) -> bool,
         after: Option<&Found>,
         most: usize,
     ) -> Result<Option<Vec<Found>>, ReadError> {
@@ -345,7 +346,8 @@ impl StateSource<'_> {
             }
             let mut values = Vec::new();
             self.look(path, &mut |cell| values = standing(path, cell))?;
-            values.retain(|it| it.as_bytes().starts_with(value) && range.contains(it));
+            let is_asked = |it: &RawAtom| range.contains(it) && is_of_type(it);
+            values.retain(|it| it.as_bytes().starts_with(value) && is_asked(it));
             let Ok(place) = Path::parse(path.to_vec()) else {
                 return Ok(ControlFlow::Continue(()));
             };

@@ -114,6 +114,10 @@ fn a_copy_holds_what_the_store_holds_byte_for_byte() {
     let store = open(&storage);
     let backup = directory.path().join("backup");
     let copied = store.backup(&backup, &mut go_on).expect("a backup");
+    assert_eq!(copied.file_bytes, std::fs::metadata(&backup).expect("a file").len());
+    let nowhere = store.backup(directory.path().join("no/backup"), &mut go_on);
+    let told = nowhere.expect_err("there is no such directory").to_string();
+    assert!(told.contains("is no directory; make it first"), "{told}");
     let whole = verify_file(&backup, Depth::Replayed, &mut go_on).expect("readable");
     assert!(whole.is_sound(), "{:?}", whole.findings);
     assert_eq!(whole.spaces, copied.spaces);

@@ -313,6 +313,15 @@ fn a_range_is_sorted_by_value_and_paged() {
     let one = trips.find("height", 20_i64..=20, None, 7).expect("a page");
     assert_eq!(trips.object(&one[0].object()).height().get(), Ok(Some(20)));
     assert!(trips.find("height", 20_i64..60, None, 0).expect("a page").is_empty());
+    // Of another type there is none, wherever that type stands in the order.
+    for none in [
+        trips.find("height", String::new().., None, 7),
+        trips.find("height", ..="z".to_owned(), None, 7),
+        trips.find("height", ..1e9_f64, None, 7),
+    ] {
+        assert_eq!(none, Ok(Vec::new()));
+    }
+    assert_eq!(trips.find::<String>("height", .., None, 7).expect("a page").len(), 7);
     let unknown = trips.find("hight", 0_i64.., None, 7);
     assert!(matches!(unknown, Err(StoreError::NoSuchIndex { name, declared }) if name == "hight"
         && declared.len() == 12));

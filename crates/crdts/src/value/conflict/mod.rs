@@ -102,7 +102,8 @@ impl fmt::Display for Rule {
 pub enum Action {
     /// It wrote a value.
     Wrote(RawAtom),
-    /// It counted this amount; of a counter that was removed before, what came since.
+    /// It counted: this is what its author has counted there in all, since the counter was removed
+    /// last if it was; not the step alone, which an operation does not say.
     Counted(i64),
     /// It undid an operation on a counter: the amount by which the counter changed, if all of that
     /// still stood. Zero where it undid an undo.
