@@ -13,6 +13,7 @@
 //! | set | array, in any order | adds and removes of elements |
 //! | register | scalar, or array for a pair | a write |
 //! | multi-value register | array of the values | a write, which leaves one value |
+//! | siblings | array of one value, or of the values that it has | a write, or nothing |
 //! | counter | integer | what is missing to it is added |
 //! | flag | boolean | it is switched |
 //! | tree | array of `{"depth", "value", "lost"}` | it is made, emptied, or its values change |

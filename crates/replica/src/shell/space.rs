@@ -134,7 +134,10 @@ impl<T: Crdt> Transaction<'_, T> {
         T::editor(Cursor::new(self.stage, Path::object(key, T::KIND)))
     }
 
-    /// Removes all of an object, as far as it is seen here.
+    /// Removes all of an object, as far as it is seen here. What somebody changes in it meanwhile
+    /// stays, and is all that there is of it then. A removal that takes that too, or spares all
+    /// of the object, is one of a part: of a list's item, or by `remove_unless_edited`, of a map's
+    /// key; so keep such things in a map or list of one object.
     ///
     /// # Errors
     /// [`EditError::Read`] when the object is of another kind only, or cannot be read.
