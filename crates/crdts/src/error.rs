@@ -79,11 +79,15 @@ impl fmt::Display for ReadError {
                 }
                 f.write_str("); take all but one of them away with remove_kind")
             }
-            Self::WrongKind { path, expected, found } => write!(
-                f,
-                "{path} holds a {found} where a {expected} was asked for; read it as a {found}, or \
-                 take it away with remove_kind"
-            ),
+            Self::WrongKind { path, expected, found } => {
+                write!(f, "{path} holds a {found} where a {expected} was asked for; ")?;
+                write!(f, "read it as a {found}")?;
+                match found {
+                    // It cannot be taken away.
+                    Kind::BoundedCounter => Ok(()),
+                    _ => f.write_str(", or take it away with remove_kind"),
+                }
+            }
             Self::WrongType { path, expected, found, writer } => {
                 match path {
                     Some(path) => write!(f, "{path} holds the {} ", found.type_name())?,

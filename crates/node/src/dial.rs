@@ -40,11 +40,12 @@ pub enum DialStatus {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DialError {
-    /// Nobody answers there: look at the address, and whether the peer listens.
+    /// Nobody answers there, or somebody takes the connection and says nothing: look at the address,
+    /// and whether the peer listens.
     Unreachable {
         /// The address that was dialled.
         address: SocketAddr,
-        /// The error of the operating system.
+        /// The error of the operating system, or that nothing was heard.
         reason: String,
     },
     /// The peer answers, but does not share this space.

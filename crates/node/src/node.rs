@@ -352,6 +352,10 @@ fn ended(hub: &Hub, address: SocketAddr, outcome: &Outcome) -> Option<DialError>
             hub.tell(Report::Ended { peer, reason: reason.clone() });
             DialError::Ended { address, reason }
         }
+        End::Silent | End::SentAway(Why::Silent) => {
+            hub.tell(Report::Ended { peer, reason: reason.clone() });
+            DialError::Unreachable { address, reason }
+        }
         _ => {
             hub.tell(Report::Refused { peer, reason: reason.clone() });
             DialError::Refused { address, reason }

@@ -67,6 +67,12 @@ async fn a_dial_that_fails_is_reported() {
     );
     assert!(told.load(Ordering::Relaxed) > 0);
 
+    // One that is there and says nothing, as a process that is stopped, has refused nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    dial.retarget(silent.local_addr().expect("bound"));
+    let outcome = dial.outcome().await;
+    assert!(matches!(&outcome, Err(DialError::Unreachable { .. })), "{outcome:?}");
+
     let (listener, address) = listen(|_| {}).await;
     dial.retarget(address);
     assert!(matches!(dial.outcome().await, Err(DialError::Refused { .. })), "not shared there");

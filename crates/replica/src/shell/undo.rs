@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rejoin_crdts::delta::Delta;
 use rejoin_crdts::edit::{Inverse, Remains, Replayed, Without};
-use rejoin_crdts::{Crdt, Dot, Path, RawAtom};
+use rejoin_crdts::{Crdt, Dot, EditError, Path, RawAtom};
 use rejoin_vclock::ReplicaId;
 
 use crate::core::SpaceCore;
@@ -15,7 +15,7 @@ use crate::error::{CannotUndo, StoreError};
 use crate::format::entry::Entry;
 use crate::receipt::Receipt;
 use crate::shell::shared::{Inner, Shared};
-use crate::shell::space::{Committed, Once, Space};
+use crate::shell::space::{Committed, Once, Space, Transaction};
 
 impl<T: Crdt> Space<T> {
     /// Undoes a transaction of this store: each place that it touched becomes what it would be
@@ -51,18 +51,65 @@ impl<T: Crdt> Space<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// What a transaction did to a bounded counter, and moves, are not taken back, and the rest is:
+    /// where that half is worse than nothing, look first, with [`undo_with`](Self::undo_with).
+    ///
     /// # Errors
     /// [`StoreError::CannotUndo`] with the reason; otherwise as [`transact`](Self::transact).
     pub fn undo(&self, receipt: &Receipt) -> Result<Committed<Remains>, StoreError> {
+        self.undo_with(receipt, |_, _| Ok(()))
+    }
+
+    /// As [`undo`](Self::undo), and shows what is not undone before anything is stored: to write in
+    /// the same transaction what makes up for it, or to give up, by an error.
+    ///
+    /// ```
+    /// # use rejoin_crdts::{EditError, LwwRegister, OrMap};
+    /// # use rejoin_derive::Crdt;
+    /// # use rejoin_replica::Store;
+    /// #[derive(Crdt)]
+    /// # #[crdt(crate = rejoin_crdts)]
+    /// struct Pot {
+    ///     left: rejoin_crdts::BoundedCounter,
+    ///     note: LwwRegister<String>,
+    /// }
+    ///
+    /// # let store = Store::memory()?;
+    /// let pots = store.create_space::<Pot>("pots")?;
+    /// pots.transact(|tx| tx.object("ours").left().add(100))?;
+    /// let spent = pots.transact(|tx| {
+    ///     tx.object("ours").note().set("shoes")?;
+    ///     tx.object("ours").left().spend(30)
+    /// })?;
+    ///
+    /// let all_or_none = pots.undo_with(&spent, |_, remains| match remains.cannot.is_empty() {
+    ///     true => Ok(()),
+    ///     false => Err(EditError::Aborted("30 would stay spent".into())),
+    /// });
+    /// assert!(all_or_none.is_err());
+    /// assert_eq!(pots.object("ours").note().get()?.as_deref(), Some("shoes"));
+    ///
+    /// pots.undo_with(&spent, |tx, _| tx.object("ours").left().add(30))?;
+    /// assert_eq!(pots.object("ours").left().value()?, 100);
+    /// assert_eq!(pots.object("ours").note().get()?, None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`undo`](Self::undo), and those of the closure.
+    pub fn undo_with(
+        &self,
+        receipt: &Receipt,
+        then: impl FnOnce(&mut Transaction<'_, T>, &Remains) -> Result<(), EditError>,
+    ) -> Result<Committed<Remains>, StoreError> {
         // Under one lock: what comes between would be overwritten, or revived.
         let mut inner = self.shared.lock_with_history()?;
         let Undoing { dots, inverse, without } = self.shared.undoing(&inner, receipt)?;
         inner.driver.claim()?;
-        let mut inverse = Some(inverse);
         let once = self.run_under(inner, &[], |tx| {
             tx.undoes(&dots);
-            let inverse = inverse.take();
-            inverse.map_or_else(|| Ok(Remains::default()), |it| it.write(tx.stage(), &without))
+            let remains = inverse.write(tx.stage(), &without)?;
+            then(tx, &remains).map(|()| remains)
         })?;
         match once {
             Once::First(committed) => Ok(committed),
