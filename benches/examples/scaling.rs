@@ -1,9 +1,9 @@
 //! How the cost of what a store offers grows with what it holds: `cargo run --release -p
 //! rejoin-benches --example scaling -- 100 1000 10000 100000`.
 //!
-//! A size is a number of objects and, in one more object, of keys, list items, tree nodes and
-//! elements. Per line: the median time at each size, and the exponent that fits. Work that promises
-//! to be flat and is not is marked. Two stores in memory; what a disk costs is in the other benches.
+//! A size is a number of objects and, in one more object, of keys, items, nodes and elements. Each
+//! line has the median time at each size and the exponent that fits; work that promises to be flat
+//! and is not is marked. Both stores are in memory: other benches have what a disk costs.
 
 use std::error::Error;
 use std::hint::black_box;

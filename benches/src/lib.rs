@@ -3,6 +3,8 @@
 //! The group of each bench names what is timed. Compare figures within one run only: machines
 //! differ, and the same machine differs from minute to minute.
 
+mod growth;
+
 use rejoin_crdts::FreshId;
 use rejoin_replica::entry::{HeadAt, Record};
 use rejoin_replica::message::{Direction, Frames, Message, SpaceHash};
@@ -11,6 +13,8 @@ use rejoin_replica::sync::Transmit;
 use rejoin_replica::{Config, Now, SessionId, SpaceCore};
 use rejoin_vclock::ReplicaId;
 use std::sync::Arc;
+
+pub use growth::exponent;
 
 /// Returns the `n`-th replica of a bench; ids are spread over all 128 bits like random ones.
 pub fn replica(n: u64) -> ReplicaId {
@@ -30,18 +34,6 @@ pub const fn mix(n: u64) -> u64 {
     let n = (n ^ n >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let n = (n ^ n >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
     n ^ n >> 31
-}
-
-/// Returns the exponent with which a time grows with a size: the slope of the logarithms of such
-/// pairs, by least squares.
-pub fn exponent(points: &[(f64, f64)]) -> f64 {
-    let logs: Vec<(f64, f64)> = points.iter().map(|(size, time)| (size.ln(), time.ln())).collect();
-    let count = logs.len() as f64;
-    let mean = |of: fn(&(f64, f64)) -> f64| logs.iter().map(of).sum::<f64>() / count;
-    let (x, y) = (mean(|it| it.0), mean(|it| it.1));
-    let above: f64 = logs.iter().map(|it| (it.0 - x) * (it.1 - y)).sum();
-    let below: f64 = logs.iter().map(|it| (it.0 - x).powi(2)).sum();
-    if below > 0.0 { above / below } else { 0.0 }
 }
 
 /// A core with the entries that were written, as a store would keep them.
@@ -154,16 +146,4 @@ pub fn sync(a: &mut Side, b: &mut Side) -> Cost {
     a.hang_up();
     b.hang_up();
     cost
-}
-
-#[cfg(test)]
-mod tests {
-    use super::exponent;
-
-    #[test]
-    fn the_exponent_of_a_line_is_one_and_of_a_flat_one_none() {
-        let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
-        assert!(close(exponent(&[(10.0, 5.0), (100.0, 50.0), (1000.0, 500.0)]), 1.0));
-        assert!(close(exponent(&[(10.0, 5.0), (1000.0, 5.0)]), 0.0));
-    }
 }

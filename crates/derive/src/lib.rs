@@ -58,10 +58,10 @@ mod value;
 /// enum needs a `Default`, which says what stands before anybody has chosen; a struct does not.
 ///
 /// # Fields that are found by their values
-/// `#[crdt(index)]` on a register, a flag or a set (not on `Siblings`) has the spaces of a store keep an index of it,
-/// at whatever depth the struct stands: below keys of maps, items of lists, nodes of trees.
-/// `Space::find` then has a page of all places with a value, in the order of the values, at the
-/// cost of the page:
+/// `#[crdt(index)]` on a register, a flag or a set (`Siblings` have none) has the spaces of a
+/// store keep an index of it, at whatever depth the struct stands: below keys of maps, items of
+/// lists, nodes of trees. `Space::find` then has a page of all places with a value, in the order of
+/// the values, at the cost of the page:
 ///
 /// ```
 /// use rejoin::prelude::*;

@@ -40,8 +40,8 @@ pub enum DialStatus {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DialError {
-    /// Nobody answers there, or somebody takes the connection and says nothing: look at the address,
-    /// and whether the peer listens.
+    /// Nobody answers there, or somebody takes the connection and says nothing: look at the
+    /// address, and whether the peer listens.
     Unreachable {
         /// The address that was dialled.
         address: SocketAddr,

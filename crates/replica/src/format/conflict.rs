@@ -36,8 +36,8 @@ const MAX_SIDES: usize = 1024;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Conflict {
-    /// Its place in this store's conflict log of the space: another number in every store. Two people
-    /// who speak of one conflict mean its place, and the dots of its versions.
+    /// Its place in this store's conflict log of the space: another number in every store. Two
+    /// people who speak of one conflict mean its place, and the dots of its versions.
     pub number: u64,
     /// When it was found, in milliseconds since 1970 by this store's clock.
     pub at: u64,

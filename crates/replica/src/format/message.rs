@@ -95,7 +95,10 @@ impl fmt::Display for Refusal {
                 "no space of that name and lineage is shared at one of the ends; share it there, \
                  and join it by its ticket first"
             }
-            Self::SameReplica => "both ends have the same replica id: a store file was copied, or a node dialled itself",
+            Self::SameReplica => {
+                "both ends have the same replica id: a store file was copied, or a node dialled \
+                 itself"
+            }
             Self::TooOld => "the log there no longer reaches back to what is missing here",
         })
     }

@@ -488,8 +488,8 @@ impl<T: Crdt> Space<T> {
         Ok(self.shared.lock()?.driver.core.version_vector())
     }
 
-    /// The digest of the canonical state: equal on all replicas that hold the same entries. It reads
-    /// everything; the cost of a [`fingerprint`](Self::fingerprint) follows what changed.
+    /// The digest of the canonical state: equal on all replicas that hold the same entries. It
+    /// reads everything; the cost of a [`fingerprint`](Self::fingerprint) follows what changed.
     ///
     /// # Errors
     /// [`StoreError`] when the space cannot be read.
