@@ -144,8 +144,8 @@ const ROWS: &[Row] = &[
         timed(|| Ok(world.orders.transact(|tx| tx.object("large").notes().move_to(from, to))?))
     }),
     flat("move a node of a large tree", |world| {
-        let (node, below) = (world.any(), world.any());
-        let [node, below] = [node, below].map(|n| world.nodes[n as usize]);
+        let (node, below) = (usize::try_from(world.any())?, usize::try_from(world.any())?);
+        let [node, below] = [node, below].map(|at| world.nodes[at]);
         let below = Parent::Node(below);
         // Below itself it cannot be.
         timed(|| Ok(world.orders.transact(|tx| tx.object("large").folders().move_to(node, below))))

@@ -310,7 +310,7 @@ pub(crate) fn stands(
 }
 
 impl StateSource<'_> {
-    /// Finds at most `most` places at which a value within a range stands, by value and then by
+    /// Finds at most `most` places at which a value of a type and within a range stands, by value and then by
     /// path, behind one that was found before. `None` if the index is not kept.
     ///
     /// # Errors

@@ -41,7 +41,7 @@ pub(crate) fn check_indexes(core: &mut SpaceCore) -> Checked {
     });
     walked.map_err(unread)?;
     for (number, index) in indexes.iter().enumerate() {
-        let found = source.find(index, &.., None, usize::MAX).map_err(unread)?;
+        let found = source.find(index, &.., &|_| true, None, usize::MAX).map_err(unread)?;
         let found = found.unwrap_or_default().into_iter();
         let found: BTreeSet<_> = found.map(|found| (found.value, found.path)).collect();
         let mut there = BTreeSet::new();
