@@ -6,4 +6,7 @@ mod sequences;
 mod stores;
 mod values;
 
-type Outcome = Result<(), Box<dyn std::error::Error>>;
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+/// Two stores in memory, with a copy each of one space.
+type Two<T> = [(rejoin::Store, rejoin::Space<T>); 2];

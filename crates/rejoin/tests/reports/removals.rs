@@ -2,10 +2,10 @@
 
 use rejoin::crdts::Replica;
 use rejoin::prelude::{
-    Action, FreshId, List, LwwRegister, MvRegister, OrMap, PnCounter, ReplicaId, Space, Store,
+    Action, FreshId, List, LwwRegister, MvRegister, OrMap, PnCounter, ReplicaId, Store,
 };
 
-use crate::Outcome;
+use crate::{Outcome, Two};
 
 fn fresh(id: u128) -> FreshId {
     FreshId::assume_fresh(ReplicaId::from_u128(id))
@@ -14,7 +14,7 @@ fn fresh(id: u128) -> FreshId {
 type Cards = OrMap<String, OrMap<String, LwwRegister<String>>>;
 
 /// Two stores in memory that share a space, in which one card stands.
-fn two() -> Result<[(Store, Space<Cards>); 2], Box<dyn std::error::Error>> {
+fn two() -> Outcome<Two<Cards>> {
     let here = Store::memory()?;
     let cards = here.create_space::<Cards>("cards")?;
     cards.transact(|tx| tx.object("board").entry("tea").entry("color").set("green"))?;

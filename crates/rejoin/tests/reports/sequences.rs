@@ -3,7 +3,7 @@
 use rejoin::crdts::Replica;
 use rejoin::prelude::{FreshId, List, LwwRegister, OrMap, Parent, ReplicaId, Space, Store, Tree};
 
-use crate::Outcome;
+use crate::{Outcome, Two};
 
 fn fresh(id: u128) -> FreshId {
     FreshId::assume_fresh(ReplicaId::from_u128(id))
@@ -15,7 +15,7 @@ fn numbers(list: &Numbers) -> Vec<u32> {
     list.iter().map(|item| item.get().unwrap().unwrap_or_default()).collect()
 }
 
-fn of(items: &[u32]) -> Result<Numbers, Box<dyn std::error::Error>> {
+fn of(items: &[u32]) -> Outcome<Numbers> {
     let mut list = Numbers::new(fresh(1));
     list.edit(|list| items.iter().try_for_each(|&item| list.push()?.set(item)))?;
     Ok(list)
@@ -135,7 +135,7 @@ fn a_card_that_two_drag_is_in_one_column() -> Outcome {
 
 type Shapes = OrMap<String, LwwRegister<i64>>;
 
-fn shapes() -> Result<[(Store, Space<Shapes>); 2], Box<dyn std::error::Error>> {
+fn shapes() -> Outcome<Two<Shapes>> {
     let here = Store::memory()?;
     let shapes = here.create_space::<Shapes>("shapes")?;
     let there = Store::memory()?;
