@@ -310,8 +310,8 @@ pub(crate) fn stands(
 }
 
 impl StateSource<'_> {
-    /// Finds at most `most` places at which a value of a type and within a range stands, by value and then by
-    /// path, behind one that was found before. `None` if the index is not kept.
+    /// Finds at most `most` places at which a value of a type and within a range stands, by value
+    /// and then by path, behind one that was found before. `None` if the index is not kept.
     ///
     /// # Errors
     /// [`ReadError`] when a block cannot be read.
