@@ -17,6 +17,9 @@ impl<'h> Alive<'h> {
         let all: Vec<_> = seen.iter().map(|number| (number, &history.ops[number])).collect();
         let ended = |number: usize, op: &Op| {
             all.iter().any(|&(other, by)| {
+                if matches!(by.act, Act::Count(_) | Act::Add | Act::Exist) {
+                    return false;
+                }
                 let saw = by.seen.contains(number)
                     || (fault == Some(Fault::RemovesUnseen)
                         && by.act == Act::Remove
@@ -94,6 +97,7 @@ impl<'h> Alive<'h> {
     /// The items or nodes that are there, in no order that means anything.
     pub(crate) fn items(&self, place: &[String]) -> Vec<String> {
         let mut items: Vec<_> = self.names(place).into_iter().collect();
+        items.retain(|name| name.starts_with('#'));
         items.retain(|name| self.is_there(&[place, std::slice::from_ref(name)].concat()));
         items
     }
@@ -116,6 +120,7 @@ fn ends(act: &Act, place: &[String], op: &Op) -> bool {
             },
             _ => false,
         },
+        Act::Mark => is_here && op.act == Act::Mark,
         Act::Vouch | Act::Bar => is_here && matches!(op.act, Act::Vouch | Act::Bar),
         Act::Hide | Act::Keep => is_here && op.act == Act::Hide,
         Act::Put(_) => is_here && matches!(op.act, Act::Put(_)),

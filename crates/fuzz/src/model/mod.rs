@@ -39,6 +39,9 @@ pub(crate) enum Act {
     Exist,
     /// Puts an item or a node somewhere: below which node, if that is said.
     Put(Option<String>),
+    /// Puts a node somewhere in the tree at the place. Nobody sees it, and while it is alive it
+    /// keeps what is hidden above, even if the node is gone: the documentation does not say so.
+    Mark,
     /// Adds to a bounded counter.
     Grant(u64),
     /// Spends own rights of a bounded counter.

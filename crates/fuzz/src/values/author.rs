@@ -30,11 +30,18 @@ impl Author<'_> {
     pub(crate) fn note(&mut self, place: Place, act: Act) {
         let takes = matches!(act, Act::Remove | Act::Hide);
         let alive = self.history.alive(&self.seen);
-        let is_there = |op: &Op| op.place.starts_with(&place) && !is_retained(&op.act);
-        if takes && !alive.ops.iter().any(|(_, op)| is_there(op)) {
-            return;
-        }
-        if act == Act::Hide && !alive.is_visible(&place) {
+        let is_below = |op: &Op| op.place.starts_with(&place);
+        let takes_any = match act {
+            Act::Remove => alive.ops.iter().any(|(_, op)| is_below(op) && !is_retained(&op.act)),
+            // Also where nothing is visible and something is retained. The documentation says that
+            // one that does not exist changes nothing; the replica hides what is retained.
+            Act::Hide => {
+                alive.ops.iter().any(|(_, op)| is_below(op) && op.act != Act::Hide)
+                    && alive.is_spared(&place)
+            }
+            _ => true,
+        };
+        if !takes_any {
             return;
         }
         let mut before = Vec::new();

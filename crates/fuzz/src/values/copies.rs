@@ -105,7 +105,8 @@ impl Copies {
     /// A new id. They do not ascend, so that the order of ids is not that of time.
     fn fresh(&mut self) -> FreshId {
         let number = u128::try_from(self.ids.len()).expect("a few") * 7 % 11 + 1;
-        let id = ReplicaId::from_u128(number);
+        // People see the beginning of an id.
+        let id = ReplicaId::from_u128(number << 96);
         self.ids.push(id);
         FreshId::assume_fresh(id)
     }

@@ -19,7 +19,9 @@ use crate::shrink::shrink;
 /// Runs one seed: the number of checks, or what was wrong, with the steps that lead there.
 pub(crate) fn run(seed: u64, fault: Option<Fault>) -> Result<u64, String> {
     let steps = steps::roll(seed);
-    let Err(_) = play(&steps, seed, fault) else { return play(&steps, seed, fault) };
+    if let Ok(checks) = play(&steps, seed, fault) {
+        return Ok(checks);
+    }
     let short = shrink(&steps, &mut |steps: &[Step]| play(steps, seed, fault).is_err(), &thinner);
     let wrong = play(&short, seed, fault).expect_err("it failed, and was shrunk");
     let trace: Vec<_> = short.iter().map(|step| format!("  {step:?}")).collect();

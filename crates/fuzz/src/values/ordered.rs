@@ -78,7 +78,10 @@ fn at_item(
         }
         Leaf::MoveItem(which, to) => {
             let (from, to) = (pick(which), pick(to));
-            author.note(named(from), Act::Put(None));
+            // A move to where it stands is none: the documentation does not say so.
+            if from != to {
+                author.note(named(from), Act::Put(None));
+            }
             let id = expected.remove(from);
             expected.insert(to, id);
             list.move_item(id, to)
@@ -168,6 +171,7 @@ fn put(
 ) -> Done {
     let on = if let Parent::Node(id) = parent { Some(format!("#{id}")) } else { None };
     author.note(below(place, &format!("#{node}")), Act::Put(on));
+    author.note(place.to_vec(), Act::Mark);
     let came = tree.outline()?.parent(node);
     author.check(came == Some(parent), || format!("{node} was put on {parent:?}, not {came:?}"));
     Ok(())
