@@ -3,6 +3,7 @@
 mod dice;
 mod model;
 mod shrink;
+mod stores;
 mod values;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ struct Args {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum Only {
     Values,
+    Stores,
 }
 
 fn main() -> ExitCode {
@@ -36,11 +38,11 @@ fn main() -> ExitCode {
     let bar = ProgressBar::new(args.seeds);
     let mut checks = 0;
     for seed in args.seed..args.seed.saturating_add(args.seeds) {
-        match values::run(seed, None) {
+        match seed_of(seed, args.only) {
             Ok(made) => checks += made,
             Err(wrong) => {
                 bar.abandon();
-                println!("values, seed {seed}: {wrong}");
+                println!("{wrong}");
                 return ExitCode::FAILURE;
             }
         }
@@ -49,4 +51,23 @@ fn main() -> ExitCode {
     bar.finish_and_clear();
     println!("0 wrong, {} seeds, {checks} checks", args.seeds);
     ExitCode::SUCCESS
+}
+
+/// Runs what one seed stands for.
+fn seed_of(seed: u64, only: Option<Only>) -> Result<u64, String> {
+    let mut checks = 0;
+    if only != Some(Only::Stores) {
+        checks += values::run(seed, None).map_err(|it| format!("values, seed {seed}: {it}"))?;
+    }
+    if only != Some(Only::Values) {
+        checks += stores::run(seed, None).map_err(|it| format!("stores, seed {seed}: {it}"))?;
+    }
+    Ok(checks)
+}
+
+/// What a panic says.
+fn text_of(panicked: &(dyn std::any::Any + Send)) -> String {
+    let text = panicked.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panicked.downcast_ref::<&str>().map(ToString::to_string));
+    format!("a panic: {}", text.unwrap_or_default())
 }

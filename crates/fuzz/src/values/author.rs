@@ -45,7 +45,10 @@ impl Author<'_> {
             return;
         }
         let mut before = Vec::new();
-        for end in 1..place.len() + usize::from(!takes) {
+        // A hiding in something that was kept leaves the hiding above as it is: the documentation
+        // says that a write below ends it.
+        let ends = if act == Act::Hide { 0 } else { place.len() + usize::from(!takes) };
+        for end in 1..ends {
             let above = &place[..end];
             if alive.is_hidden_by_any(above) {
                 let kept = alive.is_visible(above);

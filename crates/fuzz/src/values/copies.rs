@@ -72,7 +72,7 @@ fn equal<T: PartialEq + std::fmt::Debug>(came: &T, expected: &T, what: &str) -> 
 }
 
 /// The first line in which two differ.
-fn same(came: &Shown, expected: &Shown, what: &str) -> Checked {
+pub(crate) fn same(came: &Shown, expected: &Shown, what: &str) -> Checked {
     let mut places: Vec<_> = came.keys().chain(expected.keys()).collect();
     places.sort();
     for place in places {

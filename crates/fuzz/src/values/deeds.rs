@@ -83,7 +83,7 @@ impl Deed {
 }
 
 impl Leaf {
-    fn roll(dice: &mut Dice) -> Self {
+    pub(crate) fn roll(dice: &mut Dice) -> Self {
         let kind = dice.below(KINDS);
         let (which, other) = (dice.below(4), dice.below(8));
         let value = dice.roll() % 6;

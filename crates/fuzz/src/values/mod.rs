@@ -1,14 +1,16 @@
 //! Replicas of values in memory: edited apart, and brought together in every way there is.
 
-mod author;
+pub(crate) mod author;
 mod copies;
-mod deeds;
+pub(crate) mod deeds;
 mod ordered;
-mod perform;
+pub(crate) mod perform;
 mod steps;
-mod world;
+pub(crate) mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub(crate) use self::copies::same;
 
 use self::copies::Copies;
 use self::steps::Step;
@@ -38,11 +40,7 @@ fn play(steps: &[Step], seed: u64, fault: Option<Fault>) -> Result<u64, String> 
         copies.finish(&mut Dice::new(!seed)).map_err(|wrong| format!("at the end: {wrong}"))?;
         Ok(copies.checks)
     }));
-    played.unwrap_or_else(|panicked| {
-        let text = panicked.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panicked.downcast_ref::<&str>().map(ToString::to_string));
-        Err(format!("a panic: {}", text.unwrap_or_default()))
-    })
+    played.unwrap_or_else(|panicked| Err(crate::text_of(&*panicked)))
 }
 
 /// The same step with one deed less, in each way there is.

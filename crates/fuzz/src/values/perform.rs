@@ -74,7 +74,7 @@ fn rights(author: &mut Author<'_>, enough: bool, done: &Done, seats: Place, act:
 
 type At<'a, 'e> = &'a mut EditorOf<'e, Leaves>;
 
-fn at_field(leaves: At<'_, '_>, place: &[String], leaf: Leaf, author: &mut Author<'_>) -> Done {
+pub(crate) fn at_field(leaves: At<'_, '_>, place: &[String], leaf: Leaf, author: &mut Author<'_>) -> Done {
     // What a removal means below a name that is hidden is not said; a write there is.
     let leaf = if author.is_hidden(place) { Leaf::Add(1) } else { leaf };
     let at = |name: &str| below(place, name);

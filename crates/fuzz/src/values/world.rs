@@ -40,7 +40,7 @@ pub(crate) struct World {
 }
 
 const LAST: Shape = Shape::Register(Rule::Last);
-const LEAVES: Shape = Shape::Struct(&[
+pub(crate) const LEAVES: Shape = Shape::Struct(&[
     ("visits", Shape::Counter),
     ("sum", Shape::Counter),
     ("last", LAST),
@@ -86,7 +86,7 @@ fn set_of<T: Ord + Debug>(items: Vec<T>) -> Option<String> {
 type ReaderOf<'a, T> = <T as Crdt>::Reader<'a>;
 
 /// What a reader of the leaves shows.
-fn read_leaves(leaves: &ReaderOf<'_, Leaves>, at: &str, out: Lines<'_>) -> Result<(), ReadError> {
+pub(crate) fn read_leaves(leaves: &ReaderOf<'_, Leaves>, at: &str, out: Lines<'_>) -> Result<(), ReadError> {
     let (visits, sum) = (leaves.visits().value()?, leaves.sum().value()?);
     line(out, at, "visits", some(visits != 0, &visits));
     line(out, at, "sum", some(sum != 0, &sum));
