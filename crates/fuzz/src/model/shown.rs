@@ -44,8 +44,7 @@ pub(crate) fn show(alive: &Alive<'_>, place: &[String], shape: &Shape, out: &mut
             for name in alive.names(place) {
                 let key = below(&name);
                 let is_counter = name.starts_with('c');
-                let value =
-                    if is_counter { Shape::Counter } else { Shape::Register(Rule::Last) };
+                let value = if is_counter { Shape::Counter } else { Shape::Register(Rule::Last) };
                 if alive.is_visible(&key) {
                     out.insert(format!("{}/", key.join("/")), "name".into());
                     show(alive, &key, &value, out);

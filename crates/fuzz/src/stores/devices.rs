@@ -125,7 +125,15 @@ impl Devices {
         let state = self.directory.path().join(format!("state{}", self.devices.len()));
         let clocks = Clocks { wall: AtomicU64::new(BEGIN), elapsed: AtomicU64::new(1) };
         let clocks = Arc::new(clocks);
-        self.devices.push(Device { path, state, clocks, open: None, has, kept: None, backup: None });
+        self.devices.push(Device {
+            path,
+            state,
+            clocks,
+            open: None,
+            has,
+            kept: None,
+            backup: None,
+        });
     }
 
     fn open(&mut self, who: usize) -> Checked {
@@ -353,7 +361,7 @@ impl Devices {
     /// Brings all together, and compares all.
     pub(crate) fn finish(&mut self) -> Checked {
         let many = self.devices.len();
-        for space in 0..SPACES.len() {
+        for (space, name) in SPACES.iter().enumerate() {
             (1..many).try_for_each(|who| self.sync(0, who, space))?;
             (1..many).try_for_each(|who| self.sync(0, who, space))?;
             let first = told("digest", self.space(0, space)?.digest())?;
@@ -361,7 +369,7 @@ impl Devices {
                 self.checks += 1;
                 let digest = told("digest", self.space(who, space)?.digest())?;
                 if digest != first {
-                    return Err(format!("device {who} has another digest of {}", SPACES[space]));
+                    return Err(format!("device {who} has another digest of {name}"));
                 }
             }
         }
@@ -400,4 +408,3 @@ fn perform(
         }
     }
 }
-

@@ -14,22 +14,51 @@ pub(crate) enum Deed {
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// A transaction; under a key, if it is to run once.
-    Edit { who: usize, space: usize, deeds: Vec<Deed>, gives_up: bool, key: Option<usize> },
-    Sync { who: usize, with: usize, space: usize },
+    Edit {
+        who: usize,
+        space: usize,
+        deeds: Vec<Deed>,
+        gives_up: bool,
+        key: Option<usize>,
+    },
+    Sync {
+        who: usize,
+        with: usize,
+        space: usize,
+    },
     /// Closes in order, and opens again.
-    Reopen { who: usize },
+    Reopen {
+        who: usize,
+    },
     /// Goes on with the file as it was in the midst of work.
-    Kill { who: usize },
+    Kill {
+        who: usize,
+    },
     /// Keeps a copy of the file.
-    Keep { who: usize },
+    Keep {
+        who: usize,
+    },
     /// Puts the copy that was kept in the place of the file.
-    RollBack { who: usize },
+    RollBack {
+        who: usize,
+    },
     /// A copy of the file becomes a device of its own.
-    Clone { who: usize },
-    Backup { who: usize },
-    Restore { who: usize },
-    Verify { who: usize },
-    Clock { who: usize, by: i64 },
+    Clone {
+        who: usize,
+    },
+    Backup {
+        who: usize,
+    },
+    Restore {
+        who: usize,
+    },
+    Verify {
+        who: usize,
+    },
+    Clock {
+        who: usize,
+        by: i64,
+    },
 }
 
 pub(crate) fn roll(seed: u64) -> Vec<Step> {

@@ -64,9 +64,8 @@ impl Author<'_> {
     /// True if a place is hidden from this author, here or above.
     pub(crate) fn is_hidden(&self, place: &[String]) -> bool {
         let alive = self.history.alive(&self.seen);
-        (1..=place.len()).any(|end| {
-            alive.is_hidden_by_any(&place[..end]) && !alive.is_visible(&place[..end])
-        })
+        (1..=place.len())
+            .any(|end| alive.is_hidden_by_any(&place[..end]) && !alive.is_visible(&place[..end]))
     }
 
     pub(crate) fn items(&self, place: &[String]) -> Vec<String> {

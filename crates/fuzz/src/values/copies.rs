@@ -111,13 +111,7 @@ impl Copies {
         FreshId::assume_fresh(id)
     }
 
-    fn add(
-        &mut self,
-        replica: Replica<World, Wall>,
-        applied: Seen,
-        wall: u64,
-        remembers: bool,
-    ) {
+    fn add(&mut self, replica: Replica<World, Wall>, applied: Seen, wall: u64, remembers: bool) {
         self.copies.push(Copy { replica, wall, applied, held: Seen::default(), remembers });
     }
 

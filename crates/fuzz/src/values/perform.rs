@@ -15,7 +15,11 @@ pub(crate) fn below(place: &[String], name: &str) -> Place {
 }
 
 /// Does one deed.
-pub(crate) fn perform(world: &mut EditorOf<'_, World>, deed: &Deed, author: &mut Author<'_>) -> Done {
+pub(crate) fn perform(
+    world: &mut EditorOf<'_, World>,
+    deed: &Deed,
+    author: &mut Author<'_>,
+) -> Done {
     let seats = vec!["seats".to_owned()];
     let named = vec!["named".to_owned()];
     let key = |key: usize| format!("k{key}");
@@ -74,7 +78,12 @@ fn rights(author: &mut Author<'_>, enough: bool, done: &Done, seats: Place, act:
 
 type At<'a, 'e> = &'a mut EditorOf<'e, Leaves>;
 
-pub(crate) fn at_field(leaves: At<'_, '_>, place: &[String], leaf: Leaf, author: &mut Author<'_>) -> Done {
+pub(crate) fn at_field(
+    leaves: At<'_, '_>,
+    place: &[String],
+    leaf: Leaf,
+    author: &mut Author<'_>,
+) -> Done {
     // What a removal means below a name that is hidden is not said; a write there is.
     let leaf = if author.is_hidden(place) { Leaf::Add(1) } else { leaf };
     let at = |name: &str| below(place, name);

@@ -16,17 +16,41 @@ pub(crate) enum End {
 /// One step. Numbers that pick something count round.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    Edit { who: usize, deeds: Vec<Deed>, end: End },
+    Edit {
+        who: usize,
+        deeds: Vec<Deed>,
+        end: End,
+    },
     /// Hands a delta in: one of the last that were made, or any.
-    Deliver { to: usize, back: usize, as_bytes: bool },
+    Deliver {
+        to: usize,
+        back: usize,
+        as_bytes: bool,
+    },
     /// Asks for what is missing, and takes the state where that is not remembered.
-    CatchUp { to: usize, from: usize },
-    Merge { to: usize, from: usize },
-    Fork { from: usize },
+    CatchUp {
+        to: usize,
+        from: usize,
+    },
+    Merge {
+        to: usize,
+        from: usize,
+    },
+    Fork {
+        from: usize,
+    },
     /// A copy goes on under a new id, out of what it saved.
-    Reload { who: usize },
-    Remember { who: usize, bytes: usize },
-    Clock { who: usize, wall: u64 },
+    Reload {
+        who: usize,
+    },
+    Remember {
+        who: usize,
+        bytes: usize,
+    },
+    Clock {
+        who: usize,
+        wall: u64,
+    },
 }
 
 /// When the runs take place, in milliseconds since 1970.

@@ -59,11 +59,8 @@ pub(crate) const LEAVES: Shape = Shape::Struct(&[
     ("tree", Shape::Items(&LAST)),
     ("doc", Shape::Doc),
 ]);
-pub(crate) const WORLD: Shape = Shape::Struct(&[
-    ("plain", LEAVES),
-    ("seats", Shape::Bounded),
-    ("named", Shape::Map(&LEAVES)),
-]);
+pub(crate) const WORLD: Shape =
+    Shape::Struct(&[("plain", LEAVES), ("seats", Shape::Bounded), ("named", Shape::Map(&LEAVES))]);
 
 type Lines<'a> = &'a mut Shown;
 
@@ -86,7 +83,11 @@ fn set_of<T: Ord + Debug>(items: Vec<T>) -> Option<String> {
 type ReaderOf<'a, T> = <T as Crdt>::Reader<'a>;
 
 /// What a reader of the leaves shows.
-pub(crate) fn read_leaves(leaves: &ReaderOf<'_, Leaves>, at: &str, out: Lines<'_>) -> Result<(), ReadError> {
+pub(crate) fn read_leaves(
+    leaves: &ReaderOf<'_, Leaves>,
+    at: &str,
+    out: Lines<'_>,
+) -> Result<(), ReadError> {
     let (visits, sum) = (leaves.visits().value()?, leaves.sum().value()?);
     line(out, at, "visits", some(visits != 0, &visits));
     line(out, at, "sum", some(sum != 0, &sum));
