@@ -84,6 +84,7 @@ const ROWS: &[Row] = &[
     },
     // It tries what a user would run; nothing uses it.
     Row { package: "rejoin-harness", family: &["rejoin"], optional: &[], others: None },
+    Row { package: "rejoin-fuzz", family: &["rejoin"], optional: &[], others: None },
 ];
 
 /// An app may use what a user may use.

@@ -193,6 +193,7 @@ impl Devices {
             Step::Clone { who } => self.clone_of(who % many),
             Step::Backup { who } => self.backup(who % many),
             Step::Restore { who } => self.restore(who % many),
+            Step::Undo { who, space, ref deeds } => self.undo(who % many, space, deeds),
             Step::Verify { who } => self.verify(who % many),
             Step::Clock { who, by } => {
                 let wall = &self.devices[who % many].clocks.wall;
@@ -323,6 +324,47 @@ impl Devices {
         self.check(who, space)
     }
 
+    /// A guest changes a space and undoes that: all is as before, and undone again as after.
+    fn undo(&mut self, who: usize, space: usize, deeds: &[Deed]) -> Checked {
+        let handle = self.space(who, space)?;
+        let guest = told(
+            "a guest",
+            OpenOptions::hosted(self.devices[who].clocks.clone(), random)
+                .over(Arc::new(rejoin::replica::storage::Memory::default())),
+        )?;
+        let guest = told("join", guest.join_space::<Leaves>(SPACES[space], handle.ticket()))?;
+        told("meet", guest.link().meet(&handle.link()))?;
+        let before = shown_by(&guest)?;
+        let seen = self.ops(&self.devices[who].has[space], space);
+        let history = &mut self.histories[space];
+        let begin = history.ops.len();
+        let id = ReplicaId::from_u128(99);
+        let (wrong, ids) = (Vec::new(), vec![id]);
+        let mut author = Author { history, seen, id, ids, wrong, checks: 0 };
+        let done =
+            guest.transact(|tx| deeds.iter().try_for_each(|deed| perform(tx, deed, &mut author)));
+        self.histories[space].ops.truncate(begin);
+        let done = told("the guest", done)?;
+        if done.receipt.is_empty() {
+            return Ok(());
+        }
+        let after = shown_by(&guest)?;
+        let undone = told("undo", guest.undo(&done.receipt))?;
+        // What cannot be undone, it names.
+        if undone.receipt.is_empty() || !undone.value.cannot.is_empty() {
+            return Ok(());
+        }
+        let came = without_order(shown_by(&guest)?);
+        crate::values::same(&came, &without_order(before), "undone")?;
+        let again = told("undo again", guest.undo(&undone.receipt))?;
+        if !again.value.cannot.is_empty() {
+            return Ok(());
+        }
+        self.checks += 2;
+        let came = without_order(shown_by(&guest)?);
+        crate::values::same(&came, &without_order(after), "done again")
+    }
+
     fn made(&mut self, who: usize, space: usize, begin: usize, key: Option<(usize, usize)>) {
         let number = self.made[space].len();
         let ops = begin..self.histories[space].ops.len();
@@ -340,15 +382,7 @@ impl Devices {
     fn check(&mut self, who: usize, space: usize) -> Checked {
         self.checks += 1;
         let handle = self.space(who, space)?;
-        let came = handle.read(|now| {
-            let mut out = Shown::new();
-            for key in now.keys()? {
-                out.insert(format!("named/{key}"), "key".into());
-                read_leaves(&now.object(&key), &format!("named/{key}"), &mut out)?;
-            }
-            Ok::<_, StoreError>(out)
-        });
-        let came = told("a read", told("a read", came)?)?;
+        let came = shown_by(&handle)?;
         let seen = self.ops(&self.devices[who].has[space], space);
         let alive = self.histories[space].alive(&seen);
         let mut expected = Shown::new();
@@ -379,6 +413,19 @@ impl Devices {
         }
         Ok(())
     }
+}
+
+/// What a space shows, at one moment.
+fn shown_by(space: &Space<Leaves>) -> Checked<Shown> {
+    let came = space.read(|now| {
+        let mut out = Shown::new();
+        for key in now.keys()? {
+            out.insert(format!("named/{key}"), "key".into());
+            read_leaves(&now.object(&key), &format!("named/{key}"), &mut out)?;
+        }
+        Ok::<_, StoreError>(out)
+    });
+    told("a read", told("a read", came)?)
 }
 
 /// Which of several values stands depends on stamps, which a store does not show: the values are

@@ -39,13 +39,17 @@ fn play(steps: &[Step], seed: u64, forgets: Option<usize>) -> Result<u64, String
 
 /// The same step with one deed less, in each way there is.
 fn thinner(step: &Step) -> Vec<Step> {
-    let Step::Edit { who, space, deeds, gives_up, key } = step else { return Vec::new() };
-    let without = |left_out: usize| {
-        let mut deeds = deeds.clone();
-        deeds.remove(left_out);
-        Step::Edit { who: *who, space: *space, deeds, gives_up: *gives_up, key: *key }
-    };
-    (0..deeds.len()).map(without).collect()
+    let mut less = Vec::new();
+    if let Step::Edit { deeds, .. } | Step::Undo { deeds, .. } = step {
+        for left_out in 0..deeds.len() {
+            let mut step = step.clone();
+            if let Step::Edit { deeds, .. } | Step::Undo { deeds, .. } = &mut step {
+                deeds.remove(left_out);
+            }
+            less.push(step);
+        }
+    }
+    less
 }
 
 #[cfg(test)]

@@ -26,6 +26,12 @@ pub(crate) enum Step {
         with: usize,
         space: usize,
     },
+    /// A guest in memory takes a space, changes it, and undoes that; nobody hears of it.
+    Undo {
+        who: usize,
+        space: usize,
+        deeds: Vec<Deed>,
+    },
     /// Closes in order, and opens again.
     Reopen {
         who: usize,
@@ -82,7 +88,11 @@ fn step(dice: &mut Dice) -> Step {
         89..91 => Step::Clone { who },
         91..93 => Step::Backup { who },
         93..95 => Step::Restore { who },
-        95..97 => Step::Verify { who },
+        95 => Step::Verify { who },
+        96..98 => {
+            let deeds = (0..=dice.below(4)).map(|_| deed(dice)).collect();
+            Step::Undo { who, space, deeds }
+        }
         _ => {
             let by = i64::try_from(dice.below(20_000_000)).expect("it is small");
             Step::Clock { who, by: by - 10_000_000 }
