@@ -350,8 +350,8 @@ impl Devices {
         }
         let after = shown_by(&guest)?;
         let undone = told("undo", guest.undo(&done.receipt))?;
-        // What cannot be undone, it names; a hidden item of a list among what others changed, though
-        // nobody did.
+        // What cannot be undone, it names; a hidden item of a list among what others
+        // changed, though nobody did.
         let remains = &undone.value;
         let is_whole = remains.cannot.is_empty() && remains.kept.is_empty();
         if undone.receipt.is_empty() || !is_whole {
