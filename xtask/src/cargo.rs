@@ -56,9 +56,20 @@ pub(crate) fn example(package: &str, name: &str) -> Command {
 
 /// Makes the command for a harness, built for speed, with flags that it reads by itself.
 pub(crate) fn harness(name: &str, flags: &[String]) -> Command {
-    let mut command = command(["run", "--release", "-p", "rejoin-harness", "--", name]);
+    let mut command = released("rejoin-harness");
+    command.arg(name).args(flags);
+    command
+}
+
+/// Makes the command for the fuzzer of the public API, built for speed.
+pub(crate) fn fuzzer(flags: &[String]) -> Command {
+    let mut command = released("rejoin-fuzz");
     command.args(flags);
     command
+}
+
+fn released(package: &str) -> Command {
+    command(["run", "--release", "-p", package, "--"])
 }
 
 /// Runs a chore's command and returns its exit code.

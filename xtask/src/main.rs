@@ -8,6 +8,7 @@
 //! | `no-std` | no | `no-std: 8 of 8 passed` |
 //! | `wasm-check` | no | `wasm-check: 2 of 2 passed` |
 //! | `sim` | no | the simulator's own figure |
+//! | `fuzz-api` | no | `0 wrong, 100 seeds, ..` |
 //! | `images` | no | `0 lost or corrupt, 2000 images` |
 //! | `full` | no | `0 lost, 0 counted twice, ..` |
 //! | `kill` | no | `0 acknowledged writes lost, ..` |
@@ -59,6 +60,9 @@ enum Command {
     WasmCheck,
     /// Run the simulator over a range of seeds
     Sim(sim::Options),
+    /// Run random programs over the public API, beside a naive model of what is documented
+    #[command(disable_help_flag = true)]
+    FuzzApi(Flags),
     /// Open store files as power losses leave them
     #[command(disable_help_flag = true)]
     Images(Flags),
@@ -80,7 +84,7 @@ enum Command {
     Mutants(mutants::Options),
 }
 
-/// Flags that a harness reads by itself, `--help` among them.
+/// Flags that a program reads by itself, `--help` among them.
 #[derive(Args)]
 struct Flags {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
@@ -95,6 +99,7 @@ fn main() -> ExitCode {
         Command::NoStd => no_std::main(),
         Command::WasmCheck => wasm_check::main(),
         Command::Sim(options) => sim::main(&options),
+        Command::FuzzApi(flags) => cargo::run("fuzz-api", &mut cargo::fuzzer(&flags.flags)),
         Command::Images(flags) => harness("images", &flags),
         Command::Flips(flags) => harness("flips", &flags),
         Command::Full(flags) => harness("full", &flags),
