@@ -64,10 +64,3 @@ fn seed_of(seed: u64, only: Option<Only>) -> Result<u64, String> {
     }
     Ok(checks)
 }
-
-/// What a panic says.
-fn text_of(panicked: &(dyn std::any::Any + Send)) -> String {
-    let text = panicked.downcast_ref::<String>().cloned();
-    let text = text.or_else(|| panicked.downcast_ref::<&str>().map(ToString::to_string));
-    format!("a panic: {}", text.unwrap_or_default())
-}

@@ -1,7 +1,38 @@
-//! Makes a failing list of steps shorter by leaving out what it also fails without.
+//! Plays a list of steps, and makes one that fails shorter: without what it also fails without.
+
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Plays steps: the number of checks, or what was wrong, with the fewest steps that lead there. A
+/// panic is wrong, too.
+pub(crate) fn run<S: Clone + Debug>(
+    steps: &[S],
+    play: &dyn Fn(&[S]) -> Result<u64, String>,
+    thinner: &dyn Fn(&S) -> Vec<S>,
+) -> Result<u64, String> {
+    let play = |steps: &[S]| {
+        let played = catch_unwind(AssertUnwindSafe(|| play(steps)));
+        played.unwrap_or_else(|panicked| Err(text_of(&*panicked)))
+    };
+    let first = match play(steps) {
+        Ok(checks) => return Ok(checks),
+        Err(wrong) => wrong,
+    };
+    let short = shrink(steps, &mut |steps: &[S]| play(steps).is_err(), thinner);
+    let wrong = play(&short).err().unwrap_or(first);
+    let trace: Vec<_> = short.iter().map(|step| format!("  {step:?}")).collect();
+    Err(format!("{wrong}\n{}", trace.join("\n")))
+}
+
+/// What a panic says.
+fn text_of(panicked: &(dyn std::any::Any + Send)) -> String {
+    let text = panicked.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| panicked.downcast_ref::<&str>().map(ToString::to_string));
+    format!("a panic: {}", text.unwrap_or_default())
+}
 
 /// Leaves out runs of steps, then parts of single ones, as long as it still fails.
-pub(crate) fn shrink<S: Clone>(
+fn shrink<S: Clone>(
     steps: &[S],
     fails: &mut dyn FnMut(&[S]) -> bool,
     thinner: &dyn Fn(&S) -> Vec<S>,

@@ -3,38 +3,24 @@
 mod devices;
 mod steps;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use self::devices::Devices;
 use self::steps::Step;
-use crate::shrink::shrink;
+use crate::shrink;
 
 /// Runs one seed: the number of checks, or what was wrong, with the steps that lead there.
 pub(crate) fn run(seed: u64, forgets: Option<usize>) -> Result<u64, String> {
     let steps = steps::roll(seed);
-    let first = match play(&steps, seed, forgets) {
-        Ok(checks) => return Ok(checks),
-        Err(wrong) => wrong,
-    };
-    let mut fails = |steps: &[Step]| play(steps, seed, forgets).is_err();
-    let short = shrink(&steps, &mut fails, &thinner);
-    let wrong = play(&short, seed, forgets).err().unwrap_or(first);
-    let trace: Vec<_> = short.iter().map(|step| format!("  {step:?}")).collect();
-    Err(format!("{wrong}\n{}", trace.join("\n")))
+    shrink::run(&steps, &|steps| play(steps, seed, forgets), &thinner)
 }
 
-/// Plays steps, and says what is wrong; a panic is wrong, too.
 fn play(steps: &[Step], seed: u64, forgets: Option<usize>) -> Result<u64, String> {
-    let played = catch_unwind(AssertUnwindSafe(|| {
-        let mut devices = Devices::new(seed)?;
-        devices.forgets = forgets;
-        for (number, step) in steps.iter().enumerate() {
-            devices.step(step).map_err(|wrong| format!("step {number}: {wrong}"))?;
-        }
-        devices.finish().map_err(|wrong| format!("at the end: {wrong}"))?;
-        Ok(devices.checks)
-    }));
-    played.unwrap_or_else(|panicked| Err(crate::text_of(&*panicked)))
+    let mut devices = Devices::new(seed)?;
+    devices.forgets = forgets;
+    for (number, step) in steps.iter().enumerate() {
+        devices.step(step).map_err(|wrong| format!("step {number}: {wrong}"))?;
+    }
+    devices.finish().map_err(|wrong| format!("at the end: {wrong}"))?;
+    Ok(devices.checks)
 }
 
 /// The same step with one deed less, in each way there is.

@@ -8,39 +8,27 @@ pub(crate) mod perform;
 mod steps;
 pub(crate) mod world;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 pub(crate) use self::copies::same;
 
 use self::copies::Copies;
 use self::steps::Step;
 use crate::dice::Dice;
 use crate::model::Fault;
-use crate::shrink::shrink;
+use crate::shrink;
 
 /// Runs one seed: the number of checks, or what was wrong, with the steps that lead there.
 pub(crate) fn run(seed: u64, fault: Option<Fault>) -> Result<u64, String> {
     let steps = steps::roll(seed);
-    if let Ok(checks) = play(&steps, seed, fault) {
-        return Ok(checks);
-    }
-    let short = shrink(&steps, &mut |steps: &[Step]| play(steps, seed, fault).is_err(), &thinner);
-    let wrong = play(&short, seed, fault).expect_err("it failed, and was shrunk");
-    let trace: Vec<_> = short.iter().map(|step| format!("  {step:?}")).collect();
-    Err(format!("{wrong}\n{}", trace.join("\n")))
+    shrink::run(&steps, &|steps| play(steps, seed, fault), &thinner)
 }
 
-/// Plays steps, and says what is wrong; a panic is wrong, too.
 fn play(steps: &[Step], seed: u64, fault: Option<Fault>) -> Result<u64, String> {
-    let played = catch_unwind(AssertUnwindSafe(|| {
-        let mut copies = Copies::new(fault);
-        for (number, step) in steps.iter().enumerate() {
-            copies.step(step).map_err(|wrong| format!("step {number}: {wrong}"))?;
-        }
-        copies.finish(&mut Dice::new(!seed)).map_err(|wrong| format!("at the end: {wrong}"))?;
-        Ok(copies.checks)
-    }));
-    played.unwrap_or_else(|panicked| Err(crate::text_of(&*panicked)))
+    let mut copies = Copies::new(fault);
+    for (number, step) in steps.iter().enumerate() {
+        copies.step(step).map_err(|wrong| format!("step {number}: {wrong}"))?;
+    }
+    copies.finish(&mut Dice::new(!seed)).map_err(|wrong| format!("at the end: {wrong}"))?;
+    Ok(copies.checks)
 }
 
 /// The same step with one deed less, in each way there is.
